@@ -1,0 +1,115 @@
+//! Commands: what a client asks of the engine.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CallId, RoomId};
+
+/// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
+///
+/// People are named in any spelling that [`identity::Identifier::parse`] takes; the engine canonicalises. What cannot be done is answered with [`super::Event::Error`] or with the state of the message concerned, never with silence.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Watch this person's presence and take texts from her without ringing.
+    AddContact {
+        /// The person.
+        who: String,
+    },
+    /// Stop watching her; her next text rings like a stranger's.
+    RemoveContact {
+        /// The person.
+        who: String,
+    },
+    /// Send a text to one person, now or not at all.
+    Send {
+        /// The person.
+        to: String,
+        /// At most [`crate::MAX_TEXT_BYTES`] bytes of UTF-8.
+        text: String,
+        /// The message's number, unique for this recipient while the engine runs and at most 2^53 − 1; the engine draws one if absent. Sending again with the number of a message whose state is `unknown` or `not_delivered` shows it once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Take the call that an `incoming` event announced.
+    Accept {
+        /// The call.
+        call: CallId,
+    },
+    /// Refuse it.
+    Decline {
+        /// The call.
+        call: CallId,
+    },
+    /// Open a room with oneself as host and only member.
+    RoomCreate {
+        /// What people call it; at most [`crate::MAX_ROOM_NAME_BYTES`] bytes.
+        name: String,
+    },
+    /// Ask a person who is online into a room one hosts.
+    RoomInvite {
+        /// The room.
+        room: RoomId,
+        /// The person.
+        who: String,
+    },
+    /// Enter the room that a `room_invitation` event announced.
+    RoomAccept {
+        /// The room.
+        room: RoomId,
+    },
+    /// Refuse the invitation.
+    RoomDecline {
+        /// The room.
+        room: RoomId,
+    },
+    /// Send a text to every other member, now or not at all.
+    RoomSend {
+        /// The room.
+        room: RoomId,
+        /// At most [`crate::MAX_TEXT_BYTES`] bytes of UTF-8.
+        text: String,
+        /// The message's number, unique while the engine runs; the engine draws one if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Leave a room; if one hosts it, the room closes for everybody.
+    RoomLeave {
+        /// The room.
+        room: RoomId,
+    },
+    /// Close every session and the connection to the directory; keep the program running.
+    GoOffline,
+    /// Connect to the directory again.
+    GoOnline,
+    /// Leave all rooms, close every connection and end.
+    Quit,
+}
+
+/// Without texts: what people write never reaches a log.
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Command {
+    /// The command's name, as in the JSON member `do`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AddContact { .. } => "add_contact",
+            Self::RemoveContact { .. } => "remove_contact",
+            Self::Send { .. } => "send",
+            Self::Accept { .. } => "accept",
+            Self::Decline { .. } => "decline",
+            Self::RoomCreate { .. } => "room_create",
+            Self::RoomInvite { .. } => "room_invite",
+            Self::RoomAccept { .. } => "room_accept",
+            Self::RoomDecline { .. } => "room_decline",
+            Self::RoomSend { .. } => "room_send",
+            Self::RoomLeave { .. } => "room_leave",
+            Self::GoOffline => "go_offline",
+            Self::GoOnline => "go_online",
+            Self::Quit => "quit",
+        }
+    }
+}

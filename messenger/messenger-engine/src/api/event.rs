@@ -1,0 +1,219 @@
+//! Events: what the engine tells its client.
+
+use identity::Identifier;
+use serde::{Deserialize, Serialize};
+
+use super::{CallId, RoomId};
+
+/// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
+///
+/// Readers must ignore members and events they do not know; the engine only ever adds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The directory knows this device; from now on presence is pushed.
+    Online {
+        /// The person this device speaks for.
+        identifier: Identifier,
+        /// The directory's name.
+        directory: String,
+    },
+    /// The connection to the directory is gone: nobody can introduce this device. The engine tries again by itself unless told to be offline.
+    Offline {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A contact came or went.
+    Presence {
+        /// The contact.
+        who: Identifier,
+        /// Whether a device of hers is connected to the directory and visible to this one.
+        online: bool,
+    },
+    /// Somebody who is no contact (or wants a call) asks to be connected. Answer with `accept` or `decline`.
+    Incoming {
+        /// The call, for the answer.
+        call: CallId,
+        /// Who, by the certificate shown to the directory.
+        from: Identifier,
+        /// What for.
+        purpose: Purpose,
+        /// Whether the caller is a contact.
+        contact: bool,
+    },
+    /// The knock of an `incoming` event is over without an answer: the caller gave up, or nobody answered in time.
+    IncomingEnded {
+        /// The call.
+        call: CallId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A text from one person, shown once however often it was sent.
+    Message {
+        /// The sender's number for it.
+        id: u64,
+        /// The sender, by the verified certificate of the connection it came on.
+        from: Identifier,
+        /// The text, as sent: whoever shows it must make control characters harmless.
+        text: String,
+    },
+    /// How far a text of one's own got.
+    MessageState {
+        /// The number given to it.
+        id: u64,
+        /// The recipient.
+        to: Identifier,
+        /// How far.
+        state: DeliveryState,
+        /// Why, for people; only with `not_delivered` and `unknown`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A host asks one into a room. Answer with `room_accept` or `room_decline`.
+    RoomInvitation {
+        /// The room.
+        room: RoomId,
+        /// Its name.
+        name: String,
+        /// The host.
+        from: Identifier,
+        /// Who is in it, by the host's word; the certificates are verified on entering.
+        members: Vec<Identifier>,
+    },
+    /// The room as it is now; after every change.
+    Room {
+        /// The room.
+        room: RoomId,
+        /// Its name.
+        name: String,
+        /// The member who orders its changes.
+        host: Identifier,
+        /// All members, in the order of their leaves.
+        members: Vec<Identifier>,
+        /// The MLS epoch (RFC 9420 section 8.1).
+        epoch: u64,
+        /// The MLS ciphersuite's name.
+        suite: String,
+        /// Short code of the epoch: equal on every member's screen, or somebody lies.
+        code: String,
+    },
+    /// A text in a room, signed by its sender's device.
+    RoomMessage {
+        /// The room.
+        room: RoomId,
+        /// The sender's number for it.
+        id: u64,
+        /// The sender.
+        from: Identifier,
+        /// The text, as sent.
+        text: String,
+    },
+    /// How far a room text of one's own got; repeated until nobody is pending.
+    RoomMessageState {
+        /// The room.
+        room: RoomId,
+        /// The number given to it.
+        id: u64,
+        /// Members whose device acknowledged it.
+        delivered: Vec<Identifier>,
+        /// Members who do not have it, or may not have it.
+        missing: Vec<Missing>,
+    },
+    /// Somebody asked into a room declined, or could not be reached.
+    RoomInvitationFailed {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        who: Identifier,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A member left or was removed; the epoch has changed and she cannot read on.
+    RoomLeft {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        who: Identifier,
+    },
+    /// One is no longer in this room, or it is no more.
+    RoomClosed {
+        /// The room.
+        room: RoomId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Something asked for could not be done, or something is wrong.
+    Error {
+        /// What it is about: a command's name, a person, a part.
+        about: String,
+        /// What happened: expected and found.
+        message: String,
+        /// What to try.
+        remedy: String,
+    },
+}
+
+/// How far a text got. There is no "sent": a text is on the other device or it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// On its way; one of the others follows.
+    Sending,
+    /// The other device's application acknowledged it.
+    Delivered,
+    /// It is nowhere but here.
+    NotDelivered,
+    /// It left, but the acknowledgement was lost. Sending again with the same id shows it once.
+    Unknown,
+}
+
+/// A member who lacks a room text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The member.
+    pub who: Identifier,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What a connection is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// One-to-one text.
+    Text,
+    /// Voice or video.
+    Call,
+    /// A room.
+    Room,
+}
+
+/// Without texts: what people write never reaches a log.
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Event {
+    /// The event's name, as in the JSON member `event`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Online { .. } => "online",
+            Self::Offline { .. } => "offline",
+            Self::Presence { .. } => "presence",
+            Self::Incoming { .. } => "incoming",
+            Self::IncomingEnded { .. } => "incoming_ended",
+            Self::Message { .. } => "message",
+            Self::MessageState { .. } => "message_state",
+            Self::RoomInvitation { .. } => "room_invitation",
+            Self::Room { .. } => "room",
+            Self::RoomMessage { .. } => "room_message",
+            Self::RoomMessageState { .. } => "room_message_state",
+            Self::RoomInvitationFailed { .. } => "room_invitation_failed",
+            Self::RoomLeft { .. } => "room_left",
+            Self::RoomClosed { .. } => "room_closed",
+            Self::Error { .. } => "error",
+        }
+    }
+}

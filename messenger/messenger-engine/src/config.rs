@@ -1,0 +1,37 @@
+//! What an engine is started with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use identity::trust::Trust;
+use identity::{CertificateDer, Identifier};
+
+/// Where a directory is and what its certificate must say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryAddress {
+    /// The DNS name its `service` certificate carries.
+    pub name: String,
+    /// `host:port` (UDP), resolved at every connection attempt.
+    pub address: String,
+}
+
+/// Everything an engine needs; it reads no file and no environment.
+pub struct EngineConfig {
+    /// The person this device speaks for.
+    pub identifier: Identifier,
+    /// Her device's chain: leaf first, then the issuing CA.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The device key: TLS and MLS sign with it.
+    pub key: SigningKey,
+    /// What certificates are verified against; shared, so that fresh CRLs reach running sessions.
+    pub trust: Arc<Trust>,
+    /// The directory to be online at.
+    pub directory: DirectoryAddress,
+    /// The UDP address for everything, directory and peers; port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// Whom to watch from the start.
+    pub contacts: Vec<Identifier>,
+    /// Whether a program answers here: said to every peer in `Hello`.
+    pub bot: bool,
+}
