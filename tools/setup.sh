@@ -1,0 +1,51 @@
+# Set-up shared by ./demo, ./test and ./bench (sourced, never run): installs what is missing when run as root, otherwise names it.
+
+# The version that the tests were written against; it is installed below the target folder and leaves the system alone.
+CARGO_DENY_VERSION=0.20.2
+TOOLS_DIR="${CARGO_TARGET_DIR:-$PWD/target}/tools"
+
+say() { printf '   %s\n' "$*"; }
+fail() { printf '\n%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# need_packages COMMAND:PACKAGE…: each COMMAND on the PATH, or its Debian PACKAGE installed.
+need_packages() {
+    local pair missing=()
+    for pair in "$@"; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair##*:}")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        fail "missing: ${missing[*]}. Install them (on Debian: sudo apt-get install ${missing[*]}) and run this again."
+    fi
+    say "installing ${missing[*]}"
+    apt-get update -qq </dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null \
+        || fail "apt-get could not install ${missing[*]}; its message is above."
+}
+
+# What building needs: a C compiler for AWS-LC and SQLite, and Rust.
+need_compiler() {
+    need_packages cc:gcc ld:binutils
+    [ -e /usr/include/stdlib.h ] || need_packages "no-libc-headers:libc6-dev"
+    if ! command -v cargo >/dev/null 2>&1; then
+        [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$HOME/.cargo/bin:$PATH" && export PATH && return 0
+        fail "Rust is missing. Install it from https://rustup.rs (or with your system's rustup package) and run this again."
+    fi
+}
+
+need_cargo_deny() {
+    [ "$("$TOOLS_DIR/bin/cargo-deny" --version 2>/dev/null)" = "cargo-deny $CARGO_DENY_VERSION" ] && return 0
+    say "building cargo-deny $CARGO_DENY_VERSION (a few minutes, once)"
+    cargo install cargo-deny --version "$CARGO_DENY_VERSION" --locked --debug --quiet --root "$TOOLS_DIR" --target-dir "$TOOLS_DIR/build"
+    rm -rf "$TOOLS_DIR/build"
+}
+
+# Licences, bans and sources always; advisories where their database can be fetched.
+cargo_deny() {
+    "$TOOLS_DIR/bin/cargo-deny" --locked check --hide-inclusion-graph licenses bans sources
+    if timeout 60 "$TOOLS_DIR/bin/cargo-deny" --locked fetch db >/dev/null 2>&1; then
+        "$TOOLS_DIR/bin/cargo-deny" --locked check --hide-inclusion-graph advisories
+    else
+        say "SKIPPED: advisories (their database cannot be fetched from here)"
+    fi
+}
