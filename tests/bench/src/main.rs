@@ -1,0 +1,45 @@
+//! `./bench [ROW…]`: figures, each beside a bare baseline (the same work by the underlying library alone) measured in the same run.
+//!
+//! It measures and prints; it never fails because a machine is slow.
+
+mod measure;
+mod quic;
+mod rows;
+mod table;
+
+use clap::Parser;
+
+/// Measures the rows whose name contains one of the given words (all without any).
+#[derive(Parser)]
+#[command(name = "bench", after_help = "Example:\n  ./bench verify handshake --json")]
+struct Arguments {
+    /// Parts of row names, such as `verify` or `message.echo`.
+    rows: Vec<String>,
+    /// An array of {"name", "figure", "unit", "baseline", "ratio"} instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Ten times as many rounds.
+    #[arg(long)]
+    full: bool,
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    let scale = measure::Scale { factor: if arguments.full { 10 } else { 1 } };
+    let chosen: Vec<_> = rows::ALL
+        .iter()
+        .filter(|row| arguments.rows.is_empty() || arguments.rows.iter().any(|word| row.name.contains(word.as_str())))
+        .collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
+        eprintln!("bench: no row is named so; there are {}", names.join(", "));
+        std::process::exit(2);
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime needs only threads");
+    let mut lines = Vec::with_capacity(chosen.len());
+    for row in chosen {
+        eprintln!("measuring {} …", row.name);
+        lines.push(table::Line::new(row, (row.run)(&runtime, scale)));
+    }
+    table::print(&lines, arguments.json);
+}

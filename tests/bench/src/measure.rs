@@ -1,0 +1,53 @@
+//! Paired measurement: figure and baseline take turns, so that a noisy moment hits both; the medians are compared.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How much longer than the default a run may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) factor: usize,
+}
+
+/// Medians of one row, in the row's unit.
+pub(crate) struct Pair {
+    pub(crate) figure: f64,
+    pub(crate) baseline: f64,
+}
+
+/// Microseconds of wall time that `work` takes per call, over `calls` calls.
+pub(crate) fn wall(calls: usize, mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    for _ in 0..calls {
+        work();
+    }
+    start.elapsed().as_secs_f64() * 1e6 / calls as f64
+}
+
+/// CPU time of this whole process so far, all threads.
+pub(crate) fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Runs both sides `rounds` times, alternating which goes first.
+pub(crate) fn paired(rounds: usize, mut figure: impl FnMut() -> f64, mut baseline: impl FnMut() -> f64) -> Pair {
+    let (mut figures, mut baselines) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
+    for round in 0..rounds {
+        if round % 2 == 0 {
+            figures.push(figure());
+            baselines.push(baseline());
+        } else {
+            baselines.push(baseline());
+            figures.push(figure());
+        }
+    }
+    Pair { figure: median(figures), baseline: median(baselines) }
+}
+
+/// The middle value; `samples` is not empty.
+pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
+}
