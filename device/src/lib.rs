@@ -1,1 +1,31 @@
-//! x
+//! A person's device: what she keeps on disk, and what her device does with an authority and its log.
+//!
+//! What it does:
+//! * [`Home`] keeps the pinned trust policies, device keys, certificates and the state of the watch in one folder that
+//!   only its owner can read; every write is atomic and every read bounded;
+//! * [`enrolment`] proves control of an address to an authority (ACME, RFC 8555, challenge `email-code-00`) and stores
+//!   a certificate only after [`identity::verify_person`](identity::verify::verify_person) accepted it;
+//! * [`logbook`] follows a log from a durable cursor that never skips a gap;
+//! * [`watch`] finds every certificate that was ever logged in the owner's name.
+//!
+//! What it never does: send a private key anywhere or print it, take a certificate the verifier refuses, trust an
+//! authority whose policy the person has not pinned by its fingerprint, or call a watch clean that could not look.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod acme;
+mod certificates;
+mod device;
+pub mod enrolment;
+mod files;
+mod home;
+pub mod https;
+mod keys;
+pub mod logbook;
+pub mod revocation;
+pub mod watch;
+
+pub use certificates::{chain_from_pem, chain_to_pem};
+pub use device::{Device, Enrolment};
+pub use home::{Home, HomeError, MAX_FILE_BYTES};
+pub use keys::{AccountKey, DeviceKey, KeyError};

@@ -1,0 +1,2 @@
+//! The person's and the auditor's command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! An ACME client (RFC 8555) for people: identifier `email`, challenge `email-code-00`.

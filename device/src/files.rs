@@ -1,0 +1,189 @@
+//! Private files: bounded reads, atomic writes, and permissions that keep others out.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::home::{HomeError, MAX_FILE_BYTES};
+
+/// Permission bits that let anybody but the owner in.
+const OTHERS: u32 = 0o077;
+
+/// Makes `folder` and its missing parents, readable by the owner alone (0700).
+pub(crate) fn create_private_folder(folder: &Path) -> Result<(), HomeError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| write_error(folder, source))
+}
+
+/// Reads at most [`MAX_FILE_BYTES`]; `Ok(None)` if there is no such file.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(HomeError::Read { path: path.to_owned(), source }),
+    };
+    read_open(&file, path).map(Some)
+}
+
+/// Reads a file that holds a secret: as [`read`], but refuses one that others can read or write.
+pub(crate) fn read_secret(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+    let Some(bytes) = read(path)? else { return Ok(None) };
+    let mode = fs::metadata(path).map_err(|source| HomeError::Read { path: path.to_owned(), source })?.permissions().mode();
+    if mode & OTHERS != 0 {
+        return Err(HomeError::Permissions { path: path.to_owned(), found: mode & 0o777 });
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads text; anything but UTF-8 is a corrupt file.
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, HomeError> {
+    read(path)?.map(|bytes| text(path, bytes)).transpose()
+}
+
+/// Turns the bytes of `path` into text.
+pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, HomeError> {
+    String::from_utf8(bytes).map_err(|error| HomeError::Corrupt {
+        path: path.to_owned(),
+        expected: "UTF-8 text".to_owned(),
+        found: format!("a byte that is none at offset {}", error.utf8_error().valid_up_to()),
+    })
+}
+
+/// Replaces `path` by `bytes`: whoever reads sees the old file or the new one, also after a power cut. Mode 0600.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    create_private_folder(folder)?;
+    let written = (|| {
+        // A NamedTempFile is made with mode 0600 and disappears if anything below fails.
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    })();
+    written.map_err(|source| write_error(path, source))
+}
+
+/// Holds the lock of a folder until dropped; waits while another process holds it.
+#[derive(Debug)]
+pub(crate) struct FolderLock {
+    _file: File,
+}
+
+/// Takes the exclusive lock of `folder`.
+pub(crate) fn lock(folder: &Path) -> Result<FolderLock, HomeError> {
+    let path = folder.join(".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|source| write_error(&path, source))?;
+    file.lock().map_err(|source| write_error(&path, source))?;
+    Ok(FolderLock { _file: file })
+}
+
+/// The names of the folders directly inside `folder`, sorted; none if it does not exist. Hidden ones are left out.
+pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, HomeError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(HomeError::Read { path: folder.to_owned(), source }),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|source| HomeError::Read { path: folder.to_owned(), source })?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") && entry.path().is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read_open(file: &File, path: &Path) -> Result<Vec<u8>, HomeError> {
+    let mut bytes = Vec::new();
+    let limit = MAX_FILE_BYTES as u64;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(HomeError::TooLarge { path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
+fn write_error(path: &Path, source: io::Error) -> HomeError {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
+            HomeError::NotWritable { path: path.to_owned(), source }
+        }
+        _ => HomeError::Write { path: path.to_owned(), source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn folders_are_0700_and_files_0600() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("a/b/secret");
+        write_atomic(&path, b"x").unwrap();
+        assert_eq!(mode(&temp.path().join("a")), 0o700);
+        assert_eq!(mode(&temp.path().join("a/b")), 0o700);
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        write_atomic(&path, b"a long first text").unwrap();
+        write_atomic(&path, b"short").unwrap();
+        assert_eq!(read(&path).unwrap().unwrap(), b"short");
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        fs::create_dir(&path).unwrap(); // a folder stands where the file should go: the rename fails
+        write_atomic(&path, b"x").unwrap_err();
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_and_one_at_it_is_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        fs::write(&path, vec![0; MAX_FILE_BYTES]).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().len(), MAX_FILE_BYTES);
+        fs::write(&path, vec![0; MAX_FILE_BYTES + 1]).unwrap();
+        assert!(matches!(read(&path), Err(HomeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_secret_others_can_read_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("key.pem");
+        write_atomic(&path, b"x").unwrap();
+        assert!(read_secret(&path).unwrap().is_some());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(read_secret(&path), Err(HomeError::Permissions { found: 0o640, .. })));
+    }
+
+    #[test]
+    fn what_is_not_there_is_none() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(read(&temp.path().join("none")).unwrap().is_none());
+        assert!(subfolders(&temp.path().join("none")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,1 @@
+//! How far each log was followed, and the labels seen in it.
