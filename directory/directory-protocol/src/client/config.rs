@@ -1,0 +1,57 @@
+//! The TLS and QUIC settings with which a person connects to a directory.
+
+use crate::ALPN;
+use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_FRAME_BYTES};
+use identity::tls::ServiceVerifier;
+use identity::trust::Trust;
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
+
+/// Why a certificate and key do not make a client configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The key cannot be used, or is not the certificate's.
+    #[error("the certificate and its key cannot be used for TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The cryptography lacks QUIC's initial cipher suite.
+    #[error("the cryptography at hand cannot do QUIC: {0}")]
+    Quic(#[from] NoInitialCipherSuite),
+}
+
+/// TLS 1.3 alone, this person's chain and key, the directory's certificate verified through `trust`; no session is ever resumed
+/// and nothing is sent before the handshake is complete (0-RTT can be replayed).
+pub fn client_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    trust: Arc<Trust>,
+) -> Result<quinn::ClientConfig, ConfigError> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ServiceVerifier::new(trust)))
+        .with_client_auth_cert(chain, key)?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    tls.resumption = rustls::client::Resumption::disabled();
+    tls.enable_early_data = false;
+
+    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport()));
+    Ok(config)
+}
+
+/// One stream, small windows, a packet every 15 s, dead after 45 s. The directory uses the same settings.
+pub fn transport() -> quinn::TransportConfig {
+    let window = quinn::VarInt::from_u32(4 * MAX_FRAME_BYTES as u32);
+    let mut transport = quinn::TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(1_u8.into())
+        .max_concurrent_uni_streams(0_u8.into())
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(window)
+        .receive_window(window)
+        .send_window(u64::from(window))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .max_idle_timeout(Some(quinn::IdleTimeout::try_from(IDLE_TIMEOUT).expect("45 s fit")));
+    transport
+}

@@ -1,0 +1,157 @@
+//! What a client is told unasked, and what it says in plain values.
+
+use super::error::CloseReason;
+use crate::message::{AudienceKind, CallId, ListName, Outcome, Purpose, Role, Status};
+use identity::Identifier;
+use std::net::SocketAddr;
+
+/// Something happened at the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectoryEvent {
+    /// A watched person's presence, when the watch begins and at every change.
+    Presence {
+        /// The person watched.
+        who: Identifier,
+        /// Whether she is there, as far as she lets this person know.
+        online: bool,
+        /// How she is doing, while she is there.
+        status: Option<Status>,
+    },
+    /// Somebody calls; to be answered with [`DirectoryClient::answer`](super::DirectoryClient::answer).
+    Incoming {
+        /// The call.
+        call_id: CallId,
+        /// Who calls: the directory has verified her certificate; the peer connection verifies it again.
+        caller: Identifier,
+        /// SHA-256 of the SubjectPublicKeyInfo of the calling device.
+        caller_key: [u8; 32],
+        /// What for.
+        purpose: Purpose,
+    },
+    /// What became of a call, made or received. Everything but [`Outcome::Ringing`] ends it.
+    ///
+    /// When two people call each other at the same moment, the call with the lower id stays and the other ends with
+    /// [`Outcome::Cancelled`]: whoever holds the cancelled one finds the other among the incoming calls, and answers that.
+    Outcome {
+        /// The call.
+        call_id: CallId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Both sides agreed: connect now. Ends the directory's part in the call.
+    Go {
+        /// The call.
+        call_id: CallId,
+        /// Whether to dial or to listen.
+        role: Role,
+        /// The other person.
+        peer: Identifier,
+        /// SHA-256 of the SubjectPublicKeyInfo of the other device.
+        peer_key: [u8; 32],
+        /// Where the other device can be reached, at most eight addresses.
+        candidates: Vec<SocketAddr>,
+        /// Authenticates the probes between the two devices; fresh for this call.
+        probe_key: [u8; 32],
+        /// Milliseconds to wait before the first packet, so that both sides begin together.
+        delay_ms: u32,
+    },
+    /// The connection has ended, and with it this person's presence. The last event.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// A set of people.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Audience {
+    /// Everyone whose certificate the directory accepts.
+    Everyone,
+    /// The announced contacts.
+    #[default]
+    Contacts,
+    /// These people.
+    Named(Vec<Identifier>),
+    /// No one.
+    Nobody,
+}
+
+impl Audience {
+    pub(super) fn kind(&self) -> AudienceKind {
+        match self {
+            Self::Everyone => AudienceKind::Everyone,
+            Self::Contacts => AudienceKind::Contacts,
+            Self::Named(_) => AudienceKind::Named,
+            Self::Nobody => AudienceKind::Nobody,
+        }
+    }
+
+    pub(super) fn named(&self) -> &[Identifier] {
+        match self {
+            Self::Named(people) => people,
+            _ => &[],
+        }
+    }
+}
+
+/// How this device is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// How the person is doing.
+    pub status: Status,
+    /// Who is told that she is there.
+    pub visible_to: Audience,
+    /// Whose calls reach this device.
+    pub may_knock: Audience,
+    /// Her contacts, at most 10,000; what [`Audience::Contacts`] means.
+    pub contacts: Vec<Identifier>,
+}
+
+impl Announcement {
+    /// Available, visible to these contacts, and open to everyone's knock.
+    pub fn available(contacts: Vec<Identifier>) -> Self {
+        Self { status: Status::Available, visible_to: Audience::Contacts, may_knock: Audience::Everyone, contacts }
+    }
+
+    pub(super) fn lists(&self) -> [(ListName, &[Identifier]); 3] {
+        [
+            (ListName::Contacts, &self.contacts),
+            (ListName::VisibleTo, self.visible_to.named()),
+            (ListName::MayKnock, self.may_knock.named()),
+        ]
+    }
+}
+
+/// The directory's answer to an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// This device's address as the directory sees it: behind a router, the router's.
+    pub observed: SocketAddr,
+}
+
+/// A call to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// Drawn at random by the caller, never used before.
+    pub call_id: CallId,
+    /// Who is called.
+    pub callee: Identifier,
+    /// What for.
+    pub purpose: Purpose,
+    /// Where this device can be reached, at most eight addresses; told to the callee only if she accepts.
+    pub candidates: Vec<SocketAddr>,
+}
+
+/// How to answer a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Accept {
+        /// Where this device can be reached, at most eight addresses.
+        candidates: Vec<SocketAddr>,
+    },
+    /// No: the call ends on all devices of this person.
+    Decline,
+    /// Not on this device.
+    Busy,
+}

@@ -1,0 +1,151 @@
+//! A live connection to a directory.
+//!
+//! [`DirectoryClient::connect`] dials, proves who both sides are and returns when the directory has accepted this person's
+//! certificate. From then on requests are methods that wait for their answer, and everything else arrives as a
+//! [`DirectoryEvent`]. Two tasks live as long as the connection; when it ends, every waiting request fails with the reason and
+//! [`DirectoryEvent::Closed`] is the last event. The client does not reconnect: whoever owns it knows when that makes sense.
+
+mod config;
+mod error;
+mod event;
+mod tasks;
+
+use crate::limits::{IDENTIFIERS_PER_FRAME, NEGATIVE_DEADLINE};
+use crate::message::{AnswerKind, CallId, Presence, Request, Response};
+use identity::Identifier;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tasks::Shared;
+use tokio::sync::mpsc;
+
+pub use config::{ConfigError, client_config, transport};
+pub use error::{CloseReason, ConnectError, RequestError};
+pub use event::{Announced, Announcement, Answer, Audience, DirectoryEvent, Invite};
+
+/// Events that may wait to be taken. A watch on ten thousand people begins with at most that many.
+const EVENTS: usize = 16_384;
+
+/// How long an answer may take: the negative deadline and a very slow network.
+const ANSWER_TIMEOUT: Duration = NEGATIVE_DEADLINE.saturating_add(Duration::from_secs(10));
+
+/// A connection to a directory. Clones share it; it is closed when the last one is dropped.
+#[derive(Clone)]
+pub struct DirectoryClient {
+    shared: Arc<Shared>,
+}
+
+impl DirectoryClient {
+    /// Connects to the directory at `address`, whose certificate must carry `server_name`. `config` is made by
+    /// [`client_config`]. Returns when the directory has answered a first request: both certificates are accepted.
+    ///
+    /// Events wait in a channel of 16,384; a program that lets it overflow is disconnected.
+    pub async fn connect(
+        endpoint: &quinn::Endpoint,
+        address: SocketAddr,
+        server_name: &str,
+        config: quinn::ClientConfig,
+    ) -> Result<(Self, mpsc::Receiver<DirectoryEvent>), ConnectError> {
+        let connection = endpoint
+            .connect_with(config, address, server_name)?
+            .await
+            .map_err(|error| ConnectError::of(error, address, server_name))?;
+        let (send, receive) = connection.open_bi().await.map_err(|error| CloseReason::of(&error))?;
+        let (events, received) = mpsc::channel(EVENTS);
+        let client = Self { shared: Shared::start(connection, send, receive, events) };
+        match client.ping().await {
+            Ok(_) => Ok((client, received)),
+            Err(RequestError::Closed(reason)) => Err(reason.into()),
+            Err(_) => Err(ConnectError::Unreachable { address }),
+        }
+    }
+
+    /// Asks for an answer and returns how long it took.
+    pub async fn ping(&self) -> Result<Duration, RequestError> {
+        let sent = std::time::Instant::now();
+        self.done(|id| Request::Ping { id }).await?;
+        Ok(sent.elapsed())
+    }
+
+    /// Becomes present, or changes how: status, audiences and contacts take effect in one step.
+    pub async fn announce(&self, announcement: Announcement) -> Result<Announced, RequestError> {
+        // Two announcements at once must not mix their lists.
+        let _turn = self.shared.announcing.lock().await;
+        for (name, people) in announcement.lists() {
+            for people in people.chunks(IDENTIFIERS_PER_FRAME) {
+                self.done(|id| Request::List { id, name, people: people.to_vec() }).await?;
+            }
+        }
+        let (status, visible_to, may_knock) =
+            (announcement.status, announcement.visible_to.kind(), announcement.may_knock.kind());
+        match self.shared.ask(|id| Request::Announce { id, status, visible_to, may_knock }).await? {
+            Response::Announced { observed, .. } => Ok(Announced { observed }),
+            other => Err(self.shared.unexpected(&other)),
+        }
+    }
+
+    /// One person's presence now, as far as she lets this person know.
+    pub async fn look_up(&self, who: &Identifier) -> Result<Presence, RequestError> {
+        match self.shared.ask(|id| Request::LookUp { id, who: who.clone() }).await? {
+            Response::Found { presence, .. } => Ok(presence),
+            other => Err(self.shared.unexpected(&other)),
+        }
+    }
+
+    /// Adds people to the watch list. When this returns, an event with the present state of each of them is in the channel:
+    /// the online ones first, as the directory pushes them; everybody else is offline, or hidden.
+    pub async fn watch(&self, people: Vec<Identifier>) -> Result<(), RequestError> {
+        for people in people.chunks(IDENTIFIERS_PER_FRAME) {
+            self.done(|id| Request::Watch { id, people: people.to_vec() }).await?;
+            self.shared.report_offline(people);
+        }
+        Ok(())
+    }
+
+    /// Takes people off the watch list.
+    pub async fn unwatch(&self, people: Vec<Identifier>) -> Result<(), RequestError> {
+        for people in people.chunks(IDENTIFIERS_PER_FRAME) {
+            self.done(|id| Request::Unwatch { id, people: people.to_vec() }).await?;
+            self.shared.forget(people);
+        }
+        Ok(())
+    }
+
+    /// Calls somebody. Returns when the directory has taken the call; what becomes of it arrives as events.
+    pub async fn invite(&self, invite: Invite) -> Result<(), RequestError> {
+        let Invite { call_id, callee, purpose, candidates } = invite;
+        self.done(|id| Request::Invite { id, call_id, callee, purpose, candidates }).await
+    }
+
+    /// Answers an incoming call. After accepting, GO follows as an event.
+    pub async fn answer(&self, call_id: CallId, answer: Answer) -> Result<(), RequestError> {
+        let (answer, candidates) = match answer {
+            Answer::Accept { candidates } => (AnswerKind::Accept, candidates),
+            Answer::Decline => (AnswerKind::Decline, Vec::new()),
+            Answer::Busy => (AnswerKind::Busy, Vec::new()),
+        };
+        self.done(|id| Request::Answer { id, call_id, answer, candidates }).await
+    }
+
+    /// Withdraws a call made before. Withdrawing one that is over is no error.
+    pub async fn cancel(&self, call_id: CallId) -> Result<(), RequestError> {
+        self.done(|id| Request::Cancel { id, call_id }).await
+    }
+
+    /// Goes offline. The directory tells the watchers at once.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// This side's view of the round trip to the directory.
+    pub fn round_trip(&self) -> Duration {
+        self.shared.round_trip()
+    }
+
+    async fn done(&self, request: impl FnOnce(u32) -> Request) -> Result<(), RequestError> {
+        match self.shared.ask(request).await? {
+            Response::Done { .. } => Ok(()),
+            other => Err(self.shared.unexpected(&other)),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How a device's key is named in introductions.
+
+use sha2::{Digest, Sha256};
+
+/// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 section 4): SEQUENCE { SEQUENCE { 1.3.101.112 },
+/// BIT STRING of 32 bytes }.
+const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// SHA-256 of the SubjectPublicKeyInfo that carries this Ed25519 device key: what INCOMING and GO carry, so that each side can
+/// check that the certificate it meets is the one the directory introduced.
+pub fn spki_hash(device_key: &[u8; 32]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(ED25519_SPKI_PREFIX);
+    hasher.update(device_key);
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_the_whole_spki_of_the_key() {
+        // RFC 8410 section 10.1, the public key in full.
+        let spki =
+            hex::decode("302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1")
+                .unwrap();
+        let key: [u8; 32] = spki[12..].try_into().unwrap();
+        let expected: [u8; 32] = Sha256::digest(&spki).into();
+        assert_eq!(spki_hash(&key), expected);
+    }
+}

@@ -1,0 +1,33 @@
+//! The bounds both sides enforce on what the other sends. `docs/spec/directory.md` lists them under "Bounds".
+
+use std::time::Duration;
+
+/// Bytes of CBOR in one frame, the four-byte length not counted.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024;
+
+/// People on one connection's watch list.
+pub const MAX_WATCHED: usize = 10_000;
+
+/// People on each of the lists announced by one connection: contacts, and the two named audiences.
+pub const MAX_LISTED: usize = 10_000;
+
+/// Addresses one side offers for one call.
+pub const MAX_CANDIDATES: usize = 8;
+
+/// Octets of one identifier (RFC 5321's limit for an address; every phone number is shorter).
+pub const MAX_IDENTIFIER_BYTES: usize = 254;
+
+/// Identifiers a client puts into one frame: 64 × (254 + 2) octets always fit.
+pub const IDENTIFIERS_PER_FRAME: usize = MAX_FRAME_BYTES / (MAX_IDENTIFIER_BYTES + 2) - 1;
+
+/// A packet at least this often, so that the connection lives and the router keeps its mapping.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Silence after which the other side is taken to be gone.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// When a negative answer leaves, counted from the arrival of the question: never earlier, whatever the reason.
+pub const NEGATIVE_DEADLINE: Duration = Duration::from_millis(100);
+
+/// When a call that nobody took ends in "no answer".
+pub const NO_ANSWER: Duration = Duration::from_secs(30);
