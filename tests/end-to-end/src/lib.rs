@@ -1,1 +1,27 @@
-//! x
+//! The whole system as people meet it: this crate starts the real programs (`homeserver`, `certtool`, `messenger`) as
+//! child processes over real sockets, plays one true story with them, and offers the same parts to the integration
+//! tests.
+//!
+//! What it does:
+//! * [`homeserver`] starts a home server in a folder and waits until it says that it is ready;
+//! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
+//! * [`headless`] speaks JSON lines with a person's messenger;
+//! * [`memory`] searches files and the memory of processes for words that must not be there;
+//! * [`tale`] is the story told by `./demo`, in eight chapters.
+//!
+//! What it never does: it calls no function of the programs it watches, it skips no check of theirs, it sleeps nowhere
+//! where something can be awaited, and no child outlives it (see [`process`]).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod failure;
+pub mod headless;
+pub mod homeserver;
+pub mod mail;
+pub mod memory;
+pub mod narrator;
+pub mod person;
+pub mod process;
+pub mod random;
+pub mod tale;
+
+pub use failure::{Context, Failure};

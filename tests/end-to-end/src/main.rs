@@ -1,0 +1,88 @@
+//! `story`: tells the first conversation with the real programs; `./demo` runs it.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use story::tale::{self, Ending};
+use story::{Context, Failure, process};
+
+/// The first conversation, told by the real programs over real sockets on this machine.
+///
+/// On a terminal it ends by opening Alice's messenger with an echo bot to talk to; otherwise with the line "demo: ok".
+#[derive(Debug, Parser)]
+#[command(name = "story", bin_name = "demo", version)]
+struct Arguments {
+    /// Print the transcript only: do not open the messenger at the end
+    #[arg(long)]
+    check: bool,
+    #[command(subcommand)]
+    command: Option<Inner>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Inner {
+    /// Become PROGRAM, killed by the kernel when process PARENT ends
+    #[command(hide = true)]
+    Guarded {
+        parent: u32,
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let told = match &arguments.command {
+        Some(Inner::Guarded { parent, program, arguments }) => {
+            process::become_guarded(*parent, program, arguments).map(|never| match never {})
+        }
+        None => tell(arguments.check),
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\ndemo: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells the story in a fresh folder that is gone afterwards, also after Ctrl-C.
+fn tell(check: bool) -> Result<(), Failure> {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let ending = if terminal && !check { Ending::Messenger } else { Ending::Transcript };
+    let stage = tale::stage()?;
+    let root = stage.path().to_path_buf();
+    // Children are started by this thread and die with it; the signals are awaited by another.
+    std::thread::spawn(move || {
+        if await_interruption().is_ok() {
+            process::end_all();
+            let _ = std::fs::remove_dir_all(&root);
+            eprintln!("\ndemo: interrupted; everything it started has been stopped");
+            std::process::exit(130);
+        }
+    });
+    let told = tale::tell(stage.path(), ending);
+    if told.is_err() && std::env::var_os("INPERSON_KEEP").is_some() {
+        eprintln!("demo: kept {}", stage.keep().display());
+    }
+    told
+}
+
+/// Waits for Ctrl-C, a terminal that closes, or a polite request to end.
+fn await_interruption() -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("awaiting signals")?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("awaiting SIGTERM")?;
+        let mut hang_up = signal(SignalKind::hangup()).context("awaiting SIGHUP")?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.context("awaiting SIGINT"),
+            _ = terminate.recv() => Ok(()),
+            _ = hang_up.recv() => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,321 @@
+//! Child processes that cannot be left behind.
+//!
+//! Every child is started through `story guarded PARENT PROGRAM…`, which asks the kernel to kill it when its parent
+//! ends, however the parent ends (`PR_SET_PDEATHSIG`, Linux), and then becomes the program (same process id). On top of
+//! that [`Running`] kills its child when it is dropped, so also when a test panics.
+//!
+//! The kernel watches the *thread* that started the child: start children from a thread that lives as long as they do.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::{Context, Failure};
+
+/// How often something that cannot be awaited is looked at again.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// The folder that holds the programs: where this executable lies, or its parent for test executables.
+///
+/// # Errors
+/// The executable's own path cannot be found out.
+pub fn programs() -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().context("finding this executable's own path")?;
+    let folder = own.parent().context("this executable lies in no folder")?;
+    let inner = folder.file_name() == Some(OsStr::new("deps"));
+    let folder = if inner { folder.parent().unwrap_or(folder) } else { folder };
+    Ok(folder.to_path_buf())
+}
+
+/// The path of one of the project's programs.
+///
+/// # Errors
+/// It has not been built; the message says how to build it.
+pub fn program(name: &str) -> Result<PathBuf, Failure> {
+    let path = programs()?.join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Failure::new(format!(
+        "expected the program {}, found none: run `cargo build --workspace --bins` first",
+        path.display()
+    )))
+}
+
+/// A command for `program` that runs guarded: it ends with this process at the latest.
+///
+/// # Errors
+/// `story` itself, which does the guarding, has not been built.
+pub fn guarded(program: &Path) -> Result<Command, Failure> {
+    let mut command = Command::new(self::program("story")?);
+    command.arg("guarded").arg(std::process::id().to_string()).arg(program);
+    Ok(command)
+}
+
+/// The other half of [`guarded`]: becomes `program`, after asking to be killed together with `parent`.
+///
+/// # Errors
+/// Returns only if the program cannot be started, or if the parent is already gone.
+pub fn become_guarded(
+    parent: u32,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<std::convert::Infallible, Failure> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).context("asking to end with the parent")?;
+    // The parent may have ended before we asked; then nobody would tell us any more.
+    let found = rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get().unsigned_abs());
+    if found != parent {
+        return Err(Failure::new(format!("expected the parent process {parent}, found {found}: it is gone")));
+    }
+    let error = Command::new(program).args(arguments).exec();
+    Err(Failure::new(format!("cannot start {}: {error}", program.display())))
+}
+
+/// The children that have not been waited for, so that an interrupted story can end them all.
+static LIVING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// SIGKILL to every child that still runs, from any thread. Whoever holds their [`Running`] will find them ended.
+pub fn end_all() {
+    for &id in LIVING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // One that has just ended by itself is as good.
+        let _ = send(id, Signal::KILL);
+    }
+}
+
+fn send(id: u32, signal: Signal) -> Result<(), Failure> {
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw).context("no process has this id")?;
+    rustix::process::kill_process(pid, signal).context(format!("sending {signal:?} to process {id}"))
+}
+
+/// A child process that is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    name: String,
+}
+
+impl Running {
+    /// Starts `command`; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// The kernel refuses to start it.
+    pub fn start(name: impl Into<String>, mut command: Command) -> Result<Self, Failure> {
+        let name = name.into();
+        let child = command.spawn().context(format!("starting {name}"))?;
+        LIVING.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id());
+        Ok(Self { child, name })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard input, once.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Its standard output, once.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Whether it has ended, and how.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>, Failure> {
+        let ended = self.child.try_wait().context(format!("asking after {}", self.name))?;
+        if ended.is_some() {
+            self.forget();
+        }
+        Ok(ended)
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It has been waited for already, or the kernel refuses.
+    pub fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        send(self.child.id(), signal).context(&self.name)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It still runs at the deadline.
+    pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus, Failure> {
+        let until = Instant::now() + deadline;
+        loop {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            if Instant::now() > until {
+                return Err(Failure::new(format!(
+                    "expected {} to end within {deadline:?}, but it still runs",
+                    self.name
+                )));
+            }
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// SIGKILL, and waits until the kernel has taken it away.
+    pub fn kill(&mut self) {
+        // Both fail only if it has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.forget();
+    }
+
+    /// Once it has been waited for, its id may belong to somebody else.
+    fn forget(&self) {
+        LIVING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.child.id());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What a program that ran to its end left behind.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Its exit code; 128 + n if signal n ended it.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Both outputs, as a person at a terminal would see them.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// This value if the exit code is `code`.
+    ///
+    /// # Errors
+    /// It is another one; the message carries what the program said.
+    pub fn expect(self, code: i32, doing: &str) -> Result<Self, Failure> {
+        if self.code == code {
+            return Ok(self);
+        }
+        Err(Failure::new(format!("{doing}: expected exit code {code}, found {}:\n{}", self.code, self.text())))
+    }
+}
+
+/// A program that is running and whose output is being collected.
+#[derive(Debug)]
+pub struct Collecting {
+    running: Running,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+/// Starts `command` with its three standard streams in our hands.
+///
+/// # Errors
+/// The kernel refuses to start it.
+pub fn collect(name: &str, mut command: Command) -> Result<Collecting, Failure> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(name, command)?;
+    let stdout = drain(running.child.stdout.take());
+    let stderr = drain(running.child.stderr.take());
+    Ok(Collecting { running, stdout, stderr })
+}
+
+impl Collecting {
+    /// Writes a line to its standard input. A program that has stopped listening is no error: its exit code tells.
+    pub fn type_line(&mut self, line: &str) {
+        if let Some(stdin) = self.running.child.stdin.as_mut() {
+            let _ = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
+        }
+    }
+
+    /// The process itself.
+    pub const fn process(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// Closes its standard input and waits for its end.
+    ///
+    /// # Errors
+    /// It still runs at the deadline (it is killed then).
+    pub fn finish(mut self, deadline: Duration) -> Result<Finished, Failure> {
+        drop(self.running.child.stdin.take());
+        let status = self.running.wait(deadline)?;
+        Ok(Finished { code: exit_code(status), stdout: joined(self.stdout), stderr: joined(self.stderr) })
+    }
+}
+
+/// Runs `command` to its end without any input.
+///
+/// # Errors
+/// It cannot be started, or still runs at the deadline.
+pub fn run(name: &str, command: Command, deadline: Duration) -> Result<Finished, Failure> {
+    collect(name, command)?.finish(deadline)
+}
+
+/// Looks again and again until `look` sees something.
+///
+/// # Errors
+/// It sees nothing until the deadline; the message says what was `awaited`.
+pub fn await_sight<T>(awaited: &str, deadline: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T, Failure> {
+    let until = Instant::now() + deadline;
+    loop {
+        if let Some(sight) = look() {
+            return Ok(sight);
+        }
+        if Instant::now() > until {
+            return Err(Failure::new(format!("expected {awaited} within {deadline:?}, saw none")));
+        }
+        thread::sleep(GLANCE);
+    }
+}
+
+/// A file that a child's standard error goes to.
+///
+/// # Errors
+/// It cannot be made.
+pub fn sink(path: &Path) -> Result<Stdio, Failure> {
+    let file = File::options().create(true).append(true).open(path).context(path.display())?;
+    Ok(Stdio::from(file))
+}
+
+/// The exit code as a shell would show it.
+fn exit_code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+fn drain(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut stream) = stream {
+            // What could be read before an error is still worth showing.
+            let _ = stream.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn joined(thread: JoinHandle<String>) -> String {
+    thread.join().unwrap_or_default()
+}
