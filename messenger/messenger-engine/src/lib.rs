@@ -2,12 +2,16 @@
 //!
 //! It promises: every connection is mutually authenticated with `device` certificates and is with the device that the directory introduced; a text is called delivered only after the other device's application said so; a room's text is readable by exactly the members of its epoch.
 //!
-//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, shows its certificate to somebody who was not introduced, keeps global state. The state machines ([`session`], [`room`]) do no I/O and take time and randomness as arguments.
+//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, shows its certificate to somebody while nobody was introduced, keeps global state. The state machines ([`session`], [`room`]) do no I/O and take time and randomness as arguments.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
 mod config;
 mod engine;
+pub mod room;
+pub mod session;
+pub mod time;
+pub mod wire;
 
 pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
 pub use config::{DirectoryAddress, EngineConfig};
@@ -18,3 +22,15 @@ pub const MAX_TEXT_BYTES: usize = 32 * 1024;
 
 /// The longest name of a room, in bytes of UTF-8.
 pub const MAX_ROOM_NAME_BYTES: usize = 256;
+
+/// The longest reason that is passed on, in bytes of UTF-8.
+pub const MAX_REASON_BYTES: usize = 256;
+
+/// The beginning of a reason, within [`MAX_REASON_BYTES`].
+fn clip(reason: &str) -> String {
+    let mut end = reason.len().min(MAX_REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].to_owned()
+}

@@ -1,0 +1,170 @@
+//! Who a leaf belongs to: the certificate in it, verified, and the key in it, compared.
+
+use std::fmt;
+
+use identity::Identifier;
+use openmls::prelude::{Credential, CredentialType};
+use sha2::{Digest, Sha256};
+
+use crate::time::Now;
+
+/// The DER before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 section 4).
+const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// A device's Ed25519 public key: it names the device.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceKey(pub [u8; 32]);
+
+impl DeviceKey {
+    /// SHA-256 of the key's SubjectPublicKeyInfo: how the directory names the device.
+    pub fn spki_digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(ED25519_SPKI_PREFIX);
+        hash.update(self.0);
+        hash.finalize().into()
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceKey({}…)", hex::encode(&self.0[..4]))
+    }
+}
+
+/// A person at a device, as a verified certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub identifier: Identifier,
+    /// At which device.
+    pub device: DeviceKey,
+    /// When the certificate ends, in seconds since 1970.
+    pub not_after: u64,
+}
+
+/// Verifies certificates: `identity` in the running engine, a table in tests of the state machines.
+pub trait Credentials: Send + Sync {
+    /// The person a leaf certificate (DER) speaks for, verified at `now` with issuers from the trust policy.
+    ///
+    /// # Errors
+    /// The rule that refused it, for people.
+    fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String>;
+}
+
+/// Why a leaf is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedCredential {
+    /// Not an X.509 credential (RFC 9420 section 5.3).
+    #[error("expected an X.509 credential, found type {found}")]
+    NotX509 {
+        /// The credential type's number.
+        found: u16,
+    },
+    /// `identity` refused the certificate.
+    #[error("the certificate in the leaf is refused: {0}")]
+    Certificate(String),
+    /// openmls accepts a leaf whose key is not the certificate's; we do not.
+    #[error("expected the certificate's key {expected} as the leaf's signature key, found {found}")]
+    KeyMismatch {
+        /// The certificate's, hexadecimal.
+        expected: String,
+        /// The leaf's, hexadecimal.
+        found: String,
+    },
+}
+
+/// The X.509 credential of a leaf certificate. Only the leaf travels; issuers come from the trust policy.
+///
+/// RFC 9420 section 5.3 has `Certificate certificates<V>` with `opaque cert_data<V>`: a vector of vectors.
+pub(super) fn credential(leaf: &[u8]) -> Credential {
+    let mut content = Vec::with_capacity(leaf.len() + 8);
+    let inner = with_length(leaf);
+    content.extend_from_slice(&length_prefix(inner.len()));
+    content.extend_from_slice(&inner);
+    Credential::new(CredentialType::X509, content)
+}
+
+/// Verifies a leaf's credential and that its signature key is the certificate's.
+pub(super) fn verify(credential: &Credential, signature_key: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Person, RefusedCredential> {
+    if credential.credential_type() != CredentialType::X509 {
+        return Err(RefusedCredential::NotX509 { found: credential.credential_type().into() });
+    }
+    let leaf = certificate(credential.serialized_content()).map_err(|e| RefusedCredential::Certificate(e.into()))?;
+    let person = credentials.verify(leaf, now).map_err(RefusedCredential::Certificate)?;
+    if person.device.0 != signature_key {
+        return Err(RefusedCredential::KeyMismatch { expected: hex::encode(person.device.0), found: hex::encode(signature_key) });
+    }
+    Ok(person)
+}
+
+/// The one certificate in the credential's content.
+fn certificate(content: &[u8]) -> Result<&[u8], &'static str> {
+    const SHAPE: &str = "expected exactly one certificate in the credential";
+    let (list, rest) = vector(content).ok_or(SHAPE)?;
+    if !rest.is_empty() {
+        return Err(SHAPE);
+    }
+    match vector(list) {
+        Some((leaf, [])) if !leaf.is_empty() => Ok(leaf),
+        _ => Err(SHAPE),
+    }
+}
+
+fn with_length(bytes: &[u8]) -> Vec<u8> {
+    let mut vector = length_prefix(bytes.len());
+    vector.extend_from_slice(bytes);
+    vector
+}
+
+/// A variable-size vector's length (RFC 9420 section 2.1.2, from RFC 9000 section 16), minimal.
+fn length_prefix(length: usize) -> Vec<u8> {
+    match length {
+        0..=63 => vec![length as u8],
+        64..=16_383 => (0x4000 | length as u16).to_be_bytes().to_vec(),
+        _ => (0x8000_0000 | length as u32).to_be_bytes().to_vec(),
+    }
+}
+
+/// The first vector and what follows it.
+fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = *bytes.first()?;
+    let (prefix, length) = match first >> 6 {
+        0 => (1, usize::from(first)),
+        1 => (2, usize::from(u16::from_be_bytes(bytes.get(..2)?.try_into().ok()?) & 0x3fff)),
+        2 => (4, (u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) & 0x3fff_ffff) as usize),
+        _ => return None,
+    };
+    if length_prefix(length).len() != prefix {
+        return None;
+    }
+    bytes[prefix..].split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_holds_exactly_one_certificate() {
+        for length in [1, 63, 64, 1200, 16_383, 16_384] {
+            let leaf = vec![0x30; length];
+            let credential = credential(&leaf);
+            assert_eq!(certificate(credential.serialized_content()), Ok(&leaf[..]), "{length}");
+        }
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        let cases: [(&str, &[u8]); 6] = [
+            ("empty", &[]),
+            ("no certificate", &[0]),
+            ("an empty certificate", &[1, 0]),
+            ("two certificates", &[4, 1, 7, 1, 7]),
+            ("bytes after the list", &[2, 1, 7, 9]),
+            ("a length that is not minimal", &[0x40, 2, 1, 7]),
+        ];
+        for (name, content) in cases {
+            assert!(certificate(content).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What every room is made with.
+
+use std::time::Duration;
+
+use openmls::prelude::{
+    Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType, Extensions, GroupContext, MlsGroupCreateConfig,
+    MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension, SenderRatchetConfiguration, UnknownExtension,
+};
+
+use super::group::GroupError;
+use crate::MAX_ROOM_NAME_BYTES;
+
+/// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's key is the device certificate's key. Code point of draft-ietf-mls-pq-ciphersuites, provisional.
+pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
+
+/// How many devices a room holds: texts go to every member directly.
+pub const MAX_MEMBERS: usize = 32;
+
+/// How long the keys of a past epoch are kept for texts that were under way when it ended.
+pub const PAST_EPOCH_LIFE: Duration = Duration::from_secs(10);
+
+/// How many past epochs at most.
+const MAX_PAST_EPOCHS: usize = 2;
+
+/// Our group context extension, from the private-use range (RFC 9420 section 17.3): the room's name in UTF-8, so that all members agree on it.
+const ROOM_EXTENSION: u16 = 0xff01;
+
+/// Bytes to which MLS pads a text before sealing it.
+const PADDING_BYTES: usize = 64;
+
+/// The suite's registered name.
+pub fn suite_name(suite: Ciphersuite) -> String {
+    suite.to_string()
+}
+
+fn ratchet() -> SenderRatchetConfiguration {
+    // QUIC streams deliver in order; 16 covers a text of the past epoch overtaken by the rooms channel.
+    SenderRatchetConfiguration::new(16, 1024)
+}
+
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities::new(
+        None,
+        Some(&[SUITE]),
+        Some(&[ExtensionType::Unknown(ROOM_EXTENSION)]),
+        None,
+        Some(&[CredentialType::X509]),
+    )
+}
+
+pub(super) fn create(name: &str) -> Result<MlsGroupCreateConfig, GroupError> {
+    if name.len() > MAX_ROOM_NAME_BYTES {
+        return Err(GroupError::Name { found: name.len() });
+    }
+    let extensions: Extensions<GroupContext> = Extensions::from_vec(vec![
+        Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
+            &[ExtensionType::Unknown(ROOM_EXTENSION)],
+            &[],
+            &[CredentialType::X509],
+        )),
+        Extension::Unknown(ROOM_EXTENSION, UnknownExtension(name.as_bytes().to_vec())),
+    ])
+    .map_err(GroupError::mls)?;
+    Ok(MlsGroupCreateConfig::builder()
+        .ciphersuite(SUITE)
+        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .capabilities(capabilities())
+        .with_group_context_extensions(extensions)
+        .use_ratchet_tree_extension(true)
+        .padding_size(PADDING_BYTES)
+        .max_past_epochs(MAX_PAST_EPOCHS)
+        .sender_ratchet_configuration(ratchet())
+        .build())
+}
+
+pub(super) fn join() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .use_ratchet_tree_extension(true)
+        .padding_size(PADDING_BYTES)
+        .max_past_epochs(MAX_PAST_EPOCHS)
+        .sender_ratchet_configuration(ratchet())
+        .build()
+}
+
+/// The room's name as the group context has it.
+pub(super) fn name(extensions: &Extensions<GroupContext>) -> Result<String, GroupError> {
+    let UnknownExtension(bytes) = extensions.unknown(ROOM_EXTENSION).ok_or(GroupError::Name { found: 0 })?;
+    match std::str::from_utf8(bytes) {
+        Ok(name) if name.len() <= MAX_ROOM_NAME_BYTES => Ok(name.to_owned()),
+        _ => Err(GroupError::Name { found: bytes.len() }),
+    }
+}

@@ -1,0 +1,230 @@
+//! What devices say to each other (docs/spec/peer.md): frames on unidirectional QUIC streams.
+//!
+//! Each side opens at most one stream of each [`Channel`]; its first byte names the channel, then frames follow: a 4-byte big-endian length and a body of that length. A body is one CBOR item (RFC 8949) followed by zero bytes up to a bucket size, so that an onlooker who counts bytes learns little about lengths.
+
+mod room;
+mod talk;
+
+use minicbor::{Decode, Encode};
+
+pub use room::{RoomFrame, RoomPlaintext};
+pub use talk::{Ack, TalkFrame, capability};
+
+/// The application protocol of a peer connection (RFC 7301).
+pub const ALPN: &[u8] = b"inperson/1";
+
+/// The server name every dialler sends: a constant, so that it says nothing.
+pub const SERVER_NAME: &str = "inperson";
+
+/// The newest version of the frames that this crate speaks.
+pub const VERSION: u16 = 1;
+
+/// The smallest body: every acknowledgement and every short text is this long.
+pub const SMALLEST_BUCKET_BYTES: usize = 256;
+
+/// What a stream carries; its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Texts and acknowledgements: [`TalkFrame`]s of at most 64 KiB.
+    Talk,
+    /// The making and changing of rooms: [`RoomFrame`]s of at most 1 MiB, because a post-quantum welcome is large. On a stream of its own, so that no text waits behind one.
+    Rooms,
+}
+
+impl Channel {
+    /// The byte that opens a stream of this channel.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Talk => 1,
+            Self::Rooms => 2,
+        }
+    }
+
+    /// The channel of a stream that begins with this byte; `None` for channels of later versions, whose streams are refused with [`Close::UNKNOWN_CHANNEL`].
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Talk),
+            2 => Some(Self::Rooms),
+            _ => None,
+        }
+    }
+
+    /// The longest body on this channel.
+    pub const fn max_body_bytes(self) -> usize {
+        match self {
+            Self::Talk => 64 * 1024,
+            Self::Rooms => 1024 * 1024,
+        }
+    }
+}
+
+/// QUIC application error codes (RFC 9000 section 20.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Close(pub u32);
+
+impl Close {
+    /// An orderly end: nothing to say for a while, or the program ends.
+    pub const DONE: Self = Self(0);
+    /// The other side broke the protocol.
+    pub const PROTOCOL: Self = Self(1);
+    /// The other side is not whom the directory introduced, or was not introduced at all.
+    pub const NOT_INTRODUCED: Self = Self(2);
+    /// A certificate of this connection is past its end.
+    pub const EXPIRED: Self = Self(3);
+    /// The other side stopped reading.
+    pub const STALLED: Self = Self(4);
+    /// A stream of a channel this version does not know (used to stop the stream, not the connection).
+    pub const UNKNOWN_CHANNEL: Self = Self(5);
+}
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The announced body is longer than the channel allows.
+    #[error("expected a body of at most {max} bytes, found {found}")]
+    TooLong {
+        /// The channel's limit.
+        max: usize,
+        /// What was announced.
+        found: usize,
+    },
+    /// The body is not the CBOR of a frame.
+    #[error("expected a frame in CBOR, found: {0}")]
+    Cbor(String),
+    /// Something other than zeros follows the item.
+    #[error("expected zeros after the frame, found another byte at {at}")]
+    Padding {
+        /// Offset in the body.
+        at: usize,
+    },
+}
+
+/// The frame with its length prefix and padding, ready for a stream of `channel`.
+///
+/// # Errors
+/// [`FrameError::TooLong`] if it does not fit.
+pub fn encode<T: Encode<()>>(frame: &T, channel: Channel) -> Result<Vec<u8>, FrameError> {
+    let body = minicbor::to_vec(frame).expect("writing to a vector cannot fail");
+    let max = channel.max_body_bytes();
+    if body.len() > max {
+        return Err(FrameError::TooLong { max, found: body.len() });
+    }
+    let padded = bucket(body.len());
+    let mut bytes = Vec::with_capacity(4 + padded);
+    bytes.extend_from_slice(&u32::try_from(padded).expect("at most 1 MiB").to_be_bytes());
+    bytes.extend_from_slice(&body);
+    bytes.resize(4 + padded, 0);
+    Ok(bytes)
+}
+
+/// The body length that a prefix announces, if the channel allows it. Checked before a byte of the body is read or memory for it is taken.
+///
+/// # Errors
+/// [`FrameError::TooLong`].
+pub fn body_length(prefix: [u8; 4], channel: Channel) -> Result<usize, FrameError> {
+    let max = channel.max_body_bytes();
+    let found = u32::from_be_bytes(prefix) as usize;
+    if found > max { Err(FrameError::TooLong { max, found }) } else { Ok(found) }
+}
+
+/// The frame in a body; `None` for a frame of a kind this version does not know, which is skipped.
+///
+/// # Errors
+/// [`FrameError::Cbor`] or [`FrameError::Padding`].
+pub fn decode<'b, T: Decode<'b, ()>>(body: &'b [u8]) -> Result<Option<T>, FrameError> {
+    let mut decoder = minicbor::Decoder::new(body);
+    let frame = match decoder.decode() {
+        Ok(frame) => Some(frame),
+        Err(error) if error.is_unknown_variant() => {
+            decoder.set_position(0);
+            decoder.skip().map_err(|e| FrameError::Cbor(e.to_string()))?;
+            None
+        }
+        Err(error) => return Err(FrameError::Cbor(error.to_string())),
+    };
+    let end = decoder.position();
+    match body[end..].iter().position(|b| *b != 0) {
+        Some(offset) => Err(FrameError::Padding { at: end + offset }),
+        None => Ok(frame),
+    }
+}
+
+/// The bucket for a body: the next power of two from 256 bytes on.
+fn bucket(length: usize) -> usize {
+    length.next_power_of_two().max(SMALLEST_BUCKET_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_powers_of_two() {
+        for (length, expected) in [(0, 256), (1, 256), (256, 256), (257, 512), (65_536, 65_536), (700_000, 1 << 20)] {
+            assert_eq!(bucket(length), expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_long_prefix_is_refused_before_reading() {
+        assert_eq!(body_length([0xff; 4], Channel::Talk), Err(FrameError::TooLong { max: 65_536, found: 0xffff_ffff }));
+        assert_eq!(body_length([0, 16, 0, 0], Channel::Rooms), Ok(1 << 20));
+    }
+
+    #[test]
+    fn a_frame_survives_the_wire_and_its_length_tells_little() {
+        let short = TalkFrame::Text { number: 1, id: 7, text: "a".into() };
+        let longer = TalkFrame::Text { number: 2, id: 8, text: "a".repeat(200) };
+        let a = encode(&short, Channel::Talk).unwrap();
+        let b = encode(&longer, Channel::Talk).unwrap();
+        assert_eq!((a.len(), b.len()), (260, 260));
+        assert_eq!(decode::<TalkFrame>(&a[4..]), Ok(Some(short)));
+    }
+
+    #[test]
+    fn the_bytes_of_an_acknowledgement() {
+        let bytes = encode(&TalkFrame::Ack { acks: vec![Ack { number: 5, refused: None }] }, Channel::Talk).unwrap();
+        let expected = [
+            0x00, 0x00, 0x01, 0x00, // length 256
+            0x82, // array of 2
+            0x03, // kind 3: acknowledgements
+            0x81, // one of them
+            0x81, 0x05, // [number 5]: taken
+        ];
+        assert_eq!(bytes[..expected.len()], expected);
+        assert!(bytes[expected.len()..].iter().all(|b| *b == 0));
+    }
+
+    #[test]
+    fn unknown_kinds_are_skipped_and_unknown_members_ignored() {
+        let body = [0x82, 0x18, 0x63, 0x01, 0, 0]; // [99, 1]
+        assert_eq!(decode::<TalkFrame>(&body), Ok(None));
+        let body = [0x85, 0x01, 0x01, 0x07, 0x61, 0x61, 0xf6]; // [1, 1, 7, "a", null]: a text with a member of a later version
+        assert_eq!(decode::<TalkFrame>(&body), Ok(Some(TalkFrame::Text { number: 1, id: 7, text: "a".into() })));
+    }
+
+    #[test]
+    fn bytes_after_the_frame_must_be_zero() {
+        let mut bytes = encode(&TalkFrame::Text { number: 1, id: 7, text: "a".into() }, Channel::Talk).unwrap();
+        *bytes.last_mut().unwrap() = 1;
+        assert_eq!(decode::<TalkFrame>(&bytes[4..]), Err(FrameError::Padding { at: 255 }));
+    }
+
+    #[test]
+    fn garbage_never_panics() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for length in 0..600 {
+            let body: Vec<u8> = (0..length)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    state as u8
+                })
+                .collect();
+            let _ = decode::<TalkFrame>(&body);
+            let _ = decode::<RoomFrame>(&body);
+            let _ = decode::<RoomPlaintext>(&body);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Frames of the talk channel.
+
+use minicbor::{Decode, Encode};
+
+/// Bits of `Hello`'s capabilities.
+pub mod capability {
+    /// Takes texts.
+    pub const TEXT: u64 = 1;
+    /// Takes invitations to rooms.
+    pub const ROOMS: u64 = 2;
+    /// A program answers, not a person. Bots do not answer bots.
+    pub const BOT: u64 = 4;
+}
+
+/// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are ignored.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum TalkFrame {
+    /// The first frame of each side.
+    #[n(0)]
+    Hello {
+        /// The newest version the sender speaks; the lower of both is spoken.
+        #[n(0)]
+        version: u16,
+        /// Drawn at random when the sender's program started: message ids are unique within it.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        run: [u8; 8],
+        /// See [`capability`].
+        #[n(2)]
+        capabilities: u64,
+    },
+    /// A one-to-one text.
+    #[n(1)]
+    Text {
+        /// Counts texts and room texts of this side on this connection, from 1, without a gap.
+        #[n(0)]
+        number: u64,
+        /// The sender's id: the same when she sends the same text again.
+        #[n(1)]
+        id: u64,
+        /// The text.
+        #[n(2)]
+        text: String,
+    },
+    /// A room text: an MLS PrivateMessage (RFC 9420 section 6.3) whose plaintext is a [`super::RoomPlaintext`].
+    #[n(2)]
+    RoomText {
+        /// As in `Text`.
+        #[n(0)]
+        number: u64,
+        /// The room.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The MLSMessage.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        message: Vec<u8>,
+    },
+    /// What the sender's application has taken or refused.
+    #[n(3)]
+    Ack {
+        /// At most 256.
+        #[n(0)]
+        acks: Vec<Ack>,
+    },
+}
+
+/// The fate of one numbered frame.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Ack {
+    /// The number of the text or room text.
+    #[n(0)]
+    pub number: u64,
+    /// Absent: shown to the person. Present: not shown, and why (at most 256 bytes).
+    #[n(1)]
+    pub refused: Option<String>,
+}
+
+/// Without content.
+impl std::fmt::Debug for TalkFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hello { version, capabilities, .. } => write!(f, "Hello {{ version: {version}, capabilities: {capabilities:#x} }}"),
+            Self::Text { number, id, .. } => write!(f, "Text {{ number: {number}, id: {id} }}"),
+            Self::RoomText { number, .. } => write!(f, "RoomText {{ number: {number} }}"),
+            Self::Ack { acks } => write!(f, "Ack {{ {} }}", acks.len()),
+        }
+    }
+}
