@@ -1,0 +1,104 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[track_caller]
+fn becomes(spelling: &str, canonical: &str) {
+    let identifier = Identifier::parse(spelling).unwrap_or_else(|e| panic!("{spelling:?}: {e}"));
+    assert_eq!(identifier.as_str(), canonical);
+    assert_eq!(Identifier::from_canonical(canonical).unwrap(), identifier);
+    if spelling != canonical {
+        assert!(matches!(Identifier::from_canonical(spelling), Err(IdentifierError::NotCanonical { .. })));
+    }
+}
+
+#[test]
+fn spellings_of_one_address_become_one() {
+    becomes("alice@example.org", "alice@example.org");
+    becomes("Alice@EXAMPLE.org.", "alice@example.org");
+    becomes("o'hara+tag@a-b.example", "o'hara+tag@a-b.example");
+    becomes("JÜRGEN@BÜCHER.example", "jürgen@xn--bcher-kva.example");
+    becomes("ju\u{308}rgen@xn--bcher-kva.example", "jürgen@xn--bcher-kva.example");
+    // IDNA2008, not 2003: ß is a letter of its own.
+    becomes("a@straße.example", "a@xn--strae-oqa.example");
+    becomes("δοκιμή@παράδειγμα.δοκιμή", "δοκιμή@xn--hxajbheg2az3al.xn--jxalpdlp");
+}
+
+#[test]
+fn spellings_of_one_number_become_one() {
+    becomes("+14155552671", "+14155552671");
+    becomes("+1 (415) 555-2671", "+14155552671");
+    becomes("+49 30 123456", "+4930123456");
+    becomes("+44 (0)20 7946 0018", "+442079460018");
+    assert_eq!(Identifier::parse("+14155552671").unwrap().kind(), IdentifierKind::Phone);
+}
+
+#[test]
+fn what_is_no_address_is_refused() {
+    for text in [
+        "", "alice", "@", "@example.org", "alice@", "a@b@example.org", "alice@localhost", "alice@[127.0.0.1]",
+        "alice@127.0.0.1", "\"alice\"@example.org", "alice(comment)@example.org", "al ice@example.org",
+        ".alice@example.org", "alice.@example.org", "al..ice@example.org", "alice@example..org", "alice@example.org..",
+        "alice@-example.org", "alice@exa_mple.org", "alice@☕.example", "alice@example.org\n", " alice@example.org",
+        "al\u{200b}ice@example.org", "al\u{e000}ice@example.org", "al\u{378}ice@example.org", "\u{301}a@example.org",
+        "al\u{fe0f}ice@example.org", "alice\u{0}@example.org", "a@xn--a.example", "+", "+1", "+999999999999", "4155552671",
+        "+1415555267100000000", "+14155552671;ext=5", "+1415555CALL", "tel:+14155552671",
+    ] {
+        assert!(Identifier::parse(text).is_err(), "{text:?} was accepted");
+    }
+    assert!(Identifier::parse(&format!("{}@example.org", "a".repeat(65))).is_err());
+    assert!(Identifier::parse(&format!("a@{}org", "abcdefgh.".repeat(29))).is_err());
+    assert!(matches!(Identifier::parse(&"é@".repeat(200)), Err(IdentifierError::TooLong { .. })));
+}
+
+#[test]
+fn the_parts_are_named() {
+    let alice = Identifier::parse("alice@example.org").unwrap();
+    assert_eq!((alice.local_part(), alice.domain()), (Some("alice"), Some("example.org")));
+    assert_eq!(Identifier::parse("+14155552671").unwrap().domain(), None);
+}
+
+#[test]
+fn json_takes_the_canonical_spelling_only() {
+    let alice: Identifier = serde_json::from_str("\"alice@example.org\"").unwrap();
+    assert_eq!(serde_json::to_string(&alice).unwrap(), "\"alice@example.org\"");
+    assert!(serde_json::from_str::<Identifier>("\"Alice@example.org\"").is_err());
+}
+
+/// Lower-casing comes from the standard library, normalisation and categories from crates: an upgrade of one of them
+/// could change what is canonical, so it must be seen.
+#[test]
+fn unicode_versions_are_pinned() {
+    assert_eq!(char::UNICODE_VERSION, (17, 0, 0));
+    assert_eq!(unicode_normalization::UNICODE_VERSION, (17, 0, 0));
+    assert_eq!(unicode_properties::UNICODE_VERSION, (18, 0, 0));
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics_and_is_idempotent(text in "\\PC{0,40}") {
+        if let Ok(identifier) = Identifier::parse(&text) {
+            prop_assert_eq!(Identifier::from_canonical(identifier.as_str()).unwrap(), identifier);
+        }
+    }
+
+    #[test]
+    fn addresses_are_idempotent(local in "[\\p{L}\\p{M}\\p{N}.+-]{1,12}", domain in "[\\p{L}\\p{M}\\p{N}-]{1,10}\\.(org|ORG|δοκιμή)") {
+        if let Ok(identifier) = Identifier::parse(&format!("{local}@{domain}")) {
+            prop_assert_eq!(Identifier::from_canonical(identifier.as_str()).unwrap(), identifier);
+        }
+    }
+
+    #[test]
+    fn numbers_are_idempotent(text in "\\+[0-9 ().-]{3,20}") {
+        if let Ok(identifier) = Identifier::parse(&text) {
+            prop_assert_eq!(Identifier::from_canonical(identifier.as_str()).unwrap(), identifier);
+        }
+    }
+
+    #[test]
+    fn ascii_case_never_matters(local in "[a-z0-9+_-]{1,20}", domain in "[a-z][a-z0-9]{0,10}\\.org") {
+        let address = format!("{local}@{domain}");
+        prop_assert_eq!(Identifier::parse(&address.to_uppercase()), Identifier::parse(&address));
+    }
+}

@@ -1,0 +1,107 @@
+//! Transparency: how a certificate stands in the log without its owner being readable there.
+//!
+//! A log entry holds a *label* and a *commitment*. The label is the output of a verifiable random function over
+//! identifier, period and slot: only the authority can compute it, anybody with the certificate can check it, and two
+//! labels of one person look unrelated. The commitment hides the certificate until its opening is shown. The
+//! certificate carries what it takes to check both offline: the [`TransparencyExtension`].
+
+mod extension;
+mod label;
+
+use std::{fmt, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use rustls_pki_types::UnixTime;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
+
+pub use extension::{ExtCosignature, ExtensionError, MAX_COSIGNATURES, MAX_PATH, TransparencyExtension};
+pub use label::{LabelInput, VrfError, VrfProof, VrfPublicKey, VrfSecretKey};
+
+/// The length of a period: an owner looks for labels of one period at a time.
+pub const PERIOD: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many certificates one identifier can have in one period, over all profiles: slots are `0..SLOTS`.
+pub const SLOTS: u8 = 32;
+
+/// The period in which a certificate that begins at `time` is logged.
+pub fn period_of(time: UnixTime) -> u32 {
+    // Overflows in the year 82,000,000; saturating keeps it a number that no certificate has.
+    u32::try_from(time.as_secs() / PERIOD.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// The 32 random bytes that open a commitment. Whoever holds them and the certificate can show what was logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opening([u8; 32]);
+
+impl Opening {
+    /// Takes 32 random bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Opening {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Zeroize for Opening {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+// An opening in a log file would link a log entry to a person.
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opening(…)")
+    }
+}
+
+/// What the log holds in place of a certificate: HMAC-SHA-256 under the opening of the DER of its TBSCertificate
+/// *without* the transparency extension.
+pub fn commitment(opening: &Opening, tbs_der_without_extension: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&opening.0).expect("HMAC takes a key of any length");
+    mac.update(tbs_der_without_extension);
+    mac.finalize().into_bytes().into()
+}
+
+/// What stands in the log in place of a service's name. Services are public, so a plain digest serves.
+pub fn service_name_digest(name: &str) -> [u8; 32] {
+    Sha256::new().chain_update(b"inperson-service-v1\0").chain_update(name.as_bytes()).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_begin_with_the_epoch() {
+        let at = |seconds| period_of(UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+        assert_eq!((at(0), at(604_799), at(604_800), at(1_795_000_000)), (0, 0, 1, 2967));
+        assert_eq!(at(u64::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn commitment_is_hmac_sha256() {
+        // RFC 4231 test case 2 has a key of 4 bytes; HMAC pads keys with zeros, so 28 zeros more change nothing.
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        assert_eq!(
+            hex::encode(commitment(&Opening::new(key), b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn an_opening_is_not_shown() {
+        assert_eq!(format!("{:?}", Opening::new([7; 32])), "Opening(…)");
+    }
+}
