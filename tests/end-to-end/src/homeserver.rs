@@ -52,7 +52,15 @@ impl Homeserver {
     /// # Errors
     /// The program has not been built.
     pub fn command(folder: &Path, options: &[&str]) -> Result<Command, Failure> {
-        let mut command = process::guarded(&process::program("homeserver")?)?;
+        Self::command_under(&[], folder, options)
+    }
+
+    /// The same under another program: `faketime` for a clock that is wrong.
+    ///
+    /// # Errors
+    /// The program has not been built.
+    pub fn command_under(wrapper: &[String], folder: &Path, options: &[&str]) -> Result<Command, Failure> {
+        let mut command = process::guarded_under(wrapper, &process::program("homeserver")?)?;
         command.args(["up", "--json", "--folder"]).arg(folder).args(options);
         Ok(command)
     }

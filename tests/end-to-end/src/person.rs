@@ -55,14 +55,7 @@ impl Person {
     /// It has not been built.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Result<Command, Failure> {
         let path = process::program(program)?;
-        let mut command = match self.wrapper.split_first() {
-            None => process::guarded(&path)?,
-            Some((first, rest)) => {
-                let mut command = process::guarded(Path::new(first))?;
-                command.args(rest).arg(&path);
-                command
-            }
-        };
+        let mut command = process::guarded_under(&self.wrapper, &path)?;
         command.args(arguments).env("INPERSON_HOME", &self.home).env("NO_COLOR", "1").env_remove("RUST_LOG");
         Ok(command)
     }
@@ -144,7 +137,16 @@ impl Person {
     /// # Errors
     /// It cannot be started.
     pub fn messenger(&self) -> Result<Messenger, Failure> {
+        self.messenger_with(&[])
+    }
+
+    /// The same with further `options`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn messenger_with(&self, options: &[&str]) -> Result<Messenger, Failure> {
+        let arguments: Vec<&str> = std::iter::once("headless").chain(options.iter().copied()).collect();
         let name = format!("{}'s messenger", self.address);
-        Messenger::start(name, self.command("messenger", &["headless"])?, &self.home.with_extension("messenger.log"))
+        Messenger::start(name, self.command("messenger", &arguments)?, &self.home.with_extension("messenger.log"))
     }
 }

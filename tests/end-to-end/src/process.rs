@@ -61,6 +61,17 @@ pub fn guarded(program: &Path) -> Result<Command, Failure> {
     Ok(command)
 }
 
+/// As [`guarded`], with `wrapper` before the program: `faketime -f +1y` for a clock that is wrong.
+///
+/// # Errors
+/// As [`guarded`].
+pub fn guarded_under(wrapper: &[String], program: &Path) -> Result<Command, Failure> {
+    let Some((first, rest)) = wrapper.split_first() else { return guarded(program) };
+    let mut command = guarded(Path::new(first))?;
+    command.args(rest).arg(program);
+    Ok(command)
+}
+
 /// The other half of [`guarded`]: becomes `program`, after asking to be killed together with `parent`.
 ///
 /// # Errors
@@ -288,6 +299,15 @@ pub fn await_sight<T>(awaited: &str, deadline: Duration, mut look: impl FnMut() 
         }
         thread::sleep(GLANCE);
     }
+}
+
+/// SIGKILL to the child process `id` after `delay`, from a thread of its own. Nothing is awaited here on purpose: a
+/// power failure does not wait for a good moment.
+pub fn kill_after(delay: Duration, id: u32) -> JoinHandle<()> {
+    thread::spawn(move || {
+        thread::sleep(delay);
+        let _ = send(id, Signal::KILL);
+    })
 }
 
 /// A file that a child's standard error goes to.

@@ -1,0 +1,82 @@
+//! Bad input of every kind, with the real programs: each gives a clear error that names what was expected and found,
+//! nothing is lost, and the server lives on.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod certificates;
+mod clocks;
+mod codes;
+mod garbage;
+mod starts;
+
+use std::path::Path;
+
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::Finished;
+
+/// More than any refusal needs.
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// A home server and somebody who trusts it, in a folder of their own.
+struct House {
+    place: tempfile::TempDir,
+    server: Homeserver,
+}
+
+impl House {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+        Self { place, server }
+    }
+
+    fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Somebody who has pinned the policy but is not enrolled.
+    fn newcomer(&self, name: &str) -> Person {
+        let person = Person::new(self.path(), &format!("{name}@example.org"));
+        person.trust(self.server.ready()).unwrap();
+        person
+    }
+
+    /// Somebody with a certificate.
+    fn member(&self, name: &str) -> Person {
+        let person = self.newcomer(name);
+        person.enroll(&self.server.outbox()).unwrap();
+        person
+    }
+
+    /// The server still does its work, all of it.
+    fn lives_on(&mut self, name: &str) {
+        assert!(self.server.lives(), "{}", self.server.words());
+        let witness = self.member(name);
+        witness.certtool(&["verify", witness.address()]).unwrap().expect(0, "verify").unwrap();
+        witness.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
+    }
+}
+
+/// The program ended with `code` and said all of `words`, in any case of letters; it did not panic.
+#[track_caller]
+fn refused(done: &Finished, codes: &[i32], words: &[&str]) {
+    let text = done.text();
+    assert!(codes.contains(&done.code), "expected exit code {codes:?}, found {}: {text}", done.code);
+    assert!(!text.contains("panicked"), "{text}");
+    let flat = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(flat.contains(&word.to_lowercase()), "expected the word {word:?} in:\n{text}");
+    }
+}
+
+/// `faketime` set to this offset, if it is installed; says clearly when it is not.
+fn faketime(offset: &str) -> Option<Vec<String>> {
+    let installed = std::process::Command::new("faketime").arg("--version").output().is_ok();
+    if !installed {
+        println!("SKIPPED: faketime is missing (on Debian: apt-get install faketime)");
+        return None;
+    }
+    // Intervals stay true, only the date is wrong.
+    let words = ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-f", offset];
+    Some(words.iter().map(|&word| word.to_owned()).collect())
+}

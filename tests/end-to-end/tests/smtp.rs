@@ -1,0 +1,149 @@
+//! The code comes through a real mail server: Python's aiosmtpd takes the mail that the home server sends.
+//!
+//! Needs python3 with venv; says so clearly when it skips.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use story::homeserver::Homeserver;
+use story::mail::Maildir;
+use story::person::Person;
+use story::process::{self, Running};
+
+const INSTALL: Duration = Duration::from_secs(300);
+
+/// A mail server that stores every mail in a Maildir and tells its port on standard output.
+const SERVER: &str = r#"
+import asyncio, sys
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Mailbox
+from aiosmtpd.smtp import AuthResult
+
+def authenticate(server, session, envelope, mechanism, data):
+    known = data.login == b"ca@example.org" and data.password == b"correct horse"
+    return AuthResult(success=known)
+
+options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False) if "auth" in sys.argv else {}
+controller = Controller(Mailbox(sys.argv[1]), hostname="127.0.0.1", port=0, **options)
+# The library connects once to port 0 to see that it listens; the real port is known only afterwards.
+controller._trigger_server = lambda: None
+controller.start()
+print(controller.server.sockets[0].getsockname()[1], flush=True)
+sys.stdin.read()
+controller.stop()
+"#;
+
+struct MailServer {
+    _running: Running,
+    port: u16,
+    maildir: Maildir,
+}
+
+/// The Python of a virtual environment below the target folder that has aiosmtpd; none if there is no python3.
+fn python() -> Option<PathBuf> {
+    let environment = process::programs().unwrap().parent().unwrap().join("tools").join("aiosmtpd");
+    let python = environment.join("bin").join("python");
+    // Two tests may want to make it at the same moment.
+    std::fs::create_dir_all(environment.parent().unwrap()).unwrap();
+    let lock = std::fs::File::create(environment.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    if run(&python, &["-c", "import aiosmtpd"]) {
+        return Some(python);
+    }
+    if !run(Path::new("python3"), &["-m", "venv", environment.to_str().unwrap()]) {
+        println!("SKIPPED: no mail server: python3 with venv is missing (on Debian: apt-get install python3-venv)");
+        return None;
+    }
+    if !run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "aiosmtpd==1.4.6"]) {
+        println!("SKIPPED: no mail server: aiosmtpd cannot be installed from PyPI here");
+        return None;
+    }
+    Some(python)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> bool {
+    let mut command = process::guarded(program).unwrap();
+    command.args(arguments);
+    process::run("python3", command, INSTALL).is_ok_and(|done| done.code == 0)
+}
+
+fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
+    let script = place.join("server.py");
+    std::fs::File::create(&script).unwrap().write_all(SERVER.as_bytes()).unwrap();
+    let mut command: Command = process::guarded(python).unwrap();
+    command.arg(script).arg(place.join("mails")).arg(mode);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
+    let mut running = Running::start("the mail server", command).unwrap();
+    let mut line = String::new();
+    BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    let port = line
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("no port: {}", std::fs::read_to_string(place.join("mails.log")).unwrap()));
+    MailServer { _running: running, port, maildir: Maildir::at(place.join("mails")) }
+}
+
+#[test]
+fn the_code_arrives_through_a_mail_server() {
+    let Some(python) = python() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let mails = mail_server(&python, place.path(), "open");
+    let url = format!("smtp://127.0.0.1:{}?tls=none", mails.port);
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@chat.example.org"]).unwrap();
+    assert_eq!(server.ready().outbox, None);
+
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.join(server.ready(), &mails.maildir).unwrap();
+    alice.certtool(&["verify", "alice@example.org"]).unwrap().expect(0, "verify").unwrap();
+    let mail = mails.maildir.to("alice@example.org").pop().unwrap();
+    assert!(mail.header("From").unwrap().contains("ca@chat.example.org"), "{}", mail.text);
+    assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    assert!(mail.header("Date").is_some() && mail.header("Message-ID").is_some(), "{}", mail.text);
+    assert!(mail.body().lines().all(|line| line.len() <= 78), "{}", mail.text);
+    assert!(
+        !folder.join("outbox").join("new").exists()
+            || std::fs::read_dir(folder.join("outbox/new")).unwrap().count() == 0
+    );
+}
+
+#[test]
+fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
+    let Some(python) = python() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let mails = mail_server(&python, place.path(), "auth");
+    let url = format!("smtp://ca%40example.org:correct%20horse@127.0.0.1:{}?tls=none", mails.port);
+    let folder = place.path().join("server");
+    // Two options change an existing server, too.
+    Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
+    let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@example.org"]).unwrap();
+    let bob = Person::new(place.path(), "bob@example.org");
+    bob.join(server.ready(), &mails.maildir).unwrap();
+    let words = server.words();
+    assert!(!words.contains("horse"), "{words}");
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_mail_server_that_is_away_is_named_and_nothing_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    // A port that was free a moment ago, and to which nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("smtp://127.0.0.1:{port}?tls=none");
+    let mut server = Homeserver::start(&folder, &["--smtp", &url]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.trust(server.ready()).unwrap();
+    let refused = alice.begin_enrolment(&[]).unwrap().finish(Duration::from_secs(60)).unwrap();
+    assert!([1, 4].contains(&refused.code), "{}", refused.text());
+    assert!(refused.text().to_lowercase().contains("mail"), "{}", refused.text());
+    assert!(server.lives());
+    server.stop().unwrap();
+
+    let server = Homeserver::start(&folder, &["--smtp", "outbox"]).unwrap();
+    alice.enroll(&server.outbox()).unwrap();
+    server.stop().unwrap();
+}
