@@ -1,0 +1,175 @@
+//! What the engine says, taken into the model.
+
+use identity::Identifier;
+use jiff::civil::DateTime;
+use messenger_engine::{Command, Event, RoomId};
+
+use super::conversation::{Line, State};
+use super::{App, Connection, Effect, Entry, MAX_WAITING, Person, Room, Waiting};
+
+impl App {
+    /// Takes in one event that happened at `now`, local time.
+    pub(crate) fn hear(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
+        match event {
+            Event::Online { directory, .. } => self.connection = Connection::Online { directory },
+            Event::Offline { reason } => self.hear_offline(reason),
+            Event::Presence { who, online } => self.hear_presence(who, online, now),
+            Event::Incoming { call, from, purpose, .. } => return self.hear_waiting(Waiting::Knock { call, from, purpose }),
+            Event::IncomingEnded { call, reason } => self.hear_gone(&Entry::Knock(call), &reason),
+            Event::RoomInvitation { room, name, from, members } => {
+                return self.hear_waiting(Waiting::Invitation { room, name, from, members });
+            }
+            Event::Message { from, text, .. } => {
+                self.people.entry(from.clone()).or_default();
+                self.hear_text(Entry::Person(from.clone()), from, text, now);
+            }
+            Event::MessageState { id, to, state, reason } => {
+                self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
+            }
+            Event::RoomMessage { room, from, text, .. } => self.hear_text(Entry::Room(room), from, text, now),
+            Event::RoomMessageState { room, id, delivered, missing } => {
+                let others = self.rooms.get(&room).map_or(0, |room| room.members.len().saturating_sub(1));
+                let others = others.max(delivered.len() + missing.len());
+                self.conversation_mut(&Entry::Room(room)).progress(id, State::Room { delivered: delivered.len(), missing, others });
+            }
+            Event::Room { room, name, host, members, epoch, code, .. } => {
+                self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
+            }
+            Event::RoomInvitationFailed { room, who, reason } => {
+                self.room_note(room, format!("{who} is not coming: {reason}"), now);
+            }
+            Event::RoomLeft { room, who } => {
+                self.room_note(room, format!("{who} left and cannot read what follows"), now);
+            }
+            Event::RoomClosed { room, reason } => self.hear_closed(room, reason, now),
+            Event::Error { about, message, remedy } => {
+                let text = [format!("{about}: {message}"), remedy].join(". ");
+                self.wrong(text);
+            }
+        }
+        Vec::new()
+    }
+
+    fn hear_offline(&mut self, reason: String) {
+        self.connection = Connection::Offline { reason };
+        for person in self.people.values_mut() {
+            person.online = None;
+        }
+    }
+
+    fn hear_presence(&mut self, who: Identifier, online: bool, now: DateTime) {
+        let Some(person) = self.people.get_mut(&who) else { return };
+        let before = person.online.replace(online);
+        // The first word after connecting is how things stand, not something that happened.
+        if before.is_some_and(|before| before != online) {
+            let entry = Entry::Person(who.clone());
+            let words = if online { "came online" } else { "went offline" };
+            if self.conversations.contains_key(&entry) {
+                self.conversation_mut(&entry).note(format!("{who} {words}"), now);
+            }
+        }
+    }
+
+    fn hear_waiting(&mut self, waiting: Waiting) -> Vec<Effect> {
+        let entry = waiting.entry();
+        self.waiting.retain(|one| one.entry() != entry);
+        if self.waiting.len() >= MAX_WAITING {
+            return vec![Effect::Engine(decline(&waiting))];
+        }
+        self.waiting.push(waiting);
+        if self.selected.is_none() {
+            self.select(entry);
+        }
+        vec![Effect::Bell]
+    }
+
+    /// Takes what waited away; the reason is told once.
+    fn hear_gone(&mut self, entry: &Entry, reason: &str) {
+        let Some(at) = self.waiting.iter().position(|one| one.entry() == *entry) else { return };
+        let gone = self.waiting.remove(at);
+        self.said(format!("{} no longer waits: {reason}", gone.from()));
+        self.reselect(entry);
+    }
+
+    fn hear_text(&mut self, entry: Entry, from: Identifier, text: String, now: DateTime) {
+        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
+        let conversation = self.conversation_mut(&entry);
+        conversation.push(Line::Theirs { from, text, at: now });
+        if !shown || conversation.scroll > 0 {
+            conversation.unread += 1;
+        }
+    }
+
+    fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) {
+        let entry = Entry::Room(id);
+        let me = self.me.identifier.clone();
+        match self.rooms.get(&id) {
+            None => {
+                let words = if room.host == me {
+                    format!("You opened the room {}. Ask people in with /invite.", room.name)
+                } else {
+                    format!("You are in. {} is the host. Compare the code with the others.", room.host)
+                };
+                self.conversation_mut(&entry).note(words, now);
+                // Both are to be forgotten: a name may be used again.
+                if self.awaited_names.remove(&room.name) | self.awaited_rooms.remove(&id) {
+                    self.select(entry);
+                    self.pane = super::Pane::Message;
+                }
+            }
+            Some(before) => {
+                let came: Vec<_> = room.members.iter().filter(|who| !before.members.contains(who)).cloned().collect();
+                for who in came {
+                    self.conversation_mut(&entry).note(format!("{who} came in"), now);
+                }
+            }
+        }
+        self.rooms.insert(id, room);
+    }
+
+    fn hear_closed(&mut self, id: RoomId, reason: String, now: DateTime) {
+        let entry = Entry::Invitation(id);
+        if self.waiting.iter().any(|one| one.entry() == entry) {
+            return self.hear_gone(&entry, &reason);
+        }
+        self.awaited_rooms.remove(&id);
+        match self.rooms.get_mut(&id) {
+            Some(room) => {
+                room.closed = Some(reason.clone());
+                room.members.clear();
+                self.room_note(id, format!("The room is closed: {reason}"), now);
+            }
+            None => self.wrong(format!("You did not get into the room: {reason}")),
+        }
+    }
+
+    fn room_note(&mut self, room: RoomId, text: String, now: DateTime) {
+        if self.rooms.contains_key(&room) {
+            self.conversation_mut(&Entry::Room(room)).note(text, now);
+        }
+    }
+
+    /// After `gone` went: something that is still there is chosen.
+    pub(super) fn reselect(&mut self, gone: &Entry) {
+        if self.selected.as_ref() == Some(gone) {
+            match self.list().into_iter().next() {
+                Some((_, entry)) => self.select(entry),
+                None => self.selected = None,
+            }
+            self.pane = super::Pane::List;
+        }
+    }
+
+    /// A person in the list, there from now on.
+    pub(super) fn person_mut(&mut self, who: &Identifier) -> &mut Person {
+        self.people.entry(who.clone()).or_default()
+    }
+}
+
+/// The engine's command to refuse what waits.
+pub(super) fn decline(waiting: &Waiting) -> Command {
+    match waiting {
+        Waiting::Knock { call, .. } => Command::Decline { call: *call },
+        Waiting::Invitation { room, .. } => Command::RoomDecline { room: *room },
+    }
+}

@@ -1,0 +1,273 @@
+//! The model of the terminal messenger: events and actions in, effects out. No clock, no terminal, no network.
+
+mod actions;
+pub(crate) mod conversation;
+pub(crate) mod editor;
+mod events;
+pub(crate) mod slash;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use identity::Identifier;
+use messenger_engine::{CallId, Command, Purpose, RoomId};
+
+use conversation::Conversation;
+use editor::Editor;
+
+/// Knocks and invitations that may wait at once; further ones are declined, or strangers could fill the screen.
+const MAX_WAITING: usize = 20;
+
+/// Whom this device speaks for, as the certificate says.
+#[derive(Debug, Clone)]
+pub(crate) struct Me {
+    pub(crate) identifier: Identifier,
+    pub(crate) authority: String,
+    /// Last day of the certificate, as people write it.
+    pub(crate) until: String,
+    pub(crate) directory: String,
+}
+
+/// Whether anybody can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Connection {
+    Connecting,
+    Online { directory: String },
+    Offline { reason: String },
+}
+
+/// A person in the list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Person {
+    /// Whether she is a contact; strangers whose knock was accepted are not.
+    pub(crate) contact: bool,
+    /// Whether she is online; nothing while the directory has not said.
+    pub(crate) online: Option<bool>,
+}
+
+/// A room one is in, or was in until it closed.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    pub(crate) name: String,
+    pub(crate) host: Identifier,
+    pub(crate) members: Vec<Identifier>,
+    pub(crate) epoch: u64,
+    pub(crate) code: String,
+    /// Why it is no more.
+    pub(crate) closed: Option<String>,
+}
+
+/// What waits behind the curtain for a yes or no.
+#[derive(Debug, Clone)]
+pub(crate) enum Waiting {
+    Knock { call: CallId, from: Identifier, purpose: Purpose },
+    Invitation { room: RoomId, name: String, from: Identifier, members: Vec<Identifier> },
+}
+
+/// A place in the list on the left.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Entry {
+    Knock(CallId),
+    Invitation(RoomId),
+    Person(Identifier),
+    Room(RoomId),
+}
+
+/// A group of entries in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Waiting,
+    Contacts,
+    Others,
+    Rooms,
+}
+
+/// Where keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pane {
+    List,
+    Message,
+}
+
+/// What covers the rest.
+#[derive(Debug, Clone)]
+pub(crate) enum Cover {
+    Help { scroll: usize },
+    Ask { question: Question, answer: Editor, wrong: Option<String> },
+    Confirm { entry: Entry },
+}
+
+/// A question that takes text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    Contact,
+    RoomName,
+    Guest(RoomId),
+}
+
+/// One line at the bottom, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    Said(String),
+    Wrong(String),
+}
+
+/// What the program is to do because of an event or action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Engine(Command),
+    /// Keep this contact in the folder.
+    Remember(Identifier),
+    /// Take it out of the folder.
+    Forget(Identifier),
+    /// Ring the terminal's bell.
+    Bell,
+    Quit,
+}
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) me: Me,
+    pub(crate) connection: Connection,
+    pub(crate) people: BTreeMap<Identifier, Person>,
+    pub(crate) rooms: BTreeMap<RoomId, Room>,
+    pub(crate) waiting: Vec<Waiting>,
+    conversations: BTreeMap<Entry, Conversation>,
+    pub(crate) selected: Option<Entry>,
+    pub(crate) pane: Pane,
+    pub(crate) cover: Option<Cover>,
+    pub(crate) notice: Option<Notice>,
+    /// Columns and rows of the terminal.
+    pub(crate) size: (u16, u16),
+    next_id: u64,
+    /// A first Ctrl-Q said what would be lost; a second one goes.
+    leaving: bool,
+    /// Rooms to open as soon as one is in: the names of those created, and the invitations accepted.
+    awaited_names: BTreeSet<String>,
+    awaited_rooms: BTreeSet<RoomId>,
+}
+
+impl App {
+    /// A messenger that has not heard of anybody's presence yet.
+    pub(crate) fn new(me: Me, contacts: impl IntoIterator<Item = Identifier>, size: (u16, u16)) -> Self {
+        let people: BTreeMap<_, _> = contacts.into_iter().map(|who| (who, Person { contact: true, online: None })).collect();
+        let selected = people.keys().next().cloned().map(Entry::Person);
+        Self {
+            me,
+            connection: Connection::Connecting,
+            people,
+            rooms: BTreeMap::new(),
+            waiting: Vec::new(),
+            conversations: BTreeMap::new(),
+            selected,
+            pane: Pane::List,
+            cover: None,
+            notice: None,
+            size,
+            next_id: 1,
+            leaving: false,
+            awaited_names: BTreeSet::new(),
+            awaited_rooms: BTreeSet::new(),
+        }
+    }
+
+    /// The list on the left, from top to bottom: who waits, contacts (those online first), others, rooms.
+    pub(crate) fn list(&self) -> Vec<(Group, Entry)> {
+        let person = |group, who: &Identifier| (group, Entry::Person(who.clone()));
+        let of = |contact: bool, online: bool| {
+            self.people.iter().filter(move |(_, person)| person.contact == contact && (person.online == Some(true)) == online)
+        };
+        let waiting = self.waiting.iter().map(|one| (Group::Waiting, one.entry()));
+        let contacts = of(true, true).chain(of(true, false)).map(|(who, _)| person(Group::Contacts, who));
+        let others = of(false, true).chain(of(false, false)).map(|(who, _)| person(Group::Others, who));
+        let rooms = self.rooms.keys().map(|room| (Group::Rooms, Entry::Room(*room)));
+        waiting.chain(contacts).chain(others).chain(rooms).collect()
+    }
+
+    /// What is said under an entry; nothing for what waits, or where nothing was said yet.
+    pub(crate) fn conversation(&self, entry: &Entry) -> Option<&Conversation> {
+        self.conversations.get(entry)
+    }
+
+    /// The entry that waits, if the chosen one does.
+    pub(crate) fn curtain(&self) -> Option<&Waiting> {
+        let selected = self.selected.as_ref()?;
+        self.waiting.iter().find(|one| one.entry() == *selected)
+    }
+
+    /// Whether the chosen entry can be written to.
+    pub(crate) fn writable(&self) -> bool {
+        match &self.selected {
+            Some(Entry::Person(_)) => true,
+            Some(Entry::Room(room)) => self.rooms.get(room).is_some_and(|room| room.closed.is_none()),
+            _ => false,
+        }
+    }
+
+    /// Where keys go now.
+    pub(crate) fn place(&self) -> crate::keys::Place {
+        use crate::keys::Place;
+        match &self.cover {
+            Some(Cover::Help { .. }) => Place::Helping,
+            Some(Cover::Ask { .. }) => Place::Asking,
+            Some(Cover::Confirm { .. }) => Place::Confirming,
+            None if self.curtain().is_some() => Place::Curtain,
+            None if self.pane == Pane::Message && self.selected.is_some() => Place::Writing,
+            None => Place::List,
+        }
+    }
+
+    /// Texts that exist nowhere but here.
+    pub(crate) fn at_stake(&self) -> usize {
+        self.conversations.values().map(Conversation::at_stake).sum()
+    }
+
+    fn conversation_mut(&mut self, entry: &Entry) -> &mut Conversation {
+        self.conversations.entry(entry.clone()).or_default()
+    }
+
+    fn open_conversation(&mut self) -> Option<&mut Conversation> {
+        let entry = self.selected.clone().filter(|entry| matches!(entry, Entry::Person(_) | Entry::Room(_)))?;
+        Some(self.conversation_mut(&entry))
+    }
+
+    /// Chooses an entry; what was unread there is read.
+    fn select(&mut self, entry: Entry) {
+        if let Some(conversation) = self.conversations.get_mut(&entry) {
+            conversation.unread = 0;
+        }
+        self.selected = Some(entry);
+    }
+
+    /// Says that something the program did on its own account went wrong.
+    pub(crate) fn tell_wrong(&mut self, text: String) {
+        self.wrong(text);
+    }
+
+    fn wrong(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice::Wrong(text.into()));
+    }
+
+    fn said(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice::Said(text.into()));
+    }
+}
+
+impl Waiting {
+    /// Its place in the list.
+    pub(crate) fn entry(&self) -> Entry {
+        match self {
+            Self::Knock { call, .. } => Entry::Knock(*call),
+            Self::Invitation { room, .. } => Entry::Invitation(*room),
+        }
+    }
+
+    /// Who asks.
+    pub(crate) fn from(&self) -> &Identifier {
+        match self {
+            Self::Knock { from, .. } | Self::Invitation { from, .. } => from,
+        }
+    }
+}

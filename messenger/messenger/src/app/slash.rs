@@ -1,0 +1,142 @@
+//! Commands typed into the input: `/room create picnic`.
+
+use identity::Identifier;
+
+/// What a line beginning with `/` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Slash {
+    Add(Identifier),
+    /// The named person, or the one whose conversation is open.
+    Remove(Option<Identifier>),
+    CreateRoom(String),
+    Invite(Identifier),
+    Leave,
+    Accept,
+    Decline,
+    Again,
+    Offline,
+    Online,
+    Help,
+    Quit,
+}
+
+/// Every command, for the help: how it is typed and what it does.
+pub(crate) const ALL: &[(&str, &str)] = &[
+    ("/add bob@example.org", "add a contact"),
+    ("/remove [bob@example.org]", "remove a contact (this one, if none is named)"),
+    ("/room create NAME", "open a room with yourself as host"),
+    ("/invite bob@example.org", "ask somebody who is online into this room"),
+    ("/leave", "leave this room; if you host it, it closes for everybody"),
+    ("/accept, /decline", "answer the first who knocks or invites"),
+    ("/again", "send again what was not delivered"),
+    ("/offline, /online", "be away; be back"),
+    ("/help, /quit", "this page; end the program"),
+    ("//text", "send text that begins with a slash"),
+];
+
+/// Reads a line beginning with `/`.
+///
+/// # Errors
+/// What was wrong and what would be right, as one line for people.
+pub(crate) fn parse(line: &str) -> Result<Slash, String> {
+    let mut words = line.trim().splitn(2, char::is_whitespace);
+    let name = words.next().unwrap_or_default();
+    let rest = words.next().unwrap_or_default().trim();
+    match name {
+        "/add" => person(rest, "/add").map(Slash::Add),
+        "/remove" if rest.is_empty() => Ok(Slash::Remove(None)),
+        "/remove" => person(rest, "/remove").map(|who| Slash::Remove(Some(who))),
+        "/invite" => person(rest, "/invite").map(Slash::Invite),
+        "/room" => room(rest),
+        "/leave" => alone(name, rest, Slash::Leave),
+        "/accept" => alone(name, rest, Slash::Accept),
+        "/decline" => alone(name, rest, Slash::Decline),
+        "/again" => alone(name, rest, Slash::Again),
+        "/offline" => alone(name, rest, Slash::Offline),
+        "/online" => alone(name, rest, Slash::Online),
+        "/help" => alone(name, rest, Slash::Help),
+        "/quit" => alone(name, rest, Slash::Quit),
+        other => Err(format!("There is no command {other}. F1 lists them; begin with // to send a text that starts with a slash.")),
+    }
+}
+
+fn person(text: &str, command: &str) -> Result<Identifier, String> {
+    if text.is_empty() {
+        return Err(format!("{command} needs an address: {command} bob@example.org"));
+    }
+    identifier(text)
+}
+
+/// An e-mail address or phone number as somebody types it.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
+    Identifier::parse(text.trim()).map_err(|error| format!("That is no address: {error}. Write bob@example.org, or +14155550123."))
+}
+
+fn room(rest: &str) -> Result<Slash, String> {
+    match rest.split_once(char::is_whitespace) {
+        Some(("create", name)) => room_name(name).map(Slash::CreateRoom),
+        _ => Err("/room create NAME opens a room; /invite bob@example.org asks somebody in; /leave leaves.".to_owned()),
+    }
+}
+
+/// A room's name as somebody types it.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn room_name(name: &str) -> Result<String, String> {
+    let name = name.trim();
+    let most = messenger_engine::MAX_ROOM_NAME_BYTES;
+    match name.len() {
+        0 => Err("A room needs a name: picnic, for example.".to_owned()),
+        found if found > most => Err(format!("A room's name has at most {most} bytes, this one has {found}. Shorten it.")),
+        _ => Ok(name.to_owned()),
+    }
+}
+
+fn alone(name: &str, rest: &str, command: Slash) -> Result<Slash, String> {
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(format!("{name} stands alone; found {rest:?} after it."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_help_lists() {
+        let bob = Identifier::parse("bob@example.org").unwrap();
+        assert_eq!(parse("/add  Bob@Example.org "), Ok(Slash::Add(bob.clone())));
+        assert_eq!(parse("/remove"), Ok(Slash::Remove(None)));
+        assert_eq!(parse("/room create summer picnic"), Ok(Slash::CreateRoom("summer picnic".to_owned())));
+        assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob)));
+        for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
+            for one in typed.split(", ") {
+                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic");
+                assert!(parse(&typed).is_ok(), "{typed}");
+            }
+        }
+    }
+
+    #[test]
+    fn says_what_would_be_right() {
+        for (typed, hint) in [
+            ("/add", "needs an address"),
+            ("/add bob", "That is no address"),
+            ("/room", "/room create NAME"),
+            ("/room create  ", "/room create NAME"),
+            ("/leave now", "stands alone"),
+            ("/", "There is no command"),
+            ("/dance", "F1 lists them"),
+        ] {
+            let error = parse(typed).unwrap_err();
+            assert!(error.contains(hint), "{typed}: {error}");
+        }
+        assert!(parse(&format!("/room create {}", "x".repeat(300))).unwrap_err().contains("at most"));
+    }
+}

@@ -1,0 +1,221 @@
+//! The model, driven without a screen.
+
+use identity::Identifier;
+use jiff::civil::{DateTime, date};
+use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, RoomId};
+
+use super::*;
+use crate::keys::{Action, Place};
+
+const ROOM: RoomId = RoomId([9; 16]);
+const CALL: CallId = CallId([7; 16]);
+
+fn now() -> DateTime {
+    date(2026, 11, 23).at(10, 42, 0, 0)
+}
+
+fn who(name: &str) -> Identifier {
+    Identifier::parse(&format!("{name}@example.org")).unwrap()
+}
+
+fn app(contacts: &[&str]) -> App {
+    let me = Me { identifier: who("alice"), authority: "Home".to_owned(), until: "7 Dec".to_owned(), directory: "localhost".to_owned() };
+    let mut app = App::new(me, contacts.iter().map(|name| who(name)), (80, 24));
+    app.hear(Event::Online { identifier: who("alice"), directory: "localhost".to_owned() }, now());
+    app
+}
+
+fn typed(app: &mut App, text: &str) -> Vec<Effect> {
+    if app.place() != Place::Writing {
+        app.act(Action::SwitchPane, now());
+    }
+    app.act(Action::Insert(text.to_owned()), now());
+    app.act(Action::Send, now())
+}
+
+fn not_delivered(id: u64) -> Event {
+    Event::MessageState { id, to: who("bob"), state: DeliveryState::NotDelivered, reason: Some("bob is not online".to_owned()) }
+}
+
+fn send(text: &str, id: u64) -> Vec<Effect> {
+    vec![Effect::Engine(Command::Send { to: "bob@example.org".to_owned(), text: text.to_owned(), id: Some(id) })]
+}
+
+fn room(host: &str, members: &[&str]) -> Event {
+    Event::Room {
+        room: ROOM,
+        name: "picnic".to_owned(),
+        host: who(host),
+        members: members.iter().map(|name| who(name)).collect(),
+        epoch: 1,
+        suite: String::new(),
+        code: "12".to_owned(),
+    }
+}
+
+#[test]
+fn what_failed_comes_back_and_one_key_sends_it_again() {
+    let mut app = app(&["bob"]);
+    assert_eq!(typed(&mut app, "hi"), send("hi", 1));
+    app.hear(not_delivered(1), now());
+    assert_eq!(app.act(Action::SendAgain, now()), send("hi", 1));
+    app.hear(not_delivered(1), now());
+    assert_eq!(app.act(Action::Send, now()), send("hi", 1), "Enter does the same");
+    app.hear(Event::MessageState { id: 1, to: who("bob"), state: DeliveryState::Delivered, reason: None }, now());
+    assert_eq!(app.act(Action::SendAgain, now()), []);
+    assert_eq!(app.at_stake(), 0);
+}
+
+#[test]
+fn commands_are_not_sent_and_slashes_can_be() {
+    let mut app = app(&["bob"]);
+    assert_eq!(typed(&mut app, "/room create picnic"), [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned() })]);
+    assert_eq!(typed(&mut app, "/dance"), []);
+    assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("/dance")));
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    assert_eq!(typed(&mut app, "//etc"), send("/etc", 1));
+    app.hear(not_delivered(1), now());
+    assert_eq!(app.act(Action::Send, now()), send("/etc", 1), "what came back is no command");
+}
+
+#[test]
+fn a_contact_is_added_kept_and_removed() {
+    let mut app = app(&[]);
+    app.act(Action::AskContact, now());
+    app.paste("nonsense");
+    assert_eq!(app.act(Action::Yes, now()), []);
+    assert!(matches!(&app.cover, Some(Cover::Ask { wrong: Some(_), .. })), "the question stays");
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    app.paste(" Bob@Example.org\n");
+    let added = app.act(Action::Yes, now());
+    assert_eq!(added, [Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() }), Effect::Remember(who("bob"))]);
+    assert_eq!(app.place(), Place::Writing);
+    app.act(Action::ToList, now());
+    app.act(Action::AskRemove, now());
+    let removed = app.act(Action::Yes, now());
+    assert_eq!(removed, [Effect::Engine(Command::RemoveContact { who: "bob@example.org".to_owned() }), Effect::Forget(who("bob"))]);
+    assert_eq!(app.selected, None);
+    assert_eq!(typed(&mut app, "x"), []);
+}
+
+#[test]
+fn one_does_not_add_oneself() {
+    let mut app = app(&["bob"]);
+    assert_eq!(typed(&mut app, "/add alice@example.org"), []);
+    assert_eq!(app.notice, Some(Notice::Wrong("That is you.".to_owned())));
+}
+
+#[test]
+fn a_knock_waits_for_an_answer_and_does_not_take_keys_from_a_message() {
+    let mut app = app(&["bob"]);
+    app.act(Action::Open, now());
+    let rung = app.hear(Event::Incoming { call: CALL, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    assert_eq!(rung, [Effect::Bell]);
+    assert_eq!(app.place(), Place::Writing);
+    assert_eq!(app.act(Action::Accept, now()), [Effect::Engine(Command::Accept { call: CALL })]);
+    assert_eq!(app.selected, Some(Entry::Person(who("mallory"))));
+    assert!(!app.people[&who("mallory")].contact);
+}
+
+#[test]
+fn a_knock_that_ends_leaves_the_curtain() {
+    let mut app = app(&[]);
+    app.hear(Event::Incoming { call: CALL, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    assert_eq!(app.place(), Place::Curtain);
+    app.hear(Event::IncomingEnded { call: CALL, reason: "they gave up".to_owned() }, now());
+    assert_eq!((app.place(), app.waiting.len()), (Place::List, 0));
+    assert_eq!(app.act(Action::Accept, now()), []);
+}
+
+#[test]
+fn strangers_cannot_fill_the_screen() {
+    let mut app = app(&[]);
+    for n in 0..MAX_WAITING as u8 {
+        app.hear(Event::Incoming { call: CallId([n; 16]), from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    }
+    let call = CallId([99; 16]);
+    let effects = app.hear(Event::Incoming { call, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    assert_eq!(effects, [Effect::Engine(Command::Decline { call })]);
+    assert_eq!(app.waiting.len(), MAX_WAITING);
+}
+
+#[test]
+fn a_room_from_opening_to_closing() {
+    let mut app = app(&["bob"]);
+    typed(&mut app, "/room create picnic");
+    app.hear(room("alice", &["alice"]), now());
+    assert_eq!(app.selected, Some(Entry::Room(ROOM)));
+    assert_eq!(typed(&mut app, "alone"), [], "nobody would hear it");
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    let invited = typed(&mut app, "/invite bob@example.org");
+    assert_eq!(invited, [Effect::Engine(Command::RoomInvite { room: ROOM, who: "bob@example.org".to_owned() })]);
+    app.hear(room("alice", &["alice", "bob"]), now());
+    assert_eq!(typed(&mut app, "hi"), [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1) })]);
+    let entry = Entry::Room(ROOM);
+    let missing = vec![messenger_engine::Missing { who: who("bob"), reason: "gone".to_owned() }];
+    app.hear(Event::RoomMessageState { room: ROOM, id: 1, delivered: Vec::new(), missing }, now());
+    assert_eq!(app.conversation(&entry).unwrap().draft.text(), "hi", "nobody has it: it comes back");
+    app.hear(Event::RoomClosed { room: ROOM, reason: "you left".to_owned() }, now());
+    assert!(!app.writable());
+    app.act(Action::ToList, now());
+    app.act(Action::AskRemove, now());
+    assert_eq!(app.act(Action::Yes, now()), [], "a closed room needs no leaving");
+    assert!(app.rooms.is_empty());
+}
+
+#[test]
+fn an_invitation_accepted_opens_the_room() {
+    let mut app = app(&["bob"]);
+    app.hear(Event::RoomInvitation { room: ROOM, name: "picnic".to_owned(), from: who("bob"), members: vec![who("bob")] }, now());
+    assert_eq!(app.act(Action::Accept, now()), [Effect::Engine(Command::RoomAccept { room: ROOM })]);
+    app.hear(room("bob", &["bob", "alice"]), now());
+    assert_eq!((app.selected.clone(), app.place()), (Some(Entry::Room(ROOM)), Place::Writing));
+    assert_eq!(typed(&mut app, "/leave"), [Effect::Engine(Command::RoomLeave { room: ROOM })]);
+}
+
+#[test]
+fn leaving_with_texts_at_stake_asks_once() {
+    let mut app = app(&["bob"]);
+    app.act(Action::Open, now());
+    app.act(Action::Insert("draft".to_owned()), now());
+    assert_eq!(app.act(Action::Quit, now()), []);
+    app.act(Action::Insert("!".to_owned()), now());
+    assert_eq!(app.act(Action::Quit, now()), [], "another key in between: asked again");
+    assert_eq!(app.act(Action::Quit, now()), [Effect::Engine(Command::Quit), Effect::Quit]);
+}
+
+#[test]
+fn unread_texts_are_counted_until_looked_at() {
+    let mut app = app(&["bob", "carol"]);
+    app.hear(Event::Message { id: 1, from: who("carol"), text: "psst".to_owned() }, now());
+    let carol = Entry::Person(who("carol"));
+    assert_eq!(app.conversation(&carol).unwrap().unread, 1);
+    app.act(Action::NextEntry, now());
+    assert_eq!(app.conversation(&carol).unwrap().unread, 0);
+}
+
+#[test]
+fn offline_means_nobodys_presence_is_known() {
+    let mut app = app(&["bob"]);
+    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    app.hear(Event::Offline { reason: "no network".to_owned() }, now());
+    assert_eq!(app.people[&who("bob")].online, None);
+}
+
+#[test]
+fn those_online_stand_first_and_the_choice_stays() {
+    let mut app = app(&["bob", "carol"]);
+    app.hear(Event::Presence { who: who("carol"), online: true }, now());
+    let people: Vec<_> = app.list().into_iter().map(|(_, entry)| entry).collect();
+    assert_eq!(people, [Entry::Person(who("carol")), Entry::Person(who("bob"))]);
+    assert_eq!(app.selected, Some(Entry::Person(who("bob"))));
+}
+
+#[test]
+fn too_long_a_paste_is_refused_whole() {
+    let mut app = app(&["bob"]);
+    app.act(Action::Open, now());
+    app.paste(&"x".repeat(editor::MAX_TEXT_BYTES + 1));
+    assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("Nothing was inserted")));
+    assert_eq!(app.at_stake(), 0);
+}

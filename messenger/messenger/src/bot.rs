@@ -1,0 +1,107 @@
+//! `messenger bot --echo`: sends every text back, once. Marked as a bot to everybody it talks with.
+//!
+//! It prints what it does, never what people write.
+
+use messenger_engine::{Command, DeliveryState, Event, Purpose};
+
+use crate::failure::{Code, Failure};
+use crate::run::ended_by_signal;
+use crate::start::Prepared;
+use crate::text::harmless_line;
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure> {
+    let (engine, mut events) = prepared.start(true)?;
+    let mut signal = std::pin::pin!(ended_by_signal());
+    let mut trouble = Some("the directory did not answer".to_owned());
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = &mut signal => break,
+        };
+        let Some(event) = event else {
+            return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more"));
+        };
+        match &event {
+            Event::Online { .. } => trouble = None,
+            Event::Offline { reason } if trouble.is_some() => trouble = Some(reason.clone()),
+            _ => {}
+        }
+        if let Some(words) = report(&event) {
+            println!("{} {words}", jiff::Zoned::now().strftime("%H:%M:%S"));
+        }
+        if let Some(command) = answer(event, public) {
+            engine.send(command).await;
+        }
+    }
+    engine.send(Command::Quit).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), async { while events.recv().await.is_some() {} }).await;
+    match trouble {
+        Some(reason) => Err(Failure::new(format!("never got online: {reason}"), "is the home server running?").with(Code::Unreachable)),
+        None => Ok(()),
+    }
+}
+
+/// What the bot does about an event. Texts of other bots never come here: the engine of a bot takes none from bots.
+fn answer(event: Event, public: bool) -> Option<Command> {
+    match event {
+        Event::Message { from, text, .. } => Some(Command::Send { to: from.to_string(), text, id: None }),
+        Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => Some(Command::Accept { call }),
+        Event::Incoming { call, .. } => Some(Command::Decline { call }),
+        Event::RoomInvitation { room, .. } => Some(Command::RoomDecline { room }),
+        _ => None,
+    }
+}
+
+/// What is printed: who and what, no texts.
+fn report(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Online { identifier, directory } => format!("{identifier} is online at {}", harmless_line(directory)),
+        Event::Offline { reason } => format!("offline: {}", harmless_line(reason)),
+        Event::Incoming { from, .. } => format!("{from} knocks"),
+        Event::Message { from, text, .. } => format!("{from} wrote {} bytes", text.len()),
+        Event::MessageState { to, state: DeliveryState::Delivered, .. } => format!("echo delivered to {to}"),
+        Event::MessageState { to, state: DeliveryState::NotDelivered | DeliveryState::Unknown, reason, .. } => {
+            format!("echo not delivered to {to}: {}", harmless_line(reason.as_deref().unwrap_or("no reason was given")))
+        }
+        Event::Error { about, message, remedy } => harmless_line(&format!("{about}: {message}. {remedy}")),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity::Identifier;
+    use messenger_engine::CallId;
+
+    fn alice() -> Identifier {
+        Identifier::parse("alice@example.org").unwrap()
+    }
+
+    fn knock(purpose: Purpose, contact: bool) -> Event {
+        Event::Incoming { call: CallId([1; 16]), from: alice(), purpose, contact }
+    }
+
+    #[test]
+    fn echoes_once() {
+        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned() };
+        assert_eq!(answer(event, false), Some(Command::Send { to: "alice@example.org".to_owned(), text: "hi".to_owned(), id: None }));
+        let state = Event::MessageState { id: 5, to: alice(), state: DeliveryState::Delivered, reason: None };
+        assert_eq!(answer(state, true), None);
+    }
+
+    #[test]
+    fn strangers_need_public() {
+        let call = CallId([1; 16]);
+        assert_eq!(answer(knock(Purpose::Text, false), false), Some(Command::Decline { call }));
+        assert_eq!(answer(knock(Purpose::Text, false), true), Some(Command::Accept { call }));
+        assert_eq!(answer(knock(Purpose::Call, true), true), Some(Command::Decline { call }));
+    }
+
+    #[test]
+    fn prints_no_texts() {
+        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned() };
+        assert_eq!(report(&event).unwrap(), "alice@example.org wrote 6 bytes");
+    }
+}

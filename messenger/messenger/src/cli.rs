@@ -1,0 +1,135 @@
+//! The command line: options, exit codes, and which face the engine gets.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use identity::Identifier;
+
+use crate::failure::{Code, Failure};
+use crate::start;
+use crate::{bot, headless, run};
+
+const AFTER: &str = "\
+In the messenger, F1 shows every key and command.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.
+Before the first start: `certtool trust add` pins a home server's policy, `certtool enroll` gets your certificate.";
+
+/// Live conversation between people, straight from device to device; nobody stores it.
+#[derive(Debug, Parser)]
+#[command(name = "messenger", version, after_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) face: Option<Face>,
+}
+
+/// What holds for all faces.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The folder with your keys and certificates [default: ~/.local/share/inperson]
+    #[arg(long, global = true, env = "INPERSON_HOME", hide_env_values = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// As whom to be online, if the folder holds several certificates
+    #[arg(long, global = true, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) identity: Option<Identifier>,
+    /// The UDP address for everything, directory and peers [default: all addresses, a free port]
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    pub(crate) bind: Option<SocketAddr>,
+}
+
+/// What to be, if not the terminal messenger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Face {
+    /// JSON lines on standard input and output, for programs (docs/headless.md)
+    Headless {
+        /// Do not keep contacts that are added in the folder
+        #[arg(long)]
+        ephemeral: bool,
+    },
+    /// A program that answers by itself, marked as a bot to everybody it talks with
+    Bot {
+        /// Send every text back, once
+        #[arg(long, required = true)]
+        echo: bool,
+        /// Also accept strangers who knock
+        #[arg(long)]
+        public: bool,
+    },
+}
+
+fn address(text: &str) -> Result<Identifier, String> {
+    Identifier::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads the command line, runs, and says with which code to end. Usage errors end with 2 (clap's own code).
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Failure::new(format!("the program cannot start: {error}"), "free some memory or raise the limit on processes")),
+    };
+    let done = runtime.block_on(face(&cli));
+    // Standard input is read by a thread that cannot be interrupted; it must not hold the program back.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => end(failure),
+    }
+}
+
+async fn face(cli: &Cli) -> Result<(), Failure> {
+    match &cli.face {
+        None => {
+            if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+                let failure = Failure::new("the messenger needs a terminal, and this is none", "`messenger headless`, which talks JSON lines");
+                return Err(failure.with(Code::Usage));
+            }
+            run::run(start::prepare(&cli.options)?).await
+        }
+        Some(Face::Headless { ephemeral }) => {
+            log_to_stderr();
+            headless::run(start::prepare(&cli.options), *ephemeral).await
+        }
+        Some(Face::Bot { echo: _, public }) => {
+            log_to_stderr();
+            bot::run(start::prepare(&cli.options)?, *public).await
+        }
+    }
+}
+
+/// Diagnostics (never content) go to standard error, as `RUST_LOG` asks. The terminal UI has none: they would tear it.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn end(failure: Failure) -> ExitCode {
+    eprintln!("{failure}");
+    failure.code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_face() {
+        for line in ["messenger --identity bob@example.org headless", "messenger headless --identity bob@example.org"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.options.identity.unwrap().as_str(), "bob@example.org");
+        }
+        assert!(Cli::try_parse_from(["messenger", "bot"]).is_err());
+        assert!(Cli::try_parse_from(["messenger", "--identity", "bob"]).is_err());
+    }
+}

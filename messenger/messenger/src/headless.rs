@@ -1,0 +1,240 @@
+//! `messenger headless`: commands as JSON lines on standard input, events as JSON lines on standard output
+//! (docs/headless.md). A line that cannot be understood is answered with an `error` event; nothing a line holds ends
+//! the program but `quit`.
+
+use std::time::Duration;
+
+use messenger_engine::{Command, Engine, Event};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+
+use crate::app::slash;
+use crate::contacts::{ContactBook, ContactsError};
+use crate::failure::Failure;
+use crate::run::ended_by_signal;
+use crate::start::Prepared;
+use crate::text;
+
+/// The longest line that is read, in bytes: a longest text with every byte escaped (`\u0000`), and room for the rest.
+const MAX_LINE_BYTES: usize = 6 * messenger_engine::MAX_TEXT_BYTES + 4096;
+
+/// How long leaving may take: rooms are left, connections closed.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// Runs until `quit`, the end of standard input, or a signal.
+pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) -> Result<(), Failure> {
+    let started = prepared.and_then(|prepared| prepared.start(false).map(|started| (prepared, started)));
+    let (prepared, (engine, mut events)) = match started {
+        Ok(started) => started,
+        Err(failure) => {
+            let event = Event::Error { about: "start".to_owned(), message: failure.happened.clone(), remedy: failure.remedy.clone() };
+            let _ = print(&event).await;
+            return Err(failure);
+        }
+    };
+    let book = (!ephemeral).then_some(prepared.book);
+    let (lines, mut read) = mpsc::channel(16);
+    tokio::spawn(read_lines(tokio::io::stdin(), lines));
+    let mut signal = std::pin::pin!(ended_by_signal());
+    loop {
+        tokio::select! {
+            line = read.recv() => match line.map(|line| understand(&line)) {
+                None | Some(Ok(Some(Command::Quit))) => break,
+                Some(Ok(None)) => {}
+                Some(Ok(Some(command))) => {
+                    let problem = book.as_ref().and_then(|book| remember(book, &command));
+                    engine.send(command).await;
+                    if let Some(problem) = problem && print(&problem).await.is_err() { break }
+                }
+                Some(Err(problem)) => if print(&problem).await.is_err() { break },
+            },
+            event = events.recv() => match event {
+                // Whoever read the events is gone: that is an end like any other.
+                Some(event) => if print(&event).await.is_err() { break },
+                None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
+            },
+            () = &mut signal => break,
+        }
+    }
+    leave(&engine, &mut events).await;
+    Ok(())
+}
+
+/// Leaves rooms and closes connections; what the engine says meanwhile is still printed.
+async fn leave(engine: &Engine, events: &mut mpsc::Receiver<Event>) {
+    engine.send(Command::Quit).await;
+    let rest = async {
+        while let Some(event) = events.recv().await {
+            if print(&event).await.is_err() {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LEAVING, rest).await;
+}
+
+/// A line as read: its bytes, or how long it was if it was too long.
+type Line = Result<Vec<u8>, usize>;
+
+/// Reads lines until the end of the input; ends the channel there.
+async fn read_lines(input: impl AsyncRead + Unpin, lines: mpsc::Sender<Line>) {
+    let mut input = BufReader::new(input);
+    let mut line = Vec::new();
+    let mut skipped = 0;
+    loop {
+        let Ok(part) = input.fill_buf().await else { return };
+        if part.is_empty() {
+            break;
+        }
+        let end = part.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(part.len(), |end| end + 1);
+        let new = &part[..end.unwrap_or(part.len())];
+        if skipped > 0 || line.len() + new.len() > MAX_LINE_BYTES {
+            skipped += line.len() + new.len();
+            line.clear();
+        } else {
+            line.extend_from_slice(new);
+        }
+        input.consume(taken);
+        if end.is_some() {
+            let read = if skipped > 0 { Err(std::mem::take(&mut skipped)) } else { Ok(std::mem::take(&mut line)) };
+            if lines.send(read).await.is_err() {
+                return;
+            }
+        }
+    }
+    if !line.is_empty() {
+        let _ = lines.send(Ok(line)).await;
+    }
+}
+
+/// The command in a line; nothing for an empty one; what is wrong with it as an `error` event.
+fn understand(line: &Line) -> Result<Option<Command>, Event> {
+    let problem = |message: String, remedy: &str| {
+        Err(Event::Error { about: "input".to_owned(), message, remedy: remedy.to_owned() })
+    };
+    let bytes = match line {
+        Ok(bytes) => bytes,
+        Err(found) => return problem(format!("expected a line of at most {MAX_LINE_BYTES} bytes, found {found}"), "send long texts in parts"),
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return problem("expected UTF-8, found other bytes".to_owned(), "write JSON in UTF-8, one object per line");
+    };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_str(text) {
+        Ok(command) => Ok(Some(command)),
+        Err(error) => problem(
+            format!("expected a command, found what is none: {error}"),
+            "one JSON object per line, such as {\"do\":\"send\",\"to\":\"bob@example.org\",\"text\":\"hi\"}",
+        ),
+    }
+}
+
+/// Keeps or removes a contact in the folder. The engine judges addresses; what it will refuse is not kept.
+fn remember(book: &ContactBook, command: &Command) -> Option<Event> {
+    let change: fn(&ContactBook, &identity::Identifier) -> Result<(), ContactsError> = match command {
+        Command::AddContact { .. } => ContactBook::add,
+        Command::RemoveContact { .. } => ContactBook::remove,
+        _ => return None,
+    };
+    let (Command::AddContact { who } | Command::RemoveContact { who }) = command else { return None };
+    let who = slash::identifier(who).ok()?;
+    change(book, &who).err().map(|error| Event::Error {
+        about: command.name().to_owned(),
+        message: format!("not kept in the contact list: {error}"),
+        remedy: "mend the file, or start with --ephemeral".to_owned(),
+    })
+}
+
+/// Prints an event as one line, at once.
+async fn print(event: &Event) -> std::io::Result<()> {
+    let mut line = encode(event);
+    line.push('\n');
+    let mut stdout = tokio::io::stdout();
+    stdout.write_all(line.as_bytes()).await?;
+    stdout.flush().await
+}
+
+/// The event as JSON that is harmless on a terminal too: what could reorder or hide text, or control the terminal, is
+/// escaped. (serde_json escapes only what RFC 8259 section 7 demands.)
+fn encode(event: &Event) -> String {
+    let json = serde_json::to_string(event).expect("events hold nothing that has no JSON form");
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if text::is_harmless(c) {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(line: &str) -> String {
+        match understand(&Ok(line.as_bytes().to_vec())) {
+            Err(Event::Error { message, remedy, .. }) => format!("{message} | {remedy}"),
+            other => panic!("{line}: {:?}", other.map(|command| command.map(|command| command.name()))),
+        }
+    }
+
+    #[test]
+    fn understands_every_command() {
+        for (line, name) in [
+            (r#"{"do":"add_contact","who":"bob@example.org"}"#, "add_contact"),
+            (r#"{"do":"send","to":"bob@example.org","text":"hi","id":7}"#, "send"),
+            (r#" {"text":"hi","to":"bob@example.org","do":"send"} "#, "send"),
+            (r#"{"do":"accept","call":"00112233445566778899aabbccddeeff"}"#, "accept"),
+            (r#"{"do":"room_create","name":"picnic"}"#, "room_create"),
+            (r#"{"do":"go_offline"}"#, "go_offline"),
+            (r#"{"do":"quit"}"#, "quit"),
+        ] {
+            let command = understand(&Ok(line.as_bytes().to_vec())).unwrap().unwrap();
+            assert_eq!(command.name(), name);
+        }
+        assert!(understand(&Ok(b"  ".to_vec())).unwrap().is_none());
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_line() {
+        assert!(wrong("hello").contains("expected a command"));
+        assert!(wrong("{}").contains("do"));
+        assert!(wrong(r#"{"do":"dance"}"#).contains("dance"));
+        assert!(wrong(r#"{"do":"send","to":"bob@example.org"}"#).contains("text"));
+        assert!(wrong(r#"{"do":"send","to":"b@e.org","text":"x","colour":"red"}"#).contains("colour"));
+        assert!(wrong(r#"{"do":"accept","call":"xyz"}"#).contains("32"));
+        assert!(wrong("[1]").contains("expected a command"));
+        assert!(matches!(understand(&Ok(vec![0xff])), Err(Event::Error { .. })));
+        assert!(matches!(understand(&Err(MAX_LINE_BYTES + 1)), Err(Event::Error { .. })));
+    }
+
+    #[tokio::test]
+    async fn reads_lines_of_any_length_and_goes_on() {
+        let long = "x".repeat(MAX_LINE_BYTES + 1);
+        let input = format!("one\r\n{long}\n\nlast");
+        let (lines, mut read) = mpsc::channel(16);
+        read_lines(input.as_bytes(), lines).await;
+        assert_eq!(read.recv().await, Some(Ok(b"one\r".to_vec())));
+        assert_eq!(read.recv().await, Some(Err(long.len())));
+        assert_eq!(read.recv().await, Some(Ok(Vec::new())));
+        assert_eq!(read.recv().await, Some(Ok(b"last".to_vec())));
+        assert_eq!(read.recv().await, None);
+    }
+
+    #[test]
+    fn events_are_harmless_on_a_terminal_and_read_back() {
+        let text = "a\x1b[2J\u{9b}31m\u{202e}b\u{e0041}👍";
+        let event = Event::Error { about: "x".to_owned(), message: text.to_owned(), remedy: String::new() };
+        let line = encode(&event);
+        assert!(line.chars().all(text::is_harmless), "{line}");
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+}

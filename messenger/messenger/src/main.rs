@@ -1,0 +1,29 @@
+//! In Person's messenger: the engine with a face (terminal UI), without one (`headless`), or with a program's (`bot`).
+//!
+//! It promises: *delivered* is shown only after the other person's device said so; what was not delivered stays in
+//! front of the person, with the reason, until she sends it again or drops it; whatever other people's devices send is
+//! [made harmless](text) before the terminal sees it; the terminal is put back in order however the program ends.
+//!
+//! It never writes anything about a conversation to disk, neither texts nor whom one talked to. The contact list is the
+//! one file it keeps ([`contacts`]), and only what the person added herself stands in it.
+//!
+//! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
+//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod app;
+mod bot;
+mod cli;
+mod contacts;
+mod failure;
+mod headless;
+mod keys;
+mod run;
+mod start;
+mod text;
+mod view;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

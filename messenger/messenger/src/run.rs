@@ -1,0 +1,209 @@
+//! The terminal: set up, put back in order however the program ends, and the loop between keys, engine and screen.
+
+use std::io::{Write, stdout};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event as Input, EventStream};
+use crossterm::execute;
+use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
+use futures_util::{FutureExt, StreamExt};
+use jiff::civil::DateTime;
+use messenger_engine::{Engine, Event};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::app::{App, Effect};
+use crate::contacts::ContactBook;
+use crate::failure::Failure;
+use crate::keys;
+use crate::start::Prepared;
+use crate::view::{self, theme::Theme};
+
+/// Things taken in before the screen is drawn again: a burst costs one frame, a flood cannot stop the keys.
+const MOST_PER_FRAME: usize = 256;
+
+/// How long leaving may take: rooms are left, connections closed.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Whether the terminal is ours now; it is put back in order exactly once.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Runs the terminal messenger until the person leaves or a signal ends it.
+pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
+    let (engine, mut events) = prepared.start(false)?;
+    let size = terminal::size().map_err(terminal_failure)?;
+    let app = App::new(prepared.me, prepared.contacts, size);
+    let ended = {
+        let _ours = Ours::take(&app).map_err(terminal_failure)?;
+        let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
+        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment() }.run(&mut events).await
+    };
+    // The terminal is free already: nobody waits for farewells.
+    engine.send(messenger_engine::Command::Quit).await;
+    let _ = tokio::time::timeout(LEAVING, async { while events.recv().await.is_some() {} }).await;
+    ended
+}
+
+struct Loop {
+    app: App,
+    engine: Engine,
+    book: ContactBook,
+    screen: Terminal<CrosstermBackend<std::io::Stdout>>,
+    theme: Theme,
+}
+
+/// Whether to go on.
+enum Next {
+    GoOn,
+    Leave,
+}
+
+impl Loop {
+    async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<(), Failure> {
+        let mut input = EventStream::new();
+        let mut signal = std::pin::pin!(ended_by_signal());
+        loop {
+            self.screen.draw(|frame| view::draw(frame, &self.app, self.theme)).map_err(terminal_failure)?;
+            let next = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.hear(event).await,
+                    None => return Err(Failure::new("the engine ended by itself", "start again; drafts are lost")),
+                },
+                typed = input.next() => match typed {
+                    Some(Ok(typed)) => self.typed(typed).await,
+                    // The terminal is gone.
+                    Some(Err(_)) | None => Next::Leave,
+                },
+                () = &mut signal => Next::Leave,
+            };
+            if matches!(next, Next::Leave) || matches!(self.catch_up(events, &mut input).await, Next::Leave) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes in what is there already.
+    async fn catch_up(&mut self, events: &mut mpsc::Receiver<Event>, input: &mut EventStream) -> Next {
+        for _ in 0..MOST_PER_FRAME {
+            let next = if let Some(Some(Ok(typed))) = input.next().now_or_never() {
+                self.typed(typed).await
+            } else if let Ok(event) = events.try_recv() {
+                self.hear(event).await
+            } else {
+                break;
+            };
+            if matches!(next, Next::Leave) {
+                return next;
+            }
+        }
+        Next::GoOn
+    }
+
+    async fn hear(&mut self, event: Event) -> Next {
+        let effects = self.app.hear(event, now());
+        self.apply(effects).await
+    }
+
+    async fn typed(&mut self, typed: Input) -> Next {
+        let effects = match typed {
+            Input::Key(key) => match keys::action(key, self.app.place()) {
+                Some(action) => self.app.act(action, now()),
+                None => Vec::new(),
+            },
+            Input::Paste(text) => {
+                self.app.paste(&text);
+                Vec::new()
+            }
+            Input::Resize(columns, rows) => {
+                self.app.resize(columns, rows);
+                Vec::new()
+            }
+            Input::FocusGained | Input::FocusLost | Input::Mouse(_) => Vec::new(),
+        };
+        self.apply(effects).await
+    }
+
+    async fn apply(&mut self, effects: Vec<Effect>) -> Next {
+        for effect in effects {
+            let kept = match effect {
+                Effect::Engine(command) => {
+                    self.engine.send(command).await;
+                    Ok(())
+                }
+                Effect::Remember(who) => self.book.add(&who),
+                Effect::Forget(who) => self.book.remove(&who),
+                Effect::Bell => {
+                    let _ = stdout().write_all(b"\x07").and_then(|()| stdout().flush());
+                    Ok(())
+                }
+                Effect::Quit => return Next::Leave,
+            };
+            if let Err(error) = kept {
+                self.app.tell_wrong(format!("The contact list on disk was not changed: {error}"));
+            }
+        }
+        Next::GoOn
+    }
+}
+
+/// The terminal while it is ours; dropping it gives it back.
+struct Ours;
+
+impl Ours {
+    fn take(app: &App) -> std::io::Result<Self> {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            give_back();
+            before(info);
+        }));
+        terminal::enable_raw_mode()?;
+        OURS.store(true, Ordering::SeqCst);
+        let ours = Self;
+        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, SetTitle(format!("In Person: {}", app.me.identifier)))?;
+        Ok(ours)
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Puts the terminal back in order, once, as well as it can: there is nobody to tell if it cannot.
+fn give_back() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+/// Waits for SIGTERM, SIGHUP or SIGINT.
+pub(crate) async fn ended_by_signal() {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // Without a handler the signal ends the program by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}
+
+fn now() -> DateTime {
+    jiff::Zoned::now().datetime()
+}
+
+fn terminal_failure(error: std::io::Error) -> Failure {
+    Failure::new(format!("the terminal cannot be used: {error}"), "another terminal, or `messenger headless`")
+}

@@ -1,0 +1,139 @@
+//! From the person's folder to a running engine.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use device::{Device, Home, revocation};
+use identity::trust::Trust;
+use identity::verify::{VerifiedPerson, verify_person};
+use identity::{Identifier, UnixTime};
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event};
+use tokio::sync::mpsc;
+
+use crate::app::Me;
+use crate::cli::Options;
+use crate::contacts::ContactBook;
+use crate::failure::Failure;
+
+/// How often the authority's revocation list is fetched.
+const REVOCATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Everything needed to go online, read and verified; nothing has been sent yet.
+pub(crate) struct Prepared {
+    pub(crate) me: Me,
+    pub(crate) book: ContactBook,
+    pub(crate) contacts: Vec<Identifier>,
+    home: Home,
+    device: Device,
+    trust: Arc<Trust>,
+    directory: DirectoryAddress,
+    bind: SocketAddr,
+}
+
+/// Reads the folder, chooses the certificate, and verifies it as every peer will.
+pub(crate) fn prepare(options: &Options) -> Result<Prepared, Failure> {
+    let home = match &options.home {
+        Some(folder) => Home::at(folder),
+        None => Home::open(),
+    };
+    let home = home.map_err(folder_failure)?;
+    let device = choose(&home, options.identity.as_ref())?;
+    let trust = Arc::new(home.trust().map_err(folder_failure)?);
+    let person = verify_person(&device.chain, &trust, UnixTime::now()).map_err(|error| {
+        let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
+        Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
+    })?;
+    let directory = directory(&trust, &device)?;
+    let book = ContactBook::new(home.clone());
+    let mut contacts = book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
+    contacts.remove(&device.identifier);
+    let me = me(&person, &directory);
+    let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
+    Ok(Prepared { me, book, contacts: contacts.into_iter().collect(), home, device, trust, directory, bind })
+}
+
+impl Prepared {
+    /// Starts the engine on the current runtime. Being online follows as an event.
+    pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
+        let config = EngineConfig {
+            identifier: self.device.identifier.clone(),
+            chain: self.device.chain.clone(),
+            key: self.device.key.signing_key().clone(),
+            trust: self.trust.clone(),
+            directory: self.directory.clone(),
+            bind: self.bind,
+            contacts: self.contacts.clone(),
+            bot,
+        };
+        let started = Engine::start(config).map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
+        tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
+        Ok(started)
+    }
+}
+
+/// The device asked for, or the only one.
+fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure> {
+    if home.trust_policies().map_err(folder_failure)?.is_empty() {
+        let happened = format!("nothing is set up in {}: no home server is trusted there", home.folder().display());
+        return Err(Failure::new(
+            happened,
+            "`certtool trust add URL --fingerprint HEX` with what your home server printed, then `certtool enroll YOUR-ADDRESS`",
+        ));
+    }
+    if let Some(identity) = identity {
+        return home.device(identity).map_err(|error| Failure::new(error, format!("`certtool enroll {identity}` to get a certificate")));
+    }
+    let mut devices = home.devices().map_err(folder_failure)?;
+    match devices.len() {
+        0 => Err(Failure::new(
+            format!("there is no certificate in {}", home.folder().display()),
+            "`certtool enroll YOUR-ADDRESS` proves that the address is yours and gets one",
+        )),
+        1 => Ok(devices.remove(0)),
+        _ => {
+            let names: Vec<_> = devices.iter().map(|device| device.identifier.as_str()).collect();
+            Err(Failure::new(
+                format!("there are certificates for {}: which are you now?", names.join(" and ")),
+                format!("`messenger --identity {}`", names[0]),
+            )
+            .with(crate::failure::Code::Usage))
+        }
+    }
+}
+
+/// The first directory of the policy under which the device was enrolled.
+fn directory(trust: &Trust, device: &Device) -> Result<DirectoryAddress, Failure> {
+    let mine = trust.policies().iter().find(|policy| policy.fingerprint().to_string() == device.enrolment.policy);
+    let first = mine.and_then(|policy| policy.directories.first()).ok_or_else(|| {
+        let happened = format!("the home server that certified {} names no directory in its policy", device.identifier);
+        Failure::new(happened, "ask who runs it; without a directory nobody can be found")
+    })?;
+    Ok(DirectoryAddress { name: first.name.clone(), address: first.address.clone() })
+}
+
+fn me(person: &VerifiedPerson, directory: &DirectoryAddress) -> Me {
+    let until = i64::try_from(person.not_after().as_secs()).unwrap_or(i64::MAX);
+    let until = jiff::Timestamp::from_second(until).unwrap_or(jiff::Timestamp::MAX);
+    Me {
+        identifier: person.identifier().clone(),
+        authority: person.authority().to_owned(),
+        until: until.to_zoned(jiff::tz::TimeZone::system()).strftime("%-d %b %Y").to_string(),
+        directory: directory.name.clone(),
+    }
+}
+
+/// Fetches the authority's revocation list now and every hour, into the trust that all connections share.
+async fn follow_revocations(home: Home, trust: Arc<Trust>, device: Device) {
+    let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Err(error) = revocation::refresh(&home, &trust, &device.chain, UnixTime::now()).await {
+            tracing::warn!(%error, "the revocation list could not be refreshed");
+        }
+    }
+}
+
+fn folder_failure(error: device::HomeError) -> Failure {
+    Failure::new(error, "another folder with --home or INPERSON_HOME, or mend this one")
+}

@@ -1,0 +1,108 @@
+//! The list on the left: who waits, contacts with their presence, others, rooms.
+
+use identity::Identifier;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::theme::Theme;
+use crate::app::{App, Connection, Entry, Group, Pane};
+use crate::text::{fit, fit_middle, harmless_line, width};
+
+/// Sign, word and style of a person's presence: never the colour alone.
+pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static str, &'static str, Style) {
+    let person = app.people.get(who);
+    match person.and_then(|person| person.online) {
+        Some(true) => ("●", "online", theme.good()),
+        Some(false) => ("○", "offline", theme.quiet()),
+        None if person.is_some_and(|person| person.contact) => ("·", "unknown", theme.quiet()),
+        // Of strangers nobody tells.
+        None => ("·", "", theme.quiet()),
+    }
+}
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
+    let active = app.pane == Pane::List && app.cover.is_none();
+    let block = super::block(Line::styled(" People ", theme.strong()), theme.frame(active)).padding(ratatui::widgets::Padding::ZERO);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let columns = usize::from(inner.width);
+    let mut rows = Vec::new();
+    let mut chosen = 0;
+    let mut group = None;
+    for (its_group, entry) in app.list() {
+        if group != Some(its_group) {
+            if group.is_some() {
+                rows.push(Line::default());
+            }
+            rows.push(heading(app, its_group, theme));
+            group = Some(its_group);
+        }
+        if app.selected.as_ref() == Some(&entry) {
+            chosen = rows.len();
+        }
+        rows.push(row(app, &entry, columns, active, theme));
+    }
+    if rows.is_empty() {
+        rows.push(Line::styled(" Nobody yet.", theme.quiet()));
+    }
+    let height = usize::from(inner.height);
+    let top = chosen.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
+    frame.render_widget(Paragraph::new(rows.split_off(top)), inner);
+}
+
+fn heading(app: &App, group: Group, theme: Theme) -> Line<'static> {
+    let words = match group {
+        Group::Waiting => " Waiting for your answer".to_owned(),
+        Group::Contacts => {
+            let contacts = app.people.values().filter(|person| person.contact);
+            let online = contacts.clone().filter(|person| person.online == Some(true)).count();
+            match app.connection {
+                Connection::Online { .. } => format!(" Contacts · {online} of {} online", contacts.count()),
+                _ => " Contacts".to_owned(),
+            }
+        }
+        Group::Others => " Others".to_owned(),
+        Group::Rooms => " Rooms".to_owned(),
+    };
+    Line::styled(words, theme.quiet())
+}
+
+fn row(app: &App, entry: &Entry, columns: usize, active: bool, theme: Theme) -> Line<'static> {
+    let (sign, name, word, style) = match entry {
+        Entry::Person(who) => {
+            let (sign, word, style) = presence(app, who, theme);
+            (sign, who.to_string(), word.to_owned(), style)
+        }
+        Entry::Room(id) => match app.rooms.get(id) {
+            Some(room) if room.closed.is_some() => ("#", harmless_line(&room.name), "closed".to_owned(), theme.quiet()),
+            Some(room) => ("#", harmless_line(&room.name), format!("{} in", room.members.len()), theme.good()),
+            None => ("#", String::new(), String::new(), theme.quiet()),
+        },
+        Entry::Knock(_) | Entry::Invitation(_) => {
+            let from = app.waiting.iter().find(|one| one.entry() == *entry).map(|one| one.from().to_string());
+            let word = if matches!(entry, Entry::Knock(_)) { "knocks" } else { "invites" };
+            ("?", from.unwrap_or_default(), word.to_owned(), theme.open())
+        }
+    };
+    let chosen = app.selected.as_ref() == Some(entry);
+    let unread = app.conversation(entry).map_or(0, |conversation| conversation.unread);
+    let (word, word_style) = if unread > 0 { (format!("{unread} new"), theme.open()) } else { (word, style) };
+    let pointer = if chosen { "▸" } else { " " };
+    // Pointer, sign, two spaces, a space at the edge.
+    let room = columns.saturating_sub(width(&word) + 6);
+    let name = if matches!(entry, Entry::Room(_)) { fit(&name, room) } else { fit_middle(&name, room) };
+    let gap = room.saturating_sub(width(&name)) + 1;
+    let name_style = if unread > 0 { theme.strong() } else { theme.text() };
+    let line = Line::from(vec![
+        Span::raw(format!("{pointer} ")),
+        Span::styled(format!("{sign} "), style),
+        Span::styled(name, name_style),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(word, word_style),
+        Span::raw(" "),
+    ]);
+    if chosen { line.patch_style(theme.chosen(active)) } else { line }
+}

@@ -1,0 +1,81 @@
+//! Questions in the middle of the screen: one line of text, or yes or no.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+use super::theme::Theme;
+use crate::app::{App, Cover, Entry, Question};
+use crate::text::{harmless_line, wrap};
+
+const COLUMNS: u16 = 60;
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
+    match cover {
+        Cover::Help { .. } => {}
+        Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
+        Cover::Ask { question, answer, wrong } => {
+            let (title, hint) = match question {
+                Question::Contact => (" Add a contact ", "Their e-mail address, as on their certificate:"),
+                Question::RoomName => (" Create a room ", "What is it called?"),
+                Question::Guest(_) => (" Invite into the room ", "Their e-mail address; they must be online:"),
+            };
+            let below = wrong.as_deref().unwrap_or("");
+            let columns = usize::from(COLUMNS.min(area.width)) - 4;
+            let text = harmless_line(below);
+            let problems: Vec<_> = wrap(&text, columns).into_iter().map(|row| text[row].trim_end().to_owned()).collect();
+            let inner = frame_of(frame, area, title, problems.len() as u16 + 4, theme);
+            let layout = answer.layout(usize::MAX);
+            // The end of a long answer stays in view.
+            let hidden = (layout.column + 1).saturating_sub(columns.saturating_sub(2));
+            let shown: String = layout.rows.first().map(|row| row.chars().skip(hidden).collect()).unwrap_or_default();
+            let mut lines = vec![
+                Line::from(hint),
+                Line::default(),
+                Line::from(vec![Span::styled("> ", theme.mine()), Span::raw(shown)]),
+                Line::default(),
+            ];
+            lines.extend(problems.into_iter().map(|row| Line::styled(row, theme.wrong())));
+            frame.render_widget(Paragraph::new(lines), inner);
+            frame.set_cursor_position(Position::new(inner.x + 2 + (layout.column - hidden) as u16, inner.y + 2));
+        }
+    }
+}
+
+fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: Theme) {
+    let (title, question, what) = match entry {
+        Entry::Person(who) => (
+            " Remove ",
+            format!("Remove {who}?"),
+            "The conversation goes with it. Their next text will knock like a stranger's.",
+        ),
+        Entry::Room(id) => {
+            let room = app.rooms.get(id);
+            let name = room.map(|room| harmless_line(&room.name)).unwrap_or_default();
+            let mine = room.is_some_and(|room| room.host == app.me.identifier && room.closed.is_none());
+            let what = if mine { "You are its host: it closes for everybody." } else { "The conversation goes with it." };
+            (" Leave ", format!("Leave # {name}?"), what)
+        }
+        Entry::Knock(_) | Entry::Invitation(_) => return,
+    };
+    let columns = usize::from(COLUMNS.min(area.width)) - 4;
+    let mut lines: Vec<_> = wrap(&question, columns).into_iter().map(|row| Line::styled(question[row].to_owned(), theme.strong())).collect();
+    lines.extend(wrap(what, columns).into_iter().map(|row| Line::from(&what[row])));
+    lines.push(Line::default());
+    let key = |name: &'static str| Span::styled(name, theme.key());
+    lines.push(Line::from(vec![key("y"), " yes     ".into(), key("n"), " no".into()]));
+    let inner = frame_of(frame, area, title, lines.len() as u16, theme);
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// Clears a box for `rows` rows in the middle and returns its inside.
+fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
+    let (width, height) = (COLUMNS.min(area.width), (rows + 2).min(area.height));
+    let area = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
+    let block = super::block(Line::styled(title, theme.strong()), theme.frame(true));
+    let inner = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    inner
+}

@@ -1,0 +1,72 @@
+//! The help page: every key, every command, every sign, from the tables that act on them.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+use super::theme::Theme;
+use crate::app::slash;
+use crate::keys::{BINDINGS, Place};
+use crate::text::{fit, pad};
+
+/// Columns of the page and of its first column.
+const COLUMNS: u16 = 78;
+const KEY_COLUMNS: usize = 27;
+
+/// What the signs mean.
+const SIGNS: &[(&str, &str)] = &[
+    ("● online", "a device of theirs is connected now"),
+    ("○ offline", "away, or not visible to you: both look the same"),
+    ("· unknown", "you are offline, or the directory has not said"),
+    ("… sending", "on its way"),
+    ("✓ delivered", "their device has it"),
+    ("✗ not delivered", "it is nowhere but here; the reason stands beside it"),
+    ("? unknown", "the acknowledgement was lost; sent again, it is shown once"),
+];
+
+/// The page as rows.
+pub(super) fn rows(theme: Theme) -> Vec<Line<'static>> {
+    let mut rows = Vec::new();
+    for (place, title) in [
+        (Place::Anywhere, "Anywhere"),
+        (Place::Writing, "Writing"),
+        (Place::List, "In the list"),
+        (Place::Curtain, "Before a knock or an invitation"),
+    ] {
+        let keys = BINDINGS.iter().filter(|one| one.place == place && !one.shown.is_empty());
+        section(&mut rows, title, keys.map(|one| (one.shown, one.words)), theme);
+    }
+    section(&mut rows, "Commands, typed as a message", slash::ALL.iter().copied(), theme);
+    section(&mut rows, "Signs", SIGNS.iter().copied(), theme);
+    rows
+}
+
+fn section(rows: &mut Vec<Line<'static>>, title: &'static str, lines: impl Iterator<Item = (&'static str, &'static str)>, theme: Theme) {
+    if !rows.is_empty() {
+        rows.push(Line::default());
+    }
+    rows.push(Line::styled(title, theme.mine()));
+    for (left, right) in lines {
+        let left = Span::styled(pad(left, KEY_COLUMNS), theme.key());
+        rows.push(Line::from(vec![left, Span::raw(fit(right, usize::from(COLUMNS) - KEY_COLUMNS - 4))]));
+    }
+}
+
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scroll: usize, theme: Theme) {
+    let mut rows = rows(theme);
+    let width = COLUMNS.min(area.width);
+    let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(1));
+    let area = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - 1 - height) / 2, width, height };
+    let block = super::block(Line::styled(" Help ", theme.strong()), theme.frame(true));
+    let inner = block.inner(area);
+    let hidden = rows.len().saturating_sub(inner.height.into());
+    let top = scroll.min(hidden);
+    let block = match hidden - top {
+        0 => block,
+        more => block.title_bottom(Line::styled(format!(" ↓ {more} more rows "), theme.open()).right_aligned()),
+    };
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    frame.render_widget(Paragraph::new(rows.split_off(top)), inner);
+}

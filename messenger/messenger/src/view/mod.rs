@@ -1,0 +1,180 @@
+//! From the model to the screen. Drawing reads the model and changes nothing.
+
+mod bottom;
+mod contacts;
+mod cover;
+mod curtain;
+mod help;
+mod input;
+mod layout;
+pub(crate) mod theme;
+mod transcript;
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::layout::Alignment;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
+
+use crate::app::{App, Cover, Entry, Pane};
+use crate::text::{fit, fit_middle, harmless_line};
+pub(crate) use layout::input_columns;
+use layout::{Areas, SMALLEST};
+use theme::Theme;
+
+/// Draws the whole screen.
+pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
+    let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let words = format!("The window is {}×{}; the messenger needs {}×{}.", area.width, area.height, SMALLEST.0, SMALLEST.1);
+        frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), area);
+        return;
+    }
+    let areas = Areas::new(app, area);
+    if let Some(list) = areas.list {
+        contacts::draw(frame, list, app, theme);
+    }
+    if let Some(talk) = areas.talk {
+        draw_talk(frame, talk, app, theme);
+    }
+    if let Some(area) = areas.input {
+        input::draw(frame, area, app, theme);
+    }
+    if let Some(area) = areas.banner {
+        bottom::banner(frame, area, app, theme);
+    }
+    if let Some(area) = areas.notice {
+        bottom::notice(frame, area, app, theme);
+    }
+    bottom::status(frame, areas.status, app, theme);
+    bottom::bar(frame, areas.bar, app, theme);
+    match &app.cover {
+        Some(Cover::Help { scroll }) => help::draw(frame, area, *scroll, theme),
+        Some(cover) => cover::draw(frame, area, cover, app, theme),
+        None => {}
+    }
+}
+
+/// Rows of a page of the conversation, and the most it can be scrolled up.
+pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
+    let (width, height) = app.size;
+    let areas = Areas::new(app, ratatui::layout::Rect::new(0, 0, width, height));
+    let (Some(talk), Some(entry)) = (areas.talk, &app.selected) else { return (1, 0) };
+    let inner = talk_block(app, Theme::from_environment(), talk.width).inner(talk);
+    let rows = app.conversation(entry).map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::from_environment()).len());
+    let height = usize::from(inner.height);
+    (height.saturating_sub(2).max(1), rows.saturating_sub(height))
+}
+
+/// Rows of the help page.
+pub(crate) fn help_rows() -> usize {
+    help::rows(Theme::from_environment()).len()
+}
+
+/// A frame with round corners and a title.
+fn block<'a>(title: Line<'a>, style: Style) -> Block<'a> {
+    Block::bordered().border_type(BorderType::Rounded).border_style(style).title(title).padding(Padding::horizontal(1))
+}
+
+fn draw_talk(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, theme: Theme) {
+    let block = talk_block(app, theme, area.width);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if let Some(waiting) = app.curtain() {
+        return curtain::draw(frame, inner, waiting, theme);
+    }
+    let Some(entry) = &app.selected else { return welcome(frame, inner, theme) };
+    let conversation = app.conversation(entry).filter(|conversation| !conversation.lines.is_empty());
+    let Some(conversation) = conversation else { return nothing_said(frame, inner, app, theme) };
+    let height = usize::from(inner.height);
+    let mut rows = transcript::rows(conversation, inner.width.into(), height + conversation.scroll, theme);
+    rows.truncate(rows.len().saturating_sub(conversation.scroll).max(height.min(rows.len())));
+    let rows = rows.split_off(rows.len().saturating_sub(height));
+    // Grows from the bottom, where one writes.
+    let top = inner.height.saturating_sub(rows.len() as u16);
+    let below = ratatui::layout::Rect { y: inner.y + top, height: inner.height - top, ..inner };
+    frame.render_widget(Paragraph::new(rows), below);
+}
+
+fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
+    let width = usize::from(width).saturating_sub(4);
+    let title = match &app.selected {
+        Some(Entry::Person(who)) => {
+            let (sign, word, style) = contacts::presence(app, who, theme);
+            let name = fit_middle(who.as_str(), width.saturating_sub(word.len() + 8));
+            let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
+            if !word.is_empty() {
+                spans.push(Span::styled(format!("{sign} {word} "), style));
+            }
+            spans
+        }
+        Some(Entry::Room(id)) => match app.rooms.get(id) {
+            Some(room) => vec![Span::styled(format!(" # {} ", fit(&harmless_line(&room.name), width.saturating_sub(6))), theme.strong())],
+            None => Vec::new(),
+        },
+        Some(Entry::Knock(_)) => vec![Span::styled(" A knock ", theme.open())],
+        Some(Entry::Invitation(_)) => vec![Span::styled(" An invitation ", theme.open())],
+        None => vec![Span::styled(" In Person ", theme.strong())],
+    };
+    let active = app.pane == Pane::Message && !app.writable();
+    let mut block = block(Line::from(title), theme.frame(active));
+    if let Some(Entry::Room(id)) = &app.selected
+        && let Some(room) = app.rooms.get(id)
+        && room.closed.is_none()
+    {
+        block = block.title_bottom(Line::styled(fit(&format!(" {} ", room_facts(app, room)), width), theme.quiet()));
+    }
+    let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
+    if let Some(conversation) = below {
+        let new = if conversation.unread > 0 { format!(" ↓ {} new · PgDn ", conversation.unread) } else { " ↓ PgDn ".to_owned() };
+        block = block.title_bottom(Line::styled(new, theme.open()).alignment(Alignment::Right));
+    }
+    block
+}
+
+/// Who is in a room, who hosts it, and the code all members compare.
+fn room_facts(app: &App, room: &crate::app::Room) -> String {
+    let names = room.members.iter().map(|who| {
+        let name = if *who == app.me.identifier { "you" } else { who.as_str() };
+        if *who == room.host { format!("{name} (host)") } else { name.to_owned() }
+    });
+    let names: Vec<_> = names.collect();
+    format!("code {} · {}", harmless_line(&room.code), names.join(", "))
+}
+
+fn welcome(frame: &mut Frame<'_>, area: ratatui::layout::Rect, theme: Theme) {
+    let key = |name: &'static str| Span::styled(name, theme.key());
+    let lines = vec![
+        Line::styled("Talk with people, not with servers.", theme.strong()),
+        Line::default(),
+        Line::from(vec!["Press ".into(), key("a"), " to add somebody by e-mail address.".into()]),
+        Line::from(vec!["Who writes to you first knocks here.".into()]),
+        Line::default(),
+        Line::from(vec![key("F1"), " lists every key.".into()]),
+    ];
+    centred(frame, area, lines);
+}
+
+fn nothing_said(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, theme: Theme) {
+    let to = match &app.selected {
+        Some(Entry::Room(_)) => "the devices of those in the room".to_owned(),
+        Some(Entry::Person(who)) => format!("the device of {who}"),
+        _ => return,
+    };
+    let lines = vec![
+        Line::from("Nothing was said yet."),
+        Line::default(),
+        Line::styled(format!("What you write goes straight to {to}, or nowhere. Nobody stores it."), theme.quiet()),
+    ];
+    centred(frame, area, lines);
+}
+
+/// Lines in the middle of an area.
+fn centred(frame: &mut Frame<'_>, area: ratatui::layout::Rect, lines: Vec<Line<'_>>) {
+    let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(Wrap { trim: true });
+    let rows = text.line_count(area.width) as u16;
+    let top = area.height.saturating_sub(rows) / 2;
+    frame.render_widget(text, ratatui::layout::Rect { y: area.y + top, height: area.height - top, ..area });
+}

@@ -1,0 +1,271 @@
+//! Whole screens, compared with stored ones in `tests/screens/`. `UPDATE_SCREENS=1` writes them anew: look at the
+//! difference before it is committed.
+
+use std::path::Path;
+
+use identity::Identifier;
+use jiff::civil::{DateTime, date};
+use messenger_engine::{CallId, DeliveryState, Event, Missing, Purpose, RoomId};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+
+use super::theme::Theme;
+use crate::app::{App, Me};
+use crate::keys::{Action, Place};
+use crate::text::width;
+
+const SMALL: (u16, u16) = (80, 24);
+const LARGE: (u16, u16) = (200, 60);
+
+fn who(name: &str) -> Identifier {
+    Identifier::parse(&format!("{name}@example.org")).unwrap()
+}
+
+fn at(hour: i8, minute: i8) -> DateTime {
+    date(2026, 11, 23).at(hour, minute, 0, 0)
+}
+
+/// Alice's messenger as it starts.
+fn alice(contacts: &[&str], size: (u16, u16)) -> App {
+    let me = Me {
+        identifier: who("alice"),
+        authority: "Example Home".to_owned(),
+        until: "7 Dec 2026".to_owned(),
+        directory: "home.example.org".to_owned(),
+    };
+    App::new(me, contacts.iter().map(|name| who(name)), size)
+}
+
+fn online(contacts: &[&str], size: (u16, u16)) -> App {
+    let mut app = alice(contacts, size);
+    app.hear(Event::Online { identifier: who("alice"), directory: "home.example.org".to_owned() }, at(10, 40));
+    for (n, name) in contacts.iter().enumerate() {
+        app.hear(Event::Presence { who: who(name), online: n % 2 == 0 }, at(10, 40));
+    }
+    app
+}
+
+fn write(app: &mut App, text: &str, now: DateTime) {
+    if app.place() != Place::Writing {
+        app.act(Action::SwitchPane, now);
+    }
+    app.act(Action::Insert(text.to_owned()), now);
+    app.act(Action::Send, now);
+}
+
+fn state(id: u64, state: DeliveryState, reason: Option<&str>) -> Event {
+    Event::MessageState { id, to: who("bob"), state, reason: reason.map(str::to_owned) }
+}
+
+fn says(name: &str, text: &str) -> Event {
+    Event::Message { id: 1, from: who(name), text: text.to_owned() }
+}
+
+fn knock(name: &str) -> Event {
+    Event::Incoming { call: CallId([7; 16]), from: who(name), purpose: Purpose::Text, contact: false }
+}
+
+fn room(members: &[&str], epoch: u64) -> Event {
+    Event::Room {
+        room: RoomId([9; 16]),
+        name: "picnic".to_owned(),
+        host: who("alice"),
+        members: members.iter().map(|name| who(name)).collect(),
+        epoch,
+        suite: "MLS_256".to_owned(),
+        code: "1234 5678 9012".to_owned(),
+    }
+}
+
+/// A conversation in which everything happens that can.
+fn conversation(size: (u16, u16)) -> App {
+    let mut app = online(&["bob", "carol", "dave"], size);
+    write(&mut app, "Hello Bob! Are you coming on Saturday?", at(10, 41));
+    app.hear(state(1, DeliveryState::Delivered, None), at(10, 41));
+    app.hear(says("bob", "Yes 🎉 — 日本語 too? I can bring bread, cheese, and the long table from the shed if somebody helps me carry it."), at(10, 42));
+    app.hear(says("bob", "What time?"), at(10, 42));
+    write(&mut app, "At noon.\nBring a hat.", at(10, 43));
+    app.hear(state(2, DeliveryState::Unknown, Some("the connection was lost before the answer")), at(10, 43));
+    write(&mut app, "And sun cream", at(10, 44));
+    app.hear(Event::Presence { who: who("bob"), online: false }, at(10, 50));
+    app.hear(says("dave", "psst"), at(10, 51));
+    app
+}
+
+fn screen(app: &App) -> (String, Buffer) {
+    let mut terminal = Terminal::new(TestBackend::new(app.size.0, app.size.1)).unwrap();
+    terminal.draw(|frame| super::draw(frame, app, Theme::plain())).unwrap();
+    let buffer = terminal.backend().buffer().clone();
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            row.push_str(symbol);
+            // The cell after a wide character is covered by it.
+            x += (width(symbol) as u16).max(1);
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    (text, buffer)
+}
+
+fn compare(name: &str, app: &App) {
+    let (found, _) = screen(app);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/screens").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SCREENS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{name}: expected\n{expected}\nfound\n{found}\nUPDATE_SCREENS=1 takes the new one");
+}
+
+#[test]
+fn first_start() {
+    compare("first-start", &alice(&[], SMALL));
+}
+
+#[test]
+fn conversation_at_both_sizes() {
+    compare("conversation-80x24", &conversation(SMALL));
+    compare("conversation-200x60", &conversation(LARGE));
+}
+
+#[test]
+fn nothing_said_yet() {
+    compare("nothing-said", &online(&["bob"], SMALL));
+}
+
+#[test]
+fn not_delivered_comes_back() {
+    let mut app = online(&["bob"], SMALL);
+    write(&mut app, "Lunch?", at(12, 0));
+    app.hear(state(1, DeliveryState::NotDelivered, Some("bob@example.org is not online")), at(12, 0));
+    compare("not-delivered", &app);
+}
+
+#[test]
+fn several_rows_of_input() {
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::SwitchPane, at(12, 0));
+    app.paste("Dear Bob,\n\nthis is a long letter whose rows are broken where words end, and it goes on for a while.\n\nAlice");
+    compare("long-input", &app);
+}
+
+#[test]
+fn strangers_stand_behind_the_curtain() {
+    let mut app = online(&[], SMALL);
+    app.hear(knock("mallory"), at(12, 0));
+    compare("curtain", &app);
+    let mut app = online(&["bob"], SMALL);
+    app.hear(knock("mallory"), at(12, 0));
+    compare("knock-while-elsewhere", &app);
+}
+
+#[test]
+fn invitation() {
+    let mut app = online(&[], SMALL);
+    let members = vec![who("bob"), who("carol")];
+    app.hear(Event::RoomInvitation { room: RoomId([9; 16]), name: "picnic".to_owned(), from: who("bob"), members }, at(12, 0));
+    compare("invitation", &app);
+}
+
+#[test]
+fn room_with_its_facts() {
+    let mut app = online(&["bob", "carol"], SMALL);
+    app.act(Action::AskRoom, at(12, 0));
+    app.paste("picnic");
+    app.act(Action::Yes, at(12, 0));
+    app.hear(room(&["alice"], 0), at(12, 0));
+    app.hear(room(&["alice", "bob", "carol"], 2), at(12, 1));
+    write(&mut app, "Welcome!", at(12, 2));
+    let id = 1;
+    let delivered = vec![who("bob"), who("carol")];
+    app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id, delivered, missing: Vec::new() }, at(12, 2));
+    app.hear(Event::RoomMessage { room: RoomId([9; 16]), id: 4, from: who("carol"), text: "Hi all".to_owned() }, at(12, 2));
+    write(&mut app, "Who brings the tea?", at(12, 3));
+    let missing = vec![Missing { who: who("bob"), reason: "the connection is gone".to_owned() }];
+    app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing }, at(12, 3));
+    app.hear(Event::RoomLeft { room: RoomId([9; 16]), who: who("bob") }, at(12, 4));
+    app.hear(room(&["alice", "carol"], 3), at(12, 4));
+    compare("room", &app);
+}
+
+#[test]
+fn help_at_both_sizes() {
+    for (name, size) in [("help-80x24", SMALL), ("help-200x60", LARGE)] {
+        let mut app = online(&["bob"], size);
+        app.act(Action::Help, at(12, 0));
+        compare(name, &app);
+    }
+}
+
+#[test]
+fn questions() {
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::AskContact, at(12, 0));
+    app.paste("carol(at)example.org");
+    app.act(Action::Yes, at(12, 0));
+    compare("add-contact-wrong", &app);
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::AskRemove, at(12, 0));
+    compare("remove-contact", &app);
+}
+
+#[test]
+fn small_windows() {
+    let mut app = conversation((44, 16));
+    compare("narrow-conversation", &app);
+    app.act(Action::ToList, at(12, 0));
+    compare("narrow-list", &app);
+    app.resize(30, 5);
+    compare("too-small", &app);
+}
+
+#[test]
+fn hostile_text_is_drawn_harmless() {
+    let mut app = online(&["bob"], SMALL);
+    app.hear(says("bob", "\x1b[2J\x1b]0;owned\x07 \u{202e}txt.exe \u{9b}31m a\u{200b}b zalgo\u{301}"), at(12, 0));
+    app.hear(says("bob", &format!("e{}", "\u{301}".repeat(500))), at(12, 0));
+    let hostile = Event::RoomInvitation { room: RoomId([9; 16]), name: "a\nb\x1b[31m".to_owned(), from: who("bob"), members: Vec::new() };
+    app.hear(hostile, at(12, 0));
+    let message = "x\x1b[1m".to_owned();
+    app.hear(Event::Error { about: "\x1b".to_owned(), message, remedy: "\u{202e}".to_owned() }, at(12, 0));
+    compare("hostile", &app);
+    let (_, buffer) = screen(&app);
+    for cell in buffer.content() {
+        let symbol = cell.symbol();
+        assert!(symbol.chars().all(crate::text::is_harmless), "{symbol:?}");
+        assert!(symbol.chars().count() <= 12, "{symbol:?}");
+    }
+}
+
+#[test]
+fn no_size_and_no_text_panics() {
+    for width in [1, 2, 36, 40, 64, 65, 300] {
+        for height in [1, 2, 10, 11, 70] {
+            let mut app = conversation((width, height));
+            app.hear(knock("mallory"), at(12, 0));
+            for action in [Action::ScrollUp, Action::Help, Action::Close, Action::AskContact, Action::Close, Action::AskRemove, Action::Close] {
+                app.act(action, at(12, 0));
+                screen(&app);
+            }
+        }
+    }
+}
+
+#[test]
+fn giant_lines_are_quick() {
+    let mut app = online(&["bob"], LARGE);
+    for _ in 0..500 {
+        app.hear(says("bob", &"x".repeat(messenger_engine::MAX_TEXT_BYTES)), at(12, 0));
+    }
+    // Only what is seen is laid out: 500 giants would take half a minute.
+    let begun = std::time::Instant::now();
+    screen(&app);
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+}
