@@ -8,8 +8,11 @@ pub const MAX_FRAME_BYTES: usize = 16 * 1024;
 /// People on one connection's watch list.
 pub const MAX_WATCHED: usize = 10_000;
 
-/// People on each of the lists announced by one connection: contacts, and the two named audiences.
-pub const MAX_LISTED: usize = 10_000;
+/// Contacts announced by one connection.
+pub const MAX_CONTACTS: usize = 10_000;
+
+/// People on each of the two named audiences announced by one connection.
+pub const MAX_NAMED: usize = 1_000;
 
 /// Addresses one side offers for one call.
 pub const MAX_CANDIDATES: usize = 8;

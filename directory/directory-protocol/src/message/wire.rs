@@ -3,48 +3,50 @@
 //! Each module has the `encode` and `decode` that minicbor's `with` attribute asks for. Whatever is decoded here is canonical:
 //! an identifier in another spelling, or an IPv4 address dressed as IPv6, is refused.
 
-use minicbor::{Decoder, Encoder, decode, encode};
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decoder, Encoder};
 
 /// An identifier: text, canonical.
 pub(super) mod identifier {
-    use super::{Decoder, Encoder, decode, encode};
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use crate::limits::MAX_IDENTIFIER_BYTES;
     use identity::Identifier;
 
-    pub(in crate::message) fn encode<C, W: encode::Write>(
+    pub(in crate::message) fn encode<C, W: Write>(
         who: &Identifier,
         e: &mut Encoder<W>,
         _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.str(who.as_str())?.ok()
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Identifier, decode::Error> {
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Identifier, DecodeError> {
         let position = d.position();
         let text = d.str()?;
         if text.len() > MAX_IDENTIFIER_BYTES {
-            return Err(decode::Error::message("identifier too long").at(position));
+            return Err(DecodeError::message("identifier too long").at(position));
         }
         // The reason would repeat what was sent; it is left out so that no identifier reaches a log.
-        Identifier::from_canonical(text).map_err(|_| decode::Error::message("identifier not canonical").at(position))
+        Identifier::from_canonical(text).map_err(|_| DecodeError::message("identifier not canonical").at(position))
     }
 }
 
 /// A list of identifiers: an array of text.
 pub(super) mod identifiers {
-    use super::{Decoder, Encoder, decode, encode};
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use identity::Identifier;
 
-    pub(in crate::message) fn encode<C, W: encode::Write>(
+    pub(in crate::message) fn encode<C, W: Write>(
         people: &[Identifier],
         e: &mut Encoder<W>,
         ctx: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.array(people.len() as u64)?;
         people.iter().try_for_each(|who| super::identifier::encode(who, e, ctx))
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<Identifier>, decode::Error> {
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<Identifier>, DecodeError> {
         let count = super::definite_array(d)?;
         // Nothing is reserved for a claimed count: the frame's own length bounds what can follow.
         (0..count).map(|_| super::identifier::decode(d, ctx)).collect()
@@ -53,14 +55,14 @@ pub(super) mod identifiers {
 
 /// A transport address: [bytes of length 4 or 16, port].
 pub(super) mod address {
-    use super::{Decoder, Encoder, decode, encode};
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-    pub(in crate::message) fn encode<C, W: encode::Write>(
+    pub(in crate::message) fn encode<C, W: Write>(
         address: &SocketAddr,
         e: &mut Encoder<W>,
         _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.array(2)?;
         match address.ip().to_canonical() {
             IpAddr::V4(ip) => e.bytes(&ip.octets())?,
@@ -69,10 +71,10 @@ pub(super) mod address {
         e.u16(address.port())?.ok()
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<SocketAddr, decode::Error> {
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<SocketAddr, DecodeError> {
         let position = d.position();
         if super::definite_array(d)? != 2 {
-            return Err(decode::Error::message("an address is [ip, port]").at(position));
+            return Err(DecodeError::message("an address is [ip, port]").at(position));
         }
         let ip = d.bytes()?;
         let ip = if let Ok(octets) = <[u8; 4]>::try_from(ip) {
@@ -80,10 +82,10 @@ pub(super) mod address {
         } else if let Ok(octets) = <[u8; 16]>::try_from(ip) {
             IpAddr::V6(Ipv6Addr::from(octets))
         } else {
-            return Err(decode::Error::message("an IP address has 4 or 16 bytes").at(position));
+            return Err(DecodeError::message("an IP address has 4 or 16 bytes").at(position));
         };
         if ip.to_canonical() != ip {
-            return Err(decode::Error::message("an IPv4 address must be sent as IPv4").at(position));
+            return Err(DecodeError::message("an IPv4 address must be sent as IPv4").at(position));
         }
         Ok(SocketAddr::new(ip, d.u16()?))
     }
@@ -93,20 +95,20 @@ pub(super) mod address {
 ///
 /// One more than allowed is read, so that a ninth candidate gets its numbered error instead of a closed connection.
 pub(super) mod addresses {
-    use super::{Decoder, Encoder, decode, encode};
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use crate::limits::MAX_CANDIDATES;
     use std::net::SocketAddr;
 
-    pub(in crate::message) fn encode<C, W: encode::Write>(
+    pub(in crate::message) fn encode<C, W: Write>(
         list: &[SocketAddr],
         e: &mut Encoder<W>,
         ctx: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.array(list.len() as u64)?;
         list.iter().try_for_each(|address| super::address::encode(address, e, ctx))
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<SocketAddr>, decode::Error> {
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<SocketAddr>, DecodeError> {
         let count = super::definite_array(d)?;
         let mut list = Vec::new();
         for _ in 0..count {
@@ -121,24 +123,24 @@ pub(super) mod addresses {
 
 /// Presence: null for offline, the status number otherwise.
 pub(super) mod presence {
-    use super::{Decoder, Encoder, decode, encode};
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use crate::message::{Presence, Status};
 
-    pub(in crate::message) fn encode<C, W: encode::Write>(
+    pub(in crate::message) fn encode<C, W: Write>(
         presence: &Presence,
         e: &mut Encoder<W>,
         ctx: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
+    ) -> Result<(), EncodeError<W::Error>> {
         e.encode_with(presence.status(), ctx)?.ok()
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Presence, decode::Error> {
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Presence, DecodeError> {
         Ok(d.decode_with::<C, Option<Status>>(ctx)?.map_or(Presence::Offline, Presence::Online))
     }
 }
 
 /// The length of an array; indefinite lengths (RFC 8949 section 3.2.1) are not part of this protocol.
-fn definite_array(d: &mut Decoder<'_>) -> Result<u64, decode::Error> {
+fn definite_array(d: &mut Decoder<'_>) -> Result<u64, DecodeError> {
     let position = d.position();
-    d.array()?.ok_or_else(|| decode::Error::message("arrays have a definite length").at(position))
+    d.array()?.ok_or_else(|| DecodeError::message("arrays have a definite length").at(position))
 }

@@ -1,0 +1,116 @@
+//! What a directory is told at its start.
+
+use directory_protocol::limits::{MAX_CONTACTS, MAX_NAMED, MAX_WATCHED, NEGATIVE_DEADLINE, NO_ANSWER};
+use identity::trust::Trust;
+use rustls::server::ResolvesServerCert;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything a directory needs.
+#[derive(Clone)]
+pub struct DirectoryConfig {
+    /// The UDP address to listen on. If it is a loopback address, devices may offer loopback candidates.
+    pub listen: SocketAddr,
+    /// Gives the directory's `service` certificate, the current one at every handshake.
+    pub resolver: Arc<dyn ResolvesServerCert>,
+    /// What makes a person's certificate acceptable.
+    pub trust: Arc<Trust>,
+    /// The protocol's two fixed times.
+    pub timing: Timing,
+    /// What one person, one address and the whole may ask for.
+    pub limits: Limits,
+}
+
+impl DirectoryConfig {
+    /// The specified times and limits.
+    pub fn new(listen: SocketAddr, resolver: Arc<dyn ResolvesServerCert>, trust: Arc<Trust>) -> Self {
+        Self { listen, resolver, trust, timing: Timing::default(), limits: Limits::default() }
+    }
+}
+
+/// The protocol's two fixed times. Other values are for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// When negative answers leave, counted from the question.
+    pub negative_deadline: Duration,
+    /// When an unanswered call ends.
+    pub no_answer: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { negative_deadline: NEGATIVE_DEADLINE, no_answer: NO_ANSWER }
+    }
+}
+
+/// How often something may be done: `burst` times at once, and once more after each `every`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: u32,
+    /// How long until there is one more.
+    pub every: Duration,
+}
+
+impl Rate {
+    /// `burst` at once, then one per `every`.
+    pub const fn new(burst: u32, every: Duration) -> Self {
+        Self { burst, every }
+    }
+}
+
+/// The bounds on what is asked of the directory. The rates hold per person, over all her devices together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests of any kind, per connection; a connection that exceeds it is closed.
+    pub frames: Rate,
+    /// Announcements.
+    pub announcements: Rate,
+    /// Look-ups.
+    pub look_ups: Rate,
+    /// People added to watch lists.
+    pub watches: Rate,
+    /// Calls made.
+    pub invites: Rate,
+    /// Calls of one connection that may wait for an answer, made or ringing there; a further one finds it busy.
+    pub calls_waiting: usize,
+    /// Calls of one person that may ring on one connection at once.
+    pub calls_per_pair: usize,
+    /// People on one connection's watch list.
+    pub watched: usize,
+    /// Contacts of one connection.
+    pub contacts: usize,
+    /// People on each of the two named audiences of one connection.
+    pub named: usize,
+    /// Connections of one person.
+    pub connections_per_person: usize,
+    /// Connections and handshakes of one IPv4 address or IPv6 /64 network. Loopback is exempt.
+    pub connections_per_address: usize,
+    /// Connections and handshakes altogether.
+    pub connections: usize,
+    /// Unfinished handshakes from which on every new address must first prove that it receives (QUIC Retry, RFC 9000
+    /// section 8.1.2).
+    pub handshakes_before_retry: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frames: Rate::new(2_000, Duration::from_millis(5)),
+            announcements: Rate::new(60, Duration::from_secs(1)),
+            look_ups: Rate::new(300, Duration::from_millis(500)),
+            watches: Rate::new(20_000, Duration::from_millis(100)),
+            invites: Rate::new(120, Duration::from_millis(500)),
+            calls_waiting: 64,
+            calls_per_pair: 8,
+            watched: MAX_WATCHED,
+            contacts: MAX_CONTACTS,
+            named: MAX_NAMED,
+            connections_per_person: 8,
+            connections_per_address: 1_024,
+            connections: 100_000,
+            handshakes_before_retry: 256,
+        }
+    }
+}

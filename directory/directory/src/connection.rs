@@ -1,0 +1,124 @@
+//! One connection, from its first packet to its last.
+
+use crate::admission::Pass;
+use crate::hub::Hub;
+use crate::state::{ConnectionId, Input, Path};
+use bytes::Bytes;
+use directory_protocol::CloseCode;
+use directory_protocol::frame::{self, FrameBuffer, FrameError};
+use directory_protocol::key::spki_hash;
+use identity::UnixTime;
+use identity::tls::PersonVerifier;
+use identity::verify::VerifiedPerson;
+use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How long a handshake, and then the opening of the stream, may take.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes taken from the stream at once.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Frames written with one call.
+const FRAMES_AT_ONCE: usize = 64;
+
+/// Takes a connection through its life.
+pub(crate) async fn serve(incoming: quinn::Incoming, mut pass: Pass, hub: Arc<Hub>, verifier: Arc<PersonVerifier>) {
+    let Ok(connecting) = incoming.accept() else { return };
+    let Ok(Ok(connection)) = tokio::time::timeout(BEGIN_TIMEOUT, connecting).await else {
+        // Handshakes fail for many reasons, all of them the other side's; the reason may name a person.
+        tracing::debug!("a handshake was not completed");
+        return;
+    };
+    pass.established();
+    let now = UnixTime::now();
+    let Some(person) = person(&connection, &verifier, now) else {
+        connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+        return;
+    };
+    let left = person.not_after().as_secs().saturating_sub(now.as_secs());
+    let expires = Instant::now() + Duration::from_secs(left);
+    let key = spki_hash(person.device_key());
+    let (id, outgoing) = hub.join(connection.clone(), person.identifier().clone(), key, expires);
+    let presence = Presence { hub, id };
+    if let Some(code) = exchange(&connection, &presence, outgoing).await {
+        connection.close(code.number().into(), b"");
+    }
+}
+
+/// Whose connection this is, verified anew (at the cost of a cache look-up if the handshake has just done it).
+pub(crate) fn person(
+    connection: &quinn::Connection,
+    verifier: &PersonVerifier,
+    now: UnixTime,
+) -> Option<Arc<VerifiedPerson>> {
+    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    verifier.person(&chain, now).ok()
+}
+
+/// The state knows of the connection for exactly as long as this value lives, even if its task panics.
+struct Presence {
+    hub: Arc<Hub>,
+    id: ConnectionId,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.hub.leave(self.id);
+    }
+}
+
+/// Carries frames both ways until the connection ends. Gives the reason if it is for this side to end it.
+async fn exchange(
+    connection: &quinn::Connection,
+    presence: &Presence,
+    mut outgoing: mpsc::Receiver<Bytes>,
+) -> Option<CloseCode> {
+    let accepted = tokio::time::timeout(BEGIN_TIMEOUT, connection.accept_bi()).await;
+    let (mut send, mut receive) = accepted.ok()?.ok()?;
+    let mut buffer = FrameBuffer::new();
+    let mut frames = Vec::new();
+    loop {
+        tokio::select! {
+            chunk = receive.read_chunk(READ_BYTES, true) => match chunk {
+                Ok(Some(chunk)) => {
+                    buffer.push(&chunk.bytes);
+                    if take_frames(&mut buffer, connection, presence).is_err() {
+                        return Some(CloseCode::Malformed);
+                    }
+                }
+                // The stream is the conversation: whoever ends it has gone.
+                Ok(None) => return Some(CloseCode::Done),
+                Err(_) => return None,
+            },
+            _ = outgoing.recv_many(&mut frames, FRAMES_AT_ONCE) => {
+                if send.write_all_chunks(&mut frames).await.is_err() {
+                    return None;
+                }
+                frames.clear();
+            }
+        }
+    }
+}
+
+fn take_frames(
+    buffer: &mut FrameBuffer,
+    connection: &quinn::Connection,
+    presence: &Presence,
+) -> Result<(), FrameError> {
+    while let Some(body) = buffer.next()? {
+        let frame = frame::decode_request(body)?;
+        let path = Path { observed: canonical(connection.remote_address()), round_trip: connection.rtt() };
+        presence.hub.handle(Input::Received { id: presence.id, path, frame });
+    }
+    buffer.shrink();
+    Ok(())
+}
+
+/// A dual-stack socket shows IPv4 addresses dressed as IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

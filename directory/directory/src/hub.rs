@@ -1,0 +1,160 @@
+//! Where the connections' tasks meet the one state: each input is handled under one short lock, and its outputs are put into
+//! bounded queues before the lock is released, so that every connection sees them in the order in which they happened.
+
+use crate::state::{ConnectionId, Entropy, Input, Output, State};
+use bytes::Bytes;
+use directory_protocol::CloseCode;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc};
+
+use crate::config::DirectoryConfig;
+
+/// Frames that may wait for one connection. A reader slower than that is disconnected: it would be told old news.
+const OUTGOING_FRAMES: usize = 4_096;
+
+/// How many there are; never who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Live connections.
+    pub connections: usize,
+    /// People present on at least one of them.
+    pub people: usize,
+    /// Entries of all watch lists together.
+    pub watches: usize,
+    /// Calls waiting for an answer.
+    pub calls: usize,
+}
+
+pub(crate) struct Hub {
+    core: Mutex<Core>,
+    /// The earliest deadline may have changed.
+    deadline_changed: Notify,
+}
+
+struct Core {
+    state: State,
+    links: HashMap<ConnectionId, Link>,
+    connected: u64,
+    /// Kept to be reused: most inputs have one or two outputs.
+    outputs: Vec<Output>,
+}
+
+/// The way to one connection.
+struct Link {
+    frames: mpsc::Sender<Bytes>,
+    connection: quinn::Connection,
+}
+
+impl Hub {
+    pub(crate) fn new(config: &DirectoryConfig, loopback: bool) -> Self {
+        let state = State::new(config.timing, config.limits, loopback, entropy());
+        let core = Core { state, links: HashMap::new(), connected: 0, outputs: Vec::new() };
+        Self { core: Mutex::new(core), deadline_changed: Notify::new() }
+    }
+
+    /// Takes up a connection whose certificate has been verified.
+    pub(crate) fn join(
+        &self,
+        connection: quinn::Connection,
+        who: identity::Identifier,
+        key: [u8; 32],
+        expires: Instant,
+    ) -> (ConnectionId, mpsc::Receiver<Bytes>) {
+        let (frames, outgoing) = mpsc::channel(OUTGOING_FRAMES);
+        let mut core = self.lock();
+        core.connected += 1;
+        let id = ConnectionId(core.connected);
+        core.links.insert(id, Link { frames, connection });
+        self.handle_locked(core, Input::Connected { id, who, key, expires });
+        (id, outgoing)
+    }
+
+    /// Lets go of a connection that has ended.
+    pub(crate) fn leave(&self, id: ConnectionId) {
+        let mut core = self.lock();
+        core.links.remove(&id);
+        self.handle_locked(core, Input::Disconnected { id });
+    }
+
+    pub(crate) fn handle(&self, input: Input) {
+        self.handle_locked(self.lock(), input);
+    }
+
+    fn handle_locked(&self, mut core: MutexGuard<'_, Core>, input: Input) {
+        let before = core.state.next_deadline();
+        let mut outputs = std::mem::take(&mut core.outputs);
+        core.state.handle(Instant::now(), input, &mut outputs);
+        for output in outputs.drain(..) {
+            core.deliver(output);
+        }
+        core.outputs = outputs;
+        if core.state.next_deadline() != before {
+            self.deadline_changed.notify_one();
+        }
+    }
+
+    /// Lets time pass for the state, for ever.
+    pub(crate) async fn keep_time(&self) {
+        loop {
+            let deadline = self.lock().state.next_deadline();
+            let changed = self.deadline_changed.notified();
+            match deadline {
+                None => changed.await,
+                Some(at) => tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep_until(at.into()) => self.handle(Input::Tick),
+                },
+            }
+        }
+    }
+
+    /// Every live connection, with its number.
+    pub(crate) fn connections(&self) -> Vec<(ConnectionId, quinn::Connection)> {
+        self.lock().links.iter().map(|(id, link)| (*id, link.connection.clone())).collect()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let (connections, people, watches, calls) = self.lock().state.counts();
+        Counts { connections, people, watches, calls }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic while handling one connection must not take everybody's presence with it.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    fn deliver(&mut self, output: Output) {
+        match output {
+            Output::Send { to, frame } => {
+                let Some(link) = self.links.get(&to) else { return };
+                if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
+                    link.close(CloseCode::TooSlow);
+                }
+            }
+            Output::Close { id, code } => {
+                if let Some(link) = self.links.get(&id) {
+                    link.close(code);
+                }
+            }
+        }
+    }
+}
+
+impl Link {
+    fn close(&self, code: CloseCode) {
+        tracing::debug!(code = code.number(), "closing a connection");
+        self.connection.close(code.number().into(), b"");
+    }
+}
+
+fn entropy() -> Entropy {
+    Box::new(|| {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).expect("the system gives random bytes once it has booted");
+        key
+    })
+}

@@ -1,0 +1,110 @@
+//! The directory as a running thing: its socket, its tasks, its end.
+
+use crate::admission::{Admission, Verdict};
+use crate::config::DirectoryConfig;
+use crate::connection;
+use crate::hub::{Counts, Hub};
+use crate::tls::{self, TlsError};
+use directory_protocol::CloseCode;
+use identity::UnixTime;
+use identity::tls::PersonVerifier;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often every connected person's certificate is looked at again, so that a revocation cuts a live connection.
+const RECHECK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the last packets may take at the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Why a directory could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address is taken, not permitted, or not this machine's.
+    #[error("the directory cannot listen on UDP {address}: {reason}")]
+    Socket {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// No usable TLS configuration.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A directory that listens. [`serve`](Self::serve) makes it answer.
+pub struct Directory {
+    endpoint: quinn::Endpoint,
+    address: SocketAddr,
+    hub: Arc<Hub>,
+    admission: Admission,
+    verifier: Arc<PersonVerifier>,
+}
+
+impl Directory {
+    /// Takes the socket. Must be called within a tokio runtime.
+    pub fn bind(config: DirectoryConfig) -> Result<Self, BindError> {
+        let verifier = Arc::new(PersonVerifier::new(Arc::clone(&config.trust)));
+        let server = tls::server_config(&config, Arc::clone(&verifier))?;
+        let socket = |reason| BindError::Socket { address: config.listen, reason };
+        let endpoint = quinn::Endpoint::server(server, config.listen).map_err(socket)?;
+        let address = endpoint.local_addr().map_err(socket)?;
+        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback()));
+        Ok(Self { endpoint, address, hub, admission: Admission::new(config.limits), verifier })
+    }
+
+    /// The address it listens on, with the port that was chosen if none was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many there are.
+    pub fn counts(&self) -> Counts {
+        self.hub.counts()
+    }
+
+    /// Serves until `stop` is cancelled; then tells every device that the directory is stopping, and returns.
+    pub async fn serve(&self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.accept() => {}
+            () = self.hub.keep_time() => {}
+            () = self.recheck() => {}
+        }
+        self.endpoint.close(CloseCode::Stopping.number().into(), b"");
+        tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.ok();
+    }
+
+    async fn accept(&self) {
+        while let Some(incoming) = self.endpoint.accept().await {
+            match self.admission.judge(incoming.remote_address().ip(), incoming.remote_address_validated()) {
+                Verdict::Admitted(pass) => {
+                    let (hub, verifier) = (Arc::clone(&self.hub), Arc::clone(&self.verifier));
+                    tokio::spawn(connection::serve(incoming, pass, hub, verifier));
+                }
+                Verdict::Retry => {
+                    // An address that has been validated cannot be asked again; `judge` does not.
+                    incoming.retry().ok();
+                }
+                Verdict::Refused => incoming.refuse(),
+            }
+        }
+    }
+
+    /// Closes the connections of people whose certificates are no longer accepted, for ever.
+    async fn recheck(&self) {
+        loop {
+            tokio::time::sleep(RECHECK_EVERY).await;
+            let now = UnixTime::now();
+            for (_, connection) in self.hub.connections() {
+                if connection::person(&connection, &self.verifier, now).is_none() {
+                    connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

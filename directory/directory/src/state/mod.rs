@@ -1,0 +1,307 @@
+//! What the directory knows, and what it does when something happens.
+//!
+//! [`State::handle`] takes one [`Input`] and the time, and appends [`Output`]s: frames to send, connections to close. It does
+//! no I/O, reads no clock and starts nothing; whoever drives it calls it again at [`State::next_deadline`] with
+//! [`Input::Tick`]. So a test lets thirty seconds pass by adding them.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `people` | connections, their announcements, the presence of each person |
+//! | `watching` | who watches whom, and what each watcher was last told |
+//! | `calls` | calls that wait for an answer |
+//! | `introduce` | the end of a call in GO |
+//! | `candidates` | which addresses a device may offer |
+//! | `quota` | rate limits |
+//! | `timers` | what is due when |
+
+mod calls;
+mod candidates;
+mod introduce;
+mod people;
+mod quota;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod watching;
+
+use crate::config::{Limits, Timing};
+use bytes::Bytes;
+use calls::Calls;
+use directory_protocol::close::CloseCode;
+use directory_protocol::frame::{self, Received};
+use directory_protocol::message::{ErrorCode, ListName, Presence, Request, Response};
+use identity::Identifier;
+use people::People;
+use quota::{Quotas, Used};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use timers::{Timer, Timers};
+
+/// Names one connection for as long as it lives; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// A person's identifier, shared between everything that mentions her.
+type Name = Arc<Identifier>;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A device has connected and its certificate was verified.
+    Connected {
+        /// The new connection.
+        id: ConnectionId,
+        /// Whose certificate it is.
+        who: Identifier,
+        /// SHA-256 of the device's SubjectPublicKeyInfo.
+        key: [u8; 32],
+        /// When the certificate ends, and with it the connection.
+        expires: Instant,
+    },
+    /// A frame has arrived.
+    Received {
+        /// On which connection.
+        id: ConnectionId,
+        /// The network path it came on.
+        path: Path,
+        /// What it says.
+        frame: Received,
+    },
+    /// A connection has ended.
+    Disconnected {
+        /// Which one.
+        id: ConnectionId,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What the directory sees of the way to a device.
+#[derive(Debug, Clone, Copy)]
+pub struct Path {
+    /// Where its packets come from.
+    pub observed: SocketAddr,
+    /// How long there and back.
+    pub round_trip: Duration,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send these bytes, one whole frame with its length.
+    Send {
+        /// To which connection. If it is gone by now, nothing is to be done.
+        to: ConnectionId,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// End this connection. [`Input::Disconnected`] is expected to follow.
+    Close {
+        /// Which one.
+        id: ConnectionId,
+        /// Why.
+        code: CloseCode,
+    },
+}
+
+/// Gives 32 unpredictable bytes at every call: the per-call probe keys.
+pub type Entropy = Box<dyn FnMut() -> [u8; 32] + Send>;
+
+/// Everything a directory knows.
+pub struct State {
+    timing: Timing,
+    limits: Limits,
+    /// Whether devices may offer loopback addresses, which make sense only to a directory on loopback.
+    loopback: bool,
+    people: People,
+    calls: Calls,
+    quotas: Quotas,
+    timers: Timers,
+    entropy: Entropy,
+}
+
+impl State {
+    /// A directory that knows nobody. `loopback`: its own address is a loopback address.
+    pub fn new(timing: Timing, limits: Limits, loopback: bool, entropy: Entropy) -> Self {
+        Self {
+            timing,
+            limits,
+            loopback,
+            people: People::default(),
+            calls: Calls::default(),
+            quotas: Quotas::default(),
+            timers: Timers::default(),
+            entropy,
+        }
+    }
+
+    /// Takes one input at time `now`, which never goes backwards, and appends what is to be done, in order.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        self.run_timers(now, out);
+        match input {
+            Input::Connected { id, who, key, expires } => self.connected(now, id, who, key, expires, out),
+            Input::Received { id, path, frame } => self.received(now, id, path, frame, out),
+            Input::Disconnected { id } => self.disconnected(now, id, out),
+            Input::Tick => {}
+        }
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// How many connections, present people, watches and waiting calls there are.
+    pub fn counts(&self) -> (usize, usize, usize, usize) {
+        (self.people.connections(), self.people.present(), self.people.watches(), self.calls.waiting())
+    }
+
+    fn run_timers(&mut self, now: Instant, out: &mut Vec<Output>) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::Answer { to, frame } => out.push(Output::Send { to, frame }),
+                Timer::NoAnswer { call } => self.no_answer(&call, out),
+                Timer::Expired { id } => out.push(Output::Close { id, code: CloseCode::Expired }),
+                Timer::Recovered { person } => self.quotas.forget_if_full(now, person),
+            }
+        }
+    }
+
+    fn connected(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        who: Identifier,
+        key: [u8; 32],
+        expires: Instant,
+        out: &mut Vec<Output>,
+    ) {
+        if self.people.devices_of(&who).len() >= self.limits.connections_per_person {
+            out.push(Output::Close { id, code: CloseCode::TooManyDevices });
+            return;
+        }
+        let expiry = self.timers.schedule(expires, Timer::Expired { id });
+        self.people.connect(id, who, key, expiry, quota::Bucket::full(now));
+    }
+
+    fn disconnected(&mut self, now: Instant, id: ConnectionId, out: &mut Vec<Output>) {
+        self.leave_calls(id, out);
+        let Some(gone) = self.people.disconnect(id) else { return };
+        self.timers.cancel(gone.expiry);
+        let person = self.quotas.number(&gone.who);
+        let full = self.quotas.full_at(now, person);
+        self.timers.schedule(full, Timer::Recovered { person });
+        self.people.push_presence(&gone.who, out);
+    }
+
+    fn received(&mut self, now: Instant, id: ConnectionId, path: Path, frame: Received, out: &mut Vec<Output>) {
+        let Some(connection) = self.people.get_mut(id) else { return };
+        connection.round_trip = path.round_trip;
+        if connection.frames.take(now, self.limits.frames, 1).is_err() {
+            out.push(Output::Close { id, code: CloseCode::Flood });
+            return;
+        }
+        let (request_id, result) = match frame {
+            Received::Unknown { id: request_id } => (request_id, Err(Refusal::from(ErrorCode::UnknownRequest))),
+            Received::Request(request) => (request.id(), self.carry_out(now, id, path, request, out)),
+        };
+        if let Err(Refusal { error, wait }) = result {
+            let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+            out.push(send(id, &Response::Refused { id: request_id, error, wait_ms }));
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        from: ConnectionId,
+        path: Path,
+        request: Request,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let done = send(from, &Response::Done { id: request.id() });
+        match request {
+            Request::Ping { .. } => out.push(done),
+            Request::List { name, people, .. } => {
+                let limit = match name {
+                    ListName::Contacts => self.limits.contacts,
+                    ListName::VisibleTo | ListName::MayKnock => self.limits.named,
+                };
+                self.people.stage(from, name, people, limit)?;
+                out.push(done);
+            }
+            Request::Announce { id, status, visible_to, may_knock } => {
+                self.spend(now, from, Used::Announcements, 1)?;
+                let who = self.people.announce(from, status, visible_to, may_knock);
+                out.push(send(from, &Response::Announced { id, observed: path.observed }));
+                self.people.push_presence(&who, out);
+            }
+            Request::LookUp { id, who } => {
+                self.spend(now, from, Used::LookUps, 1)?;
+                let presence = self.people.presence(&who, &self.people.who(from));
+                let frame = encoded(&Response::Found { id, presence });
+                match presence {
+                    Presence::Online(_) => out.push(Output::Send { to: from, frame }),
+                    Presence::Offline => self.answer_later(now, from, frame),
+                }
+            }
+            Request::Watch { id, people } => {
+                self.spend(now, from, Used::Watches, people.len())?;
+                self.people.watch(from, people, self.limits.watched, out)?;
+                self.answer_later(now, from, encoded(&Response::Done { id }));
+            }
+            Request::Unwatch { people, .. } => {
+                self.people.unwatch(from, &people);
+                out.push(done);
+            }
+            Request::Invite { id, call_id, callee, purpose, candidates } => {
+                self.spend(now, from, Used::Invites, 1)?;
+                let placed = calls::Placed { call_id, callee, purpose, candidates };
+                self.invite(now, from, id, placed, out)?;
+            }
+            Request::Answer { id, call_id, answer, candidates } => {
+                self.answer(from, id, &call_id, answer, candidates, out)?;
+            }
+            Request::Cancel { call_id, .. } => {
+                out.push(done);
+                self.cancel(from, &call_id, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, now: Instant, from: ConnectionId, what: Used, count: usize) -> Result<(), Refusal> {
+        let person = self.quotas.number(&self.people.who(from));
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.quotas
+            .take(now, person, what, count, &self.limits)
+            .map_err(|wait| Refusal { error: ErrorCode::TooOften, wait })
+    }
+
+    /// Sends a negative answer at the fixed deadline, whatever the reason for it.
+    fn answer_later(&mut self, now: Instant, to: ConnectionId, frame: Bytes) {
+        self.timers.schedule(now + self.timing.negative_deadline, Timer::Answer { to, frame });
+    }
+}
+
+/// Why a request is not carried out.
+#[derive(Debug)]
+struct Refusal {
+    error: ErrorCode,
+    wait: Duration,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(error: ErrorCode) -> Self {
+        Self { error, wait: Duration::ZERO }
+    }
+}
+
+fn encoded(response: &Response) -> Bytes {
+    frame::encode(response).into()
+}
+
+fn send(to: ConnectionId, response: &Response) -> Output {
+    Output::Send { to, frame: encoded(response) }
+}

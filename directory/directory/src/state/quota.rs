@@ -1,0 +1,124 @@
+//! Rate limits: token buckets per person.
+//!
+//! They must outlive a connection, or reconnecting would refill them. So that nothing remembers *who* was here, they are kept
+//! under a hash with a key drawn at start, and only until they are full again.
+
+use crate::config::{Limits, Rate};
+use identity::Identifier;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Used {
+    Announcements,
+    LookUps,
+    Watches,
+    Invites,
+}
+
+impl Used {
+    const ALL: [Self; 4] = [Self::Announcements, Self::LookUps, Self::Watches, Self::Invites];
+
+    fn rate(self, limits: &Limits) -> Rate {
+        match self {
+            Self::Announcements => limits.announcements,
+            Self::LookUps => limits.look_ups,
+            Self::Watches => limits.watches,
+            Self::Invites => limits.invites,
+        }
+    }
+}
+
+/// One token bucket, stored as the time at which it will be full again: eight bytes, and nothing to refill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bucket {
+    full_at: Instant,
+}
+
+impl Bucket {
+    pub(super) fn full(now: Instant) -> Self {
+        Self { full_at: now }
+    }
+
+    /// Takes `count` tokens, or says how long to wait until they are there.
+    pub(super) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> Result<(), Duration> {
+        let full_at = self.full_at.max(now) + rate.every.saturating_mul(count);
+        // A bucket of `burst` tokens is empty when it needs `burst × every` to be full again.
+        let earliest = now + rate.every.saturating_mul(rate.burst);
+        if full_at > earliest {
+            return Err(full_at - earliest);
+        }
+        self.full_at = full_at;
+        Ok(())
+    }
+}
+
+/// The buckets of everybody who has used some of them.
+#[derive(Default)]
+pub(super) struct Quotas {
+    people: HashMap<u64, [Bucket; Used::ALL.len()]>,
+    key: RandomState,
+}
+
+impl Quotas {
+    /// The number under which a person's buckets are kept.
+    pub(super) fn number(&self, who: &Identifier) -> u64 {
+        self.key.hash_one(who)
+    }
+
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        person: u64,
+        what: Used,
+        count: u32,
+        limits: &Limits,
+    ) -> Result<(), Duration> {
+        let rate = what.rate(limits);
+        let buckets = self.people.entry(person).or_insert_with(|| [Bucket::full(now); Used::ALL.len()]);
+        buckets[what as usize].take(now, rate, count)
+    }
+
+    /// When all buckets of this person will be full.
+    pub(super) fn full_at(&self, now: Instant, person: u64) -> Instant {
+        let buckets = self.people.get(&person).into_iter().flatten();
+        buckets.map(|bucket| bucket.full_at).max().unwrap_or(now).max(now)
+    }
+
+    /// Forgets this person's buckets if they are full, which is what a person never seen has.
+    pub(super) fn forget_if_full(&mut self, now: Instant, person: u64) {
+        if self.full_at(now, person) <= now {
+            self.people.remove(&person);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate::new(3, Duration::from_secs(10));
+
+    #[test]
+    fn a_bucket_gives_its_burst_then_one_at_a_time() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        for _ in 0..3 {
+            bucket.take(start, RATE, 1).unwrap();
+        }
+        assert_eq!(bucket.take(start, RATE, 1), Err(Duration::from_secs(10)));
+        let later = start + Duration::from_secs(10);
+        bucket.take(later, RATE, 1).unwrap();
+        assert_eq!(bucket.take(later, RATE, 1), Err(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_refused_request_costs_nothing() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        assert!(bucket.take(start, RATE, 4).is_err());
+        bucket.take(start, RATE, 3).unwrap();
+    }
+}

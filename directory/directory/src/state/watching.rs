@@ -1,0 +1,112 @@
+//! Who watches whom, and what each watcher was last told.
+
+use super::people::People;
+use super::{ConnectionId, Name, Output, Refusal, encoded};
+use bytes::Bytes;
+use directory_protocol::message::{ErrorCode, Presence, Response};
+use identity::Identifier;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The watch lists, from both sides.
+#[derive(Default)]
+pub(super) struct Watching {
+    /// Of each watched person: who watches, and the presence last told.
+    watchers: HashMap<Name, HashMap<ConnectionId, Presence>>,
+    /// Of each watching connection: whom it watches.
+    lists: HashMap<ConnectionId, HashSet<Name>>,
+}
+
+impl Watching {
+    /// How many watches there are.
+    pub(super) fn count(&self) -> usize {
+        self.lists.values().map(HashSet::len).sum()
+    }
+
+    /// The shared form of the identifier of somebody who is watched.
+    pub(super) fn name(&self, who: &Identifier) -> Option<&Name> {
+        self.watchers.get_key_value(who).map(|(name, _)| name)
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn remove_watcher(&mut self, id: ConnectionId) {
+        for who in self.lists.remove(&id).unwrap_or_default() {
+            self.remove(id, &who);
+        }
+    }
+
+    fn remove(&mut self, id: ConnectionId, who: &Identifier) {
+        if let Some(watchers) = self.watchers.get_mut(who) {
+            watchers.remove(&id);
+            if watchers.is_empty() {
+                self.watchers.remove(who);
+            }
+        }
+    }
+}
+
+impl People {
+    /// Adds people to a watch list and tells at once who of them is there.
+    pub(super) fn watch(
+        &mut self,
+        id: ConnectionId,
+        people: Vec<Identifier>,
+        limit: usize,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Refusal> {
+        let watcher = self.who(id);
+        let list = self.watching.lists.get(&id);
+        let new: HashSet<Identifier> =
+            people.into_iter().filter(|who| !list.is_some_and(|list| list.contains(who))).collect();
+        if list.map_or(0, HashSet::len) + new.len() > limit {
+            return Err(ErrorCode::ListTooLong.into());
+        }
+        for who in new {
+            let presence = self.presence(&who, &watcher);
+            let who = self.name(who);
+            if presence.is_online() {
+                out.push(Output::Send { to: id, frame: presence_frame(&who, presence) });
+            }
+            self.watching.lists.entry(id).or_default().insert(Arc::clone(&who));
+            self.watching.watchers.entry(who).or_default().insert(id, presence);
+        }
+        Ok(())
+    }
+
+    /// Takes people off a watch list.
+    pub(super) fn unwatch(&mut self, id: ConnectionId, people: &[Identifier]) {
+        for who in people {
+            if self.watching.lists.get_mut(&id).is_some_and(|list| list.remove(who)) {
+                self.watching.remove(id, who);
+            }
+        }
+    }
+
+    /// Tells every watcher of `who` for whom something has changed.
+    pub(super) fn push_presence(&mut self, who: &Name, out: &mut Vec<Output>) {
+        let Some(watchers) = self.watching.watchers.get(&**who) else { return };
+        let presence = |id: &ConnectionId| self.presence(who, &self.connection(*id).who);
+        let changed: Vec<(ConnectionId, Presence)> = watchers
+            .iter()
+            .map(|(id, told)| (*id, *told, presence(id)))
+            .filter(|(_, told, now)| told != now)
+            .map(|(id, _, now)| (id, now))
+            .collect();
+        let Some(watchers) = self.watching.watchers.get_mut(&**who) else { return };
+        // Almost always all watchers are told the same: encode it once.
+        let mut last: Option<(Presence, Bytes)> = None;
+        for (id, presence) in changed {
+            watchers.insert(id, presence);
+            let frame = match &last {
+                Some((same, frame)) if *same == presence => frame.clone(),
+                _ => presence_frame(who, presence),
+            };
+            last = Some((presence, frame.clone()));
+            out.push(Output::Send { to: id, frame });
+        }
+    }
+}
+
+fn presence_frame(who: &Name, presence: Presence) -> Bytes {
+    encoded(&Response::Presence { who: Identifier::clone(who), presence })
+}
