@@ -1,0 +1,118 @@
+//! What is asked too often or too big gets its numbered error and changes nothing.
+
+use super::*;
+use directory_protocol::message::Purpose;
+use std::net::SocketAddr;
+
+fn invite(callee: &str, n: u8, candidates: Vec<SocketAddr>) -> impl FnOnce(u32) -> Request {
+    let callee = person(callee);
+    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates }
+}
+
+#[test]
+fn look_ups_are_counted_per_person_and_reconnecting_does_not_help() {
+    let limits = Limits { look_ups: crate::Rate::new(3, Duration::from_secs(10)), ..Limits::default() };
+    let mut lab = Lab::with(limits);
+    let (desk, phone) = (lab.connect("alice@example.org"), lab.connect("alice@example.org"));
+    for device in [desk, phone, desk] {
+        assert_eq!(refused(&lab.look_up(device, "bob@example.org")), None);
+    }
+    let seen = lab.look_up(phone, "bob@example.org");
+    let [Response::Refused { error: ErrorCode::TooOften, wait_ms: 10_000, .. }] = to(phone, &seen)[..] else {
+        panic!("{seen:?}")
+    };
+    lab.leave(desk);
+    lab.leave(phone);
+    let again = lab.connect("alice@example.org");
+    assert_eq!(refused(&lab.look_up(again, "bob@example.org")), Some(ErrorCode::TooOften));
+    lab.wait(Duration::from_secs(10));
+    assert_eq!(refused(&lab.look_up(again, "bob@example.org")), None);
+
+    let carol = lab.connect("carol@example.org");
+    assert_eq!(refused(&lab.look_up(carol, "bob@example.org")), None, "nobody else is affected");
+}
+
+#[test]
+fn calls_are_counted_whoever_is_called() {
+    let limits = Limits { invites: crate::Rate::new(2, Duration::from_secs(60)), ..Limits::default() };
+    for callee in ["bob@example.org", "unknown@example.org"] {
+        let mut lab = Lab::with(limits);
+        let alice = lab.come("alice@example.org", &["bob@example.org"]);
+        lab.come("bob@example.org", &["alice@example.org"]);
+        let errors: Vec<_> = (1..=3).map(|n| refused(&lab.ask(alice, invite(callee, n, vec![])))).collect();
+        assert_eq!(errors, [None, None, Some(ErrorCode::TooOften)], "{callee}");
+    }
+}
+
+#[test]
+fn a_watch_costs_as_much_as_it_asks() {
+    let limits = Limits { watches: crate::Rate::new(3, Duration::from_secs(1)), ..Limits::default() };
+    let mut lab = Lab::with(limits);
+    let alice = lab.connect("alice@example.org");
+    assert_eq!(refused(&lab.watch(alice, &["a@example.org", "b@example.org"])), None);
+    assert_eq!(refused(&lab.watch(alice, &["c@example.org", "d@example.org"])), Some(ErrorCode::TooOften));
+    assert_eq!(lab.state().counts().2, 2);
+}
+
+#[test]
+fn lists_have_an_end() {
+    let limits = Limits { watched: 2, contacts: 2, named: 1, ..Limits::default() };
+    let mut lab = Lab::with(limits);
+    let alice = lab.connect("alice@example.org");
+    let three = &["a@example.org", "b@example.org", "c@example.org"];
+    assert_eq!(refused(&lab.watch(alice, three)), Some(ErrorCode::ListTooLong));
+    assert_eq!(refused(&lab.watch(alice, &three[..2])), None);
+    assert_eq!(refused(&lab.watch(alice, &three[..2])), None, "watched already");
+    assert_eq!(refused(&lab.watch(alice, &three[2..])), Some(ErrorCode::ListTooLong));
+    assert_eq!(refused(&lab.list(alice, ListName::Contacts, three)), Some(ErrorCode::ListTooLong));
+    assert_eq!(refused(&lab.list(alice, ListName::MayKnock, &three[..2])), Some(ErrorCode::ListTooLong));
+}
+
+#[test]
+fn impossible_calls_get_their_number() {
+    let mut lab = Lab::with(Limits { calls_waiting: 2, ..Limits::default() });
+    let alice = lab.come("alice@example.org", &[]);
+    let loopback = vec!["127.0.0.1:9".parse().unwrap()];
+    assert_eq!(refused(&lab.ask(alice, invite("bob@example.org", 1, loopback))), Some(ErrorCode::BadCandidates));
+    assert_eq!(refused(&lab.ask(alice, invite("alice@example.org", 1, vec![]))), Some(ErrorCode::CallsOneself));
+    assert_eq!(refused(&lab.ask(alice, invite("bob@example.org", 1, vec![]))), None);
+    assert_eq!(refused(&lab.ask(alice, invite("carol@example.org", 1, vec![]))), Some(ErrorCode::CallIdInUse));
+    assert_eq!(refused(&lab.ask(alice, invite("bob@example.org", 2, vec![]))), None);
+    assert_eq!(refused(&lab.ask(alice, invite("bob@example.org", 3, vec![]))), Some(ErrorCode::TooManyCalls));
+}
+
+#[test]
+fn one_person_cannot_keep_another_from_being_called() {
+    let mut lab = Lab::with(Limits { calls_per_pair: 2, ..Limits::default() });
+    let mallory = lab.come("mallory@example.org", &[]);
+    let bob = lab.come("bob@example.org", &[]);
+    let rings = |seen: SeenBy| to(bob, &seen).iter().any(|frame| matches!(frame, Response::Incoming { .. }));
+    let ringing: Vec<bool> = (1..=3).map(|n| rings(lab.ask(mallory, invite("bob@example.org", n, vec![])))).collect();
+    assert_eq!(ringing, [true, true, false]);
+    let carol = lab.come("carol@example.org", &[]);
+    assert!(rings(lab.ask(carol, invite("bob@example.org", 9, vec![]))));
+}
+
+#[test]
+fn floods_and_too_many_devices_are_cut_off() {
+    let limits =
+        Limits { frames: crate::Rate::new(2, Duration::from_secs(1)), connections_per_person: 1, ..Limits::default() };
+    let mut lab = Lab::with(limits);
+    let alice = lab.connect("alice@example.org");
+    let (second, seen) = lab.connect_until("alice@example.org", Duration::from_secs(60));
+    assert_eq!(seen, [(second, Seen::Closed(CloseCode::TooManyDevices))]);
+    for _ in 0..2 {
+        lab.ask(alice, |id| Request::Ping { id });
+    }
+    assert_eq!(lab.ask(alice, |id| Request::Ping { id }), [(alice, Seen::Closed(CloseCode::Flood))]);
+}
+
+#[test]
+fn unknown_requests_are_answered() {
+    let mut lab = Lab::new();
+    let alice = lab.connect("alice@example.org");
+    let path = Path { observed: "192.0.2.1:1".parse().unwrap(), round_trip: Duration::ZERO };
+    let seen = lab.input(Input::Received { id: alice, path, frame: Received::Unknown { id: 5 } });
+    let expected = Response::Refused { id: 5, error: ErrorCode::UnknownRequest, wait_ms: 0 };
+    assert_eq!(to(alice, &seen), [&expected]);
+}
