@@ -19,7 +19,9 @@ use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::{certificate::Version, ext::Extension, name::Name, serial_number::SerialNumber, time::Validity};
 
 pub use key::{KeyError, SignatureAlgorithm, key_algorithm, key_id};
+pub(crate) use key::{decode_spki, ed25519_key};
 pub use read::SubjectName;
+pub(crate) use read::time;
 
 use crate::{
     MAX_CERTIFICATE_BYTES, oid,
@@ -114,6 +116,11 @@ impl Tbs {
             [0, rest @ ..] if !rest.is_empty() => rest,
             _ => bytes,
         }
+    }
+
+    /// Whether the serial number is negative: its first bit is set.
+    pub(crate) fn serial_is_negative(&self) -> bool {
+        self.0.serial_number.as_bytes().first().is_some_and(|byte| byte & 0x80 != 0)
     }
 
     /// The serial number in lower-case hexadecimal.

@@ -1,0 +1,69 @@
+//! The verifiers as rustls wants them, for TLS 1.3 and QUIC.
+//!
+//! There is one [`PersonVerifier`] for both ends of a personal connection, and a [`ServiceVerifier`] for the client end
+//! towards directories and HTTPS endpoints. Neither speaks TLS 1.2.
+
+mod cache;
+mod person;
+mod service;
+
+use std::sync::Arc;
+
+use rustls::{
+    Error, PeerIncompatible, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
+    DigitallySignedStruct,
+};
+
+pub use person::PersonVerifier;
+pub use service::ServiceVerifier;
+
+use crate::{CertificateDer, rules::Rule, verify::VerifyError};
+
+/// The cryptography of every connection: aws-lc-rs with the cipher suites of TLS 1.3, and X25519MLKEM768 before X25519
+/// for the key exchange.
+pub fn provider() -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| suite.tls13().is_some());
+    provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768, aws_lc_rs::kx_group::X25519];
+    Arc::new(provider)
+}
+
+/// Checks CertificateVerify (RFC 8446 section 4.4.3) with this one signature scheme.
+fn check_signature(
+    provider: &CryptoProvider,
+    scheme: SignatureScheme,
+    message: &[u8],
+    leaf: &rustls_pki_types::CertificateDer<'_>,
+    signed: &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error> {
+    if signed.scheme != scheme {
+        return Err(PeerIncompatible::NoSignatureSchemesInCommon.into());
+    }
+    verify_tls13_signature(message, leaf, signed, &provider.signature_verification_algorithms)
+}
+
+fn tls12_refused() -> Error {
+    PeerIncompatible::Tls12NotOffered.into()
+}
+
+/// The chain as it came off the wire.
+fn chain(leaf: &rustls_pki_types::CertificateDer<'_>, rest: &[rustls_pki_types::CertificateDer<'_>]) -> Vec<CertificateDer> {
+    // One more than allowed is enough to be refused for; no more is copied.
+    let rest = rest.iter().take(crate::MAX_CHAIN);
+    std::iter::once(leaf).chain(rest).map(|der| der.clone().into_owned()).collect()
+}
+
+/// The alert that comes nearest, with the whole error inside.
+fn refused(error: VerifyError) -> Error {
+    use rustls::{CertificateError as C, OtherError};
+    Error::InvalidCertificate(match error.rule {
+        Rule::RevocationRevoked => C::Revoked,
+        Rule::ChainPath => C::UnknownIssuer,
+        _ => C::Other(OtherError(Arc::new(error))),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Both ends of a personal connection.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::CryptoProvider,
+    server::danger::{ClientCertVerified, ClientCertVerifier},
+};
+use rustls_pki_types::{ServerName, UnixTime};
+use sha2::{Digest, Sha256};
+
+use super::{cache::Cache, chain, check_signature, provider, refused, tls12_refused};
+use crate::{
+    CertificateDer,
+    trust::Trust,
+    verify::{VerifiedPerson, VerifyError, verify_person},
+};
+
+/// How many people are remembered: some 2 KiB each.
+const CACHED: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
+
+/// Accepts certificates of people, at either end. Who the person is, and whether she is the one that was meant, the
+/// caller asks of [`person`](Self::person) once the handshake is done.
+///
+/// The server name is ignored: people are no hosts, and what a client sends in clear as SNI is a constant, so that
+/// nobody on the way learns who is called. The name that counts is in the certificate.
+#[derive(Debug)]
+pub struct PersonVerifier {
+    trust: Arc<Trust>,
+    provider: Arc<CryptoProvider>,
+    cache: Cache,
+}
+
+impl PersonVerifier {
+    /// Verifies by this trust.
+    pub fn new(trust: Arc<Trust>) -> Self {
+        Self { trust, provider: provider(), cache: Cache::new(CACHED) }
+    }
+
+    /// The trust it verifies by.
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
+    /// Verifies a chain, or remembers that it did. Of a certificate seen before, validity and revocation are checked
+    /// again; nothing else in it can have changed, as the cache is keyed by its hash.
+    pub fn person(&self, chain: &[CertificateDer], now: UnixTime) -> Result<VerifiedPerson, VerifyError> {
+        let Some(leaf) = chain.first() else {
+            return verify_person(chain, &self.trust, now);
+        };
+        let key: [u8; 32] = Sha256::digest(leaf).into();
+        if let Some(person) = self.cache.get(&key) {
+            return person.still(&self.trust, now).inspect_err(|_| self.cache.remove(&key));
+        }
+        let person = verify_person(chain, &self.trust, now)?;
+        self.cache.put(key, person.clone());
+        Ok(person)
+    }
+}
+
+impl ServerCertVerifier for PersonVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &rustls_pki_types::CertificateDer<'_>,
+        intermediates: &[rustls_pki_types::CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.person(&chain(end_entity, intermediates), now).map_err(refused)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &rustls_pki_types::CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(tls12_refused())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &rustls_pki_types::CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        check_signature(&self.provider, SignatureScheme::ED25519, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+impl ClientCertVerifier for PersonVerifier {
+    /// None: the roots that somebody trusts are nobody's business, and a device has one chain anyway.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &rustls_pki_types::CertificateDer<'_>,
+        intermediates: &[rustls_pki_types::CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.person(&chain(end_entity, intermediates), now).map_err(refused)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &rustls_pki_types::CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(tls12_refused())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &rustls_pki_types::CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        check_signature(&self.provider, SignatureScheme::ED25519, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}

@@ -1,0 +1,71 @@
+//! The client end towards directories and HTTPS endpoints.
+
+use std::sync::Arc;
+
+use rustls::{
+    DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::CryptoProvider,
+};
+use rustls_pki_types::{ServerName, UnixTime};
+
+use super::{chain, check_signature, provider, refused, tls12_refused};
+use crate::{
+    rules::Rule,
+    trust::Trust,
+    verify::{VerifyError, verify_service},
+};
+
+/// Accepts certificates of services, for the DNS name that was connected to.
+#[derive(Debug)]
+pub struct ServiceVerifier {
+    trust: Arc<Trust>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServiceVerifier {
+    /// Verifies by this trust.
+    pub fn new(trust: Arc<Trust>) -> Self {
+        Self { trust, provider: provider() }
+    }
+}
+
+impl ServerCertVerifier for ServiceVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &rustls_pki_types::CertificateDer<'_>,
+        intermediates: &[rustls_pki_types::CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let ServerName::DnsName(name) = server_name else {
+            let found = format_args!("{server_name:?}");
+            return Err(refused(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
+        };
+        verify_service(&chain(end_entity, intermediates), name.as_ref(), &self.trust, now).map_err(refused)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &rustls_pki_types::CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(tls12_refused())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &rustls_pki_types::CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        check_signature(&self.provider, SignatureScheme::ECDSA_NISTP256_SHA256, message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}

@@ -1,0 +1,169 @@
+//! One authority of a policy, decoded once for all verifications.
+
+use std::fmt;
+
+use der::Encode;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+use sha2::{Digest, Sha256};
+use tlog_proof::{LogPolicy, VerifierKey};
+use x509_cert::ext::pkix::BasicConstraints;
+
+use super::{PolicyError, policy};
+use crate::{
+    MAX_CHAIN,
+    certificate::{Certificate, SignatureAlgorithm, Tbs, key_id},
+    identifier::{Identifier, IdentifierKind, canonical_dns_name},
+    oid::extension,
+    rules::Rule,
+    transparency::VrfPublicKey,
+    verify::VerifyError,
+};
+
+/// An authority, ready for verification.
+pub(crate) struct TrustedAuthority {
+    pub(crate) name: String,
+    pub(crate) anchor: TrustAnchor<'static>,
+    pub(crate) issuers: Vec<Issuer>,
+    /// The same issuers as webpki wants them.
+    pub(crate) issuer_ders: Vec<CertificateDer<'static>>,
+    pub(crate) vrf_key: VrfPublicKey,
+    pub(crate) origin: String,
+    pub(crate) log_keys: Vec<VerifierKey>,
+    pub(crate) log_policy: LogPolicy,
+    pub(crate) operator_witnesses: Vec<String>,
+    kinds: Vec<IdentifierKind>,
+    domains: Vec<String>,
+    phone_prefixes: Vec<String>,
+}
+
+/// A certificate that may stand between a leaf and a root.
+pub(crate) struct Issuer {
+    pub(crate) certificate: Certificate,
+    /// Name and key as [`issuer_key`] has them: by these its revocation lists are found.
+    pub(crate) key: [u8; 32],
+    pub(crate) key_id: [u8; 20],
+    pub(crate) algorithm: SignatureAlgorithm,
+}
+
+impl Issuer {
+    /// Takes a certificate that may issue: a CA with the key usage for it (RFC 5280 sections 4.2.1.3 and 4.2.1.9), as
+    /// webpki does not look at the key usage.
+    pub(crate) fn new(certificate: Certificate) -> Result<Self, VerifyError> {
+        let tbs = certificate.tbs();
+        let error = |expected: &str, found: &str| VerifyError::new(Rule::ChainConstraints, expected, found);
+        let constraints = tbs.value::<BasicConstraints>(extension::BASIC_CONSTRAINTS);
+        if !constraints.is_some_and(|constraints| constraints.ca) {
+            return Err(error("an issuing certificate with cA", "none"));
+        }
+        if !tbs.key_usage().is_some_and(|usage| usage.key_cert_sign()) {
+            return Err(error("an issuing certificate with keyCertSign", "none"));
+        }
+        let algorithm = SignatureAlgorithm::for_issuer(tbs.spki())
+            .map_err(|e| VerifyError::new(Rule::ChainAlgorithm, "a P-256 or P-384 issuer", e))?;
+        let (key, key_id) = (issuer_key(tbs), key_id(tbs.spki()));
+        Ok(Self { key, key_id, algorithm, certificate })
+    }
+}
+
+/// SHA-256 over name and key of an issuer. Two certificates of one CA share it, and with it the revocation lists.
+fn issuer_key(tbs: &Tbs) -> [u8; 32] {
+    let name = tbs.subject().to_der().unwrap_or_default();
+    Sha256::new().chain_update(name).chain_update(tbs.spki_der()).finalize().into()
+}
+
+impl TrustedAuthority {
+    pub(super) fn new(
+        authority: &policy::Authority,
+        log: &LogPolicy,
+        operator_witnesses: &[String],
+    ) -> Result<Self, PolicyError> {
+        let name = &authority.name;
+        let parse = |what, der: &[u8]| {
+            Certificate::parse(der)
+                .map_err(|source| PolicyError::Certificate { authority: name.clone(), what, source })
+        };
+        let usable = |what, der: &[u8]| {
+            Issuer::new(parse(what, der)?).map_err(|e| PolicyError::value(what, e.expected, e.found))
+        };
+        let root = usable("root", &authority.root.0)?;
+        if authority.issuers.is_empty() || authority.issuers.len() > 16 {
+            return Err(PolicyError::value("issuers", "1 to 16", authority.issuers.len()));
+        }
+        let issuers = authority.issuers.iter().map(|der| usable("issuer", &der.0)).collect::<Result<Vec<_>, _>>()?;
+        let der = CertificateDer::from(root.certificate.der());
+        let anchor = webpki::anchor_from_trusted_cert(&der)
+            .map_err(|e| PolicyError::value("root", "a trust anchor", e))?
+            .to_owned();
+        let vrf = <[u8; 32]>::try_from(&*authority.vrf_key.0)
+            .map_err(|_| PolicyError::value("vrf_key", "32 bytes", authority.vrf_key.0.len()))?;
+        let vrf_key = VrfPublicKey::from_bytes(&vrf)
+            .map_err(|source| PolicyError::Vrf { authority: name.clone(), source })?;
+        let log_keys: Vec<_> =
+            log.logs.iter().filter(|l| l.vkey.name() == authority.log).map(|l| l.vkey.clone()).collect();
+        if log_keys.is_empty() {
+            return Err(PolicyError::value("log", "the origin of a log in tlog_policy", &authority.log));
+        }
+        check_permissions(authority)?;
+        Ok(Self {
+            name: name.clone(),
+            anchor,
+            issuer_ders: issuers.iter().map(|i| CertificateDer::from(i.certificate.der().to_vec())).collect(),
+            issuers,
+            vrf_key,
+            origin: authority.log.clone(),
+            log_keys,
+            log_policy: log.clone(),
+            operator_witnesses: operator_witnesses.to_vec(),
+            kinds: authority.kinds.clone(),
+            domains: authority.domains.clone(),
+            phone_prefixes: authority.phone_prefixes.clone(),
+        })
+    }
+
+    /// Whether the policy lets this authority certify this person.
+    pub(crate) fn permits(&self, identifier: &Identifier) -> Result<(), VerifyError> {
+        let kind = identifier.kind();
+        if !self.kinds.contains(&kind) {
+            let kinds: Vec<_> = self.kinds.iter().map(|k| k.as_str()).collect();
+            return Err(VerifyError::new(Rule::TrustKind, format_args!("{} from {}", kinds.join(" or "), self.name), kind));
+        }
+        let listed = |list: &[String], fits: &dyn Fn(&str) -> bool| list.iter().any(|item| item == "*" || fits(item));
+        match identifier.domain() {
+            Some(domain) if !listed(&self.domains, &|item| item == domain) => {
+                let expected = format_args!("an address at {} from {}", self.domains.join(" or "), self.name);
+                Err(VerifyError::new(Rule::TrustDomain, expected, domain))
+            }
+            None if !listed(&self.phone_prefixes, &|item| identifier.as_str().starts_with(item)) => {
+                let prefixes = self.phone_prefixes.join(" or ");
+                let expected = format_args!("a number that begins with {prefixes} from {}", self.name);
+                Err(VerifyError::new(Rule::TrustPrefix, expected, identifier))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The longest chain that can be given: leaf, issuers, root.
+    pub(crate) const MAX_CHAIN: usize = MAX_CHAIN;
+}
+
+/// A domain or prefix in another spelling would permit nothing, silently.
+fn check_permissions(authority: &policy::Authority) -> Result<(), PolicyError> {
+    for domain in &authority.domains {
+        if domain != "*" && canonical_dns_name(domain).as_ref() != Ok(domain) {
+            return Err(PolicyError::value("domains", "* or domains in lower-case ASCII form", domain));
+        }
+    }
+    for prefix in &authority.phone_prefixes {
+        let digits = prefix.strip_prefix('+').unwrap_or_default();
+        if prefix != "*" && (digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
+            return Err(PolicyError::value("phone_prefixes", "* or prefixes like +49", prefix));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for TrustedAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustedAuthority").field("name", &self.name).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}

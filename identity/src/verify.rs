@@ -1,0 +1,126 @@
+//! The read side: how a stranger's bytes become a person.
+//!
+//! [`verify_person`] checks every rule of `policies/rules.md` offline, against a [`Trust`] and a time. Either all hold,
+//! or the first that does not is named.
+//!
+//! The path to the root is built by rustls-webpki: well tested, fast, and it fails closed. What it does not look at is
+//! checked here: the key usage of issuers, key identifiers, strict DER, algorithm policy, the profile. It refuses every
+//! chain under an rfc822Name constraint, satisfied or not; authorities constrained to a domain are therefore expressed in
+//! the trust policy (TRUST-02), which this crate enforces, until a path validation of our own after RFC 5280 section 6
+//! takes webpki's place in [`path`].
+
+mod log;
+mod path;
+mod person;
+mod service;
+
+use std::{fmt, time::Duration};
+
+use der::DateTime;
+use rustls_pki_types::UnixTime;
+
+pub use person::{VerifiedPerson, verify_person};
+pub use service::{VerifiedService, verify_service};
+
+pub use crate::trust::Revocation;
+use crate::{
+    CertificateDer, MAX_CERTIFICATE_BYTES,
+    certificate::Certificate,
+    plan::Finding,
+    rules::Rule,
+    trust::{Trust, TrustedAuthority},
+};
+
+/// Which rule is broken, and how.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: expected {expected}, found {found}")]
+pub struct VerifyError {
+    /// The rule.
+    pub rule: Rule,
+    /// What it asks for.
+    pub expected: String,
+    /// What there was instead.
+    pub found: String,
+}
+
+impl VerifyError {
+    pub(crate) fn new(rule: Rule, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        Self { rule, expected: expected.to_string(), found: found.to_string() }
+    }
+}
+
+impl From<Finding> for VerifyError {
+    fn from(finding: Finding) -> Self {
+        Self { rule: finding.rule, expected: finding.expected, found: finding.found }
+    }
+}
+
+/// A time as people read it.
+pub(crate) fn date(time: UnixTime) -> String {
+    match DateTime::from_unix_duration(Duration::from_secs(time.as_secs())) {
+        Ok(date) => date.to_string(),
+        Err(_) => format!("second {}", time.as_secs()),
+    }
+}
+
+/// CHAIN-01 to CHAIN-03: what can be said of the bytes alone.
+fn read_leaf(chain: &[CertificateDer]) -> Result<Certificate, VerifyError> {
+    let limit = TrustedAuthority::MAX_CHAIN;
+    let leaf = match chain {
+        [leaf, ..] if chain.len() <= limit => leaf,
+        _ => return Err(VerifyError::new(Rule::ChainSize, format_args!("1 to {limit} certificates"), chain.len())),
+    };
+    if let Some(large) = chain.iter().find(|c| c.len() > MAX_CERTIFICATE_BYTES) {
+        let expected = format_args!("certificates of at most {MAX_CERTIFICATE_BYTES} bytes");
+        return Err(VerifyError::new(Rule::ChainSize, expected, large.len()));
+    }
+    let leaf = Certificate::parse(leaf)
+        .map_err(|e| VerifyError::new(Rule::ChainEncoding, "an X.509 v3 certificate in strict DER", e))?;
+    let (inner, outer) = (leaf.tbs().signature_identifier(), leaf.signature_identifier());
+    if inner != outer || leaf.tbs().signature_algorithm().is_none() {
+        let expected = "ECDSA with P-256 and SHA-256 or P-384 and SHA-384, inside and outside";
+        let found = format_args!("{} inside and {} outside", inner.oid, outer.oid);
+        return Err(VerifyError::new(Rule::ChainAlgorithm, expected, found));
+    }
+    Ok(leaf)
+}
+
+/// Tries each authority in turn. One root may stand in several policies, so an error that came after the path was found
+/// says more than one from an authority to which no path leads.
+fn with_each_authority<T>(
+    trust: &Trust,
+    mut attempt: impl FnMut(&TrustedAuthority) -> Result<T, VerifyError>,
+) -> Result<T, VerifyError> {
+    let mut worst: Option<VerifyError> = None;
+    for authority in trust.authorities() {
+        match attempt(authority) {
+            Ok(verified) => return Ok(verified),
+            Err(error) => {
+                let says_more = worst.as_ref().is_none_or(|known| known.rule == Rule::ChainPath);
+                if says_more {
+                    worst = Some(error);
+                }
+            }
+        }
+    }
+    Err(worst.unwrap_or_else(|| VerifyError::new(Rule::ChainPath, "a trust policy with an authority", "none")))
+}
+
+/// REV-01 and REV-02.
+fn check_revocation(trust: &Trust, issuer_key: &[u8; 32], serial: &[u8], now: UnixTime) -> Result<Revocation, VerifyError> {
+    let status = trust.status(issuer_key, serial, now);
+    match status {
+        Revocation::Revoked => {
+            let found = format_args!("serial number {} in its issuer's revocation list", hex::encode(serial));
+            Err(VerifyError::new(Rule::RevocationRevoked, "a certificate that is not revoked", found))
+        }
+        Revocation::Good { as_of } if status.too_old(now) => {
+            let expected = "a revocation list not older than seven days";
+            Err(VerifyError::new(Rule::RevocationFresh, expected, format_args!("one of {}", date(as_of))))
+        }
+        _ => Ok(status),
+    }
+}
+
+#[cfg(test)]
+mod tests;
