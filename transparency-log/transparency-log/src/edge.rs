@@ -1,0 +1,111 @@
+//! The right edge of the stored tree: what appending needs, and the files that appending makes.
+
+use std::sync::Arc;
+
+use tlog_proof::tile::encode_tile;
+use tlog_proof::{BundlePath, Frontier, Hash, TILE_WIDTH, TileError, TilePath, TilePyramid, encode_bundle, leaf_hash};
+
+use crate::storage::File;
+
+/// The partial bundle and the partial tile of each level, and the root over everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Edge {
+    frontier: Frontier,
+    bundle: Vec<Vec<u8>>,
+    /// Hashes of the partial tile of each level, lowest first; fewer than 256 each.
+    levels: Vec<Vec<Hash>>,
+}
+
+/// What appending a batch made.
+#[derive(Debug, Default)]
+pub(crate) struct Appended {
+    /// Tiles and bundles to store.
+    pub(crate) files: Vec<File>,
+    /// The same tiles, ready for proofs.
+    pub(crate) tiles: Vec<(TilePath, Arc<TilePyramid>)>,
+    /// Folders of partial tiles and bundles that full ones have replaced.
+    pub(crate) replaced: Vec<String>,
+}
+
+impl Edge {
+    /// Takes up the edge of a stored tree whose consistency the caller has checked.
+    pub(crate) fn from_parts(frontier: Frontier, bundle: Vec<Vec<u8>>, levels: Vec<Vec<Hash>>) -> Self {
+        Self { frontier, bundle, levels }
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    pub(crate) fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
+    /// Appends the entries; nothing is stored yet.
+    pub(crate) fn append(&mut self, entries: &[Vec<u8>]) -> Result<Appended, TileError> {
+        let mut made = Appended::default();
+        let mut highest = None;
+        for entry in entries {
+            let leaf = leaf_hash(entry);
+            self.bundle.push(entry.clone());
+            if self.bundle.len() as u64 == TILE_WIDTH {
+                let path = BundlePath { index: self.size() / TILE_WIDTH, width: TILE_WIDTH as u16 };
+                made.replaced.push(format!("{path}.p"));
+                made.bundle(path, &std::mem::take(&mut self.bundle))?;
+            }
+            self.frontier.push(leaf);
+            highest = highest.max(Some(self.push(0, leaf, &mut made)));
+        }
+        if let Some(highest) = highest {
+            self.emit_partials(highest, &mut made)?;
+        }
+        Ok(made)
+    }
+
+    /// Adds a hash to a level, and the root of every tile that becomes full to the level above.
+    /// Gives the highest level that changed.
+    fn push(&mut self, level: usize, hash: Hash, made: &mut Appended) -> usize {
+        if self.levels.len() == level {
+            self.levels.push(Vec::new());
+        }
+        self.levels[level].push(hash);
+        if (self.levels[level].len() as u64) < TILE_WIDTH {
+            return level;
+        }
+        let hashes = std::mem::take(&mut self.levels[level]);
+        let index = (self.size() - 1) >> (8 * (level + 1));
+        let path = TilePath { level: level as u8, index, width: TILE_WIDTH as u16 };
+        made.replaced.push(format!("{path}.p"));
+        let pyramid = made.tile(path, hashes);
+        match pyramid.parent() {
+            Some(parent) => self.push(level + 1, parent, made),
+            None => level,
+        }
+    }
+
+    fn emit_partials(&self, highest: usize, made: &mut Appended) -> Result<(), TileError> {
+        let size = self.size();
+        if !self.bundle.is_empty() {
+            let path = BundlePath { index: size / TILE_WIDTH, width: self.bundle.len() as u16 };
+            made.bundle(path, &self.bundle)?;
+        }
+        for path in TilePath::partials(size).filter(|path| usize::from(path.level) <= highest) {
+            made.tile(path, self.levels[usize::from(path.level)].clone());
+        }
+        Ok(())
+    }
+}
+
+impl Appended {
+    fn bundle(&mut self, path: BundlePath, entries: &[Vec<u8>]) -> Result<(), TileError> {
+        self.files.push(File { path: path.to_string(), bytes: encode_bundle(entries)? });
+        Ok(())
+    }
+
+    fn tile(&mut self, path: TilePath, hashes: Vec<Hash>) -> Arc<TilePyramid> {
+        self.files.push(File { path: path.to_string(), bytes: encode_tile(&hashes) });
+        let pyramid = Arc::new(TilePyramid::new(hashes));
+        self.tiles.push((path, Arc::clone(&pyramid)));
+        pyramid
+    }
+}

@@ -1,0 +1,344 @@
+//! The sequencer: gives each entry its place, durably, and answers with a proof.
+//!
+//! Entries are taken in batches. Each batch goes through the same steps, each durable before the next:
+//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *drop the stage* →
+//! *answer*. A step that fails is tried again with the same bytes; a process that dies is restarted with
+//! the stage and goes on from there. So no two different trees of the same size are ever signed.
+
+mod batch;
+mod commit;
+mod cosign;
+mod recover;
+mod stage;
+mod window;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sha2::{Digest as _, Sha256};
+use tlog_proof::{Entry, EntryError, LogPolicy, MAX_ENTRY_BYTES, NoteSigner, ObjectKind, Proof};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::prover::Prover;
+use crate::storage::{FolderStorage, LockError, Storage};
+use crate::witness::Witnessing;
+
+/// Largest object that can be stored beside the log, in bytes.
+pub const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Submissions that may wait for the next batch before new ones are refused.
+const QUEUE: usize = 65_536;
+
+/// How long a submitter waits for a proof.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An entry's place in the log, proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The zero-based index of the entry.
+    pub index: u64,
+    /// The inclusion path and the cosigned checkpoint that it leads to.
+    pub proof: Proof,
+}
+
+/// Whoever takes entries for a log: a [`Sequencer`] in this process, or a client of one elsewhere.
+pub trait Submit: Send + Sync + 'static {
+    /// Logs an entry: an encoded [`Entry`] of at most 128 bytes.
+    ///
+    /// Submitting the identical entry again gives its old index within the last 65,536 entries, so that
+    /// a caller who never got the answer can ask again.
+    ///
+    /// # Errors
+    /// After [`SubmitError::Delayed`] and [`SubmitError::Stopped`] the entry may be logged or not: submit
+    /// the identical one again. After any other it is not logged.
+    fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
+}
+
+/// Why an entry was not logged, or not yet.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// Not an entry.
+    #[error("not an entry of this log: {0}")]
+    Entry(#[from] EntryError),
+    /// Too large.
+    #[error("expected at most {expected} bytes, found {found}")]
+    TooLarge {
+        /// The limit for an entry or an object.
+        expected: usize,
+        /// What was given.
+        found: usize,
+    },
+    /// Too many submissions are waiting.
+    #[error("the log is busy: {QUEUE} entries are waiting; try again")]
+    Busy,
+    /// No proof in time, because storage or witnesses fail; the log goes on trying.
+    #[error("no proof within {} seconds: {reason}", PATIENCE.as_secs())]
+    Delayed {
+        /// What the log last failed at.
+        reason: String,
+    },
+    /// The log was stopped.
+    #[error("the log was stopped")]
+    Stopped,
+    /// An object could not be stored.
+    #[error("object: {0}")]
+    Object(io::Error),
+    /// The entry is in the log, but its proof could not be read back.
+    #[error("proof: {0}")]
+    Proof(String),
+}
+
+/// Where a log lives and how it works.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// The folder of the log, made if need be. Nothing but the log writes to it.
+    pub folder: PathBuf,
+    /// The log's identity: the checkpoint's first line and the name of its key.
+    pub origin: String,
+    /// How long a batch is open after its first entry; 100 ms serves witnesses in the same process.
+    pub batch_interval: Duration,
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder is in use or cannot be written.
+    #[error(transparent)]
+    Folder(#[from] LockError),
+    /// The signer or the policy is another log's.
+    #[error("expected {expected}, found {found}")]
+    Configuration {
+        /// What the origin demands.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// Storage failed.
+    #[error("{doing}: {source}")]
+    Storage {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// What is stored contradicts itself. The log must not run: restore its folder from a copy, and
+    /// restart; if no copy is consistent, close this log and open one of another origin.
+    #[error(
+        "the stored log is inconsistent: {account}; nothing was changed. Restore the folder from a copy, or close this log and open one under another origin"
+    )]
+    Inconsistent {
+        /// What contradicts what.
+        account: String,
+    },
+    /// A witness has cosigned more than is stored: the folder is an old copy.
+    #[error(
+        "witness {witness} has cosigned {witnessed} entries, the folder holds {stored}: it is an old copy, and the log must not run on it"
+    )]
+    Behind {
+        /// The witness.
+        witness: String,
+        /// The size it cosigned.
+        witnessed: u64,
+        /// The size stored.
+        stored: u64,
+    },
+    /// A new log could not get its first checkpoint cosigned.
+    #[error("the first checkpoint was not cosigned: {reason}")]
+    Unwitnessed {
+        /// What the witnesses said.
+        reason: String,
+    },
+}
+
+/// A running log. Cloning gives another handle to the same log; it stops when [`Sequencer::stop`] was
+/// called or the last handle is gone.
+#[derive(Clone)]
+pub struct Sequencer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: mpsc::Sender<Submission>,
+    state: Arc<State>,
+    storage: Arc<dyn Storage>,
+    stop: CancellationToken,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the worker shows to the handles.
+#[derive(Default)]
+struct State {
+    checkpoint: RwLock<String>,
+    trouble: RwLock<Option<String>>,
+}
+
+/// One entry on its way, and where the answer goes.
+struct Submission {
+    entry: Vec<u8>,
+    arrived: Instant,
+    answer: oneshot::Sender<Result<Logged, SubmitError>>,
+}
+
+impl Sequencer {
+    /// Opens the log in a folder, or makes a new one there.
+    ///
+    /// Takes the folder's lock, verifies the published checkpoint against the stored edge of the tree,
+    /// finishes the batch that a crash interrupted, and asks the witnesses for fresh cosignatures.
+    ///
+    /// # Errors
+    /// When the folder is in use, or what it holds is inconsistent or older than what a witness saw.
+    pub async fn open(
+        config: LogConfig,
+        signer: NoteSigner,
+        witnesses: Vec<Arc<dyn Witnessing>>,
+        policy: LogPolicy,
+    ) -> Result<Self, OpenError> {
+        let storage = Arc::new(FolderStorage::open_exclusive(&config.folder)?);
+        Self::open_on(storage, &config.origin, config.batch_interval, signer, witnesses, policy).await
+    }
+
+    /// Opens the log on any storage, whose only writer it must be.
+    ///
+    /// # Errors
+    /// As [`Sequencer::open`].
+    pub async fn open_on(
+        storage: Arc<dyn Storage>,
+        origin: &str,
+        batch_interval: Duration,
+        signer: NoteSigner,
+        witnesses: Vec<Arc<dyn Witnessing>>,
+        policy: LogPolicy,
+    ) -> Result<Self, OpenError> {
+        check_configuration(origin, &signer, &policy)?;
+        let state = Arc::new(State::default());
+        let prover = Arc::new(Prover::new(Arc::clone(&storage)));
+        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover), batch_interval);
+        let recovered = recover::recover(&storage, &prover, origin, &signer).await?;
+        let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer };
+        let worker = worker::Worker::start(log, cosigners, recovered, Arc::clone(&state), batch_interval).await?;
+        let (queue, submissions) = mpsc::channel(QUEUE);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(worker.run(submissions, stop.clone()));
+        Ok(Self { inner: Arc::new(Inner { queue, state, storage, stop, worker: Mutex::new(Some(task)) }) })
+    }
+
+    /// The newest published checkpoint: signed, cosigned by the quorum.
+    pub fn checkpoint(&self) -> String {
+        self.inner.state.checkpoint()
+    }
+
+    /// What the log fails at just now, if it does: entries wait until it is mended.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.state.trouble()
+    }
+
+    /// Takes no more entries, finishes those that wait, and gives the folder free.
+    ///
+    /// If storage or witnesses fail just then, the staged batch is left for the next start.
+    pub async fn stop(self) {
+        self.inner.stop.cancel();
+        let task = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the log's worker ended abnormally");
+        }
+    }
+
+    /// Stores an object where `object/<SHA-256 in hex>` serves it, durably, and then logs its hash.
+    ///
+    /// # Errors
+    /// When it is larger than 4 MiB, cannot be stored, or cannot be logged.
+    pub async fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> Result<Logged, SubmitError> {
+        if bytes.len() > MAX_OBJECT_BYTES {
+            return Err(SubmitError::TooLarge { expected: MAX_OBJECT_BYTES, found: bytes.len() });
+        }
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let path = format!("object/{}", hex::encode(hash));
+        let storage = Arc::clone(&self.inner.storage);
+        blocking(move || storage.put(&path, bytes)).await.map_err(SubmitError::Object)?;
+        self.submit(Entry::Object { kind, hash }.encode()).await
+    }
+
+    async fn submit_entry(&self, entry: Vec<u8>) -> Result<Logged, SubmitError> {
+        if entry.len() > MAX_ENTRY_BYTES {
+            return Err(SubmitError::TooLarge { expected: MAX_ENTRY_BYTES, found: entry.len() });
+        }
+        // Auditors refuse what is no entry, so the log must not take it.
+        Entry::decode(&entry)?;
+        if self.inner.stop.is_cancelled() {
+            return Err(SubmitError::Stopped);
+        }
+        let (answer, answered) = oneshot::channel();
+        let submission = Submission { entry, arrived: Instant::now(), answer };
+        self.inner.queue.try_send(submission).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => SubmitError::Busy,
+            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+        })?;
+        match timeout(PATIENCE, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_dropped)) => Err(SubmitError::Stopped),
+            Err(_elapsed) => {
+                let reason = self.trouble().unwrap_or_else(|| "the log is overloaded".to_owned());
+                Err(SubmitError::Delayed { reason })
+            }
+        }
+    }
+}
+
+impl Submit for Sequencer {
+    fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        self.submit_entry(entry).boxed()
+    }
+}
+
+impl fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sequencer").field("checkpoint", &self.checkpoint()).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn checkpoint(&self) -> String {
+        self.checkpoint.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn publish(&self, checkpoint: String) {
+        *self.checkpoint.write().unwrap_or_else(PoisonError::into_inner) = checkpoint;
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The signer's name is the origin, and the policy knows the signer's key.
+fn check_configuration(origin: &str, signer: &NoteSigner, policy: &LogPolicy) -> Result<(), OpenError> {
+    let vkey = signer.vkey();
+    let mismatch = |expected: String, found: String| Err(OpenError::Configuration { expected, found });
+    if vkey.name() != origin {
+        return mismatch(format!("a signer named {origin:?}"), format!("{:?}", vkey.name()));
+    }
+    if !policy.logs.iter().any(|log| log.vkey == vkey) {
+        return mismatch(format!("a policy with the log {vkey}"), "none in the policy".to_owned());
+    }
+    Ok(())
+}
+
+/// Runs what blocks on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
+}

@@ -1,0 +1,87 @@
+//! The staged batch: what a restart needs to finish it with the identical bytes.
+//!
+//! ```text
+//! "inperson-stage-v1\n"
+//! u64   size of the tree that the batch extends
+//! u32   length of the signed checkpoint, and the checkpoint
+//! u32   number of entries, and each entry with its length as u16
+//! 32    SHA-256 of everything before
+//! ```
+//! Numbers are big-endian.
+
+use sha2::{Digest as _, Sha256};
+
+const MAGIC: &[u8] = b"inperson-stage-v1\n";
+
+/// Where the staged batch is stored.
+pub(super) const PATH: &str = "stage";
+
+/// A batch with the checkpoint that the log has signed for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stage {
+    /// Size of the tree before the batch.
+    pub(super) base: u64,
+    /// The checkpoint after the batch, signed by the log alone.
+    pub(super) signed: String,
+    /// The entries, in their order.
+    pub(super) entries: Vec<Vec<u8>>,
+}
+
+impl Stage {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(self.base.to_be_bytes());
+        bytes.extend((self.signed.len() as u32).to_be_bytes());
+        bytes.extend(self.signed.as_bytes());
+        bytes.extend((self.entries.len() as u32).to_be_bytes());
+        for entry in &self.entries {
+            bytes.extend((entry.len() as u16).to_be_bytes());
+            bytes.extend(entry);
+        }
+        let digest = Sha256::digest(&bytes);
+        bytes.extend(digest);
+        bytes
+    }
+
+    /// `None` unless these are the bytes of a stage, unaltered.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (body, digest) = bytes.split_last_chunk::<32>()?;
+        if Sha256::digest(body).as_slice() != digest {
+            return None;
+        }
+        let rest = body.strip_prefix(MAGIC)?;
+        let (base, rest) = rest.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (signed, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let (count, mut rest) = rest.split_first_chunk::<4>()?;
+        let mut entries = Vec::new();
+        for _ in 0..u32::from_be_bytes(*count) {
+            let (length, after) = rest.split_first_chunk::<2>()?;
+            let (entry, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+            entries.push(entry.to_vec());
+            rest = after;
+        }
+        let signed = String::from_utf8(signed.to_vec()).ok()?;
+        rest.is_empty().then_some(Self { base: u64::from_be_bytes(*base), signed, entries })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_whole_or_not_at_all() {
+        let stage = Stage { base: 7, signed: "checkpoint\n".into(), entries: vec![vec![1, 2], vec![], vec![3]] };
+        let bytes = stage.encode();
+        assert_eq!(Stage::decode(&bytes).unwrap(), stage);
+        for length in 0..bytes.len() {
+            assert_eq!(Stage::decode(&bytes[..length]), None, "cut to {length}");
+        }
+        for position in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[position] ^= 1;
+            assert_eq!(Stage::decode(&altered), None, "byte {position} altered");
+        }
+    }
+}
