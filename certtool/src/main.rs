@@ -1,2 +1,56 @@
-//! The person's and the auditor's command line.
-fn main() {}
+//! `certtool`: the person's and the auditor's command line.
+//!
+//! It pins trust policies, enrols this device for a person's address, renews, and lets her see for herself: what a
+//! certificate says, whether it holds, whether the log is what it promises, and which certificates exist in her name.
+//!
+//! It never prints a private key, never asks a network to verify a certificate, and never calls something verified that
+//! was only looked at. Everything a command finds can be had as JSON (`--json`); what failed is told by the exit code.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cli;
+mod clock;
+mod commands;
+mod context;
+mod conversation;
+mod failure;
+mod output;
+mod progress;
+mod subject;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::failure::Exit;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    // clap prints its own messages and exits with 2 on a wrong command line, 0 on --help.
+    let cli = Cli::parse();
+    logging(cli.global.verbose);
+    let output = Output::new(cli.global.json, cli.global.quiet, cli.global.verbose > 0);
+    let result = Context::new(&cli.global, output.clone()).and_then(|context| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(failure::Failure::system)?.block_on(commands::run(&context, cli.command))
+    });
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit)
+}
+
+/// Diagnostics of the libraries, on standard error: with -vv, or as RUST_LOG says.
+fn logging(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = if verbose > 1 { "info" } else { "off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

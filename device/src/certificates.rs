@@ -1,6 +1,6 @@
 //! Certificate chains as PEM (RFC 7468), the form ACME hands out and other programs read.
 
-use identity::CertificateDer;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 /// Most certificates a chain may have; more is refused before anything is verified.

@@ -1,6 +1,7 @@
 //! One enrolled device: whose it is, its key, its certificate, and what is needed to renew it.
 
-use identity::{CertificateDer, Identifier};
+use identity::Identifier;
+use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{AccountKey, DeviceKey};

@@ -86,6 +86,15 @@ pub(crate) fn lock(folder: &Path) -> Result<FolderLock, HomeError> {
 
 /// The names of the folders directly inside `folder`, sorted; none if it does not exist. Hidden ones are left out.
 pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, HomeError> {
+    list(folder, Path::is_dir)
+}
+
+/// As [`subfolders`], for the files.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, HomeError> {
+    list(folder, Path::is_file)
+}
+
+fn list(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, HomeError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -94,7 +103,7 @@ pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, HomeError> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|source| HomeError::Read { path: folder.to_owned(), source })?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") && entry.path().is_dir() {
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") && wanted(&entry.path()) {
             found.push(entry.path());
         }
     }

@@ -244,6 +244,7 @@ impl Home {
 
     /// An enrolment under way for `identifier`, as it was left.
     pub(crate) fn pending(&self, identifier: &Identifier) -> Result<Option<Pending>, HomeError> {
+        self.promote_if_finished(&file_name(identifier))?;
         let folder = self.pending_folder(identifier);
         if !folder.join("enrolment.toml").is_file() {
             return Ok(None);
@@ -262,7 +263,7 @@ impl Home {
     }
 
     /// Ends an enrolment under way: its verified chain is stored and it takes the place of the device before it.
-    pub(crate) fn finish_pending(&self, pending: Pending, chain: Vec<identity::CertificateDer<'static>>) -> Result<Device, HomeError> {
+    pub(crate) fn finish_pending(&self, pending: Pending, chain: Vec<rustls_pki_types::CertificateDer<'static>>) -> Result<Device, HomeError> {
         let Pending { key, account, enrolment } = pending;
         let folder = self.pending_folder(&enrolment.identifier);
         {

@@ -1,10 +1,177 @@
-//! HTTPS to an authority: its certificate is verified like every other, by the pinned trust policy.
+//! HTTPS to an authority: its certificate is verified like every other, by the pinned trust policy, not by the web's
+//! certificate authorities. Answers are bounded.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use identity::tls::{ServiceVerifier, provider};
 use identity::trust::Trust;
+use reqwest::{NoProxy, Proxy, Response, StatusCode};
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+
+mod pinned;
+
+/// Largest answer that is read: 1 MiB.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// Longest time to open a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// Longest time for one request and its whole answer.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why nothing, or nothing that may be trusted, was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, or it broke.
+    #[error("{url} cannot be reached: {reason}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Somebody answered who did not prove to be who the trust policy says.
+    #[error("{url} is answered by somebody who does not prove to be the authority: {reason}")]
+    Untrusted {
+        /// What was asked.
+        url: String,
+        /// Which rule failed, with expected and found where it is one of ours.
+        reason: String,
+    },
+    /// The answer has another status than success.
+    #[error("{url} answered {status} instead of 200")]
+    Status {
+        /// What was asked.
+        url: String,
+        /// The HTTP status.
+        status: StatusCode,
+    },
+    /// The answer is larger than any of its kind.
+    #[error("{url} answered with more than 1 MiB")]
+    TooLarge {
+        /// What was asked.
+        url: String,
+    },
+    /// This is no URL that can be fetched.
+    #[error("{url:?} is no address to fetch: {reason}")]
+    BadUrl {
+        /// What was asked.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl FetchError {
+    /// Sorts an error of the HTTP library: a certificate that was refused is not the same as nobody there.
+    pub fn from_reqwest(url: &str, error: &reqwest::Error) -> Self {
+        let url = url.to_owned();
+        match certificate_error(error) {
+            Some(reason) => Self::Untrusted { url, reason },
+            None if error.is_builder() => Self::BadUrl { url, reason: innermost(error) },
+            None if error.is_timeout() => Self::Unreachable { url, reason: "no answer in time".to_owned() },
+            None => Self::Unreachable { url, reason: innermost(error) },
+        }
+    }
+}
 
 /// A client that takes only endpoints with a logged service certificate under the trust policies.
-pub fn https_client(_trust: Arc<Trust>) -> reqwest::Client {
-    todo!()
+pub fn https_client(trust: Arc<Trust>) -> reqwest::Client {
+    client(Arc::new(ServiceVerifier::new(trust)), true)
+}
+
+/// As [`https_client`], but plain HTTP is allowed too: for revocation lists, which prove themselves (RFC 5280 section
+/// 4.2.1.13 has them fetched without TLS, so that checking a certificate never needs another certificate).
+pub(crate) fn http_client(trust: Arc<Trust>) -> reqwest::Client {
+    client(Arc::new(ServiceVerifier::new(trust)), false)
+}
+
+/// Fetches a trust policy that is authenticated by its fingerprint, not by the connection: any certificate is taken.
+/// Use it for nothing else.
+pub async fn fetch_to_compare_by_fingerprint(url: &str) -> Result<Vec<u8>, FetchError> {
+    let http = client(Arc::new(pinned::AnyCertificate), true);
+    let response = get(&http, url).await?;
+    body(url, response).await
+}
+
+/// GET with status 200.
+pub(crate) async fn get(http: &reqwest::Client, url: &str) -> Result<Response, FetchError> {
+    let response = http.get(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
+    match response.status() {
+        StatusCode::OK => Ok(response),
+        status => Err(FetchError::Status { url: url.to_owned(), status }),
+    }
+}
+
+/// The whole body, at most [`MAX_ANSWER_BYTES`].
+pub(crate) async fn body(url: &str, mut response: Response) -> Result<Vec<u8>, FetchError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| FetchError::from_reqwest(url, &error))? {
+        if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(FetchError::TooLarge { url: url.to_owned() });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+fn client(verifier: Arc<dyn ServerCertVerifier>, https_only: bool) -> reqwest::Client {
+    let mut tls = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3 suites")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A ticket would skip the certificate, and with it the revocation that came since.
+    tls.resumption = rustls::client::Resumption::disabled();
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(https_only)
+        // ACME and log answers never redirect; a redirect would lead past the address the policy names.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_DEADLINE)
+        .timeout(REQUEST_DEADLINE)
+        .user_agent(concat!("inperson/", env!("CARGO_PKG_VERSION")))
+        .no_proxy();
+    match proxy() {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    }
+    .build()
+    .expect("a configuration made of constants")
+}
+
+/// The proxy of the environment, but never for this computer itself.
+fn proxy() -> Option<Proxy> {
+    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let proxy = variable(["https_proxy", "HTTPS_PROXY"]).or_else(|| variable(["all_proxy", "ALL_PROXY"]))?;
+    let except = variable(["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    let except = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1,{except}"));
+    Some(Proxy::all(proxy).ok()?.no_proxy(except))
+}
+
+/// The reason why rustls refused the peer's certificate, if that is what happened.
+fn certificate_error(error: &reqwest::Error) -> Option<String> {
+    chain(error).find_map(|cause| match tls_error(cause)? {
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => Some(innermost(&other.0)),
+        rustls::Error::InvalidCertificate(reason) => Some(reason.to_string()),
+        rustls::Error::NoCertificatesPresented => Some("no certificate was shown".to_owned()),
+        _ => None,
+    })
+}
+
+/// An `io::Error` hides the error inside it from `source()`: look into it.
+fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let inside = |error: &'a std::io::Error| -> Option<&'a rustls::Error> { error.get_ref()?.downcast_ref() };
+    cause.downcast_ref().or_else(|| cause.downcast_ref().and_then(inside))
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

@@ -1,1 +1,193 @@
-//! How far each log was followed, and the labels seen in it.
+//! How far each log was followed, and the labels seen on the way.
+//!
+//! One log is followed once, however many identifiers are watched in it: [`Logbook::follow`] audits the log from a
+//! durable cursor and appends the first eight bytes of every label to an index. The index is kept because a label can
+//! become interesting later: a dishonest authority could log an entry today under a label of a week to come, whose
+//! proof no owner holds yet, and use it when that week has begun. With the index such an entry is found all the same.
+//!
+//! ```text
+//! logs/<SHA-256 of the origin>/cursor.json   what was audited; replaced atomically after the index is on disk
+//! logs/<SHA-256 of the origin>/labels        eight bytes an entry; zeros for what is no certificate
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tlog_proof::{Entry, LogPolicy};
+use transparency_log::client::Source;
+use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Progress};
+
+use crate::{Home, HomeError, files};
+
+/// Bytes of a label that are kept for each entry: enough that a chance hit is rare, and a hit is checked anyway.
+const PREFIX: usize = 8;
+
+/// Why a log could not be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The person's folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The audit failed: the log cannot be reached, or is not what it promised to be.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+}
+
+/// One log's cursor and index.
+#[derive(Debug, Clone)]
+pub struct Logbook {
+    folder: PathBuf,
+    origin: String,
+}
+
+/// From where a log is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// From where the last audit ended.
+    Cursor,
+    /// From the first entry, once more; the result must still agree with the cursor.
+    Start,
+}
+
+impl Logbook {
+    /// The book of the log called `origin`.
+    pub fn open(home: &Home, origin: &str) -> Self {
+        let folder = home.folder().join("logs").join(hex::encode(Sha256::digest(origin)));
+        Self { folder, origin: origin.to_owned() }
+    }
+
+    /// How far the log was followed; `None` if never.
+    pub fn cursor(&self) -> Result<Option<Cursor>, HomeError> {
+        let path = self.folder.join("cursor.json");
+        let Some(text) = files::read_text(&path)? else { return Ok(None) };
+        let corrupt = |found: String| HomeError::Corrupt { path: path.clone(), expected: format!("the cursor of the log {}", self.origin), found };
+        let cursor: Cursor = serde_json::from_str(&text).map_err(|error| corrupt(error.to_string()))?;
+        if cursor.origin() != self.origin {
+            return Err(corrupt(format!("one of the log {}", cursor.origin())));
+        }
+        Ok(Some(cursor))
+    }
+
+    /// Follows the log to its newest checkpoint, verifying everything. Nothing is kept of an audit that fails, so that
+    /// the next one begins at the same place and no gap is ever skipped.
+    pub async fn follow(
+        &self,
+        source: &impl Source,
+        policy: &LogPolicy,
+        from: From,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<AuditReport, FollowError> {
+        files::create_private_folder(&self.folder)?;
+        let _lock = files::lock(&self.folder)?;
+        let mut known = self.cursor()?;
+        if known.as_ref().is_some_and(|cursor| self.indexed() < cursor.size()) {
+            // The index was lost: it is made again, but what the cursor promised still has to hold.
+            tracing::warn!(origin = self.origin, "the index of labels is shorter than what was audited; starting over");
+            self.again(source, policy, known.take(), progress).await
+        } else if from == From::Start {
+            self.again(source, policy, known.take(), progress).await
+        } else {
+            let path = self.folder.join("labels");
+            let report = self.run(source, policy, known, &path, progress).await?;
+            self.store(&report.cursor)?;
+            Ok(report)
+        }
+    }
+
+    /// Every entry whose label may begin with one of `prefixes` (sorted), by its index.
+    pub fn candidates(&self, prefixes: &[[u8; PREFIX]]) -> Result<Vec<u64>, HomeError> {
+        let path = self.folder.join("labels");
+        let read_error = |source| HomeError::Read { path: path.clone(), source };
+        let Some(cursor) = self.cursor()? else { return Ok(Vec::new()) };
+        let mut reader = BufReader::with_capacity(1 << 16, File::open(&path).map_err(read_error)?);
+        let mut found = Vec::new();
+        let mut prefix = [0; PREFIX];
+        for index in 0..cursor.size() {
+            reader.read_exact(&mut prefix).map_err(read_error)?;
+            if prefixes.binary_search(&prefix).is_ok() {
+                found.push(index);
+            }
+        }
+        Ok(found)
+    }
+
+    /// From the first entry into a new index, which takes the old one's place only when all of it was verified.
+    async fn again(
+        &self,
+        source: &impl Source,
+        policy: &LogPolicy,
+        known: Option<Cursor>,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<AuditReport, FollowError> {
+        let path = self.folder.join("labels.new");
+        let report = self.run(source, policy, None, &path, progress).await?;
+        if let Some(known) = known {
+            // The log must be an extension of what was seen before, not merely consistent in itself.
+            monitor::audit(source, policy, Some(known), |_| {}, |_, _| {}).await?;
+        }
+        fs::rename(&path, self.folder.join("labels")).map_err(|source| HomeError::Write { path, source })?;
+        self.store(&report.cursor)?;
+        Ok(report)
+    }
+
+    async fn run(
+        &self,
+        source: &impl Source,
+        policy: &LogPolicy,
+        cursor: Option<Cursor>,
+        path: &Path,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<AuditReport, FollowError> {
+        let kept = cursor.as_ref().map_or(0, Cursor::size);
+        let write_error = |source| HomeError::Write { path: path.to_owned(), source };
+        let mut index = BufWriter::new(open_index(path, kept).map_err(write_error)?);
+        let mut failed: Option<io::Error> = None;
+        let report = monitor::audit(source, policy, cursor, progress, |_, entry| {
+            if failed.is_none() {
+                failed = index.write_all(&prefix(entry)).err();
+            }
+        })
+        .await?;
+        if let Some(source) = failed {
+            return Err(write_error(source).into());
+        }
+        let file = index.into_inner().map_err(|error| write_error(error.into_error()))?;
+        file.sync_all().map_err(write_error)?;
+        Ok(report)
+    }
+
+    fn store(&self, cursor: &Cursor) -> Result<(), HomeError> {
+        let text = serde_json::to_string(cursor).expect("a cursor is plain numbers and text");
+        files::write_atomic(&self.folder.join("cursor.json"), text.as_bytes())
+    }
+
+    /// How many entries the index holds.
+    fn indexed(&self) -> u64 {
+        fs::metadata(self.folder.join("labels")).map_or(0, |metadata| metadata.len() / PREFIX as u64)
+    }
+}
+
+/// What the index keeps of an entry.
+fn prefix(entry: &Entry) -> [u8; PREFIX] {
+    match entry {
+        Entry::Certificate { label, .. } => label_prefix(label),
+        _ => [0; PREFIX],
+    }
+}
+
+/// What the index keeps of a label.
+pub(crate) fn label_prefix(label: &[u8; 32]) -> [u8; PREFIX] {
+    *label.first_chunk().expect("a label has 32 bytes")
+}
+
+/// Opens the index for appending after its first `kept` entries; what an interrupted audit left behind them is cut.
+fn open_index(path: &Path, kept: u64) -> io::Result<File> {
+    use io::Seek;
+    let mut file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_len(kept * PREFIX as u64)?;
+    file.seek(io::SeekFrom::End(0))?;
+    Ok(file)
+}

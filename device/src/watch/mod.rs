@@ -1,1 +1,222 @@
-//! The owner's watch.
+//! The owner's watch: every certificate that was ever logged in her name, and whether she knows it.
+//!
+//! 1. Whoever has proven control of an identifier gets the VRF proofs of its labels from the authority. Each proof is
+//!    verified, so that a wrong label cannot hide anything; a missing one makes the watch *blind*, never clean.
+//! 2. The log is followed to its newest checkpoint, every tile verified ([`crate::logbook`]), and searched for the
+//!    labels here, on this device: the log does not learn who watches.
+//! 3. Every entry found must be opened by the authority: TBSCertificate and opening that give the commitment in the
+//!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
+
+mod labels;
+mod opened;
+mod scan;
+mod state;
+
+use std::sync::Arc;
+
+use identity::trust::Trust;
+use identity::{Identifier, UnixTime};
+use tlog_proof::LogPolicy;
+use transparency_log::monitor::{AuditReport, Progress};
+
+pub use opened::OpenedCertificate;
+pub use state::confirm_key;
+pub(crate) use state::remember_own_key;
+
+use crate::acme::{AcmeClient, AcmeError};
+use crate::enrolment::{ChooseError, choose_authority};
+use crate::https::{FetchError, https_client};
+use crate::logbook::{FollowError, From, Logbook};
+use crate::{Device, Home, HomeError};
+
+/// What a watch found.
+#[derive(Debug)]
+pub enum WatchReport {
+    /// The log holds exactly what the owner knows of.
+    Clean(Seen),
+    /// The log holds something she does not know, or lacks what she has.
+    Alarm(Seen, Vec<Alarm>),
+    /// The watch could not see; nothing is known.
+    Blind(Blindness),
+}
+
+/// What a watch that could see has seen.
+#[derive(Debug)]
+pub struct Seen {
+    /// Whose certificates.
+    pub identifier: Identifier,
+    /// The authority asked.
+    pub authority: String,
+    /// The audit of the log.
+    pub audit: AuditReport,
+    /// The first and the last period whose labels were searched, as the times at which they begin and end.
+    pub covered: (UnixTime, UnixTime),
+    /// The certificates of the owner that the log holds.
+    pub certificates: Vec<OpenedCertificate>,
+}
+
+/// Why a watch could not see.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Blindness {
+    /// The authority did not give the proofs.
+    #[error("the authority refused the proofs of the labels: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// A label that could matter is not covered.
+    #[error("the authority gave no proof for {missing} of {expected} labels that could matter, the first of them period {period}, slot {slot}")]
+    Missing {
+        /// How many are missing.
+        missing: usize,
+        /// How many could matter.
+        expected: usize,
+        /// Period of the first.
+        period: u32,
+        /// Slot of the first.
+        slot: u8,
+    },
+    /// A proof does not verify.
+    #[error("the authority gave a proof that does not verify, for period {period}, slot {slot}: {reason}")]
+    BadProof {
+        /// Its period.
+        period: u32,
+        /// Its slot.
+        slot: u8,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The proofs are for another log than the trust policy's.
+    #[error("the authority gave proofs for another log: expected {expected}, found {found}")]
+    OtherLog {
+        /// Origin in the trust policy.
+        expected: String,
+        /// Origin in the answer.
+        found: String,
+    },
+}
+
+/// Something in the log that the owner does not know, or that should be there and is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// A certificate in her name for a key that is not hers.
+    UnknownKey(OpenedCertificate),
+    /// An entry under one of her labels that the authority did not open.
+    NotOpened {
+        /// Where it stands.
+        index: u64,
+        /// What the authority said instead, or what was wrong with it.
+        reason: String,
+    },
+    /// Two entries under one label, which an honest authority never makes.
+    Duplicate {
+        /// Where they stand.
+        indexes: Vec<u64>,
+    },
+    /// The certificate of this device is not where it says it stands.
+    OwnMissing {
+        /// Where it says it stands.
+        index: u64,
+        /// What was found there.
+        found: String,
+    },
+}
+
+/// Why a watch could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The person's folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The authority of the device is no longer pinned.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
+    /// The authority cannot be reached, or does not speak the protocol.
+    #[error(transparent)]
+    Acme(AcmeError),
+    /// The log cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The log cannot be read at one place.
+    #[error("the log's entry {index} cannot be read: {reason}")]
+    Read {
+        /// Where.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The trust policy does not say enough about the log.
+    #[error("the trust policy of {authority} is not complete: {reason}")]
+    Policy {
+        /// The authority.
+        authority: String,
+        /// What is missing.
+        reason: String,
+    },
+}
+
+impl WatchError {
+    /// Whether nobody answered, as opposed to a wrong answer.
+    pub fn unreachable(&self) -> bool {
+        matches!(self, Self::Acme(AcmeError::Fetch(FetchError::Unreachable { .. })))
+    }
+}
+
+/// Looks once: fetches proofs, follows the log, opens every entry found.
+pub async fn watch_once(home: &Home, device: &Device, now: UnixTime, progress: impl FnMut(Progress) + Send) -> Result<WatchReport, WatchError> {
+    let policies = home.trust_policies()?;
+    let choice = choose_authority(&policies, &device.identifier, Some(&device.enrolment.authority))?;
+    let (policy, authority) = policies
+        .iter()
+        .flat_map(|policy| policy.authorities().iter().map(move |authority| (policy, authority)))
+        .find(|(policy, authority)| authority.name == choice.authority && policy.fingerprint().to_string() == choice.policy)
+        .expect("the choice was made from these policies");
+    let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
+    let log_policy = policy.log_policy().map_err(|error| incomplete(error.to_string()))?;
+    let trust = Arc::new(home.trust_at(now)?);
+
+    // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
+    let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await {
+        Ok(client) => client,
+        Err(error) => return refused(error),
+    };
+    let mut answer = match client.watch(device.identifier.as_str()).await {
+        Ok(answer) => answer,
+        Err(error) => return refused(error),
+    };
+    let span = labels::Span::that_matters(authority, now).map_err(incomplete)?;
+    let fresh = match labels::verify(authority, &device.identifier, &answer, span) {
+        Ok(labels) => labels,
+        Err(blind) => return Ok(WatchReport::Blind(blind)),
+    };
+    let mut state = state::State::read(home, &device.identifier)?;
+    state.add_labels(&fresh);
+    state.write(home)?;
+
+    let source = log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?;
+    let book = Logbook::open(home, &authority.log);
+    let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
+    let found = scan::find(&book, &source, &log_policy, &state, device).await?;
+    if found.newer_than(&answer) {
+        // Somebody, perhaps another device of hers, enrolled between the two looks: ask once more before the alarm.
+        answer = client.watch(device.identifier.as_str()).await.map_err(WatchError::Acme)?;
+    }
+    let (certificates, alarms) = opened::judge(&device.identifier, &found, &answer, &state);
+    let seen = Seen { identifier: device.identifier.clone(), authority: choice.authority, audit, covered: span.times(), certificates };
+    Ok(if alarms.is_empty() { WatchReport::Clean(seen) } else { WatchReport::Alarm(seen, alarms) })
+}
+
+/// A refusal makes the watch blind; anything else is a failure to be reported as such.
+fn refused(error: AcmeError) -> Result<WatchReport, WatchError> {
+    match error {
+        AcmeError::Refused { problem, .. } => Ok(WatchReport::Blind(Blindness::Refused { reason: problem.to_string() })),
+        other => Err(WatchError::Acme(other)),
+    }
+}
+
+/// Where the log called `origin` is served according to the policy, over HTTPS verified by the policy.
+pub fn log_source(policy: &LogPolicy, origin: &str, trust: &Arc<Trust>) -> Result<transparency_log::client::HttpSource, String> {
+    let log = policy.logs.iter().find(|log| log.vkey.name() == origin).ok_or_else(|| format!("no key of the log {origin}"))?;
+    let url = log.url.as_ref().ok_or_else(|| format!("no address of the log {origin}"))?;
+    Ok(transparency_log::client::HttpSource::new(https_client(trust.clone()), url))
+}

@@ -1,0 +1,162 @@
+//! `certtool audit`: an authority's whole log, checked to the last hash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use device::logbook::{From, Logbook};
+use device::watch::log_source;
+use identity::UnixTime;
+use identity::trust::TrustPolicy;
+use serde::Serialize;
+use transparency_log::monitor::AuditReport;
+
+use crate::clock;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::{progress, text};
+
+/// Check an authority's whole log.
+///
+/// Downloads what was added since the last audit, recomputes the root from every entry, checks the log's signature, the
+/// witnesses' cosignatures and that nothing seen before was changed. Goes on where the last audit stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  certtool audit\n  certtool audit --from-start --json")]
+pub(crate) struct Audit {
+    /// Only this authority's log
+    #[arg(long, value_name = "NAME")]
+    authority: Option<String>,
+    /// Check every entry again from the first
+    #[arg(long)]
+    from_start: bool,
+}
+
+impl Audit {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let policies = context.home.trust_policies()?;
+        if policies.is_empty() {
+            return Err(device::enrolment::ChooseError::NoPolicy.into());
+        }
+        let wanted = |name: &str| self.authority.as_deref().is_none_or(|authority| authority == name);
+        let logs: Vec<_> = policies
+            .iter()
+            .flat_map(|policy| policy.authorities.iter().map(move |authority| (policy, authority)))
+            .filter(|(_, authority)| wanted(&authority.name))
+            .collect();
+        if logs.is_empty() {
+            return Err(Failure::failed("no pinned authority of that name", "certtool trust list shows them."));
+        }
+        let mut exit = Exit::Ok;
+        for (policy, authority) in logs {
+            let audited = self.audit(context, policy, &authority.name, &authority.log).await?;
+            if !audited.duplicates.is_empty() {
+                exit = Exit::Refused;
+            }
+            context.output.report(&audited);
+        }
+        Ok(exit)
+    }
+
+    async fn audit(&self, context: &Context, policy: &TrustPolicy, authority: &str, origin: &str) -> Result<Audited, Failure> {
+        let incomplete = |reason: String| Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.");
+        let log_policy = policy.log_policy();
+        let trust = Arc::new(context.home.trust()?);
+        let source = log_source(log_policy, origin, &trust).map_err(incomplete)?;
+        let book = Logbook::open(&context.home, origin);
+        let before = book.cursor()?.map_or(0, |cursor| cursor.size());
+        let from = if self.from_start { From::Start } else { From::Cursor };
+        let bar = progress::audit_bar(&context.output);
+        let started = Instant::now();
+        let report = book.follow(&source, log_policy, from, |progress| progress::advance(&bar, &progress)).await;
+        bar.finish_and_clear();
+        Ok(Audited::new(authority, policy, &report?, if self.from_start { 0 } else { before }, started.elapsed()))
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Audited {
+    authority: String,
+    log: String,
+    size: u64,
+    root: String,
+    /// Entries checked now.
+    checked: u64,
+    entries_per_second: f64,
+    kinds: BTreeMap<String, u64>,
+    cosigned_by: Vec<Witnessed>,
+    witnessed_only_by_operator: bool,
+    duplicates: Vec<String>,
+    #[serde(skip)]
+    took: Duration,
+}
+
+/// One witness's cosignature on the newest checkpoint.
+#[derive(Debug, Serialize)]
+struct Witnessed {
+    name: String,
+    at: String,
+    by_operator: bool,
+    #[serde(skip)]
+    when: UnixTime,
+}
+
+impl Audited {
+    fn new(authority: &str, policy: &TrustPolicy, report: &AuditReport, before: u64, took: Duration) -> Self {
+        let cosigned_by: Vec<_> = report
+            .cosigned_by
+            .iter()
+            .map(|cosigned| {
+                let when = UnixTime::since_unix_epoch(Duration::from_secs(cosigned.time));
+                let by_operator = policy.operator_witnesses.contains(&cosigned.name);
+                Witnessed { name: cosigned.name.clone(), at: text::rfc3339(when), by_operator, when }
+            })
+            .collect();
+        let checked = report.size.saturating_sub(before);
+        Self {
+            authority: authority.to_owned(),
+            log: report.origin.clone(),
+            size: report.size,
+            root: report.root.to_string(),
+            checked,
+            entries_per_second: checked as f64 / took.as_secs_f64().max(1e-6),
+            kinds: kinds(report),
+            witnessed_only_by_operator: cosigned_by.iter().all(|witness| witness.by_operator),
+            cosigned_by,
+            duplicates: report.duplicates.iter().map(|duplicate| format!("{duplicate:?}")).collect(),
+            took,
+        }
+    }
+}
+
+fn kinds(report: &AuditReport) -> BTreeMap<String, u64> {
+    report.counts.iter().map(|(kind, count)| (kind.to_string(), *count)).collect()
+}
+
+impl Report for Audited {
+    fn page(&self, page: &mut Page) {
+        page.heading(&format!("{} (log {})", self.authority, self.log));
+        page.field("size", text::count(self.size, "entry", "entries"));
+        let kinds: Vec<_> = self.kinds.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
+        if !kinds.is_empty() {
+            page.field("of these", kinds.join(", "));
+        }
+        page.field("root", &self.root);
+        let millis = self.took.as_millis();
+        page.field("checked now", format!("{} in {millis} ms ({:.0}/s)", text::count(self.checked, "entry", "entries"), self.entries_per_second));
+        for witness in &self.cosigned_by {
+            page.field("cosigned by", format!("{}, {}", witness.name, text::relative(witness.when, clock::now())));
+        }
+        if self.witnessed_only_by_operator {
+            page.warning("  witnessed only by the CA's operator");
+        }
+        if self.duplicates.is_empty() {
+            page.good("The log keeps its promise: same history, right root, signed and cosigned.");
+        } else {
+            for duplicate in &self.duplicates {
+                page.bad(&format!("A label stands twice in the log, which an honest authority never does: {duplicate}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `certtool enroll`: a certificate for one's address on this device.
+
+use clap::Args;
+use device::enrolment::{self, EnrolRequest, Enrolled};
+use identity::Identifier;
+use identity::verify::VerifiedPerson;
+use serde::Serialize;
+
+use crate::clock;
+use crate::context::{Context, identifier};
+use crate::conversation::Person;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::text;
+
+/// Get a certificate for your address on this device.
+///
+/// Makes a key here (it never leaves this device), asks the authority that may certify the address, and proves that the
+/// address is yours: a code is sent there and typed in here. An enrolment that was interrupted goes on where it stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool enroll alice@example.org\n  \
+    certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
+    echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org")]
+pub(crate) struct Enroll {
+    /// Your e-mail address or phone number, in any spelling
+    #[arg(value_name = "ID", value_parser = identifier)]
+    identifier: Identifier,
+    /// Which authority, if more than one of those pinned may certify you
+    #[arg(long, value_name = "NAME")]
+    authority: Option<String>,
+    /// The code that was sent; without it, it is read from the terminal or from standard input
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// Make a new key and certificate even if there is a valid one
+    #[arg(long)]
+    new: bool,
+}
+
+impl Enroll {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let request = EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
+        let mut person = Person::new(&context.output, self.code);
+        let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
+        let (new, person) = match &enrolled {
+            Enrolled::Already(_, person) => (false, person),
+            Enrolled::New(_, person) => (true, person),
+        };
+        context.output.report(&Certificate::new(person, if new { "enrolled" } else { "already enrolled" }));
+        Ok(Exit::Ok)
+    }
+}
+
+/// A certificate that one has now.
+#[derive(Debug, Serialize)]
+pub(crate) struct Certificate {
+    done: &'static str,
+    identifier: String,
+    authority: String,
+    serial: String,
+    device_key: String,
+    not_before: String,
+    not_after: String,
+    log: String,
+    index: u64,
+    witnesses: Vec<String>,
+    witnessed_only_by_operator: bool,
+    #[serde(skip)]
+    until: String,
+}
+
+impl Certificate {
+    pub(crate) fn new(person: &VerifiedPerson, done: &'static str) -> Self {
+        Self {
+            done,
+            identifier: person.identifier().to_string(),
+            authority: person.authority().to_owned(),
+            serial: person.serial().to_owned(),
+            device_key: hex::encode(person.device_key()),
+            not_before: text::rfc3339(person.not_before()),
+            not_after: text::rfc3339(person.not_after()),
+            log: person.log_origin().to_owned(),
+            index: person.index(),
+            witnesses: person.witnesses().map(str::to_owned).collect(),
+            witnessed_only_by_operator: person.witnessed_only_by_operator(),
+            until: format!("{} ({})", text::time(person.not_after()), text::relative(person.not_after(), clock::now())),
+        }
+    }
+}
+
+impl Report for Certificate {
+    fn page(&self, page: &mut Page) {
+        let mut done = self.done.to_owned();
+        done[..1].make_ascii_uppercase();
+        page.good(&format!("{done}: {}", self.identifier));
+        page.field("certified by", &self.authority);
+        page.field("valid until", &self.until);
+        page.field("logged", format!("entry {} of {}", self.index, self.log));
+        if self.done.starts_with("already") {
+            page.line("There is nothing to do; --new makes another key and certificate.");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `certtool inspect`: what a certificate says, in plain words, and whether it holds.
+
+use clap::Args;
+use identity::certificate::{Certificate, SubjectName};
+use identity::profile::{Profile, SubjectKind};
+use identity::transparency::TransparencyExtension;
+use identity::verify::{Revocation, VerifiedPerson, VerifyError, verify_person};
+use serde::Serialize;
+
+use super::verify::refusal;
+use crate::clock;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::{subject, text};
+
+/// Show what a certificate says, in plain words, and whether it holds.
+///
+/// Reads any certificate, also one that is refused: the verdict stands at the end, and the exit code is 3 then. No
+/// connection is made.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  certtool inspect\n  certtool inspect alice@example.org\n  certtool inspect bob.pem --json")]
+pub(crate) struct Inspect {
+    /// A certificate in PEM or DER, or an address you enrolled; not needed if you enrolled one
+    #[arg(value_name = "FILE|ID")]
+    what: Option<String>,
+}
+
+impl Inspect {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let subject = subject::find(context, self.what.as_deref())?;
+        let now = clock::now();
+        let leaf = subject.chain.first().expect("a subject has at least one certificate");
+        let leaf = Certificate::parse(leaf).map_err(|error| {
+            Failure::failed(format!("{}: {error}", subject.name), "Check that the file holds a certificate for a person.")
+        })?;
+        let verdict = verify_person(&subject.chain, &context.home.trust_at(now)?, now);
+        let exit = if verdict.is_ok() { Exit::Ok } else { Exit::Refused };
+        let remedy = verdict.as_ref().err().map(|error| refusal(error.clone(), &subject, now, false).remedy);
+        context.output.report(&Inspection::new(&leaf, verdict.as_ref(), remedy));
+        Ok(exit)
+    }
+}
+
+/// `good, as of …`, `REVOKED`, or `unknown …`.
+pub(crate) fn revocation(revocation: &Revocation) -> String {
+    match revocation {
+        Revocation::Good { as_of } => format!("not revoked, as of {}", text::time(*as_of)),
+        Revocation::Revoked => "REVOKED".to_owned(),
+        Revocation::Unknown => "unknown: no list of its authority is here".to_owned(),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Inspection {
+    names: Vec<String>,
+    issuer: String,
+    authority: Option<String>,
+    serial: String,
+    device_key: String,
+    profile: String,
+    not_before: String,
+    not_after: String,
+    log: Option<Logged>,
+    revocation: Option<String>,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Refusal>,
+    #[serde(skip)]
+    valid: String,
+    #[serde(skip)]
+    remedy: String,
+}
+
+/// How it stands in the log.
+#[derive(Debug, Serialize)]
+struct Logged {
+    origin: String,
+    index: u64,
+    tree_size: u64,
+    period: u32,
+    slot: u8,
+    at: Option<String>,
+    witnesses: Vec<String>,
+    witnessed_only_by_operator: Option<bool>,
+    #[serde(skip)]
+    at_in_words: String,
+}
+
+/// Why it does not hold.
+#[derive(Debug, Serialize)]
+struct Refusal {
+    rule: &'static str,
+    message: String,
+}
+
+impl Inspection {
+    fn new(leaf: &Certificate, verdict: Result<&VerifiedPerson, &VerifyError>, remedy: Option<String>) -> Self {
+        let tbs = leaf.tbs();
+        let person = verdict.ok();
+        let now = clock::now();
+        let log = tbs.transparency().ok().flatten().map(|extension| Logged::new(&extension, person));
+        Self {
+            names: tbs.subject_names().iter().map(name).collect(),
+            issuer: tbs.issuer().to_string(),
+            authority: person.map(|person| person.authority().to_owned()),
+            serial: tbs.serial_hex(),
+            device_key: hex::encode(tbs.spki().subject_public_key.raw_bytes()),
+            profile: profile(leaf),
+            not_before: text::rfc3339(tbs.not_before()),
+            not_after: text::rfc3339(tbs.not_after()),
+            log,
+            revocation: person.map(|person| revocation(&person.revocation())),
+            verified: person.is_some(),
+            refusal: verdict.err().map(|error| Refusal { rule: error.rule.id(), message: error.to_string() }),
+            valid: format!(
+                "{} – {} ({} {})",
+                text::time(tbs.not_before()),
+                text::time(tbs.not_after()),
+                if tbs.not_after().as_secs() >= now.as_secs() { "ends" } else { "ended" },
+                text::relative(tbs.not_after(), now),
+            ),
+            remedy: remedy.unwrap_or_default(),
+        }
+    }
+}
+
+impl Logged {
+    fn new(extension: &TransparencyExtension, person: Option<&VerifiedPerson>) -> Self {
+        let claimed = || extension.cosignatures.iter().map(|cosignature| cosignature.name.clone()).collect();
+        Self {
+            origin: extension.origin.clone(),
+            index: extension.index,
+            tree_size: extension.tree_size,
+            period: extension.period,
+            slot: extension.slot,
+            at: person.map(|person| text::rfc3339(person.logged())),
+            witnesses: person.map_or_else(claimed, |person| person.witnesses().map(str::to_owned).collect()),
+            witnessed_only_by_operator: person.map(VerifiedPerson::witnessed_only_by_operator),
+            at_in_words: person.map(|person| text::time(person.logged())).unwrap_or_default(),
+        }
+    }
+}
+
+impl Report for Inspection {
+    fn page(&self, page: &mut Page) {
+        page.heading(&self.names.join(", "));
+        page.field("certified by", self.authority.as_deref().unwrap_or(&self.issuer));
+        page.field("for", &self.profile);
+        let key = hex::decode(&self.device_key).unwrap_or_default();
+        page.field("device key", text::short_key(&key));
+        page.field("valid", &self.valid);
+        page.field("serial", &self.serial);
+        match &self.log {
+            Some(log) => {
+                let at = if log.at_in_words.is_empty() { String::new() } else { format!(", {}", log.at_in_words) };
+                page.field("logged", format!("entry {} of {}{at}", log.index, log.origin));
+                page.field("witnessed by", log.witnesses.join(", "));
+                if log.witnessed_only_by_operator == Some(true) {
+                    page.field("", "witnessed only by the CA's operator");
+                }
+            }
+            None => page.field("logged", "no proof that it stands in a log"),
+        }
+        if let Some(revocation) = &self.revocation {
+            page.field("revocation", revocation);
+        }
+        match &self.refusal {
+            None => page.good("Verified: every rule holds."),
+            Some(refusal) => {
+                page.bad(&format!("Refused by {}", refusal.message));
+                page.line(&self.remedy);
+            }
+        }
+    }
+}
+
+/// A name as people know it.
+fn name(name: &SubjectName) -> String {
+    match name {
+        SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text) | SubjectName::Dns(text) => text.clone(),
+        _ => "(a name of another kind)".to_owned(),
+    }
+}
+
+/// What the certificate is for, by its policy.
+fn profile(leaf: &Certificate) -> String {
+    let policies = leaf.tbs().policies();
+    let known = Profile::all().into_iter().find(|profile| policies == [profile.policy()]);
+    match known {
+        Some(profile) => {
+            let what = match profile.subject() {
+                SubjectKind::Email => "a person's device, known by an e-mail address",
+                SubjectKind::Phone => "a person's device, known by a phone number",
+                SubjectKind::Dns => "a service, known by its DNS name",
+            };
+            format!("{what} (profile {})", profile.name())
+        }
+        None if policies.is_empty() => "nothing stated".to_owned(),
+        None => {
+            let policies: Vec<_> = policies.iter().map(ToString::to_string).collect();
+            format!("another purpose (policy {})", policies.join(", "))
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! One module for each command: its options, what it does, and its report in both forms.
+
+pub(crate) mod audit;
+pub(crate) mod enroll;
+pub(crate) mod inspect;
+pub(crate) mod renew;
+pub(crate) mod status;
+pub(crate) mod trust;
+pub(crate) mod verify;
+pub(crate) mod watch;
+
+use crate::cli::Command;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Runs one command.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Trust(command) => command.run(context).await,
+        Command::Enroll(command) => command.run(context).await,
+        Command::Renew(command) => command.run(context).await,
+        Command::Inspect(command) => command.run(context),
+        Command::Verify(command) => command.run(context),
+        Command::Audit(command) => command.run(context).await,
+        Command::Watch(command) => command.run(context).await,
+        Command::Status(command) => command.run(context),
+    }
+}

@@ -1,0 +1,158 @@
+//! `certtool status`: what one has, what ends when, and what to do.
+
+use clap::Args;
+use device::Device;
+use device::logbook::Logbook;
+use identity::UnixTime;
+use identity::trust::Trust;
+use identity::verify::verify_person;
+use serde::Serialize;
+
+use super::trust::Summary;
+use crate::clock;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::text;
+
+/// Show what you have, what ends when, and what to do.
+///
+/// Looks at this device only; no connection is made.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  certtool status\n  certtool status --json")]
+pub(crate) struct Status {}
+
+impl Status {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let now = clock::now();
+        let policies = context.home.trust_policies()?;
+        let trust = context.home.trust_at(now)?;
+        let devices = context.home.devices()?;
+        let mut logs = Vec::new();
+        for authority in policies.iter().flat_map(|policy| &policy.authorities) {
+            let cursor = Logbook::open(&context.home, &authority.log).cursor()?;
+            logs.push(Log { origin: authority.log.clone(), audited: cursor.map(|cursor| cursor.size()) });
+        }
+        let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
+        let advice = advice(policies.is_empty(), &devices);
+        let home = context.home.folder().display().to_string();
+        context.output.report(&Found { home, policies: policies.iter().map(Summary::new).collect(), devices, logs, advice });
+        Ok(Exit::Ok)
+    }
+}
+
+fn advice(nothing_pinned: bool, devices: &[DeviceStatus]) -> Vec<String> {
+    let mut advice: Vec<_> = devices.iter().filter_map(|device| device.advice.clone()).collect();
+    if nothing_pinned {
+        advice.push("Pin a trust policy: certtool trust add URL --fingerprint HEX".to_owned());
+    } else if devices.is_empty() {
+        advice.push("Get a certificate: certtool enroll you@example.org".to_owned());
+    }
+    advice
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    home: String,
+    policies: Vec<Summary>,
+    devices: Vec<DeviceStatus>,
+    logs: Vec<Log>,
+    advice: Vec<String>,
+}
+
+/// How far a log was audited.
+#[derive(Debug, Serialize)]
+struct Log {
+    origin: String,
+    audited: Option<u64>,
+}
+
+/// One device's certificate.
+#[derive(Debug, Serialize)]
+struct DeviceStatus {
+    identifier: String,
+    authority: String,
+    device_key: String,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renew_from: Option<String>,
+    #[serde(skip)]
+    in_words: String,
+    #[serde(skip)]
+    advice: Option<String>,
+}
+
+impl DeviceStatus {
+    fn new(device: &Device, trust: &Trust, now: UnixTime) -> Self {
+        let mut status = Self {
+            identifier: device.identifier.to_string(),
+            authority: device.enrolment.authority.clone(),
+            device_key: hex::encode(device.key.public_key()),
+            verified: false,
+            refusal: None,
+            not_after: None,
+            renew_from: None,
+            in_words: String::new(),
+            advice: None,
+        };
+        match verify_person(&device.chain, trust, now) {
+            Ok(person) => {
+                let (from, until) = (person.not_before().as_secs(), person.not_after().as_secs());
+                let due = UnixTime::since_unix_epoch(std::time::Duration::from_secs(from + (until - from) / 2));
+                status.verified = true;
+                status.not_after = Some(text::rfc3339(person.not_after()));
+                status.renew_from = Some(text::rfc3339(due));
+                status.in_words =
+                    format!("valid, ends {}, renewal due {}", text::relative(person.not_after(), now), text::relative(due, now));
+                if due.as_secs() <= now.as_secs() {
+                    status.advice = Some(format!("Renew: certtool renew {}", device.identifier));
+                }
+            }
+            Err(error) => {
+                status.in_words = format!("refused by {error}");
+                status.refusal = Some(error.to_string());
+                status.advice = Some(match error.rule {
+                    identity::rules::Rule::ChainExpired => format!("Renew: certtool renew {}", device.identifier),
+                    _ => format!("Look closer: certtool inspect {}", device.identifier),
+                });
+            }
+        }
+        status
+    }
+}
+
+impl Report for Found {
+    fn page(&self, page: &mut Page) {
+        page.heading("Certificates");
+        for device in &self.devices {
+            page.line(format!("  {}: {}", device.identifier, device.in_words));
+        }
+        if self.devices.is_empty() {
+            page.line("  none");
+        }
+        page.heading("Trust");
+        for policy in &self.policies {
+            page.line(format!("  {}", policy.line()));
+        }
+        if self.policies.is_empty() {
+            page.line("  none");
+        }
+        for log in &self.logs {
+            let audited = match log.audited {
+                Some(size) => format!("audited up to {}", text::count(size, "entry", "entries")),
+                None => "not audited yet".to_owned(),
+            };
+            page.line(format!("  log {}: {audited}", log.origin));
+        }
+        if !self.advice.is_empty() {
+            page.heading("To do");
+            for advice in &self.advice {
+                page.line(format!("  {advice}"));
+            }
+        }
+    }
+}

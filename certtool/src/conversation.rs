@@ -1,0 +1,72 @@
+//! Talking with the person during an enrolment: what happens, and the code that is asked for.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use device::enrolment::{Conversation, Step, Typed};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::output::Output;
+use crate::text;
+
+/// No line that could hold a code is longer.
+const MAX_LINE: u64 = 1024;
+
+/// The person at the terminal, or a program at the other end of a pipe.
+#[derive(Debug)]
+pub(crate) struct Person<'a> {
+    output: &'a Output,
+    /// The code given on the command line; used once.
+    code: Option<String>,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn new(output: &'a Output, code: Option<String>) -> Self {
+        Self { output, code }
+    }
+}
+
+impl Conversation for Person<'_> {
+    fn step(&mut self, step: Step) {
+        let text = match step {
+            Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
+            Step::Resuming => "Going on with the order from before".to_owned(),
+            Step::CodeSent { to } => format!("A code was sent to {to}"),
+            Step::CodeWrong { tries_left } => match tries_left {
+                Some(left) => format!("That is not the code; {} left", text::count(left.into(), "try", "tries")),
+                None => "That is not the code".to_owned(),
+            },
+            Step::Proven => "The address is proven to be yours".to_owned(),
+            Step::Issuing => "Waiting for the log and the signature".to_owned(),
+            Step::Verifying => "Verifying what came".to_owned(),
+        };
+        self.output.step(&text);
+    }
+
+    fn code(&mut self) -> BoxFuture<'_, Typed> {
+        if let Some(code) = self.code.take() {
+            return async { Typed::Code(code) }.boxed();
+        }
+        let prompt = io::stdin().is_terminal();
+        // Reading a line blocks: done beside, so that nothing else stands still.
+        let line = tokio::task::spawn_blocking(move || read_line(prompt));
+        async move { line.await.unwrap_or(Typed::Nothing) }.boxed()
+    }
+}
+
+/// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another mail.
+fn read_line(prompt: bool) -> Typed {
+    loop {
+        if prompt {
+            eprint!("Code (empty line: send another): ");
+            let _ = io::stderr().flush();
+        }
+        let mut line = String::new();
+        match io::stdin().lock().take(MAX_LINE).read_line(&mut line) {
+            Ok(0) | Err(_) => return Typed::Nothing,
+            Ok(_) if !line.trim().is_empty() => return Typed::Code(line.trim().to_owned()),
+            Ok(_) if prompt => return Typed::SendAgain,
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What went wrong, in two sentences: what happened, and what to try. And the exit code that says it to programs.
+
+use std::process::ExitCode;
+
+use device::acme::AcmeError;
+use device::enrolment::{ChooseError, EnrolError};
+use device::https::FetchError;
+use device::logbook::FollowError;
+use device::watch::WatchError;
+use device::{HomeError, KeyError};
+use identity::rules::Rule;
+use identity::verify::VerifyError;
+
+use crate::clock;
+
+/// How a command ends, as its exit code tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done; what was checked is good.
+    Ok = 0,
+    /// Something failed.
+    Failed = 1,
+    /// Verification refused, or the watch raised an alarm.
+    Refused = 3,
+    /// Somebody could not be reached.
+    Unreachable = 4,
+    /// The watch could not see.
+    Blind = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended without what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    /// What happened: one sentence without a full stop.
+    pub(crate) what: String,
+    /// What to try: whole sentences, or nothing.
+    pub(crate) remedy: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), remedy: remedy.into() }
+    }
+
+    pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, what, remedy)
+    }
+
+    /// The operating system refused something no command can do without.
+    pub(crate) fn system(error: std::io::Error) -> Self {
+        Self::failed(format!("the system refused: {error}"), "Free some memory or file handles and try again.")
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let remedy = match &error {
+            HomeError::NoFolder => "Set HOME, or say where with --home DIR or INPERSON_HOME.".to_owned(),
+            HomeError::NotWritable { .. } => "Choose a folder you may write to with --home DIR or INPERSON_HOME.".to_owned(),
+            HomeError::Write { .. } => "Check the free space there and try again; what was there before is unchanged.".to_owned(),
+            HomeError::Read { .. } => "Check who owns the file and its permissions.".to_owned(),
+            HomeError::TooLarge { .. } | HomeError::Corrupt { .. } => {
+                "Move the file away and make it anew: trust add for a policy, enroll for a device.".to_owned()
+            }
+            HomeError::Permissions { path, .. } => {
+                format!("If nobody else had it: chmod 600 {}. Otherwise enroll with --new.", path.display())
+            }
+            HomeError::NoDevice { identifier, .. } => format!("Get one: certtool enroll {identifier}"),
+            HomeError::Fingerprint { .. } => {
+                "Compare the fingerprint with the operator by phone or in person; do not trust this policy until both agree.".to_owned()
+            }
+            HomeError::Policy(_) => "Check the address: a homeserver serves its policy at /policy.".to_owned(),
+        };
+        let exit = if matches!(error, HomeError::Fingerprint { .. }) { Exit::Refused } else { Exit::Failed };
+        Self::new(exit, error.to_string(), remedy)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let what = error.to_string();
+        match error {
+            FetchError::Unreachable { .. } => Self::new(
+                Exit::Unreachable,
+                what,
+                "Check that this computer is online and that the address and port are right; if the server is yours, that homeserver is running.",
+            ),
+            FetchError::Untrusted { reason, .. } => {
+                let remedy = "Somebody may be in between, or the server was set up anew: ask its operator. The pinned policy is shown by certtool trust show.";
+                let clock = if is_about_time(&reason) { format!(" {}", clock::says()) } else { String::new() };
+                Self::new(Exit::Refused, what, format!("{remedy}{clock}"))
+            }
+            FetchError::Status { .. } => Self::failed(what, "Check the address with the operator."),
+            FetchError::TooLarge { .. } => Self::failed(what, "This is not the server it should be: check the address."),
+            FetchError::BadUrl { .. } => Self::failed(what, "Write the whole address, for instance https://chat.example.org:8443/policy."),
+        }
+    }
+}
+
+impl From<AcmeError> for Failure {
+    fn from(error: AcmeError) -> Self {
+        match error {
+            AcmeError::Fetch(error) => error.into(),
+            AcmeError::Refused { ref problem, .. } if problem.is("rateLimited") => {
+                Self::failed(error.to_string(), "Wait a while, then run the command again: it goes on where it stopped.")
+            }
+            AcmeError::Refused { .. } => {
+                Self::failed(error.to_string(), "If the reason is not yours to mend, ask the authority's operator.")
+            }
+            AcmeError::Protocol { .. } => {
+                Self::failed(error.to_string(), "Ask the operator whether this is the authority's address and which version it runs.")
+            }
+        }
+    }
+}
+
+impl From<ChooseError> for Failure {
+    fn from(error: ChooseError) -> Self {
+        let remedy = match &error {
+            ChooseError::NoPolicy => "Pin one first: certtool trust add URL --fingerprint HEX (the operator tells you both).",
+            ChooseError::NotPermitted { .. } => "Pin the policy of an authority for this address, or check the spelling.",
+            ChooseError::NoSuch { .. } => "certtool trust list shows the names.",
+            ChooseError::Several { .. } => "Say which one with --authority NAME.",
+        };
+        Self::failed(error.to_string(), remedy)
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::failed(error.to_string(), "Try again; if it stays so, this system cannot make keys.")
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        let remedy = match error.rule {
+            Rule::ChainNotYetValid | Rule::ChainExpired => clock::says(),
+            Rule::ChainPath => "Pin the policy of its authority first, if you trust it: certtool trust add.".to_owned(),
+            _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
+        };
+        Self::new(Exit::Refused, error.to_string(), remedy)
+    }
+}
+
+impl From<EnrolError> for Failure {
+    fn from(error: EnrolError) -> Self {
+        let what = error.to_string();
+        match error {
+            EnrolError::Home(error) => error.into(),
+            EnrolError::Key(error) => error.into(),
+            EnrolError::Choose(error) => error.into(),
+            EnrolError::Acme(error) => error.into(),
+            EnrolError::Refused(error) => {
+                let inner = Self::from(error);
+                Self { what, ..inner }
+            }
+            EnrolError::Mismatch { .. } | EnrolError::NoCertificate { .. } => {
+                Self::new(Exit::Refused, what, "It was not stored. Tell the authority's operator.")
+            }
+            EnrolError::NoCode => {
+                Self::failed(what, "Run the command again with the code from the mail: it goes on where it stopped.")
+            }
+            EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new code will be sent."),
+            EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
+            EnrolError::Slow { .. } => Self::failed(what, "Run the command again in a minute: it goes on where it stopped."),
+            EnrolError::NoChallenge { .. } => Self::failed(what, "A newer certtool may know the authority's way."),
+        }
+    }
+}
+
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Home(error) => error.into(),
+            FollowError::Audit(error) if error.is_unreachable() => Self::new(
+                Exit::Unreachable,
+                error.to_string(),
+                "Check that this computer is online and try again: the audit goes on where it stopped.",
+            ),
+            FollowError::Audit(error) => Self::new(
+                Exit::Refused,
+                format!("the log does not keep its promise: {error}"),
+                "Keep this message and tell others who use the log; do not enrol there until it is explained.",
+            ),
+        }
+    }
+}
+
+impl From<WatchError> for Failure {
+    fn from(error: WatchError) -> Self {
+        let what = error.to_string();
+        match error {
+            WatchError::Home(error) => error.into(),
+            WatchError::Choose(error) => error.into(),
+            WatchError::Acme(error) => error.into(),
+            WatchError::Follow(error) => error.into(),
+            WatchError::Read { .. } => Self::new(Exit::Refused, what, "Try again; if it stays so, the log withholds an entry: tell others."),
+            WatchError::Policy { .. } => Self::failed(what, "Ask the operator for a complete policy."),
+        }
+    }
+}
+
+/// Whether a refusal is one a wrong clock would explain.
+fn is_about_time(reason: &str) -> bool {
+    [Rule::ChainNotYetValid, Rule::ChainExpired].iter().any(|rule| reason.contains(rule.id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_as_documented() {
+        let documented = include_str!("../../docs/certtool.md");
+        for (exit, number) in [(Exit::Ok, 0), (Exit::Failed, 1), (Exit::Refused, 3), (Exit::Unreachable, 4), (Exit::Blind, 5)] {
+            assert_eq!(exit as u8, number);
+            assert!(documented.contains(&format!("| {number} |")), "exit code {number} is not in docs/certtool.md");
+        }
+    }
+
+    #[test]
+    fn nobody_there_is_not_the_same_as_somebody_else() {
+        let url = "https://localhost:1/policy".to_owned();
+        let unreachable = Failure::from(FetchError::Unreachable { url: url.clone(), reason: "connection refused".into() });
+        assert_eq!(unreachable.exit, Exit::Unreachable);
+        assert!(unreachable.what.contains(&url));
+        let untrusted = Failure::from(FetchError::Untrusted { url, reason: "CHAIN-07: expected …, found …".into() });
+        assert_eq!(untrusted.exit, Exit::Refused);
+        assert!(untrusted.remedy.contains("clock"), "{}", untrusted.remedy);
+    }
+}

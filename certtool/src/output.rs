@@ -1,0 +1,153 @@
+//! The one place that prints: for people, or one JSON object for programs.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::Failure;
+
+/// What a command found, in both forms.
+pub(crate) trait Report: Serialize {
+    /// The form for people.
+    fn page(&self, page: &mut Page);
+}
+
+/// Prints reports, failures and steps as the options want it.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+        Self { json, quiet, verbose }
+    }
+
+    /// Whether details are wanted.
+    pub(crate) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Whether progress may be shown: on a terminal that a person looks at.
+    pub(crate) fn progress(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Prints what was found, on standard output.
+    pub(crate) fn report(&self, report: &impl Report) {
+        if self.json {
+            let text = serde_json::to_string(report).expect("reports are plain structures");
+            print(&mut io::stdout(), &format!("{text}\n"));
+        } else {
+            let mut page = Page::new(colours(&io::stdout()));
+            report.page(&mut page);
+            print(&mut io::stdout(), &page.text);
+        }
+    }
+
+    /// Prints what went wrong and what to try: on standard error, or as JSON on standard output.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let Failure { exit, what, remedy } = failure;
+        if self.json {
+            let error = json!({ "error": { "what": what, "try": remedy, "exit": *exit as u8 } });
+            print(&mut io::stdout(), &format!("{error}\n"));
+            return;
+        }
+        let mut page = Page::new(colours(&io::stderr()));
+        let red = page.paint(RED, "error:");
+        page.line(format!("{red} {what}"));
+        if !remedy.is_empty() {
+            let bold = page.paint(BOLD, "try:");
+            page.line(format!("{bold}   {remedy}"));
+        }
+        print(&mut io::stderr(), &page.text);
+    }
+
+    /// Tells a step on the way, on standard error; not to programs and not if quiet.
+    pub(crate) fn step(&self, text: &str) {
+        if !self.quiet && !self.json {
+            print(&mut io::stderr(), &format!("{text}\n"));
+        }
+    }
+}
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Text for people: lines, and label–value pairs in two columns.
+#[derive(Debug)]
+pub(crate) struct Page {
+    text: String,
+    colours: bool,
+}
+
+/// Width of the column of labels.
+const LABELS: usize = 14;
+
+impl Page {
+    fn new(colours: bool) -> Self {
+        Self { text: String::new(), colours }
+    }
+
+    /// One line.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) {
+        self.text.push_str(text.as_ref());
+        self.text.push('\n');
+    }
+
+    /// A heading, after an empty line unless it is the first.
+    pub(crate) fn heading(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let text = self.paint(BOLD, text);
+        self.line(text);
+    }
+
+    /// A label and its value.
+    pub(crate) fn field(&mut self, label: &str, value: impl std::fmt::Display) {
+        let label = self.paint(DIM, &format!("{label:LABELS$}"));
+        writeln!(self.text, "  {label}{value}").expect("writing to a string does not fail");
+    }
+
+    /// Something good.
+    pub(crate) fn good(&mut self, text: &str) {
+        let text = self.paint(GREEN, text);
+        self.line(text);
+    }
+
+    /// Something to look at.
+    pub(crate) fn warning(&mut self, text: &str) {
+        let text = self.paint(YELLOW, text);
+        self.line(text);
+    }
+
+    /// Something bad.
+    pub(crate) fn bad(&mut self, text: &str) {
+        let text = self.paint(RED, text);
+        self.line(text);
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+/// Colours only on a terminal, and not where <https://no-color.org> forbids them.
+fn colours(stream: &impl IsTerminal) -> bool {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !forbidden && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A reader that went away (`certtool … | head`) is no failure of ours.
+fn print(stream: &mut impl io::Write, text: &str) {
+    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}

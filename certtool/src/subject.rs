@@ -1,0 +1,91 @@
+//! What a command is about: a certificate file, or the device of a person.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use device::{MAX_FILE_BYTES, chain_from_pem};
+use identity::Identifier;
+use rustls_pki_types::CertificateDer;
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// A chain to look at and where it came from.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// A path or an identifier.
+    pub(crate) name: String,
+    /// Leaf first; never empty.
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+}
+
+/// Reads the chain of `what`: a file in PEM or DER if there is one of that name, else the device enrolled for that
+/// address. Without a name: the only device there is.
+pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Failure> {
+    let Some(what) = what else { return only_device(context) };
+    let path = Path::new(what);
+    if path.exists() {
+        return Ok(Subject { name: what.to_owned(), chain: chain_of_file(path)? });
+    }
+    match Identifier::parse(what) {
+        Ok(identifier) => {
+            let device = context.home.device(&identifier)?;
+            Ok(Subject { name: identifier.to_string(), chain: device.chain })
+        }
+        Err(error) => Err(Failure::failed(
+            format!("{what:?} is neither a file nor an address: {error}"),
+            "Give the path of a certificate in PEM or DER, or an address you enrolled.",
+        )),
+    }
+}
+
+/// The only device, or a failure that says which there are.
+pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
+    let mut devices = context.home.devices()?;
+    match (devices.pop(), devices.is_empty()) {
+        (Some(device), true) => Ok(Subject { name: device.identifier.to_string(), chain: device.chain }),
+        (None, _) => Err(nobody()),
+        (Some(last), false) => {
+            let names: Vec<_> = devices.iter().chain([&last]).map(|device| device.identifier.to_string()).collect();
+            Err(Failure::failed(format!("there is more than one certificate here: {}", names.join(", ")), "Say which one."))
+        }
+    }
+}
+
+/// Nobody is enrolled here.
+pub(crate) fn nobody() -> Failure {
+    Failure::failed("nobody is enrolled here yet", "Get a certificate: certtool enroll you@example.org")
+}
+
+/// The whole file, at most 1 MiB.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::failed(format!("{} cannot be read: {error}", path.display()), "Check the path and its permissions.")
+    };
+    let mut bytes = Vec::new();
+    let limit = MAX_FILE_BYTES as u64;
+    File::open(path).map_err(cannot)?.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::failed(
+            format!("{} is larger than 1 MiB, which no certificate or policy is", path.display()),
+            "Check that it is the right file.",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn chain_of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let bytes = read_file(path)?;
+    // A SEQUENCE tag begins every certificate in DER; PEM begins with text.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![CertificateDer::from(bytes)]);
+    }
+    chain_from_pem(&bytes).map_err(|found| {
+        Failure::new(
+            Exit::Failed,
+            format!("{}: expected a certificate in PEM or DER, found {found}", path.display()),
+            "A PEM file has a line -----BEGIN CERTIFICATE-----.",
+        )
+    })
+}

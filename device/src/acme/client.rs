@@ -1,0 +1,223 @@
+//! Sends requests and reads answers.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::jws::{self, Payload, Sender};
+use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, Order, Problem, WatchAnswer};
+use crate::https::{self, FetchError};
+use crate::keys::AccountKey;
+
+/// How often a request is repeated whose nonce the server refused (RFC 8555 section 6.5).
+const NONCE_TRIES: usize = 5;
+
+/// Why a request did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum AcmeError {
+    /// No answer, or none that may be trusted.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The authority refused, and said why.
+    #[error("the authority at {url} refused: {problem}")]
+    Refused {
+        /// What was asked.
+        url: String,
+        /// Its HTTP status.
+        status: StatusCode,
+        /// Its reason.
+        problem: Problem,
+    },
+    /// The answer is not what the protocol wants.
+    #[error("{url} does not speak ACME as expected: expected {expected}, found {found}")]
+    Protocol {
+        /// What was asked.
+        url: String,
+        /// What should have come.
+        expected: &'static str,
+        /// What came.
+        found: String,
+    },
+}
+
+impl AcmeError {
+    /// The authority's reason, if it gave one.
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Refused { problem, .. } => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to one authority as one account.
+#[derive(Debug)]
+pub struct AcmeClient {
+    http: reqwest::Client,
+    directory_url: String,
+    directory: Directory,
+    key: AccountKey,
+    account: Option<String>,
+    nonce: Option<String>,
+}
+
+/// An answer: its `Location`, how long to wait before asking again, and its body.
+struct Answer {
+    url: String,
+    location: Option<String>,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl AcmeClient {
+    /// Fetches the directory object and finds or makes the account of `key`.
+    pub async fn connect(http: reqwest::Client, directory_url: &str, key: AccountKey) -> Result<Self, AcmeError> {
+        let response = https::get(&http, directory_url).await?;
+        let body = https::body(directory_url, response).await?;
+        let directory = parse(directory_url, "a directory object", &body)?;
+        let mut client =
+            Self { http, directory_url: directory_url.to_owned(), directory, key, account: None, nonce: None };
+        client.new_account().await?;
+        Ok(client)
+    }
+
+    /// URL of the account.
+    pub fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or_default()
+    }
+
+    /// RFC 8555 section 7.3: an account that the key already has is returned, so this can be repeated at will.
+    async fn new_account(&mut self) -> Result<(), AcmeError> {
+        let url = self.directory.new_account.clone();
+        let answer = self.post(&url, Payload::Json(&json!({ "termsOfServiceAgreed": true }))).await?;
+        self.account = Some(answer.location(&url)?);
+        Ok(())
+    }
+
+    /// Orders a certificate of the given profile; gives the order's URL.
+    pub async fn new_order(&mut self, identifier: &AcmeIdentifier, profile: &str) -> Result<(String, Order), AcmeError> {
+        let url = self.directory.new_order.clone();
+        let payload = json!({ "identifiers": [identifier], "profile": profile });
+        let answer = self.post(&url, Payload::Json(&payload)).await?;
+        Ok((answer.location(&url)?, answer.json("an order")?))
+    }
+
+    /// Reads an order, and how long to wait before reading it again.
+    pub async fn order(&mut self, url: &str) -> Result<(Order, Option<Duration>), AcmeError> {
+        let answer = self.post(url, Payload::Nothing).await?;
+        Ok((answer.json("an order")?, answer.retry_after))
+    }
+
+    /// Reads an authorisation.
+    pub async fn authorization(&mut self, url: &str) -> Result<Authorization, AcmeError> {
+        self.post(url, Payload::Nothing).await?.json("an authorisation")
+    }
+
+    /// Answers a challenge with `payload`.
+    pub async fn challenge(&mut self, url: &str, payload: &Value) -> Result<Challenge, AcmeError> {
+        self.post(url, Payload::Json(payload)).await?.json("a challenge")
+    }
+
+    /// Hands in the certificate request (PKCS#10 DER).
+    pub async fn finalize(&mut self, url: &str, csr: &[u8]) -> Result<Order, AcmeError> {
+        use base64::Engine;
+        let csr = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(csr);
+        self.post(url, Payload::Json(&json!({ "csr": csr }))).await?.json("an order")
+    }
+
+    /// Fetches a certificate chain in PEM. Nothing about it is verified here.
+    pub async fn certificate(&mut self, url: &str) -> Result<Vec<u8>, AcmeError> {
+        Ok(self.post(url, Payload::Nothing).await?.body)
+    }
+
+    /// Asks for the proofs of the identifier's labels and the entries under them.
+    pub async fn watch(&mut self, identifier: &str) -> Result<WatchAnswer, AcmeError> {
+        let url = self.directory.inperson_watch.clone().or_else(|| self.directory.meta.inperson_watch.clone());
+        let url = url.ok_or_else(|| AcmeError::Protocol {
+            url: self.directory_url.clone(),
+            expected: "a directory object with inpersonWatch",
+            found: "none".to_owned(),
+        })?;
+        self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?.json("the answer to a watch")
+    }
+
+    async fn post(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {
+        let mut tries = 1;
+        loop {
+            match self.post_once(url, payload).await {
+                Err(error) if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn post_once(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {
+        let nonce = match self.nonce.take() {
+            Some(nonce) => nonce,
+            None => self.fetch_nonce().await?,
+        };
+        let sender = match &self.account {
+            Some(account) => Sender::Account(account),
+            None => Sender::Key,
+        };
+        let body = jws::sign(&self.key, sender, &nonce, url, payload);
+        let request = self.http.post(url).header(CONTENT_TYPE, "application/jose+json").body(body);
+        let response = request.send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
+        // RFC 8555 section 6.5: every answer, also a refusal, brings the next nonce.
+        self.nonce = replay_nonce(&response);
+        read(url, response).await
+    }
+
+    async fn fetch_nonce(&self) -> Result<String, AcmeError> {
+        let url = &self.directory.new_nonce;
+        let response = self.http.head(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
+        replay_nonce(&response).ok_or_else(|| AcmeError::Protocol {
+            url: url.clone(),
+            expected: "a Replay-Nonce header",
+            found: format!("none, with status {}", response.status()),
+        })
+    }
+}
+
+impl Answer {
+    fn location(&self, url: &str) -> Result<String, AcmeError> {
+        self.location.clone().ok_or_else(|| AcmeError::Protocol {
+            url: url.to_owned(),
+            expected: "a Location header",
+            found: "none".to_owned(),
+        })
+    }
+
+    fn json<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, AcmeError> {
+        parse(&self.url, expected, &self.body)
+    }
+}
+
+fn parse<T: DeserializeOwned>(url: &str, expected: &'static str, body: &[u8]) -> Result<T, AcmeError> {
+    serde_json::from_slice(body)
+        .map_err(|error| AcmeError::Protocol { url: url.to_owned(), expected, found: error.to_string() })
+}
+
+fn replay_nonce(response: &Response) -> Option<String> {
+    Some(response.headers().get("replay-nonce")?.to_str().ok()?.to_owned())
+}
+
+async fn read(url: &str, response: Response) -> Result<Answer, AcmeError> {
+    let status = response.status();
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let location = header(LOCATION).map(str::to_owned);
+    // RFC 9110 section 10.2.3: seconds, or a date, which no ACME server of ours sends and we need not follow.
+    let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let body = https::body(url, response).await?;
+    if status.is_success() {
+        return Ok(Answer { url: url.to_owned(), location, retry_after, body });
+    }
+    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+        detail: format!("HTTP status {status}"),
+        ..Problem::default()
+    });
+    Err(AcmeError::Refused { url: url.to_owned(), status, problem })
+}

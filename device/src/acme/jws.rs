@@ -1,0 +1,128 @@
+//! Signed requests (RFC 7515 flattened JSON, as RFC 8555 section 6.2 profiles it) with ES256. No I/O.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::Signature;
+use p256::ecdsa::signature::Signer;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::keys::AccountKey;
+
+/// Whom a request says it is from (RFC 8555 section 6.2: exactly one of the two).
+#[derive(Debug, Clone, Copy)]
+pub enum Sender<'a> {
+    /// The key itself: for a new account.
+    Key,
+    /// The account's URL: for everything else.
+    Account(&'a str),
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Payload<'a> {
+    /// Nothing: a POST-as-GET (RFC 8555 section 6.3).
+    Nothing,
+    /// A JSON object.
+    Json(&'a Value),
+}
+
+/// The public key as a JWK (RFC 7517, RFC 7518 section 6.2), members in the order of RFC 7638.
+pub fn jwk(key: &AccountKey) -> Value {
+    let point = key.signing_key().verifying_key().to_sec1_point(false);
+    let coordinate = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    // An uncompressed point is 04 ‖ x ‖ y with 32 octets each (SEC 1, section 2.3.3).
+    let (x, y) = point.as_bytes()[1..].split_at(32);
+    json!({ "crv": "P-256", "kty": "EC", "x": coordinate(x), "y": coordinate(y) })
+}
+
+/// The key's thumbprint (RFC 7638), base64url: what a key authorisation names.
+pub fn thumbprint(key: &AccountKey) -> String {
+    let jwk = jwk(key);
+    let member = |name: &str| jwk[name].as_str().expect("every member is text").to_owned();
+    // RFC 7638 section 3: no white space, members in lexicographic order.
+    let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, member("x"), member("y"));
+    URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
+}
+
+/// A signed request body, ready to be sent as `application/jose+json`.
+pub fn sign(key: &AccountKey, sender: Sender<'_>, nonce: &str, url: &str, payload: Payload<'_>) -> String {
+    let mut header = json!({ "alg": "ES256", "nonce": nonce, "url": url });
+    match sender {
+        Sender::Key => header["jwk"] = jwk(key),
+        Sender::Account(account) => header["kid"] = account.into(),
+    }
+    let protected = URL_SAFE_NO_PAD.encode(header.to_string());
+    let payload = match payload {
+        Payload::Nothing => String::new(),
+        Payload::Json(value) => URL_SAFE_NO_PAD.encode(value.to_string()),
+    };
+    let signature: Signature = key.signing_key().sign(format!("{protected}.{payload}").as_bytes());
+    json!({
+        "protected": protected,
+        "payload": payload,
+        "signature": URL_SAFE_NO_PAD.encode(signature.to_bytes()),
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::signature::Verifier;
+
+    use super::*;
+
+    /// RFC 7515 appendix A.3.1: the example's P-256 key.
+    fn rfc_key() -> AccountKey {
+        use p256::pkcs8::EncodePrivateKey;
+        let d = URL_SAFE_NO_PAD.decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
+        let secret = p256::SecretKey::from_slice(&d).unwrap();
+        AccountKey::from_pem(&secret.to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap()).unwrap()
+    }
+
+    fn decode(text: &Value) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(text.as_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_jwk_is_that_of_rfc_7515() {
+        let jwk = jwk(&rfc_key());
+        assert_eq!(jwk["x"], "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU");
+        assert_eq!(jwk["y"], "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
+    }
+
+    #[test]
+    fn a_thumbprint_is_the_hash_of_the_ordered_members() {
+        let text = concat!(
+            r#"{"crv":"P-256","kty":"EC","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","#,
+            r#""y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#
+        );
+        assert_eq!(thumbprint(&rfc_key()), URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
+    }
+
+    #[test]
+    fn a_request_verifies_and_names_its_url_and_nonce() {
+        let key = rfc_key();
+        let body = sign(&key, Sender::Account("https://ca/account/1"), "n1", "https://ca/new-order", Payload::Json(&json!({"a": 1})));
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let header: Value = serde_json::from_slice(&decode(&body["protected"])).unwrap();
+        assert_eq!(header["alg"], "ES256");
+        assert_eq!(header["kid"], "https://ca/account/1");
+        assert_eq!(header["nonce"], "n1");
+        assert_eq!(header["url"], "https://ca/new-order");
+        assert!(header.get("jwk").is_none(), "exactly one of jwk and kid");
+        assert_eq!(decode(&body["payload"]), br#"{"a":1}"#);
+        let signed = format!("{}.{}", body["protected"].as_str().unwrap(), body["payload"].as_str().unwrap());
+        let signature = Signature::from_slice(&decode(&body["signature"])).unwrap();
+        key.signing_key().verifying_key().verify(signed.as_bytes(), &signature).unwrap();
+    }
+
+    #[test]
+    fn a_new_account_shows_its_key_and_a_post_as_get_has_an_empty_payload() {
+        let body: Value = serde_json::from_str(&sign(&rfc_key(), Sender::Key, "n", "u", Payload::Nothing)).unwrap();
+        let header: Value = serde_json::from_slice(&decode(&body["protected"])).unwrap();
+        assert_eq!(header["jwk"], jwk(&rfc_key()));
+        assert!(header.get("kid").is_none());
+        assert_eq!(body["payload"], "");
+    }
+}

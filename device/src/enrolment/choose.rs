@@ -1,0 +1,75 @@
+//! Which authority certifies whom: the one whose trust policy permits the identifier.
+
+use identity::Identifier;
+use identity::trust::TrustPolicy;
+
+/// The authority an enrolment goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its name in the policy.
+    pub authority: String,
+    /// URL of its ACME directory object.
+    pub acme: String,
+    /// Fingerprint of the policy that lists it, 64 hex digits.
+    pub policy: String,
+}
+
+/// Why no authority could be chosen.
+#[derive(Debug, thiserror::Error)]
+pub enum ChooseError {
+    /// Nobody is trusted yet.
+    #[error("no trust policy is pinned yet")]
+    NoPolicy,
+    /// Authorities are there, but none for this person.
+    #[error("no pinned authority may certify {identifier}; pinned: {found}")]
+    NotPermitted {
+        /// For whom.
+        identifier: Identifier,
+        /// Who is there, with what they may certify.
+        found: String,
+    },
+    /// The authority named does not exist or may not certify this person.
+    #[error("expected {expected:?} to be a pinned authority that may certify {identifier}, found: {found}")]
+    NoSuch {
+        /// The name given.
+        expected: String,
+        /// For whom.
+        identifier: Identifier,
+        /// Who may.
+        found: String,
+    },
+    /// More than one could.
+    #[error("more than one authority may certify {identifier}: {found}")]
+    Several {
+        /// For whom.
+        identifier: Identifier,
+        /// Their names.
+        found: String,
+    },
+}
+
+/// The authority for `identifier`: the only one that may certify it, or the one called `name`.
+pub fn choose_authority(policies: &[TrustPolicy], identifier: &Identifier, name: Option<&str>) -> Result<Choice, ChooseError> {
+    if policies.is_empty() {
+        return Err(ChooseError::NoPolicy);
+    }
+    let all = || policies.iter().flat_map(|policy| policy.authorities().iter().map(move |authority| (policy, authority)));
+    let permitted: Vec<_> = all().filter(|(_, authority)| authority.permits(identifier).is_ok()).collect();
+    let names = |found: &[String]| if found.is_empty() { "none".to_owned() } else { found.join(", ") };
+    let permitted_names: Vec<_> = permitted.iter().map(|(_, authority)| authority.name.clone()).collect();
+    let chosen = match (name, permitted.as_slice()) {
+        (Some(name), _) => permitted.iter().find(|(_, authority)| authority.name == name).ok_or_else(|| ChooseError::NoSuch {
+            expected: name.to_owned(),
+            identifier: identifier.clone(),
+            found: names(&permitted_names),
+        })?,
+        (None, [one]) => one,
+        (None, []) => {
+            let found: Vec<_> = all().map(|(_, authority)| format!("{} for {}", authority.name, authority.domains.join(" "))).collect();
+            return Err(ChooseError::NotPermitted { identifier: identifier.clone(), found: names(&found) });
+        }
+        (None, _) => return Err(ChooseError::Several { identifier: identifier.clone(), found: names(&permitted_names) }),
+    };
+    let (policy, authority) = chosen;
+    Ok(Choice { authority: authority.name.clone(), acme: authority.acme.clone(), policy: policy.fingerprint().to_string() })
+}

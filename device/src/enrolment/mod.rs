@@ -1,0 +1,329 @@
+//! Enrolling a device and renewing its certificate.
+//!
+//! Everything is stored before it is used: the keys before the order, the order before the code is asked for. An
+//! enrolment that was interrupted anywhere goes on where it stopped when it is run again. A certificate is stored only
+//! after the verifier accepted it and it names this person, this key and this authority.
+
+mod choose;
+mod order;
+mod request;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use identity::trust::Trust;
+use identity::verify::{VerifiedPerson, VerifyError, verify_person};
+use identity::{Identifier, UnixTime};
+use rustls_pki_types::CertificateDer;
+
+pub use choose::{ChooseError, Choice, choose_authority};
+
+use crate::acme::messages::AcmeIdentifier;
+use crate::acme::{AcmeClient, AcmeError};
+use crate::home::Pending;
+use crate::https::https_client;
+use crate::{AccountKey, Device, DeviceKey, Enrolment, Home, HomeError, KeyError, revocation, watch};
+
+/// The certificate profile of a device.
+const PROFILE_EMAIL: &str = "device";
+/// The certificate profile of a device known by a phone number.
+const PROFILE_PHONE: &str = "phone-device";
+
+/// Why an enrolment or a renewal did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The person's folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No authority is there, or more than one.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
+    /// The authority could not be reached, refused, or does not speak the protocol.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
+    /// The person gave no code; the order stays open.
+    #[error("no code was given")]
+    NoCode,
+    /// The code was wrong too often or too old; a new one has to be sent.
+    #[error("the code can no longer be used: {reason}")]
+    CodeSpent {
+        /// What the authority said.
+        reason: String,
+    },
+    /// The order came to nothing.
+    #[error("the order became invalid: {reason}")]
+    Invalid {
+        /// What the authority said.
+        reason: String,
+    },
+    /// The authority offers no way to prove control that this program knows.
+    #[error("expected one of the challenges {expected}, found {found}")]
+    NoChallenge {
+        /// Kinds this program knows.
+        expected: &'static str,
+        /// Kinds the authority offered.
+        found: String,
+    },
+    /// The certificate did not come in time; the order stays open.
+    #[error("the certificate is not ready after {seconds} s; the order stays open")]
+    Slow {
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// What came is no certificate.
+    #[error("expected a certificate chain in PEM, found {found}")]
+    NoCertificate {
+        /// What came.
+        found: String,
+    },
+    /// The verifier refused the certificate.
+    #[error("the authority made a certificate that must not be accepted: {0}")]
+    Refused(#[from] VerifyError),
+    /// The certificate is for somebody or something else.
+    #[error("the authority made a certificate for another {what}: expected {expected}, found {found}")]
+    Mismatch {
+        /// Person, key or authority.
+        what: &'static str,
+        /// As ordered.
+        expected: String,
+        /// As issued.
+        found: String,
+    },
+}
+
+/// What happens during an enrolment, for a person to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The authority is being asked.
+    Asking {
+        /// Its name.
+        authority: String,
+        /// Its address.
+        url: String,
+    },
+    /// An order from before goes on.
+    Resuming,
+    /// A code was sent.
+    CodeSent {
+        /// To whom, in canonical form.
+        to: Identifier,
+    },
+    /// The code was wrong.
+    CodeWrong {
+        /// How many more times one can be typed, if the authority said so.
+        tries_left: Option<u32>,
+    },
+    /// Control is proven.
+    Proven,
+    /// The authority logs and signs.
+    Issuing,
+    /// The certificate came and is being verified.
+    Verifying,
+}
+
+/// What a person types when she is asked for a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// The code.
+    Code(String),
+    /// Send another one.
+    SendAgain,
+    /// She gives up for now.
+    Nothing,
+}
+
+/// The person on the other side of an enrolment.
+pub trait Conversation: Send {
+    /// Something happened.
+    fn step(&mut self, step: Step);
+    /// Asks for the code that was sent.
+    fn code(&mut self) -> BoxFuture<'_, Typed>;
+}
+
+/// What an enrolment is to do.
+#[derive(Debug, Clone)]
+pub struct EnrolRequest<'a> {
+    /// For whom.
+    pub identifier: &'a Identifier,
+    /// At which authority, where more than one could.
+    pub authority: Option<&'a str>,
+    /// Make a new key and certificate even if there is a valid one.
+    pub new: bool,
+}
+
+/// How an enrolment ended well.
+#[derive(Debug)]
+pub enum Enrolled {
+    /// There was a valid certificate already; nothing was done.
+    Already(Device, VerifiedPerson),
+    /// A new certificate is stored.
+    New(Device, VerifiedPerson),
+}
+
+/// Enrols this device, or goes on with an enrolment that was interrupted. An expired certificate is renewed.
+pub async fn enroll(home: &Home, request: EnrolRequest<'_>, now: fn() -> UnixTime, person: &mut dyn Conversation) -> Result<Enrolled, EnrolError> {
+    if !request.new && home.has_device(request.identifier)? {
+        let device = home.device(request.identifier)?;
+        match verify_person(&device.chain, &home.trust_at(now())?, now()) {
+            Ok(verified) => return Ok(Enrolled::Already(device, verified)),
+            Err(error) if error.rule == identity::rules::Rule::ChainExpired => {
+                let Renewed::Done(device, verified) = renew(home, device, true, now, person).await? else {
+                    unreachable!("a forced renewal is always done")
+                };
+                return Ok(Enrolled::New(device, verified));
+            }
+            // Anything else (its authority is no longer trusted, it was revoked): make a new one.
+            Err(_) => {}
+        }
+    }
+    let choice = choose_authority(&home.trust_policies()?, request.identifier, request.authority)?;
+    let mut pending = pending(home, request.identifier, &choice, now())?;
+    let trust = Arc::new(home.trust_at(now())?);
+    person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, pending.account.clone()).await?;
+    pending.enrolment.account = Some(client.account().to_owned());
+
+    let key = pending.key.clone();
+    let order = order::Job { identifier: request.identifier, profile: profile(request.identifier), key: &key };
+    let mut remember = |order: Option<&str>| {
+        pending.enrolment.pending_order = order.map(str::to_owned);
+        home.store_pending(&pending)
+    };
+    let open = home.pending(request.identifier)?.and_then(|pending| pending.enrolment.pending_order);
+    let chain = order.run(&mut client, open, &mut remember, person).await?;
+    person.step(Step::Verifying);
+    let verified = check(&chain, &trust, now(), request.identifier, &key, &choice.authority)?;
+    pending.enrolment.pending_order = None;
+    let device = home.finish_pending(pending, chain)?;
+    fetch_revocation(home, &trust, &device, now).await;
+    Ok(Enrolled::New(device, verified))
+}
+
+/// How a renewal ended well.
+#[derive(Debug)]
+pub enum Renewed {
+    /// Half of the certificate's life is still to come.
+    NotDue {
+        /// When the renewal becomes due.
+        due: UnixTime,
+        /// When the certificate ends.
+        not_after: UnixTime,
+    },
+    /// A new certificate for the same key is stored.
+    Done(Device, VerifiedPerson),
+}
+
+/// Renews a device's certificate for the same key, from half of its life on, or at once if `force`.
+///
+/// A code is asked for only if the proof of control has lapsed meanwhile.
+pub async fn renew(home: &Home, mut device: Device, force: bool, now: fn() -> UnixTime, person: &mut dyn Conversation) -> Result<Renewed, EnrolError> {
+    let (not_before, not_after) = validity(&device)?;
+    let due = not_before + (not_after.saturating_sub(not_before)) / 2;
+    if !force && now().as_secs() < due && device.enrolment.pending_order.is_none() {
+        return Ok(Renewed::NotDue { due: at(due), not_after: at(not_after) });
+    }
+    // The authority's address may have changed in a newer version of its policy.
+    let choice = choose_authority(&home.trust_policies()?, &device.identifier, Some(&device.enrolment.authority))?;
+    device.enrolment.acme.clone_from(&choice.acme);
+    let trust = Arc::new(home.trust_at(now())?);
+    person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await?;
+    device.enrolment.account = Some(client.account().to_owned());
+
+    let identifier = device.identifier.clone();
+    let key = device.key.clone();
+    let order = order::Job { identifier: &identifier, profile: profile(&identifier), key: &key };
+    let open = device.enrolment.pending_order.take();
+    let enrolment = &mut device.enrolment;
+    let mut remember = |order: Option<&str>| {
+        enrolment.pending_order = order.map(str::to_owned);
+        home.store_record(enrolment)
+    };
+    let chain = order.run(&mut client, open, &mut remember, person).await?;
+    person.step(Step::Verifying);
+    let verified = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
+    device.chain = chain;
+    device.enrolment.pending_order = None;
+    watch::remember_own_key(home, &identifier, &key, now())?;
+    home.store_renewed(&device)?;
+    fetch_revocation(home, &trust, &device, now).await;
+    Ok(Renewed::Done(device, verified))
+}
+
+/// When the leaf of a device begins and ends, in seconds since 1970. Not verified.
+fn validity(device: &Device) -> Result<(u64, u64), EnrolError> {
+    let leaf = device.chain.first().ok_or_else(|| EnrolError::NoCertificate { found: "an empty chain".to_owned() })?;
+    let leaf = identity::certificate::Certificate::parse(leaf)
+        .map_err(|error| EnrolError::NoCertificate { found: error.to_string() })?;
+    Ok((leaf.tbs().not_before().as_secs(), leaf.tbs().not_after().as_secs()))
+}
+
+/// The enrolment under way for this person at this authority, or a new one with new keys, stored.
+fn pending(home: &Home, identifier: &Identifier, choice: &Choice, now: UnixTime) -> Result<Pending, EnrolError> {
+    if let Some(pending) = home.pending(identifier)? {
+        if pending.enrolment.acme == choice.acme && pending.enrolment.authority == choice.authority {
+            return Ok(pending);
+        }
+        home.drop_pending(identifier)?;
+    }
+    let pending = Pending {
+        key: DeviceKey::generate()?,
+        account: AccountKey::generate()?,
+        enrolment: Enrolment {
+            identifier: identifier.clone(),
+            authority: choice.authority.clone(),
+            acme: choice.acme.clone(),
+            policy: choice.policy.clone(),
+            account: None,
+            pending_order: None,
+        },
+    };
+    home.store_pending(&pending)?;
+    // Before anything can be logged for it: an order that comes to nothing may leave an entry, and it is hers.
+    watch::remember_own_key(home, identifier, &pending.key, now)?;
+    Ok(pending)
+}
+
+/// Accepts a chain only if the verifier does and it is exactly what was ordered.
+fn check(
+    chain: &[CertificateDer<'static>],
+    trust: &Trust,
+    now: UnixTime,
+    identifier: &Identifier,
+    key: &DeviceKey,
+    authority: &str,
+) -> Result<VerifiedPerson, EnrolError> {
+    let verified = verify_person(chain, trust, now)?;
+    let same = |what, expected: String, found: String| {
+        if expected == found { Ok(()) } else { Err(EnrolError::Mismatch { what, expected, found }) }
+    };
+    same("person", identifier.to_string(), verified.identifier().to_string())?;
+    same("key", hex::encode(key.public_key()), hex::encode(verified.device_key()))?;
+    same("authority", authority.to_owned(), verified.authority().to_owned())?;
+    Ok(verified)
+}
+
+/// A list that cannot be had now is no reason to fail: verification will say that revocation is unknown.
+async fn fetch_revocation(home: &Home, trust: &Arc<Trust>, device: &Device, now: fn() -> UnixTime) {
+    if let Err(error) = revocation::refresh(home, trust, &device.chain, now()).await {
+        tracing::warn!(%error, "the revocation list could not be fetched");
+    }
+}
+
+fn profile(identifier: &Identifier) -> &'static str {
+    match identifier.kind() {
+        identity::IdentifierKind::Email => PROFILE_EMAIL,
+        identity::IdentifierKind::Phone => PROFILE_PHONE,
+    }
+}
+
+pub(crate) fn acme_identifier(identifier: &Identifier) -> AcmeIdentifier {
+    AcmeIdentifier::from(identifier)
+}
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+}

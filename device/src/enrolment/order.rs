@@ -1,0 +1,186 @@
+//! One ACME order, driven from wherever it stands to its certificate.
+
+use std::time::Duration;
+
+use identity::Identifier;
+use reqwest::StatusCode;
+use rustls_pki_types::CertificateDer;
+use serde_json::json;
+
+use super::{Conversation, EnrolError, Step, Typed, acme_identifier, request};
+use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
+use crate::acme::{AcmeClient, AcmeError};
+use crate::certificates::chain_from_pem;
+use crate::{DeviceKey, HomeError};
+
+/// The challenges this program can answer: a typed code.
+const KNOWN: [&str; 2] = ["email-code-00", "sms-code-00"];
+/// How long a certificate in the making is waited for.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// First pause between two looks at an order; doubled up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two looks at an order.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often a new order replaces one that had gone before anything was done with it.
+const ORDERS: usize = 2;
+
+/// What is ordered.
+pub(super) struct Job<'a> {
+    pub(super) identifier: &'a Identifier,
+    pub(super) profile: &'a str,
+    pub(super) key: &'a DeviceKey,
+}
+
+/// Stores the URL of the order that is open, or that there is none any more.
+type Remember<'a> = dyn FnMut(Option<&str>) -> Result<(), HomeError> + Send + 'a;
+
+impl Job<'_> {
+    /// Goes on with the order `open`, or makes one, and gives the certificate chain, not yet verified.
+    pub(super) async fn run(
+        &self,
+        client: &mut AcmeClient,
+        open: Option<String>,
+        remember: &mut Remember<'_>,
+        person: &mut dyn Conversation,
+    ) -> Result<Vec<CertificateDer<'static>>, EnrolError> {
+        let (mut url, mut order) = match self.resume(client, open, person).await? {
+            Some(found) => found,
+            None => self.order(client, remember).await?,
+        };
+        let mut orders = 1;
+        let mut waited = Duration::ZERO;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match order.status {
+                OrderStatus::Pending => {
+                    let spent = self.prove(client, &order, person).await;
+                    if matches!(spent, Err(EnrolError::CodeSpent { .. } | EnrolError::Invalid { .. })) {
+                        remember(None)?;
+                    }
+                    spent?;
+                    order = client.order(&url).await?.0;
+                }
+                OrderStatus::Ready => {
+                    person.step(Step::Issuing);
+                    order = client.finalize(&order.finalize, &request::csr(self.identifier, self.key)).await?;
+                }
+                OrderStatus::Processing => {
+                    if waited >= DEADLINE {
+                        return Err(EnrolError::Slow { seconds: waited.as_secs() });
+                    }
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                    let (next, retry_after) = client.order(&url).await?;
+                    order = next;
+                    pause = retry_after.unwrap_or(pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                }
+                OrderStatus::Valid => return download(client, &url, &order).await,
+                OrderStatus::Invalid => {
+                    remember(None)?;
+                    let reason = order.error.take().unwrap_or_default().to_string();
+                    if orders == ORDERS {
+                        return Err(EnrolError::Invalid { reason });
+                    }
+                    tracing::info!(%reason, "an order became invalid; making another");
+                    (url, order) = self.order(client, remember).await?;
+                    orders += 1;
+                }
+            }
+        }
+    }
+
+    async fn order(&self, client: &mut AcmeClient, remember: &mut Remember<'_>) -> Result<(String, Order), EnrolError> {
+        let (url, order) = client.new_order(&acme_identifier(self.identifier), self.profile).await?;
+        remember(Some(&url))?;
+        Ok((url, order))
+    }
+
+    /// The order from before, unless the authority has forgotten it or it has come to nothing.
+    async fn resume(
+        &self,
+        client: &mut AcmeClient,
+        open: Option<String>,
+        person: &mut dyn Conversation,
+    ) -> Result<Option<(String, Order)>, EnrolError> {
+        let Some(url) = open else { return Ok(None) };
+        match client.order(&url).await {
+            Ok((order, _)) if order.status != OrderStatus::Invalid => {
+                person.step(Step::Resuming);
+                Ok(Some((url, order)))
+            }
+            Ok(_) => Ok(None),
+            Err(AcmeError::Refused { status: StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED, .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Proves control for every authorisation of the order.
+    async fn prove(&self, client: &mut AcmeClient, order: &Order, person: &mut dyn Conversation) -> Result<(), EnrolError> {
+        for url in &order.authorizations {
+            let authorization = client.authorization(url).await?;
+            match authorization.status {
+                ProofStatus::Valid => {}
+                ProofStatus::Pending | ProofStatus::Processing => {
+                    let challenge = answerable(&authorization)?;
+                    let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| self.identifier.clone());
+                    answer(client, challenge, &canonical, person).await?;
+                }
+                other => return Err(EnrolError::Invalid { reason: format!("the proof of control is {other:?}").to_lowercase() }),
+            }
+        }
+        person.step(Step::Proven);
+        Ok(())
+    }
+}
+
+fn answerable(authorization: &Authorization) -> Result<&Challenge, EnrolError> {
+    let known = |challenge: &&Challenge| KNOWN.contains(&challenge.kind.as_str());
+    authorization.challenges.iter().find(known).ok_or_else(|| {
+        let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.kind.as_str()).collect();
+        EnrolError::NoChallenge { expected: "email-code-00, sms-code-00", found: offered.join(", ") }
+    })
+}
+
+/// Has a code sent, unless one is on its way already, and hands in what the person types until it is right.
+async fn answer(client: &mut AcmeClient, challenge: &Challenge, to: &Identifier, person: &mut dyn Conversation) -> Result<(), EnrolError> {
+    if challenge.status == ProofStatus::Pending {
+        client.challenge(&challenge.url, &json!({})).await?;
+    }
+    person.step(Step::CodeSent { to: to.clone() });
+    loop {
+        let code = match person.code().await {
+            Typed::Nothing => return Err(EnrolError::NoCode),
+            Typed::SendAgain => {
+                client.challenge(&challenge.url, &json!({})).await?;
+                person.step(Step::CodeSent { to: to.clone() });
+                continue;
+            }
+            Typed::Code(code) => code,
+        };
+        let problem = match client.challenge(&challenge.url, &json!({ "code": code })).await {
+            Ok(Challenge { status: ProofStatus::Valid, .. }) => return Ok(()),
+            Ok(Challenge { error: Some(problem), .. }) => problem,
+            Ok(other) => return Err(EnrolError::Invalid { reason: format!("the challenge is {:?}", other.status).to_lowercase() }),
+            Err(AcmeError::Refused { problem, .. }) if is_about_the_code(&problem) => problem,
+            Err(error) => return Err(error.into()),
+        };
+        if !problem.is("codeWrong") || problem.tries_left == Some(0) {
+            return Err(EnrolError::CodeSpent { reason: problem.to_string() });
+        }
+        person.step(Step::CodeWrong { tries_left: problem.tries_left });
+    }
+}
+
+fn is_about_the_code(problem: &Problem) -> bool {
+    ["codeWrong", "codeExpired", "codeExhausted"].iter().any(|name| problem.is(name))
+}
+
+async fn download(client: &mut AcmeClient, url: &str, order: &Order) -> Result<Vec<CertificateDer<'static>>, EnrolError> {
+    let certificate = order.certificate.as_ref().ok_or_else(|| AcmeError::Protocol {
+        url: url.to_owned(),
+        expected: "a valid order with the address of its certificate",
+        found: "none".to_owned(),
+    })?;
+    let pem = client.certificate(certificate).await?;
+    chain_from_pem(&pem).map_err(|found| EnrolError::NoCertificate { found })
+}

@@ -1,0 +1,155 @@
+//! Which labels could matter, and which of them the authority proved.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::certificate::Certificate;
+use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of};
+use identity::trust::Authority;
+use identity::{Identifier, UnixTime};
+
+use super::Blindness;
+use crate::acme::messages::WatchAnswer;
+
+/// How far back labels are asked for: longer than any certificate for a device lives (at most 30 days).
+const LOOK_BACK: Duration = Duration::from_secs(35 * 24 * 60 * 60);
+
+/// A label, by period and slot.
+pub(super) type Labels = BTreeMap<(u32, u8), [u8; 32]>;
+
+/// The periods, both included, in which a certificate that could still be used may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    first: u32,
+    last: u32,
+}
+
+impl Span {
+    /// From five weeks ago, or from the authority's own beginning, to the next period.
+    ///
+    /// The beginning is that of the root certificate in the pinned policy, which the authority cannot change
+    /// afterwards: it could otherwise make the span as short as it likes by claiming that its log is young.
+    pub(super) fn that_matters(authority: &Authority, now: UnixTime) -> Result<Self, String> {
+        let root = Certificate::parse(&authority.root).map_err(|error| format!("its root does not parse: {error}"))?;
+        Ok(Self::between(root.tbs().not_before(), now))
+    }
+
+    fn between(beginning: UnixTime, now: UnixTime) -> Self {
+        let back = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs().saturating_sub(LOOK_BACK.as_secs())));
+        let last = period_of(now).saturating_add(1);
+        Self { first: period_of(back).max(period_of(beginning)).min(last), last }
+    }
+
+    fn labels(self) -> impl Iterator<Item = (u32, u8)> {
+        (self.first..=self.last).flat_map(|period| (0..SLOTS).map(move |slot| (period, slot)))
+    }
+
+    /// When the first period begins and the last one ends.
+    pub(super) fn times(self) -> (UnixTime, UnixTime) {
+        let at = |period: u64| UnixTime::since_unix_epoch(Duration::from_secs(period * PERIOD.as_secs()));
+        (at(self.first.into()), at(u64::from(self.last) + 1))
+    }
+}
+
+/// Verifies every proof given and insists that all that matter were.
+pub(super) fn verify(authority: &Authority, identifier: &Identifier, answer: &WatchAnswer, span: Span) -> Result<Labels, Blindness> {
+    if answer.origin != authority.log {
+        return Err(Blindness::OtherLog { expected: authority.log.clone(), found: answer.origin.clone() });
+    }
+    verify_under(&authority.vrf_key, identifier, answer, span)
+}
+
+fn verify_under(key: &VrfPublicKey, identifier: &Identifier, answer: &WatchAnswer, span: Span) -> Result<Labels, Blindness> {
+    let wanted = |period: u32, slot: u8| slot < SLOTS && (span.first..=span.last).contains(&period);
+    let mut labels = Labels::new();
+    for given in &answer.labels {
+        let (period, slot) = (given.period, given.slot);
+        // More than what matters is not an error, but it is not worth a verification of 0.2 ms each either.
+        if !wanted(period, slot) || labels.contains_key(&(period, slot)) {
+            continue;
+        }
+        let bad = |reason: String| Blindness::BadProof { period, slot, reason };
+        let proof = URL_SAFE_NO_PAD.decode(&given.proof).map_err(|error| bad(error.to_string()))?;
+        let proof: [u8; 80] = proof.try_into().map_err(|proof: Vec<u8>| bad(format!("expected 80 bytes, found {}", proof.len())))?;
+        let input = LabelInput { origin: &answer.origin, identifier, period, slot };
+        let label = key.verify(&input, &VrfProof::from_bytes(proof)).map_err(|error| bad(error.to_string()))?;
+        labels.insert((period, slot), label);
+    }
+    let missing: Vec<_> = span.labels().filter(|label| !labels.contains_key(label)).collect();
+    match missing.first() {
+        None => Ok(labels),
+        Some(&(period, slot)) => Err(Blindness::Missing { missing: missing.len(), expected: span.labels().count(), period, slot }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::transparency::VrfSecretKey;
+
+    use super::*;
+    use crate::acme::messages::LabelProof;
+
+    const WEEK: u64 = 7 * 24 * 60 * 60;
+
+    fn at(period: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(period * WEEK + 1000))
+    }
+
+    fn alice() -> Identifier {
+        Identifier::parse("alice@example.org").unwrap()
+    }
+
+    fn answer(key: &VrfSecretKey, span: Span) -> WatchAnswer {
+        let identifier = alice();
+        let proof = |(period, slot)| {
+            let input = LabelInput { origin: "log", identifier: &identifier, period, slot };
+            LabelProof { period, slot, proof: URL_SAFE_NO_PAD.encode(key.prove(&input).as_bytes()) }
+        };
+        WatchAnswer { origin: "log".to_owned(), labels: span.labels().map(proof).collect(), entries: Vec::new() }
+    }
+
+    #[test]
+    fn the_span_reaches_five_weeks_back_but_not_before_the_authority() {
+        assert_eq!(Span::between(at(0), at(2900)), Span { first: 2895, last: 2901 });
+        assert_eq!(Span::between(at(2899), at(2900)), Span { first: 2899, last: 2901 });
+        assert_eq!(Span::between(at(9999), at(2900)), Span { first: 2901, last: 2901 }, "a root from the future");
+    }
+
+    #[test]
+    fn all_proofs_give_all_labels() {
+        let key = VrfSecretKey::from_bytes(&[1; 32]);
+        let span = Span { first: 10, last: 11 };
+        let labels = verify_under(key.public(), &alice(), &answer(&key, span), span).unwrap();
+        assert_eq!(labels.len(), 2 * usize::from(SLOTS));
+    }
+
+    #[test]
+    fn one_missing_proof_makes_the_watch_blind() {
+        let key = VrfSecretKey::from_bytes(&[1; 32]);
+        let span = Span { first: 10, last: 10 };
+        let mut answer = answer(&key, span);
+        answer.labels.remove(7);
+        let blind = verify_under(key.public(), &alice(), &answer, span).unwrap_err();
+        assert_eq!(blind, Blindness::Missing { missing: 1, expected: 32, period: 10, slot: 7 });
+    }
+
+    #[test]
+    fn a_proof_for_another_slot_makes_the_watch_blind() {
+        let key = VrfSecretKey::from_bytes(&[1; 32]);
+        let span = Span { first: 10, last: 10 };
+        let mut answer = answer(&key, span);
+        answer.labels[3].proof = answer.labels[4].proof.clone();
+        let blind = verify_under(key.public(), &alice(), &answer, span).unwrap_err();
+        assert!(matches!(blind, Blindness::BadProof { period: 10, slot: 3, .. }), "{blind}");
+    }
+
+    #[test]
+    fn proofs_under_another_key_make_the_watch_blind() {
+        let span = Span { first: 10, last: 10 };
+        let answer = answer(&VrfSecretKey::from_bytes(&[2; 32]), span);
+        let pinned = VrfSecretKey::from_bytes(&[1; 32]);
+        assert!(matches!(verify_under(pinned.public(), &alice(), &answer, span), Err(Blindness::BadProof { .. })));
+    }
+}

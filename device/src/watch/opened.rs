@@ -1,0 +1,97 @@
+//! Judges what was found: is it opened, is it hers, does she know the key?
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::certificate::{SubjectName, Tbs};
+use identity::transparency::{Opening, commitment};
+use identity::{Identifier, UnixTime};
+
+use super::Alarm;
+use super::scan::{Found, Hit};
+use super::state::State;
+use crate::acme::messages::{OpenedEntry, WatchAnswer};
+
+/// A certificate in the owner's name, as the log holds it and the authority opened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedCertificate {
+    /// Where it stands in the log.
+    pub index: u64,
+    /// Its serial number, hex.
+    pub serial: String,
+    /// The public key (the bits of its subjectPublicKey).
+    pub key: Vec<u8>,
+    /// When it begins.
+    pub not_before: UnixTime,
+    /// When it ends.
+    pub not_after: UnixTime,
+}
+
+/// Sorts what was found into the owner's certificates and alarms.
+pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer, state: &State) -> (Vec<OpenedCertificate>, Vec<Alarm>) {
+    let known = state.known_keys();
+    let mut certificates = Vec::new();
+    let mut alarms = Vec::new();
+    for hit in &found.hits {
+        match open(identifier, hit, &answer.entries) {
+            Ok(certificate) if known.contains(&hex::encode(&certificate.key)) => certificates.push(certificate),
+            Ok(certificate) => alarms.push(Alarm::UnknownKey(certificate)),
+            Err(reason) => alarms.push(Alarm::NotOpened { index: hit.index, reason }),
+        }
+    }
+    alarms.extend(duplicates(&found.hits));
+    alarms.extend(found.own_missing.clone().map(|(index, found)| Alarm::OwnMissing { index, found }));
+    (certificates, alarms)
+}
+
+/// Two entries under one label.
+fn duplicates(hits: &[Hit]) -> Vec<Alarm> {
+    let mut by_label: BTreeMap<(u32, u8), Vec<u64>> = BTreeMap::new();
+    for hit in hits {
+        by_label.entry((hit.period, hit.slot)).or_default().push(hit.index);
+    }
+    by_label.into_values().filter(|indexes| indexes.len() > 1).map(|indexes| Alarm::Duplicate { indexes }).collect()
+}
+
+/// The one of `entries` that opens `hit`: its HMAC under the opening is the commitment in the log.
+fn open(identifier: &Identifier, hit: &Hit, entries: &[OpenedEntry]) -> Result<OpenedCertificate, String> {
+    let mut reason = "the authority does not say what it is".to_owned();
+    for entry in entries.iter().filter(|entry| entry.period == hit.period && entry.slot == hit.slot) {
+        match open_with(identifier, hit, entry) {
+            Ok(certificate) => return Ok(certificate),
+            Err(found) => reason = found,
+        }
+    }
+    Err(reason)
+}
+
+/// A name as it stands in a certificate.
+fn text(name: &SubjectName) -> &str {
+    match name {
+        SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text) | SubjectName::Dns(text) => text,
+        _ => "something unreadable",
+    }
+}
+
+fn open_with(identifier: &Identifier, hit: &Hit, entry: &OpenedEntry) -> Result<OpenedCertificate, String> {
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|error| format!("what the authority says does not decode: {error}"));
+    let opening: [u8; 32] =
+        decode(&entry.opening)?.try_into().map_err(|bytes: Vec<u8>| format!("expected an opening of 32 bytes, found {}", bytes.len()))?;
+    let der = decode(&entry.tbs)?;
+    if commitment(&Opening::new(opening), &der) != hit.commitment {
+        return Err("the authority shows another certificate than the one in the log".to_owned());
+    }
+    let tbs = Tbs::decode(&der).map_err(|error| format!("the log holds something that is no certificate: {error}"))?;
+    let names: Vec<_> = tbs.subject_names().iter().map(text).collect();
+    if names != [identifier.as_str()] {
+        return Err(format!("the log holds a certificate for {} under a label of {identifier}", names.join(", ")));
+    }
+    Ok(OpenedCertificate {
+        index: hit.index,
+        serial: tbs.serial_hex(),
+        key: tbs.spki().subject_public_key.raw_bytes().to_vec(),
+        not_before: tbs.not_before(),
+        not_after: tbs.not_after(),
+    })
+}
