@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use identity::trust::Trust;
-use identity::{CertificateDer, Identifier};
+use identity::Identifier;
+use rustls::pki_types::CertificateDer;
 
 /// Where a directory is and what its certificate must say.
 #[derive(Debug, Clone, PartialEq, Eq)]

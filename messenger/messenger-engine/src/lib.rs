@@ -7,6 +7,7 @@
 
 pub mod api;
 mod config;
+pub mod core;
 mod engine;
 pub mod room;
 pub mod session;

@@ -56,6 +56,9 @@ pub enum Event {
         from: Identifier,
         /// The text, as sent: whoever shows it must make control characters harmless.
         text: String,
+        /// Whether a program wrote it, by its own word. Bots do not answer bots.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        bot: bool,
     },
     /// How far a text of one's own got.
     MessageState {
@@ -214,6 +217,26 @@ impl Event {
             Self::RoomLeft { .. } => "room_left",
             Self::RoomClosed { .. } => "room_closed",
             Self::Error { .. } => "error",
+        }
+    }
+}
+
+impl From<directory_protocol::Purpose> for Purpose {
+    fn from(purpose: directory_protocol::Purpose) -> Self {
+        match purpose {
+            directory_protocol::Purpose::Text => Self::Text,
+            directory_protocol::Purpose::Call => Self::Call,
+            directory_protocol::Purpose::Room => Self::Room,
+        }
+    }
+}
+
+impl From<Purpose> for directory_protocol::Purpose {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Text => Self::Text,
+            Purpose::Call => Self::Call,
+            Purpose::Room => Self::Room,
         }
     }
 }

@@ -4,12 +4,8 @@ use std::fmt;
 
 use identity::Identifier;
 use openmls::prelude::{Credential, CredentialType};
-use sha2::{Digest, Sha256};
 
 use crate::time::Now;
-
-/// The DER before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 section 4).
-const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A device's Ed25519 public key: it names the device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,10 +14,7 @@ pub struct DeviceKey(pub [u8; 32]);
 impl DeviceKey {
     /// SHA-256 of the key's SubjectPublicKeyInfo: how the directory names the device.
     pub fn spki_digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(ED25519_SPKI_PREFIX);
-        hash.update(self.0);
-        hash.finalize().into()
+        directory_protocol::key::spki_hash(&self.0)
     }
 }
 

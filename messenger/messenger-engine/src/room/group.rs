@@ -145,7 +145,7 @@ impl Joining {
             return Err(GroupError::rule("oneself among the members", "nobody with this device's key"));
         }
         let group = staged.into_group(&self.provider).map_err(GroupError::mls)?;
-        Ok(Group { provider: self.provider, group, room: self.room, name, members, me: self.me })
+        Ok(Group { provider: self.provider, group, name, members })
     }
 }
 
@@ -173,10 +173,8 @@ pub struct Opened {
 pub struct Group {
     provider: OpenMlsRustCrypto,
     group: MlsGroup,
-    room: RoomId,
     name: String,
     members: Vec<(LeafNodeIndex, Person)>,
-    me: DeviceKey,
 }
 
 impl Group {
@@ -190,7 +188,7 @@ impl Group {
         let group_id = GroupId::from_slice(&room.0);
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential()).map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
-        Ok(Self { provider, group, room, name: name.to_owned(), members, me: leaf.device() })
+        Ok(Self { provider, group, name: name.to_owned(), members })
     }
 
     /// The room's name.

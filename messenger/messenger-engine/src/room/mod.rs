@@ -11,5 +11,5 @@ mod settings;
 
 pub use code::{code, digest};
 pub use credential::{Credentials, DeviceKey, Person, RefusedCredential};
-pub use group::{Changed, Group, GroupError, Joining, MyLeaf, Opened};
+pub use group::{Changed, Group, GroupError, Guest, Joining, MyLeaf, Opened};
 pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE, suite_name};

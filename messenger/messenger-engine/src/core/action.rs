@@ -1,0 +1,119 @@
+//! What the core asks its driver to do.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use identity::Identifier;
+
+use crate::api::{CallId, Event, Purpose};
+use crate::room::Person;
+use crate::wire::{Channel, Close};
+
+/// Names one connection to a peer; drawn by the driver, never used twice.
+pub type SessionId = u64;
+
+/// One thing to do. The driver does them in order.
+pub enum Action {
+    /// Tell the client.
+    Emit(Event),
+    /// Connect to the directory and stay connected.
+    GoOnline,
+    /// Leave the directory.
+    GoOffline,
+    /// Ask the directory for something.
+    Ask(Ask),
+    /// Connect to an introduced peer; answer with [`super::Core::connected`] or [`super::Core::dial_failed`].
+    Dial {
+        /// The call it belongs to.
+        call: CallId,
+        /// Whom to find there.
+        expected: Introduction,
+        /// Where; at most eight.
+        candidates: Vec<SocketAddr>,
+        /// How long to wait before the first packet.
+        delay: Duration,
+    },
+    /// Let incoming connections in, or no longer.
+    Door {
+        /// Whether somebody is expected.
+        open: bool,
+    },
+    /// Put a frame on a session's channel.
+    Send {
+        /// The session.
+        session: SessionId,
+        /// The channel.
+        channel: Channel,
+        /// The frame, encoded and padded.
+        bytes: Vec<u8>,
+    },
+    /// Close a session after what was put on it has gone out.
+    Close {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        code: Close,
+    },
+    /// The engine ends.
+    End,
+}
+
+/// A request to the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Be present for these contacts; watch them. Remembered by the driver for the next connection.
+    Announce {
+        /// All contacts.
+        contacts: Vec<Identifier>,
+    },
+    /// Watch one more person.
+    Watch {
+        /// The person.
+        who: Identifier,
+    },
+    /// Watch one person less.
+    Unwatch {
+        /// The person.
+        who: Identifier,
+    },
+    /// Call somebody; a failure comes back through [`super::Core::invite_failed`].
+    Invite {
+        /// The call.
+        call: CallId,
+        /// The person.
+        callee: Identifier,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// Take a call.
+    Accept {
+        /// The call.
+        call: CallId,
+    },
+    /// Refuse a call.
+    Decline {
+        /// The call.
+        call: CallId,
+    },
+    /// Withdraw a call of one's own.
+    Cancel {
+        /// The call.
+        call: CallId,
+    },
+}
+
+/// Whom the directory introduced: person and device, both of which the peer's certificate must show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The person.
+    pub who: Identifier,
+    /// SHA-256 of the SubjectPublicKeyInfo of the device's key.
+    pub key: [u8; 32],
+}
+
+impl Introduction {
+    /// Whether a verified peer is the one introduced.
+    pub fn is(&self, person: &Person) -> bool {
+        self.who == person.identifier && self.key == person.device.spki_digest()
+    }
+}

@@ -1,0 +1,262 @@
+//! Calls: from wanting to talk to being introduced. The directory knows a call only until GO; what it is for stays here.
+//!
+//! ```text
+//! own:    Inviting ──GO──► Dialling ──connected──► (link)
+//! theirs: Asked ──accept──► Accepted ──GO──► Listening ──connected──► (link)
+//! any stage ──outcome, deadline, failure──► over; its errands are told why
+//! ```
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use directory_protocol::{Outcome, Role};
+use identity::Identifier;
+
+use super::{Action, Ask, Core, Introduction, SessionId};
+use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
+use crate::room::Person;
+use crate::time::Now;
+use crate::wire::Close;
+
+/// The directory answers an invitation within 30 s; a little more is its own failure.
+const INVITING: Duration = Duration::from_secs(35);
+/// From acceptance to GO.
+const ACCEPTED: Duration = Duration::from_secs(10);
+/// From GO to a connection.
+const CONNECTING: Duration = Duration::from_secs(12);
+/// How many calls are under way at once; a flood of knocks beyond it is not shown.
+const MAX_CALLS: usize = 256;
+
+/// What waits for a connection, in memory, while it is being made.
+pub(super) enum Errand {
+    /// A text.
+    Text {
+        /// Its id.
+        id: u64,
+        /// The text.
+        text: String,
+    },
+    /// An invitation into a room one hosts.
+    Invite {
+        /// The room.
+        room: RoomId,
+    },
+    /// A connection to a fellow member of a room.
+    Mesh,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Inviting,
+    Asked,
+    Accepted,
+    Dialling,
+    Listening,
+}
+
+pub(super) struct Call {
+    pub(super) peer: Identifier,
+    key: Option<[u8; 32]>,
+    pub(super) purpose: Purpose,
+    pub(super) stage: Stage,
+    pub(super) errands: Vec<Errand>,
+    deadline: Instant,
+}
+
+impl Core {
+    /// Runs an errand that needs a connection to `who`: joins a call that is under way or begins one.
+    pub(super) fn call_for(&mut self, who: Identifier, purpose: Purpose, errand: Errand, now: Now) {
+        if let Some(call) = self.calls.values_mut().find(|call| call.peer == who && call.stage != Stage::Asked && call.purpose == purpose) {
+            call.errands.push(errand);
+            return;
+        }
+        let id = CallId(self.random_16());
+        let call = Call { peer: who.clone(), key: None, purpose, stage: Stage::Inviting, errands: vec![errand], deadline: now.instant + INVITING };
+        self.calls.insert(id, call);
+        self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose }));
+    }
+
+    /// The directory did not take an invitation.
+    pub fn invite_failed(&mut self, call: CallId, reason: &str, now: Now) {
+        self.fail_call(call, reason, now);
+    }
+
+    pub(super) fn incoming(&mut self, id: CallId, caller: Identifier, key: [u8; 32], purpose: Purpose, now: Now) {
+        if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
+            return;
+        }
+        let crossing = self.calls.iter().find(|(_, call)| call.peer == caller && call.stage == Stage::Inviting).map(|(id, _)| *id);
+        if crossing.is_some_and(|own| own < id) {
+            // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
+            return;
+        }
+        let errands = crossing.and_then(|own| self.calls.remove(&own)).map(|call| call.errands).unwrap_or_default();
+        let contact = self.is_contact(&caller);
+        let welcome = crossing.is_some() || self.enters_without_ringing(&caller, key, purpose);
+        let stage = if welcome { Stage::Accepted } else { Stage::Asked };
+        let deadline = now.instant + if welcome { ACCEPTED } else { INVITING };
+        self.calls.insert(id, Call { peer: caller.clone(), key: Some(key), purpose, stage, errands, deadline });
+        if welcome {
+            self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
+        } else {
+            self.emit(Event::Incoming { call: id, from: caller, purpose, contact });
+        }
+    }
+
+    /// Texts and rooms of contacts (a room rings with its invitation), and fellow members of a room.
+    fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Text => self.is_contact(caller),
+            Purpose::Room => self.is_contact(caller) || self.shares_room_with(key),
+            Purpose::Call => false,
+        }
+    }
+
+    pub(super) fn accept_call(&mut self, id: CallId, now: Now) {
+        match self.calls.get_mut(&id) {
+            Some(call) if call.stage == Stage::Asked => {
+                call.stage = Stage::Accepted;
+                call.deadline = now.instant + ACCEPTED;
+                self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
+            }
+            _ => self.no_such_call("accept", id),
+        }
+    }
+
+    pub(super) fn decline_call(&mut self, id: CallId) {
+        match self.calls.get(&id) {
+            Some(call) if call.stage == Stage::Asked => {
+                self.calls.remove(&id);
+                self.actions.push_back(Action::Ask(Ask::Decline { call: id }));
+            }
+            _ => self.no_such_call("decline", id),
+        }
+    }
+
+    fn no_such_call(&mut self, about: &str, id: CallId) {
+        self.error(about, format!("expected a call that rings, found none named {id}"), "it may have ended: wait for the next incoming event");
+    }
+
+    pub(super) fn outcome(&mut self, id: CallId, outcome: Outcome, now: Now) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let who = &call.peer;
+        let reason = match outcome {
+            Outcome::Ringing => return,
+            Outcome::Declined => format!("{who} declined"),
+            Outcome::Busy => format!("{who} is busy"),
+            Outcome::NoAnswer => format!("{who} did not answer; nothing was sent and nothing is kept"),
+            Outcome::Offline => not_online(who),
+            Outcome::Cancelled => "the call was withdrawn".to_owned(),
+        };
+        self.fail_call(id, &reason, now);
+    }
+
+    pub(super) fn introduced(&mut self, id: CallId, role: Role, peer: Introduction, candidates: Vec<SocketAddr>, delay_ms: u32, now: Now) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let stage = match (call.stage, role) {
+            (Stage::Inviting, Role::Dialler) => Stage::Dialling,
+            (Stage::Accepted, Role::Listener) => Stage::Listening,
+            _ => return self.fail_call(id, "the directory introduced a call that nobody agreed to", now),
+        };
+        if call.peer != peer.who || call.key.is_some_and(|key| key != peer.key) {
+            return self.fail_call(id, "the directory introduced somebody else than announced", now);
+        }
+        call.stage = stage;
+        call.key = Some(peer.key);
+        call.deadline = now.instant + CONNECTING;
+        if stage == Stage::Listening {
+            self.actions.push_back(Action::Door { open: true });
+        } else {
+            let delay = Duration::from_millis(u64::from(delay_ms).min(5_000));
+            self.actions.push_back(Action::Dial { call: id, expected: peer, candidates, delay });
+        }
+    }
+
+    /// A connection stands, with a verified person at its other end: one we dialled for `dialled`, or one that came in.
+    ///
+    /// It becomes a session only if the directory introduced exactly this person and device; else it is closed before anything is shown or said.
+    pub fn connected(&mut self, session: SessionId, person: Person, dialled: Option<CallId>, now: Now) {
+        let stage = if dialled.is_some() { Stage::Dialling } else { Stage::Listening };
+        let call = self
+            .calls
+            .iter()
+            .find(|(id, call)| {
+                let introduced = call.key.map(|key| Introduction { who: call.peer.clone(), key });
+                call.stage == stage && dialled.is_none_or(|d| d == **id) && introduced.is_some_and(|i| i.is(&person))
+            })
+            .map(|(id, _)| *id);
+        let Some(call) = call.and_then(|id| self.calls.remove(&id)) else {
+            tracing::debug!(session, "a connection that nobody introduced is dropped");
+            self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
+            if let Some(call) = dialled {
+                self.fail_call(call, "what answered is not the introduced device", now);
+            }
+            return;
+        };
+        self.update_door();
+        self.open_link(session, person, call.purpose, now);
+        for errand in call.errands {
+            self.run_errand(session, errand, now);
+        }
+        self.link_ready(session, now);
+    }
+
+    /// No candidate of a call could be reached.
+    pub fn dial_failed(&mut self, call: CallId, reason: &str, now: Now) {
+        self.fail_call(call, reason, now);
+    }
+
+    /// Whether somebody is expected to connect.
+    pub fn expects_somebody(&self) -> bool {
+        self.calls.values().any(|call| call.stage == Stage::Listening)
+    }
+
+    pub(super) fn expire_calls(&mut self, now: Now) {
+        let expired: Vec<(CallId, Stage)> =
+            self.calls.iter().filter(|(_, call)| call.deadline <= now.instant).map(|(id, call)| (*id, call.stage)).collect();
+        for (id, stage) in expired {
+            let reason = match stage {
+                Stage::Inviting | Stage::Asked => "nobody answered",
+                Stage::Accepted => "the directory did not introduce the caller",
+                Stage::Dialling | Stage::Listening => "no direct connection could be made",
+            };
+            if stage == Stage::Inviting {
+                self.actions.push_back(Action::Ask(Ask::Cancel { call: id }));
+            }
+            self.fail_call(id, reason, now);
+        }
+    }
+
+    pub(super) fn fail_all_calls(&mut self, reason: &str, now: Now) {
+        let ids: Vec<CallId> = self.calls.keys().copied().collect();
+        for id in ids {
+            self.fail_call(id, reason, now);
+        }
+    }
+
+    fn fail_call(&mut self, id: CallId, reason: &str, now: Now) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        if call.stage == Stage::Asked {
+            self.emit(Event::IncomingEnded { call: id, reason: reason.to_owned() });
+        }
+        self.update_door();
+        for errand in call.errands {
+            match errand {
+                Errand::Text { id, .. } => self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned())),
+                Errand::Invite { room } => self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() }),
+                Errand::Mesh => self.mesh_failed(&call.peer, reason, now),
+            }
+        }
+    }
+
+    fn update_door(&mut self) {
+        if !self.expects_somebody() {
+            self.actions.push_back(Action::Door { open: false });
+        }
+    }
+}
+
+/// The reason told at once when somebody is not there.
+pub(super) fn not_online(who: &Identifier) -> String {
+    format!("{who} is not online; nothing was sent and nothing is kept")
+}

@@ -1,0 +1,299 @@
+//! Talking in a room: the mesh of links between members, and a text's way to each of them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use identity::Identifier;
+
+use super::calls::Errand;
+use super::links::Token;
+use super::rooms::{Part, Room};
+use super::{Core, SessionId};
+use crate::api::{Event, Missing, Purpose, RoomId};
+use crate::room::{DeviceKey, Group, Person};
+use crate::session::Content;
+use crate::time::Now;
+use crate::wire::RoomPlaintext;
+
+/// How long a text waits, on its sender's device, for a link to a member that is being made.
+const LINK_WAIT: Duration = Duration::from_secs(6);
+/// How long a text of an epoch to come waits for the commit that overtook it on another stream or at another member.
+const EARLY_LIFE: Duration = Duration::from_secs(2);
+/// How many such texts per room.
+const MAX_EARLY: usize = 64;
+/// How many texts of one's own are under way per room.
+const MAX_FANOUTS: usize = 1024;
+/// How often a link to a fellow member is tried.
+const MAX_TRIES: u32 = 5;
+/// The pause before the first repair of a link; the newcomer dials without it.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// Attempts to link up with one fellow member.
+pub(super) struct Attempt {
+    tries: u32,
+    next: Instant,
+    newcomer: bool,
+}
+
+/// A room text of one's own on its way to every other member.
+pub(super) struct Fanout {
+    pending: BTreeMap<DeviceKey, Pending>,
+    delivered: Vec<Identifier>,
+    missing: Vec<Missing>,
+    message: Vec<u8>,
+    deadline: Instant,
+}
+
+struct Pending {
+    who: Identifier,
+    sent: bool,
+}
+
+impl Fanout {
+    /// Whether it waits for a link to this device.
+    pub(super) fn awaits(&self, device: DeviceKey) -> bool {
+        self.pending.get(&device).is_some_and(|pending| !pending.sent)
+    }
+
+    fn miss(&mut self, device: DeviceKey, reason: &str) -> bool {
+        let Some(pending) = self.pending.remove(&device) else { return false };
+        self.missing.push(Missing { who: pending.who, reason: reason.to_owned() });
+        true
+    }
+
+    pub(super) fn give_up_all(&mut self, reason: &str) {
+        for (_, pending) in std::mem::take(&mut self.pending) {
+            let reason = if pending.sent { format!("unknown: {reason}") } else { reason.to_owned() };
+            self.missing.push(Missing { who: pending.who, reason });
+        }
+    }
+
+    pub(super) fn state(&self, room: RoomId, id: u64) -> Event {
+        Event::RoomMessageState { room, id, delivered: self.delivered.clone(), missing: self.missing.clone() }
+    }
+}
+
+/// A text that came before its epoch.
+pub(super) struct Early {
+    session: SessionId,
+    number: u64,
+    message: Vec<u8>,
+    until: Instant,
+}
+
+impl Core {
+    pub(super) fn send_room_text(&mut self, id: RoomId, text: String, text_id: Option<u64>, now: Now) {
+        if self.rooms.get(&id).and_then(Room::group).is_none() {
+            return self.no_such_room("room_send", id);
+        }
+        let Some(text_id) = self.admit_text("room_send", &id.to_string(), &text, text_id) else { return };
+        let me = self.me.person.device;
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        if room.fanouts.len() >= MAX_FANOUTS {
+            return self.error("room_send", format!("{MAX_FANOUTS} texts are already under way in this room"), "wait for their states");
+        }
+        let Some(group) = room.group_mut() else { return };
+        let message = match group.seal(&RoomPlaintext { id: text_id, text }, &self.me.leaf) {
+            Ok(message) => message,
+            Err(error) => return self.error("room_send", error.to_string(), "leave the room and enter it again"),
+        };
+        let others = group.members().filter(|person| person.device != me);
+        let pending = others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
+        room.fanouts.insert(text_id, Fanout { pending, delivered: Vec::new(), missing: Vec::new(), message, deadline: now.instant + LINK_WAIT });
+        self.push_fanout(id, text_id, now);
+        self.fanout_changed(id, text_id);
+    }
+
+    /// Sends a text to every member a link stands to.
+    fn push_fanout(&mut self, id: RoomId, text: u64, now: Now) {
+        let Some(fanout) = self.rooms.get(&id).and_then(|room| room.fanouts.get(&text)) else { return };
+        let message = fanout.message.clone();
+        let devices: Vec<DeviceKey> = fanout.pending.keys().copied().filter(|device| fanout.awaits(*device)).collect();
+        for device in devices {
+            let Some(session) = self.session_to(device) else { continue };
+            let content = Content::Room { room: id, message: message.clone() };
+            match self.put(session, content, Token::Room { room: id, id: text, device }, now) {
+                Ok(()) => {
+                    let pending = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text)).and_then(|f| f.pending.get_mut(&device));
+                    if let Some(pending) = pending {
+                        pending.sent = true;
+                    }
+                }
+                Err(reason) => self.room_text_missed(id, text, device, &reason),
+            }
+        }
+    }
+
+    pub(super) fn room_text_taken(&mut self, id: RoomId, text: u64, device: DeviceKey) {
+        let Some(fanout) = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text)) else { return };
+        if let Some(pending) = fanout.pending.remove(&device) {
+            fanout.delivered.push(pending.who);
+            self.fanout_changed(id, text);
+        }
+    }
+
+    pub(super) fn room_text_missed(&mut self, id: RoomId, text: u64, device: DeviceKey, reason: &str) {
+        let Some(fanout) = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text)) else { return };
+        if fanout.miss(device, reason) {
+            self.fanout_changed(id, text);
+        }
+    }
+
+    /// Tells the client, and forgets the text when nobody is pending.
+    fn fanout_changed(&mut self, id: RoomId, text: u64) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let Some(fanout) = room.fanouts.get(&text) else { return };
+        let state = fanout.state(id, text);
+        if fanout.pending.is_empty() {
+            room.fanouts.remove(&text);
+        }
+        self.emit(state);
+    }
+
+    pub(super) fn expire_fanouts(&mut self, id: RoomId, now: Now) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let late = room.fanouts.iter().filter(|(_, fanout)| fanout.deadline <= now.instant);
+        let missed: Vec<(u64, DeviceKey)> =
+            late.flat_map(|(text, fanout)| fanout.pending.keys().filter(|device| fanout.awaits(**device)).map(|device| (*text, *device))).collect();
+        for (text, device) in missed {
+            self.room_text_missed(id, text, device, "no direct connection");
+        }
+    }
+
+    /// A room text came in: opened if it is of this epoch or a past one, kept a moment if it is of one to come.
+    pub(super) fn room_text_arrived(&mut self, session: SessionId, number: u64, id: RoomId, message: Vec<u8>, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let Some(room) = self.rooms.get_mut(&id) else { return link.session.refuse(number, "not in that room") };
+        let early = match (&room.part, Group::epoch_of(&message)) {
+            (Part::Asked { .. }, _) => return link.session.refuse(number, "not in that room"),
+            (_, Err(_)) => return link.session.refuse(number, "not a message of a room"),
+            (Part::Entering { .. }, Ok(_)) => true,
+            (Part::Host(_) | Part::Member(_), Ok(epoch)) => room.group().is_some_and(|group| epoch > group.epoch()),
+        };
+        if !early {
+            return self.open_room_text(session, number, id, &message);
+        }
+        if room.early.len() >= MAX_EARLY {
+            return link.session.refuse(number, "too many texts of an epoch to come");
+        }
+        room.early.push_back(Early { session, number, message, until: now.instant + EARLY_LIFE });
+    }
+
+    fn open_room_text(&mut self, session: SessionId, number: u64, id: RoomId, message: &[u8]) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) else {
+            return link.session.refuse(number, "not in that room");
+        };
+        match group.open(message, link.person.device) {
+            Ok(opened) => {
+                link.session.acknowledge(number);
+                let (device, run) = (link.person.device, link.run);
+                let RoomPlaintext { id: text_id, text } = opened.plaintext;
+                if self.seen.is_new(device, run, Some(id), text_id) {
+                    self.emit(Event::RoomMessage { room: id, id: text_id, from: opened.sender.identifier, text });
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a room text cannot be opened");
+                link.session.refuse(number, "it cannot be opened in this epoch");
+            }
+        }
+    }
+
+    /// Opens texts whose epoch has come, and refuses those whose time is up.
+    pub(super) fn take_early(&mut self, id: RoomId, now: Now) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let Some(epoch) = room.group().map(Group::epoch) else { return };
+        let is_due = |early: &Early| Group::epoch_of(&early.message).is_ok_and(|of| of <= epoch);
+        let (due, waiting): (Vec<Early>, Vec<Early>) = std::mem::take(&mut room.early).into_iter().partition(is_due);
+        let (late, waiting): (Vec<Early>, Vec<Early>) = waiting.into_iter().partition(|early| early.until <= now.instant);
+        room.early = waiting.into();
+        for early in due {
+            self.open_room_text(early.session, early.number, id, &early.message);
+            self.flush(early.session);
+        }
+        for early in late {
+            if let Some(link) = self.links.get_mut(&early.session) {
+                link.session.refuse(early.number, "the epoch it was sealed for did not come");
+            }
+            self.flush(early.session);
+        }
+    }
+
+    /// The newcomer links up with every member but the host, to whom a link stands.
+    pub(super) fn gather(&mut self, id: RoomId, now: Now) {
+        let me = self.me.person.device;
+        let Some(group) = self.rooms.get(&id).and_then(Room::group) else { return };
+        let host = group.host().device;
+        let devices: Vec<DeviceKey> = group.members().map(|person| person.device).filter(|device| *device != me && *device != host).collect();
+        for device in devices {
+            self.mesh.insert(device, Attempt { tries: 0, next: now.instant, newcomer: true });
+        }
+        self.tend_mesh(now);
+    }
+
+    /// Makes missing links between members: the newcomer dials; later the device with the lower key repairs.
+    pub(super) fn tend_mesh(&mut self, now: Now) {
+        let me = self.me.person.device;
+        let fellows = self.fellows();
+        self.mesh.retain(|device, _| fellows.contains_key(device));
+        for (device, person) in fellows {
+            let attempt = self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
+            let mine = attempt.newcomer || me < device;
+            if !mine || attempt.next > now.instant || attempt.tries >= MAX_TRIES {
+                continue;
+            }
+            attempt.tries += 1;
+            attempt.next = now.instant + GRACE * attempt.tries;
+            let calling = self.calls.values().any(|call| call.peer == person.identifier && call.purpose == Purpose::Room);
+            if !calling && self.why_unreachable().is_none() {
+                self.call_for(person.identifier, Purpose::Room, Errand::Mesh, now);
+            }
+        }
+    }
+
+    /// Members of rooms one does not host, other than their hosts, to whom no link stands.
+    fn fellows(&self) -> BTreeMap<DeviceKey, Person> {
+        let me = self.me.person.device;
+        let groups = self.rooms.values().filter_map(|room| match &room.part {
+            Part::Member(group) => Some(group),
+            _ => None,
+        });
+        let others = groups.flat_map(|group| {
+            let host = group.host().device;
+            group.members().filter(move |person| person.device != me && person.device != host)
+        });
+        others.filter(|person| self.session_to(person.device).is_none()).map(|person| (person.device, person.clone())).collect()
+    }
+
+    pub(super) fn mesh_failed(&mut self, who: &Identifier, reason: &str, _now: Now) {
+        tracing::debug!(%who, reason, "no link to a fellow member yet");
+    }
+
+    /// A link stands: what waited for it goes out.
+    pub(super) fn link_ready(&mut self, session: SessionId, now: Now) {
+        let Some(device) = self.links.get(&session).map(|link| link.person.device) else { return };
+        let waiting: Vec<(RoomId, u64)> = self
+            .rooms
+            .iter()
+            .flat_map(|(id, room)| room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(device)).map(|(text, _)| (*id, *text)))
+            .collect();
+        for (room, text) in waiting {
+            self.push_fanout(room, text, now);
+        }
+    }
+
+    /// Whether the device whose key has this digest is in a room with us.
+    pub(super) fn shares_room_with(&self, key: [u8; 32]) -> bool {
+        self.rooms.values().filter_map(Room::group).any(|group| group.members().any(|person| person.device.spki_digest() == key))
+    }
+
+    /// Whether a room needs the link to this device.
+    pub(super) fn needed_by_room(&self, device: DeviceKey) -> bool {
+        self.rooms.values().any(|room| match &room.part {
+            Part::Host(hosting) => hosting.group.has(device) || hosting.invited.contains_key(&device),
+            Part::Member(group) => group.has(device),
+            Part::Asked { host } | Part::Entering { host, .. } => host.device == device,
+        })
+    }
+}

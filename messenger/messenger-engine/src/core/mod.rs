@@ -1,0 +1,221 @@
+//! The whole engine without I/O: commands, the directory's words and peers' frames go in with the time they came; [`Action`]s come out.
+//!
+//! ```text
+//! command ─┐                        ┌─► events for the client
+//! directory ─► Core (calls, links, ──► requests to the directory
+//! frames ──┤   texts, rooms)        ├─► frames, dials, closings
+//! tick ────┘                        └─► ...
+//! ```
+//! Nothing here waits, sleeps, reads a clock or draws randomness by itself; everything can be driven in a test with virtual time.
+
+mod action;
+mod calls;
+mod gathering;
+mod hosting;
+mod links;
+mod membership;
+mod people;
+mod rooms;
+mod seen;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use directory_protocol::DirectoryEvent;
+use identity::Identifier;
+
+use crate::api::{CallId, Command, Event, RoomId};
+use crate::room::{Credentials, MyLeaf, Person};
+use crate::time::Now;
+
+pub use action::{Action, Ask, Introduction, SessionId};
+
+/// Draws randomness: fills the slice.
+pub type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// What the core knows of its own device.
+pub struct Me {
+    /// The person this device speaks for, as her certificate says.
+    pub person: Person,
+    /// The device certificate and key, for rooms.
+    pub leaf: MyLeaf,
+    /// The directory's name, for the `online` event.
+    pub directory: String,
+    /// Whether a program answers here.
+    pub bot: bool,
+}
+
+/// The state of the link to the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// Told to be offline.
+    Resting,
+    /// Wants to be online; the directory does not know this device.
+    Away,
+    /// The directory knows this device.
+    Here,
+}
+
+/// The engine's state. See the module's picture.
+pub struct Core {
+    me: Me,
+    run: [u8; 8],
+    credentials: Arc<dyn Credentials>,
+    draw: Draw,
+    presence: Presence,
+    contacts: BTreeMap<Identifier, Option<bool>>,
+    calls: BTreeMap<CallId, calls::Call>,
+    links: BTreeMap<SessionId, links::Link>,
+    seen: seen::Seen,
+    rooms: BTreeMap<RoomId, rooms::Room>,
+    mesh: HashMap<crate::room::DeviceKey, gathering::Attempt>,
+    used_ids: texts::Ids,
+    actions: VecDeque<Action>,
+}
+
+impl Core {
+    /// A core that wants to be online with these contacts.
+    pub fn new(me: Me, contacts: Vec<Identifier>, credentials: Arc<dyn Credentials>, mut draw: Draw) -> Self {
+        let mut run = [0; 8];
+        draw(&mut run);
+        let contacts: BTreeMap<_, _> = contacts.into_iter().filter(|who| *who != me.person.identifier).map(|who| (who, None)).collect();
+        let announce = Action::Ask(Ask::Announce { contacts: contacts.keys().cloned().collect() });
+        Self {
+            me,
+            run,
+            credentials,
+            draw,
+            presence: Presence::Away,
+            contacts,
+            calls: BTreeMap::new(),
+            links: BTreeMap::new(),
+            seen: seen::Seen::default(),
+            rooms: BTreeMap::new(),
+            mesh: HashMap::new(),
+            used_ids: texts::Ids::default(),
+            actions: VecDeque::from([announce, Action::GoOnline]),
+        }
+    }
+
+    /// What is to be done now, in order.
+    pub fn take_actions(&mut self) -> impl Iterator<Item = Action> + '_ {
+        self.actions.drain(..)
+    }
+
+    /// Carries out a command.
+    pub fn command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::AddContact { who } => self.with_person("add_contact", &who, |core, who| core.add_contact(who)),
+            Command::RemoveContact { who } => self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who)),
+            Command::Send { to, text, id } => self.with_person("send", &to, |core, to| core.send_text(to, text, id, now)),
+            Command::Accept { call } => self.accept_call(call, now),
+            Command::Decline { call } => self.decline_call(call),
+            Command::RoomCreate { name } => self.create_room(&name, now),
+            Command::RoomInvite { room, who } => self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now)),
+            Command::RoomAccept { room } => self.accept_invitation(room, now),
+            Command::RoomDecline { room } => self.decline_invitation(room),
+            Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
+            Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::GoOffline => self.go_offline(now),
+            Command::GoOnline => self.go_online(),
+            Command::Quit => {
+                self.go_offline(now);
+                self.actions.push_back(Action::End);
+            }
+        }
+    }
+
+    /// The directory knows this device now.
+    pub fn directory_up(&mut self) {
+        if self.presence == Presence::Resting {
+            return;
+        }
+        self.presence = Presence::Here;
+        self.emit(Event::Online { identifier: self.me.person.identifier.clone(), directory: self.me.directory.clone() });
+    }
+
+    /// The directory is lost; the driver tries again by itself. Sessions with peers live on.
+    pub fn directory_down(&mut self, reason: &str, now: Now) {
+        if self.presence != Presence::Here {
+            if self.presence == Presence::Away {
+                self.emit(Event::Offline { reason: reason.to_owned() });
+            }
+            return;
+        }
+        self.presence = Presence::Away;
+        self.forget_presence();
+        self.fail_all_calls("the connection to the directory was lost", now);
+        self.emit(Event::Offline { reason: reason.to_owned() });
+    }
+
+    /// The directory said something.
+    pub fn directory_said(&mut self, event: DirectoryEvent, now: Now) {
+        match event {
+            DirectoryEvent::Presence { who, online, .. } => self.presence_pushed(who, online),
+            DirectoryEvent::Incoming { call_id, caller, caller_key, purpose } => {
+                self.incoming(CallId(call_id), caller, caller_key, purpose.into(), now);
+            }
+            DirectoryEvent::Outcome { call_id, outcome } => self.outcome(CallId(call_id), outcome, now),
+            DirectoryEvent::Go { call_id, role, peer, peer_key, candidates, delay_ms, .. } => {
+                self.introduced(CallId(call_id), role, Introduction { who: peer, key: peer_key }, candidates, delay_ms, now);
+            }
+            DirectoryEvent::Closed { reason } => self.directory_down(&reason.to_string(), now),
+        }
+    }
+
+    /// Does what is due at this time; to be called at least every 200 ms.
+    pub fn tick(&mut self, now: Now) {
+        self.expire_calls(now);
+        self.expire_links(now);
+        self.tick_rooms(now);
+        self.tend_mesh(now);
+    }
+
+    fn go_offline(&mut self, now: Now) {
+        let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for room in rooms {
+            self.leave_room(room, "you went offline", now);
+        }
+        let was = std::mem::replace(&mut self.presence, Presence::Resting);
+        self.fail_all_calls("you went offline", now);
+        self.close_all_links(now);
+        self.forget_presence();
+        self.actions.push_back(Action::GoOffline);
+        if was != Presence::Resting {
+            self.emit(Event::Offline { reason: "you went offline".into() });
+        }
+    }
+
+    fn go_online(&mut self) {
+        if self.presence == Presence::Resting {
+            self.presence = Presence::Away;
+            self.actions.push_back(Action::GoOnline);
+        }
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.actions.push_back(Action::Emit(event));
+    }
+
+    fn error(&mut self, about: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {
+        self.emit(Event::Error { about: about.into(), message: message.into(), remedy: remedy.into() });
+    }
+
+    fn with_person(&mut self, about: &str, who: &str, act: impl FnOnce(&mut Self, Identifier)) {
+        match Identifier::parse(who) {
+            Ok(who) if who == self.me.person.identifier => self.error(about, "that is you", "name somebody else"),
+            Ok(who) => act(self, who),
+            Err(error) => self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org"),
+        }
+    }
+
+    fn random_16(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        (self.draw)(&mut bytes);
+        bytes
+    }
+}

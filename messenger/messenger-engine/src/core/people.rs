@@ -1,0 +1,73 @@
+//! Contacts and their presence: pushed by the directory, forgotten with the connection to it.
+
+use identity::Identifier;
+
+use super::{Action, Ask, Core, Presence};
+use crate::api::Event;
+
+/// How many contacts an engine watches.
+pub(super) const MAX_CONTACTS: usize = 10_000;
+
+impl Core {
+    pub(super) fn add_contact(&mut self, who: Identifier) {
+        if self.contacts.contains_key(&who) {
+            return;
+        }
+        if self.contacts.len() >= MAX_CONTACTS {
+            self.error("add_contact", format!("expected at most {MAX_CONTACTS} contacts"), "remove one first");
+            return;
+        }
+        self.contacts.insert(who.clone(), None);
+        self.announce();
+        self.actions.push_back(Action::Ask(Ask::Watch { who }));
+    }
+
+    pub(super) fn remove_contact(&mut self, who: &Identifier) {
+        if self.contacts.remove(who).is_none() {
+            self.error("remove_contact", format!("{who} is no contact"), "nothing to do");
+            return;
+        }
+        self.announce();
+        self.actions.push_back(Action::Ask(Ask::Unwatch { who: who.clone() }));
+    }
+
+    pub(super) fn is_contact(&self, who: &Identifier) -> bool {
+        self.contacts.contains_key(who)
+    }
+
+    /// Whether the directory said that this contact is not there. Of strangers it says nothing.
+    pub(super) fn known_offline(&self, who: &Identifier) -> bool {
+        self.contacts.get(who) == Some(&Some(false))
+    }
+
+    pub(super) fn presence_pushed(&mut self, who: Identifier, online: bool) {
+        let Some(known) = self.contacts.get_mut(&who) else { return };
+        if *known != Some(online) {
+            *known = Some(online);
+            self.emit(Event::Presence { who, online });
+        }
+    }
+
+    /// Without the directory nobody's presence is known: everybody who was there is shown as gone.
+    pub(super) fn forget_presence(&mut self) {
+        let gone: Vec<Identifier> = self.contacts.iter().filter(|(_, online)| **online == Some(true)).map(|(who, _)| who.clone()).collect();
+        self.contacts.values_mut().for_each(|online| *online = None);
+        for who in gone {
+            self.emit(Event::Presence { who, online: false });
+        }
+    }
+
+    /// Why nobody can be introduced to this device now, if so.
+    pub(super) fn why_unreachable(&self) -> Option<&'static str> {
+        match self.presence {
+            Presence::Here => None,
+            Presence::Away => Some("this device is not connected to its directory; nothing was sent and nothing is kept"),
+            Presence::Resting => Some("you are offline; nothing was sent and nothing is kept"),
+        }
+    }
+
+    fn announce(&mut self) {
+        let contacts = self.contacts.keys().cloned().collect();
+        self.actions.push_back(Action::Ask(Ask::Announce { contacts }));
+    }
+}

@@ -1,0 +1,271 @@
+//! Rooms one is in, is asked into, or is entering: the commands, and the way of each frame to the host's or the member's part.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use identity::Identifier;
+
+use super::gathering::{Early, Fanout};
+use super::hosting::Hosting;
+use super::{Core, SessionId};
+use crate::MAX_ROOM_NAME_BYTES;
+use crate::api::{Event, RoomId};
+use crate::room::{Group, Joining, MAX_MEMBERS, Person, SUITE};
+use crate::time::Now;
+use crate::wire::RoomFrame;
+
+/// How many rooms an engine is in or is asked into.
+const MAX_ROOMS: usize = 64;
+
+/// How long an entry may take, from accepting to the welcome.
+const ENTERING: Duration = Duration::from_secs(30);
+
+/// A room as this device knows it.
+pub(super) struct Room {
+    pub(super) name: String,
+    pub(super) part: Part,
+    pub(super) fanouts: BTreeMap<u64, Fanout>,
+    pub(super) early: VecDeque<Early>,
+}
+
+/// What this device is in a room.
+pub(super) enum Part {
+    /// Its host.
+    Host(Box<Hosting>),
+    /// A member.
+    Member(Box<Group>),
+    /// Asked in, not answered yet.
+    Asked {
+        /// Who asks.
+        host: Person,
+    },
+    /// Said yes; waits for the welcome.
+    Entering {
+        /// The host.
+        host: Person,
+        /// The keys of the entry.
+        joining: Box<Joining>,
+        /// When to give up.
+        deadline: Instant,
+    },
+}
+
+impl Room {
+    pub(super) fn new(name: String, part: Part) -> Self {
+        Self { name, part, fanouts: BTreeMap::new(), early: VecDeque::new() }
+    }
+
+    /// The MLS group, if one is in it.
+    pub(super) fn group(&self) -> Option<&Group> {
+        match &self.part {
+            Part::Host(hosting) => Some(&hosting.group),
+            Part::Member(group) => Some(group),
+            Part::Asked { .. } | Part::Entering { .. } => None,
+        }
+    }
+
+    pub(super) fn group_mut(&mut self) -> Option<&mut Group> {
+        match &mut self.part {
+            Part::Host(hosting) => Some(&mut hosting.group),
+            Part::Member(group) => Some(group),
+            Part::Asked { .. } | Part::Entering { .. } => None,
+        }
+    }
+
+    /// The host, unless that is this device.
+    pub(super) fn other_host(&self) -> Option<&Person> {
+        match &self.part {
+            Part::Host(_) => None,
+            Part::Member(group) => Some(group.host()),
+            Part::Asked { host } | Part::Entering { host, .. } => Some(host),
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn create_room(&mut self, name: &str, now: Now) {
+        if self.rooms.len() >= MAX_ROOMS {
+            return self.error("room_create", format!("expected at most {MAX_ROOMS} rooms"), "leave one first");
+        }
+        let room = RoomId(self.random_16());
+        match Group::create(room, name, &self.me.leaf, &*self.credentials, now) {
+            Ok(group) => {
+                self.rooms.insert(room, Room::new(name.to_owned(), Part::Host(Box::new(Hosting::new(group)))));
+                self.room_changed(room);
+            }
+            Err(error) => self.error("room_create", error.to_string(), format!("choose a name of at most {MAX_ROOM_NAME_BYTES} bytes; renew the certificate if it is refused")),
+        }
+    }
+
+    pub(super) fn accept_invitation(&mut self, id: RoomId, now: Now) {
+        let Some(Room { part: Part::Asked { host }, .. }) = self.rooms.get(&id) else {
+            return self.no_such_room("room_accept", id);
+        };
+        let host = host.clone();
+        let Some(session) = self.session_to(host.device) else { return self.no_such_room("room_accept", id) };
+        match Joining::new(id, &self.me.leaf) {
+            Ok((joining, key_package)) => {
+                if let Some(room) = self.rooms.get_mut(&id) {
+                    room.part = Part::Entering { host, joining: Box::new(joining), deadline: now.instant + ENTERING };
+                }
+                self.send_room(session, &RoomFrame::Enter { room: id.0, key_package });
+            }
+            Err(error) => self.error("room_accept", error.to_string(), "try again"),
+        }
+    }
+
+    pub(super) fn decline_invitation(&mut self, id: RoomId) {
+        match self.rooms.get(&id) {
+            Some(Room { part: Part::Asked { host }, .. }) => {
+                let device = host.device;
+                self.rooms.remove(&id);
+                if let Some(session) = self.session_to(device) {
+                    self.send_room(session, &RoomFrame::Decline { room: id.0, reason: "declined".into() });
+                }
+            }
+            _ => self.no_such_room("room_decline", id),
+        }
+    }
+
+    /// Leaves a room whatever one is in it; the keys go with it.
+    pub(super) fn leave_room(&mut self, id: RoomId, reason: &str, now: Now) {
+        let Some(room) = self.rooms.get(&id) else { return self.no_such_room("room_leave", id) };
+        match &room.part {
+            Part::Host(_) => self.close_hosted(id),
+            Part::Member(group) => {
+                let host = group.host().device;
+                self.say(host, &RoomFrame::Leave { room: id.0 });
+            }
+            Part::Asked { host } | Part::Entering { host, .. } => {
+                let host = host.device;
+                self.say(host, &RoomFrame::Decline { room: id.0, reason: "declined".into() });
+            }
+        }
+        self.close_room(id, reason, now);
+    }
+
+    /// Forgets a room and tells the client.
+    pub(super) fn close_room(&mut self, id: RoomId, reason: &str, _now: Now) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        for (text, mut fanout) in room.fanouts {
+            fanout.give_up_all("the room was left");
+            self.emit(fanout.state(id, text));
+        }
+        self.emit(Event::RoomClosed { room: id, reason: reason.to_owned() });
+    }
+
+    /// Tells the client what a room is now.
+    pub(super) fn room_changed(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let Some(group) = room.group() else { return };
+        let event = Event::Room {
+            room: id,
+            name: room.name.clone(),
+            host: group.host().identifier.clone(),
+            members: group.members().map(|person| person.identifier.clone()).collect(),
+            epoch: group.epoch(),
+            suite: group.suite(),
+            code: group.code(),
+        };
+        self.emit(event);
+    }
+
+    /// A room frame from a verified device.
+    pub(super) fn room_frame_from(&mut self, session: SessionId, person: Person, frame: RoomFrame, now: Now) {
+        let id = RoomId(frame.room());
+        match frame {
+            RoomFrame::Invite { name, suite, members, .. } => self.asked_in(id, person, session, name, suite, &members),
+            RoomFrame::Enter { key_package, .. } => self.guest_enters(id, &person, session, &key_package, now),
+            RoomFrame::Decline { reason, .. } => self.declined(id, &person, &crate::clip(&reason), now),
+            RoomFrame::Welcome { welcome, .. } => self.welcomed(id, &person, session, &welcome, now),
+            RoomFrame::Commit { epoch, commit, .. } => self.commit_arrived(id, &person, epoch, &commit, now),
+            RoomFrame::Reached { epoch, digest, .. } => self.reached(id, &person, epoch, digest, now),
+            RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
+            RoomFrame::Closed { reason, .. } => {
+                if self.rooms.get(&id).and_then(Room::other_host).is_some_and(|host| host.device == person.device) {
+                    self.close_room(id, &crate::clip(&reason), now);
+                }
+            }
+        }
+    }
+
+    fn asked_in(&mut self, id: RoomId, host: Person, session: SessionId, name: String, suite: u16, members: &[String]) {
+        let refusal = if name.len() > MAX_ROOM_NAME_BYTES || members.len() > MAX_MEMBERS {
+            Some("the invitation is not within the limits")
+        } else if suite != u16::from(SUITE) {
+            Some("this device does not speak the room's suite")
+        } else if self.rooms.len() >= MAX_ROOMS {
+            Some("this device is in too many rooms")
+        } else {
+            None
+        };
+        if let Some(reason) = refusal {
+            return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: reason.into() });
+        }
+        if self.rooms.contains_key(&id) {
+            return;
+        }
+        let members: Vec<Identifier> = members.iter().filter_map(|member| Identifier::from_canonical(member).ok()).collect();
+        let from = host.identifier.clone();
+        self.rooms.insert(id, Room::new(name.clone(), Part::Asked { host }));
+        self.emit(Event::RoomInvitation { room: id, name, from, members });
+    }
+
+    /// A guest declined, or the host took the invitation back.
+    fn declined(&mut self, id: RoomId, person: &Person, reason: &str, now: Now) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        match &mut room.part {
+            Part::Host(hosting) => {
+                if hosting.invited.remove(&person.device).is_some() {
+                    self.emit(Event::RoomInvitationFailed { room: id, who: person.identifier.clone(), reason: reason.to_owned() });
+                }
+            }
+            Part::Asked { host } | Part::Entering { host, .. } if host.device == person.device => self.close_room(id, reason, now),
+            _ => {}
+        }
+    }
+
+    /// No link to a device is left: rooms draw the consequence.
+    pub(super) fn device_lost(&mut self, person: &Person, now: Now) {
+        let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for id in ids {
+            let Some(room) = self.rooms.get(&id) else { continue };
+            match room.other_host() {
+                Some(host) if host.device == person.device => {
+                    let reason = format!("the connection to the host {} was lost", person.identifier);
+                    self.close_room(id, &reason, now);
+                }
+                Some(_) => {}
+                None => self.host_lost_device(id, person, now),
+            }
+        }
+    }
+
+    pub(super) fn tick_rooms(&mut self, now: Now) {
+        let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
+        for id in ids {
+            self.expire_step(id, now);
+            self.expire_fanouts(id, now);
+            self.take_early(id, now);
+            if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
+                group.forget_past_epochs();
+            }
+            if let Some(Room { part: Part::Entering { deadline, .. }, .. }) = self.rooms.get(&id)
+                && *deadline <= now.instant
+            {
+                self.leave_room(id, "the host did not let this device in in time", now);
+            }
+        }
+    }
+
+    /// Sends a room frame to a device, if a link to it stands.
+    pub(super) fn say(&mut self, device: crate::room::DeviceKey, frame: &RoomFrame) {
+        if let Some(session) = self.session_to(device) {
+            self.send_room(session, frame);
+        }
+    }
+
+    pub(super) fn no_such_room(&mut self, about: &str, id: RoomId) {
+        self.error(about, format!("expected a room one is in or asked into, found none named {id}"), "take the id from a room or room_invitation event");
+    }
+}

@@ -1,0 +1,106 @@
+//! One-to-one texts: sent now or refused now, and never called delivered without the other device's word.
+
+use std::collections::HashMap;
+
+use identity::Identifier;
+use sha2::{Digest, Sha256};
+
+use super::calls::{Errand, not_online};
+use super::links::Token;
+use super::{Core, SessionId};
+use crate::MAX_TEXT_BYTES;
+use crate::api::{DeliveryState, Event, Purpose};
+use crate::session::Content;
+use crate::time::Now;
+
+/// The largest id: JSON numbers are exact up to here in every language.
+const MAX_ID: u64 = (1 << 53) - 1;
+
+/// How many ids given by the client are remembered, to catch one used for two different texts.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// The ids a client gave, with a digest of what they were for. No text is kept.
+#[derive(Default)]
+pub(super) struct Ids {
+    given: HashMap<(String, u64), [u8; 32]>,
+}
+
+impl Ids {
+    /// Whether this id may stand for this text: it is new, or it stood for the same text before.
+    fn admit(&mut self, to: &str, id: u64, text: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        if self.given.len() >= MAX_REMEMBERED {
+            self.given.clear();
+        }
+        *self.given.entry((to.to_owned(), id)).or_insert(digest) == digest
+    }
+}
+
+impl Core {
+    pub(super) fn send_text(&mut self, to: Identifier, text: String, id: Option<u64>, now: Now) {
+        let Some(id) = self.admit_text("send", to.as_str(), &text, id) else { return };
+        if let Some(session) = self.session_for_text(&to) {
+            self.text_state(id, to.clone(), DeliveryState::Sending, None);
+            return self.put_text(session, to, id, text, now);
+        }
+        if let Some(reason) = self.why_unreachable() {
+            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()));
+        }
+        if self.known_offline(&to) {
+            let reason = not_online(&to);
+            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+        }
+        self.text_state(id, to.clone(), DeliveryState::Sending, None);
+        self.call_for(to, Purpose::Text, Errand::Text { id, text }, now);
+    }
+
+    /// Checks a text and its id, drawing one if none was given; says what is wrong otherwise.
+    pub(super) fn admit_text(&mut self, about: &str, to: &str, text: &str, id: Option<u64>) -> Option<u64> {
+        if text.len() > MAX_TEXT_BYTES {
+            let message = format!("expected a text of at most {MAX_TEXT_BYTES} bytes, found {}", text.len());
+            self.error(about, message, "send it in parts");
+            return None;
+        }
+        let id = match id {
+            Some(id) if id > MAX_ID => {
+                self.error(about, format!("expected an id of at most {MAX_ID}, found {id}"), "leave the id out, and one is drawn");
+                return None;
+            }
+            Some(id) => id,
+            None => {
+                let mut bytes = [0; 8];
+                (self.draw)(&mut bytes);
+                u64::from_be_bytes(bytes) & MAX_ID
+            }
+        };
+        if !self.used_ids.admit(to, id, text) {
+            self.error(about, format!("expected the same text under the id {id} as before, found another"), "give every text an id of its own");
+            return None;
+        }
+        Some(id)
+    }
+
+    pub(super) fn put_text(&mut self, session: SessionId, to: Identifier, id: u64, text: String, now: Now) {
+        if let Err(full) = self.put(session, Content::Text { id, text }, Token::Text { to: to.clone(), id }, now) {
+            self.text_state(id, to, DeliveryState::NotDelivered, Some(full));
+        }
+    }
+
+    pub(super) fn text_state(&mut self, id: u64, to: Identifier, state: DeliveryState, reason: Option<String>) {
+        self.emit(Event::MessageState { id, to, state, reason });
+    }
+
+    /// A text came in: shown once, acknowledged every time.
+    pub(super) fn text_arrived(&mut self, session: SessionId, number: u64, id: u64, text: String) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
+        if link.purpose != Purpose::Text && !self.contacts.contains_key(&from) {
+            link.session.refuse(number, "this connection is for a room: knock first");
+            return;
+        }
+        link.session.acknowledge(number);
+        if self.seen.is_new(device, run, None, id) {
+            self.emit(Event::Message { id, from, text, bot });
+        }
+    }
+}
