@@ -54,7 +54,7 @@ pub(crate) fn person(
     connection: &quinn::Connection,
     verifier: &PersonVerifier,
     now: UnixTime,
-) -> Option<Arc<VerifiedPerson>> {
+) -> Option<VerifiedPerson> {
     let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     verifier.person(&chain, now).ok()
 }

@@ -1,0 +1,220 @@
+//! Every frame, byte by byte, as `docs/spec/directory.cddl` describes it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use directory_protocol::frame::{Received, decode_request, decode_response, encode};
+use directory_protocol::message::{
+    AnswerKind, AudienceKind, ErrorCode, ListName, Outcome, Presence, Purpose, Request, Response, Role, Status,
+};
+use identity::Identifier;
+
+const CDDL: &str = include_str!("../../../docs/spec/directory.cddl");
+
+/// "bob@example.org" as CBOR text.
+const BOB: &str = "6f 626f62406578616d706c652e6f7267";
+const CALL: &str = "50 0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c";
+const KEY: &str = "5820 4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b";
+const PROBE: &str = "5820 5050505050505050505050505050505050505050505050505050505050505050";
+
+fn bob() -> Identifier {
+    Identifier::parse("bob@example.org").unwrap()
+}
+
+/// Puts annotated parts together and the length in front.
+fn bytes(parts: &[&str]) -> Vec<u8> {
+    let body = hex::decode(parts.concat().replace(' ', "")).unwrap();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&length[..], &body].concat()
+}
+
+fn requests() -> Vec<(&'static str, Request, Vec<u8>)> {
+    let candidates = vec!["192.0.2.7:4433".parse().unwrap(), "[2001:db8::7]:4433".parse().unwrap()];
+    let v4 = "82 44 c0000207 191151"; // [h'c0000207', 4433]
+    let v6 = "82 50 20010db8000000000000000000000007 191151";
+    vec![
+        // array(2) ‖ 0 ‖ id
+        ("ping", Request::Ping { id: 1 }, bytes(&["82", "00", "01"])),
+        (
+            "list",
+            Request::List { id: 2, name: ListName::MayKnock, people: vec![bob()] },
+            // array(4) ‖ 1 ‖ id ‖ may-knock ‖ array(1) ‖ identifier
+            bytes(&["84", "01", "02", "02", "81", BOB]),
+        ),
+        (
+            "announce",
+            Request::Announce {
+                id: 3,
+                status: Status::Away,
+                visible_to: AudienceKind::Contacts,
+                may_knock: AudienceKind::Everyone,
+            },
+            // array(5) ‖ 2 ‖ id ‖ away ‖ visible to contacts ‖ everyone may knock
+            bytes(&["85", "02", "03", "01", "02", "01"]),
+        ),
+        // array(3) ‖ 3 ‖ id (one more byte from 24 on) ‖ identifier
+        ("look-up", Request::LookUp { id: 24, who: bob() }, bytes(&["83", "03", "1818", BOB])),
+        ("watch", Request::Watch { id: 5, people: vec![bob()] }, bytes(&["83", "04", "05", "81", BOB])),
+        ("unwatch", Request::Unwatch { id: 6, people: vec![] }, bytes(&["83", "05", "06", "80"])),
+        (
+            "invite",
+            Request::Invite { id: 7, call_id: [12; 16], callee: bob(), purpose: Purpose::Room, candidates },
+            // array(6) ‖ 6 ‖ id ‖ call id ‖ callee ‖ room ‖ array(2) ‖ [ip, port] ‖ [ip, port]
+            bytes(&["86", "06", "07", CALL, BOB, "02", "82", v4, v6]),
+        ),
+        (
+            "answer",
+            Request::Answer { id: 8, call_id: [12; 16], answer: AnswerKind::Decline, candidates: vec![] },
+            // array(5) ‖ 7 ‖ id ‖ call id ‖ decline ‖ array(0)
+            bytes(&["85", "07", "08", CALL, "01", "80"]),
+        ),
+        ("cancel", Request::Cancel { id: 9, call_id: [12; 16] }, bytes(&["83", "08", "09", CALL])),
+    ]
+}
+
+fn responses() -> Vec<(&'static str, Response, Vec<u8>)> {
+    let address = "192.0.2.7:4433".parse().unwrap();
+    let v4 = "82 44 c0000207 191151";
+    vec![
+        ("done", Response::Done { id: 1 }, bytes(&["82", "1840", "01"])),
+        (
+            "refused",
+            Response::Refused { id: 2, error: ErrorCode::TooOften, wait_ms: 1500 },
+            // array(4) ‖ 65 ‖ id ‖ too often ‖ 1500 ms
+            bytes(&["84", "1841", "02", "03", "1905dc"]),
+        ),
+        ("announced", Response::Announced { id: 3, observed: address }, bytes(&["83", "1842", "03", v4])),
+        ("found", Response::Found { id: 4, presence: Presence::Offline }, bytes(&["83", "1843", "04", "f6"])),
+        (
+            "presence",
+            Response::Presence { who: bob(), presence: Presence::Online(Status::Busy) },
+            bytes(&["83", "1860", BOB, "02"]),
+        ),
+        (
+            "incoming",
+            Response::Incoming { call_id: [12; 16], caller: bob(), caller_key: [0x4b; 32], purpose: Purpose::Text },
+            // array(5) ‖ 97 ‖ call id ‖ caller ‖ hash of her key ‖ text
+            bytes(&["85", "1861", CALL, BOB, KEY, "00"]),
+        ),
+        (
+            "outcome",
+            Response::Outcome { call_id: [12; 16], outcome: Outcome::NoAnswer },
+            bytes(&["83", "1862", CALL, "03"]),
+        ),
+        (
+            "go",
+            Response::Go {
+                call_id: [12; 16],
+                role: Role::Listener,
+                peer: bob(),
+                peer_key: [0x4b; 32],
+                candidates: vec![address],
+                probe_key: [0x50; 32],
+                delay_ms: 20,
+            },
+            // array(8) ‖ 99 ‖ call id ‖ listener ‖ peer ‖ hash of the peer's key ‖ array(1) ‖ [ip, port] ‖ probe key ‖ 20 ms
+            bytes(&["88", "1863", CALL, "01", BOB, KEY, "81", v4, PROBE, "14"]),
+        ),
+    ]
+}
+
+#[test]
+fn requests_are_these_bytes() {
+    for (name, request, bytes) in requests() {
+        assert_eq!(hex::encode(encode(&request)), hex::encode(&bytes), "{name}");
+        assert_eq!(decode_request(&bytes[4..]).unwrap(), Received::Request(request), "{name}");
+    }
+}
+
+#[test]
+fn responses_are_these_bytes() {
+    for (name, response, bytes) in responses() {
+        assert_eq!(hex::encode(encode(&response)), hex::encode(&bytes), "{name}");
+        assert_eq!(decode_response(&bytes[4..]).unwrap(), Some(response), "{name}");
+    }
+}
+
+/// The number and the count of elements of each frame in the CDDL are those of the code.
+#[test]
+fn the_cddl_lists_the_same_frames() {
+    let mut listed: Vec<(String, String, usize)> = Vec::new();
+    for line in CDDL.lines() {
+        let Some((name, rest)) = line.split_once('=') else { continue };
+        let Some(elements) = rest.trim().strip_prefix("[ ") else { continue };
+        let elements: Vec<&str> = elements.split(']').next().unwrap().split(',').map(str::trim).collect();
+        if elements[0].parse::<u32>().is_ok() {
+            listed.push((name.trim().to_owned(), elements[0].to_owned(), elements.len()));
+        }
+    }
+    let summary = |name: &str, bytes: &[u8]| {
+        let mut decoder = minicbor::Decoder::new(&bytes[4..]);
+        let count = decoder.array().unwrap().unwrap();
+        (name.to_owned(), decoder.u32().unwrap().to_string(), usize::try_from(count).unwrap())
+    };
+    let requests = requests();
+    let responses = responses();
+    let sent: Vec<_> = requests
+        .iter()
+        .map(|(name, _, bytes)| summary(name, bytes))
+        .chain(responses.iter().map(|(name, _, bytes)| summary(name, bytes)))
+        .collect();
+    assert_eq!(listed, sent);
+}
+
+#[test]
+fn further_elements_are_ignored() {
+    // array(3) ‖ 0 ‖ id ‖ "later"
+    let body = hex::decode("83 00 01 656c61746572".replace(' ', "")).unwrap();
+    assert_eq!(decode_request(&body).unwrap(), Received::Request(Request::Ping { id: 1 }));
+}
+
+#[test]
+fn requests_of_later_versions_can_be_answered_and_events_ignored() {
+    // array(3) ‖ 31 ‖ id 7 ‖ map(0)
+    assert_eq!(decode_request(&[0x83, 0x18, 31, 0x07, 0xa0]).unwrap(), Received::Unknown { id: 7 });
+    // array(2) ‖ 127 ‖ null
+    assert_eq!(decode_response(&[0x82, 0x18, 127, 0xf6]).unwrap(), None);
+}
+
+#[test]
+fn malformed_bodies_are_refused() {
+    let bob_at = |prefix: &str| hex::decode(format!("{prefix}{BOB}").replace(' ', "")).unwrap();
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("not_an_array", vec![0x00]),
+        ("number_of_a_response", vec![0x82, 0x18, 64, 0x01]),
+        ("number_beyond_requests", vec![0x82, 0x18, 32, 0x01]),
+        ("id_missing", vec![0x81, 0x00]),
+        ("id_negative", vec![0x82, 0x00, 0x20]),
+        ("id_too_large", vec![0x82, 0x00, 0x1b, 0, 0, 0, 1, 0, 0, 0, 0]),
+        ("trailing_byte", vec![0x82, 0x00, 0x01, 0x00]),
+        ("unknown_and_trailing_byte", vec![0x82, 0x18, 31, 0x01, 0x00]),
+        ("unknown_and_truncated", vec![0x83, 0x18, 31, 0x01]),
+        ("people_of_indefinite_length", [bob_at("830401 9f"), vec![0xff]].concat()),
+        // "Bob@example.org"
+        ("identifier_not_canonical", hex::decode("8303016f426f62406578616d706c652e6f7267").unwrap()),
+        ("identifier_truncated", bob_at("830301")[..12].to_vec()),
+        ("call_id_of_15_bytes", hex::decode(format!("8308014f{}", "0c".repeat(15))).unwrap()),
+        ("candidate_of_5_bytes", hex::decode(format!("85070150{}00818245c00002070001", "0c".repeat(16))).unwrap()),
+        (
+            "candidate_ipv4_dressed_as_ipv6",
+            hex::decode(
+                format!("85070150{}00818250{}ffffc0000207 01", "0c".repeat(16), "00".repeat(10)).replace(' ', ""),
+            )
+            .unwrap(),
+        ),
+        ("status_unknown", vec![0x85, 0x02, 0x01, 0x09, 0x00, 0x00]),
+    ];
+    for (fault, body) in cases {
+        assert!(decode_request(&body).is_err(), "{fault}");
+    }
+}
+
+#[test]
+fn a_full_list_fits_into_a_frame() {
+    use directory_protocol::limits::{IDENTIFIERS_PER_FRAME, MAX_FRAME_BYTES, MAX_IDENTIFIER_BYTES};
+    let longest = format!("{}@{}.example", "a".repeat(60), ["b".repeat(60), "c".repeat(60), "d".repeat(60)].join("."));
+    let longest = Identifier::parse(&longest).unwrap();
+    assert!(longest.as_str().len() <= MAX_IDENTIFIER_BYTES);
+    let people = vec![longest; IDENTIFIERS_PER_FRAME];
+    assert!(encode(&Request::Watch { id: u32::MAX, people }).len() - 4 <= MAX_FRAME_BYTES);
+}
