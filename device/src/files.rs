@@ -28,7 +28,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
 /// Reads a file that holds a secret: as [`read`], but refuses one that others can read or write.
 pub(crate) fn read_secret(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
     let Some(bytes) = read(path)? else { return Ok(None) };
-    let mode = fs::metadata(path).map_err(|source| HomeError::Read { path: path.to_owned(), source })?.permissions().mode();
+    let mode =
+        fs::metadata(path).map_err(|source| HomeError::Read { path: path.to_owned(), source })?.permissions().mode();
     if mode & OTHERS != 0 {
         return Err(HomeError::Permissions { path: path.to_owned(), found: mode & 0o777 });
     }
@@ -114,9 +115,7 @@ fn list(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, HomeEr
 fn read_open(file: &File, path: &Path) -> Result<Vec<u8>, HomeError> {
     let mut bytes = Vec::new();
     let limit = MAX_FILE_BYTES as u64;
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(HomeError::TooLarge { path: path.to_owned() });
     }

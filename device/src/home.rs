@@ -263,7 +263,11 @@ impl Home {
     }
 
     /// Ends an enrolment under way: its verified chain is stored and it takes the place of the device before it.
-    pub(crate) fn finish_pending(&self, pending: Pending, chain: Vec<rustls_pki_types::CertificateDer<'static>>) -> Result<Device, HomeError> {
+    pub(crate) fn finish_pending(
+        &self,
+        pending: Pending,
+        chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    ) -> Result<Device, HomeError> {
         let Pending { key, account, enrolment } = pending;
         let folder = self.pending_folder(&enrolment.identifier);
         {
@@ -351,7 +355,11 @@ fn read_policy(folder: &Path) -> Result<TrustPolicy, HomeError> {
 fn read_device(folder: &Path) -> Result<Device, HomeError> {
     let enrolment = read_enrolment(folder)?;
     let path = folder.join("chain.pem");
-    let corrupt = |found: String| HomeError::Corrupt { path: path.clone(), expected: "a certificate chain in PEM".to_owned(), found };
+    let corrupt = |found: String| HomeError::Corrupt {
+        path: path.clone(),
+        expected: "a certificate chain in PEM".to_owned(),
+        found,
+    };
     let pem = files::read(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
     let chain = chain_from_pem(&pem).map_err(corrupt)?;
     let (key, account) = read_keys(folder)?;
@@ -382,7 +390,11 @@ fn read_keys(folder: &Path) -> Result<(DeviceKey, AccountKey), HomeError> {
 
 fn read_enrolment(folder: &Path) -> Result<Enrolment, HomeError> {
     let path = folder.join("enrolment.toml");
-    let corrupt = |found: String| HomeError::Corrupt { path: path.clone(), expected: "the record of an enrolment".to_owned(), found };
+    let corrupt = |found: String| HomeError::Corrupt {
+        path: path.clone(),
+        expected: "the record of an enrolment".to_owned(),
+        found,
+    };
     let text = files::read_text(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
     let enrolment: Enrolment = toml::from_str(&text).map_err(|error| corrupt(error.message().to_owned()))?;
     let named = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -399,7 +411,9 @@ fn write_enrolment(folder: &Path, enrolment: &Enrolment) -> Result<(), HomeError
 
 fn remove_folder(folder: &Path) -> Result<(), HomeError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HomeError::Write { path: folder.to_owned(), source: error }),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(HomeError::Write { path: folder.to_owned(), source: error })
+        }
         _ => Ok(()),
     }
 }

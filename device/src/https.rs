@@ -145,7 +145,8 @@ fn client(verifier: Arc<dyn ServerCertVerifier>, https_only: bool) -> reqwest::C
 
 /// The proxy of the environment, but never for this computer itself.
 fn proxy() -> Option<Proxy> {
-    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let variable =
+        |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     let proxy = variable(["https_proxy", "HTTPS_PROXY"]).or_else(|| variable(["all_proxy", "ALL_PROXY"]))?;
     let except = variable(["no_proxy", "NO_PROXY"]).unwrap_or_default();
     let except = NoProxy::from_string(&format!("localhost,127.0.0.0/8,::1,{except}"));
@@ -169,7 +170,7 @@ fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 fn innermost(error: &(dyn Error + 'static)) -> String {

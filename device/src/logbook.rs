@@ -14,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tlog_proof::{Entry, LogPolicy};
@@ -63,7 +64,11 @@ impl Logbook {
     pub fn cursor(&self) -> Result<Option<Cursor>, HomeError> {
         let path = self.folder.join("cursor.json");
         let Some(text) = files::read_text(&path)? else { return Ok(None) };
-        let corrupt = |found: String| HomeError::Corrupt { path: path.clone(), expected: format!("the cursor of the log {}", self.origin), found };
+        let corrupt = |found: String| HomeError::Corrupt {
+            path: path.clone(),
+            expected: format!("the cursor of the log {}", self.origin),
+            found,
+        };
         let cursor: Cursor = serde_json::from_str(&text).map_err(|error| corrupt(error.to_string()))?;
         if cursor.origin() != self.origin {
             return Err(corrupt(format!("one of the log {}", cursor.origin())));
@@ -75,7 +80,7 @@ impl Logbook {
     /// the next one begins at the same place and no gap is ever skipped.
     pub async fn follow(
         &self,
-        source: &impl Source,
+        source: &Arc<impl Source + 'static>,
         policy: &LogPolicy,
         from: From,
         progress: impl FnMut(Progress) + Send,
@@ -117,7 +122,7 @@ impl Logbook {
     /// From the first entry into a new index, which takes the old one's place only when all of it was verified.
     async fn again(
         &self,
-        source: &impl Source,
+        source: &Arc<impl Source + 'static>,
         policy: &LogPolicy,
         known: Option<Cursor>,
         progress: impl FnMut(Progress) + Send,
@@ -126,7 +131,7 @@ impl Logbook {
         let report = self.run(source, policy, None, &path, progress).await?;
         if let Some(known) = known {
             // The log must be an extension of what was seen before, not merely consistent in itself.
-            monitor::audit(source, policy, Some(known), |_| {}, |_, _| {}).await?;
+            monitor::audit(Arc::clone(source), policy, Some(known), |_| {}, |_, _| {}).await?;
         }
         fs::rename(&path, self.folder.join("labels")).map_err(|source| HomeError::Write { path, source })?;
         self.store(&report.cursor)?;
@@ -135,7 +140,7 @@ impl Logbook {
 
     async fn run(
         &self,
-        source: &impl Source,
+        source: &Arc<impl Source + 'static>,
         policy: &LogPolicy,
         cursor: Option<Cursor>,
         path: &Path,
@@ -145,7 +150,7 @@ impl Logbook {
         let write_error = |source| HomeError::Write { path: path.to_owned(), source };
         let mut index = BufWriter::new(open_index(path, kept).map_err(write_error)?);
         let mut failed: Option<io::Error> = None;
-        let report = monitor::audit(source, policy, cursor, progress, |_, entry| {
+        let report = monitor::audit(Arc::clone(source), policy, cursor, progress, |_, entry| {
             if failed.is_none() {
                 failed = index.write_all(&prefix(entry)).err();
             }

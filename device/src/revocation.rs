@@ -37,12 +37,19 @@ pub enum RevocationError {
 }
 
 /// Fetches the list the leaf of `chain` names, installs it into `trust` and keeps it for later.
-pub async fn refresh(home: &Home, trust: &Arc<Trust>, chain: &[CertificateDer<'static>], now: UnixTime) -> Result<(), RevocationError> {
+pub async fn refresh(
+    home: &Home,
+    trust: &Arc<Trust>,
+    chain: &[CertificateDer<'static>],
+    now: UnixTime,
+) -> Result<(), RevocationError> {
     let url = address(chain)?;
     let http = http_client(trust.clone());
     let response = https::get(&http, &url).await?;
     let der = https::body(&url, response).await?;
-    trust.install_crl(&der, now).map_err(|error| RevocationError::Refused { url: url.clone(), reason: error.to_string() })?;
+    trust
+        .install_crl(&der, now)
+        .map_err(|error| RevocationError::Refused { url: url.clone(), reason: error.to_string() })?;
     let _lock = home.lock()?;
     files::write_atomic(&path(home, &url), &der)?;
     Ok(())
@@ -67,6 +74,7 @@ fn path(home: &Home, url: &str) -> PathBuf {
 
 fn address(chain: &[CertificateDer<'static>]) -> Result<String, RevocationError> {
     let leaf = chain.first().ok_or_else(|| RevocationError::NoAddress("an empty chain".to_owned()))?;
-    let leaf = identity::certificate::Certificate::parse(leaf).map_err(|error| RevocationError::NoAddress(error.to_string()))?;
+    let leaf = identity::certificate::Certificate::parse(leaf)
+        .map_err(|error| RevocationError::NoAddress(error.to_string()))?;
     leaf.tbs().crl_urls().into_iter().next().ok_or_else(|| RevocationError::NoAddress("none".to_owned()))
 }

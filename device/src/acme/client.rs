@@ -98,7 +98,11 @@ impl AcmeClient {
     }
 
     /// Orders a certificate of the given profile; gives the order's URL.
-    pub async fn new_order(&mut self, identifier: &AcmeIdentifier, profile: &str) -> Result<(String, Order), AcmeError> {
+    pub async fn new_order(
+        &mut self,
+        identifier: &AcmeIdentifier,
+        profile: &str,
+    ) -> Result<(String, Order), AcmeError> {
         let url = self.directory.new_order.clone();
         let payload = json!({ "identifiers": [identifier], "profile": profile });
         let answer = self.post(&url, Payload::Json(&payload)).await?;
@@ -148,7 +152,9 @@ impl AcmeClient {
         let mut tries = 1;
         loop {
             match self.post_once(url, payload).await {
-                Err(error) if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) => tries += 1,
+                Err(error) if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) => {
+                    tries += 1
+                }
                 other => return other,
             }
         }
@@ -197,8 +203,11 @@ impl Answer {
 }
 
 fn parse<T: DeserializeOwned>(url: &str, expected: &'static str, body: &[u8]) -> Result<T, AcmeError> {
-    serde_json::from_slice(body)
-        .map_err(|error| AcmeError::Protocol { url: url.to_owned(), expected, found: error.to_string() })
+    serde_json::from_slice(body).map_err(|error| AcmeError::Protocol {
+        url: url.to_owned(),
+        expected,
+        found: error.to_string(),
+    })
 }
 
 fn replay_nonce(response: &Response) -> Option<String> {
@@ -215,9 +224,7 @@ async fn read(url: &str, response: Response) -> Result<Answer, AcmeError> {
     if status.is_success() {
         return Ok(Answer { url: url.to_owned(), location, retry_after, body });
     }
-    let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
-        detail: format!("HTTP status {status}"),
-        ..Problem::default()
-    });
+    let problem = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Problem { detail: format!("HTTP status {status}"), ..Problem::default() });
     Err(AcmeError::Refused { url: url.to_owned(), status, problem })
 }

@@ -74,10 +74,10 @@ mod tests {
 
     /// RFC 7515 appendix A.3.1: the example's P-256 key.
     fn rfc_key() -> AccountKey {
-        use p256::pkcs8::EncodePrivateKey;
+        use p256::pkcs8::{self, EncodePrivateKey};
         let d = URL_SAFE_NO_PAD.decode("jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI").unwrap();
         let secret = p256::SecretKey::from_slice(&d).unwrap();
-        AccountKey::from_pem(&secret.to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap()).unwrap()
+        AccountKey::from_pem(&secret.to_pkcs8_pem(pkcs8::LineEnding::LF).unwrap()).unwrap()
     }
 
     fn decode(text: &Value) -> Vec<u8> {
@@ -103,7 +103,13 @@ mod tests {
     #[test]
     fn a_request_verifies_and_names_its_url_and_nonce() {
         let key = rfc_key();
-        let body = sign(&key, Sender::Account("https://ca/account/1"), "n1", "https://ca/new-order", Payload::Json(&json!({"a": 1})));
+        let body = sign(
+            &key,
+            Sender::Account("https://ca/account/1"),
+            "n1",
+            "https://ca/new-order",
+            Payload::Json(&json!({"a": 1})),
+        );
         let body: Value = serde_json::from_str(&body).unwrap();
         let header: Value = serde_json::from_slice(&decode(&body["protected"])).unwrap();
         assert_eq!(header["alg"], "ES256");

@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn a_problem_says_what_it_knows() {
         let problem: Problem =
-            serde_json::from_str(r#"{"type":"urn:inperson:acme:error:codeWrong","detail":"wrong code","triesLeft":4}"#).unwrap();
+            serde_json::from_str(r#"{"type":"urn:inperson:acme:error:codeWrong","detail":"wrong code","triesLeft":4}"#)
+                .unwrap();
         assert_eq!(problem.to_string(), "wrong code (codeWrong)");
         assert_eq!(problem.tries_left, Some(4));
         assert_eq!(Problem::default().to_string(), "no reason given");

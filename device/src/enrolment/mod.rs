@@ -16,7 +16,7 @@ use identity::verify::{VerifiedPerson, VerifyError, verify_person};
 use identity::{Identifier, UnixTime};
 use rustls_pki_types::CertificateDer;
 
-pub use choose::{ChooseError, Choice, choose_authority};
+pub use choose::{Choice, ChooseError, choose_authority};
 
 use crate::acme::messages::AcmeIdentifier;
 use crate::acme::{AcmeClient, AcmeError};
@@ -164,7 +164,12 @@ pub enum Enrolled {
 }
 
 /// Enrols this device, or goes on with an enrolment that was interrupted. An expired certificate is renewed.
-pub async fn enroll(home: &Home, request: EnrolRequest<'_>, now: fn() -> UnixTime, person: &mut dyn Conversation) -> Result<Enrolled, EnrolError> {
+pub async fn enroll(
+    home: &Home,
+    request: EnrolRequest<'_>,
+    now: fn() -> UnixTime,
+    person: &mut dyn Conversation,
+) -> Result<Enrolled, EnrolError> {
     if !request.new && home.has_device(request.identifier)? {
         let device = home.device(request.identifier)?;
         match verify_person(&device.chain, &home.trust_at(now())?, now()) {
@@ -219,7 +224,13 @@ pub enum Renewed {
 /// Renews a device's certificate for the same key, from half of its life on, or at once if `force`.
 ///
 /// A code is asked for only if the proof of control has lapsed meanwhile.
-pub async fn renew(home: &Home, mut device: Device, force: bool, now: fn() -> UnixTime, person: &mut dyn Conversation) -> Result<Renewed, EnrolError> {
+pub async fn renew(
+    home: &Home,
+    mut device: Device,
+    force: bool,
+    now: fn() -> UnixTime,
+    person: &mut dyn Conversation,
+) -> Result<Renewed, EnrolError> {
     let (not_before, not_after) = validity(&device)?;
     let due = not_before + (not_after.saturating_sub(not_before)) / 2;
     if !force && now().as_secs() < due && device.enrolment.pending_order.is_none() {

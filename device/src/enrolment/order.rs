@@ -109,23 +109,36 @@ impl Job<'_> {
                 Ok(Some((url, order)))
             }
             Ok(_) => Ok(None),
-            Err(AcmeError::Refused { status: StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED, .. }) => Ok(None),
+            Err(AcmeError::Refused {
+                status: StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED,
+                ..
+            }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Proves control for every authorisation of the order.
-    async fn prove(&self, client: &mut AcmeClient, order: &Order, person: &mut dyn Conversation) -> Result<(), EnrolError> {
+    async fn prove(
+        &self,
+        client: &mut AcmeClient,
+        order: &Order,
+        person: &mut dyn Conversation,
+    ) -> Result<(), EnrolError> {
         for url in &order.authorizations {
             let authorization = client.authorization(url).await?;
             match authorization.status {
                 ProofStatus::Valid => {}
                 ProofStatus::Pending | ProofStatus::Processing => {
                     let challenge = answerable(&authorization)?;
-                    let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| self.identifier.clone());
+                    let canonical =
+                        Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| self.identifier.clone());
                     answer(client, challenge, &canonical, person).await?;
                 }
-                other => return Err(EnrolError::Invalid { reason: format!("the proof of control is {other:?}").to_lowercase() }),
+                other => {
+                    return Err(EnrolError::Invalid {
+                        reason: format!("the proof of control is {other:?}").to_lowercase(),
+                    });
+                }
             }
         }
         person.step(Step::Proven);
@@ -142,7 +155,12 @@ fn answerable(authorization: &Authorization) -> Result<&Challenge, EnrolError> {
 }
 
 /// Has a code sent, unless one is on its way already, and hands in what the person types until it is right.
-async fn answer(client: &mut AcmeClient, challenge: &Challenge, to: &Identifier, person: &mut dyn Conversation) -> Result<(), EnrolError> {
+async fn answer(
+    client: &mut AcmeClient,
+    challenge: &Challenge,
+    to: &Identifier,
+    person: &mut dyn Conversation,
+) -> Result<(), EnrolError> {
     if challenge.status == ProofStatus::Pending {
         client.challenge(&challenge.url, &json!({})).await?;
     }
@@ -160,7 +178,11 @@ async fn answer(client: &mut AcmeClient, challenge: &Challenge, to: &Identifier,
         let problem = match client.challenge(&challenge.url, &json!({ "code": code })).await {
             Ok(Challenge { status: ProofStatus::Valid, .. }) => return Ok(()),
             Ok(Challenge { error: Some(problem), .. }) => problem,
-            Ok(other) => return Err(EnrolError::Invalid { reason: format!("the challenge is {:?}", other.status).to_lowercase() }),
+            Ok(other) => {
+                return Err(EnrolError::Invalid {
+                    reason: format!("the challenge is {:?}", other.status).to_lowercase(),
+                });
+            }
             Err(AcmeError::Refused { problem, .. }) if is_about_the_code(&problem) => problem,
             Err(error) => return Err(error.into()),
         };
@@ -175,7 +197,11 @@ fn is_about_the_code(problem: &Problem) -> bool {
     ["codeWrong", "codeExpired", "codeExhausted"].iter().any(|name| problem.is(name))
 }
 
-async fn download(client: &mut AcmeClient, url: &str, order: &Order) -> Result<Vec<CertificateDer<'static>>, EnrolError> {
+async fn download(
+    client: &mut AcmeClient,
+    url: &str,
+    order: &Order,
+) -> Result<Vec<CertificateDer<'static>>, EnrolError> {
     let certificate = order.certificate.as_ref().ok_or_else(|| AcmeError::Protocol {
         url: url.to_owned(),
         expected: "a valid order with the address of its certificate",

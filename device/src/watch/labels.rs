@@ -32,7 +32,8 @@ impl Span {
     /// The beginning is that of the root certificate in the pinned policy, which the authority cannot change
     /// afterwards: it could otherwise make the span as short as it likes by claiming that its log is young.
     pub(super) fn that_matters(authority: &Authority, now: UnixTime) -> Result<Self, String> {
-        let root = Certificate::parse(&authority.root).map_err(|error| format!("its root does not parse: {error}"))?;
+        let root =
+            Certificate::parse(&authority.root.0).map_err(|error| format!("its root does not parse: {error}"))?;
         Ok(Self::between(root.tbs().not_before(), now))
     }
 
@@ -54,14 +55,27 @@ impl Span {
 }
 
 /// Verifies every proof given and insists that all that matter were.
-pub(super) fn verify(authority: &Authority, identifier: &Identifier, answer: &WatchAnswer, span: Span) -> Result<Labels, Blindness> {
+pub(super) fn verify(
+    authority: &Authority,
+    identifier: &Identifier,
+    answer: &WatchAnswer,
+    span: Span,
+) -> Result<Labels, Blindness> {
     if answer.origin != authority.log {
         return Err(Blindness::OtherLog { expected: authority.log.clone(), found: answer.origin.clone() });
     }
-    verify_under(&authority.vrf_key, identifier, answer, span)
+    let key =
+        <[u8; 32]>::try_from(authority.vrf_key.0.as_slice()).ok().and_then(|key| VrfPublicKey::from_bytes(&key).ok());
+    let key = key.expect("a trust policy with a malformed VRF key is refused when it is read");
+    verify_under(&key, identifier, answer, span)
 }
 
-fn verify_under(key: &VrfPublicKey, identifier: &Identifier, answer: &WatchAnswer, span: Span) -> Result<Labels, Blindness> {
+fn verify_under(
+    key: &VrfPublicKey,
+    identifier: &Identifier,
+    answer: &WatchAnswer,
+    span: Span,
+) -> Result<Labels, Blindness> {
     let wanted = |period: u32, slot: u8| slot < SLOTS && (span.first..=span.last).contains(&period);
     let mut labels = Labels::new();
     for given in &answer.labels {
@@ -72,7 +86,8 @@ fn verify_under(key: &VrfPublicKey, identifier: &Identifier, answer: &WatchAnswe
         }
         let bad = |reason: String| Blindness::BadProof { period, slot, reason };
         let proof = URL_SAFE_NO_PAD.decode(&given.proof).map_err(|error| bad(error.to_string()))?;
-        let proof: [u8; 80] = proof.try_into().map_err(|proof: Vec<u8>| bad(format!("expected 80 bytes, found {}", proof.len())))?;
+        let proof: [u8; 80] =
+            proof.try_into().map_err(|proof: Vec<u8>| bad(format!("expected 80 bytes, found {}", proof.len())))?;
         let input = LabelInput { origin: &answer.origin, identifier, period, slot };
         let label = key.verify(&input, &VrfProof::from_bytes(proof)).map_err(|error| bad(error.to_string()))?;
         labels.insert((period, slot), label);
@@ -80,7 +95,9 @@ fn verify_under(key: &VrfPublicKey, identifier: &Identifier, answer: &WatchAnswe
     let missing: Vec<_> = span.labels().filter(|label| !labels.contains_key(label)).collect();
     match missing.first() {
         None => Ok(labels),
-        Some(&(period, slot)) => Err(Blindness::Missing { missing: missing.len(), expected: span.labels().count(), period, slot }),
+        Some(&(period, slot)) => {
+            Err(Blindness::Missing { missing: missing.len(), expected: span.labels().count(), period, slot })
+        }
     }
 }
 

@@ -65,7 +65,9 @@ pub enum Blindness {
         reason: String,
     },
     /// A label that could matter is not covered.
-    #[error("the authority gave no proof for {missing} of {expected} labels that could matter, the first of them period {period}, slot {slot}")]
+    #[error(
+        "the authority gave no proof for {missing} of {expected} labels that could matter, the first of them period {period}, slot {slot}"
+    )]
     Missing {
         /// How many are missing.
         missing: usize,
@@ -163,20 +165,28 @@ impl WatchError {
 }
 
 /// Looks once: fetches proofs, follows the log, opens every entry found.
-pub async fn watch_once(home: &Home, device: &Device, now: UnixTime, progress: impl FnMut(Progress) + Send) -> Result<WatchReport, WatchError> {
+pub async fn watch_once(
+    home: &Home,
+    device: &Device,
+    now: UnixTime,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<WatchReport, WatchError> {
     let policies = home.trust_policies()?;
     let choice = choose_authority(&policies, &device.identifier, Some(&device.enrolment.authority))?;
     let (policy, authority) = policies
         .iter()
-        .flat_map(|policy| policy.authorities().iter().map(move |authority| (policy, authority)))
-        .find(|(policy, authority)| authority.name == choice.authority && policy.fingerprint().to_string() == choice.policy)
+        .flat_map(|policy| policy.authorities.iter().map(move |authority| (policy, authority)))
+        .find(|(policy, authority)| {
+            authority.name == choice.authority && policy.fingerprint().to_string() == choice.policy
+        })
         .expect("the choice was made from these policies");
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
     let log_policy = policy.log_policy().map_err(|error| incomplete(error.to_string()))?;
     let trust = Arc::new(home.trust_at(now)?);
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
-    let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await {
+    let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await
+    {
         Ok(client) => client,
         Err(error) => return refused(error),
     };
@@ -193,7 +203,7 @@ pub async fn watch_once(home: &Home, device: &Device, now: UnixTime, progress: i
     state.add_labels(&fresh);
     state.write(home)?;
 
-    let source = log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?;
+    let source = Arc::new(log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?);
     let book = Logbook::open(home, &authority.log);
     let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
     let found = scan::find(&book, &source, &log_policy, &state, device).await?;
@@ -202,21 +212,37 @@ pub async fn watch_once(home: &Home, device: &Device, now: UnixTime, progress: i
         answer = client.watch(device.identifier.as_str()).await.map_err(WatchError::Acme)?;
     }
     let (certificates, alarms) = opened::judge(&device.identifier, &found, &answer, &state);
-    let seen = Seen { identifier: device.identifier.clone(), authority: choice.authority, audit, covered: span.times(), certificates };
+    let seen = Seen {
+        identifier: device.identifier.clone(),
+        authority: choice.authority,
+        audit,
+        covered: span.times(),
+        certificates,
+    };
     Ok(if alarms.is_empty() { WatchReport::Clean(seen) } else { WatchReport::Alarm(seen, alarms) })
 }
 
 /// A refusal makes the watch blind; anything else is a failure to be reported as such.
 fn refused(error: AcmeError) -> Result<WatchReport, WatchError> {
     match error {
-        AcmeError::Refused { problem, .. } => Ok(WatchReport::Blind(Blindness::Refused { reason: problem.to_string() })),
+        AcmeError::Refused { problem, .. } => {
+            Ok(WatchReport::Blind(Blindness::Refused { reason: problem.to_string() }))
+        }
         other => Err(WatchError::Acme(other)),
     }
 }
 
 /// Where the log called `origin` is served according to the policy, over HTTPS verified by the policy.
-pub fn log_source(policy: &LogPolicy, origin: &str, trust: &Arc<Trust>) -> Result<transparency_log::client::HttpSource, String> {
-    let log = policy.logs.iter().find(|log| log.vkey.name() == origin).ok_or_else(|| format!("no key of the log {origin}"))?;
+pub fn log_source(
+    policy: &LogPolicy,
+    origin: &str,
+    trust: &Arc<Trust>,
+) -> Result<transparency_log::client::HttpSource, String> {
+    let log = policy
+        .logs
+        .iter()
+        .find(|log| log.vkey.name() == origin)
+        .ok_or_else(|| format!("no key of the log {origin}"))?;
     let url = log.url.as_ref().ok_or_else(|| format!("no address of the log {origin}"))?;
     Ok(transparency_log::client::HttpSource::new(https_client(trust.clone()), url))
 }

@@ -29,7 +29,12 @@ pub struct OpenedCertificate {
 }
 
 /// Sorts what was found into the owner's certificates and alarms.
-pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer, state: &State) -> (Vec<OpenedCertificate>, Vec<Alarm>) {
+pub(super) fn judge(
+    identifier: &Identifier,
+    found: &Found,
+    answer: &WatchAnswer,
+    state: &State,
+) -> (Vec<OpenedCertificate>, Vec<Alarm>) {
     let known = state.known_keys();
     let mut certificates = Vec::new();
     let mut alarms = Vec::new();
@@ -69,21 +74,28 @@ fn open(identifier: &Identifier, hit: &Hit, entries: &[OpenedEntry]) -> Result<O
 /// A name as it stands in a certificate.
 fn text(name: &SubjectName) -> &str {
     match name {
-        SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text) | SubjectName::Dns(text) => text,
+        SubjectName::Email(text)
+        | SubjectName::InternationalEmail(text)
+        | SubjectName::Phone(text)
+        | SubjectName::Dns(text) => text,
         _ => "something unreadable",
     }
 }
 
 fn open_with(identifier: &Identifier, hit: &Hit, entry: &OpenedEntry) -> Result<OpenedCertificate, String> {
-    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|error| format!("what the authority says does not decode: {error}"));
-    let opening: [u8; 32] =
-        decode(&entry.opening)?.try_into().map_err(|bytes: Vec<u8>| format!("expected an opening of 32 bytes, found {}", bytes.len()))?;
+    let decode = |text: &str| {
+        URL_SAFE_NO_PAD.decode(text).map_err(|error| format!("what the authority says does not decode: {error}"))
+    };
+    let opening: [u8; 32] = decode(&entry.opening)?
+        .try_into()
+        .map_err(|bytes: Vec<u8>| format!("expected an opening of 32 bytes, found {}", bytes.len()))?;
     let der = decode(&entry.tbs)?;
     if commitment(&Opening::new(opening), &der) != hit.commitment {
         return Err("the authority shows another certificate than the one in the log".to_owned());
     }
     let tbs = Tbs::decode(&der).map_err(|error| format!("the log holds something that is no certificate: {error}"))?;
-    let names: Vec<_> = tbs.subject_names().iter().map(text).collect();
+    let names = tbs.subject_names();
+    let names: Vec<_> = names.iter().map(text).collect();
     if names != [identifier.as_str()] {
         return Err(format!("the log holds a certificate for {} under a label of {identifier}", names.join(", ")));
     }

@@ -1,11 +1,13 @@
 //! Finds the entries under an owner's labels, and her own certificate's entry.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use futures_util::StreamExt;
 use identity::certificate::Certificate;
 use identity::transparency::commitment;
 use tlog_proof::{Entry, LogPolicy};
-use transparency_log::client::{LogClient, Source};
+use transparency_log::client::{ClientError, LogClient, Source};
 
 use super::WatchError;
 use super::state::State;
@@ -33,18 +35,26 @@ pub(super) struct Found {
 impl Found {
     /// Whether there is an entry that the answer says nothing of.
     pub(super) fn newer_than(&self, answer: &WatchAnswer) -> bool {
-        self.hits.iter().any(|hit| !answer.entries.iter().any(|entry| entry.period == hit.period && entry.slot == hit.slot))
+        self.hits
+            .iter()
+            .any(|hit| !answer.entries.iter().any(|entry| entry.period == hit.period && entry.slot == hit.slot))
     }
 }
 
 /// Searches the index and reads every candidate from the log, verified against its newest checkpoint.
-pub(super) async fn find(book: &Logbook, source: &impl Source, policy: &LogPolicy, state: &State, device: &Device) -> Result<Found, WatchError> {
+pub(super) async fn find(
+    book: &Logbook,
+    source: &Arc<impl Source + 'static>,
+    policy: &LogPolicy,
+    state: &State,
+    device: &Device,
+) -> Result<Found, WatchError> {
     let labels = state.labels();
     let mut prefixes: Vec<_> = labels.keys().map(label_prefix).collect();
     prefixes.sort_unstable();
     let candidates = book.candidates(&prefixes)?;
     let own = own_entry(device);
-    let mut wanted = candidates;
+    let mut wanted = candidates.clone();
     wanted.extend(own.as_ref().map(|(index, _)| *index));
     wanted.sort_unstable();
     wanted.dedup();
@@ -57,6 +67,11 @@ pub(super) async fn find(book: &Logbook, source: &impl Source, policy: &LogPolic
         {
             found.hits.push(Hit { index, period, slot, commitment: *commitment });
         }
+    }
+    // Eight bytes agreed when the log was audited; by chance that happens once in 2^64 entries.
+    if let Some(&index) = candidates.iter().find(|index| !found.hits.iter().any(|hit| hit.index == **index)) {
+        let reason = "the log now shows another entry there than when it was audited".to_owned();
+        return Err(WatchError::Read { index, reason });
     }
     if let Some((index, expected)) = own {
         match entries.get(&index) {
@@ -77,6 +92,25 @@ fn own_entry(device: &Device) -> Option<(u64, [u8; 32])> {
 }
 
 /// Reads single entries; those past the end of the log are left out.
-async fn read(source: &impl Source, policy: &LogPolicy, indexes: &[u64]) -> Result<BTreeMap<u64, Entry>, WatchError> {
-    todo!("{source:p} {policy:?} {indexes:?} {}", std::any::type_name::<LogClient<()>>())
+async fn read(
+    source: &Arc<impl Source + 'static>,
+    policy: &LogPolicy,
+    indexes: &[u64],
+) -> Result<BTreeMap<u64, Entry>, WatchError> {
+    if indexes.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let client = LogClient::new(Arc::clone(source), policy.clone());
+    let at = |index: u64| move |error: ClientError| WatchError::Read { index, reason: error.to_string() };
+    let verdict = client.checkpoint().await.map_err(at(indexes[0]))?;
+    let mut entries = BTreeMap::new();
+    for &index in indexes.iter().filter(|index| **index < verdict.checkpoint.size) {
+        let mut stream = client.entries(&verdict, index..index + 1).await.map_err(at(index))?;
+        if let Some(entry) = stream.next().await {
+            let (_, bytes) = entry.map_err(at(index))?;
+            let entry = Entry::decode(&bytes).map_err(|error| WatchError::Read { index, reason: error.to_string() })?;
+            entries.insert(index, entry);
+        }
+    }
+    Ok(entries)
 }

@@ -31,7 +31,8 @@ impl State {
         let Some(text) = files::read_text(&path)? else {
             return Ok(Self { identifier: identifier.clone(), known: BTreeMap::new(), labels: BTreeMap::new() });
         };
-        let corrupt = |found| HomeError::Corrupt { path, expected: format!("the state of the watch for {identifier}"), found };
+        let corrupt =
+            |found| HomeError::Corrupt { path, expected: format!("the state of the watch for {identifier}"), found };
         match serde_json::from_str::<Self>(&text) {
             Ok(state) if state.identifier == *identifier => Ok(state),
             Ok(state) => Err(corrupt(format!("that for {}", state.identifier))),
@@ -84,7 +85,12 @@ pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8; 32], now: Un
 }
 
 /// Remembers this device's own key, also for the time after another has taken its place.
-pub(crate) fn remember_own_key(home: &Home, identifier: &Identifier, key: &DeviceKey, now: UnixTime) -> Result<(), HomeError> {
+pub(crate) fn remember_own_key(
+    home: &Home,
+    identifier: &Identifier,
+    key: &DeviceKey,
+    now: UnixTime,
+) -> Result<(), HomeError> {
     confirm_key(home, identifier, &key.public_key(), now)
 }
 
