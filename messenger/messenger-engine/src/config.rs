@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use identity::trust::Trust;
 use identity::Identifier;
+use identity::trust::Trust;
 use rustls::pki_types::CertificateDer;
 
 /// Where a directory is and what its certificate must say.

@@ -202,7 +202,9 @@ impl<T> Session<T> {
                 }
                 self.content(number, Content::Text { id, text })
             }
-            TalkFrame::RoomText { number, room, message } => self.content(number, Content::Room { room: RoomId(room), message }),
+            TalkFrame::RoomText { number, room, message } => {
+                self.content(number, Content::Room { room: RoomId(room), message })
+            }
             TalkFrame::Ack { acks } => self.answers(acks),
         }
     }
@@ -362,7 +364,10 @@ mod tests {
         let (mut fresh, _) = Session::<u64>::new([1; 8], 3);
         let first = TalkFrame::Text { number: 1, id: 1, text: "x".into() };
         assert!(matches!(refused(&mut fresh, first), Violation::Order { .. }));
-        assert_eq!(refused(&mut fresh, TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0 }), Violation::Version);
+        assert_eq!(
+            refused(&mut fresh, TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0 }),
+            Violation::Version
+        );
         let (mut a, _) = pair();
         let gap = TalkFrame::Text { number: 2, id: 1, text: "x".into() };
         assert_eq!(refused(&mut a, gap), Violation::Number { expected: 1, found: 2 });

@@ -66,12 +66,23 @@ pub(super) struct Call {
 impl Core {
     /// Runs an errand that needs a connection to `who`: joins a call that is under way or begins one.
     pub(super) fn call_for(&mut self, who: Identifier, purpose: Purpose, errand: Errand, now: Now) {
-        if let Some(call) = self.calls.values_mut().find(|call| call.peer == who && call.stage != Stage::Asked && call.purpose == purpose) {
+        if let Some(call) = self
+            .calls
+            .values_mut()
+            .find(|call| call.peer == who && call.stage != Stage::Asked && call.purpose == purpose)
+        {
             call.errands.push(errand);
             return;
         }
         let id = CallId(self.random_16());
-        let call = Call { peer: who.clone(), key: None, purpose, stage: Stage::Inviting, errands: vec![errand], deadline: now.instant + INVITING };
+        let call = Call {
+            peer: who.clone(),
+            key: None,
+            purpose,
+            stage: Stage::Inviting,
+            errands: vec![errand],
+            deadline: now.instant + INVITING,
+        };
         self.calls.insert(id, call);
         self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose }));
     }
@@ -85,7 +96,8 @@ impl Core {
         if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;
         }
-        let crossing = self.calls.iter().find(|(_, call)| call.peer == caller && call.stage == Stage::Inviting).map(|(id, _)| *id);
+        let crossing =
+            self.calls.iter().find(|(_, call)| call.peer == caller && call.stage == Stage::Inviting).map(|(id, _)| *id);
         if crossing.is_some_and(|own| own < id) {
             // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
             return;
@@ -134,7 +146,11 @@ impl Core {
     }
 
     fn no_such_call(&mut self, about: &str, id: CallId) {
-        self.error(about, format!("expected a call that rings, found none named {id}"), "it may have ended: wait for the next incoming event");
+        self.error(
+            about,
+            format!("expected a call that rings, found none named {id}"),
+            "it may have ended: wait for the next incoming event",
+        );
     }
 
     pub(super) fn outcome(&mut self, id: CallId, outcome: Outcome, now: Now) {
@@ -151,7 +167,15 @@ impl Core {
         self.fail_call(id, &reason, now);
     }
 
-    pub(super) fn introduced(&mut self, id: CallId, role: Role, peer: Introduction, candidates: Vec<SocketAddr>, delay_ms: u32, now: Now) {
+    pub(super) fn introduced(
+        &mut self,
+        id: CallId,
+        role: Role,
+        peer: Introduction,
+        candidates: Vec<SocketAddr>,
+        delay_ms: u32,
+        now: Now,
+    ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let stage = match (call.stage, role) {
             (Stage::Inviting, Role::Dialler) => Stage::Dialling,
@@ -212,8 +236,12 @@ impl Core {
     }
 
     pub(super) fn expire_calls(&mut self, now: Now) {
-        let expired: Vec<(CallId, Stage)> =
-            self.calls.iter().filter(|(_, call)| call.deadline <= now.instant).map(|(id, call)| (*id, call.stage)).collect();
+        let expired: Vec<(CallId, Stage)> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.deadline <= now.instant)
+            .map(|(id, call)| (*id, call.stage))
+            .collect();
         for (id, stage) in expired {
             let reason = match stage {
                 Stage::Inviting | Stage::Asked => "nobody answered",
@@ -242,8 +270,12 @@ impl Core {
         self.update_door();
         for errand in call.errands {
             match errand {
-                Errand::Text { id, .. } => self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned())),
-                Errand::Invite { room } => self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() }),
+                Errand::Text { id, .. } => {
+                    self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()))
+                }
+                Errand::Invite { room } => {
+                    self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() })
+                }
                 Errand::Mesh => self.mesh_failed(&call.peer, reason, now),
             }
         }

@@ -90,7 +90,11 @@ impl Core {
         let me = self.me.person.device;
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if room.fanouts.len() >= MAX_FANOUTS {
-            return self.error("room_send", format!("{MAX_FANOUTS} texts are already under way in this room"), "wait for their states");
+            return self.error(
+                "room_send",
+                format!("{MAX_FANOUTS} texts are already under way in this room"),
+                "wait for their states",
+            );
         }
         let Some(group) = room.group_mut() else { return };
         let message = match group.seal(&RoomPlaintext { id: text_id, text }, &self.me.leaf) {
@@ -98,8 +102,12 @@ impl Core {
             Err(error) => return self.error("room_send", error.to_string(), "leave the room and enter it again"),
         };
         let others = group.members().filter(|person| person.device != me);
-        let pending = others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
-        room.fanouts.insert(text_id, Fanout { pending, delivered: Vec::new(), missing: Vec::new(), message, deadline: now.instant + LINK_WAIT });
+        let pending =
+            others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
+        room.fanouts.insert(
+            text_id,
+            Fanout { pending, delivered: Vec::new(), missing: Vec::new(), message, deadline: now.instant + LINK_WAIT },
+        );
         self.push_fanout(id, text_id, now);
         self.fanout_changed(id, text_id);
     }
@@ -114,7 +122,11 @@ impl Core {
             let content = Content::Room { room: id, message: message.clone() };
             match self.put(session, content, Token::Room { room: id, id: text, device }, now) {
                 Ok(()) => {
-                    let pending = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text)).and_then(|f| f.pending.get_mut(&device));
+                    let pending = self
+                        .rooms
+                        .get_mut(&id)
+                        .and_then(|room| room.fanouts.get_mut(&text))
+                        .and_then(|f| f.pending.get_mut(&device));
                     if let Some(pending) = pending {
                         pending.sent = true;
                     }
@@ -153,15 +165,25 @@ impl Core {
     pub(super) fn expire_fanouts(&mut self, id: RoomId, now: Now) {
         let Some(room) = self.rooms.get(&id) else { return };
         let late = room.fanouts.iter().filter(|(_, fanout)| fanout.deadline <= now.instant);
-        let missed: Vec<(u64, DeviceKey)> =
-            late.flat_map(|(text, fanout)| fanout.pending.keys().filter(|device| fanout.awaits(**device)).map(|device| (*text, *device))).collect();
+        let missed: Vec<(u64, DeviceKey)> = late
+            .flat_map(|(text, fanout)| {
+                fanout.pending.keys().filter(|device| fanout.awaits(**device)).map(|device| (*text, *device))
+            })
+            .collect();
         for (text, device) in missed {
             self.room_text_missed(id, text, device, "no direct connection");
         }
     }
 
     /// A room text came in: opened if it is of this epoch or a past one, kept a moment if it is of one to come.
-    pub(super) fn room_text_arrived(&mut self, session: SessionId, number: u64, id: RoomId, message: Vec<u8>, now: Now) {
+    pub(super) fn room_text_arrived(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        id: RoomId,
+        message: Vec<u8>,
+        now: Now,
+    ) {
         let Some(link) = self.links.get_mut(&session) else { return };
         let Some(room) = self.rooms.get_mut(&id) else { return link.session.refuse(number, "not in that room") };
         let early = match (&room.part, Group::epoch_of(&message)) {
@@ -206,7 +228,8 @@ impl Core {
         let Some(epoch) = room.group().map(Group::epoch) else { return };
         let is_due = |early: &Early| Group::epoch_of(&early.message).is_ok_and(|of| of <= epoch);
         let (due, waiting): (Vec<Early>, Vec<Early>) = std::mem::take(&mut room.early).into_iter().partition(is_due);
-        let (late, waiting): (Vec<Early>, Vec<Early>) = waiting.into_iter().partition(|early| early.until <= now.instant);
+        let (late, waiting): (Vec<Early>, Vec<Early>) =
+            waiting.into_iter().partition(|early| early.until <= now.instant);
         room.early = waiting.into();
         for early in due {
             self.open_room_text(early.session, early.number, id, &early.message);
@@ -225,7 +248,8 @@ impl Core {
         let me = self.me.person.device;
         let Some(group) = self.rooms.get(&id).and_then(Room::group) else { return };
         let host = group.host().device;
-        let devices: Vec<DeviceKey> = group.members().map(|person| person.device).filter(|device| *device != me && *device != host).collect();
+        let devices: Vec<DeviceKey> =
+            group.members().map(|person| person.device).filter(|device| *device != me && *device != host).collect();
         for device in devices {
             self.mesh.insert(device, Attempt { tries: 0, next: now.instant, newcomer: true });
         }
@@ -238,14 +262,16 @@ impl Core {
         let fellows = self.fellows();
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
-            let attempt = self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
+            let attempt =
+                self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
             let mine = attempt.newcomer || me < device;
             if !mine || attempt.next > now.instant || attempt.tries >= MAX_TRIES {
                 continue;
             }
             attempt.tries += 1;
             attempt.next = now.instant + GRACE * attempt.tries;
-            let calling = self.calls.values().any(|call| call.peer == person.identifier && call.purpose == Purpose::Room);
+            let calling =
+                self.calls.values().any(|call| call.peer == person.identifier && call.purpose == Purpose::Room);
             if !calling && self.why_unreachable().is_none() {
                 self.call_for(person.identifier, Purpose::Room, Errand::Mesh, now);
             }
@@ -263,7 +289,10 @@ impl Core {
             let host = group.host().device;
             group.members().filter(move |person| person.device != me && person.device != host)
         });
-        others.filter(|person| self.session_to(person.device).is_none()).map(|person| (person.device, person.clone())).collect()
+        others
+            .filter(|person| self.session_to(person.device).is_none())
+            .map(|person| (person.device, person.clone()))
+            .collect()
     }
 
     pub(super) fn mesh_failed(&mut self, who: &Identifier, reason: &str, _now: Now) {
@@ -276,7 +305,9 @@ impl Core {
         let waiting: Vec<(RoomId, u64)> = self
             .rooms
             .iter()
-            .flat_map(|(id, room)| room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(device)).map(|(text, _)| (*id, *text)))
+            .flat_map(|(id, room)| {
+                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(device)).map(|(text, _)| (*id, *text))
+            })
             .collect();
         for (room, text) in waiting {
             self.push_fanout(room, text, now);
@@ -285,7 +316,10 @@ impl Core {
 
     /// Whether the device whose key has this digest is in a room with us.
     pub(super) fn shares_room_with(&self, key: [u8; 32]) -> bool {
-        self.rooms.values().filter_map(Room::group).any(|group| group.members().any(|person| person.device.spki_digest() == key))
+        self.rooms
+            .values()
+            .filter_map(Room::group)
+            .any(|group| group.members().any(|person| person.device.spki_digest() == key))
     }
 
     /// Whether a room needs the link to this device.

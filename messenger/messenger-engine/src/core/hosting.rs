@@ -55,19 +55,33 @@ impl Hosting {
     /// Devices that must reach the epoch the group is in now.
     fn others(&self, except: Option<DeviceKey>) -> BTreeSet<DeviceKey> {
         let host = self.group.host().device;
-        self.group.members().map(|person| person.device).filter(|device| *device != host && Some(*device) != except).collect()
+        self.group
+            .members()
+            .map(|person| person.device)
+            .filter(|device| *device != host && Some(*device) != except)
+            .collect()
     }
 
     fn begin(&mut self, welcome: Option<(DeviceKey, Vec<u8>)>, now: Now) {
         let waiting = self.others(welcome.as_ref().map(|(device, _)| *device));
-        self.step = Some(Step { epoch: self.group.epoch(), digest: self.group.digest(), waiting, deadline: now.instant + STEP, welcome });
+        self.step = Some(Step {
+            epoch: self.group.epoch(),
+            digest: self.group.digest(),
+            waiting,
+            deadline: now.instant + STEP,
+            welcome,
+        });
     }
 }
 
 impl Core {
     pub(super) fn invite_to_room(&mut self, id: RoomId, who: Identifier, now: Now) {
         let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get(&id) else {
-            return self.error("room_invite", format!("expected a room one hosts, found none named {id}"), "only the host invites: ask her");
+            return self.error(
+                "room_invite",
+                format!("expected a room one hosts, found none named {id}"),
+                "only the host invites: ask her",
+            );
         };
         if hosting.group.members().any(|person| person.identifier == who) {
             return self.error("room_invite", format!("{who} is in the room already"), "nothing to do");
@@ -98,7 +112,14 @@ impl Core {
     }
 
     /// A guest says yes. Her key package is verified before anything changes.
-    pub(super) fn guest_enters(&mut self, id: RoomId, person: &Person, session: SessionId, key_package: &[u8], now: Now) {
+    pub(super) fn guest_enters(
+        &mut self,
+        id: RoomId,
+        person: &Person,
+        session: SessionId,
+        key_package: &[u8],
+        now: Now,
+    ) {
         let credentials = self.credentials.clone();
         let hosting = match self.rooms.get_mut(&id) {
             Some(Room { part: Part::Host(hosting), .. }) if hosting.invited.contains_key(&person.device) => hosting,
@@ -193,12 +214,19 @@ impl Core {
             Ok((commit, removed)) => {
                 hosting.begin(None, now);
                 for person in removed {
-                    self.say(person.device, &RoomFrame::Closed { room: id.0, reason: "you are no longer in the room".into() });
+                    self.say(
+                        person.device,
+                        &RoomFrame::Closed { room: id.0, reason: "you are no longer in the room".into() },
+                    );
                     self.member_gone(id, &person);
                 }
                 self.announce_commit(id, epoch, commit, now);
             }
-            Err(error) => self.error("room", format!("a member could not be removed: {error}"), "leave the room, which closes it, and open another"),
+            Err(error) => self.error(
+                "room",
+                format!("a member could not be removed: {error}"),
+                "leave the room, which closes it, and open another",
+            ),
         }
     }
 
@@ -224,7 +252,11 @@ impl Core {
         }
         if step.digest != digest {
             hosting.changes.push_front(Change::Remove(person.device));
-            let message = format!("{} reached another epoch than the host's: expected code {}, found another", person.identifier, hosting.group.code());
+            let message = format!(
+                "{} reached another epoch than the host's: expected code {}, found another",
+                person.identifier,
+                hosting.group.code()
+            );
             self.error("room", message, "she is removed; compare the codes with her before inviting her again");
         }
         self.left_step(id, person.device, now);
@@ -251,8 +283,13 @@ impl Core {
         }
         let Some(step) = hosting.step.take() else { return };
         if let Some((guest, welcome)) = step.welcome {
-            hosting.step =
-                Some(Step { epoch: step.epoch, digest: step.digest, waiting: BTreeSet::from([guest]), deadline: now.instant + WELCOME, welcome: None });
+            hosting.step = Some(Step {
+                epoch: step.epoch,
+                digest: step.digest,
+                waiting: BTreeSet::from([guest]),
+                deadline: now.instant + WELCOME,
+                welcome: None,
+            });
             self.say(guest, &RoomFrame::Welcome { room: id.0, welcome });
         }
     }

@@ -41,7 +41,8 @@ impl Core {
     pub(super) fn open_link(&mut self, id: SessionId, person: Person, purpose: Purpose, now: Now) {
         let capabilities = capability::TEXT | capability::ROOMS | if self.me.bot { capability::BOT } else { 0 };
         let (session, hello) = Session::new(self.run, capabilities);
-        let link = Link { person, purpose, session, run: [0; 8], bot: false, since: now.instant, last_content: now.instant };
+        let link =
+            Link { person, purpose, session, run: [0; 8], bot: false, since: now.instant, last_content: now.instant };
         self.links.insert(id, link);
         self.send_talk(id, &hello);
     }
@@ -58,7 +59,8 @@ impl Core {
 
     /// The newest link to a person over which she takes one-to-one texts from us.
     pub(super) fn session_for_text(&self, who: &Identifier) -> Option<SessionId> {
-        let takes = |link: &&Link| link.person.identifier == *who && (link.purpose == Purpose::Text || self.is_contact(who));
+        let takes =
+            |link: &&Link| link.person.identifier == *who && (link.purpose == Purpose::Text || self.is_contact(who));
         self.links.iter().rev().find(|(_, link)| takes(link)).map(|(id, _)| *id)
     }
 
@@ -93,7 +95,8 @@ impl Core {
     }
 
     fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
-        let bytes = encode(frame, Channel::Talk).expect("texts are within the limit, which leaves room for the rest of a frame");
+        let bytes = encode(frame, Channel::Talk)
+            .expect("texts are within the limit, which leaves room for the rest of a frame");
         self.actions.push_back(Action::Send { session, channel: Channel::Talk, bytes });
     }
 
@@ -139,7 +142,9 @@ impl Core {
                 let reason = format!("{to}'s device refused it: {reason}");
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
-            Arrival::Refused(Token::Room { room, id, device }, reason) => self.room_text_missed(room, id, device, &reason),
+            Arrival::Refused(Token::Room { room, id, device }, reason) => {
+                self.room_text_missed(room, id, device, &reason)
+            }
         }
     }
 
@@ -170,10 +175,14 @@ impl Core {
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
             (Token::Text { to, id }, Verdict::Unanswered) => {
-                let reason = format!("the connection to {to} was lost before the acknowledgement: {reason}; sending it again with the same id shows it once");
+                let reason = format!(
+                    "the connection to {to} was lost before the acknowledgement: {reason}; sending it again with the same id shows it once"
+                );
                 self.text_state(id, to, DeliveryState::Unknown, Some(reason));
             }
-            (Token::Room { room, id, device }, Verdict::NotSent) => self.room_text_missed(room, id, device, "the connection was lost before it left"),
+            (Token::Room { room, id, device }, Verdict::NotSent) => {
+                self.room_text_missed(room, id, device, "the connection was lost before it left")
+            }
             (Token::Room { room, id, device }, Verdict::Unanswered) => {
                 self.room_text_missed(room, id, device, "unknown: the connection was lost before the acknowledgement");
             }
@@ -201,7 +210,10 @@ impl Core {
                 closing.push((*id, Close::EXPIRED, "a certificate of this connection has expired"));
             } else if !link.session.is_open() && now.instant >= link.since + GREETING {
                 closing.push((*id, Close::PROTOCOL, "no Hello came"));
-            } else if now.instant >= link.last_content + IDLE && link.session.is_quiet() && !self.needed_by_room(link.person.device) {
+            } else if now.instant >= link.last_content + IDLE
+                && link.session.is_quiet()
+                && !self.needed_by_room(link.person.device)
+            {
                 closing.push((*id, Close::DONE, "nothing was said for a while"));
             }
         }

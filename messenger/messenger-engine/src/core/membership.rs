@@ -14,7 +14,10 @@ impl Core {
         if !matches!(&room.part, Part::Entering { host: expected, .. } if expected.device == host.device) {
             return;
         }
-        let Part::Entering { joining, .. } = std::mem::replace(&mut room.part, Part::Asked { host: host.clone() }) else { return };
+        let Part::Entering { joining, .. } = std::mem::replace(&mut room.part, Part::Asked { host: host.clone() })
+        else {
+            return;
+        };
         match joining.enter(welcome, host.device, &*self.credentials, now) {
             Ok(group) => {
                 room.name = group.name().to_owned();
@@ -28,7 +31,11 @@ impl Core {
             Err(error) => {
                 self.send_room(session, &RoomFrame::Leave { room: id.0 });
                 let reason = format!("the welcome was refused: {error}");
-                self.error("room", reason.clone(), "tell the host; do not enter a room whose members cannot be verified");
+                self.error(
+                    "room",
+                    reason.clone(),
+                    "tell the host; do not enter a room whose members cannot be verified",
+                );
                 self.close_room(id, &reason, now);
             }
         }
@@ -64,7 +71,8 @@ impl Core {
     /// A member is gone; what is under way to her stays undelivered.
     pub(super) fn member_gone(&mut self, id: RoomId, person: &Person) {
         if let Some(room) = self.rooms.get_mut(&id) {
-            let missed: Vec<u64> = room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(person.device)).map(|(text, _)| *text).collect();
+            let missed: Vec<u64> =
+                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(person.device)).map(|(text, _)| *text).collect();
             for text in missed {
                 self.room_text_missed(id, text, person.device, "left the room");
             }

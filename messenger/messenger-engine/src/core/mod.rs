@@ -82,7 +82,8 @@ impl Core {
     pub fn new(me: Me, contacts: Vec<Identifier>, credentials: Arc<dyn Credentials>, mut draw: Draw) -> Self {
         let mut run = [0; 8];
         draw(&mut run);
-        let contacts: BTreeMap<_, _> = contacts.into_iter().filter(|who| *who != me.person.identifier).map(|who| (who, None)).collect();
+        let contacts: BTreeMap<_, _> =
+            contacts.into_iter().filter(|who| *who != me.person.identifier).map(|who| (who, None)).collect();
         let announce = Action::Ask(Ask::Announce { contacts: contacts.keys().cloned().collect() });
         Self {
             me,
@@ -110,12 +111,18 @@ impl Core {
     pub fn command(&mut self, command: Command, now: Now) {
         match command {
             Command::AddContact { who } => self.with_person("add_contact", &who, |core, who| core.add_contact(who)),
-            Command::RemoveContact { who } => self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who)),
-            Command::Send { to, text, id } => self.with_person("send", &to, |core, to| core.send_text(to, text, id, now)),
+            Command::RemoveContact { who } => {
+                self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who))
+            }
+            Command::Send { to, text, id } => {
+                self.with_person("send", &to, |core, to| core.send_text(to, text, id, now))
+            }
             Command::Accept { call } => self.accept_call(call, now),
             Command::Decline { call } => self.decline_call(call),
             Command::RoomCreate { name } => self.create_room(&name, now),
-            Command::RoomInvite { room, who } => self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now)),
+            Command::RoomInvite { room, who } => {
+                self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now))
+            }
             Command::RoomAccept { room } => self.accept_invitation(room, now),
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
@@ -135,7 +142,10 @@ impl Core {
             return;
         }
         self.presence = Presence::Here;
-        self.emit(Event::Online { identifier: self.me.person.identifier.clone(), directory: self.me.directory.clone() });
+        self.emit(Event::Online {
+            identifier: self.me.person.identifier.clone(),
+            directory: self.me.directory.clone(),
+        });
     }
 
     /// The directory is lost; the driver tries again by itself. Sessions with peers live on.
@@ -161,7 +171,14 @@ impl Core {
             }
             DirectoryEvent::Outcome { call_id, outcome } => self.outcome(CallId(call_id), outcome, now),
             DirectoryEvent::Go { call_id, role, peer, peer_key, candidates, delay_ms, .. } => {
-                self.introduced(CallId(call_id), role, Introduction { who: peer, key: peer_key }, candidates, delay_ms, now);
+                self.introduced(
+                    CallId(call_id),
+                    role,
+                    Introduction { who: peer, key: peer_key },
+                    candidates,
+                    delay_ms,
+                    now,
+                );
             }
             DirectoryEvent::Closed { reason } => self.directory_down(&reason.to_string(), now),
         }
@@ -209,7 +226,9 @@ impl Core {
         match Identifier::parse(who) {
             Ok(who) if who == self.me.person.identifier => self.error(about, "that is you", "name somebody else"),
             Ok(who) => act(self, who),
-            Err(error) => self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org"),
+            Err(error) => {
+                self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org")
+            }
         }
     }
 

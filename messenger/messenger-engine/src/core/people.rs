@@ -50,7 +50,8 @@ impl Core {
 
     /// Without the directory nobody's presence is known: everybody who was there is shown as gone.
     pub(super) fn forget_presence(&mut self) {
-        let gone: Vec<Identifier> = self.contacts.iter().filter(|(_, online)| **online == Some(true)).map(|(who, _)| who.clone()).collect();
+        let gone: Vec<Identifier> =
+            self.contacts.iter().filter(|(_, online)| **online == Some(true)).map(|(who, _)| who.clone()).collect();
         self.contacts.values_mut().for_each(|online| *online = None);
         for who in gone {
             self.emit(Event::Presence { who, online: false });
@@ -61,7 +62,9 @@ impl Core {
     pub(super) fn why_unreachable(&self) -> Option<&'static str> {
         match self.presence {
             Presence::Here => None,
-            Presence::Away => Some("this device is not connected to its directory; nothing was sent and nothing is kept"),
+            Presence::Away => {
+                Some("this device is not connected to its directory; nothing was sent and nothing is kept")
+            }
             Presence::Resting => Some("you are offline; nothing was sent and nothing is kept"),
         }
     }

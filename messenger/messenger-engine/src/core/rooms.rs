@@ -93,7 +93,11 @@ impl Core {
                 self.rooms.insert(room, Room::new(name.to_owned(), Part::Host(Box::new(Hosting::new(group)))));
                 self.room_changed(room);
             }
-            Err(error) => self.error("room_create", error.to_string(), format!("choose a name of at most {MAX_ROOM_NAME_BYTES} bytes; renew the certificate if it is refused")),
+            Err(error) => self.error(
+                "room_create",
+                error.to_string(),
+                format!("choose a name of at most {MAX_ROOM_NAME_BYTES} bytes; renew the certificate if it is refused"),
+            ),
         }
     }
 
@@ -205,7 +209,8 @@ impl Core {
         if self.rooms.contains_key(&id) {
             return;
         }
-        let members: Vec<Identifier> = members.iter().filter_map(|member| Identifier::from_canonical(member).ok()).collect();
+        let members: Vec<Identifier> =
+            members.iter().filter_map(|member| Identifier::from_canonical(member).ok()).collect();
         let from = host.identifier.clone();
         self.rooms.insert(id, Room::new(name.clone(), Part::Asked { host }));
         self.emit(Event::RoomInvitation { room: id, name, from, members });
@@ -217,10 +222,16 @@ impl Core {
         match &mut room.part {
             Part::Host(hosting) => {
                 if hosting.invited.remove(&person.device).is_some() {
-                    self.emit(Event::RoomInvitationFailed { room: id, who: person.identifier.clone(), reason: reason.to_owned() });
+                    self.emit(Event::RoomInvitationFailed {
+                        room: id,
+                        who: person.identifier.clone(),
+                        reason: reason.to_owned(),
+                    });
                 }
             }
-            Part::Asked { host } | Part::Entering { host, .. } if host.device == person.device => self.close_room(id, reason, now),
+            Part::Asked { host } | Part::Entering { host, .. } if host.device == person.device => {
+                self.close_room(id, reason, now)
+            }
             _ => {}
         }
     }
@@ -266,6 +277,10 @@ impl Core {
     }
 
     pub(super) fn no_such_room(&mut self, about: &str, id: RoomId) {
-        self.error(about, format!("expected a room one is in or asked into, found none named {id}"), "take the id from a room or room_invitation event");
+        self.error(
+            about,
+            format!("expected a room one is in or asked into, found none named {id}"),
+            "take the id from a room or room_invitation event",
+        );
     }
 }

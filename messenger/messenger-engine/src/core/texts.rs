@@ -63,7 +63,11 @@ impl Core {
         }
         let id = match id {
             Some(id) if id > MAX_ID => {
-                self.error(about, format!("expected an id of at most {MAX_ID}, found {id}"), "leave the id out, and one is drawn");
+                self.error(
+                    about,
+                    format!("expected an id of at most {MAX_ID}, found {id}"),
+                    "leave the id out, and one is drawn",
+                );
                 return None;
             }
             Some(id) => id,
@@ -74,7 +78,11 @@ impl Core {
             }
         };
         if !self.used_ids.admit(to, id, text) {
-            self.error(about, format!("expected the same text under the id {id} as before, found another"), "give every text an id of its own");
+            self.error(
+                about,
+                format!("expected the same text under the id {id} as before, found another"),
+                "give every text an id of its own",
+            );
             return None;
         }
         Some(id)

@@ -78,14 +78,22 @@ pub(super) fn credential(leaf: &[u8]) -> Credential {
 }
 
 /// Verifies a leaf's credential and that its signature key is the certificate's.
-pub(super) fn verify(credential: &Credential, signature_key: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Person, RefusedCredential> {
+pub(super) fn verify(
+    credential: &Credential,
+    signature_key: &[u8],
+    credentials: &dyn Credentials,
+    now: Now,
+) -> Result<Person, RefusedCredential> {
     if credential.credential_type() != CredentialType::X509 {
         return Err(RefusedCredential::NotX509 { found: credential.credential_type().into() });
     }
     let leaf = certificate(credential.serialized_content()).map_err(|e| RefusedCredential::Certificate(e.into()))?;
     let person = credentials.verify(leaf, now).map_err(RefusedCredential::Certificate)?;
     if person.device.0 != signature_key {
-        return Err(RefusedCredential::KeyMismatch { expected: hex::encode(person.device.0), found: hex::encode(signature_key) });
+        return Err(RefusedCredential::KeyMismatch {
+            expected: hex::encode(person.device.0),
+            found: hex::encode(signature_key),
+        });
     }
     Ok(person)
 }

@@ -6,8 +6,9 @@ use ed25519_dalek::Signer as _;
 use openmls::group::PastEpochDeletion;
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{
-    CredentialWithKey, GroupId, KeyPackage, LeafNode, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
-    OpenMlsProvider as _, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, Sender, SignatureScheme, StagedCommit, StagedWelcome,
+    CredentialWithKey, GroupId, KeyPackage, LeafNode, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, MlsMessageIn,
+    MlsMessageOut, OpenMlsProvider as _, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, Sender,
+    SignatureScheme, StagedCommit, StagedWelcome,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
@@ -86,7 +87,10 @@ impl MyLeaf {
     }
 
     fn credential(&self) -> CredentialWithKey {
-        CredentialWithKey { credential: credential::credential(&self.certificate), signature_key: self.device().0.to_vec().into() }
+        CredentialWithKey {
+            credential: credential::credential(&self.certificate),
+            signature_key: self.device().0.to_vec().into(),
+        }
     }
 }
 
@@ -126,17 +130,27 @@ impl Joining {
     ///
     /// # Errors
     /// [`GroupError`]; the key package is spent either way.
-    pub fn enter(self, welcome: &[u8], host: DeviceKey, credentials: &dyn Credentials, now: Now) -> Result<Group, GroupError> {
+    pub fn enter(
+        self,
+        welcome: &[u8],
+        host: DeviceKey,
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<Group, GroupError> {
         let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)? else {
             return Err(GroupError::rule("a Welcome", "another MLS message"));
         };
-        let staged = StagedWelcome::new_from_welcome(&self.provider, &settings::join(), welcome, None).map_err(GroupError::mls)?;
+        let staged = StagedWelcome::new_from_welcome(&self.provider, &settings::join(), welcome, None)
+            .map_err(GroupError::mls)?;
         let context = staged.group_context();
         if context.group_id().as_slice() != self.room.0 {
             return Err(GroupError::rule("the room one was invited to", "another group"));
         }
         if staged.welcome_sender_index() != host_leaf() {
-            return Err(GroupError::rule("a welcome by the host", format!("one by leaf {}", staged.welcome_sender_index().u32())));
+            return Err(GroupError::rule(
+                "a welcome by the host",
+                format!("one by leaf {}", staged.welcome_sender_index().u32()),
+            ));
         }
         let name = settings::name(context.extensions())?;
         let members = verify_members(staged.members(), credentials, now)?;
@@ -182,11 +196,18 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError::Name`], or one's own certificate is refused.
-    pub fn create(room: RoomId, name: &str, leaf: &MyLeaf, credentials: &dyn Credentials, now: Now) -> Result<Self, GroupError> {
+    pub fn create(
+        room: RoomId,
+        name: &str,
+        leaf: &MyLeaf,
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<Self, GroupError> {
         let provider = OpenMlsRustCrypto::default();
         let config = settings::create(name)?;
         let group_id = GroupId::from_slice(&room.0);
-        let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential()).map_err(GroupError::mls)?;
+        let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
+            .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
         Ok(Self { provider, group, name: name.to_owned(), members })
     }
@@ -208,7 +229,12 @@ impl Group {
 
     /// The host.
     pub fn host(&self) -> &Person {
-        &self.members.iter().find(|(leaf, _)| *leaf == host_leaf()).expect("checked on entering, and no commit may remove the host").1
+        &self
+            .members
+            .iter()
+            .find(|(leaf, _)| *leaf == host_leaf())
+            .expect("checked on entering, and no commit may remove the host")
+            .1
     }
 
     /// Whether this device is the host.
@@ -240,13 +266,23 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError`].
-    pub fn verify_guest(&self, key_package: &[u8], device: DeviceKey, credentials: &dyn Credentials, now: Now) -> Result<Guest, GroupError> {
+    pub fn verify_guest(
+        &self,
+        key_package: &[u8],
+        device: DeviceKey,
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<Guest, GroupError> {
         let MlsMessageBodyIn::KeyPackage(key_package) = parse(key_package)? else {
             return Err(GroupError::rule("a KeyPackage", "another MLS message"));
         };
-        let key_package = key_package.validate(self.provider.crypto(), ProtocolVersion::Mls10).map_err(GroupError::mls)?;
+        let key_package =
+            key_package.validate(self.provider.crypto(), ProtocolVersion::Mls10).map_err(GroupError::mls)?;
         if key_package.ciphersuite() != SUITE {
-            return Err(GroupError::rule("a KeyPackage for the room's suite", settings::suite_name(key_package.ciphersuite())));
+            return Err(GroupError::rule(
+                "a KeyPackage for the room's suite",
+                settings::suite_name(key_package.ciphersuite()),
+            ));
         }
         let person = verify_leaf(key_package.leaf_node(), credentials, now)?;
         if person.device != device {
@@ -264,11 +300,13 @@ impl Group {
         if self.members.len() >= MAX_MEMBERS {
             return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
         }
-        let (commit, welcome, _) = self.group.add_members(&self.provider, leaf, &[guest.key_package]).map_err(GroupError::mls)?;
+        let (commit, welcome, _) =
+            self.group.add_members(&self.provider, leaf, &[guest.key_package]).map_err(GroupError::mls)?;
         let messages = bytes(&commit).and_then(|commit| Ok((commit, bytes(&welcome)?)));
         self.merge_own(messages.is_ok())?;
         let (commit, welcome) = messages?;
-        let index = self.leaf_of(guest.person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
+        let index =
+            self.leaf_of(guest.person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
         self.members.push((index, guest.person));
         self.members.sort_by_key(|(index, _)| index.u32());
         Ok((commit, welcome))
@@ -280,7 +318,12 @@ impl Group {
     /// [`GroupError`]; the epoch is unchanged.
     pub fn remove(&mut self, devices: &[DeviceKey], leaf: &MyLeaf) -> Result<(Vec<u8>, Vec<Person>), GroupError> {
         self.expect_to_be_host()?;
-        let leaves: Vec<_> = self.members.iter().filter(|(index, p)| *index != host_leaf() && devices.contains(&p.device)).map(|(index, _)| *index).collect();
+        let leaves: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(index, p)| *index != host_leaf() && devices.contains(&p.device))
+            .map(|(index, _)| *index)
+            .collect();
         let (commit, _, _) = self.group.remove_members(&self.provider, leaf, &leaves).map_err(GroupError::mls)?;
         let commit = bytes(&commit);
         self.merge_own(commit.is_ok())?;
@@ -306,7 +349,8 @@ impl Group {
         self.group.merge_staged_commit(&self.provider, *staged).map_err(GroupError::mls)?;
         let removed = self.take_out(&plan.removed);
         for person in &plan.added {
-            let index = self.leaf_of(person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
+            let index =
+                self.leaf_of(person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
             self.members.push((index, person.clone()));
         }
         self.members.sort_by_key(|(index, _)| index.u32());
@@ -336,16 +380,22 @@ impl Group {
     /// # Errors
     /// [`GroupError`], also for a text of an epoch whose keys are gone.
     pub fn open(&mut self, message: &[u8], from: DeviceKey) -> Result<Opened, GroupError> {
-        let processed = self.group.process_message(&self.provider, protocol_message(message)?).map_err(GroupError::mls)?;
+        let processed =
+            self.group.process_message(&self.provider, protocol_message(message)?).map_err(GroupError::mls)?;
         let Sender::Member(index) = *processed.sender() else {
             return Err(GroupError::rule("a member's text", format!("one by {:?}", processed.sender())));
         };
-        let sender = self.members.iter().find(|(leaf, person)| *leaf == index && person.device == from).map(|(_, person)| person.clone());
+        let sender = self
+            .members
+            .iter()
+            .find(|(leaf, person)| *leaf == index && person.device == from)
+            .map(|(_, person)| person.clone());
         let ProcessedMessageContent::ApplicationMessage(application) = processed.into_content() else {
             return Err(GroupError::rule("a text", "another MLS message"));
         };
         let sender = sender.ok_or_else(|| GroupError::rule("a text of the device that sent it", "another member's"))?;
-        let plaintext: RoomPlaintext = minicbor::decode(&application.into_bytes()).map_err(|e| GroupError::Mls(e.to_string()))?;
+        let plaintext: RoomPlaintext =
+            minicbor::decode(&application.into_bytes()).map_err(|e| GroupError::Mls(e.to_string()))?;
         if plaintext.text.len() > crate::MAX_TEXT_BYTES {
             return Err(GroupError::rule("a text within the limit", format!("{} bytes", plaintext.text.len())));
         }
@@ -370,15 +420,25 @@ impl Group {
         for queued in staged.queued_proposals() {
             match queued.proposal() {
                 Proposal::Add(add) => plan.added.push(verify_leaf(add.key_package().leaf_node(), credentials, now)?),
-                Proposal::Remove(remove) if remove.removed() == host_leaf() => return Err(GroupError::rule("the host to stay", "her removal")),
+                Proposal::Remove(remove) if remove.removed() == host_leaf() => {
+                    return Err(GroupError::rule("the host to stay", "her removal"));
+                }
                 Proposal::Remove(remove) => plan.removed.push(remove.removed()),
-                other => return Err(GroupError::rule("a commit that adds and removes", format!("{:?}", other.proposal_type()))),
+                other => {
+                    return Err(GroupError::rule(
+                        "a commit that adds and removes",
+                        format!("{:?}", other.proposal_type()),
+                    ));
+                }
             }
         }
         if let Some(leaf) = staged.update_path_leaf_node() {
             let person = verify_leaf(leaf, credentials, now)?;
             if person.device != self.host().device || person.identifier != self.host().identifier {
-                return Err(GroupError::rule("the host's own certificate and key in her leaf", person.identifier.to_string()));
+                return Err(GroupError::rule(
+                    "the host's own certificate and key in her leaf",
+                    person.identifier.to_string(),
+                ));
             }
         }
         if self.members.len() + plan.added.len() > MAX_MEMBERS + plan.removed.len() {
@@ -401,7 +461,8 @@ impl Group {
     }
 
     fn take_out(&mut self, leaves: &[LeafNodeIndex]) -> Vec<Person> {
-        let (removed, kept) = std::mem::take(&mut self.members).into_iter().partition(|(index, _)| leaves.contains(index));
+        let (removed, kept) =
+            std::mem::take(&mut self.members).into_iter().partition(|(index, _)| leaves.contains(index));
         self.members = kept;
         let removed: Vec<(LeafNodeIndex, Person)> = removed;
         removed.into_iter().map(|(_, person)| person).collect()
@@ -442,7 +503,9 @@ fn verify_members(
     }
     members
         .into_iter()
-        .map(|member| Ok((member.index, credential::verify(&member.credential, &member.signature_key, credentials, now)?)))
+        .map(|member| {
+            Ok((member.index, credential::verify(&member.credential, &member.signature_key, credentials, now)?))
+        })
         .collect()
 }
 

@@ -79,7 +79,9 @@ pub struct Ack {
 impl std::fmt::Debug for TalkFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Hello { version, capabilities, .. } => write!(f, "Hello {{ version: {version}, capabilities: {capabilities:#x} }}"),
+            Self::Hello { version, capabilities, .. } => {
+                write!(f, "Hello {{ version: {version}, capabilities: {capabilities:#x} }}")
+            }
             Self::Text { number, id, .. } => write!(f, "Text {{ number: {number}, id: {id} }}"),
             Self::RoomText { number, .. } => write!(f, "RoomText {{ number: {number} }}"),
             Self::Ack { acks } => write!(f, "Ack {{ {} }}", acks.len()),

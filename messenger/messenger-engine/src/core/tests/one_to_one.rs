@@ -1,0 +1,197 @@
+//! One-to-one texts: delivered, not delivered, unknown, and never anything else.
+
+use std::time::Duration;
+
+use super::world::{World, address, last_state, texts};
+use crate::MAX_TEXT_BYTES;
+use crate::api::{Command, DeliveryState, Event, Purpose};
+use crate::wire::{Close, TalkFrame};
+
+#[test]
+fn presence_is_pushed_and_a_text_is_delivered_by_the_others_word() {
+    let mut world = World::of(&["alice", "bob"]);
+    let expected = Event::Presence { who: address("bob").parse().unwrap(), online: true };
+    assert!(world.events("alice").contains(&expected));
+    world.send("alice", "bob", "hello", 7);
+    assert_eq!(texts(&world.events("bob")), ["hello"]);
+    let states: Vec<DeliveryState> = world
+        .events("alice")
+        .iter()
+        .filter_map(|event| if let Event::MessageState { state, .. } = event { Some(*state) } else { None })
+        .collect();
+    assert_eq!(states, [DeliveryState::Sending, DeliveryState::Delivered]);
+    world.send("bob", "alice", "hello yourself", 7);
+    assert_eq!(texts(&world.events("alice")), ["hello yourself"]);
+    assert_eq!(world.wires("alice", "bob"), 1, "the answer uses the session that stands");
+}
+
+#[test]
+fn a_text_to_somebody_offline_is_refused_at_once_and_nothing_leaves() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.command("bob", Command::GoOffline);
+    world.events("alice");
+    world.send("alice", "bob", "are you there", 1);
+    let reason = "bob@example.org is not online; nothing was sent and nothing is kept".to_owned();
+    assert_eq!(last_state(&world.events("alice")), Some((DeliveryState::NotDelivered, Some(reason))));
+    assert!(world.tapped.is_empty());
+    world.command("bob", Command::GoOnline);
+    world.go_online("bob");
+    assert!(texts(&world.events("bob")).is_empty(), "nothing was kept");
+}
+
+#[test]
+fn a_text_without_a_directory_is_refused_unless_a_session_stands() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.lose_directory("alice");
+    world.send("alice", "bob", "one", 1);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::NotDelivered);
+    world.go_online("alice");
+    world.send("alice", "bob", "two", 2);
+    world.lose_directory("alice");
+    world.send("alice", "bob", "three", 3);
+    assert_eq!(texts(&world.events("bob")), ["two", "three"]);
+}
+
+#[test]
+fn a_lost_acknowledgement_is_unknown_and_sending_again_shows_once() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "first", 1);
+    world.forget_events();
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "second", 2);
+    world.cut("alice", "bob");
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Unknown);
+    // Whether or not it had arrived: here it had not, and the first had.
+    world.send("alice", "bob", "second", 2);
+    world.send("alice", "bob", "first", 1);
+    assert_eq!(texts(&world.events("bob")), ["second"]);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+}
+
+#[test]
+fn one_id_cannot_stand_for_two_texts() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "first", 1);
+    world.forget_events();
+    world.send("alice", "bob", "another", 1);
+    assert!(matches!(&world.events("alice")[..], [Event::Error { about, .. }] if about == "send"));
+    assert!(texts(&world.events("bob")).is_empty());
+}
+
+#[test]
+fn no_direct_connection_is_said() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.network = false;
+    world.events("alice");
+    world.send("alice", "bob", "hello", 1);
+    let (state, reason) = last_state(&world.events("alice")).unwrap();
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.unwrap().contains("no candidate answered"));
+}
+
+#[test]
+fn a_stranger_knocks_and_is_let_in_or_not() {
+    let mut world = World::of(&["alice"]);
+    world.add("mallory", vec![]);
+    world.go_online("mallory");
+    world.forget_events();
+    world.send("mallory", "alice", "buy this", 1);
+    let events = world.events("alice");
+    let [Event::Incoming { call, from, purpose: Purpose::Text, contact: false }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(from.as_str(), address("mallory"));
+    let call = *call;
+    world.command("alice", Command::Decline { call });
+    let (state, reason) = last_state(&world.events("mallory")).unwrap();
+    assert_eq!((state, reason.unwrap()), (DeliveryState::NotDelivered, "alice@example.org declined".into()));
+    assert!(texts(&world.events("alice")).is_empty());
+
+    world.send("mallory", "alice", "sorry", 2);
+    let events = world.events("alice");
+    let Event::Incoming { call, .. } = &events[0] else { panic!("{events:?}") };
+    let call = *call;
+    world.command("alice", Command::Accept { call });
+    assert_eq!(texts(&world.events("alice")), ["sorry"]);
+    assert_eq!(last_state(&world.events("mallory")).unwrap().0, DeliveryState::Delivered);
+}
+
+#[test]
+fn a_knock_nobody_answers_ends() {
+    let mut world = World::of(&["alice"]);
+    world.add("mallory", vec![]);
+    world.go_online("mallory");
+    world.forget_events();
+    world.send("mallory", "alice", "hello", 1);
+    world.pass(Duration::from_secs(40));
+    assert!(world.events("alice").iter().any(|event| matches!(event, Event::IncomingEnded { .. })));
+    assert_eq!(last_state(&world.events("mallory")).unwrap().0, DeliveryState::NotDelivered);
+}
+
+#[test]
+fn both_call_at_once_and_both_texts_arrive() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.forget_events();
+    world.both_send("alice", "bob");
+    assert_eq!(texts(&world.events("bob")), ["from alice"]);
+    assert_eq!(texts(&world.events("alice")), ["from bob"]);
+    assert_eq!(world.wires("alice", "bob"), 1);
+}
+
+#[test]
+fn whoever_was_not_introduced_is_dropped_before_anything_is_shown() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    world.forget_events();
+    let carol = world.person("carol");
+    assert_eq!(world.intrude("alice", carol), [Close::NOT_INTRODUCED]);
+    assert!(world.events("alice").is_empty());
+}
+
+#[test]
+fn a_peer_that_breaks_the_protocol_is_closed() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "hello", 1);
+    world.forget_events();
+    world.inject_talk("bob", "alice", TalkFrame::Text { number: 9, id: 1, text: "out of order".into() });
+    assert_eq!(world.wires("alice", "bob"), 0);
+    assert!(world.events("alice").is_empty());
+}
+
+#[test]
+fn an_idle_session_is_closed_and_a_new_one_made_when_needed() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "hello", 1);
+    world.pass(Duration::from_secs(200));
+    assert_eq!(world.wires("alice", "bob"), 0);
+    world.forget_events();
+    world.send("alice", "bob", "hello again", 2);
+    assert_eq!(texts(&world.events("bob")), ["hello again"]);
+}
+
+#[test]
+fn an_expired_certificate_ends_the_session() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "hello", 1);
+    world.time += Duration::from_secs(1_000_001);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(world.wires("alice", "bob"), 0);
+}
+
+#[test]
+fn what_cannot_be_meant_is_answered_with_an_error() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.forget_events();
+    for command in [
+        Command::Send { to: "not an address".into(), text: "x".into(), id: None },
+        Command::Send { to: address("alice"), text: "to myself".into(), id: None },
+        Command::Send { to: address("bob"), text: "x".repeat(MAX_TEXT_BYTES + 1), id: None },
+        Command::Send { to: address("bob"), text: "x".into(), id: Some(u64::MAX) },
+        Command::Accept { call: crate::CallId([0; 16]) },
+        Command::RemoveContact { who: address("nobody") },
+    ] {
+        let name = command.name();
+        world.command("alice", command);
+        let events = world.events("alice");
+        assert!(matches!(&events[..], [Event::Error { about, .. }] if about == name), "{name}: {events:?}");
+    }
+}

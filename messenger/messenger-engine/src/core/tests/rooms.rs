@@ -1,0 +1,305 @@
+//! Rooms: entered, talked in, left; and what a hostile member or host gets away with, which is nothing.
+
+use std::time::Duration;
+
+use super::world::{World, address, room_texts};
+use crate::api::{Command, Event, RoomId};
+use crate::room::{DeviceKey, Group, Joining, MyLeaf};
+use crate::wire::{Channel, RoomFrame, TalkFrame, decode};
+
+/// Epoch, code and members as last told to somebody.
+fn view(events: &[Event]) -> (u64, String, Vec<String>) {
+    let last = events.iter().rev().find_map(|event| match event {
+        Event::Room { epoch, code, members, .. } => {
+            Some((*epoch, code.clone(), members.iter().map(ToString::to_string).collect()))
+        }
+        _ => None,
+    });
+    last.expect("a room event")
+}
+
+fn last_delivery(events: &[Event]) -> (usize, Vec<String>) {
+    let last = events.iter().rev().find_map(|event| match event {
+        Event::RoomMessageState { delivered, missing, .. } => {
+            Some((delivered.len(), missing.iter().map(|m| m.reason.clone()).collect()))
+        }
+        _ => None,
+    });
+    last.expect("a delivery event")
+}
+
+fn say(world: &mut World, who: &str, room: RoomId, text: &str) {
+    world.command(who, Command::RoomSend { room, text: text.into(), id: None });
+}
+
+#[test]
+fn three_people_talk_and_every_device_acknowledges() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    let views: Vec<_> = ["alice", "bob", "carol"].map(|name| view(&world.events(name))).to_vec();
+    assert_eq!(views[0], views[1]);
+    assert_eq!(views[1], views[2]);
+    assert_eq!(views[0].2, ["alice", "bob", "carol"].map(address));
+    assert_eq!(world.wires("bob", "carol"), 1, "members link up with each other");
+    for speaker in ["alice", "bob"] {
+        say(&mut world, speaker, room, &format!("{speaker} speaks"));
+        assert_eq!(last_delivery(&world.events(speaker)), (2, vec![]));
+    }
+    assert_eq!(room_texts(&world.events("carol")), ["alice speaks", "bob speaks"]);
+    say(&mut world, "carol", room, "carol speaks");
+    assert_eq!(last_delivery(&world.events("carol")), (2, vec![]));
+}
+
+#[test]
+fn members_who_are_strangers_to_each_other_link_up() {
+    let mut world = World::of(&["alice"]);
+    world.add("bob", vec![address("alice").parse().unwrap()]);
+    world.add("carol", vec![address("alice").parse().unwrap()]);
+    for name in ["bob", "carol"] {
+        world.command("alice", Command::AddContact { who: address(name) });
+        world.go_online(name);
+    }
+    let room = world.room(&["alice", "bob", "carol"]);
+    say(&mut world, "bob", room, "hello carol");
+    assert_eq!(room_texts(&world.events("carol")), ["hello carol"]);
+    // The link is for the room alone: a one-to-one text rings first.
+    world.forget_events();
+    world.send("bob", "carol", "psst", 1);
+    assert!(matches!(&world.events("carol")[..], [Event::Incoming { contact: false, .. }]));
+}
+
+#[test]
+fn who_left_cannot_read_what_follows() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    let before = view(&world.events("alice"));
+    world.forget_events();
+    world.command("bob", Command::RoomLeave { room });
+    assert!(world.events("bob").iter().any(|event| matches!(event, Event::RoomClosed { .. })));
+    for name in ["alice", "carol"] {
+        let events = world.events(name);
+        assert!(events.contains(&Event::RoomLeft { room, who: address("bob").parse().unwrap() }), "{name}");
+        let after = view(&events);
+        assert_eq!((after.0, after.2), (before.0 + 1, vec![address("alice"), address("carol")]));
+        assert_ne!(after.1, before.1);
+    }
+    world.tapped.clear();
+    say(&mut world, "alice", room, "now that bob is gone");
+    assert_eq!(last_delivery(&world.events("alice")), (1, vec![]));
+    assert!(room_texts(&world.events("bob")).is_empty());
+}
+
+/// The same with keys instead of wires: bob keeps his group, is removed, and gets every frame.
+#[test]
+fn a_removed_members_keys_open_nothing_that_follows() {
+    let world = World::of(&["alice"]);
+    let now = world.now();
+    let credentials = world.tables["alice"].clone();
+    let leaf = |name: &str| {
+        let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap());
+        let device = DeviceKey(key.verifying_key().to_bytes());
+        MyLeaf::new(super::world::certificate(&address(name), &device), key)
+    };
+    let (alice, bob) = (leaf("alice"), leaf("bob"));
+    let room = RoomId([7; 16]);
+    let mut host = Group::create(room, "tea", &alice, &*credentials, now).unwrap();
+    let (joining, key_package) = Joining::new(room, &bob).unwrap();
+    let guest = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
+    let (_, welcome) = host.add(guest, &alice).unwrap();
+    let mut member = joining.enter(&welcome, alice.device(), &*credentials, now).unwrap();
+    assert_eq!(host.code(), member.code());
+
+    let text = |id| crate::wire::RoomPlaintext { id, text: "tea at five".into() };
+    let heard = host.seal(&text(1), &alice).unwrap();
+    assert_eq!(member.open(&heard, alice.device()).unwrap().plaintext, text(1));
+
+    let (commit, removed) = host.remove(&[bob.device()], &alice).unwrap();
+    assert_eq!(removed.len(), 1);
+    let after = host.seal(&text(2), &alice).unwrap();
+    assert!(member.open(&after, alice.device()).is_err(), "without the commit");
+    assert!(member.follow(&commit, &*credentials, now).unwrap().myself_removed);
+    assert!(member.open(&after, alice.device()).is_err(), "with the commit");
+    assert!(member.seal(&text(3), &bob).is_err(), "and he cannot speak");
+}
+
+#[test]
+fn a_leaf_whose_key_is_not_the_certificates_is_refused() {
+    let world = World::of(&["alice"]);
+    let now = world.now();
+    let credentials = world.tables["alice"].clone();
+    let key = |byte| ed25519_dalek::SigningKey::from_bytes(&[byte; 32]);
+    let device = |byte| DeviceKey(key(byte).verifying_key().to_bytes());
+    let alice = MyLeaf::new(super::world::certificate("alice@example.org", &device(1)), key(1));
+    let host = Group::create(RoomId([7; 16]), "tea", &alice, &*credentials, now).unwrap();
+    // Mallory signs with her own key under bob's certificate.
+    let mallory = MyLeaf::new(super::world::certificate("bob@example.org", &device(2)), key(3));
+    let (_, key_package) = Joining::new(RoomId([7; 16]), &mallory).unwrap();
+    let refused = host.verify_guest(&key_package, device(3), &*credentials, now).err().unwrap();
+    assert!(refused.to_string().contains("the certificate's key"), "{refused}");
+}
+
+#[test]
+fn a_member_whose_connection_to_the_host_is_lost_is_removed() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.cut("alice", "bob");
+    assert!(matches!(&world.events("bob")[..], [Event::RoomClosed { .. }]));
+    assert_eq!(view(&world.events("carol")).2, [address("alice"), address("carol")]);
+    say(&mut world, "carol", room, "bob?");
+    assert_eq!(last_delivery(&world.events("carol")), (1, vec![]));
+}
+
+#[test]
+fn the_host_leaving_ends_the_room_for_everybody() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.command("alice", Command::GoOffline);
+    for name in ["bob", "carol"] {
+        let events = world.events(name);
+        let told = events.iter().any(|event| matches!(event, Event::RoomClosed { reason, .. } if reason.contains("the host alice@example.org left")));
+        assert!(told, "{name}: {events:?}");
+    }
+    say(&mut world, "bob", room, "anybody?");
+    assert!(matches!(&world.events("bob")[..], [Event::Error { .. }]));
+}
+
+#[test]
+fn an_invitation_can_be_declined_and_names_nobody_offline() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice"]);
+    world.command("alice", Command::RoomInvite { room, who: address("bob") });
+    let events = world.events("bob");
+    let invitation = events.iter().find(|event| matches!(event, Event::RoomInvitation { .. })).unwrap();
+    let Event::RoomInvitation { name, from, members, .. } = invitation else { unreachable!() };
+    assert_eq!((name.as_str(), from.as_str(), members.len()), ("tea", "alice@example.org", 1));
+    world.forget_events();
+    world.command("bob", Command::RoomDecline { room });
+    assert!(matches!(&world.events("alice")[..], [Event::RoomInvitationFailed { reason, .. }] if reason == "declined"));
+    world.command("carol", Command::GoOffline);
+    world.forget_events();
+    world.command("alice", Command::RoomInvite { room, who: address("carol") });
+    assert!(
+        matches!(&world.events("alice")[..], [Event::RoomInvitationFailed { reason, .. }] if reason.contains("not online"))
+    );
+}
+
+#[test]
+fn a_guest_whose_certificate_a_member_refuses_makes_that_member_leave() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    world.tables["bob"].refused.lock().unwrap().push(address("carol"));
+    let room = world.room(&["alice", "bob", "carol"]);
+    let events = world.events("bob");
+    assert!(
+        events.iter().any(|event| matches!(event, Event::RoomClosed { reason, .. } if reason.contains("CHAIN-01"))),
+        "{events:?}"
+    );
+    assert_eq!(view(&world.events("alice")).2, [address("alice"), address("carol")]);
+    say(&mut world, "carol", room, "hello");
+    assert_eq!(last_delivery(&world.events("carol")), (1, vec![]));
+}
+
+#[test]
+fn a_guest_who_refuses_a_member_does_not_enter() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    world.tables["carol"].refused.lock().unwrap().push(address("bob"));
+    world.room(&["alice", "bob", "carol"]);
+    assert!(world.events("carol").iter().any(|event| matches!(event, Event::RoomClosed { .. })));
+    assert_eq!(view(&world.events("alice")).2, [address("alice"), address("bob")]);
+}
+
+#[test]
+fn only_the_invited_enter() {
+    let mut world = World::of(&["alice", "mallory"]);
+    let room = world.room(&["alice"]);
+    world.send("mallory", "alice", "hello", 1);
+    world.forget_events();
+    world.inject("mallory", "alice", RoomFrame::Enter { room: room.0, key_package: vec![1, 2, 3] });
+    assert!(world.events("alice").is_empty());
+    // Invited, but with garbage for a key package.
+    world.command("alice", Command::RoomInvite { room, who: address("mallory") });
+    world.inject("mallory", "alice", RoomFrame::Enter { room: room.0, key_package: vec![1, 2, 3] });
+    assert!(matches!(&world.events("alice")[..], [Event::RoomInvitationFailed { .. }]));
+}
+
+#[test]
+fn commits_and_closings_count_only_from_the_host() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    let commit = world.tapped.iter().rev().find_map(|(_, channel, bytes)| match channel {
+        Channel::Rooms => {
+            decode::<RoomFrame>(&bytes[4..]).unwrap().filter(|frame| matches!(frame, RoomFrame::Commit { .. }))
+        }
+        Channel::Talk => None,
+    });
+    let Some(RoomFrame::Commit { commit, .. }) = commit else { panic!("no commit was sent") };
+    world.forget_events();
+    let epoch = 2;
+    world.inject("carol", "bob", RoomFrame::Commit { room: room.0, epoch, commit: commit.clone() });
+    world.inject("carol", "bob", RoomFrame::Closed { room: room.0, reason: "so there".into() });
+    world.inject("carol", "bob", RoomFrame::Leave { room: room.0 });
+    assert!(world.events("bob").is_empty());
+    // An old commit by the host is not for this epoch.
+    world.inject("alice", "bob", RoomFrame::Commit { room: room.0, epoch: 0, commit: commit.clone() });
+    assert!(world.events("bob").is_empty());
+    // A replayed one that claims to be is refused, and bob leaves rather than guess.
+    world.inject("alice", "bob", RoomFrame::Commit { room: room.0, epoch, commit });
+    assert!(world.events("bob").iter().any(|event| matches!(event, Event::RoomClosed { .. })));
+}
+
+#[test]
+fn a_room_text_from_a_device_that_did_not_seal_it_is_refused() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.tapped.clear();
+    world.stall("alice", "bob");
+    say(&mut world, "alice", room, "from alice");
+    let sealed = world.tapped.iter().find_map(|(_, channel, bytes)| match channel {
+        Channel::Talk => match decode::<TalkFrame>(&bytes[4..]).unwrap() {
+            Some(TalkFrame::RoomText { message, .. }) => Some(message),
+            _ => None,
+        },
+        Channel::Rooms => None,
+    });
+    world.forget_events();
+    world.inject_talk("carol", "bob", TalkFrame::RoomText { number: 1, room: room.0, message: sealed.unwrap() });
+    assert!(room_texts(&world.events("bob")).is_empty());
+}
+
+#[test]
+fn a_member_who_does_not_follow_is_removed() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.stall("alice", "bob");
+    world.command("alice", Command::RoomInvite { room, who: address("dave") });
+    world.command("dave", Command::RoomAccept { room });
+    assert!(!world.events("dave").iter().any(|event| matches!(event, Event::Room { .. })), "the welcome waits for bob");
+    world.pass(Duration::from_secs(6));
+    let everybody = ["alice", "carol", "dave"].map(address).to_vec();
+    let mut told = view(&world.events("alice")).2;
+    told.sort();
+    assert_eq!(told, everybody);
+    assert_eq!(view(&world.events("dave")).2.len(), 3);
+}
+
+#[test]
+fn a_text_to_a_member_without_a_link_waits_a_moment_and_then_says_so() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.network = false;
+    world.cut("bob", "carol");
+    world.forget_events();
+    say(&mut world, "bob", room, "hello");
+    assert_eq!(last_delivery(&world.events("bob")), (1, vec![]), "carol is pending");
+    world.pass(Duration::from_secs(7));
+    assert_eq!(last_delivery(&world.events("bob")), (1, vec!["no direct connection".into()]));
+    // The network comes back, and the mesh is repaired.
+    world.network = true;
+    world.pass(Duration::from_secs(60));
+    say(&mut world, "bob", room, "hello again");
+    assert_eq!(last_delivery(&world.events("bob")), (2, vec![]));
+    assert!(room_texts(&world.events("carol")).contains(&"hello again".to_owned()));
+}

@@ -1,0 +1,446 @@
+//! A small world: cores, a directory that introduces them, and wires that can be cut or stalled.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use directory_protocol::{DirectoryEvent, Outcome, Role};
+use ed25519_dalek::SigningKey;
+use identity::{Identifier, UnixTime};
+
+use crate::api::{CallId, Command, Event, RoomId};
+use crate::core::{Action, Ask, Core, Me, SessionId};
+use crate::room::{Credentials, DeviceKey, MyLeaf, Person};
+use crate::time::Now;
+use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
+
+/// A certificate of this world: key, end, identifier. Whoever is on the blacklist is refused.
+#[derive(Default)]
+pub(super) struct Table {
+    pub(super) refused: Mutex<Vec<String>>,
+}
+
+pub(super) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8> {
+    [&key.0[..], who.as_bytes()].concat()
+}
+
+impl Credentials for Table {
+    fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
+        let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
+        let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
+        if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
+            return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
+        }
+        let identifier = Identifier::from_canonical(who).map_err(|e| e.to_string())?;
+        Ok(Person { identifier, device: DeviceKey(key.try_into().unwrap()), not_after: now.unix.as_secs() + 1_000_000 })
+    }
+}
+
+struct Node {
+    core: Core,
+    person: Person,
+    events: Vec<Event>,
+    online: bool,
+    door: bool,
+    watched: Vec<Identifier>,
+}
+
+struct Wire {
+    ends: [(String, SessionId); 2],
+    /// Frames from either end are lost while set.
+    stalled: bool,
+}
+
+struct Ringing {
+    caller: String,
+    callee: String,
+}
+
+pub(super) struct World {
+    nodes: BTreeMap<String, Node>,
+    wires: Vec<Wire>,
+    ringing: BTreeMap<CallId, Ringing>,
+    next_session: SessionId,
+    pub(super) tables: BTreeMap<String, Arc<Table>>,
+    pub(super) time: Duration,
+    started: Instant,
+    /// Whether dialling works.
+    pub(super) network: bool,
+    /// Every frame that went over a wire: sender, bytes.
+    pub(super) tapped: Vec<(String, Channel, Vec<u8>)>,
+}
+
+pub(super) fn address(name: &str) -> String {
+    format!("{name}@example.org")
+}
+
+impl World {
+    /// People who have each other as contacts, all online.
+    pub(super) fn of(names: &[&str]) -> Self {
+        let mut world = Self {
+            nodes: BTreeMap::new(),
+            wires: Vec::new(),
+            ringing: BTreeMap::new(),
+            next_session: 1,
+            tables: BTreeMap::new(),
+            time: Duration::ZERO,
+            started: Instant::now(),
+            network: true,
+            tapped: Vec::new(),
+        };
+        for name in names {
+            let contacts =
+                names.iter().filter(|other| other != &name).map(|other| address(other).parse().unwrap()).collect();
+            world.add(name, contacts);
+        }
+        for name in names {
+            world.go_online(name);
+        }
+        world.settle();
+        world
+    }
+
+    pub(super) fn add(&mut self, name: &str, contacts: Vec<Identifier>) {
+        let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
+        let key = SigningKey::from_bytes(&seed.try_into().unwrap());
+        let device = DeviceKey(key.verifying_key().to_bytes());
+        let leaf = certificate(&address(name), &device);
+        let table = Arc::new(Table::default());
+        self.tables.insert(name.into(), table.clone());
+        let person = table.verify(&leaf, self.now()).unwrap();
+        let mut state = u64::from_be_bytes(device.0[..8].try_into().unwrap()) | 1;
+        let draw = Box::new(move |bytes: &mut [u8]| {
+            for byte in bytes {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = state as u8;
+            }
+        });
+        let me = Me { person: person.clone(), leaf: MyLeaf::new(leaf, key), directory: "localhost".into(), bot: false };
+        let core = Core::new(me, contacts, table, draw);
+        self.nodes.insert(
+            name.into(),
+            Node { core, person, events: Vec::new(), online: false, door: false, watched: Vec::new() },
+        );
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            instant: self.started + self.time,
+            unix: UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000) + self.time),
+        }
+    }
+
+    pub(super) fn go_online(&mut self, name: &str) {
+        self.node(name).online = true;
+        self.node(name).core.directory_up();
+        self.tell_presence(name, true);
+        let watched: Vec<Identifier> = self.node(name).watched.clone();
+        let now = self.now();
+        for who in watched {
+            let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
+            self.node(name).core.directory_said(DirectoryEvent::Presence { who, online, status: None }, now);
+        }
+        self.settle();
+    }
+
+    /// The connection to the directory breaks; peers' connections live on.
+    pub(super) fn lose_directory(&mut self, name: &str) {
+        let now = self.now();
+        self.node(name).online = false;
+        self.node(name).core.directory_down("the directory was not heard for 45 s", now);
+        self.tell_presence(name, false);
+        self.settle();
+    }
+
+    fn tell_presence(&mut self, name: &str, online: bool) {
+        let who: Identifier = address(name).parse().unwrap();
+        let now = self.now();
+        for node in self.nodes.values_mut().filter(|node| node.online && node.watched.contains(&who)) {
+            node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), online, status: None }, now);
+        }
+    }
+
+    fn node(&mut self, name: &str) -> &mut Node {
+        self.nodes.get_mut(name).unwrap()
+    }
+
+    pub(super) fn command(&mut self, name: &str, command: Command) {
+        let now = self.now();
+        self.node(name).core.command(command, now);
+        self.settle();
+    }
+
+    pub(super) fn send(&mut self, from: &str, to: &str, text: &str, id: u64) {
+        self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id) });
+    }
+
+    /// Both send before either hears of the other.
+    pub(super) fn both_send(&mut self, a: &str, b: &str) {
+        let now = self.now();
+        for (from, to) in [(a, b), (b, a)] {
+            let command = Command::Send { to: address(to), text: format!("from {from}"), id: Some(1) };
+            self.node(from).core.command(command, now);
+        }
+        self.settle();
+    }
+
+    /// Events since the last call.
+    pub(super) fn events(&mut self, name: &str) -> Vec<Event> {
+        std::mem::take(&mut self.node(name).events)
+    }
+
+    pub(super) fn forget_events(&mut self) {
+        self.nodes.values_mut().for_each(|node| node.events.clear());
+    }
+
+    /// Lets time pass in steps of 200 ms.
+    pub(super) fn pass(&mut self, duration: Duration) {
+        let end = self.time + duration;
+        while self.time < end {
+            self.time += Duration::from_millis(200);
+            let now = self.now();
+            self.nodes.values_mut().for_each(|node| node.core.tick(now));
+            self.settle();
+        }
+    }
+
+    /// Frames between the two are lost until the wire is cut.
+    pub(super) fn stall(&mut self, a: &str, b: &str) {
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
+    }
+
+    /// The connections between the two break.
+    pub(super) fn cut(&mut self, a: &str, b: &str) {
+        let now = self.now();
+        let (cut, kept): (Vec<Wire>, Vec<Wire>) =
+            std::mem::take(&mut self.wires).into_iter().partition(|wire| joins(wire, a, b));
+        self.wires = kept;
+        for (name, session) in cut.into_iter().flat_map(|wire| wire.ends) {
+            self.node(&name).core.disconnected(session, "timed out", now);
+        }
+        self.settle();
+    }
+
+    pub(super) fn wires(&self, a: &str, b: &str) -> usize {
+        self.wires.iter().filter(|wire| joins(wire, a, b)).count()
+    }
+
+    /// Somebody puts a frame on the wire by hand.
+    pub(super) fn inject(&mut self, from: &str, to: &str, frame: RoomFrame) {
+        let now = self.now();
+        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
+        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
+        self.node(to).core.room_frame(session, frame, now);
+        self.settle();
+    }
+
+    pub(super) fn inject_talk(&mut self, from: &str, to: &str, frame: TalkFrame) {
+        let now = self.now();
+        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
+        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
+        self.node(to).core.talk_frame(session, frame, now);
+        self.settle();
+    }
+
+    /// A connection from a verified person whom nobody introduced.
+    pub(super) fn intrude(&mut self, at: &str, person: Person) -> Vec<Close> {
+        let now = self.now();
+        self.node(at).core.connected(9999, person, None, now);
+        let actions: Vec<Action> = self.node(at).core.take_actions().collect();
+        actions
+            .into_iter()
+            .filter_map(|action| if let Action::Close { code, .. } = action { Some(code) } else { None })
+            .collect()
+    }
+
+    pub(super) fn person(&self, name: &str) -> Person {
+        self.nodes[name].person.clone()
+    }
+
+    /// Carries out actions until nothing is left to do.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let mut todo: VecDeque<(String, Action)> = VecDeque::new();
+            for (name, node) in &mut self.nodes {
+                todo.extend(node.core.take_actions().map(|action| (name.clone(), action)));
+            }
+            if todo.is_empty() {
+                return;
+            }
+            for (name, action) in todo {
+                self.carry_out(&name, action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, name: &str, action: Action) {
+        let now = self.now();
+        match action {
+            Action::Emit(event) => self.node(name).events.push(event),
+            Action::GoOnline | Action::End => {}
+            Action::GoOffline => {
+                self.node(name).online = false;
+                self.tell_presence(name, false);
+            }
+            Action::Ask(ask) => self.ask(name, ask),
+            Action::Door { open } => self.node(name).door = open,
+            Action::Dial { call, expected, .. } => {
+                let to = self
+                    .nodes
+                    .iter()
+                    .find(|(_, node)| node.person.identifier == expected.who && node.door)
+                    .map(|(to, _)| to.clone());
+                match to.filter(|_| self.network) {
+                    Some(to) => self.connect(call, name, &to),
+                    None => self.node(name).core.dial_failed(call, "no candidate answered", now),
+                }
+            }
+            Action::Send { session, channel, bytes } => self.transmit(name, session, channel, &bytes),
+            Action::Close { session, .. } => {
+                let end = (name.to_owned(), session);
+                let Some(position) = self.wires.iter().position(|wire| wire.ends.contains(&end)) else { return };
+                let wire = self.wires.remove(position);
+                let (other, session) = wire.ends.into_iter().find(|e| *e != end).unwrap();
+                self.node(&other).core.disconnected(session, "closed by the other side", now);
+            }
+        }
+    }
+
+    fn connect(&mut self, call: CallId, from: &str, to: &str) {
+        let now = self.now();
+        let (dialler, listener) = (self.next_session, self.next_session + 1);
+        self.next_session += 2;
+        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false });
+        let (caller, callee) = (self.person(from), self.person(to));
+        self.node(to).core.connected(listener, caller, None, now);
+        self.node(from).core.connected(dialler, callee, Some(call), now);
+    }
+
+    fn transmit(&mut self, name: &str, session: SessionId, channel: Channel, bytes: &[u8]) {
+        let now = self.now();
+        self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
+        let end = (name.to_owned(), session);
+        let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };
+        if wire.stalled {
+            return;
+        }
+        let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();
+        let core = &mut self.node(&other).core;
+        match channel {
+            Channel::Talk => core.talk_frame(session, decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap(), now),
+            Channel::Rooms => core.room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now),
+        }
+    }
+
+    fn ask(&mut self, name: &str, ask: Ask) {
+        let now = self.now();
+        match ask {
+            Ask::Announce { contacts } => self.node(name).watched = contacts,
+            Ask::Watch { who } => {
+                let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
+                self.node(name).core.directory_said(DirectoryEvent::Presence { who, online, status: None }, now);
+            }
+            Ask::Unwatch { .. } => {}
+            Ask::Invite { call, callee, purpose } => {
+                let to = self
+                    .nodes
+                    .iter()
+                    .find(|(_, node)| node.person.identifier == callee && node.online)
+                    .map(|(to, _)| to.clone());
+                if let Some(to) = to {
+                    let caller = self.person(name);
+                    self.ringing.insert(call, Ringing { caller: name.into(), callee: to.clone() });
+                    self.node(&to).core.directory_said(
+                        DirectoryEvent::Incoming {
+                            call_id: call.0,
+                            caller: caller.identifier,
+                            caller_key: caller.device.spki_digest(),
+                            purpose: purpose.into(),
+                        },
+                        now,
+                    );
+                }
+            }
+            Ask::Accept { call } => {
+                let Some(Ringing { caller, callee }) = self.ringing.remove(&call) else { return };
+                for (at, other, role) in [(&callee, &caller, Role::Listener), (&caller, &callee, Role::Dialler)] {
+                    let peer = self.person(other);
+                    self.node(at).core.directory_said(
+                        DirectoryEvent::Go {
+                            call_id: call.0,
+                            role,
+                            peer: peer.identifier,
+                            peer_key: peer.device.spki_digest(),
+                            candidates: vec!["192.0.2.1:5000".parse().unwrap()],
+                            probe_key: [0; 32],
+                            delay_ms: 0,
+                        },
+                        now,
+                    );
+                    // The listener's door opens before the dialler hears of it.
+                    let doors: Vec<Action> = self.node(at).core.take_actions().collect();
+                    for action in doors {
+                        self.carry_out(at, action);
+                    }
+                }
+            }
+            Ask::Decline { call } => self.tell_caller(call, Outcome::Declined),
+            Ask::Cancel { call } => {
+                self.ringing.remove(&call);
+            }
+        }
+    }
+
+    fn tell_caller(&mut self, call: CallId, outcome: Outcome) {
+        let now = self.now();
+        if let Some(ringing) = self.ringing.remove(&call) {
+            self.node(&ringing.caller).core.directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
+        }
+    }
+
+    /// Opens a room with the first as host and everybody in it.
+    pub(super) fn room(&mut self, names: &[&str]) -> RoomId {
+        let (host, guests) = names.split_first().unwrap();
+        self.command(host, Command::RoomCreate { name: "tea".into() });
+        let room = self
+            .events(host)
+            .iter()
+            .find_map(|event| if let Event::Room { room, .. } = event { Some(*room) } else { None })
+            .unwrap();
+        for guest in guests {
+            self.command(host, Command::RoomInvite { room, who: address(guest) });
+            self.command(guest, Command::RoomAccept { room });
+        }
+        room
+    }
+}
+
+fn joins(wire: &Wire, a: &str, b: &str) -> bool {
+    wire.ends.iter().all(|(name, _)| name == a || name == b)
+}
+
+/// The last state told of a text.
+pub(super) fn last_state(events: &[Event]) -> Option<(crate::api::DeliveryState, Option<String>)> {
+    events.iter().rev().find_map(|event| match event {
+        Event::MessageState { state, reason, .. } => Some((*state, reason.clone())),
+        _ => None,
+    })
+}
+
+/// All one-to-one texts among events.
+pub(super) fn texts(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .filter_map(|event| if let Event::Message { text, .. } = event { Some(text.clone()) } else { None })
+        .collect()
+}
+
+/// All room texts among events.
+pub(super) fn room_texts(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .filter_map(|event| if let Event::RoomMessage { text, .. } = event { Some(text.clone()) } else { None })
+        .collect()
+}
