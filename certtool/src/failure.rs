@@ -99,8 +99,12 @@ impl From<FetchError> for Failure {
                 Self::new(Exit::Refused, what, format!("{remedy}{clock}"))
             }
             FetchError::Status { .. } => Self::failed(what, "Check the address with the operator."),
-            FetchError::TooLarge { .. } => Self::failed(what, "This is not the server it should be: check the address."),
-            FetchError::BadUrl { .. } => Self::failed(what, "Write the whole address, for instance https://chat.example.org:8443/policy."),
+            FetchError::TooLarge { .. } => {
+                Self::failed(what, "This is not the server it should be: check the address.")
+            }
+            FetchError::BadUrl { .. } => {
+                Self::failed(what, "Write the whole address, for instance https://chat.example.org:8443/policy.")
+            }
         }
     }
 }
@@ -109,15 +113,17 @@ impl From<AcmeError> for Failure {
     fn from(error: AcmeError) -> Self {
         match error {
             AcmeError::Fetch(error) => error.into(),
-            AcmeError::Refused { ref problem, .. } if problem.is("rateLimited") => {
-                Self::failed(error.to_string(), "Wait a while, then run the command again: it goes on where it stopped.")
-            }
+            AcmeError::Refused { ref problem, .. } if problem.is("rateLimited") => Self::failed(
+                error.to_string(),
+                "Wait a while, then run the command again: it goes on where it stopped.",
+            ),
             AcmeError::Refused { .. } => {
                 Self::failed(error.to_string(), "If the reason is not yours to mend, ask the authority's operator.")
             }
-            AcmeError::Protocol { .. } => {
-                Self::failed(error.to_string(), "Ask the operator whether this is the authority's address and which version it runs.")
-            }
+            AcmeError::Protocol { .. } => Self::failed(
+                error.to_string(),
+                "Ask the operator whether this is the authority's address and which version it runs.",
+            ),
         }
     }
 }
@@ -125,8 +131,12 @@ impl From<AcmeError> for Failure {
 impl From<ChooseError> for Failure {
     fn from(error: ChooseError) -> Self {
         let remedy = match &error {
-            ChooseError::NoPolicy => "Pin one first: certtool trust add URL --fingerprint HEX (the operator tells you both).",
-            ChooseError::NotPermitted { .. } => "Pin the policy of an authority for this address, or check the spelling.",
+            ChooseError::NoPolicy => {
+                "Pin one first: certtool trust add URL --fingerprint HEX (the operator tells you both)."
+            }
+            ChooseError::NotPermitted { .. } => {
+                "Pin the policy of an authority for this address, or check the spelling."
+            }
             ChooseError::NoSuch { .. } => "certtool trust list shows the names.",
             ChooseError::Several { .. } => "Say which one with --authority NAME.",
         };
@@ -169,9 +179,14 @@ impl From<EnrolError> for Failure {
             EnrolError::NoCode => {
                 Self::failed(what, "Run the command again with the code from the mail: it goes on where it stopped.")
             }
+            EnrolError::NotSent { .. } => {
+                Self::failed(what, "Run the command again later: it goes on where it stopped.")
+            }
             EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new code will be sent."),
             EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
-            EnrolError::Slow { .. } => Self::failed(what, "Run the command again in a minute: it goes on where it stopped."),
+            EnrolError::Slow { .. } => {
+                Self::failed(what, "Run the command again in a minute: it goes on where it stopped.")
+            }
             EnrolError::NoChallenge { .. } => Self::failed(what, "A newer certtool may know the authority's way."),
         }
     }
@@ -181,7 +196,7 @@ impl From<FollowError> for Failure {
     fn from(error: FollowError) -> Self {
         match error {
             FollowError::Home(error) => error.into(),
-            FollowError::Audit(error) if error.is_unreachable() => Self::new(
+            error if error.unreachable() => Self::new(
                 Exit::Unreachable,
                 error.to_string(),
                 "Check that this computer is online and try again: the audit goes on where it stopped.",
@@ -203,7 +218,9 @@ impl From<WatchError> for Failure {
             WatchError::Choose(error) => error.into(),
             WatchError::Acme(error) => error.into(),
             WatchError::Follow(error) => error.into(),
-            WatchError::Read { .. } => Self::new(Exit::Refused, what, "Try again; if it stays so, the log withholds an entry: tell others."),
+            WatchError::Read { .. } => {
+                Self::new(Exit::Refused, what, "Try again; if it stays so, the log withholds an entry: tell others.")
+            }
             WatchError::Policy { .. } => Self::failed(what, "Ask the operator for a complete policy."),
         }
     }
@@ -221,7 +238,9 @@ mod tests {
     #[test]
     fn exit_codes_are_as_documented() {
         let documented = include_str!("../../docs/certtool.md");
-        for (exit, number) in [(Exit::Ok, 0), (Exit::Failed, 1), (Exit::Refused, 3), (Exit::Unreachable, 4), (Exit::Blind, 5)] {
+        for (exit, number) in
+            [(Exit::Ok, 0), (Exit::Failed, 1), (Exit::Refused, 3), (Exit::Unreachable, 4), (Exit::Blind, 5)]
+        {
             assert_eq!(exit as u8, number);
             assert!(documented.contains(&format!("| {number} |")), "exit code {number} is not in docs/certtool.md");
         }
@@ -230,10 +249,12 @@ mod tests {
     #[test]
     fn nobody_there_is_not_the_same_as_somebody_else() {
         let url = "https://localhost:1/policy".to_owned();
-        let unreachable = Failure::from(FetchError::Unreachable { url: url.clone(), reason: "connection refused".into() });
+        let unreachable =
+            Failure::from(FetchError::Unreachable { url: url.clone(), reason: "connection refused".into() });
         assert_eq!(unreachable.exit, Exit::Unreachable);
         assert!(unreachable.what.contains(&url));
-        let untrusted = Failure::from(FetchError::Untrusted { url, reason: "CHAIN-07: expected …, found …".into() });
+        let untrusted =
+            Failure::from(FetchError::Untrusted { url, reason: "CHAIN-07: expected …, found …".into() });
         assert_eq!(untrusted.exit, Exit::Refused);
         assert!(untrusted.remedy.contains("clock"), "{}", untrusted.remedy);
     }

@@ -25,7 +25,6 @@ use clap::Parser;
 
 use crate::cli::Cli;
 use crate::context::Context;
-use crate::failure::Exit;
 use crate::output::Output;
 
 fn main() -> ExitCode {

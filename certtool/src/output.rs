@@ -1,7 +1,7 @@
 //! The one place that prints: for people, or one JSON object for programs.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;

@@ -19,7 +19,7 @@ pub(crate) fn audit_bar(output: &Output) -> ProgressBar {
 
 /// Moves the bar.
 pub(crate) fn advance(bar: &ProgressBar, progress: &Progress) {
-    bar.set_length(progress.total);
+    bar.set_length(progress.size);
     bar.set_position(progress.done);
 }
 

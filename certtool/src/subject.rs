@@ -48,7 +48,10 @@ pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
         (None, _) => Err(nobody()),
         (Some(last), false) => {
             let names: Vec<_> = devices.iter().chain([&last]).map(|device| device.identifier.to_string()).collect();
-            Err(Failure::failed(format!("there is more than one certificate here: {}", names.join(", ")), "Say which one."))
+            Err(Failure::failed(
+                format!("there is more than one certificate here: {}", names.join(", ")),
+                "Say which one.",
+            ))
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tlog_proof::{Entry, LogPolicy};
-use transparency_log::client::Source;
+use transparency_log::client::{ClientError, Source, SourceError};
 use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Progress};
 
 use crate::{Home, HomeError, files};
@@ -35,6 +35,13 @@ pub enum FollowError {
     /// The audit failed: the log cannot be reached, or is not what it promised to be.
     #[error(transparent)]
     Audit(#[from] AuditError),
+}
+
+impl FollowError {
+    /// Whether nobody answered, as opposed to a wrong answer.
+    pub fn unreachable(&self) -> bool {
+        matches!(self, Self::Audit(AuditError::Client(ClientError::Source(SourceError::Unreachable { .. }))))
+    }
 }
 
 /// One log's cursor and index.

@@ -59,19 +59,26 @@ impl Audit {
         Ok(exit)
     }
 
-    async fn audit(&self, context: &Context, policy: &TrustPolicy, authority: &str, origin: &str) -> Result<Audited, Failure> {
-        let incomplete = |reason: String| Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.");
-        let log_policy = policy.log_policy();
+    async fn audit(
+        &self,
+        context: &Context,
+        policy: &TrustPolicy,
+        authority: &str,
+        origin: &str,
+    ) -> Result<Audited, Failure> {
+        let incomplete = |reason: String| {
+            Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.")
+        };
+        let log_policy = policy.log_policy().map_err(|error| incomplete(error.to_string()))?;
         let trust = Arc::new(context.home.trust()?);
-        let source = log_source(log_policy, origin, &trust).map_err(incomplete)?;
+        let source = Arc::new(log_source(&log_policy, origin, &trust).map_err(incomplete)?);
         let book = Logbook::open(&context.home, origin);
-        let before = book.cursor()?.map_or(0, |cursor| cursor.size());
         let from = if self.from_start { From::Start } else { From::Cursor };
         let bar = progress::audit_bar(&context.output);
         let started = Instant::now();
-        let report = book.follow(&source, log_policy, from, |progress| progress::advance(&bar, &progress)).await;
+        let report = book.follow(&source, &log_policy, from, |progress| progress::advance(&bar, &progress)).await;
         bar.finish_and_clear();
-        Ok(Audited::new(authority, policy, &report?, if self.from_start { 0 } else { before }, started.elapsed()))
+        Ok(Audited::new(authority, policy, &report?, started.elapsed()))
     }
 }
 
@@ -84,7 +91,7 @@ pub(crate) struct Audited {
     /// Entries checked now.
     checked: u64,
     entries_per_second: f64,
-    kinds: BTreeMap<String, u64>,
+    kinds: BTreeMap<&'static str, u64>,
     cosigned_by: Vec<Witnessed>,
     witnessed_only_by_operator: bool,
     duplicates: Vec<String>,
@@ -103,7 +110,7 @@ struct Witnessed {
 }
 
 impl Audited {
-    fn new(authority: &str, policy: &TrustPolicy, report: &AuditReport, before: u64, took: Duration) -> Self {
+    fn new(authority: &str, policy: &TrustPolicy, report: &AuditReport, took: Duration) -> Self {
         let cosigned_by: Vec<_> = report
             .cosigned_by
             .iter()
@@ -113,7 +120,7 @@ impl Audited {
                 Witnessed { name: cosigned.name.clone(), at: text::rfc3339(when), by_operator, when }
             })
             .collect();
-        let checked = report.size.saturating_sub(before);
+        let checked = report.size.saturating_sub(report.start);
         Self {
             authority: authority.to_owned(),
             log: report.origin.clone(),
@@ -124,27 +131,46 @@ impl Audited {
             kinds: kinds(report),
             witnessed_only_by_operator: cosigned_by.iter().all(|witness| witness.by_operator),
             cosigned_by,
-            duplicates: report.duplicates.iter().map(|duplicate| format!("{duplicate:?}")).collect(),
+            duplicates: report
+                .duplicates
+                .iter()
+                .map(|duplicate| format!("entries {} and {}", duplicate.first, duplicate.second))
+                .collect(),
             took,
         }
     }
 }
 
-fn kinds(report: &AuditReport) -> BTreeMap<String, u64> {
-    report.counts.iter().map(|(kind, count)| (kind.to_string(), *count)).collect()
+/// The entries checked now, by kind.
+fn kinds(report: &AuditReport) -> BTreeMap<&'static str, u64> {
+    let counts = &report.counts;
+    BTreeMap::from([
+        ("certificates", counts.certificates),
+        ("services", counts.services),
+        ("signatures", counts.signatures),
+        ("objects", counts.objects),
+    ])
 }
 
 impl Report for Audited {
     fn page(&self, page: &mut Page) {
         page.heading(&format!("{} (log {})", self.authority, self.log));
         page.field("size", text::count(self.size, "entry", "entries"));
-        let kinds: Vec<_> = self.kinds.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
-        if !kinds.is_empty() {
-            page.field("of these", kinds.join(", "));
-        }
         page.field("root", &self.root);
         let millis = self.took.as_millis();
-        page.field("checked now", format!("{} in {millis} ms ({:.0}/s)", text::count(self.checked, "entry", "entries"), self.entries_per_second));
+        page.field(
+            "checked now",
+            format!(
+                "{} in {millis} ms ({:.0}/s)",
+                text::count(self.checked, "entry", "entries"),
+                self.entries_per_second
+            ),
+        );
+        let kinds: Vec<_> =
+            self.kinds.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
+        if !kinds.is_empty() {
+            page.field("", kinds.join(", "));
+        }
         for witness in &self.cosigned_by {
             page.field("cosigned by", format!("{}, {}", witness.name, text::relative(witness.when, clock::now())));
         }
@@ -155,7 +181,9 @@ impl Report for Audited {
             page.good("The log keeps its promise: same history, right root, signed and cosigned.");
         } else {
             for duplicate in &self.duplicates {
-                page.bad(&format!("A label stands twice in the log, which an honest authority never does: {duplicate}"));
+                page.bad(&format!(
+                    "One label stands twice in the log, at {duplicate}: an honest authority never does that."
+                ));
             }
         }
     }

@@ -39,7 +39,8 @@ pub(crate) struct Enroll {
 
 impl Enroll {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let request = EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
+        let request =
+            EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
         let mut person = Person::new(&context.output, self.code);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
         let (new, person) = match &enrolled {
@@ -75,13 +76,13 @@ impl Certificate {
             done,
             identifier: person.identifier().to_string(),
             authority: person.authority().to_owned(),
-            serial: person.serial().to_owned(),
+            serial: person.serial_hex(),
             device_key: hex::encode(person.device_key()),
             not_before: text::rfc3339(person.not_before()),
             not_after: text::rfc3339(person.not_after()),
-            log: person.log_origin().to_owned(),
+            log: person.origin().to_owned(),
             index: person.index(),
-            witnesses: person.witnesses().map(str::to_owned).collect(),
+            witnesses: person.witnesses().to_vec(),
             witnessed_only_by_operator: person.witnessed_only_by_operator(),
             until: format!("{} ({})", text::time(person.not_after()), text::relative(person.not_after(), clock::now())),
         }

@@ -19,7 +19,9 @@ use crate::{subject, text};
 /// Reads any certificate, also one that is refused: the verdict stands at the end, and the exit code is 3 then. No
 /// connection is made.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  certtool inspect\n  certtool inspect alice@example.org\n  certtool inspect bob.pem --json")]
+#[command(
+    after_help = "Examples:\n  certtool inspect\n  certtool inspect alice@example.org\n  certtool inspect bob.pem --json"
+)]
 pub(crate) struct Inspect {
     /// A certificate in PEM or DER, or an address you enrolled; not needed if you enrolled one
     #[arg(value_name = "FILE|ID")]
@@ -32,7 +34,10 @@ impl Inspect {
         let now = clock::now();
         let leaf = subject.chain.first().expect("a subject has at least one certificate");
         let leaf = Certificate::parse(leaf).map_err(|error| {
-            Failure::failed(format!("{}: {error}", subject.name), "Check that the file holds a certificate for a person.")
+            Failure::failed(
+                format!("{}: {error}", subject.name),
+                "Check that the file holds a certificate for a person.",
+            )
         })?;
         let verdict = verify_person(&subject.chain, &context.home.trust_at(now)?, now);
         let exit = if verdict.is_ok() { Exit::Ok } else { Exit::Refused };
@@ -134,10 +139,10 @@ impl Logged {
             tree_size: extension.tree_size,
             period: extension.period,
             slot: extension.slot,
-            at: person.map(|person| text::rfc3339(person.logged())),
-            witnesses: person.map_or_else(claimed, |person| person.witnesses().map(str::to_owned).collect()),
+            at: person.map(|person| text::rfc3339(person.logged_at())),
+            witnesses: person.map_or_else(claimed, |person| person.witnesses().to_vec()),
             witnessed_only_by_operator: person.map(VerifiedPerson::witnessed_only_by_operator),
-            at_in_words: person.map(|person| text::time(person.logged())).unwrap_or_default(),
+            at_in_words: person.map(|person| text::time(person.logged_at())).unwrap_or_default(),
         }
     }
 }
@@ -178,7 +183,10 @@ impl Report for Inspection {
 /// A name as people know it.
 fn name(name: &SubjectName) -> String {
     match name {
-        SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text) | SubjectName::Dns(text) => text.clone(),
+        SubjectName::Email(text)
+        | SubjectName::InternationalEmail(text)
+        | SubjectName::Phone(text)
+        | SubjectName::Dns(text) => text.clone(),
         _ => "(a name of another kind)".to_owned(),
     }
 }

@@ -49,7 +49,11 @@ impl Renew {
                     identifier: identifier.to_string(),
                     due: text::rfc3339(due),
                     not_after: text::rfc3339(not_after),
-                    in_words: format!("renewal is due {}, the certificate ends {}", text::relative(due, clock::now()), text::relative(not_after, clock::now())),
+                    in_words: format!(
+                        "renewal is due {}, the certificate ends {}",
+                        text::relative(due, clock::now()),
+                        text::relative(not_after, clock::now())
+                    ),
                 }),
                 Err(error) => {
                     // The others are renewed all the same; the last failure gives the exit code.

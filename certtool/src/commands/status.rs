@@ -36,7 +36,13 @@ impl Status {
         let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
         let advice = advice(policies.is_empty(), &devices);
         let home = context.home.folder().display().to_string();
-        context.output.report(&Found { home, policies: policies.iter().map(Summary::new).collect(), devices, logs, advice });
+        context.output.report(&Found {
+            home,
+            policies: policies.iter().map(Summary::new).collect(),
+            devices,
+            logs,
+            advice,
+        });
         Ok(Exit::Ok)
     }
 }
@@ -106,8 +112,11 @@ impl DeviceStatus {
                 status.verified = true;
                 status.not_after = Some(text::rfc3339(person.not_after()));
                 status.renew_from = Some(text::rfc3339(due));
-                status.in_words =
-                    format!("valid, ends {}, renewal due {}", text::relative(person.not_after(), now), text::relative(due, now));
+                status.in_words = format!(
+                    "valid, ends {}, renewal due {}",
+                    text::relative(person.not_after(), now),
+                    text::relative(due, now)
+                );
                 if due.as_secs() <= now.as_secs() {
                     status.advice = Some(format!("Renew: certtool renew {}", device.identifier));
                 }

@@ -125,8 +125,18 @@ impl Show {
         match found.as_slice() {
             [policy] => context.output.report(&Shown { summary: Summary::new(policy), details: Details::new(policy) }),
             [] if policies.is_empty() => return Err(device::enrolment::ChooseError::NoPolicy.into()),
-            [] => return Err(Failure::failed("no pinned policy of that name or fingerprint", "certtool trust list shows them.")),
-            _ => return Err(Failure::failed("more than one pinned policy fits", "Say which one, by name or fingerprint.")),
+            [] => {
+                return Err(Failure::failed(
+                    "no pinned policy of that name or fingerprint",
+                    "certtool trust list shows them.",
+                ));
+            }
+            _ => {
+                return Err(Failure::failed(
+                    "more than one pinned policy fits",
+                    "Say which one, by name or fingerprint.",
+                ));
+            }
         }
         Ok(Exit::Ok)
     }
@@ -249,8 +259,10 @@ struct DirectorySummary {
 
 impl Details {
     fn new(policy: &TrustPolicy) -> Self {
-        let directories =
-            policy.directories.iter().map(|directory| DirectorySummary { name: directory.name.clone(), address: directory.address.clone() });
+        let directories = policy
+            .directories
+            .iter()
+            .map(|directory| DirectorySummary { name: directory.name.clone(), address: directory.address.clone() });
         Self {
             directories: directories.collect(),
             tlog_policy: policy.tlog_policy.to_string(),

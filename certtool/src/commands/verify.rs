@@ -38,14 +38,20 @@ impl Verify {
         if context.home.trust_policies()?.is_empty() {
             return Err(device::enrolment::ChooseError::NoPolicy.into());
         }
-        let person = verify_person(&subject.chain, &trust, at).map_err(|error| refusal(error, &subject, at, self.at.is_some()))?;
+        let person = verify_person(&subject.chain, &trust, at)
+            .map_err(|error| refusal(error, &subject, at, self.at.is_some()))?;
         context.output.report(&Verified::new(&person, at, context.output.verbose()));
         Ok(Exit::Ok)
     }
 }
 
 /// The refusal, with both times where time is the reason.
-pub(crate) fn refusal(error: identity::verify::VerifyError, subject: &subject::Subject, at: UnixTime, chosen: bool) -> Failure {
+pub(crate) fn refusal(
+    error: identity::verify::VerifyError,
+    subject: &subject::Subject,
+    at: UnixTime,
+    chosen: bool,
+) -> Failure {
     let about_time = matches!(error.rule, Rule::ChainNotYetValid | Rule::ChainExpired);
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", subject.name, failure.what);
@@ -93,7 +99,7 @@ impl Verified {
                 person.identifier(),
                 person.authority(),
                 person.index(),
-                person.log_origin(),
+                person.origin(),
                 text::time(person.not_after()),
             ),
         }
@@ -117,8 +123,8 @@ fn passed(person: &VerifiedPerson) -> Vec<Passed> {
         "SAN" => format!("it names exactly {}", person.identifier()),
         "TRUST" => format!("{} may certify this address", person.authority()),
         "SLOT" => "its label in the log is that of this address, proven by the authority's one VRF key".to_owned(),
-        "LOG" => format!("it stands in {} at index {}", person.log_origin(), person.index()),
-        "WIT" => format!("cosigned by {}", person.witnesses().collect::<Vec<_>>().join(", ")),
+        "LOG" => format!("it stands in {} at index {}", person.origin(), person.index()),
+        "WIT" => format!("cosigned by {}", person.witnesses().join(", ")),
         "REV" => format!("revocation: {}", super::inspect::revocation(&person.revocation())),
         _ => String::new(),
     };

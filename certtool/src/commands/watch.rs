@@ -23,7 +23,9 @@ const PAUSE: Duration = Duration::from_secs(60 * 60);
 /// compares every certificate found with your keys. Exit code 3: alarm, the log holds something you do not know. Exit
 /// code 5: blind, the authority gave no proofs, so nothing is known.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  certtool watch --once\n  certtool watch alice@example.org --once --json\n  certtool watch alice@example.org --once --known")]
+#[command(
+    after_help = "Examples:\n  certtool watch --once\n  certtool watch alice@example.org --once --json\n  certtool watch alice@example.org --once --known"
+)]
 pub(crate) struct Watch {
     /// Whose certificates; without it, everybody's who is enrolled here
     #[arg(value_name = "ID", value_parser = identifier)]
@@ -58,7 +60,9 @@ impl Watch {
         let mut exit = Exit::Ok;
         for device in &devices {
             let bar = progress::audit_bar(&context.output);
-            let report = watch::watch_once(&context.home, device, clock::now(), |progress| progress::advance(&bar, &progress)).await;
+            let report =
+                watch::watch_once(&context.home, device, clock::now(), |progress| progress::advance(&bar, &progress))
+                    .await;
             bar.finish_and_clear();
             let mut found = Found::new(device, report?);
             if self.known {
@@ -138,7 +142,11 @@ impl Logged {
             this_device,
             not_before: text::rfc3339(certificate.not_before),
             not_after: text::rfc3339(certificate.not_after),
-            in_words: format!("entry {}, {whose} ({}), until {until}", certificate.index, text::short_key(&certificate.key)),
+            in_words: format!(
+                "entry {}, {whose} ({}), until {until}",
+                certificate.index,
+                text::short_key(&certificate.key)
+            ),
         }
     }
 }
@@ -224,9 +232,15 @@ fn describe(alarm: &Alarm) -> String {
             text::time(certificate.not_before),
             text::time(certificate.not_after),
         ),
-        Alarm::NotOpened { index, reason } => format!("entry {index}: something under your name that stays closed: {reason}"),
-        Alarm::Duplicate { indexes } => format!("entries {indexes:?} stand under one label, which an honest authority never does"),
-        Alarm::OwnMissing { index, found } => format!("entry {index} should be this device's certificate; found {found}: the log shows different people different things"),
+        Alarm::NotOpened { index, reason } => {
+            format!("entry {index}: something under your name that stays closed: {reason}")
+        }
+        Alarm::Duplicate { indexes } => {
+            format!("entries {indexes:?} stand under one label, which an honest authority never does")
+        }
+        Alarm::OwnMissing { index, found } => format!(
+            "entry {index} should be this device's certificate; found {found}: the log shows different people different things"
+        ),
     }
 }
 
@@ -238,7 +252,9 @@ impl Report for Found {
                 let count = text::count(self.certificates.len() as u64, "certificate", "certificates");
                 page.good(&format!("Clean: the log holds {count} for {who}, all known, and no other."));
             }
-            Verdict::Alarm => page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know.")),
+            Verdict::Alarm => {
+                page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know."))
+            }
             Verdict::Blind => page.warning(&format!("BLIND: it is not known what the log holds for {who}.")),
         }
         for certificate in &self.certificates {
@@ -255,7 +271,10 @@ impl Report for Found {
         }
         if let Some(blind) = &self.blind {
             page.field("because", blind);
-            page.line(format!("Prove again that the address is yours (certtool enroll {who} --new), or ask {}.", self.authority));
+            page.line(format!(
+                "Prove again that the address is yours (certtool enroll {who} --new), or ask {}.",
+                self.authority
+            ));
         }
         if self.verdict == Verdict::Alarm {
             page.line(format!(

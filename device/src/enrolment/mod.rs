@@ -44,6 +44,12 @@ pub enum EnrolError {
     /// The authority could not be reached, refused, or does not speak the protocol.
     #[error(transparent)]
     Acme(#[from] AcmeError),
+    /// The authority could not send the code; the order stays open.
+    #[error("the code could not be sent: {reason}")]
+    NotSent {
+        /// What the authority said.
+        reason: String,
+    },
     /// The person gave no code; the order stays open.
     #[error("no code was given")]
     NoCode,
@@ -110,6 +116,8 @@ pub enum Step {
     CodeSent {
         /// To whom, in canonical form.
         to: Identifier,
+        /// Whether it was sent in an earlier run, not just now.
+        earlier: bool,
     },
     /// The code was wrong.
     CodeWrong {

@@ -161,16 +161,17 @@ async fn answer(
     to: &Identifier,
     person: &mut dyn Conversation,
 ) -> Result<(), EnrolError> {
-    if challenge.status == ProofStatus::Pending {
-        client.challenge(&challenge.url, &json!({})).await?;
+    let earlier = challenge.status != ProofStatus::Pending;
+    if !earlier {
+        send(client, challenge).await?;
     }
-    person.step(Step::CodeSent { to: to.clone() });
+    person.step(Step::CodeSent { to: to.clone(), earlier });
     loop {
         let code = match person.code().await {
             Typed::Nothing => return Err(EnrolError::NoCode),
             Typed::SendAgain => {
-                client.challenge(&challenge.url, &json!({})).await?;
-                person.step(Step::CodeSent { to: to.clone() });
+                send(client, challenge).await?;
+                person.step(Step::CodeSent { to: to.clone(), earlier: false });
                 continue;
             }
             Typed::Code(code) => code,
@@ -191,6 +192,12 @@ async fn answer(
         }
         person.step(Step::CodeWrong { tries_left: problem.tries_left });
     }
+}
+
+/// Has a code sent; one sent before is worth nothing from now on.
+async fn send(client: &mut AcmeClient, challenge: &Challenge) -> Result<(), EnrolError> {
+    let answered = client.challenge(&challenge.url, &json!({})).await?;
+    answered.error.map_or(Ok(()), |problem| Err(EnrolError::NotSent { reason: problem.to_string() }))
 }
 
 fn is_about_the_code(problem: &Problem) -> bool {

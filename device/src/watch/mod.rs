@@ -25,7 +25,7 @@ pub(crate) use state::remember_own_key;
 
 use crate::acme::{AcmeClient, AcmeError};
 use crate::enrolment::{ChooseError, choose_authority};
-use crate::https::{FetchError, https_client};
+use crate::https::https_client;
 use crate::logbook::{FollowError, From, Logbook};
 use crate::{Device, Home, HomeError};
 
@@ -155,13 +155,6 @@ pub enum WatchError {
         /// What is missing.
         reason: String,
     },
-}
-
-impl WatchError {
-    /// Whether nobody answered, as opposed to a wrong answer.
-    pub fn unreachable(&self) -> bool {
-        matches!(self, Self::Acme(AcmeError::Fetch(FetchError::Unreachable { .. })))
-    }
 }
 
 /// Looks once: fetches proofs, follows the log, opens every entry found.
