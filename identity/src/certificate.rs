@@ -100,7 +100,7 @@ impl Tbs {
             serial_number: SerialNumber::new(&parts.serial)?,
             signature: parts.signature.identifier(),
             issuer: parts.issuer,
-            validity: Validity::new(read::time(parts.not_before)?, read::time(parts.not_after)?),
+            validity: Validity::new(time(parts.not_before)?, time(parts.not_after)?),
             subject: parts.subject,
             subject_public_key_info: parts.spki,
             extensions: parts.extensions,

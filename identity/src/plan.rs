@@ -14,7 +14,7 @@ use rustls_pki_types::UnixTime;
 use x509_cert::{ext::Extension, name::Name};
 
 pub use authority::{AuthorityPlan, AuthorityRole};
-pub use crl::{CrlPlan, MAX_CRL_BYTES, RevokedEntry, RevocationReason, assemble_crl, crl};
+pub use crl::{CrlPlan, MAX_CRL_BYTES, RevocationReason, RevokedEntry, assemble_crl, crl};
 pub use lint::{Finding, lint};
 pub(crate) use parts::subject;
 
@@ -69,7 +69,7 @@ pub struct PersonPlan<'a> {
     pub identifier: &'a Identifier,
     /// The device's key, as DER of a SubjectPublicKeyInfo.
     pub spki_der: &'a [u8],
-    /// 16 random bytes; the first bit is cleared, which leaves 127.
+    /// 16 random bytes, of which 126 bits are used.
     pub serial: [u8; 16],
     /// When it begins.
     pub not_before: UnixTime,
@@ -110,7 +110,7 @@ pub struct ServicePlan<'a> {
     pub name: &'a str,
     /// Its key, as DER of a SubjectPublicKeyInfo.
     pub spki_der: &'a [u8],
-    /// 16 random bytes; the first bit is cleared, which leaves 127.
+    /// 16 random bytes, of which 126 bits are used.
     pub serial: [u8; 16],
     /// When it begins.
     pub not_before: UnixTime,
@@ -170,7 +170,7 @@ impl Leaf<'_> {
         let subject = subject(self.name)?;
         let extensions = self.extensions(&spki, &subject)?;
         Ok(Tbs::from_parts(TbsParts {
-            serial: serial(self.serial)?,
+            serial: serial(self.serial),
             signature: SignatureAlgorithm::for_issuer(self.issuer.tbs().spki())?,
             issuer: self.issuer.tbs().subject().clone(),
             not_before: self.not_before,
@@ -181,11 +181,7 @@ impl Leaf<'_> {
         })?)
     }
 
-    fn extensions(
-        &self,
-        spki: &spki::SubjectPublicKeyInfoOwned,
-        subject: &Name,
-    ) -> Result<Vec<Extension>, PlanError> {
+    fn extensions(&self, spki: &spki::SubjectPublicKeyInfoOwned, subject: &Name) -> Result<Vec<Extension>, PlanError> {
         Ok(vec![
             parts::authority_key_id(self.issuer.tbs().spki())?,
             parts::subject_key_id(spki)?,
@@ -198,15 +194,11 @@ impl Leaf<'_> {
     }
 }
 
-/// The serial number: positive (RFC 5280 section 4.1.2.2), so the first bit goes.
-fn serial(mut bytes: [u8; 16]) -> Result<Vec<u8>, PlanError> {
-    bytes[0] &= 0x7f;
-    // Fewer than 64 random bits would not be unpredictable (CA/B Forum S/MIME BR 7.1); 2^-63 for honest randomness.
-    if bytes[..8].iter().all(|b| *b == 0) {
-        let (expected, found) = ("16 random bytes".to_owned(), hex::encode(bytes));
-        return Err(PlanError::Bound { field: "serial", expected, found });
-    }
-    Ok(bytes.to_vec())
+/// The serial number: positive (RFC 5280 section 4.1.2.2), so the first bit goes; the second one is set, so that it
+/// always has 16 octets. 126 random bits are left.
+fn serial(mut bytes: [u8; 16]) -> Vec<u8> {
+    bytes[0] = bytes[0] & 0x3f | 0x40;
+    bytes.to_vec()
 }
 
 /// notAfter is itself still valid (RFC 5280 section 4.1.2.5), so a lifetime of a day ends a second earlier.

@@ -10,10 +10,9 @@ mod service;
 use std::sync::Arc;
 
 use rustls::{
-    Error, PeerIncompatible, SignatureScheme,
+    DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
-    DigitallySignedStruct,
 };
 
 pub use person::PersonVerifier;
@@ -49,7 +48,10 @@ fn tls12_refused() -> Error {
 }
 
 /// The chain as it came off the wire.
-fn chain(leaf: &rustls_pki_types::CertificateDer<'_>, rest: &[rustls_pki_types::CertificateDer<'_>]) -> Vec<CertificateDer> {
+fn chain(
+    leaf: &rustls_pki_types::CertificateDer<'_>,
+    rest: &[rustls_pki_types::CertificateDer<'_>],
+) -> Vec<CertificateDer> {
     // One more than allowed is enough to be refused for; no more is copied.
     let rest = rest.iter().take(crate::MAX_CHAIN);
     std::iter::once(leaf).chain(rest).map(|der| der.clone().into_owned()).collect()

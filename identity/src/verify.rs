@@ -107,7 +107,12 @@ fn with_each_authority<T>(
 }
 
 /// REV-01 and REV-02.
-fn check_revocation(trust: &Trust, issuer_key: &[u8; 32], serial: &[u8], now: UnixTime) -> Result<Revocation, VerifyError> {
+fn check_revocation(
+    trust: &Trust,
+    issuer_key: &[u8; 32],
+    serial: &[u8],
+    now: UnixTime,
+) -> Result<Revocation, VerifyError> {
     let status = trust.status(issuer_key, serial, now);
     match status {
         Revocation::Revoked => {

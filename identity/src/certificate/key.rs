@@ -35,10 +35,7 @@ impl SignatureAlgorithm {
         match curve(spki) {
             Some(oid::P256) => Ok(Self::EcdsaP256Sha256),
             Some(oid::P384) => Ok(Self::EcdsaP384Sha384),
-            _ => Err(KeyError::Algorithm {
-                expected: "a P-256 or P-384 key",
-                found: spki.algorithm.oid.to_string(),
-            }),
+            _ => Err(KeyError::Algorithm { expected: "a P-256 or P-384 key", found: spki.algorithm.oid.to_string() }),
         }
     }
 }
@@ -59,7 +56,9 @@ pub enum KeyError {
         found: String,
     },
     /// The right algorithm, but not a valid public key.
-    #[error("expected a valid {algorithm} public key, found one that is not on the curve, weak, or of the wrong length")]
+    #[error(
+        "expected a valid {algorithm} public key, found one that is not on the curve, weak, or of the wrong length"
+    )]
     Invalid {
         /// The algorithm.
         algorithm: &'static str,

@@ -44,11 +44,7 @@ pub fn canonical_dns_name(text: &str) -> Result<String, DomainError> {
 /// The domain of an e-mail address: a DNS name of at least two labels (RFC 5321 section 2.3.5).
 pub(super) fn canonical_mail_domain(text: &str) -> Result<String, DomainError> {
     let name = canonical_dns_name(text)?;
-    if name.contains('.') {
-        Ok(name)
-    } else {
-        Err(DomainError::new("a domain with a dot, like example.org", text))
-    }
+    if name.contains('.') { Ok(name) } else { Err(DomainError::new("a domain with a dot, like example.org", text)) }
 }
 
 fn to_ascii(text: &str) -> Result<String, DomainError> {
@@ -87,9 +83,7 @@ fn is_idna2008(c: char) -> bool {
         c,
         '\u{b7}' | '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{6fd}' | '\u{6fe}' | '\u{f0b}' | '\u{3007}' | '\u{30fb}'
     );
-    let disallowed = matches!(
-        c,
-        '\u{640}' | '\u{7fa}' | '\u{302e}' | '\u{302f}' | '\u{3031}'..='\u{3035}' | '\u{303b}'
-    );
+    let disallowed =
+        matches!(c, '\u{640}' | '\u{7fa}' | '\u{302e}' | '\u{302f}' | '\u{3031}'..='\u{3035}' | '\u{303b}');
     (letter_or_digit && !disallowed) || exception || matches!(c, '\u{200c}' | '\u{200d}')
 }

@@ -15,9 +15,7 @@ const MAX_LOCAL_PART: usize = 64;
 /// must find certificates for every spelling under one label. The challenge is sent to the canonical spelling, so on a
 /// host that does distinguish, `Bob` cannot win a certificate that says `bob`.
 pub(super) fn canonical(text: &str) -> Result<String, IdentifierError> {
-    let (local, domain) = text
-        .rsplit_once('@')
-        .ok_or_else(|| IdentifierError::Neither { found: shortened(text) })?;
+    let (local, domain) = text.rsplit_once('@').ok_or_else(|| IdentifierError::Neither { found: shortened(text) })?;
     let local = canonical_local(local)?;
     let domain = canonical_mail_domain(domain)?;
     Ok(format!("{local}@{domain}"))

@@ -61,7 +61,7 @@ pub struct AuthorityPlan<'a> {
     pub name: &'a str,
     /// Its P-256 or P-384 key, as DER of a SubjectPublicKeyInfo.
     pub spki_der: &'a [u8],
-    /// 16 random bytes; the first bit is cleared.
+    /// 16 random bytes, of which 126 bits are used.
     pub serial: [u8; 16],
     /// When it begins.
     pub not_before: UnixTime,
@@ -100,7 +100,7 @@ impl AuthorityPlan<'_> {
             extensions.push(parts::purposes(self.role.purposes())?);
         }
         Ok(Tbs::from_parts(TbsParts {
-            serial: serial(self.serial)?,
+            serial: serial(self.serial),
             signature: SignatureAlgorithm::for_issuer(issuer_spki)?,
             issuer: issuer_name,
             not_before: self.not_before,

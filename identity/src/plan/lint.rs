@@ -66,7 +66,8 @@ impl Lint<'_> {
     }
 
     fn policy(&mut self) {
-        let policies = self.tbs.value::<CertificatePolicies>(extension::CERTIFICATE_POLICIES).map(|p| p.0).unwrap_or_default();
+        let policies =
+            self.tbs.value::<CertificatePolicies>(extension::CERTIFICATE_POLICIES).map(|p| p.0).unwrap_or_default();
         let plain = policies.iter().all(|p| p.policy_qualifiers.is_none());
         let found: Vec<_> = policies.iter().map(|p| p.policy_identifier).collect();
         let (expected, qualifiers) = (self.profile.policy(), if plain { "" } else { " with qualifiers" });
@@ -151,7 +152,9 @@ impl Lint<'_> {
         // CA/B Forum S/MIME BR 7.1.2.3: the key identifier only.
         let authority = self.tbs.value::<AuthorityKeyIdentifier>(extension::AUTHORITY_KEY_ID);
         let plain = authority.as_ref().is_some_and(|id| {
-            id.key_identifier.is_some() && id.authority_cert_issuer.is_none() && id.authority_cert_serial_number.is_none()
+            id.key_identifier.is_some()
+                && id.authority_cert_issuer.is_none()
+                && id.authority_cert_serial_number.is_none()
         });
         self.check(
             plain,
@@ -188,16 +191,22 @@ impl Lint<'_> {
         let names = self.tbs.subject_names();
         let (text, expected) = match (self.profile.subject(), &*names) {
             (SubjectKind::Email, [SubjectName::Email(text) | SubjectName::InternationalEmail(text)])
-            | (SubjectKind::Phone, [SubjectName::Phone(text)]) => {
-                (text, Identifier::from_canonical(text).map_err(|e| e.to_string()).and_then(|identifier| {
-                    parts::person_name(&identifier).map_err(|e| e.to_string())
-                }))
-            }
-            (SubjectKind::Dns, [SubjectName::Dns(text)]) => {
-                (text, canonical_dns_name(text).map_err(|e| e.to_string()).and_then(|name| {
-                    if name == *text { parts::service_name(text).map_err(|e| e.to_string()) } else { Err(format!("the name {name} spelt {text}")) }
-                }))
-            }
+            | (SubjectKind::Phone, [SubjectName::Phone(text)]) => (
+                text,
+                Identifier::from_canonical(text)
+                    .map_err(|e| e.to_string())
+                    .and_then(|identifier| parts::person_name(&identifier).map_err(|e| e.to_string())),
+            ),
+            (SubjectKind::Dns, [SubjectName::Dns(text)]) => (
+                text,
+                canonical_dns_name(text).map_err(|e| e.to_string()).and_then(|name| {
+                    if name == *text {
+                        parts::service_name(text).map_err(|e| e.to_string())
+                    } else {
+                        Err(format!("the name {name} spelt {text}"))
+                    }
+                }),
+            ),
             _ => {
                 let found = if names.is_empty() { "none".to_owned() } else { format!("{names:?}") };
                 return self.check(false, Rule::SanOne, || format!("exactly one name, {wanted}"), || found);

@@ -229,8 +229,9 @@ impl TransparencyExtension {
             .map_err(|_| ExtensionError::Proof { expected: "a well-formed checkpoint" })?;
         let claimed = checkpoint.claimed();
         let signatures = checkpoint.note().signatures();
-        let log = (signatures.iter())
-            .find_map(|s| Some((s.key_id, <[u8; 64]>::try_from(&*s.signature).ok()?)).filter(|_| s.name == claimed.origin));
+        let log = (signatures.iter()).find_map(|s| {
+            Some((s.key_id, <[u8; 64]>::try_from(&*s.signature).ok()?)).filter(|_| s.name == claimed.origin)
+        });
         let (log_key_id, log_signature) =
             log.ok_or(ExtensionError::Proof { expected: "an Ed25519 signature of the log itself" })?;
         let extension = Self {
@@ -384,7 +385,8 @@ mod tests {
     #[test]
     fn three_witnesses_at_a_billion_entries_stay_under_two_kilobytes() {
         let cosignature = sample().cosignatures.remove(0);
-        let cosignatures = (0..3).map(|n| ExtCosignature { name: format!("witness.example/w{n}"), ..cosignature.clone() });
+        let cosignatures =
+            (0..3).map(|n| ExtCosignature { name: format!("witness.example/w{n}"), ..cosignature.clone() });
         let extension = TransparencyExtension {
             index: (1 << 30) - 1,
             tree_size: 1 << 30,
@@ -397,7 +399,8 @@ mod tests {
 
     #[test]
     fn bounds_are_kept() {
-        let refused = |extension: TransparencyExtension| TransparencyExtension::from_der(&extension.to_der()).unwrap_err();
+        let refused =
+            |extension: TransparencyExtension| TransparencyExtension::from_der(&extension.to_der()).unwrap_err();
         refused(TransparencyExtension { path: vec![Hash([0; 32]); 64], ..sample() });
         refused(TransparencyExtension { index: 8, ..sample() });
         refused(TransparencyExtension { tree_size: 1 << 63, ..sample() });

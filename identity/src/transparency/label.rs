@@ -182,9 +182,7 @@ impl fmt::Debug for VrfPublicKey {
 }
 
 fn label_of(proof: &EdVrfProof) -> [u8; 32] {
-    let output = proof
-        .proof_to_hash(Ciphersuite::ECVRF_EDWARDS25519_SHA512_TAI)
-        .expect("hashing a point cannot fail");
+    let output = proof.proof_to_hash(Ciphersuite::ECVRF_EDWARDS25519_SHA512_TAI).expect("hashing a point cannot fail");
     first32(&output)
 }
 
@@ -264,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_label_belongs_to_its_input_and_key() {
-        let (alice, bob) = (Identifier::parse("alice@example.org").unwrap(), Identifier::parse("bob@example.org").unwrap());
+        let (alice, bob) =
+            (Identifier::parse("alice@example.org").unwrap(), Identifier::parse("bob@example.org").unwrap());
         let secret = VrfSecretKey::from_bytes(&[1; 32]);
         let (label, proof) = secret.evaluate(&input(&alice, 3));
         assert_eq!(secret.public().verify(&input(&alice, 3), &proof), Ok(label));

@@ -79,8 +79,7 @@ impl TrustedAuthority {
     ) -> Result<Self, PolicyError> {
         let name = &authority.name;
         let parse = |what, der: &[u8]| {
-            Certificate::parse(der)
-                .map_err(|source| PolicyError::Certificate { authority: name.clone(), what, source })
+            Certificate::parse(der).map_err(|source| PolicyError::Certificate { authority: name.clone(), what, source })
         };
         let usable = |what, der: &[u8]| {
             Issuer::new(parse(what, der)?).map_err(|e| PolicyError::value(what, e.expected, e.found))
@@ -96,8 +95,8 @@ impl TrustedAuthority {
             .to_owned();
         let vrf = <[u8; 32]>::try_from(&*authority.vrf_key.0)
             .map_err(|_| PolicyError::value("vrf_key", "32 bytes", authority.vrf_key.0.len()))?;
-        let vrf_key = VrfPublicKey::from_bytes(&vrf)
-            .map_err(|source| PolicyError::Vrf { authority: name.clone(), source })?;
+        let vrf_key =
+            VrfPublicKey::from_bytes(&vrf).map_err(|source| PolicyError::Vrf { authority: name.clone(), source })?;
         let log_keys: Vec<_> =
             log.logs.iter().filter(|l| l.vkey.name() == authority.log).map(|l| l.vkey.clone()).collect();
         if log_keys.is_empty() {
@@ -125,7 +124,11 @@ impl TrustedAuthority {
         let kind = identifier.kind();
         if !self.kinds.contains(&kind) {
             let kinds: Vec<_> = self.kinds.iter().map(|k| k.as_str()).collect();
-            return Err(VerifyError::new(Rule::TrustKind, format_args!("{} from {}", kinds.join(" or "), self.name), kind));
+            return Err(VerifyError::new(
+                Rule::TrustKind,
+                format_args!("{} from {}", kinds.join(" or "), self.name),
+                kind,
+            ));
         }
         let listed = |list: &[String], fits: &dyn Fn(&str) -> bool| list.iter().any(|item| item == "*" || fits(item));
         match identifier.domain() {
@@ -164,6 +167,9 @@ fn check_permissions(authority: &policy::Authority) -> Result<(), PolicyError> {
 
 impl fmt::Debug for TrustedAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrustedAuthority").field("name", &self.name).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("TrustedAuthority")
+            .field("name", &self.name)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }

@@ -108,7 +108,11 @@ impl Lists {
             if order(&checked.list) < order(known) || checked.list.this_update < known.this_update {
                 return Err(VerifyError::new(
                     Rule::RevocationOrder,
-                    format_args!("a list not older than number {} of {}", hex::encode(&known.number), date(known.this_update)),
+                    format_args!(
+                        "a list not older than number {} of {}",
+                        hex::encode(&known.number),
+                        date(known.this_update)
+                    ),
                     format_args!("number {} of {}", hex::encode(&checked.list.number), date(checked.list.this_update)),
                 ));
             }
@@ -156,9 +160,8 @@ impl CheckedList {
             let expected = format_args!("a list not older than seven days at {}", date(now));
             return Err(VerifyError::new(Rule::RevocationFresh, expected, date(this_update)));
         }
-        let mut revoked: Vec<Vec<u8>> = (tbs.revoked_certificates.iter().flatten())
-            .map(|entry| stripped(entry.serial_number.as_bytes()))
-            .collect();
+        let mut revoked: Vec<Vec<u8>> =
+            (tbs.revoked_certificates.iter().flatten()).map(|entry| stripped(entry.serial_number.as_bytes())).collect();
         revoked.sort_unstable();
         let summary = InstalledCrl {
             issuer: tbs.issuer.to_string(),
@@ -232,7 +235,9 @@ fn check_signature(issuer: &Issuer, tbs: &TbsCertList, outer: &Outer<'_>, tbs_de
     if !issuer.certificate.tbs().key_usage().is_some_and(|usage| usage.crl_sign()) {
         return Err(refused("an issuer with cRLSign", "none"));
     }
-    if tbs.signature != outer.algorithm || SignatureAlgorithm::from_identifier(&outer.algorithm) != Some(issuer.algorithm) {
+    if tbs.signature != outer.algorithm
+        || SignatureAlgorithm::from_identifier(&outer.algorithm) != Some(issuer.algorithm)
+    {
         return Err(refused("the signature algorithm of the issuer's key", "another"));
     }
     let algorithm: &dyn SignatureVerificationAlgorithm = match issuer.algorithm {

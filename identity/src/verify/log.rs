@@ -33,10 +33,18 @@ pub(super) enum Subject<'a> {
     Service(&'a str),
 }
 
-pub(super) fn check(leaf: &Certificate, subject: &Subject<'_>, authority: &TrustedAuthority) -> Result<Logged, VerifyError> {
+pub(super) fn check(
+    leaf: &Certificate,
+    subject: &Subject<'_>,
+    authority: &TrustedAuthority,
+) -> Result<Logged, VerifyError> {
     let extension = read(leaf.tbs())?;
     if extension.origin != authority.origin {
-        return Err(VerifyError::new(Rule::LogOrigin, format_args!("a proof from {}", authority.origin), extension.origin));
+        return Err(VerifyError::new(
+            Rule::LogOrigin,
+            format_args!("a proof from {}", authority.origin),
+            extension.origin,
+        ));
     }
     let entry = entry(leaf.tbs(), &extension, subject, authority)?;
     let checkpoint = check_log(&extension, &entry, authority)?;
@@ -107,8 +115,9 @@ fn check_log(
     authority: &TrustedAuthority,
 ) -> Result<UnverifiedCheckpoint, VerifyError> {
     let leaf = leaf_hash(&entry.encode());
-    let root = root_from_inclusion(extension.index, extension.tree_size, &leaf, &extension.path)
-        .map_err(|e| VerifyError::new(Rule::LogPath, "an inclusion path of the length that index and size ask for", e))?;
+    let root = root_from_inclusion(extension.index, extension.tree_size, &leaf, &extension.path).map_err(|e| {
+        VerifyError::new(Rule::LogPath, "an inclusion path of the length that index and size ask for", e)
+    })?;
     let checkpoint = UnverifiedCheckpoint::parse(extension.checkpoint(&root))
         .map_err(|e| VerifyError::new(Rule::LogEncoding, "names that can stand in a checkpoint", e))?;
     let known = authority.log_keys.iter().find(|key| key.id() == extension.log_key_id);
@@ -138,9 +147,9 @@ fn check_witnesses(
             continue;
         }
         // C2SP signed-note: one wrong signature by a known key spoils the note, even where others suffice.
-        let cosigned = checkpoint
-            .verify_cosignature(key)
-            .map_err(|e| VerifyError::new(Rule::WitnessSignature, format_args!("the cosignature of {}", key.name()), e))?;
+        let cosigned = checkpoint.verify_cosignature(key).map_err(|e| {
+            VerifyError::new(Rule::WitnessSignature, format_args!("the cosignature of {}", key.name()), e)
+        })?;
         all.push(key);
         if cosigned.time != 0 && (first..=last).contains(&cosigned.time) {
             timely.push((key, cosigned));

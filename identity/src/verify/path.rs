@@ -2,7 +2,9 @@
 
 use const_oid::ObjectIdentifier;
 use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext,
+};
 
 use super::{VerifyError, date};
 use crate::{
@@ -26,16 +28,24 @@ pub(super) struct Path {
 }
 
 /// Requires all of these purposes of every certificate on the path below the root; webpki asks for each.
-struct Purposes<'a>(&'a [ObjectIdentifier]);
+struct Purposes(&'static [ObjectIdentifier]);
 
-impl ExtendedKeyUsageValidator for Purposes<'_> {
+impl ExtendedKeyUsageValidator for Purposes {
     fn validate(&self, iter: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let mut missing: Vec<&ObjectIdentifier> = self.0.iter().collect();
+        let mut missing: Vec<&'static ObjectIdentifier> = self.0.iter().collect();
+        let mut present = Vec::new();
         for id in iter {
             let id = id?;
             missing.retain(|wanted| KeyPurposeId::new(wanted.as_bytes()) != id);
+            present.push(id.to_decoded_oid());
         }
-        if missing.is_empty() { Ok(()) } else { Err(webpki::Error::RequiredEkuNotFound) }
+        match missing.first() {
+            None => Ok(()),
+            Some(wanted) => Err(webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
+                required: KeyUsage::required(wanted.as_bytes()),
+                present,
+            })),
+        }
     }
 }
 
@@ -44,7 +54,7 @@ pub(super) fn find(
     leaf: &Certificate,
     chain: &[CertificateDer],
     authority: &TrustedAuthority,
-    purposes: &[ObjectIdentifier],
+    purposes: &'static [ObjectIdentifier],
     now: UnixTime,
 ) -> Result<Path, VerifyError> {
     let (leaf_der, sent) = chain.split_first().expect("a chain has a leaf: CHAIN-01");
@@ -80,8 +90,9 @@ pub(super) fn find(
         nearest.get_or_insert((issuer.key, issuer.key_id));
     }
     // A root signs issuing certificates only.
-    let (issuer_key, key_id) = nearest
-        .ok_or_else(|| VerifyError::new(Rule::ChainConstraints, "a leaf under an issuing CA", "one under the root itself"))?;
+    let (issuer_key, key_id) = nearest.ok_or_else(|| {
+        VerifyError::new(Rule::ChainConstraints, "a leaf under an issuing CA", "one under the root itself")
+    })?;
     if leaf.tbs().authority_key_id().as_deref() != Some(&key_id) {
         let found = leaf.tbs().authority_key_id().map_or_else(|| "none".to_owned(), hex::encode);
         let expected = format_args!("the authority key identifier {}", hex::encode(key_id));
@@ -96,7 +107,11 @@ fn error(error: &webpki::Error, authority: &TrustedAuthority) -> VerifyError {
         E::UnknownIssuer => (Rule::ChainPath, format!("a path to the root of {}", authority.name)),
         E::CertNotValidYet { time, not_before } => {
             let expected = format!("certificates that have begun by {}", date(*time));
-            return VerifyError::new(Rule::ChainNotYetValid, expected, format_args!("one that begins {}", date(*not_before)));
+            return VerifyError::new(
+                Rule::ChainNotYetValid,
+                expected,
+                format_args!("one that begins {}", date(*not_before)),
+            );
         }
         E::CertExpired { time, not_after } => {
             let expected = format!("certificates that last beyond {}", date(*time));
@@ -106,7 +121,7 @@ fn error(error: &webpki::Error, authority: &TrustedAuthority) -> VerifyError {
         E::InvalidSignatureForPublicKey => {
             (Rule::ChainSignature, format!("the signature of an issuer of {}", authority.name))
         }
-        E::RequiredEkuNotFound | E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => {
+        E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => {
             (Rule::ChainPurpose, "the purpose in every certificate on the path".to_owned())
         }
         E::UnsupportedSignatureAlgorithmContext(_)
@@ -114,10 +129,13 @@ fn error(error: &webpki::Error, authority: &TrustedAuthority) -> VerifyError {
         | E::SignatureAlgorithmMismatch => {
             (Rule::ChainAlgorithm, "ECDSA with P-256 and SHA-256 or P-384 and SHA-384".to_owned())
         }
-        E::BadDer | E::BadDerTime | E::TrailingData(_) | E::MalformedExtensions | E::UnsupportedCertVersion
-        | E::InvalidSerialNumber | E::ExtensionValueInvalid => {
-            (Rule::ChainEncoding, "X.509 v3 certificates in DER".to_owned())
-        }
+        E::BadDer
+        | E::BadDerTime
+        | E::TrailingData(_)
+        | E::MalformedExtensions
+        | E::UnsupportedCertVersion
+        | E::InvalidSerialNumber
+        | E::ExtensionValueInvalid => (Rule::ChainEncoding, "X.509 v3 certificates in DER".to_owned()),
         _ => (Rule::ChainConstraints, "a path within the constraints of RFC 5280".to_owned()),
     };
     VerifyError::new(rule, expected, error)

@@ -95,7 +95,11 @@ fn person_profile(tbs: &Tbs) -> Result<&'static Profile, VerifyError> {
     let live = |p: &&Profile| p.subject().identifier_kind().is_some();
     profile.filter(live).ok_or_else(|| {
         let found: Vec<_> = policies.iter().map(ToString::to_string).collect();
-        VerifyError::new(Rule::ProfilePolicy, "the one policy of a person's device", format_args!("[{}]", found.join(", ")))
+        VerifyError::new(
+            Rule::ProfilePolicy,
+            "the one policy of a person's device",
+            format_args!("[{}]", found.join(", ")),
+        )
     })
 }
 
