@@ -1,1 +1,56 @@
-//! x
+//! The certificate authority of In Person.
+//!
+//! **What it does.** Proves that somebody controls a mail address ([`acme`](https://www.rfc-editor.org/rfc/rfc8555) with the challenge
+//! `email-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log, and only then signs it. It opens every
+//! entry under an address to its owner, issues the certificates of its own services, and keeps revocation lists.
+//!
+//! **What it never does.** It signs nothing unlinted and nothing unlogged: the types of the [`issuance`] core make that unrepresentable. It
+//! computes no label for an address whose control was not proven. It tells a stranger nothing that depends on whether an address is known.
+//! It writes no address into a log line, and no secret anywhere but into files of mode 0600.
+//!
+//! The pieces, from the inside out:
+//!
+//! * [`issuance`]: the core, without I/O: planned → linted → logged → issued.
+//! * [`store`]: what is remembered, behind a contract of two methods; SQLite by default.
+//! * [`log`]: what is needed of the transparency log.
+//! * [`keys`]: root, issuing and label keys.
+//! * [`Ca`]: all of it together, with an ACME server as a [`Router`](axum::Router); [`https`] serves it.
+//!
+//! The protocol is specified in `docs/spec/enrolment.md`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod acme;
+mod audit;
+mod ca;
+mod code;
+pub mod config;
+mod crl;
+mod csr;
+mod files;
+pub mod https;
+pub mod issuance;
+mod issue;
+mod jws;
+pub mod keys;
+mod limit;
+pub mod log;
+mod mail;
+mod objects;
+mod pem;
+pub mod proven;
+mod random;
+mod resume;
+mod service;
+pub mod store;
+#[cfg(test)]
+mod testing;
+
+pub use ca::{Ca, OpenError};
+pub use code::CodeHash;
+pub use config::{CaConfig, Clock, Limits, Mailer, Rate, system_clock};
+pub use crl::CrlError;
+pub use keys::{AuthorityKeys, InitError, KeysError, init};
+pub use log::Log;
+pub use mail::MailError;
+pub use objects::ObjectError;
+pub use service::ServiceError;

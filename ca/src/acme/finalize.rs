@@ -1,0 +1,68 @@
+//! Finalization (RFC 8555 section 7.4): the request comes in, the certificate goes on its way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::profile::Profile;
+use identity::transparency::PERIOD;
+use serde::Deserialize;
+
+use super::problem::{Kind, Problem};
+use super::request::ByAccount;
+use super::{Service, order, own_order};
+use crate::csr;
+use crate::issue::{PersonRequest, StartError};
+use crate::proven::Proven;
+use crate::store::Select;
+
+/// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client polls.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Deserialize)]
+struct Finalize {
+    csr: String,
+}
+
+/// POST finalize.
+pub(super) async fn finalize(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+    let asked: Finalize = by.payload.json()?;
+    let found = own_order(&service, &by.account.id, &id).await?;
+    let authorization = service.store.authorization(Select::Authorization(found.authorization.clone())).await?;
+    let now = service.now();
+    let status = order::status(&found, authorization.as_ref(), now);
+    let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).filter(|_| status == "ready");
+    let Some(proven) = proven else {
+        return Err(Problem::new(Kind::OrderNotReady, format!("expected an order that is ready, found one that is {status}")));
+    };
+    let der = URL_SAFE_NO_PAD.decode(&asked.csr).map_err(|e| bad_csr(&format!("expected base64url, found {e}")))?;
+    let profile = Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
+    let request = csr::verify(&der, &found.identifier, profile).map_err(|e| bad_csr(&e))?;
+
+    let started = service.issuer.start_person(PersonRequest { order: found, proven, request, profile }).await;
+    let issuing = started.map_err(|e| refused(&e, now.as_secs()))?;
+    // The work goes on whether or not the client waits.
+    let _ = tokio::time::timeout(PATIENCE, issuing).await;
+    let current = own_order(&service, &by.account.id, &id).await?;
+    order::answer(&service, &current).await
+}
+
+fn bad_csr(detail: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Kind::BadCsr, detail.to_string())
+}
+
+fn refused(error: &StartError, now: u64) -> Problem {
+    match error {
+        StartError::NoSlot => {
+            let period = PERIOD.as_secs();
+            let detail = "as many certificates as one identifier can have in one period of seven days were made already";
+            Problem::new(Kind::SlotsExhausted, detail).retry_after(Duration::from_secs(period - now % period))
+        }
+        StartError::Plan(error) => bad_csr(error),
+        StartError::Store(error) => error.clone().into(),
+        StartError::Lint(error) => Problem::internal(error),
+    }
+}

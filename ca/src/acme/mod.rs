@@ -1,0 +1,162 @@
+//! The ACME server (RFC 8555): one file per resource, and what they share.
+
+mod account;
+mod authorization;
+mod certificate;
+mod challenge;
+mod directory;
+mod finalize;
+mod nonce;
+mod order;
+mod problem;
+mod request;
+mod revoke;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, post};
+use identity::UnixTime;
+use lettre::message::Mailbox;
+use serde_json::Value;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::audit::Pseudonyms;
+use crate::config::{CaConfig, Clock};
+use crate::crl::Crls;
+use crate::issue::Issuer;
+use crate::limit::Limiter;
+use crate::mail::{MailError, Post};
+use crate::store::{Select, Store};
+pub(crate) use nonce::Nonces;
+use problem::{Kind, Problem};
+
+/// Time for a whole request, its body included.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// What the resources share.
+pub(crate) struct Service {
+    pub(crate) config: CaConfig,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) crls: Arc<Crls>,
+    pub(crate) post: Post,
+    pub(crate) mail_from: Mailbox,
+    pub(crate) mails_in_flight: Arc<tokio::sync::Semaphore>,
+    pub(crate) nonces: Nonces,
+    pub(crate) limits: Limiters,
+    pub(crate) pseudonyms: Pseudonyms,
+}
+
+/// The open rate limits.
+pub(crate) struct Limiters {
+    mails_per_account: Limiter,
+    mails_per_address: Limiter,
+    orders_per_account: Limiter,
+    accounts_per_ip: Limiter,
+    watches_per_account: Limiter,
+}
+
+impl Limiters {
+    pub(crate) fn new(limits: &crate::config::Limits) -> Self {
+        Self {
+            mails_per_account: Limiter::new(limits.mails_per_account),
+            mails_per_address: Limiter::new(limits.mails_per_address),
+            orders_per_account: Limiter::new(limits.orders_per_account),
+            accounts_per_ip: Limiter::new(limits.accounts_per_ip),
+            watches_per_account: Limiter::new(limits.watches_per_account),
+        }
+    }
+}
+
+impl Service {
+    pub(crate) fn now(&self) -> UnixTime {
+        (self.clock)()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.base_url)
+    }
+
+    /// The authority's host, for people to read.
+    fn host(&self) -> &str {
+        self.config.base_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&self.config.base_url)
+    }
+}
+
+/// The sender's address, as configured.
+pub(crate) fn mailbox(text: &str) -> Result<Mailbox, MailError> {
+    text.parse().map_err(|_| MailError::Config { what: "the sender of mails", expected: "a mail address", found: text.into() })
+}
+
+/// All resources, relative to the base URL.
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/directory", get(directory::get))
+        .route("/new-nonce", get(directory::new_nonce).head(directory::new_nonce))
+        .route("/new-account", post(account::new))
+        .route("/account/{id}", post(account::update))
+        .route("/account/{id}/orders", post(account::orders))
+        .route("/new-order", post(order::new))
+        .route("/order/{id}", post(order::read))
+        .route("/authz/{id}", post(authorization::read))
+        .route("/challenge/{id}", post(challenge::respond))
+        .route("/finalize/{id}", post(finalize::finalize))
+        .route("/certificate/{serial}", post(certificate::read))
+        .route("/revoke-cert", post(revoke::revoke))
+        .route("/watch", post(watch::watch))
+        .route("/crl/people.crl", get(certificate::people_crl))
+        .route("/crl/services.crl", get(certificate::services_crl))
+        .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })
+        .method_not_allowed_fallback(|| async { Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)") })
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
+        .layer(from_fn_with_state(Arc::clone(&service), headers))
+        .with_state(service)
+}
+
+/// The headers of every answer: a nonce after every POST, also a failed one (RFC 8555 section 6.5), the way to the directory (section 7.1),
+/// and no caching unless a resource says otherwise.
+async fn headers(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+    let is_post = request.method() == Method::POST;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if is_post {
+        headers.insert("replay-nonce", ascii(&service.nonces.issue()));
+    }
+    headers.append(header::LINK, ascii(&format!("<{}>;rel=\"index\"", service.url("/directory"))));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A header value of text that is ours.
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// RFC 3339, as ACME objects want times.
+fn rfc3339(seconds: u64) -> String {
+    i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// The identifier of an ACME object.
+fn identifier(identifier: &identity::Identifier) -> Value {
+    serde_json::json!({"type": "email", "value": identifier.as_str()})
+}
+
+/// An authorization of this account, or "nothing here".
+async fn own_authorization(service: &Service, account: &str, id: String) -> Result<crate::store::Authorization, Problem> {
+    let found = service.store.authorization(Select::Authorization(id)).await?;
+    found.filter(|a| a.account == account).ok_or_else(Problem::not_found)
+}
+
+/// An order of this account, or "nothing here".
+async fn own_order(service: &Service, account: &str, id: &str) -> Result<crate::store::Order, Problem> {
+    service.store.order(id).await?.filter(|o| o.account == account).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,172 @@
+//! Orders (RFC 8555 sections 7.1.3 and 7.4): one certificate for one identifier.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use identity::profile::{Profile, SubjectKind};
+use identity::{Identifier, IdentifierKind, UnixTime};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::problem::{Kind, Problem};
+use super::request::ByAccount;
+use super::{Service, ascii, identifier, own_order, rfc3339};
+use crate::random;
+use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, Select};
+
+/// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of the log.
+const POLL_SECONDS: u64 = 1;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewOrder {
+    identifiers: Vec<Named>,
+    profile: Option<String>,
+    not_before: Option<Value>,
+    not_after: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    r#type: String,
+    value: String,
+}
+
+/// POST newOrder. It is ready at once if this account has proven control of the identifier already: so a renewal is an order and a
+/// request. What comes back does not depend on whether anybody enrolled the address before.
+pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Response, Problem> {
+    let asked: NewOrder = by.payload.json()?;
+    if asked.not_before.is_some() || asked.not_after.is_some() {
+        return Err(Problem::malformed("expected no notBefore and notAfter, found one: certificates begin when they are made"));
+    }
+    let profile = profile(asked.profile.as_deref())?;
+    let identifier = wanted(&service, &asked.identifiers)?;
+    let now = service.now();
+    let limited = service.limits.orders_per_account.take(&[&by.account.id], now);
+    limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many orders of this account").retry_after(wait))?;
+
+    let ask = Select::ValidAuthorization { account: by.account.id.clone(), identifier: identifier.clone(), at: now.as_secs() };
+    let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
+    let mut changes = Vec::new();
+    let authorization = match service.store.authorization(ask).await? {
+        Some(proven) => proven,
+        None => {
+            let new = pending(&by.account.id, identifier.clone(), expires);
+            changes.push(Change::Insert(Record::Authorization(new.clone())));
+            new
+        }
+    };
+    let order = Order {
+        id: random::id(),
+        revision: 0,
+        account: by.account.id,
+        authorization: authorization.id.clone(),
+        identifier,
+        profile: profile.name().into(),
+        state: OrderState::Open,
+        created: now.as_secs(),
+        expires,
+    };
+    changes.push(Change::Insert(Record::Order(order.clone())));
+    service.store.commit(changes).await?;
+    let who = service.pseudonyms.of(&order.identifier);
+    tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
+
+    let mut response = respond(&service, &order, Some(&authorization));
+    *response.status_mut() = StatusCode::CREATED;
+    response.headers_mut().insert(header::LOCATION, ascii(&service.url(&format!("/order/{}", order.id))));
+    Ok(response)
+}
+
+fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
+    // Only what this authority can validate: mail addresses.
+    let profile = Profile::by_name(name.unwrap_or("device")).filter(|p| p.subject() == SubjectKind::Email);
+    profile.ok_or_else(|| Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles"))
+}
+
+/// The one identifier of an order, in canonical form, if addresses under its domain may enrol here.
+fn wanted(service: &Service, identifiers: &[Named]) -> Result<Identifier, Problem> {
+    let [one] = identifiers else {
+        let detail = format!("expected one identifier, for a certificate speaks for one, found {}", identifiers.len());
+        return Err(Problem::new(Kind::RejectedIdentifier, detail));
+    };
+    if one.r#type != "email" {
+        return Err(Problem::new(Kind::UnsupportedIdentifier, "expected an identifier of type email"));
+    }
+    let rejected = |detail: String| Problem::new(Kind::RejectedIdentifier, detail);
+    let identifier = Identifier::parse(&one.value).map_err(|e| rejected(e.to_string()))?;
+    match identifier.domain() {
+        Some(domain) if identifier.kind() == IdentifierKind::Email && service.config.permits(domain) => Ok(identifier),
+        Some(domain) => Err(rejected(format!("this authority does not certify addresses under {domain}"))),
+        None => Err(rejected("expected a mail address".into())),
+    }
+}
+
+fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization {
+    Authorization {
+        id: random::id(),
+        revision: 0,
+        account: account.into(),
+        identifier,
+        status: AuthorizationStatus::Pending,
+        expires,
+        validated: None,
+        code: None,
+        mail_error: None,
+    }
+}
+
+/// POST-as-GET of an order.
+pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+    by.payload.none()?;
+    let order = own_order(&service, &by.account.id, &id).await?;
+    answer(&service, &order).await
+}
+
+/// The order as an answer, with its authorization looked up where its status depends on it.
+pub(super) async fn answer(service: &Service, order: &Order) -> Result<Response, Problem> {
+    let authorization = match order.state {
+        OrderState::Open => service.store.authorization(Select::Authorization(order.authorization.clone())).await?,
+        _ => None,
+    };
+    Ok(respond(service, order, authorization.as_ref()))
+}
+
+fn respond(service: &Service, order: &Order, authorization: Option<&Authorization>) -> Response {
+    let status = status(order, authorization, service.now());
+    let mut body = json!({
+        "status": status,
+        "expires": rfc3339(order.expires),
+        "identifiers": [identifier(&order.identifier)],
+        "profile": order.profile,
+        "authorizations": [service.url(&format!("/authz/{}", order.authorization))],
+        "finalize": service.url(&format!("/finalize/{}", order.id)),
+    });
+    let mut headers = HeaderMap::new();
+    match &order.state {
+        OrderState::Valid(serial) => body["certificate"] = service.url(&format!("/certificate/{serial}")).into(),
+        OrderState::Processing(_) => _ = headers.insert(header::RETRY_AFTER, POLL_SECONDS.into()),
+        OrderState::Invalid(reason) => body["error"] = Problem::new(Kind::ServerInternal, reason).document(),
+        OrderState::Open if status == "invalid" => {
+            body["error"] = Problem::malformed("the order has expired before it was finalized; make a new one").document();
+        }
+        OrderState::Open => {}
+    }
+    (headers, Json(body)).into_response()
+}
+
+/// The order's status (RFC 8555 section 7.1.6).
+pub(super) fn status(order: &Order, authorization: Option<&Authorization>, now: UnixTime) -> &'static str {
+    let usable = authorization.is_some_and(|a| a.status == AuthorizationStatus::Valid && a.expires > now.as_secs());
+    match &order.state {
+        OrderState::Open if order.expires <= now.as_secs() => "invalid",
+        OrderState::Open if usable => "ready",
+        OrderState::Open => "pending",
+        OrderState::Processing(_) => "processing",
+        OrderState::Valid(_) => "valid",
+        OrderState::Invalid(_) => "invalid",
+    }
+}

@@ -1,0 +1,193 @@
+//! Problem documents (RFC 9457) of the kinds that RFC 8555 section 6.7 lists, and the few of ours.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::jws::JwsError;
+use crate::store::StoreError;
+
+const ACME: &str = "urn:ietf:params:acme:error:";
+const OURS: &str = "urn:inperson:acme:error:";
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    AccountDoesNotExist,
+    AlreadyRevoked,
+    BadCsr,
+    BadNonce,
+    BadPublicKey,
+    BadSignatureAlgorithm,
+    InvalidContact,
+    InvalidProfile,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    OrderNotReady,
+    RateLimited,
+    RejectedIdentifier,
+    ServerInternal,
+    TooLarge,
+    Unauthorized,
+    UnsupportedContact,
+    UnsupportedIdentifier,
+    UnsupportedMediaType,
+    /// The code typed is not the one that was mailed last; `triesLeft` says how often one may try again.
+    CodeWrong,
+    /// The code was right or wrong, but too old.
+    CodeExpired,
+    /// Too many wrong codes: a new one must be asked for.
+    CodeExhausted,
+    /// No code was asked for yet.
+    CodeMissing,
+    /// The identifier's certificates of this period are used up.
+    SlotsExhausted,
+}
+
+impl Kind {
+    fn name(self) -> String {
+        let (prefix, name) = match self {
+            Self::AccountDoesNotExist => (ACME, "accountDoesNotExist"),
+            Self::AlreadyRevoked => (ACME, "alreadyRevoked"),
+            Self::BadCsr => (ACME, "badCSR"),
+            Self::BadNonce => (ACME, "badNonce"),
+            Self::BadPublicKey => (ACME, "badPublicKey"),
+            Self::BadSignatureAlgorithm => (ACME, "badSignatureAlgorithm"),
+            Self::InvalidContact => (ACME, "invalidContact"),
+            Self::InvalidProfile => (ACME, "invalidProfile"),
+            Self::Malformed | Self::MethodNotAllowed | Self::NotFound | Self::TooLarge | Self::UnsupportedMediaType => (ACME, "malformed"),
+            Self::OrderNotReady => (ACME, "orderNotReady"),
+            Self::RateLimited => (ACME, "rateLimited"),
+            Self::RejectedIdentifier => (ACME, "rejectedIdentifier"),
+            Self::ServerInternal => (ACME, "serverInternal"),
+            Self::Unauthorized => (ACME, "unauthorized"),
+            Self::UnsupportedContact => (ACME, "unsupportedContact"),
+            Self::UnsupportedIdentifier => (ACME, "unsupportedIdentifier"),
+            Self::CodeWrong => (OURS, "codeWrong"),
+            Self::CodeExpired => (OURS, "codeExpired"),
+            Self::CodeExhausted => (OURS, "codeExhausted"),
+            Self::CodeMissing => (OURS, "codeMissing"),
+            Self::SlotsExhausted => (OURS, "slotsExhausted"),
+        };
+        format!("{prefix}{name}")
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited | Self::SlotsExhausted => StatusCode::TOO_MANY_REQUESTS,
+            Self::ServerInternal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unauthorized
+            | Self::OrderNotReady
+            | Self::RejectedIdentifier
+            | Self::CodeWrong
+            | Self::CodeExpired
+            | Self::CodeExhausted
+            | Self::CodeMissing => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// An answer that says what went wrong, what was expected and what was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    detail: String,
+    members: Map<String, Value>,
+    retry_after: Option<Duration>,
+    status: Option<StatusCode>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), members: Map::new(), retry_after: None, status: None }
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Malformed, detail)
+    }
+
+    /// There is nothing of this name that the asker may see: the same answer whether it does not exist or is somebody else's.
+    pub(crate) fn not_found() -> Self {
+        Self::new(Kind::NotFound, "there is nothing here for this account")
+    }
+
+    /// Something on our side; the reason goes to our log, not to the client.
+    pub(crate) fn internal(reason: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%reason, "a request failed on our side");
+        Self::new(Kind::ServerInternal, "the authority cannot answer at the moment; nothing is lost, try again")
+    }
+
+    /// A further member of the document (RFC 9457 section 3.2).
+    pub(crate) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.into(), value.into());
+        self
+    }
+
+    /// When to come back.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The document.
+    pub(crate) fn document(&self) -> Value {
+        let status = self.status.unwrap_or_else(|| self.kind.status());
+        let mut out = json!({"type": self.kind.name(), "detail": self.detail, "status": status.as_u16()});
+        if let Value::Object(members) = &mut out {
+            members.extend(self.members.clone());
+        }
+        out
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status.unwrap_or_else(|| self.kind.status());
+        let body = self.document().to_string();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+        }
+        response
+    }
+}
+
+impl From<JwsError> for Problem {
+    fn from(error: JwsError) -> Self {
+        let kind = match &error {
+            JwsError::Malformed(_) | JwsError::Header { .. } => Kind::Malformed,
+            JwsError::Algorithm { .. } => Kind::BadSignatureAlgorithm,
+            JwsError::WrongAlgorithm { .. } | JwsError::Signature => Kind::Malformed,
+            JwsError::Key(_) => Kind::BadPublicKey,
+        };
+        let problem = Self::new(kind, error.to_string());
+        match error {
+            // RFC 8555 section 6.2 wants the accepted ones named.
+            JwsError::Algorithm { .. } => problem.with("algorithms", json!(["ES256", "EdDSA", "RS256"])),
+            _ => problem,
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Self::new(Kind::ServerInternal, "two requests changed the same thing at once; try again")
+                .status(StatusCode::CONFLICT),
+            other => Self::internal(&other),
+        }
+    }
+}

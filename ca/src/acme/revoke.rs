@@ -1,0 +1,81 @@
+//! Revocation (RFC 8555 section 7.6): by the account that ordered the certificate, by an account that has proven control of the same
+//! identifier, or by the holder of the certificate's key.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::certificate::Certificate;
+use serde::Deserialize;
+
+use super::Service;
+use super::problem::{Kind, Problem};
+use super::request::ByAny;
+use crate::jws::PublicKey;
+use crate::proven::Proven;
+use crate::store::{CertificateRecord, CertificateState, Change, Record, Revocation, Select, Serial, Subject};
+
+/// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
+const REASONS: [u8; 4] = [1, 3, 4, 5];
+
+#[derive(Deserialize)]
+struct Revoke {
+    certificate: String,
+    reason: Option<u8>,
+}
+
+/// POST revokeCert.
+pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Result<StatusCode, Problem> {
+    let asked: Revoke = match &by {
+        ByAny::Account(by) => by.payload.json()?,
+        ByAny::Key(by) => by.payload.json()?,
+    };
+    // RFC 5280 counts "unspecified" as 0 and wants it left out; 0 here says that no reason was given.
+    let reason = asked.reason.unwrap_or(0);
+    if reason != 0 && !REASONS.contains(&reason) {
+        return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
+    }
+    let der = URL_SAFE_NO_PAD.decode(&asked.certificate).map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
+    let certificate = Certificate::parse(&der).map_err(|e| Problem::malformed(e.to_string()))?;
+    let unknown = || Problem::new(Kind::NotFound, "this authority has not issued this certificate");
+    let serial = Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?);
+    let found = service.store.certificate(serial).await?.ok_or_else(unknown)?;
+    if !matches!(&found.state, CertificateState::Issued { certificate, .. } if *certificate == der) {
+        return Err(unknown());
+    }
+    if !may_revoke(&service, &by, &found, &certificate).await? {
+        return Err(Problem::new(Kind::Unauthorized, "expected the account that ordered it, its own key, or proof of control of its address"));
+    }
+    if found.revoked.is_some() {
+        return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
+    }
+    let authority = found.authority;
+    let revoked = Some(Revocation { at: service.now().as_secs(), reason });
+    service.store.commit(vec![Change::Update(Record::Certificate(CertificateRecord { revoked, ..found }))]).await?;
+    tracing::info!(%serial, reason, "revoked");
+    service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))?;
+    Ok(StatusCode::OK)
+}
+
+async fn may_revoke(service: &Service, by: &ByAny, found: &CertificateRecord, certificate: &Certificate) -> Result<bool, Problem> {
+    match by {
+        ByAny::Key(by) => Ok(is_key_of(&by.key, certificate)),
+        ByAny::Account(by) if found.account.as_ref() == Some(&by.account.id) => Ok(true),
+        ByAny::Account(by) => {
+            let Subject::Person { identifier, .. } = &found.subject else { return Ok(false) };
+            let (account, identifier, now) = (by.account.id.clone(), identifier.clone(), service.now());
+            let ask = Select::ValidAuthorization { account, identifier, at: now.as_secs() };
+            Ok(service.store.authorization(ask).await?.is_some_and(|a| Proven::by(&a, now).is_some()))
+        }
+    }
+}
+
+/// Device keys are Ed25519, so only those can be a certificate's and sign a request at the same time.
+fn is_key_of(key: &PublicKey, certificate: &Certificate) -> bool {
+    match key {
+        PublicKey::Ed25519(key) => certificate.tbs().spki().subject_public_key.raw_bytes() == key,
+        _ => false,
+    }
+}

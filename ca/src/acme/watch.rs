@@ -1,0 +1,70 @@
+//! The owner's watch (docs/spec/enrolment.md): who has proven control of an identifier gets the VRF proofs of its labels, and every entry
+//! under them opened.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::transparency::period_of;
+use identity::{Identifier, UnixTime};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Service;
+use super::problem::{Kind, Problem};
+use super::request::ByAccount;
+use crate::proven::Proven;
+use crate::store::{CertificateRecord, Select, Subject};
+
+/// How far back labels matter: device certificates last at most 30 days, less than five periods.
+const PERIODS_BACK: u32 = 5;
+
+#[derive(Deserialize)]
+struct Watch {
+    identifier: String,
+}
+
+/// POST watch.
+pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Json<Value>, Problem> {
+    let asked: Watch = by.payload.json()?;
+    let now = service.now();
+    // One answer for whatever this account has not proven, whether or not anybody else has.
+    let unproven = || Problem::new(Kind::Unauthorized, "expected an account that has proven control of the identifier; enrol, or prove it with an order");
+    let identifier = Identifier::parse(&asked.identifier).map_err(|_| unproven())?;
+    let ask = Select::ValidAuthorization { account: by.account.id.clone(), identifier: identifier.clone(), at: now.as_secs() };
+    let authorization = service.store.authorization(ask).await?;
+    let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
+    let limited = service.limits.watches_per_account.take(&[&by.account.id], now);
+    limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many looks at the labels").retry_after(wait))?;
+
+    let (from, to) = periods(now, service.issuer.keys().began());
+    let issuer = Arc::clone(&service.issuer);
+    let labels = tokio::task::spawn_blocking(move || issuer.label_proofs(&proven, from, to)).await.map_err(|e| Problem::internal(&e))?;
+    let labels: Vec<_> = labels
+        .into_iter()
+        .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": URL_SAFE_NO_PAD.encode(proof.as_bytes())}))
+        .collect();
+    let entries = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
+    let entries: Vec<_> = entries.iter().filter_map(opened).collect();
+    Ok(Json(json!({"origin": service.config.origin, "labels": labels, "entries": entries})))
+}
+
+/// From five periods back, but not before the authority began, to the next one.
+fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
+    let current = period_of(now);
+    (current.saturating_sub(PERIODS_BACK).max(period_of(began)).min(current), current.saturating_add(1))
+}
+
+/// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's signed part.
+fn opened(certificate: &CertificateRecord) -> Option<Value> {
+    let Subject::Person { slot, .. } = certificate.subject else { return None };
+    Some(json!({
+        "index": certificate.index(),
+        "period": certificate.period,
+        "slot": slot,
+        "opening": URL_SAFE_NO_PAD.encode(certificate.opening),
+        "tbs": URL_SAFE_NO_PAD.encode(&certificate.tbs),
+    }))
+}

@@ -1,0 +1,169 @@
+//! The authority as a whole.
+
+use std::sync::Arc;
+
+use axum::Router;
+use identity::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::ResolvesServerCert;
+use thiserror::Error;
+use tlog_proof::ObjectKind;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::acme::{self, Limiters, Nonces, Service};
+use crate::audit::Pseudonyms;
+use crate::config::{CaConfig, Clock};
+use crate::crl::{CrlError, Crls};
+use crate::issue::Issuer;
+use crate::keys::AuthorityKeys;
+use crate::log::Log;
+use crate::mail::{MailError, Post};
+use crate::objects::{ObjectError, log_once};
+use crate::service::{Resolver, ServiceError, issue};
+use crate::store::{Authority, SqliteStore, Store, StoreError};
+use crate::{files, random, resume};
+
+/// Why an authority did not open.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The folder cannot be made.
+    #[error("{path}: {source}")]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Where mails go, or who they are from.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The authority's own certificates could not be logged.
+    #[error("an issuing certificate could not be logged: {0}")]
+    Object(#[from] ObjectError),
+    /// The first revocation lists.
+    #[error("a revocation list: {0}")]
+    Crl(#[from] CrlError),
+}
+
+/// An open authority. Its background work ends with [`Ca::stop`], or when it is dropped.
+pub struct Ca {
+    service: Arc<Service>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Ca {
+    /// Opens the authority on an SQLite database in its folder. Half-done orders are taken up in the background.
+    ///
+    /// `log` may be an `Arc` of a [`Sequencer`](transparency_log::Sequencer).
+    pub async fn open(config: CaConfig, keys: AuthorityKeys, log: Arc<dyn Log>, clock: Clock) -> Result<Self, OpenError> {
+        let folder = config.folder.clone();
+        files::private_folder(&folder).map_err(|source| OpenError::Folder { path: folder.clone(), source })?;
+        let database = folder.join("ca.sqlite");
+        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&database)).await;
+        let store = store.map_err(|e| StoreError::Unavailable(e.to_string()))??;
+        Self::open_on(Arc::new(store), config, keys, log, clock).await
+    }
+
+    /// Opens the authority on any store.
+    pub async fn open_on(
+        store: Arc<dyn Store>,
+        config: CaConfig,
+        keys: AuthorityKeys,
+        log: Arc<dyn Log>,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let post = Post::open(&config.mail)?;
+        let mail_from = acme::mailbox(&config.mail_from)?;
+        for issuing in keys.issuers() {
+            log_once(log.as_ref(), &config.folder.join("objects"), ObjectKind::IssuingCertificate, issuing).await?;
+        }
+        let pseudonyms = Pseudonyms::new(keys.audit());
+        let issuer = Arc::new(Issuer::new(
+            Arc::clone(&store),
+            log,
+            config.log_policy.clone(),
+            keys,
+            Arc::clone(&clock),
+            config.origin.clone(),
+            config.base_url.clone(),
+            tasks.clone(),
+            stop.clone(),
+        ));
+        let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"))?);
+        for authority in [Authority::People, Authority::Services] {
+            crls.renew_if_old(authority).await?;
+        }
+        tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
+        tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
+        tasks.spawn(resume::clean(Arc::clone(&store), Arc::clone(&clock), stop.clone()));
+        let service = Arc::new(Service {
+            mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),
+            nonces: Nonces::new(random::bytes()),
+            limits: Limiters::new(&config.limits),
+            config,
+            clock,
+            store,
+            issuer,
+            crls,
+            post,
+            mail_from,
+            pseudonyms,
+        });
+        Ok(Self { service, tasks, stop })
+    }
+
+    /// The ACME server, with paths relative to the base URL: nest it at that URL's path. Handlers learn who asks from
+    /// `ConnectInfo<`[`PeerAddr`](crate::https::PeerAddr)`>`, where there is one.
+    pub fn router(&self) -> Router {
+        acme::router(Arc::clone(&self.service))
+    }
+
+    /// Issues and logs a certificate for a service of this authority: the chain, leaf first, and its new P-256 key.
+    pub async fn issue_service(&self, name: &str) -> Result<(Vec<CertificateDer>, PrivateKeyDer<'static>), ServiceError> {
+        issue(&self.service.issuer, name).await
+    }
+
+    /// Answers TLS handshakes for `name` with a certificate of the services CA: one kept from before, or a new one, renewed at half life in
+    /// the background. Waits until there is one.
+    pub async fn service_resolver(&self, name: &str) -> Result<Arc<dyn ResolvesServerCert>, ServiceError> {
+        let issuer = &self.service.issuer;
+        let folder = self.service.config.folder.join("services");
+        let resolver = Arc::new(Resolver::open(issuer, &folder, name).await?);
+        let keeping = Arc::clone(&resolver).keep(Arc::clone(issuer), folder, name.into(), self.stop.clone());
+        self.tasks.spawn(keeping);
+        Ok(resolver)
+    }
+
+    /// DER of the newest revocation list for people's certificates.
+    #[must_use]
+    pub fn people_crl_der(&self) -> Vec<u8> {
+        self.service.crls.der(Authority::People).map(|der| der.to_vec()).unwrap_or_default()
+    }
+
+    /// DER of the newest revocation list for services' certificates.
+    #[must_use]
+    pub fn services_crl_der(&self) -> Vec<u8> {
+        self.service.crls.der(Authority::Services).map(|der| der.to_vec()).unwrap_or_default()
+    }
+
+    /// Ends the background work. Certificates on their way are waited for as long as the log takes them; those it does not take are resumed
+    /// at the next start.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Ca {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

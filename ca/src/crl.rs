@@ -1,0 +1,153 @@
+//! Revocation lists (RFC 5280 section 5): signed hourly and at once after a revocation, and logged before anybody sees them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use der::{Decode as _, Encode as _};
+use identity::UnixTime;
+use identity::plan::{CrlPlan, PlanError, RevocationReason, RevokedEntry, assemble_crl, crl};
+use thiserror::Error;
+use tlog_proof::ObjectKind;
+use tokio::sync::Mutex;
+use transparency_log::SubmitError;
+use x509_cert::crl::CertificateList;
+use x509_cert::ext::pkix::CrlNumber;
+
+use crate::issuance::{SignerError, SigningInput};
+use crate::issue::Issuer;
+use crate::store::{Authority, CertificateRecord, Select, StoreError};
+use crate::{files, random};
+
+/// A list is renewed when it is so old.
+const FRESH: Duration = Duration::from_secs(3600);
+/// nextUpdate lies so far ahead: verifiers refuse to go on without a newer one after a week.
+const VALID: Duration = Duration::from_secs(7 * 86_400);
+
+/// Why there is no newer list.
+#[derive(Debug, Error)]
+pub enum CrlError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The key did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignerError),
+    /// The log did not take it.
+    #[error("the log: {0}")]
+    Log(#[from] SubmitError),
+    /// It cannot be kept.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// The newest list of both issuing authorities.
+pub(crate) struct Crls {
+    issuer: Arc<Issuer>,
+    folder: PathBuf,
+    newest: RwLock<HashMap<Authority, Newest>>,
+    /// One renewal at a time: numbers must not cross.
+    renewing: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Newest {
+    der: Bytes,
+    number: u64,
+    this_update: u64,
+}
+
+impl Crls {
+    /// Takes up the lists in `folder`, as far as there are any that read back.
+    pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf) -> Result<Self, CrlError> {
+        files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
+        let kept = [Authority::People, Authority::Services];
+        let newest = kept.into_iter().filter_map(|a| Some((a, Newest::read(&path(&folder, a))?))).collect();
+        Ok(Self { issuer, folder, newest: RwLock::new(newest), renewing: Mutex::new(()) })
+    }
+
+    /// DER of the newest list.
+    pub(crate) fn der(&self, authority: Authority) -> Option<Bytes> {
+        self.newest(authority).map(|n| n.der)
+    }
+
+    fn newest(&self, authority: Authority) -> Option<Newest> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).get(&authority).cloned()
+    }
+
+    /// Makes a new list if the newest is an hour old, or if there is none.
+    pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
+        let now = (self.issuer.clock)().as_secs();
+        let fresh = |n: &Newest| n.this_update <= now && now - n.this_update < FRESH.as_secs();
+        if self.newest(authority).is_some_and(|n| fresh(&n)) { Ok(()) } else { self.renew(authority).await }
+    }
+
+    /// Makes a new list: signs, logs, keeps, and only then shows it.
+    pub(crate) async fn renew(&self, authority: Authority) -> Result<(), CrlError> {
+        let _one = self.renewing.lock().await;
+        let now = (self.issuer.clock)();
+        let revoked = self.issuer.store.certificates(Select::Revoked { authority, at: now.as_secs() }).await?;
+        let number = self.newest(authority).map_or(1, |n| n.number + 1);
+        let der = self.sign(authority, number, now, &revoked)?;
+        self.issuer.log.put_object(ObjectKind::Crl, der.clone()).await?;
+        let path = path(&self.folder, authority);
+        files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
+        let count = revoked.len();
+        tracing::info!(authority = authority.name(), number, count, "revocation list renewed");
+        let newest = Newest { der: der.into(), number, this_update: now.as_secs() };
+        self.newest.write().unwrap_or_else(PoisonError::into_inner).insert(authority, newest);
+        Ok(())
+    }
+
+    fn sign(&self, authority: Authority, number: u64, now: UnixTime, revoked: &[CertificateRecord]) -> Result<Vec<u8>, CrlError> {
+        let signer = self.issuer.keys().issuer(authority);
+        let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
+        let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));
+        let plan = CrlPlan { issuer: signer.certificate(), this_update: now, next_update, number, revoked: &revoked };
+        let tbs = crl(&plan)?;
+        let signature = signer.sign(SigningInput::revocation_list(tbs.clone()))?;
+        Ok(assemble_crl(&tbs, signer.algorithm(), &signature))
+    }
+}
+
+fn path(folder: &Path, authority: Authority) -> PathBuf {
+    folder.join(format!("{}.crl", authority.name()))
+}
+
+fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
+    let revocation = certificate.revoked?;
+    let reason = match revocation.reason {
+        1 => Some(RevocationReason::KeyCompromise),
+        3 => Some(RevocationReason::AffiliationChanged),
+        4 => Some(RevocationReason::Superseded),
+        5 => Some(RevocationReason::CessationOfOperation),
+        9 => Some(RevocationReason::PrivilegeWithdrawn),
+        _ => None,
+    };
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(revocation.at));
+    Some(RevokedEntry { serial: certificate.serial.0.to_vec(), time, reason })
+}
+
+impl Newest {
+    /// `None` if there is no such file, or it is no list of ours: then a new one is made.
+    fn read(path: &Path) -> Option<Self> {
+        let der = std::fs::read(path).ok()?;
+        let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(&der).ok()?;
+        let extensions = list.tbs_cert_list.crl_extensions?;
+        let number = extensions.iter().find(|e| e.extn_id == identity::oid::extension::CRL_NUMBER)?;
+        let number = CrlNumber::from_der(number.extn_value.as_bytes()).ok()?.0;
+        let number = number.as_bytes().iter().try_fold(0u64, |n, b| n.checked_mul(256).map(|n| n + u64::from(*b)))?;
+        let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
+        Some(Self { der: der.into(), number, this_update })
+    }
+}

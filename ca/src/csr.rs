@@ -1,0 +1,129 @@
+//! Certificate requests (RFC 2986): who holds the key, and what she asks to be called.
+
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use const_oid::AssociatedOid as _;
+use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use der::asn1::{Any, Ia5String, SetOfVec};
+use der::{Decode as _, Encode as _, Tag};
+use identity::certificate::key_algorithm;
+use identity::profile::{KeyAlgorithm, Profile};
+use identity::{Identifier, oid};
+use thiserror::Error;
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
+use x509_cert::request::{CertReq, ExtensionReq};
+
+/// A request is at most this long.
+const MAX_BYTES: usize = 8 * 1024;
+
+/// Why a request is refused.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum CsrError {
+    #[error("expected a request of at most {MAX_BYTES} bytes, found {0}")]
+    TooLarge(usize),
+    #[error("expected a certificate request (RFC 2986) in DER, found: {0}")]
+    Der(String),
+    #[error("expected a key of the profile: {expected}, found {found}")]
+    Key { expected: String, found: String },
+    #[error("expected a request signed with {expected}, found {found}")]
+    Algorithm { expected: &'static str, found: String },
+    #[error("the request's signature does not fit its key: whoever sent it does not hold the key")]
+    Signature,
+    #[error("expected exactly one subjectAltName, the order's identifier in canonical form, found {0}")]
+    Name(&'static str),
+    #[error("expected an empty subject, or the order's identifier as its common name, found another")]
+    Subject,
+}
+
+/// A request that was signed by the key it names and asks for the order's identifier and nothing else.
+#[derive(Debug)]
+pub(crate) struct VerifiedRequest {
+    spki: Vec<u8>,
+}
+
+impl VerifiedRequest {
+    /// DER of the SubjectPublicKeyInfo.
+    pub(crate) fn spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+}
+
+/// Verifies a request for `identifier` under `profile`.
+///
+/// RFC 8555 section 7.4 wants the request's names to be exactly the order's. The name stands in the subjectAltName; a common name is
+/// tolerated if it says the same. Other extensions and attributes are not looked at: the profile decides what a certificate contains.
+pub(crate) fn verify(der: &[u8], identifier: &Identifier, profile: &Profile) -> Result<VerifiedRequest, CsrError> {
+    if der.len() > MAX_BYTES {
+        return Err(CsrError::TooLarge(der.len()));
+    }
+    let malformed = |e: der::Error| CsrError::Der(e.to_string());
+    let request = CertReq::from_der(der).map_err(malformed)?;
+    check_key(&request, profile)?;
+    let signed = request.info.to_der().map_err(malformed)?;
+    let key = request.info.public_key.subject_public_key.raw_bytes();
+    let signature = request.signature.as_bytes().ok_or(CsrError::Signature)?;
+    UnparsedPublicKey::new(&ED25519, key).verify(&signed, signature).map_err(|_| CsrError::Signature)?;
+    check_names(&request, identifier)?;
+    Ok(VerifiedRequest { spki: request.info.public_key.to_der().map_err(malformed)? })
+}
+
+fn check_key(request: &CertReq, profile: &Profile) -> Result<(), CsrError> {
+    let expected = || profile.keys().iter().map(|k| k.name()).collect::<Vec<_>>().join(" or ");
+    let found = key_algorithm(&request.info.public_key).map_err(|e| CsrError::Key { expected: expected(), found: e.to_string() })?;
+    // Every profile this authority validates for takes Ed25519 keys alone.
+    if !profile.keys().contains(&found) || found != KeyAlgorithm::Ed25519 {
+        return Err(CsrError::Key { expected: expected(), found: found.name().into() });
+    }
+    if request.algorithm.oid != oid::ED25519 {
+        return Err(CsrError::Algorithm { expected: "Ed25519", found: request.algorithm.oid.to_string() });
+    }
+    Ok(())
+}
+
+fn check_names(request: &CertReq, identifier: &Identifier) -> Result<(), CsrError> {
+    let names = names(request)?;
+    match names.as_slice() {
+        [] => return Err(CsrError::Name("none")),
+        [one] if Some(one) == expected_name(identifier).as_ref() => {}
+        [_] => return Err(CsrError::Name("another one")),
+        _ => return Err(CsrError::Name("several")),
+    }
+    let subject = &request.info.subject;
+    if subject.is_empty() {
+        return Ok(());
+    }
+    // RFC 4514 escapes what an address may contain; comparing attribute values avoids it.
+    let mut attributes = subject.iter();
+    let one = attributes.next().filter(|_| attributes.next().is_none()).ok_or(CsrError::Subject)?;
+    let is_common_name = one.oid == const_oid::db::rfc4519::CN;
+    if is_common_name && one.value.value() == identifier.as_str().as_bytes() { Ok(()) } else { Err(CsrError::Subject) }
+}
+
+/// All names in all subjectAltName extensions that are asked for.
+fn names(request: &CertReq) -> Result<Vec<GeneralName>, CsrError> {
+    let malformed = |e: der::Error| CsrError::Der(e.to_string());
+    let mut names = Vec::new();
+    for attribute in request.info.attributes.iter().filter(|a| a.oid == ID_EXTENSION_REQ) {
+        let values: &SetOfVec<Any> = &attribute.values;
+        for value in values.iter() {
+            let extensions: ExtensionReq = value.decode_as().map_err(malformed)?;
+            for extension in extensions.0.iter().filter(|e| e.extn_id == SubjectAltName::OID) {
+                names.extend(SubjectAltName::from_der(extension.extn_value.as_bytes()).map_err(malformed)?.0);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The name form for a person (RFC 9598 section 3: `SmtpUTF8Mailbox` only where the local part is not ASCII).
+fn expected_name(identifier: &Identifier) -> Option<GeneralName> {
+    let text = identifier.as_str();
+    if text.is_ascii() {
+        return Ia5String::new(text).ok().map(GeneralName::Rfc822Name);
+    }
+    let value = Any::new(Tag::Utf8String, text.as_bytes()).ok()?;
+    Some(GeneralName::OtherName(OtherName { type_id: oid::SMTP_UTF8_MAILBOX, value }))
+}
+
+#[cfg(test)]
+mod tests;

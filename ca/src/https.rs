@@ -1,0 +1,220 @@
+//! HTTPS: a listener that shakes hands with many at a time, and a server loop that nobody can keep waiting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::http::Request;
+use axum::serve::{IncomingStream, Listener};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use rustls::server::ResolvesServerCert;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Time for the header of a request, also for the next one on an idle HTTP/1 connection.
+const HEADER: Duration = Duration::from_secs(30);
+/// Pause between the pings that find out whether an HTTP/2 client is still there, and time for its answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The longest a connection may live; a client simply connects anew.
+const CONNECTION: Duration = Duration::from_secs(900);
+/// Time for requests under way when the server stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Connections at a time, handshakes included. Beyond it the kernel's queue holds them.
+const CONNECTIONS: usize = 4096;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 64;
+
+/// Who is at the other end of a connection. In a handler: `ConnectInfo<PeerAddr>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddr(pub SocketAddr);
+
+impl Connected<IncomingStream<'_, TlsListener>> for PeerAddr {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+/// What rustls needs to answer for `resolver`'s certificate: TLS 1.3 and 1.2, HTTP/2 and HTTP/1.1.
+pub fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Accepts TCP connections and gives out those whose handshake is done. Handshakes run beside each other, each with a deadline, so that a
+/// silent client keeps nobody waiting. Dropping it closes the port.
+pub struct TlsListener {
+    ready: mpsc::Receiver<(TlsConnection, SocketAddr)>,
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl TlsListener {
+    /// Takes over a bound listener.
+    pub fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (done, ready) = mpsc::channel(64);
+        let accepting = tokio::spawn(accept_loop(listener, TlsAcceptor::from(config), done));
+        Ok(Self { ready, address, accepting })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for TlsListener {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsConnection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(connection) => connection,
+            // Only when the accepting task has ended with its runtime.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}
+
+async fn accept_loop(listener: TcpListener, acceptor: TlsAcceptor, done: mpsc::Sender<(TlsConnection, SocketAddr)>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (acceptor, done) = (acceptor.clone(), done.clone());
+                tokio::spawn(async move {
+                    if let Some(connection) = shake_hands(stream, &acceptor, place).await {
+                        let _ = done.send((connection, peer)).await;
+                    }
+                });
+            }
+            // Out of file descriptors, or the client is gone already: neither is a reason to stop, the former one to wait.
+            Err(error) => {
+                tracing::debug!(%error, "accepting a connection failed");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn shake_hands(stream: TcpStream, acceptor: &TlsAcceptor, place: OwnedSemaphorePermit) -> Option<TlsConnection> {
+    let _ = stream.set_nodelay(true);
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(TlsConnection { stream, _place: place }),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// An encrypted connection and its place among the [`TlsListener`]'s.
+pub struct TlsConnection {
+    stream: TlsStream<TcpStream>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl AsyncRead for TlsConnection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsConnection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Serves `router` until `stop` is cancelled, then lets requests under way finish for a few seconds. Handlers find the client's address as
+/// `ConnectInfo<PeerAddr>`.
+pub async fn serve(mut listener: TlsListener, router: Router, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            (connection, peer) = listener.accept() => {
+                connections.spawn(serve_connection(connection, peer, router.clone(), stop.clone()));
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
+}
+
+async fn serve_connection(connection: TlsConnection, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(PeerAddr(peer)));
+        router.clone().oneshot(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(16 * 1024);
+    let serving = builder.serve_connection(TokioIo::new(connection), service);
+    tokio::pin!(serving);
+    let ending = async {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(CONNECTION) => {}
+        }
+    };
+    tokio::select! {
+        _ = serving.as_mut() => return,
+        () = ending => serving.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(FAREWELL, serving).await;
+}
+
+#[cfg(test)]
+mod tests;

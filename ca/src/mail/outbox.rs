@@ -1,0 +1,49 @@
+//! A Maildir (<https://cr.yp.to/proto/maildir.html>): a mail appears in `new` whole and on disk, or not at all.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Letter, MailError};
+
+/// An open Maildir, for its owner only: whoever reads it can take every code.
+pub(crate) struct Outbox {
+    folder: PathBuf,
+}
+
+impl Outbox {
+    pub(super) fn open(folder: &Path) -> Result<Self, MailError> {
+        let made = ["tmp", "new", "cur"].iter().try_for_each(|part| fs::create_dir_all(folder.join(part)));
+        made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o700)))
+            .map_err(|source| MailError::Outbox { folder: folder.into(), source })?;
+        Ok(Self { folder: folder.into() })
+    }
+
+    pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
+        let folder = self.folder.clone();
+        let delivered = tokio::task::spawn_blocking(move || deliver(&folder, &letter)).await;
+        let delivered = delivered.unwrap_or_else(|e| Err(io::Error::other(e)));
+        delivered.map_err(|source| MailError::Outbox { folder: self.folder.clone(), source })
+    }
+}
+
+/// Writes to `tmp`, syncs, renames to `new`, syncs the folder.
+fn deliver(folder: &Path, letter: &Letter) -> io::Result<()> {
+    let name = unique_name();
+    let draft = folder.join("tmp").join(&name);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    // Mails in a Maildir have the line ends of the system they lie on.
+    let text = String::from_utf8_lossy(&letter.bytes()).replace("\r\n", "\n");
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let new = folder.join("new");
+    fs::rename(&draft, new.join(&name))?;
+    File::open(&new)?.sync_all()
+}
+
+/// `seconds.R<random>.localhost`: sorts by time, and 128 random bits are in nobody's way.
+fn unique_name() -> String {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    format!("{seconds}.R{}.localhost", hex::encode(crate::random::bytes::<16>()))
+}

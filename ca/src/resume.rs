@@ -1,0 +1,81 @@
+//! What runs in the background: half-done certificates are taken up again, what expired is forgotten, revocation lists are renewed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Clock;
+use crate::crl::Crls;
+use crate::issue::Issuer;
+use crate::store::{Authority, Change, Select, Store, StoreError};
+
+/// Pause between looks for certificates that nobody drives: their plan was persisted, and the answer of the store was lost.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Half-done certificates taken up at a time.
+const TAKE: u32 = 256;
+/// Pause between renewals of the revocation lists, and between house cleanings.
+const HOURLY: Duration = Duration::from_secs(3600);
+/// After a revocation list could not be renewed.
+const SOON: Duration = Duration::from_secs(60);
+/// Orders and authorizations are forgotten so long after they expired.
+const KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// Takes up what a crash left half done, once at once and then every minute, until stopped.
+pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
+    loop {
+        match issuer.store.certificates(Select::Unfinished { limit: TAKE }).await {
+            Ok(found) => {
+                for record in found {
+                    // Dropping the handle lets it run; one that is on its way already is left alone.
+                    drop(issuer.spawn(record, None));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not look for half-done certificates"),
+        }
+        if rest(SWEEP, &stop).await {
+            return;
+        }
+    }
+}
+
+/// Renews both revocation lists every hour.
+pub(crate) async fn renew_crls(crls: Arc<Crls>, stop: CancellationToken) {
+    loop {
+        let mut pause = HOURLY;
+        for authority in [Authority::People, Authority::Services] {
+            if let Err(error) = crls.renew_if_old(authority).await {
+                tracing::warn!(%error, authority = authority.name(), "could not renew a revocation list");
+                pause = SOON;
+            }
+        }
+        if rest(pause, &stop).await {
+            return;
+        }
+    }
+}
+
+/// Forgets what expired long ago.
+pub(crate) async fn clean(store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) {
+    loop {
+        if let Err(error) = forget(store.as_ref(), &clock).await {
+            tracing::warn!(%error, "could not forget what expired");
+        }
+        if rest(HOURLY, &stop).await {
+            return;
+        }
+    }
+}
+
+async fn forget(store: &dyn Store, clock: &Clock) -> Result<(), StoreError> {
+    let expired_before = clock().as_secs().saturating_sub(KEEP.as_secs());
+    store.commit(vec![Change::Forget { expired_before }]).await
+}
+
+/// Sleeps; `true` if it is time to stop.
+async fn rest(pause: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => true,
+        () = tokio::time::sleep(pause) => false,
+    }
+}

@@ -1,0 +1,185 @@
+//! Certificates for the authority's own services, such as its HTTPS listener and the directory beside it: logged like everybody's, kept in
+//! one file each, renewed at half their life.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use identity::certificate::Certificate;
+use identity::{CertificateDer, UnixTime};
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::issue::{DriveError, Issuer, StartError};
+use crate::store::{Authority, CertificateState, StoreError};
+use crate::{files, pem};
+
+/// Pause between looks whether it is time to renew.
+const LOOK: Duration = Duration::from_secs(600);
+
+/// Why a service has no certificate.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The name or its certificate is refused.
+    #[error("a certificate for {name}: {reason}")]
+    Refused {
+        /// The DNS name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// It could not be logged or stored.
+    #[error("a certificate for {name}: {reason}")]
+    Unavailable {
+        /// The DNS name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// It could not be kept.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No key could be made or used.
+    #[error("no key could be made")]
+    Key,
+}
+
+/// A certificate chain, leaf first, and its key.
+pub(crate) type Issued = (Vec<CertificateDer>, PrivateKeyDer<'static>);
+
+/// Issues a certificate for a DNS name, with a new P-256 key.
+pub(crate) async fn issue(issuer: &Issuer, name: &str) -> Result<Issued, ServiceError> {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).map_err(|_| ServiceError::Key)?;
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).map_err(|_| ServiceError::Key)?;
+    let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| ServiceError::Key)?;
+    let (record, linted) = issuer.plan_service(name, spki.as_ref()).await.map_err(|e| started(name, &e))?;
+    let done = issuer.drive(record, Some(linted)).await.map_err(|e| driven(name, &e))?;
+    let CertificateState::Issued { certificate, .. } = done.state else {
+        return Err(ServiceError::Unavailable { name: name.into(), reason: "it was abandoned".into() });
+    };
+    let issuing = issuer.keys().issuer(Authority::Services).certificate().der().to_vec();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.as_ref().to_vec()));
+    Ok((vec![certificate.into(), issuing.into()], key))
+}
+
+fn started(name: &str, error: &StartError) -> ServiceError {
+    let (name, reason) = (name.to_owned(), error.to_string());
+    match error {
+        StartError::Store(StoreError::Unavailable(_)) => ServiceError::Unavailable { name, reason },
+        _ => ServiceError::Refused { name, reason },
+    }
+}
+
+fn driven(name: &str, error: &DriveError) -> ServiceError {
+    ServiceError::Unavailable { name: name.into(), reason: error.to_string() }
+}
+
+/// Answers every TLS handshake with the newest certificate of one service.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    newest: RwLock<Arc<CertifiedKey>>,
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Resolver {
+    /// Takes the certificate kept in `folder` if it is good for long enough, else a new one.
+    pub(crate) async fn open(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
+        let path = folder.join(format!("{name}.pem"));
+        let issuing = issuer.keys().issuer(Authority::Services).certificate().der();
+        let kept = Kept::read(&path).filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
+        let kept = match kept {
+            Some(kept) => kept,
+            None => Kept::renew(issuer, folder, name).await?,
+        };
+        Ok(Self { newest: RwLock::new(kept.certified()?) })
+    }
+
+    /// Renews at half life until stopped. What fails is tried again.
+    pub(crate) async fn keep(self: Arc<Self>, issuer: Arc<Issuer>, folder: PathBuf, name: String, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let leaf = self.newest.read().unwrap_or_else(PoisonError::into_inner).cert.first().cloned();
+            if leaf.is_some_and(|leaf| !is_due(&leaf, (issuer.clock)())) {
+                continue;
+            }
+            match Kept::renew(&issuer, &folder, &name).await.and_then(|kept| kept.certified()) {
+                Ok(new) => *self.newest.write().unwrap_or_else(PoisonError::into_inner) = new,
+                Err(error) => tracing::warn!(%error, name, "could not renew a service certificate"),
+            }
+        }
+    }
+}
+
+/// A key and its chain as they are kept: in one file, so that they always belong together.
+struct Kept {
+    key: Zeroizing<Vec<u8>>,
+    chain: Vec<CertificateDer>,
+}
+
+impl Kept {
+    async fn renew(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
+        let (chain, key) = issue(issuer, name).await?;
+        let kept = Self { key: Zeroizing::new(key.secret_der().to_vec()), chain };
+        let path = folder.join(format!("{name}.pem"));
+        files::private_folder(folder).and_then(|()| kept.write(&path)).map_err(|source| ServiceError::Io { path, source })?;
+        tracing::info!(name, "service certificate made");
+        Ok(kept)
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = Zeroizing::new(pem::encode("PRIVATE KEY", &self.key));
+        for certificate in &self.chain {
+            text.push_str(&pem::encode("CERTIFICATE", certificate));
+        }
+        files::write(path, text.as_bytes())
+    }
+
+    /// `None` if there is none, or it does not read back: then a new one is made.
+    fn read(path: &Path) -> Option<Self> {
+        let text = Zeroizing::new(std::fs::read_to_string(path).ok()?);
+        let mut blocks = text.split_inclusive("-----END PRIVATE KEY-----\n");
+        let key = pem::decode("PRIVATE KEY", blocks.next()?)?;
+        let certificates = blocks.next()?.split_inclusive("-----END CERTIFICATE-----\n");
+        let chain = certificates.map(|block| Some(pem::decode("CERTIFICATE", block)?.to_vec().into())).collect::<Option<_>>()?;
+        Some(Self { key, chain })
+    }
+
+    fn is_due(&self, now: UnixTime) -> bool {
+        self.chain.first().is_none_or(|leaf| is_due(leaf, now))
+    }
+
+    fn certified(&self) -> Result<Arc<CertifiedKey>, ServiceError> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.to_vec()));
+        let key = any_supported_type(&key).map_err(|_| ServiceError::Key)?;
+        Ok(Arc::new(CertifiedKey::new(self.chain.clone(), key)))
+    }
+}
+
+/// Whether half of a certificate's life is over, or has not begun.
+fn is_due(leaf: &[u8], now: UnixTime) -> bool {
+    let Ok(certificate) = Certificate::parse(leaf) else { return true };
+    let (begin, end, now) = (certificate.tbs().not_before().as_secs(), certificate.tbs().not_after().as_secs(), now.as_secs());
+    now < begin || now >= begin + end.saturating_sub(begin) / 2
+}

@@ -1,0 +1,208 @@
+//! A store in memory, for tests: it forgets everything, and fails when it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::BoxFuture;
+
+use super::{
+    Account, AuthorizationStatus, CertificateState, Change, Record, Select, Store, StoreError, Subject,
+    record::{Authorization, CertificateRecord, Order},
+};
+use crate::store::Serial;
+
+/// A commit that is to fail, answered as [`StoreError::Unavailable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The changes are not written.
+    NotPersisted,
+    /// The changes are written, and the answer is lost.
+    Persisted,
+}
+
+/// A [`Store`] in memory. It keeps the contract except for durability.
+#[derive(Default)]
+pub struct MemoryStore {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Clone, Default)]
+struct Tables {
+    accounts: BTreeMap<String, Account>,
+    orders: BTreeMap<String, Order>,
+    authorizations: BTreeMap<String, Authorization>,
+    certificates: Vec<CertificateRecord>,
+    commits: u64,
+    fault: Option<(u64, Fault)>,
+}
+
+impl MemoryStore {
+    /// The commit after `skip` successful ones fails, once.
+    pub fn fail_after(&self, skip: u64, fault: Fault) {
+        let mut tables = self.lock();
+        let at = tables.commits + skip;
+        tables.fault = Some((at, fault));
+    }
+
+    /// How many commits were tried.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.lock().commits
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        let found = self.lock().read(&select);
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let result = self.lock().commit(changes);
+        Box::pin(async move { result })
+    }
+}
+
+impl Tables {
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let fault = self.fault.take_if(|(at, _)| *at == self.commits).map(|(_, fault)| fault);
+        self.commits += 1;
+        if fault == Some(Fault::NotPersisted) {
+            return Err(StoreError::Unavailable("injected: not persisted".into()));
+        }
+        let mut after = self.clone();
+        for change in changes {
+            after.apply(change)?;
+        }
+        *self = after;
+        if fault == Some(Fault::Persisted) {
+            return Err(StoreError::Unavailable("injected: persisted".into()));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: Change) -> Result<(), StoreError> {
+        match change {
+            Change::Insert(record) => self.insert(record),
+            Change::Update(record) => self.update(record),
+            Change::Forget { expired_before } => {
+                self.orders.retain(|_, o| o.expires >= expired_before);
+                self.authorizations.retain(|_, a| a.expires >= expired_before);
+                Ok(())
+            }
+        }
+    }
+
+    fn insert(&mut self, record: Record) -> Result<(), StoreError> {
+        match record {
+            Record::Account(new) => {
+                let taken = self.accounts.values().any(|a| a.id == new.id || a.thumbprint == new.thumbprint);
+                if taken {
+                    return Err(StoreError::Taken("account"));
+                }
+                self.accounts.insert(new.id.clone(), new);
+            }
+            Record::Order(new) => {
+                if self.orders.insert(new.id.clone(), new).is_some() {
+                    return Err(StoreError::Taken("order"));
+                }
+            }
+            Record::Authorization(new) => {
+                if self.authorizations.insert(new.id.clone(), new).is_some() {
+                    return Err(StoreError::Taken("authorization"));
+                }
+            }
+            Record::Certificate(new) => {
+                if self.certificates.iter().any(|c| c.serial == new.serial || place(c).is_some_and(|p| Some(p) == place(&new))) {
+                    return Err(StoreError::Taken("certificate"));
+                }
+                self.certificates.push(new);
+            }
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, record: Record) -> Result<(), StoreError> {
+        match record {
+            Record::Account(new) => {
+                if self.accounts.values().any(|a| a.id != new.id && a.thumbprint == new.thumbprint) {
+                    return Err(StoreError::Taken("account"));
+                }
+                let old = self.accounts.get_mut(&new.id).filter(|o| o.revision == new.revision);
+                *old.ok_or(StoreError::Conflict("account"))? = Account { revision: new.revision + 1, ..new };
+            }
+            Record::Order(new) => {
+                let old = self.orders.get_mut(&new.id).filter(|o| o.revision == new.revision);
+                *old.ok_or(StoreError::Conflict("order"))? = Order { revision: new.revision + 1, ..new };
+            }
+            Record::Authorization(new) => {
+                let old = self.authorizations.get_mut(&new.id).filter(|o| o.revision == new.revision);
+                *old.ok_or(StoreError::Conflict("authorization"))? = Authorization { revision: new.revision + 1, ..new };
+            }
+            Record::Certificate(new) => {
+                let old = self.certificates.iter_mut().find(|o| o.serial == new.serial && o.revision == new.revision);
+                *old.ok_or(StoreError::Conflict("certificate"))? = CertificateRecord { revision: new.revision + 1, ..new };
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, select: &Select) -> Vec<Record> {
+        let one_certificate = |serial: &Serial| self.certificates.iter().filter(|c| c.serial == *serial).cloned().collect();
+        let certificates: Vec<CertificateRecord> = match select {
+            Select::Account(id) => return self.accounts.get(id).cloned().map(Record::Account).into_iter().collect(),
+            Select::AccountByThumbprint(thumbprint) => {
+                return self.accounts.values().filter(|a| a.thumbprint == *thumbprint).cloned().map(Record::Account).collect();
+            }
+            Select::Order(id) => return self.orders.get(id).cloned().map(Record::Order).into_iter().collect(),
+            Select::OrdersOf { account, limit } => {
+                let mut orders: Vec<_> = self.orders.values().filter(|o| o.account == *account).cloned().collect();
+                orders.sort_by_key(|o| std::cmp::Reverse(o.created));
+                return orders.into_iter().take(*limit as usize).map(Record::Order).collect();
+            }
+            Select::Authorization(id) => {
+                return self.authorizations.get(id).cloned().map(Record::Authorization).into_iter().collect();
+            }
+            Select::ValidAuthorization { account, identifier, at } => {
+                let usable = |a: &&Authorization| {
+                    a.account == *account && a.identifier == *identifier && a.status == AuthorizationStatus::Valid && a.expires > *at
+                };
+                let best = self.authorizations.values().filter(usable).max_by_key(|a| a.expires);
+                return best.cloned().map(Record::Authorization).into_iter().collect();
+            }
+            Select::Certificate(serial) => one_certificate(serial),
+            Select::CertificatesOf { identifier, from, to } => self
+                .certificates
+                .iter()
+                .filter(|c| place(c).is_some_and(|(who, period, _)| who == identifier && (*from..=*to).contains(&period)))
+                .cloned()
+                .collect(),
+            Select::Unfinished { limit } => self
+                .certificates
+                .iter()
+                .filter(|c| matches!(c.state, CertificateState::Planned | CertificateState::Logged { .. }))
+                .take(*limit as usize)
+                .cloned()
+                .collect(),
+            Select::Revoked { authority, at } => self
+                .certificates
+                .iter()
+                .filter(|c| c.authority == *authority && c.revoked.is_some() && c.not_after >= *at)
+                .cloned()
+                .collect(),
+        };
+        certificates.into_iter().map(Record::Certificate).collect()
+    }
+}
+
+/// Where a person's label stands: what must be unique.
+fn place(certificate: &CertificateRecord) -> Option<(&identity::Identifier, u32, u8)> {
+    match &certificate.subject {
+        Subject::Person { identifier, slot, .. } => Some((identifier, certificate.period, *slot)),
+        Subject::Service { .. } => None,
+    }
+}

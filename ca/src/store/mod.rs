@@ -1,0 +1,164 @@
+//! What the authority remembers, behind a contract of two methods.
+//!
+//! **Durability.** When [`Store::commit`] answers `Ok`, the changes survive a power cut. When it answers an error, nothing of them was
+//! written, except after [`StoreError::Unavailable`]: then they may or may not have been, and who asked reads before going on.
+//!
+//! **Concurrency.** Changes given together are written together or not at all. Every record carries a revision; an update names the one it
+//! was read at and is refused ([`StoreError::Conflict`]) if somebody was faster. No lock is held between a read and the commit after it, so
+//! that several front ends can share one store.
+//!
+//! **Trust.** Who controls this store can forget or delay enrolments, learn who enrolled, and mark an authorization as valid and so obtain a
+//! certificate. She cannot make the authority sign anything that is not linted and in the public log, where its owner finds it.
+
+mod memory;
+mod record;
+mod rows;
+mod sqlite;
+
+use futures_util::future::BoxFuture;
+use identity::Identifier;
+use thiserror::Error;
+
+pub use memory::{Fault, MemoryStore};
+pub use record::{
+    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, IssuedCode, Order, OrderState,
+    Record, Revocation, Serial, Subject,
+};
+pub use sqlite::SqliteStore;
+
+/// A place for records. The module's text is the contract.
+pub trait Store: Send + Sync + 'static {
+    /// Reads what `select` asks for, as of the last commit that was answered.
+    fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>>;
+    /// Writes all changes or none.
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A question to the store.
+#[derive(Clone, Debug)]
+pub enum Select {
+    /// The account with this id.
+    Account(String),
+    /// The account with this key thumbprint (RFC 7638, base64url).
+    AccountByThumbprint(String),
+    /// The order with this id.
+    Order(String),
+    /// An account's orders, newest first.
+    OrdersOf {
+        /// The account's id.
+        account: String,
+        /// At most so many.
+        limit: u32,
+    },
+    /// The authorization with this id.
+    Authorization(String),
+    /// The account's authorization for this identifier that is valid at `at` and lasts longest.
+    ValidAuthorization {
+        /// The account's id.
+        account: String,
+        /// Whose control was proven.
+        identifier: Identifier,
+        /// Seconds since the epoch.
+        at: u64,
+    },
+    /// The certificate with this serial number.
+    Certificate(Serial),
+    /// An identifier's certificates, issued or on the way, of these periods (both included).
+    CertificatesOf {
+        /// The identifier.
+        identifier: Identifier,
+        /// First period.
+        from: u32,
+        /// Last period.
+        to: u32,
+    },
+    /// Certificates that are planned or logged but neither issued nor abandoned, oldest first.
+    Unfinished {
+        /// At most so many.
+        limit: u32,
+    },
+    /// An authority's revoked certificates that have not expired at `at`.
+    Revoked {
+        /// Whose.
+        authority: Authority,
+        /// Seconds since the epoch.
+        at: u64,
+    },
+}
+
+/// A change to the store.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key, a certificate's serial
+    /// number, an identifier's slot in a period.
+    Insert(Record),
+    /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by now.
+    Update(Record),
+    /// Forgets orders, and authorizations of any status, that expired before this time (seconds since the epoch). Certificates stay.
+    Forget {
+        /// Seconds since the epoch.
+        expired_before: u64,
+    },
+}
+
+/// Why the store refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// Something unique is taken.
+    #[error("{0} is taken")]
+    Taken(&'static str),
+    /// Somebody changed the record first.
+    #[error("{0} was changed in the meantime")]
+    Conflict(&'static str),
+    /// The store is in use by another process.
+    #[error("{path} is in use by another process")]
+    Locked {
+        /// The lock file.
+        path: String,
+    },
+    /// The database was written by a newer program.
+    #[error("expected a database of version {expected} or older, found version {found}: it was written by a newer program")]
+    Newer {
+        /// The version this program writes.
+        expected: i64,
+        /// The version found.
+        found: i64,
+    },
+    /// A stored row does not read back.
+    #[error("the stored {table} does not read back: {reason}")]
+    Damaged {
+        /// The kind of record.
+        table: &'static str,
+        /// What was wrong.
+        reason: String,
+    },
+    /// Anything else: disk full, input/output error. The changes may or may not have been written.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// Reads in the shape of one kind of record.
+impl dyn Store {
+    pub(crate) async fn account(&self, select: Select) -> Result<Option<Account>, StoreError> {
+        Ok(self.read(select).await?.into_iter().find_map(Record::account))
+    }
+
+    pub(crate) async fn order(&self, id: &str) -> Result<Option<Order>, StoreError> {
+        Ok(self.read(Select::Order(id.into())).await?.into_iter().find_map(Record::order))
+    }
+
+    pub(crate) async fn authorization(&self, select: Select) -> Result<Option<Authorization>, StoreError> {
+        Ok(self.read(select).await?.into_iter().find_map(Record::authorization))
+    }
+
+    pub(crate) async fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
+        Ok(self.read(Select::Certificate(serial)).await?.into_iter().find_map(Record::certificate))
+    }
+
+    pub(crate) async fn certificates(&self, select: Select) -> Result<Vec<CertificateRecord>, StoreError> {
+        Ok(self.read(select).await?.into_iter().filter_map(Record::certificate).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,295 @@
+//! The four kinds of record.
+
+use std::fmt;
+use std::str::FromStr;
+
+use identity::Identifier;
+
+use crate::code::CodeHash;
+
+/// Any record.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// An ACME account.
+    Account(Account),
+    /// An ACME order.
+    Order(Order),
+    /// An ACME authorization with its one challenge.
+    Authorization(Authorization),
+    /// A certificate, from its plan on.
+    Certificate(CertificateRecord),
+}
+
+impl Record {
+    pub(crate) fn account(self) -> Option<Account> {
+        if let Self::Account(account) = self { Some(account) } else { None }
+    }
+
+    pub(crate) fn order(self) -> Option<Order> {
+        if let Self::Order(order) = self { Some(order) } else { None }
+    }
+
+    pub(crate) fn authorization(self) -> Option<Authorization> {
+        if let Self::Authorization(authorization) = self { Some(authorization) } else { None }
+    }
+
+    pub(crate) fn certificate(self) -> Option<CertificateRecord> {
+        if let Self::Certificate(certificate) = self { Some(certificate) } else { None }
+    }
+}
+
+/// An ACME account (RFC 8555 section 7.1.2): a public key and what it may do.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Path segment of its URL.
+    pub id: String,
+    /// Raised by the store with every update; 0 when new.
+    pub revision: u64,
+    /// The public key as canonical JWK (RFC 7638).
+    pub key: String,
+    /// SHA-256 thumbprint of the key, base64url: unique.
+    pub thumbprint: String,
+    /// Contact URLs as given.
+    pub contact: Vec<String>,
+    /// Whether it may ask for anything.
+    pub status: AccountStatus,
+    /// When it was made, seconds since the epoch.
+    pub created: u64,
+}
+
+/// An account's status (RFC 8555 section 7.1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// In use.
+    Valid,
+    /// Closed by its owner.
+    Deactivated,
+    /// Closed by the operator.
+    Revoked,
+}
+
+/// An order for one certificate (RFC 8555 section 7.1.3).
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Path segment of its URL.
+    pub id: String,
+    /// Raised by the store with every update; 0 when new.
+    pub revision: u64,
+    /// Whose it is.
+    pub account: String,
+    /// The authorization that permits it.
+    pub authorization: String,
+    /// What the certificate is to name.
+    pub identifier: Identifier,
+    /// The certificate profile's name.
+    pub profile: String,
+    /// How far it is. "pending" and "ready" of the ACME order are both [`OrderState::Open`]: which of them follows from the authorization.
+    pub state: OrderState,
+    /// When it was made, seconds since the epoch.
+    pub created: u64,
+    /// When it lapses, seconds since the epoch.
+    pub expires: u64,
+}
+
+/// How far an order is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// Waiting for the authorization or for the request.
+    Open,
+    /// The certificate is planned and on its way through the log.
+    Processing(Serial),
+    /// The certificate is there.
+    Valid(Serial),
+    /// It came to nothing, for this reason.
+    Invalid(String),
+}
+
+/// Proof of control of one identifier by one account (RFC 8555 section 7.1.4), with its one challenge.
+#[derive(Clone, Debug)]
+pub struct Authorization {
+    /// Path segment of its URL and of its challenge's.
+    pub id: String,
+    /// Raised by the store with every update; 0 when new.
+    pub revision: u64,
+    /// Whose it is.
+    pub account: String,
+    /// What is to be proven.
+    pub identifier: Identifier,
+    /// Whether it is.
+    pub status: AuthorizationStatus,
+    /// When it lapses, seconds since the epoch.
+    pub expires: u64,
+    /// When control was proven, seconds since the epoch.
+    pub validated: Option<u64>,
+    /// The code that was mailed last.
+    pub code: Option<IssuedCode>,
+    /// Why the last mail did not leave, in words for its reader.
+    pub mail_error: Option<String>,
+}
+
+/// An authorization's status (RFC 8555 section 7.1.6); "expired" follows from the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizationStatus {
+    /// Not proven yet.
+    Pending,
+    /// Proven.
+    Valid,
+    /// Given up by its owner.
+    Deactivated,
+}
+
+/// A code that was mailed.
+#[derive(Clone, Copy, Debug)]
+pub struct IssuedCode {
+    /// Its hash.
+    pub hash: CodeHash,
+    /// When it lapses, seconds since the epoch.
+    pub expires: u64,
+    /// How many wrong codes more are listened to.
+    pub tries_left: u8,
+}
+
+/// A certificate, from its plan on. Kept for ever: the authority must be able to open every entry it put into the log.
+#[derive(Clone, Debug)]
+pub struct CertificateRecord {
+    /// Unique.
+    pub serial: Serial,
+    /// Raised by the store with every update; 0 when new.
+    pub revision: u64,
+    /// Which issuing authority signs it.
+    pub authority: Authority,
+    /// The profile's name.
+    pub profile: String,
+    /// The account that asked, if one did.
+    pub account: Option<String>,
+    /// The order it answers, if there is one.
+    pub order: Option<String>,
+    /// What it names and where its label stands.
+    pub subject: Subject,
+    /// The label's period. Unique together with identifier and slot.
+    pub period: u32,
+    /// Key of the commitment.
+    pub opening: [u8; 32],
+    /// DER of the linted TBSCertificate without the transparency extension.
+    pub tbs: Vec<u8>,
+    /// Start of validity, seconds since the epoch.
+    pub not_before: u64,
+    /// End of validity, seconds since the epoch.
+    pub not_after: u64,
+    /// How far it is.
+    pub state: CertificateState,
+    /// When and why it was revoked.
+    pub revoked: Option<Revocation>,
+}
+
+impl CertificateRecord {
+    /// Where its entry stands in the log, as far as the authority knows.
+    #[must_use]
+    pub fn index(&self) -> Option<u64> {
+        match &self.state {
+            CertificateState::Planned => None,
+            CertificateState::Logged { index, .. } | CertificateState::Issued { index, .. } => Some(*index),
+            CertificateState::Abandoned { index } => *index,
+        }
+    }
+}
+
+/// What a certificate names.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A person.
+    Person {
+        /// The SAN.
+        identifier: Identifier,
+        /// Slot of the label.
+        slot: u8,
+        /// VRF proof of the label.
+        vrf_proof: [u8; 80],
+    },
+    /// One of the authority's own services.
+    Service {
+        /// DNS name.
+        name: String,
+    },
+}
+
+/// How far a certificate is.
+#[derive(Clone, Debug)]
+pub enum CertificateState {
+    /// Linted and about to be logged; the entry may or may not stand in the log.
+    Planned,
+    /// In the log; about to be signed over exactly this proof.
+    Logged {
+        /// Leaf index.
+        index: u64,
+        /// tlog-proof text.
+        proof: String,
+    },
+    /// Signed.
+    Issued {
+        /// Leaf index.
+        index: u64,
+        /// DER of the certificate.
+        certificate: Vec<u8>,
+    },
+    /// Never signed and never to be. Its entry may stand in the log, and can be opened to its owner.
+    Abandoned {
+        /// Leaf index, if known.
+        index: Option<u64>,
+    },
+}
+
+/// A revocation (RFC 5280 section 5.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Seconds since the epoch.
+    pub at: u64,
+    /// CRLReason.
+    pub reason: u8,
+}
+
+/// One of the two issuing authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// Issues certificates for people.
+    People,
+    /// Issues certificates for services.
+    Services,
+}
+
+impl Authority {
+    /// Its name in file names, URLs and the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::People => "people",
+            Self::Services => "services",
+        }
+    }
+
+    /// Path of its CRL below the base URL.
+    #[must_use]
+    pub fn crl_path(self) -> String {
+        format!("/crl/{}.crl", self.name())
+    }
+}
+
+/// A certificate's serial number: 16 bytes, positive. Displayed and parsed as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Serial(pub [u8; 16]);
+
+impl fmt::Display for Serial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl FromStr for Serial {
+    type Err = hex::FromHexError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut out = [0; 16];
+        hex::decode_to_slice(text, &mut out)?;
+        Ok(Self(out))
+    }
+}

@@ -1,0 +1,186 @@
+//! The embedded store: SQLite with a write-ahead log and `synchronous=FULL`.
+//!
+//! One thread writes, one reads. The writer takes whatever commits are waiting into one transaction (group commit), each in its own
+//! savepoint, so that a refused one does not take its neighbours along: one `fsync` then pays for all of them.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{Change, Record, Select, Store, StoreError, rows};
+
+/// The schema's version, kept in `user_version`.
+const VERSION: i64 = 1;
+/// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
+const APPLICATION: i64 = 0x494e_5065;
+/// At most so many commits share a transaction.
+const MAX_GROUP: usize = 256;
+/// Statements kept prepared per connection; there are fewer.
+const STATEMENTS: usize = 64;
+
+/// A [`Store`] in one SQLite file.
+pub struct SqliteStore {
+    writer: Option<mpsc::Sender<Write>>,
+    reader: Option<mpsc::Sender<Read>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Held as long as the store is open.
+    _lock: File,
+}
+
+struct Write {
+    changes: Vec<Change>,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
+struct Read {
+    select: Select,
+    answer: oneshot::Sender<Result<Vec<Record>, StoreError>>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the database at `path` (mode 0600). `path` with `.lock` appended is locked as long as the store is open: a second
+    /// process is refused with [`StoreError::Locked`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        private(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
+        let mut write = connect(path)?;
+        migrate(&mut write)?;
+        let read = connect(path)?;
+        let (writer, writes) = mpsc::channel();
+        let (reader, reads) = mpsc::channel();
+        let threads = vec![spawn("ca-store-write", move || write_loop(&mut write, &writes))?, spawn("ca-store-read", move || read_loop(&read, &reads))?];
+        Ok(Self { writer: Some(writer), reader: Some(reader), threads, _lock: lock })
+    }
+}
+
+impl Store for SqliteStore {
+    fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
+        let (answer, result) = oneshot::channel();
+        let sent = self.reader.as_ref().is_some_and(|reader| reader.send(Read { select, answer }).is_ok());
+        Box::pin(async move { if sent { result.await.map_err(|_| stopped())? } else { Err(stopped()) } })
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let (answer, result) = oneshot::channel();
+        let sent = self.writer.as_ref().is_some_and(|writer| writer.send(Write { changes, answer }).is_ok());
+        Box::pin(async move { if sent { result.await.map_err(|_| stopped())? } else { Err(stopped()) } })
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Lets both threads finish what they were given.
+    fn drop(&mut self) {
+        self.writer = None;
+        self.reader = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the store's thread has stopped".into())
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| StoreError::Unavailable(format!("no thread for the store: {e}")))
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let unavailable = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", name.display()));
+    let file = private(&name).map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: name.display().to_string() }),
+        Err(TryLockError::Error(e)) => Err(unavailable(e)),
+    }
+}
+
+/// Makes the file with mode 0600 before anything is in it; SQLite gives its journal the same mode.
+fn private(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| rows::unavailable(&e))?;
+    let set_up = || -> rusqlite::Result<()> {
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(())
+    };
+    set_up().map_err(|e| rows::unavailable(&e))?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| rows::unavailable(&e))?;
+    if found > VERSION {
+        return Err(StoreError::Newer { expected: VERSION, found });
+    }
+    if found == VERSION {
+        return Ok(());
+    }
+    let migrated = (|| -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()
+    })();
+    migrated.map_err(|e| rows::unavailable(&e))
+}
+
+fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {
+    while let Ok(read) = reads.recv() {
+        let _ = read.answer.send(rows::read(connection, &read.select));
+    }
+}
+
+fn write_loop(connection: &mut Connection, writes: &mpsc::Receiver<Write>) {
+    while let Ok(first) = writes.recv() {
+        let mut group = vec![first];
+        while group.len() < MAX_GROUP
+            && let Ok(next) = writes.try_recv()
+        {
+            group.push(next);
+        }
+        commit_group(connection, group);
+    }
+}
+
+/// One transaction for the whole group. If it as a whole fails, everybody in it is told so.
+fn commit_group(connection: &mut Connection, group: Vec<Write>) {
+    let mut answers = Vec::with_capacity(group.len());
+    let whole = (|| -> rusqlite::Result<()> {
+        let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        for write in group {
+            let mut savepoint = transaction.savepoint()?;
+            let result = write.changes.iter().try_for_each(|change| rows::apply(&savepoint, change));
+            if result.is_err() {
+                savepoint.rollback()?;
+            }
+            savepoint.commit()?;
+            answers.push((write.answer, result));
+        }
+        transaction.commit()
+    })();
+    let whole = whole.map_err(|e| rows::unavailable(&e));
+    for (answer, result) in answers {
+        let _ = answer.send(whole.clone().and(result));
+    }
+}

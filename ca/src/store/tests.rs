@@ -1,0 +1,236 @@
+//! One contract, run against both stores.
+
+use super::*;
+use crate::code::CodeHash;
+
+fn alice() -> Identifier {
+    Identifier::parse("alice@example.org").unwrap()
+}
+
+fn account(id: &str, thumbprint: &str) -> Account {
+    Account {
+        id: id.into(),
+        revision: 0,
+        key: "{}".into(),
+        thumbprint: thumbprint.into(),
+        contact: vec!["mailto:a@example.org".into()],
+        status: AccountStatus::Valid,
+        created: 1,
+    }
+}
+
+fn authorization(id: &str, status: AuthorizationStatus, expires: u64) -> Authorization {
+    Authorization {
+        id: id.into(),
+        revision: 0,
+        account: "a".into(),
+        identifier: alice(),
+        status,
+        expires,
+        validated: Some(7),
+        code: Some(IssuedCode { hash: CodeHash([3; 32]), expires: 9, tries_left: 5 }),
+        mail_error: Some("no".into()),
+    }
+}
+
+fn order(id: &str, created: u64) -> Order {
+    Order {
+        id: id.into(),
+        revision: 0,
+        account: "a".into(),
+        authorization: "z".into(),
+        identifier: alice(),
+        profile: "device".into(),
+        state: OrderState::Open,
+        created,
+        expires: created + 100,
+    }
+}
+
+fn certificate(serial: u8, slot: u8) -> CertificateRecord {
+    CertificateRecord {
+        serial: Serial([serial; 16]),
+        revision: 0,
+        authority: Authority::People,
+        profile: "device".into(),
+        account: Some("a".into()),
+        order: Some("o".into()),
+        subject: Subject::Person { identifier: alice(), slot, vrf_proof: [9; 80] },
+        period: 2900,
+        opening: [1; 32],
+        tbs: vec![1, 2, 3],
+        not_before: 100,
+        not_after: 200,
+        state: CertificateState::Planned,
+        revoked: None,
+    }
+}
+
+fn stores() -> (tempfile::TempDir, Vec<Box<dyn Store>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStore::open(&folder.path().join("ca.sqlite")).unwrap();
+    (folder, vec![Box::new(MemoryStore::default()), Box::new(sqlite)])
+}
+
+async fn insert(store: &dyn Store, record: Record) -> Result<(), StoreError> {
+    store.commit(vec![Change::Insert(record)]).await
+}
+
+#[tokio::test]
+async fn accounts_are_unique_by_id_and_key() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        assert_eq!(insert(store, Record::Account(account("a", "u"))).await, Err(StoreError::Taken("account")));
+        assert_eq!(insert(store, Record::Account(account("b", "t"))).await, Err(StoreError::Taken("account")));
+        let found = store.account(Select::AccountByThumbprint("t".into())).await.unwrap().unwrap();
+        assert_eq!((found.id.as_str(), found.contact.len(), found.revision), ("a", 1, 0));
+        assert!(store.account(Select::Account("b".into())).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_second_of_two_updates_from_one_revision_is_refused() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        insert(store, Record::Authorization(authorization("z", AuthorizationStatus::Pending, 50))).await.unwrap();
+        let read = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
+        let update = Change::Update(Record::Authorization(read.clone()));
+        store.commit(vec![update.clone()]).await.unwrap();
+        assert_eq!(store.commit(vec![update]).await, Err(StoreError::Conflict("authorization")));
+        let again = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
+        assert_eq!((again.revision, again.code.unwrap().tries_left, again.mail_error), (1, 5, Some("no".into())));
+    }
+}
+
+#[tokio::test]
+async fn changes_are_written_together_or_not_at_all() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        let changes = vec![Change::Insert(Record::Order(order("o", 1))), Change::Update(Record::Order(order("missing", 1)))];
+        assert_eq!(store.commit(changes).await, Err(StoreError::Conflict("order")));
+        assert!(store.order("o").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_slot_and_a_serial_number_are_given_once() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Certificate(certificate(1, 4))).await.unwrap();
+        assert_eq!(insert(store, Record::Certificate(certificate(2, 4))).await, Err(StoreError::Taken("certificate")));
+        assert_eq!(insert(store, Record::Certificate(certificate(1, 5))).await, Err(StoreError::Taken("certificate")));
+        insert(store, Record::Certificate(certificate(2, 5))).await.unwrap();
+        let service = |serial| CertificateRecord { subject: Subject::Service { name: "localhost".into() }, ..certificate(serial, 0) };
+        insert(store, Record::Certificate(service(3))).await.unwrap();
+        insert(store, Record::Certificate(service(4))).await.unwrap();
+        let mine = store.certificates(Select::CertificatesOf { identifier: alice(), from: 2900, to: 2900 }).await.unwrap();
+        assert_eq!(mine.len(), 2);
+        assert!(matches!(&mine[0].subject, Subject::Person { slot: 4, vrf_proof, .. } if *vrf_proof == [9; 80]));
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_goes_through_its_states() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Certificate(certificate(1, 4))).await.unwrap();
+        let states = [
+            CertificateState::Logged { index: 7, proof: "proof".into() },
+            CertificateState::Issued { index: 7, certificate: vec![5] },
+            CertificateState::Abandoned { index: Some(7) },
+        ];
+        for (at, state) in states.into_iter().enumerate() {
+            let read = store.certificate(Serial([1; 16])).await.unwrap().unwrap();
+            let unfinished = store.certificates(Select::Unfinished { limit: 9 }).await.unwrap().len();
+            assert_eq!(unfinished, usize::from(at < 2));
+            let revoked = (at == 1).then_some(Revocation { at: 150, reason: 1 });
+            store.commit(vec![Change::Update(Record::Certificate(CertificateRecord { state, revoked, ..read }))]).await.unwrap();
+            let revoked = store.certificates(Select::Revoked { authority: Authority::People, at: 160 }).await.unwrap().len();
+            assert_eq!(revoked, usize::from(at == 1));
+        }
+        assert_eq!(store.certificate(Serial([1; 16])).await.unwrap().unwrap().index(), Some(7));
+    }
+}
+
+#[tokio::test]
+async fn the_longest_valid_authorization_is_found() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        for (id, status, expires) in
+            [("x", AuthorizationStatus::Valid, 50), ("y", AuthorizationStatus::Valid, 60), ("z", AuthorizationStatus::Pending, 70)]
+        {
+            insert(store, Record::Authorization(authorization(id, status, expires))).await.unwrap();
+        }
+        let ask = |at| Select::ValidAuthorization { account: "a".into(), identifier: alice(), at };
+        assert_eq!(store.authorization(ask(10)).await.unwrap().unwrap().id, "y");
+        assert!(store.authorization(ask(60)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn what_expired_is_forgotten_and_orders_are_listed_newest_first() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        for (id, created) in [("o1", 10), ("o2", 30), ("o3", 20)] {
+            insert(store, Record::Order(order(id, created))).await.unwrap();
+        }
+        let ids = |records: Vec<Record>| records.into_iter().filter_map(Record::order).map(|o| o.id).collect::<Vec<_>>();
+        let all = Select::OrdersOf { account: "a".into(), limit: 2 };
+        assert_eq!(ids(store.read(all.clone()).await.unwrap()), ["o2", "o3"]);
+        store.commit(vec![Change::Forget { expired_before: 125 }]).await.unwrap();
+        assert_eq!(ids(store.read(all).await.unwrap()), ["o2"]);
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_what_it_was_given_and_only_for_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::Locked { .. })));
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    let state = OrderState::Processing(Serial([8; 16]));
+    insert(&store, Record::Order(Order { state: state.clone(), ..order("o", 1) })).await.unwrap();
+    drop(store);
+    let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
+    assert_eq!(store.order("o").await.unwrap().unwrap().state, state);
+}
+
+#[tokio::test]
+async fn a_refused_commit_does_not_take_its_neighbours_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("ca.sqlite")).unwrap();
+    let commits: Vec<_> = (0..100u8)
+        .map(|n| {
+            let id = format!("a{}", n / 2);
+            store.commit(vec![Change::Insert(Record::Account(account(&id, &id)))])
+        })
+        .collect();
+    let results = futures_util::future::join_all(commits).await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 50);
+}
+
+#[tokio::test]
+async fn faults_are_injected_before_and_after_writing() {
+    let store = MemoryStore::default();
+    store.fail_after(1, Fault::NotPersisted);
+    insert(&store, Record::Account(account("a", "a"))).await.unwrap();
+    assert!(insert(&store, Record::Account(account("b", "b"))).await.is_err());
+    store.fail_after(0, Fault::Persisted);
+    assert!(insert(&store, Record::Account(account("c", "c"))).await.is_err());
+    let store: Box<dyn Store> = Box::new(store);
+    assert!(store.account(Select::Account("b".into())).await.unwrap().is_none());
+    assert!(store.account(Select::Account("c".into())).await.unwrap().is_some());
+}
