@@ -20,9 +20,6 @@ pub const MAX_CANDIDATES: usize = 8;
 /// Octets of one identifier (RFC 5321's limit for an address; every phone number is shorter).
 pub const MAX_IDENTIFIER_BYTES: usize = 254;
 
-/// Identifiers a client puts into one frame: 64 × (254 + 2) octets always fit.
-pub const IDENTIFIERS_PER_FRAME: usize = MAX_FRAME_BYTES / (MAX_IDENTIFIER_BYTES + 2) - 1;
-
 /// A packet at least this often, so that the connection lives and the router keeps its mapping.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 

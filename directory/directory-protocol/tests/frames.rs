@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use directory_protocol::frame::{Received, decode_request, decode_response, encode};
+use directory_protocol::frame::{LENGTH_BYTES, Received, decode_request, decode_response, encode};
+use directory_protocol::limits::{MAX_FRAME_BYTES, MAX_IDENTIFIER_BYTES};
 use directory_protocol::message::{
-    AnswerKind, AudienceKind, ErrorCode, ListName, Outcome, Presence, Purpose, Request, Response, Role, Status,
+    AnswerKind, AudienceKind, ErrorCode, ListName, Outcome, Presence, Purpose, Request, Response, Role, Status, chunks,
 };
 use identity::Identifier;
 
@@ -210,11 +211,17 @@ fn malformed_bodies_are_refused() {
 }
 
 #[test]
-fn a_full_list_fits_into_a_frame() {
-    use directory_protocol::limits::{IDENTIFIERS_PER_FRAME, MAX_FRAME_BYTES, MAX_IDENTIFIER_BYTES};
-    let longest = format!("{}@{}.example", "a".repeat(60), ["b".repeat(60), "c".repeat(60), "d".repeat(60)].join("."));
-    let longest = Identifier::parse(&longest).unwrap();
+fn a_long_list_is_cut_into_frames_that_fit() {
+    let short: Vec<Identifier> = (0..5_000).map(|n| Identifier::parse(&format!("p{n}@example.org")).unwrap()).collect();
+    let domain = ["b".repeat(60), "c".repeat(60), "d".repeat(60)].join(".");
+    let longest = Identifier::parse(&format!("{}@{domain}.example", "a".repeat(60))).unwrap();
     assert!(longest.as_str().len() <= MAX_IDENTIFIER_BYTES);
-    let people = vec![longest; IDENTIFIERS_PER_FRAME];
-    assert!(encode(&Request::Watch { id: u32::MAX, people }).len() - 4 <= MAX_FRAME_BYTES);
+    for people in [vec![], vec![bob()], short, vec![longest; 300]] {
+        let pieces: Vec<&[Identifier]> = chunks(&people).collect();
+        assert_eq!(pieces.concat(), people);
+        for piece in pieces {
+            let request = Request::List { id: u32::MAX, name: ListName::Contacts, people: piece.to_vec() };
+            assert!(encode(&request).len() - LENGTH_BYTES <= MAX_FRAME_BYTES);
+        }
+    }
 }

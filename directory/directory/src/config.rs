@@ -16,7 +16,7 @@ pub struct DirectoryConfig {
     pub resolver: Arc<dyn ResolvesServerCert>,
     /// What makes a person's certificate acceptable.
     pub trust: Arc<Trust>,
-    /// The protocol's two fixed times.
+    /// The protocol's fixed times.
     pub timing: Timing,
     /// What one person, one address and the whole may ask for.
     pub limits: Limits,
@@ -29,18 +29,20 @@ impl DirectoryConfig {
     }
 }
 
-/// The protocol's two fixed times. Other values are for tests.
+/// The protocol's fixed times. Other values are for tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
     /// When negative answers leave, counted from the question.
     pub negative_deadline: Duration,
     /// When an unanswered call ends.
     pub no_answer: Duration,
+    /// How often every connected person's certificate is looked at again, so that a revocation cuts a live connection.
+    pub recheck: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { negative_deadline: NEGATIVE_DEADLINE, no_answer: NO_ANSWER }
+        Self { negative_deadline: NEGATIVE_DEADLINE, no_answer: NO_ANSWER, recheck: Duration::from_secs(30) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the connections' tasks meet the one state: each input is handled under one short lock, and its outputs are put into
 //! bounded queues before the lock is released, so that every connection sees them in the order in which they happened.
 
+use crate::config::DirectoryConfig;
 use crate::state::{ConnectionId, Entropy, Input, Output, State};
 use bytes::Bytes;
 use directory_protocol::CloseCode;
@@ -9,10 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 
-use crate::config::DirectoryConfig;
-
 /// Frames that may wait for one connection. A reader slower than that is disconnected: it would be told old news.
-const OUTGOING_FRAMES: usize = 4_096;
+const OUTGOING_FRAMES: usize = 8_192;
 
 /// How many there are; never who.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

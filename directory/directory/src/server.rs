@@ -13,9 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often every connected person's certificate is looked at again, so that a revocation cuts a live connection.
-const RECHECK_EVERY: Duration = Duration::from_secs(30);
-
 /// How long the last packets may take at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -42,6 +39,7 @@ pub struct Directory {
     hub: Arc<Hub>,
     admission: Admission,
     verifier: Arc<PersonVerifier>,
+    recheck_every: Duration,
 }
 
 impl Directory {
@@ -53,7 +51,8 @@ impl Directory {
         let endpoint = quinn::Endpoint::server(server, config.listen).map_err(socket)?;
         let address = endpoint.local_addr().map_err(socket)?;
         let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback()));
-        Ok(Self { endpoint, address, hub, admission: Admission::new(config.limits), verifier })
+        let admission = Admission::new(config.limits);
+        Ok(Self { endpoint, address, hub, admission, verifier, recheck_every: config.timing.recheck })
     }
 
     /// The address it listens on, with the port that was chosen if none was asked for.
@@ -97,7 +96,7 @@ impl Directory {
     /// Closes the connections of people whose certificates are no longer accepted, for ever.
     async fn recheck(&self) {
         loop {
-            tokio::time::sleep(RECHECK_EVERY).await;
+            tokio::time::sleep(self.recheck_every).await;
             let now = UnixTime::now();
             for (_, connection) in self.hub.connections() {
                 if connection::person(&connection, &self.verifier, now).is_none() {

@@ -27,6 +27,12 @@ pub enum ConnectError {
         /// What verification said.
         reason: String,
     },
+    /// The directory has as many connections as it can hold, or as many from this address.
+    #[error("the directory {name} takes no more connections at the moment: try again later")]
+    Full {
+        /// The directory's name.
+        name: String,
+    },
     /// The connection was closed before it could be used; a refused certificate of ours shows here.
     #[error(transparent)]
     Closed(#[from] CloseReason),
@@ -108,6 +114,11 @@ impl ConnectError {
             quinn::ConnectionError::TimedOut => Self::Unreachable { address },
             quinn::ConnectionError::TransportError(error) => {
                 Self::NotTheDirectory { address, name: name.to_owned(), reason: error.reason }
+            }
+            quinn::ConnectionError::ConnectionClosed(closed)
+                if closed.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED =>
+            {
+                Self::Full { name: name.to_owned() }
             }
             other => Self::Closed(CloseReason::of(&other)),
         }

@@ -10,8 +10,10 @@ mod error;
 mod event;
 mod tasks;
 
-use crate::limits::{IDENTIFIERS_PER_FRAME, NEGATIVE_DEADLINE};
+use crate::limits::NEGATIVE_DEADLINE;
+use crate::message::chunks;
 use crate::message::{AnswerKind, CallId, Presence, Request, Response};
+use futures_util::future::try_join_all;
 use identity::Identifier;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,6 +27,9 @@ pub use event::{Announced, Announcement, Answer, Audience, DirectoryEvent, Invit
 
 /// Events that may wait to be taken. A watch on ten thousand people begins with at most that many.
 const EVENTS: usize = 16_384;
+
+/// How long a handshake may take. Longer than any network that can carry a conversation needs, shorter than patience.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an answer may take: the negative deadline and a very slow network.
 const ANSWER_TIMEOUT: Duration = NEGATIVE_DEADLINE.saturating_add(Duration::from_secs(10));
@@ -46,9 +51,10 @@ impl DirectoryClient {
         server_name: &str,
         config: quinn::ClientConfig,
     ) -> Result<(Self, mpsc::Receiver<DirectoryEvent>), ConnectError> {
-        let connection = endpoint
-            .connect_with(config, address, server_name)?
+        let connecting = endpoint.connect_with(config, address, server_name)?;
+        let connection = tokio::time::timeout(HANDSHAKE_TIMEOUT, connecting)
             .await
+            .map_err(|_| ConnectError::Unreachable { address })?
             .map_err(|error| ConnectError::of(error, address, server_name))?;
         let (send, receive) = connection.open_bi().await.map_err(|error| CloseReason::of(&error))?;
         let (events, received) = mpsc::channel(EVENTS);
@@ -72,9 +78,7 @@ impl DirectoryClient {
         // Two announcements at once must not mix their lists.
         let _turn = self.shared.announcing.lock().await;
         for (name, people) in announcement.lists() {
-            for people in people.chunks(IDENTIFIERS_PER_FRAME) {
-                self.done(|id| Request::List { id, name, people: people.to_vec() }).await?;
-            }
+            self.all_done(people, |id, people| Request::List { id, name, people }).await?;
         }
         let (status, visible_to, may_knock) =
             (announcement.status, announcement.visible_to.kind(), announcement.may_knock.kind());
@@ -95,19 +99,15 @@ impl DirectoryClient {
     /// Adds people to the watch list. When this returns, an event with the present state of each of them is in the channel:
     /// the online ones first, as the directory pushes them; everybody else is offline, or hidden.
     pub async fn watch(&self, people: Vec<Identifier>) -> Result<(), RequestError> {
-        for people in people.chunks(IDENTIFIERS_PER_FRAME) {
-            self.done(|id| Request::Watch { id, people: people.to_vec() }).await?;
-            self.shared.report_offline(people);
-        }
+        self.all_done(&people, |id, people| Request::Watch { id, people }).await?;
+        self.shared.report_offline(&people);
         Ok(())
     }
 
     /// Takes people off the watch list.
     pub async fn unwatch(&self, people: Vec<Identifier>) -> Result<(), RequestError> {
-        for people in people.chunks(IDENTIFIERS_PER_FRAME) {
-            self.done(|id| Request::Unwatch { id, people: people.to_vec() }).await?;
-            self.shared.forget(people);
-        }
+        self.all_done(&people, |id, people| Request::Unwatch { id, people }).await?;
+        self.shared.forget(&people);
         Ok(())
     }
 
@@ -140,6 +140,17 @@ impl DirectoryClient {
     /// This side's view of the round trip to the directory.
     pub fn round_trip(&self) -> Duration {
         self.shared.round_trip()
+    }
+
+    /// Sends a list in as many requests as it needs, all at once, in order, and waits for their answers.
+    async fn all_done(
+        &self,
+        people: &[Identifier],
+        request: impl Fn(u32, Vec<Identifier>) -> Request,
+    ) -> Result<(), RequestError> {
+        let request = &request;
+        let requests = chunks(people).map(|people| self.done(move |id| request(id, people.to_vec())));
+        try_join_all(requests).await.map(drop)
     }
 
     async fn done(&self, request: impl FnOnce(u32) -> Request) -> Result<(), RequestError> {

@@ -10,6 +10,7 @@
 mod parts;
 mod wire;
 
+use crate::limits::MAX_FRAME_BYTES;
 use identity::Identifier;
 use minicbor::{Decode, Encode};
 use std::net::SocketAddr;
@@ -149,6 +150,24 @@ impl Request {
             | Self::Cancel { id, .. } => *id,
         }
     }
+}
+
+/// Bytes of a request with a list, beside the list: array, number, id, list name and the list's own length.
+const LIST_OVERHEAD: usize = 16;
+
+/// Cuts a list of people into pieces that fit into one frame each.
+pub fn chunks(people: &[Identifier]) -> impl Iterator<Item = &[Identifier]> {
+    // CBOR text of up to 254 bytes has a head of at most two.
+    let bytes = |who: &Identifier| who.as_str().len() + 2;
+    let mut rest = people;
+    std::iter::from_fn(move || {
+        let mut room = MAX_FRAME_BYTES - LIST_OVERHEAD;
+        let fits = |who: &&Identifier| room.checked_sub(bytes(who)).inspect(|left| room = *left).is_some();
+        let count = rest.iter().take_while(fits).count();
+        let (piece, after) = rest.split_at(count);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// From the directory to the client.
