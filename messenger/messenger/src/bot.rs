@@ -35,18 +35,25 @@ pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure>
         }
     }
     engine.send(Command::Quit).await;
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), async { while events.recv().await.is_some() {} }).await;
+    let _ =
+        tokio::time::timeout(std::time::Duration::from_secs(3), async { while events.recv().await.is_some() {} }).await;
     match trouble {
-        Some(reason) => Err(Failure::new(format!("never got online: {reason}"), "is the home server running?").with(Code::Unreachable)),
+        Some(reason) => {
+            Err(Failure::new(format!("never got online: {reason}"), "is the home server running?")
+                .with(Code::Unreachable))
+        }
         None => Ok(()),
     }
 }
 
-/// What the bot does about an event. Texts of other bots never come here: the engine of a bot takes none from bots.
+/// What the bot does about an event. Bots do not answer bots: two of them would talk for ever.
 fn answer(event: Event, public: bool) -> Option<Command> {
     match event {
+        Event::Message { bot: true, .. } => None,
         Event::Message { from, text, .. } => Some(Command::Send { to: from.to_string(), text, id: None }),
-        Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => Some(Command::Accept { call }),
+        Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => {
+            Some(Command::Accept { call })
+        }
         Event::Incoming { call, .. } => Some(Command::Decline { call }),
         Event::RoomInvitation { room, .. } => Some(Command::RoomDecline { room }),
         _ => None,
@@ -85,10 +92,19 @@ mod tests {
 
     #[test]
     fn echoes_once() {
-        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned() };
-        assert_eq!(answer(event, false), Some(Command::Send { to: "alice@example.org".to_owned(), text: "hi".to_owned(), id: None }));
+        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: false };
+        assert_eq!(
+            answer(event, false),
+            Some(Command::Send { to: "alice@example.org".to_owned(), text: "hi".to_owned(), id: None })
+        );
         let state = Event::MessageState { id: 5, to: alice(), state: DeliveryState::Delivered, reason: None };
         assert_eq!(answer(state, true), None);
+    }
+
+    #[test]
+    fn bots_do_not_answer_bots() {
+        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: true };
+        assert_eq!(answer(event, true), None);
     }
 
     #[test]
@@ -101,7 +117,7 @@ mod tests {
 
     #[test]
     fn prints_no_texts() {
-        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned() };
+        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned(), bot: false };
         assert_eq!(report(&event).unwrap(), "alice@example.org wrote 6 bytes");
     }
 }

@@ -71,7 +71,12 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return end(Failure::new(format!("the program cannot start: {error}"), "free some memory or raise the limit on processes")),
+        Err(error) => {
+            return end(Failure::new(
+                format!("the program cannot start: {error}"),
+                "free some memory or raise the limit on processes",
+            ));
+        }
     };
     let done = runtime.block_on(face(&cli));
     // Standard input is read by a thread that cannot be interrupted; it must not hold the program back.
@@ -86,7 +91,10 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
     match &cli.face {
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-                let failure = Failure::new("the messenger needs a terminal, and this is none", "`messenger headless`, which talks JSON lines");
+                let failure = Failure::new(
+                    "the messenger needs a terminal, and this is none",
+                    "`messenger headless`, which talks JSON lines",
+                );
                 return Err(failure.with(Code::Usage));
             }
             run::run(start::prepare(&cli.options)?).await

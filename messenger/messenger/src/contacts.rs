@@ -50,7 +50,8 @@ impl ContactBook {
     /// Everybody in it, in order.
     pub(crate) fn load(&self) -> Result<BTreeSet<Identifier>, ContactsError> {
         let Some(text) = self.home.read_text(FILE)? else { return Ok(BTreeSet::new()) };
-        let damaged = |error: toml::de::Error| ContactsError::Damaged { path: self.path(), found: error.message().to_owned() };
+        let damaged =
+            |error: toml::de::Error| ContactsError::Damaged { path: self.path(), found: error.message().to_owned() };
         let contacts: Contacts = toml::from_str(&text).map_err(damaged)?;
         Ok(contacts.contacts.into_iter().collect())
     }

@@ -20,7 +20,6 @@ pub(crate) enum Action {
     AskRoom,
     AskGuest,
     AskRemove,
-    Leave,
     Accept,
     Decline,
     Send,
@@ -69,7 +68,14 @@ const NONE: KeyModifiers = KeyModifiers::NONE;
 const CTRL: KeyModifiers = KeyModifiers::CONTROL;
 const ALT: KeyModifiers = KeyModifiers::ALT;
 
-const fn key(place: Place, modifiers: KeyModifiers, code: KeyCode, action: fn() -> Action, shown: &'static str, words: &'static str) -> Binding {
+const fn key(
+    place: Place,
+    modifiers: KeyModifiers,
+    code: KeyCode,
+    action: fn() -> Action,
+    shown: &'static str,
+    words: &'static str,
+) -> Binding {
     Binding { place, code, modifiers, action, shown, words, bar: "" }
 }
 
@@ -98,7 +104,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     also(Anywhere, CTRL, KeyCode::Char('p'), || Action::PreviousEntry),
     key(Anywhere, NONE, KeyCode::PageUp, || Action::ScrollUp, "PgUp", "earlier messages"),
     key(Anywhere, NONE, KeyCode::PageDown, || Action::ScrollDown, "PgDn", "later messages"),
-    key(Anywhere, CTRL, KeyCode::Char('r'), || Action::SendAgain, "Ctrl-R", "send again what was not delivered"),
+    key(Anywhere, CTRL, KeyCode::Char('r'), || Action::SendAgain, "Ctrl-R", "send again what was not delivered").bar("send again"),
     key(Anywhere, NONE, KeyCode::F(2), || Action::Accept, "F2", "accept the first who knocks or invites"),
     key(Anywhere, NONE, KeyCode::F(3), || Action::Decline, "F3", "decline"),
     key(Anywhere, NONE, KeyCode::F(1), || Action::Help, "F1", "this page (in the list also ?)").bar("help"),
@@ -200,7 +206,9 @@ pub(crate) fn action(key: KeyEvent, place: Place) -> Option<Action> {
         return None;
     }
     let here = |binding: &&Binding| {
-        let place = binding.place == place || (binding.place == Anywhere && place.open()) || (binding.place == List && place == Curtain);
+        let place = binding.place == place
+            || (binding.place == Anywhere && place.open())
+            || (binding.place == List && place == Curtain);
         place && binding.code == key.code && binding.modifiers == key.modifiers
     };
     // The more particular place goes first: at the curtain `n` declines.
@@ -209,7 +217,9 @@ pub(crate) fn action(key: KeyEvent, place: Place) -> Option<Action> {
         return Some((binding.action)());
     }
     match key.code {
-        KeyCode::Char(c) if place.takes_text() && !key.modifiers.intersects(CTRL | ALT) => Some(Action::Insert(c.to_string())),
+        KeyCode::Char(c) if place.takes_text() && !key.modifiers.intersects(CTRL | ALT) => {
+            Some(Action::Insert(c.to_string()))
+        }
         _ => None,
     }
 }

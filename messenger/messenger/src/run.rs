@@ -40,7 +40,9 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
     let ended = {
         let _ours = Ours::take(&app).map_err(terminal_failure)?;
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
-        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment() }.run(&mut events).await
+        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment() }
+            .run(&mut events)
+            .await
     };
     // The terminal is free already: nobody waits for farewells.
     engine.send(messenger_engine::Command::Quit).await;
@@ -163,7 +165,12 @@ impl Ours {
         terminal::enable_raw_mode()?;
         OURS.store(true, Ordering::SeqCst);
         let ours = Self;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, SetTitle(format!("In Person: {}", app.me.identifier)))?;
+        execute!(
+            stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            SetTitle(format!("In Person: {}", app.me.identifier))
+        )?;
         Ok(ours)
     }
 }

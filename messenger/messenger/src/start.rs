@@ -46,7 +46,8 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, Failure> {
     })?;
     let directory = directory(&trust, &device)?;
     let book = ContactBook::new(home.clone());
-    let mut contacts = book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
+    let mut contacts =
+        book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
     contacts.remove(&device.identifier);
     let me = me(&person, &directory);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
@@ -66,7 +67,8 @@ impl Prepared {
             contacts: self.contacts.clone(),
             bot,
         };
-        let started = Engine::start(config).map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
+        let started = Engine::start(config)
+            .map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
         Ok(started)
     }
@@ -82,7 +84,9 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
         ));
     }
     if let Some(identity) = identity {
-        return home.device(identity).map_err(|error| Failure::new(error, format!("`certtool enroll {identity}` to get a certificate")));
+        return home
+            .device(identity)
+            .map_err(|error| Failure::new(error, format!("`certtool enroll {identity}` to get a certificate")));
     }
     let mut devices = home.devices().map_err(folder_failure)?;
     match devices.len() {

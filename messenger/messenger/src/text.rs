@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// How many combining marks one character may carry before the rest is dropped: a stack of a thousand would
 /// paint over its neighbours' lines.
-const MAX_MARKS: usize = 8;
+const MAX_MARKS: usize = 5;
 
 /// Text of several lines: line ends are kept as `\n`, tabs become four spaces, the rest is [replaced](replacement).
 pub(crate) fn harmless(text: &str) -> String {
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(pad("日本", 6), "日本  ");
         assert_eq!(fit("abc", 0), "");
-        assert_eq!(fit_middle("somebody.with.a.long.name@example.org", 20), "someb…me@example.org"[..].to_owned());
+        assert_eq!(fit_middle("somebody.with.a.long.name@example.org", 20), "somebod…@example.org");
     }
 
     proptest! {

@@ -23,6 +23,7 @@ impl App {
     /// Does what a key asked for at `now`, local time.
     pub(crate) fn act(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
         self.notice = None;
+        self.touched = true;
         let leaving = std::mem::take(&mut self.leaving);
         if action == Action::Quit {
             return self.quit(leaving);
@@ -45,7 +46,7 @@ impl App {
                 Some(room) => self.ask(Question::Guest(room)),
                 None => self.wrong("Choose a room first, or open one with c; then i invites."),
             },
-            Action::AskRemove | Action::Leave => self.ask_remove(),
+            Action::AskRemove => self.ask_remove(),
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
             Action::Send => return self.send(now),
@@ -68,6 +69,7 @@ impl App {
     /// Takes pasted text into whatever is being written.
     pub(crate) fn paste(&mut self, text: &str) {
         self.notice = None;
+        self.touched = true;
         match &mut self.cover {
             Some(Cover::Ask { answer, .. }) => insert_answer(answer, text),
             Some(_) => {}
@@ -131,7 +133,9 @@ impl App {
 
     fn ask_remove(&mut self) {
         match &self.selected {
-            Some(entry @ (Entry::Person(_) | Entry::Room(_))) => self.cover = Some(Cover::Confirm { entry: entry.clone() }),
+            Some(entry @ (Entry::Person(_) | Entry::Room(_))) => {
+                self.cover = Some(Cover::Confirm { entry: entry.clone() })
+            }
             Some(_) => self.wrong("Press y to accept or n to decline."),
             None => self.wrong("Nobody is in the list yet: a adds a contact."),
         }

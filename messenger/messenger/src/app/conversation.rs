@@ -23,7 +23,11 @@ pub(crate) enum State {
     /// It left, and its acknowledgement was lost: why.
     Unknown(String),
     /// In a room: who has it, who has not, and how many others there were when it was sent.
-    Room { delivered: usize, missing: Vec<Missing>, others: usize },
+    Room {
+        delivered: usize,
+        missing: Vec<Missing>,
+        others: usize,
+    },
 }
 
 impl State {
@@ -62,8 +66,8 @@ impl State {
 pub(crate) enum Line {
     /// Something I wrote.
     Mine { id: u64, text: String, at: DateTime, state: State },
-    /// Something another person wrote.
-    Theirs { from: Identifier, text: String, at: DateTime },
+    /// Something another person, or a program of hers, wrote.
+    Theirs { from: Identifier, text: String, at: DateTime, bot: bool },
     /// Something that happened: who came, who left.
     Note { text: String, at: DateTime },
 }
@@ -119,7 +123,11 @@ impl Conversation {
             Some(_) => {}
             // It got there after all: what came back of it is not needed any more.
             None => {
-                if self.returned.as_ref().is_some_and(|returned| returned.id == id && returned.text == self.draft.text()) {
+                if self
+                    .returned
+                    .as_ref()
+                    .is_some_and(|returned| returned.id == id && returned.text == self.draft.text())
+                {
                     self.draft.take();
                     self.returned = None;
                 }
@@ -163,6 +171,11 @@ impl Conversation {
             _ => false,
         });
         draft + lines.count()
+    }
+
+    /// Whether anything here can be sent again.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Mine { state, .. } if state.failed()))
     }
 
     fn find(&mut self, wanted: u64) -> Option<&mut Line> {

@@ -84,7 +84,9 @@ impl Editor {
             Edit::Up => self.vertical(columns, -1),
             Edit::Down => self.vertical(columns, 1),
             Edit::LineStart => self.cursor = self.line_start(),
-            Edit::LineEnd => self.cursor += self.text[self.cursor..].find('\n').unwrap_or(self.text.len() - self.cursor),
+            Edit::LineEnd => {
+                self.cursor += self.text[self.cursor..].find('\n').unwrap_or(self.text.len() - self.cursor)
+            }
             Edit::Backspace => self.delete(self.before(), self.cursor),
             Edit::Delete => self.delete(self.cursor, self.after()),
             Edit::DeleteWord => self.delete(self.word_before(), self.cursor),
@@ -149,7 +151,8 @@ impl Editor {
         }
         // The end of a wrapped row is the start of the next one: stay on the row that was aimed at.
         if cursor == range.end && ranges.get(target + 1).is_some_and(|next| next.start == cursor) {
-            cursor = self.text[..cursor].grapheme_indices(true).next_back().map_or(cursor, |(at, _)| at.max(range.start));
+            cursor =
+                self.text[..cursor].grapheme_indices(true).next_back().map_or(cursor, |(at, _)| at.max(range.start));
         }
         self.cursor = cursor;
     }

@@ -14,23 +14,28 @@ impl App {
             Event::Online { directory, .. } => self.connection = Connection::Online { directory },
             Event::Offline { reason } => self.hear_offline(reason),
             Event::Presence { who, online } => self.hear_presence(who, online, now),
-            Event::Incoming { call, from, purpose, .. } => return self.hear_waiting(Waiting::Knock { call, from, purpose }),
+            Event::Incoming { call, from, purpose, .. } => {
+                return self.hear_waiting(Waiting::Knock { call, from, purpose });
+            }
             Event::IncomingEnded { call, reason } => self.hear_gone(&Entry::Knock(call), &reason),
             Event::RoomInvitation { room, name, from, members } => {
                 return self.hear_waiting(Waiting::Invitation { room, name, from, members });
             }
-            Event::Message { from, text, .. } => {
+            Event::Message { from, text, bot, .. } => {
                 self.people.entry(from.clone()).or_default();
-                self.hear_text(Entry::Person(from.clone()), from, text, now);
+                self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
             }
             Event::MessageState { id, to, state, reason } => {
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
-            Event::RoomMessage { room, from, text, .. } => self.hear_text(Entry::Room(room), from, text, now),
+            Event::RoomMessage { room, from, text, .. } => {
+                self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });
+            }
             Event::RoomMessageState { room, id, delivered, missing } => {
                 let others = self.rooms.get(&room).map_or(0, |room| room.members.len().saturating_sub(1));
                 let others = others.max(delivered.len() + missing.len());
-                self.conversation_mut(&Entry::Room(room)).progress(id, State::Room { delivered: delivered.len(), missing, others });
+                self.conversation_mut(&Entry::Room(room))
+                    .progress(id, State::Room { delivered: delivered.len(), missing, others });
             }
             Event::Room { room, name, host, members, epoch, code, .. } => {
                 self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
@@ -60,6 +65,10 @@ impl App {
     fn hear_presence(&mut self, who: Identifier, online: bool, now: DateTime) {
         let Some(person) = self.people.get_mut(&who) else { return };
         let before = person.online.replace(online);
+        if online && !self.touched {
+            let first = self.list().into_iter().map(|(_, entry)| entry).find(|entry| matches!(entry, Entry::Person(_)));
+            self.selected = first.or(self.selected.take());
+        }
         // The first word after connecting is how things stand, not something that happened.
         if before.is_some_and(|before| before != online) {
             let entry = Entry::Person(who.clone());
@@ -91,10 +100,10 @@ impl App {
         self.reselect(entry);
     }
 
-    fn hear_text(&mut self, entry: Entry, from: Identifier, text: String, now: DateTime) {
+    fn hear_text(&mut self, entry: Entry, line: Line) {
         let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
         let conversation = self.conversation_mut(&entry);
-        conversation.push(Line::Theirs { from, text, at: now });
+        conversation.push(line);
         if !shown || conversation.scroll > 0 {
             conversation.unread += 1;
         }
@@ -138,6 +147,9 @@ impl App {
                 room.closed = Some(reason.clone());
                 room.members.clear();
                 self.room_note(id, format!("The room is closed: {reason}"), now);
+                if self.selected == Some(Entry::Room(id)) {
+                    self.pane = super::Pane::List;
+                }
             }
             None => self.wrong(format!("You did not get into the room: {reason}")),
         }

@@ -142,6 +142,8 @@ pub(crate) struct App {
     /// Columns and rows of the terminal.
     pub(crate) size: (u16, u16),
     next_id: u64,
+    /// Whether the person has done anything yet: until then the first who is online is chosen for her.
+    touched: bool,
     /// A first Ctrl-Q said what would be lost; a second one goes.
     leaving: bool,
     /// Rooms to open as soon as one is in: the names of those created, and the invitations accepted.
@@ -152,7 +154,8 @@ pub(crate) struct App {
 impl App {
     /// A messenger that has not heard of anybody's presence yet.
     pub(crate) fn new(me: Me, contacts: impl IntoIterator<Item = Identifier>, size: (u16, u16)) -> Self {
-        let people: BTreeMap<_, _> = contacts.into_iter().map(|who| (who, Person { contact: true, online: None })).collect();
+        let people: BTreeMap<_, _> =
+            contacts.into_iter().map(|who| (who, Person { contact: true, online: None })).collect();
         let selected = people.keys().next().cloned().map(Entry::Person);
         Self {
             me,
@@ -161,12 +164,13 @@ impl App {
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
             conversations: BTreeMap::new(),
+            pane: if selected.is_some() { Pane::Message } else { Pane::List },
             selected,
-            pane: Pane::List,
             cover: None,
             notice: None,
             size,
             next_id: 1,
+            touched: false,
             leaving: false,
             awaited_names: BTreeSet::new(),
             awaited_rooms: BTreeSet::new(),
@@ -177,7 +181,9 @@ impl App {
     pub(crate) fn list(&self) -> Vec<(Group, Entry)> {
         let person = |group, who: &Identifier| (group, Entry::Person(who.clone()));
         let of = |contact: bool, online: bool| {
-            self.people.iter().filter(move |(_, person)| person.contact == contact && (person.online == Some(true)) == online)
+            self.people
+                .iter()
+                .filter(move |(_, person)| person.contact == contact && (person.online == Some(true)) == online)
         };
         let waiting = self.waiting.iter().map(|one| (Group::Waiting, one.entry()));
         let contacts = of(true, true).chain(of(true, false)).map(|(who, _)| person(Group::Contacts, who));
@@ -214,7 +220,7 @@ impl App {
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,
-            None if self.pane == Pane::Message && self.selected.is_some() => Place::Writing,
+            None if self.pane == Pane::Message && self.writable() => Place::Writing,
             None => Place::List,
         }
     }

@@ -56,7 +56,9 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/online" => alone(name, rest, Slash::Online),
         "/help" => alone(name, rest, Slash::Help),
         "/quit" => alone(name, rest, Slash::Quit),
-        other => Err(format!("There is no command {other}. F1 lists them; begin with // to send a text that starts with a slash.")),
+        other => Err(format!(
+            "There is no command {other}. F1 lists them; begin with // to send a text that starts with a slash."
+        )),
     }
 }
 
@@ -72,7 +74,8 @@ fn person(text: &str, command: &str) -> Result<Identifier, String> {
 /// # Errors
 /// One line for people.
 pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
-    Identifier::parse(text.trim()).map_err(|error| format!("That is no address: {error}. Write bob@example.org, or +14155550123."))
+    Identifier::parse(text.trim())
+        .map_err(|error| format!("That is no address: {error}. Write bob@example.org, or +14155550123."))
 }
 
 fn room(rest: &str) -> Result<Slash, String> {
@@ -91,17 +94,15 @@ pub(crate) fn room_name(name: &str) -> Result<String, String> {
     let most = messenger_engine::MAX_ROOM_NAME_BYTES;
     match name.len() {
         0 => Err("A room needs a name: picnic, for example.".to_owned()),
-        found if found > most => Err(format!("A room's name has at most {most} bytes, this one has {found}. Shorten it.")),
+        found if found > most => {
+            Err(format!("A room's name has at most {most} bytes, this one has {found}. Shorten it."))
+        }
         _ => Ok(name.to_owned()),
     }
 }
 
 fn alone(name: &str, rest: &str, command: Slash) -> Result<Slash, String> {
-    if rest.is_empty() {
-        Ok(command)
-    } else {
-        Err(format!("{name} stands alone; found {rest:?} after it."))
-    }
+    if rest.is_empty() { Ok(command) } else { Err(format!("{name} stands alone; found {rest:?} after it.")) }
 }
 
 #[cfg(test)]

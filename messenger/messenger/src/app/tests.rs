@@ -19,7 +19,12 @@ fn who(name: &str) -> Identifier {
 }
 
 fn app(contacts: &[&str]) -> App {
-    let me = Me { identifier: who("alice"), authority: "Home".to_owned(), until: "7 Dec".to_owned(), directory: "localhost".to_owned() };
+    let me = Me {
+        identifier: who("alice"),
+        authority: "Home".to_owned(),
+        until: "7 Dec".to_owned(),
+        directory: "localhost".to_owned(),
+    };
     let mut app = App::new(me, contacts.iter().map(|name| who(name)), (80, 24));
     app.hear(Event::Online { identifier: who("alice"), directory: "localhost".to_owned() }, now());
     app
@@ -34,7 +39,12 @@ fn typed(app: &mut App, text: &str) -> Vec<Effect> {
 }
 
 fn not_delivered(id: u64) -> Event {
-    Event::MessageState { id, to: who("bob"), state: DeliveryState::NotDelivered, reason: Some("bob is not online".to_owned()) }
+    Event::MessageState {
+        id,
+        to: who("bob"),
+        state: DeliveryState::NotDelivered,
+        reason: Some("bob is not online".to_owned()),
+    }
 }
 
 fn send(text: &str, id: u64) -> Vec<Effect> {
@@ -69,7 +79,10 @@ fn what_failed_comes_back_and_one_key_sends_it_again() {
 #[test]
 fn commands_are_not_sent_and_slashes_can_be() {
     let mut app = app(&["bob"]);
-    assert_eq!(typed(&mut app, "/room create picnic"), [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned() })]);
+    assert_eq!(
+        typed(&mut app, "/room create picnic"),
+        [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned() })]
+    );
     assert_eq!(typed(&mut app, "/dance"), []);
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("/dance")));
     app.act(Action::Edit(editor::Edit::DeleteToStart), now());
@@ -88,12 +101,18 @@ fn a_contact_is_added_kept_and_removed() {
     app.act(Action::Edit(editor::Edit::DeleteToStart), now());
     app.paste(" Bob@Example.org\n");
     let added = app.act(Action::Yes, now());
-    assert_eq!(added, [Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() }), Effect::Remember(who("bob"))]);
+    assert_eq!(
+        added,
+        [Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() }), Effect::Remember(who("bob"))]
+    );
     assert_eq!(app.place(), Place::Writing);
     app.act(Action::ToList, now());
     app.act(Action::AskRemove, now());
     let removed = app.act(Action::Yes, now());
-    assert_eq!(removed, [Effect::Engine(Command::RemoveContact { who: "bob@example.org".to_owned() }), Effect::Forget(who("bob"))]);
+    assert_eq!(
+        removed,
+        [Effect::Engine(Command::RemoveContact { who: "bob@example.org".to_owned() }), Effect::Forget(who("bob"))]
+    );
     assert_eq!(app.selected, None);
     assert_eq!(typed(&mut app, "x"), []);
 }
@@ -109,7 +128,8 @@ fn one_does_not_add_oneself() {
 fn a_knock_waits_for_an_answer_and_does_not_take_keys_from_a_message() {
     let mut app = app(&["bob"]);
     app.act(Action::Open, now());
-    let rung = app.hear(Event::Incoming { call: CALL, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    let rung =
+        app.hear(Event::Incoming { call: CALL, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
     assert_eq!(rung, [Effect::Bell]);
     assert_eq!(app.place(), Place::Writing);
     assert_eq!(app.act(Action::Accept, now()), [Effect::Engine(Command::Accept { call: CALL })]);
@@ -131,10 +151,14 @@ fn a_knock_that_ends_leaves_the_curtain() {
 fn strangers_cannot_fill_the_screen() {
     let mut app = app(&[]);
     for n in 0..MAX_WAITING as u8 {
-        app.hear(Event::Incoming { call: CallId([n; 16]), from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+        app.hear(
+            Event::Incoming { call: CallId([n; 16]), from: who("mallory"), purpose: Purpose::Text, contact: false },
+            now(),
+        );
     }
     let call = CallId([99; 16]);
-    let effects = app.hear(Event::Incoming { call, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
+    let effects =
+        app.hear(Event::Incoming { call, from: who("mallory"), purpose: Purpose::Text, contact: false }, now());
     assert_eq!(effects, [Effect::Engine(Command::Decline { call })]);
     assert_eq!(app.waiting.len(), MAX_WAITING);
 }
@@ -150,7 +174,10 @@ fn a_room_from_opening_to_closing() {
     let invited = typed(&mut app, "/invite bob@example.org");
     assert_eq!(invited, [Effect::Engine(Command::RoomInvite { room: ROOM, who: "bob@example.org".to_owned() })]);
     app.hear(room("alice", &["alice", "bob"]), now());
-    assert_eq!(typed(&mut app, "hi"), [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1) })]);
+    assert_eq!(
+        typed(&mut app, "hi"),
+        [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1) })]
+    );
     let entry = Entry::Room(ROOM);
     let missing = vec![messenger_engine::Missing { who: who("bob"), reason: "gone".to_owned() }];
     app.hear(Event::RoomMessageState { room: ROOM, id: 1, delivered: Vec::new(), missing }, now());
@@ -166,7 +193,10 @@ fn a_room_from_opening_to_closing() {
 #[test]
 fn an_invitation_accepted_opens_the_room() {
     let mut app = app(&["bob"]);
-    app.hear(Event::RoomInvitation { room: ROOM, name: "picnic".to_owned(), from: who("bob"), members: vec![who("bob")] }, now());
+    app.hear(
+        Event::RoomInvitation { room: ROOM, name: "picnic".to_owned(), from: who("bob"), members: vec![who("bob")] },
+        now(),
+    );
     assert_eq!(app.act(Action::Accept, now()), [Effect::Engine(Command::RoomAccept { room: ROOM })]);
     app.hear(room("bob", &["bob", "alice"]), now());
     assert_eq!((app.selected.clone(), app.place()), (Some(Entry::Room(ROOM)), Place::Writing));
@@ -187,7 +217,7 @@ fn leaving_with_texts_at_stake_asks_once() {
 #[test]
 fn unread_texts_are_counted_until_looked_at() {
     let mut app = app(&["bob", "carol"]);
-    app.hear(Event::Message { id: 1, from: who("carol"), text: "psst".to_owned() }, now());
+    app.hear(Event::Message { id: 1, from: who("carol"), text: "psst".to_owned(), bot: false }, now());
     let carol = Entry::Person(who("carol"));
     assert_eq!(app.conversation(&carol).unwrap().unread, 1);
     app.act(Action::NextEntry, now());
@@ -205,10 +235,22 @@ fn offline_means_nobodys_presence_is_known() {
 #[test]
 fn those_online_stand_first_and_the_choice_stays() {
     let mut app = app(&["bob", "carol"]);
+    app.act(Action::ToList, now());
     app.hear(Event::Presence { who: who("carol"), online: true }, now());
     let people: Vec<_> = app.list().into_iter().map(|(_, entry)| entry).collect();
     assert_eq!(people, [Entry::Person(who("carol")), Entry::Person(who("bob"))]);
     assert_eq!(app.selected, Some(Entry::Person(who("bob"))));
+}
+
+#[test]
+fn one_can_type_at_once_to_somebody_who_is_there() {
+    let mut app = app(&["bob", "carol"]);
+    app.hear(Event::Presence { who: who("bob"), online: false }, now());
+    app.hear(Event::Presence { who: who("carol"), online: true }, now());
+    assert_eq!((app.selected.clone(), app.place()), (Some(Entry::Person(who("carol"))), Place::Writing));
+    app.act(Action::Insert("h".to_owned()), now());
+    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    assert_eq!(app.selected, Some(Entry::Person(who("carol"))), "not under her fingers");
 }
 
 #[test]

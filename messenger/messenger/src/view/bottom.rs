@@ -6,8 +6,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::theme::Theme;
-use crate::app::{App, Connection, Notice, Waiting};
-use crate::keys::{BINDINGS, Place};
+use crate::app::conversation::Conversation;
+use crate::app::{App, Connection, Entry, Notice, Waiting};
+use crate::keys::{BINDINGS, Binding, Place};
 use crate::text::{fit, fit_middle, harmless_line, width, wrap};
 
 /// Who waits for an answer while something else is looked at.
@@ -51,9 +52,10 @@ pub(super) fn status(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme)
     let me = fit_middle(app.me.identifier.as_str(), columns / 2);
     let state = fit(&state, columns.saturating_sub(width(&me) + 3));
     let room = columns.saturating_sub(width(&me) + width(&state) + 3);
-    let proof = format!(" · certified by {} until {}", harmless_line(&app.me.authority), app.me.until);
-    let proof = if width(&proof) <= room { proof } else { format!(" · until {}", app.me.until) };
-    let proof = if width(&proof) <= room { proof } else { String::new() };
+    let authority = harmless_line(&app.me.authority);
+    let long = format!(" · certified by {authority} until {}", app.me.until);
+    let proof = [long, format!(" · certified by {authority}"), format!(" · by {authority}")];
+    let proof = proof.into_iter().find(|words| width(words) <= room).unwrap_or_default();
     let gap = columns.saturating_sub(1 + width(&me) + width(&proof) + width(&state));
     let line = Line::from(vec![
         Span::styled(format!(" {me}"), theme.mine()),
@@ -73,7 +75,8 @@ pub(super) fn bar(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
     // Help stands first: whatever does not fit, it does.
-    let (help, rest): (Vec<_>, Vec<_>) = here.chain(anywhere).filter(|one| !one.bar.is_empty()).partition(|one| one.bar == "help");
+    let (help, rest): (Vec<_>, Vec<_>) =
+        here.chain(anywhere).filter(|one| matters(app, one)).partition(|one| one.bar == "help");
     for binding in help.into_iter().chain(rest) {
         let key = binding.shown.split("  ").next().unwrap_or_default();
         let columns = width(key) + width(binding.bar) + 4;
@@ -85,4 +88,19 @@ pub(super) fn bar(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
         spans.push(Span::styled(format!(" {}   ", binding.bar), theme.quiet()));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}
+
+/// Whether a key is worth a place in the bar now.
+fn matters(app: &App, binding: &Binding) -> bool {
+    let room = matches!(app.selected, Some(Entry::Room(_)));
+    match binding.bar {
+        "" => false,
+        "send again" => {
+            app.selected.as_ref().and_then(|entry| app.conversation(entry)).is_some_and(Conversation::has_failed)
+        }
+        "invite" => room && app.writable(),
+        "write" => app.writable(),
+        "remove" | "list ↔ message" => app.selected.is_some(),
+        _ => true,
+    }
 }

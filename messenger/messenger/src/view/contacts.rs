@@ -25,7 +25,8 @@ pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static s
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let active = app.pane == Pane::List && app.cover.is_none();
-    let block = super::block(Line::styled(" People ", theme.strong()), theme.frame(active)).padding(ratatui::widgets::Padding::ZERO);
+    let block = super::block(Line::styled(" People ", theme.strong()), theme.frame(active))
+        .padding(ratatui::widgets::Padding::ZERO);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let columns = usize::from(inner.width);

@@ -24,7 +24,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
             let below = wrong.as_deref().unwrap_or("");
             let columns = usize::from(COLUMNS.min(area.width)) - 4;
             let text = harmless_line(below);
-            let problems: Vec<_> = wrap(&text, columns).into_iter().map(|row| text[row].trim_end().to_owned()).collect();
+            let problems: Vec<_> =
+                wrap(&text, columns).into_iter().map(|row| text[row].trim_end().to_owned()).collect();
             let inner = frame_of(frame, area, title, problems.len() as u16 + 4, theme);
             let layout = answer.layout(usize::MAX);
             // The end of a long answer stays in view.
@@ -54,13 +55,17 @@ fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: T
             let room = app.rooms.get(id);
             let name = room.map(|room| harmless_line(&room.name)).unwrap_or_default();
             let mine = room.is_some_and(|room| room.host == app.me.identifier && room.closed.is_none());
-            let what = if mine { "You are its host: it closes for everybody." } else { "The conversation goes with it." };
+            let what =
+                if mine { "You are its host: it closes for everybody." } else { "The conversation goes with it." };
             (" Leave ", format!("Leave # {name}?"), what)
         }
         Entry::Knock(_) | Entry::Invitation(_) => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)) - 4;
-    let mut lines: Vec<_> = wrap(&question, columns).into_iter().map(|row| Line::styled(question[row].to_owned(), theme.strong())).collect();
+    let mut lines: Vec<_> = wrap(&question, columns)
+        .into_iter()
+        .map(|row| Line::styled(question[row].to_owned(), theme.strong()))
+        .collect();
     lines.extend(wrap(what, columns).into_iter().map(|row| Line::from(&what[row])));
     lines.push(Line::default());
     let key = |name: &'static str| Span::styled(name, theme.key());

@@ -34,7 +34,10 @@ fn knock(from: &str, purpose: Purpose, theme: Theme) -> Vec<Line<'static>> {
         Line::from(wish),
         Line::default(),
         Line::styled("The directory checked their certificate; your device will too.", theme.quiet()),
-        Line::styled("Until you accept they learn nothing: declining, waiting and being away look the same to them.", theme.quiet()),
+        Line::styled(
+            "Until you accept they learn nothing: declining, waiting and being away look the same to them.",
+            theme.quiet(),
+        ),
     ]
 }
 

@@ -42,7 +42,12 @@ pub(super) fn rows(theme: Theme) -> Vec<Line<'static>> {
     rows
 }
 
-fn section(rows: &mut Vec<Line<'static>>, title: &'static str, lines: impl Iterator<Item = (&'static str, &'static str)>, theme: Theme) {
+fn section(
+    rows: &mut Vec<Line<'static>>,
+    title: &'static str,
+    lines: impl Iterator<Item = (&'static str, &'static str)>,
+    theme: Theme,
+) {
     if !rows.is_empty() {
         rows.push(Line::default());
     }
@@ -55,7 +60,8 @@ fn section(rows: &mut Vec<Line<'static>>, title: &'static str, lines: impl Itera
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scroll: usize, theme: Theme) {
     let mut rows = rows(theme);
-    let width = COLUMNS.min(area.width);
+    // Without a rim of what lies below, which would look torn.
+    let width = if area.width < COLUMNS + 8 { area.width } else { COLUMNS };
     let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(1));
     let area = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - 1 - height) / 2, width, height };
     let block = super::block(Line::styled(" Help ", theme.strong()), theme.frame(true));

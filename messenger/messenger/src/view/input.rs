@@ -9,7 +9,7 @@ use super::theme::Theme;
 use crate::app::conversation::Conversation;
 use crate::app::{App, Entry};
 use crate::keys::Place;
-use crate::text::{fit, harmless_line};
+use crate::text::{fit, harmless_line, width};
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let Some(entry) = &app.selected else { return };
@@ -18,8 +18,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width).saturating_sub(4);
     let title = match conversation.and_then(|one| one.returned.as_ref()) {
         Some(returned) => {
-            let words = format!(" ✗ Not delivered: {} · Ctrl-R sends again ", harmless_line(&returned.reason));
-            Line::styled(fit(&words, columns), theme.wrong())
+            let long = format!(" ✗ Not delivered: {} · Ctrl-R sends again ", harmless_line(&returned.reason));
+            // The reason also stands above, with the text.
+            let short = " ✗ Not delivered, see above · Ctrl-R sends again ";
+            let words = if width(&long) <= columns { &long } else { short };
+            Line::styled(fit(words, columns), theme.wrong())
         }
         None => Line::styled(" Message ", if active { theme.strong() } else { theme.quiet() }),
     };
@@ -29,7 +32,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     match conversation.filter(|one| !one.draft.is_empty()) {
         Some(conversation) => draw_draft(frame, inner, conversation, active, theme),
         None => {
-            frame.render_widget(Paragraph::new(Line::styled(fit(&invitation(app, entry, active), columns), theme.quiet())), inner);
+            frame.render_widget(
+                Paragraph::new(Line::styled(fit(&invitation(app, entry, active), columns), theme.quiet())),
+                inner,
+            );
             if active {
                 frame.set_cursor_position(Position::new(inner.x, inner.y));
             }
@@ -55,7 +61,9 @@ fn invitation(app: &App, entry: &Entry, active: bool) -> String {
     }
     match entry {
         Entry::Person(who) => format!("Write to {who}"),
-        Entry::Room(room) => format!("Write to {}", app.rooms.get(room).map(|room| harmless_line(&room.name)).unwrap_or_default()),
+        Entry::Room(room) => {
+            format!("Write to {}", app.rooms.get(room).map(|room| harmless_line(&room.name)).unwrap_or_default())
+        }
         Entry::Knock(_) | Entry::Invitation(_) => String::new(),
     }
 }

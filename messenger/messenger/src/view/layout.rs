@@ -58,14 +58,14 @@ pub(crate) fn input_columns(size: (u16, u16)) -> usize {
 }
 
 fn list_columns(width: u16) -> u16 {
-    (width * 3 / 10).clamp(30, 44)
+    (width * 3 / 10).clamp(32, 44)
 }
 
 fn input_rows(app: &App, area: Rect) -> u16 {
     let columns = input_columns((area.width, area.height));
     let draft = app.selected.as_ref().and_then(|entry| app.conversation(entry)).map(|conversation| &conversation.draft);
     let rows = draft.map_or(1, |draft| draft.layout(columns).rows.len());
-    (rows as u16).clamp(1, MAX_INPUT_ROWS.min(area.height / 3))
+    (rows as u16).clamp(1, MAX_INPUT_ROWS.min(area.height / 3).max(1))
 }
 
 fn notice_rows(notice: &Notice, width: u16) -> u16 {

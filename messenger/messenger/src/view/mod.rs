@@ -7,19 +7,19 @@ mod curtain;
 mod help;
 mod input;
 mod layout;
-pub(crate) mod theme;
-mod transcript;
 #[cfg(test)]
 mod tests;
+pub(crate) mod theme;
+mod transcript;
 
 use ratatui::Frame;
-use ratatui::layout::Alignment;
+use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use crate::app::{App, Cover, Entry, Pane};
-use crate::text::{fit, fit_middle, harmless_line};
+use crate::text::{fit, fit_middle, harmless_line, wrap};
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
@@ -28,7 +28,8 @@ use theme::Theme;
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let words = format!("The window is {}×{}; the messenger needs {}×{}.", area.width, area.height, SMALLEST.0, SMALLEST.1);
+        let words =
+            format!("The window is {}×{}; the messenger needs {}×{}.", area.width, area.height, SMALLEST.0, SMALLEST.1);
         frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), area);
         return;
     }
@@ -60,10 +61,12 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
 /// Rows of a page of the conversation, and the most it can be scrolled up.
 pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
     let (width, height) = app.size;
-    let areas = Areas::new(app, ratatui::layout::Rect::new(0, 0, width, height));
+    let areas = Areas::new(app, Rect::new(0, 0, width, height));
     let (Some(talk), Some(entry)) = (areas.talk, &app.selected) else { return (1, 0) };
     let inner = talk_block(app, Theme::from_environment(), talk.width).inner(talk);
-    let rows = app.conversation(entry).map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::from_environment()).len());
+    let rows = app
+        .conversation(entry)
+        .map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::from_environment()).len());
     let height = usize::from(inner.height);
     (height.saturating_sub(2).max(1), rows.saturating_sub(height))
 }
@@ -78,7 +81,7 @@ fn block<'a>(title: Line<'a>, style: Style) -> Block<'a> {
     Block::bordered().border_type(BorderType::Rounded).border_style(style).title(title).padding(Padding::horizontal(1))
 }
 
-fn draw_talk(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, theme: Theme) {
+fn draw_talk(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let block = talk_block(app, theme, area.width);
     let inner = block.inner(area);
     frame.render_widget(block, area);
@@ -94,7 +97,7 @@ fn draw_talk(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, them
     let rows = rows.split_off(rows.len().saturating_sub(height));
     // Grows from the bottom, where one writes.
     let top = inner.height.saturating_sub(rows.len() as u16);
-    let below = ratatui::layout::Rect { y: inner.y + top, height: inner.height - top, ..inner };
+    let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
     frame.render_widget(Paragraph::new(rows), below);
 }
 
@@ -111,7 +114,9 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
             spans
         }
         Some(Entry::Room(id)) => match app.rooms.get(id) {
-            Some(room) => vec![Span::styled(format!(" # {} ", fit(&harmless_line(&room.name), width.saturating_sub(6))), theme.strong())],
+            Some(room) => {
+                vec![Span::styled(format!(" # {} ", fit(&harmless_line(&room.name), width / 2)), theme.strong())]
+            }
             None => Vec::new(),
         },
         Some(Entry::Knock(_)) => vec![Span::styled(" A knock ", theme.open())],
@@ -124,40 +129,46 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         && let Some(room) = app.rooms.get(id)
         && room.closed.is_none()
     {
-        block = block.title_bottom(Line::styled(fit(&format!(" {} ", room_facts(app, room)), width), theme.quiet()));
+        let code = format!(" code {} ", harmless_line(&room.code));
+        block = block.title_top(Line::styled(fit(&code, width / 2), theme.quiet()).right_aligned());
+        block = block.title_bottom(Line::styled(fit(&format!(" {} ", members(app, room)), width), theme.quiet()));
     }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
     if let Some(conversation) = below {
-        let new = if conversation.unread > 0 { format!(" ↓ {} new · PgDn ", conversation.unread) } else { " ↓ PgDn ".to_owned() };
+        let new = if conversation.unread > 0 {
+            format!(" ↓ {} new · PgDn ", conversation.unread)
+        } else {
+            " ↓ PgDn ".to_owned()
+        };
         block = block.title_bottom(Line::styled(new, theme.open()).alignment(Alignment::Right));
     }
     block
 }
 
-/// Who is in a room, who hosts it, and the code all members compare.
-fn room_facts(app: &App, room: &crate::app::Room) -> String {
+/// Who is in a room, who hosts it, and how often it changed.
+fn members(app: &App, room: &crate::app::Room) -> String {
     let names = room.members.iter().map(|who| {
         let name = if *who == app.me.identifier { "you" } else { who.as_str() };
         if *who == room.host { format!("{name} (host)") } else { name.to_owned() }
     });
     let names: Vec<_> = names.collect();
-    format!("code {} · {}", harmless_line(&room.code), names.join(", "))
+    format!("{} · epoch {}", names.join(", "), room.epoch)
 }
 
-fn welcome(frame: &mut Frame<'_>, area: ratatui::layout::Rect, theme: Theme) {
+fn welcome(frame: &mut Frame<'_>, area: Rect, theme: Theme) {
     let key = |name: &'static str| Span::styled(name, theme.key());
     let lines = vec![
         Line::styled("Talk with people, not with servers.", theme.strong()),
         Line::default(),
         Line::from(vec!["Press ".into(), key("a"), " to add somebody by e-mail address.".into()]),
-        Line::from(vec!["Who writes to you first knocks here.".into()]),
+        Line::from(vec!["Strangers who would like to write to you knock first.".into()]),
         Line::default(),
         Line::from(vec![key("F1"), " lists every key.".into()]),
     ];
     centred(frame, area, lines);
 }
 
-fn nothing_said(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, theme: Theme) {
+fn nothing_said(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let to = match &app.selected {
         Some(Entry::Room(_)) => "the devices of those in the room".to_owned(),
         Some(Entry::Person(who)) => format!("the device of {who}"),
@@ -171,10 +182,19 @@ fn nothing_said(frame: &mut Frame<'_>, area: ratatui::layout::Rect, app: &App, t
     centred(frame, area, lines);
 }
 
-/// Lines in the middle of an area.
-fn centred(frame: &mut Frame<'_>, area: ratatui::layout::Rect, lines: Vec<Line<'_>>) {
-    let text = Paragraph::new(lines).alignment(Alignment::Center).wrap(Wrap { trim: true });
-    let rows = text.line_count(area.width) as u16;
-    let top = area.height.saturating_sub(rows) / 2;
-    frame.render_widget(text, ratatui::layout::Rect { y: area.y + top, height: area.height - top, ..area });
+/// Lines in the middle of an area; those that are too long are broken, and keep the style of the whole line.
+fn centred(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'_>>) {
+    let columns = usize::from(area.width);
+    let rows: Vec<_> = lines.into_iter().flat_map(|line| broken(line, columns)).collect();
+    let top = area.height.saturating_sub(rows.len() as u16) / 2;
+    let text = Paragraph::new(rows).alignment(Alignment::Center);
+    frame.render_widget(text, Rect { y: area.y + top, height: area.height - top, ..area });
+}
+
+fn broken(line: Line<'_>, columns: usize) -> Vec<Line<'_>> {
+    if line.width() <= columns {
+        return vec![line];
+    }
+    let text: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
+    wrap(&text, columns).into_iter().map(|row| Line::styled(text[row].trim_end().to_owned(), line.style)).collect()
 }

@@ -59,7 +59,7 @@ fn state(id: u64, state: DeliveryState, reason: Option<&str>) -> Event {
 }
 
 fn says(name: &str, text: &str) -> Event {
-    Event::Message { id: 1, from: who(name), text: text.to_owned() }
+    Event::Message { id: 1, from: who(name), text: text.to_owned(), bot: false }
 }
 
 fn knock(name: &str) -> Event {
@@ -138,6 +138,9 @@ fn conversation_at_both_sizes() {
 #[test]
 fn nothing_said_yet() {
     compare("nothing-said", &online(&["bob"], SMALL));
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::ToList, at(12, 0));
+    compare("in-the-list", &app);
 }
 
 #[test]
@@ -151,7 +154,7 @@ fn not_delivered_comes_back() {
 #[test]
 fn several_rows_of_input() {
     let mut app = online(&["bob"], SMALL);
-    app.act(Action::SwitchPane, at(12, 0));
+    app.act(Action::Open, at(12, 0));
     app.paste("Dear Bob,\n\nthis is a long letter whose rows are broken where words end, and it goes on for a while.\n\nAlice");
     compare("long-input", &app);
 }
@@ -170,7 +173,10 @@ fn strangers_stand_behind_the_curtain() {
 fn invitation() {
     let mut app = online(&[], SMALL);
     let members = vec![who("bob"), who("carol")];
-    app.hear(Event::RoomInvitation { room: RoomId([9; 16]), name: "picnic".to_owned(), from: who("bob"), members }, at(12, 0));
+    app.hear(
+        Event::RoomInvitation { room: RoomId([9; 16]), name: "picnic".to_owned(), from: who("bob"), members },
+        at(12, 0),
+    );
     compare("invitation", &app);
 }
 
@@ -186,10 +192,16 @@ fn room_with_its_facts() {
     let id = 1;
     let delivered = vec![who("bob"), who("carol")];
     app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id, delivered, missing: Vec::new() }, at(12, 2));
-    app.hear(Event::RoomMessage { room: RoomId([9; 16]), id: 4, from: who("carol"), text: "Hi all".to_owned() }, at(12, 2));
+    app.hear(
+        Event::RoomMessage { room: RoomId([9; 16]), id: 4, from: who("carol"), text: "Hi all".to_owned() },
+        at(12, 2),
+    );
     write(&mut app, "Who brings the tea?", at(12, 3));
     let missing = vec![Missing { who: who("bob"), reason: "the connection is gone".to_owned() }];
-    app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing }, at(12, 3));
+    app.hear(
+        Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing },
+        at(12, 3),
+    );
     app.hear(Event::RoomLeft { room: RoomId([9; 16]), who: who("bob") }, at(12, 4));
     app.hear(room(&["alice", "carol"], 3), at(12, 4));
     compare("room", &app);
@@ -231,7 +243,12 @@ fn hostile_text_is_drawn_harmless() {
     let mut app = online(&["bob"], SMALL);
     app.hear(says("bob", "\x1b[2J\x1b]0;owned\x07 \u{202e}txt.exe \u{9b}31m a\u{200b}b zalgo\u{301}"), at(12, 0));
     app.hear(says("bob", &format!("e{}", "\u{301}".repeat(500))), at(12, 0));
-    let hostile = Event::RoomInvitation { room: RoomId([9; 16]), name: "a\nb\x1b[31m".to_owned(), from: who("bob"), members: Vec::new() };
+    let hostile = Event::RoomInvitation {
+        room: RoomId([9; 16]),
+        name: "a\nb\x1b[31m".to_owned(),
+        from: who("bob"),
+        members: Vec::new(),
+    };
     app.hear(hostile, at(12, 0));
     let message = "x\x1b[1m".to_owned();
     app.hear(Event::Error { about: "\x1b".to_owned(), message, remedy: "\u{202e}".to_owned() }, at(12, 0));
@@ -250,7 +267,15 @@ fn no_size_and_no_text_panics() {
         for height in [1, 2, 10, 11, 70] {
             let mut app = conversation((width, height));
             app.hear(knock("mallory"), at(12, 0));
-            for action in [Action::ScrollUp, Action::Help, Action::Close, Action::AskContact, Action::Close, Action::AskRemove, Action::Close] {
+            for action in [
+                Action::ScrollUp,
+                Action::Help,
+                Action::Close,
+                Action::AskContact,
+                Action::Close,
+                Action::AskRemove,
+                Action::Close,
+            ] {
                 app.act(action, at(12, 0));
                 screen(&app);
             }

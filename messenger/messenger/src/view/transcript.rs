@@ -44,9 +44,10 @@ fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -
             let note = format!("— {} · {}", harmless_line(text), clock(*at));
             rows.extend(wrapped(&note, columns, theme.quiet()));
         }
-        Line::Theirs { from, text, at } => {
+        Line::Theirs { from, text, at, bot } => {
             if starts {
-                rows.push(header(from.to_string(), *at, theme.theirs(), theme));
+                let name = if *bot { format!("{from} (bot)") } else { from.to_string() };
+                rows.push(header(name, *at, theme.theirs(), theme));
             }
             rows.extend(wrapped(&harmless(text), columns, theme.text()));
         }
@@ -70,7 +71,8 @@ fn new_paragraph(before: &Line, line: &Line) -> bool {
         (Line::Note { .. }, Line::Note { .. }) => return false,
         _ => false,
     };
-    !same || (at(line) - at(before)).get_minutes() + 60 * i64::from((at(line) - at(before)).get_hours()) >= PAUSE_MINUTES
+    !same
+        || (at(line) - at(before)).get_minutes() + 60 * i64::from((at(line) - at(before)).get_hours()) >= PAUSE_MINUTES
 }
 
 fn at(line: &Line) -> DateTime {
@@ -100,7 +102,10 @@ fn add_state(rows: &mut Vec<Row<'static>>, state: &State, columns: usize, theme:
             last.spans.push(Span::raw(" ".repeat(columns - used - width(&words))));
             last.spans.push(Span::styled(words, style));
         } else if short {
-            rows.push(Row::from(vec![Span::raw(" ".repeat(columns.saturating_sub(width(&words)))), Span::styled(words, style)]));
+            rows.push(Row::from(vec![
+                Span::raw(" ".repeat(columns.saturating_sub(width(&words)))),
+                Span::styled(words, style),
+            ]));
         } else {
             rows.extend(wrapped(&words, columns, style));
         }
@@ -113,7 +118,13 @@ fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
         State::Delivered => vec![("✓ delivered".to_owned(), theme.good())],
         State::NotDelivered(reason) => vec![(format!("✗ not delivered: {}", harmless_line(reason)), theme.wrong())],
         State::Unknown(reason) => {
-            vec![(format!("? unknown: {}. Ctrl-R sends it again; it is shown once.", harmless_line(reason).trim_end_matches('.')), theme.open())]
+            vec![(
+                format!(
+                    "? unknown: {}. Ctrl-R sends it again; it is shown once.",
+                    harmless_line(reason).trim_end_matches('.')
+                ),
+                theme.open(),
+            )]
         }
         State::Room { delivered, missing, others } => room_words(*delivered, missing, *others, theme),
     }
@@ -122,7 +133,10 @@ fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
 fn room_words(delivered: usize, missing: &[Missing], others: usize, theme: Theme) -> Vec<(String, Style)> {
     let mut words = Vec::new();
     if delivered == others {
-        words.push((if others == 1 { "✓ delivered".to_owned() } else { format!("✓ delivered to all {others}") }, theme.good()));
+        words.push((
+            if others == 1 { "✓ delivered".to_owned() } else { format!("✓ delivered to all {others}") },
+            theme.good(),
+        ));
     } else if delivered + missing.len() < others {
         words.push((format!("… delivered to {delivered} of {others}"), theme.quiet()));
     } else if delivered > 0 {
