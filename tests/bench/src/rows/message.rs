@@ -1,0 +1,168 @@
+//! An acknowledged message between two engines, beside an echo over a bare quinn stream.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use directory::{Directory, DirectoryConfig};
+use identity::{
+    Identifier, UnixTime,
+    testing::{Authority, private_key},
+    tls::{PersonVerifier, provider},
+};
+use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::{runtime::Runtime, sync::mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    measure::{Pair, Scale, median, paired},
+    quic::{Credential, Ends, Verifiers},
+};
+
+const ROUNDS: usize = 15;
+const MESSAGES: usize = 200;
+const TEXT: &str = "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
+/// What a short text weighs on the wire, with its padding.
+const FRAME: usize = 256;
+
+/// Time from the command to the other device's acknowledgement.
+pub(crate) fn echo(runtime: &Runtime, scale: Scale) -> Pair {
+    let mut talk = runtime.block_on(Talk::new());
+    let mut bare = runtime.block_on(Bare::new());
+    paired(
+        ROUNDS * scale.factor,
+        || runtime.block_on(async { p50(&mut talk).await }),
+        || runtime.block_on(async { p50(&mut bare).await }),
+    )
+}
+
+/// One exchange after the other.
+trait Exchange {
+    async fn once(&mut self);
+}
+
+/// Median of a run of exchanges, in microseconds.
+async fn p50(exchange: &mut impl Exchange) -> f64 {
+    let mut times = Vec::with_capacity(MESSAGES);
+    for _ in 0..MESSAGES {
+        let start = Instant::now();
+        exchange.once().await;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    median(times)
+}
+
+struct Talk {
+    alice: Engine,
+    events: mpsc::Receiver<Event>,
+    _bob: Engine,
+    bob: Identifier,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Talk {
+    async fn new() -> Self {
+        let now = UnixTime::now();
+        let authority = Authority::new(3, now);
+        let stop = CancellationToken::new();
+        let directory = serve_directory(&authority, now, stop.clone());
+        let (alice, bob) = (person("alice@example.org"), person("bob@example.org"));
+        let start = |me: &Identifier, contact: &Identifier| {
+            let (chain, key) = authority.issue_person(me, now);
+            Engine::start(EngineConfig {
+                identifier: me.clone(),
+                chain,
+                key,
+                trust: authority.trust(),
+                directory: directory.clone(),
+                bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+                contacts: vec![contact.clone()],
+                bot: false,
+            })
+            .expect("loopback has free ports")
+        };
+        let (bob_engine, mut bob_events) = start(&bob, &alice);
+        // Somebody reads what bob receives.
+        tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
+        let (alice, mut events) = start(&alice, &bob);
+        loop {
+            match events.recv().await.expect("the engine runs") {
+                Event::Presence { online: true, .. } => break,
+                Event::Offline { reason } => eprintln!("offline: {reason}"),
+                _ => {}
+            }
+        }
+        let mut talk = Self { alice, events, _bob: bob_engine, bob, _stop: stop.drop_guard() };
+        // The first message opens the session.
+        talk.once().await;
+        talk
+    }
+}
+
+impl Exchange for Talk {
+    async fn once(&mut self) {
+        let command = Command::Send { to: self.bob.to_string(), text: TEXT.to_owned(), id: None };
+        assert!(self.alice.send(command).await, "the engine runs");
+        loop {
+            match self.events.recv().await.expect("the engine runs") {
+                Event::MessageState { state: DeliveryState::Delivered, .. } => return,
+                Event::MessageState { state: DeliveryState::Sending, .. } => {}
+                Event::MessageState { reason, .. } => panic!("a message was not delivered: {reason:?}"),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn person(address: &str) -> Identifier {
+    Identifier::parse(address).expect("an address")
+}
+
+fn serve_directory(authority: &Authority, now: UnixTime, stop: CancellationToken) -> DirectoryAddress {
+    let (chain, key) = authority.issue_service("localhost", now);
+    let certified = CertifiedKey::from_der(chain, key, &provider()).expect("the key fits");
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = DirectoryConfig::new(listen, Arc::new(SingleCertAndKey::from(certified)), authority.trust());
+    let directory = Directory::bind(config).expect("loopback has free ports");
+    let address = format!("127.0.0.1:{}", directory.local_addr().port());
+    tokio::spawn(async move { directory.serve(stop).await });
+    DirectoryAddress { name: "localhost".to_owned(), address }
+}
+
+/// A stream whose other end sends back what it reads.
+struct Bare {
+    send: quinn::SendStream,
+    receive: quinn::RecvStream,
+    _ends: Ends,
+    _connection: quinn::Connection,
+}
+
+impl Bare {
+    async fn new() -> Self {
+        let now = UnixTime::now();
+        let authority = Authority::new(4, now);
+        let verifier = Arc::new(PersonVerifier::new(authority.trust()));
+        let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
+        let credential = |address: &str| {
+            let (chain, key) = authority.issue_person(&person(address), now);
+            Credential { chain, key: private_key(&key) }
+        };
+        let ends = Ends::new();
+        let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
+        let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+        tokio::spawn(async move {
+            let (mut send, mut receive) = accepted.accept_bi().await.expect("alice opens a stream");
+            let mut frame = [0; FRAME];
+            while receive.read_exact(&mut frame).await.is_ok() && send.write_all(&frame).await.is_ok() {}
+        });
+        let (send, receive) = dialled.open_bi().await.expect("streams are free");
+        Self { send, receive, _ends: ends, _connection: dialled }
+    }
+}
+
+impl Exchange for Bare {
+    async fn once(&mut self) {
+        let mut frame = [7; FRAME];
+        self.send.write_all(&frame).await.expect("the stream is open");
+        self.receive.read_exact(&mut frame).await.expect("the echo comes back");
+    }
+}
