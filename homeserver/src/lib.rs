@@ -1,1 +1,36 @@
-//! x
+//! A home server: the authority, its log, a witness and the directory in one process, on embedded defaults. What a
+//! family, a club or a firm of fifty starts with.
+//!
+//! What it does: it makes keys and a genesis trust policy at the first start, keeps its settings in its folder, binds
+//! one HTTPS port (`/acme`, `/log`, `/policy`) and one UDP port (the directory), lets the parts know each other, and
+//! stops them in order.
+//!
+//! What it never does: it has no logic of its own. What an authority decides is in `ca`, what a log promises in
+//! `transparency-log`, what a directory says in `directory`. It prints and logs no secret.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`options`] | what can be given on the command line |
+//! | [`settings`] | what `homeserver.toml` remembers of it |
+//! | [`folder`] | the folder, its lock, its files |
+//! | [`keys`] | the signing keys of log and witness |
+//! | [`genesis`] | the trust policy made at the first start |
+//! | [`ports`] | the two ports |
+//! | [`pages`] | `/` and `/policy` |
+//! | [`server`] | all parts together |
+//! | [`error`] | why it does not start, and what to try |
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error;
+pub mod folder;
+pub mod genesis;
+pub mod keys;
+pub mod options;
+pub mod pages;
+pub mod ports;
+pub mod server;
+pub mod settings;
+
+pub use error::StartError;
+pub use options::Options;
+pub use server::{Homeserver, Ready};

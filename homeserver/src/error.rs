@@ -1,0 +1,152 @@
+//! Why a home server does not start: what was expected, what was found, and what to try.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Why a home server does not start. Nothing has been lost in any of these cases.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder, or a file in it, cannot be made, read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Another process holds the folder's lock.
+    #[error("another home server{} is running on {}", holder.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default(), folder.display())]
+    Running {
+        /// The folder.
+        folder: PathBuf,
+        /// The other's process id, as it wrote it down.
+        holder: Option<String>,
+    },
+    /// The settings file cannot be understood.
+    #[error("cannot understand {}: {reason}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Line, key, what was expected and found.
+        reason: String,
+    },
+    /// An option contradicts what people have pinned.
+    #[error(
+        "{option} cannot change any more: expected {kept}, as in the trust policy that people have pinned, found {given}"
+    )]
+    Fixed {
+        /// The option.
+        option: &'static str,
+        /// Its remembered value.
+        kept: String,
+        /// The one given now.
+        given: String,
+    },
+    /// `--domain` is no DNS name.
+    #[error("--domain: expected a DNS name in lower case such as chat.example.org, found {found:?}")]
+    Domain {
+        /// What was given.
+        found: String,
+    },
+    /// A port cannot be bound.
+    #[error("cannot listen on {protocol} {address}: {source}")]
+    Port {
+        /// TCP or UDP.
+        protocol: &'static str,
+        /// Address and port.
+        address: SocketAddr,
+        /// The option that changes the port.
+        option: &'static str,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The clock says a time before the stored certificates were made.
+    #[error("the clock is wrong: expected a time after {made}, when this server's certificates were made, found {now}")]
+    Clock {
+        /// When the certificates were made.
+        made: String,
+        /// What the clock says.
+        now: String,
+    },
+    /// A stored key or policy is damaged.
+    #[error("{what} is damaged: {reason}")]
+    Damaged {
+        /// Which.
+        what: String,
+        /// Expected and found.
+        reason: String,
+    },
+    /// One of the parts does not open.
+    #[error("the {part} does not start: {reason}")]
+    Part {
+        /// Which.
+        part: &'static str,
+        /// Its own words.
+        reason: String,
+    },
+}
+
+impl StartError {
+    /// `path` cannot be used because of `source`.
+    pub(crate) fn folder(path: &Path, source: io::Error) -> Self {
+        Self::Folder { path: path.to_path_buf(), source }
+    }
+
+    /// `part` does not start because of `error` and what caused it.
+    pub(crate) fn part(part: &'static str, error: &dyn std::error::Error) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(deeper) = cause {
+            let text = deeper.to_string();
+            // Some errors already carry their cause in their own words.
+            if !reason.contains(&text) {
+                reason = format!("{reason}: {text}");
+            }
+            cause = deeper.source();
+        }
+        Self::Part { part, reason }
+    }
+
+    /// The operating system lets nobody wait for signals.
+    #[must_use]
+    pub fn signals(error: &io::Error) -> Self {
+        Self::part("waiting for signals", error)
+    }
+
+    /// What to try.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "make room on the disk and start again".into()
+            }
+            Self::Folder { .. } => {
+                "give another folder with --folder, or make this one writable for the account that runs homeserver"
+                    .into()
+            }
+            Self::Running { .. } => {
+                "stop the other one first, or give this one its own --folder (and its own ports)".into()
+            }
+            Self::Settings { path, .. } => format!("mend {}, or restore it from a backup", path.display()),
+            Self::Fixed { option, .. } => format!("leave {option} away, or start a new server in another --folder"),
+            Self::Domain { .. } => {
+                "give the name under which people reach this machine; localhost for this machine alone".into()
+            }
+            Self::Port { option, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                format!(
+                    "stop the program that uses it, or start a new server with {option} and another port (0 takes a free one)"
+                )
+            }
+            Self::Port { option, source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                format!(
+                    "ports below 1024 need a privilege: give {option} a port above, or the CAP_NET_BIND_SERVICE capability"
+                )
+            }
+            Self::Port { .. } => "give --listen an address of this machine, or 0.0.0.0 for all of them".into(),
+            Self::Clock { .. } => "set the clock (timedatectl set-ntp true) and start again".into(),
+            Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
+            Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
+        }
+    }
+}

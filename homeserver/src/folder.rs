@@ -1,0 +1,144 @@
+//! The folder of a home server: its lock, and files that are whole or absent.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::StartError;
+
+/// The largest file read through [`Folder::read`] (bytes).
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A folder that belongs to this process as long as this value lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Holds the lock; the operating system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if need be (mode 0700) and locks it.
+    ///
+    /// # Errors
+    /// It cannot be written to, or another home server has it.
+    pub fn open(path: &Path) -> Result<Self, StartError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| StartError::folder(path, source))?;
+        let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
+        let lock = lock(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of something in it.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The bytes of a file in it; none if there is no such file.
+    ///
+    /// # Errors
+    /// It cannot be read, or has more than 1 MiB.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StartError> {
+        let path = self.join(name);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|source| StartError::folder(&path, source))?,
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|source| StartError::folder(&path, source))?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(StartError::folder(&path, std::io::ErrorKind::FileTooLarge.into()));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file (mode 0600) so that after a crash it is there as a whole or as it was before.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StartError> {
+        let path = self.join(name);
+        let parent = path.parent().unwrap_or(&self.path);
+        let written = || -> std::io::Result<()> {
+            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            // A named temporary file has mode 0600.
+            let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(parent)?;
+            new.write_all(bytes)?;
+            new.as_file().sync_all()?;
+            new.persist(&path).map_err(|error| error.error)?;
+            File::open(parent)?.sync_all()
+        };
+        written().map_err(|source| StartError::folder(&path, source))
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StartError> {
+    let path = folder.join("lock");
+    let refused = |source| StartError::folder(&path, source);
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(refused)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = (&file).take(20).read_to_string(&mut holder);
+            let holder = Some(holder.trim().to_owned()).filter(|id| !id.is_empty());
+            return Err(StartError::Running { folder: folder.to_path_buf(), holder });
+        }
+        Err(fs::TryLockError::Error(source)) => return Err(refused(source)),
+    }
+    let own = format!("{}\n", std::process::id());
+    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(own.as_bytes())).map_err(refused)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_home_server_is_refused_until_the_first_is_gone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("server");
+        let first = Folder::open(&path).unwrap();
+        let refused = Folder::open(&path).unwrap_err();
+        assert!(
+            matches!(&refused, StartError::Running { holder: Some(id), .. } if *id == std::process::id().to_string())
+        );
+        drop(first);
+        assert!(Folder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        fs::write(&path, b"").unwrap();
+        let refused = Folder::open(&path).unwrap_err();
+        assert!(refused.to_string().contains("file"), "{refused}");
+    }
+
+    #[test]
+    fn files_are_private_and_absent_ones_are_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&place.path().join("server")).unwrap();
+        assert_eq!(folder.read("keys/log.pem").unwrap(), None);
+        folder.write("keys/log.pem", b"secret").unwrap();
+        assert_eq!(folder.read("keys/log.pem").unwrap().as_deref(), Some(&b"secret"[..]));
+        let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("keys/log.pem"), mode("keys"), mode("")), (0o600, 0o700, 0o700));
+    }
+}

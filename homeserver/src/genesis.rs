@@ -1,0 +1,157 @@
+//! The genesis trust policy: what people pin by its fingerprint. Made once, from the keys of the first start; read at
+//! every other.
+
+use ca::AuthorityKeys;
+use identity::trust::{Authority, DirectoryEntry, TrustPolicy};
+use identity::{IdentifierKind, UnixTime};
+use tlog_proof::cosignature::Cosigner;
+use tlog_proof::note::NoteSigner;
+use tlog_proof::policy::LogPolicy;
+
+use crate::error::StartError;
+use crate::folder::Folder;
+use crate::keys;
+use crate::settings::Settings;
+
+/// The name of the file in the folder.
+pub const FILE: &str = "policy.json";
+
+/// How far the clock may lag behind the certificates' making: clocks are stepped back a little now and then.
+const LAG_SECONDS: u64 = 60;
+
+/// The keys that a genesis policy names.
+#[derive(Debug)]
+pub struct Signers {
+    /// Signs the log's checkpoints.
+    pub log: NoteSigner,
+    /// Cosigns them.
+    pub witness: Cosigner,
+}
+
+impl Signers {
+    /// The keys in the folder, made at the first start.
+    ///
+    /// # Errors
+    /// See [`keys::open`].
+    pub fn open(folder: &Folder, settings: &Settings) -> Result<Self, StartError> {
+        let log = NoteSigner::new(&settings.origin(), keys::open(folder, keys::LOG)?);
+        let witness = Cosigner::new(&settings.witness(), keys::open(folder, keys::WITNESS)?);
+        Ok(Self {
+            log: log.map_err(|error| StartError::part("log's name", &error))?,
+            witness: witness.map_err(|error| StartError::part("witness's name", &error))?,
+        })
+    }
+}
+
+/// The policy in the folder; made from these settings and keys if there is none yet.
+///
+/// # Errors
+/// The file cannot be read or written, is damaged, or belongs to other keys than the folder's.
+pub fn open(
+    folder: &Folder,
+    settings: &Settings,
+    authority: &AuthorityKeys,
+    signers: &Signers,
+) -> Result<TrustPolicy, StartError> {
+    let damaged = |reason: String| StartError::Damaged { what: folder.join(FILE).display().to_string(), reason };
+    let Some(bytes) = folder.read(FILE)? else {
+        let policy = compose(settings, authority, signers)?;
+        folder.write(FILE, &policy.canonical())?;
+        return Ok(policy);
+    };
+    let policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let own = compose(settings, authority, signers)?;
+    let names_own_keys = policy
+        .authorities
+        .iter()
+        .any(|named| named.root == own.authorities[0].root && named.vrf_key == own.authorities[0].vrf_key);
+    if !names_own_keys || policy.tlog_policy != own.tlog_policy {
+        return Err(damaged(
+            "expected a policy that names the keys in this folder, found one that names others".into(),
+        ));
+    }
+    Ok(policy)
+}
+
+/// The log's part of the policy (C2SP tlog-policy): one log, one witness, and both must have signed.
+pub fn log_policy(settings: &Settings, signers: &Signers) -> Result<LogPolicy, StartError> {
+    let (log, witness) = (signers.log.vkey(), signers.witness.vkey());
+    let name = settings.witness();
+    let text = format!("log {log} {}/log\nwitness {name} {witness}\nquorum {name}\n", settings.base_url());
+    LogPolicy::parse(&text).map_err(|error| StartError::part("log policy", &error))
+}
+
+fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) -> Result<TrustPolicy, StartError> {
+    Ok(TrustPolicy {
+        version: 1,
+        number: 1,
+        name: settings.domain.clone(),
+        authorities: vec![Authority {
+            name: settings.domain.clone(),
+            acme: format!("{}/acme/directory", settings.base_url()),
+            root: authority.root_der().to_vec().into(),
+            issuers: authority.issuers().iter().map(|der| der.to_vec().into()).collect(),
+            kinds: vec![IdentifierKind::Email],
+            domains: settings.permit_domains.clone(),
+            phone_prefixes: Vec::new(),
+            vrf_key: authority.vrf_public().to_bytes().to_vec().into(),
+            log: settings.origin(),
+        }],
+        directories: vec![DirectoryEntry { name: settings.domain.clone(), address: settings.directory_address() }],
+        tlog_policy: log_policy(settings, signers)?.to_string(),
+        operator_witnesses: vec![settings.witness()],
+    })
+}
+
+/// The clock must not lie before the authority's beginning: everything signed now would be invalid.
+///
+/// # Errors
+/// It does.
+pub fn check_clock(began: UnixTime, now: UnixTime) -> Result<(), StartError> {
+    if now.as_secs() + LAG_SECONDS >= began.as_secs() {
+        return Ok(());
+    }
+    Err(StartError::Clock { made: words(began), now: words(now) })
+}
+
+/// A time as people write it, in UTC.
+fn words(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use std::time::Duration;
+
+    #[test]
+    fn a_policy_is_made_once_and_one_of_other_keys_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| {
+            let folder = Folder::open(&place.path().join(name)).unwrap();
+            ca::init(&folder.join("keys"), "localhost", UnixTime::now()).unwrap();
+            folder
+        });
+        let settings = Settings::first(&Options::default(), 2026).unwrap();
+        let policy = |folder: &Folder| {
+            let authority = AuthorityKeys::open(&folder.join("keys")).unwrap();
+            open(folder, &settings, &authority, &Signers::open(folder, &settings).unwrap())
+        };
+        let made = policy(&one).unwrap();
+        assert_eq!(policy(&one).unwrap().fingerprint(), made.fingerprint());
+        assert_eq!(TrustPolicy::parse(&one.read(FILE).unwrap().unwrap()).unwrap(), made);
+        other.write(FILE, &made.canonical()).unwrap();
+        assert!(policy(&other).unwrap_err().to_string().contains("names the keys in this folder"));
+    }
+
+    #[test]
+    fn a_clock_before_the_beginning_is_refused_with_both_times() {
+        let began = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let lag = |seconds: u64| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000 - seconds));
+        assert!(check_clock(began, lag(30)).is_ok());
+        let refused = check_clock(began, lag(3600)).unwrap_err().to_string();
+        assert!(refused.contains("2027-01-15T08:00:00Z") && refused.contains("2027-01-15T07:00:00Z"), "{refused}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be given to `homeserver up`. Whatever is given is remembered in the folder (see [`crate::settings`]).
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// The options of `homeserver up`. An option that is absent keeps its remembered value, or at the first start takes
+/// its default.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// Where everything lives: keys, database, log, mails. Made at the first start
+    #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+    pub folder: PathBuf,
+
+    /// The name under which people reach this server [default: localhost]
+    #[arg(long, value_name = "NAME")]
+    pub domain: Option<String>,
+
+    /// The address to listen on; 0.0.0.0 for all of them [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub listen: Option<IpAddr>,
+
+    /// The TCP port for enrolment, log and policy; 0 takes a free one and keeps it [default: 8443]
+    #[arg(long, value_name = "PORT")]
+    pub https_port: Option<u16>,
+
+    /// The UDP port of the directory; 0 takes a free one and keeps it [default: 8444]
+    #[arg(long, value_name = "PORT")]
+    pub directory_port: Option<u16>,
+
+    /// The mail server that sends the codes, as smtps://USER:PASSWORD@HOST, smtp://HOST?tls=required or
+    /// smtp://HOST?tls=none; "outbox" lets mails land in the folder instead [default: outbox]
+    #[arg(long, value_name = "URL", env = "INPERSON_SMTP", hide_env_values = true)]
+    pub smtp: Option<Smtp>,
+
+    /// The sender of the mails [default: in-person@DOMAIN]
+    #[arg(long, value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+
+    /// A mail domain whose people may enrol, repeatable; "*" permits all. Part of the trust policy: fixed at the first
+    /// start [default: *]
+    #[arg(long = "permit-domain", value_name = "DOMAIN")]
+    pub permit_domains: Vec<String>,
+}
+
+/// Where mails go. The URL may hold a password, so this type shows none of it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Smtp {
+    /// Into a Maildir in the folder.
+    Outbox,
+    /// To the mail server with this URL.
+    Url(String),
+}
+
+impl std::str::FromStr for Smtp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "outbox" => Ok(Self::Outbox),
+            url if url.starts_with("smtp://") || url.starts_with("smtps://") => Ok(Self::Url(url.to_owned())),
+            // The text is not repeated: it may be a URL with a password and a slip of the pen.
+            _ => Err("expected smtp://…, smtps://… or outbox, found something else".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Outbox => "Outbox",
+            Self::Url(_) => "Url(…)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let smtp: Smtp = "smtps://ca:s3cret@mail.example.org".parse().unwrap();
+        assert!(!format!("{smtp:?}").contains("s3cret"));
+        assert!(!"smtq://ca:s3cret@mail.example.org".parse::<Smtp>().unwrap_err().contains("s3cret"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The two ports: TCP for HTTPS, UDP for the directory. Bound before anything is made, because their numbers are part
+//! of the server's name.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use crate::error::StartError;
+use crate::settings::Settings;
+
+/// Both ports, bound.
+#[derive(Debug)]
+pub struct Ports {
+    /// HTTPS.
+    pub https: TcpListener,
+    /// Where the directory will listen. Only reserved: the directory binds its own socket.
+    pub directory: SocketAddr,
+}
+
+/// Binds the ports that `settings` name; writes free ones into it where it says 0.
+///
+/// # Errors
+/// A port is taken, or the address is not this machine's.
+pub fn bind(settings: &mut Settings) -> Result<Ports, StartError> {
+    let https_address = SocketAddr::new(settings.listen, settings.https_port);
+    let https = TcpListener::bind(https_address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|source| port("TCP", "--https-port", https_address, source))?;
+    let directory_address = SocketAddr::new(settings.listen, settings.directory_port);
+    let directory =
+        free_udp(directory_address).map_err(|source| port("UDP", "--directory-port", directory_address, source))?;
+    let bound = https.local_addr().map_err(|source| port("TCP", "--https-port", https_address, source))?;
+    settings.https_port = bound.port();
+    settings.directory_port = directory.port();
+    Ok(Ports { https, directory })
+}
+
+/// Finds out that the address can be bound, and which port it gets.
+fn free_udp(address: SocketAddr) -> io::Result<SocketAddr> {
+    UdpSocket::bind(address)?.local_addr()
+}
+
+fn port(protocol: &'static str, option: &'static str, address: SocketAddr, source: io::Error) -> StartError {
+    StartError::Port { protocol, address, option, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+
+    #[test]
+    fn free_ports_are_written_down_and_taken_ones_are_named_with_their_option() {
+        let options = Options { https_port: Some(0), directory_port: Some(0), ..Options::default() };
+        let mut settings = Settings::first(&options, 2026).unwrap();
+        let ports = bind(&mut settings).unwrap();
+        assert_eq!(settings.https_port, ports.https.local_addr().unwrap().port());
+        assert_ne!(settings.directory_port, 0);
+
+        let refused = bind(&mut settings.clone()).unwrap_err();
+        assert!(refused.to_string().contains(&settings.https_port.to_string()), "{refused}");
+        assert!(refused.remedy().contains("--https-port"));
+
+        drop(ports);
+        let _udp = UdpSocket::bind((settings.listen, settings.directory_port)).unwrap();
+        let refused = bind(&mut settings.clone()).unwrap_err();
+        assert!(refused.to_string().contains(&settings.directory_port.to_string()), "{refused}");
+        assert!(refused.remedy().contains("--directory-port"));
+    }
+}

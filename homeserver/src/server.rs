@@ -1,0 +1,301 @@
+//! All parts together: opened in the order in which they need each other, stopped in the opposite one.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::config::{CaConfig, Mailer};
+use ca::https::TlsListener;
+use ca::{AuthorityKeys, Ca};
+use directory::{Directory, DirectoryConfig};
+use identity::UnixTime;
+use identity::trust::{Trust, TrustPolicy};
+use serde::Serialize;
+use tlog_proof::{LogPolicy, ObjectKind};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use transparency_log::storage::FolderStorage;
+use transparency_log::{LogConfig, Sequencer, Witness};
+
+use crate::error::StartError;
+use crate::folder::Folder;
+use crate::genesis::{self, Signers};
+use crate::options::Options;
+use crate::pages;
+use crate::ports::{self, Ports};
+use crate::settings::{self, Settings};
+
+/// What lies where in the folder.
+const KEYS: &str = "keys";
+const LOG: &str = "log";
+const WITNESS: &str = "witness";
+const OUTBOX: &str = "outbox";
+/// Says which policy stands in the log, so that no later start logs it again.
+const PUBLISHED: &str = "log-holds-policy";
+
+/// How long entries are gathered before the log signs its next checkpoint.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the directory looks for a new revocation list.
+const REVOCATIONS: Duration = Duration::from_secs(1);
+
+/// How long connections may take to end when the server stops.
+const STOP: Duration = Duration::from_secs(7);
+
+/// Where everything is: what people and programs are told when the server answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
+    /// SHA-256 of the genesis trust policy, hexadecimal.
+    pub fingerprint: String,
+    /// Where the policy is served.
+    pub policy: String,
+    /// The ACME directory (RFC 8555 section 7.1.1).
+    pub acme: String,
+    /// The log's address; checkpoint and tiles lie below it (C2SP tlog-tiles).
+    pub log: String,
+    /// Host and UDP port of the directory.
+    pub directory: String,
+    /// The Maildir where mails land; none if a mail server is configured.
+    pub outbox: Option<PathBuf>,
+}
+
+/// For people: addresses, the fingerprint, where mails land, what to type next.
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "This home server is ready.")?;
+        writeln!(f, "  policy       {}", self.policy)?;
+        writeln!(f, "  fingerprint  {}", self.fingerprint)?;
+        writeln!(f, "  enrolment    {} (ACME)", self.acme)?;
+        writeln!(f, "  log          {}", self.log)?;
+        writeln!(f, "  directory    {} (UDP)", self.directory)?;
+        match &self.outbox {
+            Some(outbox) => writeln!(f, "  mails        land in {}", outbox.join("new").display())?,
+            None => writeln!(f, "  mails        go out through the configured mail server")?,
+        }
+        writeln!(f, "Next, on each person's device:")?;
+        writeln!(f, "  certtool trust add {} --fingerprint {}", self.policy, self.fingerprint)?;
+        writeln!(f, "  certtool enroll you@example.org")
+    }
+}
+
+/// A running home server.
+pub struct Homeserver {
+    ready: Ready,
+    stop: CancellationToken,
+    /// The listeners; one that ends before `stop` has failed.
+    tasks: JoinSet<&'static str>,
+    ca: Arc<Ca>,
+    log: Sequencer,
+    /// Let go of last: nobody else may touch the folder before everything has ended.
+    _folder: Folder,
+}
+
+/// The parts that serve, before they do.
+struct Parts {
+    settings: Settings,
+    policy: TrustPolicy,
+    authority: AuthorityKeys,
+    log: Sequencer,
+    log_policy: LogPolicy,
+}
+
+impl Homeserver {
+    /// Opens the folder, makes what is missing in it, and starts everything. When this returns, every port answers.
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing keeps running, and nothing that was there before is lost.
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        let folder = Folder::open(&options.folder)?;
+        let now = UnixTime::now();
+        let (settings, ports) = settle(&folder, options, now)?;
+        let authority = open_authority(&folder, &settings, now)?;
+        let signers = Signers::open(&folder, &settings)?;
+        let policy = genesis::open(&folder, &settings, &authority, &signers)?;
+        let log_policy = genesis::log_policy(&settings, &signers)?;
+        let log = open_log(&folder, &settings, signers, &log_policy).await?;
+        let parts = Parts { settings, policy, authority, log, log_policy };
+        parts.serve(folder, ports).await
+    }
+
+    /// What to tell people and programs.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Waits until a part ends by itself, which none should: then says which.
+    pub async fn failed(&mut self) -> StartError {
+        let part = match self.tasks.join_next().await {
+            Some(Ok(part)) => part,
+            _ => "server",
+        };
+        StartError::Part { part, reason: "expected it to run until it is told to stop, but it ended".into() }
+    }
+
+    /// Ends everything in order: no new connections, then the log, then the folder's lock.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        let all_ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP, all_ended).await.is_err() {
+            tracing::warn!("some connections did not end in time and were cut");
+        }
+        // Whoever still held it has ended with its connection.
+        if let Some(ca) = Arc::into_inner(self.ca)
+            && tokio::time::timeout(STOP, ca.stop()).await.is_err()
+        {
+            tracing::warn!("some orders did not end in time; they are resumed at the next start");
+        }
+        self.log.stop().await;
+    }
+}
+
+impl Parts {
+    /// Opens what people talk to, and serves it.
+    async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
+        let Self { settings, policy, authority, log, log_policy } = self;
+        let trust = Trust::new(vec![policy.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
+        let trust = Arc::new(trust);
+        let config = ca_config(&folder, &settings, log_policy);
+        let opening = Ca::open(config, authority, Arc::new(log.clone()), ca::system_clock());
+        let (ca, published) = tokio::join!(opening, publish(&folder, &log, &policy));
+        let ca = Arc::new(ca.map_err(|error| StartError::part("authority", &error))?);
+        published?;
+        let resolver =
+            ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
+
+        let directory = DirectoryConfig::new(ports.directory, Arc::clone(&resolver), Arc::clone(&trust));
+        let directory = Directory::bind(directory).map_err(|error| StartError::part("directory", &error))?;
+        let tls = ca::https::server_config(resolver).map_err(|error| StartError::part("HTTPS port", &error))?;
+        let listener = TcpListener::from_std(ports.https).and_then(|tcp| TlsListener::new(tcp, Arc::new(tls)));
+        let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
+
+        let ready = Ready::new(&folder, &settings, &policy);
+        let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
+        let router = pages::router(policy.canonical(), &ready)
+            .nest("/acme", ca.router())
+            .nest("/log", transparency_log::server::router(tiles));
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
+        tasks.spawn(named("revocation lists", hand_over_revocations(Arc::clone(&ca), trust, stop.clone())));
+        let told = stop.clone();
+        tasks.spawn(named("directory", async move { directory.serve(told).await }));
+        Ok(Homeserver { ready, stop, tasks, ca, log, _folder: folder })
+    }
+}
+
+/// Runs `part`, and says which it was when it has ended.
+async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
+    part.await;
+    name
+}
+
+impl Ready {
+    fn new(folder: &Folder, settings: &Settings, policy: &TrustPolicy) -> Self {
+        let base = settings.base_url();
+        Self {
+            ready: true,
+            fingerprint: policy.fingerprint().to_string(),
+            policy: format!("{base}/policy"),
+            acme: format!("{base}/acme/directory"),
+            log: format!("{base}/log"),
+            directory: settings.directory_address(),
+            outbox: settings.smtp.is_none().then(|| folder.join(OUTBOX)),
+        }
+    }
+}
+
+/// The settings for this start, on ports that are bound, written down.
+fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings, Ports), StartError> {
+    let remembered = folder.read(settings::FILE)?;
+    let mut settings = match &remembered {
+        Some(bytes) => Settings::parse(bytes)
+            .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
+            .with(options)?,
+        None => Settings::first(options, year(now))?,
+    };
+    let ports = ports::bind(&mut settings)?;
+    let text = settings.to_toml();
+    if remembered.as_deref() != Some(text.as_bytes()) {
+        folder.write(settings::FILE, text.as_bytes())?;
+    }
+    Ok((settings, ports))
+}
+
+/// The authority's keys, made at the first start; and a clock that can have seen them made.
+fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<AuthorityKeys, StartError> {
+    let keys = folder.join(KEYS);
+    if !AuthorityKeys::exist(&keys) {
+        ca::init(&keys, &settings.domain, now).map_err(|error| StartError::part("authority", &error))?;
+    }
+    let authority = AuthorityKeys::open(&keys).map_err(|error| match &error {
+        ca::KeysError::Io { path, .. } | ca::KeysError::Content { path, .. } => {
+            StartError::Damaged { what: path.display().to_string(), reason: error.to_string() }
+        }
+    })?;
+    genesis::check_clock(authority.began(), now)?;
+    Ok(authority)
+}
+
+async fn open_log(
+    folder: &Folder,
+    settings: &Settings,
+    signers: Signers,
+    policy: &LogPolicy,
+) -> Result<Sequencer, StartError> {
+    let Signers { log, witness } = signers;
+    let witness = Witness::open(&folder.join(WITNESS), witness, vec![log.vkey()], transparency_log::system_clock())
+        .map_err(|error| StartError::part("witness", &error))?;
+    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval: BATCH_INTERVAL };
+    Sequencer::open(config, log, vec![Arc::new(witness)], policy.clone())
+        .await
+        .map_err(|error| StartError::part("log", &error))
+}
+
+/// Puts the trust policy into the log, once.
+async fn publish(folder: &Folder, log: &Sequencer, policy: &TrustPolicy) -> Result<(), StartError> {
+    let fingerprint = policy.fingerprint().to_string();
+    if folder.read(PUBLISHED)?.is_some_and(|bytes| bytes == fingerprint.as_bytes()) {
+        return Ok(());
+    }
+    let logged = log.put_object(ObjectKind::TrustPolicy, policy.canonical()).await;
+    logged.map_err(|error| StartError::part("log", &error))?;
+    folder.write(PUBLISHED, fingerprint.as_bytes())
+}
+
+/// Tells the directory of every new revocation list: whoever was revoked is cut off.
+async fn hand_over_revocations(ca: Arc<Ca>, trust: Arc<Trust>, stop: CancellationToken) {
+    let mut known = Vec::new();
+    loop {
+        let newest = ca.people_crl_der();
+        if newest != known {
+            match trust.install_crl(&newest, UnixTime::now()) {
+                Ok(_) => known = newest,
+                Err(error) => tracing::warn!(%error, "the directory cannot use the newest revocation list"),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(REVOCATIONS) => {}
+        }
+    }
+}
+
+fn ca_config(folder: &Folder, settings: &Settings, log_policy: LogPolicy) -> CaConfig {
+    let base_url = format!("{}/acme", settings.base_url());
+    let mut config = CaConfig::new(folder.path().to_path_buf(), base_url, settings.origin(), log_policy);
+    config.permitted_domains.clone_from(&settings.permit_domains);
+    config.mail_from.clone_from(&settings.mail_from);
+    config.mail = settings.smtp.clone().map_or_else(|| Mailer::Outbox(folder.join(OUTBOX)), Mailer::Smtp);
+    config
+}
+
+fn year(now: UnixTime) -> i16 {
+    let time = i64::try_from(now.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).year()
+}

@@ -1,0 +1,245 @@
+//! What `homeserver.toml` remembers: the options of the first start, as decided then.
+//!
+//! Some of them are part of the server's name or of the trust policy that people have pinned; those cannot change any
+//! more. The rest is remembered anew whenever it is given.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StartError;
+use crate::options::{Options, Smtp};
+
+/// The name of the file in the folder.
+pub const FILE: &str = "homeserver.toml";
+
+/// The largest settings file that is read (bytes).
+const MAX_BYTES: usize = 64 * 1024;
+
+const HEAD: &str = "\
+# Settings of this home server, written at its first start. Options given to `homeserver up` later are remembered here.
+# domain, ports, permit_domains and log_year are part of the trust policy that people have pinned: they stay.
+";
+
+/// The settings of one home server. Unknown keys are refused: a slip of the pen must not pass silently.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The name under which people reach it.
+    pub domain: String,
+    /// The address it listens on.
+    pub listen: IpAddr,
+    /// Its TCP port.
+    pub https_port: u16,
+    /// Its UDP port.
+    pub directory_port: u16,
+    /// The sender of its mails.
+    pub mail_from: String,
+    /// Mail domains whose people may enrol; `*` permits all.
+    pub permit_domains: Vec<String>,
+    /// The year in which its log began; part of the log's origin.
+    pub log_year: i16,
+    /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp: Option<String>,
+}
+
+impl Settings {
+    /// The settings of a first start. Ports may still be 0: [`crate::ports`] finds free ones.
+    pub fn first(options: &Options, year: i16) -> Result<Self, StartError> {
+        let domain = options.domain.clone().unwrap_or_else(|| "localhost".to_owned());
+        check_name(&domain)?;
+        let mut settings = Self {
+            mail_from: format!("in-person@{domain}"),
+            domain,
+            listen: IpAddr::from([127, 0, 0, 1]),
+            https_port: options.https_port.unwrap_or(8443),
+            directory_port: options.directory_port.unwrap_or(8444),
+            permit_domains: vec!["*".to_owned()],
+            log_year: year,
+            smtp: None,
+        };
+        if !options.permit_domains.is_empty() {
+            settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        }
+        settings.take(options);
+        Ok(settings)
+    }
+
+    /// Remembered settings with newly given options.
+    ///
+    /// # Errors
+    /// An option contradicts what is part of the pinned trust policy.
+    pub fn with(mut self, options: &Options) -> Result<Self, StartError> {
+        fixed("--domain", &self.domain, options.domain.as_ref())?;
+        fixed("--https-port", &self.https_port, options.https_port.as_ref().filter(|&&port| port != 0))?;
+        fixed("--directory-port", &self.directory_port, options.directory_port.as_ref().filter(|&&port| port != 0))?;
+        let permitted = options.permit_domains.join(", ");
+        fixed("--permit-domain", &self.permit_domains.join(", "), Some(&permitted).filter(|text| !text.is_empty()))?;
+        self.take(options);
+        Ok(self)
+    }
+
+    /// What may change at any start.
+    fn take(&mut self, options: &Options) {
+        if let Some(listen) = options.listen {
+            self.listen = listen;
+        }
+        if let Some(from) = &options.mail_from {
+            self.mail_from.clone_from(from);
+        }
+        match &options.smtp {
+            Some(Smtp::Url(url)) => self.smtp = Some(url.clone()),
+            Some(Smtp::Outbox) => self.smtp = None,
+            None => {}
+        }
+    }
+
+    /// Reads what [`Settings::to_toml`] wrote.
+    ///
+    /// # Errors
+    /// It is no TOML, a key is missing, unknown or of the wrong kind; the message names line and key.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_BYTES {
+            return Err(format!("expected at most {MAX_BYTES} bytes, found {}", bytes.len()));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| format!("expected UTF-8 text: {error}"))?;
+        // Only message and place: the quoted line that the error's Display carries may hold the mail password.
+        let settings: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            format!("line {line}: {}", error.message())
+        })?;
+        check_name(&settings.domain).map_err(|error| error.to_string())?;
+        Ok(settings)
+    }
+
+    /// The text of `homeserver.toml`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let body = toml::to_string(self).expect("strings, numbers and lists of strings can be written as TOML");
+        format!("{HEAD}{body}")
+    }
+
+    /// The log's origin line.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}:{}/log/{}", self.domain, self.https_port, self.log_year)
+    }
+
+    /// The name of the witness in this process.
+    #[must_use]
+    pub fn witness(&self) -> String {
+        format!("{}/witness", self.domain)
+    }
+
+    /// The address below which everything HTTPS is found, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("https://{}:{}", self.domain, self.https_port)
+    }
+
+    /// Host and port of the directory. `localhost` may resolve to an address that nobody listens on (`::1`), so a
+    /// server for this machine alone names the address itself.
+    #[must_use]
+    pub fn directory_address(&self) -> String {
+        if self.domain == "localhost" && self.listen.is_loopback() {
+            return std::net::SocketAddr::new(self.listen, self.directory_port).to_string();
+        }
+        format!("{}:{}", self.domain, self.directory_port)
+    }
+}
+
+/// Without the mail server's URL.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("domain", &self.domain)
+            .field("https_port", &self.https_port)
+            .finish_non_exhaustive()
+    }
+}
+
+fn fixed<T: PartialEq + std::fmt::Display>(
+    option: &'static str,
+    kept: &T,
+    given: Option<&T>,
+) -> Result<(), StartError> {
+    match given {
+        Some(given) if given != kept => {
+            Err(StartError::Fixed { option, kept: kept.to_string(), given: given.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A DNS name in lower-case letters, digits, hyphens and dots (RFC 1123 section 2.1): what a certificate can carry.
+fn check_name(name: &str) -> Result<(), StartError> {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    if name.len() <= 253 && !numeric && name.split('.').all(label) {
+        return Ok(());
+    }
+    Err(StartError::Domain { found: name.chars().take(80).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options { https_port: Some(9443), ..Options::default() }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let settings = Settings::first(&options(), 2026).unwrap();
+        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()));
+        assert_eq!(settings.origin(), "localhost:9443/log/2026");
+        assert_eq!(settings.directory_address(), "127.0.0.1:8444");
+    }
+
+    #[test]
+    fn the_sample_is_understood() {
+        let settings = Settings::parse(include_bytes!("../homeserver.sample.toml")).unwrap();
+        assert_eq!(settings.base_url(), "https://chat.example.org:8443");
+        assert_eq!(settings.directory_address(), "chat.example.org:8444");
+    }
+
+    #[test]
+    fn unknown_missing_and_misspelt_keys_are_refused_by_line_without_quoting_it() {
+        let text = Settings::first(&options(), 2026).unwrap().to_toml();
+        let unknown = Settings::parse(format!("{text}smpt = \"smtp://u:s3cret@h\"\n").as_bytes()).unwrap_err();
+        assert!(unknown.contains("unknown field `smpt`") && unknown.starts_with("line 1"), "{unknown}");
+        assert!(!unknown.contains("s3cret"));
+        assert!(Settings::parse(b"domain = \"localhost\"\n").unwrap_err().contains("missing field"));
+        assert!(Settings::parse(&[0xff; 9]).unwrap_err().contains("UTF-8"));
+        assert!(Settings::parse(&vec![b'#'; MAX_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn what_people_have_pinned_stays_and_the_rest_may_change() {
+        let settings = Settings::first(&options(), 2026).unwrap();
+        let other = Options { domain: Some("elsewhere.example".into()), ..Options::default() };
+        assert!(settings.clone().with(&other).unwrap_err().to_string().contains("--domain"));
+        let zero = Options { https_port: Some(0), smtp: Some(Smtp::Url("smtp://h".into())), ..Options::default() };
+        let changed = settings.clone().with(&zero).unwrap();
+        assert_eq!((changed.https_port, changed.smtp.as_deref()), (9443, Some("smtp://h")));
+        let back = changed.with(&Options { smtp: Some(Smtp::Outbox), ..Options::default() }).unwrap();
+        assert_eq!(back, settings);
+    }
+
+    #[test]
+    fn a_domain_is_a_name_not_an_address() {
+        for bad in ["", "Example.org", "a..b", "-a.org", "127.0.0.1", "a b", "exa_mple.org"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+        for good in ["localhost", "chat.example.org", "xn--bcher-kva.example"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+    }
+}
