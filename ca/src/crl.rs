@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use der::{Decode as _, Encode as _};
+use der::Decode as _;
 use identity::UnixTime;
 use identity::plan::{CrlPlan, PlanError, RevocationReason, RevokedEntry, assemble_crl, crl};
 use thiserror::Error;
@@ -19,7 +19,7 @@ use x509_cert::ext::pkix::CrlNumber;
 use crate::issuance::{SignerError, SigningInput};
 use crate::issue::Issuer;
 use crate::store::{Authority, CertificateRecord, Select, StoreError};
-use crate::{files, random};
+use crate::files;
 
 /// A list is renewed when it is so old.
 const FRESH: Duration = Duration::from_secs(3600);

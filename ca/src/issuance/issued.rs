@@ -59,6 +59,8 @@ fn verify(certificate: &Certificate, issuer: &Certificate, algorithm: SignatureA
     let how = match algorithm {
         SignatureAlgorithm::EcdsaP256Sha256 => &ECDSA_P256_SHA256_ASN1,
         SignatureAlgorithm::EcdsaP384Sha384 => &ECDSA_P384_SHA384_ASN1,
+        // An algorithm that cannot be checked is not used.
+        _ => return Err(SignError::Signature),
     };
     UnparsedPublicKey::new(how, key).verify(certificate.tbs_der(), certificate.signature()).map_err(|_| SignError::Signature)
 }
