@@ -145,8 +145,9 @@ impl fmt::Display for BundlePath {
 
 /// Index in groups of three digits, all but the last led by `x`, and the width of a partial tile.
 fn write_place(f: &mut fmt::Formatter<'_>, index: u64, width: u16) -> fmt::Result {
+    // Seven groups hold every u64; 1000^6 is the highest power that fits.
     let mut groups = 1;
-    while index.checked_div(1000u64.pow(groups)).is_some_and(|rest| rest > 0) && groups < 7 {
+    while groups < 7 && index / 1000u64.pow(groups) > 0 {
         groups += 1;
     }
     for group in (1..groups).rev() {

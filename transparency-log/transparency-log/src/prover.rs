@@ -52,7 +52,7 @@ impl Prover {
         }
         let bytes = match self.storage.get(&path.to_string())? {
             Some(bytes) => bytes,
-            None => self.from_full(path)?,
+            None => self.beginning_of_full(path)?,
         };
         let hashes = decode_tile(&bytes, path.width).map_err(|error| invalid(format!("{path}: {error}")))?;
         let tile = Arc::new(TilePyramid::new(hashes));
@@ -60,7 +60,7 @@ impl Prover {
         Ok(tile)
     }
 
-    fn from_full(&self, path: TilePath) -> io::Result<Vec<u8>> {
+    fn beginning_of_full(&self, path: TilePath) -> io::Result<Vec<u8>> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{path} is missing"));
         let mut bytes = self.storage.get(&path.full().to_string())?.ok_or_else(missing)?;
         bytes.truncate(usize::from(path.width) * 32);
