@@ -1,9 +1,17 @@
 //! The handle of a running engine.
 
+use std::net::SocketAddr;
+
 use tokio::sync::mpsc;
 
 use crate::api::{Command, Event};
 use crate::config::EngineConfig;
+use crate::driver::Driver;
+
+/// Commands that may wait for the engine.
+const COMMANDS: usize = 256;
+/// Events that may wait for the client.
+const EVENTS: usize = 1024;
 
 /// Why an engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -12,29 +20,47 @@ pub enum StartError {
     #[error("cannot open the UDP socket {address}: {source}")]
     Socket {
         /// What was asked for.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The device's own certificate and key cannot be used.
+    /// The device's own certificate or key cannot be used.
     #[error("this device's certificate cannot be used: {0}")]
     Certificate(String),
 }
 
-/// A running engine; dropping the last handle ends it like [`Command::Quit`].
-#[derive(Clone)]
+/// A running engine; when the last handle is dropped, it ends like on [`Command::Quit`].
+#[derive(Clone, Debug)]
 pub struct Engine {
     commands: mpsc::Sender<Command>,
+    address: SocketAddr,
 }
 
 impl Engine {
-    /// Starts an engine on the current tokio runtime and returns its handle and its events. Being online follows as an event.
-    pub fn start(_config: EngineConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
-        todo!()
+    /// Starts an engine on the current tokio runtime and returns its handle and its events. It goes online by itself, and says so with an event. After [`Command::Quit`] the events end.
+    ///
+    /// # Errors
+    /// [`StartError`], if the socket cannot be opened or the device's own certificate is not one that others would accept.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(config: EngineConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+        let (commands, commanded) = mpsc::channel(COMMANDS);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let bind = config.bind;
+        let driver = Driver::start(config, commanded, events)?;
+        let address = driver.local_addr().map_err(|source| StartError::Socket { address: bind, source })?;
+        tokio::spawn(driver.run());
+        Ok((Self { commands, address }, receiver))
     }
 
     /// Hands over a command; its results come as events. Returns false when the engine has ended.
     pub async fn send(&self, command: Command) -> bool {
         self.commands.send(command).await.is_ok()
+    }
+
+    /// The UDP address the engine is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
     }
 }

@@ -8,6 +8,7 @@
 pub mod api;
 mod config;
 pub mod core;
+mod driver;
 mod engine;
 pub mod room;
 pub mod session;

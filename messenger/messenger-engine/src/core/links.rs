@@ -189,6 +189,13 @@ impl Core {
         }
     }
 
+    /// What came on a connection is not the protocol.
+    pub fn misbehaved(&mut self, session: SessionId, reason: &str, now: Now) {
+        if self.links.contains_key(&session) {
+            self.close_link(session, Close::PROTOCOL, reason, now);
+        }
+    }
+
     /// Closes a link from this side.
     pub(super) fn close_link(&mut self, session: SessionId, code: Close, reason: &str, now: Now) {
         self.actions.push_back(Action::Close { session, code });

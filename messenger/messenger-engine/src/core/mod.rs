@@ -74,6 +74,7 @@ pub struct Core {
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, gathering::Attempt>,
     used_ids: texts::Ids,
+    told_offline: Option<String>,
     actions: VecDeque<Action>,
 }
 
@@ -98,6 +99,7 @@ impl Core {
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: texts::Ids::default(),
+            told_offline: None,
             actions: VecDeque::from([announce, Action::GoOnline]),
         }
     }
@@ -142,6 +144,7 @@ impl Core {
             return;
         }
         self.presence = Presence::Here;
+        self.told_offline = None;
         self.emit(Event::Online {
             identifier: self.me.person.identifier.clone(),
             directory: self.me.directory.clone(),
@@ -150,16 +153,19 @@ impl Core {
 
     /// The directory is lost; the driver tries again by itself. Sessions with peers live on.
     pub fn directory_down(&mut self, reason: &str, now: Now) {
-        if self.presence != Presence::Here {
-            if self.presence == Presence::Away {
-                self.emit(Event::Offline { reason: reason.to_owned() });
-            }
+        if self.presence == Presence::Resting {
             return;
         }
-        self.presence = Presence::Away;
-        self.forget_presence();
-        self.fail_all_calls("the connection to the directory was lost", now);
-        self.emit(Event::Offline { reason: reason.to_owned() });
+        if self.presence == Presence::Here {
+            self.presence = Presence::Away;
+            self.forget_presence();
+            self.fail_all_calls("the connection to the directory was lost", now);
+        }
+        // Every failed attempt to come back reports here; the same reason is told once.
+        if self.told_offline.as_deref() != Some(reason) {
+            self.told_offline = Some(reason.to_owned());
+            self.emit(Event::Offline { reason: reason.to_owned() });
+        }
     }
 
     /// The directory said something.

@@ -1,0 +1,210 @@
+//! The link to the directory: connected while wanted, tried again with growing, jittered pauses when lost.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
+use identity::Identifier;
+use quinn::Endpoint;
+use tokio::sync::{mpsc, watch};
+
+use super::Happening;
+use crate::config::DirectoryAddress;
+use crate::core::Ask;
+
+/// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long an attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The task that owns the connection to the directory.
+pub(super) struct Link {
+    endpoint: Endpoint,
+    config: quinn::ClientConfig,
+    directory: DirectoryAddress,
+    outbox: mpsc::Sender<Happening>,
+    contacts: Vec<Identifier>,
+}
+
+/// A connection that stands.
+struct Standing {
+    client: DirectoryClient,
+    events: mpsc::Receiver<DirectoryEvent>,
+    candidates: Vec<SocketAddr>,
+}
+
+impl Link {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        config: quinn::ClientConfig,
+        directory: DirectoryAddress,
+        outbox: mpsc::Sender<Happening>,
+    ) -> Self {
+        Self { endpoint, config, directory, outbox, contacts: Vec::new() }
+    }
+
+    /// Runs until the engine is gone.
+    pub(super) async fn run(mut self, mut wanted: watch::Receiver<bool>, mut asks: mpsc::UnboundedReceiver<Ask>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            while !*wanted.borrow_and_update() {
+                tokio::select! {
+                    changed = wanted.changed() => if changed.is_err() { return },
+                    ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return },
+                }
+            }
+            self.take_waiting(&mut asks).await;
+            let reason = match tokio::time::timeout(ATTEMPT, self.connect()).await {
+                Ok(Ok(standing)) => {
+                    pause = FIRST_PAUSE;
+                    if self.outbox.send(Happening::DirectoryUp).await.is_err() {
+                        return;
+                    }
+                    match self.serve(standing, &mut wanted, &mut asks).await {
+                        Some(reason) => reason,
+                        None if *wanted.borrow() => return,
+                        None => continue,
+                    }
+                }
+                Ok(Err(reason)) => reason,
+                Err(_) => format!("the directory {} did not answer within {} s", self.directory.address, ATTEMPT.as_secs()),
+            };
+            if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
+                return;
+            }
+            if !self.rest(jittered(pause), &mut wanted, &mut asks).await {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn connect(&self) -> Result<Standing, String> {
+        let DirectoryAddress { name, address } = &self.directory;
+        let resolved = tokio::net::lookup_host(address).await;
+        let addresses: Vec<SocketAddr> = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?.collect();
+        let usable = |found: &&SocketAddr| self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6() || found.is_ipv4());
+        let found = *addresses.iter().find(usable).ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
+        let connect = DirectoryClient::connect(&self.endpoint, found, name, self.config.clone());
+        let (client, events) = connect.await.map_err(|error| error.to_string())?;
+        let announcement = Announcement::available(self.contacts.clone());
+        let announced = client.announce(announcement).await.map_err(|error| error.to_string())?;
+        client.watch(self.contacts.clone()).await.map_err(|error| error.to_string())?;
+        Ok(Standing { client, events, candidates: self.candidates(found, announced.observed) })
+    }
+
+    /// Where this device can be reached: its own address toward the directory, and the one the directory sees.
+    fn candidates(&self, directory: SocketAddr, observed: SocketAddr) -> Vec<SocketAddr> {
+        let own = self.endpoint.local_addr().ok().and_then(|bound| {
+            let ip = if bound.ip().is_unspecified() { ip_toward(directory)? } else { bound.ip() };
+            Some(SocketAddr::new(ip, bound.port()))
+        });
+        let mut candidates: Vec<SocketAddr> = own.into_iter().collect();
+        if !candidates.contains(&observed) {
+            candidates.push(observed);
+        }
+        candidates
+    }
+
+    /// Serves until the connection is lost (with the reason), not wanted any more, or the engine is gone (`None`).
+    async fn serve(
+        &mut self,
+        mut standing: Standing,
+        wanted: &mut watch::Receiver<bool>,
+        asks: &mut mpsc::UnboundedReceiver<Ask>,
+    ) -> Option<String> {
+        loop {
+            tokio::select! {
+                event = standing.events.recv() => match event {
+                    Some(DirectoryEvent::Closed { reason }) => return Some(reason.to_string()),
+                    Some(event) => self.outbox.send(Happening::Directory(event)).await.ok()?,
+                    None => return Some("the connection to the directory was lost".into()),
+                },
+                ask = asks.recv() => self.ask(&standing, ask?),
+                changed = wanted.changed() => if changed.is_err() || !*wanted.borrow() {
+                    standing.client.close();
+                    return None;
+                },
+            }
+        }
+    }
+
+    /// Asks in a task of its own: answers may take their time, events must not wait for them.
+    fn ask(&mut self, standing: &Standing, ask: Ask) {
+        if let Ask::Announce { contacts } = &ask {
+            self.contacts.clone_from(contacts);
+        }
+        let (client, candidates, outbox) = (standing.client.clone(), standing.candidates.clone(), self.outbox.clone());
+        tokio::spawn(async move {
+            let result = match ask {
+                Ask::Announce { contacts } => client.announce(Announcement::available(contacts)).await.map(|_| ()),
+                Ask::Watch { who } => client.watch(vec![who]).await,
+                Ask::Unwatch { who } => client.unwatch(vec![who]).await,
+                Ask::Accept { call } => client.answer(call.0, Answer::Accept { candidates }).await,
+                Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
+                Ask::Cancel { call } => client.cancel(call.0).await,
+                Ask::Invite { call, callee, purpose } => {
+                    let invite = Invite { call_id: call.0, callee, purpose: purpose.into(), candidates };
+                    if let Err(error) = client.invite(invite).await {
+                        let _ = outbox.send(Happening::InviteFailed { call, reason: error.to_string() }).await;
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = result {
+                tracing::debug!(%error, "the directory did not do what it was asked");
+            }
+        });
+    }
+
+    /// What is asked without a connection: contacts are remembered, calls fail, the rest is told anew on connecting.
+    async fn not_now(&mut self, ask: Ask) {
+        match ask {
+            Ask::Announce { contacts } => self.contacts = contacts,
+            Ask::Invite { call, .. } => {
+                let reason = "this device is not connected to its directory".into();
+                let _ = self.outbox.send(Happening::InviteFailed { call, reason }).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn take_waiting(&mut self, asks: &mut mpsc::UnboundedReceiver<Ask>) {
+        while let Ok(ask) = asks.try_recv() {
+            self.not_now(ask).await;
+        }
+    }
+
+    /// Waits between attempts; false when the engine is gone.
+    async fn rest(
+        &mut self,
+        pause: Duration,
+        wanted: &mut watch::Receiver<bool>,
+        asks: &mut mpsc::UnboundedReceiver<Ask>,
+    ) -> bool {
+        let sleep = tokio::time::sleep(pause);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                () = &mut sleep => return true,
+                changed = wanted.changed() => return changed.is_ok(),
+                ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return false },
+            }
+        }
+    }
+}
+
+/// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + rand::random::<f64>())
+}
+
+/// The address this machine uses toward another; nothing is sent.
+fn ip_toward(other: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(other).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

@@ -1,0 +1,239 @@
+//! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core; all others bring it what happened and do what it asks.
+
+mod dial;
+mod directory;
+mod door;
+mod peer;
+mod tls;
+mod verifier;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory_protocol::DirectoryEvent;
+use quinn::{Connection, Endpoint};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::api::{CallId, Command, Event};
+use crate::config::EngineConfig;
+use crate::core::{Action, Ask, Core, Me, SessionId};
+use crate::engine::StartError;
+use crate::room::{DeviceKey, MyLeaf, Person};
+use crate::time::Now;
+use crate::wire::{Close, RoomFrame, TalkFrame};
+
+/// How often the core looks at the clock.
+const TICK: Duration = Duration::from_millis(100);
+/// Events that may wait for a slow client before peers are made to wait too.
+const MAX_PENDING_EVENTS: usize = 4096;
+/// How long the end of the engine may take: last frames, closings.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What tasks report to the core's owner.
+enum Happening {
+    DirectoryUp,
+    DirectoryDown(String),
+    Directory(DirectoryEvent),
+    InviteFailed { call: CallId, reason: String },
+    Connected { connection: Connection, person: Person, dialled: Option<CallId> },
+    DialFailed { call: CallId, reason: String },
+    Talk { session: SessionId, frame: TalkFrame },
+    Rooms { session: SessionId, frame: RoomFrame },
+    Misbehaved { session: SessionId, reason: String },
+    Lost { session: SessionId, reason: String },
+}
+
+/// The owner of the core.
+pub(crate) struct Driver {
+    core: Core,
+    endpoint: Endpoint,
+    dialler: dial::Dialler,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+    pending: VecDeque<Event>,
+    inbox: mpsc::Receiver<Happening>,
+    outbox: mpsc::Sender<Happening>,
+    asks: mpsc::UnboundedSender<Ask>,
+    wanted: watch::Sender<bool>,
+    door: watch::Sender<bool>,
+    peers: HashMap<SessionId, peer::Peer>,
+    next_session: SessionId,
+    ended: bool,
+}
+
+impl Driver {
+    /// Opens the socket and starts the tasks; [`Self::run`] does the rest.
+    pub(crate) fn start(
+        config: EngineConfig,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::Sender<Event>,
+    ) -> Result<Self, StartError> {
+        let verifier = Arc::new(verifier::Verifier::new(config.trust.clone()));
+        let person = own_person(&config, &verifier)?;
+        let tls = tls::Configs::new(&config, &verifier)?;
+        let endpoint = Endpoint::server(tls.server, config.bind)
+            .map_err(|source| StartError::Socket { address: config.bind, source })?;
+
+        let (outbox, inbox) = mpsc::channel(256);
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (wanted, want) = watch::channel(false);
+        let (door, opened) = watch::channel(false);
+        let link = directory::Link::new(endpoint.clone(), tls.directory, config.directory.clone(), outbox.clone());
+        tokio::spawn(link.run(want, asked));
+        tokio::spawn(door::keep(endpoint.clone(), opened, verifier.clone(), outbox.clone()));
+
+        let me = Me {
+            person,
+            leaf: MyLeaf::new(config.chain[0].to_vec(), config.key),
+            directory: config.directory.name,
+            bot: config.bot,
+        };
+        let core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
+        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier, outbox.clone());
+        Ok(Self {
+            core,
+            endpoint,
+            dialler,
+            commands,
+            events,
+            pending: VecDeque::new(),
+            inbox,
+            outbox,
+            asks,
+            wanted,
+            door,
+            peers: HashMap::new(),
+            next_session: 1,
+            ended: false,
+        })
+    }
+
+    /// The address the socket is bound to.
+    pub(crate) fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    /// Runs until the engine is told to end, or its last handle is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut ticker = tokio::time::interval(TICK);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let events = self.events.clone();
+        self.act();
+        while !self.ended {
+            tokio::select! {
+                permit = events.reserve(), if !self.pending.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.pending.pop_front() {
+                        permit.send(event);
+                    },
+                    // Nobody listens any more.
+                    Err(_) => self.core.command(Command::Quit, Now::read()),
+                },
+                command = self.commands.recv() => self.core.command(command.unwrap_or(Command::Quit), Now::read()),
+                Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
+                _ = ticker.tick() => self.core.tick(Now::read()),
+            }
+            self.act();
+        }
+        self.farewell().await;
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        let now = Now::read();
+        let core = &mut self.core;
+        match happening {
+            Happening::DirectoryUp => core.directory_up(),
+            Happening::DirectoryDown(reason) => core.directory_down(&reason, now),
+            Happening::Directory(event) => core.directory_said(event, now),
+            Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
+            Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),
+            Happening::DialFailed { call, reason } => core.dial_failed(call, &reason, now),
+            Happening::Talk { session, frame } => core.talk_frame(session, frame, now),
+            Happening::Rooms { session, frame } => core.room_frame(session, frame, now),
+            Happening::Misbehaved { session, reason } => core.misbehaved(session, &reason, now),
+            Happening::Lost { session, reason } => {
+                core.disconnected(session, &reason, now);
+                self.peers.remove(&session);
+            }
+        }
+    }
+
+    /// Nothing is read from a connection before the core has accepted who is at its other end.
+    fn connected(&mut self, connection: Connection, person: Person, dialled: Option<CallId>) {
+        let session = self.next_session;
+        self.next_session += 1;
+        self.peers.insert(session, peer::Peer::new(connection.clone()));
+        self.core.connected(session, person, dialled, Now::read());
+        self.act();
+        if self.peers.contains_key(&session) {
+            tokio::spawn(peer::read(connection, session, self.outbox.clone()));
+        }
+    }
+
+    fn act(&mut self) {
+        let actions: Vec<Action> = self.core.take_actions().collect();
+        for action in actions {
+            match action {
+                Action::Emit(event) => self.pending.push_back(event),
+                Action::GoOnline => {
+                    self.wanted.send_replace(true);
+                }
+                Action::GoOffline => {
+                    self.wanted.send_replace(false);
+                }
+                Action::Ask(ask) => {
+                    // Fails only when the link's task is gone, which is when everything is.
+                    let _ = self.asks.send(ask);
+                }
+                Action::Dial { call, expected, candidates, delay } => self.dialler.dial(call, expected, candidates, delay),
+                Action::Door { open } => {
+                    self.door.send_replace(open);
+                }
+                Action::Send { session, channel, bytes } => self.send(session, channel, bytes),
+                Action::Close { session, code } => {
+                    if let Some(peer) = self.peers.remove(&session) {
+                        peer.close(code);
+                    }
+                }
+                Action::End => self.ended = true,
+            }
+        }
+    }
+
+    fn send(&mut self, session: SessionId, channel: crate::wire::Channel, bytes: Vec<u8>) {
+        let Some(peer) = self.peers.get_mut(&session) else { return };
+        if peer.send(channel, bytes).is_err()
+            && let Some(peer) = self.peers.remove(&session)
+        {
+            peer.close(Close::STALLED);
+            self.core.disconnected(session, "the other side stopped reading", Now::read());
+        }
+    }
+
+    /// Lets the last frames and closings go out, tells the client what is left to tell.
+    async fn farewell(mut self) {
+        self.commands.close();
+        for event in self.pending.drain(..) {
+            if self.events.send_timeout(event, FAREWELL).await.is_err() {
+                break;
+            }
+        }
+        let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
+        self.endpoint.close(Close::DONE.0.into(), b"");
+        let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
+    }
+}
+
+/// What this device's own certificate says, verified like anybody else's.
+fn own_person(config: &EngineConfig, verifier: &verifier::Verifier) -> Result<Person, StartError> {
+    let refused = |reason: String| StartError::Certificate(reason);
+    let person = verifier.person(&config.chain, Now::read().unix).map_err(refused)?;
+    if person.identifier != config.identifier {
+        return Err(refused(format!("expected {}, found {}", config.identifier, person.identifier)));
+    }
+    if person.device != DeviceKey(config.key.verifying_key().to_bytes()) {
+        return Err(refused("expected the key of the certificate, found another".into()));
+    }
+    Ok(person)
+}
