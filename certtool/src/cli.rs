@@ -6,15 +6,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{audit, enroll, inspect, renew, status, trust, verify, watch};
 
-/// Certificates for people: get one for your address, see what it says, check that it holds.
+/// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "certtool",
     version,
-    about,
+    about = "Certificates for people: get one for your address, see what it says, check that it holds",
     max_term_width = 100,
     after_help = "Example, a person's first minutes:\n  \
-        certtool trust add https://chat.example.org:8443/policy --fingerprint 5f1c…\n  \
+        certtool trust add https://chat.example.org:8443/policy\n  \
         certtool enroll alice@example.org\n  \
         certtool status\n\n\
         Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 verification refused or alarm,\n\
@@ -27,41 +27,37 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Heading of the options that every command has.
+const EVERYWHERE: &str = "Everywhere";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Folder for keys, certificates and trust [default: ~/.local/share/inperson]
-    #[arg(long, global = true, value_name = "DIR", env = "INPERSON_HOME", hide_env_values = true)]
+    /// Folder for keys, certificates and trust (otherwise ~/.local/share/inperson)
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "DIR", env = "INPERSON_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
     /// Print one JSON object instead of text
-    #[arg(long, global = true)]
+    #[arg(long, help_heading = EVERYWHERE, global = true)]
     pub(crate) json: bool,
     /// Print only what was asked for, no progress
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, help_heading = EVERYWHERE, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// Print more; twice: also what the libraries do
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, help_heading = EVERYWHERE, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
+/// What certtool can do; each command's own documentation is its help.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Pin an authority's trust policy, or look at those pinned
     #[command(subcommand)]
     Trust(trust::Trust),
-    /// Get a certificate for your address on this device
     Enroll(enroll::Enroll),
-    /// Get a fresh certificate for the same key
     Renew(renew::Renew),
-    /// Show what a certificate says, in plain words
     Inspect(inspect::Inspect),
-    /// Check a certificate offline, rule by rule
     Verify(verify::Verify),
-    /// Check an authority's whole log
     Audit(audit::Audit),
-    /// Look for certificates in your name that are not yours
     Watch(watch::Watch),
-    /// Show what you have, what ends when, and what to do
     #[command(alias = "devices")]
     Status(status::Status),
 }

@@ -19,11 +19,8 @@ use crate::{progress, subject, text};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  certtool trust list")]
 pub(crate) enum Trust {
-    /// Pin a policy
     Add(Add),
-    /// List the policies pinned
     List(List),
-    /// Show what a policy says
     Show(Show),
 }
 
@@ -43,8 +40,10 @@ impl Trust {
 /// operator by another way: by phone, on paper, in person.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    certtool trust add https://chat.example.org:8443/policy --fingerprint 5f1c…\n  \
-    certtool trust add policy.json --fingerprint '5F1C 09AA …'")]
+    certtool trust add https://chat.example.org:8443/policy\n      \
+        shows the fingerprint found and pins nothing, so that you can compare it first\n  \
+    certtool trust add policy.json --fingerprint \\\n      \
+        5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5")]
 pub(crate) struct Add {
     /// Where the policy is: an https address or a file
     #[arg(value_name = "URL|FILE")]

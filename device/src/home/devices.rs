@@ -1,0 +1,198 @@
+//! Enrolled devices, and enrolments under way.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use identity::Identifier;
+
+use super::{Home, HomeError, file_name};
+use crate::certificates::{chain_from_pem, chain_to_pem};
+use crate::device::{Device, Enrolment};
+use crate::files;
+use crate::keys::{AccountKey, DeviceKey};
+
+/// Devices.
+impl Home {
+    /// Every enrolled device, in the order of the identifiers.
+    pub fn devices(&self) -> Result<Vec<Device>, HomeError> {
+        for pending in files::subfolders(&self.folder.join("devices/.pending"))? {
+            self.promote_if_finished(&pending.file_name().unwrap_or_default().to_string_lossy())?;
+        }
+        let mut devices = files::subfolders(&self.folder.join("devices"))?
+            .iter()
+            .map(|folder| read_device(folder))
+            .collect::<Result<Vec<_>, _>>()?;
+        devices.sort_by(|a, b| a.identifier.cmp(&b.identifier));
+        Ok(devices)
+    }
+
+    /// The device enrolled for `identifier`.
+    pub fn device(&self, identifier: &Identifier) -> Result<Device, HomeError> {
+        self.promote_if_finished(&file_name(identifier))?;
+        let folder = self.device_folder(identifier);
+        if !folder.is_dir() {
+            let have: Vec<_> = self.devices()?.iter().map(|device| device.identifier.to_string()).collect();
+            let have = if have.is_empty() { "nobody".to_owned() } else { have.join(", ") };
+            return Err(HomeError::NoDevice { identifier: identifier.clone(), have });
+        }
+        read_device(&folder)
+    }
+
+    /// Whether a device is enrolled for `identifier`.
+    pub fn has_device(&self, identifier: &Identifier) -> Result<bool, HomeError> {
+        self.promote_if_finished(&file_name(identifier))?;
+        Ok(self.device_folder(identifier).is_dir())
+    }
+
+    /// Replaces the chain of an enrolled device after a renewal.
+    pub(crate) fn store_renewed(&self, device: &Device) -> Result<(), HomeError> {
+        let folder = self.device_folder(&device.identifier);
+        let _lock = self.lock()?;
+        files::write_atomic(&folder.join("chain.pem"), chain_to_pem(&device.chain).as_bytes())?;
+        write_enrolment(&folder, &device.enrolment)
+    }
+
+    /// Writes the record of an enrolled device.
+    pub(crate) fn store_record(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        write_enrolment(&self.device_folder(&enrolment.identifier), enrolment)
+    }
+
+    /// An enrolment under way for `identifier`, as it was left.
+    pub(crate) fn pending(&self, identifier: &Identifier) -> Result<Option<Pending>, HomeError> {
+        self.promote_if_finished(&file_name(identifier))?;
+        let folder = self.pending_folder(identifier);
+        if !folder.join("enrolment.toml").is_file() {
+            return Ok(None);
+        }
+        let (key, account) = read_keys(&folder)?;
+        Ok(Some(Pending { key, account, enrolment: read_enrolment(&folder)? }))
+    }
+
+    /// Stores an enrolment under way: keys first, so that no order can exist whose key is lost.
+    pub(crate) fn store_pending(&self, pending: &Pending) -> Result<(), HomeError> {
+        let folder = self.pending_folder(&pending.enrolment.identifier);
+        let _lock = self.lock()?;
+        files::write_atomic(&folder.join("key.pem"), pending.key.to_pem().as_bytes())?;
+        files::write_atomic(&folder.join("account.pem"), pending.account.to_pem().as_bytes())?;
+        write_enrolment(&folder, &pending.enrolment)
+    }
+
+    /// Ends an enrolment under way: its verified chain is stored and it takes the place of the device before it.
+    pub(crate) fn finish_pending(
+        &self,
+        pending: Pending,
+        chain: Vec<rustls_pki_types::CertificateDer<'static>>,
+    ) -> Result<Device, HomeError> {
+        let Pending { key, account, enrolment } = pending;
+        let folder = self.pending_folder(&enrolment.identifier);
+        {
+            let _lock = self.lock()?;
+            write_enrolment(&folder, &enrolment)?;
+            files::write_atomic(&folder.join("chain.pem"), chain_to_pem(&chain).as_bytes())?;
+        }
+        self.promote_if_finished(&file_name(&enrolment.identifier))?;
+        Ok(Device { identifier: enrolment.identifier.clone(), chain, key, account, enrolment })
+    }
+
+    /// Drops an enrolment under way.
+    pub(crate) fn drop_pending(&self, identifier: &Identifier) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        remove_folder(&self.pending_folder(identifier))
+    }
+
+    /// A pending folder with a chain is a finished enrolment whose last step, taking its place, may still be due.
+    fn promote_if_finished(&self, name: &str) -> Result<(), HomeError> {
+        let pending = self.folder.join("devices/.pending").join(name);
+        if !pending.join("chain.pem").is_file() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        let folder = self.folder.join("devices").join(name);
+        remove_folder(&folder)?;
+        fs::rename(&pending, &folder).map_err(|source| HomeError::Write { path: folder, source })
+    }
+
+    fn device_folder(&self, identifier: &Identifier) -> PathBuf {
+        self.folder.join("devices").join(file_name(identifier))
+    }
+
+    fn pending_folder(&self, identifier: &Identifier) -> PathBuf {
+        self.folder.join("devices/.pending").join(file_name(identifier))
+    }
+}
+
+/// An enrolment under way: keys exist, the certificate does not yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) key: DeviceKey,
+    pub(crate) account: AccountKey,
+    pub(crate) enrolment: Enrolment,
+}
+
+fn read_device(folder: &Path) -> Result<Device, HomeError> {
+    let enrolment = read_enrolment(folder)?;
+    let path = folder.join("chain.pem");
+    let corrupt = |found: String| HomeError::Corrupt {
+        path: path.clone(),
+        expected: "a certificate chain in PEM".to_owned(),
+        found,
+    };
+    let pem = files::read(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
+    let chain = chain_from_pem(&pem).map_err(corrupt)?;
+    let (key, account) = read_keys(folder)?;
+    Ok(Device { identifier: enrolment.identifier.clone(), chain, key, account, enrolment })
+}
+
+fn read_keys(folder: &Path) -> Result<(DeviceKey, AccountKey), HomeError> {
+    let secret = |file: &str| {
+        let path = folder.join(file);
+        let bytes = files::read_secret(&path)?.ok_or_else(|| HomeError::Corrupt {
+            path: path.clone(),
+            expected: "a private key".to_owned(),
+            found: "no file".to_owned(),
+        })?;
+        Ok::<_, HomeError>((zeroize::Zeroizing::new(files::text(&path, bytes)?), path))
+    };
+    let corrupt = |path: PathBuf, error: crate::KeyError| HomeError::Corrupt {
+        path,
+        expected: "a private key".to_owned(),
+        found: error.to_string(),
+    };
+    let (pem, path) = secret("key.pem")?;
+    let key = DeviceKey::from_pem(&pem).map_err(|error| corrupt(path, error))?;
+    let (pem, path) = secret("account.pem")?;
+    let account = AccountKey::from_pem(&pem).map_err(|error| corrupt(path, error))?;
+    Ok((key, account))
+}
+
+fn read_enrolment(folder: &Path) -> Result<Enrolment, HomeError> {
+    let path = folder.join("enrolment.toml");
+    let corrupt = |found: String| HomeError::Corrupt {
+        path: path.clone(),
+        expected: "the record of an enrolment".to_owned(),
+        found,
+    };
+    let text = files::read_text(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
+    let enrolment: Enrolment = toml::from_str(&text).map_err(|error| corrupt(error.message().to_owned()))?;
+    let named = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if file_name(&enrolment.identifier) != named {
+        return Err(corrupt(format!("one for {}, in the folder {named}", enrolment.identifier)));
+    }
+    Ok(enrolment)
+}
+
+fn write_enrolment(folder: &Path, enrolment: &Enrolment) -> Result<(), HomeError> {
+    let text = toml::to_string(enrolment).expect("strings always serialise");
+    files::write_atomic(&folder.join("enrolment.toml"), text.as_bytes())
+}
+
+fn remove_folder(folder: &Path) -> Result<(), HomeError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(HomeError::Write { path: folder.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}

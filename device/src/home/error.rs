@@ -1,0 +1,82 @@
+//! What can be wrong with a person's folder.
+
+use std::io;
+use std::path::PathBuf;
+
+use identity::Identifier;
+use identity::trust::Fingerprint;
+
+/// Why the folder could not be read or written. Messages name the path and what was expected and found.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// No environment variable says where the folder is.
+    #[error("no folder for keys and certificates: none of INPERSON_HOME, XDG_DATA_HOME and HOME is set")]
+    NoFolder,
+    /// The folder or file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    NotWritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing failed for another reason, for instance a full disk. The old file is still there.
+    #[error("writing {} failed: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading failed.
+    #[error("reading {} failed: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than any file of its kind.
+    #[error("{} is larger than 1 MiB, which no file of this kind is", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not what it should be.
+    #[error("{} is damaged: expected {expected}, found {found}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+    /// A file with a secret can be read by other people.
+    #[error("{} holds a secret but others may read it: expected mode 600, found {found:o}", path.display())]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        found: u32,
+    },
+    /// There is no enrolled device for this person.
+    #[error("no certificate for {identifier} here; there is one for: {have}")]
+    NoDevice {
+        /// Who was asked for.
+        identifier: Identifier,
+        /// Who is there, or "nobody".
+        have: String,
+    },
+    /// The policy is not the one whose fingerprint was given.
+    #[error("the policy is not the expected one: expected fingerprint {expected}, found {found}")]
+    Fingerprint {
+        /// The fingerprint that was given.
+        expected: Fingerprint,
+        /// The fingerprint of the bytes.
+        found: Fingerprint,
+    },
+    /// The bytes are no trust policy.
+    #[error("this is no trust policy: {0}")]
+    Policy(String),
+}

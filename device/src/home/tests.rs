@@ -1,0 +1,203 @@
+//! The folder as a person, a crash or a careless hand leaves it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use identity::testing::{Authority, NOON};
+use identity::trust::Fingerprint;
+use rustls_pki_types::CertificateDer;
+
+use super::*;
+use crate::device::Enrolment;
+use crate::keys::{AccountKey, DeviceKey};
+
+struct Place {
+    _temp: tempfile::TempDir,
+    home: Home,
+    alice: Identifier,
+}
+
+impl Place {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let home = Home::at(temp.path().join("home")).unwrap();
+        Self { _temp: temp, home, alice: Identifier::parse("alice@example.org").unwrap() }
+    }
+
+    fn pending(&self) -> Pending {
+        let enrolment = Enrolment {
+            identifier: self.alice.clone(),
+            authority: "Test authority 1".to_owned(),
+            acme: "https://ca.example.org/acme/directory".to_owned(),
+            policy: "00".repeat(32),
+            account: None,
+            pending_order: None,
+        };
+        Pending { key: DeviceKey::generate().unwrap(), account: AccountKey::generate().unwrap(), enrolment }
+    }
+
+    fn enrol(&self) -> Pending {
+        let pending = self.pending();
+        self.home.store_pending(&pending).unwrap();
+        self.home.finish_pending(pending.clone(), chain()).unwrap();
+        pending
+    }
+
+    fn mode(&self, relative: &str) -> u32 {
+        fs::metadata(self.home.folder().join(relative)).unwrap().permissions().mode() & 0o777
+    }
+}
+
+fn chain() -> Vec<CertificateDer<'static>> {
+    vec![CertificateDer::from(vec![0x30, 0])]
+}
+
+#[test]
+fn a_policy_is_pinned_by_its_fingerprint_only() {
+    let place = Place::new();
+    let policy = Authority::new(1, NOON).policy();
+    let (bytes, right) = (policy.canonical(), policy.fingerprint());
+    let wrong = Fingerprint([7; 32]);
+    let error = place.home.add_trust(&bytes, &wrong).unwrap_err().to_string();
+    assert!(error.contains(&wrong.to_string()) && error.contains(&right.to_string()), "{error}");
+    assert!(place.home.trust_policies().unwrap().is_empty(), "nothing was pinned");
+
+    place.home.add_trust(&bytes, &right).unwrap();
+    place.home.add_trust(&bytes, &right).unwrap();
+    assert_eq!(place.home.trust_policies().unwrap(), [policy]);
+    assert_eq!(place.home.trust_at(NOON).unwrap().policies().len(), 1);
+}
+
+#[test]
+fn a_policy_in_another_spelling_is_refused() {
+    let place = Place::new();
+    let policy = Authority::new(1, NOON).policy();
+    let mut bytes = policy.canonical();
+    bytes.push(b'\n');
+    assert!(matches!(place.home.add_trust(&bytes, &policy.fingerprint()), Err(HomeError::Policy(_))));
+}
+
+#[test]
+fn a_policy_changed_on_disk_is_noticed() {
+    let place = Place::new();
+    let (first, second) = (Authority::new(1, NOON).policy(), Authority::new(2, NOON).policy());
+    place.home.add_trust(&first.canonical(), &first.fingerprint()).unwrap();
+    let path = format!("trust/{}/current.json", first.fingerprint());
+    place.home.write_text(&path, &String::from_utf8(second.canonical()).unwrap()).unwrap();
+    let error = place.home.trust_policies().unwrap_err().to_string();
+    assert!(error.contains("current.json is damaged") && error.contains(&second.fingerprint().to_string()), "{error}");
+}
+
+#[test]
+fn a_device_is_read_as_it_was_stored_and_others_cannot_read_it() {
+    let place = Place::new();
+    let pending = place.enrol();
+    let device = place.home.device(&place.alice).unwrap();
+    assert_eq!(device.key.public_key(), pending.key.public_key());
+    assert_eq!(device.enrolment, pending.enrolment);
+    assert_eq!(device.chain, chain());
+    for file in ["key.pem", "account.pem", "chain.pem", "enrolment.toml"] {
+        assert_eq!(place.mode(&format!("devices/alice@example.org/{file}")), 0o600, "{file}");
+    }
+    for folder in ["", "devices", "devices/alice@example.org"] {
+        assert_eq!(place.mode(folder), 0o700, "{folder:?}");
+    }
+}
+
+#[test]
+fn an_enrolment_under_way_is_no_device_yet() {
+    let place = Place::new();
+    place.home.store_pending(&place.pending()).unwrap();
+    assert!(!place.home.has_device(&place.alice).unwrap());
+    assert!(place.home.devices().unwrap().is_empty());
+    assert!(place.home.pending(&place.alice).unwrap().is_some());
+}
+
+#[test]
+fn a_crash_before_the_last_step_loses_neither_the_old_device_nor_the_new_one() {
+    let place = Place::new();
+    let old = place.enrol();
+    let new = place.pending();
+    place.home.store_pending(&new).unwrap();
+    assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), old.key.public_key());
+
+    // The chain is written, and then the power goes.
+    let pem = crate::chain_to_pem(&chain());
+    place.home.write_text("devices/.pending/alice@example.org/chain.pem", &pem).unwrap();
+    assert_eq!(place.home.devices().unwrap()[0].key.public_key(), new.key.public_key());
+
+    // Or: the old folder is gone, the new one not yet in its place.
+    let third = place.pending();
+    place.home.store_pending(&third).unwrap();
+    place.home.write_text("devices/.pending/alice@example.org/chain.pem", &pem).unwrap();
+    fs::remove_dir_all(place.home.folder().join("devices/alice@example.org")).unwrap();
+    assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), third.key.public_key());
+    assert!(place.home.pending(&place.alice).unwrap().is_none());
+}
+
+#[test]
+fn damaged_files_are_named_with_what_was_expected() {
+    let place = Place::new();
+    place.enrol();
+    for (file, text, expected) in [
+        ("key.pem", "no key", "a private key"),
+        ("account.pem", "", "a private key"),
+        ("chain.pem", "no chain", "a certificate chain in PEM"),
+        ("enrolment.toml", "identifier = 3", "the record of an enrolment"),
+    ] {
+        let path = format!("devices/alice@example.org/{file}");
+        let good = place.home.read_text(&path).unwrap().unwrap();
+        place.home.write_text(&path, text).unwrap();
+        let error = place.home.device(&place.alice).unwrap_err().to_string();
+        assert!(error.contains(file) && error.contains(expected), "{error}");
+        place.home.write_text(&path, &good).unwrap();
+    }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let place = Place::new();
+    place.enrol();
+    let path = place.home.folder().join("devices/alice@example.org/key.pem");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = place.home.device(&place.alice).unwrap_err();
+    assert!(matches!(error, HomeError::Permissions { found: 0o644, .. }), "{error}");
+}
+
+#[test]
+fn who_is_not_there_is_told_apart_from_who_is() {
+    let place = Place::new();
+    let error = place.home.device(&place.alice).unwrap_err().to_string();
+    assert!(error.contains("nobody"), "{error}");
+    place.enrol();
+    let error = place.home.device(&Identifier::parse("bob@example.org").unwrap()).unwrap_err().to_string();
+    assert!(error.contains("alice@example.org"), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_says_so() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Home::at(file.join("home")).unwrap_err();
+    assert!(matches!(error, HomeError::NotWritable { .. }), "{error}");
+}
+
+#[test]
+fn no_identifier_escapes_its_folder_and_no_two_share_one() {
+    let names: Vec<_> =
+        ["../x@example.org", "..~x@example.org", ".x@example.org", "a/b@example.org", "a~b@example.org"]
+            .iter()
+            .filter_map(|text| Identifier::parse(text).ok())
+            .map(|identifier| file_name(&identifier))
+            .collect();
+    for name in &names {
+        assert!(!name.contains('/') && !name.starts_with('.') && name.len() <= 255, "{name}");
+    }
+    let mut unique = names.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "{names:?}");
+    let long = Identifier::parse(&format!("{}@{}.example.org", "é".repeat(30), "x".repeat(60))).unwrap();
+    assert!(file_name(&long).len() <= 255);
+}
