@@ -109,6 +109,21 @@ impl Tbs {
         Self::decode(&fields.to_der()?).map_err(|_| der::ErrorKind::Failed.into())
     }
 
+    /// Takes a plan apart, for tests that break it.
+    #[cfg(test)]
+    pub(crate) fn to_parts(&self) -> TbsParts {
+        TbsParts {
+            serial: self.serial().to_vec(),
+            signature: self.signature_algorithm().unwrap(),
+            issuer: self.issuer().clone(),
+            not_before: self.not_before(),
+            not_after: self.not_after(),
+            subject: self.subject().clone(),
+            spki: self.spki().clone(),
+            extensions: self.extensions().to_vec(),
+        }
+    }
+
     /// The serial number, big-endian, without leading zeros.
     pub fn serial(&self) -> &[u8] {
         let bytes = self.0.serial_number.as_bytes();

@@ -57,12 +57,15 @@ fn chain(
     std::iter::once(leaf).chain(rest).map(|der| der.clone().into_owned()).collect()
 }
 
-/// The alert that comes nearest, with the whole error inside.
+/// The error that makes rustls send the alert that comes nearest (the other side sees nothing else), or the whole error
+/// where there is none.
 fn refused(error: VerifyError) -> Error {
     use rustls::{CertificateError as C, OtherError};
     Error::InvalidCertificate(match error.rule {
         Rule::RevocationRevoked => C::Revoked,
         Rule::ChainPath => C::UnknownIssuer,
+        Rule::ChainExpired => C::Expired,
+        Rule::ChainNotYetValid => C::NotValidYet,
         _ => C::Other(OtherError(Arc::new(error))),
     })
 }

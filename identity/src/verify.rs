@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Which rule is broken, and how.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{rule}: expected {expected}, found {found}")]
 pub struct VerifyError {
     /// The rule.
@@ -46,6 +46,13 @@ pub struct VerifyError {
 impl VerifyError {
     pub(crate) fn new(rule: Rule, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
         Self { rule, expected: expected.to_string(), found: found.to_string() }
+    }
+}
+
+// rustls shows an error of another crate by its Debug form only: there it must be readable, too.
+impl fmt::Debug for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

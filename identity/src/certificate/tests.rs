@@ -1,1 +1,57 @@
+use super::*;
+use crate::{
+    Identifier,
+    testing::{Authority, NOON},
+};
 
+fn sample() -> Certificate {
+    let authority = Authority::new(1, NOON);
+    let (chain, _) = authority.issue_person(&Identifier::parse("alice@example.org").unwrap(), NOON);
+    Certificate::parse(&chain[0]).unwrap()
+}
+
+#[test]
+fn what_is_decoded_encodes_to_the_same_bytes() {
+    let certificate = sample();
+    assert_eq!(certificate.tbs().encode(), certificate.tbs_der());
+    assert_eq!(Tbs::decode(certificate.tbs_der()).unwrap(), *certificate.tbs());
+    let again = assemble(certificate.tbs(), SignatureAlgorithm::EcdsaP256Sha256, certificate.signature());
+    assert_eq!(again, certificate.der());
+}
+
+#[test]
+fn the_transparency_extension_comes_out_and_goes_in() {
+    let certificate = sample();
+    let tbs = certificate.tbs();
+    let extension = tbs.transparency().unwrap().unwrap();
+    let without = tbs.without_transparency();
+    assert_eq!(without.transparency(), Ok(None));
+    assert_eq!(without.extensions().len() + 1, tbs.extensions().len());
+    assert_eq!(without.with_transparency(&extension), *tbs);
+    assert_eq!(tbs.with_transparency(&extension), *tbs);
+}
+
+#[test]
+fn x509_cert_reads_the_same() {
+    use x509_cert::Certificate as Other;
+    let certificate = sample();
+    let other = Other::from_der(certificate.der()).unwrap();
+    assert_eq!(other.to_der().unwrap(), certificate.der());
+    assert_eq!(other.tbs_certificate().subject().to_string(), "CN=alice@example.org");
+    assert_eq!(certificate.tbs().subject_names(), [SubjectName::Email("alice@example.org".into())]);
+    assert_eq!(certificate.tbs().serial().len(), 16);
+}
+
+#[test]
+fn keys_are_validated() {
+    let spki = sample().tbs().spki().clone();
+    assert_eq!(key_algorithm(&spki), Ok(crate::profile::KeyAlgorithm::Ed25519));
+    let with = |bytes: &[u8]| {
+        let key =
+            SubjectPublicKeyInfoOwned { subject_public_key: BitString::from_bytes(bytes).unwrap(), ..spki.clone() };
+        key_algorithm(&key)
+    };
+    assert!(with(&[0; 32]).is_err());
+    assert!(with(&[1; 31]).is_err());
+    assert!(decode_spki(&[0x30, 0x80, 0, 0]).is_err());
+}

@@ -52,10 +52,11 @@ fn fold(text: &str) -> String {
 
 /// `atext` of RFC 5322 section 3.2.3 with UTF8-non-ascii of RFC 6531 section 3.3, less what nobody can see or type:
 /// controls, formatting and private characters, separators, variation selectors and unassigned code points (which a
-/// later Unicode version might fold).
+/// later Unicode version might fold). After folding, what is still a capital letter has no small form, or none that this
+/// version of Unicode knows of; it is refused, too.
 fn is_atext(c: char) -> bool {
     if c.is_ascii() {
-        return c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+        return c.is_ascii_lowercase() || c.is_ascii_digit() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     }
     if matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{17b4}' | '\u{17b5}')
     {
@@ -68,6 +69,8 @@ fn is_atext(c: char) -> bool {
             | GeneralCategory::PrivateUse
             | GeneralCategory::Surrogate
             | GeneralCategory::Unassigned
+            | GeneralCategory::UppercaseLetter
+            | GeneralCategory::TitlecaseLetter
             | GeneralCategory::SpaceSeparator
             | GeneralCategory::LineSeparator
             | GeneralCategory::ParagraphSeparator

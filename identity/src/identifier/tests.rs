@@ -62,6 +62,7 @@ fn what_is_no_address_is_refused() {
         "al\u{e000}ice@example.org",
         "al\u{378}ice@example.org",
         "\u{301}a@example.org",
+        "\u{1d400}@example.org",
         "al\u{fe0f}ice@example.org",
         "alice\u{0}@example.org",
         "a@xn--a.example",
@@ -96,11 +97,12 @@ fn json_takes_the_canonical_spelling_only() {
 }
 
 /// Lower-casing comes from the standard library, normalisation and categories from crates: an upgrade of one of them
-/// could change what is canonical, so it must be seen.
+/// could change what is canonical, so it must be seen. That the standard library is a version behind does no harm, as a
+/// capital letter that it cannot fold is refused.
 #[test]
 fn unicode_versions_are_pinned() {
     assert_eq!(char::UNICODE_VERSION, (17, 0, 0));
-    assert_eq!(unicode_normalization::UNICODE_VERSION, (17, 0, 0));
+    assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
     assert_eq!(unicode_properties::UNICODE_VERSION, (18, 0, 0));
 }
 

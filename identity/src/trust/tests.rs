@@ -1,1 +1,131 @@
+use std::time::Duration;
 
+use super::*;
+use crate::{
+    plan::{CrlPlan, RevocationReason, RevokedEntry},
+    testing::{Authority as TestAuthority, NOON},
+};
+
+fn later(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(NOON.as_secs() + seconds))
+}
+
+#[track_caller]
+fn breaks<T: std::fmt::Debug>(id: &str, result: Result<T, VerifyError>) {
+    assert_eq!(result.unwrap_err().rule.id(), id);
+}
+
+#[test]
+fn a_policy_goes_there_and_back() {
+    let policy = TestAuthority::new(1, NOON).policy_with_directory("localhost", "127.0.0.1:8444");
+    let bytes = policy.canonical();
+    assert_eq!(TrustPolicy::parse(&bytes).unwrap(), policy);
+    assert_eq!(policy.fingerprint(), TrustPolicy::parse(&bytes).unwrap().fingerprint());
+}
+
+#[test]
+fn only_canonical_bytes_are_read() {
+    let policy = TestAuthority::new(1, NOON).policy();
+    let text = String::from_utf8(policy.canonical()).unwrap();
+    assert!(text.starts_with("{\"authorities\":[{\"acme\":"), "{text}");
+    let refused = |text: String| TrustPolicy::parse(text.as_bytes()).unwrap_err();
+    assert!(matches!(refused(format!("{text}\n")), PolicyError::NotCanonical));
+    assert!(matches!(refused(text.replacen(':', ": ", 1)), PolicyError::NotCanonical));
+    assert!(matches!(refused(text.replacen("{\"a", "{\"unknown\":1,\"a", 1)), PolicyError::Json(_)));
+    assert!(matches!(refused(" ".repeat(MAX_POLICY_BYTES + 1)), PolicyError::TooLarge { .. }));
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let authority = TestAuthority::new(1, NOON);
+    let refused = |change: &dyn Fn(&mut TrustPolicy)| {
+        let mut policy = authority.policy();
+        change(&mut policy);
+        let error = TrustPolicy::parse(&policy.canonical()).unwrap_err();
+        assert!(Trust::new(vec![policy]).is_err());
+        error.to_string()
+    };
+    assert_eq!(refused(&|p| p.version = 2), "version: expected 1, found 2");
+    refused(&|p| p.number = 0);
+    refused(&|p| p.authorities.clear());
+    refused(&|p| p.authorities[0].issuers.clear());
+    refused(&|p| p.authorities[0].root.0.truncate(100));
+    refused(&|p| p.authorities[0].vrf_key.0.truncate(31));
+    refused(&|p| p.authorities[0].vrf_key.0.fill(0xff));
+    refused(&|p| p.authorities[0].log = "log.example.org/2027".to_owned());
+    refused(&|p| p.authorities[0].domains = vec!["Example.org".to_owned()]);
+    refused(&|p| p.authorities[0].phone_prefixes = vec!["49".to_owned()]);
+    refused(&|p| p.operator_witnesses = vec!["nobody".to_owned()]);
+    refused(&|p| p.tlog_policy = "nonsense\n".to_owned());
+    let none = refused(&|p| p.tlog_policy = p.tlog_policy.replace("quorum w1", "quorum none"));
+    assert_eq!(none, "tlog_policy: expected a quorum of at least one witness, found quorum none");
+}
+
+#[test]
+fn a_leaf_is_no_issuer() {
+    let authority = TestAuthority::new(1, NOON);
+    let (chain, _) = authority.issue_person(&crate::Identifier::parse("alice@example.org").unwrap(), NOON);
+    let mut policy = authority.policy();
+    policy.authorities[0].issuers = vec![chain[0].to_vec().into()];
+    assert!(Trust::new(vec![policy]).is_err());
+}
+
+#[test]
+fn fingerprints_are_read_as_people_write_them() {
+    let fingerprint = Fingerprint([0xab; 32]);
+    let text = fingerprint.to_string();
+    assert_eq!(text, "ab".repeat(32));
+    for spelling in
+        [text.clone(), text.to_uppercase(), "AB:".repeat(31) + "ab", "abab ".repeat(16), format!("\n{text}\n")]
+    {
+        assert_eq!(spelling.parse(), Ok(fingerprint), "{spelling:?}");
+    }
+    for wrong in ["", "ab", &text[1..], &format!("{text}ab"), &text.replace('a', "g")] {
+        assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn revocation_lists_are_checked() {
+    let authority = TestAuthority::new(1, NOON);
+    let trust = authority.trust();
+    let list = authority.people_crl(5, NOON, &[&[1, 2, 3]]);
+    breaks("REV-03", trust.install_crl(&[], NOON));
+    breaks("REV-03", trust.install_crl(&list[..list.len() - 1], NOON));
+    breaks("REV-03", trust.install_crl(&vec![0x30; 4 * 1024 * 1024 + 1], NOON));
+    breaks("REV-04", TestAuthority::new(2, NOON).trust().install_crl(&list, NOON));
+    let mut altered = list.clone();
+    *altered.last_mut().unwrap() ^= 1;
+    breaks("REV-04", trust.install_crl(&altered, NOON));
+    // Five minutes of clock skew are nothing.
+    let before = UnixTime::since_unix_epoch(Duration::from_secs(NOON.as_secs() - 301));
+    breaks("REV-05", trust.install_crl(&list, before));
+    breaks("REV-02", trust.install_crl(&list, later(7 * 86_400 + 1)));
+    let installed = trust.install_crl(&list, NOON).unwrap();
+    assert_eq!((installed.revoked, installed.this_update), (1, NOON));
+    // The same list again is no harm; an older one would bring revoked certificates back.
+    trust.install_crl(&list, NOON).unwrap();
+    breaks("REV-05", trust.install_crl(&authority.people_crl(4, later(60), &[]), later(60)));
+    breaks("REV-05", trust.install_crl(&authority.people_crl(6, before, &[]), NOON));
+    // Numbers are numbers, not texts.
+    trust.install_crl(&authority.people_crl(256, later(60), &[]), later(60)).unwrap();
+    breaks("REV-05", trust.install_crl(&authority.people_crl(255, later(120), &[]), later(120)));
+}
+
+#[test]
+fn revocation_lists_carry_reasons() {
+    let authority = TestAuthority::new(1, NOON);
+    let entry = |serial: u8, reason| RevokedEntry { serial: vec![serial; 16], time: NOON, reason };
+    let revoked = [entry(1, Some(RevocationReason::KeyCompromise)), entry(2, None)];
+    let issuer = &authority.people.certificate;
+    let list = authority.sign_crl(&CrlPlan {
+        issuer,
+        this_update: NOON,
+        next_update: later(86_400),
+        number: 1,
+        revoked: &revoked,
+    });
+    assert_eq!(authority.trust().install_crl(&list, NOON).unwrap().revoked, 2);
+    let too_long = CrlPlan { issuer, this_update: NOON, next_update: later(11 * 86_400), number: 1, revoked: &[] };
+    assert!(crate::plan::crl(&too_long).is_err());
+}
