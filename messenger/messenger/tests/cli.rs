@@ -3,5 +3,5 @@
 
 #[test]
 fn transcripts() {
-    trycmd::TestCases::new().env("INPERSON_HOME", "no-such-home").case("tests/cmd/*.toml");
+    trycmd::TestCases::new().env("INPERSON_HOME", "no-such-home").env("NO_COLOR", "1").case("tests/cmd/*.trycmd");
 }

@@ -74,10 +74,10 @@ pub(super) fn bar(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let anywhere = BINDINGS.iter().filter(|one| open && one.place == Place::Anywhere);
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
-    // Help stands first: whatever does not fit, it does.
-    let (help, rest): (Vec<_>, Vec<_>) =
-        here.chain(anywhere).filter(|one| matters(app, one)).partition(|one| one.bar == "help");
-    for binding in help.into_iter().chain(rest) {
+    // What helps stands first: whatever does not fit, it does.
+    let (first, rest): (Vec<_>, Vec<_>) =
+        here.chain(anywhere).filter(|one| matters(app, one)).partition(|one| matches!(one.bar, "help" | "send again"));
+    for binding in first.into_iter().chain(rest) {
         let key = binding.shown.split("  ").next().unwrap_or_default();
         let columns = width(key) + width(binding.bar) + 4;
         if used + columns > usize::from(area.width) {

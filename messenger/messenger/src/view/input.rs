@@ -20,7 +20,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
         Some(returned) => {
             let long = format!(" ✗ Not delivered: {} · Ctrl-R sends again ", harmless_line(&returned.reason));
             // The reason also stands above, with the text.
-            let short = " ✗ Not delivered, see above · Ctrl-R sends again ";
+            let short = " ✗ Not delivered · Ctrl-R sends it again ";
             let words = if width(&long) <= columns { &long } else { short };
             Line::styled(fit(words, columns), theme.wrong())
         }
