@@ -69,7 +69,9 @@ impl Link {
                     }
                 }
                 Ok(Err(reason)) => reason,
-                Err(_) => format!("the directory {} did not answer within {} s", self.directory.address, ATTEMPT.as_secs()),
+                Err(_) => {
+                    format!("the directory {} did not answer within {} s", self.directory.address, ATTEMPT.as_secs())
+                }
             };
             if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
                 return;
@@ -84,9 +86,13 @@ impl Link {
     async fn connect(&self) -> Result<Standing, String> {
         let DirectoryAddress { name, address } = &self.directory;
         let resolved = tokio::net::lookup_host(address).await;
-        let addresses: Vec<SocketAddr> = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?.collect();
+        let addresses: Vec<SocketAddr> =
+            resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?.collect();
         let usable = |found: &&SocketAddr| self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6() || found.is_ipv4());
-        let found = *addresses.iter().find(usable).ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
+        let found = *addresses
+            .iter()
+            .find(usable)
+            .ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
         let connect = DirectoryClient::connect(&self.endpoint, found, name, self.config.clone());
         let (client, events) = connect.await.map_err(|error| error.to_string())?;
         let announcement = Announcement::available(self.contacts.clone());

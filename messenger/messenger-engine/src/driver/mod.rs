@@ -186,7 +186,9 @@ impl Driver {
                     // Fails only when the link's task is gone, which is when everything is.
                     let _ = self.asks.send(ask);
                 }
-                Action::Dial { call, expected, candidates, delay } => self.dialler.dial(call, expected, candidates, delay),
+                Action::Dial { call, expected, candidates, delay } => {
+                    self.dialler.dial(call, expected, candidates, delay)
+                }
                 Action::Door { open } => {
                     self.door.send_replace(open);
                 }

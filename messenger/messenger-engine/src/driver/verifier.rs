@@ -34,7 +34,9 @@ impl Verifier {
     /// The person at the other end of a connection. The handshake verified her chain; this asks who she is.
     pub(super) fn peer(&self, connection: &Connection) -> Result<Person, String> {
         let identity = connection.peer_identity().ok_or("the peer showed no certificate")?;
-        let chain = identity.downcast::<Vec<CertificateDer<'static>>>().map_err(|_| "the peer's identity is no certificate chain")?;
+        let chain = identity
+            .downcast::<Vec<CertificateDer<'static>>>()
+            .map_err(|_| "the peer's identity is no certificate chain")?;
         self.person(&chain, UnixTime::now())
     }
 }

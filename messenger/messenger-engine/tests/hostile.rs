@@ -1,0 +1,158 @@
+//! What comes to an engine's port uninvited, or does not keep to the protocol.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use directory_protocol::{Answer, DirectoryEvent};
+use messenger_engine::{DeliveryState, Event, wire};
+use support::{Town, peer_config};
+
+/// A device with a good certificate that nobody introduced dials `target`.
+async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, String> {
+    let (chain, key) = town.issue("mallory");
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = peer_config(chain, &key, &town.trust);
+    let connecting = endpoint.connect_with(config, target, wire::SERVER_NAME).unwrap();
+    match tokio::time::timeout(Duration::from_secs(3), connecting).await {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("silence".into()),
+    }
+}
+
+/// The code with which the other side closes.
+async fn closed_with(connection: &quinn::Connection) -> u64 {
+    match tokio::time::timeout(Duration::from_secs(10), connection.closed()).await.unwrap() {
+        quinn::ConnectionError::ApplicationClosed(closed) => closed.error_code.into_inner(),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_is_expected_the_port_shows_no_certificate() {
+    let town = Town::new().await;
+    let alice = town.person("alice", &["bob"]).await;
+    assert_eq!(stranger(&town, alice.engine.local_addr()).await.err().as_deref(), Some("silence"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_at_the_port_disturbs_nobody() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "before", 1).await;
+    assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for length in (0..1024).map(|n| n + 1) {
+        let datagram: Vec<u8> = (0..length)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state as u8
+            })
+            .collect();
+        let _ = socket.send_to(&datagram, alice.engine.local_addr());
+    }
+    alice.send("bob", "after", 2).await;
+    assert_eq!(alice.fate(2).await.0, DeliveryState::Delivered);
+    assert_eq!(bob.hears("alice").await, "before");
+    assert_eq!(bob.hears("alice").await, "after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_while_somebody_else_is_expected_is_dropped() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let door = bob.call_alice().await;
+    let intruder = stranger(&town, door).await.unwrap();
+    assert_eq!(closed_with(&intruder).await, u64::from(wire::Close::NOT_INTRODUCED.0));
+    // Bob himself is still let in, and what he says is heard.
+    let connection =
+        bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap().await.unwrap();
+    say(&connection, &[hello(), text("it is me")]).await;
+    assert_eq!(alice.hears("bob").await, "it is me");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impostor_at_the_introduced_address_gets_nothing() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let mallory = town.puppet("mallory").await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "for bob alone", 1).await;
+    let call =
+        bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
+    let call = call.await;
+    let candidates = vec![mallory.endpoint.local_addr().unwrap()];
+    bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
+    let connection = mallory.endpoint.accept().await.unwrap().await.unwrap();
+    assert_eq!(closed_with(&connection).await, u64::from(wire::Close::NOT_INTRODUCED.0));
+    assert!(connection.accept_uni().await.is_err(), "not even a Hello");
+    let (state, reason) = alice.fate(1).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.unwrap().contains("not the introduced device"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_introduced_peer_that_breaks_the_protocol_is_closed() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let cases: [(&str, Vec<u8>); 5] = [
+        ("a frame beyond the limit", vec![1, 0, 1, 0, 1]),
+        ("no CBOR", [&[1, 0, 0, 1, 0][..], &[0xff; 256]].concat()),
+        ("a text before Hello", [&[1][..], &text("too early")].concat()),
+        ("a gap in the numbers", [&[1][..], &hello(), &text("one"), &text("one again")].concat()),
+        ("a megabyte of garbage", [&[2][..], &[0xa5; 1 << 20]].concat()),
+    ];
+    for (name, bytes) in cases {
+        let door = bob.call_alice().await;
+        let connecting = bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
+        let connection = connecting.await.unwrap();
+        let mut stream = connection.open_uni().await.unwrap();
+        let _ = stream.write_all(&bytes).await;
+        assert_eq!(closed_with(&connection).await, u64::from(wire::Close::PROTOCOL.0), "{name}");
+    }
+    // A channel of another version is stopped, and nothing else happens.
+    let door = bob.call_alice().await;
+    let connection =
+        bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap().await.unwrap();
+    let mut stream = connection.open_uni().await.unwrap();
+    stream.write_all(&[77]).await.unwrap();
+    let stopped = stream.stopped().await.unwrap();
+    assert_eq!(stopped.map(u64::from), Some(u64::from(wire::Close::UNKNOWN_CHANNEL.0)));
+    say(&connection, &[hello(), text("still here")]).await;
+    let heard = alice.wait("the last text", |event| match event {
+        Event::Message { text, .. } if text == "still here" => Some(()),
+        _ => None,
+    });
+    heard.await;
+}
+
+fn hello() -> Vec<u8> {
+    let hello = wire::TalkFrame::Hello { version: 1, run: rand::random(), capabilities: 1 };
+    wire::encode(&hello, wire::Channel::Talk).unwrap()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    let text = wire::TalkFrame::Text { number: 1, id: 1, text: text.into() };
+    wire::encode(&text, wire::Channel::Talk).unwrap()
+}
+
+/// Opens the talk channel and says this.
+async fn say(connection: &quinn::Connection, frames: &[Vec<u8>]) {
+    let mut stream = connection.open_uni().await.unwrap();
+    stream.write_all(&[wire::Channel::Talk.byte()]).await.unwrap();
+    for frame in frames {
+        stream.write_all(frame).await.unwrap();
+    }
+    // The stream stays open as long as the connection: dropping a SendStream finishes it, which says nothing else.
+}

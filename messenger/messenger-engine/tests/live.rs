@@ -1,0 +1,168 @@
+//! Engines, a real directory and real sockets on loopback.
+
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use messenger_engine::{Command, DeliveryState, Event, StartError};
+use support::{Town, identifier};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_talk_and_each_text_is_acknowledged() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    bob.sees("alice", true).await;
+    alice.send("bob", "hello", 1).await;
+    assert_eq!(bob.hears("alice").await, "hello");
+    assert_eq!(alice.fate(1).await, (DeliveryState::Delivered, None));
+    bob.send("alice", "hello yourself", 1).await;
+    assert_eq!(alice.hears("bob").await, "hello yourself");
+    assert_eq!(bob.fate(1).await.0, DeliveryState::Delivered);
+    for id in 2..300 {
+        alice.send("bob", &format!("text {id}"), id).await;
+    }
+    for id in 2..300 {
+        assert_eq!(bob.hears("alice").await, format!("text {id}"));
+        assert_eq!(alice.fate(id).await.0, DeliveryState::Delivered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_to_somebody_who_went_is_refused_at_once() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "hello", 1).await;
+    assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
+    bob.do_it(Command::GoOffline).await;
+    alice.sees("bob", false).await;
+    // The session ends with him; until its end has come, the text may still try and fail.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    alice.send("bob", "are you there?", 2).await;
+    let (state, reason) = alice.fate(2).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert_eq!(reason.unwrap(), "bob@example.org is not online; nothing was sent and nothing is kept");
+    assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+    bob.do_it(Command::GoOnline).await;
+    alice.sees("bob", true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_knocks() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &[]).await;
+    let mut carol = town.person("carol", &[]).await;
+    let incoming = |event: &Event| match event {
+        Event::Incoming { call, from, contact, .. } => Some((*call, from.clone(), *contact)),
+        _ => None,
+    };
+    carol.send("alice", "hello?", 1).await;
+    let (call, from, contact) = alice.wait("a knock", incoming).await;
+    assert_eq!((from, contact), (identifier("carol"), false));
+    alice.do_it(Command::Accept { call }).await;
+    assert_eq!(alice.hears("carol").await, "hello?");
+    assert_eq!(carol.fate(1).await.0, DeliveryState::Delivered);
+
+    let mut dave = town.person("dave", &[]).await;
+    dave.send("alice", "hello?", 1).await;
+    let (call, ..) = alice.wait("a knock", incoming).await;
+    alice.do_it(Command::Decline { call }).await;
+    let (state, reason) = dave.fate(1).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.is_some());
+
+    // A knock at nobody's door looks the same as one that nobody answers.
+    dave.send("nobody", "hello?", 2).await;
+    assert_eq!(dave.fate(2).await.0, DeliveryState::NotDelivered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_people_in_a_room_and_one_leaves() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob", "carol"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    let mut carol = town.person("carol", &["alice"]).await;
+    alice.sees("bob", true).await;
+    alice.sees("carol", true).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+    bob.enter(&alice, room).await;
+    alice.in_room_of(2).await;
+    carol.enter(&alice, room).await;
+    let codes = [alice.in_room_of(3).await, bob.in_room_of(3).await, carol.in_room_of(3).await];
+    assert_eq!(codes[0], codes[1]);
+    assert_eq!(codes[1], codes[2]);
+
+    // Bob and carol are strangers to each other; the room links them.
+    bob.do_it(Command::RoomSend { room, text: "hello all".into(), id: None }).await;
+    assert_eq!(bob.delivered_to(2).await, [identifier("alice"), identifier("carol")]);
+    assert_eq!(alice.hears_in_room().await, (identifier("bob"), "hello all".into()));
+    assert_eq!(carol.hears_in_room().await, (identifier("bob"), "hello all".into()));
+
+    bob.do_it(Command::RoomLeave { room }).await;
+    let (_, epoch, code) = alice.in_room_of(2).await;
+    assert_eq!(carol.in_room_of(2).await, (room, epoch, code.clone()));
+    assert!(epoch > codes[0].1 && code != codes[0].2);
+    carol.do_it(Command::RoomSend { room, text: "bob is gone".into(), id: None }).await;
+    assert_eq!(carol.delivered_to(1).await, [identifier("alice")]);
+    assert_eq!(alice.hears_in_room().await, (identifier("carol"), "bob is gone".into()));
+
+    // Had bob heard it, it would stand before this.
+    alice.send("bob", "a private word", 1).await;
+    let first = bob.wait("anything said", |event| match event {
+        Event::RoomMessage { text, .. } | Event::Message { text, .. } => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(first.await, "a private word");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_ends_leaves_its_rooms_and_its_events_end() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+    bob.enter(&alice, room).await;
+    alice.in_room_of(2).await;
+    bob.in_room_of(2).await;
+    alice.do_it(Command::Quit).await;
+    let closed = |event: &Event| matches!(event, Event::RoomClosed { .. }).then_some(());
+    bob.wait("the room to close", closed).await;
+    bob.sees("alice", false).await;
+    alice.wait("one's own goodbye", closed).await;
+    tokio::time::timeout(Duration::from_secs(10), async { while alice.engine.send(Command::GoOnline).await {} })
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_or_a_key_of_somebody_else_does_not_start() {
+    let town = Town::new().await;
+    let (chain, key) = town.issue("mallory");
+    let mut config = town.config("alice", &[]);
+    config.chain = chain;
+    config.key = key;
+    let refused = messenger_engine::Engine::start(config).unwrap_err();
+    assert!(matches!(&refused, StartError::Certificate(reason) if reason.contains("mallory")), "{refused}");
+    let mut config = town.config("alice", &[]);
+    config.key = town.issue("alice").1;
+    assert!(matches!(messenger_engine::Engine::start(config), Err(StartError::Certificate(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_named() {
+    let town = Town::new().await;
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut config = town.config("alice", &[]);
+    config.bind = taken.local_addr().unwrap();
+    let refused = messenger_engine::Engine::start(config).unwrap_err();
+    assert!(refused.to_string().contains(&taken.local_addr().unwrap().to_string()), "{refused}");
+}

@@ -1,0 +1,276 @@
+//! A directory and engines on loopback, with certificates of a test authority.
+
+#![allow(dead_code, reason = "not every test file uses everything")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::{Directory, DirectoryConfig, Timing};
+use directory_protocol::client::client_config;
+use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite, Purpose};
+use ed25519_dalek::SigningKey;
+use identity::testing::{Authority, private_key};
+use identity::tls::PersonVerifier;
+use identity::trust::Trust;
+use identity::{Identifier, UnixTime};
+use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, RoomId, wire};
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Nothing on loopback takes this long, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An authority and a directory.
+pub(crate) struct Town {
+    authority: Authority,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) directory: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn hour_ago() -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - 3600))
+}
+
+pub(crate) fn identifier(name: &str) -> Identifier {
+    format!("{name}@example.org").parse().unwrap()
+}
+
+impl Town {
+    pub(crate) async fn new() -> Self {
+        let authority = Authority::new(1, hour_ago());
+        let trust = authority.trust();
+        let (chain, key) = authority.issue_service("directory.example.org", hour_ago());
+        let provider = identity::tls::provider();
+        let certified = CertifiedKey::from_der(chain, key, &provider).unwrap();
+        let mut config = DirectoryConfig::new(
+            "127.0.0.1:0".parse().unwrap(),
+            Arc::new(SingleCertAndKey::from(certified)),
+            trust.clone(),
+        );
+        config.timing = Timing { no_answer: Duration::from_secs(3), ..Timing::default() };
+        let directory = Directory::bind(config).unwrap();
+        let address = directory.local_addr();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move { directory.serve(stopped).await });
+        Self { authority, trust, directory: address, stop }
+    }
+
+    pub(crate) fn issue(&self, name: &str) -> (Vec<CertificateDer<'static>>, SigningKey) {
+        self.authority.issue_person(&identifier(name), hour_ago())
+    }
+
+    pub(crate) fn config(&self, name: &str, contacts: &[&str]) -> EngineConfig {
+        let (chain, key) = self.issue(name);
+        EngineConfig {
+            identifier: identifier(name),
+            chain,
+            key,
+            trust: self.trust.clone(),
+            directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
+            bind: "127.0.0.1:0".parse().unwrap(),
+            contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
+            bot: false,
+        }
+    }
+
+    /// Somebody at the directory without an engine, who does as the test says.
+    pub(crate) async fn puppet(&self, name: &str) -> Puppet {
+        let (chain, key) = self.issue(name);
+        let verifier = Arc::new(PersonVerifier::new(self.trust.clone()));
+        let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain.clone(), private_key(&key))
+            .unwrap();
+        tls.alpn_protocols = vec![wire::ALPN.to_vec()];
+        let server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
+        let endpoint = quinn::Endpoint::server(server, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let config = client_config(chain.clone(), private_key(&key), self.trust.clone()).unwrap();
+        let (client, events) =
+            DirectoryClient::connect(&endpoint, self.directory, "directory.example.org", config).await.unwrap();
+        client.announce(Announcement::available(vec![identifier("alice")])).await.unwrap();
+        Puppet { endpoint, client, events, peer_config: peer_config(chain, &key, &self.trust) }
+    }
+
+    /// An engine that is online.
+    pub(crate) async fn person(&self, name: &str, contacts: &[&str]) -> Someone {
+        let (engine, events) = Engine::start(self.config(name, contacts)).unwrap();
+        let mut someone = Someone { name: name.into(), engine, events };
+        someone.wait("online", |event| matches!(event, Event::Online { .. }).then_some(())).await;
+        someone
+    }
+}
+
+/// How a device dials peers.
+pub(crate) fn peer_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: &SigningKey,
+    trust: &Arc<Trust>,
+) -> quinn::ClientConfig {
+    let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(PersonVerifier::new(trust.clone())))
+        .with_client_auth_cert(chain, private_key(key))
+        .unwrap();
+    tls.alpn_protocols = vec![wire::ALPN.to_vec()];
+    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+}
+
+/// A person at the directory, moved by hand.
+pub(crate) struct Puppet {
+    pub(crate) endpoint: quinn::Endpoint,
+    pub(crate) client: DirectoryClient,
+    events: mpsc::Receiver<DirectoryEvent>,
+    pub(crate) peer_config: quinn::ClientConfig,
+}
+
+impl Puppet {
+    /// Waits for an event of the directory that answers the question.
+    pub(crate) async fn wait<T>(&mut self, mut question: impl FnMut(DirectoryEvent) -> Option<T>) -> T {
+        let search = async {
+            loop {
+                if let Some(answer) = question(self.events.recv().await.unwrap()) {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap()
+    }
+
+    /// Calls alice, a contact, and returns where she listens.
+    pub(crate) async fn call_alice(&mut self) -> SocketAddr {
+        let invite = Invite {
+            call_id: rand::random(),
+            callee: identifier("alice"),
+            purpose: Purpose::Text,
+            candidates: vec![self.endpoint.local_addr().unwrap()],
+        };
+        self.client.invite(invite).await.unwrap();
+        self.wait(|event| match event {
+            DirectoryEvent::Go { candidates, .. } => Some(candidates[0]),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// A running engine and what it says.
+pub(crate) struct Someone {
+    pub(crate) name: String,
+    pub(crate) engine: Engine,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Someone {
+    pub(crate) async fn do_it(&self, command: Command) {
+        assert!(self.engine.send(command).await);
+    }
+
+    /// Waits for an event that answers the question; others are passed over.
+    pub(crate) async fn wait<T>(&mut self, what: &str, mut question: impl FnMut(&Event) -> Option<T>) -> T {
+        let name = self.name.clone();
+        let search = async {
+            let mut passed = Vec::new();
+            while let Some(event) = self.events.recv().await {
+                if let Some(answer) = question(&event) {
+                    return Ok(answer);
+                }
+                passed.push(event);
+            }
+            Err(passed)
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(passed)) => panic!("{name} waited for {what}; the engine ended after {passed:?}"),
+            Err(_) => panic!("{name} waited for {what} in vain"),
+        }
+    }
+
+    pub(crate) async fn sees(&mut self, who: &str, here: bool) {
+        let expected = identifier(who);
+        let question = |event: &Event| match event {
+            Event::Presence { who, online } => (*who == expected && *online == here).then_some(()),
+            _ => None,
+        };
+        self.wait(&format!("{who} to be online: {here}"), question).await;
+    }
+
+    pub(crate) async fn send(&self, to: &str, text: &str, id: u64) {
+        self.do_it(Command::Send { to: identifier(to).to_string(), text: text.into(), id: Some(id) }).await;
+    }
+
+    /// The final state of a text.
+    pub(crate) async fn fate(&mut self, text: u64) -> (DeliveryState, Option<String>) {
+        let question = |event: &Event| match event {
+            Event::MessageState { id, state, reason, .. } if *id == text && *state != DeliveryState::Sending => {
+                Some((*state, reason.clone()))
+            }
+            _ => None,
+        };
+        self.wait("the fate of a text", question).await
+    }
+
+    pub(crate) async fn hears(&mut self, from: &str) -> String {
+        let expected = identifier(from);
+        let question = |event: &Event| match event {
+            Event::Message { from, text, .. } if *from == expected => Some(text.clone()),
+            _ => None,
+        };
+        self.wait("a text", question).await
+    }
+
+    pub(crate) async fn hears_in_room(&mut self) -> (Identifier, String) {
+        let question = |event: &Event| match event {
+            Event::RoomMessage { from, text, .. } => Some((from.clone(), text.clone())),
+            _ => None,
+        };
+        self.wait("a room text", question).await
+    }
+
+    /// The room's epoch and code once it has this many members.
+    pub(crate) async fn in_room_of(&mut self, count: usize) -> (RoomId, u64, String) {
+        let question = |event: &Event| match event {
+            Event::Room { room, members, epoch, code, .. } if members.len() == count => {
+                Some((*room, *epoch, code.clone()))
+            }
+            _ => None,
+        };
+        self.wait("a room", question).await
+    }
+
+    /// The members who have a room text, once nobody is pending.
+    pub(crate) async fn delivered_to(&mut self, count: usize) -> Vec<Identifier> {
+        let question = |event: &Event| match event {
+            Event::RoomMessageState { delivered, missing, .. } if delivered.len() + missing.len() == count => {
+                Some((delivered.clone(), missing.clone()))
+            }
+            _ => None,
+        };
+        let (mut delivered, missing) = self.wait("a delivery", question).await;
+        assert!(missing.is_empty(), "{missing:?}");
+        delivered.sort();
+        delivered
+    }
+
+    pub(crate) async fn enter(&mut self, host: &Someone, room: RoomId) {
+        let who = identifier(&self.name).to_string();
+        host.do_it(Command::RoomInvite { room, who }).await;
+        self.wait("an invitation", |event| matches!(event, Event::RoomInvitation { .. }).then_some(())).await;
+        self.do_it(Command::RoomAccept { room }).await;
+    }
+}
