@@ -1,0 +1,104 @@
+//! SIGKILL at random moments: a real process, a real folder, and nothing acknowledged is lost.
+//!
+//! The test starts itself again as the victim. `LOG_KILLS` sets the number of rounds.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{ORIGIN, entry};
+use tlog_proof::{Cosigner, LogPolicy, NoteSigner};
+use transparency_log::client::folder_source;
+use transparency_log::monitor::audit;
+use transparency_log::testing::key;
+use transparency_log::{LogConfig, Sequencer, Submit as _, Witness, system_clock};
+
+const VICTIM: &str = "LOG_KILL_VICTIM_FOLDER";
+
+fn policy() -> LogPolicy {
+    let log = NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap().vkey();
+    let witness = Cosigner::new("witness.example", key(ORIGIN, "witness")).unwrap().vkey();
+    LogPolicy::parse(&format!("log {log}\nwitness w {witness}\nquorum w\n")).unwrap()
+}
+
+async fn open(folder: &Path) -> Sequencer {
+    let signer = NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap();
+    let cosigner = Cosigner::new("witness.example", key(ORIGIN, "witness")).unwrap();
+    let witness = Witness::open(&folder.join("witness"), cosigner, vec![signer.vkey()], system_clock()).unwrap();
+    let config =
+        LogConfig { folder: folder.join("log"), origin: ORIGIN.into(), batch_interval: Duration::from_millis(2) };
+    Sequencer::open(config, signer, vec![Arc::new(witness)], policy()).await.unwrap()
+}
+
+/// Submits without end and prints each acknowledged entry with its index.
+#[tokio::test]
+async fn victim() {
+    let Some(folder) = std::env::var_os(VICTIM) else { return };
+    let log = open(Path::new(&folder)).await;
+    let first: u64 = std::env::var("LOG_KILL_FIRST").unwrap().parse().unwrap();
+    for wave in 0.. {
+        let numbers = first + wave * 40..first + (wave + 1) * 40;
+        let submissions = numbers.clone().map(|number| log.submit(entry(number)));
+        let logged = futures_util::future::try_join_all(submissions).await.unwrap();
+        let mut out = std::io::stdout().lock();
+        for (number, logged) in numbers.zip(logged) {
+            writeln!(out, "\nacknowledged {number} {}", logged.index).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let rounds: u64 = std::env::var("LOG_KILLS").map_or(8, |rounds| rounds.parse().unwrap());
+    let mut acknowledged = BTreeMap::new();
+    let mut cursor = None;
+    for round in 0..rounds {
+        let mut victim = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "victim", "--nocapture"])
+            .env(VICTIM, folder.path())
+            .env("LOG_KILL_FIRST", (round * 1_000_000).to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(victim.stdout.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            out.lines().map_while(Result::ok).filter(|line| line.starts_with("acknowledged")).collect::<Vec<_>>()
+        });
+        // Spread over opening, batching, writing and publishing.
+        std::thread::sleep(Duration::from_millis(30 + round * 37 % 211));
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        for line in reader.join().unwrap() {
+            let mut words = line.split(' ').skip(1);
+            if let (Some(Ok(number)), Some(Ok(index))) = (words.next().map(str::parse), words.next().map(str::parse)) {
+                acknowledged.insert(number, index);
+            }
+        }
+        cursor = Some(account(folder.path(), &acknowledged, cursor).await);
+    }
+    assert!(!acknowledged.is_empty(), "the victim lived long enough to acknowledge something");
+}
+
+/// Reopens the log, audits it from the last cursor, and asks for everything acknowledged once more.
+async fn account(
+    folder: &Path,
+    acknowledged: &BTreeMap<u64, u64>,
+    cursor: Option<transparency_log::monitor::Cursor>,
+) -> transparency_log::monitor::Cursor {
+    let log = open(folder).await;
+    audit(folder_source(&folder.join("log")), &policy(), cursor, |_| {}, |_, _| {}).await.unwrap();
+    let submissions = acknowledged.keys().map(|number| log.submit(entry(*number)));
+    let again = futures_util::future::try_join_all(submissions).await.unwrap();
+    assert!(again.iter().map(|logged| logged.index).eq(acknowledged.values().copied()));
+    let whole = audit(folder_source(&folder.join("log")), &policy(), None, |_| {}, |_, _| {}).await.unwrap();
+    assert!(whole.duplicates.is_empty());
+    log.stop().await;
+    whole.cursor
+}
