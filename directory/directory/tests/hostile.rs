@@ -63,7 +63,7 @@ async fn a_mebibyte_of_garbage_on_the_socket() {
     for (n, datagram) in garbage(4).chunks(1_200).enumerate() {
         let mut datagram = datagram.to_vec();
         // Every other one looks like the Initial packet of a new QUIC connection.
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             datagram[..6].copy_from_slice(&[0xc3, 0, 0, 0, 1, 8]);
         }
         socket.send_to(&datagram, world.address).await.ok();
@@ -102,7 +102,7 @@ async fn a_reader_who_does_not_read_is_disconnected() {
     send.write_all(&encode(&Request::Watch { id: 1, people: vec![person("bob")] })).await.unwrap();
     let bob = world.connect("bob").await;
     let announcement = |n: usize| Announcement {
-        status: if n % 2 == 0 { Status::Available } else { Status::Away },
+        status: if n.is_multiple_of(2) { Status::Available } else { Status::Away },
         ..Announcement::available(vec![person("sleepy")])
     };
     let mut announced = 0;

@@ -90,6 +90,10 @@ fn refusal(error: ErrorCode, wait: Duration) -> String {
 /// TLS alerts arrive as QUIC error codes 0x0100 to 0x01ff (RFC 9001 section 4.8).
 const CRYPTO_ERRORS: std::ops::Range<u64> = 0x100..0x200;
 
+fn is_crypto(closed: &quinn::ConnectionClose) -> bool {
+    CRYPTO_ERRORS.contains(&u64::from(closed.error_code))
+}
+
 impl CloseReason {
     /// The reason behind the end of an established connection.
     pub(super) fn of(error: &quinn::ConnectionError) -> Self {
@@ -99,9 +103,7 @@ impl CloseReason {
             E::LocallyClosed => Self::ByUs,
             E::TimedOut => Self::Silent(crate::limits::IDLE_TIMEOUT),
             // Our certificate is checked after our side of the handshake is complete: the alert ends a connection that had begun.
-            E::ConnectionClosed(closed) if CRYPTO_ERRORS.contains(&u64::from(closed.error_code)) => {
-                Self::CertificateRefused(closed.to_string())
-            }
+            E::ConnectionClosed(closed) if is_crypto(closed) => Self::CertificateRefused(closed.to_string()),
             other => Self::Broken(other.to_string()),
         }
     }
@@ -119,6 +121,10 @@ impl ConnectError {
                 if closed.error_code == quinn::TransportErrorCode::CONNECTION_REFUSED =>
             {
                 Self::Full { name: name.to_owned() }
+            }
+            // Our certificate is not judged yet: what was refused is the protocol, or the cryptography.
+            quinn::ConnectionError::ConnectionClosed(closed) if is_crypto(&closed) => {
+                Self::NotTheDirectory { address, name: name.to_owned(), reason: closed.to_string() }
             }
             other => Self::Closed(CloseReason::of(&other)),
         }

@@ -13,59 +13,49 @@ use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite};
 use identity::testing::{Authority, private_key};
 use identity::trust::Trust;
 use identity::{Identifier, UnixTime};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-pub const DIRECTORY: &str = "directory.example.org";
-pub const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const DIRECTORY: &str = "directory.example.org";
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Long enough for anything that is going to happen on loopback.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct World {
-    pub authority: Authority,
+pub(crate) struct World {
+    pub(crate) authority: Authority,
     /// The directory's own trust: a revocation list installed here is the directory's.
-    pub trust: Arc<Trust>,
-    pub address: SocketAddr,
-    pub directory: Arc<Directory>,
-    pub stop: CancellationToken,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) stop: CancellationToken,
     _stopped_at_the_end: DropGuard,
 }
 
-#[derive(Debug)]
-struct OneCertificate(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for OneCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-}
-
-pub fn before_now(duration: Duration) -> UnixTime {
+pub(crate) fn before_now(duration: Duration) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs()) - duration)
 }
 
-pub fn person(name: &str) -> Identifier {
+pub(crate) fn person(name: &str) -> Identifier {
     Identifier::parse(&format!("{name}@example.org")).unwrap()
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut DirectoryConfig)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut DirectoryConfig)) -> Self {
         let authority = Authority::new(1, before_now(Duration::from_secs(30 * 86_400)));
         let (chain, key) = authority.issue_service(DIRECTORY, before_now(Duration::ZERO));
         let certified = CertifiedKey::from_der(chain, key, &identity::tls::provider()).unwrap();
         let trust = authority.trust();
         let mut config =
-            DirectoryConfig::new(LOOPBACK, Arc::new(OneCertificate(Arc::new(certified))), Arc::clone(&trust));
+            DirectoryConfig::new(LOOPBACK, Arc::new(SingleCertAndKey::from(certified)), Arc::clone(&trust));
         change(&mut config);
         let directory = Arc::new(Directory::bind(config).unwrap());
         let stop = CancellationToken::new();
@@ -76,22 +66,22 @@ impl World {
     }
 
     /// The configuration of a new device of this person.
-    pub fn device(&self, name: &str, not_before: UnixTime) -> quinn::ClientConfig {
+    pub(crate) fn device(&self, name: &str, not_before: UnixTime) -> quinn::ClientConfig {
         device(&self.authority, name, not_before, self.authority.trust())
     }
 
-    pub async fn connect(&self, name: &str) -> Person {
+    pub(crate) async fn connect(&self, name: &str) -> Person {
         self.try_connect(self.device(name, before_now(Duration::ZERO))).await.unwrap()
     }
 
-    pub async fn try_connect(&self, config: quinn::ClientConfig) -> Result<Person, ConnectError> {
+    pub(crate) async fn try_connect(&self, config: quinn::ClientConfig) -> Result<Person, ConnectError> {
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let (client, events) = DirectoryClient::connect(&endpoint, self.address, DIRECTORY, config).await?;
         Ok(Person { client, events, endpoint })
     }
 
     /// Connects, announces itself to these contacts and watches them.
-    pub async fn come(&self, name: &str, contacts: &[&str]) -> Person {
+    pub(crate) async fn come(&self, name: &str, contacts: &[&str]) -> Person {
         let someone = self.connect(name).await;
         let contacts: Vec<Identifier> = contacts.iter().map(|name| person(name)).collect();
         someone.client.announce(Announcement::available(contacts.clone())).await.unwrap();
@@ -100,7 +90,10 @@ impl World {
     }
 
     /// A bare connection and its stream, to send what no client would.
-    pub async fn raw(&self, name: &str) -> (quinn::Endpoint, quinn::Connection, quinn::SendStream, quinn::RecvStream) {
+    pub(crate) async fn raw(
+        &self,
+        name: &str,
+    ) -> (quinn::Endpoint, quinn::Connection, quinn::SendStream, quinn::RecvStream) {
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let config = self.device(name, before_now(Duration::ZERO));
         let connection = endpoint.connect_with(config, self.address, DIRECTORY).unwrap().await.unwrap();
@@ -109,31 +102,36 @@ impl World {
     }
 }
 
-pub fn device(authority: &Authority, name: &str, not_before: UnixTime, trust: Arc<Trust>) -> quinn::ClientConfig {
+pub(crate) fn device(
+    authority: &Authority,
+    name: &str,
+    not_before: UnixTime,
+    trust: Arc<Trust>,
+) -> quinn::ClientConfig {
     let (chain, key) = authority.issue_person(&person(name), not_before);
     client_config(chain, private_key(&key), trust).unwrap()
 }
 
-pub struct Person {
-    pub client: DirectoryClient,
-    pub events: Receiver<DirectoryEvent>,
-    pub endpoint: quinn::Endpoint,
+pub(crate) struct Person {
+    pub(crate) client: DirectoryClient,
+    pub(crate) events: Receiver<DirectoryEvent>,
+    pub(crate) endpoint: quinn::Endpoint,
 }
 
 impl Person {
-    pub async fn next(&mut self) -> DirectoryEvent {
+    pub(crate) async fn next(&mut self) -> DirectoryEvent {
         tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("an event was due").expect("a last event came")
     }
 
     /// The next event must be this person's presence.
-    pub async fn sees(&mut self, name: &str, there: bool) {
+    pub(crate) async fn sees(&mut self, name: &str, there: bool) {
         match self.next().await {
             DirectoryEvent::Presence { who, online, .. } => assert_eq!((who, online), (person(name), there)),
             other => panic!("expected presence, found {other:?}"),
         }
     }
 
-    pub fn call(&self, name: &str, call_id: CallId) -> Invite {
+    pub(crate) fn call(&self, name: &str, call_id: CallId) -> Invite {
         let candidates = vec![self.endpoint.local_addr().unwrap()];
         Invite { call_id, callee: person(name), purpose: Purpose::Text, candidates }
     }
