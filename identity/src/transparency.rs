@@ -7,6 +7,7 @@
 
 mod extension;
 mod label;
+mod tlog;
 
 use std::{fmt, time::Duration};
 

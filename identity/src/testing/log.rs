@@ -35,7 +35,7 @@ impl Tree {
             let row = &mut self.0[level];
             row.push(hash);
             match &**row {
-                [.., left, right] if row.len() % 2 == 0 => hash = node_hash(left, right),
+                [.., left, right] if row.len().is_multiple_of(2) => hash = node_hash(left, right),
                 _ => break,
             }
         }
