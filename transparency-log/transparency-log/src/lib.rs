@@ -24,5 +24,5 @@ pub mod testing;
 pub mod witness;
 
 pub use clock::{Clock, system_clock};
-pub use sequencer::{LogConfig, Logged, OpenError, Sequencer, Submit, SubmitError};
+pub use sequencer::{LogConfig, Logged, OpenError, Pace, Sequencer, Submit, SubmitError};
 pub use witness::{Witness, WitnessError, Witnessing};

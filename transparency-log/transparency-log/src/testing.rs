@@ -11,7 +11,7 @@ use tlog_proof::{Cosigner, LogPolicy, NoteSigner, VerifierKey};
 
 use crate::client::StorageSource;
 use crate::clock::Clock;
-use crate::sequencer::{OpenError, Sequencer};
+use crate::sequencer::{OpenError, Pace, Sequencer};
 use crate::storage::{MemoryStorage, Storage};
 use crate::witness::{Witness, Witnessing};
 
@@ -60,8 +60,8 @@ impl MemoryLog {
         let shared: Arc<dyn Storage> = Arc::<MemoryStorage>::clone(&storage);
         let witness = Witness::open_on(Arc::clone(&shared), cosigner, vec![log_key.clone()], Arc::clone(&clock));
         let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(witness)];
-        let interval = Duration::from_millis(1);
-        let sequencer = Sequencer::open_on(shared, origin, interval, signer, witnesses, policy.clone()).await?;
+        let pace = Pace::new(Duration::from_millis(1));
+        let sequencer = Sequencer::open_on(shared, origin, pace, signer, witnesses, policy.clone()).await?;
         let origin = origin.to_owned();
         Ok(Self { sequencer, storage, policy, log_key, witness_key, origin, clock })
     }

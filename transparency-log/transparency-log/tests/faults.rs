@@ -85,6 +85,7 @@ async fn a_death_at_any_write_loses_nothing() {
             log.storage.die_at_write(write, fault);
             let answered = live(&log).await;
             let context = format!("{fault:?} at write {write}");
+            assert!(log.storage.is_dead() || write == WRITES - 1, "{context} did not happen");
             let log = log.restart().await.unwrap_or_else(|error| panic!("{context}: {error}"));
             account(&log, &answered, &context).await;
             audit_from(log.source(), &log, Some(cursor)).await.unwrap();

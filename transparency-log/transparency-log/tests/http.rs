@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{ORIGIN, audit_from, clock, submit_all};
 use transparency_log::client::{HttpSource, LogClient, Source as _, SourceError};
 use transparency_log::server::router;

@@ -108,6 +108,22 @@ pub struct LogConfig {
     pub batch_interval: Duration,
 }
 
+/// How fast a log works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long a batch is open after its first entry.
+    pub batch_interval: Duration,
+    /// How old the cosignatures of an idle log may become before they are renewed.
+    pub renewal: Duration,
+}
+
+impl Pace {
+    /// Batches of this interval; cosignatures renewed every ten minutes.
+    pub fn new(batch_interval: Duration) -> Self {
+        Self { batch_interval, renewal: Duration::from_secs(600) }
+    }
+}
+
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -203,7 +219,7 @@ impl Sequencer {
         policy: LogPolicy,
     ) -> Result<Self, OpenError> {
         let storage = Arc::new(FolderStorage::open_exclusive(&config.folder)?);
-        Self::open_on(storage, &config.origin, config.batch_interval, signer, witnesses, policy).await
+        Self::open_on(storage, &config.origin, Pace::new(config.batch_interval), signer, witnesses, policy).await
     }
 
     /// Opens the log on any storage, whose only writer it must be.
@@ -213,7 +229,7 @@ impl Sequencer {
     pub async fn open_on(
         storage: Arc<dyn Storage>,
         origin: &str,
-        batch_interval: Duration,
+        pace: Pace,
         signer: NoteSigner,
         witnesses: Vec<Arc<dyn Witnessing>>,
         policy: LogPolicy,
@@ -221,10 +237,10 @@ impl Sequencer {
         check_configuration(origin, &signer, &policy)?;
         let state = Arc::new(State::default());
         let prover = Arc::new(Prover::new(Arc::clone(&storage)));
-        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover), batch_interval);
+        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover), pace.batch_interval);
         let recovered = recover::recover(&storage, &prover, origin, &signer).await?;
         let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer };
-        let worker = worker::Worker::start(log, cosigners, recovered, Arc::clone(&state), batch_interval).await?;
+        let worker = worker::Worker::start(log, cosigners, recovered, Arc::clone(&state), pace).await?;
         let (queue, submissions) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker.run(submissions, stop.clone()));

@@ -15,11 +15,8 @@ use super::commit::{CommitError, Log};
 use super::cosign::{CosignError, Cosigners};
 use super::recover::Recovered;
 use super::window::Window;
-use super::{Logged, OpenError, State, Submission, SubmitError, blocking};
+use super::{Logged, OpenError, Pace, State, Submission, SubmitError, blocking};
 use crate::edge::Edge;
-
-/// How old the cosignatures of an idle log may become.
-const RENEWAL: Duration = Duration::from_secs(600);
 
 /// The pauses between attempts grow from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -33,7 +30,7 @@ pub(super) struct Worker {
     window: Window,
     pending: Option<Batch>,
     state: Arc<State>,
-    interval: Duration,
+    pace: Pace,
     renewed: Instant,
 }
 
@@ -47,14 +44,14 @@ impl Worker {
         mut cosigners: Cosigners,
         recovered: Recovered,
         state: Arc<State>,
-        interval: Duration,
+        pace: Pace,
     ) -> Result<Self, OpenError> {
         let Recovered { published, edge, window, pending } = recovered;
         cosigners.assume(edge.size());
         let is_new = published.is_none();
         state.publish(published.unwrap_or_default());
         let renewed = Instant::now();
-        let mut worker = Self { log, cosigners, edge, window, pending: None, state, interval, renewed };
+        let mut worker = Self { log, cosigners, edge, window, pending: None, state, pace, renewed };
         let started = match pending {
             Some(batch) => worker.resume(batch).await,
             None => worker.renew().await,
@@ -109,7 +106,7 @@ impl Worker {
                         return;
                     }
                 }
-                () = sleep_until(self.renewed + RENEWAL) => self.renew_or_complain().await,
+                () = sleep_until(self.renewed + self.pace.renewal) => self.renew_or_complain().await,
             }
         }
     }
@@ -123,7 +120,7 @@ impl Worker {
     ) -> Vec<Submission> {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = sleep_until(first.arrived + self.interval) => {}
+            () = sleep_until(first.arrived + self.pace.batch_interval) => {}
         }
         let mut gathered = vec![first];
         while gathered.len() < MAX_ENTRIES {

@@ -1,0 +1,181 @@
+//! Witnesses that fail, are slow, or are needed again.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{ORIGIN, clock, entry};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tlog_proof::{Cosigner, Hash, LogPolicy, NoteSigner, UnverifiedCheckpoint, leaf_hash};
+use transparency_log::storage::MemoryStorage;
+use transparency_log::testing::key;
+use transparency_log::{Clock, OpenError, Pace, Sequencer, Submit as _, Witness, WitnessError, Witnessing};
+
+/// What a witness does before it does its work.
+enum Mood {
+    /// Fails as often as the number says, and from then on works.
+    Failing(AtomicU64),
+    /// Never answers.
+    Silent,
+    /// Answers with a cosignature of something else.
+    Confused,
+}
+
+struct Moody(Witness, Mood);
+
+impl Witnessing for Moody {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn add_checkpoint(
+        &self,
+        old: u64,
+        proof: Vec<Hash>,
+        checkpoint: String,
+    ) -> BoxFuture<'_, Result<String, WitnessError>> {
+        match &self.1 {
+            Mood::Failing(left)
+                if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() =>
+            {
+                std::future::ready(Err(WitnessError::Unreachable("a bad day".into()))).boxed()
+            }
+            Mood::Failing(_) => self.0.add_checkpoint(old, proof, checkpoint),
+            Mood::Silent => std::future::pending().boxed(),
+            Mood::Confused => async move {
+                let line = self.0.add_checkpoint(old, proof, checkpoint).await?;
+                Ok(line.replace("AAAA", "AAAB"))
+            }
+            .boxed(),
+        }
+    }
+}
+
+fn signer() -> NoteSigner {
+    NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap()
+}
+
+fn witness(name: &str, clock: Clock) -> Witness {
+    let cosigner = Cosigner::new(name, key(ORIGIN, name)).unwrap();
+    Witness::open_on(Arc::new(MemoryStorage::new()), cosigner, vec![signer().vkey()], clock)
+}
+
+/// Opens a log with these witnesses, any `threshold` of them making the quorum.
+async fn open(
+    witnesses: Vec<(Witness, Mood)>,
+    threshold: usize,
+    pace: Pace,
+) -> (Result<Sequencer, OpenError>, LogPolicy) {
+    let names: Vec<String> = (0..witnesses.len()).map(|n| format!("w{n}")).collect();
+    let lines: String = names
+        .iter()
+        .zip(&witnesses)
+        .map(|(name, (witness, _))| format!("witness {name} {}\n", witness.vkey()))
+        .collect();
+    let group = format!("group g {threshold} {}\nquorum g\n", names.join(" "));
+    let policy = LogPolicy::parse(&format!("log {}\n{lines}{group}", signer().vkey())).unwrap();
+    let witnesses = witnesses.into_iter().map(|(witness, mood)| Arc::new(Moody(witness, mood)) as Arc<dyn Witnessing>);
+    let storage = Arc::new(MemoryStorage::new());
+    let opened = Sequencer::open_on(storage, ORIGIN, pace, signer(), witnesses.collect(), policy.clone()).await;
+    (opened, policy)
+}
+
+const FAST: Pace = Pace { batch_interval: Duration::from_millis(5), renewal: Duration::from_secs(600) };
+
+#[tokio::test]
+async fn a_quorum_is_enough_and_is_not_held_up() {
+    let witnesses = vec![
+        (witness("a.example", clock()), Mood::Failing(AtomicU64::new(0))),
+        (witness("b.example", clock()), Mood::Failing(AtomicU64::new(u64::MAX))),
+        (witness("c.example", clock()), Mood::Silent),
+        (witness("d.example", clock()), Mood::Confused),
+        (witness("e.example", clock()), Mood::Failing(AtomicU64::new(0))),
+    ];
+    let (log, policy) = open(witnesses, 2, FAST).await;
+    let log = log.unwrap();
+    let start = Instant::now();
+    let logged = log.submit(entry(1)).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "the silent one is not waited for");
+    let verdict = logged.proof.verify(&leaf_hash(&entry(1)), &policy).unwrap();
+    let names: Vec<&str> = verdict.cosigned.iter().map(|by| by.name.as_str()).collect();
+    assert_eq!(names, ["a.example", "e.example"]);
+}
+
+#[tokio::test]
+async fn a_quorum_that_is_missed_opens_no_log() {
+    let working = || (witness("a.example", clock()), Mood::Failing(AtomicU64::new(0)));
+    let failing = || (witness("b.example", clock()), Mood::Failing(AtomicU64::new(1)));
+    let (refused, _) = open(vec![working(), failing()], 2, FAST).await;
+    let reason = refused.unwrap_err().to_string();
+    assert!(reason.contains("expected the quorum g") && reason.contains("b.example: "), "{reason}");
+    assert!(open(vec![working(), failing()], 1, FAST).await.0.is_ok());
+}
+
+#[tokio::test]
+async fn trouble_is_told_and_passes() {
+    /// Works once, to open the log, then fails three times, then works.
+    struct Later(Witness, AtomicU64);
+    impl Witnessing for Later {
+        fn name(&self) -> &str {
+            self.0.name()
+        }
+        fn add_checkpoint(
+            &self,
+            old: u64,
+            proof: Vec<Hash>,
+            text: String,
+        ) -> BoxFuture<'_, Result<String, WitnessError>> {
+            match self.1.fetch_add(1, Ordering::SeqCst) {
+                1..=3 => std::future::ready(Err(WitnessError::Unreachable("a bad hour".into()))).boxed(),
+                _ => self.0.add_checkpoint(old, proof, text),
+            }
+        }
+    }
+    let witness = witness("a.example", clock());
+    let text = format!("log {}\nwitness w {}\nquorum w\n", signer().vkey(), witness.vkey());
+    let policy = LogPolicy::parse(&text).unwrap();
+    let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(Later(witness, AtomicU64::new(0)))];
+    let storage = Arc::new(MemoryStorage::new());
+    let log = Sequencer::open_on(storage, ORIGIN, FAST, signer(), witnesses, policy.clone()).await.unwrap();
+    let waiting = tokio::spawn({
+        let log = log.clone();
+        async move { log.submit(entry(1)).await }
+    });
+    while log.trouble().is_none() {
+        assert!(!waiting.is_finished(), "no answer without a quorum");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(log.trouble().unwrap().contains("a bad hour"), "{:?}", log.trouble());
+    waiting.await.unwrap().unwrap().proof.verify(&leaf_hash(&entry(1)), &policy).unwrap();
+    assert_eq!(log.trouble(), None);
+}
+
+#[tokio::test]
+async fn an_idle_log_renews_its_cosignatures() {
+    let time = Arc::new(AtomicU64::new(1000));
+    let ticking: Clock = Arc::new({
+        let time = Arc::clone(&time);
+        move || time.fetch_add(1, Ordering::SeqCst)
+    });
+    let pace = Pace { renewal: Duration::from_millis(20), ..FAST };
+    let (log, policy) = open(vec![(witness("a.example", ticking), Mood::Failing(AtomicU64::new(0)))], 1, pace).await;
+    let log = log.unwrap();
+    let index = log.submit(entry(1)).await.unwrap().index;
+    let cosigned = |log: &Sequencer| {
+        let checkpoint = UnverifiedCheckpoint::parse(log.checkpoint()).unwrap();
+        let verdict = policy.check(&checkpoint).unwrap();
+        assert_eq!(verdict.checkpoint.size, index + 1);
+        verdict.cosigned[0].time
+    };
+    let first = cosigned(&log);
+    let start = Instant::now();
+    while cosigned(&log) < first + 3 {
+        assert!(start.elapsed() < Duration::from_secs(10), "not renewed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    log.submit(entry(2)).await.unwrap();
+}
