@@ -31,7 +31,7 @@ pub enum DirectoryEvent {
     /// What became of a call, made or received. Everything but [`Outcome::Ringing`] ends it.
     ///
     /// When two people call each other at the same moment, the call with the lower id stays and the other ends with
-    /// [`Outcome::Cancelled`]: whoever holds the cancelled one finds the other among the incoming calls, and answers that.
+    /// [`Outcome::Cancelled`], after the other was reported as incoming: whoever holds the cancelled one answers that.
     Outcome {
         /// The call.
         call_id: CallId,

@@ -56,13 +56,18 @@ impl State {
     ) -> Result<(), Refusal> {
         self.check_invite(from, &placed)?;
         out.push(send(from, &Response::Done { id }));
-        if self.resolve_crossing(from, &placed, out) {
+        let crossing = self.crossing(from, &placed);
+        if crossing.is_some_and(|other| other < placed.call_id) {
             out.push(outcome(from, placed.call_id, Outcome::Cancelled));
             return Ok(());
         }
         // The caller's frames come first and depend on nothing, so that their time tells nothing.
         out.push(outcome(from, placed.call_id, Outcome::Ringing));
         self.ring(now, from, placed, out);
+        // Last, so that whoever loses her own call holds the one that stays already.
+        if let Some((other, call)) = crossing.and_then(|other| Some((other, self.end(&other)?))) {
+            out.extend(call.everybody().map(|to| outcome(to, other, Outcome::Cancelled)));
+        }
         Ok(())
     }
 
@@ -82,9 +87,9 @@ impl State {
         }
     }
 
-    /// If the callee is calling this very connection for the same purpose, and the new call would reach hers, only the call
-    /// with the lower id stays. Both sides know of both calls, so that withdrawing one reveals nothing. True: the new one goes.
-    fn resolve_crossing(&mut self, from: ConnectionId, placed: &Placed, out: &mut Vec<Output>) -> bool {
+    /// The call with which the callee is calling this very connection for the same purpose, if the new call would reach
+    /// hers. Only the one with the lower id stays. Both sides know of both, so that withdrawing one reveals nothing.
+    fn crossing(&self, from: ConnectionId, placed: &Placed) -> Option<CallId> {
         let connection = self.people.connection(from);
         let crosses = |id: &CallId| {
             let call = self.calls.waiting.get(id)?;
@@ -94,14 +99,7 @@ impl State {
                 && self.people.knockable(&placed.callee, &connection.who).any(|device| device == call.caller);
             crosses.then_some(*id)
         };
-        let Some(other) = connection.calls.iter().find_map(crosses) else { return false };
-        if other < placed.call_id {
-            return true;
-        }
-        if let Some(call) = self.end(&other) {
-            out.extend(call.everybody().map(|to| outcome(to, other, Outcome::Cancelled)));
-        }
-        false
+        connection.calls.iter().find_map(crosses)
     }
 
     fn ring(&mut self, now: Instant, from: ConnectionId, placed: Placed, out: &mut Vec<Output>) {

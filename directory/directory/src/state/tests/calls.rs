@@ -239,7 +239,9 @@ fn of_two_crossing_calls_the_lower_id_stays() {
             assert!(!rings(alice, &seen));
         } else {
             assert_eq!(outcomes(alice, &seen), [Outcome::Cancelled]);
+            let last = to(alice, &seen).into_iter().next_back();
             assert!(rings(alice, &seen));
+            assert!(matches!(last, Some(Response::Outcome { .. })), "first the call that stays, then the other's end");
         }
         let winner = if first < second { bob } else { alice };
         assert!(go(alice, &lab.ask(winner, answer(1, AnswerKind::Accept))).is_some());
