@@ -61,7 +61,12 @@ impl Ca {
     /// Opens the authority on an SQLite database in its folder. Half-done orders are taken up in the background.
     ///
     /// `log` may be an `Arc` of a [`Sequencer`](transparency_log::Sequencer).
-    pub async fn open(config: CaConfig, keys: AuthorityKeys, log: Arc<dyn Log>, clock: Clock) -> Result<Self, OpenError> {
+    pub async fn open(
+        config: CaConfig,
+        keys: AuthorityKeys,
+        log: Arc<dyn Log>,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
         let folder = config.folder.clone();
         files::private_folder(&folder).map_err(|source| OpenError::Folder { path: folder.clone(), source })?;
         let database = folder.join("ca.sqlite");
@@ -126,7 +131,10 @@ impl Ca {
     }
 
     /// Issues and logs a certificate for a service of this authority: the chain, leaf first, and its new P-256 key.
-    pub async fn issue_service(&self, name: &str) -> Result<(Vec<CertificateDer>, PrivateKeyDer<'static>), ServiceError> {
+    pub async fn issue_service(
+        &self,
+        name: &str,
+    ) -> Result<(Vec<CertificateDer>, PrivateKeyDer<'static>), ServiceError> {
         issue(&self.service.issuer, name).await
     }
 

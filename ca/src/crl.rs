@@ -16,10 +16,10 @@ use transparency_log::SubmitError;
 use x509_cert::crl::CertificateList;
 use x509_cert::ext::pkix::CrlNumber;
 
+use crate::files;
 use crate::issuance::{SignerError, SigningInput};
 use crate::issue::Issuer;
 use crate::store::{Authority, CertificateRecord, Select, StoreError};
-use crate::files;
 
 /// A list is renewed when it is so old.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -109,7 +109,13 @@ impl Crls {
         Ok(())
     }
 
-    fn sign(&self, authority: Authority, number: u64, now: UnixTime, revoked: &[CertificateRecord]) -> Result<Vec<u8>, CrlError> {
+    fn sign(
+        &self,
+        authority: Authority,
+        number: u64,
+        now: UnixTime,
+        revoked: &[CertificateRecord],
+    ) -> Result<Vec<u8>, CrlError> {
         let signer = self.issuer.keys().issuer(authority);
         let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
         let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));

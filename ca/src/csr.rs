@@ -69,7 +69,8 @@ pub(crate) fn verify(der: &[u8], identifier: &Identifier, profile: &Profile) -> 
 
 fn check_key(request: &CertReq, profile: &Profile) -> Result<(), CsrError> {
     let expected = || profile.keys().iter().map(|k| k.name()).collect::<Vec<_>>().join(" or ");
-    let found = key_algorithm(&request.info.public_key).map_err(|e| CsrError::Key { expected: expected(), found: e.to_string() })?;
+    let found = key_algorithm(&request.info.public_key)
+        .map_err(|e| CsrError::Key { expected: expected(), found: e.to_string() })?;
     // Every profile this authority validates for takes Ed25519 keys alone.
     if !profile.keys().contains(&found) || found != KeyAlgorithm::Ed25519 {
         return Err(CsrError::Key { expected: expected(), found: found.name().into() });

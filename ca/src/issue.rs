@@ -21,12 +21,17 @@ use transparency_log::SubmitError;
 
 use crate::config::Clock;
 use crate::csr::VerifiedRequest;
-use crate::issuance::{LintError, Linted, LogError, PersonInput, Planned, RestoreError, ServiceInput, SignError, is_too_late};
+use crate::issuance::{
+    LintError, Linted, LogError, PersonInput, Planned, RestoreError, ServiceInput, SignError, is_too_late,
+};
 use crate::keys::AuthorityKeys;
 use crate::log::Log;
 use crate::proven::Proven;
 use crate::random;
-use crate::store::{Authority, CertificateRecord, CertificateState, Change, Order, OrderState, Record, Select, Serial, Store, StoreError, Subject};
+use crate::store::{
+    Authority, CertificateRecord, CertificateState, Change, Order, OrderState, Record, Select, Serial, Store,
+    StoreError, Subject,
+};
 
 /// Draws of a slot before giving up: each fails only if somebody else took the very slot in between.
 const DRAWS: usize = 8;
@@ -141,7 +146,8 @@ impl Issuer {
             let linted = Planned::person(&input)?.lint()?;
             let record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
-            let changes = vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
+            let changes =
+                vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
             match self.store.commit(changes).await {
                 Ok(()) => return Ok(self.spawn(record, Some(linted))),
                 Err(StoreError::Taken(_)) => {}
@@ -152,7 +158,11 @@ impl Issuer {
     }
 
     /// Plans, lints and persists a service's certificate.
-    pub(crate) async fn plan_service(&self, name: &str, spki_der: &[u8]) -> Result<(CertificateRecord, Linted), StartError> {
+    pub(crate) async fn plan_service(
+        &self,
+        name: &str,
+        spki_der: &[u8],
+    ) -> Result<(CertificateRecord, Linted), StartError> {
         let crl_url = self.crl_url(Authority::Services);
         let input = ServiceInput {
             name,
@@ -232,7 +242,11 @@ impl Issuer {
     }
 
     /// From whatever state a certificate is in to the end. `linted` spares restoring the plan from the record.
-    pub(crate) async fn drive(&self, mut record: CertificateRecord, linted: Option<Linted>) -> Result<CertificateRecord, DriveError> {
+    pub(crate) async fn drive(
+        &self,
+        mut record: CertificateRecord,
+        linted: Option<Linted>,
+    ) -> Result<CertificateRecord, DriveError> {
         if matches!(record.state, CertificateState::Issued { .. } | CertificateState::Abandoned { .. }) {
             return Ok(record);
         }
@@ -241,14 +255,21 @@ impl Issuer {
             None => Planned::restore(&record, &self.origin, self.keys.vrf().public())?.lint()?,
         };
         let logged = match &record.state {
-            CertificateState::Logged { proof, .. } => linted.logged(&Proof::parse(proof)?, &self.policy, &self.origin)?,
+            CertificateState::Logged { proof, .. } => {
+                linted.logged(&Proof::parse(proof)?, &self.policy, &self.origin)?
+            }
             _ if is_too_late(linted.not_before(), self.now()) => return self.abandon(record, None).await,
             _ => {
                 let answer = self.log.submit(linted.entry().to_vec()).await?;
                 let index = answer.index;
                 let logged = match linted.logged(&answer.proof, &self.policy, &self.origin) {
                     // An entry of old whose window has passed: its index is known now, and that is all that can be done.
-                    Err(LogError::Window { .. }) if is_too_late(UnixTime::since_unix_epoch(Duration::from_secs(record.not_before)), self.now()) => {
+                    Err(LogError::Window { .. })
+                        if is_too_late(
+                            UnixTime::since_unix_epoch(Duration::from_secs(record.not_before)),
+                            self.now(),
+                        ) =>
+                    {
                         return self.abandon(record, Some(index)).await;
                     }
                     other => other?,
@@ -266,7 +287,11 @@ impl Issuer {
         self.finish(record, state).await
     }
 
-    async fn abandon(&self, mut record: CertificateRecord, index: Option<u64>) -> Result<CertificateRecord, DriveError> {
+    async fn abandon(
+        &self,
+        mut record: CertificateRecord,
+        index: Option<u64>,
+    ) -> Result<CertificateRecord, DriveError> {
         record.state = CertificateState::Abandoned { index };
         let reason = "the certificate could not be logged within a day; make a new order";
         self.finish(record, OrderState::Invalid(reason.into())).await?;
@@ -288,3 +313,6 @@ impl Issuer {
         Ok(record)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ pub(crate) async fn log_once(log: &dyn Log, folder: &Path, kind: ObjectKind, byt
         return Ok(());
     }
     let logged = log.put_object(kind, bytes.to_vec()).await?;
-    let written = files::private_folder(folder).and_then(|()| files::write(&note, format!("{}\n", logged.index).as_bytes()));
+    let written =
+        files::private_folder(folder).and_then(|()| files::write(&note, format!("{}\n", logged.index).as_bytes()));
     written.map_err(|source| ObjectError::Io { path: note, source })
 }

@@ -63,8 +63,10 @@ pub(crate) type Issued = (Vec<CertificateDer>, PrivateKeyDer<'static>);
 
 /// Issues a certificate for a DNS name, with a new P-256 key.
 pub(crate) async fn issue(issuer: &Issuer, name: &str) -> Result<Issued, ServiceError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).map_err(|_| ServiceError::Key)?;
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).map_err(|_| ServiceError::Key)?;
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
+        .map_err(|_| ServiceError::Key)?;
+    let key =
+        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).map_err(|_| ServiceError::Key)?;
     let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| ServiceError::Key)?;
     let (record, linted) = issuer.plan_service(name, spki.as_ref()).await.map_err(|e| started(name, &e))?;
     let done = issuer.drive(record, Some(linted)).await.map_err(|e| driven(name, &e))?;
@@ -105,7 +107,8 @@ impl Resolver {
     pub(crate) async fn open(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
         let path = folder.join(format!("{name}.pem"));
         let issuing = issuer.keys().issuer(Authority::Services).certificate().der();
-        let kept = Kept::read(&path).filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
+        let kept = Kept::read(&path)
+            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
         let kept = match kept {
             Some(kept) => kept,
             None => Kept::renew(issuer, folder, name).await?,
@@ -114,7 +117,13 @@ impl Resolver {
     }
 
     /// Renews at half life until stopped. What fails is tried again.
-    pub(crate) async fn keep(self: Arc<Self>, issuer: Arc<Issuer>, folder: PathBuf, name: String, stop: CancellationToken) {
+    pub(crate) async fn keep(
+        self: Arc<Self>,
+        issuer: Arc<Issuer>,
+        folder: PathBuf,
+        name: String,
+        stop: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -143,7 +152,9 @@ impl Kept {
         let (chain, key) = issue(issuer, name).await?;
         let kept = Self { key: Zeroizing::new(key.secret_der().to_vec()), chain };
         let path = folder.join(format!("{name}.pem"));
-        files::private_folder(folder).and_then(|()| kept.write(&path)).map_err(|source| ServiceError::Io { path, source })?;
+        files::private_folder(folder)
+            .and_then(|()| kept.write(&path))
+            .map_err(|source| ServiceError::Io { path, source })?;
         tracing::info!(name, "service certificate made");
         Ok(kept)
     }
@@ -162,7 +173,9 @@ impl Kept {
         let mut blocks = text.split_inclusive("-----END PRIVATE KEY-----\n");
         let key = pem::decode("PRIVATE KEY", blocks.next()?)?;
         let certificates = blocks.next()?.split_inclusive("-----END CERTIFICATE-----\n");
-        let chain = certificates.map(|block| Some(pem::decode("CERTIFICATE", block)?.to_vec().into())).collect::<Option<_>>()?;
+        let chain = certificates
+            .map(|block| Some(pem::decode("CERTIFICATE", block)?.to_vec().into()))
+            .collect::<Option<_>>()?;
         Some(Self { key, chain })
     }
 
@@ -180,6 +193,7 @@ impl Kept {
 /// Whether half of a certificate's life is over, or has not begun.
 fn is_due(leaf: &[u8], now: UnixTime) -> bool {
     let Ok(certificate) = Certificate::parse(leaf) else { return true };
-    let (begin, end, now) = (certificate.tbs().not_before().as_secs(), certificate.tbs().not_after().as_secs(), now.as_secs());
+    let (begin, end, now) =
+        (certificate.tbs().not_before().as_secs(), certificate.tbs().not_after().as_secs(), now.as_secs());
     now < begin || now >= begin + end.saturating_sub(begin) / 2
 }

@@ -45,7 +45,9 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
     check_contact(&asked.contact)?;
     if let Some(peer) = by.peer {
         let limited = service.limits.accounts_per_ip.take(&[&network(peer)], service.now());
-        limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many new accounts from this network").retry_after(wait))?;
+        limited.map_err(|wait| {
+            Problem::new(Kind::RateLimited, "too many new accounts from this network").retry_after(wait)
+        })?;
     }
     let account = Account {
         id: random::id(),
@@ -84,7 +86,11 @@ struct Update {
 }
 
 /// POST to an account: reads it, changes its contacts, or closes it (sections 7.3.2 and 7.3.6).
-pub(super) async fn update(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+pub(super) async fn update(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
     if by.account.id != id {
         return Err(Problem::new(Kind::Unauthorized, "this is another account's"));
     }
@@ -107,13 +113,18 @@ pub(super) async fn update(State(service): State<Arc<Service>>, Path(id): Path<S
 }
 
 /// POST-as-GET of an account's orders (section 7.1.2.1): the newest hundred.
-pub(super) async fn orders(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Json<Value>, Problem> {
+pub(super) async fn orders(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Json<Value>, Problem> {
     by.payload.none()?;
     if by.account.id != id {
         return Err(Problem::new(Kind::Unauthorized, "this is another account's"));
     }
     let found = service.store.read(Select::OrdersOf { account: id, limit: MAX_LISTED }).await?;
-    let urls: Vec<_> = found.into_iter().filter_map(Record::order).map(|o| service.url(&format!("/order/{}", o.id))).collect();
+    let urls: Vec<_> =
+        found.into_iter().filter_map(Record::order).map(|o| service.url(&format!("/order/{}", o.id))).collect();
     Ok(Json(json!({"orders": urls})))
 }
 
@@ -130,14 +141,20 @@ fn respond(service: &Service, status: StatusCode, account: &Account) -> Response
 
 fn check_contact(contact: &[String]) -> Result<(), Problem> {
     if contact.len() > MAX_CONTACTS {
-        return Err(Problem::new(Kind::InvalidContact, format!("expected at most {MAX_CONTACTS} contacts, found {}", contact.len())));
+        return Err(Problem::new(
+            Kind::InvalidContact,
+            format!("expected at most {MAX_CONTACTS} contacts, found {}", contact.len()),
+        ));
     }
     for url in contact {
         let Some(address) = url.strip_prefix("mailto:") else {
             return Err(Problem::new(Kind::UnsupportedContact, "expected contacts of the form mailto:name@domain"));
         };
         if url.len() > MAX_CONTACT_BYTES || identity::Identifier::parse(address).is_err() {
-            return Err(Problem::new(Kind::InvalidContact, "expected one mail address after mailto:, without header fields"));
+            return Err(Problem::new(
+                Kind::InvalidContact,
+                "expected one mail address after mailto:, without header fields",
+            ));
         }
     }
     Ok(())

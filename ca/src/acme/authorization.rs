@@ -18,7 +18,11 @@ struct Update {
 }
 
 /// POST to an authorization: reads it, or gives it up (section 7.5.2).
-pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Json<Value>, Problem> {
+pub(super) async fn read(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Json<Value>, Problem> {
     let mut authorization = own_authorization(&service, &by.account.id, id).await?;
     if !by.payload.is_none() {
         let update: Update = by.payload.json()?;

@@ -13,7 +13,11 @@ use crate::pem;
 use crate::store::{Authority, CertificateState, Serial};
 
 /// POST-as-GET of a certificate: PEM of the leaf and its issuer (RFC 8555 section 9.1).
-pub(super) async fn read(State(service): State<Arc<Service>>, Path(serial): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+pub(super) async fn read(
+    State(service): State<Arc<Service>>,
+    Path(serial): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
     by.payload.none()?;
     let serial: Serial = serial.parse().map_err(|_| Problem::not_found())?;
     let found = service.store.certificate(serial).await?.filter(|c| c.account.as_ref() == Some(&by.account.id));
@@ -34,7 +38,8 @@ pub(super) async fn services_crl(State(service): State<Arc<Service>>) -> Respons
 fn crl(service: &Service, authority: Authority) -> Response {
     match service.crls.der(authority) {
         // Clients fetch hourly; a proxy on the way must not make that two hours.
-        Some(der) => ([(header::CONTENT_TYPE, "application/pkix-crl"), (header::CACHE_CONTROL, "max-age=300")], der).into_response(),
+        Some(der) => ([(header::CONTENT_TYPE, "application/pkix-crl"), (header::CACHE_CONTROL, "max-age=300")], der)
+            .into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }

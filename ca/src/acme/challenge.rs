@@ -29,7 +29,11 @@ struct Answer {
 }
 
 /// POST to the challenge.
-pub(super) async fn respond(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+pub(super) async fn respond(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
     let found = own_authorization(&service, &by.account.id, id).await?;
     let answered = if by.payload.is_none() || found.status == AuthorizationStatus::Valid {
         found
@@ -74,12 +78,18 @@ pub(super) fn object(service: &Service, authorization: &Authorization) -> Value 
 }
 
 /// Makes a new code, remembers its hash, and sends it.
-async fn send(service: &Arc<Service>, account: &Account, peer: Option<IpAddr>, found: Authorization) -> Result<Authorization, Problem> {
+async fn send(
+    service: &Arc<Service>,
+    account: &Account,
+    peer: Option<IpAddr>,
+    found: Authorization,
+) -> Result<Authorization, Problem> {
     let (now, limits) = (service.now(), &service.config.limits);
     let address = found.identifier.as_str().to_owned();
     let limited = service.limits.mails_per_account.take(&[&account.id, &address], now);
     limited.map_err(|wait| {
-        Problem::new(Kind::RateLimited, "so many codes were sent to this address already; use the newest, or wait").retry_after(wait)
+        Problem::new(Kind::RateLimited, "so many codes were sent to this address already; use the newest, or wait")
+            .retry_after(wait)
     })?;
     let Ok(place) = Arc::clone(&service.mails_in_flight).try_acquire_owned() else {
         return Err(Problem::internal(&"too many mails are under way"));
@@ -101,7 +111,9 @@ async fn send(service: &Arc<Service>, account: &Account, peer: Option<IpAddr>, f
         tries: limits.code_tries,
         message_id: random::id(),
     };
-    let letter = letter.compose().map_err(|e| Problem::new(Kind::RejectedIdentifier, format!("this address cannot be written to: {e}")))?;
+    let letter = letter
+        .compose()
+        .map_err(|e| Problem::new(Kind::RejectedIdentifier, format!("this address cannot be written to: {e}")))?;
     let issued = IssuedCode { hash: code.hash(), expires, tries_left: limits.code_tries };
     let changed = Authorization { code: Some(issued), mail_error: None, ..found };
     service.store.commit(vec![Change::Update(Record::Authorization(changed.clone()))]).await?;
@@ -139,7 +151,8 @@ async fn deliver(service: &Service, id: String, letter: Letter) {
     }
     let noted = async {
         if let Some(mut authorization) = service.store.authorization(Select::Authorization(id)).await? {
-            authorization.mail_error = Some("the mail could not be handed to the mail server; ask for another one later".into());
+            authorization.mail_error =
+                Some("the mail could not be handed to the mail server; ask for another one later".into());
             service.store.commit(vec![Change::Update(Record::Authorization(authorization))]).await?;
         }
         Ok::<(), crate::store::StoreError>(())
@@ -157,7 +170,10 @@ async fn check(service: &Service, found: Authorization, typed: &str) -> Result<A
         return Err(Problem::new(Kind::CodeMissing, "no code was sent yet; post an empty object to have one sent"));
     };
     if code.expires <= now {
-        return Err(Problem::new(Kind::CodeExpired, format!("the code was good until {}; ask for a new one", rfc3339(code.expires))));
+        return Err(Problem::new(
+            Kind::CodeExpired,
+            format!("the code was good until {}; ask for a new one", rfc3339(code.expires)),
+        ));
     }
     if code.tries_left == 0 {
         return Err(exhausted());
@@ -170,17 +186,25 @@ async fn check(service: &Service, found: Authorization, typed: &str) -> Result<A
         service.store.commit(vec![Change::Update(Record::Authorization(changed))]).await?;
         return Err(match left {
             0 => exhausted(),
-            _ => Problem::new(Kind::CodeWrong, format!("this is not the code of the newest mail; {left} tries left")).with("triesLeft", left),
+            _ => Problem::new(Kind::CodeWrong, format!("this is not the code of the newest mail; {left} tries left"))
+                .with("triesLeft", left),
         });
     }
     let expires = now + service.config.limits.authorization_lifetime.as_secs();
-    let changed =
-        Authorization { status: AuthorizationStatus::Valid, code: None, mail_error: None, validated: Some(now), expires, ..found };
+    let changed = Authorization {
+        status: AuthorizationStatus::Valid,
+        code: None,
+        mail_error: None,
+        validated: Some(now),
+        expires,
+        ..found
+    };
     service.store.commit(vec![Change::Update(Record::Authorization(changed.clone()))]).await?;
     tracing::info!(authorization = changed.id, account = changed.account, who, "control proven");
     Ok(changed)
 }
 
 fn exhausted() -> Problem {
-    Problem::new(Kind::CodeExhausted, "too many wrong codes; post an empty object to have a new one sent").with("triesLeft", 0)
+    Problem::new(Kind::CodeExhausted, "too many wrong codes; post an empty object to have a new one sent")
+        .with("triesLeft", 0)
 }

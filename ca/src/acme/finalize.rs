@@ -28,7 +28,11 @@ struct Finalize {
 }
 
 /// POST finalize.
-pub(super) async fn finalize(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+pub(super) async fn finalize(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
     let asked: Finalize = by.payload.json()?;
     let found = own_order(&service, &by.account.id, &id).await?;
     let authorization = service.store.authorization(Select::Authorization(found.authorization.clone())).await?;
@@ -36,10 +40,14 @@ pub(super) async fn finalize(State(service): State<Arc<Service>>, Path(id): Path
     let status = order::status(&found, authorization.as_ref(), now);
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).filter(|_| status == "ready");
     let Some(proven) = proven else {
-        return Err(Problem::new(Kind::OrderNotReady, format!("expected an order that is ready, found one that is {status}")));
+        return Err(Problem::new(
+            Kind::OrderNotReady,
+            format!("expected an order that is ready, found one that is {status}"),
+        ));
     };
     let der = URL_SAFE_NO_PAD.decode(&asked.csr).map_err(|e| bad_csr(&format!("expected base64url, found {e}")))?;
-    let profile = Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
+    let profile =
+        Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
     let request = csr::verify(&der, &found.identifier, profile).map_err(|e| bad_csr(&e))?;
 
     let started = service.issuer.start_person(PersonRequest { order: found, proven, request, profile }).await;
@@ -58,7 +66,8 @@ fn refused(error: &StartError, now: u64) -> Problem {
     match error {
         StartError::NoSlot => {
             let period = PERIOD.as_secs();
-            let detail = "as many certificates as one identifier can have in one period of seven days were made already";
+            let detail =
+                "as many certificates as one identifier can have in one period of seven days were made already";
             Problem::new(Kind::SlotsExhausted, detail).retry_after(Duration::from_secs(period - now % period))
         }
         StartError::Plan(error) => bad_csr(error),

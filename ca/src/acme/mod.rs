@@ -87,13 +87,22 @@ impl Service {
 
     /// The authority's host, for people to read.
     fn host(&self) -> &str {
-        self.config.base_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&self.config.base_url)
+        self.config
+            .base_url
+            .split("://")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap_or(&self.config.base_url)
     }
 }
 
 /// The sender's address, as configured.
 pub(crate) fn mailbox(text: &str) -> Result<Mailbox, MailError> {
-    text.parse().map_err(|_| MailError::Config { what: "the sender of mails", expected: "a mail address", found: text.into() })
+    text.parse().map_err(|_| MailError::Config {
+        what: "the sender of mails",
+        expected: "a mail address",
+        found: text.into(),
+    })
 }
 
 /// All resources, relative to the base URL.
@@ -115,7 +124,9 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/crl/people.crl", get(certificate::people_crl))
         .route("/crl/services.crl", get(certificate::services_crl))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })
-        .method_not_allowed_fallback(|| async { Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)")
+        })
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
         .layer(from_fn_with_state(Arc::clone(&service), headers))
         .with_state(service)
@@ -142,7 +153,11 @@ fn ascii(text: &str) -> HeaderValue {
 
 /// RFC 3339, as ACME objects want times.
 fn rfc3339(seconds: u64) -> String {
-    i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or(jiff::Timestamp::MAX).to_string()
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|s| jiff::Timestamp::from_second(s).ok())
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_string()
 }
 
 /// The identifier of an ACME object.
@@ -151,7 +166,11 @@ fn identifier(identifier: &identity::Identifier) -> Value {
 }
 
 /// An authorization of this account, or "nothing here".
-async fn own_authorization(service: &Service, account: &str, id: String) -> Result<crate::store::Authorization, Problem> {
+async fn own_authorization(
+    service: &Service,
+    account: &str,
+    id: String,
+) -> Result<crate::store::Authorization, Problem> {
     let found = service.store.authorization(Select::Authorization(id)).await?;
     found.filter(|a| a.account == account).ok_or_else(Problem::not_found)
 }
@@ -160,3 +179,6 @@ async fn own_authorization(service: &Service, account: &str, id: String) -> Resu
 async fn own_order(service: &Service, account: &str, id: &str) -> Result<crate::store::Order, Problem> {
     service.store.order(id).await?.filter(|o| o.account == account).ok_or_else(Problem::not_found)
 }
+
+#[cfg(test)]
+mod tests;

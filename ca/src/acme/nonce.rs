@@ -28,7 +28,10 @@ struct Window {
 impl Nonces {
     pub(crate) fn new(key: [u8; 32]) -> Self {
         let words = usize::try_from(WINDOW / 64).expect("a window fits into memory");
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key), window: Mutex::new(Window { next: 0, used: vec![0; words] }) }
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &key),
+            window: Mutex::new(Window { next: 0, used: vec![0; words] }),
+        }
     }
 
     /// A fresh nonce.

@@ -40,7 +40,9 @@ struct Named {
 pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Response, Problem> {
     let asked: NewOrder = by.payload.json()?;
     if asked.not_before.is_some() || asked.not_after.is_some() {
-        return Err(Problem::malformed("expected no notBefore and notAfter, found one: certificates begin when they are made"));
+        return Err(Problem::malformed(
+            "expected no notBefore and notAfter, found one: certificates begin when they are made",
+        ));
     }
     let profile = profile(asked.profile.as_deref())?;
     let identifier = wanted(&service, &asked.identifiers)?;
@@ -48,7 +50,11 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let limited = service.limits.orders_per_account.take(&[&by.account.id], now);
     limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many orders of this account").retry_after(wait))?;
 
-    let ask = Select::ValidAuthorization { account: by.account.id.clone(), identifier: identifier.clone(), at: now.as_secs() };
+    let ask = Select::ValidAuthorization {
+        account: by.account.id.clone(),
+        identifier: identifier.clone(),
+        at: now.as_secs(),
+    };
     let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
     let mut changes = Vec::new();
     let authorization = match service.store.authorization(ask).await? {
@@ -84,7 +90,9 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
 fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
     // Only what this authority can validate: mail addresses.
     let profile = Profile::by_name(name.unwrap_or("device")).filter(|p| p.subject() == SubjectKind::Email);
-    profile.ok_or_else(|| Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles"))
+    profile.ok_or_else(|| {
+        Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles")
+    })
 }
 
 /// The one identifier of an order, in canonical form, if addresses under its domain may enrol here.
@@ -120,7 +128,11 @@ fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization
 }
 
 /// POST-as-GET of an order.
-pub(super) async fn read(State(service): State<Arc<Service>>, Path(id): Path<String>, by: ByAccount) -> Result<Response, Problem> {
+pub(super) async fn read(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
     by.payload.none()?;
     let order = own_order(&service, &by.account.id, &id).await?;
     answer(&service, &order).await
@@ -151,7 +163,8 @@ fn respond(service: &Service, order: &Order, authorization: Option<&Authorizatio
         OrderState::Processing(_) => _ = headers.insert(header::RETRY_AFTER, POLL_SECONDS.into()),
         OrderState::Invalid(reason) => body["error"] = Problem::new(Kind::ServerInternal, reason).document(),
         OrderState::Open if status == "invalid" => {
-            body["error"] = Problem::malformed("the order has expired before it was finalized; make a new one").document();
+            body["error"] =
+                Problem::malformed("the order has expired before it was finalized; make a new one").document();
         }
         OrderState::Open => {}
     }

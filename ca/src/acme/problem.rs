@@ -58,7 +58,9 @@ impl Kind {
             Self::BadSignatureAlgorithm => (ACME, "badSignatureAlgorithm"),
             Self::InvalidContact => (ACME, "invalidContact"),
             Self::InvalidProfile => (ACME, "invalidProfile"),
-            Self::Malformed | Self::MethodNotAllowed | Self::NotFound | Self::TooLarge | Self::UnsupportedMediaType => (ACME, "malformed"),
+            Self::Malformed | Self::MethodNotAllowed | Self::NotFound | Self::TooLarge | Self::UnsupportedMediaType => {
+                (ACME, "malformed")
+            }
             Self::OrderNotReady => (ACME, "orderNotReady"),
             Self::RateLimited => (ACME, "rateLimited"),
             Self::RejectedIdentifier => (ACME, "rejectedIdentifier"),
@@ -159,7 +161,9 @@ impl IntoResponse for Problem {
         let body = self.document().to_string();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         if let Some(wait) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         }
         response
     }
@@ -185,8 +189,10 @@ impl From<JwsError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict(_) => Self::new(Kind::ServerInternal, "two requests changed the same thing at once; try again")
-                .status(StatusCode::CONFLICT),
+            StoreError::Conflict(_) => {
+                Self::new(Kind::ServerInternal, "two requests changed the same thing at once; try again")
+                    .status(StatusCode::CONFLICT)
+            }
             other => Self::internal(&other),
         }
     }

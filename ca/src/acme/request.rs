@@ -43,7 +43,11 @@ pub(crate) struct Payload(Vec<u8>);
 impl Payload {
     /// "POST-as-GET" (RFC 8555 section 6.3): the payload must be empty.
     pub(crate) fn none(&self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::malformed("expected an empty payload (POST-as-GET), found one with content")) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::malformed("expected an empty payload (POST-as-GET), found one with content"))
+        }
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -52,7 +56,8 @@ impl Payload {
 
     /// A JSON object; members we do not know are ignored (RFC 8555 section 7.1 lets clients and servers grow).
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.0).map_err(|e| Problem::malformed(format!("the payload does not say what it should: {e}")))
+        serde_json::from_slice(&self.0)
+            .map_err(|e| Problem::malformed(format!("the payload does not say what it should: {e}")))
     }
 }
 
@@ -66,11 +71,20 @@ impl FromRequest<Arc<Service>> for ByAny {
         let jws = UnverifiedJws::parse(&body)?;
         // Cheap checks first; a nonce is spent even if the signature turns out to be wrong.
         if jws.url != url {
-            return Err(Problem::new(Kind::Unauthorized, format!("the request is signed for {}, and was sent to {url}", brief(&jws.url))));
+            return Err(Problem::new(
+                Kind::Unauthorized,
+                format!("the request is signed for {}, and was sent to {url}", brief(&jws.url)),
+            ));
         }
-        let nonce = jws.nonce.as_deref().ok_or_else(|| Problem::new(Kind::BadNonce, "expected a nonce in the protected header, found none"))?;
+        let nonce = jws
+            .nonce
+            .as_deref()
+            .ok_or_else(|| Problem::new(Kind::BadNonce, "expected a nonce in the protected header, found none"))?;
         if !service.nonces.redeem(nonce) {
-            return Err(Problem::new(Kind::BadNonce, "the nonce is unknown, used or too old; use the one that comes with this answer"));
+            return Err(Problem::new(
+                Kind::BadNonce,
+                "the nonce is unknown, used or too old; use the one that comes with this answer",
+            ));
         }
         match jws.key() {
             KeyName::Itself(key) => {
@@ -98,7 +112,9 @@ impl FromRequest<Arc<Service>> for ByAccount {
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
         match ByAny::from_request(request, service).await? {
             ByAny::Account(by) => Ok(by),
-            ByAny::Key(_) => Err(Problem::malformed("expected the account's URL (kid) in the protected header, found a key (jwk)")),
+            ByAny::Key(_) => {
+                Err(Problem::malformed("expected the account's URL (kid) in the protected header, found a key (jwk)"))
+            }
         }
     }
 }
@@ -109,7 +125,9 @@ impl FromRequest<Arc<Service>> for ByKey {
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
         match ByAny::from_request(request, service).await? {
             ByAny::Key(by) => Ok(by),
-            ByAny::Account(_) => Err(Problem::malformed("expected a key (jwk) in the protected header, found an account's URL (kid)")),
+            ByAny::Account(_) => {
+                Err(Problem::malformed("expected a key (jwk) in the protected header, found an account's URL (kid)"))
+            }
         }
     }
 }
@@ -129,7 +147,10 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
 
 async fn account(service: &Service, url: &str) -> Result<Account, Problem> {
     let unknown = || Problem::new(Kind::AccountDoesNotExist, "there is no account of this URL; make one at newAccount");
-    let id = url.strip_prefix(&service.config.base_url).and_then(|path| path.strip_prefix("/account/")).ok_or_else(unknown)?;
+    let id = url
+        .strip_prefix(&service.config.base_url)
+        .and_then(|path| path.strip_prefix("/account/"))
+        .ok_or_else(unknown)?;
     service.store.account(Select::Account(id.into())).await?.ok_or_else(unknown)
 }
 

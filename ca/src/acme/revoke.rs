@@ -37,7 +37,9 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     if reason != 0 && !REASONS.contains(&reason) {
         return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
     }
-    let der = URL_SAFE_NO_PAD.decode(&asked.certificate).map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
+    let der = URL_SAFE_NO_PAD
+        .decode(&asked.certificate)
+        .map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
     let certificate = Certificate::parse(&der).map_err(|e| Problem::malformed(e.to_string()))?;
     let unknown = || Problem::new(Kind::NotFound, "this authority has not issued this certificate");
     let serial = Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?);
@@ -46,7 +48,10 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
         return Err(unknown());
     }
     if !may_revoke(&service, &by, &found, &certificate).await? {
-        return Err(Problem::new(Kind::Unauthorized, "expected the account that ordered it, its own key, or proof of control of its address"));
+        return Err(Problem::new(
+            Kind::Unauthorized,
+            "expected the account that ordered it, its own key, or proof of control of its address",
+        ));
     }
     if found.revoked.is_some() {
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
@@ -59,7 +64,12 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     Ok(StatusCode::OK)
 }
 
-async fn may_revoke(service: &Service, by: &ByAny, found: &CertificateRecord, certificate: &Certificate) -> Result<bool, Problem> {
+async fn may_revoke(
+    service: &Service,
+    by: &ByAny,
+    found: &CertificateRecord,
+    certificate: &Certificate,
+) -> Result<bool, Problem> {
     match by {
         ByAny::Key(by) => Ok(is_key_of(&by.key, certificate)),
         ByAny::Account(by) if found.account.as_ref() == Some(&by.account.id) => Ok(true),

@@ -31,9 +31,18 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     let asked: Watch = by.payload.json()?;
     let now = service.now();
     // One answer for whatever this account has not proven, whether or not anybody else has.
-    let unproven = || Problem::new(Kind::Unauthorized, "expected an account that has proven control of the identifier; enrol, or prove it with an order");
+    let unproven = || {
+        Problem::new(
+            Kind::Unauthorized,
+            "expected an account that has proven control of the identifier; enrol, or prove it with an order",
+        )
+    };
     let identifier = Identifier::parse(&asked.identifier).map_err(|_| unproven())?;
-    let ask = Select::ValidAuthorization { account: by.account.id.clone(), identifier: identifier.clone(), at: now.as_secs() };
+    let ask = Select::ValidAuthorization {
+        account: by.account.id.clone(),
+        identifier: identifier.clone(),
+        at: now.as_secs(),
+    };
     let authorization = service.store.authorization(ask).await?;
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
     let limited = service.limits.watches_per_account.take(&[&by.account.id], now);
@@ -41,7 +50,9 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
 
     let (from, to) = periods(now, service.issuer.keys().began());
     let issuer = Arc::clone(&service.issuer);
-    let labels = tokio::task::spawn_blocking(move || issuer.label_proofs(&proven, from, to)).await.map_err(|e| Problem::internal(&e))?;
+    let labels = tokio::task::spawn_blocking(move || issuer.label_proofs(&proven, from, to))
+        .await
+        .map_err(|e| Problem::internal(&e))?;
     let labels: Vec<_> = labels
         .into_iter()
         .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": URL_SAFE_NO_PAD.encode(proof.as_bytes())}))

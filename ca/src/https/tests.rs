@@ -1,0 +1,75 @@
+use std::time::Instant;
+
+use axum::routing::get;
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ClientHello;
+use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+#[derive(Debug)]
+struct Fixed(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Fixed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+/// A running server that tells a client its address.
+async fn server() -> (SocketAddr, CertificateDer<'static>, CancellationToken, JoinHandle<()>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let certificate = made.cert.der().clone();
+    let config = server_config(Arc::new(Fixed(Arc::new(CertifiedKey::new(vec![certificate.clone()], key))))).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TlsListener::new(tcp, Arc::new(config)).unwrap();
+    let address = listener.address();
+    let router =
+        Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<PeerAddr>| async move { peer.0.to_string() }));
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(serve(listener, router, stop.clone()));
+    (address, certificate, stop, serving)
+}
+
+async fn ask(address: SocketAddr, certificate: &CertificateDer<'static>) -> String {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tls.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_learns_who_asks() {
+    let (address, certificate, stop, serving) = server().await;
+    let answer = ask(address, &certificate).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("127.0.0.1:"), "{answer}");
+    stop.cancel();
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn silent_and_noisy_clients_keep_nobody_waiting() {
+    let (address, certificate, ..) = server().await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut noisy = TcpStream::connect(address).await.unwrap();
+    let _ = noisy.write_all(&vec![0xa5; 1 << 20]).await;
+    let begun = Instant::now();
+    assert!(ask(address, &certificate).await.starts_with("HTTP/1.1 200"));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}

@@ -62,7 +62,9 @@ fn verify(certificate: &Certificate, issuer: &Certificate, algorithm: SignatureA
         // An algorithm that cannot be checked is not used.
         _ => return Err(SignError::Signature),
     };
-    UnparsedPublicKey::new(how, key).verify(certificate.tbs_der(), certificate.signature()).map_err(|_| SignError::Signature)
+    UnparsedPublicKey::new(how, key)
+        .verify(certificate.tbs_der(), certificate.signature())
+        .map_err(|_| SignError::Signature)
 }
 
 impl Issued {

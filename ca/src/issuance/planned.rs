@@ -3,7 +3,9 @@
 use identity::certificate::{Certificate, CertificateError, Tbs};
 use identity::plan::{self, PersonPlan, PlanError, ServicePlan};
 use identity::profile::Profile;
-use identity::transparency::{LabelInput, Opening, SLOTS, VrfError, VrfProof, VrfPublicKey, VrfSecretKey, period_of, service_name_digest};
+use identity::transparency::{
+    LabelInput, Opening, SLOTS, VrfError, VrfProof, VrfPublicKey, VrfSecretKey, period_of, service_name_digest,
+};
 use identity::{Identifier, UnixTime};
 use thiserror::Error;
 use tlog_proof::Entry;
@@ -94,7 +96,11 @@ impl Planned {
     /// Plans a person's certificate and computes its label.
     pub fn person(input: &PersonInput<'_>) -> Result<Self, PlanError> {
         if input.slot >= SLOTS {
-            return Err(PlanError::Bound { field: "slot", expected: format!("below {SLOTS}"), found: input.slot.to_string() });
+            return Err(PlanError::Bound {
+                field: "slot",
+                expected: format!("below {SLOTS}"),
+                found: input.slot.to_string(),
+            });
         }
         let identifier = input.proven.identifier();
         let tbs = PersonPlan {
@@ -109,9 +115,17 @@ impl Planned {
         }
         .tbs()?;
         let period = period_of(input.now);
-        let (label, vrf_proof) = input.vrf.evaluate(&LabelInput { origin: input.origin, identifier, period, slot: input.slot });
+        let (label, vrf_proof) =
+            input.vrf.evaluate(&LabelInput { origin: input.origin, identifier, period, slot: input.slot });
         let place = Place::Person { identifier: identifier.clone(), slot: input.slot, vrf_proof, label };
-        Ok(Self { profile: input.profile.clone(), tbs, serial: input.serial, opening: Opening::new(input.opening), period, place })
+        Ok(Self {
+            profile: input.profile.clone(),
+            tbs,
+            serial: input.serial,
+            opening: Opening::new(input.opening),
+            period,
+            place,
+        })
     }
 
     /// Plans a service's certificate.
@@ -129,7 +143,14 @@ impl Planned {
         .tbs()?;
         let place = Place::Service { name: input.name.into() };
         let period = period_of(input.now);
-        Ok(Self { profile: profile.clone(), tbs, serial: input.serial, opening: Opening::new(input.opening), period, place })
+        Ok(Self {
+            profile: profile.clone(),
+            tbs,
+            serial: input.serial,
+            opening: Opening::new(input.opening),
+            period,
+            place,
+        })
     }
 
     /// Takes up a stored plan. The label is the stored one, checked under the public key.
@@ -138,7 +159,8 @@ impl Planned {
         let place = match &record.subject {
             Subject::Person { identifier, slot, vrf_proof } => {
                 let vrf_proof = VrfProof::from_bytes(*vrf_proof);
-                let label = vrf.verify(&LabelInput { origin, identifier, period: record.period, slot: *slot }, &vrf_proof)?;
+                let label =
+                    vrf.verify(&LabelInput { origin, identifier, period: record.period, slot: *slot }, &vrf_proof)?;
                 Place::Person { identifier: identifier.clone(), slot: *slot, vrf_proof, label }
             }
             Subject::Service { name } => Place::Service { name: name.clone() },

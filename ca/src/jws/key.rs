@@ -1,6 +1,8 @@
 //! Account keys: JWK (RFC 7517, RFC 7518 section 6, RFC 8037), thumbprints (RFC 7638), signature checks.
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -25,7 +27,9 @@ pub(crate) enum PublicKey {
 
 /// Why a JWK cannot be used here.
 #[derive(Debug, PartialEq, Eq, Error)]
-#[error("expected a public key of type EC P-256, OKP Ed25519 or RSA with 2048 to 4096 bits and exponent 65537, found {0}")]
+#[error(
+    "expected a public key of type EC P-256, OKP Ed25519 or RSA with 2048 to 4096 bits and exponent 65537, found {0}"
+)]
 pub(crate) struct UnusableKey(String);
 
 impl PublicKey {
@@ -40,7 +44,8 @@ impl PublicKey {
                 let mut point = [4; 65];
                 point[1..33].copy_from_slice(&fixed::<32>(text("x"), "x")?);
                 point[33..].copy_from_slice(&fixed::<32>(text("y"), "y")?);
-                p256::PublicKey::from_sec1_bytes(&point).map_err(|_| UnusableKey("a point that is not on the curve".into()))?;
+                p256::PublicKey::from_sec1_bytes(&point)
+                    .map_err(|_| UnusableKey("a point that is not on the curve".into()))?;
                 Ok(Self::P256(point))
             }
             ("OKP", "Ed25519") => Ok(Self::Ed25519(fixed(text("x"), "x")?)),
@@ -62,7 +67,9 @@ impl PublicKey {
     pub(crate) fn to_jwk(&self) -> String {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
-            Self::P256(point) => format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, b64(&point[1..33]), b64(&point[33..])),
+            Self::P256(point) => {
+                format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, b64(&point[1..33]), b64(&point[33..]))
+            }
             Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, b64(x)),
             Self::Rsa { n, e } => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, b64(e), b64(n)),
         }
@@ -86,7 +93,9 @@ impl PublicKey {
         match self {
             Self::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature),
             Self::Ed25519(key) => UnparsedPublicKey::new(&ED25519, key).verify(message, signature),
-            Self::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
+            Self::Rsa { n, e } => {
+                RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
         }
         .is_ok()
     }
@@ -99,7 +108,11 @@ impl std::fmt::Debug for PublicKey {
 }
 
 fn bytes(text: &str, member: &str) -> Result<Vec<u8>, UnusableKey> {
-    URL_SAFE_NO_PAD.decode(text).ok().filter(|b| !b.is_empty()).ok_or_else(|| UnusableKey(format!("a member {member} that is not base64url")))
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .filter(|b| !b.is_empty())
+        .ok_or_else(|| UnusableKey(format!("a member {member} that is not base64url")))
 }
 
 fn fixed<const N: usize>(text: &str, member: &str) -> Result<[u8; N], UnusableKey> {

@@ -103,7 +103,8 @@ impl Made {
 
 /// A P-256 key, itself in PKCS#8, and its SubjectPublicKeyInfo.
 fn new_key() -> Result<(EcdsaKeyPair, Zeroizing<Vec<u8>>, Vec<u8>), InitError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new()).map_err(|_| InitError::Key)?;
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
+        .map_err(|_| InitError::Key)?;
     let pkcs8 = Zeroizing::new(pkcs8.as_ref().to_vec());
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| InitError::Key)?;
     let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| InitError::Key)?;
@@ -111,7 +112,13 @@ fn new_key() -> Result<(EcdsaKeyPair, Zeroizing<Vec<u8>>, Vec<u8>), InitError> {
     Ok((key, pkcs8, spki))
 }
 
-fn plan<'a>(role: AuthorityRole, name: &'a str, spki_der: &'a [u8], not_before: UnixTime, issuer: Option<&'a Certificate>) -> AuthorityPlan<'a> {
+fn plan<'a>(
+    role: AuthorityRole,
+    name: &'a str,
+    spki_der: &'a [u8],
+    not_before: UnixTime,
+    issuer: Option<&'a Certificate>,
+) -> AuthorityPlan<'a> {
     let years = if issuer.is_some() { ISSUING_YEARS } else { ROOT_YEARS };
     AuthorityPlan { role, name, spki_der, serial: random::serial().0, not_before, lifetime: YEAR * years, issuer }
 }

@@ -66,8 +66,10 @@ impl CodeLetter<'_> {
 
     fn text(&self) -> String {
         let code = self.code.grouped();
-        let from = self.peer.map_or_else(|| "an unknown network address".into(), |ip| format!("the network address {ip}"));
-        let time = jiff::Timestamp::from_second(i64::try_from(self.now.as_secs()).unwrap_or(0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let from =
+            self.peer.map_or_else(|| "an unknown network address".into(), |ip| format!("the network address {ip}"));
+        let time = jiff::Timestamp::from_second(i64::try_from(self.now.as_secs()).unwrap_or(0))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let hours = self.lifetime.as_secs() / 3600;
         format!(
             "Somebody, we hope you, asks for a certificate that speaks for\n\

@@ -68,7 +68,9 @@ fn encryption_follows_the_url() {
     ] {
         assert_eq!(smtp::with_encryption(url).unwrap(), expected);
     }
-    for url in ["", "mail.example.org", "http://mail.example.org", "smtp://x?tls=opportunistic", "smtp://x?tls=none&x=y"] {
+    for url in
+        ["", "mail.example.org", "http://mail.example.org", "smtp://x?tls=opportunistic", "smtp://x?tls=none&x=y"]
+    {
         assert!(smtp::with_encryption(url).is_err(), "{url}");
     }
 }

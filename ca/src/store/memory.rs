@@ -117,7 +117,11 @@ impl Tables {
                 }
             }
             Record::Certificate(new) => {
-                if self.certificates.iter().any(|c| c.serial == new.serial || place(c).is_some_and(|p| Some(p) == place(&new))) {
+                if self
+                    .certificates
+                    .iter()
+                    .any(|c| c.serial == new.serial || place(c).is_some_and(|p| Some(p) == place(&new)))
+                {
                     return Err(StoreError::Taken("certificate"));
                 }
                 self.certificates.push(new);
@@ -141,22 +145,31 @@ impl Tables {
             }
             Record::Authorization(new) => {
                 let old = self.authorizations.get_mut(&new.id).filter(|o| o.revision == new.revision);
-                *old.ok_or(StoreError::Conflict("authorization"))? = Authorization { revision: new.revision + 1, ..new };
+                *old.ok_or(StoreError::Conflict("authorization"))? =
+                    Authorization { revision: new.revision + 1, ..new };
             }
             Record::Certificate(new) => {
                 let old = self.certificates.iter_mut().find(|o| o.serial == new.serial && o.revision == new.revision);
-                *old.ok_or(StoreError::Conflict("certificate"))? = CertificateRecord { revision: new.revision + 1, ..new };
+                *old.ok_or(StoreError::Conflict("certificate"))? =
+                    CertificateRecord { revision: new.revision + 1, ..new };
             }
         }
         Ok(())
     }
 
     fn read(&self, select: &Select) -> Vec<Record> {
-        let one_certificate = |serial: &Serial| self.certificates.iter().filter(|c| c.serial == *serial).cloned().collect();
+        let one_certificate =
+            |serial: &Serial| self.certificates.iter().filter(|c| c.serial == *serial).cloned().collect();
         let certificates: Vec<CertificateRecord> = match select {
             Select::Account(id) => return self.accounts.get(id).cloned().map(Record::Account).into_iter().collect(),
             Select::AccountByThumbprint(thumbprint) => {
-                return self.accounts.values().filter(|a| a.thumbprint == *thumbprint).cloned().map(Record::Account).collect();
+                return self
+                    .accounts
+                    .values()
+                    .filter(|a| a.thumbprint == *thumbprint)
+                    .cloned()
+                    .map(Record::Account)
+                    .collect();
             }
             Select::Order(id) => return self.orders.get(id).cloned().map(Record::Order).into_iter().collect(),
             Select::OrdersOf { account, limit } => {
@@ -169,7 +182,10 @@ impl Tables {
             }
             Select::ValidAuthorization { account, identifier, at } => {
                 let usable = |a: &&Authorization| {
-                    a.account == *account && a.identifier == *identifier && a.status == AuthorizationStatus::Valid && a.expires > *at
+                    a.account == *account
+                        && a.identifier == *identifier
+                        && a.status == AuthorizationStatus::Valid
+                        && a.expires > *at
                 };
                 let best = self.authorizations.values().filter(usable).max_by_key(|a| a.expires);
                 return best.cloned().map(Record::Authorization).into_iter().collect();
@@ -178,7 +194,9 @@ impl Tables {
             Select::CertificatesOf { identifier, from, to } => self
                 .certificates
                 .iter()
-                .filter(|c| place(c).is_some_and(|(who, period, _)| who == identifier && (*from..=*to).contains(&period)))
+                .filter(|c| {
+                    place(c).is_some_and(|(who, period, _)| who == identifier && (*from..=*to).contains(&period))
+                })
                 .cloned()
                 .collect(),
             Select::Unfinished { limit } => self

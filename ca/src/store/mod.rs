@@ -21,8 +21,8 @@ use thiserror::Error;
 
 pub use memory::{Fault, MemoryStore};
 pub use record::{
-    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, IssuedCode, Order, OrderState,
-    Record, Revocation, Serial, Subject,
+    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
+    IssuedCode, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 pub use sqlite::SqliteStore;
 
@@ -117,7 +117,9 @@ pub enum StoreError {
         path: String,
     },
     /// The database was written by a newer program.
-    #[error("expected a database of version {expected} or older, found version {found}: it was written by a newer program")]
+    #[error(
+        "expected a database of version {expected} or older, found version {found}: it was written by a newer program"
+    )]
     Newer {
         /// The version this program writes.
         expected: i64,

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Params, Row, named_params};
 
 use super::record::{
-    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, IssuedCode, Order, OrderState,
-    Record, Revocation, Serial, Subject,
+    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
+    IssuedCode, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 use super::{Change, Select, StoreError};
 use crate::code::CodeHash;
@@ -139,7 +139,9 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
 
 fn insert_certificate(connection: &Connection, c: &CertificateRecord) -> Result<usize, StoreError> {
     let (identifier, slot, vrf_proof, service) = match &c.subject {
-        Subject::Person { identifier, slot, vrf_proof } => (Some(identifier.as_str()), Some(*slot), Some(vrf_proof.as_slice()), None),
+        Subject::Person { identifier, slot, vrf_proof } => {
+            (Some(identifier.as_str()), Some(*slot), Some(vrf_proof.as_slice()), None)
+        }
         Subject::Service { name } => (None, None, None, Some(name)),
     };
     let (state, index, proof, certificate) = state_columns(&c.state);
@@ -192,21 +194,30 @@ fn seconds(value: u64) -> i64 {
 /// Answers one question.
 pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Record>, StoreError> {
     const UNFINISHED: &str = "SELECT * FROM certificate WHERE state IN ('planned', 'logged') ORDER BY number LIMIT ?1";
-    const REVOKED: &str = "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL ORDER BY serial";
-    const VALID: &str = "SELECT * FROM authorization WHERE account = ?1 AND identifier = ?2 AND status = 'valid' AND expires > ?3
+    const REVOKED: &str =
+        "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL ORDER BY serial";
+    const VALID: &str =
+        "SELECT * FROM authorization WHERE account = ?1 AND identifier = ?2 AND status = 'valid' AND expires > ?3
         ORDER BY expires DESC LIMIT 1";
     match select {
         Select::Account(id) => rows(connection, "SELECT * FROM account WHERE id = ?1", [id], account),
-        Select::AccountByThumbprint(print) => rows(connection, "SELECT * FROM account WHERE thumbprint = ?1", [print], account),
-        Select::Order(id) => rows(connection, "SELECT * FROM acme_order WHERE id = ?1", [id], order),
-        Select::OrdersOf { account, limit } => {
-            rows(connection, "SELECT * FROM acme_order WHERE account = ?1 ORDER BY created DESC LIMIT ?2", (account, limit), order)
+        Select::AccountByThumbprint(print) => {
+            rows(connection, "SELECT * FROM account WHERE thumbprint = ?1", [print], account)
         }
+        Select::Order(id) => rows(connection, "SELECT * FROM acme_order WHERE id = ?1", [id], order),
+        Select::OrdersOf { account, limit } => rows(
+            connection,
+            "SELECT * FROM acme_order WHERE account = ?1 ORDER BY created DESC LIMIT ?2",
+            (account, limit),
+            order,
+        ),
         Select::Authorization(id) => rows(connection, "SELECT * FROM authorization WHERE id = ?1", [id], authorization),
         Select::ValidAuthorization { account, identifier, at } => {
             rows(connection, VALID, (account, identifier.as_str(), seconds(*at)), authorization)
         }
-        Select::Certificate(serial) => rows(connection, "SELECT * FROM certificate WHERE serial = ?1", [serial.0], certificate),
+        Select::Certificate(serial) => {
+            rows(connection, "SELECT * FROM certificate WHERE serial = ?1", [serial.0], certificate)
+        }
         Select::CertificatesOf { identifier, from, to } => rows(
             connection,
             "SELECT * FROM certificate WHERE identifier = ?1 AND period BETWEEN ?2 AND ?3 ORDER BY number",
@@ -308,9 +319,11 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
     let status: String = row.get("status")?;
     let hash: Option<[u8; 32]> = row.get("code_hash")?;
     let code = match hash {
-        Some(hash) => {
-            Some(IssuedCode { hash: CodeHash(hash), expires: unsigned(row, "code_expires")?, tries_left: row.get("code_tries")? })
-        }
+        Some(hash) => Some(IssuedCode {
+            hash: CodeHash(hash),
+            expires: unsigned(row, "code_expires")?,
+            tries_left: row.get("code_tries")?,
+        }),
         None => None,
     };
     Ok(Record::Authorization(Authorization {
@@ -348,7 +361,11 @@ fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
         order: row.get("acme_order")?,
         subject: match service {
             Some(name) => Subject::Service { name },
-            None => Subject::Person { identifier: identifier(row)?, slot: row.get("slot")?, vrf_proof: row.get("vrf_proof")? },
+            None => Subject::Person {
+                identifier: identifier(row)?,
+                slot: row.get("slot")?,
+                vrf_proof: row.get("vrf_proof")?,
+            },
         },
         period: row.get("period")?,
         opening: row.get("opening")?,

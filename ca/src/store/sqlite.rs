@@ -54,7 +54,10 @@ impl SqliteStore {
         let read = connect(path)?;
         let (writer, writes) = mpsc::channel();
         let (reader, reads) = mpsc::channel();
-        let threads = vec![spawn("ca-store-write", move || write_loop(&mut write, &writes))?, spawn("ca-store-read", move || read_loop(&read, &reads))?];
+        let threads = vec![
+            spawn("ca-store-write", move || write_loop(&mut write, &writes))?,
+            spawn("ca-store-read", move || read_loop(&read, &reads))?,
+        ];
         Ok(Self { writer: Some(writer), reader: Some(reader), threads, _lock: lock })
     }
 }
@@ -89,7 +92,10 @@ fn stopped() -> StoreError {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(|e| StoreError::Unavailable(format!("no thread for the store: {e}")))
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|e| StoreError::Unavailable(format!("no thread for the store: {e}")))
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
@@ -128,7 +134,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| rows::unavailable(&e))?;
+    let found: i64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| rows::unavailable(&e))?;
     if found > VERSION {
         return Err(StoreError::Newer { expected: VERSION, found });
     }

@@ -112,7 +112,8 @@ async fn changes_are_written_together_or_not_at_all() {
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
-        let changes = vec![Change::Insert(Record::Order(order("o", 1))), Change::Update(Record::Order(order("missing", 1)))];
+        let changes =
+            vec![Change::Insert(Record::Order(order("o", 1))), Change::Update(Record::Order(order("missing", 1)))];
         assert_eq!(store.commit(changes).await, Err(StoreError::Conflict("order")));
         assert!(store.order("o").await.unwrap().is_none());
     }
@@ -127,10 +128,14 @@ async fn a_slot_and_a_serial_number_are_given_once() {
         assert_eq!(insert(store, Record::Certificate(certificate(2, 4))).await, Err(StoreError::Taken("certificate")));
         assert_eq!(insert(store, Record::Certificate(certificate(1, 5))).await, Err(StoreError::Taken("certificate")));
         insert(store, Record::Certificate(certificate(2, 5))).await.unwrap();
-        let service = |serial| CertificateRecord { subject: Subject::Service { name: "localhost".into() }, ..certificate(serial, 0) };
+        let service = |serial| CertificateRecord {
+            subject: Subject::Service { name: "localhost".into() },
+            ..certificate(serial, 0)
+        };
         insert(store, Record::Certificate(service(3))).await.unwrap();
         insert(store, Record::Certificate(service(4))).await.unwrap();
-        let mine = store.certificates(Select::CertificatesOf { identifier: alice(), from: 2900, to: 2900 }).await.unwrap();
+        let mine =
+            store.certificates(Select::CertificatesOf { identifier: alice(), from: 2900, to: 2900 }).await.unwrap();
         assert_eq!(mine.len(), 2);
         assert!(matches!(&mine[0].subject, Subject::Person { slot: 4, vrf_proof, .. } if *vrf_proof == [9; 80]));
     }
@@ -152,8 +157,12 @@ async fn a_certificate_goes_through_its_states() {
             let unfinished = store.certificates(Select::Unfinished { limit: 9 }).await.unwrap().len();
             assert_eq!(unfinished, usize::from(at < 2));
             let revoked = (at == 1).then_some(Revocation { at: 150, reason: 1 });
-            store.commit(vec![Change::Update(Record::Certificate(CertificateRecord { state, revoked, ..read }))]).await.unwrap();
-            let revoked = store.certificates(Select::Revoked { authority: Authority::People, at: 160 }).await.unwrap().len();
+            store
+                .commit(vec![Change::Update(Record::Certificate(CertificateRecord { state, revoked, ..read }))])
+                .await
+                .unwrap();
+            let revoked =
+                store.certificates(Select::Revoked { authority: Authority::People, at: 160 }).await.unwrap().len();
             assert_eq!(revoked, usize::from(at == 1));
         }
         assert_eq!(store.certificate(Serial([1; 16])).await.unwrap().unwrap().index(), Some(7));
@@ -166,9 +175,11 @@ async fn the_longest_valid_authorization_is_found() {
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
-        for (id, status, expires) in
-            [("x", AuthorizationStatus::Valid, 50), ("y", AuthorizationStatus::Valid, 60), ("z", AuthorizationStatus::Pending, 70)]
-        {
+        for (id, status, expires) in [
+            ("x", AuthorizationStatus::Valid, 50),
+            ("y", AuthorizationStatus::Valid, 60),
+            ("z", AuthorizationStatus::Pending, 70),
+        ] {
             insert(store, Record::Authorization(authorization(id, status, expires))).await.unwrap();
         }
         let ask = |at| Select::ValidAuthorization { account: "a".into(), identifier: alice(), at };
@@ -186,7 +197,8 @@ async fn what_expired_is_forgotten_and_orders_are_listed_newest_first() {
         for (id, created) in [("o1", 10), ("o2", 30), ("o3", 20)] {
             insert(store, Record::Order(order(id, created))).await.unwrap();
         }
-        let ids = |records: Vec<Record>| records.into_iter().filter_map(Record::order).map(|o| o.id).collect::<Vec<_>>();
+        let ids =
+            |records: Vec<Record>| records.into_iter().filter_map(Record::order).map(|o| o.id).collect::<Vec<_>>();
         let all = Select::OrdersOf { account: "a".into(), limit: 2 };
         assert_eq!(ids(store.read(all.clone()).await.unwrap()), ["o2", "o3"]);
         store.commit(vec![Change::Forget { expired_before: 125 }]).await.unwrap();

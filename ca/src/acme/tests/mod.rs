@@ -1,0 +1,21 @@
+//! The protocol from outside: a client, the router, an authority in memory.
+
+mod accounts;
+mod codes;
+mod door;
+mod enrolment;
+mod limits;
+mod revocation;
+
+use identity::CertificateDer;
+
+/// The certificates of a PEM chain.
+fn chain(pem: &str) -> Vec<CertificateDer> {
+    let blocks = pem.split_inclusive("-----END CERTIFICATE-----\n");
+    blocks.map(|block| crate::pem::decode("CERTIFICATE", block).unwrap().to_vec().into()).collect()
+}
+
+/// A device's key.
+fn device() -> rcgen::KeyPair {
+    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
+}

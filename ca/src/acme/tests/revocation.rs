@@ -1,0 +1,63 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::verify::verify_person;
+use serde_json::{Value, json};
+
+use super::{chain, device};
+use crate::testing::{Client, Signer, World};
+
+fn revoke(leaf: &[u8], reason: u8) -> Value {
+    json!({"certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason})
+}
+
+#[tokio::test]
+async fn an_owner_revokes_and_the_list_says_so_at_once() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let chain = chain(&client.enroll(&world, "alice@example.org", &device()).await);
+    let trust = world.trust();
+    let person = verify_person(&chain, &trust, world.now()).unwrap();
+    trust.install_crl(&client.get("/crl/people.crl").await.ok().body, world.now()).unwrap();
+    assert!(format!("{:?}", trust.revocation(&person, world.now())).starts_with("Good"));
+
+    let mallory = Client::open(&world, Signer::p256()).await;
+    assert_eq!(mallory.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "unauthorized");
+    assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 2)).await.problem(), "malformed");
+    client.post("/revoke-cert", revoke(&chain[0], 1)).await.ok();
+    assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "alreadyRevoked");
+    trust.install_crl(&client.get("/crl/people.crl").await.ok().body, world.now()).unwrap();
+    assert!(format!("{:?}", trust.revocation(&person, world.now())).starts_with("Revoked"));
+}
+
+#[tokio::test]
+async fn the_certificates_own_key_revokes_and_so_does_who_controls_the_address() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    for by_key in [true, false] {
+        let device = device();
+        let chain = chain(&client.enroll(&world, "alice@example.org", &device).await);
+        let revoker = if by_key {
+            let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&device.serialize_der()).unwrap();
+            Client::new(&world, Signer::Ed25519(pair))
+        } else {
+            // A stolen device: a new account, the mailed code suffices.
+            let other = Client::open(&world, Signer::p256()).await;
+            other.ready(&world, "alice@example.org").await;
+            other
+        };
+        revoker.post("/revoke-cert", revoke(&chain[0], 0)).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn both_lists_are_there_from_the_beginning() {
+    let world = World::new().await;
+    let client = Client::new(&world, Signer::p256());
+    for (path, der) in
+        [("/crl/people.crl", world.ca.people_crl_der()), ("/crl/services.crl", world.ca.services_crl_der())]
+    {
+        let answer = client.get(path).await.ok();
+        assert_eq!((answer.header("content-type").as_str(), &answer.body), ("application/pkix-crl", &der));
+        world.trust().install_crl(&der, world.now()).unwrap();
+    }
+}

@@ -1,0 +1,137 @@
+//! Faults at every write and every answer: no certificate without a log entry, nothing logged twice, every order resumed or abandoned.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::*;
+use crate::store::Fault;
+use crate::testing::{Client, Fate, Signer, World, csr};
+
+fn device() -> rcgen::KeyPair {
+    rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
+}
+
+async fn unfinished(world: &World) -> usize {
+    world.store().certificates(Select::Unfinished { limit: 100 }).await.unwrap().len()
+}
+
+fn distinct_entries(world: &World) -> usize {
+    world.submitted().into_iter().collect::<HashSet<_>>().len()
+}
+
+/// The writes of a finalization: the plan, the proof, the certificate. Each fails once, before or after it was persisted.
+#[tokio::test]
+async fn a_fault_at_any_write_costs_nothing_but_time() {
+    for fault in [Fault::NotPersisted, Fault::Persisted] {
+        for write in 0..3 {
+            let world = World::new().await;
+            let client = Client::open(&world, Signer::p256()).await;
+            let order = client.ready(&world, "alice@example.org").await;
+            let csr = csr("alice@example.org", &device());
+            world.store.fail_after(write, fault);
+            let answer = client.finalize(&order, &csr).await;
+            let world = if write == 0 {
+                assert_eq!(answer.problem(), "serverInternal");
+                // If the plan was persisted nobody drives it: a restart does.
+                world.restart().await
+            } else {
+                world
+            };
+            let client = Client { router: world.ca.router(), ..client };
+            if write == 0 && fault == Fault::NotPersisted {
+                client.finalize(&order, &csr).await.ok();
+            }
+            client.download(order["url"].as_str().unwrap()).await;
+            assert_eq!((unfinished(&world).await, distinct_entries(&world)), (0, 1), "write {write}, {fault:?}");
+        }
+    }
+}
+
+/// The process dies with the certificate in the store's states "planned" and "logged".
+#[tokio::test]
+async fn a_crash_between_any_two_steps_is_resumed_with_the_identical_entry() {
+    for fate in [Fate::Refused, Fate::AnswerLost] {
+        let world = World::new().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let order = client.ready(&world, "alice@example.org").await;
+        world.log_shall(fate);
+        let answer = client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+        assert_eq!(answer.text("status"), "processing");
+        assert_eq!(answer.header("retry-after"), "1");
+        world.log_shall(Fate::Logged);
+        let world = world.restart().await;
+        let client = Client { router: world.ca.router(), ..client };
+        client.download(order["url"].as_str().unwrap()).await;
+        assert_eq!(distinct_entries(&world), 1, "{fate:?}");
+        assert!(world.submitted().len() > 1);
+    }
+}
+
+#[tokio::test]
+async fn the_proof_that_was_persisted_is_the_one_that_is_signed() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.ready(&world, "alice@example.org").await;
+    // The third write, the certificate, fails, and the process dies.
+    world.store.fail_after(2, Fault::NotPersisted);
+    client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+    let [record] = world.store().certificates(Select::Unfinished { limit: 9 }).await.unwrap().try_into().unwrap();
+    let CertificateState::Logged { proof, .. } = &record.state else { panic!("not logged: {:?}", record.state) };
+    let size = |text: &str| Proof::parse(text).unwrap().checkpoint;
+    let checkpoint = size(proof);
+    // The log grows meanwhile.
+    let other = Client::open(&world, Signer::p256()).await;
+    other.enroll(&world, "bob@example.org", &device()).await;
+    let world = world.restart().await;
+    let client = Client { router: world.ca.router(), ..client };
+    client.download(order["url"].as_str().unwrap()).await;
+    let done = world.store().certificate(record.serial).await.unwrap().unwrap();
+    let CertificateState::Issued { certificate, .. } = &done.state else { panic!("not issued") };
+    let extension =
+        identity::certificate::Certificate::parse(certificate).unwrap().tbs().transparency().unwrap().unwrap();
+    assert_eq!(checkpoint.lines().nth(1).unwrap(), extension.tree_size.to_string());
+}
+
+#[tokio::test]
+async fn what_is_not_logged_within_a_day_is_abandoned_and_can_be_opened() {
+    for fate in [Fate::Refused, Fate::AnswerLost] {
+        let world = World::new().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let order = client.ready(&world, "alice@example.org").await;
+        world.log_shall(fate);
+        client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+        world.advance(Duration::from_secs(86_401));
+        world.log_shall(Fate::Logged);
+        let world = world.restart().await;
+        let client = Client { router: world.ca.router(), ..client };
+        for _ in 0..100 {
+            if unfinished(&world).await == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let answer = client.read(order["url"].as_str().unwrap()).await.ok().json();
+        assert_eq!(answer["status"], "invalid");
+        assert!(answer["error"]["detail"].as_str().unwrap().contains("new order"));
+        let opened = client.post("/watch", serde_json::json!({"identifier": "alice@example.org"})).await.ok().json();
+        assert_eq!(opened["entries"].as_array().unwrap().len(), 1);
+        // A new order goes through, in another slot.
+        client.enroll(&world, "alice@example.org", &device()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_gets_a_certificate_that_verifies_and_keeps_it() {
+    let world = World::new().await;
+    let (chain, _) = world.ca.issue_service("localhost").await.unwrap();
+    identity::verify::verify_service(&chain, "localhost", &world.trust(), world.now()).unwrap();
+    assert!(world.ca.issue_service("Not A Name").await.is_err());
+    world.ca.service_resolver("localhost").await.unwrap();
+    let entries = world.submitted().len();
+    let world = world.restart().await;
+    world.ca.service_resolver("localhost").await.unwrap();
+    assert_eq!(world.submitted().len(), entries);
+    world.advance(Duration::from_secs(15 * 86_400));
+    world.ca.service_resolver("localhost").await.unwrap();
+    assert_eq!(world.submitted().len(), entries + 1);
+}

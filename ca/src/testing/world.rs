@@ -1,0 +1,190 @@
+//! An authority in memory, its clock, its mails, and its log with faults.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use identity::trust::{Authority as PolicyAuthority, Base64Bytes, Trust, TrustPolicy};
+use identity::{Identifier, IdentifierKind, UnixTime};
+use tlog_proof::ObjectKind;
+use transparency_log::testing::MemoryLog;
+use transparency_log::{Logged, SubmitError};
+
+use crate::config::{CaConfig, Clock};
+use crate::store::{MemoryStore, Store};
+use crate::{AuthorityKeys, Ca, Log, Mailer, init};
+
+pub(crate) const BASE: &str = "https://localhost:8443/acme";
+const ORIGIN: &str = "localhost/log";
+/// 2026-09-21, a Monday.
+const BEGIN: u64 = 1_790_000_000;
+
+/// What becomes of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Logged,
+    /// The log is down.
+    Refused,
+    /// Logged, but nobody hears of it.
+    AnswerLost,
+}
+
+/// A log with faults.
+pub(crate) struct FaultyLog {
+    pub(crate) memory: MemoryLog,
+    fate: Mutex<Fate>,
+    submitted: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Log for FaultyLog {
+    fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        let fate = *self.fate.lock().unwrap();
+        self.submitted.lock().unwrap().push(entry.clone());
+        async move {
+            let lost = SubmitError::Delayed { reason: "injected".into() };
+            if fate == Fate::Refused {
+                return Err(lost);
+            }
+            let logged = Log::submit(&self.memory.sequencer, entry).await?;
+            if fate == Fate::AnswerLost { Err(lost) } else { Ok(logged) }
+        }
+        .boxed()
+    }
+
+    fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        Log::put_object(&self.memory.sequencer, kind, bytes)
+    }
+}
+
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    seconds: Arc<AtomicU64>,
+    pub(crate) clock: Clock,
+    pub(crate) log: Arc<FaultyLog>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) ca: Ca,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world whose authority is configured otherwise.
+    pub(crate) async fn with(change: impl FnOnce(&mut CaConfig)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let seconds = Arc::new(AtomicU64::new(BEGIN));
+        let clock: Clock = Arc::new({
+            let seconds = Arc::clone(&seconds);
+            move || UnixTime::since_unix_epoch(Duration::from_secs(seconds.load(Ordering::SeqCst)))
+        });
+        let log_seconds = Arc::clone(&seconds);
+        let memory = MemoryLog::open(ORIGIN, Arc::new(move || log_seconds.load(Ordering::SeqCst))).await;
+        let log = Arc::new(FaultyLog { memory, fate: Mutex::new(Fate::Logged), submitted: Mutex::default() });
+        init(&folder.path().join("keys"), "Example", clock()).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let mut config = CaConfig::new(folder.path().join("ca"), BASE.into(), ORIGIN.into(), log.memory.policy.clone());
+        config.mail = Mailer::Outbox(folder.path().join("outbox"));
+        change(&mut config);
+        let ca = open(config, &folder.path().join("keys"), &store, &log, &clock).await;
+        Self { folder, seconds, clock, log, store, ca }
+    }
+
+    /// The authority dies, and is opened again on what its store holds.
+    pub(crate) async fn restart(self) -> Self {
+        let config = CaConfig {
+            mail: Mailer::Outbox(self.folder.path().join("outbox")),
+            ..CaConfig::new(self.folder.path().join("ca"), BASE.into(), ORIGIN.into(), self.log.memory.policy.clone())
+        };
+        drop(self.ca);
+        let ca = open(config, &self.folder.path().join("keys"), &self.store, &self.log, &self.clock).await;
+        Self { ca, ..self }
+    }
+
+    pub(crate) fn now(&self) -> UnixTime {
+        (self.clock)()
+    }
+
+    pub(crate) fn advance(&self, time: Duration) {
+        self.seconds.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
+    /// What becomes of certificates' entries from now on.
+    pub(crate) fn log_shall(&self, fate: Fate) {
+        *self.log.fate.lock().unwrap() = fate;
+    }
+
+    /// All entries that were submitted, repeated ones included.
+    pub(crate) fn submitted(&self) -> Vec<Vec<u8>> {
+        self.log.submitted.lock().unwrap().clone()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// The mails so far, oldest first.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let read =
+            |path: PathBuf| (path.metadata().unwrap().modified().unwrap(), std::fs::read_to_string(path).unwrap());
+        let new = std::fs::read_dir(self.folder.path().join("outbox/new")).unwrap();
+        let mut mails: Vec<_> = new.map(|f| read(f.unwrap().path())).collect();
+        mails.sort();
+        mails.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// The code in the newest mail to this address.
+    pub(crate) fn code(&self, address: &str) -> String {
+        let to = format!("\nTo: {address}\n");
+        let mail = self.mails().into_iter().rfind(|m| m.contains(&to)).expect("a mail to this address");
+        mail.lines().find_map(|l| l.strip_prefix("    ")).expect("a line with a code").into()
+    }
+
+    /// A trust policy for this authority, as its operator would publish it.
+    pub(crate) fn trust(&self) -> Trust {
+        let keys = AuthorityKeys::open(&self.folder.path().join("keys")).unwrap();
+        let policy = TrustPolicy {
+            version: 1,
+            number: 1,
+            name: "Example".into(),
+            authorities: vec![PolicyAuthority {
+                name: "Example".into(),
+                acme: format!("{BASE}/directory"),
+                root: Base64Bytes(keys.root_der().into()),
+                issuers: keys.issuers().iter().map(|i| Base64Bytes(i.to_vec())).collect(),
+                kinds: vec![IdentifierKind::Email],
+                domains: vec!["*".into()],
+                phone_prefixes: vec![],
+                vrf_key: Base64Bytes(keys.vrf_public().to_bytes().to_vec()),
+                log: ORIGIN.into(),
+            }],
+            directories: vec![],
+            tlog_policy: self.log.memory.policy.to_string(),
+            operator_witnesses: vec![],
+        };
+        Trust::new(vec![policy]).unwrap()
+    }
+}
+
+async fn open(
+    config: CaConfig,
+    keys: &std::path::Path,
+    store: &Arc<MemoryStore>,
+    log: &Arc<FaultyLog>,
+    clock: &Clock,
+) -> Ca {
+    let (store, log): (Arc<dyn Store>, Arc<dyn Log>) = (Arc::<MemoryStore>::clone(store), Arc::<FaultyLog>::clone(log));
+    Ca::open_on(store, config, AuthorityKeys::open(keys).unwrap(), log, Arc::clone(clock)).await.unwrap()
+}
+
+/// A request for this name by a device's key.
+pub(crate) fn csr(name: &str, device: &rcgen::KeyPair) -> Vec<u8> {
+    let name = Identifier::parse(name).unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.subject_alt_names = vec![rcgen::SanType::Rfc822Name(name.as_str().try_into().unwrap())];
+    params.serialize_request(device).unwrap().der().to_vec()
+}
