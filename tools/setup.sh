@@ -49,3 +49,28 @@ cargo_deny() {
         say "SKIPPED: advisories (their database cannot be fetched from here)"
     fi
 }
+
+CARGO_FUZZ_VERSION=0.13.2
+
+need_cargo_fuzz() {
+    [ "$("$TOOLS_DIR/bin/cargo-fuzz" --version 2>/dev/null)" = "cargo-fuzz $CARGO_FUZZ_VERSION" ] && return 0
+    need_packages c++:g++
+    say "building cargo-fuzz $CARGO_FUZZ_VERSION (a minute, once)"
+    cargo install cargo-fuzz --version "$CARGO_FUZZ_VERSION" --locked --debug --quiet --root "$TOOLS_DIR" --target-dir "$TOOLS_DIR/build"
+    rm -rf "$TOOLS_DIR/build"
+}
+
+# fuzz SECONDS: every target of tests/fuzz for that long. libFuzzer needs compiler flags that stable Rust hides
+# behind RUSTC_BOOTSTRAP; nothing that is shipped is built so.
+fuzz() {
+    local target
+    for target in tests/fuzz/fuzz_targets/*.rs; do
+        target=$(basename "$target" .rs)
+        say "fuzzing $target for $1 s"
+        RUSTC_BOOTSTRAP=1 "$TOOLS_DIR/bin/cargo-fuzz" run --fuzz-dir tests/fuzz \
+            --target-dir "${CARGO_TARGET_DIR:-target}/fuzz" "$target" -- -max_total_time="$1" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
+            > "${CARGO_TARGET_DIR:-target}/fuzz-$target.log" 2>&1 \
+            || { tail -40 "${CARGO_TARGET_DIR:-target}/fuzz-$target.log"; fail "fuzzing $target found something, or did not build (log above)"; }
+        grep -E 'number_of_executed_units|^Done' "${CARGO_TARGET_DIR:-target}/fuzz-$target.log" | sed 's/^/   /'
+    done
+}
