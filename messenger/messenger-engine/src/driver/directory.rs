@@ -35,6 +35,16 @@ struct Standing {
     candidates: Vec<SocketAddr>,
 }
 
+/// Why a connection is served no longer.
+enum End {
+    /// It was lost, with the reason.
+    Lost(String),
+    /// The person went offline.
+    NotWanted,
+    /// Nobody is left to serve.
+    EngineGone,
+}
+
 impl Link {
     pub(super) fn new(
         endpoint: Endpoint,
@@ -45,11 +55,12 @@ impl Link {
         Self { endpoint, config, directory, outbox, contacts: Vec::new() }
     }
 
-    /// Runs until the engine is gone.
-    pub(super) async fn run(mut self, mut wanted: watch::Receiver<bool>, mut asks: mpsc::UnboundedReceiver<Ask>) {
+    /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
+    /// going away and coming back at once is two changes, and not none.
+    pub(super) async fn run(mut self, mut wanted: watch::Receiver<u64>, mut asks: mpsc::UnboundedReceiver<Ask>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            while !*wanted.borrow_and_update() {
+            while wanted.borrow_and_update().is_multiple_of(2) {
                 tokio::select! {
                     changed = wanted.changed() => if changed.is_err() { return },
                     ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return },
@@ -63,9 +74,9 @@ impl Link {
                         return;
                     }
                     match self.serve(standing, &mut wanted, &mut asks).await {
-                        Some(reason) => reason,
-                        None if *wanted.borrow() => return,
-                        None => continue,
+                        End::Lost(reason) => reason,
+                        End::NotWanted => continue,
+                        End::EngineGone => return,
                     }
                 }
                 Ok(Err(reason)) => reason,
@@ -114,24 +125,29 @@ impl Link {
         candidates
     }
 
-    /// Serves until the connection is lost (with the reason), not wanted any more, or the engine is gone (`None`).
+    /// Serves until the connection is lost, not wanted any more, or the engine is gone.
     async fn serve(
         &mut self,
         mut standing: Standing,
-        wanted: &mut watch::Receiver<bool>,
+        wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
-    ) -> Option<String> {
+    ) -> End {
         loop {
             tokio::select! {
                 event = standing.events.recv() => match event {
-                    Some(DirectoryEvent::Closed { reason }) => return Some(reason.to_string()),
-                    Some(event) => self.outbox.send(Happening::Directory(event)).await.ok()?,
-                    None => return Some("the connection to the directory was lost".into()),
+                    Some(DirectoryEvent::Closed { reason }) => return End::Lost(reason.to_string()),
+                    Some(event) => if self.outbox.send(Happening::Directory(event)).await.is_err() {
+                        return End::EngineGone;
+                    },
+                    None => return End::Lost("the connection to the directory was lost".into()),
                 },
-                ask = asks.recv() => self.ask(&standing, ask?),
-                changed = wanted.changed() => if changed.is_err() || !*wanted.borrow() {
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.ask(&standing, ask),
+                    None => return End::EngineGone,
+                },
+                changed = wanted.changed() => {
                     standing.client.close();
-                    return None;
+                    return if changed.is_ok() { End::NotWanted } else { End::EngineGone };
                 },
             }
         }
@@ -187,7 +203,7 @@ impl Link {
     async fn rest(
         &mut self,
         pause: Duration,
-        wanted: &mut watch::Receiver<bool>,
+        wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
     ) -> bool {
         let sleep = tokio::time::sleep(pause);

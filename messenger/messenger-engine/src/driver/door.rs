@@ -15,7 +15,8 @@ const MAX_HANDSHAKES: usize = 16;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(8);
 
-/// Answers the door until the endpoint closes. In TLS 1.3 the acceptor shows its certificate first: an open port would tell any scanner who lives there.
+/// Answers the door until the endpoint closes. In TLS 1.3 the acceptor shows its certificate first: an open port would
+/// tell any scanner who lives there.
 pub(super) async fn keep(
     endpoint: Endpoint,
     open: watch::Receiver<bool>,

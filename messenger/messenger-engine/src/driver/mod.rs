@@ -1,4 +1,5 @@
-//! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core; all others bring it what happened and do what it asks.
+//! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core; all others bring it what
+//! happened and do what it asks.
 
 mod dial;
 mod directory;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use directory_protocol::DirectoryEvent;
 use quinn::{Connection, Endpoint};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command, Event};
@@ -56,7 +58,11 @@ pub(crate) struct Driver {
     inbox: mpsc::Receiver<Happening>,
     outbox: mpsc::Sender<Happening>,
     asks: mpsc::UnboundedSender<Ask>,
-    wanted: watch::Sender<bool>,
+    wanted: watch::Sender<u64>,
+    /// The last change of mind about the directory, still to be carried out.
+    turning: Option<JoinHandle<()>>,
+    /// Connections to peers that are saying goodbye.
+    closing: Vec<JoinHandle<()>>,
     door: watch::Sender<bool>,
     peers: HashMap<SessionId, peer::Peer>,
     next_session: SessionId,
@@ -78,7 +84,7 @@ impl Driver {
 
         let (outbox, inbox) = mpsc::channel(256);
         let (asks, asked) = mpsc::unbounded_channel();
-        let (wanted, want) = watch::channel(false);
+        let (wanted, want) = watch::channel(0);
         let (door, opened) = watch::channel(false);
         let link = directory::Link::new(endpoint.clone(), tls.directory, config.directory.clone(), outbox.clone());
         tokio::spawn(link.run(want, asked));
@@ -103,6 +109,8 @@ impl Driver {
             outbox,
             asks,
             wanted,
+            turning: None,
+            closing: Vec::new(),
             door,
             peers: HashMap::new(),
             next_session: 1,
@@ -176,18 +184,14 @@ impl Driver {
         for action in actions {
             match action {
                 Action::Emit(event) => self.pending.push_back(event),
-                Action::GoOnline => {
-                    self.wanted.send_replace(true);
-                }
-                Action::GoOffline => {
-                    self.wanted.send_replace(false);
-                }
+                Action::GoOnline => self.turn(true),
+                Action::GoOffline => self.turn(false),
                 Action::Ask(ask) => {
                     // Fails only when the link's task is gone, which is when everything is.
                     let _ = self.asks.send(ask);
                 }
                 Action::Dial { call, expected, candidates, delay } => {
-                    self.dialler.dial(call, expected, candidates, delay)
+                    self.dialler.dial(call, expected, candidates, delay);
                 }
                 Action::Door { open } => {
                     self.door.send_replace(open);
@@ -195,12 +199,28 @@ impl Driver {
                 Action::Send { session, channel, bytes } => self.send(session, channel, bytes),
                 Action::Close { session, code } => {
                     if let Some(peer) = self.peers.remove(&session) {
-                        peer.close(code);
+                        self.closing.retain(|goodbye| !goodbye.is_finished());
+                        self.closing.push(peer.close(code));
                     }
                 }
                 Action::End => self.ended = true,
             }
         }
+    }
+
+    /// Connects to the directory, or leaves it. Peers hear the goodbye first: whoever is told by the directory that
+    /// this device has gone must not still hold a connection to it on which a text would be lost.
+    fn turn(&mut self, here: bool) {
+        let (before, closing, wanted) = (self.turning.take(), std::mem::take(&mut self.closing), self.wanted.clone());
+        self.turning = Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            for goodbye in closing {
+                let _ = goodbye.await;
+            }
+            wanted.send_modify(|changes| *changes += u64::from(changes.is_multiple_of(2) == here));
+        }));
     }
 
     fn send(&mut self, session: SessionId, channel: crate::wire::Channel, bytes: Vec<u8>) {

@@ -53,7 +53,7 @@ impl Peer {
     }
 
     /// Closes the connection once what was sent has arrived, or after half a second.
-    pub(super) fn close(self, code: Close) {
+    pub(super) fn close(self, code: Close) -> JoinHandle<()> {
         let Self { connection, talk, rooms } = self;
         tokio::spawn(async move {
             let writers = async {
@@ -64,7 +64,7 @@ impl Peer {
             };
             let _ = tokio::time::timeout(LAST_WORDS, writers).await;
             connection.close(code.0.into(), b"");
-        });
+        })
     }
 }
 
