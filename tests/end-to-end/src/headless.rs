@@ -111,6 +111,12 @@ impl Messenger {
         &self.heard
     }
 
+    /// Counts everything heard so far as taken: what is expected next has to happen anew.
+    pub fn catch_up(&mut self) {
+        self.heard();
+        self.taken.fill(true);
+    }
+
     /// Ends it and waits for its end.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ impl Tale {
     pub(super) fn absence(&mut self, messengers: Messengers) -> Result<(), Failure> {
         self.narrator.chapter("Bob goes offline; Alice's message is refused at once and kept nowhere");
         let Messengers { mut alice, mut bob } = messengers;
+        alice.catch_up();
         self.say("bob", &mut bob, &json!({ "do": "go_offline" }))?;
         self.hear("alice", &mut alice, &json!({ "event": "presence", "who": self.bob.address(), "online": false }))?;
 

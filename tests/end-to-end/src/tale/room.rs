@@ -19,16 +19,9 @@ impl Tale {
         self.say("alice", alice, &json!({ "do": "room_create", "name": "Kitchen table" }))?;
         let created = self.hear("alice", alice, &json!({ "event": "room" }))?;
         let room = created["room"].as_str().context("a room event without a room")?.to_owned();
-        for (name, guest) in [("bob", &mut *bob), ("carol", &mut carol)] {
-            self.say(
-                "alice",
-                alice,
-                &json!({ "do": "room_invite", "room": room, "who": format!("{name}@example.org") }),
-            )?;
-            self.hear(name, guest, &json!({ "event": "room_invitation", "room": room }))?;
-            self.say(name, guest, &json!({ "do": "room_accept", "room": room }))?;
-            guest.expect(&json!({ "event": "room", "room": room }))?;
-        }
+        self.invite(&room, alice, ("bob", bob), false)?;
+        self.narrator.tell("Carol is not among Alice's contacts: her messenger rings, and she answers.");
+        self.invite(&room, alice, ("carol", &mut carol), true)?;
         self.agree(&room, 3, &mut [("alice", alice), ("bob", bob), ("carol", &mut carol)])?;
 
         self.speak(&room, ("alice", alice), "Soup is ready.", &mut [("bob", bob), ("carol", &mut carol)])?;
@@ -43,6 +36,25 @@ impl Tale {
         self.speak(&room, ("carol", &mut carol), &secret, &mut [("alice", alice)])?;
         self.not_heard_by_bob(bob, &secret)?;
         carol.quit()
+    }
+
+    /// The host asks a guest in, who accepts; before that, a stranger's call has to be answered.
+    fn invite(
+        &self,
+        room: &str,
+        host: &mut Messenger,
+        (name, guest): (&str, &mut Messenger),
+        rings: bool,
+    ) -> Result<(), Failure> {
+        self.say("alice", host, &json!({ "do": "room_invite", "room": room, "who": format!("{name}@example.org") }))?;
+        if rings {
+            let incoming = self.hear(name, guest, &json!({ "event": "incoming", "purpose": "room" }))?;
+            self.say(name, guest, &json!({ "do": "accept", "call": incoming["call"] }))?;
+        }
+        self.hear(name, guest, &json!({ "event": "room_invitation", "room": room }))?;
+        self.say(name, guest, &json!({ "do": "room_accept", "room": room }))?;
+        guest.expect(&json!({ "event": "room", "room": room }))?;
+        Ok(())
     }
 
     /// A text reaches every other member and is acknowledged by each of them.

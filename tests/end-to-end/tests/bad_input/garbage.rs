@@ -116,6 +116,7 @@ fn the_directory_takes_a_mebibyte_of_garbage_datagrams() {
     one.tell(&json!({ "do": "add_contact", "who": bob.address() })).unwrap();
     other.tell(&json!({ "do": "add_contact", "who": alice.address() })).unwrap();
     one.expect(&json!({ "event": "presence", "who": bob.address(), "online": true })).unwrap();
+    one.catch_up();
     other.quit().unwrap();
     one.expect(&json!({ "event": "presence", "who": bob.address(), "online": false })).unwrap();
     one.quit().unwrap();
