@@ -31,11 +31,15 @@ impl Conversation for Person<'_> {
         let text = match step {
             Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
             Step::Resuming => "Going on with the order from before".to_owned(),
-            Step::CodeSent { to, earlier: true } => format!("A code was sent to {to} before; it is still good"),
-            Step::CodeSent { to, earlier: false } => {
-                // A code from the command line is from an earlier mail, and this one has made it worthless.
-                let too_old = if self.code.take().is_some() { ": the code given is not from this mail" } else { "" };
-                format!("A code was sent to {to}{too_old}")
+            Step::CodeSent { to, earlier, account } => {
+                // A code from the command line is from an earlier mail, which a new one makes worthless.
+                let too_old = !earlier && self.code.take().is_some();
+                let sent = match (earlier, too_old) {
+                    (true, _) => format!("A code was sent to {to} before; it is still good"),
+                    (false, false) => format!("A code was sent to {to}"),
+                    (false, true) => format!("A code was sent to {to}; the one given is from before"),
+                };
+                if self.output.verbose() { format!("{sent}. The mail names your account key: {account}") } else { sent }
             }
             Step::CodeWrong { tries_left } => match tries_left {
                 Some(left) => format!("That is not the code; {} left", text::count(left.into(), "try", "tries")),

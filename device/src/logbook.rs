@@ -10,16 +10,18 @@
 //! logs/<SHA-256 of the origin>/labels        eight bytes an entry; zeros for what is no certificate
 //! ```
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use tlog_proof::{Entry, LogPolicy};
-use transparency_log::client::{ClientError, Source, SourceError};
-use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Progress};
+use transparency_log::client::{ClientError, LogClient, Source, SourceError};
+use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Duplicate, Progress};
 
 use crate::{Home, HomeError, files};
 
@@ -111,13 +113,19 @@ impl Logbook {
 
     /// Every entry whose label may begin with one of `prefixes` (sorted), by its index.
     pub fn candidates(&self, prefixes: &[[u8; PREFIX]]) -> Result<Vec<u64>, HomeError> {
+        self.search(prefixes, self.cursor()?.map_or(0, |cursor| cursor.size()))
+    }
+
+    fn search(&self, prefixes: &[[u8; PREFIX]], size: u64) -> Result<Vec<u64>, HomeError> {
+        if size == 0 || prefixes.is_empty() {
+            return Ok(Vec::new());
+        }
         let path = self.folder.join("labels");
         let read_error = |source| HomeError::Read { path: path.clone(), source };
-        let Some(cursor) = self.cursor()? else { return Ok(Vec::new()) };
         let mut reader = BufReader::with_capacity(1 << 16, File::open(&path).map_err(read_error)?);
         let mut found = Vec::new();
         let mut prefix = [0; PREFIX];
-        for index in 0..cursor.size() {
+        for index in 0..size {
             reader.read_exact(&mut prefix).map_err(read_error)?;
             if prefixes.binary_search(&prefix).is_ok() {
                 found.push(index);
@@ -154,12 +162,16 @@ impl Logbook {
         progress: impl FnMut(Progress) + Send,
     ) -> Result<AuditReport, FollowError> {
         let kept = cursor.as_ref().map_or(0, Cursor::size);
+        let mut fresh = HashMap::new();
         let write_error = |source| HomeError::Write { path: path.to_owned(), source };
         let mut index = BufWriter::new(open_index(path, kept).map_err(write_error)?);
         let mut failed: Option<io::Error> = None;
-        let report = monitor::audit(Arc::clone(source), policy, cursor, progress, |_, entry| {
+        let mut report = monitor::audit(Arc::clone(source), policy, cursor, progress, |at, entry| {
             if failed.is_none() {
                 failed = index.write_all(&prefix(entry)).err();
+            }
+            if let (true, Entry::Certificate { label, .. }) = (kept > 0, entry) {
+                fresh.entry(label_prefix(label)).or_insert((*label, at));
             }
         })
         .await?;
@@ -168,7 +180,30 @@ impl Logbook {
         }
         let file = index.into_inner().map_err(|error| write_error(error.into_error()))?;
         file.sync_all().map_err(write_error)?;
+        report.duplicates.extend(self.seen_before(source, policy, kept, &fresh).await?);
         Ok(report)
+    }
+
+    /// Labels of the new entries that stand among the first `kept` too. The monitor looks within one audit only.
+    async fn seen_before(
+        &self,
+        source: &Arc<impl Source + 'static>,
+        policy: &LogPolicy,
+        kept: u64,
+        fresh: &HashMap<[u8; PREFIX], ([u8; 32], u64)>,
+    ) -> Result<Vec<Duplicate>, FollowError> {
+        let mut prefixes: Vec<_> = fresh.keys().copied().collect();
+        prefixes.sort_unstable();
+        let candidates = self.search(&prefixes, kept)?;
+        let mut duplicates = Vec::new();
+        for (first, entry) in read_entries(source, policy, &candidates).await? {
+            if let Entry::Certificate { label, .. } = entry
+                && let Some((_, second)) = fresh.get(&label_prefix(&label)).filter(|(new, _)| *new == label)
+            {
+                duplicates.push(Duplicate { label, first, second: *second });
+            }
+        }
+        Ok(duplicates)
     }
 
     fn store(&self, cursor: &Cursor) -> Result<(), HomeError> {
@@ -180,6 +215,28 @@ impl Logbook {
     fn indexed(&self) -> u64 {
         fs::metadata(self.folder.join("labels")).map_or(0, |metadata| metadata.len() / PREFIX as u64)
     }
+}
+
+/// Reads single entries, each verified against the log's newest checkpoint; those past its end are left out.
+pub(crate) async fn read_entries(
+    source: &Arc<impl Source + 'static>,
+    policy: &LogPolicy,
+    indexes: &[u64],
+) -> Result<BTreeMap<u64, Entry>, AuditError> {
+    let mut entries = BTreeMap::new();
+    if indexes.is_empty() {
+        return Ok(entries);
+    }
+    let client = LogClient::new(Arc::clone(source), policy.clone());
+    let verdict = client.checkpoint().await?;
+    for &index in indexes.iter().filter(|index| **index < verdict.checkpoint.size) {
+        let mut stream = client.entries(&verdict, index..index + 1).await?;
+        if let Some(entry) = stream.next().await {
+            let entry = Entry::decode(&entry?.1).map_err(|error| AuditError::Entry { index, error })?;
+            entries.insert(index, entry);
+        }
+    }
+    Ok(entries)
 }
 
 /// What the index keeps of an entry.
@@ -203,3 +260,6 @@ fn open_index(path: &Path, kept: u64) -> io::Result<File> {
     file.seek(io::SeekFrom::End(0))?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

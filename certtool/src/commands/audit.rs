@@ -166,8 +166,8 @@ impl Report for Audited {
                 self.entries_per_second
             ),
         );
-        let kinds: Vec<_> =
-            self.kinds.iter().filter(|(_, count)| **count > 0).map(|(kind, count)| format!("{count} {kind}")).collect();
+        let kinds = self.kinds.iter().filter(|(_, count)| **count > 0);
+        let kinds: Vec<_> = kinds.map(|(kind, &count)| text::count(count, kind.trim_end_matches('s'), kind)).collect();
         if !kinds.is_empty() {
             page.field("", kinds.join(", "));
         }

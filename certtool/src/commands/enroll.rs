@@ -43,11 +43,11 @@ impl Enroll {
             EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
         let mut person = Person::new(&context.output, self.code);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
-        let (new, person) = match &enrolled {
-            Enrolled::Already(_, person) => (false, person),
-            Enrolled::New(_, person) => (true, person),
+        let (done, certified) = match &enrolled {
+            Enrolled::Already(certified) => ("already enrolled", certified),
+            Enrolled::New(certified) => ("enrolled", certified),
         };
-        context.output.report(&Certificate::new(person, if new { "enrolled" } else { "already enrolled" }));
+        context.output.report(&Certificate::new(&certified.person, done));
         Ok(Exit::Ok)
     }
 }

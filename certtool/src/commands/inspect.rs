@@ -1,6 +1,7 @@
 //! `certtool inspect`: what a certificate says, in plain words, and whether it holds.
 
 use clap::Args;
+use identity::UnixTime;
 use identity::certificate::{Certificate, SubjectName};
 use identity::profile::{Profile, SubjectKind};
 use identity::transparency::TransparencyExtension;
@@ -47,12 +48,27 @@ impl Inspect {
     }
 }
 
-/// `good, as of …`, `REVOKED`, or `unknown …`.
-pub(crate) fn revocation(revocation: &Revocation) -> String {
-    match revocation {
-        Revocation::Good { as_of } => format!("not revoked, as of {}", text::time(*as_of)),
-        Revocation::Revoked => "REVOKED".to_owned(),
-        Revocation::Unknown => "unknown: no list of its authority is here".to_owned(),
+/// What is known about revocation.
+#[derive(Debug, Serialize)]
+struct RevocationStatus {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<String>,
+    #[serde(skip)]
+    in_words: String,
+}
+
+impl RevocationStatus {
+    fn new(revocation: Revocation, now: UnixTime) -> Self {
+        let (status, as_of, mut in_words) = match revocation {
+            Revocation::Good { as_of } => ("good", Some(as_of), format!("not revoked, as of {}", text::time(as_of))),
+            Revocation::Revoked => ("revoked", None, "REVOKED".to_owned()),
+            Revocation::Unknown => ("unknown", None, "unknown: no list of its authority was fetched yet".to_owned()),
+        };
+        if as_of.is_some() && revocation.needs_warning(now) {
+            in_words.push_str(" (older than a day: certtool watch --once fetches the newest)");
+        }
+        Self { status, as_of: as_of.map(text::rfc3339), in_words }
     }
 }
 
@@ -67,7 +83,7 @@ struct Inspection {
     not_before: String,
     not_after: String,
     log: Option<Logged>,
-    revocation: Option<String>,
+    revocation: Option<RevocationStatus>,
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
@@ -115,7 +131,7 @@ impl Inspection {
             not_before: text::rfc3339(tbs.not_before()),
             not_after: text::rfc3339(tbs.not_after()),
             log,
-            revocation: person.map(|person| revocation(&person.revocation())),
+            revocation: person.map(|person| RevocationStatus::new(person.revocation(), now)),
             verified: person.is_some(),
             refusal: verdict.err().map(|error| Refusal { rule: error.rule.id(), message: error.to_string() }),
             valid: format!(
@@ -168,7 +184,7 @@ impl Report for Inspection {
             None => page.field("logged", "no proof that it stands in a log"),
         }
         if let Some(revocation) = &self.revocation {
-            page.field("revocation", revocation);
+            page.field("revocation", &revocation.in_words);
         }
         match &self.refusal {
             None => page.good("Verified: every rule holds."),

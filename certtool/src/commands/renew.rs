@@ -43,7 +43,7 @@ impl Renew {
             let identifier = device.identifier.clone();
             let mut person = Person::new(&context.output, self.code.clone());
             match enrolment::renew(&context.home, device, self.force, clock::now, &mut person).await {
-                Ok(Renewed::Done(_, verified)) => context.output.report(&Certificate::new(&verified, "renewed")),
+                Ok(Renewed::Done(certified)) => context.output.report(&Certificate::new(&certified.person, "renewed")),
                 Ok(Renewed::NotDue { due, not_after }) => context.output.report(&NotDue {
                     done: "nothing",
                     identifier: identifier.to_string(),

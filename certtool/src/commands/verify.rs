@@ -3,7 +3,7 @@
 use clap::Args;
 use identity::UnixTime;
 use identity::rules::Rule;
-use identity::verify::{VerifiedPerson, verify_person};
+use identity::verify::{Revocation, VerifiedPerson, verify_person};
 use serde::Serialize;
 
 use crate::clock;
@@ -79,12 +79,15 @@ struct Verified {
     in_words: String,
 }
 
-/// Rules that were kept, and what they mean here.
+/// A rule that was kept.
 #[derive(Debug, Serialize)]
 struct Passed {
-    rules: Vec<&'static str>,
-    meaning: String,
+    rule: &'static str,
+    holds: &'static str,
 }
+
+/// The rules in prose: each has a line `| `ID` | what holds | why |`.
+const RULES: &str = include_str!("../../../policies/rules.md");
 
 impl Verified {
     fn new(person: &VerifiedPerson, at: UnixTime, verbose: bool) -> Self {
@@ -110,32 +113,34 @@ impl Report for Verified {
     fn page(&self, page: &mut Page) {
         page.good(&self.in_words);
         for passed in &self.rules {
-            page.line(format!("  {}  {}", passed.rules.join(" "), passed.meaning));
+            page.line(format!("  {:9} {}", passed.rule, passed.holds));
         }
     }
 }
 
-/// What each family of rules means for this person.
+/// Every rule for people, in the order in which they are checked.
 fn passed(person: &VerifiedPerson) -> Vec<Passed> {
-    let meaning = |family: &str| match family {
-        "CHAIN" => format!("a path leads to the root of {} and is valid then", person.authority()),
-        "PROF" => "the certificate is what its profile says, and nothing else".to_owned(),
-        "SAN" => format!("it names exactly {}", person.identifier()),
-        "TRUST" => format!("{} may certify this address", person.authority()),
-        "SLOT" => "its label in the log is that of this address, proven by the authority's one VRF key".to_owned(),
-        "LOG" => format!("it stands in {} at index {}", person.origin(), person.index()),
-        "WIT" => format!("cosigned by {}", person.witnesses().join(", ")),
-        "REV" => format!("revocation: {}", super::inspect::revocation(&person.revocation())),
-        _ => String::new(),
-    };
-    let mut all: Vec<Passed> = Vec::new();
-    for rule in Rule::ALL {
-        let id = rule.id();
-        let family = id.split('-').next().unwrap_or_default();
-        match all.last_mut() {
-            Some(last) if last.rules[0].split('-').next() == Some(family) => last.rules.push(id),
-            _ => all.push(Passed { rules: vec![id], meaning: meaning(family) }),
+    // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
+    let no_list = person.revocation() == Revocation::Unknown;
+    let applies = |rule: &&Rule| **rule != Rule::SanService && !(no_list && rule.id().starts_with("REV"));
+    Rule::ALL.iter().filter(applies).map(|rule| Passed { rule: rule.id(), holds: prose(rule.id()) }).collect()
+}
+
+/// What the rule says, from policies/rules.md.
+fn prose(id: &str) -> &'static str {
+    let begin = format!("| `{id}` | ");
+    let line = RULES.lines().find_map(|line| line.strip_prefix(begin.as_str()));
+    line.and_then(|line| line.split(" | ").next()).unwrap_or("see policies/rules.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_prose() {
+        for rule in Rule::ALL {
+            assert_ne!(prose(rule.id()), "see policies/rules.md", "{rule}");
         }
     }
-    all
 }

@@ -205,6 +205,7 @@ impl Found {
             };
             watch::confirm_key(&context.home, identifier, &key, clock::now())?;
             self.confirmed.push(hex::encode(key));
+            self.certificates.push(Logged::new(&certificate, &[]));
         }
         if self.verdict == Verdict::Alarm && self.grave == 0 {
             self.verdict = Verdict::Clean;
@@ -250,10 +251,11 @@ impl Report for Found {
         match self.verdict {
             Verdict::Clean => {
                 let count = text::count(self.certificates.len() as u64, "certificate", "certificates");
-                page.good(&format!("Clean: the log holds {count} for {who}, all known, and no other."));
+                let known = if self.certificates.len() == 1 { "known" } else { "all known" };
+                page.good(&format!("Clean: the log holds {count} for {who}, {known}, and no other."));
             }
             Verdict::Alarm => {
-                page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know."))
+                page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know."));
             }
             Verdict::Blind => page.warning(&format!("BLIND: it is not known what the log holds for {who}.")),
         }

@@ -89,6 +89,11 @@ impl AcmeClient {
         self.account.as_deref().unwrap_or_default()
     }
 
+    /// Thumbprint of the account's key (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        jws::thumbprint(&self.key)
+    }
+
     /// RFC 8555 section 7.3: an account that the key already has is returned, so this can be repeated at will.
     async fn new_account(&mut self) -> Result<(), AcmeError> {
         let url = self.directory.new_account.clone();
@@ -153,7 +158,7 @@ impl AcmeClient {
         loop {
             match self.post_once(url, payload).await {
                 Err(error) if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) => {
-                    tries += 1
+                    tries += 1;
                 }
                 other => return other,
             }

@@ -5,151 +5,32 @@
 //! after the verifier accepted it and it names this person, this key and this authority.
 
 mod choose;
+mod conversation;
+mod error;
 mod order;
 mod request;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use identity::trust::Trust;
-use identity::verify::{VerifiedPerson, VerifyError, verify_person};
+use identity::verify::{VerifiedPerson, verify_person};
 use identity::{Identifier, UnixTime};
 use rustls_pki_types::CertificateDer;
 
 pub use choose::{Choice, ChooseError, choose_authority};
+pub use conversation::{Conversation, Step, Typed};
+pub use error::EnrolError;
 
+use crate::acme::AcmeClient;
 use crate::acme::messages::AcmeIdentifier;
-use crate::acme::{AcmeClient, AcmeError};
 use crate::home::Pending;
 use crate::https::https_client;
-use crate::{AccountKey, Device, DeviceKey, Enrolment, Home, HomeError, KeyError, revocation, watch};
+use crate::{AccountKey, Device, DeviceKey, Enrolment, Home, revocation, watch};
 
 /// The certificate profile of a device.
 const PROFILE_EMAIL: &str = "device";
 /// The certificate profile of a device known by a phone number.
 const PROFILE_PHONE: &str = "phone-device";
-
-/// Why an enrolment or a renewal did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum EnrolError {
-    /// The person's folder.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// A key could not be made.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// No authority is there, or more than one.
-    #[error(transparent)]
-    Choose(#[from] ChooseError),
-    /// The authority could not be reached, refused, or does not speak the protocol.
-    #[error(transparent)]
-    Acme(#[from] AcmeError),
-    /// The authority could not send the code; the order stays open.
-    #[error("the code could not be sent: {reason}")]
-    NotSent {
-        /// What the authority said.
-        reason: String,
-    },
-    /// The person gave no code; the order stays open.
-    #[error("no code was given")]
-    NoCode,
-    /// The code was wrong too often or too old; a new one has to be sent.
-    #[error("the code can no longer be used: {reason}")]
-    CodeSpent {
-        /// What the authority said.
-        reason: String,
-    },
-    /// The order came to nothing.
-    #[error("the order became invalid: {reason}")]
-    Invalid {
-        /// What the authority said.
-        reason: String,
-    },
-    /// The authority offers no way to prove control that this program knows.
-    #[error("expected one of the challenges {expected}, found {found}")]
-    NoChallenge {
-        /// Kinds this program knows.
-        expected: &'static str,
-        /// Kinds the authority offered.
-        found: String,
-    },
-    /// The certificate did not come in time; the order stays open.
-    #[error("the certificate is not ready after {seconds} s; the order stays open")]
-    Slow {
-        /// How long it was waited for.
-        seconds: u64,
-    },
-    /// What came is no certificate.
-    #[error("expected a certificate chain in PEM, found {found}")]
-    NoCertificate {
-        /// What came.
-        found: String,
-    },
-    /// The verifier refused the certificate.
-    #[error("the authority made a certificate that must not be accepted: {0}")]
-    Refused(#[from] VerifyError),
-    /// The certificate is for somebody or something else.
-    #[error("the authority made a certificate for another {what}: expected {expected}, found {found}")]
-    Mismatch {
-        /// Person, key or authority.
-        what: &'static str,
-        /// As ordered.
-        expected: String,
-        /// As issued.
-        found: String,
-    },
-}
-
-/// What happens during an enrolment, for a person to see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// The authority is being asked.
-    Asking {
-        /// Its name.
-        authority: String,
-        /// Its address.
-        url: String,
-    },
-    /// An order from before goes on.
-    Resuming,
-    /// A code was sent.
-    CodeSent {
-        /// To whom, in canonical form.
-        to: Identifier,
-        /// Whether it was sent in an earlier run, not just now.
-        earlier: bool,
-    },
-    /// The code was wrong.
-    CodeWrong {
-        /// How many more times one can be typed, if the authority said so.
-        tries_left: Option<u32>,
-    },
-    /// Control is proven.
-    Proven,
-    /// The authority logs and signs.
-    Issuing,
-    /// The certificate came and is being verified.
-    Verifying,
-}
-
-/// What a person types when she is asked for a code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Typed {
-    /// The code.
-    Code(String),
-    /// Send another one.
-    SendAgain,
-    /// She gives up for now.
-    Nothing,
-}
-
-/// The person on the other side of an enrolment.
-pub trait Conversation: Send {
-    /// Something happened.
-    fn step(&mut self, step: Step);
-    /// Asks for the code that was sent.
-    fn code(&mut self) -> BoxFuture<'_, Typed>;
-}
 
 /// What an enrolment is to do.
 #[derive(Debug, Clone)]
@@ -162,13 +43,22 @@ pub struct EnrolRequest<'a> {
     pub new: bool,
 }
 
+/// A device and the person its certificate was just verified to name.
+#[derive(Debug)]
+pub struct Certified {
+    /// The device, as it is stored.
+    pub device: Device,
+    /// What its certificate proves.
+    pub person: VerifiedPerson,
+}
+
 /// How an enrolment ended well.
 #[derive(Debug)]
 pub enum Enrolled {
     /// There was a valid certificate already; nothing was done.
-    Already(Device, VerifiedPerson),
+    Already(Box<Certified>),
     /// A new certificate is stored.
-    New(Device, VerifiedPerson),
+    New(Box<Certified>),
 }
 
 /// Enrols this device, or goes on with an enrolment that was interrupted. An expired certificate is renewed.
@@ -176,17 +66,17 @@ pub async fn enroll(
     home: &Home,
     request: EnrolRequest<'_>,
     now: fn() -> UnixTime,
-    person: &mut dyn Conversation,
+    owner: &mut dyn Conversation,
 ) -> Result<Enrolled, EnrolError> {
     if !request.new && home.has_device(request.identifier)? {
         let device = home.device(request.identifier)?;
         match verify_person(&device.chain, &home.trust_at(now())?, now()) {
-            Ok(verified) => return Ok(Enrolled::Already(device, verified)),
+            Ok(person) => return Ok(Enrolled::Already(Box::new(Certified { device, person }))),
             Err(error) if error.rule == identity::rules::Rule::ChainExpired => {
-                let Renewed::Done(device, verified) = renew(home, device, true, now, person).await? else {
+                let Renewed::Done(certified) = renew(home, device, true, now, owner).await? else {
                     unreachable!("a forced renewal is always done")
                 };
-                return Ok(Enrolled::New(device, verified));
+                return Ok(Enrolled::New(certified));
             }
             // Anything else (its authority is no longer trusted, it was revoked): make a new one.
             Err(_) => {}
@@ -195,7 +85,7 @@ pub async fn enroll(
     let choice = choose_authority(&home.trust_policies()?, request.identifier, request.authority)?;
     let mut pending = pending(home, request.identifier, &choice, now())?;
     let trust = Arc::new(home.trust_at(now())?);
-    person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, pending.account.clone()).await?;
     pending.enrolment.account = Some(client.account().to_owned());
 
@@ -206,13 +96,13 @@ pub async fn enroll(
         home.store_pending(&pending)
     };
     let open = home.pending(request.identifier)?.and_then(|pending| pending.enrolment.pending_order);
-    let chain = order.run(&mut client, open, &mut remember, person).await?;
-    person.step(Step::Verifying);
-    let verified = check(&chain, &trust, now(), request.identifier, &key, &choice.authority)?;
+    let chain = order.run(&mut client, open, &mut remember, owner).await?;
+    owner.step(Step::Verifying);
+    let person = check(&chain, &trust, now(), request.identifier, &key, &choice.authority)?;
     pending.enrolment.pending_order = None;
     let device = home.finish_pending(pending, chain)?;
     fetch_revocation(home, &trust, &device, now).await;
-    Ok(Enrolled::New(device, verified))
+    Ok(Enrolled::New(Box::new(Certified { device, person })))
 }
 
 /// How a renewal ended well.
@@ -226,7 +116,7 @@ pub enum Renewed {
         not_after: UnixTime,
     },
     /// A new certificate for the same key is stored.
-    Done(Device, VerifiedPerson),
+    Done(Box<Certified>),
 }
 
 /// Renews a device's certificate for the same key, from half of its life on, or at once if `force`.
@@ -237,7 +127,7 @@ pub async fn renew(
     mut device: Device,
     force: bool,
     now: fn() -> UnixTime,
-    person: &mut dyn Conversation,
+    owner: &mut dyn Conversation,
 ) -> Result<Renewed, EnrolError> {
     let (not_before, not_after) = validity(&device)?;
     let due = not_before + (not_after.saturating_sub(not_before)) / 2;
@@ -248,7 +138,7 @@ pub async fn renew(
     let choice = choose_authority(&home.trust_policies()?, &device.identifier, Some(&device.enrolment.authority))?;
     device.enrolment.acme.clone_from(&choice.acme);
     let trust = Arc::new(home.trust_at(now())?);
-    person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await?;
     device.enrolment.account = Some(client.account().to_owned());
 
@@ -261,15 +151,15 @@ pub async fn renew(
         enrolment.pending_order = order.map(str::to_owned);
         home.store_record(enrolment)
     };
-    let chain = order.run(&mut client, open, &mut remember, person).await?;
-    person.step(Step::Verifying);
-    let verified = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
+    let chain = order.run(&mut client, open, &mut remember, owner).await?;
+    owner.step(Step::Verifying);
+    let person = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
     device.chain = chain;
     device.enrolment.pending_order = None;
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
     fetch_revocation(home, &trust, &device, now).await;
-    Ok(Renewed::Done(device, verified))
+    Ok(Renewed::Done(Box::new(Certified { device, person })))
 }
 
 /// When the leaf of a device begins and ends, in seconds since 1970. Not verified.

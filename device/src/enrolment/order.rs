@@ -165,13 +165,14 @@ async fn answer(
     if !earlier {
         send(client, challenge).await?;
     }
-    person.step(Step::CodeSent { to: to.clone(), earlier });
+    let account = client.thumbprint();
+    person.step(Step::CodeSent { to: to.clone(), earlier, account: account.clone() });
     loop {
         let code = match person.code().await {
             Typed::Nothing => return Err(EnrolError::NoCode),
             Typed::SendAgain => {
                 send(client, challenge).await?;
-                person.step(Step::CodeSent { to: to.clone(), earlier: false });
+                person.step(Step::CodeSent { to: to.clone(), earlier: false, account: account.clone() });
                 continue;
             }
             Typed::Code(code) => code,

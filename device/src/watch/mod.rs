@@ -27,7 +27,7 @@ use crate::acme::{AcmeClient, AcmeError};
 use crate::enrolment::{ChooseError, choose_authority};
 use crate::https::https_client;
 use crate::logbook::{FollowError, From, Logbook};
-use crate::{Device, Home, HomeError};
+use crate::{Device, Home, HomeError, revocation};
 
 /// What a watch found.
 #[derive(Debug)]
@@ -196,6 +196,10 @@ pub async fn watch_once(
     state.add_labels(&fresh);
     state.write(home)?;
 
+    // For the rest of the device: whoever watches also hears of revocations.
+    if let Err(error) = revocation::refresh(home, &trust, &device.chain, now).await {
+        tracing::warn!(%error, "the revocation list could not be fetched");
+    }
     let source = Arc::new(log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?);
     let book = Logbook::open(home, &authority.log);
     let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;

@@ -107,3 +107,6 @@ fn open_with(identifier: &Identifier, hit: &Hit, entry: &OpenedEntry) -> Result<
         not_after: tbs.not_after(),
     })
 }
+
+#[cfg(test)]
+mod tests;

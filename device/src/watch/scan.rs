@@ -1,19 +1,17 @@
 //! Finds the entries under an owner's labels, and her own certificate's entry.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use identity::certificate::Certificate;
 use identity::transparency::commitment;
 use tlog_proof::{Entry, LogPolicy};
-use transparency_log::client::{ClientError, LogClient, Source};
+use transparency_log::client::Source;
 
 use super::WatchError;
 use super::state::State;
 use crate::Device;
 use crate::acme::messages::WatchAnswer;
-use crate::logbook::{Logbook, label_prefix};
+use crate::logbook::{FollowError, Logbook, label_prefix, read_entries};
 
 /// An entry under one of the owner's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +56,7 @@ pub(super) async fn find(
     wanted.extend(own.as_ref().map(|(index, _)| *index));
     wanted.sort_unstable();
     wanted.dedup();
-    let entries = read(source, policy, &wanted).await?;
+    let entries = read_entries(source, policy, &wanted).await.map_err(FollowError::from)?;
 
     let mut found = Found::default();
     for (&index, entry) in &entries {
@@ -89,28 +87,4 @@ fn own_entry(device: &Device) -> Option<(u64, [u8; 32])> {
     let extension = leaf.tbs().transparency().ok()??;
     let tbs = leaf.tbs().without_transparency().encode();
     Some((extension.index, commitment(&extension.opening, &tbs)))
-}
-
-/// Reads single entries; those past the end of the log are left out.
-async fn read(
-    source: &Arc<impl Source + 'static>,
-    policy: &LogPolicy,
-    indexes: &[u64],
-) -> Result<BTreeMap<u64, Entry>, WatchError> {
-    if indexes.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let client = LogClient::new(Arc::clone(source), policy.clone());
-    let at = |index: u64| move |error: ClientError| WatchError::Read { index, reason: error.to_string() };
-    let verdict = client.checkpoint().await.map_err(at(indexes[0]))?;
-    let mut entries = BTreeMap::new();
-    for &index in indexes.iter().filter(|index| **index < verdict.checkpoint.size) {
-        let mut stream = client.entries(&verdict, index..index + 1).await.map_err(at(index))?;
-        if let Some(entry) = stream.next().await {
-            let (_, bytes) = entry.map_err(at(index))?;
-            let entry = Entry::decode(&bytes).map_err(|error| WatchError::Read { index, reason: error.to_string() })?;
-            entries.insert(index, entry);
-        }
-    }
-    Ok(entries)
 }

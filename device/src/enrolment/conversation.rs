@@ -1,0 +1,57 @@
+//! The person on the other side of an enrolment: what she is told, and what she is asked.
+
+use futures_util::future::BoxFuture;
+use identity::Identifier;
+
+/// What happens during an enrolment, for a person to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The authority is being asked.
+    Asking {
+        /// Its name.
+        authority: String,
+        /// Its address.
+        url: String,
+    },
+    /// An order from before goes on.
+    Resuming,
+    /// A code was sent.
+    CodeSent {
+        /// To whom, in canonical form.
+        to: Identifier,
+        /// Whether it was sent in an earlier run, not just now.
+        earlier: bool,
+        /// Thumbprint of the account key (RFC 7638). The mail names it, so that the person can see that it is hers.
+        account: String,
+    },
+    /// The code was wrong.
+    CodeWrong {
+        /// How many more times one can be typed, if the authority said so.
+        tries_left: Option<u32>,
+    },
+    /// Control is proven.
+    Proven,
+    /// The authority logs and signs.
+    Issuing,
+    /// The certificate came and is being verified.
+    Verifying,
+}
+
+/// What a person types when she is asked for a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// The code.
+    Code(String),
+    /// Send another one.
+    SendAgain,
+    /// She gives up for now.
+    Nothing,
+}
+
+/// The person on the other side of an enrolment.
+pub trait Conversation: Send {
+    /// Something happened.
+    fn step(&mut self, step: Step);
+    /// Asks for the code that was sent.
+    fn code(&mut self) -> BoxFuture<'_, Typed>;
+}

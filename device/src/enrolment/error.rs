@@ -1,0 +1,78 @@
+//! Why an enrolment or a renewal did not succeed.
+
+use identity::verify::VerifyError;
+
+use super::ChooseError;
+use crate::acme::AcmeError;
+use crate::{HomeError, KeyError};
+
+/// Why an enrolment or a renewal did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The person's folder.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// A key could not be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No authority is there, or more than one.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
+    /// The authority could not be reached, refused, or does not speak the protocol.
+    #[error(transparent)]
+    Acme(#[from] AcmeError),
+    /// The authority could not send the code; the order stays open.
+    #[error("the code could not be sent: {reason}")]
+    NotSent {
+        /// What the authority said.
+        reason: String,
+    },
+    /// The person gave no code; the order stays open.
+    #[error("no code was given")]
+    NoCode,
+    /// The code was wrong too often or too old; a new one has to be sent.
+    #[error("the code can no longer be used: {reason}")]
+    CodeSpent {
+        /// What the authority said.
+        reason: String,
+    },
+    /// The order came to nothing.
+    #[error("the order became invalid: {reason}")]
+    Invalid {
+        /// What the authority said.
+        reason: String,
+    },
+    /// The authority offers no way to prove control that this program knows.
+    #[error("expected one of the challenges {expected}, found {found}")]
+    NoChallenge {
+        /// Kinds this program knows.
+        expected: &'static str,
+        /// Kinds the authority offered.
+        found: String,
+    },
+    /// The certificate did not come in time; the order stays open.
+    #[error("the certificate is not ready after {seconds} s; the order stays open")]
+    Slow {
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// What came is no certificate.
+    #[error("expected a certificate chain in PEM, found {found}")]
+    NoCertificate {
+        /// What came.
+        found: String,
+    },
+    /// The verifier refused the certificate.
+    #[error("the authority made a certificate that must not be accepted: {0}")]
+    Refused(#[from] VerifyError),
+    /// The certificate is for somebody or something else.
+    #[error("the authority made a certificate for another {what}: expected {expected}, found {found}")]
+    Mismatch {
+        /// Person, key or authority.
+        what: &'static str,
+        /// As ordered.
+        expected: String,
+        /// As issued.
+        found: String,
+    },
+}
