@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 
 use device::{Home, HomeError};
 use identity::Identifier;
@@ -81,7 +82,8 @@ impl ContactBook {
     fn lock(&self) -> Result<File, ContactsError> {
         let path = self.home.messenger_folder()?.join(".contacts.lock");
         let failed = |source| ContactsError::Lock { path: path.display().to_string(), source };
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
         file.lock().map_err(failed)?;
         Ok(file)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event as Input, EventStream};
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use jiff::civil::DateTime;
 use messenger_engine::{Engine, Event};
 use ratatui::Terminal;
@@ -66,7 +66,7 @@ enum Next {
 
 impl Loop {
     async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<(), Failure> {
-        let mut input = EventStream::new();
+        let mut input = typed_input();
         let mut signal = std::pin::pin!(ended_by_signal());
         loop {
             self.screen.draw(|frame| view::draw(frame, &self.app, self.theme)).map_err(terminal_failure)?;
@@ -75,10 +75,10 @@ impl Loop {
                     Some(event) => self.hear(event).await,
                     None => return Err(Failure::new("the engine ended by itself", "start again; drafts are lost")),
                 },
-                typed = input.next() => match typed {
-                    Some(Ok(typed)) => self.typed(typed).await,
+                typed = input.recv() => match typed {
+                    Some(typed) => self.typed(typed).await,
                     // The terminal is gone.
-                    Some(Err(_)) | None => Next::Leave,
+                    None => Next::Leave,
                 },
                 () = &mut signal => Next::Leave,
             };
@@ -89,9 +89,9 @@ impl Loop {
     }
 
     /// Takes in what is there already.
-    async fn catch_up(&mut self, events: &mut mpsc::Receiver<Event>, input: &mut EventStream) -> Next {
+    async fn catch_up(&mut self, events: &mut mpsc::Receiver<Event>, input: &mut mpsc::Receiver<Input>) -> Next {
         for _ in 0..MOST_PER_FRAME {
-            let next = if let Some(Some(Ok(typed))) = input.next().now_or_never() {
+            let next = if let Ok(typed) = input.try_recv() {
                 self.typed(typed).await
             } else if let Ok(event) = events.try_recv() {
                 self.hear(event).await
@@ -150,6 +150,21 @@ impl Loop {
         }
         Next::GoOn
     }
+}
+
+/// What is typed, through a channel: unlike the channel, the stream must not be asked in passing, for it would then
+/// wake whoever asked in passing and not the loop. The channel ends when the terminal is gone.
+fn typed_input() -> mpsc::Receiver<Input> {
+    let (send, receive) = mpsc::channel(MOST_PER_FRAME);
+    tokio::spawn(async move {
+        let mut input = EventStream::new();
+        while let Some(Ok(typed)) = input.next().await {
+            if send.send(typed).await.is_err() {
+                return;
+            }
+        }
+    });
+    receive
 }
 
 /// The terminal while it is ours; dropping it gives it back.

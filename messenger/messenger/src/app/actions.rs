@@ -40,7 +40,7 @@ impl App {
             Action::PreviousEntry => self.step(-1),
             Action::FirstEntry => self.step(isize::MIN),
             Action::LastEntry => self.step(isize::MAX),
-            Action::AskContact => self.ask(Question::Contact),
+            Action::AskContact => self.ask_contact(),
             Action::AskRoom => self.ask(Question::RoomName),
             Action::AskGuest => match self.room() {
                 Some(room) => self.ask(Question::Guest(room)),
@@ -51,6 +51,7 @@ impl App {
             Action::Decline => return self.answer(false),
             Action::Send => return self.send(now),
             Action::SendAgain => return self.send_again(now),
+            Action::Knock => return self.knock(now),
             Action::Insert(text) => self.insert(&text),
             Action::Edit(edit) => {
                 let columns = view::input_columns(self.size);
@@ -131,10 +132,19 @@ impl App {
         self.cover = Some(Cover::Ask { question, answer: Editor::default(), wrong: None });
     }
 
+    /// Asks whom to add, and proposes who is looked at.
+    fn ask_contact(&mut self) {
+        let other = match &self.selected {
+            Some(Entry::Person(who)) if !self.people.get(who).is_some_and(|person| person.contact) => who.to_string(),
+            _ => String::new(),
+        };
+        self.cover = Some(Cover::Ask { question: Question::Contact, answer: Editor::with(other), wrong: None });
+    }
+
     fn ask_remove(&mut self) {
         match &self.selected {
             Some(entry @ (Entry::Person(_) | Entry::Room(_))) => {
-                self.cover = Some(Cover::Confirm { entry: entry.clone() })
+                self.cover = Some(Cover::Confirm { entry: entry.clone() });
             }
             Some(_) => self.wrong("Press y to accept or n to decline."),
             None => self.wrong("Nobody is in the list yet: a adds a contact."),
@@ -331,6 +341,31 @@ impl App {
         }
     }
 
+    /// Sends what came back, or else the draft, by calling a contact as a stranger would: the engine calls nobody whom
+    /// it sees offline, but of somebody who is no contact it sees nothing. What is on disk stays as it is.
+    fn knock(&mut self, now: DateTime) -> Vec<Effect> {
+        let Some(Entry::Person(who)) = self.selected.clone().filter(|_| self.seems_offline()) else {
+            self.said("Knocking is for contacts who seem offline; to anybody else you just write.");
+            return Vec::new();
+        };
+        let again = match self.open_conversation() {
+            Some(conversation) if !conversation.draft.is_empty() => Some(conversation.take_draft()),
+            Some(conversation) => conversation.take_failed().map(|(id, text)| (text, Some(id))),
+            None => None,
+        };
+        let Some((text, id)) = again else {
+            self.said("Write something first: it is what they get if they open.");
+            return Vec::new();
+        };
+        let mut effects = vec![Effect::Engine(Command::RemoveContact { who: who.to_string() })];
+        effects.extend(self.send_text(&Entry::Person(who.clone()), text, id, now));
+        effects.push(Effect::Engine(Command::AddContact { who: who.to_string() }));
+        self.said(format!(
+            "Knocking at {who}'s door. Silence for 30 seconds means nothing: absent and unwilling look the same."
+        ));
+        effects
+    }
+
     fn command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
         match slash::parse(line).and_then(|command| self.run(command, now)) {
             Ok(effects) => {
@@ -374,12 +409,12 @@ impl App {
             Slash::Accept => self.answer(true),
             Slash::Decline => self.answer(false),
             Slash::Again => {
-                // The command itself is the draft: only lines that failed are meant.
-                if let Some(conversation) = self.open_conversation() {
-                    conversation.draft.take();
-                    conversation.returned = None;
-                }
+                self.drop_command();
                 self.send_again(now)
+            }
+            Slash::Knock => {
+                self.drop_command();
+                self.knock(now)
             }
             Slash::Offline => vec![Effect::Engine(Command::GoOffline)],
             Slash::Online => vec![Effect::Engine(Command::GoOnline)],
@@ -394,6 +429,14 @@ impl App {
                 self.quit(false)
             }
         })
+    }
+
+    /// The command itself is the draft: only lines that failed are meant.
+    fn drop_command(&mut self) {
+        if let Some(conversation) = self.open_conversation() {
+            conversation.draft.take();
+            conversation.returned = None;
+        }
     }
 
     fn scroll(&mut self, up: bool) {

@@ -85,7 +85,7 @@ impl Editor {
             Edit::Down => self.vertical(columns, 1),
             Edit::LineStart => self.cursor = self.line_start(),
             Edit::LineEnd => {
-                self.cursor += self.text[self.cursor..].find('\n').unwrap_or(self.text.len() - self.cursor)
+                self.cursor += self.text[self.cursor..].find('\n').unwrap_or(self.text.len() - self.cursor);
             }
             Edit::Backspace => self.delete(self.before(), self.cursor),
             Edit::Delete => self.delete(self.cursor, self.after()),
@@ -117,8 +117,8 @@ impl Editor {
     }
 
     fn word_before(&self) -> usize {
-        let words = self.text[..self.cursor].unicode_word_indices();
-        words.last().map_or(0, |(at, _)| at)
+        let mut words = self.text[..self.cursor].unicode_word_indices();
+        words.next_back().map_or(0, |(at, _)| at)
     }
 
     fn word_after(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use identity::Identifier;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, Event, RoomId};
+use messenger_engine::{Command, DeliveryState, Event, RoomId};
 
 use super::conversation::{Line, State};
 use super::{App, Connection, Effect, Entry, MAX_WAITING, Person, Room, Waiting};
@@ -26,6 +26,9 @@ impl App {
                 self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
             }
             Event::MessageState { id, to, state, reason } => {
+                if state == DeliveryState::NotDelivered {
+                    self.hint_at_knocking(&to);
+                }
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
             Event::RoomMessage { room, from, text, .. } => {
@@ -65,6 +68,7 @@ impl App {
     fn hear_presence(&mut self, who: Identifier, online: bool, now: DateTime) {
         let Some(person) = self.people.get_mut(&who) else { return };
         let before = person.online.replace(online);
+        person.seen |= online;
         if online && !self.touched {
             let first = self.list().into_iter().map(|(_, entry)| entry).find(|entry| matches!(entry, Entry::Person(_)));
             self.selected = first.or(self.selected.take());
@@ -76,6 +80,13 @@ impl App {
             if self.conversations.contains_key(&entry) {
                 self.conversation_mut(&entry).note(format!("{who} {words}"), now);
             }
+        }
+    }
+
+    /// A contact who was never seen may be there without knowing us.
+    fn hint_at_knocking(&mut self, to: &Identifier) {
+        if self.people.get(to).is_some_and(|person| person.contact && person.online == Some(false) && !person.seen) {
+            self.said(format!("{to} may be there and not have added you yet. Ctrl-K knocks, as a stranger would."));
         }
     }
 

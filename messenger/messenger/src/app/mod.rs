@@ -44,6 +44,8 @@ pub(crate) struct Person {
     pub(crate) contact: bool,
     /// Whether she is online; nothing while the directory has not said.
     pub(crate) online: Option<bool>,
+    /// Whether she was online at any time since the program started: then she shows herself to us.
+    pub(crate) seen: bool,
 }
 
 /// A room one is in, or was in until it closed.
@@ -155,7 +157,7 @@ impl App {
     /// A messenger that has not heard of anybody's presence yet.
     pub(crate) fn new(me: Me, contacts: impl IntoIterator<Item = Identifier>, size: (u16, u16)) -> Self {
         let people: BTreeMap<_, _> =
-            contacts.into_iter().map(|who| (who, Person { contact: true, online: None })).collect();
+            contacts.into_iter().map(|who| (who, Person { contact: true, ..Person::default() })).collect();
         let selected = people.keys().next().cloned().map(Entry::Person);
         Self {
             me,
@@ -225,9 +227,25 @@ impl App {
         }
     }
 
+    /// Whether the chosen conversation has texts that exist nowhere but here.
+    pub(crate) fn at_stake_here(&self) -> bool {
+        self.selected.as_ref().and_then(|entry| self.conversation(entry)).is_some_and(|one| one.at_stake() > 0)
+    }
+
     /// Texts that exist nowhere but here.
     pub(crate) fn at_stake(&self) -> usize {
         self.conversations.values().map(Conversation::at_stake).sum()
+    }
+
+    /// Whether the chosen person is a contact who seems offline. She may be there and not show herself, because she has
+    /// not added us: then only a knock reaches her.
+    pub(crate) fn seems_offline(&self) -> bool {
+        match &self.selected {
+            Some(Entry::Person(who)) => {
+                self.people.get(who).is_some_and(|person| person.contact && person.online == Some(false))
+            }
+            _ => false,
+        }
     }
 
     fn conversation_mut(&mut self, entry: &Entry) -> &mut Conversation {

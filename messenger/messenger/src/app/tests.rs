@@ -243,6 +243,25 @@ fn those_online_stand_first_and_the_choice_stays() {
 }
 
 #[test]
+fn a_contact_who_never_showed_herself_can_be_knocked_at() {
+    let mut app = app(&["bob"]);
+    app.hear(Event::Presence { who: who("bob"), online: false }, now());
+    typed(&mut app, "hi");
+    app.hear(not_delivered(1), now());
+    assert!(matches!(&app.notice, Some(Notice::Said(text)) if text.contains("Ctrl-K")));
+    let bob = || "bob@example.org".to_owned();
+    let knock = [
+        Effect::Engine(Command::RemoveContact { who: bob() }),
+        Effect::Engine(Command::Send { to: bob(), text: "hi".to_owned(), id: Some(1) }),
+        Effect::Engine(Command::AddContact { who: bob() }),
+    ];
+    assert_eq!(app.act(Action::Knock, now()), knock);
+    assert_eq!(app.act(Action::Knock, now()), [], "nothing more to say");
+    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    assert_eq!(typed(&mut app, "/knock"), [], "who is there needs no knock");
+}
+
+#[test]
 fn one_can_type_at_once_to_somebody_who_is_there() {
     let mut app = app(&["bob", "carol"]);
     app.hear(Event::Presence { who: who("bob"), online: false }, now());

@@ -75,8 +75,10 @@ pub(super) fn bar(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let mut spans = vec![Span::raw(" ")];
     let mut used = 1;
     // What helps stands first: whatever does not fit, it does.
-    let (first, rest): (Vec<_>, Vec<_>) =
-        here.chain(anywhere).filter(|one| matters(app, one)).partition(|one| matches!(one.bar, "help" | "send again"));
+    let (first, rest): (Vec<_>, Vec<_>) = here
+        .chain(anywhere)
+        .filter(|one| matters(app, one))
+        .partition(|one| matches!(one.bar, "help" | "send again" | "knock"));
     for binding in first.into_iter().chain(rest) {
         let key = binding.shown.split("  ").next().unwrap_or_default();
         let columns = width(key) + width(binding.bar) + 4;
@@ -98,6 +100,7 @@ fn matters(app: &App, binding: &Binding) -> bool {
         "send again" => {
             app.selected.as_ref().and_then(|entry| app.conversation(entry)).is_some_and(Conversation::has_failed)
         }
+        "knock" => app.seems_offline() && app.at_stake_here(),
         "invite" => room && app.writable(),
         "write" => app.writable(),
         "remove" | "list ↔ message" => app.selected.is_some(),

@@ -174,11 +174,15 @@ fn nothing_said(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
         Some(Entry::Person(who)) => format!("the device of {who}"),
         _ => return,
     };
-    let lines = vec![
+    let mut lines = vec![
         Line::from("Nothing was said yet."),
         Line::default(),
         Line::styled(format!("What you write goes straight to {to}, or nowhere. Nobody stores it."), theme.quiet()),
     ];
+    if app.seems_offline() {
+        let words = "You see each other once both have added the other. Until then Ctrl-K knocks with what you write.";
+        lines.extend([Line::default(), Line::styled(words, theme.quiet())]);
+    }
     centred(frame, area, lines);
 }
 

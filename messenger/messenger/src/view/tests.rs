@@ -141,6 +141,10 @@ fn nothing_said_yet() {
     let mut app = online(&["bob"], SMALL);
     app.act(Action::ToList, at(12, 0));
     compare("in-the-list", &app);
+    let mut app = alice(&["bob"], SMALL);
+    app.hear(Event::Presence { who: who("bob"), online: false }, at(10, 40));
+    app.act(Action::Insert("Hello?".to_owned()), at(10, 41));
+    compare("seems-offline", &app);
 }
 
 #[test]
