@@ -37,10 +37,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine on the current tokio runtime and returns its handle and its events. It goes online by itself, and says so with an event. After [`Command::Quit`] the events end.
+    /// Starts an engine on the current tokio runtime and returns its handle and its events. It goes online by itself,
+    /// and says so with an event. After [`Command::Quit`] the events end.
     ///
     /// # Errors
-    /// [`StartError`], if the socket cannot be opened or the device's own certificate is not one that others would accept.
+    /// [`StartError`], if the socket cannot be opened or the device's own certificate is not one that others would
+    /// accept.
     ///
     /// # Panics
     /// Outside a tokio runtime.

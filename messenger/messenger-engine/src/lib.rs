@@ -1,8 +1,12 @@
 //! The messenger's engine: sessions and rooms between devices of people, live or not at all. No user interface.
 //!
-//! It promises: every connection is mutually authenticated with `device` certificates and is with the device that the directory introduced; a text is called delivered only after the other device's application said so; a room's text is readable by exactly the members of its epoch.
+//! It promises: every connection is mutually authenticated with `device` certificates and is with the device that the
+//! directory introduced; a text is called delivered only after the other device's application said so; a room's text is
+//! readable by exactly the members of its epoch.
 //!
-//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, shows its certificate to somebody while nobody was introduced, keeps global state. The state machines ([`session`], [`room`]) do no I/O and take time and randomness as arguments.
+//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, shows its
+//! certificate to somebody while nobody was introduced, keeps global state. The state machines ([`session`], [`room`])
+//! do no I/O and take time and randomness as arguments.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;

@@ -1,6 +1,8 @@
 //! A session: what two devices owe each other on one connection. No I/O, no clock, no randomness.
 //!
-//! It numbers what it sends, demands the other side's numbers without a gap, and knows for every text whether the other device's application took it. When the connection is lost, every text gets its verdict: *not delivered* if it never left, *unknown* if it left without an answer.
+//! It numbers what it sends, demands the other side's numbers without a gap, and knows for every text whether the other
+//! device's application took it. When the connection is lost, every text gets its verdict: *not delivered* if it never
+//! left, *unknown* if it left without an answer.
 //!
 //! ```text
 //!            own Hello sent            their Hello              lost()
@@ -278,7 +280,8 @@ mod tests {
         (a, b)
     }
 
-    /// Carries everything from one side to the other; the receiver shows all content. Returns how many contents arrived.
+    /// Carries everything from one side to the other; the receiver shows all content. Returns how many contents
+    /// arrived.
     fn carry(from: &mut Session<u64>, to: &mut Session<u64>) -> Vec<Arrival<u64>> {
         let mut arrivals = Vec::new();
         for frame in from.frames() {

@@ -41,8 +41,6 @@ async fn a_text_to_somebody_who_went_is_refused_at_once() {
     assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
     bob.do_it(Command::GoOffline).await;
     alice.sees("bob", false).await;
-    // The session ends with him; until its end has come, the text may still try and fail.
-    tokio::time::sleep(Duration::from_secs(1)).await;
     let asked = Instant::now();
     alice.send("bob", "are you there?", 2).await;
     let (state, reason) = alice.fate(2).await;

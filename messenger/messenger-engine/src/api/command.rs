@@ -6,7 +6,8 @@ use super::{CallId, RoomId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
-/// People are named in any spelling that [`identity::Identifier::parse`] takes; the engine canonicalises. What cannot be done is answered with [`super::Event::Error`] or with the state of the message concerned, never with silence.
+/// People are named in any spelling that [`identity::Identifier::parse`] takes; the engine canonicalises. What cannot
+/// be done is answered with [`super::Event::Error`] or with the state of the message concerned, never with silence.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -26,7 +27,9 @@ pub enum Command {
         to: String,
         /// At most [`crate::MAX_TEXT_BYTES`] bytes of UTF-8.
         text: String,
-        /// The message's number, unique for this recipient while the engine runs and at most 2^53 − 1; the engine draws one if absent. Sending again with the number of a message whose state is `unknown` or `not_delivered` shows it once.
+        /// The message's number, unique for this recipient while the engine runs and at most 2^53 − 1; the engine draws
+        /// one if absent. Sending again with the number of a message whose state is `unknown` or `not_delivered` shows
+        /// it once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
     },

@@ -18,7 +18,8 @@ pub enum Event {
         /// The directory's name.
         directory: String,
     },
-    /// The connection to the directory is gone: nobody can introduce this device. The engine tries again by itself unless told to be offline.
+    /// The connection to the directory is gone: nobody can introduce this device. The engine tries again by itself
+    /// unless told to be offline.
     Offline {
         /// Why, for people.
         reason: String,

@@ -1,10 +1,13 @@
 //! What a client of the engine says and hears: [`Command`]s in, [`Event`]s out.
 //!
-//! Both are serde enums whose JSON form is the headless mode's line protocol (docs/headless.md): one object per line, stable names. Terminal UI, headless mode and bots are equal clients of it.
+//! Both are serde enums whose JSON form is the headless mode's line protocol (docs/headless.md): one object per line,
+//! stable names. Terminal UI, headless mode and bots are equal clients of it.
 
 mod command;
 mod event;
 mod id;
+#[cfg(test)]
+mod tests;
 
 pub use command::Command;
 pub use event::{DeliveryState, Event, Missing, Purpose};

@@ -1,4 +1,5 @@
-//! Calls: from wanting to talk to being introduced. The directory knows a call only until GO; what it is for stays here.
+//! Calls: from wanting to talk to being introduced. The directory knows a call only until GO; what it is for stays
+//! here.
 //!
 //! ```text
 //! own:    Inviting ──GO──► Dialling ──connected──► (link)
@@ -96,8 +97,8 @@ impl Core {
         if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;
         }
-        let crossing =
-            self.calls.iter().find(|(_, call)| call.peer == caller && call.stage == Stage::Inviting).map(|(id, _)| *id);
+        let crosses = |call: &Call| call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting;
+        let crossing = self.calls.iter().find(|(_, call)| crosses(call)).map(|(id, _)| *id);
         if crossing.is_some_and(|own| own < id) {
             // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
             return;
@@ -198,7 +199,8 @@ impl Core {
 
     /// A connection stands, with a verified person at its other end: one we dialled for `dialled`, or one that came in.
     ///
-    /// It becomes a session only if the directory introduced exactly this person and device; else it is closed before anything is shown or said.
+    /// It becomes a session only if the directory introduced exactly this person and device; else it is closed before
+    /// anything is shown or said.
     pub fn connected(&mut self, session: SessionId, person: Person, dialled: Option<CallId>, now: Now) {
         let stage = if dialled.is_some() { Stage::Dialling } else { Stage::Listening };
         let call = self
@@ -271,10 +273,10 @@ impl Core {
         for errand in call.errands {
             match errand {
                 Errand::Text { id, .. } => {
-                    self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()))
+                    self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
                 }
                 Errand::Invite { room } => {
-                    self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() })
+                    self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() });
                 }
                 Errand::Mesh => self.mesh_failed(&call.peer, reason, now),
             }

@@ -143,7 +143,7 @@ impl Core {
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
             Arrival::Refused(Token::Room { room, id, device }, reason) => {
-                self.room_text_missed(room, id, device, &reason)
+                self.room_text_missed(room, id, device, &reason);
             }
         }
     }
@@ -181,7 +181,7 @@ impl Core {
                 self.text_state(id, to, DeliveryState::Unknown, Some(reason));
             }
             (Token::Room { room, id, device }, Verdict::NotSent) => {
-                self.room_text_missed(room, id, device, "the connection was lost before it left")
+                self.room_text_missed(room, id, device, "the connection was lost before it left");
             }
             (Token::Room { room, id, device }, Verdict::Unanswered) => {
                 self.room_text_missed(room, id, device, "unknown: the connection was lost before the acknowledgement");

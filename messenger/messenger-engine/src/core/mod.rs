@@ -1,4 +1,5 @@
-//! The whole engine without I/O: commands, the directory's words and peers' frames go in with the time they came; [`Action`]s come out.
+//! The whole engine without I/O: commands, the directory's words and peers' frames go in with the time they came;
+//! [`Action`]s come out.
 //!
 //! ```text
 //! command ─┐                        ┌─► events for the client
@@ -6,7 +7,8 @@
 //! frames ──┤   texts, rooms)        ├─► frames, dials, closings
 //! tick ────┘                        └─► ...
 //! ```
-//! Nothing here waits, sleeps, reads a clock or draws randomness by itself; everything can be driven in a test with virtual time.
+//! Nothing here waits, sleeps, reads a clock or draws randomness by itself; everything can be driven in a test with
+//! virtual time.
 
 mod action;
 mod calls;
@@ -114,16 +116,16 @@ impl Core {
         match command {
             Command::AddContact { who } => self.with_person("add_contact", &who, |core, who| core.add_contact(who)),
             Command::RemoveContact { who } => {
-                self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who))
+                self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who));
             }
             Command::Send { to, text, id } => {
-                self.with_person("send", &to, |core, to| core.send_text(to, text, id, now))
+                self.with_person("send", &to, |core, to| core.send_text(to, text, id, now));
             }
             Command::Accept { call } => self.accept_call(call, now),
             Command::Decline { call } => self.decline_call(call),
             Command::RoomCreate { name } => self.create_room(&name, now),
             Command::RoomInvite { room, who } => {
-                self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now))
+                self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now));
             }
             Command::RoomAccept { room } => self.accept_invitation(room, now),
             Command::RoomDecline { room } => self.decline_invitation(room),
@@ -233,7 +235,7 @@ impl Core {
             Ok(who) if who == self.me.person.identifier => self.error(about, "that is you", "name somebody else"),
             Ok(who) => act(self, who),
             Err(error) => {
-                self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org")
+                self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org");
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Rooms one is in, is asked into, or is entering: the commands, and the way of each frame to the host's or the member's part.
+//! Rooms one is in, is asked into, or is entering: the commands, and the way of each frame to the host's or the
+//! member's part.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -221,7 +222,8 @@ impl Core {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         match &mut room.part {
             Part::Host(hosting) => {
-                if hosting.invited.remove(&person.device).is_some() {
+                let was_invited = hosting.invited.remove(&person.device).is_some();
+                if was_invited {
                     self.emit(Event::RoomInvitationFailed {
                         room: id,
                         who: person.identifier.clone(),
@@ -230,7 +232,7 @@ impl Core {
                 }
             }
             Part::Asked { host } | Part::Entering { host, .. } if host.device == person.device => {
-                self.close_room(id, reason, now)
+                self.close_room(id, reason, now);
             }
             _ => {}
         }

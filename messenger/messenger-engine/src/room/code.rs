@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 /// Crockford's alphabet: no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// The digest that members report to the host: the first 16 bytes of SHA-256 over `"inperson-room-code-v1" ‖ 0 ‖ epoch authenticator` (RFC 9420 section 8.7).
+/// The digest that members report to the host: the first 16 bytes of SHA-256 over `"inperson-room-code-v1" ‖ 0 ‖ epoch
+/// authenticator` (RFC 9420 section 8.7).
 pub fn digest(epoch_authenticator: &[u8]) -> [u8; 16] {
     let mut hash = Sha256::new();
     hash.update(b"inperson-room-code-v1\0");

@@ -1,6 +1,7 @@
 //! One device's view of a room's MLS group: openmls, and around it everything that openmls leaves to the application.
 //!
-//! Every message from outside passes here: parsed, checked against the room's rules (only the host commits; a commit adds and removes, nothing else), its certificates verified, and only then merged.
+//! Every message from outside passes here: parsed, checked against the room's rules (only the host commits; a commit
+//! adds and removes, nothing else), its certificates verified, and only then merged.
 
 use ed25519_dalek::Signer as _;
 use openmls::group::PastEpochDeletion;
@@ -291,7 +292,8 @@ impl Group {
         Ok(Guest { key_package, person })
     }
 
-    /// Host: commits a guest's entry and goes to the new epoch. Returns the commit for the old members and the welcome for her.
+    /// Host: commits a guest's entry and goes to the new epoch. Returns the commit for the old members and the welcome
+    /// for her.
     ///
     /// # Errors
     /// [`GroupError`]; the epoch is unchanged.
@@ -402,7 +404,8 @@ impl Group {
         Ok(Opened { sender, plaintext })
     }
 
-    /// Forgets the keys of epochs that ended longer than [`PAST_EPOCH_LIFE`] ago. openmls stamps them with the system's clock.
+    /// Forgets the keys of epochs that ended longer than [`PAST_EPOCH_LIFE`] ago. openmls stamps them with the system's
+    /// clock.
     pub fn forget_past_epochs(&mut self) {
         let policy = PastEpochDeletion::older_than_duration(PAST_EPOCH_LIFE);
         self.group.delete_past_epoch_secrets(&self.provider, policy).expect("the store is memory");

@@ -1,8 +1,12 @@
-//! Rooms: an MLS group (RFC 9420) among devices that are here, with personal certificates as credentials and no delivery service. No I/O.
+//! Rooms: an MLS group (RFC 9420) among devices that are here, with personal certificates as credentials and no
+//! delivery service. No I/O.
 //!
-//! One member, the host, is the creator of the room and its only committer: she orders the changes, one commit at a time, and goes on when every member has reached the new epoch. Who leaves, or whose connection to the host is lost, is removed by a commit and cannot read what follows. When the host leaves, the room ends.
+//! One member, the host, is the creator of the room and its only committer: she orders the changes, one commit at a
+//! time, and goes on when every member has reached the new epoch. Who leaves, or whose connection to the host is lost,
+//! is removed by a commit and cannot read what follows. When the host leaves, the room ends.
 //!
-//! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the certificate's. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
+//! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the
+//! certificate's. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
 
 mod code;
 mod credential;

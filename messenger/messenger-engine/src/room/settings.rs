@@ -11,7 +11,8 @@ use openmls::prelude::{
 use super::group::GroupError;
 use crate::MAX_ROOM_NAME_BYTES;
 
-/// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's key is the device certificate's key. Code point of draft-ietf-mls-pq-ciphersuites, provisional.
+/// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's
+/// key is the device certificate's key. Code point of draft-ietf-mls-pq-ciphersuites, provisional.
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
 
 /// How many devices a room holds: texts go to every member directly.
@@ -23,7 +24,8 @@ pub const PAST_EPOCH_LIFE: Duration = Duration::from_secs(10);
 /// How many past epochs at most.
 const MAX_PAST_EPOCHS: usize = 2;
 
-/// Our group context extension, from the private-use range (RFC 9420 section 17.3): the room's name in UTF-8, so that all members agree on it.
+/// Our group context extension, from the private-use range (RFC 9420 section 17.3): the room's name in UTF-8, so that
+/// all members agree on it.
 const ROOM_EXTENSION: u16 = 0xff01;
 
 /// Bytes to which MLS pads a text before sealing it.

@@ -1,6 +1,8 @@
 //! What devices say to each other (docs/spec/peer.md): frames on unidirectional QUIC streams.
 //!
-//! Each side opens at most one stream of each [`Channel`]; its first byte names the channel, then frames follow: a 4-byte big-endian length and a body of that length. A body is one CBOR item (RFC 8949) followed by zero bytes up to a bucket size, so that an onlooker who counts bytes learns little about lengths.
+//! Each side opens at most one stream of each [`Channel`]; its first byte names the channel, then frames follow: a
+//! 4-byte big-endian length and a body of that length. A body is one CBOR item (RFC 8949) followed by zero bytes up to
+//! a bucket size, so that an onlooker who counts bytes learns little about lengths.
 
 mod room;
 mod talk;
@@ -27,7 +29,8 @@ pub const SMALLEST_BUCKET_BYTES: usize = 256;
 pub enum Channel {
     /// Texts and acknowledgements: [`TalkFrame`]s of at most 64 KiB.
     Talk,
-    /// The making and changing of rooms: [`RoomFrame`]s of at most 1 MiB, because a post-quantum welcome is large. On a stream of its own, so that no text waits behind one.
+    /// The making and changing of rooms: [`RoomFrame`]s of at most 1 MiB, because a post-quantum welcome is large. On a
+    /// stream of its own, so that no text waits behind one.
     Rooms,
 }
 
@@ -40,7 +43,8 @@ impl Channel {
         }
     }
 
-    /// The channel of a stream that begins with this byte; `None` for channels of later versions, whose streams are refused with [`Close::UNKNOWN_CHANNEL`].
+    /// The channel of a stream that begins with this byte; `None` for channels of later versions, whose streams are
+    /// refused with [`Close::UNKNOWN_CHANNEL`].
     pub const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::Talk),
@@ -117,7 +121,8 @@ pub fn encode<T: Encode<()>>(frame: &T, channel: Channel) -> Result<Vec<u8>, Fra
     Ok(bytes)
 }
 
-/// The body length that a prefix announces, if the channel allows it. Checked before a byte of the body is read or memory for it is taken.
+/// The body length that a prefix announces, if the channel allows it. Checked before a byte of the body is read or
+/// memory for it is taken.
 ///
 /// # Errors
 /// [`FrameError::TooLong`].

@@ -1,8 +1,10 @@
-//! Frames of the rooms channel: how a room is entered, changed and left. MLS messages travel as they are (RFC 9420 section 6).
+//! Frames of the rooms channel: how a room is entered, changed and left. MLS messages travel as they are (RFC 9420
+//! section 6).
 
 use minicbor::{Decode, Encode};
 
-/// A frame of the rooms channel: a CBOR array of its kind and its members. Members that a later version appends are ignored.
+/// A frame of the rooms channel: a CBOR array of its kind and its members. Members that a later version appends are
+/// ignored.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(flat)]
 pub enum RoomFrame {
@@ -42,7 +44,8 @@ pub enum RoomFrame {
         #[n(1)]
         reason: String,
     },
-    /// Host to guest: an MLSMessage holding the Welcome, with the ratchet tree in it. Sent when every member has taken the commit that adds the guest.
+    /// Host to guest: an MLSMessage holding the Welcome, with the ratchet tree in it. Sent when every member has taken
+    /// the commit that adds the guest.
     #[n(3)]
     Welcome {
         /// The room.
@@ -74,7 +77,8 @@ pub enum RoomFrame {
         /// The epoch.
         #[n(1)]
         epoch: u64,
-        /// The first 16 bytes of SHA-256 over `"inperson-room-code-v1" ‖ 0 ‖ epoch authenticator` (RFC 9420 section 8.7).
+        /// The first 16 bytes of SHA-256 over `"inperson-room-code-v1" ‖ 0 ‖ epoch authenticator` (RFC 9420 section
+        /// 8.7).
         #[cbor(n(2), with = "minicbor::bytes")]
         digest: [u8; 16],
     },

@@ -12,7 +12,8 @@ pub mod capability {
     pub const BOT: u64 = 4;
 }
 
-/// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are ignored.
+/// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
+/// ignored.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(flat)]
 pub enum TalkFrame {

@@ -1,0 +1,171 @@
+//! The line protocol, word for word: what programs in other languages rely on.
+
+use serde_json::{from_str, to_string};
+
+use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
+
+const HEX: &str = "000102030405060708090a0b0c0d0e0f";
+const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+#[test]
+fn commands() {
+    let (room, who) = (RoomId(ID), || "bob@example.org".to_owned());
+    let text = || "hi".to_owned();
+    let cases = [
+        (Command::AddContact { who: who() }, r#"{"do":"add_contact","who":"bob@example.org"}"#.to_owned()),
+        (Command::RemoveContact { who: who() }, r#"{"do":"remove_contact","who":"bob@example.org"}"#.into()),
+        (
+            Command::Send { to: who(), text: text(), id: None },
+            r#"{"do":"send","to":"bob@example.org","text":"hi"}"#.into(),
+        ),
+        (
+            Command::Send { to: who(), text: text(), id: Some(7) },
+            r#"{"do":"send","to":"bob@example.org","text":"hi","id":7}"#.into(),
+        ),
+        (Command::Accept { call: CallId(ID) }, format!(r#"{{"do":"accept","call":"{HEX}"}}"#)),
+        (Command::Decline { call: CallId(ID) }, format!(r#"{{"do":"decline","call":"{HEX}"}}"#)),
+        (Command::RoomCreate { name: "tea".into() }, r#"{"do":"room_create","name":"tea"}"#.into()),
+        (
+            Command::RoomInvite { room, who: who() },
+            format!(r#"{{"do":"room_invite","room":"{HEX}","who":"bob@example.org"}}"#),
+        ),
+        (Command::RoomAccept { room }, format!(r#"{{"do":"room_accept","room":"{HEX}"}}"#)),
+        (Command::RoomDecline { room }, format!(r#"{{"do":"room_decline","room":"{HEX}"}}"#)),
+        (
+            Command::RoomSend { room, text: text(), id: None },
+            format!(r#"{{"do":"room_send","room":"{HEX}","text":"hi"}}"#),
+        ),
+        (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
+        (Command::GoOffline, r#"{"do":"go_offline"}"#.into()),
+        (Command::GoOnline, r#"{"do":"go_online"}"#.into()),
+        (Command::Quit, r#"{"do":"quit"}"#.into()),
+    ];
+    for (command, json) in cases {
+        assert_eq!(to_string(&command).unwrap(), json);
+        assert_eq!(from_str::<Command>(&json).unwrap(), command);
+        assert!(json.contains(command.name()));
+    }
+}
+
+#[test]
+fn what_is_no_command_is_refused() {
+    for json in [
+        r#"{"do":"fly"}"#,
+        r#"{"do":"send","to":"bob@example.org"}"#,
+        r#"{"do":"send","to":"bob@example.org","text":"hi","urgent":true}"#,
+        r#"{"do":"accept","call":"000102030405060708090A0B0C0D0E0F"}"#,
+        r#"{"do":"accept","call":"0001"}"#,
+        r#"{"do":"accept","call":"é0102030405060708090a0b0c0d0e0f"}"#,
+    ] {
+        assert!(from_str::<Command>(json).is_err(), "{json}");
+    }
+}
+
+#[test]
+fn events() {
+    let bob = || "bob@example.org".parse::<identity::Identifier>().unwrap();
+    let room = RoomId(ID);
+    let reason = || "asleep".to_owned();
+    let cases = [
+        (
+            Event::Online { identifier: bob(), directory: "localhost".into() },
+            r#"{"event":"online","identifier":"bob@example.org","directory":"localhost"}"#.to_owned(),
+        ),
+        (Event::Offline { reason: reason() }, r#"{"event":"offline","reason":"asleep"}"#.into()),
+        (
+            Event::Presence { who: bob(), online: true },
+            r#"{"event":"presence","who":"bob@example.org","online":true}"#.into(),
+        ),
+        (
+            Event::Incoming { call: CallId(ID), from: bob(), purpose: Purpose::Text, contact: false },
+            format!(
+                r#"{{"event":"incoming","call":"{HEX}","from":"bob@example.org","purpose":"text","contact":false}}"#
+            ),
+        ),
+        (
+            Event::IncomingEnded { call: CallId(ID), reason: reason() },
+            format!(r#"{{"event":"incoming_ended","call":"{HEX}","reason":"asleep"}}"#),
+        ),
+        (
+            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: false },
+            r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi"}"#.into(),
+        ),
+        (
+            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: true },
+            r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi","bot":true}"#.into(),
+        ),
+        (
+            Event::MessageState { id: 7, to: bob(), state: DeliveryState::Delivered, reason: None },
+            r#"{"event":"message_state","id":7,"to":"bob@example.org","state":"delivered"}"#.into(),
+        ),
+        (
+            Event::MessageState { id: 7, to: bob(), state: DeliveryState::NotDelivered, reason: Some(reason()) },
+            r#"{"event":"message_state","id":7,"to":"bob@example.org","state":"not_delivered","reason":"asleep"}"#
+                .into(),
+        ),
+        (
+            Event::RoomInvitation { room, name: "tea".into(), from: bob(), members: vec![bob()] },
+            format!(
+                r#"{{"event":"room_invitation","room":"{HEX}","name":"tea","from":"bob@example.org","members":["bob@example.org"]}}"#
+            ),
+        ),
+        (
+            Event::Room {
+                room,
+                name: "tea".into(),
+                host: bob(),
+                members: vec![bob()],
+                epoch: 3,
+                suite: "S".into(),
+                code: "C".into(),
+            },
+            format!(
+                r#"{{"event":"room","room":"{HEX}","name":"tea","host":"bob@example.org","members":["bob@example.org"],"epoch":3,"suite":"S","code":"C"}}"#
+            ),
+        ),
+        (
+            Event::RoomMessage { room, id: 7, from: bob(), text: "hi".into() },
+            format!(r#"{{"event":"room_message","room":"{HEX}","id":7,"from":"bob@example.org","text":"hi"}}"#),
+        ),
+        (
+            Event::RoomMessageState {
+                room,
+                id: 7,
+                delivered: vec![],
+                missing: vec![Missing { who: bob(), reason: reason() }],
+            },
+            format!(
+                r#"{{"event":"room_message_state","room":"{HEX}","id":7,"delivered":[],"missing":[{{"who":"bob@example.org","reason":"asleep"}}]}}"#
+            ),
+        ),
+        (
+            Event::RoomInvitationFailed { room, who: bob(), reason: reason() },
+            format!(r#"{{"event":"room_invitation_failed","room":"{HEX}","who":"bob@example.org","reason":"asleep"}}"#),
+        ),
+        (
+            Event::RoomLeft { room, who: bob() },
+            format!(r#"{{"event":"room_left","room":"{HEX}","who":"bob@example.org"}}"#),
+        ),
+        (
+            Event::RoomClosed { room, reason: reason() },
+            format!(r#"{{"event":"room_closed","room":"{HEX}","reason":"asleep"}}"#),
+        ),
+        (
+            Event::Error { about: "send".into(), message: "no".into(), remedy: "yes".into() },
+            r#"{"event":"error","about":"send","message":"no","remedy":"yes"}"#.into(),
+        ),
+    ];
+    for (event, json) in cases {
+        assert_eq!(to_string(&event).unwrap(), json);
+        assert_eq!(from_str::<Event>(&json).unwrap(), event);
+        assert!(json.contains(event.name()));
+    }
+}
+
+#[test]
+fn what_people_write_is_not_in_debug_output() {
+    let command = Command::Send { to: "bob@example.org".into(), text: "secret".into(), id: None };
+    assert_eq!(format!("{command:?}"), "send");
+    let event = Event::Message { id: 1, from: "bob@example.org".parse().unwrap(), text: "secret".into(), bot: false };
+    assert_eq!(format!("{event:?}"), "message");
+}
