@@ -8,7 +8,11 @@ use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, PolicyTextError, Quorum};
 
 use super::{Fingerprint, TrustedAuthority};
-use crate::{certificate::CertificateError, identifier::IdentifierKind, transparency::VrfError};
+use crate::{
+    certificate::CertificateError,
+    identifier::{IdentifierKind, canonical_dns_name},
+    transparency::VrfError,
+};
 
 /// A policy larger than this is refused before it is parsed (bytes).
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
@@ -68,6 +72,19 @@ pub struct DirectoryEntry {
     pub name: String,
     /// Where it listens: `host:port`, UDP.
     pub address: String,
+}
+
+impl DirectoryEntry {
+    fn check(&self) -> Result<(), PolicyError> {
+        if canonical_dns_name(&self.name).as_ref() != Ok(&self.name) {
+            return Err(PolicyError::value("directories", "a DNS name in lower-case ASCII form", &self.name));
+        }
+        let port = self.address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+        match port {
+            Some((host, 1..)) if !host.is_empty() => Ok(()),
+            _ => Err(PolicyError::value("directories", "an address like directory.example.org:8444", &self.address)),
+        }
+    }
 }
 
 /// Bytes that stand in JSON as standard base64 with padding.
@@ -204,6 +221,7 @@ impl TrustPolicy {
         if self.authorities.is_empty() || self.authorities.len() > 64 {
             return Err(PolicyError::value("authorities", "1 to 64", self.authorities.len()));
         }
+        self.directories.iter().try_for_each(DirectoryEntry::check)?;
         self.authorities.iter().map(|a| TrustedAuthority::new(a, &log, &self.operator_witnesses)).collect()
     }
 }

@@ -55,6 +55,10 @@ fn contradictions_are_refused() {
     refused(&|p| p.authorities[0].log = "log.example.org/2027".to_owned());
     refused(&|p| p.authorities[0].domains = vec!["Example.org".to_owned()]);
     refused(&|p| p.authorities[0].phone_prefixes = vec!["49".to_owned()]);
+    let directory = |name: &str, address: &str| DirectoryEntry { name: name.to_owned(), address: address.to_owned() };
+    refused(&|p| p.directories = vec![directory("127.0.0.1", "127.0.0.1:8444")]);
+    refused(&|p| p.directories = vec![directory("localhost", "localhost")]);
+    refused(&|p| p.directories = vec![directory("localhost", "localhost:0")]);
     refused(&|p| p.operator_witnesses = vec!["nobody".to_owned()]);
     refused(&|p| p.tlog_policy = "nonsense\n".to_owned());
     let none = refused(&|p| p.tlog_policy = p.tlog_policy.replace("quorum w1", "quorum none"));

@@ -111,6 +111,17 @@ fn many_certificates_have_paths_of_all_lengths() {
 }
 
 #[test]
+fn the_year_2050_changes_the_encoding_of_times_only() {
+    // 2049-12-30 00:00:00 UTC: begins in UTCTime, ends in GeneralizedTime (RFC 5280 section 4.1.2.5).
+    let begin = UnixTime::since_unix_epoch(Duration::from_secs(2_524_435_200));
+    let authority = Authority::new(1, begin);
+    let (chain, _) = authority.issue_person(&alice(), begin);
+    let person = verify_person(&chain, &authority.trust(), begin).unwrap();
+    assert_eq!(date(person.not_before()), "2049-12-30T00:00:00Z");
+    assert_eq!(date(person.not_after()), "2050-01-12T23:59:59Z");
+}
+
+#[test]
 fn the_operator_alone_is_told() {
     let authority = Authority::new(1, NOON);
     let trust = trust_in(&authority, |policy| policy.operator_witnesses = vec![WITNESS.to_owned()]);

@@ -72,3 +72,25 @@ fn bounds_are_kept() {
     assert!(TransparencyExtension::from_der(&trailing).is_err());
     assert!(TransparencyExtension::from_der(&[0x30; 20_000]).is_err());
 }
+
+#[test]
+fn only_a_quorum_is_kept() {
+    use tlog_proof::{Cosigner, LogPolicy, NoteSigner};
+    let key = |byte| ed25519_dalek::SigningKey::from_bytes(&[byte; 32]);
+    let log = NoteSigner::new("log.example/2026", key(1)).unwrap().vkey();
+    let vkeys: Vec<_> =
+        (2..5).map(|n| Cosigner::new(&format!("witness.example/w{n}"), key(n)).unwrap().vkey()).collect();
+    let witnesses: String = vkeys.iter().enumerate().map(|(n, vkey)| format!("witness w{n} {vkey}\n")).collect();
+    let policy = LogPolicy::parse(&format!("log {log}\n{witnesses}group g 2 w0 w1 w2\nquorum g\n")).unwrap();
+    let unknown = sample().cosignatures.remove(0);
+    let by = |vkey: &tlog_proof::VerifierKey| ExtCosignature {
+        name: vkey.name().to_owned(),
+        key_id: vkey.id(),
+        ..unknown.clone()
+    };
+    let mut extension = sample();
+    extension.cosignatures.extend(vkeys.iter().map(by));
+    extension.keep_quorum(&policy);
+    let names: Vec<_> = extension.cosignatures.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["witness.example/w2", "witness.example/w3"]);
+}
