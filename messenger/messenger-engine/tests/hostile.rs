@@ -1,6 +1,6 @@
 //! What comes to an engine's port uninvited, or does not keep to the protocol.
 
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

@@ -1,13 +1,13 @@
 //! Engines, a real directory and real sockets on loopback.
 
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
 use std::time::{Duration, Instant};
 
 use messenger_engine::{Command, DeliveryState, Event, StartError};
-use support::{Town, identifier};
+use support::{Someone, Town, identifier};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_talk_and_each_text_is_acknowledged() {
@@ -163,4 +163,23 @@ async fn a_port_in_use_is_named() {
     config.bind = taken.local_addr().unwrap();
     let refused = messenger_engine::Engine::start(config).unwrap_err();
     assert!(refused.to_string().contains(&taken.local_addr().unwrap().to_string()), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_revoked_while_people_talk_ends_the_session() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let config = town.config("bob", &["alice"]);
+    let serial = town.serial(&config.chain);
+    let mut bob = Someone::start(config).await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "hello", 1).await;
+    assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
+    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+    bob.enter(&alice, room).await;
+    alice.in_room_of(2).await;
+    town.revoke(&serial);
+    // The connection goes, and with it his place in the room.
+    alice.in_room_of(1).await;
 }

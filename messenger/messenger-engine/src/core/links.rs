@@ -196,6 +196,13 @@ impl Core {
         }
     }
 
+    /// The certificate at the other end is accepted no longer: it was revoked, or its authority is not trusted any more.
+    pub fn no_longer_accepted(&mut self, session: SessionId, reason: &str, now: Now) {
+        if self.links.contains_key(&session) {
+            self.close_link(session, Close::EXPIRED, reason, now);
+        }
+    }
+
     /// Closes a link from this side.
     pub(super) fn close_link(&mut self, session: SessionId, code: Close, reason: &str, now: Now) {
         self.actions.push_back(Action::Close { session, code });

@@ -28,6 +28,8 @@ use crate::wire::{Close, RoomFrame, TalkFrame};
 
 /// How often the core looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the certificates of standing connections are looked at again.
+const REVIEW: Duration = Duration::from_secs(5);
 /// Events that may wait for a slow client before peers are made to wait too.
 const MAX_PENDING_EVENTS: usize = 4096;
 /// How long the end of the engine may take: last frames, closings.
@@ -51,6 +53,7 @@ enum Happening {
 pub(crate) struct Driver {
     core: Core,
     endpoint: Endpoint,
+    verifier: Arc<verifier::Verifier>,
     dialler: dial::Dialler,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
@@ -97,10 +100,11 @@ impl Driver {
             bot: config.bot,
         };
         let core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
-        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier, outbox.clone());
+        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier.clone(), outbox.clone());
         Ok(Self {
             core,
             endpoint,
+            verifier,
             dialler,
             commands,
             events,
@@ -127,6 +131,8 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut review = tokio::time::interval(REVIEW);
+        review.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let events = self.events.clone();
         self.act();
         while !self.ended {
@@ -141,6 +147,7 @@ impl Driver {
                 command = self.commands.recv() => self.core.command(command.unwrap_or(Command::Quit), Now::read()),
                 Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 _ = ticker.tick() => self.core.tick(Now::read()),
+                _ = review.tick() => self.review(),
             }
             self.act();
         }
@@ -163,6 +170,16 @@ impl Driver {
             Happening::Lost { session, reason } => {
                 core.disconnected(session, &reason, now);
                 self.peers.remove(&session);
+            }
+        }
+    }
+
+    /// Fresh revocation lists and policies reach standing connections.
+    fn review(&mut self) {
+        let now = Now::read();
+        for (session, peer) in &self.peers {
+            if let Err(reason) = self.verifier.peer(peer.connection()) {
+                self.core.no_longer_accepted(*session, &reason, now);
             }
         }
     }

@@ -35,6 +35,11 @@ impl Peer {
         Self { connection, talk: None, rooms: None }
     }
 
+    /// The connection.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Hands a frame to its channel's writer, opening the stream with the first.
     pub(super) fn send(&mut self, channel: Channel, bytes: Vec<u8>) -> Result<(), Stalled> {
         let slot = match channel {
@@ -176,7 +181,7 @@ fn reason(error: &ConnectionError) -> String {
         Ok(Close::DONE) => "the other device closed it".into(),
         Ok(Close::PROTOCOL) => "the other device says that this one broke the protocol".into(),
         Ok(Close::NOT_INTRODUCED) => "the other device did not expect this one".into(),
-        Ok(Close::EXPIRED) => "a certificate has expired".into(),
+        Ok(Close::EXPIRED) => "a certificate has expired or is no longer accepted".into(),
         Ok(Close::STALLED) => "the other device says that this one stopped reading".into(),
         _ => format!("the other device closed it with code {code}"),
     }

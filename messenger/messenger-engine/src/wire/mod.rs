@@ -73,7 +73,7 @@ impl Close {
     pub const PROTOCOL: Self = Self(1);
     /// The other side is not whom the directory introduced, or was not introduced at all.
     pub const NOT_INTRODUCED: Self = Self(2);
-    /// A certificate of this connection is past its end.
+    /// A certificate of this connection is past its end, or no longer accepted.
     pub const EXPIRED: Self = Self(3);
     /// The other side stopped reading.
     pub const STALLED: Self = Self(4);

@@ -1,6 +1,10 @@
 //! A directory and engines on loopback, with certificates of a test authority.
 
-#![allow(dead_code, reason = "not every test file uses everything")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a test that cannot go on has failed; not every test file uses everything"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -107,10 +111,18 @@ impl Town {
 
     /// An engine that is online.
     pub(crate) async fn person(&self, name: &str, contacts: &[&str]) -> Someone {
-        let (engine, events) = Engine::start(self.config(name, contacts)).unwrap();
-        let mut someone = Someone { name: name.into(), engine, events };
-        someone.wait("online", |event| matches!(event, Event::Online { .. }).then_some(())).await;
-        someone
+        Someone::start(self.config(name, contacts)).await
+    }
+
+    /// The serial number of a chain's leaf.
+    pub(crate) fn serial(&self, chain: &[CertificateDer<'static>]) -> Vec<u8> {
+        PersonVerifier::new(self.trust.clone()).person(chain, UnixTime::now()).unwrap().serial().to_vec()
+    }
+
+    /// Revokes a certificate, and lets everybody know.
+    pub(crate) fn revoke(&self, serial: &[u8]) {
+        let list = self.authority.people_crl(1, hour_ago(), &[serial]);
+        self.trust.install_crl(&list, UnixTime::now()).unwrap();
     }
 }
 
@@ -177,6 +189,15 @@ pub(crate) struct Someone {
 }
 
 impl Someone {
+    /// Starts an engine and waits until it is online.
+    pub(crate) async fn start(config: EngineConfig) -> Self {
+        let name = config.identifier.to_string().replace("@example.org", "");
+        let (engine, events) = Engine::start(config).unwrap();
+        let mut someone = Self { name, engine, events };
+        someone.wait("online", |event| matches!(event, Event::Online { .. }).then_some(())).await;
+        someone
+    }
+
     pub(crate) async fn do_it(&self, command: Command) {
         assert!(self.engine.send(command).await);
     }
