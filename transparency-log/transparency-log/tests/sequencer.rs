@@ -48,7 +48,7 @@ async fn the_identical_entry_keeps_its_index() {
 async fn refuses_what_is_no_entry() {
     let log = MemoryLog::open(ORIGIN, clock()).await;
     assert!(matches!(log.sequencer.submit(vec![]).await, Err(SubmitError::Entry(_))));
-    assert!(matches!(log.sequencer.submit(vec![1; 66]).await, Ok(_)), "version 1, kind 1");
+    assert!(log.sequencer.submit(vec![1; 66]).await.is_ok(), "version 1, kind 1");
     assert!(matches!(log.sequencer.submit(vec![2; 66]).await, Err(SubmitError::Entry(_))));
     let large = log.sequencer.submit(vec![1; 129]).await;
     assert!(matches!(large, Err(SubmitError::TooLarge { expected: 128, found: 129 })));

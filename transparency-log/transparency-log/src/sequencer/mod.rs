@@ -8,6 +8,7 @@
 mod batch;
 mod commit;
 mod cosign;
+mod error;
 mod recover;
 mod stage;
 mod window;
@@ -22,15 +23,17 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{Entry, EntryError, LogPolicy, MAX_ENTRY_BYTES, NoteSigner, ObjectKind, Proof};
+use tlog_proof::{Entry, LogPolicy, MAX_ENTRY_BYTES, NoteSigner, ObjectKind, Proof};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::prover::Prover;
-use crate::storage::{FolderStorage, LockError, Storage};
+use crate::storage::{FolderStorage, Storage};
 use crate::witness::Witnessing;
+
+pub use error::{OpenError, SubmitError};
 
 /// Largest object that can be stored beside the log, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
@@ -63,40 +66,6 @@ pub trait Submit: Send + Sync + 'static {
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
 }
 
-/// Why an entry was not logged, or not yet.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// Not an entry.
-    #[error("not an entry of this log: {0}")]
-    Entry(#[from] EntryError),
-    /// Too large.
-    #[error("expected at most {expected} bytes, found {found}")]
-    TooLarge {
-        /// The limit for an entry or an object.
-        expected: usize,
-        /// What was given.
-        found: usize,
-    },
-    /// Too many submissions are waiting.
-    #[error("the log is busy: {QUEUE} entries are waiting; try again")]
-    Busy,
-    /// No proof in time, because storage or witnesses fail; the log goes on trying.
-    #[error("no proof within {} seconds: {reason}", PATIENCE.as_secs())]
-    Delayed {
-        /// What the log last failed at.
-        reason: String,
-    },
-    /// The log was stopped.
-    #[error("the log was stopped")]
-    Stopped,
-    /// An object could not be stored.
-    #[error("object: {0}")]
-    Object(io::Error),
-    /// The entry is in the log, but its proof could not be read back.
-    #[error("proof: {0}")]
-    Proof(String),
-}
-
 /// Where a log lives and how it works.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -122,57 +91,6 @@ impl Pace {
     pub fn new(batch_interval: Duration) -> Self {
         Self { batch_interval, renewal: Duration::from_secs(600) }
     }
-}
-
-/// Why a log could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder is in use or cannot be written.
-    #[error(transparent)]
-    Folder(#[from] LockError),
-    /// The signer or the policy is another log's.
-    #[error("expected {expected}, found {found}")]
-    Configuration {
-        /// What the origin demands.
-        expected: String,
-        /// What was given.
-        found: String,
-    },
-    /// Storage failed.
-    #[error("{doing}: {source}")]
-    Storage {
-        /// What was being done.
-        doing: &'static str,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// What is stored contradicts itself. The log must not run: restore its folder from a copy, and
-    /// restart; if no copy is consistent, close this log and open one of another origin.
-    #[error(
-        "the stored log is inconsistent: {account}; nothing was changed. Restore the folder from a copy, or close this log and open one under another origin"
-    )]
-    Inconsistent {
-        /// What contradicts what.
-        account: String,
-    },
-    /// A witness has cosigned more than is stored: the folder is an old copy.
-    #[error(
-        "witness {witness} has cosigned {witnessed} entries, the folder holds {stored}: it is an old copy, and the log must not run on it"
-    )]
-    Behind {
-        /// The witness.
-        witness: String,
-        /// The size it cosigned.
-        witnessed: u64,
-        /// The size stored.
-        stored: u64,
-    },
-    /// A new log could not get its first checkpoint cosigned.
-    #[error("the first checkpoint was not cosigned: {reason}")]
-    Unwitnessed {
-        /// What the witnesses said.
-        reason: String,
-    },
 }
 
 /// A running log. Cloning gives another handle to the same log; it stops when [`Sequencer::stop`] was
