@@ -48,7 +48,7 @@ pub(crate) struct Issuer {
     pub(crate) origin: String,
     pub(crate) base_url: String,
     /// Certificates on their way in this process.
-    active: Mutex<HashSet<Serial>>,
+    active: Arc<Mutex<HashSet<Serial>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -91,8 +91,22 @@ pub(crate) enum DriveError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Lint(#[from] LintError),
+    #[error("the store does not hold the certificate")]
+    Missing,
     #[error("the certificate was not logged within a day of its notBefore and is abandoned")]
     Abandoned,
+}
+
+/// The right to drive one certificate in this process, until it is dropped.
+pub(crate) struct Claim {
+    serial: Serial,
+    active: Arc<Mutex<HashSet<Serial>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.serial);
+    }
 }
 
 impl Issuer {
@@ -108,7 +122,7 @@ impl Issuer {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        Self { store, log, policy, keys, clock, origin, base_url, active: Mutex::default(), tasks, stop }
+        Self { store, log, policy, keys, clock, origin, base_url, active: Arc::default(), tasks, stop }
     }
 
     pub(crate) fn keys(&self) -> &AuthorityKeys {
@@ -130,11 +144,12 @@ impl Issuer {
         for _ in 0..DRAWS {
             let now = self.now();
             let slot = self.free_slot(&asked.proven, now).await?;
+            let Some(claim) = self.claim_new() else { continue };
             let input = PersonInput {
                 profile: asked.profile,
                 proven: &asked.proven,
                 spki_der: asked.request.spki_der(),
-                serial: random::serial(),
+                serial: claim.serial,
                 opening: random::bytes(),
                 slot,
                 now,
@@ -149,7 +164,7 @@ impl Issuer {
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
             match self.store.commit(changes).await {
-                Ok(()) => return Ok(self.spawn(record, Some(linted))),
+                Ok(()) => return Ok(self.spawn(record, linted, claim)),
                 Err(StoreError::Taken(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -157,17 +172,18 @@ impl Issuer {
         Err(StartError::NoSlot)
     }
 
-    /// Plans, lints and persists a service's certificate.
+    /// Plans, lints and persists a service's certificate, for the caller to drive.
     pub(crate) async fn plan_service(
         &self,
         name: &str,
         spki_der: &[u8],
-    ) -> Result<(CertificateRecord, Linted), StartError> {
+    ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
         let crl_url = self.crl_url(Authority::Services);
+        let claim = self.claim_new().ok_or(StoreError::Taken("certificate"))?;
         let input = ServiceInput {
             name,
             spki_der,
-            serial: random::serial(),
+            serial: claim.serial,
             opening: random::bytes(),
             now: self.now(),
             issuer: self.keys.issuer(Authority::Services).certificate(),
@@ -176,7 +192,7 @@ impl Issuer {
         let linted = Planned::service(&input)?.lint()?;
         let record = linted.record(None, None);
         self.store.commit(vec![Change::Insert(Record::Certificate(record.clone()))]).await?;
-        Ok((record, linted))
+        Ok((record, linted, claim))
     }
 
     /// A slot drawn evenly among those that the identifier has not used in the current period.
@@ -204,41 +220,56 @@ impl Issuer {
         proofs
     }
 
-    /// Sets a persisted certificate on its way, unless it is already.
-    pub(crate) fn spawn(self: &Arc<Self>, record: CertificateRecord, linted: Option<Linted>) -> JoinHandle<()> {
+    /// Claims a new serial number before its plan is persisted: else whoever looks for half-done certificates would take it for one.
+    fn claim_new(&self) -> Option<Claim> {
+        self.claim(random::serial())
+    }
+
+    /// Claims a certificate for one driver; `None` if it has one.
+    fn claim(&self, serial: Serial) -> Option<Claim> {
+        let is_free = self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(serial);
+        is_free.then(|| Claim { serial, active: Arc::clone(&self.active) })
+    }
+
+    fn spawn(self: &Arc<Self>, record: CertificateRecord, linted: Linted, claim: Claim) -> JoinHandle<()> {
         let issuer = Arc::clone(self);
-        let is_new = self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(record.serial);
         self.tasks.spawn(async move {
-            if is_new {
-                let serial = record.serial;
-                issuer.complete(record, linted).await;
-                issuer.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&serial);
-            }
+            let first = issuer.drive(record, Some(linted)).await;
+            issuer.complete(claim, first).await;
         })
     }
 
+    /// Takes up a half-done certificate, unless it is on its way already.
+    pub(crate) fn resume(self: &Arc<Self>, serial: Serial) {
+        let Some(claim) = self.claim(serial) else { return };
+        let issuer = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let first = issuer.drive_stored(serial).await;
+            issuer.complete(claim, first).await;
+        });
+    }
+
     /// Drives a certificate until it is issued or abandoned, however often the log or the store fails.
-    async fn complete(&self, record: CertificateRecord, linted: Option<Linted>) {
-        let serial = record.serial;
+    async fn complete(&self, claim: Claim, mut result: Result<CertificateRecord, DriveError>) {
         let (mut pause, longest) = PAUSE;
-        let mut result = self.drive(record, linted).await;
         while let Err(error) = result {
-            if matches!(error, DriveError::Abandoned) {
+            if matches!(error, DriveError::Abandoned | DriveError::Missing) {
                 return;
             }
-            tracing::warn!(%serial, %error, again_in = ?pause, "a certificate did not get further");
+            tracing::warn!(serial = %claim.serial, %error, again_in = ?pause, "a certificate did not get further");
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(longest);
-            // A commit that failed may have been written: what is in the store counts.
-            result = match self.store.certificate(serial).await {
-                Ok(Some(record)) => self.drive(record, None).await,
-                Ok(None) => return,
-                Err(error) => Err(error.into()),
-            };
+            result = self.drive_stored(claim.serial).await;
         }
+    }
+
+    /// A commit that failed may have been written: what is in the store counts.
+    async fn drive_stored(&self, serial: Serial) -> Result<CertificateRecord, DriveError> {
+        let record = self.store.certificate(serial).await?.ok_or(DriveError::Missing)?;
+        self.drive(record, None).await
     }
 
     /// From whatever state a certificate is in to the end. `linted` spares restoring the plan from the record.

@@ -31,6 +31,7 @@ pub mod https;
 pub mod issuance;
 mod issue;
 mod jws;
+mod key_pair;
 pub mod keys;
 mod limit;
 pub mod log;

@@ -27,8 +27,7 @@ pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
         match issuer.store.certificates(Select::Unfinished { limit: TAKE }).await {
             Ok(found) => {
                 for record in found {
-                    // Dropping the handle lets it run; one that is on its way already is left alone.
-                    drop(issuer.spawn(record, None));
+                    issuer.resume(record.serial);
                 }
             }
             Err(error) => tracing::warn!(%error, "could not look for half-done certificates"),

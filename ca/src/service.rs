@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use identity::certificate::Certificate;
 use identity::{CertificateDer, UnixTime};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
@@ -20,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::issue::{DriveError, Issuer, StartError};
+use crate::key_pair::NewKey;
 use crate::store::{Authority, CertificateState, StoreError};
 use crate::{files, pem};
 
@@ -63,18 +61,15 @@ pub(crate) type Issued = (Vec<CertificateDer>, PrivateKeyDer<'static>);
 
 /// Issues a certificate for a DNS name, with a new P-256 key.
 pub(crate) async fn issue(issuer: &Issuer, name: &str) -> Result<Issued, ServiceError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
-        .map_err(|_| ServiceError::Key)?;
-    let key =
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).map_err(|_| ServiceError::Key)?;
-    let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| ServiceError::Key)?;
-    let (record, linted) = issuer.plan_service(name, spki.as_ref()).await.map_err(|e| started(name, &e))?;
+    let new = NewKey::generate().map_err(|_| ServiceError::Key)?;
+    // Held until it is done: nobody else shall drive it meanwhile.
+    let (record, linted, _claim) = issuer.plan_service(name, &new.spki_der).await.map_err(|e| started(name, &e))?;
     let done = issuer.drive(record, Some(linted)).await.map_err(|e| driven(name, &e))?;
     let CertificateState::Issued { certificate, .. } = done.state else {
         return Err(ServiceError::Unavailable { name: name.into(), reason: "it was abandoned".into() });
     };
     let issuing = issuer.keys().issuer(Authority::Services).certificate().der().to_vec();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8.as_ref().to_vec()));
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(new.pkcs8.to_vec()));
     Ok((vec![certificate.into(), issuing.into()], key))
 }
 

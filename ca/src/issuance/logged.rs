@@ -73,7 +73,7 @@ impl Linted {
         }
         let in_time = self.in_time(verdict.cosigned, policy)?;
         let (vrf_proof, slot) = match &self.planned.place {
-            Place::Person { vrf_proof, slot, .. } => (Some(vrf_proof.clone()), *slot),
+            Place::Person { vrf_proof, slot, .. } => (Some(*vrf_proof), *slot),
             Place::Service { .. } => (None, 0),
         };
         let opening = self.planned.opening.clone();

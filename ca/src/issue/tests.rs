@@ -72,14 +72,14 @@ async fn the_proof_that_was_persisted_is_the_one_that_is_signed() {
     let world = World::new().await;
     let client = Client::open(&world, Signer::p256()).await;
     let order = client.ready(&world, "alice@example.org").await;
-    // The third write, the certificate, fails, and the process dies.
-    world.store.fail_after(2, Fault::NotPersisted);
+    // The third write would be the certificate.
+    world.store.die_after(2);
     client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
     let [record] = world.store().certificates(Select::Unfinished { limit: 9 }).await.unwrap().try_into().unwrap();
     let CertificateState::Logged { proof, .. } = &record.state else { panic!("not logged: {:?}", record.state) };
-    let size = |text: &str| Proof::parse(text).unwrap().checkpoint;
-    let checkpoint = size(proof);
-    // The log grows meanwhile.
+    let checkpoint = Proof::parse(proof).unwrap().checkpoint;
+    // The log grows before the next start.
+    world.store.revive();
     let other = Client::open(&world, Signer::p256()).await;
     other.enroll(&world, "bob@example.org", &device()).await;
     let world = world.restart().await;

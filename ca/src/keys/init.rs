@@ -7,9 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::EcdsaKeyPair;
 use identity::UnixTime;
 use identity::certificate::{Certificate, CertificateError, SignatureAlgorithm, assemble};
 use identity::plan::{AuthorityPlan, AuthorityRole, PlanError};
@@ -17,6 +16,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{CERTIFICATE, PRIVATE_KEY, SECRET};
+use crate::key_pair::NewKey;
 use crate::{files, pem, random};
 
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
@@ -67,7 +67,7 @@ pub fn init(folder: &Path, name: &str, now: UnixTime) -> Result<(), InitError> {
     let people = Made::issuing(&root, AuthorityRole::People, name, now)?;
     let services = Made::issuing(&root, AuthorityRole::Services, name, now)?;
     for (made, file) in [(&root, "root.key.pem"), (&people, "people.key.pem"), (&services, "services.key.pem")] {
-        write(file, PRIVATE_KEY, &made.pkcs8)?;
+        write(file, PRIVATE_KEY, &made.key.pkcs8)?;
     }
     for file in ["vrf.key.pem", "audit.key.pem"] {
         write(file, SECRET, &*Zeroizing::new(random::bytes::<32>()))?;
@@ -80,36 +80,22 @@ pub fn init(folder: &Path, name: &str, now: UnixTime) -> Result<(), InitError> {
 
 /// A new key and its certificate.
 struct Made {
-    key: EcdsaKeyPair,
-    pkcs8: Zeroizing<Vec<u8>>,
+    key: NewKey,
     certificate: Certificate,
 }
 
 impl Made {
     fn root(name: &str, now: UnixTime) -> Result<Self, InitError> {
-        let (key, pkcs8, spki) = new_key()?;
-        let plan = plan(AuthorityRole::Root, name, &spki, now, None);
-        let certificate = sign(&plan, &key)?;
-        Ok(Self { key, pkcs8, certificate })
+        let key = NewKey::generate().map_err(|_| InitError::Key)?;
+        let certificate = sign(&plan(AuthorityRole::Root, name, &key.spki_der, now, None), &key.key)?;
+        Ok(Self { key, certificate })
     }
 
     fn issuing(root: &Self, role: AuthorityRole, name: &str, now: UnixTime) -> Result<Self, InitError> {
-        let (key, pkcs8, spki) = new_key()?;
-        let plan = plan(role, name, &spki, now, Some(&root.certificate));
-        let certificate = sign(&plan, &root.key)?;
-        Ok(Self { key, pkcs8, certificate })
+        let key = NewKey::generate().map_err(|_| InitError::Key)?;
+        let certificate = sign(&plan(role, name, &key.spki_der, now, Some(&root.certificate)), &root.key.key)?;
+        Ok(Self { key, certificate })
     }
-}
-
-/// A P-256 key, itself in PKCS#8, and its SubjectPublicKeyInfo.
-fn new_key() -> Result<(EcdsaKeyPair, Zeroizing<Vec<u8>>, Vec<u8>), InitError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
-        .map_err(|_| InitError::Key)?;
-    let pkcs8 = Zeroizing::new(pkcs8.as_ref().to_vec());
-    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| InitError::Key)?;
-    let spki: PublicKeyX509Der<'_> = key.public_key().as_der().map_err(|_| InitError::Key)?;
-    let spki = spki.as_ref().to_vec();
-    Ok((key, pkcs8, spki))
 }
 
 fn plan<'a>(

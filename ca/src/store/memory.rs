@@ -18,6 +18,8 @@ pub enum Fault {
     NotPersisted,
     /// The changes are written, and the answer is lost.
     Persisted,
+    /// The changes are not written, nor any after them.
+    Dead,
 }
 
 /// A [`Store`] in memory. It keeps the contract except for durability.
@@ -34,9 +36,20 @@ struct Tables {
     certificates: Vec<CertificateRecord>,
     commits: u64,
     fault: Option<(u64, Fault)>,
+    dead: bool,
 }
 
 impl MemoryStore {
+    /// The commit after `skip` successful ones fails without being written, and so does every one after it, until [`Self::revive`].
+    pub fn die_after(&self, skip: u64) {
+        self.fail_after(skip, Fault::Dead);
+    }
+
+    /// Works again.
+    pub fn revive(&self) {
+        self.lock().dead = false;
+    }
+
     /// The commit after `skip` successful ones fails, once.
     pub fn fail_after(&self, skip: u64, fault: Fault) {
         let mut tables = self.lock();
@@ -71,7 +84,8 @@ impl Tables {
     fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         let fault = self.fault.take_if(|(at, _)| *at == self.commits).map(|(_, fault)| fault);
         self.commits += 1;
-        if fault == Some(Fault::NotPersisted) {
+        self.dead |= fault == Some(Fault::Dead);
+        if self.dead || fault == Some(Fault::NotPersisted) {
             return Err(StoreError::Unavailable("injected: not persisted".into()));
         }
         let mut after = self.clone();

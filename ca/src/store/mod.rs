@@ -11,6 +11,7 @@
 //! certificate. She cannot make the authority sign anything that is not linted and in the public log, where its owner finds it.
 
 mod memory;
+mod questions;
 mod record;
 mod rows;
 mod sqlite;

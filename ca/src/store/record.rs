@@ -214,7 +214,7 @@ pub enum Subject {
 }
 
 /// How far a certificate is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateState {
     /// Linted and about to be logged; the entry may or may not stand in the log.
     Planned,

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{Change, Record, Select, Store, StoreError, rows};
+use super::{Change, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
 const VERSION: i64 = 1;
@@ -154,7 +154,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {
     while let Ok(read) = reads.recv() {
-        let _ = read.answer.send(rows::read(connection, &read.select));
+        let _ = read.answer.send(questions::read(connection, &read.select));
     }
 }
 

@@ -1,0 +1,213 @@
+//! Rows into records: one statement per question, all prepared once per connection.
+
+use identity::Identifier;
+use rusqlite::{Connection, Params, Row};
+
+use super::record::{
+    Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
+    IssuedCode, Order, OrderState, Record, Revocation, Serial, Subject,
+};
+use super::rows::{seconds, unavailable};
+use super::{Select, StoreError};
+use crate::code::CodeHash;
+
+/// Answers one question.
+pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Record>, StoreError> {
+    const UNFINISHED: &str = "SELECT * FROM certificate WHERE state IN ('planned', 'logged') ORDER BY number LIMIT ?1";
+    const REVOKED: &str =
+        "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL ORDER BY serial";
+    const VALID: &str =
+        "SELECT * FROM authorization WHERE account = ?1 AND identifier = ?2 AND status = 'valid' AND expires > ?3
+        ORDER BY expires DESC LIMIT 1";
+    match select {
+        Select::Account(id) => rows(connection, "SELECT * FROM account WHERE id = ?1", [id], account),
+        Select::AccountByThumbprint(print) => {
+            rows(connection, "SELECT * FROM account WHERE thumbprint = ?1", [print], account)
+        }
+        Select::Order(id) => rows(connection, "SELECT * FROM acme_order WHERE id = ?1", [id], order),
+        Select::OrdersOf { account, limit } => rows(
+            connection,
+            "SELECT * FROM acme_order WHERE account = ?1 ORDER BY created DESC LIMIT ?2",
+            (account, limit),
+            order,
+        ),
+        Select::Authorization(id) => rows(connection, "SELECT * FROM authorization WHERE id = ?1", [id], authorization),
+        Select::ValidAuthorization { account, identifier, at } => {
+            rows(connection, VALID, (account, identifier.as_str(), seconds(*at)), authorization)
+        }
+        Select::Certificate(serial) => {
+            rows(connection, "SELECT * FROM certificate WHERE serial = ?1", [serial.0], certificate)
+        }
+        Select::CertificatesOf { identifier, from, to } => rows(
+            connection,
+            "SELECT * FROM certificate WHERE identifier = ?1 AND period BETWEEN ?2 AND ?3 ORDER BY number",
+            (identifier.as_str(), from, to),
+            certificate,
+        ),
+        Select::Unfinished { limit } => rows(connection, UNFINISHED, [limit], certificate),
+        Select::Revoked { authority, at } => rows(connection, REVOKED, (authority.name(), seconds(*at)), certificate),
+    }
+}
+
+fn rows(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: fn(&Row<'_>) -> Result<Record, Unreadable>,
+) -> Result<Vec<Record>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(|e| unavailable(&e))?;
+    let mut found = statement.query(params).map_err(|e| unavailable(&e))?;
+    let mut out = Vec::new();
+    while let Some(row) = found.next().map_err(|e| unavailable(&e))? {
+        out.push(read(row).map_err(|e| StoreError::Damaged { table: e.table, reason: e.reason })?);
+    }
+    Ok(out)
+}
+
+/// A row that does not read back.
+struct Unreadable {
+    table: &'static str,
+    reason: String,
+}
+
+impl From<rusqlite::Error> for Unreadable {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { table: "row", reason: error.to_string() }
+    }
+}
+
+fn bad<T>(table: &'static str, reason: impl ToString) -> Result<T, Unreadable> {
+    Err(Unreadable { table, reason: reason.to_string() })
+}
+
+fn unsigned(row: &Row<'_>, column: &str) -> Result<u64, Unreadable> {
+    let value: i64 = row.get(column)?;
+    u64::try_from(value).or_else(|_| bad("row", format!("{column} is negative")))
+}
+
+fn maybe_unsigned(row: &Row<'_>, column: &str) -> Result<Option<u64>, Unreadable> {
+    let value: Option<i64> = row.get(column)?;
+    value.map(|v| u64::try_from(v).or_else(|_| bad("row", format!("{column} is negative")))).transpose()
+}
+
+fn identifier(row: &Row<'_>) -> Result<Identifier, Unreadable> {
+    let text: String = row.get("identifier")?;
+    Identifier::from_canonical(&text).or_else(|_| bad("row", "the identifier is not canonical"))
+}
+
+fn account(row: &Row<'_>) -> Result<Record, Unreadable> {
+    let status: String = row.get("status")?;
+    let contact: String = row.get("contact")?;
+    Ok(Record::Account(Account {
+        id: row.get("id")?,
+        revision: unsigned(row, "revision")?,
+        key: row.get("key")?,
+        thumbprint: row.get("thumbprint")?,
+        contact: serde_json::from_str(&contact).or_else(|_| bad("account", "the contact is not a list"))?,
+        status: match status.as_str() {
+            "valid" => AccountStatus::Valid,
+            "deactivated" => AccountStatus::Deactivated,
+            "revoked" => AccountStatus::Revoked,
+            other => return bad("account", format!("unknown status {other}")),
+        },
+        created: unsigned(row, "created")?,
+    }))
+}
+
+fn order(row: &Row<'_>) -> Result<Record, Unreadable> {
+    let state: String = row.get("state")?;
+    Ok(Record::Order(Order {
+        id: row.get("id")?,
+        revision: unsigned(row, "revision")?,
+        account: row.get("account")?,
+        authorization: row.get("authorization")?,
+        identifier: identifier(row)?,
+        profile: row.get("profile")?,
+        state: match state.as_str() {
+            "open" => OrderState::Open,
+            "processing" => OrderState::Processing(Serial(row.get("serial")?)),
+            "valid" => OrderState::Valid(Serial(row.get("serial")?)),
+            "invalid" => OrderState::Invalid(row.get("problem")?),
+            other => return bad("order", format!("unknown state {other}")),
+        },
+        created: unsigned(row, "created")?,
+        expires: unsigned(row, "expires")?,
+    }))
+}
+
+fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
+    let status: String = row.get("status")?;
+    let hash: Option<[u8; 32]> = row.get("code_hash")?;
+    let code = match hash {
+        Some(hash) => Some(IssuedCode {
+            hash: CodeHash(hash),
+            expires: unsigned(row, "code_expires")?,
+            tries_left: row.get("code_tries")?,
+        }),
+        None => None,
+    };
+    Ok(Record::Authorization(Authorization {
+        id: row.get("id")?,
+        revision: unsigned(row, "revision")?,
+        account: row.get("account")?,
+        identifier: identifier(row)?,
+        status: match status.as_str() {
+            "pending" => AuthorizationStatus::Pending,
+            "valid" => AuthorizationStatus::Valid,
+            "deactivated" => AuthorizationStatus::Deactivated,
+            other => return bad("authorization", format!("unknown status {other}")),
+        },
+        expires: unsigned(row, "expires")?,
+        validated: maybe_unsigned(row, "validated")?,
+        code,
+        mail_error: row.get("mail_error")?,
+    }))
+}
+
+fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
+    let authority: String = row.get("authority")?;
+    let service: Option<String> = row.get("service")?;
+    let revoked_at = maybe_unsigned(row, "revoked_at")?;
+    Ok(Record::Certificate(CertificateRecord {
+        serial: Serial(row.get("serial")?),
+        revision: unsigned(row, "revision")?,
+        authority: match authority.as_str() {
+            "people" => Authority::People,
+            "services" => Authority::Services,
+            other => return bad("certificate", format!("unknown authority {other}")),
+        },
+        profile: row.get("profile")?,
+        account: row.get("account")?,
+        order: row.get("acme_order")?,
+        subject: match service {
+            Some(name) => Subject::Service { name },
+            None => Subject::Person {
+                identifier: identifier(row)?,
+                slot: row.get("slot")?,
+                vrf_proof: row.get("vrf_proof")?,
+            },
+        },
+        period: row.get("period")?,
+        opening: row.get("opening")?,
+        tbs: row.get("tbs")?,
+        not_before: unsigned(row, "not_before")?,
+        not_after: unsigned(row, "not_after")?,
+        state: certificate_state(row)?,
+        revoked: match revoked_at {
+            Some(at) => Some(Revocation { at, reason: row.get("reason")? }),
+            None => None,
+        },
+    }))
+}
+
+fn certificate_state(row: &Row<'_>) -> Result<CertificateState, Unreadable> {
+    let state: String = row.get("state")?;
+    let index = maybe_unsigned(row, "log_index")?;
+    match (state.as_str(), index) {
+        ("planned", _) => Ok(CertificateState::Planned),
+        ("logged", Some(index)) => Ok(CertificateState::Logged { index, proof: row.get("proof")? }),
+        ("issued", Some(index)) => Ok(CertificateState::Issued { index, certificate: row.get("certificate")? }),
+        ("abandoned", index) => Ok(CertificateState::Abandoned { index }),
+        (other, _) => bad("certificate", format!("state {other} without what belongs to it")),
+    }
+}
