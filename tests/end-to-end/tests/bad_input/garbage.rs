@@ -33,7 +33,7 @@ fn https_address(house: &House) -> SocketAddr {
 /// A TLS connection that the server believes in.
 fn tls(house: &House) -> StreamOwned<ClientConnection, TcpStream> {
     let policy = std::fs::read(house.server.folder().join("policy.json")).unwrap();
-    let trust = Arc::new(Trust::new(vec![TrustPolicy::parse(&policy).unwrap()]));
+    let trust = Arc::new(Trust::new(vec![TrustPolicy::parse(&policy).unwrap()]).unwrap());
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()

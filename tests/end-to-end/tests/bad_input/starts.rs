@@ -51,6 +51,9 @@ fn a_second_home_server_on_the_same_folder_is_refused_and_the_first_lives_on() {
     house.lives_on("witness");
 }
 
+/// How a file is damaged.
+type Damage = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 #[test]
 fn damaged_files_are_named_and_left_as_they_are() {
     let place = tempfile::tempdir().unwrap();
@@ -60,7 +63,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
     Homeserver::start(&other, &[]).unwrap().stop().unwrap();
 
     let settings = folder.join("homeserver.toml");
-    let cases: [(&Path, Box<dyn Fn(&[u8]) -> Vec<u8>>, &[&str]); 5] = [
+    let cases: [(&Path, Damage, &[&str]); 5] = [
         (
             &settings,
             Box::new(|good| [good, b"smpt = \"smtp://me:s3cret@host\"\n"].concat()),
