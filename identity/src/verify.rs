@@ -7,7 +7,7 @@
 //! checked here: the key usage of issuers, key identifiers, strict DER, algorithm policy, the profile. It refuses every
 //! chain under an rfc822Name constraint, satisfied or not; authorities constrained to a domain are therefore expressed in
 //! the trust policy (TRUST-02), which this crate enforces, until a path validation of our own after RFC 5280 section 6
-//! takes webpki's place in [`path`].
+//! takes webpki's place in the module `path`.
 
 mod log;
 mod path;
