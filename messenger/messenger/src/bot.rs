@@ -2,6 +2,8 @@
 //!
 //! It prints what it does, never what people write.
 
+use std::io::Write;
+
 use messenger_engine::{Command, DeliveryState, Event, Purpose};
 
 use crate::failure::{Code, Failure};
@@ -28,7 +30,8 @@ pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure>
             _ => {}
         }
         if let Some(words) = report(&event) {
-            println!("{} {words}", jiff::Zoned::now().strftime("%H:%M:%S"));
+            // Nobody may be reading: that is no reason to stop.
+            let _ = writeln!(std::io::stdout(), "{} {words}", jiff::Zoned::now().strftime("%H:%M:%S"));
         }
         if let Some(command) = answer(event, public) {
             engine.send(command).await;

@@ -92,8 +92,8 @@ impl App {
     fn quit(&mut self, leaving: bool) -> Vec<Effect> {
         let at_stake = self.at_stake();
         if at_stake > 0 && !leaving {
-            let texts = if at_stake == 1 { "1 text was" } else { &format!("{at_stake} texts were") };
-            self.wrong(format!("{texts} not delivered and would be lost. Press Ctrl-Q again to leave."));
+            let texts = if at_stake == 1 { "1 text stands" } else { &format!("{at_stake} texts stand") };
+            self.wrong(format!("{texts} nowhere but here and would be lost. Press Ctrl-Q again to leave."));
             self.leaving = true;
             return Vec::new();
         }
@@ -345,7 +345,7 @@ impl App {
     /// it sees offline, but of somebody who is no contact it sees nothing. What is on disk stays as it is.
     fn knock(&mut self, now: DateTime) -> Vec<Effect> {
         let Some(Entry::Person(who)) = self.selected.clone().filter(|_| self.seems_offline()) else {
-            self.said("Knocking is for contacts who seem offline; to anybody else you just write.");
+            self.said("Knocking is for contacts who never showed themselves; to anybody else you just write.");
             return Vec::new();
         };
         let again = match self.open_conversation() {

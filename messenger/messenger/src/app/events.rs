@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{Command, DeliveryState, Event, RoomId};
 
 use super::conversation::{Line, State};
-use super::{App, Connection, Effect, Entry, MAX_WAITING, Person, Room, Waiting};
+use super::{App, Connection, Effect, Entry, MAX_WAITING, Notice, Person, Room, Waiting};
 
 impl App {
     /// Takes in one event that happened at `now`, local time.
@@ -26,6 +26,9 @@ impl App {
                 self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
             }
             Event::MessageState { id, to, state, reason } => {
+                if state != DeliveryState::Sending {
+                    self.answered_for();
+                }
                 if state == DeliveryState::NotDelivered {
                     self.hint_at_knocking(&to);
                 }
@@ -85,7 +88,7 @@ impl App {
 
     /// A contact who was never seen may be there without knowing us.
     fn hint_at_knocking(&mut self, to: &Identifier) {
-        if self.people.get(to).is_some_and(|person| person.contact && person.online == Some(false) && !person.seen) {
+        if self.people.get(to).is_some_and(Person::never_showed_herself) {
             self.said(format!("{to} may be there and not have added you yet. Ctrl-K knocks, as a stranger would."));
         }
     }
@@ -120,7 +123,15 @@ impl App {
         }
     }
 
+    /// What was announced has come to an end: "Knocking …", "Entering …".
+    fn answered_for(&mut self) {
+        if matches!(self.notice, Some(Notice::Said(_))) {
+            self.notice = None;
+        }
+    }
+
     fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) {
+        self.answered_for();
         let entry = Entry::Room(id);
         let me = self.me.identifier.clone();
         match self.rooms.get(&id) {

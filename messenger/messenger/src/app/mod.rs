@@ -237,13 +237,11 @@ impl App {
         self.conversations.values().map(Conversation::at_stake).sum()
     }
 
-    /// Whether the chosen person is a contact who seems offline. She may be there and not show herself, because she has
-    /// not added us: then only a knock reaches her.
+    /// Whether the chosen person is a contact who seems offline and never showed herself. She may be there and not have
+    /// added us: then only a knock reaches her.
     pub(crate) fn seems_offline(&self) -> bool {
         match &self.selected {
-            Some(Entry::Person(who)) => {
-                self.people.get(who).is_some_and(|person| person.contact && person.online == Some(false))
-            }
+            Some(Entry::Person(who)) => self.people.get(who).is_some_and(Person::never_showed_herself),
             _ => false,
         }
     }
@@ -276,6 +274,13 @@ impl App {
 
     fn said(&mut self, text: impl Into<String>) {
         self.notice = Some(Notice::Said(text.into()));
+    }
+}
+
+impl Person {
+    /// A contact whom we have not seen online since the program started, and do not see now.
+    fn never_showed_herself(&self) -> bool {
+        self.contact && self.online == Some(false) && !self.seen
     }
 }
 
