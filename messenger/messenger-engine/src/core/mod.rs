@@ -12,10 +12,11 @@
 
 mod action;
 mod calls;
-mod gathering;
+mod fanout;
 mod hosting;
 mod links;
 mod membership;
+mod mesh;
 mod people;
 mod rooms;
 mod seen;
@@ -74,7 +75,7 @@ pub struct Core {
     links: BTreeMap<SessionId, links::Link>,
     seen: seen::Seen,
     rooms: BTreeMap<RoomId, rooms::Room>,
-    mesh: HashMap<crate::room::DeviceKey, gathering::Attempt>,
+    mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: texts::Ids,
     told_offline: Option<String>,
     actions: VecDeque<Action>,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::gathering::{Early, Fanout};
+use super::fanout::{Early, Fanout};
 use super::hosting::Hosting;
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;

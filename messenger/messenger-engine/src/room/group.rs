@@ -3,166 +3,22 @@
 //! Every message from outside passes here: parsed, checked against the room's rules (only the host commits; a commit
 //! adds and removes, nothing else), its certificates verified, and only then merged.
 
-use ed25519_dalek::Signer as _;
 use openmls::group::PastEpochDeletion;
-use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{
-    CredentialWithKey, GroupId, KeyPackage, LeafNode, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, MlsMessageIn,
-    MlsMessageOut, OpenMlsProvider as _, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion, Sender,
-    SignatureScheme, StagedCommit, StagedWelcome,
+    GroupId, KeyPackage, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, OpenMlsProvider as _, ProcessedMessageContent,
+    Proposal, ProtocolVersion, Sender, StagedCommit,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::signatures::{Signer, SignerError};
 
-use super::credential::{self, Credentials, DeviceKey, Person, RefusedCredential};
+use super::checks::{bytes, host_leaf, parse, protocol_message, verify_leaf, verify_members};
+use super::credential::{Credentials, DeviceKey, Person};
+use super::error::GroupError;
+use super::leaf::MyLeaf;
 use super::settings::{self, MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE};
 use super::{code, digest};
 use crate::api::RoomId;
 use crate::time::Now;
 use crate::wire::RoomPlaintext;
-
-/// The host's leaf: who creates a group is its first leaf, and the room ends when she leaves.
-fn host_leaf() -> LeafNodeIndex {
-    LeafNodeIndex::new(0)
-}
-
-/// Why an operation on a room was refused. The room is as it was before.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GroupError {
-    /// openmls refused it.
-    #[error("MLS refused: {0}")]
-    Mls(String),
-    /// A leaf is not accepted.
-    #[error(transparent)]
-    Credential(#[from] RefusedCredential),
-    /// Against the rules of rooms.
-    #[error("expected {expected}, found {found}")]
-    Rule {
-        /// What the rule asks for.
-        expected: &'static str,
-        /// What came.
-        found: String,
-    },
-    /// For another epoch than the current one.
-    #[error("expected a message of epoch {expected}, found one of {found}")]
-    Epoch {
-        /// Ours.
-        expected: u64,
-        /// Its.
-        found: u64,
-    },
-    /// The room's name is missing, too long or not UTF-8.
-    #[error("expected a name of at most {} bytes of UTF-8, found {found} bytes", crate::MAX_ROOM_NAME_BYTES)]
-    Name {
-        /// Its length.
-        found: usize,
-    },
-}
-
-impl GroupError {
-    pub(super) fn mls(error: impl std::fmt::Debug) -> Self {
-        // openmls' errors name what failed; they carry no content and no keys.
-        Self::Mls(crate::clip(&format!("{error:?}")))
-    }
-
-    fn rule(expected: &'static str, found: impl Into<String>) -> Self {
-        Self::Rule { expected, found: found.into() }
-    }
-}
-
-/// One's own leaf: the device certificate and the device key, which signs for MLS as it does for TLS.
-pub struct MyLeaf {
-    certificate: Vec<u8>,
-    key: ed25519_dalek::SigningKey,
-}
-
-impl MyLeaf {
-    /// From the leaf certificate (DER) and the device key.
-    pub fn new(certificate: Vec<u8>, key: ed25519_dalek::SigningKey) -> Self {
-        Self { certificate, key }
-    }
-
-    /// The device's public key.
-    pub fn device(&self) -> DeviceKey {
-        DeviceKey(self.key.verifying_key().to_bytes())
-    }
-
-    fn credential(&self) -> CredentialWithKey {
-        CredentialWithKey {
-            credential: credential::credential(&self.certificate),
-            signature_key: self.device().0.to_vec().into(),
-        }
-    }
-}
-
-impl Signer for MyLeaf {
-    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(self.key.sign(payload).to_bytes().to_vec())
-    }
-
-    fn signature_scheme(&self) -> SignatureScheme {
-        SignatureScheme::ED25519
-    }
-}
-
-/// A device that asked to enter a room and waits for the welcome. Its private keys live and die with it.
-pub struct Joining {
-    provider: OpenMlsRustCrypto,
-    room: RoomId,
-    me: DeviceKey,
-}
-
-impl Joining {
-    /// A fresh key package (as an MLSMessage) for one entry into `room`.
-    ///
-    /// # Errors
-    /// [`GroupError::Mls`].
-    pub fn new(room: RoomId, leaf: &MyLeaf) -> Result<(Self, Vec<u8>), GroupError> {
-        let provider = OpenMlsRustCrypto::default();
-        let bundle = KeyPackage::builder()
-            .leaf_node_capabilities(settings::capabilities())
-            .build(SUITE, &provider, leaf, leaf.credential())
-            .map_err(GroupError::mls)?;
-        let message = MlsMessageOut::from(bundle.key_package().clone()).to_bytes().map_err(GroupError::mls)?;
-        Ok((Self { provider, room, me: leaf.device() }, message))
-    }
-
-    /// Enters with the host's welcome, after verifying every member's certificate.
-    ///
-    /// # Errors
-    /// [`GroupError`]; the key package is spent either way.
-    pub fn enter(
-        self,
-        welcome: &[u8],
-        host: DeviceKey,
-        credentials: &dyn Credentials,
-        now: Now,
-    ) -> Result<Group, GroupError> {
-        let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)? else {
-            return Err(GroupError::rule("a Welcome", "another MLS message"));
-        };
-        let staged = StagedWelcome::new_from_welcome(&self.provider, &settings::join(), welcome, None)
-            .map_err(GroupError::mls)?;
-        let context = staged.group_context();
-        if context.group_id().as_slice() != self.room.0 {
-            return Err(GroupError::rule("the room one was invited to", "another group"));
-        }
-        if staged.welcome_sender_index() != host_leaf() {
-            return Err(GroupError::rule(
-                "a welcome by the host",
-                format!("one by leaf {}", staged.welcome_sender_index().u32()),
-            ));
-        }
-        let name = settings::name(context.extensions())?;
-        let members = verify_members(staged.members(), credentials, now)?;
-        expect_host(&members, host)?;
-        if !members.iter().any(|(_, person)| person.device == self.me) {
-            return Err(GroupError::rule("oneself among the members", "nobody with this device's key"));
-        }
-        let group = staged.into_group(&self.provider).map_err(GroupError::mls)?;
-        Ok(Group { provider: self.provider, group, name, members })
-    }
-}
 
 /// What a commit changed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -211,6 +67,16 @@ impl Group {
             .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
         Ok(Self { provider, group, name: name.to_owned(), members })
+    }
+
+    /// The group a welcome led into, its members verified.
+    pub(super) fn entered(
+        provider: OpenMlsRustCrypto,
+        group: MlsGroup,
+        name: String,
+        members: Vec<(LeafNodeIndex, Person)>,
+    ) -> Self {
+        Self { provider, group, name, members }
     }
 
     /// The room's name.
@@ -489,48 +355,4 @@ impl Guest {
 struct Plan {
     added: Vec<Person>,
     removed: Vec<LeafNodeIndex>,
-}
-
-fn verify_leaf(leaf: &LeafNode, credentials: &dyn Credentials, now: Now) -> Result<Person, GroupError> {
-    Ok(credential::verify(leaf.credential(), leaf.signature_key().as_slice(), credentials, now)?)
-}
-
-fn verify_members(
-    members: impl Iterator<Item = openmls::prelude::Member>,
-    credentials: &dyn Credentials,
-    now: Now,
-) -> Result<Vec<(LeafNodeIndex, Person)>, GroupError> {
-    let members: Vec<_> = members.collect();
-    if members.len() > MAX_MEMBERS {
-        return Err(GroupError::rule("a room of at most 32 devices", members.len().to_string()));
-    }
-    members
-        .into_iter()
-        .map(|member| {
-            Ok((member.index, credential::verify(&member.credential, &member.signature_key, credentials, now)?))
-        })
-        .collect()
-}
-
-fn expect_host(members: &[(LeafNodeIndex, Person)], host: DeviceKey) -> Result<(), GroupError> {
-    match members.iter().find(|(index, _)| *index == host_leaf()) {
-        Some((_, person)) if person.device == host => Ok(()),
-        Some((_, person)) => Err(GroupError::rule("the inviting device as host", person.identifier.to_string())),
-        None => Err(GroupError::rule("a host in the first leaf", "an empty one")),
-    }
-}
-
-fn parse(bytes: &[u8]) -> Result<MlsMessageBodyIn, GroupError> {
-    MlsMessageIn::tls_deserialize_exact(bytes).map(MlsMessageIn::extract).map_err(GroupError::mls)
-}
-
-fn protocol_message(bytes: &[u8]) -> Result<ProtocolMessage, GroupError> {
-    match parse(bytes)? {
-        MlsMessageBodyIn::PrivateMessage(message) => Ok(message.into()),
-        _ => Err(GroupError::rule("a PrivateMessage", "another MLS message")),
-    }
-}
-
-fn bytes(message: &MlsMessageOut) -> Result<Vec<u8>, GroupError> {
-    message.tls_serialize_detached().map_err(GroupError::mls)
 }

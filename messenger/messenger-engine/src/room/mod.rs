@@ -8,12 +8,19 @@
 //! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the
 //! certificate's. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
 
+mod checks;
 mod code;
 mod credential;
+mod error;
 mod group;
+mod joining;
+mod leaf;
 mod settings;
 
 pub use code::{code, digest};
 pub use credential::{Credentials, DeviceKey, Person, RefusedCredential};
-pub use group::{Changed, Group, GroupError, Guest, Joining, MyLeaf, Opened};
+pub use error::GroupError;
+pub use group::{Changed, Group, Guest, Opened};
+pub use joining::Joining;
+pub use leaf::MyLeaf;
 pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE, suite_name};

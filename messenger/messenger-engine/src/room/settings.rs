@@ -8,7 +8,7 @@ use openmls::prelude::{
     SenderRatchetConfiguration, UnknownExtension,
 };
 
-use super::group::GroupError;
+use super::error::GroupError;
 use crate::MAX_ROOM_NAME_BYTES;
 
 /// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's

@@ -1,0 +1,100 @@
+//! The mesh: links between the members of a room, so that texts need nobody in the middle.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use identity::Identifier;
+
+use super::Core;
+use super::calls::Errand;
+use super::rooms::{Part, Room};
+use crate::api::{Purpose, RoomId};
+use crate::room::{DeviceKey, Person};
+use crate::time::Now;
+
+/// How often a link to a fellow member is tried.
+const MAX_TRIES: u32 = 5;
+/// The pause before the first repair of a link; the newcomer dials without it.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// Attempts to link up with one fellow member.
+pub(super) struct Attempt {
+    tries: u32,
+    next: Instant,
+    newcomer: bool,
+}
+
+impl Core {
+    /// The newcomer links up with every member but the host, to whom a link stands.
+    pub(super) fn gather(&mut self, id: RoomId, now: Now) {
+        let me = self.me.person.device;
+        let Some(group) = self.rooms.get(&id).and_then(Room::group) else { return };
+        let host = group.host().device;
+        let devices: Vec<DeviceKey> =
+            group.members().map(|person| person.device).filter(|device| *device != me && *device != host).collect();
+        for device in devices {
+            self.mesh.insert(device, Attempt { tries: 0, next: now.instant, newcomer: true });
+        }
+        self.tend_mesh(now);
+    }
+
+    /// Makes missing links between members: the newcomer dials; later the device with the lower key repairs.
+    pub(super) fn tend_mesh(&mut self, now: Now) {
+        let me = self.me.person.device;
+        let fellows = self.fellows();
+        self.mesh.retain(|device, _| fellows.contains_key(device));
+        for (device, person) in fellows {
+            let attempt =
+                self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
+            let mine = attempt.newcomer || me < device;
+            if !mine || attempt.next > now.instant || attempt.tries >= MAX_TRIES {
+                continue;
+            }
+            attempt.tries += 1;
+            attempt.next = now.instant + GRACE * attempt.tries;
+            let calling =
+                self.calls.values().any(|call| call.peer == person.identifier && call.purpose == Purpose::Room);
+            if !calling && self.why_unreachable().is_none() {
+                self.call_for(person.identifier, Purpose::Room, Errand::Mesh, now);
+            }
+        }
+    }
+
+    /// Members of rooms one does not host, other than their hosts, to whom no link stands.
+    fn fellows(&self) -> BTreeMap<DeviceKey, Person> {
+        let me = self.me.person.device;
+        let groups = self.rooms.values().filter_map(|room| match &room.part {
+            Part::Member(group) => Some(group),
+            _ => None,
+        });
+        let others = groups.flat_map(|group| {
+            let host = group.host().device;
+            group.members().filter(move |person| person.device != me && person.device != host)
+        });
+        others
+            .filter(|person| self.session_to(person.device).is_none())
+            .map(|person| (person.device, person.clone()))
+            .collect()
+    }
+
+    pub(super) fn mesh_failed(&mut self, who: &Identifier, reason: &str, _now: Now) {
+        tracing::debug!(%who, reason, "no link to a fellow member yet");
+    }
+
+    /// Whether the device whose key has this digest is in a room with us.
+    pub(super) fn shares_room_with(&self, key: [u8; 32]) -> bool {
+        self.rooms
+            .values()
+            .filter_map(Room::group)
+            .any(|group| group.members().any(|person| person.device.spki_digest() == key))
+    }
+
+    /// Whether a room needs the link to this device.
+    pub(super) fn needed_by_room(&self, device: DeviceKey) -> bool {
+        self.rooms.values().any(|room| match &room.part {
+            Part::Host(hosting) => hosting.group.has(device) || hosting.invited.contains_key(&device),
+            Part::Member(group) => group.has(device),
+            Part::Asked { host } | Part::Entering { host, .. } => host.device == device,
+        })
+    }
+}
