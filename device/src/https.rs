@@ -163,10 +163,13 @@ fn certificate_error(error: &reqwest::Error) -> Option<String> {
     })
 }
 
-/// An `io::Error` hides the error inside it from `source()`: look into it.
+/// An `io::Error` hides the error inside it from `source()`, and may hide another `io::Error`: look into it.
 fn tls_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let inside = |error: &'a std::io::Error| -> Option<&'a rustls::Error> { error.get_ref()?.downcast_ref() };
-    cause.downcast_ref().or_else(|| cause.downcast_ref().and_then(inside))
+    let mut cause = cause;
+    while let Some(error) = cause.downcast_ref::<std::io::Error>() {
+        cause = error.get_ref()?;
+    }
+    cause.downcast_ref()
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -33,7 +33,7 @@ impl Home {
         let folder = self.device_folder(identifier);
         if !folder.is_dir() {
             let have: Vec<_> = self.devices()?.iter().map(|device| device.identifier.to_string()).collect();
-            let have = if have.is_empty() { "nobody".to_owned() } else { have.join(", ") };
+            let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
             return Err(HomeError::NoDevice { identifier: identifier.clone(), have });
         }
         read_device(&folder)

@@ -61,11 +61,11 @@ pub enum HomeError {
         found: u32,
     },
     /// There is no enrolled device for this person.
-    #[error("no certificate for {identifier} here; there is one for: {have}")]
+    #[error("no certificate for {identifier} here; found: {have}")]
     NoDevice {
         /// Who was asked for.
         identifier: Identifier,
-        /// Who is there, or "nobody".
+        /// Who is there, or "none".
         have: String,
     },
     /// The policy is not the one whose fingerprint was given.

@@ -168,7 +168,7 @@ fn a_key_that_others_can_read_is_refused() {
 fn who_is_not_there_is_told_apart_from_who_is() {
     let place = Place::new();
     let error = place.home.device(&place.alice).unwrap_err().to_string();
-    assert!(error.contains("nobody"), "{error}");
+    assert!(error.contains("found: none"), "{error}");
     place.enrol();
     let error = place.home.device(&Identifier::parse("bob@example.org").unwrap()).unwrap_err().to_string();
     assert!(error.contains("alice@example.org"), "{error}");

@@ -1,0 +1,96 @@
+//! Transcripts of the command line, and the certificates they are about.
+//!
+//! The files in `tests/cmd/fixtures` come from `identity::testing`, whose keys follow from a seed: the first test makes
+//! them again and compares. After a change of the certificate format, write them anew with `FIXTURES=write`, and the
+//! transcripts with `TRYCMD=overwrite`.
+
+use std::fs;
+use std::path::Path;
+
+use device::chain_to_pem;
+use identity::testing::{Authority, NOON};
+use identity::{Identifier, UnixTime};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd/fixtures");
+
+/// What the transcripts are about, by file name.
+fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
+    let alice = Identifier::parse("alice@example.org").unwrap();
+    let (authority, stranger) = (Authority::new(1, NOON), Authority::new(2, NOON));
+    let (chain, _) = authority.issue_person(&alice, NOON);
+    let (foreign, _) = stranger.issue_person(&alice, NOON);
+    let mut altered = chain.clone();
+    altered[0] = flip_in_proof(&altered[0]);
+    vec![
+        ("policy.json", authority.policy().canonical()),
+        ("alice.pem", chain_to_pem(&chain).into_bytes()),
+        ("alice.der", chain[0].to_vec()),
+        ("foreign.pem", chain_to_pem(&foreign).into_bytes()),
+        ("altered.pem", chain_to_pem(&altered).into_bytes()),
+        ("garbage.pem", b"-----BEGIN CERTIFICATE-----\nthis is none\n-----END CERTIFICATE-----\n".to_vec()),
+        ("letter.txt", b"Dear Alice,\n".to_vec()),
+    ]
+}
+
+/// One bit of the certificate's last byte, which is in the authority's signature.
+fn flip_in_proof(der: &[u8]) -> rustls_pki_types::CertificateDer<'static> {
+    let mut der = der.to_vec();
+    if let Some(last) = der.last_mut() {
+        *last ^= 1;
+    }
+    der.into()
+}
+
+#[test]
+fn fixtures_are_what_the_test_authority_makes() {
+    for (name, bytes) in fixtures() {
+        let path = Path::new(FIXTURES).join(name);
+        if std::env::var("FIXTURES").is_ok_and(|value| value == "write") {
+            fs::write(&path, &bytes).unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+    }
+    assert_eq!(NOON, UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_795_435_200)));
+}
+
+#[test]
+fn transcripts() {
+    // Each transcript starts in a folder of its own, with a home that does not exist yet.
+    trycmd::TestCases::new()
+        .env("INPERSON_HOME", "home")
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .case("tests/cmd/*.trycmd")
+        .run();
+}
+
+#[test]
+fn homes_that_cannot_be_written_and_files_that_are_too_large() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], home: &Path| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_certtool"))
+            .args(arguments)
+            .env("INPERSON_HOME", home)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let home = temp.path().join("home");
+
+    let file = temp.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (code, text) = run(&["status"], &file.join("home"));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("cannot be written") && text.contains("INPERSON_HOME"), "{text}");
+
+    let large = temp.path().join("large.pem");
+    fs::write(&large, vec![b'x'; (1 << 20) + 1]).unwrap();
+    let (code, text) = run(&["inspect", large.to_str().unwrap()], &home);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("larger than 1 MiB"), "{text}");
+    fs::write(&large, vec![0x30; 1 << 20]).unwrap();
+    assert_eq!(run(&["inspect", large.to_str().unwrap()], &home).0, Some(1));
+
+    let (code, text) = run(&["trust", "add", "http://localhost:1/policy"], &home);
+    assert_eq!(code, Some(1), "plain HTTP is no address to fetch: {text}");
+}
