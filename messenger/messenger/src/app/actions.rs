@@ -4,9 +4,8 @@ use identity::Identifier;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
-use super::conversation::{Line, State};
 use super::editor::{Editor, MAX_TEXT_BYTES};
-use super::slash::{self, Slash};
+use super::slash;
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
 use crate::view;
@@ -89,7 +88,7 @@ impl App {
         }
     }
 
-    fn quit(&mut self, leaving: bool) -> Vec<Effect> {
+    pub(super) fn quit(&mut self, leaving: bool) -> Vec<Effect> {
         let at_stake = self.at_stake();
         if at_stake > 0 && !leaving {
             let texts = if at_stake == 1 { "1 text stands" } else { &format!("{at_stake} texts stand") };
@@ -193,7 +192,7 @@ impl App {
         }
     }
 
-    fn add(&mut self, who: Identifier) -> Result<Vec<Effect>, String> {
+    pub(super) fn add(&mut self, who: Identifier) -> Result<Vec<Effect>, String> {
         if who == self.me.identifier {
             return Err("That is you.".to_owned());
         }
@@ -203,25 +202,25 @@ impl App {
         Ok(vec![Effect::Engine(Command::AddContact { who: who.to_string() }), Effect::Remember(who)])
     }
 
-    fn create_room(&mut self, name: String) -> Vec<Effect> {
+    pub(super) fn create_room(&mut self, name: String) -> Vec<Effect> {
         self.awaited_names.insert(name.clone());
         vec![Effect::Engine(Command::RoomCreate { name })]
     }
 
-    fn invite(&mut self, room: RoomId, who: &Identifier) -> Vec<Effect> {
+    pub(super) fn invite(&mut self, room: RoomId, who: &Identifier) -> Vec<Effect> {
         self.said(format!("Asking {who} in …"));
         vec![Effect::Engine(Command::RoomInvite { room, who: who.to_string() })]
     }
 
     /// The room that is open.
-    fn room(&self) -> Option<RoomId> {
+    pub(super) fn room(&self) -> Option<RoomId> {
         match &self.selected {
             Some(Entry::Room(room)) if self.writable() => Some(*room),
             _ => None,
         }
     }
 
-    fn remove(&mut self, entry: Entry) -> Vec<Effect> {
+    pub(super) fn remove(&mut self, entry: Entry) -> Vec<Effect> {
         self.conversations.remove(&entry);
         let effects = match &entry {
             Entry::Person(who) => match self.people.remove(who) {
@@ -241,7 +240,7 @@ impl App {
     }
 
     /// Answers the chosen knock or invitation, or else the first that waits.
-    fn answer(&mut self, yes: bool) -> Vec<Effect> {
+    pub(super) fn answer(&mut self, yes: bool) -> Vec<Effect> {
         let Some(entry) = self.curtain().or(self.waiting.first()).map(Waiting::entry) else {
             self.wrong("Nobody is knocking.");
             return Vec::new();
@@ -267,176 +266,6 @@ impl App {
             }
         };
         vec![Effect::Engine(command)]
-    }
-
-    /// Sends the draft, or does the command it is.
-    fn send(&mut self, now: DateTime) -> Vec<Effect> {
-        let Some(entry) = self.selected.clone().filter(|_| self.writable()) else { return Vec::new() };
-        let conversation = self.conversation_mut(&entry);
-        let text = conversation.draft.text().to_owned();
-        // What came back unchanged was a text the first time, whatever it begins with.
-        let returned = conversation.returned.as_ref().is_some_and(|returned| returned.text == text);
-        if text.trim().is_empty() {
-            return Vec::new();
-        }
-        if text.starts_with('/') && !text.starts_with("//") && !text.contains('\n') && !returned {
-            return self.command(&text, &entry, now);
-        }
-        if let Some(reason) = self.nobody_to_hear(&entry) {
-            self.wrong(reason);
-            return Vec::new();
-        }
-        let (text, id) = self.conversation_mut(&entry).take_draft();
-        let text = match text.strip_prefix('/') {
-            Some(rest) if rest.starts_with('/') && !returned => rest.to_owned(),
-            _ => text,
-        };
-        self.send_text(&entry, text, id, now)
-    }
-
-    /// Why a text to `entry` would reach nobody, where the model knows better than the engine.
-    fn nobody_to_hear(&self, entry: &Entry) -> Option<String> {
-        let Entry::Room(room) = entry else { return None };
-        let alone = self.rooms.get(room).is_some_and(|room| room.members.len() < 2);
-        alone.then(|| "Nobody else is in this room yet. Ask somebody in: /invite bob@example.org".to_owned())
-    }
-
-    fn send_text(&mut self, entry: &Entry, text: String, id: Option<u64>, now: DateTime) -> Vec<Effect> {
-        let new = self.next_id;
-        let (id, command) = match entry {
-            Entry::Person(who) => {
-                let id = id.unwrap_or(new);
-                (id, Command::Send { to: who.to_string(), text: text.clone(), id: Some(id) })
-            }
-            Entry::Room(room) => (new, Command::RoomSend { room: *room, text: text.clone(), id: Some(new) }),
-            Entry::Knock(_) | Entry::Invitation(_) => return Vec::new(),
-        };
-        self.next_id += 1;
-        let conversation = self.conversation_mut(entry);
-        conversation.push(Line::Mine { id, text, at: now, state: State::Sending });
-        conversation.scroll = 0;
-        conversation.unread = 0;
-        vec![Effect::Engine(command)]
-    }
-
-    /// Sends again: what came back into the input, else the oldest text that failed.
-    fn send_again(&mut self, now: DateTime) -> Vec<Effect> {
-        let Some(entry) = self.selected.clone().filter(|_| self.writable()) else { return Vec::new() };
-        if let Some(reason) = self.nobody_to_hear(&entry) {
-            self.wrong(reason);
-            return Vec::new();
-        }
-        let conversation = self.conversation_mut(&entry);
-        let again = if conversation.returned.is_some() {
-            Some(conversation.take_draft())
-        } else {
-            conversation.take_failed().map(|(id, text)| (text, Some(id)))
-        };
-        match again {
-            Some((text, id)) => self.send_text(&entry, text, id, now),
-            None => {
-                self.said("Everything here was delivered, or is on its way.");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Sends what came back, or else the draft, by calling a contact as a stranger would: the engine calls nobody whom
-    /// it sees offline, but of somebody who is no contact it sees nothing. What is on disk stays as it is.
-    fn knock(&mut self, now: DateTime) -> Vec<Effect> {
-        let Some(Entry::Person(who)) = self.selected.clone().filter(|_| self.seems_offline()) else {
-            self.said("Knocking is for contacts who never showed themselves; to anybody else you just write.");
-            return Vec::new();
-        };
-        let again = match self.open_conversation() {
-            Some(conversation) if !conversation.draft.is_empty() => Some(conversation.take_draft()),
-            Some(conversation) => conversation.take_failed().map(|(id, text)| (text, Some(id))),
-            None => None,
-        };
-        let Some((text, id)) = again else {
-            self.said("Write something first: it is what they get if they open.");
-            return Vec::new();
-        };
-        let mut effects = vec![Effect::Engine(Command::RemoveContact { who: who.to_string() })];
-        effects.extend(self.send_text(&Entry::Person(who.clone()), text, id, now));
-        effects.push(Effect::Engine(Command::AddContact { who: who.to_string() }));
-        self.said(format!(
-            "Knocking at {who}'s door. Silence for 30 seconds means nothing: absent and unwilling look the same."
-        ));
-        effects
-    }
-
-    fn command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
-        match slash::parse(line).and_then(|command| self.run(command, now)) {
-            Ok(effects) => {
-                if let Some(conversation) = self.conversations.get_mut(entry) {
-                    if conversation.draft.text() == line {
-                        conversation.draft.take();
-                    }
-                    conversation.edited();
-                }
-                effects
-            }
-            // The line stays, to be mended.
-            Err(problem) => {
-                self.wrong(problem);
-                Vec::new()
-            }
-        }
-    }
-
-    fn run(&mut self, command: Slash, now: DateTime) -> Result<Vec<Effect>, String> {
-        let not_a_room = || "This is no room. Open one with /room create NAME.".to_owned();
-        Ok(match command {
-            Slash::Add(who) => self.add(who)?,
-            Slash::Remove(who) => {
-                let entry = who.map(Entry::Person).or(self.selected.clone()).filter(|entry| match entry {
-                    Entry::Person(who) => self.people.contains_key(who),
-                    _ => false,
-                });
-                self.cover = Some(Cover::Confirm { entry: entry.ok_or("There is no such contact.")? });
-                Vec::new()
-            }
-            Slash::CreateRoom(name) => self.create_room(name),
-            Slash::Invite(who) => {
-                let room = self.room().ok_or_else(not_a_room)?;
-                self.invite(room, &who)
-            }
-            Slash::Leave => {
-                let room = self.room().ok_or_else(not_a_room)?;
-                self.remove(Entry::Room(room))
-            }
-            Slash::Accept => self.answer(true),
-            Slash::Decline => self.answer(false),
-            Slash::Again => {
-                self.drop_command();
-                self.send_again(now)
-            }
-            Slash::Knock => {
-                self.drop_command();
-                self.knock(now)
-            }
-            Slash::Offline => vec![Effect::Engine(Command::GoOffline)],
-            Slash::Online => vec![Effect::Engine(Command::GoOnline)],
-            Slash::Help => {
-                self.cover = Some(Cover::Help { scroll: 0 });
-                Vec::new()
-            }
-            Slash::Quit => {
-                if let Some(conversation) = self.open_conversation() {
-                    conversation.draft.take();
-                }
-                self.quit(false)
-            }
-        })
-    }
-
-    /// The command itself is the draft: only lines that failed are meant.
-    fn drop_command(&mut self) {
-        if let Some(conversation) = self.open_conversation() {
-            conversation.draft.take();
-            conversation.returned = None;
-        }
     }
 
     fn scroll(&mut self, up: bool) {

@@ -4,6 +4,7 @@ mod actions;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
+mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
 mod tests;
