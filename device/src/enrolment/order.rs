@@ -161,7 +161,8 @@ async fn answer(
     to: &Identifier,
     person: &mut dyn Conversation,
 ) -> Result<(), EnrolError> {
-    let earlier = challenge.status != ProofStatus::Pending;
+    // A mail that could not be handed over is not on its way.
+    let earlier = challenge.status != ProofStatus::Pending && challenge.error.is_none();
     if !earlier {
         send(client, challenge).await?;
     }
