@@ -18,22 +18,22 @@ const INSTALL: Duration = Duration::from_secs(300);
 /// A mail server that stores every mail in a Maildir and tells its port on standard output.
 const SERVER: &str = r#"
 import asyncio, sys
-from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Mailbox
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 def authenticate(server, session, envelope, mechanism, data):
-    known = data.login == b"ca@example.org" and data.password == b"correct horse"
-    return AuthResult(success=known)
+    return AuthResult(success=data.login == b"ca@example.org" and data.password == b"correct horse")
 
 options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False) if "auth" in sys.argv else {}
-controller = Controller(Mailbox(sys.argv[1]), hostname="127.0.0.1", port=0, **options)
-# The library connects once to port 0 to see that it listens; the real port is known only afterwards.
-controller._trigger_server = lambda: None
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-sys.stdin.read()
-controller.stop()
+mailbox = Mailbox(sys.argv[1])
+
+async def serve():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", **options), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(serve())
 "#;
 
 struct MailServer {
@@ -75,7 +75,7 @@ fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
     std::fs::File::create(&script).unwrap().write_all(SERVER.as_bytes()).unwrap();
     let mut command: Command = process::guarded(python).unwrap();
     command.arg(script).arg(place.join("mails")).arg(mode);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
     let mut running = Running::start("the mail server", command).unwrap();
     let mut line = String::new();
     BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();

@@ -62,6 +62,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
     Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
     Homeserver::start(&other, &[]).unwrap().stop().unwrap();
 
+    let foreign = std::fs::read(other.join("policy.json")).unwrap();
     let settings = folder.join("homeserver.toml");
     let cases: [(&Path, Damage, &[&str]); 5] = [
         (
@@ -71,11 +72,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
         ),
         (&settings, Box::new(|_| vec![0xff; 4096]), &["homeserver.toml", "expected"]),
         (&folder.join("policy.json"), Box::new(|good| good.to_ascii_uppercase()), &["policy.json"]),
-        (
-            &folder.join("policy.json"),
-            Box::new(|_| std::fs::read(other.join("policy.json")).unwrap()),
-            &["policy.json", "expected"],
-        ),
+        (&folder.join("policy.json"), Box::new(move |_| foreign.clone()), &["policy.json", "expected"]),
         (&folder.join("keys/log.pem"), Box::new(|good| good[..good.len() / 2].to_vec()), &["log.pem", "expected"]),
     ];
     for (file, damage, words) in cases {
