@@ -4,6 +4,8 @@
 //! them again and compares. After a change of the certificate format, write them anew with `FIXTURES=write`, and the
 //! transcripts with `TRYCMD=overwrite`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 

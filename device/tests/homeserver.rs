@@ -1,6 +1,8 @@
 //! Enrolment, renewal and the watch against a real homeserver: real sockets, TLS, ACME, log and witness.
 //! Only the person is played: she reads her mail from the outbox.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
