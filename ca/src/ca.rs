@@ -138,8 +138,8 @@ impl Ca {
         issue(&self.service.issuer, name).await
     }
 
-    /// Answers TLS handshakes for `name` with a certificate of the services CA: one kept from before, or a new one, renewed at half life in
-    /// the background. Waits until there is one.
+    /// Answers TLS handshakes for `name` with a certificate of the services CA: one kept from before, or a new one,
+    /// renewed at half life in the background. Waits until there is one.
     pub async fn service_resolver(&self, name: &str) -> Result<Arc<dyn ResolvesServerCert>, ServiceError> {
         let issuer = &self.service.issuer;
         let folder = self.service.config.folder.join("services");
@@ -161,8 +161,8 @@ impl Ca {
         self.service.crls.der(Authority::Services).map(|der| der.to_vec()).unwrap_or_default()
     }
 
-    /// Ends the background work. Certificates on their way are waited for as long as the log takes them; those it does not take are resumed
-    /// at the next start.
+    /// Ends the background work. Certificates on their way are waited for as long as the log takes them; those it does
+    /// not take are resumed at the next start.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();

@@ -1,7 +1,8 @@
 //! The code of `email-code-00`: what is mailed, what is stored, what a typed one is compared with.
 //!
-//! 24 base32 characters (RFC 4648) in six groups of four: 120 random bits. The CA/Browser Forum's S/MIME Baseline Requirements ask for at
-//! least 112 (section 3.2.2.2). Only its hash is kept: who reads the database cannot answer a challenge.
+//! 24 base32 characters (RFC 4648) in six groups of four: 120 random bits. The CA/Browser Forum's S/MIME Baseline
+//! Requirements ask for at least 112 (section 3.2.2.2). Only its hash is kept: who reads the database cannot answer a
+//! challenge.
 
 use std::fmt;
 
@@ -62,8 +63,9 @@ impl CodeHash {
         Self(hash.finalize().into())
     }
 
-    /// Whether `typed` is the code, in constant time. Case, spaces and hyphens do not count, and neither do the digits 0, 1 and 8 that
-    /// base32 leaves out because they are read as O, I (or L) and B: they are taken for the letters O, I and B.
+    /// Whether `typed` is the code, in constant time. Case, spaces and hyphens do not count, and neither do the digits
+    /// 0, 1 and 8 that base32 leaves out because they are read as O, I (or L) and B: they are taken for the letters O,
+    /// I and B.
     pub(crate) fn matches(&self, typed: &str) -> bool {
         if typed.len() > MAX_TYPED {
             return false;

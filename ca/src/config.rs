@@ -23,13 +23,13 @@ pub fn system_clock() -> Clock {
 pub struct CaConfig {
     /// The folder of `ca.sqlite` and the service certificates. Private to the authority (made with mode 0700).
     pub folder: PathBuf,
-    /// Where the router is reached from outside, without a trailing slash: `https://localhost:8443/acme`. Every URL in an answer begins
-    /// with it, and a signed request must name its URL exactly so (RFC 8555 section 6.4).
+    /// Where the router is reached from outside, without a trailing slash: `https://localhost:8443/acme`. Every URL in
+    /// an answer begins with it, and a signed request must name its URL exactly so (RFC 8555 section 6.4).
     pub base_url: String,
     /// The log's origin line. It is part of every label and of every certificate's proof.
     pub origin: String,
-    /// The log's key, its witnesses and their quorum. The log is not taken at its word: nothing is signed before the proof it returned
-    /// verifies under this policy.
+    /// The log's key, its witnesses and their quorum. The log is not taken at its word: nothing is signed before the
+    /// proof it returned verifies under this policy.
     pub log_policy: LogPolicy,
     /// Mail domains (A-labels, lower case) whose addresses may enrol; `*` permits every domain.
     pub permitted_domains: Vec<String>,
@@ -42,7 +42,8 @@ pub struct CaConfig {
 }
 
 impl CaConfig {
-    /// A configuration with the embedded defaults: every domain permitted, mails into the folder's `outbox`, default limits.
+    /// A configuration with the embedded defaults: every domain permitted, mails into the folder's `outbox`, default
+    /// limits.
     #[must_use]
     pub fn new(folder: PathBuf, base_url: String, origin: String, log_policy: LogPolicy) -> Self {
         let outbox = folder.join("outbox");
@@ -87,12 +88,13 @@ impl Rate {
 pub struct Limits {
     /// Mails one account may have sent to one address. Beyond it the answer says `rateLimited` and when to come back.
     pub mails_per_account: Rate,
-    /// Mails to one address on behalf of everybody together. Beyond it nothing is sent and the answer is the usual one: a refusal would
-    /// tell a stranger that somebody else is enrolling this address at the moment.
+    /// Mails to one address on behalf of everybody together. Beyond it nothing is sent and the answer is the usual one:
+    /// a refusal would tell a stranger that somebody else is enrolling this address at the moment.
     pub mails_per_address: Rate,
     /// New orders of one account.
     pub orders_per_account: Rate,
-    /// New accounts from one IP address (for IPv6: from one /64).
+    /// New accounts from one IP address (for IPv6: from one /64). This machine's own addresses are not limited: a proxy
+    /// on it would otherwise spend everybody's share.
     pub accounts_per_ip: Rate,
     /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods.
     pub watches_per_account: Rate,
@@ -104,7 +106,7 @@ pub struct Limits {
     pub order_lifetime: Duration,
     /// How long a proof of control lasts for device certificates.
     pub authorization_lifetime: Duration,
-    /// Mails being handed to the SMTP server at the same time.
+    /// Mails being handed over at the same time; further ones wait for their turn.
     pub mails_in_flight: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Revocation lists (RFC 5280 section 5): signed hourly and at once after a revocation, and logged before anybody sees them.
+//! Revocation lists (RFC 5280 section 5): signed hourly and at once after a revocation, and logged before anybody sees
+//! them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use der::Decode as _;
 use identity::UnixTime;
-use identity::plan::{CrlPlan, PlanError, RevocationReason, RevokedEntry, assemble_crl, crl};
+use identity::plan::{CrlPlan, RevocationReason, RevokedEntry};
 use thiserror::Error;
 use tlog_proof::ObjectKind;
 use tokio::sync::Mutex;
@@ -17,7 +18,7 @@ use x509_cert::crl::CertificateList;
 use x509_cert::ext::pkix::CrlNumber;
 
 use crate::files;
-use crate::issuance::{SignerError, SigningInput};
+use crate::issuance::{CrlSignError, sign_crl};
 use crate::issue::Issuer;
 use crate::store::{Authority, CertificateRecord, Select, StoreError};
 
@@ -32,12 +33,9 @@ pub enum CrlError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It cannot be planned.
+    /// It cannot be planned or signed.
     #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The key did not sign.
-    #[error(transparent)]
-    Sign(#[from] SignerError),
+    Sign(#[from] CrlSignError),
     /// The log did not take it.
     #[error("the log: {0}")]
     Log(#[from] SubmitError),
@@ -120,9 +118,7 @@ impl Crls {
         let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
         let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));
         let plan = CrlPlan { issuer: signer.certificate(), this_update: now, next_update, number, revoked: &revoked };
-        let tbs = crl(&plan)?;
-        let signature = signer.sign(SigningInput::revocation_list(tbs.clone()))?;
-        Ok(assemble_crl(&tbs, signer.algorithm(), &signature))
+        Ok(sign_crl(&plan, signer)?)
     }
 }
 

@@ -50,8 +50,9 @@ impl VerifiedRequest {
 
 /// Verifies a request for `identifier` under `profile`.
 ///
-/// RFC 8555 section 7.4 wants the request's names to be exactly the order's. The name stands in the subjectAltName; a common name is
-/// tolerated if it says the same. Other extensions and attributes are not looked at: the profile decides what a certificate contains.
+/// RFC 8555 section 7.4 wants the request's names to be exactly the order's. The name stands in the subjectAltName; a
+/// common name is tolerated if it says the same. Other extensions and attributes are not looked at: the profile decides
+/// what a certificate contains.
 pub(crate) fn verify(der: &[u8], identifier: &Identifier, profile: &Profile) -> Result<VerifiedRequest, CsrError> {
     if der.len() > MAX_BYTES {
         return Err(CsrError::TooLarge(der.len()));

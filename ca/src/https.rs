@@ -62,8 +62,8 @@ pub fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConf
     Ok(config)
 }
 
-/// Accepts TCP connections and gives out those whose handshake is done. Handshakes run beside each other, each with a deadline, so that a
-/// silent client keeps nobody waiting. Dropping it closes the port.
+/// Accepts TCP connections and gives out those whose handshake is done. Handshakes run beside each other, each with a
+/// deadline, so that a silent client keeps nobody waiting. Dropping it closes the port.
 pub struct TlsListener {
     ready: mpsc::Receiver<(TlsConnection, SocketAddr)>,
     address: SocketAddr,
@@ -122,7 +122,8 @@ async fn accept_loop(listener: TcpListener, acceptor: TlsAcceptor, done: mpsc::S
                     }
                 });
             }
-            // Out of file descriptors, or the client is gone already: neither is a reason to stop, the former one to wait.
+            // Out of file descriptors, or the client is gone already: neither is a reason to stop, the former one to
+            // wait.
             Err(error) => {
                 tracing::debug!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -169,8 +170,8 @@ impl AsyncWrite for TlsConnection {
     }
 }
 
-/// Serves `router` until `stop` is cancelled, then lets requests under way finish for a few seconds. Handlers find the client's address as
-/// `ConnectInfo<PeerAddr>`.
+/// Serves `router` until `stop` is cancelled, then lets requests under way finish for a few seconds. Handlers find the
+/// client's address as `ConnectInfo<PeerAddr>`.
 pub async fn serve(mut listener: TlsListener, router: Router, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {

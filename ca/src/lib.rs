@@ -1,12 +1,14 @@
 //! The certificate authority of In Person.
 //!
-//! **What it does.** Proves that somebody controls a mail address ([`acme`](https://www.rfc-editor.org/rfc/rfc8555) with the challenge
-//! `email-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log, and only then signs it. It opens every
-//! entry under an address to its owner, issues the certificates of its own services, and keeps revocation lists.
+//! **What it does.** Proves that somebody controls a mail address ([`acme`](https://www.rfc-editor.org/rfc/rfc8555)
+//! with the challenge `email-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log,
+//! and only then signs it. It opens every entry under an address to its owner, issues the certificates of its own
+//! services, and keeps revocation lists.
 //!
-//! **What it never does.** It signs nothing unlinted and nothing unlogged: the types of the [`issuance`] core make that unrepresentable. It
-//! computes no label for an address whose control was not proven. It tells a stranger nothing that depends on whether an address is known.
-//! It writes no address into a log line, and no secret anywhere but into files of mode 0600.
+//! **What it never does.** It signs nothing unlinted and nothing unlogged: the types of the [`issuance`] core make that
+//! unrepresentable. It computes no label for an address whose control was not proven. It tells a stranger nothing that
+//! depends on whether an address is known. It writes no address into a log line, and no secret anywhere but into files
+//! of mode 0600.
 //!
 //! The pieces, from the inside out:
 //!

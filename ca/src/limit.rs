@@ -1,7 +1,7 @@
 //! Rate limits: a generic cell rate algorithm per key, in bounded memory.
 //!
-//! One number per key says when its bucket is full again. The keys that were idle longest are forgotten first; whoever fills the memory
-//! with other keys wins back at most one burst.
+//! One number per key says when its bucket is full again. The keys that were idle longest are forgotten first; whoever
+//! fills the memory with other keys wins back at most one burst.
 
 use std::num::NonZeroUsize;
 use std::sync::Mutex;

@@ -7,10 +7,11 @@ use transparency_log::{Logged, Sequencer, Submit, SubmitError};
 
 /// The authority's log: a [`Sequencer`] in this process, or a client of one elsewhere.
 ///
-/// **Trust.** Whoever runs the log can refuse entries. She learns no address, and cannot make the authority sign: every proof is verified
-/// under the configured policy first.
+/// **Trust.** Whoever runs the log can refuse entries. She learns no address, and cannot make the authority sign: every
+/// proof is verified under the configured policy first.
 pub trait Log: Send + Sync + 'static {
-    /// Logs an entry; see [`Submit::submit`] for what an error means and why the identical entry may be submitted again.
+    /// Logs an entry; see [`Submit::submit`] for what an error means and why the identical entry may be submitted
+    /// again.
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
     /// Stores an object where the log serves it, and logs its hash.
     fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;

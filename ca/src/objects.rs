@@ -26,7 +26,8 @@ pub enum ObjectError {
     },
 }
 
-/// Logs an object unless a note in `folder` says that it is logged. After a crash in between it is logged again under its old index.
+/// Logs an object unless a note in `folder` says that it is logged. After a crash in between it is logged again under
+/// its old index.
 pub(crate) async fn log_once(log: &dyn Log, folder: &Path, kind: ObjectKind, bytes: &[u8]) -> Result<(), ObjectError> {
     let note = folder.join(hex::encode(Sha256::digest(bytes)));
     if note.exists() {

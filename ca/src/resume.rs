@@ -1,4 +1,5 @@
-//! What runs in the background: half-done certificates are taken up again, what expired is forgotten, revocation lists are renewed.
+//! What runs in the background: half-done certificates are taken up again, what expired is forgotten, revocation lists
+//! are renewed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use crate::crl::Crls;
 use crate::issue::Issuer;
 use crate::store::{Authority, Change, Select, Store, StoreError};
 
-/// Pause between looks for certificates that nobody drives: their plan was persisted, and the answer of the store was lost.
+/// Pause between looks for certificates that nobody drives: their plan was persisted, and the answer of the store was
+/// lost.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Half-done certificates taken up at a time.
 const TAKE: u32 = 256;

@@ -1,5 +1,5 @@
-//! Certificates for the authority's own services, such as its HTTPS listener and the directory beside it: logged like everybody's, kept in
-//! one file each, renewed at half their life.
+//! Certificates for the authority's own services, such as its HTTPS listener and the directory beside it: logged like
+//! everybody's, kept in one file each, renewed at half their life.
 
 use std::io;
 use std::path::{Path, PathBuf};

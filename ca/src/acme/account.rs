@@ -43,7 +43,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         return Err(Problem::new(Kind::AccountDoesNotExist, "there is no account with this key"));
     }
     check_contact(&asked.contact)?;
-    if let Some(peer) = by.peer {
+    // A proxy or a person on this machine: its address says nothing about who asks.
+    if let Some(peer) = by.peer.filter(|peer| !peer.is_loopback()) {
         let limited = service.limits.accounts_per_ip.take(&[&network(peer)], service.now());
         limited.map_err(|wait| {
             Problem::new(Kind::RateLimited, "too many new accounts from this network").retry_after(wait)
@@ -128,7 +129,7 @@ pub(super) async fn orders(
     Ok(Json(json!({"orders": urls})))
 }
 
-fn respond(service: &Service, status: StatusCode, account: &Account) -> Response {
+pub(super) fn respond(service: &Service, status: StatusCode, account: &Account) -> Response {
     let url = service.url(&format!("/account/{}", account.id));
     let state = match account.status {
         AccountStatus::Valid => "valid",

@@ -45,7 +45,8 @@ fn object(service: &Service, authorization: &Authorization) -> Value {
     })
 }
 
-/// The authorization's status (section 7.1.6). One that nobody completed in time is invalid, one that was valid has expired.
+/// The authorization's status (section 7.1.6). One that nobody completed in time is invalid, one that was valid has
+/// expired.
 pub(super) fn status(authorization: &Authorization, now: u64) -> &'static str {
     let lapsed = authorization.expires <= now;
     match authorization.status {

@@ -1,11 +1,12 @@
-//! The challenge `email-code-00` (docs/spec/enrolment.md): a code is mailed to the canonical address, and comes back signed by the account
-//! key.
+//! The challenge `email-code-00` (docs/spec/enrolment.md): a code is mailed to the canonical address, and comes back
+//! signed by the account key.
 //!
-//! An empty object asks for a mail, and for another one as often as the rate limits allow; only the newest code counts. A code typed wrong
-//! five times is dead: so is guessing.
+//! An empty object asks for a mail, and for another one as often as the rate limits allow; only the newest code counts.
+//! A code typed wrong five times is dead: so is guessing.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -22,6 +23,9 @@ use crate::code::Code;
 use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
 use crate::store::{Account, Authorization, AuthorizationStatus, Change, IssuedCode, Record, Select};
+
+/// How long a request waits while too many mails are under way.
+const QUEUE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 struct Answer {
@@ -91,9 +95,8 @@ async fn send(
         Problem::new(Kind::RateLimited, "so many codes were sent to this address already; use the newest, or wait")
             .retry_after(wait)
     })?;
-    let Ok(place) = Arc::clone(&service.mails_in_flight).try_acquire_owned() else {
-        return Err(Problem::internal(&"too many mails are under way"));
-    };
+    let place = tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await;
+    let Ok(Ok(place)) = place else { return Err(Problem::internal(&"too many mails are under way")) };
     // The address' own limit is kept silently: see Limits::mails_per_address.
     let quiet = service.limits.mails_per_address.take(&[&address], now).is_err();
 
@@ -139,7 +142,8 @@ async fn send(
     Ok(changed)
 }
 
-/// Hands the mail over. That it could not be is remembered for who asks for the challenge; that the mailbox does not exist is not.
+/// Hands the mail over. That it could not be is remembered for who asks for the challenge; that the mailbox does not
+/// exist is not.
 async fn deliver(service: &Service, id: String, letter: Letter) {
     let error = match service.post.send(letter).await {
         Ok(()) => return,
@@ -162,8 +166,8 @@ async fn deliver(service: &Service, id: String, letter: Letter) {
     }
 }
 
-/// Compares a typed code. A wrong one is counted durably before the answer leaves: the count cannot be raced, for the store refuses the
-/// second of two updates.
+/// Compares a typed code. A wrong one is counted durably before the answer leaves: the count cannot be raced, for the
+/// store refuses the second of two updates.
 async fn check(service: &Service, found: Authorization, typed: &str) -> Result<Authorization, Problem> {
     let now = service.now().as_secs();
     let Some(code) = found.code else {

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::{Service, ascii};
 
-/// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles); `inpersonWatch` is ours.
+/// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles); `inpersonWatch`
+/// is ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let days = Profile::device().lifetime().as_secs() / 86_400;
     Json(json!({
@@ -19,6 +20,7 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
         "newAccount": service.url("/new-account"),
         "newOrder": service.url("/new-order"),
         "revokeCert": service.url("/revoke-cert"),
+        "keyChange": service.url("/key-change"),
         "inpersonWatch": service.url("/watch"),
         "meta": {
             "externalAccountRequired": false,

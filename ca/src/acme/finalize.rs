@@ -19,7 +19,8 @@ use crate::issue::{PersonRequest, StartError};
 use crate::proven::Proven;
 use crate::store::Select;
 
-/// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client polls.
+/// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client
+/// polls.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ mod certificate;
 mod challenge;
 mod directory;
 mod finalize;
+mod key_change;
 mod nonce;
 mod order;
 mod problem;
@@ -113,6 +114,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/new-account", post(account::new))
         .route("/account/{id}", post(account::update))
         .route("/account/{id}/orders", post(account::orders))
+        .route("/key-change", post(key_change::change))
         .route("/new-order", post(order::new))
         .route("/order/{id}", post(order::read))
         .route("/authz/{id}", post(authorization::read))
@@ -132,8 +134,8 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-/// The headers of every answer: a nonce after every POST, also a failed one (RFC 8555 section 6.5), the way to the directory (section 7.1),
-/// and no caching unless a resource says otherwise.
+/// The headers of every answer: a nonce after every POST, also a failed one (RFC 8555 section 6.5), the way to the
+/// directory (section 7.1), and no caching unless a resource says otherwise.
 async fn headers(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let is_post = request.method() == Method::POST;
     let mut response = next.run(request).await;

@@ -1,7 +1,8 @@
 //! Replay nonces (RFC 8555 section 6.5): single-use, in memory whose size does not depend on how many are asked for.
 //!
-//! A nonce is a counter and its MAC under a key made at start. Used ones are remembered as bits of a window over the newest million; what
-//! is older, or from before a restart, is answered with `badNonce` and a new one, and clients try again.
+//! A nonce is a counter and its MAC under a key made at start. Used ones are remembered as bits of a window over the
+//! newest million; what is older, or from before a restart, is answered with `badNonce` and a new one, and clients try
+//! again.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -17,7 +17,8 @@ use super::{Service, ascii, identifier, own_order, rfc3339};
 use crate::random;
 use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, Select};
 
-/// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of the log.
+/// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of
+/// the log.
 const POLL_SECONDS: u64 = 1;
 
 #[derive(Deserialize)]
@@ -35,8 +36,8 @@ struct Named {
     value: String,
 }
 
-/// POST newOrder. It is ready at once if this account has proven control of the identifier already: so a renewal is an order and a
-/// request. What comes back does not depend on whether anybody enrolled the address before.
+/// POST newOrder. It is ready at once if this account has proven control of the identifier already: so a renewal is an
+/// order and a request. What comes back does not depend on whether anybody enrolled the address before.
 pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Response, Problem> {
     let asked: NewOrder = by.payload.json()?;
     if asked.not_before.is_some() || asked.not_after.is_some() {

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::jws::JwsError;
+use crate::jws::{JwsError, UnusableKey};
 use crate::store::StoreError;
 
 const ACME: &str = "urn:ietf:params:acme:error:";
@@ -116,7 +116,8 @@ impl Problem {
         Self::new(Kind::Malformed, detail)
     }
 
-    /// There is nothing of this name that the asker may see: the same answer whether it does not exist or is somebody else's.
+    /// There is nothing of this name that the asker may see: the same answer whether it does not exist or is somebody
+    /// else's.
     pub(crate) fn not_found() -> Self {
         Self::new(Kind::NotFound, "there is nothing here for this account")
     }
@@ -183,6 +184,12 @@ impl From<JwsError> for Problem {
             JwsError::Algorithm { .. } => problem.with("algorithms", json!(["ES256", "EdDSA", "RS256"])),
             _ => problem,
         }
+    }
+}
+
+impl From<UnusableKey> for Problem {
+    fn from(error: UnusableKey) -> Self {
+        Self::new(Kind::BadPublicKey, error.to_string())
     }
 }
 

@@ -50,6 +50,10 @@ impl Payload {
         }
     }
 
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.0.is_empty()
     }

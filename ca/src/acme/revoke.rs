@@ -1,5 +1,5 @@
-//! Revocation (RFC 8555 section 7.6): by the account that ordered the certificate, by an account that has proven control of the same
-//! identifier, or by the holder of the certificate's key.
+//! Revocation (RFC 8555 section 7.6): by the account that ordered the certificate, by an account that has proven
+//! control of the same identifier, or by the holder of the certificate's key.
 
 use std::sync::Arc;
 

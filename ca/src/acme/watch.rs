@@ -1,5 +1,5 @@
-//! The owner's watch (docs/spec/enrolment.md): who has proven control of an identifier gets the VRF proofs of its labels, and every entry
-//! under them opened.
+//! The owner's watch (docs/spec/enrolment.md): who has proven control of an identifier gets the VRF proofs of its
+//! labels, and every entry under them opened.
 
 use std::sync::Arc;
 
@@ -55,7 +55,8 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
         .map_err(|e| Problem::internal(&e))?;
     let labels: Vec<_> = labels
         .into_iter()
-        .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": URL_SAFE_NO_PAD.encode(proof.as_bytes())}))
+        .map(|(period, slot, proof)| (period, slot, URL_SAFE_NO_PAD.encode(proof.as_bytes())))
+        .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": proof}))
         .collect();
     let entries = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
     let entries: Vec<_> = entries.iter().filter_map(opened).collect();
@@ -68,7 +69,8 @@ fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
     (current.saturating_sub(PERIODS_BACK).max(period_of(began)).min(current), current.saturating_add(1))
 }
 
-/// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's signed part.
+/// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's
+/// signed part.
 fn opened(certificate: &CertificateRecord) -> Option<Value> {
     let Subject::Person { slot, .. } = certificate.subject else { return None };
     Some(json!({

@@ -37,8 +37,8 @@ pub struct Issued {
 }
 
 impl Logged {
-    /// Signs the certificate, and checks that what came out is what went in: the linted plan plus the transparency extension, under the
-    /// issuer's key, without a finding.
+    /// Signs the certificate, and checks that what came out is what went in: the linted plan plus the transparency
+    /// extension, under the issuer's key, without a finding.
     pub fn sign(self, signer: &dyn Signer) -> Result<Issued, SignError> {
         let algorithm = signer.algorithm();
         let signature = signer.sign(SigningInput::certificate(self.tbs.encode()))?;

@@ -3,8 +3,8 @@
 use identity::certificate::{Certificate, SignatureAlgorithm};
 use thiserror::Error;
 
-/// Bytes that may be signed, once. It is made from a [`Logged`](super::Logged) certificate or from a planned revocation list, and by nothing
-/// else; it cannot be copied.
+/// Bytes that may be signed, once. It is made from a [`Logged`](super::Logged) certificate or from a planned revocation
+/// list, and by nothing else; it cannot be copied.
 #[derive(Debug)]
 pub struct SigningInput(Vec<u8>);
 
@@ -14,7 +14,7 @@ impl SigningInput {
     }
 
     /// A TBSCertList (RFC 5280 section 5.1), which [`identity::plan::crl`] planned.
-    pub(crate) fn revocation_list(tbs_der: Vec<u8>) -> Self {
+    pub(super) fn revocation_list(tbs_der: Vec<u8>) -> Self {
         Self(tbs_der)
     }
 
@@ -27,7 +27,8 @@ impl SigningInput {
 
 /// A key that signs for one issuing certificate: in a file, in a token, on another machine.
 ///
-/// **Trust.** Who holds the key behind it can issue in the dark; verifiers refuse what that yields, for it stands in no log.
+/// **Trust.** Who holds the key behind it can issue in the dark; verifiers refuse what that yields, for it stands in no
+/// log.
 pub trait Signer: Send + Sync {
     /// The issuing certificate with this key.
     fn certificate(&self) -> &Certificate;

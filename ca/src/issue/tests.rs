@@ -1,10 +1,13 @@
-//! Faults at every write and every answer: no certificate without a log entry, nothing logged twice, every order resumed or abandoned.
+//! Faults at every write and every answer: no certificate without a log entry, nothing logged twice, every order
+//! resumed or abandoned.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tlog_proof::Proof;
+
 use super::*;
-use crate::store::Fault;
+use crate::store::{CertificateState, Fault};
 use crate::testing::{Client, Fate, Signer, World, csr};
 
 fn device() -> rcgen::KeyPair {
@@ -19,7 +22,8 @@ fn distinct_entries(world: &World) -> usize {
     world.submitted().into_iter().collect::<HashSet<_>>().len()
 }
 
-/// The writes of a finalization: the plan, the proof, the certificate. Each fails once, before or after it was persisted.
+/// The writes of a finalization: the plan, the proof, the certificate. Each fails once, before or after it was
+/// persisted.
 #[tokio::test]
 async fn a_fault_at_any_write_costs_nothing_but_time() {
     for fault in [Fault::NotPersisted, Fault::Persisted] {

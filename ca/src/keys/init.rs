@@ -1,7 +1,7 @@
 //! The beginning of an authority: root, issuing CAs, label key.
 //!
-//! This is the one place where something is signed that stands in no log yet: the certificates of the authority itself. The issuing ones are
-//! logged as objects when the authority opens.
+//! This is the one place where something is signed that stands in no log yet: the certificates of the authority itself.
+//! The issuing ones are logged as objects when the authority opens.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,8 @@ pub enum InitError {
     },
 }
 
-/// Makes a new authority named `name` in `folder` (mode 0700): keys and certificates of root and issuing CAs, and the label key.
+/// Makes a new authority named `name` in `folder` (mode 0700): keys and certificates of root and issuing CAs, and the
+/// label key.
 ///
 /// The root certificate is written last: a folder in which it is missing was interrupted, and is begun anew.
 pub fn init(folder: &Path, name: &str, now: UnixTime) -> Result<(), InitError> {

@@ -40,7 +40,8 @@ struct Tables {
 }
 
 impl MemoryStore {
-    /// The commit after `skip` successful ones fails without being written, and so does every one after it, until [`Self::revive`].
+    /// The commit after `skip` successful ones fails without being written, and so does every one after it, until
+    /// [`Self::revive`].
     pub fn die_after(&self, skip: u64) {
         self.fail_after(skip, Fault::Dead);
     }
@@ -148,7 +149,7 @@ impl Tables {
         match record {
             Record::Account(new) => {
                 if self.accounts.values().any(|a| a.id != new.id && a.thumbprint == new.thumbprint) {
-                    return Err(StoreError::Taken("account"));
+                    return Err(StoreError::Conflict("account"));
                 }
                 let old = self.accounts.get_mut(&new.id).filter(|o| o.revision == new.revision);
                 *old.ok_or(StoreError::Conflict("account"))? = Account { revision: new.revision + 1, ..new };

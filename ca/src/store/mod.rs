@@ -1,14 +1,16 @@
 //! What the authority remembers, behind a contract of two methods.
 //!
-//! **Durability.** When [`Store::commit`] answers `Ok`, the changes survive a power cut. When it answers an error, nothing of them was
-//! written, except after [`StoreError::Unavailable`]: then they may or may not have been, and who asked reads before going on.
+//! **Durability.** When [`Store::commit`] answers `Ok`, the changes survive a power cut. When it answers an error,
+//! nothing of them was written, except after [`StoreError::Unavailable`]: then they may or may not have been, and who
+//! asked reads before going on.
 //!
-//! **Concurrency.** Changes given together are written together or not at all. Every record carries a revision; an update names the one it
-//! was read at and is refused ([`StoreError::Conflict`]) if somebody was faster. No lock is held between a read and the commit after it, so
-//! that several front ends can share one store.
+//! **Concurrency.** Changes given together are written together or not at all. Every record carries a revision; an
+//! update names the one it was read at and is refused ([`StoreError::Conflict`]) if somebody was faster. No lock is
+//! held between a read and the commit after it, so that several front ends can share one store.
 //!
-//! **Trust.** Who controls this store can forget or delay enrolments, learn who enrolled, and mark an authorization as valid and so obtain a
-//! certificate. She cannot make the authority sign anything that is not linted and in the public log, where its owner finds it.
+//! **Trust.** Who controls this store can forget or delay enrolments, learn who enrolled, and mark an authorization as
+//! valid and so obtain a certificate. She cannot make the authority sign anything that is not linted and in the public
+//! log, where its owner finds it.
 
 mod memory;
 mod questions;
@@ -90,12 +92,14 @@ pub enum Select {
 /// A change to the store.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key, a certificate's serial
-    /// number, an identifier's slot in a period.
+    /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key, a
+    /// certificate's serial number, an identifier's slot in a period.
     Insert(Record),
-    /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by now.
+    /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by
+    /// now, or if an account's new key is another account's.
     Update(Record),
-    /// Forgets orders, and authorizations of any status, that expired before this time (seconds since the epoch). Certificates stay.
+    /// Forgets orders, and authorizations of any status, that expired before this time (seconds since the epoch).
+    /// Certificates stay.
     Forget {
         /// Seconds since the epoch.
         expired_before: u64,

@@ -83,7 +83,8 @@ pub struct Order {
     pub identifier: Identifier,
     /// The certificate profile's name.
     pub profile: String,
-    /// How far it is. "pending" and "ready" of the ACME order are both [`OrderState::Open`]: which of them follows from the authorization.
+    /// How far it is. "pending" and "ready" of the ACME order are both [`OrderState::Open`]: which of them follows from
+    /// the authorization.
     pub state: OrderState,
     /// When it was made, seconds since the epoch.
     pub created: u64,

@@ -57,11 +57,11 @@ fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<us
 
 fn write_account(connection: &Connection, a: &Account, update: bool) -> Result<usize, StoreError> {
     let sql = if update {
-        "UPDATE OR IGNORE account SET revision = :revision + 1, key = :key, thumbprint = :thumbprint, contact = :contact, status = :status,
-            created = :created WHERE id = :id AND revision = :revision"
+        "UPDATE OR IGNORE account SET revision = :revision + 1, key = :key, thumbprint = :thumbprint,
+            contact = :contact, status = :status, created = :created WHERE id = :id AND revision = :revision"
     } else {
-        "INSERT OR IGNORE INTO account (id, revision, key, thumbprint, contact, status, created)
-            VALUES (:id, :revision, :key, :thumbprint, :contact, :status, :created)"
+        "INSERT OR IGNORE INTO account (id, revision, key, thumbprint, contact, status, created) VALUES
+            (:id, :revision, :key, :thumbprint, :contact, :status, :created)"
     };
     let contact = serde_json::Value::from(a.contact.clone()).to_string();
     let status = account_status(a.status);
@@ -69,8 +69,8 @@ fn write_account(connection: &Connection, a: &Account, update: bool) -> Result<u
         connection,
         sql,
         named_params! {
-            ":id": a.id, ":revision": seconds(a.revision), ":key": a.key, ":thumbprint": a.thumbprint, ":contact": contact, ":status": status,
-            ":created": seconds(a.created),
+            ":id": a.id, ":revision": seconds(a.revision), ":key": a.key, ":thumbprint": a.thumbprint,
+            ":contact": contact, ":status": status, ":created": seconds(a.created),
         },
     )
 }
@@ -85,12 +85,14 @@ fn account_status(status: AccountStatus) -> &'static str {
 
 fn write_order(connection: &Connection, o: &Order, update: bool) -> Result<usize, StoreError> {
     let sql = if update {
-        "UPDATE acme_order SET revision = :revision + 1, account = :account, authorization = :authorization, identifier = :identifier,
-            profile = :profile, state = :state, serial = :serial, problem = :problem, created = :created, expires = :expires
-            WHERE id = :id AND revision = :revision"
+        "UPDATE acme_order SET revision = :revision + 1, account = :account, authorization =
+            :authorization, identifier = :identifier, profile = :profile, state = :state, serial = :serial,
+            problem = :problem, created = :created, expires = :expires WHERE id = :id AND revision =
+            :revision"
     } else {
-        "INSERT OR IGNORE INTO acme_order (id, revision, account, authorization, identifier, profile, state, serial, problem, created, expires)
-            VALUES (:id, :revision, :account, :authorization, :identifier, :profile, :state, :serial, :problem, :created, :expires)"
+        "INSERT OR IGNORE INTO acme_order (id, revision, account, authorization, identifier, profile,
+            state, serial, problem, created, expires) VALUES (:id, :revision, :account, :authorization,
+            :identifier, :profile, :state, :serial, :problem, :created, :expires)"
     };
     let (state, serial, problem) = match &o.state {
         OrderState::Open => ("open", None, None),
@@ -102,22 +104,24 @@ fn write_order(connection: &Connection, o: &Order, update: bool) -> Result<usize
         connection,
         sql,
         named_params! {
-            ":id": o.id, ":revision": seconds(o.revision), ":account": o.account, ":authorization": o.authorization,
-            ":identifier": o.identifier.as_str(), ":profile": o.profile, ":state": state, ":serial": serial, ":problem": problem,
-            ":created": seconds(o.created), ":expires": seconds(o.expires),
+            ":id": o.id, ":revision": seconds(o.revision), ":account": o.account,
+            ":authorization": o.authorization, ":identifier": o.identifier.as_str(), ":profile": o.profile,
+            ":state": state, ":serial": serial, ":problem": problem, ":created": seconds(o.created),
+            ":expires": seconds(o.expires),
         },
     )
 }
 
 fn write_authorization(connection: &Connection, a: &Authorization, update: bool) -> Result<usize, StoreError> {
     let sql = if update {
-        "UPDATE authorization SET revision = :revision + 1, account = :account, identifier = :identifier, status = :status, expires = :expires,
-            validated = :validated, code_hash = :code_hash, code_expires = :code_expires, code_tries = :code_tries, mail_error = :mail_error
-            WHERE id = :id AND revision = :revision"
+        "UPDATE authorization SET revision = :revision + 1, account = :account, identifier = :identifier,
+            status = :status, expires = :expires, validated = :validated, code_hash = :code_hash,
+            code_expires = :code_expires, code_tries = :code_tries, mail_error = :mail_error WHERE id = :id
+            AND revision = :revision"
     } else {
-        "INSERT OR IGNORE INTO authorization (id, revision, account, identifier, status, expires, validated, code_hash, code_expires, code_tries,
-            mail_error) VALUES (:id, :revision, :account, :identifier, :status, :expires, :validated, :code_hash, :code_expires, :code_tries,
-            :mail_error)"
+        "INSERT OR IGNORE INTO authorization (id, revision, account, identifier, status, expires,
+            validated, code_hash, code_expires, code_tries, mail_error) VALUES (:id, :revision, :account,
+            :identifier, :status, :expires, :validated, :code_hash, :code_expires, :code_tries, :mail_error)"
     };
     let status = match a.status {
         AuthorizationStatus::Pending => "pending",
@@ -128,9 +132,11 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
         connection,
         sql,
         named_params! {
-            ":id": a.id, ":revision": seconds(a.revision), ":account": a.account, ":identifier": a.identifier.as_str(), ":status": status,
-            ":expires": seconds(a.expires), ":validated": a.validated.map(seconds), ":code_hash": a.code.map(|c| c.hash.0),
-            ":code_expires": a.code.map(|c| seconds(c.expires)), ":code_tries": a.code.map(|c| c.tries_left), ":mail_error": a.mail_error,
+            ":id": a.id, ":revision": seconds(a.revision), ":account": a.account,
+            ":identifier": a.identifier.as_str(), ":status": status, ":expires": seconds(a.expires),
+            ":validated": a.validated.map(seconds), ":code_hash": a.code.map(|c| c.hash.0),
+            ":code_expires": a.code.map(|c| seconds(c.expires)), ":code_tries": a.code.map(|c| c.tries_left),
+            ":mail_error": a.mail_error,
         },
     )
 }
@@ -145,16 +151,19 @@ fn insert_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
     let (state, index, proof, certificate) = state_columns(&c.state);
     execute(
         connection,
-        "INSERT OR IGNORE INTO certificate (serial, revision, authority, profile, account, acme_order, identifier, period, slot, vrf_proof, service,
-            opening, tbs, not_before, not_after, state, log_index, proof, certificate, revoked_at, reason)
-            VALUES (:serial, :revision, :authority, :profile, :account, :order, :identifier, :period, :slot, :vrf_proof, :service,
-            :opening, :tbs, :not_before, :not_after, :state, :index, :proof, :certificate, :revoked_at, :reason)",
+        "INSERT OR IGNORE INTO certificate (serial, revision, authority, profile, account, acme_order,
+            identifier, period, slot, vrf_proof, service, opening, tbs, not_before, not_after, state,
+            log_index, proof, certificate, revoked_at, reason) VALUES (:serial, :revision, :authority,
+            :profile, :account, :order, :identifier, :period, :slot, :vrf_proof, :service, :opening, :tbs,
+            :not_before, :not_after, :state, :index, :proof, :certificate, :revoked_at, :reason)",
         named_params! {
-            ":serial": c.serial.0, ":revision": seconds(c.revision), ":authority": c.authority.name(), ":profile": c.profile,
-            ":account": c.account, ":order": c.order, ":identifier": identifier, ":period": c.period, ":slot": slot, ":vrf_proof": vrf_proof,
-            ":service": service, ":opening": c.opening, ":tbs": c.tbs, ":not_before": seconds(c.not_before),
-            ":not_after": seconds(c.not_after), ":state": state, ":index": index, ":proof": proof, ":certificate": certificate,
-            ":revoked_at": c.revoked.map(|r| seconds(r.at)), ":reason": c.revoked.map(|r| r.reason),
+            ":serial": c.serial.0, ":revision": seconds(c.revision), ":authority": c.authority.name(),
+            ":profile": c.profile, ":account": c.account, ":order": c.order, ":identifier": identifier,
+            ":period": c.period, ":slot": slot, ":vrf_proof": vrf_proof, ":service": service,
+            ":opening": c.opening, ":tbs": c.tbs, ":not_before": seconds(c.not_before),
+            ":not_after": seconds(c.not_after), ":state": state, ":index": index, ":proof": proof,
+            ":certificate": certificate, ":revoked_at": c.revoked.map(|r| seconds(r.at)),
+            ":reason": c.revoked.map(|r| r.reason),
         },
     )
 }
@@ -164,11 +173,13 @@ fn update_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
     let (state, index, proof, certificate) = state_columns(&c.state);
     execute(
         connection,
-        "UPDATE certificate SET revision = :revision + 1, state = :state, log_index = :index, proof = :proof, certificate = :certificate,
-            revoked_at = :revoked_at, reason = :reason WHERE serial = :serial AND revision = :revision",
+        "UPDATE certificate SET revision = :revision + 1, state = :state, log_index = :index, proof =
+            :proof, certificate = :certificate, revoked_at = :revoked_at, reason = :reason WHERE serial =
+            :serial AND revision = :revision",
         named_params! {
-            ":serial": c.serial.0, ":revision": seconds(c.revision), ":state": state, ":index": index, ":proof": proof,
-            ":certificate": certificate, ":revoked_at": c.revoked.map(|r| seconds(r.at)), ":reason": c.revoked.map(|r| r.reason),
+            ":serial": c.serial.0, ":revision": seconds(c.revision), ":state": state, ":index": index,
+            ":proof": proof, ":certificate": certificate, ":revoked_at": c.revoked.map(|r| seconds(r.at)),
+            ":reason": c.revoked.map(|r| r.reason),
         },
     )
 }

@@ -1,7 +1,8 @@
 //! The embedded store: SQLite with a write-ahead log and `synchronous=FULL`.
 //!
-//! One thread writes, one reads. The writer takes whatever commits are waiting into one transaction (group commit), each in its own
-//! savepoint, so that a refused one does not take its neighbours along: one `fsync` then pays for all of them.
+//! One thread writes, one reads. The writer takes whatever commits are waiting into one transaction (group commit),
+//! each in its own savepoint, so that a refused one does not take its neighbours along: one `fsync` then pays for all
+//! of them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -44,8 +45,8 @@ struct Read {
 }
 
 impl SqliteStore {
-    /// Opens or makes the database at `path` (mode 0600). `path` with `.lock` appended is locked as long as the store is open: a second
-    /// process is refused with [`StoreError::Locked`].
+    /// Opens or makes the database at `path` (mode 0600). `path` with `.lock` appended is locked as long as the store
+    /// is open: a second process is refused with [`StoreError::Locked`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         private(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;

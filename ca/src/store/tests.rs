@@ -91,6 +91,19 @@ async fn accounts_are_unique_by_id_and_key() {
 }
 
 #[tokio::test]
+async fn an_account_cannot_take_anothers_key() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        insert(store, Record::Account(account("b", "u"))).await.unwrap();
+        let update = |thumbprint| Change::Update(Record::Account(account("b", thumbprint)));
+        assert_eq!(store.commit(vec![update("t")]).await, Err(StoreError::Conflict("account")));
+        store.commit(vec![update("v")]).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_second_of_two_updates_from_one_revision_is_refused() {
     let (_folder, stores) = stores();
     for store in &stores {

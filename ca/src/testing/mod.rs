@@ -1,4 +1,5 @@
-//! What the tests of this crate share: an authority in memory whose store and log fail when told to, and an ACME client.
+//! What the tests of this crate share: an authority in memory whose store and log fail when told to, and an ACME
+//! client.
 
 mod client;
 mod signer;

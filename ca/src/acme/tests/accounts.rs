@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::testing::{Client, Signer, World};
+use crate::testing::{BASE, Client, Signer, World};
 
 #[tokio::test]
 async fn a_key_has_one_account() {
@@ -59,4 +59,33 @@ async fn what_is_anothers_is_not_there() {
         assert_eq!(bob.read(&url).await.status, StatusCode::NOT_FOUND, "{url}");
     }
     assert_eq!(bob.read(&alice.account.unwrap()).await.problem(), "unauthorized");
+}
+
+#[tokio::test]
+async fn a_key_is_changed_by_both_keys_together() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::ed25519(1)).await;
+    let url = client.account.clone().unwrap();
+    let target = format!("{BASE}/key-change");
+    let inner = |new: &Signer, url: &str, account: &str, old: Value| {
+        let protected = json!({"alg": new.algorithm(), "jwk": new.jwk(), "url": url});
+        new.sign(&protected, json!({"account": account, "oldKey": old}).to_string().as_bytes())
+    };
+    let (new, old) = (Signer::p256(), Signer::ed25519(1).jwk());
+    for bad in [
+        inner(&new, "https://elsewhere/key-change", &url, old.clone()),
+        inner(&new, &target, "https://elsewhere/account/1", old.clone()),
+        inner(&new, &target, &url, new.jwk()),
+        json!({"account": url, "oldKey": old}),
+    ] {
+        assert_eq!(client.post("/key-change", bad).await.problem(), "malformed");
+    }
+    let other = Client::open(&world, Signer::ed25519(2)).await;
+    let taken = client.post("/key-change", inner(&Signer::ed25519(2), &target, &url, old.clone())).await;
+    assert_eq!((taken.status, taken.header("location")), (StatusCode::CONFLICT, other.account.unwrap()));
+
+    client.post("/key-change", inner(&new, &target, &url, old)).await.ok();
+    assert_eq!(client.read(&url).await.problem(), "malformed");
+    let client = Client { key: new, ..client };
+    client.read(&url).await.ok();
 }

@@ -14,6 +14,7 @@ async fn the_directory_says_where_everything_is() {
         ("newNonce", "new-nonce"),
         ("newAccount", "new-account"),
         ("newOrder", "new-order"),
+        ("keyChange", "key-change"),
         ("revokeCert", "revoke-cert"),
         ("inpersonWatch", "watch"),
     ] {

@@ -1,0 +1,174 @@
+//! From a persisted plan to the end, however often a step fails, and from whatever state a crash left.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+use tlog_proof::{Proof, ProofError};
+use tokio::task::JoinHandle;
+use transparency_log::SubmitError;
+
+use super::Issuer;
+use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
+use crate::random;
+use crate::store::{CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, StoreError};
+
+/// First and longest pause before a step that failed is tried again.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+
+/// Why a certificate did not get further. It is resumed, unless it is too late for it.
+#[derive(Debug, Error)]
+pub(crate) enum DriveError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the log: {0}")]
+    Submit(#[from] SubmitError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the stored proof: {0}")]
+    Proof(#[from] ProofError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error(transparent)]
+    Lint(#[from] LintError),
+    #[error("the store does not hold the certificate")]
+    Missing,
+    #[error("the certificate was not logged within a day of its notBefore")]
+    TooLate,
+}
+
+/// The right to drive one certificate in this process, until it is dropped.
+pub(crate) struct Claim {
+    pub(super) serial: Serial,
+    active: Arc<Mutex<HashSet<Serial>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.serial);
+    }
+}
+
+impl Issuer {
+    /// Claims a new serial number before its plan is persisted: else whoever looks for half-done certificates would
+    /// take it for one.
+    pub(super) fn claim_new(&self) -> Option<Claim> {
+        self.claim(random::serial())
+    }
+
+    /// Claims a certificate for one driver; `None` if it has one.
+    fn claim(&self, serial: Serial) -> Option<Claim> {
+        let is_free = self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(serial);
+        is_free.then(|| Claim { serial, active: Arc::clone(&self.active) })
+    }
+
+    pub(super) fn spawn(self: &Arc<Self>, record: CertificateRecord, linted: Linted, claim: Claim) -> JoinHandle<()> {
+        let issuer = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let first = issuer.drive(record, Some(linted)).await;
+            issuer.complete(claim, first).await;
+        })
+    }
+
+    /// Takes up a half-done certificate, unless it is on its way already.
+    pub(crate) fn resume(self: &Arc<Self>, serial: Serial) {
+        let Some(claim) = self.claim(serial) else { return };
+        let issuer = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let first = issuer.drive_stored(serial).await;
+            issuer.complete(claim, first).await;
+        });
+    }
+
+    /// Drives a certificate until it is issued or abandoned, however often the log or the store fails.
+    async fn complete(&self, claim: Claim, mut result: Result<CertificateRecord, DriveError>) {
+        let (mut pause, longest) = PAUSE;
+        while let Err(error) = result {
+            if matches!(error, DriveError::Missing) {
+                return;
+            }
+            tracing::warn!(serial = %claim.serial, %error, again_in = ?pause, "a certificate did not get further");
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(longest);
+            result = self.drive_stored(claim.serial).await;
+        }
+    }
+
+    /// A commit that failed may have been written: what is in the store counts.
+    async fn drive_stored(&self, serial: Serial) -> Result<CertificateRecord, DriveError> {
+        let record = self.store.certificate(serial).await?.ok_or(DriveError::Missing)?;
+        self.drive(record, None).await
+    }
+
+    /// From whatever state a certificate is in to the end. `linted` spares restoring the plan from the record.
+    pub(crate) async fn drive(
+        &self,
+        mut record: CertificateRecord,
+        linted: Option<Linted>,
+    ) -> Result<CertificateRecord, DriveError> {
+        if matches!(record.state, CertificateState::Issued { .. } | CertificateState::Abandoned { .. }) {
+            return Ok(record);
+        }
+        let linted = match linted {
+            Some(linted) => linted,
+            None => Planned::restore(&record, &self.origin, self.keys.vrf().public())?.lint()?,
+        };
+        let late = is_too_late(linted.not_before(), self.now());
+        let logged = match self.prove(&mut record, linted, late).await {
+            Err(error) if late && !matches!(error, DriveError::Store(_)) => {
+                tracing::warn!(serial = %record.serial, %error, "abandoned");
+                return self.abandon(record).await;
+            }
+            other => other?,
+        };
+        tracing::info!(serial = %record.serial, index = logged.index(), "about to sign");
+        let issued = logged.sign(self.keys.issuer(record.authority))?;
+        record.state = CertificateState::Issued { index: issued.index(), certificate: issued.der().to_vec() };
+        let state = OrderState::Valid(record.serial);
+        self.finish(record, state).await
+    }
+
+    /// The persisted proof, or the log's, persisted.
+    async fn prove(&self, record: &mut CertificateRecord, linted: Linted, late: bool) -> Result<Logged, DriveError> {
+        if let CertificateState::Logged { proof, .. } = &record.state {
+            return Ok(linted.logged(&Proof::parse(proof)?, &self.policy, &self.origin)?);
+        }
+        if late {
+            return Err(DriveError::TooLate);
+        }
+        let answer = self.log.submit(linted.entry().to_vec()).await?;
+        let logged = linted.logged(&answer.proof, &self.policy, &self.origin)?;
+        record.state = CertificateState::Logged { index: answer.index, proof: answer.proof.to_string() };
+        self.store.commit(vec![Change::Update(Record::Certificate(record.clone()))]).await?;
+        record.revision += 1;
+        Ok(logged)
+    }
+
+    /// The plan is given up. Its entry may stand in the log; it stays in the store, so that it can be opened.
+    async fn abandon(&self, mut record: CertificateRecord) -> Result<CertificateRecord, DriveError> {
+        record.state = CertificateState::Abandoned { index: record.index() };
+        let reason = "the certificate could not be logged within a day; make a new order";
+        self.finish(record, OrderState::Invalid(reason.into())).await
+    }
+
+    /// Persists the last state of a certificate together with its order's.
+    async fn finish(&self, mut record: CertificateRecord, state: OrderState) -> Result<CertificateRecord, DriveError> {
+        let mut changes = vec![Change::Update(Record::Certificate(record.clone()))];
+        if let Some(id) = &record.order
+            && let Some(order) = self.store.order(id).await?
+        {
+            changes.push(Change::Update(Record::Order(Order { state, ..order })));
+        }
+        self.store.commit(changes).await?;
+        record.revision += 1;
+        let issued = matches!(record.state, CertificateState::Issued { .. });
+        tracing::info!(serial = %record.serial, profile = record.profile, issued, index = record.index(), "certificate done");
+        Ok(record)
+    }
+}
