@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use directory_protocol::DirectoryEvent;
 use quinn::{Connection, Endpoint};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -200,7 +201,7 @@ impl Driver {
         let actions: Vec<Action> = self.core.take_actions().collect();
         for action in actions {
             match action {
-                Action::Emit(event) => self.pending.push_back(event),
+                Action::Emit(event) => self.emit(event),
                 Action::GoOnline => self.turn(true),
                 Action::GoOffline => self.turn(false),
                 Action::Ask(ask) => {
@@ -222,6 +223,15 @@ impl Driver {
                 }
                 Action::End => self.ended = true,
             }
+        }
+    }
+
+    /// Tells the client at once if it listens, later if it is slow or has ended.
+    fn emit(&mut self, event: Event) {
+        if !self.pending.is_empty() {
+            self.pending.push_back(event);
+        } else if let Err(TrySendError::Full(event) | TrySendError::Closed(event)) = self.events.try_send(event) {
+            self.pending.push_back(event);
         }
     }
 
