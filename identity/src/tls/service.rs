@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, Error, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
 };
 use rustls_pki_types::{ServerName, UnixTime};
 
-use super::{chain, check_signature, provider, refused, tls12_refused};
+use super::{chain, check_signature, provider, tls12_refused};
 use crate::{
     rules::Rule,
     trust::Trust,
@@ -41,9 +41,9 @@ impl ServerCertVerifier for ServiceVerifier {
     ) -> Result<ServerCertVerified, Error> {
         let ServerName::DnsName(name) = server_name else {
             let found = format_args!("{server_name:?}");
-            return Err(refused(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
+            return Err(explained(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
         };
-        verify_service(&chain(end_entity, intermediates), name.as_ref(), &self.trust, now).map_err(refused)?;
+        verify_service(&chain(end_entity, intermediates), name.as_ref(), &self.trust, now).map_err(explained)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -68,4 +68,9 @@ impl ServerCertVerifier for ServiceVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ECDSA_NISTP256_SHA256]
     }
+}
+
+/// The whole error: it is the person at this end who has to understand it, for instance that her clock is wrong.
+fn explained(error: VerifyError) -> Error {
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
 }
