@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use identity::profile::{Profile, SubjectKind};
+use identity::profile::Profile;
 use identity::{Identifier, IdentifierKind, UnixTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState
 /// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of
 /// the log.
 const POLL_SECONDS: u64 = 1;
+
+/// Profiles that can be ordered, the default one first; the directory names them.
+const OFFERED: [&str; 1] = ["device"];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,8 +92,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
 }
 
 fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
-    // Only what this authority can validate: mail addresses.
-    let profile = Profile::by_name(name.unwrap_or("device")).filter(|p| p.subject() == SubjectKind::Email);
+    let name = name.unwrap_or(OFFERED[0]);
+    let profile = Profile::by_name(name).filter(|p| OFFERED.contains(&p.name()));
     profile.ok_or_else(|| {
         Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles")
     })

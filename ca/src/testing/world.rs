@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use identity::trust::{Authority as PolicyAuthority, Base64Bytes, Trust, TrustPolicy};
-use identity::{Identifier, IdentifierKind, UnixTime};
+use identity::trust::{Trust, TrustPolicy};
+use identity::{Identifier, UnixTime};
+use serde_json::json;
 use tlog_proof::ObjectKind;
 use transparency_log::testing::MemoryLog;
 use transparency_log::{Logged, SubmitError};
@@ -146,25 +149,28 @@ impl World {
     /// A trust policy for this authority, as its operator would publish it.
     pub(crate) fn trust(&self) -> Trust {
         let keys = AuthorityKeys::open(&self.folder.path().join("keys")).unwrap();
-        let policy = TrustPolicy {
-            version: 1,
-            number: 1,
-            name: "Example".into(),
-            authorities: vec![PolicyAuthority {
-                name: "Example".into(),
-                acme: format!("{BASE}/directory"),
-                root: Base64Bytes(keys.root_der().into()),
-                issuers: keys.issuers().iter().map(|i| Base64Bytes(i.to_vec())).collect(),
-                kinds: vec![IdentifierKind::Email],
-                domains: vec!["*".into()],
-                phone_prefixes: vec![],
-                vrf_key: Base64Bytes(keys.vrf_public().to_bytes().to_vec()),
-                log: ORIGIN.into(),
+        let b64 = |bytes: &[u8]| STANDARD.encode(bytes);
+        // As JSON, where members that are not needed can be left out.
+        let policy = json!({
+            "version": 1,
+            "number": 1,
+            "name": "Example",
+            "authorities": [{
+                "name": "Example",
+                "acme": format!("{BASE}/directory"),
+                "root": b64(keys.root_der()),
+                "issuers": keys.issuers().map(b64),
+                "kinds": ["email"],
+                "domains": ["*"],
+                "phone_prefixes": [],
+                "vrf_key": b64(&keys.vrf_public().to_bytes()),
+                "log": ORIGIN,
             }],
-            directories: vec![],
-            tlog_policy: self.log.memory.policy.to_string(),
-            operator_witnesses: vec![],
-        };
+            "directories": [],
+            "tlog_policy": self.log.memory.policy.to_string(),
+            "operator_witnesses": [],
+        });
+        let policy: TrustPolicy = serde_json::from_value(policy).unwrap();
         Trust::new(vec![policy]).unwrap()
     }
 }
