@@ -85,6 +85,7 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
     Ok(TrustPolicy {
         version: 1,
         number: 1,
+        previous: None,
         name: settings.domain.clone(),
         authorities: vec![Authority {
             name: settings.domain.clone(),
@@ -96,10 +97,13 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
             phone_prefixes: Vec::new(),
             vrf_key: authority.vrf_public().to_bytes().to_vec().into(),
             log: settings.origin(),
+            earlier_logs: Vec::new(),
         }],
         directories: vec![DirectoryEntry { name: settings.domain.clone(), address: settings.directory_address() }],
         tlog_policy: log_policy(settings, signers)?.to_string(),
         operator_witnesses: vec![settings.witness()],
+        windows: Vec::new(),
+        updates: Some(format!("{}/policy", settings.base_url())),
     })
 }
 

@@ -101,6 +101,10 @@ rules! {
     WitnessQuorum = "WIT-02",
     /// They did so between five minutes before and a day after the certificate's beginning.
     WitnessTime = "WIT-03",
+    /// The log was in use, by its window in the trust policy, when the certificate was logged.
+    TrustLogWindow = "TRUST-04",
+    /// Cosignatures count within the windows of their witnesses only.
+    TrustWitnessWindow = "TRUST-05",
     /// The certificate stands in no revocation list.
     RevocationRevoked = "REV-01",
     /// The revocation list of its issuer, once known, is not older than seven days.
@@ -111,6 +115,18 @@ rules! {
     RevocationIssuer = "REV-04",
     /// A revocation list is neither from the future nor older than the one already known.
     RevocationOrder = "REV-05",
+    /// A person stays with the authority by which she was first known, until another is confirmed.
+    TrustBinding = "TRUST-06",
+    /// An update of a trust policy is a canonical document of at most 1 MiB that holds a policy in order.
+    UpdateForm = "TRUST-07",
+    /// Its number is exactly one more than that of the version it replaces.
+    UpdateNumber = "TRUST-08",
+    /// It names the version it replaces by its fingerprint.
+    UpdatePrevious = "TRUST-09",
+    /// It is signed by the root of the first authority of the version it replaces.
+    UpdateSignature = "TRUST-10",
+    /// It stands in a log of the version it replaces, cosigned by its quorum.
+    UpdateLogged = "TRUST-11",
 }
 
 impl fmt::Display for Rule {

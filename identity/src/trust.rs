@@ -4,27 +4,39 @@
 //! them, decoded and checked once, together with the revocation lists that arrive later.
 
 mod authority;
+mod binding;
+mod change;
 mod fingerprint;
 mod policy;
 mod revocation;
+mod update;
+mod windows;
 
 use std::sync::RwLock;
 
 use rustls_pki_types::UnixTime;
 
-pub(crate) use authority::{Issuer, TrustedAuthority};
+pub(crate) use authority::{Issuer, TrustedAuthority, TrustedLog};
+pub use binding::{Binding, BindingError, Bindings, MAX_BINDINGS};
+pub use change::{Change, ChangeKind};
 pub use fingerprint::{Fingerprint, FingerprintError};
-pub use policy::{Authority, Base64Bytes, DirectoryEntry, MAX_POLICY_BYTES, PolicyError, TrustPolicy};
+pub use policy::{Authority, Base64Bytes, DirectoryEntry, EarlierLog, MAX_POLICY_BYTES, PolicyError, TrustPolicy};
 pub use revocation::{CRL_MAX_AGE, CRL_WARNING_AGE, InstalledCrl, Revocation};
+pub use update::{MAX_UPDATE_BYTES, PolicyUpdate, VerifiedUpdate, signing_input};
+pub use windows::Window;
 
-use crate::verify::{VerifiedPerson, VerifyError};
+use crate::{
+    identifier::Identifier,
+    verify::{Certified, VerifyError},
+};
 
-/// What verification needs: built once, shared as `Arc<Trust>`. Only revocation lists change it.
+/// What verification needs: built once, shared as `Arc<Trust>`. Only revocation lists and bindings change it.
 #[derive(Debug)]
 pub struct Trust {
     policies: Vec<TrustPolicy>,
     authorities: Vec<TrustedAuthority>,
     lists: RwLock<revocation::Lists>,
+    bindings: RwLock<Bindings>,
 }
 
 impl Trust {
@@ -34,7 +46,7 @@ impl Trust {
         for policy in &policies {
             authorities.extend(policy.trusted_authorities()?);
         }
-        Ok(Self { policies, authorities, lists: RwLock::default() })
+        Ok(Self { policies, authorities, lists: RwLock::default(), bindings: RwLock::default() })
     }
 
     /// The policies it was built from.
@@ -53,13 +65,40 @@ impl Trust {
     }
 
     /// What the revocation lists now say about a person verified earlier: for sessions that outlive a list.
-    pub fn revocation(&self, person: &VerifiedPerson, now: UnixTime) -> Revocation {
+    pub fn revocation(&self, person: &Certified, now: UnixTime) -> Revocation {
         self.status(person.issuer_key(), person.serial(), now)
     }
 
     pub(crate) fn status(&self, issuer_key: &[u8; 32], serial: &[u8], now: UnixTime) -> Revocation {
         let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         lists.status(issuer_key, serial, now)
+    }
+
+    /// To which authorities people are bound.
+    pub fn bindings(&self) -> Bindings {
+        self.bindings.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the bindings: those that were stored, or after the person confirmed another authority.
+    pub fn set_bindings(&self, bindings: Bindings) {
+        *self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner) = bindings;
+    }
+
+    /// Binds a person to the authority of this certificate, if she is bound to none. Whether she was bound now.
+    pub fn bind(&self, person: &Certified, now: UnixTime) -> bool {
+        let mut bindings = self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bindings.bind(person.identifier(), person.authority(), person.authority_root(), now)
+    }
+
+    /// TRUST-06.
+    pub(crate) fn check_binding(
+        &self,
+        identifier: &Identifier,
+        authority: &str,
+        root: &[u8; 32],
+    ) -> Result<(), VerifyError> {
+        let bindings = self.bindings.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bindings.check(identifier, authority, root)
     }
 
     pub(crate) fn authorities(&self) -> &[TrustedAuthority] {

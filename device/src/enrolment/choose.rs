@@ -115,15 +115,19 @@ mod tests {
             phone_prefixes: vec![],
             vrf_key: vec![].into(),
             log: "log".to_owned(),
+            earlier_logs: Vec::new(),
         };
         TrustPolicy {
             version: 1,
             number: 1,
+            previous: None,
             name: name.to_owned(),
             authorities: vec![authority],
             directories: vec![],
             tlog_policy: String::new(),
             operator_witnesses: vec![],
+            windows: Vec::new(),
+            updates: None,
         }
     }
 

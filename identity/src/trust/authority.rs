@@ -3,12 +3,12 @@
 use std::fmt;
 
 use der::Encode;
-use rustls_pki_types::{CertificateDer, TrustAnchor};
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor};
 use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, VerifierKey};
 use x509_cert::ext::pkix::BasicConstraints;
 
-use super::{PolicyError, policy};
+use super::{PolicyError, policy, windows::Windows};
 use crate::{
     MAX_CHAIN,
     certificate::{Certificate, SignatureAlgorithm, Tbs, key_id},
@@ -26,14 +26,23 @@ pub(crate) struct TrustedAuthority {
     pub(crate) issuers: Vec<Issuer>,
     /// The same issuers as webpki wants them.
     pub(crate) issuer_ders: Vec<CertificateDer<'static>>,
-    pub(crate) vrf_key: VrfPublicKey,
-    pub(crate) origin: String,
-    pub(crate) log_keys: Vec<VerifierKey>,
+    /// SHA-256 of the root's SubjectPublicKeyInfo: by this an authority is told from another.
+    pub(crate) root: [u8; 32],
+    /// The log that holds its certificates, and those that did before.
+    pub(crate) logs: Vec<TrustedLog>,
     pub(crate) log_policy: LogPolicy,
+    pub(crate) windows: Windows,
     pub(crate) operator_witnesses: Vec<String>,
     kinds: Vec<IdentifierKind>,
     domains: Vec<String>,
     phone_prefixes: Vec<String>,
+}
+
+/// A log of an authority: its name, its keys, and the key of the authority's labels in it.
+pub(crate) struct TrustedLog {
+    pub(crate) origin: String,
+    pub(crate) keys: Vec<VerifierKey>,
+    pub(crate) vrf_key: VrfPublicKey,
 }
 
 /// A certificate that may stand between a leaf and a root.
@@ -65,6 +74,18 @@ impl Issuer {
     }
 }
 
+impl Issuer {
+    /// Whether this key has signed this message, with the algorithm that belongs to the key.
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &dyn SignatureVerificationAlgorithm = match self.algorithm {
+            SignatureAlgorithm::EcdsaP256Sha256 => webpki::aws_lc_rs::ECDSA_P256_SHA256,
+            SignatureAlgorithm::EcdsaP384Sha384 => webpki::aws_lc_rs::ECDSA_P384_SHA384,
+        };
+        let key = self.certificate.tbs().spki().subject_public_key.raw_bytes();
+        algorithm.verify_signature(key, message, signature).is_ok()
+    }
+}
+
 /// SHA-256 over name and key of an issuer. Two certificates of one CA share it, and with it the revocation lists.
 fn issuer_key(tbs: &Tbs) -> [u8; 32] {
     let name = tbs.subject().to_der().unwrap_or_default();
@@ -75,6 +96,7 @@ impl TrustedAuthority {
     pub(super) fn new(
         authority: &policy::Authority,
         log: &LogPolicy,
+        windows: &Windows,
         operator_witnesses: &[String],
     ) -> Result<Self, PolicyError> {
         let name = &authority.name;
@@ -93,25 +115,16 @@ impl TrustedAuthority {
         let anchor = webpki::anchor_from_trusted_cert(&der)
             .map_err(|e| PolicyError::value("root", "a trust anchor", e))?
             .to_owned();
-        let vrf = <[u8; 32]>::try_from(&*authority.vrf_key.0)
-            .map_err(|_| PolicyError::value("vrf_key", "32 bytes", authority.vrf_key.0.len()))?;
-        let vrf_key =
-            VrfPublicKey::from_bytes(&vrf).map_err(|source| PolicyError::Vrf { authority: name.clone(), source })?;
-        let log_keys: Vec<_> =
-            log.logs.iter().filter(|l| l.vkey.name() == authority.log).map(|l| l.vkey.clone()).collect();
-        if log_keys.is_empty() {
-            return Err(PolicyError::value("log", "the origin of a log in tlog_policy", &authority.log));
-        }
         check_permissions(authority)?;
         Ok(Self {
             name: name.clone(),
             anchor,
             issuer_ders: issuers.iter().map(|i| CertificateDer::from(i.certificate.der().to_vec())).collect(),
             issuers,
-            vrf_key,
-            origin: authority.log.clone(),
-            log_keys,
+            root: Sha256::digest(root.certificate.tbs().spki_der()).into(),
+            logs: TrustedLog::all(authority, log)?,
             log_policy: log.clone(),
+            windows: windows.clone(),
             operator_witnesses: operator_witnesses.to_vec(),
             kinds: authority.kinds.clone(),
             domains: authority.domains.clone(),
@@ -149,6 +162,26 @@ impl TrustedAuthority {
     pub(crate) const MAX_CHAIN: usize = MAX_CHAIN;
 }
 
+impl TrustedLog {
+    /// The authority's log, and its earlier ones.
+    fn all(authority: &policy::Authority, policy: &LogPolicy) -> Result<Vec<Self>, PolicyError> {
+        let earlier = authority.earlier_logs.iter().map(|earlier| (&earlier.log, &earlier.vrf_key));
+        let mut logs: Vec<Self> = Vec::new();
+        for (origin, vrf_key) in std::iter::once((&authority.log, &authority.vrf_key)).chain(earlier) {
+            let keys: Vec<_> = policy.logs.iter().filter(|l| l.vkey.name() == origin).map(|l| l.vkey.clone()).collect();
+            if keys.is_empty() || logs.iter().any(|log| log.origin == *origin) {
+                return Err(PolicyError::value("log", "the origin of a log in tlog_policy, once", origin));
+            }
+            let bytes = <[u8; 32]>::try_from(&*vrf_key.0)
+                .map_err(|_| PolicyError::value("vrf_key", "32 bytes", vrf_key.0.len()))?;
+            let vrf_key = VrfPublicKey::from_bytes(&bytes)
+                .map_err(|source| PolicyError::Vrf { authority: authority.name.clone(), source })?;
+            logs.push(Self { origin: origin.clone(), keys, vrf_key });
+        }
+        Ok(logs)
+    }
+}
+
 /// A domain or prefix in another spelling would permit nothing, silently.
 fn check_permissions(authority: &policy::Authority) -> Result<(), PolicyError> {
     for domain in &authority.domains {
@@ -169,7 +202,7 @@ impl fmt::Debug for TrustedAuthority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrustedAuthority")
             .field("name", &self.name)
-            .field("origin", &self.origin)
+            .field("log", &self.logs.first().map(|log| &log.origin))
             .finish_non_exhaustive()
     }
 }

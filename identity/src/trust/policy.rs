@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, PolicyTextError, Quorum};
 
-use super::{Fingerprint, TrustedAuthority};
+use super::{Fingerprint, TrustedAuthority, Window, windows::Windows};
 use crate::{
     certificate::CertificateError,
     identifier::{IdentifierKind, canonical_dns_name},
@@ -18,7 +18,7 @@ use crate::{
 pub const MAX_POLICY_BYTES: usize = 1024 * 1024;
 
 /// The largest integer that JSON carries without loss (RFC 8785 section 3.2.2.3): 2^53 − 1.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
+pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
 
 /// What a person pins by its fingerprint: authorities with their roots, the log and its witnesses, directories.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +28,12 @@ pub struct TrustPolicy {
     pub version: u32,
     /// Counts up with every policy that replaces this one; the first is 1.
     pub number: u64,
+    /// The fingerprint of the version that this one replaces: in every version but the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Fingerprint>,
     /// What people call it.
     pub name: String,
-    /// Who may certify whom.
+    /// Who may certify whom. The first of them publishes the policy: its root signs the next version.
     pub authorities: Vec<Authority>,
     /// Where people are found.
     pub directories: Vec<DirectoryEntry>,
@@ -38,6 +41,12 @@ pub struct TrustPolicy {
     pub tlog_policy: String,
     /// The key names of those witnesses that the authorities' own operators run.
     pub operator_witnesses: Vec<String>,
+    /// Since when and until when keys in `tlog_policy` count; keys that are not listed count always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Where updates are: version n is at this URL, a slash, and n.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<String>,
 }
 
 /// One authority.
@@ -62,6 +71,19 @@ pub struct Authority {
     pub vrf_key: Base64Bytes,
     /// The origin of the log that holds its certificates.
     pub log: String,
+    /// Logs that held its certificates before, and may still be named by certificates that have not ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_logs: Vec<EarlierLog>,
+}
+
+/// A log that an authority has filled and left for another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierLog {
+    /// Its origin.
+    pub log: String,
+    /// The key of the authority's labels in it, 32 bytes: each log has one of its own.
+    pub vrf_key: Base64Bytes,
 }
 
 /// One directory.
@@ -208,7 +230,16 @@ impl TrustPolicy {
         if self.number == 0 || self.number > MAX_NUMBER {
             return Err(PolicyError::value("number", "1 to 2^53 − 1", self.number));
         }
+        if (self.number == 1) != self.previous.is_none() {
+            let found = if self.previous.is_none() { "none" } else { "one" };
+            let expected = if self.number == 1 { "none in number 1" } else { "a fingerprint from number 2 on" };
+            return Err(PolicyError::value("previous", expected, found));
+        }
+        if let Some(url) = self.updates.as_ref().filter(|url| !url.starts_with("https://") || url.ends_with('/')) {
+            return Err(PolicyError::value("updates", "an https URL without a slash at its end", url));
+        }
         let log = self.log_policy()?;
+        let windows = Windows::new(&self.windows, &log)?;
         // A log that nobody watches could show everybody another tree.
         if log.quorum == Quorum::None {
             return Err(PolicyError::value("tlog_policy", "a quorum of at least one witness", "quorum none"));
@@ -222,6 +253,6 @@ impl TrustPolicy {
             return Err(PolicyError::value("authorities", "1 to 64", self.authorities.len()));
         }
         self.directories.iter().try_for_each(DirectoryEntry::check)?;
-        self.authorities.iter().map(|a| TrustedAuthority::new(a, &log, &self.operator_witnesses)).collect()
+        self.authorities.iter().map(|a| TrustedAuthority::new(a, &log, &windows, &self.operator_witnesses)).collect()
     }
 }

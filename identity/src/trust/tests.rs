@@ -1,3 +1,5 @@
+mod updates;
+
 use std::time::Duration;
 
 use super::*;
@@ -68,7 +70,7 @@ fn contradictions_are_refused() {
 #[test]
 fn a_leaf_is_no_issuer() {
     let authority = TestAuthority::new(1, NOON);
-    let (chain, _) = authority.issue_person(&crate::Identifier::parse("alice@example.org").unwrap(), NOON);
+    let (chain, _) = authority.issue_person(&Identifier::parse("alice@example.org").unwrap(), NOON);
     let mut policy = authority.policy();
     policy.authorities[0].issuers = vec![chain[0].to_vec().into()];
     assert!(Trust::new(vec![policy]).is_err());

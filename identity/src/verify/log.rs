@@ -11,7 +11,7 @@ use crate::{
     oid,
     rules::Rule,
     transparency::{LabelInput, SLOTS, TransparencyExtension, commitment, period_of, service_name_digest},
-    trust::TrustedAuthority,
+    trust::{TrustedAuthority, TrustedLog},
 };
 
 /// A cosignature may be older than the certificate by this: clocks differ (seconds).
@@ -21,6 +21,7 @@ const AFTER: u64 = 24 * 60 * 60;
 
 /// What a proof shows.
 pub(super) struct Logged {
+    pub(super) origin: String,
     pub(super) index: u64,
     pub(super) time: UnixTime,
     pub(super) witnesses: Vec<String>,
@@ -39,18 +40,20 @@ pub(super) fn check(
     authority: &TrustedAuthority,
 ) -> Result<Logged, VerifyError> {
     let extension = read(leaf.tbs())?;
-    if extension.origin != authority.origin {
-        return Err(VerifyError::new(
-            Rule::LogOrigin,
-            format_args!("a proof from {}", authority.origin),
-            extension.origin,
-        ));
-    }
-    let entry = entry(leaf.tbs(), &extension, subject, authority)?;
-    let checkpoint = check_log(&extension, &entry, authority)?;
+    let log = authority.logs.iter().find(|log| log.origin == extension.origin).ok_or_else(|| {
+        let origins: Vec<_> = authority.logs.iter().map(|log| log.origin.as_str()).collect();
+        VerifyError::new(Rule::LogOrigin, format_args!("a proof from {}", origins.join(" or ")), &extension.origin)
+    })?;
+    let entry = entry(leaf.tbs(), &extension, subject, log)?;
+    let (checkpoint, key) = check_log(&extension, &entry, log)?;
     let cosigned = check_witnesses(&checkpoint, leaf.tbs().not_before(), authority)?;
     let latest = cosigned.iter().map(|c| c.time).max().unwrap_or_default();
+    if !authority.windows.hold(key, latest) {
+        let expected = format_args!("a log that was in use at {}", at(latest));
+        return Err(VerifyError::new(Rule::TrustLogWindow, expected, format_args!("{}, which was not", log.origin)));
+    }
     Ok(Logged {
+        origin: extension.origin,
         index: extension.index,
         time: UnixTime::since_unix_epoch(Duration::from_secs(latest)),
         only_operator: cosigned.iter().all(|c| authority.operator_witnesses.contains(&c.name)),
@@ -75,7 +78,7 @@ fn entry(
     tbs: &Tbs,
     extension: &TransparencyExtension,
     subject: &Subject<'_>,
-    authority: &TrustedAuthority,
+    log: &TrustedLog,
 ) -> Result<Entry, VerifyError> {
     let person = matches!(subject, Subject::Person(_));
     if extension.vrf_proof.is_some() != person {
@@ -98,7 +101,7 @@ fn entry(
         Subject::Person(identifier) => {
             let proof = extension.vrf_proof.as_ref().expect("a person's proof is there: SLOT-01");
             let input = LabelInput { origin: &extension.origin, identifier, period, slot: extension.slot };
-            let label = (authority.vrf_key.verify(&input, proof)).map_err(|e| {
+            let label = (log.vrf_key.verify(&input, proof)).map_err(|e| {
                 let expected = format_args!("a VRF proof for {identifier}, period {period}, slot {}", extension.slot);
                 VerifyError::new(Rule::SlotVrf, expected, e)
             })?;
@@ -109,27 +112,27 @@ fn entry(
 
 /// Entry and path lead to a root; the checkpoint with that root must be the one that the log signed. An altered
 /// commitment, index or path leads elsewhere, and shows here as a signature that does not fit.
-fn check_log(
+fn check_log<'a>(
     extension: &TransparencyExtension,
     entry: &Entry,
-    authority: &TrustedAuthority,
-) -> Result<UnverifiedCheckpoint, VerifyError> {
+    log: &'a TrustedLog,
+) -> Result<(UnverifiedCheckpoint, &'a VerifierKey), VerifyError> {
     let leaf = leaf_hash(&entry.encode());
     let root = root_from_inclusion(extension.index, extension.tree_size, &leaf, &extension.path).map_err(|e| {
         VerifyError::new(Rule::LogPath, "an inclusion path of the length that index and size ask for", e)
     })?;
     let checkpoint = UnverifiedCheckpoint::parse(extension.checkpoint(&root))
         .map_err(|e| VerifyError::new(Rule::LogEncoding, "names that can stand in a checkpoint", e))?;
-    let known = authority.log_keys.iter().find(|key| key.id() == extension.log_key_id);
+    let known = log.keys.iter().find(|key| key.id() == extension.log_key_id);
     let key = known.ok_or_else(|| {
-        let expected = format_args!("a signature by a key of {}", authority.origin);
+        let expected = format_args!("a signature by a key of {}", log.origin);
         VerifyError::new(Rule::LogKey, expected, format_args!("key {}", hex::encode(extension.log_key_id)))
     })?;
     checkpoint.verify_log(key).map_err(|e| {
         let expected = "the log's signature on the root to which entry and path lead";
         VerifyError::new(Rule::LogSignature, expected, e)
     })?;
-    Ok(checkpoint)
+    Ok((checkpoint, key))
 }
 
 fn check_witnesses(
@@ -141,7 +144,7 @@ fn check_witnesses(
     let (first, last) = (not_before.as_secs().saturating_sub(BEFORE), not_before.as_secs().saturating_add(AFTER));
     let mut all: Vec<&VerifierKey> = Vec::new();
     let mut timely: Vec<(&VerifierKey, Cosigned)> = Vec::new();
-    let mut untimely = 0;
+    let (mut untimely, mut retired): (u64, Vec<&VerifierKey>) = (0, Vec::new());
     for key in policy.witnesses.iter().map(|w| &w.vkey) {
         if !checkpoint.note().signatures().iter().any(|line| line.claims(key)) {
             continue;
@@ -151,22 +154,33 @@ fn check_witnesses(
             VerifyError::new(Rule::WitnessSignature, format_args!("the cosignature of {}", key.name()), e)
         })?;
         all.push(key);
-        if cosigned.time != 0 && (first..=last).contains(&cosigned.time) {
+        if cosigned.time == 0 || !(first..=last).contains(&cosigned.time) {
+            untimely = cosigned.time;
+        } else if authority.windows.hold(key, cosigned.time) {
             timely.push((key, cosigned));
         } else {
-            untimely = cosigned.time;
+            retired.push(key);
         }
     }
-    let keys: Vec<&VerifierKey> = timely.iter().map(|(key, _)| *key).collect();
+    let mut keys: Vec<&VerifierKey> = timely.iter().map(|(key, _)| *key).collect();
     if policy.quorum_met(&keys) {
         return Ok(timely.into_iter().map(|(_, cosigned)| cosigned).collect());
     }
+    keys.extend(&retired);
+    if policy.quorum_met(&keys) {
+        let names: Vec<_> = retired.iter().map(|key| key.name()).collect();
+        let found = format_args!("one only with {}, which did not count then", names.join(", "));
+        return Err(VerifyError::new(Rule::TrustWitnessWindow, "a quorum of witnesses within their windows", found));
+    }
     if policy.quorum_met(&all) {
-        let at = |seconds| date(UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
         let expected = format_args!("a quorum cosigned between {} and {}", at(first), at(last));
         return Err(VerifyError::new(Rule::WitnessTime, expected, format_args!("one at {}", at(untimely))));
     }
     let names: Vec<_> = all.iter().map(|key| key.name()).collect();
     let found = if names.is_empty() { "none of a known witness".to_owned() } else { names.join(", ") };
     Err(VerifyError::new(Rule::WitnessQuorum, "cosignatures that make the policy's quorum", found))
+}
+
+fn at(seconds: u64) -> String {
+    date(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }

@@ -1,0 +1,106 @@
+//! Whom a person was first certified by (TRUST-06).
+//!
+//! Several authorities may certify the same address: a firm's and a public one. Whoever is in somebody's contacts stays
+//! with the authority by which she was first known, so that the least careful of them cannot take her place. Another
+//! authority is refused until the owner of the list has confirmed it.
+
+use std::collections::BTreeMap;
+
+use rustls_pki_types::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use crate::{identifier::Identifier, rules::Rule, trust::Fingerprint, verify::VerifyError};
+
+/// More people than this are not bound; it bounds what strangers can fill.
+pub const MAX_BINDINGS: usize = 65_536;
+
+/// To which authority a person is bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// The authority's name in the trust policy, for people.
+    pub authority: String,
+    /// SHA-256 of the SubjectPublicKeyInfo of its root: this is what counts.
+    pub root: Fingerprint,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+}
+
+/// Every person who is bound. Serialises as one JSON object, by identifier.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bindings(BTreeMap<Identifier, Binding>);
+
+/// Stored bindings that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BindingError {
+    /// Not the JSON object it should be.
+    #[error("expected bindings in JSON, found: {0}")]
+    Json(#[from] serde_json::Error),
+    /// More than [`MAX_BINDINGS`].
+    #[error("expected at most {MAX_BINDINGS} people, found {found}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+    },
+}
+
+impl Bindings {
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    pub fn from_json(text: &str) -> Result<Self, BindingError> {
+        let bindings: Self = serde_json::from_str(text)?;
+        match bindings.0.len() {
+            found if found > MAX_BINDINGS => Err(BindingError::TooMany { found }),
+            _ => Ok(bindings),
+        }
+    }
+
+    /// As it is stored.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("names and numbers are JSON")
+    }
+
+    /// TRUST-06: whether this authority may speak for this person. Whoever is not bound is open to all.
+    pub fn check(&self, identifier: &Identifier, authority: &str, root: &[u8; 32]) -> Result<(), VerifyError> {
+        match self.0.get(identifier) {
+            Some(binding) if binding.root.0 != *root => {
+                let expected = format_args!("{identifier} certified by {}, as before", binding.authority);
+                let root = &Fingerprint(*root).to_string()[..16];
+                Err(VerifyError::new(Rule::TrustBinding, expected, format_args!("{authority} (root {root}…)")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Binds a person unless she is bound already. Whether she was bound now.
+    pub fn bind(&mut self, identifier: &Identifier, authority: &str, root: &[u8; 32], now: UnixTime) -> bool {
+        if self.0.contains_key(identifier) || self.0.len() >= MAX_BINDINGS {
+            return false;
+        }
+        let binding = Binding { authority: authority.to_owned(), root: Fingerprint(*root), since: now.as_secs() };
+        self.0.insert(identifier.clone(), binding);
+        true
+    }
+
+    /// Lets go of a person: the next authority seen counts as the first.
+    pub fn release(&mut self, identifier: &Identifier) -> Option<Binding> {
+        self.0.remove(identifier)
+    }
+
+    /// Follows a root that an update of the trust policy replaced; the update was confirmed, so nobody is asked again.
+    pub fn follow(&mut self, old: &[u8; 32], new: &[u8; 32]) {
+        for binding in self.0.values_mut().filter(|binding| binding.root.0 == *old) {
+            binding.root = Fingerprint(*new);
+        }
+    }
+
+    /// Everybody who is bound, in the order of the identifiers.
+    pub fn iter(&self) -> impl Iterator<Item = (&Identifier, &Binding)> {
+        self.0.iter()
+    }
+
+    /// To whom this person is bound.
+    pub fn get(&self, identifier: &Identifier) -> Option<&Binding> {
+        self.0.get(identifier)
+    }
+}
