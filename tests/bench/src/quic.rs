@@ -39,13 +39,19 @@ impl Ends {
         let dialling = Endpoint::client(loopback).expect("loopback has free ports");
         let socket = std::net::UdpSocket::bind(loopback).expect("loopback has free ports");
         let runtime = Arc::new(quinn::TokioRuntime);
-        let accepting = Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime).expect("the socket is ours");
+        let accepting =
+            Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime).expect("the socket is ours");
         let address = accepting.local_addr().expect("it is bound");
         Self { accepting, dialling, address }
     }
 
     /// One mutual handshake with freshly made configurations, so that nothing is resumed.
-    pub(crate) async fn handshake(&self, alice: &Credential, bob: &Credential, verifiers: &Verifiers) -> (Connection, Connection) {
+    pub(crate) async fn handshake(
+        &self,
+        alice: &Credential,
+        bob: &Credential,
+        verifiers: &Verifiers,
+    ) -> (Connection, Connection) {
         self.accepting.set_server_config(Some(server(bob, verifiers)));
         let connecting = self.dialling.connect_with(client(alice, verifiers), self.address, "inperson");
         let dial = async { connecting.expect("the configuration is complete").await.expect("the dialler's handshake") };

@@ -20,7 +20,14 @@ impl Line {
     pub(crate) fn new(row: &Row, pair: Pair) -> Self {
         let round = |value: f64| (value * 100.0).round() / 100.0;
         let (figure, baseline) = (round(pair.figure), round(pair.baseline));
-        Self { name: row.name, figure, unit: row.unit, baseline, ratio: round(pair.figure / pair.baseline), aim: row.aim }
+        Self {
+            name: row.name,
+            figure,
+            unit: row.unit,
+            baseline,
+            ratio: round(pair.figure / pair.baseline),
+            aim: row.aim,
+        }
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
 
 const ROUNDS: usize = 15;
 const MESSAGES: usize = 200;
-const TEXT: &str = "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
+const TEXT: &str =
+    "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
 /// What a short text weighs on the wire, with its padding.
 const FRAME: usize = 256;
 
