@@ -10,7 +10,7 @@
 //!                              │ texts wait            │ texts go out, numbered
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::api::RoomId;
 use crate::wire::{Ack, TalkFrame, VERSION};
@@ -236,15 +236,20 @@ impl<T> Session<T> {
         if acks.len() > MAX_ACKS {
             return Err(Violation::TooManyAcks { found: acks.len() });
         }
-        acks.into_iter()
-            .map(|ack| {
-                let token = self.unanswered.remove(&ack.number).ok_or(Violation::StrayAck { found: ack.number })?;
-                Ok(match ack.refused {
-                    None => Arrival::Taken(token),
-                    Some(reason) => Arrival::Refused(token, crate::clip(&reason)),
-                })
+        // All of them are looked at before any counts: what is answered beside a stray one must still get its verdict.
+        let mut answered = BTreeSet::new();
+        let stray = acks.iter().find(|ack| !self.unanswered.contains_key(&ack.number) || !answered.insert(ack.number));
+        if let Some(ack) = stray {
+            return Err(Violation::StrayAck { found: ack.number });
+        }
+        let answer = |ack: Ack| {
+            let token = self.unanswered.remove(&ack.number)?;
+            Some(match ack.refused {
+                None => Arrival::Taken(token),
+                Some(reason) => Arrival::Refused(token, crate::clip(&reason)),
             })
-            .collect()
+        };
+        Ok(acks.into_iter().filter_map(answer).collect())
     }
 
     /// Says that the content under this number was shown.
@@ -314,6 +319,18 @@ mod tests {
         }
         b.refuse(1, "no such room");
         assert!(carry(&mut b, &mut a) == [Arrival::Refused(7, "no such room".into())]);
+    }
+
+    #[test]
+    fn nothing_is_forgotten_over_an_answer_that_breaks_the_protocol() {
+        for stray in [1, 9] {
+            let (mut a, _) = pair();
+            a.send(text(7), 7).unwrap();
+            a.frames();
+            let acks = [1, stray].map(|number| Ack { number, refused: None }).to_vec();
+            assert!(a.receive(TalkFrame::Ack { acks }) == Err(Violation::StrayAck { found: stray }));
+            assert_eq!(a.lost(), [(7, Verdict::Unanswered)]);
+        }
     }
 
     #[test]
