@@ -22,7 +22,14 @@ const MAX_REMEMBERED: usize = 65_536;
 /// The ids a client gave, with a digest of what they were for. No text is kept.
 #[derive(Default)]
 pub(super) struct Ids {
-    given: HashMap<(String, u64), [u8; 32]>,
+    given: HashMap<(String, u64), Given>,
+}
+
+/// What is remembered of an id.
+struct Given {
+    digest: [u8; 32],
+    /// The most that is known of its earlier sendings: delivered, or unknown.
+    arrived: Option<DeliveryState>,
 }
 
 impl Ids {
@@ -32,7 +39,23 @@ impl Ids {
         if self.given.len() >= MAX_REMEMBERED {
             self.given.clear();
         }
-        *self.given.entry((to.to_owned(), id)).or_insert(digest) == digest
+        self.given.entry((to.to_owned(), id)).or_insert(Given { digest, arrived: None }).digest == digest
+    }
+
+    /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
+    /// does not undo what an earlier one did, or may have done.
+    fn after(&mut self, to: &str, id: u64, state: DeliveryState) -> DeliveryState {
+        let Some(given) = self.given.get_mut(&(to.to_owned(), id)) else { return state };
+        match (given.arrived, state) {
+            (_, DeliveryState::Sending) => state,
+            (Some(DeliveryState::Delivered), _) | (_, DeliveryState::Delivered) => {
+                *given.arrived.insert(DeliveryState::Delivered)
+            }
+            (Some(DeliveryState::Unknown), _) | (_, DeliveryState::Unknown) => {
+                *given.arrived.insert(DeliveryState::Unknown)
+            }
+            (_, DeliveryState::NotDelivered) => state,
+        }
     }
 }
 
@@ -94,7 +117,15 @@ impl Core {
         }
     }
 
-    pub(super) fn text_state(&mut self, id: u64, to: Identifier, state: DeliveryState, reason: Option<String>) {
+    pub(super) fn text_state(&mut self, id: u64, to: Identifier, latest: DeliveryState, reason: Option<String>) {
+        let state = self.used_ids.after(to.as_str(), id, latest);
+        let reason = match (latest, state) {
+            (DeliveryState::NotDelivered, DeliveryState::Unknown) => {
+                reason.map(|reason| format!("{reason}; an earlier sending of it may have arrived"))
+            }
+            (_, DeliveryState::Delivered) => None,
+            _ => reason,
+        };
         self.emit(Event::MessageState { id, to, state, reason });
     }
 

@@ -69,6 +69,23 @@ fn a_lost_acknowledgement_is_unknown_and_sending_again_shows_once() {
 }
 
 #[test]
+fn a_sending_that_failed_does_not_undo_an_earlier_one() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "first", 1);
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "second", 2);
+    world.cut("alice", "bob");
+    world.command("bob", Command::GoOffline);
+    world.forget_events();
+    world.send("alice", "bob", "second", 2);
+    let (state, reason) = last_state(&world.events("alice")).unwrap();
+    assert_eq!(state, DeliveryState::Unknown, "it may have arrived before the connection was lost");
+    assert!(reason.unwrap().ends_with("an earlier sending of it may have arrived"));
+    world.send("alice", "bob", "first", 1);
+    assert_eq!(last_state(&world.events("alice")), Some((DeliveryState::Delivered, None)));
+}
+
+#[test]
 fn one_id_cannot_stand_for_two_texts() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "first", 1);
