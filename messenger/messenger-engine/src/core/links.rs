@@ -209,6 +209,20 @@ impl Core {
         self.disconnected(session, reason, now);
     }
 
+    /// Whoever is no contact any more must knock before writing again: a link that a room needs stays for the room.
+    pub(super) fn end_text_links(&mut self, who: &Identifier, now: Now) {
+        let theirs = |link: &Link| link.purpose == Purpose::Text && link.person.identifier == *who;
+        let links: Vec<_> =
+            self.links.iter().filter(|(_, link)| theirs(link)).map(|(id, link)| (*id, link.person.device)).collect();
+        for (id, device) in links {
+            if !self.needed_by_room(device) {
+                self.close_link(id, Close::DONE, "you removed this contact", now);
+            } else if let Some(link) = self.links.get_mut(&id) {
+                link.purpose = Purpose::Room;
+            }
+        }
+    }
+
     pub(super) fn close_all_links(&mut self, now: Now) {
         let ids: Vec<SessionId> = self.links.keys().copied().collect();
         for id in ids {

@@ -117,7 +117,7 @@ impl Core {
         match command {
             Command::AddContact { who } => self.with_person("add_contact", &who, |core, who| core.add_contact(who)),
             Command::RemoveContact { who } => {
-                self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who));
+                self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who, now));
             }
             Command::Send { to, text, id } => {
                 self.with_person("send", &to, |core, to| core.send_text(to, text, id, now));

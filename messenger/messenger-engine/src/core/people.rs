@@ -4,6 +4,7 @@ use identity::Identifier;
 
 use super::{Action, Ask, Core, Presence};
 use crate::api::Event;
+use crate::time::Now;
 
 /// How many contacts an engine watches.
 pub(super) const MAX_CONTACTS: usize = 10_000;
@@ -22,13 +23,14 @@ impl Core {
         self.actions.push_back(Action::Ask(Ask::Watch { who }));
     }
 
-    pub(super) fn remove_contact(&mut self, who: &Identifier) {
+    pub(super) fn remove_contact(&mut self, who: &Identifier, now: Now) {
         if self.contacts.remove(who).is_none() {
             self.error("remove_contact", format!("{who} is no contact"), "nothing to do");
             return;
         }
         self.announce();
         self.actions.push_back(Action::Ask(Ask::Unwatch { who: who.clone() }));
+        self.end_text_links(who, now);
     }
 
     pub(super) fn is_contact(&self, who: &Identifier) -> bool {

@@ -86,6 +86,19 @@ fn a_sending_that_failed_does_not_undo_an_earlier_one() {
 }
 
 #[test]
+fn who_is_no_contact_any_more_knocks_again() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "hello", 1);
+    world.forget_events();
+    world.command("bob", Command::RemoveContact { who: address("alice") });
+    assert_eq!(world.wires("alice", "bob"), 0);
+    world.send("alice", "bob", "still there?", 2);
+    let events = world.events("bob");
+    assert!(texts(&events).is_empty());
+    assert!(events.iter().any(|event| matches!(event, Event::Incoming { contact: false, .. })), "{events:?}");
+}
+
+#[test]
 fn one_id_cannot_stand_for_two_texts() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "first", 1);
