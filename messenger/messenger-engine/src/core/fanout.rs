@@ -62,8 +62,8 @@ impl Fanout {
 
 /// A text that came before its epoch.
 pub(super) struct Early {
-    session: SessionId,
-    number: u64,
+    pub(super) session: SessionId,
+    pub(super) number: u64,
     message: Vec<u8>,
     until: Instant,
 }

@@ -147,7 +147,14 @@ impl Core {
         if let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id)
             && hosting.group.has(person.device)
         {
-            hosting.changes.push_back(Change::Remove(person.device));
+            // Said again while a step is under way, it adds nothing.
+            if !hosting
+                .changes
+                .iter()
+                .any(|change| matches!(change, Change::Remove(device) if *device == person.device))
+            {
+                hosting.changes.push_back(Change::Remove(person.device));
+            }
             self.left_step(id, person.device, now);
         }
     }

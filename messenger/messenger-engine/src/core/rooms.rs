@@ -11,13 +11,14 @@ use super::hosting::Hosting;
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
 use crate::api::{Event, RoomId};
-use crate::room::{Group, Joining, MAX_MEMBERS, Person, SUITE};
+use crate::room::{DeviceKey, Group, Joining, MAX_MEMBERS, Person, SUITE};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
 /// How many rooms an engine is in or is asked into.
 const MAX_ROOMS: usize = 64;
-
+/// Most invitations of one device that wait for an answer.
+const MAX_ASKED: usize = 8;
 /// How long an entry may take, from accepting to the welcome.
 const ENTERING: Duration = Duration::from_secs(30);
 
@@ -63,6 +64,11 @@ impl Room {
             Part::Member(group) => Some(group),
             Part::Asked { .. } | Part::Entering { .. } => None,
         }
+    }
+
+    /// Whether it is an invitation by this device that waits for an answer.
+    fn waits_for(&self, device: DeviceKey) -> bool {
+        matches!(&self.part, Part::Asked { host } if host.device == device)
     }
 
     pub(super) fn group_mut(&mut self) -> Option<&mut Group> {
@@ -152,6 +158,12 @@ impl Core {
     /// Forgets a room and tells the client.
     pub(super) fn close_room(&mut self, id: RoomId, reason: &str, _now: Now) {
         let Some(room) = self.rooms.remove(&id) else { return };
+        for early in room.early {
+            if let Some(link) = self.links.get_mut(&early.session) {
+                link.session.refuse(early.number, "not in that room");
+            }
+            self.flush(early.session);
+        }
         for (text, mut fanout) in room.fanouts {
             fanout.give_up_all("the room was left");
             self.emit(fanout.state(id, text));
@@ -201,6 +213,8 @@ impl Core {
             Some("this device does not speak the room's suite")
         } else if self.rooms.len() >= MAX_ROOMS {
             Some("this device is in too many rooms")
+        } else if self.rooms.values().filter(|room| room.waits_for(host.device)).count() >= MAX_ASKED {
+            Some("too many invitations of yours wait for an answer")
         } else {
             None
         };

@@ -225,6 +225,21 @@ fn only_the_invited_enter() {
 }
 
 #[test]
+fn one_device_cannot_fill_the_rooms_of_another() {
+    let mut world = World::of(&["alice", "mallory"]);
+    world.send("mallory", "alice", "hello", 1);
+    world.forget_events();
+    let suite = crate::room::SUITE.into();
+    for room in 0..100 {
+        let invite = RoomFrame::Invite { room: [room; 16], name: "spam".into(), suite, members: vec![] };
+        world.inject("mallory", "alice", invite);
+    }
+    let asked = world.events("alice").iter().filter(|e| matches!(e, Event::RoomInvitation { .. })).count();
+    assert_eq!(asked, 8);
+    world.room(&["alice"]);
+}
+
+#[test]
 fn commits_and_closings_count_only_from_the_host() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.room(&["alice", "bob", "carol"]);
