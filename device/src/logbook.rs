@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use tlog_proof::{Entry, LogPolicy};
+use tlog_proof::{Entry, Frontier, Hash, LogPolicy, leaf_hash};
 use transparency_log::client::{ClientError, LogClient, Source, SourceError};
 use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Duplicate, Progress};
 
@@ -96,6 +96,7 @@ impl Logbook {
     ) -> Result<AuditReport, FollowError> {
         files::create_private_folder(&self.folder)?;
         let _lock = files::lock(&self.folder)?;
+        let policy = &self.alone(policy);
         let mut known = self.cursor()?;
         if known.as_ref().is_some_and(|cursor| self.indexed() < cursor.size()) {
             // The index was lost: it is made again, but what the cursor promised still has to hold.
@@ -105,10 +106,17 @@ impl Logbook {
             self.again(source, policy, known.take(), progress).await
         } else {
             let path = self.folder.join("labels");
-            let report = self.run(source, policy, known, &path, progress).await?;
+            let report = self.run(source, policy, known, &path, progress, |_, _| {}).await?;
             self.store(&report.cursor)?;
             Ok(report)
         }
+    }
+
+    /// The policy without the other logs it may name: their checkpoints are as well signed, but are not of this log.
+    fn alone(&self, policy: &LogPolicy) -> LogPolicy {
+        let mut alone = policy.clone();
+        alone.logs.retain(|log| log.vkey.name() == self.origin);
+        alone
     }
 
     /// Every entry whose label may begin with one of `prefixes` (sorted), by its index.
@@ -143,10 +151,18 @@ impl Logbook {
         progress: impl FnMut(Progress) + Send,
     ) -> Result<AuditReport, FollowError> {
         let path = self.folder.join("labels.new");
-        let report = self.run(source, policy, None, &path, progress).await?;
+        let mut beginning = Frontier::new();
+        let expected = known.as_ref().map_or(0, Cursor::size);
+        let each = |at, entry: &Entry| {
+            if at < expected {
+                beginning.push(leaf_hash(&entry.encode()));
+            }
+        };
+        let report = self.run(source, policy, None, &path, progress, each).await?;
         if let Some(known) = known {
-            // The log must be an extension of what was seen before, not merely consistent in itself.
-            monitor::audit(Arc::clone(source), policy, Some(known), |_| {}, |_, _| {}).await?;
+            // This very tree must be an extension of what was seen before. Asking the log once more would not do: it
+            // could show an older or another tree first, and the right one then.
+            holds(&known, report.size, beginning.root())?;
         }
         fs::rename(&path, self.folder.join("labels")).map_err(|source| HomeError::Write { path, source })?;
         self.store(&report.cursor)?;
@@ -160,6 +176,7 @@ impl Logbook {
         cursor: Option<Cursor>,
         path: &Path,
         progress: impl FnMut(Progress) + Send,
+        mut each: impl FnMut(u64, &Entry) + Send,
     ) -> Result<AuditReport, FollowError> {
         let kept = cursor.as_ref().map_or(0, Cursor::size);
         let mut fresh = HashMap::new();
@@ -167,6 +184,7 @@ impl Logbook {
         let mut index = BufWriter::new(open_index(path, kept).map_err(write_error)?);
         let mut failed: Option<io::Error> = None;
         let mut report = monitor::audit(Arc::clone(source), policy, cursor, progress, |at, entry| {
+            each(at, entry);
             if failed.is_none() {
                 failed = index.write_all(&prefix(entry)).err();
             }
@@ -180,7 +198,7 @@ impl Logbook {
         }
         let file = index.into_inner().map_err(|error| write_error(error.into_error()))?;
         file.sync_all().map_err(write_error)?;
-        report.duplicates.extend(self.seen_before(source, policy, kept, &fresh).await?);
+        report.duplicates.extend(self.seen_before(source, policy, &report.cursor, kept, &fresh).await?);
         Ok(report)
     }
 
@@ -189,6 +207,7 @@ impl Logbook {
         &self,
         source: &Arc<impl Source + 'static>,
         policy: &LogPolicy,
+        audited: &Cursor,
         kept: u64,
         fresh: &HashMap<[u8; PREFIX], ([u8; 32], u64)>,
     ) -> Result<Vec<Duplicate>, FollowError> {
@@ -196,7 +215,7 @@ impl Logbook {
         prefixes.sort_unstable();
         let candidates = self.search(&prefixes, kept)?;
         let mut duplicates = Vec::new();
-        for (first, entry) in read_entries(source, policy, &candidates).await? {
+        for (first, entry) in read_entries(source, policy, audited, &candidates).await? {
             if let Entry::Certificate { label, .. } = entry
                 && let Some((_, second)) = fresh.get(&label_prefix(&label)).filter(|(new, _)| *new == label)
             {
@@ -218,9 +237,13 @@ impl Logbook {
 }
 
 /// Reads single entries, each verified against the log's newest checkpoint; those past its end are left out.
+///
+/// The newest checkpoint must extend the tree that was audited. Otherwise a log could show everybody one entry, and
+/// another one, or an older tree without it, to whoever looks at it more closely.
 pub(crate) async fn read_entries(
     source: &Arc<impl Source + 'static>,
     policy: &LogPolicy,
+    audited: &Cursor,
     indexes: &[u64],
 ) -> Result<BTreeMap<u64, Entry>, AuditError> {
     let mut entries = BTreeMap::new();
@@ -229,6 +252,13 @@ pub(crate) async fn read_entries(
     }
     let client = LogClient::new(Arc::clone(source), policy.clone());
     let verdict = client.checkpoint().await?;
+    let (origin, size) = (verdict.checkpoint.origin.clone(), verdict.checkpoint.size);
+    if origin != audited.origin() {
+        return Err(AuditError::OtherLog { expected: audited.origin().to_owned(), found: origin });
+    }
+    let common = audited.size().min(size);
+    let beginning = client.tree(&verdict).await?.frontier(common).await?;
+    holds(audited, size, beginning.root())?;
     for &index in indexes.iter().filter(|index| **index < verdict.checkpoint.size) {
         let mut stream = client.entries(&verdict, index..index + 1).await?;
         if let Some(entry) = stream.next().await {
@@ -237,6 +267,17 @@ pub(crate) async fn read_entries(
         }
     }
     Ok(entries)
+}
+
+/// Whether a tree of `size` entries, of which as many as `known` counts have the root `found`, extends `known`.
+fn holds(known: &Cursor, size: u64, found: Hash) -> Result<(), AuditError> {
+    if size < known.size() {
+        return Err(AuditError::Truncated { expected: known.size(), found: size });
+    }
+    if found != known.root() {
+        return Err(AuditError::Rewritten { size: known.size(), expected: known.root(), found });
+    }
+    Ok(())
 }
 
 /// What the index keeps of an entry.

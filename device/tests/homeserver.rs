@@ -208,6 +208,18 @@ async fn a_watch_without_proven_control_is_blind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_stands_still_makes_the_watch_blind() {
+    let town = Town::new().await;
+    let home = town.device("alice").await;
+    enrol(&home, &mut Person::new(&town)).await.unwrap();
+    let device = home.device(&alice()).unwrap();
+    let later = UnixTime::since_unix_epoch(std::time::Duration::from_secs(UnixTime::now().as_secs() + 2 * 60 * 60));
+    let report = watch_once(&home, &device, later, |_| {}).await.unwrap();
+    assert!(matches!(report, WatchReport::Blind(Blindness::Stale { .. })), "{report:?}");
+    town.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_server_is_not_taken_for_the_authority_and_none_is_unreachable() {
     let (mine, other) = (Town::new().await, Town::new().await);
     let home = mine.device("alice").await;

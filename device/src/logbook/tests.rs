@@ -102,6 +102,64 @@ async fn a_label_that_comes_twice_is_seen_across_audits() {
     assert_eq!(duplicates, [Duplicate { label: [2; 32], first: 1, second: 3 }]);
 }
 
+/// Shows one log until a checkpoint was asked for, and another one from the second time on.
+struct TwoFaced {
+    first: MemoryLog,
+    then: MemoryLog,
+    asked: std::sync::atomic::AtomicUsize,
+}
+
+impl Source for TwoFaced {
+    fn get(&self, path: &str) -> futures_util::future::BoxFuture<'_, Result<Vec<u8>, SourceError>> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let asked = self.asked.fetch_add(usize::from(path == "checkpoint"), SeqCst) + usize::from(path == "checkpoint");
+        let (source, path) = (if asked <= 1 { &self.first } else { &self.then }.source(), path.to_owned());
+        Box::pin(async move { source.get(&path).await })
+    }
+}
+
+#[tokio::test]
+async fn entries_are_read_from_the_tree_that_was_audited() {
+    let place = Place::new().await;
+    place.add([1; 32], 0).await;
+    let audited = place.follow(From::Cursor).await.unwrap().cursor;
+    // The same label at the same place, but another commitment; signed by the same log and witness.
+    let forked = Place { home: place.home.clone(), ..Place::new().await };
+    forked.add([1; 32], 9).await;
+    let error = read_entries(&Arc::new(forked.log.source()), &place.log.policy, &audited, &[0]).await.unwrap_err();
+    assert!(matches!(error, AuditError::Rewritten { .. }), "{error}");
+    // And one that ends before the entry.
+    let old = Place::new().await;
+    let error = read_entries(&Arc::new(old.log.source()), &place.log.policy, &audited, &[0]).await.unwrap_err();
+    assert!(matches!(error, AuditError::Truncated { expected: 1, found: 0 }), "{error}");
+    assert_eq!(read_entries(&Arc::new(place.log.source()), &place.log.policy, &audited, &[0]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn starting_over_is_not_fooled_by_an_old_state_and_the_right_one_after_it() {
+    let (place, old) = (Place::new().await, Place::new().await);
+    place.add([1; 32], 0).await;
+    old.add([1; 32], 0).await;
+    place.add([2; 32], 0).await;
+    place.follow(From::Cursor).await.unwrap();
+    let faces = Arc::new(TwoFaced { first: old.log.clone(), then: place.log.clone(), asked: 0.into() });
+    let error = place.book().follow(&faces, &place.log.policy, From::Start, |_| {}).await.unwrap_err();
+    assert!(matches!(error, FollowError::Audit(AuditError::Truncated { expected: 2, found: 1 })), "{error}");
+    assert_eq!(place.book().cursor().unwrap().unwrap().size(), 2, "the cursor does not go back");
+    assert_eq!(place.book().candidates(&[[2; 8]]).unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn another_log_of_the_policy_is_not_taken_for_this_one() {
+    let place = Place::new().await;
+    let other = MemoryLog::open("other.example.org/2026", transparency_log::system_clock()).await;
+    let mut policy = other.policy.clone();
+    policy.logs.extend(place.log.policy.logs.clone());
+    let error = place.book().follow(&Arc::new(other.source()), &policy, From::Cursor, |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("expected a log of the policy"), "{error}");
+    assert!(place.book().cursor().unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_damaged_cursor_is_named_and_never_skipped() {
     let place = Place::new().await;

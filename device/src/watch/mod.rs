@@ -4,9 +4,11 @@
 //!    verified, so that a wrong label cannot hide anything; a missing one makes the watch *blind*, never clean.
 //! 2. The log is followed to its newest checkpoint, every tile verified ([`crate::logbook`]), and searched for the
 //!    labels here, on this device: the log does not learn who watches.
+//!    What it shows must have been cosigned within the last hour, or it could be an old state that hides the rest.
 //! 3. Every entry found must be opened by the authority: TBSCertificate and opening that give the commitment in the
 //!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
 
+mod freshness;
 mod labels;
 mod opened;
 mod scan;
@@ -95,6 +97,19 @@ pub enum Blindness {
         expected: String,
         /// Origin in the answer.
         found: String,
+    },
+    /// What the log shows is old: it could hide what came since.
+    #[error(
+        "the log shows an old state of itself: expected cosignatures of the last {} minutes, found the newest {} minutes {}",
+        freshness::MAX_AGE.as_secs() / 60,
+        now.as_secs().abs_diff(cosigned.as_secs()) / 60,
+        if now >= cosigned { "old" } else { "ahead of this clock" }
+    )]
+    Stale {
+        /// The time of the newest cosignature.
+        cosigned: UnixTime,
+        /// The time of the watch.
+        now: UnixTime,
     },
 }
 
@@ -203,12 +218,18 @@ pub async fn watch_once(
     let source = Arc::new(log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?);
     let book = Logbook::open(home, &authority.log);
     let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
-    let found = scan::find(&book, &source, &log_policy, &state, device).await?;
+    let found = scan::find(&book, &source, &log_policy, &audit.cursor, &state, device).await?;
     if found.newer_than(&answer) {
         // Somebody, perhaps another device of hers, enrolled between the two looks: ask once more before the alarm.
         answer = client.watch(device.identifier.as_str()).await.map_err(WatchError::Acme)?;
     }
     let (certificates, alarms) = opened::judge(&device.identifier, &found, &answer, &state);
+    // An alarm is one however old; that there is none says something about now only if the log does.
+    if alarms.is_empty()
+        && let Err(stale) = freshness::check(&log_policy, &audit.cosigned_by, now)
+    {
+        return Ok(WatchReport::Blind(stale));
+    }
     let seen = Seen {
         identifier: device.identifier.clone(),
         authority: choice.authority,

@@ -6,6 +6,7 @@ use identity::certificate::Certificate;
 use identity::transparency::commitment;
 use tlog_proof::{Entry, LogPolicy};
 use transparency_log::client::Source;
+use transparency_log::monitor::Cursor;
 
 use super::WatchError;
 use super::state::State;
@@ -44,6 +45,7 @@ pub(super) async fn find(
     book: &Logbook,
     source: &Arc<impl Source + 'static>,
     policy: &LogPolicy,
+    audited: &Cursor,
     state: &State,
     device: &Device,
 ) -> Result<Found, WatchError> {
@@ -56,7 +58,7 @@ pub(super) async fn find(
     wanted.extend(own.as_ref().map(|(index, _)| *index));
     wanted.sort_unstable();
     wanted.dedup();
-    let entries = read_entries(source, policy, &wanted).await.map_err(FollowError::from)?;
+    let entries = read_entries(source, policy, audited, &wanted).await.map_err(FollowError::from)?;
 
     let mut found = Found::default();
     for (&index, entry) in &entries {
