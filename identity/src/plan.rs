@@ -21,7 +21,7 @@ pub(crate) use parts::subject;
 use crate::{
     certificate::{Certificate, CertificateError, KeyError, SignatureAlgorithm, Tbs, TbsParts, key_algorithm},
     identifier::{DomainError, Identifier, canonical_dns_name},
-    profile::{Profile, SubjectKind},
+    profile::{KeyAlgorithm, Profile, SubjectKind},
 };
 
 /// Why something cannot be planned.
@@ -63,7 +63,7 @@ pub enum PlanError {
 /// A person's certificate to be.
 #[derive(Clone, Copy, Debug)]
 pub struct PersonPlan<'a> {
-    /// [`Profile::device`] for an e-mail address, [`Profile::phone_device`] for a number.
+    /// [`Profile::device`] or [`Profile::mail`] for an e-mail address, [`Profile::phone_device`] for a number.
     pub profile: &'a Profile,
     /// Whom it names.
     pub identifier: &'a Identifier,
@@ -125,13 +125,17 @@ pub struct ServicePlan<'a> {
 impl ServicePlan<'_> {
     /// The certificate without transparency extension.
     pub fn tbs(&self) -> Result<Tbs, PlanError> {
+        self.by(Profile::service())
+    }
+
+    fn by(&self, profile: &Profile) -> Result<Tbs, PlanError> {
         let canonical = canonical_dns_name(self.name)?;
         if canonical != self.name {
             let (field, found) = ("name", self.name.to_owned());
             return Err(PlanError::Bound { field, expected: format!("the canonical {canonical}"), found });
         }
         Leaf {
-            profile: Profile::service(),
+            profile,
             name: self.name,
             san: parts::service_name(self.name)?,
             spki_der: self.spki_der,
@@ -142,6 +146,17 @@ impl ServicePlan<'_> {
             crl_url: self.crl_url,
         }
         .tbs()
+    }
+}
+
+/// A component's certificate to be: the same as a service's, by [`Profile::component`].
+#[derive(Clone, Copy, Debug)]
+pub struct ComponentPlan<'a>(pub ServicePlan<'a>);
+
+impl ComponentPlan<'_> {
+    /// The certificate without transparency extension.
+    pub fn tbs(&self) -> Result<Tbs, PlanError> {
+        self.0.by(Profile::component())
     }
 }
 
@@ -168,7 +183,7 @@ impl Leaf<'_> {
         }
         let not_after = last_second(self.not_before, self.lifetime, self.profile.max_lifetime())?;
         let subject = subject(self.name)?;
-        let extensions = self.extensions(&spki, &subject)?;
+        let extensions = self.extensions(&spki, algorithm, &subject)?;
         Ok(Tbs::from_parts(TbsParts {
             serial: serial(self.serial),
             signature: SignatureAlgorithm::for_issuer(self.issuer.tbs().spki())?,
@@ -181,15 +196,20 @@ impl Leaf<'_> {
         })?)
     }
 
-    fn extensions(&self, spki: &spki::SubjectPublicKeyInfoOwned, subject: &Name) -> Result<Vec<Extension>, PlanError> {
+    fn extensions(
+        &self,
+        spki: &spki::SubjectPublicKeyInfoOwned,
+        algorithm: KeyAlgorithm,
+        subject: &Name,
+    ) -> Result<Vec<Extension>, PlanError> {
         Ok(vec![
             parts::authority_key_id(self.issuer.tbs().spki())?,
             parts::subject_key_id(spki)?,
-            parts::key_usage(self.profile.key_usage())?,
-            parts::policies(&[self.profile.policy()])?,
+            parts::key_usage(self.profile.key_usage(algorithm))?,
+            parts::policies(&self.profile.written_policies())?,
             parts::alternative_name(self.san.clone(), subject.is_empty())?,
             parts::purposes(self.profile.extended_key_usage())?,
-            parts::crl_distribution_point(self.crl_url)?,
+            parts::crl_distribution_point(self.crl_url, self.profile.crl_schemes())?,
         ])
     }
 }

@@ -2,97 +2,25 @@
 //!
 //! The files are `policies/profiles/*.toml`; the CA plans by them and the verifier checks by them.
 
+mod terms;
+
 use std::{sync::LazyLock, time::Duration};
 
 use const_oid::ObjectIdentifier;
 use serde::Deserialize;
 
-use crate::{identifier::IdentifierKind, oid};
+pub use terms::{KeyAlgorithm, KeyUse, Purpose, SubjectKind};
 
 const DAY: u64 = 24 * 60 * 60;
-
-/// What a certificate of a profile names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubjectKind {
-    /// A person by her e-mail address.
-    Email,
-    /// A person by her phone number.
-    Phone,
-    /// A service by its DNS name.
-    Dns,
-}
-
-impl SubjectKind {
-    /// The kind of identifier, where the subject is a person.
-    pub fn identifier_kind(self) -> Option<IdentifierKind> {
-        match self {
-            Self::Email => Some(IdentifierKind::Email),
-            Self::Phone => Some(IdentifierKind::Phone),
-            Self::Dns => None,
-        }
-    }
-}
-
-/// An algorithm of a certified key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum KeyAlgorithm {
-    /// RFC 8410.
-    Ed25519,
-    /// RFC 5480, curve secp256r1.
-    #[serde(rename = "P-256")]
-    P256,
-}
-
-impl KeyAlgorithm {
-    /// The name in profiles and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "Ed25519",
-            Self::P256 => "P-256",
-        }
-    }
-}
-
-/// What a certified key may do at the level of the signature algorithm (RFC 5280 section 4.2.1.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum KeyUse {
-    /// Sign challenges: TLS, MLS.
-    DigitalSignature,
-}
-
-/// What a certified key is for (RFC 5280 section 4.2.1.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Purpose {
-    /// TLS client.
-    ClientAuth,
-    /// TLS server.
-    ServerAuth,
-    /// S/MIME.
-    EmailProtection,
-    /// A person in live conversation: [`oid::LIVE_PERSON`].
-    LivePerson,
-}
-
-impl Purpose {
-    /// Its object identifier.
-    pub fn oid(self) -> ObjectIdentifier {
-        match self {
-            Self::ClientAuth => oid::CLIENT_AUTH,
-            Self::ServerAuth => oid::SERVER_AUTH,
-            Self::EmailProtection => oid::EMAIL_PROTECTION,
-            Self::LivePerson => oid::LIVE_PERSON,
-        }
-    }
-}
 
 /// One certificate profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     file: File,
     policy: ObjectIdentifier,
+    may_assert: Vec<ObjectIdentifier>,
+    asserts: bool,
+    algorithms: Vec<KeyAlgorithm>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -101,11 +29,20 @@ struct File {
     name: String,
     subject: SubjectKind,
     policy: String,
-    keys: Vec<KeyAlgorithm>,
+    #[serde(default)]
+    may_assert: Vec<String>,
     lifetime_days: u64,
     max_lifetime_days: u64,
-    key_usage: Vec<KeyUse>,
     extended_key_usage: Vec<Purpose>,
+    crl_schemes: Vec<String>,
+    keys: Vec<Key>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    algorithm: KeyAlgorithm,
+    key_usage: Vec<KeyUse>,
 }
 
 /// Why a profile file is refused.
@@ -125,36 +62,42 @@ pub enum ProfileError {
     },
 }
 
-static DEVICE: LazyLock<Profile> = LazyLock::new(|| embedded(include_str!("../../policies/profiles/device.toml")));
-static PHONE_DEVICE: LazyLock<Profile> =
-    LazyLock::new(|| embedded(include_str!("../../policies/profiles/phone-device.toml")));
-static SERVICE: LazyLock<Profile> = LazyLock::new(|| embedded(include_str!("../../policies/profiles/service.toml")));
+macro_rules! embedded {
+    ($($(#[doc = $doc:literal])+ $name:ident = $file:literal),+ $(,)?) => {
+        impl Profile {
+            $(
+                $(#[doc = $doc])+
+                pub fn $name() -> &'static Self {
+                    static PROFILE: LazyLock<Profile> = LazyLock::new(|| {
+                        let text = include_str!(concat!("../../policies/profiles/", $file));
+                        Profile::from_toml(text).expect("the embedded profiles are parsed by a test")
+                    });
+                    &PROFILE
+                }
+            )+
 
-fn embedded(text: &str) -> Profile {
-    Profile::from_toml(text).expect("the embedded profiles are parsed by a test")
+            /// Every profile.
+            pub fn all() -> [&'static Self; 5] {
+                [$(Self::$name()),+]
+            }
+        }
+    };
+}
+
+embedded! {
+    /// A person's device, by e-mail address.
+    device = "device.toml",
+    /// A person's device, by phone number.
+    phone_device = "phone-device.toml",
+    /// A person's mail program: S/MIME and log-ins.
+    mail = "mail.toml",
+    /// A directory or an HTTPS endpoint.
+    service = "service.toml",
+    /// A part of an authority that is a client of another part.
+    component = "component.toml",
 }
 
 impl Profile {
-    /// A person's device, by e-mail address.
-    pub fn device() -> &'static Self {
-        &DEVICE
-    }
-
-    /// A person's device, by phone number.
-    pub fn phone_device() -> &'static Self {
-        &PHONE_DEVICE
-    }
-
-    /// A directory or an HTTPS endpoint.
-    pub fn service() -> &'static Self {
-        &SERVICE
-    }
-
-    /// Every profile.
-    pub fn all() -> [&'static Self; 3] {
-        [Self::device(), Self::phone_device(), Self::service()]
-    }
-
     /// The profile of this name, like `phone-device`.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         Self::all().into_iter().find(|profile| profile.name() == name)
@@ -169,16 +112,39 @@ impl Profile {
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
         let file: File = toml::from_str(text)?;
         let value = |expected, found: &dyn ToString| ProfileError::Value { expected, found: found.to_string() };
-        let policy = ObjectIdentifier::new(&file.policy).map_err(|_| value("a policy OID", &file.policy))?;
-        if file.keys.is_empty() || file.extended_key_usage.is_empty() || file.key_usage.is_empty() {
-            return Err(value("keys, key_usage and extended_key_usage that are not empty", &"an empty list"));
+        let oid = |text: &String| ObjectIdentifier::new(text).map_err(|_| value("a policy OID", text));
+        let policy = oid(&file.policy)?;
+        let may_assert = file.may_assert.iter().map(oid).collect::<Result<Vec<_>, _>>()?;
+        if file.extended_key_usage.is_empty() || file.keys.is_empty() {
+            return Err(value("keys and extended_key_usage that are not empty", &"an empty list"));
         }
         let order = 1 <= file.lifetime_days && file.lifetime_days <= file.max_lifetime_days;
         if !order || file.max_lifetime_days > 825 {
             let found = format!("{} and {}", file.lifetime_days, file.max_lifetime_days);
             return Err(value("1 ≤ lifetime_days ≤ max_lifetime_days ≤ 825", &found));
         }
-        Ok(Self { file, policy })
+        let mut algorithms = Vec::new();
+        for Key { algorithm, key_usage } in &file.keys {
+            if algorithms.contains(algorithm) {
+                return Err(value("each algorithm once", &algorithm.name()));
+            }
+            if key_usage.is_empty() || !key_usage.iter().all(|u| algorithm.can(*u)) {
+                let found = format!("{key_usage:?} for {}", algorithm.name());
+                return Err(value("a key_usage that the algorithm can do", &found));
+            }
+            algorithms.push(*algorithm);
+        }
+        let schemes = &file.crl_schemes;
+        if schemes.is_empty() || !schemes.iter().all(|s| ["http", "https"].contains(&s.as_str())) {
+            return Err(value("crl_schemes of http and https", &format!("{schemes:?}")));
+        }
+        Ok(Self { file, policy, may_assert, asserts: false, algorithms })
+    }
+
+    /// The same profile for an authority whose operator asserts compliance with the CA/Browser Forum's requirements:
+    /// its certificates carry [`may_assert`](Self::may_assert) behind the policy of ours.
+    pub fn asserting(&self) -> Self {
+        Self { asserts: true, ..self.clone() }
     }
 
     /// Its name.
@@ -196,9 +162,20 @@ impl Profile {
         self.policy
     }
 
-    /// The key algorithms it allows.
+    /// The policies of others that may stand behind [`policy`](Self::policy): all of them, in this order, or none.
+    pub fn may_assert(&self) -> &[ObjectIdentifier] {
+        &self.may_assert
+    }
+
+    /// The certificate policies as they are written.
+    pub(crate) fn written_policies(&self) -> Vec<ObjectIdentifier> {
+        let asserted = if self.asserts { &*self.may_assert } else { &[] };
+        [&[self.policy], asserted].concat()
+    }
+
+    /// The key algorithms it allows; the first is the default.
     pub fn keys(&self) -> &[KeyAlgorithm] {
-        &self.file.keys
+        &self.algorithms
     }
 
     /// How long a certificate lasts unless configured otherwise.
@@ -211,40 +188,26 @@ impl Profile {
         Duration::from_secs(self.file.max_lifetime_days * DAY)
     }
 
-    /// What the key may do.
-    pub fn key_usage(&self) -> &[KeyUse] {
-        &self.file.key_usage
+    /// What a key of this algorithm may do; nothing, if the profile does not allow it.
+    pub fn key_usage(&self, algorithm: KeyAlgorithm) -> &[KeyUse] {
+        self.file.keys.iter().find(|key| key.algorithm == algorithm).map_or(&[], |key| &key.key_usage)
     }
 
     /// What the key is for.
     pub fn extended_key_usage(&self) -> &[Purpose] {
         &self.file.extended_key_usage
     }
+
+    /// Whether its certificates speak for people in live conversation; those of `mail` do not.
+    pub fn is_live(&self) -> bool {
+        self.file.extended_key_usage.contains(&Purpose::LivePerson)
+    }
+
+    /// The URL schemes under which a revocation list may lie.
+    pub fn crl_schemes(&self) -> &[String] {
+        &self.file.crl_schemes
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn embedded_profiles_are_found_by_name_and_policy() {
-        for profile in Profile::all() {
-            assert_eq!(Profile::by_name(profile.name()), Some(profile));
-            assert_eq!(Profile::by_policy(profile.policy()), Some(profile));
-        }
-        assert_eq!(Profile::device().policy(), oid::POLICY_DEVICE);
-        assert_eq!(Profile::phone_device().policy(), oid::POLICY_PHONE_DEVICE);
-        assert_eq!(Profile::service().policy(), oid::POLICY_SERVICE);
-        assert_eq!(Profile::device().lifetime(), Duration::from_secs(14 * DAY));
-        assert_eq!(Profile::by_name("Device"), None);
-    }
-
-    #[test]
-    fn unknown_fields_and_contradictions_are_refused() {
-        let text = include_str!("../../policies/profiles/device.toml");
-        assert!(Profile::from_toml(&format!("{text}\nextra = 1")).is_err());
-        assert!(Profile::from_toml(&text.replace("14", "31")).is_err());
-        assert!(Profile::from_toml(&text.replace("[\"Ed25519\"]", "[]")).is_err());
-        assert!(Profile::from_toml(&text.replace("Ed25519", "Ed448")).is_err());
-    }
-}
+mod tests;

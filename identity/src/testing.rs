@@ -17,17 +17,22 @@ use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _, pkcs8::EncodePubli
 use p256::ecdsa::{Signature, SigningKey as EcdsaKey, signature::Signer};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use sha2::{Digest, Sha256};
-use tlog_proof::Entry;
+use tlog_proof::{Entry, ObjectKind};
 
 use crate::{
     CertificateDer, Identifier, IdentifierKind,
     certificate::{Certificate, SignatureAlgorithm, Tbs, assemble},
-    plan::{AuthorityPlan, AuthorityRole, CrlPlan, PersonPlan, RevokedEntry, ServicePlan, assemble_crl, crl, lint},
-    profile::Profile,
+    plan::{
+        AuthorityPlan, AuthorityRole, ComponentPlan, CrlPlan, PersonPlan, PlanError, RevokedEntry, ServicePlan,
+        assemble_crl, crl, lint,
+    },
+    profile::{KeyAlgorithm, Profile},
     transparency::{
         LabelInput, Opening, SLOTS, TransparencyExtension, VrfSecretKey, commitment, period_of, service_name_digest,
     },
-    trust::{Authority as PolicyAuthority, Base64Bytes, DirectoryEntry, Trust, TrustPolicy},
+    trust::{
+        Authority as PolicyAuthority, Base64Bytes, DirectoryEntry, PolicyUpdate, Trust, TrustPolicy, signing_input,
+    },
 };
 
 pub use log::{MemoryLog, WITNESS};
@@ -109,6 +114,7 @@ impl Authority {
         TrustPolicy {
             version: 1,
             number: 1,
+            previous: None,
             name: self.name.clone(),
             authorities: vec![PolicyAuthority {
                 name: self.name.clone(),
@@ -120,10 +126,13 @@ impl Authority {
                 phone_prefixes: vec!["*".to_owned()],
                 vrf_key: Base64Bytes(self.vrf.public().to_bytes().to_vec()),
                 log: ORIGIN.to_owned(),
+                earlier_logs: Vec::new(),
             }],
             directories: Vec::new(),
             tlog_policy: self.log.policy_text(),
             operator_witnesses: Vec::new(),
+            windows: Vec::new(),
+            updates: None,
         }
     }
 
@@ -136,6 +145,18 @@ impl Authority {
     /// Trust in this authority alone.
     pub fn trust(&self) -> Arc<Trust> {
         Arc::new(Trust::new(vec![self.policy()]).expect("the policy is in order"))
+    }
+
+    /// The update that makes `next` the policy after the one before: signed by this root, logged and cosigned at `time`.
+    pub fn update(&self, next: &TrustPolicy, time: UnixTime) -> PolicyUpdate {
+        let policy = next.canonical();
+        let signature: Signature = self.root.key.sign(&signing_input(&policy));
+        let entry = Entry::Object { kind: ObjectKind::TrustPolicy, hash: next.fingerprint().0 };
+        PolicyUpdate {
+            policy: String::from_utf8(policy).expect("JSON is UTF-8"),
+            proof: self.log.append(&entry, time.as_secs()).to_string(),
+            signature: signature.to_der().as_bytes().to_vec().into(),
+        }
     }
 
     /// Its log.
@@ -161,21 +182,46 @@ impl Authority {
         self.chain(&tbs.with_transparency(&extension), &self.people)
     }
 
+    /// A certificate of the profile `mail`, or of what an operator made of it, for a key as SubjectPublicKeyInfo in DER.
+    pub fn issue_mail(
+        &self,
+        profile: &Profile,
+        identifier: &Identifier,
+        spki_der: &[u8],
+        not_before: UnixTime,
+    ) -> Vec<CertificateDer> {
+        let tbs = self.plan(profile, identifier, spki_der, not_before);
+        let extension = self.log_person(&tbs, identifier, not_before.as_secs());
+        self.chain(&tbs.with_transparency(&extension), &self.people)
+    }
+
     /// A certificate for a service, logged and cosigned at `not_before`, and its key.
     pub fn issue_service(&self, name: &str, not_before: UnixTime) -> (Vec<CertificateDer>, PrivateKeyDer<'static>) {
+        self.issue_machine(Profile::service(), name, not_before, |plan| plan.tbs())
+    }
+
+    /// A certificate for a component, logged and cosigned at `not_before`, and its key.
+    pub fn issue_component(&self, name: &str, not_before: UnixTime) -> (Vec<CertificateDer>, PrivateKeyDer<'static>) {
+        self.issue_machine(Profile::component(), name, not_before, |plan| ComponentPlan(plan).tbs())
+    }
+
+    fn issue_machine(
+        &self,
+        profile: &Profile,
+        name: &str,
+        not_before: UnixTime,
+        plan: impl FnOnce(ServicePlan<'_>) -> Result<Tbs, PlanError>,
+    ) -> (Vec<CertificateDer>, PrivateKeyDer<'static>) {
         let key = ecdsa_key(self.seed, &format!("service {}", self.next()));
-        let spki_der = spki(&key);
-        let profile = Profile::service();
-        let tbs = ServicePlan {
+        let tbs = plan(ServicePlan {
             name,
-            spki_der: &spki_der,
+            spki_der: &spki(&key),
             serial: bytes(self.seed, "serial", self.next()),
             not_before,
             lifetime: profile.lifetime(),
             issuer: &self.services.certificate,
             crl_url: CRL_URL,
-        }
-        .tbs()
+        })
         .expect("the plan is in order");
         assert_eq!(lint(&tbs, profile), []);
         let extension = self.log_service(&tbs, name, not_before.as_secs());
@@ -210,10 +256,14 @@ impl Authority {
             IdentifierKind::Phone => Profile::phone_device(),
         };
         let spki_der = key.verifying_key().to_public_key_der().expect("a key encodes").into_vec();
+        self.plan(profile, identifier, &spki_der, not_before)
+    }
+
+    fn plan(&self, profile: &Profile, identifier: &Identifier, spki_der: &[u8], not_before: UnixTime) -> Tbs {
         let tbs = PersonPlan {
             profile,
             identifier,
-            spki_der: &spki_der,
+            spki_der,
             serial: bytes(self.seed, "serial", self.next()),
             not_before,
             lifetime: profile.lifetime(),
@@ -277,6 +327,18 @@ impl Authority {
 pub fn private_key(key: &SigningKey) -> PrivateKeyDer<'static> {
     let der = key.to_pkcs8_der().expect("a key encodes").as_bytes().to_vec();
     PrivatePkcs8KeyDer::from(der).into()
+}
+
+/// A public key for a mail program, as SubjectPublicKeyInfo in DER; the RSA one has 3072 bits.
+pub fn mail_key(algorithm: KeyAlgorithm) -> Vec<u8> {
+    match algorithm {
+        KeyAlgorithm::Ed25519 => {
+            let key = SigningKey::from_bytes(&bytes(0, "mail", 0)).verifying_key();
+            key.to_public_key_der().expect("a key encodes").into_vec()
+        }
+        KeyAlgorithm::P256 => spki(&ecdsa_key(0, "mail")),
+        KeyAlgorithm::Rsa => include_bytes!("testing/rsa-3072.der").to_vec(),
+    }
 }
 
 fn sign(tbs: &Tbs, key: &EcdsaKey) -> Certificate {

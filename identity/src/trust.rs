@@ -64,6 +64,15 @@ impl Trust {
         lists.install(list)
     }
 
+    /// As [`install_crl`](Self::install_crl), for a list that was accepted and kept before: however old it is by now.
+    /// Verification then refuses what it can no longer vouch for (REV-02). Without it a program that is started anew
+    /// would call the same certificates, even the revoked ones, merely *unknown*.
+    pub fn install_kept_crl(&self, der: &[u8], now: UnixTime) -> Result<InstalledCrl, VerifyError> {
+        let list = revocation::CheckedList::check_kept(der, &self.authorities, now)?;
+        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lists.install(list)
+    }
+
     /// What the revocation lists now say about a person verified earlier: for sessions that outlive a list.
     pub fn revocation(&self, person: &Certified, now: UnixTime) -> Revocation {
         self.status(person.issuer_key(), person.serial(), now)

@@ -1,7 +1,9 @@
 //! The read side: how a stranger's bytes become a person.
 //!
 //! [`verify_person`] checks every rule of `policies/rules.md` offline, against a [`Trust`] and a time. Either all hold,
-//! or the first that does not is named.
+//! or the first that does not is named. What a certificate is for is part of its profile, and each use has an entry of its
+//! own with a result of its own type: [`verify_person`] for live conversation, [`verify_mail`] for S/MIME and log-ins,
+//! [`verify_service`] and [`verify_component`] for machines. None takes what is for another.
 //!
 //! The path to the root is built by rustls-webpki: well tested, fast, and it fails closed. What it does not look at is
 //! checked here: the key usage of issuers, key identifiers, strict DER, algorithm policy, the profile. It refuses every
@@ -9,7 +11,9 @@
 //! the trust policy (TRUST-02), which this crate enforces, until a path validation of our own after RFC 5280 section 6
 //! takes webpki's place in the module `path`.
 
+mod certified;
 mod log;
+mod mail;
 mod path;
 mod person;
 mod service;
@@ -19,8 +23,10 @@ use std::{fmt, time::Duration};
 use der::DateTime;
 use rustls_pki_types::UnixTime;
 
+pub use certified::Certified;
+pub use mail::{VerifiedMailbox, verify_mail};
 pub use person::{VerifiedPerson, verify_person};
-pub use service::{VerifiedService, verify_service};
+pub use service::{VerifiedComponent, VerifiedService, verify_component, verify_service};
 
 pub use crate::trust::Revocation;
 use crate::{

@@ -157,7 +157,7 @@ impl Logged {
             slot: extension.slot,
             at: person.map(|person| text::rfc3339(person.logged_at())),
             witnesses: person.map_or_else(claimed, |person| person.witnesses().to_vec()),
-            witnessed_only_by_operator: person.map(VerifiedPerson::witnessed_only_by_operator),
+            witnessed_only_by_operator: person.map(|person| person.witnessed_only_by_operator()),
             at_in_words: person.map(|person| text::time(person.logged_at())).unwrap_or_default(),
         }
     }
@@ -210,12 +210,14 @@ fn name(name: &SubjectName) -> String {
 /// What the certificate is for, by its policy.
 fn profile(leaf: &Certificate) -> String {
     let policies = leaf.tbs().policies();
-    let known = Profile::all().into_iter().find(|profile| policies == [profile.policy()]);
-    match known {
+    // The first one names the profile; behind it may stand what the operator asserts.
+    match policies.first().and_then(|policy| Profile::by_policy(*policy)) {
         Some(profile) => {
             let what = match profile.subject() {
+                SubjectKind::Email if !profile.is_live() => "a person's mail, known by an e-mail address",
                 SubjectKind::Email => "a person's device, known by an e-mail address",
                 SubjectKind::Phone => "a person's device, known by a phone number",
+                SubjectKind::Dns if profile.name() == "component" => "a part of an authority, known by its DNS name",
                 SubjectKind::Dns => "a service, known by its DNS name",
             };
             format!("{what} (profile {})", profile.name())

@@ -1,6 +1,9 @@
 //! Algorithms of keys and signatures, and key identifiers.
 
-use der::{Decode, Encode, asn1::AnyRef};
+use der::{
+    Decode, Encode, Sequence,
+    asn1::{AnyRef, UintRef},
+};
 use sha2::{Digest, Sha256};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
@@ -92,7 +95,41 @@ pub fn key_algorithm(spki: &SubjectPublicKeyInfoOwned) -> Result<KeyAlgorithm, K
             _ => Err(KeyError::Invalid { algorithm: "P-256" }),
         };
     }
-    Err(KeyError::Algorithm { expected: "an Ed25519 or P-256 key", found: spki.algorithm.oid.to_string() })
+    if spki.algorithm.oid == oid::RSA_ENCRYPTION {
+        // RFC 3279 section 2.3.1: the parameters are NULL.
+        let null = spki.algorithm.parameters.as_ref().is_some_and(|p| p.is_null());
+        let sound = RsaPublicKey::from_der(bytes).is_ok_and(|key| key.is_sound());
+        return if null && sound { Ok(KeyAlgorithm::Rsa) } else { Err(KeyError::Invalid { algorithm: "RSA-3072" }) };
+    }
+    Err(KeyError::Algorithm { expected: "an Ed25519, P-256 or RSA key", found: spki.algorithm.oid.to_string() })
+}
+
+/// RFC 8017 appendix A.1.1.
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    modulus: UintRef<'a>,
+    exponent: UintRef<'a>,
+}
+
+impl RsaPublicKey<'_> {
+    /// What can be said of a key by itself (CA/B Forum S/MIME BR 6.1.5 and 6.1.6; NIST SP 800-89 section 5.3.3): 3072 to
+    /// 8192 bits in whole octets, no prime factor below 752, an odd exponent of 65537 to 32 bits. Longer ones are
+    /// possible, but serve only to make verifiers work.
+    fn is_sound(&self) -> bool {
+        let modulus = self.modulus.as_bytes();
+        let whole = modulus.first().is_some_and(|first| first & 0x80 != 0);
+        let remainder = |divisor: u32| modulus.iter().fold(0, |rest, byte| ((rest << 8) | u32::from(*byte)) % divisor);
+        let exponent = match self.exponent.as_bytes() {
+            bytes @ [_, ..] if bytes.len() <= 4 => bytes.iter().fold(0_u32, |e, byte| (e << 8) | u32::from(*byte)),
+            _ => 0,
+        };
+        (384..=1024).contains(&modulus.len())
+            && whole
+            // Every number from 2 on: a composite divisor is there only if one of its primes is.
+            && (2..752).all(|divisor| remainder(divisor) != 0)
+            && exponent >= 65_537
+            && exponent & 1 == 1
+    }
 }
 
 /// The raw Ed25519 key, where it is one.

@@ -55,3 +55,38 @@ fn keys_are_validated() {
     assert!(with(&[1; 31]).is_err());
     assert!(decode_spki(&[0x30, 0x80, 0, 0]).is_err());
 }
+
+#[test]
+fn rsa_keys_are_long_and_sound() {
+    use crate::{profile::KeyAlgorithm, testing::mail_key};
+    let der = mail_key(KeyAlgorithm::Rsa);
+    let verdict = |der: &[u8]| key_algorithm(&decode_spki(der).unwrap()).ok();
+    assert_eq!(verdict(&der), Some(KeyAlgorithm::Rsa));
+    // SEQUENCE, AlgorithmIdentifier (15 bytes), BIT STRING, SEQUENCE, INTEGER of 385 octets (the first is zero), exponent.
+    let modulus = 4 + 15 + 5 + 4 + 4 + 1;
+    assert_eq!(der.len(), modulus + 384 + 5);
+    let with = |at: usize, value: u8| {
+        let mut changed = der.clone();
+        changed[at] = value;
+        verdict(&changed)
+    };
+    // An even modulus, odd ones with small factors; an even exponent, and another odd one.
+    assert_eq!(with(modulus + 383, der[modulus + 383] ^ 1), None);
+    let thrice = (0..=255).filter(|byte| byte & 1 == 1).filter(|byte| with(modulus + 383, *byte).is_none()).count();
+    assert!(thrice >= 40, "a third of the odd numbers is divisible by three");
+    assert_eq!(with(der.len() - 1, 0), None);
+    assert_eq!(with(der.len() - 3, 3), Some(KeyAlgorithm::Rsa));
+    // The parameters must be NULL: here an OCTET STRING.
+    assert_eq!(der[17], 5);
+    assert_eq!(with(17, 4), None);
+    let short = hex::decode(RSA_1024).unwrap();
+    assert_eq!(verdict(&short), None);
+}
+
+/// The public key of 1024 bits, of nobody: 2^1023 + 1155, which need not be a product of two primes to be too short.
+const RSA_1024: &str = concat!(
+    "30819f300d06092a864886f70d010101050003818d0030818902818100",
+    "80000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000483",
+    "0203010001",
+);

@@ -71,8 +71,11 @@ impl Lint<'_> {
         let plain = policies.iter().all(|p| p.policy_qualifiers.is_none());
         let found: Vec<_> = policies.iter().map(|p| p.policy_identifier).collect();
         let (expected, qualifiers) = (self.profile.policy(), if plain { "" } else { " with qualifiers" });
+        // What an operator may assert stands behind ours as a whole or not at all.
+        let (ours, asserted) = found.split_at(found.len().min(1));
+        let fits = ours == [expected] && (asserted.is_empty() || asserted == self.profile.may_assert());
         self.check(
-            plain && found == [expected],
+            plain && fits,
             Rule::ProfilePolicy,
             || format!("the one policy {expected}"),
             || format!("{}{qualifiers}", list(&found)),
@@ -103,12 +106,14 @@ impl Lint<'_> {
     }
 
     fn usage(&mut self) {
-        let expected = parts::key_usages(self.profile.key_usage());
+        // A key that the profile does not take has its own finding; its usage is measured by the default.
+        let algorithm = key_algorithm(self.tbs.spki()).ok().filter(|a| self.profile.keys().contains(a));
+        let expected = self.profile.key_usage(algorithm.unwrap_or(self.profile.keys()[0]));
         let found = self.tbs.key_usage();
         self.check(
-            found == Some(expected),
+            found == Some(parts::key_usages(expected)),
             Rule::ProfileKeyUsage,
-            || format!("{:?}", self.profile.key_usage()),
+            || format!("{expected:?}"),
             || found.map_or_else(|| "none".to_owned(), |usage| format!("{:?}", usage.0)),
         );
         let expected: Vec<_> = self.profile.extended_key_usage().iter().map(|p| p.oid()).collect();
@@ -167,8 +172,9 @@ impl Lint<'_> {
     fn crl(&mut self) {
         let points = self.tbs.value::<CrlDistributionPoints>(extension::CRL_DISTRIBUTION_POINTS).map(|p| p.0.len());
         let urls = self.tbs.crl_urls();
-        let ok = points == Some(1) && matches!(&*urls, [url] if parts::is_http_url(url));
-        let expected = || "one distribution point with one HTTP address".to_owned();
+        let schemes = self.profile.crl_schemes();
+        let ok = points == Some(1) && matches!(&*urls, [url] if parts::is_crl_url(url, schemes));
+        let expected = || format!("one distribution point with one address, by {}", schemes.join(" or "));
         self.check(ok, Rule::ProfileCrl, expected, || format!("{} with {urls:?}", points.unwrap_or_default()));
     }
 

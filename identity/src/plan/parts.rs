@@ -101,12 +101,14 @@ pub(super) fn subject_key_id(spki: &SubjectPublicKeyInfoOwned) -> Result<Extensi
     extension(false, &SubjectKeyIdentifier(OctetString::new(key_id(spki))?))
 }
 
-/// The key usage bits of a profile.
+/// The key usage bits.
 pub(super) fn key_usages(uses: &[KeyUse]) -> KeyUsage {
     let mut set = FlagSet::<KeyUsages>::default();
     for key_use in uses {
         set |= match key_use {
             KeyUse::DigitalSignature => KeyUsages::DigitalSignature,
+            KeyUse::KeyAgreement => KeyUsages::KeyAgreement,
+            KeyUse::KeyEncipherment => KeyUsages::KeyEncipherment,
         };
     }
     KeyUsage(set)
@@ -138,10 +140,10 @@ pub(super) fn purposes(purposes: &[Purpose]) -> Result<Extension, der::Error> {
     extension(false, &ExtendedKeyUsage(purposes.iter().map(|p| p.oid()).collect()))
 }
 
-pub(super) fn crl_distribution_point(url: &str) -> Result<Extension, PlanError> {
-    if !is_http_url(url) {
-        let (field, expected) = ("crlUrl", "an http:// or https:// URL of at most 512 ASCII characters".to_owned());
-        return Err(PlanError::Bound { field, expected, found: url.chars().take(80).collect() });
+pub(super) fn crl_distribution_point(url: &str, schemes: &[String]) -> Result<Extension, PlanError> {
+    if !is_crl_url(url, schemes) {
+        let expected = format!("a URL of at most 512 ASCII characters, by {}", schemes.join(" or "));
+        return Err(PlanError::Bound { field: "crlUrl", expected, found: url.chars().take(80).collect() });
     }
     let name = GeneralName::UniformResourceIdentifier(Ia5String::new(url)?);
     let point = DistributionPoint {
@@ -152,8 +154,8 @@ pub(super) fn crl_distribution_point(url: &str) -> Result<Extension, PlanError> 
     Ok(extension(false, &CrlDistributionPoints(vec![point]))?)
 }
 
-/// Whether an address can stand in a certificate: HTTP, short, printable.
-pub(super) fn is_http_url(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+/// Whether an address can stand in a certificate: of these schemes, short, printable.
+pub(super) fn is_crl_url(url: &str, schemes: &[String]) -> bool {
+    let rest = url.split_once("://").filter(|(scheme, _)| schemes.iter().any(|s| s == scheme)).map(|(_, rest)| rest);
     url.len() <= 512 && rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
 }

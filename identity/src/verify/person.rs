@@ -1,218 +1,55 @@
-//! Certificates of people.
+//! People in live conversation: the certificates of their devices.
+
+use std::ops::Deref;
 
 use rustls_pki_types::UnixTime;
-use sha2::{Digest, Sha256};
 
-use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_authority};
-use crate::{
-    CertificateDer,
-    certificate::{Certificate, SubjectName, Tbs, ed25519_key},
-    identifier::Identifier,
-    oid,
-    plan::lint,
-    profile::Profile,
-    rules::Rule,
-    trust::{Revocation, Trust, TrustedAuthority},
+use super::{
+    VerifyError,
+    certified::{Certified, Use, certify},
 };
+use crate::{CertificateDer, certificate::ed25519_key, oid, profile::Profile, rules::Rule, trust::Trust};
 
-/// A person, as proven by a certificate that keeps every rule. Only [`verify_person`] makes one.
-///
-/// It is what was true at the time of verification: whoever holds it longer looks at
-/// [`not_after`](Self::not_after) and asks [`Trust::revocation`] again.
+/// A person at her device, as proven by a certificate that keeps every rule. Only [`verify_person`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedPerson {
-    identifier: Identifier,
-    authority: String,
-    profile: String,
+    certified: Certified,
     device_key: [u8; 32],
-    key_digest: [u8; 32],
-    leaf: CertificateDer,
-    not_before: UnixTime,
-    not_after: UnixTime,
-    serial: Vec<u8>,
-    origin: String,
-    index: u64,
-    logged_at: UnixTime,
-    witnesses: Vec<String>,
-    only_operator: bool,
-    revocation: Revocation,
-    issuer_key: [u8; 32],
-    path_not_after: UnixTime,
 }
 
-/// Verifies a chain, leaf first. The issuing certificates of the trust policy need not be in it.
+const LIVE: Use = Use {
+    purposes: &[oid::CLIENT_AUTH, oid::LIVE_PERSON],
+    fits: Profile::is_live,
+    expected: "the one policy of a person's device",
+};
+
+/// Verifies the chain of a person's device, leaf first: a certificate of the profile `device` or `phone-device`. The
+/// issuing certificates of the trust policy need not be in it.
 pub fn verify_person(chain: &[CertificateDer], trust: &Trust, now: UnixTime) -> Result<VerifiedPerson, VerifyError> {
-    let leaf = read_leaf(chain)?;
-    with_each_authority(trust, |authority| verify_under(authority, &leaf, chain, trust, now))
-}
-
-fn verify_under(
-    authority: &TrustedAuthority,
-    leaf: &Certificate,
-    chain: &[CertificateDer],
-    trust: &Trust,
-    now: UnixTime,
-) -> Result<VerifiedPerson, VerifyError> {
-    let path = path::find(leaf, chain, authority, &[oid::CLIENT_AUTH, oid::LIVE_PERSON], now)?;
-    let tbs = leaf.tbs();
-    let profile = person_profile(tbs)?;
-    if let Some(finding) = lint(tbs, profile).into_iter().next() {
-        return Err(finding.into());
-    }
-    let identifier = identifier(tbs)?;
-    authority.permits(&identifier)?;
-    let logged = log::check(leaf, &log::Subject::Person(&identifier), authority)?;
-    let revocation = check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
-    let device_key = ed25519_key(tbs.spki())
-        .ok_or_else(|| VerifyError::new(Rule::ProfileKey, "an Ed25519 key", tbs.spki().algorithm.oid))?;
-    Ok(VerifiedPerson {
-        identifier,
-        authority: authority.name.clone(),
-        profile: profile.name().to_owned(),
-        device_key,
-        key_digest: Sha256::digest(tbs.spki_der()).into(),
-        leaf: chain[0].clone(),
-        not_before: tbs.not_before(),
-        not_after: tbs.not_after(),
-        serial: tbs.serial().to_vec(),
-        origin: authority.origin.clone(),
-        index: logged.index,
-        logged_at: logged.time,
-        witnesses: logged.witnesses,
-        only_operator: logged.only_operator,
-        revocation,
-        issuer_key: path.issuer_key,
-        path_not_after: path.not_after,
-    })
-}
-
-fn person_profile(tbs: &Tbs) -> Result<&'static Profile, VerifyError> {
-    let policies = tbs.policies();
-    let profile = match &*policies {
-        [policy] => Profile::by_policy(*policy),
-        _ => None,
-    };
-    let live = |p: &&Profile| p.subject().identifier_kind().is_some();
-    profile.filter(live).ok_or_else(|| {
-        let found: Vec<_> = policies.iter().map(ToString::to_string).collect();
-        VerifyError::new(
-            Rule::ProfilePolicy,
-            "the one policy of a person's device",
-            format_args!("[{}]", found.join(", ")),
-        )
-    })
-}
-
-/// The lints have made sure that there is one name, and that it is canonical.
-fn identifier(tbs: &Tbs) -> Result<Identifier, VerifyError> {
-    let names = tbs.subject_names();
-    let [SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text)] = &*names else {
-        return Err(VerifyError::new(Rule::SanOne, "one name of a person", format_args!("{names:?}")));
-    };
-    Identifier::from_canonical(text).map_err(|e| VerifyError::new(Rule::SanCanonical, "a canonical identifier", e))
+    let (certified, leaf) = certify(chain, &LIVE, trust, now)?;
+    let spki = leaf.tbs().spki();
+    let device_key =
+        ed25519_key(spki).ok_or_else(|| VerifyError::new(Rule::ProfileKey, "an Ed25519 key", spki.algorithm.oid))?;
+    Ok(VerifiedPerson { certified, device_key })
 }
 
 impl VerifiedPerson {
-    /// Whom the certificate names.
-    pub fn identifier(&self) -> &Identifier {
-        &self.identifier
-    }
-
-    /// The name of the authority that certified her, as the trust policy calls it.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// The name of the certificate's profile.
-    pub fn profile(&self) -> &str {
-        &self.profile
-    }
-
     /// Her device's Ed25519 key.
     pub fn device_key(&self) -> &[u8; 32] {
         &self.device_key
     }
 
-    /// SHA-256 of her device's SubjectPublicKeyInfo in DER: by this a device is told from another.
-    pub fn key_digest(&self) -> &[u8; 32] {
-        &self.key_digest
-    }
-
-    /// Her certificate.
-    pub fn leaf(&self) -> &CertificateDer {
-        &self.leaf
-    }
-
-    /// When her certificate begins.
-    pub fn not_before(&self) -> UnixTime {
-        self.not_before
-    }
-
-    /// The last second of her certificate.
-    pub fn not_after(&self) -> UnixTime {
-        self.not_after
-    }
-
-    /// The last second in which every certificate on the path is valid: not after [`not_after`](Self::not_after).
-    pub fn path_not_after(&self) -> UnixTime {
-        self.path_not_after
-    }
-
-    /// The serial number, big-endian.
-    pub fn serial(&self) -> &[u8] {
-        &self.serial
-    }
-
-    /// The serial number in lower-case hexadecimal.
-    pub fn serial_hex(&self) -> String {
-        hex::encode(&self.serial)
-    }
-
-    /// The origin of the log in which it stands.
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// Where it stands there, counted from zero.
-    pub fn index(&self) -> u64 {
-        self.index
-    }
-
-    /// When the last witness of the quorum had seen it there.
-    pub fn logged_at(&self) -> UnixTime {
-        self.logged_at
-    }
-
-    /// The key names of the witnesses that cosigned in time.
-    pub fn witnesses(&self) -> &[String] {
-        &self.witnesses
-    }
-
-    /// Whether all of them are run by the authority's own operator.
-    pub fn witnessed_only_by_operator(&self) -> bool {
-        self.only_operator
-    }
-
-    /// What is known about revocation; never [`Revocation::Revoked`], which is refused.
-    pub fn revocation(&self) -> Revocation {
-        self.revocation
-    }
-
-    pub(crate) fn issuer_key(&self) -> &[u8; 32] {
-        &self.issuer_key
-    }
-
     /// The same person at another time: for a cache. Only what depends on the time is checked again.
     pub(crate) fn still(&self, trust: &Trust, now: UnixTime) -> Result<Self, VerifyError> {
-        if now < self.not_before {
-            let expected = format!("certificates that have begun by {}", super::date(now));
-            return Err(VerifyError::new(Rule::ChainNotYetValid, expected, super::date(self.not_before)));
-        }
-        if now > self.path_not_after {
-            let expected = format!("certificates that last beyond {}", super::date(now));
-            return Err(VerifyError::new(Rule::ChainExpired, expected, super::date(self.path_not_after)));
-        }
-        let revocation = check_revocation(trust, &self.issuer_key, &self.serial, now)?;
-        Ok(Self { revocation, ..self.clone() })
+        Ok(Self { certified: self.certified.still(trust, now)?, ..*self })
+    }
+}
+
+/// Who she is, and how it is proven.
+impl Deref for VerifiedPerson {
+    type Target = Certified;
+
+    fn deref(&self) -> &Certified {
+        &self.certified
     }
 }

@@ -1,5 +1,6 @@
-//! Certificates of services: directories and HTTPS endpoints.
+//! Certificates of services, which are directories and HTTPS endpoints, and of components.
 
+use const_oid::ObjectIdentifier;
 use rustls_pki_types::UnixTime;
 
 use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_authority};
@@ -18,6 +19,10 @@ pub struct VerifiedService {
     index: u64,
 }
 
+/// A component, as proven by a certificate of that profile. Only [`verify_component`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedComponent(VerifiedService);
+
 /// Verifies a service's chain, leaf first, for the DNS name that was asked for.
 pub fn verify_service(
     chain: &[CertificateDer],
@@ -25,13 +30,34 @@ pub fn verify_service(
     trust: &Trust,
     now: UnixTime,
 ) -> Result<VerifiedService, VerifyError> {
+    verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], trust, now)
+}
+
+/// Verifies the chain of a component that connects as a client, leaf first, for the DNS name it must have.
+pub fn verify_component(
+    chain: &[CertificateDer],
+    name: &str,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedComponent, VerifyError> {
+    verify(chain, name, Profile::component(), &[oid::CLIENT_AUTH], trust, now).map(VerifiedComponent)
+}
+
+fn verify(
+    chain: &[CertificateDer],
+    name: &str,
+    profile: &Profile,
+    purposes: &'static [ObjectIdentifier],
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedService, VerifyError> {
     let wanted = canonical_dns_name(name)
         .map_err(|e| VerifyError::new(Rule::SanService, "a DNS name to connect to", e.found))?;
     let leaf = read_leaf(chain)?;
     with_each_authority(trust, |authority| {
-        let path = path::find(&leaf, chain, authority, &[oid::SERVER_AUTH], now)?;
+        let path = path::find(&leaf, chain, authority, purposes, now)?;
         let tbs = leaf.tbs();
-        if let Some(finding) = lint(tbs, Profile::service()).into_iter().next() {
+        if let Some(finding) = lint(tbs, profile).into_iter().next() {
             return Err(finding.into());
         }
         let names = tbs.subject_names();
@@ -45,7 +71,7 @@ pub fn verify_service(
             name: wanted.clone(),
             authority: authority.name.clone(),
             not_after: path.not_after,
-            origin: authority.origin.clone(),
+            origin: logged.origin,
             index: logged.index,
         })
     })
@@ -75,5 +101,22 @@ impl VerifiedService {
     /// Where it stands there, counted from zero.
     pub fn index(&self) -> u64 {
         self.index
+    }
+}
+
+impl VerifiedComponent {
+    /// Its DNS name.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The name of the authority that certified it, as the trust policy calls it.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
+    /// The last second in which every certificate on the path is valid.
+    pub fn not_after(&self) -> UnixTime {
+        self.0.not_after()
     }
 }

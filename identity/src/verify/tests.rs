@@ -2,6 +2,7 @@
 
 mod altered;
 mod faults;
+mod uses;
 
 use std::time::Duration;
 
@@ -75,16 +76,6 @@ fn a_service_is_verified() {
 }
 
 #[test]
-fn certificates_do_not_serve_for_each_other() {
-    let authority = Authority::new(1, NOON);
-    let (person, _) = authority.issue_person(&alice(), NOON);
-    let (service, _) = authority.issue_service("localhost", NOON);
-    let trust = authority.trust();
-    assert_eq!(verify_person(&service, &trust, NOON).unwrap_err().rule, Rule::ChainPurpose);
-    assert_eq!(verify_service(&person, "localhost", &trust, NOON).unwrap_err().rule, Rule::ChainPurpose);
-}
-
-#[test]
 fn several_policies_are_tried() {
     let (one, two) = (Authority::new(1, NOON), Authority::new(2, NOON));
     let mut narrow = two.policy();
@@ -149,7 +140,9 @@ fn prose_code_and_tests_name_the_same_rules() {
     let in_prose: Vec<&str> =
         prose.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(id, _)| id)).collect();
     assert_eq!(in_prose, in_code, "policies/rules.md and identity::rules");
-    let tests = [include_str!("tests/faults.rs"), include_str!("../trust/tests.rs")].concat();
+    let tests =
+        [include_str!("tests/faults.rs"), include_str!("../trust/tests.rs"), include_str!("../trust/tests/updates.rs")]
+            .concat();
     for rule in in_code {
         assert!(tests.contains(&format!("\"{rule}\"")), "no test breaks {rule}");
     }

@@ -1,0 +1,229 @@
+//! What every certificate of a person proves, whatever it is for.
+
+use const_oid::ObjectIdentifier;
+use rustls_pki_types::UnixTime;
+use sha2::{Digest, Sha256};
+
+use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_authority};
+use crate::{
+    CertificateDer,
+    certificate::{Certificate, SubjectName, Tbs},
+    identifier::Identifier,
+    plan::lint,
+    profile::Profile,
+    rules::Rule,
+    trust::{Revocation, Trust, TrustedAuthority},
+};
+
+/// Whom a certificate names, and how it is proven. What the key may be used for is said by the type around it:
+/// [`VerifiedPerson`](super::VerifiedPerson) or [`VerifiedMailbox`](super::VerifiedMailbox).
+///
+/// It is what was true at the time of verification: whoever holds it longer looks at
+/// [`not_after`](Self::not_after) and asks [`Trust::revocation`] again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certified {
+    identifier: Identifier,
+    authority: String,
+    authority_root: [u8; 32],
+    profile: String,
+    key_digest: [u8; 32],
+    leaf: CertificateDer,
+    not_before: UnixTime,
+    not_after: UnixTime,
+    serial: Vec<u8>,
+    origin: String,
+    index: u64,
+    logged_at: UnixTime,
+    witnesses: Vec<String>,
+    only_operator: bool,
+    revocation: Revocation,
+    issuer_key: [u8; 32],
+    path_not_after: UnixTime,
+}
+
+/// What a person's certificate is wanted for.
+pub(super) struct Use {
+    /// Required of every certificate on the path.
+    pub(super) purposes: &'static [ObjectIdentifier],
+    /// Which profiles serve.
+    pub(super) fits: fn(&Profile) -> bool,
+    /// They in words.
+    pub(super) expected: &'static str,
+}
+
+/// Every rule for people's certificates, but for the wanted use.
+pub(super) fn certify(
+    chain: &[CertificateDer],
+    wanted: &Use,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<(Certified, Certificate), VerifyError> {
+    let leaf = read_leaf(chain)?;
+    let certified = with_each_authority(trust, |authority| under(authority, &leaf, chain, wanted, trust, now))?;
+    Ok((certified, leaf))
+}
+
+fn under(
+    authority: &TrustedAuthority,
+    leaf: &Certificate,
+    chain: &[CertificateDer],
+    wanted: &Use,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<Certified, VerifyError> {
+    let path = path::find(leaf, chain, authority, wanted.purposes, now)?;
+    let tbs = leaf.tbs();
+    let profile = profile(tbs, wanted)?;
+    if let Some(finding) = lint(tbs, profile).into_iter().next() {
+        return Err(finding.into());
+    }
+    let identifier = identifier(tbs)?;
+    authority.permits(&identifier)?;
+    let logged = log::check(leaf, &log::Subject::Person(&identifier), authority)?;
+    let revocation = check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
+    trust.check_binding(&identifier, &authority.name, &authority.root)?;
+    Ok(Certified {
+        identifier,
+        authority: authority.name.clone(),
+        authority_root: authority.root,
+        profile: profile.name().to_owned(),
+        key_digest: Sha256::digest(tbs.spki_der()).into(),
+        leaf: chain[0].clone(),
+        not_before: tbs.not_before(),
+        not_after: tbs.not_after(),
+        serial: tbs.serial().to_vec(),
+        origin: logged.origin,
+        index: logged.index,
+        logged_at: logged.time,
+        witnesses: logged.witnesses,
+        only_operator: logged.only_operator,
+        revocation,
+        issuer_key: path.issuer_key,
+        path_not_after: path.not_after,
+    })
+}
+
+/// The first policy names the profile; that no other stands behind it than the profile allows, is for the lints.
+fn profile(tbs: &Tbs, wanted: &Use) -> Result<&'static Profile, VerifyError> {
+    let policies = tbs.policies();
+    let profile = policies.first().and_then(|policy| Profile::by_policy(*policy));
+    profile.filter(|p| p.subject().identifier_kind().is_some() && (wanted.fits)(p)).ok_or_else(|| {
+        let found: Vec<_> = policies.iter().map(ToString::to_string).collect();
+        VerifyError::new(Rule::ProfilePolicy, wanted.expected, format_args!("[{}]", found.join(", ")))
+    })
+}
+
+/// The lints have made sure that there is one name, and that it is canonical.
+fn identifier(tbs: &Tbs) -> Result<Identifier, VerifyError> {
+    let names = tbs.subject_names();
+    let [SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text)] = &*names else {
+        return Err(VerifyError::new(Rule::SanOne, "one name of a person", format_args!("{names:?}")));
+    };
+    Identifier::from_canonical(text).map_err(|e| VerifyError::new(Rule::SanCanonical, "a canonical identifier", e))
+}
+
+impl Certified {
+    /// Whom the certificate names.
+    pub fn identifier(&self) -> &Identifier {
+        &self.identifier
+    }
+
+    /// The name of the authority that certified her, as the trust policy calls it.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo of that authority's root: names may be alike, keys are not.
+    pub fn authority_root(&self) -> &[u8; 32] {
+        &self.authority_root
+    }
+
+    /// The name of the certificate's profile.
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// SHA-256 of the key's SubjectPublicKeyInfo in DER: by this a device is told from another.
+    pub fn key_digest(&self) -> &[u8; 32] {
+        &self.key_digest
+    }
+
+    /// Her certificate.
+    pub fn leaf(&self) -> &CertificateDer {
+        &self.leaf
+    }
+
+    /// When her certificate begins.
+    pub fn not_before(&self) -> UnixTime {
+        self.not_before
+    }
+
+    /// The last second of her certificate.
+    pub fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
+    /// The last second in which every certificate on the path is valid: not after [`not_after`](Self::not_after).
+    pub fn path_not_after(&self) -> UnixTime {
+        self.path_not_after
+    }
+
+    /// The serial number, big-endian.
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// The serial number in lower-case hexadecimal.
+    pub fn serial_hex(&self) -> String {
+        hex::encode(&self.serial)
+    }
+
+    /// The origin of the log in which it stands.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Where it stands there, counted from zero.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// When the last witness of the quorum had seen it there.
+    pub fn logged_at(&self) -> UnixTime {
+        self.logged_at
+    }
+
+    /// The key names of the witnesses that cosigned in time.
+    pub fn witnesses(&self) -> &[String] {
+        &self.witnesses
+    }
+
+    /// Whether all of them are run by the authority's own operator.
+    pub fn witnessed_only_by_operator(&self) -> bool {
+        self.only_operator
+    }
+
+    /// What is known about revocation; never [`Revocation::Revoked`], which is refused.
+    pub fn revocation(&self) -> Revocation {
+        self.revocation
+    }
+
+    pub(crate) fn issuer_key(&self) -> &[u8; 32] {
+        &self.issuer_key
+    }
+
+    /// The same person at another time: for a cache. Only what depends on the time is checked again.
+    pub(crate) fn still(&self, trust: &Trust, now: UnixTime) -> Result<Self, VerifyError> {
+        if now < self.not_before {
+            let expected = format!("certificates that have begun by {}", super::date(now));
+            return Err(VerifyError::new(Rule::ChainNotYetValid, expected, super::date(self.not_before)));
+        }
+        if now > self.path_not_after {
+            let expected = format!("certificates that last beyond {}", super::date(now));
+            return Err(VerifyError::new(Rule::ChainExpired, expected, super::date(self.path_not_after)));
+        }
+        let revocation = check_revocation(trust, &self.issuer_key, &self.serial, now)?;
+        trust.check_binding(&self.identifier, &self.authority, &self.authority_root)?;
+        Ok(Self { revocation, ..self.clone() })
+    }
+}
