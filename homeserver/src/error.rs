@@ -49,6 +49,9 @@ pub enum StartError {
         /// What was given.
         found: String,
     },
+    /// `--smtp` is neither a URL nor "outbox". What was given is not repeated: it may hold a password.
+    #[error("--smtp: expected smtp://…, smtps://… or outbox, found something else")]
+    Smtp,
     /// A port cannot be bound.
     #[error("cannot listen on {protocol} {address}: {source}")]
     Port {
@@ -133,6 +136,7 @@ impl StartError {
             Self::Domain { .. } => {
                 "give the name under which people reach this machine; localhost for this machine alone".into()
             }
+            Self::Smtp => "write it like smtps://USER:PASSWORD@mail.example.org, with %40 for an @ in USER".into(),
             Self::Port { option, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 format!(
                     "stop the program that uses it, or start a new server with {option} and another port (0 takes a free one)"

@@ -1,9 +1,13 @@
 //! What can be given to `homeserver up`. Whatever is given is remembered in the folder (see [`crate::settings`]).
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::error::StartError;
+use crate::settings;
 
 /// The options of `homeserver up`. An option that is absent keeps its remembered value, or at the first start takes
 /// its default.
@@ -44,25 +48,40 @@ pub struct Options {
     pub permit_domains: Vec<String>,
 }
 
-/// Where mails go. The URL may hold a password, so this type shows none of it.
+/// Where mails go. The URL may hold a password, so this type shows none of it, and it takes any text: an error of the
+/// command line's parser would repeat what was given.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Smtp {
     /// Into a Maildir in the folder.
     Outbox,
     /// To the mail server with this URL.
     Url(String),
+    /// Something else; [`Options::check`] refuses it.
+    Neither,
 }
 
 impl std::str::FromStr for Smtp {
-    type Err = String;
+    type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "outbox" => Ok(Self::Outbox),
-            url if url.starts_with("smtp://") || url.starts_with("smtps://") => Ok(Self::Url(url.to_owned())),
-            // The text is not repeated: it may be a URL with a password and a slip of the pen.
-            _ => Err("expected smtp://…, smtps://… or outbox, found something else".to_owned()),
+        Ok(match text {
+            "outbox" => Self::Outbox,
+            url if url.starts_with("smtp://") || url.starts_with("smtps://") => Self::Url(url.to_owned()),
+            _ => Self::Neither,
+        })
+    }
+}
+
+impl Options {
+    /// What can be said about the options alone, before anything is made.
+    ///
+    /// # Errors
+    /// The name is no DNS name, or the mail server's URL is none.
+    pub fn check(&self) -> Result<(), StartError> {
+        if let Some(domain) = &self.domain {
+            settings::check_name(domain)?;
         }
+        if self.smtp == Some(Smtp::Neither) { Err(StartError::Smtp) } else { Ok(()) }
     }
 }
 
@@ -71,6 +90,7 @@ impl std::fmt::Debug for Smtp {
         f.write_str(match self {
             Self::Outbox => "Outbox",
             Self::Url(_) => "Url(…)",
+            Self::Neither => "Neither",
         })
     }
 }
@@ -81,8 +101,10 @@ mod tests {
 
     #[test]
     fn a_password_is_shown_nowhere() {
-        let smtp: Smtp = "smtps://ca:s3cret@mail.example.org".parse().unwrap();
-        assert!(!format!("{smtp:?}").contains("s3cret"));
-        assert!(!"smtq://ca:s3cret@mail.example.org".parse::<Smtp>().unwrap_err().contains("s3cret"));
+        for url in ["smtps://ca:s3cret@mail.example.org", "smpts://ca:s3cret@mail.example.org"] {
+            let options = Options { smtp: url.parse().ok(), ..Options::default() };
+            assert!(!format!("{options:?}").contains("s3cret"));
+            assert!(options.check().err().is_none_or(|error| !error.to_string().contains("s3cret")));
+        }
     }
 }

@@ -110,6 +110,7 @@ impl Homeserver {
     /// # Errors
     /// See [`StartError`]. Nothing keeps running, and nothing that was there before is lost.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
+        options.check()?;
         let folder = Folder::open(&options.folder)?;
         let now = UnixTime::now();
         let (settings, ports) = settle(&folder, options, now)?;

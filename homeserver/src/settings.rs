@@ -91,7 +91,7 @@ impl Settings {
         match &options.smtp {
             Some(Smtp::Url(url)) => self.smtp = Some(url.clone()),
             Some(Smtp::Outbox) => self.smtp = None,
-            None => {}
+            Some(Smtp::Neither) | None => {}
         }
     }
 
@@ -173,7 +173,7 @@ fn fixed<T: PartialEq + std::fmt::Display>(
 }
 
 /// A DNS name in lower-case letters, digits, hyphens and dots (RFC 1123 section 2.1): what a certificate can carry.
-fn check_name(name: &str) -> Result<(), StartError> {
+pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

@@ -12,7 +12,7 @@ use crate::{Context, Failure};
 impl Tale {
     /// Chapter eight: alice's messenger on this terminal, with an echo bot as contact.
     pub(super) fn open(&mut self) -> Result<(), Failure> {
-        self.narrator.chapter("Your turn: Alice's messenger, with an echo bot to talk to");
+        self.narrator.chapter("Your turn: Alice's messenger, with an echo bot to talk to (Ctrl-C closes it)");
         let echo = Person::new(&self.root, "echo@example.org");
         echo.join(self.server.ready(), &self.server.outbox())?;
         befriend(&echo, &self.alice)?;
@@ -26,8 +26,7 @@ impl Tale {
         let mut messenger = self.alice.command("messenger", &[])?;
         messenger.env_remove("NO_COLOR").status().context("opening alice's messenger")?;
         drop(bot);
-        self.narrator.line("");
-        self.narrator.line("Alice closed her messenger; the home server, the bot and their folder are gone with it.");
+        self.narrator.line("Alice closed her messenger; the home server, the bot and their folder go with it.");
         Ok(())
     }
 }
