@@ -61,17 +61,21 @@ pub(crate) fn nobody() -> Failure {
     Failure::failed("nobody is enrolled here yet", "Get a certificate: certtool enroll you@example.org")
 }
 
-/// The whole file, at most 1 MiB.
+/// The whole file of a certificate or policy, at most 1 MiB.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_up_to(path, MAX_FILE_BYTES, "certificate or policy")
+}
+
+/// The whole file, at most `limit` bytes (a whole number of MiB); `what` it is to be stands in the refusal.
+pub(crate) fn read_up_to(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::failed(format!("{} cannot be read: {error}", path.display()), "Check the path and its permissions.")
     };
     let mut bytes = Vec::new();
-    let limit = MAX_FILE_BYTES as u64;
-    File::open(path).map_err(cannot)?.take(limit + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() as u64 > limit {
+    File::open(path).map_err(cannot)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() > limit {
         return Err(Failure::failed(
-            format!("{} is larger than 1 MiB, which no certificate or policy is", path.display()),
+            format!("{} is larger than {} MiB, which no {what} is", path.display(), limit >> 20),
             "Check that it is the right file.",
         ));
     }

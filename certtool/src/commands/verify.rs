@@ -1,9 +1,12 @@
 //! `certtool verify`: a certificate, offline, rule by rule.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use identity::UnixTime;
+use identity::plan::MAX_CRL_BYTES;
 use identity::rules::Rule;
-use identity::verify::{Revocation, VerifiedPerson, verify_person};
+use identity::verify::{Revocation, VerifiedPerson, VerifiedService, VerifyError, verify_person, verify_service};
 use serde::Serialize;
 
 use crate::clock;
@@ -20,7 +23,9 @@ use crate::{subject, text};
 #[command(after_help = "Examples:\n  \
     certtool verify alice@example.org\n  \
     certtool verify bob.pem -v\n  \
-    certtool verify bob.pem --at 2026-11-23T12:00:00Z")]
+    certtool verify bob.pem --at 2026-11-23T12:00:00Z\n  \
+    certtool verify bob.pem --crl people.crl\n  \
+    certtool verify server.pem --service directory.example.org")]
 pub(crate) struct Verify {
     /// A certificate in PEM or DER, or an address you enrolled
     #[arg(value_name = "FILE|ID")]
@@ -28,6 +33,12 @@ pub(crate) struct Verify {
     /// Judge as of this time (RFC 3339, a date, or seconds since 1970) instead of now
     #[arg(long, value_name = "TIME", value_parser = text::parse_time)]
     at: Option<UnixTime>,
+    /// A revocation list in DER to go by, besides those already known; may be given several times
+    #[arg(long = "crl", value_name = "FILE")]
+    lists: Vec<PathBuf>,
+    /// It is the certificate of a service that was asked for by this DNS name, not of a person
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
 }
 
 impl Verify {
@@ -38,16 +49,34 @@ impl Verify {
         if context.home.trust_policies()?.is_empty() {
             return Err(device::enrolment::ChooseError::NoPolicy.into());
         }
-        let person = verify_person(&subject.chain, &trust, at)
-            .map_err(|error| refusal(error, &subject, at, self.at.is_some()))?;
-        context.output.report(&Verified::new(&person, at, context.output.verbose()));
+        for list in &self.lists {
+            let der = subject::read_up_to(list, MAX_CRL_BYTES, "revocation list")?;
+            trust.install_crl(&der, at).map_err(|error| list_refused(error, list))?;
+        }
+        let refused = |error| refusal(error, &subject, at, self.at.is_some());
+        let verbose = context.output.verbose();
+        let verified = match &self.service {
+            None => Verified::person(&verify_person(&subject.chain, &trust, at).map_err(refused)?, at, verbose),
+            Some(name) => {
+                let service = verify_service(&subject.chain, name, &trust, at).map_err(refused)?;
+                Verified::service(&service, at, verbose)
+            }
+        };
+        context.output.report(&verified);
         Ok(Exit::Ok)
     }
 }
 
+/// The revocation list itself is refused.
+fn list_refused(error: VerifyError, list: &Path) -> Failure {
+    let mut failure = Failure::from(error);
+    failure.what = format!("{} is refused by {}", list.display(), failure.what);
+    failure
+}
+
 /// The refusal, with both times where time is the reason.
 pub(crate) fn refusal(
-    error: identity::verify::VerifyError,
+    error: VerifyError,
     subject: &subject::Subject,
     at: UnixTime,
     chosen: bool,
@@ -70,7 +99,12 @@ fn window(subject: &subject::Subject) -> Option<String> {
 #[derive(Debug, Serialize)]
 struct Verified {
     verified: bool,
-    identifier: String,
+    /// Of a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identifier: Option<String>,
+    /// Of a service: its DNS name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
     authority: String,
     at: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -90,13 +124,18 @@ struct Passed {
 const RULES: &str = include_str!("../../../policies/rules.md");
 
 impl Verified {
-    fn new(person: &VerifiedPerson, at: UnixTime, verbose: bool) -> Self {
+    fn person(person: &VerifiedPerson, at: UnixTime, verbose: bool) -> Self {
         Self {
             verified: true,
-            identifier: person.identifier().to_string(),
+            identifier: Some(person.identifier().to_string()),
+            service: None,
             authority: person.authority().to_owned(),
             at: text::rfc3339(at),
-            rules: if verbose { passed(person) } else { Vec::new() },
+            // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
+            rules: passed(verbose, |rule| {
+                rule != Rule::SanService
+                    && !(person.revocation() == Revocation::Unknown && rule.id().starts_with("REV"))
+            }),
             in_words: format!(
                 "Verified: {}, certified by {}, entry {} of {}, until {}",
                 person.identifier(),
@@ -104,6 +143,28 @@ impl Verified {
                 person.index(),
                 person.origin(),
                 text::time(person.not_after()),
+            ),
+        }
+    }
+
+    fn service(service: &VerifiedService, at: UnixTime, verbose: bool) -> Self {
+        Self {
+            verified: true,
+            identifier: None,
+            service: Some(service.name().to_owned()),
+            authority: service.authority().to_owned(),
+            at: text::rfc3339(at),
+            // Permissions and labels are about people; lists of services are not asked for.
+            rules: passed(verbose, |rule| {
+                !["TRUST", "REV"].iter().any(|group| rule.id().starts_with(group)) && rule != Rule::SlotVrf
+            }),
+            in_words: format!(
+                "Verified: the service {}, certified by {}, entry {} of {}, until {}",
+                service.name(),
+                service.authority(),
+                service.index(),
+                service.origin(),
+                text::time(service.not_after()),
             ),
         }
     }
@@ -118,12 +179,10 @@ impl Report for Verified {
     }
 }
 
-/// Every rule for people, in the order in which they are checked.
-fn passed(person: &VerifiedPerson) -> Vec<Passed> {
-    // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
-    let no_list = person.revocation() == Revocation::Unknown;
-    let applies = |rule: &&Rule| **rule != Rule::SanService && !(no_list && rule.id().starts_with("REV"));
-    Rule::ALL.iter().filter(applies).map(|rule| Passed { rule: rule.id(), holds: prose(rule.id()) }).collect()
+/// Every rule that applies, in the order in which they are checked; none if they are not wanted.
+fn passed(wanted: bool, applies: impl Fn(Rule) -> bool) -> Vec<Passed> {
+    let rules = Rule::ALL.iter().copied().filter(|rule| wanted && applies(*rule));
+    rules.map(|rule| Passed { rule: rule.id(), holds: prose(rule.id()) }).collect()
 }
 
 /// What the rule says, from policies/rules.md.
