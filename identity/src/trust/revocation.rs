@@ -137,7 +137,19 @@ struct Outer<'a> {
 }
 
 impl CheckedList {
+    /// A list that has just come in: it must not be old.
     pub(super) fn check(der: &[u8], authorities: &[TrustedAuthority], now: UnixTime) -> Result<Self, VerifyError> {
+        let checked = Self::check_kept(der, authorities, now)?;
+        let this_update = checked.list.this_update;
+        if age(this_update, now) > CRL_MAX_AGE.as_secs() {
+            let expected = format_args!("a list not older than seven days at {}", date(now));
+            return Err(VerifyError::new(Rule::RevocationFresh, expected, date(this_update)));
+        }
+        Ok(checked)
+    }
+
+    /// Everything about a list but its age.
+    pub(super) fn check_kept(der: &[u8], authorities: &[TrustedAuthority], now: UnixTime) -> Result<Self, VerifyError> {
         if der.len() > MAX_CRL_BYTES {
             return Err(encoding(format_args!("at most {MAX_CRL_BYTES} bytes"), der.len()));
         }
@@ -155,10 +167,6 @@ impl CheckedList {
         if this_update.as_secs() > now.as_secs().saturating_add(CLOCK_SKEW) {
             let expected = format_args!("a list from before {}", date(now));
             return Err(VerifyError::new(Rule::RevocationOrder, expected, date(this_update)));
-        }
-        if age(this_update, now) > CRL_MAX_AGE.as_secs() {
-            let expected = format_args!("a list not older than seven days at {}", date(now));
-            return Err(VerifyError::new(Rule::RevocationFresh, expected, date(this_update)));
         }
         let mut revoked: Vec<Vec<u8>> =
             (tbs.revoked_certificates.iter().flatten()).map(|entry| stripped(entry.serial_number.as_bytes())).collect();

@@ -92,6 +92,21 @@ fn fingerprints_are_read_as_people_write_them() {
 }
 
 #[test]
+fn a_kept_revocation_list_that_has_grown_old_is_not_forgotten() {
+    let authority = TestAuthority::new(1, NOON);
+    let (alice, _) = authority.issue_person(&"alice@example.org".parse().unwrap(), NOON);
+    let serial = crate::certificate::Certificate::parse(&alice[0]).unwrap().tbs().serial().to_vec();
+    let week = later(7 * 86_400 + 1);
+    for (revoked, rule) in [(vec![&*serial], "REV-01"), (vec![], "REV-02")] {
+        let trust = authority.trust();
+        let list = authority.people_crl(1, NOON, &revoked);
+        breaks("REV-02", trust.install_crl(&list, week));
+        trust.install_kept_crl(&list, week).unwrap();
+        breaks(rule, crate::verify::verify_person(&alice, &trust, week));
+    }
+}
+
+#[test]
 fn revocation_lists_are_checked() {
     let authority = TestAuthority::new(1, NOON);
     let trust = authority.trust();
