@@ -1,0 +1,89 @@
+//! An independent verifier, in Python and from the specification alone (`tests/independent`), judges the same vectors.
+//!
+//! It runs in a virtual environment of its own below the build directory, with the pinned packages of
+//! `tests/independent/requirements.txt`. Where those cannot be had, the test says so and passes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Where it may say something else, and why: the vector, what it says, the reason. None so far.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+#[test]
+fn the_independent_verifier_agrees() {
+    let python = match environment() {
+        Ok(python) => python,
+        Err(reason) => {
+            eprintln!("SKIPPED: the independent verifier did not run: {reason}");
+            return;
+        }
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(tests().join("vectors/certificate"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    let verifier = tests().join("independent/verify.py");
+    // No bytecode beside the sources.
+    let answered = Command::new(python).arg("-B").arg(verifier).args(&files).output().unwrap();
+    assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
+    let answers = String::from_utf8(answered.stdout).unwrap();
+    assert_eq!(answers.lines().count(), files.len());
+    let wrong: Vec<String> =
+        answers.lines().zip(&files).filter_map(|(answer, file)| disagreement(answer, file)).collect();
+    assert!(wrong.is_empty(), "{} disagree:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is wrong with an answer, if anything is.
+fn disagreement(answer: &str, file: &Path) -> Option<String> {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    let vector: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let name = vector["name"].as_str().unwrap();
+    assert_eq!(answer["name"], vector["name"]);
+    let excepted = EXCEPTIONS.iter().find(|(excepted, ..)| *excepted == name);
+    // An exception that has gone is to be struck out.
+    let expected = excepted.map_or(vector["rule"].as_str().unwrap(), |(_, rule, _)| *rule);
+    if answer["rule"] != expected {
+        return Some(format!("{name}: expected {expected}, found {answer}"));
+    }
+    let says = vector["says"].as_object()?;
+    // Of a service, witnesses and revocation are not told.
+    let told = says.iter().filter(|(_, value)| **value != Value::from("") && **value != Value::Array(Vec::new()));
+    let mut other = told.filter(|(member, value)| answer[member.as_str()] != **value);
+    other.next().map(|(member, value)| format!("{name}: expected {member} {value}, found {}", answer[member.as_str()]))
+}
+
+/// The Python of an environment that has what the verifier needs; made at the first run.
+fn environment() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("independent");
+    let requirements = tests().join("independent/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements).unwrap();
+    let done = folder.join("installed.txt");
+    let python = folder.join("bin/python");
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) && python.is_file() {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .arg(&requirements))?;
+    std::fs::write(&done, wanted).unwrap();
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let Output { status, stderr, .. } = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {status}: {}", String::from_utf8_lossy(&stderr).trim()))
+}

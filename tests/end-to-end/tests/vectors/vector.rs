@@ -1,0 +1,88 @@
+//! The file of one case.
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+
+/// What a verifier is given, and what it must say. See `tests/vectors/certificate/README.md`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Vector {
+    /// The file's name without `.json`: the rule and the fault.
+    pub(crate) name: String,
+    /// `ok`, or the rule that must be named.
+    pub(crate) rule: String,
+    pub(crate) description: String,
+    /// Seconds since the epoch.
+    pub(crate) now: u64,
+    pub(crate) kind: Kind,
+    /// The name that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) service: Option<String>,
+    /// The trust policy: canonical JSON.
+    pub(crate) policy: String,
+    /// DER in base64, leaf first.
+    pub(crate) chain: Vec<String>,
+    /// Revocation lists that came in before, in this order: DER in base64.
+    pub(crate) crls: Vec<String>,
+    /// What a good one says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) says: Option<Says>,
+    /// The leaf, field by field, or the last revocation list, where that is what is at fault. Of most, the lines
+    /// alone that `good-email`, `good-phone` or `good-service` does not have.
+    pub(crate) annotated: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Person,
+    Service,
+}
+
+/// What verification found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Says {
+    pub(crate) identifier: String,
+    pub(crate) authority: String,
+    pub(crate) origin: String,
+    pub(crate) index: u64,
+    /// The names of the witnesses whose cosignatures count, in their order in the certificate; of a person.
+    pub(crate) witnesses: Vec<String>,
+    /// `good` or `unknown`; of a person.
+    pub(crate) revocation: String,
+}
+
+/// Where the vectors are.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/certificate")
+}
+
+impl Vector {
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap() + "\n"
+    }
+
+    pub(crate) fn chain(&self) -> Vec<Vec<u8>> {
+        self.chain.iter().map(|der| BASE64.decode(der.as_bytes()).unwrap()).collect()
+    }
+
+    pub(crate) fn crls(&self) -> Vec<Vec<u8>> {
+        self.crls.iter().map(|der| BASE64.decode(der.as_bytes()).unwrap()).collect()
+    }
+}
+
+/// Every vector in the folder, by name.
+pub(crate) fn read_all() -> Vec<Vector> {
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
+    files.sort();
+    let read = |path: &PathBuf| {
+        let vector: Vector = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(path.file_stem().unwrap().to_str(), Some(vector.name.as_str()));
+        vector
+    };
+    files.iter().map(read).collect()
+}

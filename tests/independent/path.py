@@ -1,0 +1,106 @@
+"""The rules CHAIN: a path from the leaf over an issuing certificate to the root of an authority."""
+
+import der
+import x509
+from der import DerError
+from profiles import LIVE_PERSON
+from refusal import Refusal, refuse
+
+USES = {"person": (x509.CLIENT_AUTH, LIVE_PERSON), "service": (x509.SERVER_AUTH,)}
+UNDERSTOOD = {x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.EXT_KEY_USAGE, x509.NAME_CONSTRAINTS}
+UNDERSTOOD_IN_LEAF = UNDERSTOOD | {x509.SUBJECT_ALT_NAME}
+
+
+def leaf_of(chain):
+    """CHAIN-01 to CHAIN-03."""
+    if not 1 <= len(chain) <= 6 or any(len(one) > 16 * 1024 for one in chain):
+        refuse("CHAIN-01", f"{len(chain)} certificates")
+    try:
+        leaf = x509.certificate(chain[0])
+    except DerError as error:
+        refuse("CHAIN-02", error)
+    algorithm = leaf.outer
+    if leaf.inner.encoding != algorithm.encoding or algorithm.parameters or algorithm.oid not in x509.SIGNATURES:
+        refuse("CHAIN-03", algorithm.oid)
+    return leaf
+
+
+def find(leaf, sent, authorities, use, now):
+    """CHAIN-04 to CHAIN-09: the authority and the issuing certificate.
+
+    One path that passes is enough. If none does, the refusal is that of the path that comes furthest.
+    """
+    refusals = [Refusal("CHAIN-04", "no path to a root")]
+    for authority in authorities:
+        for path in paths([leaf], authority.issuers + readable(sent), authority.root):
+            try:
+                check(path, authority.root, use, now)
+            except Refusal as refusal:
+                refusals.append(refusal)
+            else:
+                return authority, path[1]
+    raise max(refusals, key=lambda refusal: refusal.rule)
+
+
+def readable(sent):
+    """What was sent beside the leaf, as far as it can be read; the rest is passed over."""
+    found = []
+    for one in sent:
+        try:
+            found.append(x509.certificate(one))
+        except DerError:
+            continue
+    return found
+
+
+def paths(path, candidates, root):
+    """Every way up to the root by names: lists of certificates, leaf first, without the root."""
+    if path[-1].issuer == root.subject:
+        yield path
+    if len(path) < 6:
+        for candidate in candidates:
+            if path[-1].issuer == candidate.subject and candidate not in path and candidate.encoding != root.encoding:
+                yield from paths([*path, candidate], candidates, root)
+
+
+def check(path, root, use, now):
+    for lower, upper in zip(path, [*path[1:], root]):
+        if not x509.signed_by(lower.tbs, lower.outer, lower.signature, upper):
+            refuse("CHAIN-05", "signature")
+    if max(one.not_before for one in path) > now:
+        refuse("CHAIN-06", "begins later")
+    if min(one.not_after for one in path) < now:
+        refuse("CHAIN-07", "has ended")
+    for one in path:
+        try:
+            extension = one.extension(x509.EXT_KEY_USAGE)
+            uses = x509.extended_key_usage(extension.value) if extension else []
+        except DerError:
+            uses = []
+        if not set(USES[use]) <= set(uses):
+            refuse("CHAIN-08", uses)
+    try:
+        constraints(path)
+    except DerError as error:
+        refuse("CHAIN-09", error)
+
+
+def constraints(path):
+    """Basic constraints, path length, key usage, name constraints and critical extensions."""
+    leaf, *issuers = path
+    der.need(issuers, "a leaf under the root itself")
+    for below, issuer in enumerate(issuers):
+        basic, usage = issuer.extension(x509.BASIC_CONSTRAINTS), issuer.extension(x509.KEY_USAGE)
+        der.need(basic and basic.critical, "no critical basic constraints")
+        authority, length = x509.basic_constraints(basic.value)
+        der.need(authority, "the issuer is no CA")
+        der.need(length is None or below <= length, "more CAs below it than pathLen")
+        der.need(usage and x509.key_usage(usage.value) & x509.KEY_CERT_SIGN, "the issuer may not sign certificates")
+        # No authority of ours has name constraints; who meets them refuses.
+        der.need(not issuer.all_of(x509.NAME_CONSTRAINTS), "name constraints")
+    basic = leaf.extension(x509.BASIC_CONSTRAINTS)
+    der.need(not (basic and x509.basic_constraints(basic.value)[0]), "the leaf is a CA")
+    for one in path:
+        understood = UNDERSTOOD_IN_LEAF if one is leaf else UNDERSTOOD
+        for extension in one.extensions:
+            der.need(not extension.critical or extension.oid in understood, f"critical {extension.oid}")

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""An independent verifier of certificates for people and services.
+
+Written from docs/spec/certificate.md and policies/rules.md alone. It reads vector files (tests/vectors/certificate)
+and prints, for each, one line of JSON: the file's name, and `ok` with what was found or the rule that is broken.
+
+    verify.py FILE…
+"""
+
+import base64
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import path
+import profiles
+import transparency
+import x509
+from der import DerError
+from refusal import Refusal, refuse
+from tlog import LogPolicy
+
+DAY = 86400
+
+
+@dataclass
+class Authority:
+    name: str
+    root: x509.Certificate
+    issuers: list
+    kinds: list
+    domains: list
+    phone_prefixes: list
+    logs: dict  # VRF keys by origins: the log in use and earlier ones
+
+    @staticmethod
+    def read(member):
+        def certificate(text):
+            return x509.certificate(base64.b64decode(text, validate=True))
+
+        return Authority(
+            member["name"], certificate(member["root"]), [certificate(one) for one in member["issuers"]],
+            member["kinds"], member["domains"], member["phone_prefixes"],
+            {
+                one["log"]: base64.b64decode(one["vrf_key"], validate=True)
+                for one in [*member.get("earlier_logs", []), member]
+            },
+        )
+
+
+def check_permitted(authority, kind, name):
+    """TRUST-01 to TRUST-03. Services are not restricted by kind."""
+    if kind == "service":
+        return
+    if kind not in authority.kinds:
+        refuse("TRUST-01", kind)
+    if kind == "email" and not {"*", name.rpartition("@")[2]} & set(authority.domains):
+        refuse("TRUST-02", name)
+    if kind == "phone" and not any(prefix == "*" or name.startswith(prefix) for prefix in authority.phone_prefixes):
+        refuse("TRUST-03", name)
+
+
+def install(encoding, authorities, known, now):
+    """REV-03 to REV-05, and REV-02 at once: takes in a revocation list."""
+    try:
+        new = x509.revocation_list(encoding)
+    except DerError as error:
+        refuse("REV-03", error)
+    for issuer in (issuer for authority in authorities for issuer in authority.issuers):
+        if issuer.subject != new.issuer or x509.key_identifier(issuer.key) != new.authority_key_id:
+            continue
+        usage = issuer.extension(x509.KEY_USAGE)
+        if not (usage and x509.key_usage(usage.value) & x509.CRL_SIGN):
+            continue
+        if x509.signed_by(new.tbs, new.outer, new.signature, issuer):
+            break
+    else:
+        refuse("REV-04", new.issuer.hex())
+    if now - new.this_update > 7 * DAY:
+        refuse("REV-02", new.this_update)
+    old = known.get(issuer.encoding)
+    if new.this_update > now + 300 or old and (new.number < old.number or new.this_update < old.this_update):
+        refuse("REV-05", new.number)
+    known[issuer.encoding] = new
+
+
+def revocation(leaf, issuer, known, now):
+    """REV-01 and REV-02."""
+    found = known.get(issuer.encoding)
+    if found is None:
+        return "unknown"
+    if leaf.serial in found.serials:
+        refuse("REV-01", leaf.serial.hex())
+    if now - found.this_update > 7 * DAY:
+        refuse("REV-02", found.this_update)
+    return "good"
+
+
+def verify(vector):
+    """What a vector's certificate says; raises Refusal."""
+    policy, now, use = json.loads(vector["policy"]), vector["now"], vector["kind"]
+    authorities = [Authority.read(member) for member in policy["authorities"]]
+    log_policy = LogPolicy(policy["tlog_policy"])
+    known = {}
+    for one in vector["crls"]:
+        install(base64.b64decode(one), authorities, known, now)
+    chain = [base64.b64decode(one) for one in vector["chain"]]
+    leaf = path.leaf_of(chain)
+    authority, issuer = path.find(leaf, chain[1:], authorities, use, now)
+    found, name = profiles.check(leaf, issuer, use, vector.get("service"))
+    check_permitted(authority, found.kind, name)
+    windows = {one["key"]: (one.get("not_before"), one.get("not_after")) for one in policy.get("windows", [])}
+    proof, witnesses = transparency.check(leaf, authority, found.kind, name, log_policy, windows)
+    return {
+        "identifier": name,
+        "authority": authority.name,
+        "origin": proof.origin,
+        "index": proof.index,
+        "witnesses": [key.name for key, _ in witnesses],
+        "revocation": revocation(leaf, issuer, known, now),
+    }
+
+
+def main(files):
+    for file in files:
+        try:
+            answer = {"rule": "ok", **verify(json.loads(Path(file).read_text()))}
+        except Refusal as refusal:
+            answer = {"rule": refusal.rule, "found": str(refusal)}
+        print(json.dumps({"name": Path(file).stem, **answer}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
