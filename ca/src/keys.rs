@@ -11,6 +11,7 @@
 //! Keys are P-256 in PKCS#8 (RFC 5958), the last two plain secrets of 32 bytes; all in PEM, mode 0600.
 
 mod init;
+mod root;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use crate::pem;
 use crate::store::Authority;
 
 pub use init::{InitError, init};
+pub use root::sign_policy;
 
 const CERTIFICATE: &str = "CERTIFICATE";
 const PRIVATE_KEY: &str = "PRIVATE KEY";

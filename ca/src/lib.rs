@@ -52,7 +52,7 @@ pub use ca::{Ca, OpenError};
 pub use code::CodeHash;
 pub use config::{CaConfig, Clock, Limits, Mailer, Rate, system_clock};
 pub use crl::CrlError;
-pub use keys::{AuthorityKeys, InitError, KeysError, init};
+pub use keys::{AuthorityKeys, InitError, KeysError, init, sign_policy};
 pub use log::Log;
 pub use mail::MailError;
 pub use objects::ObjectError;

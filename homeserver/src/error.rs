@@ -80,6 +80,14 @@ pub enum StartError {
         /// Expected and found.
         reason: String,
     },
+    /// A policy to be signed is not in order.
+    #[error("{} cannot be the next trust policy: {reason}", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Expected and found.
+        reason: String,
+    },
     /// One of the parts does not open.
     #[error("the {part} does not start: {reason}")]
     Part {
@@ -150,6 +158,7 @@ impl StartError {
             Self::Port { .. } => "give --listen an address of this machine, or 0.0.0.0 for all of them".into(),
             Self::Clock { .. } => "set the clock (timedatectl set-ntp true) and start again".into(),
             Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
+            Self::Policy { .. } => "begin with what homeserver policy draft prints; nothing was signed".into(),
             Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
         }
     }

@@ -15,6 +15,7 @@
 //! | [`folder`] | the folder, its lock, its files |
 //! | [`keys`] | the signing keys of log and witness |
 //! | [`genesis`] | the trust policy made at the first start |
+//! | [`policies`] | the versions of the trust policy that follow |
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
 //! | [`server`] | all parts together |
@@ -27,6 +28,7 @@ pub mod genesis;
 pub mod keys;
 pub mod options;
 pub mod pages;
+pub mod policies;
 pub mod ports;
 pub mod server;
 pub mod settings;

@@ -1,9 +1,10 @@
 //! `homeserver`: authority, log, witness and directory in one process.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use homeserver::{Homeserver, Options, Ready, StartError};
+use homeserver::{Homeserver, Options, Ready, StartError, policies};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -35,10 +36,46 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.")]
         #[arg(long)]
         json: bool,
     },
+    /// Change the trust policy that people have pinned
+    ///
+    /// Each version is numbered, signed by the root's key, put into the log and served. People see what changes before
+    /// they take it: certtool trust update.
+    #[command(subcommand)]
+    Policy(Policy),
+}
+
+#[derive(Debug, Subcommand)]
+enum Policy {
+    /// Print the next version in JSON, for you to edit
+    #[command(after_help = "Example:\n  homeserver policy draft --folder /srv/inperson > next.json")]
+    Draft {
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+    },
+    /// Sign a policy as the next version
+    ///
+    /// The running server logs it and serves it within a second; a stopped one when it starts. Number and the
+    /// fingerprint of the version before are set here.
+    #[command(after_help = "Example:\n  homeserver policy sign next.json --folder /srv/inperson")]
+    Sign {
+        /// The policy, in JSON
+        #[arg(value_name = "FILE")]
+        new: PathBuf,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+        /// The root's key, if it is kept elsewhere than in the folder
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
-    let Command::Up { options, json } = Arguments::parse().command;
+    let (options, json) = match Arguments::parse().command {
+        Command::Up { options, json } => (options, json),
+        Command::Policy(command) => return policy(&command),
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -56,6 +93,21 @@ fn main() -> ExitCode {
 fn failed(what: &str, remedy: &str) -> ExitCode {
     eprintln!("homeserver: {what}\n  try: {remedy}");
     ExitCode::FAILURE
+}
+
+fn policy(command: &Policy) -> ExitCode {
+    let done = match command {
+        Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
+        Policy::Sign { new, folder, root_key } => policies::sign(folder, new, root_key.as_deref()).map(|signed| {
+            println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
+            signed.changes.iter().for_each(|change| println!("  {change}"));
+            println!("The server logs and serves it; people take it with: certtool trust update");
+        }),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.to_string(), &error.remedy()),
+    }
 }
 
 async fn up(options: &Options, json: bool) -> Result<(), StartError> {

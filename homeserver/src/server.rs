@@ -25,6 +25,7 @@ use crate::folder::Folder;
 use crate::genesis::{self, Signers};
 use crate::options::Options;
 use crate::pages;
+use crate::policies::{self, Published};
 use crate::ports::{self, Ports};
 use crate::settings::{self, Settings};
 
@@ -159,13 +160,15 @@ impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
         let Self { settings, policy, authority, log, log_policy } = self;
-        let trust = Trust::new(vec![policy.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
+        let published = Published::open(folder.path(), &policy)?;
+        // The directory trusts by the newest version; one that comes later counts from the next start.
+        let trust = Trust::new(vec![published.newest()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
         let config = ca_config(&folder, &settings, log_policy);
         let opening = Ca::open(config, authority, Arc::new(log.clone()), ca::system_clock());
-        let (ca, published) = tokio::join!(opening, publish(&folder, &log, &policy));
+        let (ca, genesis_logged) = tokio::join!(opening, publish(&folder, &log, &policy));
         let ca = Arc::new(ca.map_err(|error| StartError::part("authority", &error))?);
-        published?;
+        genesis_logged?;
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
 
@@ -177,13 +180,15 @@ impl Parts {
 
         let ready = Ready::new(&folder, &settings, &policy);
         let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
-        let router = pages::router(policy.canonical(), &ready)
+        let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
             .nest("/log", transparency_log::server::router(tiles));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
         tasks.spawn(named("revocation lists", hand_over_revocations(Arc::clone(&ca), trust, stop.clone())));
+        let (place, signed, told) = (folder.path().to_path_buf(), log.clone(), stop.clone());
+        tasks.spawn(named("trust policy", policies::publish(place, published, signed, told)));
         let told = stop.clone();
         tasks.spawn(named("directory", async move { directory.serve(told).await }));
         Ok(Homeserver { ready, stop, tasks, ca, log, _folder: folder })

@@ -1,0 +1,167 @@
+//! The versions of the trust policy that follow the genesis one.
+//!
+//! ```text
+//! policies/<n>.signed.json   signed by the root, not yet in the log; made by `homeserver policy sign`
+//! policies/<n>.json          with its proof: what is served at /policy/<n>
+//! ```
+//!
+//! Signing needs the root's key and nothing of the running server; publishing needs the log and no key of the root. So
+//! the two meet in this folder: whoever signs puts a file there, the server finds it, logs it, checks it as every person
+//! will, and serves it.
+
+mod sign;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use identity::trust::{MAX_UPDATE_BYTES, PolicyUpdate, TrustPolicy};
+use tlog_proof::ObjectKind;
+use tokio_util::sync::CancellationToken;
+use transparency_log::Sequencer;
+
+use crate::error::StartError;
+
+pub use sign::{Signed, draft, sign};
+
+const FOLDER: &str = "policies";
+
+/// How often the server looks for a version that was signed meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The versions that are served. Cheap to clone: all see the same.
+#[derive(Debug, Clone)]
+pub struct Published(Arc<RwLock<Versions>>);
+
+#[derive(Debug)]
+struct Versions {
+    /// The number of the genesis version.
+    first: u64,
+    /// In order, the one after the genesis version first; as they are served.
+    updates: Vec<Vec<u8>>,
+    newest: TrustPolicy,
+}
+
+impl Published {
+    /// What was published before, each version checked against the one before it.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what was published.
+    pub fn open(folder: &Path, genesis: &TrustPolicy) -> Result<Self, StartError> {
+        let mut versions = Versions { first: genesis.number, updates: Vec::new(), newest: genesis.clone() };
+        while let Some(bytes) = read(&logged(folder, versions.newest.number + 1))? {
+            let path = logged(folder, versions.newest.number + 1);
+            versions.take(bytes).map_err(|reason| damaged(&path, reason))?;
+        }
+        Ok(Self(Arc::new(RwLock::new(versions))))
+    }
+
+    /// The newest version.
+    pub fn newest(&self) -> TrustPolicy {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).newest.clone()
+    }
+
+    /// The canonical bytes of the newest version.
+    pub fn latest(&self) -> Vec<u8> {
+        self.newest().canonical()
+    }
+
+    /// The update that leads to version `number`, if there is one.
+    pub fn update(&self, number: u64) -> Option<Vec<u8>> {
+        let versions = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let position = number.checked_sub(versions.first + 1)?;
+        versions.updates.get(usize::try_from(position).ok()?).cloned()
+    }
+}
+
+impl Versions {
+    fn take(&mut self, bytes: Vec<u8>) -> Result<(), String> {
+        let update = PolicyUpdate::parse(&bytes).map_err(|error| error.to_string())?;
+        let verified = update.verify(&self.newest).map_err(|error| error.to_string())?;
+        self.newest = verified.take_confirmed();
+        self.updates.push(bytes);
+        Ok(())
+    }
+}
+
+/// Logs and publishes every version that was signed, until told to stop. One that cannot be published is told once, and
+/// stays where it is.
+pub async fn publish(folder: PathBuf, published: Published, log: Sequencer, stop: CancellationToken) {
+    let mut told = None;
+    loop {
+        let number = published.newest().number + 1;
+        match publish_next(&folder, number, &published, &log).await {
+            Ok(true) => {
+                tracing::info!(number, "a new version of the trust policy is published");
+                continue;
+            }
+            Ok(false) => told = None,
+            Err(reason) if told.as_ref() != Some(&reason) => {
+                tracing::warn!(number, %reason, "a signed version of the trust policy cannot be published");
+                told = Some(reason);
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// After a crash at any point this is done once more: the log gives the same entry its old index.
+async fn publish_next(folder: &Path, number: u64, published: &Published, log: &Sequencer) -> Result<bool, String> {
+    let Some(bytes) = read(&signed(folder, number)).map_err(|error| error.to_string())? else { return Ok(false) };
+    let mut update = PolicyUpdate::parse(&bytes).map_err(|error| error.to_string())?;
+    let logged_as = log.put_object(ObjectKind::TrustPolicy, update.policy.clone().into_bytes()).await;
+    update.proof = logged_as.map_err(|error| error.to_string())?.proof.to_string();
+    let bytes = update.to_bytes();
+    // As everybody will: what people would refuse must not be served to them.
+    update.verify(&published.newest()).map_err(|error| error.to_string())?;
+    write(&logged(folder, number), &bytes).map_err(|error| error.to_string())?;
+    published.0.write().unwrap_or_else(PoisonError::into_inner).take(bytes)?;
+    Ok(true)
+}
+
+fn signed(folder: &Path, number: u64) -> PathBuf {
+    folder.join(FOLDER).join(format!("{number}.signed.json"))
+}
+
+fn logged(folder: &Path, number: u64) -> PathBuf {
+    folder.join(FOLDER).join(format!("{number}.json"))
+}
+
+fn damaged(path: &Path, reason: impl ToString) -> StartError {
+    StartError::Damaged { what: path.display().to_string(), reason: reason.to_string() }
+}
+
+/// The bytes of a file; none if there is no such file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, StartError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|source| StartError::folder(path, source))?,
+    };
+    let mut bytes = Vec::new();
+    let limit = MAX_UPDATE_BYTES as u64;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| StartError::folder(path, source))?;
+    if bytes.len() as u64 > limit {
+        return Err(StartError::folder(path, std::io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes a file (mode 0600) that is whole or absent.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), StartError> {
+    let parent = path.parent().unwrap_or(path);
+    let written = || -> std::io::Result<()> {
+        std::fs::create_dir_all(parent)?;
+        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(parent)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist(path).map_err(|error| error.error)?;
+        File::open(parent)?.sync_all()
+    };
+    written().map_err(|source| StartError::folder(path, source))
+}

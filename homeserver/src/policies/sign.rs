@@ -1,0 +1,144 @@
+//! The operator's part: a draft of the next version, and the root's signature on it.
+
+use std::path::Path;
+
+use identity::trust::{Change, PolicyUpdate, TrustPolicy};
+
+use super::{damaged, logged, read, signed, write};
+use crate::error::StartError;
+use crate::genesis;
+
+/// A version that was signed.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// Its number.
+    pub number: u64,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// What it changes.
+    pub changes: Vec<Change>,
+}
+
+/// The next version in JSON to be edited: the newest one, published or only signed, with number and `previous` of the
+/// version to come.
+///
+/// # Errors
+/// The folder has no policy yet, or a damaged one.
+pub fn draft(folder: &Path) -> Result<String, StartError> {
+    let next = following(&newest(folder)?);
+    Ok(serde_json::to_string_pretty(&next).expect("a policy is JSON"))
+}
+
+/// Signs the policy in the file `new` as the next version. The running server, or the next one that starts, logs it and
+/// serves it.
+///
+/// Any spelling of the JSON will do: what is signed is its canonical form. Number and `previous` are set here.
+///
+/// # Errors
+/// The file is no policy in order, the version would lock its own people out, or the root's key is not there.
+pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed, StartError> {
+    let current = newest(folder)?;
+    let bytes = read(new)?.ok_or_else(|| StartError::folder(new, std::io::ErrorKind::NotFound.into()))?;
+    let wrong = |reason: String| StartError::Policy { path: new.to_path_buf(), reason };
+    let edited: TrustPolicy = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let expected = following(&current);
+    let policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
+    let canonical = policy.canonical();
+    TrustPolicy::parse(&canonical).map_err(|error| wrong(error.to_string()))?;
+    keeps_this_server(&current, &policy).map_err(wrong)?;
+
+    let keys = folder.join("keys");
+    let key = root_key.map_or_else(|| keys.join("root.key.pem"), Path::to_path_buf);
+    let signature = ca::sign_policy(&keys, &key, &canonical).map_err(|error| StartError::part("root's key", &error))?;
+    let text = String::from_utf8(canonical).expect("JSON is UTF-8");
+    let update = PolicyUpdate { policy: text, proof: String::new(), signature: signature.into() };
+    write(&signed(folder, policy.number), &update.to_bytes())?;
+    Ok(Signed {
+        number: policy.number,
+        fingerprint: policy.fingerprint().to_string(),
+        changes: current.changes_to(&policy),
+    })
+}
+
+fn following(current: &TrustPolicy) -> TrustPolicy {
+    TrustPolicy { number: current.number + 1, previous: Some(current.fingerprint()), ..current.clone() }
+}
+
+/// The newest version in the folder, published or only signed.
+fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
+    let path = folder.join(genesis::FILE);
+    let bytes = read(&path)?.ok_or_else(|| StartError::folder(&path, std::io::ErrorKind::NotFound.into()))?;
+    let mut policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(&path, error))?;
+    loop {
+        let paths = [logged(folder, policy.number + 1), signed(folder, policy.number + 1)];
+        let found = paths.iter().find_map(|path| read(path).transpose().map(|read| (path, read)));
+        let Some((path, bytes)) = found else { return Ok(policy) };
+        let update = PolicyUpdate::parse(&bytes?).map_err(|error| damaged(path, error))?;
+        policy = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| damaged(path, error))?;
+    }
+}
+
+/// This server signs with one root, one label key and one log: a version without them would have people refuse every
+/// certificate it makes.
+fn keeps_this_server(current: &TrustPolicy, next: &TrustPolicy) -> Result<(), String> {
+    let (own, kept) = (&current.authorities[0], next.authorities.first());
+    let same = kept.is_some_and(|kept| kept.root == own.root && kept.vrf_key == own.vrf_key && kept.log == own.log);
+    if same {
+        return Ok(());
+    }
+    Err(format!("expected {} first among the authorities, with the same root, label key and log", own.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::UnixTime;
+
+    use super::*;
+    use crate::folder::Folder;
+    use crate::genesis::Signers;
+    use crate::options::Options;
+    use crate::settings::Settings;
+
+    /// A folder after a first start, and its genesis policy.
+    fn place() -> (tempfile::TempDir, TrustPolicy) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        ca::init(&folder.join("keys"), "localhost", UnixTime::now()).unwrap();
+        let settings = Settings::first(&Options::default(), 2026).unwrap();
+        let keys = ca::AuthorityKeys::open(&folder.join("keys")).unwrap();
+        let policy = genesis::open(&folder, &settings, &keys, &Signers::open(&folder, &settings).unwrap()).unwrap();
+        (place, policy)
+    }
+
+    #[test]
+    fn a_draft_becomes_a_signed_version_and_the_next_draft_follows_it() {
+        let (place, genesis) = place();
+        let draft_one = draft(place.path()).unwrap();
+        let file = place.path().join("new.json");
+        std::fs::write(&file, draft_one.replace("\"name\": \"localhost\"", "\"name\": \"Home\"")).unwrap();
+        let signed = sign(place.path(), &file, None).unwrap();
+        assert_eq!(signed.number, 2);
+        assert!(!signed.changes.is_empty());
+        let second = newest(place.path()).unwrap();
+        assert_eq!((second.previous, second.name.as_str()), (Some(genesis.fingerprint()), "Home"));
+        let third: TrustPolicy = serde_json::from_str(&draft(place.path()).unwrap()).unwrap();
+        assert_eq!((third.number, third.previous), (3, Some(second.fingerprint())));
+    }
+
+    #[test]
+    fn what_would_lock_people_out_is_not_signed() {
+        let (place, genesis) = place();
+        let file = place.path().join("new.json");
+        let mut without = genesis.clone();
+        without.authorities[0].vrf_key = identity::testing::Authority::new(1, UnixTime::now()).policy().authorities[0].vrf_key.clone();
+        std::fs::write(&file, serde_json::to_string(&without).unwrap()).unwrap();
+        let error = sign(place.path(), &file, None).unwrap_err().to_string();
+        assert!(error.contains("same root, label key and log"), "{error}");
+        std::fs::write(&file, "{}").unwrap();
+        assert!(matches!(sign(place.path(), &file, None), Err(StartError::Policy { .. })));
+        std::fs::write(&file, draft(place.path()).unwrap()).unwrap();
+        let error = sign(place.path(), &file, Some(&place.path().join("elsewhere.pem"))).unwrap_err().to_string();
+        assert!(error.contains("elsewhere.pem"), "{error}");
+        assert_eq!(newest(place.path()).unwrap(), genesis);
+    }
+}
