@@ -15,18 +15,22 @@
 //! | [`oid`] | our object identifiers, under one arc |
 //! | [`profile`] | certificate profiles, loaded from `policies/profiles/*.toml` |
 //! | [`certificate`] | X.509 certificates in strict DER, and how to assemble them |
+//! | [`path`] | certification path validation after RFC 5280 section 6 |
 //! | [`plan`] | the write side: planned certificates, revocation lists, lints |
 //! | [`transparency`] | labels, commitments and the transparency extension |
 //! | [`trust`] | the trust policy a person pins, and what verification needs of it |
 //! | [`verify`] | the read side: [`verify_person`](verify::verify_person) and [`verify_service`](verify::verify_service) |
+//! | [`evidence`] | what convinces a third party of misbehaviour |
 //! | [`rules`] | the numbers of the rules, as in `policies/rules.md` |
 //! | [`tls`] | the verifiers as rustls wants them |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod certificate;
+pub mod evidence;
 pub mod identifier;
 pub mod oid;
+pub mod path;
 pub mod plan;
 pub mod profile;
 pub mod rules;

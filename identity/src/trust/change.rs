@@ -84,11 +84,18 @@ impl fmt::Display for Change {
     }
 }
 
+impl TrustPolicy {
+    /// What differs in a later version, the graver kinds first.
+    pub fn changes_to(&self, next: &Self) -> Vec<Change> {
+        between(self, next)
+    }
+}
+
 /// Everything in a policy, by part and owner, in words.
 type Parts = BTreeMap<(ChangeKind, String), String>;
 
 /// The differences, the graver kinds first.
-pub(super) fn between(old: &TrustPolicy, new: &TrustPolicy) -> Vec<Change> {
+fn between(old: &TrustPolicy, new: &TrustPolicy) -> Vec<Change> {
     let (old, new) = (parts(old), parts(new));
     let mut keys: Vec<_> = old.keys().chain(new.keys()).collect();
     keys.sort();

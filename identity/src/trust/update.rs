@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
 use tlog_proof::{Entry, ObjectKind, Proof, leaf_hash};
 
-use super::{Base64Bytes, Change, Issuer, TrustPolicy, change};
+use super::{Base64Bytes, Change, Issuer, TrustPolicy};
 use crate::{
     certificate::Certificate,
     rules::Rule,
@@ -122,7 +122,7 @@ pub struct VerifiedUpdate {
 impl VerifiedUpdate {
     /// What it changes.
     pub fn changes(&self) -> Vec<Change> {
-        change::between(&self.current, &self.policy)
+        self.current.changes_to(&self.policy)
     }
 
     /// The number of the new version.
