@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use story::tale::{self, Ending};
@@ -33,6 +34,9 @@ enum Inner {
     },
 }
 
+/// Set before the children are ended by a signal.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let told = match &arguments.command {
@@ -59,6 +63,7 @@ fn tell(check: bool) -> Result<(), Failure> {
     // Children are started by this thread and die with it; the signals are awaited by another.
     std::thread::spawn(move || {
         if await_interruption().is_ok() {
+            INTERRUPTED.store(true, Ordering::SeqCst);
             process::end_all();
             let _ = std::fs::remove_dir_all(&root);
             eprintln!("\ndemo: interrupted; everything it started has been stopped");
@@ -66,6 +71,10 @@ fn tell(check: bool) -> Result<(), Failure> {
         }
     });
     let told = tale::tell(stage.path(), ending);
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        // What failed now failed because its children were ended; the other thread has the last word.
+        std::thread::park();
+    }
     if told.is_err() && std::env::var_os("INPERSON_KEEP").is_some() {
         eprintln!("demo: kept {}", stage.keep().display());
     }

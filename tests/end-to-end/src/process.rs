@@ -115,13 +115,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `command`; `name` is what messages call it.
+    /// Starts `command` in a process group of its own, so that Ctrl-C reaches the story first and it decides in which
+    /// order everything ends; `name` is what messages call it.
     ///
     /// # Errors
     /// The kernel refuses to start it.
     pub fn start(name: impl Into<String>, mut command: Command) -> Result<Self, Failure> {
         let name = name.into();
-        let child = command.spawn().context(format!("starting {name}"))?;
+        let child = command.process_group(0).spawn().context(format!("starting {name}"))?;
         LIVING.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id());
         Ok(Self { child, name })
     }
