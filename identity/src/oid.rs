@@ -35,6 +35,14 @@ pub const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.
 /// `id-kp-emailProtection` (RFC 5280 section 4.2.1.12).
 pub const EMAIL_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4");
 
+/// `id-ad-caIssuers` (RFC 5280 section 4.2.2.1).
+pub const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
+
+/// `anyExtendedKeyUsage` (RFC 5280 section 4.2.1.12).
+pub const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
+/// `anyPolicy` (RFC 5280 section 4.2.1.4).
+pub const ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32.0");
+
 /// `id-Ed25519`, key and signature algorithm (RFC 8410 section 3).
 pub const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// `id-ecPublicKey` (RFC 5480 section 2.1.1).
@@ -66,12 +74,28 @@ pub mod extension {
     pub const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
     /// `id-ce-cRLReasons`, section 5.3.1.
     pub const CRL_REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
+    /// `id-ce-invalidityDate`, section 5.3.2.
+    pub const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+    /// `id-ce-issuingDistributionPoint`, section 5.2.5.
+    pub const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
+    /// `id-ce-certificateIssuer`, section 5.3.3.
+    pub const CERTIFICATE_ISSUER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.29");
+    /// `id-ce-nameConstraints`, section 4.2.1.10.
+    pub const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
     /// `id-ce-cRLDistributionPoints`, section 4.2.1.13.
     pub const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
     /// `id-ce-certificatePolicies`, section 4.2.1.4.
     pub const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
+    /// `id-ce-policyMappings`, section 4.2.1.5.
+    pub const POLICY_MAPPINGS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.33");
     /// `id-ce-authorityKeyIdentifier`, section 4.2.1.1.
     pub const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+    /// `id-pe-authorityInfoAccess`, section 4.2.2.1.
+    pub const AUTHORITY_INFO_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
+    /// `id-ce-policyConstraints`, section 4.2.1.11.
+    pub const POLICY_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.36");
     /// `id-ce-extKeyUsage`, section 4.2.1.12.
     pub const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+    /// `id-ce-inhibitAnyPolicy`, section 4.2.1.14.
+    pub const INHIBIT_ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.54");
 }

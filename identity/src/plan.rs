@@ -79,6 +79,8 @@ pub struct PersonPlan<'a> {
     pub issuer: &'a Certificate,
     /// Where the issuer's revocation list is.
     pub crl_url: &'a str,
+    /// Where the issuing certificate is, for a profile with [`Profile::issuer_schemes`]; others do not say it.
+    pub issuer_url: Option<&'a str>,
 }
 
 impl PersonPlan<'_> {
@@ -98,6 +100,7 @@ impl PersonPlan<'_> {
             lifetime: self.lifetime,
             issuer: self.issuer,
             crl_url: self.crl_url,
+            issuer_url: self.issuer_url,
         }
         .tbs()
     }
@@ -144,6 +147,7 @@ impl ServicePlan<'_> {
             lifetime: self.lifetime,
             issuer: self.issuer,
             crl_url: self.crl_url,
+            issuer_url: None,
         }
         .tbs()
     }
@@ -171,6 +175,7 @@ struct Leaf<'a> {
     lifetime: Duration,
     issuer: &'a Certificate,
     crl_url: &'a str,
+    issuer_url: Option<&'a str>,
 }
 
 impl Leaf<'_> {
@@ -202,7 +207,7 @@ impl Leaf<'_> {
         algorithm: KeyAlgorithm,
         subject: &Name,
     ) -> Result<Vec<Extension>, PlanError> {
-        Ok(vec![
+        let mut extensions = vec![
             parts::authority_key_id(self.issuer.tbs().spki())?,
             parts::subject_key_id(spki)?,
             parts::key_usage(self.profile.key_usage(algorithm))?,
@@ -210,7 +215,12 @@ impl Leaf<'_> {
             parts::alternative_name(self.san.clone(), subject.is_empty())?,
             parts::purposes(self.profile.extended_key_usage())?,
             parts::crl_distribution_point(self.crl_url, self.profile.crl_schemes())?,
-        ])
+        ];
+        let schemes = self.profile.issuer_schemes();
+        if !schemes.is_empty() {
+            extensions.push(parts::issuer_access(self.issuer_url.unwrap_or_default(), schemes)?);
+        }
+        Ok(extensions)
     }
 }
 

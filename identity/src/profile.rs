@@ -35,6 +35,8 @@ struct File {
     max_lifetime_days: u64,
     extended_key_usage: Vec<Purpose>,
     crl_schemes: Vec<String>,
+    #[serde(default)]
+    issuer_schemes: Vec<String>,
     keys: Vec<Key>,
 }
 
@@ -134,9 +136,10 @@ impl Profile {
             }
             algorithms.push(*algorithm);
         }
-        let schemes = &file.crl_schemes;
-        if schemes.is_empty() || !schemes.iter().all(|s| ["http", "https"].contains(&s.as_str())) {
-            return Err(value("crl_schemes of http and https", &format!("{schemes:?}")));
+        let web = |schemes: &[String]| schemes.iter().all(|s| ["http", "https"].contains(&s.as_str()));
+        if file.crl_schemes.is_empty() || !web(&file.crl_schemes) || !web(&file.issuer_schemes) {
+            let found = format!("{:?} and {:?}", file.crl_schemes, file.issuer_schemes);
+            return Err(value("crl_schemes and issuer_schemes of http and https", &found));
         }
         Ok(Self { file, policy, may_assert, asserts: false, algorithms })
     }
@@ -206,6 +209,12 @@ impl Profile {
     /// The URL schemes under which a revocation list may lie.
     pub fn crl_schemes(&self) -> &[String] {
         &self.file.crl_schemes
+    }
+
+    /// The URL schemes under which the issuing certificate may lie; none, if the profile's certificates do not say where
+    /// it is.
+    pub fn issuer_schemes(&self) -> &[String] {
+        &self.file.issuer_schemes
     }
 }
 

@@ -41,6 +41,8 @@ pub use log::{MemoryLog, WITNESS};
 pub const ORIGIN: &str = "log.example.org/2026";
 /// Where its revocation lists would be.
 pub const CRL_URL: &str = "http://ca.example.org/crl";
+/// Where its people CA's certificate would be.
+pub const ISSUER_URL: &str = "http://ca.example.org/people.cer";
 /// A moment at which an authority may begin: 2026-11-23 12:00:00 UTC.
 pub const NOON: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_795_435_200));
 
@@ -269,6 +271,7 @@ impl Authority {
             lifetime: profile.lifetime(),
             issuer: &self.people.certificate,
             crl_url: CRL_URL,
+            issuer_url: Some(ISSUER_URL),
         }
         .tbs()
         .expect("the plan is in order");

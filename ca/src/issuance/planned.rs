@@ -112,6 +112,7 @@ impl Planned {
             lifetime: input.profile.lifetime(),
             issuer: input.issuer,
             crl_url: input.crl_url,
+            issuer_url: None,
         }
         .tbs()?;
         let period = period_of(input.now);

@@ -1,7 +1,10 @@
 //! Lints: whether a certificate is what its profile says, to the last extension.
 
 use der::Encode;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CertificatePolicies, CrlDistributionPoints, SubjectAltName};
+use x509_cert::ext::pkix::{
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, CertificatePolicies, CrlDistributionPoints, SubjectAltName,
+    name::GeneralName,
+};
 
 use super::{parts, subject_kind_name};
 use crate::{
@@ -24,9 +27,9 @@ pub struct Finding {
     pub found: String,
 }
 
-/// The extensions of every profile, in the order in which we write them, and whether each is critical; the
+/// The extensions of the profiles, in the order in which we write them, and whether each is critical; the
 /// subjectAltName follows the subject.
-const EXTENSIONS: [(const_oid::ObjectIdentifier, &str, bool); 7] = [
+const EXTENSIONS: [(const_oid::ObjectIdentifier, &str, bool); 8] = [
     (extension::AUTHORITY_KEY_ID, "authorityKeyIdentifier", false),
     (extension::SUBJECT_KEY_ID, "subjectKeyIdentifier", false),
     (extension::KEY_USAGE, "keyUsage", true),
@@ -34,6 +37,7 @@ const EXTENSIONS: [(const_oid::ObjectIdentifier, &str, bool); 7] = [
     (extension::SUBJECT_ALT_NAME, "subjectAltName", false),
     (extension::EXTENDED_KEY_USAGE, "extKeyUsage", false),
     (extension::CRL_DISTRIBUTION_POINTS, "cRLDistributionPoints", false),
+    (extension::AUTHORITY_INFO_ACCESS, "authorityInfoAccess", false),
 ];
 
 /// Everything in which a certificate differs from its profile; nothing, if it is clean. The transparency extension may
@@ -45,6 +49,7 @@ pub fn lint(tbs: &Tbs, profile: &Profile) -> Vec<Finding> {
     lint.lifetime();
     lint.usage();
     lint.extensions();
+    lint.issuer_access();
     lint.key_ids();
     lint.crl();
     lint.serial();
@@ -124,6 +129,9 @@ impl Lint<'_> {
     fn extensions(&mut self) {
         let empty_subject = self.tbs.subject().is_empty();
         for (oid, name, critical) in EXTENSIONS {
+            if !self.is_expected(oid) {
+                continue;
+            }
             let critical = critical || (oid == extension::SUBJECT_ALT_NAME && empty_subject);
             let found: Vec<bool> =
                 self.tbs.extensions().iter().filter(|e| e.extn_id == oid).map(|e| e.critical).collect();
@@ -138,11 +146,42 @@ impl Lint<'_> {
                 },
             );
         }
-        let known = |oid| oid == oid::TRANSPARENCY || EXTENSIONS.iter().any(|(known, ..)| *known == oid);
-        for extension in self.tbs.extensions().iter().filter(|e| !known(e.extn_id)) {
+        for extension in self.tbs.extensions() {
+            let oid = extension.extn_id;
+            if oid == oid::TRANSPARENCY || EXTENSIONS.iter().any(|(known, ..)| *known == oid) && self.is_expected(oid) {
+                continue;
+            }
             let (expected, found) = ("no other extension", extension.extn_id.to_string());
             self.check(false, Rule::ProfileExtensions, || expected.to_owned(), || found);
         }
+    }
+
+    /// Of the extensions that we write, only the address of the issuing certificate is not in every profile.
+    fn is_expected(&self, oid: const_oid::ObjectIdentifier) -> bool {
+        oid != extension::AUTHORITY_INFO_ACCESS || !self.profile.issuer_schemes().is_empty()
+    }
+
+    /// Part of PROF-06: an extension of the profile's whose content is not.
+    fn issuer_access(&mut self) {
+        let schemes = self.profile.issuer_schemes();
+        if !self.is_expected(extension::AUTHORITY_INFO_ACCESS) {
+            return;
+        }
+        let access =
+            self.tbs.value::<AuthorityInfoAccessSyntax>(extension::AUTHORITY_INFO_ACCESS).map(|access| access.0);
+        let ok = access.as_deref().is_some_and(|access| match access {
+            [one] if one.access_method == oid::CA_ISSUERS => match &one.access_location {
+                GeneralName::UniformResourceIdentifier(url) => parts::is_url(url.as_str(), schemes),
+                _ => false,
+            },
+            _ => false,
+        });
+        self.check(
+            ok,
+            Rule::ProfileExtensions,
+            || format!("one address of the issuing certificate, by {}", schemes.join(" or ")),
+            || format!("{} of another kind", access.map_or(0, |access| access.len())),
+        );
     }
 
     fn key_ids(&mut self) {
@@ -173,7 +212,7 @@ impl Lint<'_> {
         let points = self.tbs.value::<CrlDistributionPoints>(extension::CRL_DISTRIBUTION_POINTS).map(|p| p.0.len());
         let urls = self.tbs.crl_urls();
         let schemes = self.profile.crl_schemes();
-        let ok = points == Some(1) && matches!(&*urls, [url] if parts::is_crl_url(url, schemes));
+        let ok = points == Some(1) && matches!(&*urls, [url] if parts::is_url(url, schemes));
         let expected = || format!("one distribution point with one address, by {}", schemes.join(" or "));
         self.check(ok, Rule::ProfileCrl, expected, || format!("{} with {urls:?}", points.unwrap_or_default()));
     }

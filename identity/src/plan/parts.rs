@@ -12,8 +12,9 @@ use x509_cert::{
     ext::{
         Extension,
         pkix::{
-            AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage,
-            KeyUsage, KeyUsages, SubjectAltName, SubjectKeyIdentifier,
+            AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
+            CertificatePolicies, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectAltName,
+            SubjectKeyIdentifier,
             certpolicy::PolicyInformation,
             crl::dp::DistributionPoint,
             name::{DistributionPointName, GeneralName, OtherName},
@@ -141,11 +142,7 @@ pub(super) fn purposes(purposes: &[Purpose]) -> Result<Extension, der::Error> {
 }
 
 pub(super) fn crl_distribution_point(url: &str, schemes: &[String]) -> Result<Extension, PlanError> {
-    if !is_crl_url(url, schemes) {
-        let expected = format!("a URL of at most 512 ASCII characters, by {}", schemes.join(" or "));
-        return Err(PlanError::Bound { field: "crlUrl", expected, found: url.chars().take(80).collect() });
-    }
-    let name = GeneralName::UniformResourceIdentifier(Ia5String::new(url)?);
+    let name = location("crlUrl", url, schemes)?;
     let point = DistributionPoint {
         distribution_point: Some(DistributionPointName::FullName(vec![name])),
         reasons: None,
@@ -154,8 +151,23 @@ pub(super) fn crl_distribution_point(url: &str, schemes: &[String]) -> Result<Ex
     Ok(extension(false, &CrlDistributionPoints(vec![point]))?)
 }
 
+/// Where the issuing certificate is (RFC 5280 section 4.2.2.1).
+pub(super) fn issuer_access(url: &str, schemes: &[String]) -> Result<Extension, PlanError> {
+    let access_location = location("issuerUrl", url, schemes)?;
+    let access = AccessDescription { access_method: oid::CA_ISSUERS, access_location };
+    Ok(extension(false, &AuthorityInfoAccessSyntax(vec![access]))?)
+}
+
+fn location(field: &'static str, url: &str, schemes: &[String]) -> Result<GeneralName, PlanError> {
+    if !is_url(url, schemes) {
+        let expected = format!("a URL of at most 512 ASCII characters, by {}", schemes.join(" or "));
+        return Err(PlanError::Bound { field, expected, found: url.chars().take(80).collect() });
+    }
+    Ok(GeneralName::UniformResourceIdentifier(Ia5String::new(url)?))
+}
+
 /// Whether an address can stand in a certificate: of these schemes, short, printable.
-pub(super) fn is_crl_url(url: &str, schemes: &[String]) -> bool {
+pub(super) fn is_url(url: &str, schemes: &[String]) -> bool {
     let rest = url.split_once("://").filter(|(scheme, _)| schemes.iter().any(|s| s == scheme)).map(|(_, rest)| rest);
     url.len() <= 512 && rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
 }

@@ -132,3 +132,41 @@ fn nothing_else_is_asserted() {
     let findings = with(&device, Profile::device(), &[oid::POLICY_DEVICE, multipurpose]);
     assert_eq!(findings[0].rule, Rule::ProfilePolicy);
 }
+
+/// PROF-06 and PROF-09 for mail: where the issuing certificate and the revocation list are, by HTTP.
+#[test]
+fn strangers_are_told_where_the_issuing_certificate_is() {
+    use crate::{certificate::Tbs, oid::extension, plan::lint, testing::ISSUER_URL};
+    use der::asn1::OctetString;
+    let authority = Authority::new(1, NOON);
+    let mail = mail(&authority, Profile::mail(), KeyAlgorithm::P256);
+    let tbs = Certificate::parse(&mail[0]).unwrap().tbs().without_transparency();
+    let with = |id: const_oid::ObjectIdentifier, change: &dyn Fn(&str) -> String| {
+        let mut parts = tbs.to_parts();
+        let extension = parts.extensions.iter_mut().find(|e| e.extn_id == id).unwrap();
+        // One byte of Latin-1 for each character, so that lengths stay.
+        let text: String = extension.extn_value.as_bytes().iter().map(|byte| char::from(*byte)).collect();
+        let changed = change(&text).chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<_>>();
+        extension.extn_value = OctetString::new(changed).unwrap();
+        lint(&Tbs::from_parts(parts).unwrap(), Profile::mail())
+    };
+    assert_eq!(with(extension::AUTHORITY_INFO_ACCESS, &str::to_owned), []);
+    let rules = |findings: Vec<Finding>| findings.iter().map(|f| f.rule).collect::<Vec<_>>();
+    let https = |text: &str| text.replace("http://ca.", "https://a.");
+    assert!(ISSUER_URL.starts_with("http://ca."));
+    assert_eq!(rules(with(extension::AUTHORITY_INFO_ACCESS, &https)), [Rule::ProfileExtensions]);
+    assert_eq!(rules(with(extension::CRL_DISTRIBUTION_POINTS, &https)), [Rule::ProfileCrl]);
+    // OCSP, 1.3.6.1.5.5.7.48.1: an authority that answers who asks about whom.
+    let ocsp = |text: &str| text.replace("\u{30}\u{2}", "\u{30}\u{1}");
+    assert_eq!(rules(with(extension::AUTHORITY_INFO_ACCESS, &ocsp)), [Rule::ProfileExtensions]);
+    let mut parts = tbs.to_parts();
+    let access = parts.extensions.pop().unwrap();
+    assert_eq!(access.extn_id, extension::AUTHORITY_INFO_ACCESS);
+    let bare = Tbs::from_parts(parts).unwrap();
+    assert!(rules(lint(&bare, Profile::mail())).contains(&Rule::ProfileExtensions));
+    // A device says nothing of the kind.
+    let device = authority.issue_person(&alice(), NOON).0;
+    let mut parts = Certificate::parse(&device[0]).unwrap().tbs().to_parts();
+    parts.extensions.push(access);
+    assert_eq!(rules(lint(&Tbs::from_parts(parts).unwrap(), Profile::device())), [Rule::ProfileExtensions]);
+}
