@@ -60,10 +60,10 @@ impl Output {
         }
         let mut page = Page::new(colours(&io::stderr()));
         let red = page.paint(RED, "error:");
-        page.line(format!("{red} {what}"));
+        page.push(format!("{red} {}", harmless(what)));
         if !remedy.is_empty() {
             let bold = page.paint(BOLD, "try:");
-            page.line(format!("{bold}   {remedy}"));
+            page.push(format!("{bold}   {}", harmless(remedy)));
         }
         print(&mut io::stderr(), &page.text);
     }
@@ -71,7 +71,7 @@ impl Output {
     /// Tells a step on the way, on standard error; not to programs and not if quiet.
     pub(crate) fn step(&self, text: &str) {
         if !self.quiet && !self.json {
-            print(&mut io::stderr(), &format!("{text}\n"));
+            print(&mut io::stderr(), &format!("{}\n", harmless(text)));
         }
     }
 }
@@ -99,6 +99,11 @@ impl Page {
 
     /// One line.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
+        self.push(harmless(text.as_ref()));
+    }
+
+    /// A line as it is, with colours in it.
+    fn push(&mut self, text: impl AsRef<str>) {
         self.text.push_str(text.as_ref());
         self.text.push('\n');
     }
@@ -109,36 +114,47 @@ impl Page {
             self.text.push('\n');
         }
         let text = self.paint(BOLD, text);
-        self.line(text);
+        self.push(text);
     }
 
     /// A label and its value.
     pub(crate) fn field(&mut self, label: &str, value: impl std::fmt::Display) {
         let label = self.paint(DIM, &format!("{label:LABELS$}"));
+        let value = harmless(&value.to_string());
         writeln!(self.text, "  {label}{value}").expect("writing to a string does not fail");
     }
 
     /// Something good.
     pub(crate) fn good(&mut self, text: &str) {
         let text = self.paint(GREEN, text);
-        self.line(text);
+        self.push(text);
     }
 
     /// Something to look at.
     pub(crate) fn warning(&mut self, text: &str) {
         let text = self.paint(YELLOW, text);
-        self.line(text);
+        self.push(text);
     }
 
     /// Something bad.
     pub(crate) fn bad(&mut self, text: &str) {
         let text = self.paint(RED, text);
-        self.line(text);
+        self.push(text);
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
-        if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        let text = harmless(text);
+        if self.colours { format!("{style}{text}{style:#}") } else { text }
     }
+}
+
+/// Names, reasons and certificates come from other people: what would move the cursor, colour the screen or turn the
+/// direction of writing is shown as a replacement character. Line ends stay.
+fn harmless(text: &str) -> String {
+    let moves = |c: char| c.is_control() && c != '\n';
+    let turns =
+        |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if moves(c) || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Colours only on a terminal, and not where <https://no-color.org> forbids them.
@@ -150,4 +166,22 @@ fn colours(stream: &impl IsTerminal) -> bool {
 /// A reader that went away (`certtool … | head`) is no failure of ours.
 fn print(stream: &mut impl io::Write, text: &str) {
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_steer_the_terminal() {
+        let evil = "fine\u{1b}[2K\r\u{9b}1A\u{202e}good\nand more\t";
+        let shown = "fine\u{fffd}[2K\u{fffd}\u{fffd}1A\u{fffd}good\nand more\u{fffd}";
+        let mut page = Page::new(false);
+        page.line(evil);
+        page.field("x", evil);
+        page.heading(evil);
+        page.good(evil);
+        assert_eq!(page.text.matches(shown).count(), 4, "{:?}", page.text);
+        assert!(Page::new(true).paint(RED, "\u{1b}").starts_with("\u{1b}["), "colours of our own stay");
+    }
 }
