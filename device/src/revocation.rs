@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use identity::UnixTime;
+use identity::rules::Rule;
 use identity::trust::Trust;
+use identity::verify::{VerifiedPerson, VerifyError, verify_person};
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 
@@ -55,12 +57,29 @@ pub async fn refresh(
     Ok(())
 }
 
-/// Installs the stored lists into `trust`. One that is refused now (too old, its issuer no longer trusted) is left
-/// out: verification then says that revocation is unknown.
+/// Verifies this device's own certificate; with a new revocation list, if the stored one grew too old to vouch for it.
+pub async fn verify_own(
+    home: &Home,
+    trust: &Arc<Trust>,
+    chain: &[CertificateDer<'static>],
+    now: UnixTime,
+) -> Result<VerifiedPerson, VerifyError> {
+    let verified = verify_person(chain, trust, now);
+    if !verified.as_ref().is_err_and(|error| error.rule == Rule::RevocationFresh) {
+        return verified;
+    }
+    if let Err(error) = refresh(home, trust, chain, now).await {
+        tracing::warn!(%error, "the revocation list could not be refreshed");
+    }
+    verify_person(chain, trust, now)
+}
+
+/// Installs the stored lists into `trust`, however old: who was revoked stays so, and what a list older than seven days
+/// cannot vouch for any more is refused until a newer one comes in. Left out is a list whose issuer is no longer trusted.
 pub(crate) fn install_stored(home: &Home, trust: &Trust, now: UnixTime) -> Result<(), HomeError> {
     for path in files::files(&home.folder().join("crl"))? {
         if let Some(der) = files::read(&path)?
-            && let Err(error) = trust.install_crl(&der, now)
+            && let Err(error) = trust.install_kept_crl(&der, now)
         {
             tracing::info!(path = %path.display(), %error, "a stored revocation list is left out");
         }
@@ -77,4 +96,32 @@ fn address(chain: &[CertificateDer<'static>]) -> Result<String, RevocationError>
     let leaf = identity::certificate::Certificate::parse(leaf)
         .map_err(|error| RevocationError::NoAddress(error.to_string()))?;
     leaf.tbs().crl_urls().into_iter().next().ok_or_else(|| RevocationError::NoAddress("none".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use identity::certificate::Certificate;
+    use identity::testing::{Authority, NOON};
+
+    use super::*;
+
+    #[test]
+    fn a_stored_list_that_has_grown_old_still_counts() {
+        let later = UnixTime::since_unix_epoch(Duration::from_secs(NOON.as_secs() + 8 * 86_400));
+        let authority = Authority::new(1, NOON);
+        let (chain, _) = authority.issue_person(&"alice@example.org".parse().unwrap(), NOON);
+        let serial = Certificate::parse(&chain[0]).unwrap().tbs().serial().to_vec();
+        for (revoked, rule) in [(vec![&*serial], Rule::RevocationRevoked), (vec![], Rule::RevocationFresh)] {
+            let temp = tempfile::tempdir().unwrap();
+            let home = Home::at(temp.path()).unwrap();
+            let policy = authority.policy();
+            home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+            let list = authority.people_crl(1, NOON, &revoked);
+            files::write_atomic(&path(&home, "http://localhost/people.crl"), &list).unwrap();
+            let error = verify_person(&chain, &home.trust_at(later).unwrap(), later).unwrap_err();
+            assert_eq!(error.rule, rule);
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod request;
 
 use std::sync::Arc;
 
+use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::{VerifiedPerson, verify_person};
 use identity::{Identifier, UnixTime};
@@ -70,9 +71,10 @@ pub async fn enroll(
 ) -> Result<Enrolled, EnrolError> {
     if !request.new && home.has_device(request.identifier)? {
         let device = home.device(request.identifier)?;
-        match verify_person(&device.chain, &home.trust_at(now())?, now()) {
+        let trust = Arc::new(home.trust_at(now())?);
+        match revocation::verify_own(home, &trust, &device.chain, now()).await {
             Ok(person) => return Ok(Enrolled::Already(Box::new(Certified { device, person }))),
-            Err(error) if error.rule == identity::rules::Rule::ChainExpired => {
+            Err(error) if error.rule == Rule::ChainExpired => {
                 let Renewed::Done(certified) = renew(home, device, true, now, owner).await? else {
                     unreachable!("a forced renewal is always done")
                 };
@@ -98,10 +100,10 @@ pub async fn enroll(
     let open = home.pending(request.identifier)?.and_then(|pending| pending.enrolment.pending_order);
     let chain = order.run(&mut client, open, &mut remember, owner).await?;
     owner.step(Step::Verifying);
+    fetch_revocation(home, &trust, &chain, now()).await;
     let person = check(&chain, &trust, now(), request.identifier, &key, &choice.authority)?;
     pending.enrolment.pending_order = None;
     let device = home.finish_pending(pending, chain)?;
-    fetch_revocation(home, &trust, &device, now).await;
     Ok(Enrolled::New(Box::new(Certified { device, person })))
 }
 
@@ -153,12 +155,12 @@ pub async fn renew(
     };
     let chain = order.run(&mut client, open, &mut remember, owner).await?;
     owner.step(Step::Verifying);
+    fetch_revocation(home, &trust, &chain, now()).await;
     let person = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
     device.chain = chain;
     device.enrolment.pending_order = None;
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
-    fetch_revocation(home, &trust, &device, now).await;
     Ok(Renewed::Done(Box::new(Certified { device, person })))
 }
 
@@ -215,9 +217,9 @@ fn check(
     Ok(verified)
 }
 
-/// A list that cannot be had now is no reason to fail: verification will say that revocation is unknown.
-async fn fetch_revocation(home: &Home, trust: &Arc<Trust>, device: &Device, now: fn() -> UnixTime) {
-    if let Err(error) = revocation::refresh(home, trust, &device.chain, now()).await {
+/// A list that cannot be had now is no reason to fail here: verification says what is known without it.
+async fn fetch_revocation(home: &Home, trust: &Arc<Trust>, chain: &[CertificateDer<'static>], now: UnixTime) {
+    if let Err(error) = revocation::refresh(home, trust, chain, now).await {
         tracing::warn!(%error, "the revocation list could not be fetched");
     }
 }

@@ -97,15 +97,15 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 );
                 return Err(failure.with(Code::Usage));
             }
-            run::run(start::prepare(&cli.options)?).await
+            run::run(start::prepare(&cli.options).await?).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();
-            headless::run(start::prepare(&cli.options), *ephemeral).await
+            headless::run(start::prepare(&cli.options).await, *ephemeral).await
         }
         Some(Face::Bot { echo: _, public }) => {
             log_to_stderr();
-            bot::run(start::prepare(&cli.options)?, *public).await
+            bot::run(start::prepare(&cli.options).await?, *public).await
         }
     }
 }

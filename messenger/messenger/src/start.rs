@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::{Device, Home, revocation};
-use identity::trust::Trust;
-use identity::verify::{VerifiedPerson, verify_person};
+use identity::trust::{Trust, TrustPolicy};
+use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event};
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 /// How often the authority's revocation list is fetched.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
-/// Everything needed to go online, read and verified; nothing has been sent yet.
+/// Everything needed to go online, read and verified; nothing has been sent to anybody yet.
 pub(crate) struct Prepared {
     pub(crate) me: Me,
     pub(crate) book: ContactBook,
@@ -32,7 +32,7 @@ pub(crate) struct Prepared {
 }
 
 /// Reads the folder, chooses the certificate, and verifies it as every peer will.
-pub(crate) fn prepare(options: &Options) -> Result<Prepared, Failure> {
+pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let home = match &options.home {
         Some(folder) => Home::at(folder),
         None => Home::open(),
@@ -40,7 +40,8 @@ pub(crate) fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let home = home.map_err(folder_failure)?;
     let device = choose(&home, options.identity.as_ref())?;
     let trust = Arc::new(home.trust().map_err(folder_failure)?);
-    let person = verify_person(&device.chain, &trust, UnixTime::now()).map_err(|error| {
+    let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
+    let person = verified.map_err(|error| {
         let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
         Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
     })?;
@@ -108,7 +109,9 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
 
 /// The first directory of the policy under which the device was enrolled.
 fn directory(trust: &Trust, device: &Device) -> Result<DirectoryAddress, Failure> {
-    let mine = trust.policies().iter().find(|policy| policy.fingerprint().to_string() == device.enrolment.policy);
+    let authority = &device.enrolment.authority;
+    let certified = |policy: &&TrustPolicy| policy.authorities.iter().any(|listed| listed.name == *authority);
+    let mine = trust.policies().iter().find(certified);
     let first = mine.and_then(|policy| policy.directories.first()).ok_or_else(|| {
         let happened = format!("the home server that certified {} names no directory in its policy", device.identifier);
         Failure::new(happened, "ask who runs it; without a directory nobody can be found")
