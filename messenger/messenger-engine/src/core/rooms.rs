@@ -286,7 +286,7 @@ impl Core {
     }
 
     /// Sends a room frame to a device, if a link to it stands.
-    pub(super) fn say(&mut self, device: crate::room::DeviceKey, frame: &RoomFrame) {
+    pub(super) fn say(&mut self, device: DeviceKey, frame: &RoomFrame) {
         if let Some(session) = self.session_to(device) {
             self.send_room(session, frame);
         }
