@@ -49,7 +49,7 @@ rules! {
     ProfileKey = "PROF-02",
     /// The lifetime is within the profile.
     ProfileLifetime = "PROF-03",
-    /// The key usage is critical and exactly the profile's.
+    /// The key usage is exactly the profile's.
     ProfileKeyUsage = "PROF-04",
     /// The extended key usage is exactly the profile's.
     ProfilePurpose = "PROF-05",
