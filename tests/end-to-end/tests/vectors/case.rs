@@ -19,6 +19,7 @@ use super::vector::{Kind, Says, Vector};
 const PERIOD: u64 = 7 * DAY;
 
 type Change<T> = Box<dyn FnOnce(&House, &mut T)>;
+type Alone<T> = Box<dyn FnOnce(&mut T)>;
 
 /// Where the entry stands, and who cosigned when.
 #[derive(Clone)]
@@ -61,9 +62,9 @@ pub(crate) struct Case {
     ca: Option<fn(&House) -> Ca>,
     house: fn() -> House,
     draft: Vec<Change<Draft>>,
-    logging: Vec<Box<dyn FnOnce(&mut Logging)>>,
+    logging: Vec<Alone<Logging>>,
     proof: Vec<Change<TransparencyExtension>>,
-    value: Vec<Box<dyn FnOnce(&mut Vec<u8>)>>,
+    value: Vec<Alone<Vec<u8>>>,
     last: Vec<Change<Draft>>,
     given: Vec<Change<Given>>,
     revocation: &'static str,

@@ -165,7 +165,7 @@ fn witnesses() -> Vec<Case> {
         person("wit-02-one-of-two", "One witness, where two of three are the quorum.")
             .logged(|l| l.cosigned = vec![(1, NOON)])
             .policy(|house, policy| {
-                policy["tlog_policy"] = house.log_policy(3, "group two 2 w1 w2 w3\nquorum two\n").into()
+                policy["tlog_policy"] = house.log_policy(3, "group two 2 w1 w2 w3\nquorum two\n").into();
             }),
         person("wit-02-half-of-each-group", "One of each of two groups that want both.")
             .logged(|l| l.cosigned = vec![(0, NOON), (2, NOON)])
@@ -186,7 +186,7 @@ fn times() -> Vec<Case> {
         person("wit-03-one-of-two-too-late", "Two witnesses are the quorum; one of them cosigned too late.")
             .logged(|l| l.cosigned = vec![(0, NOON), (1, NOON + DAY + 1)])
             .policy(|house, policy| {
-                policy["tlog_policy"] = house.log_policy(2, "group both all w1 w2\nquorum both\n").into()
+                policy["tlog_policy"] = house.log_policy(2, "group both all w1 w2\nquorum both\n").into();
             }),
     ]
 }
