@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "URL", env = "INPERSON_SMTP", hide_env_values = true)]
     pub smtp: Option<Smtp>,
 
-    /// The sender of the mails [default: in-person@DOMAIN]
+    /// The sender of the mails; in-person@DOMAIN if none was ever given
     #[arg(long, value_name = "ADDRESS")]
     pub mail_from: Option<String>,
 

@@ -130,7 +130,8 @@ mod tests {
         let (place, genesis) = place();
         let file = place.path().join("new.json");
         let mut without = genesis.clone();
-        without.authorities[0].vrf_key = identity::testing::Authority::new(1, UnixTime::now()).policy().authorities[0].vrf_key.clone();
+        without.authorities[0].vrf_key =
+            identity::testing::Authority::new(1, UnixTime::now()).policy().authorities[0].vrf_key.clone();
         std::fs::write(&file, serde_json::to_string(&without).unwrap()).unwrap();
         let error = sign(place.path(), &file, None).unwrap_err().to_string();
         assert!(error.contains("same root, label key and log"), "{error}");

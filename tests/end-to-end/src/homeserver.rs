@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde::Deserialize;
 
+use crate::guard;
 use crate::mail::Maildir;
 use crate::process::{self, Finished, Running};
 use crate::{Context, Failure};
@@ -60,7 +61,7 @@ impl Homeserver {
     /// # Errors
     /// The program has not been built.
     pub fn command_under(wrapper: &[String], folder: &Path, options: &[&str]) -> Result<Command, Failure> {
-        let mut command = process::guarded_under(wrapper, &process::program("homeserver")?)?;
+        let mut command = guard::guarded_under(wrapper, &guard::program("homeserver")?)?;
         command.args(["up", "--json", "--folder"]).arg(folder).args(options);
         Ok(command)
     }

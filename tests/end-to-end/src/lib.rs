@@ -10,10 +10,11 @@
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
 //! What it never does: it calls no function of the programs it watches, it skips no check of theirs, it sleeps nowhere
-//! where something can be awaited, and no child outlives it (see [`process`]).
+//! where something can be awaited, and no child outlives it (see [`guard`] and [`process`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod failure;
+pub mod guard;
 pub mod headless;
 pub mod homeserver;
 pub mod mail;

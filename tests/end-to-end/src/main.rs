@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use story::tale::{self, Ending};
-use story::{Context, Failure, process};
+use story::{Context, Failure, guard, process};
 
 /// The first conversation, told by the real programs over real sockets on this machine.
 ///
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let told = match &arguments.command {
         Some(Inner::Guarded { parent, program, arguments }) => {
-            process::become_guarded(*parent, program, arguments).map(|never| match never {})
+            guard::become_guarded(*parent, program, arguments).map(|never| match never {})
         }
         None => tell(arguments.check),
     };

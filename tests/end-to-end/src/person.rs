@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::guard;
 use crate::headless::Messenger;
 use crate::homeserver::Ready;
 use crate::mail::Maildir;
@@ -54,8 +55,8 @@ impl Person {
     /// # Errors
     /// It has not been built.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Result<Command, Failure> {
-        let path = process::program(program)?;
-        let mut command = process::guarded_under(&self.wrapper, &path)?;
+        let path = guard::program(program)?;
+        let mut command = guard::guarded_under(&self.wrapper, &path)?;
         command.args(arguments).env("INPERSON_HOME", &self.home).env("NO_COLOR", "1").env_remove("RUST_LOG");
         Ok(command)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use story::guard;
 use story::homeserver::Homeserver;
 use story::mail::Maildir;
 use story::person::Person;
@@ -44,7 +45,7 @@ struct MailServer {
 
 /// The Python of a virtual environment below the target folder that has aiosmtpd; none if there is no python3.
 fn python() -> Option<PathBuf> {
-    let environment = process::programs().unwrap().parent().unwrap().join("tools").join("aiosmtpd");
+    let environment = guard::programs().unwrap().parent().unwrap().join("tools").join("aiosmtpd");
     let python = environment.join("bin").join("python");
     // Two tests may want to make it at the same moment.
     std::fs::create_dir_all(environment.parent().unwrap()).unwrap();
@@ -65,7 +66,7 @@ fn python() -> Option<PathBuf> {
 }
 
 fn run(program: &Path, arguments: &[&str]) -> bool {
-    let mut command = process::guarded(program).unwrap();
+    let mut command = guard::guarded(program).unwrap();
     command.args(arguments);
     process::run("python3", command, INSTALL).is_ok_and(|done| done.code == 0)
 }
@@ -73,7 +74,7 @@ fn run(program: &Path, arguments: &[&str]) -> bool {
 fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
     let script = place.join("server.py");
     std::fs::File::create(&script).unwrap().write_all(SERVER.as_bytes()).unwrap();
-    let mut command: Command = process::guarded(python).unwrap();
+    let mut command: Command = guard::guarded(python).unwrap();
     command.arg(script).arg(place.join("mails")).arg(mode);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
     let mut running = Running::start("the mail server", command).unwrap();

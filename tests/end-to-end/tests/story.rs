@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use story::guard;
 use story::process::{self, Running, await_sight};
 
 const STORY: Duration = Duration::from_secs(240);
 
 fn story() -> Command {
-    let mut command = process::guarded(&process::program("story").unwrap()).unwrap();
+    let mut command = guard::guarded(&guard::program("story").unwrap()).unwrap();
     command.arg("--check");
     command
 }

@@ -15,7 +15,7 @@ use rustls::pki_types::ServerName;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, Error};
 
-use story::process;
+use story::{guard, process};
 
 use super::vector::{Kind, Says, Vector, read_all};
 
@@ -185,7 +185,7 @@ fn certtool_agrees() {
 
 /// `certtool verify` as a person runs it, who has pinned the vector's policy.
 fn by_certtool(vector: &Vector, folder: &Path) -> process::Finished {
-    let program = process::program("certtool").unwrap();
+    let program = guard::program("certtool").unwrap();
     let fingerprint = TrustPolicy::parse(vector.policy.as_bytes()).unwrap().fingerprint().to_string();
     std::fs::create_dir(folder).unwrap();
     let file = |name: &str, content: &[u8]| {
@@ -194,7 +194,7 @@ fn by_certtool(vector: &Vector, folder: &Path) -> process::Finished {
         path.into_os_string().into_string().unwrap()
     };
     let run = |arguments: &[&str]| {
-        let mut command = process::guarded(&program).unwrap();
+        let mut command = guard::guarded(&program).unwrap();
         command.arg("--home").arg(folder.join("home")).args(arguments);
         process::run("certtool", command, Duration::from_secs(60)).unwrap()
     };
