@@ -95,6 +95,17 @@ pub async fn fetch_to_compare_by_fingerprint(url: &str) -> Result<Vec<u8>, Fetch
     body(url, response).await
 }
 
+/// Fetches an update of a trust policy, which proves itself by signature and log: any certificate is taken. The server's
+/// own may already be under the root that the update brings. `None` if there is no such version.
+pub(crate) async fn fetch_policy_update(url: &str) -> Result<Option<Vec<u8>>, FetchError> {
+    let http = client(Arc::new(pinned::AnyCertificate), true);
+    match get(&http, url).await {
+        Ok(response) => body(url, response).await.map(Some),
+        Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// GET with status 200.
 pub(crate) async fn get(http: &reqwest::Client, url: &str) -> Result<Response, FetchError> {
     let response = http.get(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;

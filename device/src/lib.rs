@@ -6,6 +6,7 @@
 //! * [`enrolment`] proves control of an address to an authority (ACME, RFC 8555, challenge `email-code-00`) and stores
 //!   a certificate only after [`identity::verify_person`](identity::verify::verify_person) accepted it;
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
+//! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
 //! * [`watch`] finds every certificate that was ever logged in the owner's name.
 //!
 //! What it never does: send a private key anywhere or print it, take a certificate the verifier refuses, trust an
@@ -17,15 +18,17 @@ pub mod acme;
 mod certificates;
 mod device;
 pub mod enrolment;
+pub mod evidence;
 mod files;
 mod home;
 pub mod https;
 mod keys;
 pub mod logbook;
+pub mod policy;
 pub mod revocation;
 pub mod watch;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment};
-pub use home::{Home, HomeError, MAX_FILE_BYTES};
+pub use home::{Home, HomeError, MAX_FILE_BYTES, PinnedPolicy};
 pub use keys::{AccountKey, DeviceKey, KeyError};

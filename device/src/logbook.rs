@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! logs/<SHA-256 of the origin>/cursor.json   what was audited; replaced atomically after the index is on disk
+//! logs/<SHA-256 of the origin>/checkpoint    the checkpoint of then, signed: evidence, should the log show another tree
 //! logs/<SHA-256 of the origin>/labels        eight bytes an entry; zeros for what is no certificate
 //! ```
 
@@ -107,7 +108,7 @@ impl Logbook {
         } else {
             let path = self.folder.join("labels");
             let report = self.run(source, policy, known, &path, progress, |_, _| {}).await?;
-            self.store(&report.cursor)?;
+            self.store(&report)?;
             Ok(report)
         }
     }
@@ -165,7 +166,7 @@ impl Logbook {
             holds(&known, report.size, beginning.root())?;
         }
         fs::rename(&path, self.folder.join("labels")).map_err(|source| HomeError::Write { path, source })?;
-        self.store(&report.cursor)?;
+        self.store(&report)?;
         Ok(report)
     }
 
@@ -225,8 +226,15 @@ impl Logbook {
         Ok(duplicates)
     }
 
-    fn store(&self, cursor: &Cursor) -> Result<(), HomeError> {
-        let text = serde_json::to_string(cursor).expect("a cursor is plain numbers and text");
+    /// The newest checkpoint that was audited, as it was signed; `None` if never.
+    pub fn checkpoint(&self) -> Result<Option<String>, HomeError> {
+        files::read_text(&self.folder.join("checkpoint"))
+    }
+
+    /// The cursor last: it says that the rest is there.
+    fn store(&self, report: &AuditReport) -> Result<(), HomeError> {
+        files::write_atomic(&self.folder.join("checkpoint"), report.checkpoint.as_bytes())?;
+        let text = serde_json::to_string(&report.cursor).expect("a cursor is plain numbers and text");
         files::write_atomic(&self.folder.join("cursor.json"), text.as_bytes())
     }
 

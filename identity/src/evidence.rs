@@ -56,10 +56,11 @@ pub enum Claim {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<Refusal>,
     },
-    /// These entries stand in a log under one label of a person.
+    /// These entries stand in a log under one label.
     Entries {
-        /// Whose label.
-        label: Label,
+        /// Whose label, with the proof; none where two entries share a label and nobody knows whose it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<Label>,
         /// One entry, or two that stand there at once.
         entries: Vec<LoggedEntry>,
     },
@@ -257,7 +258,7 @@ impl Evidence {
         let (genesis, policy) = self.policy()?;
         let shown = match &self.claim {
             Claim::Certificate { at, chain, refused } => certificate::judge(&policy, *at, chain, refused.as_ref())?,
-            Claim::Entries { label, entries } => entries::judge(&policy, label, entries)?,
+            Claim::Entries { label, entries } => entries::judge(&policy, label.as_ref(), entries)?,
             Claim::SplitView { older, newer, beginning, proof } => {
                 split::judge(&policy, older, newer, beginning, proof)?
             }

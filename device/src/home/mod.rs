@@ -1,7 +1,9 @@
 //! The person's folder.
 //!
 //! ```text
-//! trust/<fingerprint>/genesis.json, current.json     pinned trust policies
+//! trust/<fingerprint>/genesis.json, updates/<n>.json, current.json     pinned trust policies
+//! bindings.json                                      to which authorities people are bound
+//! evidence/<time>-<kind>-<hash>.json                 what proves misbehaviour to others
 //! devices/<identifier>/key.pem, account.pem, chain.pem, enrolment.toml
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! watch/<identifier>.json                            labels, confirmed device keys
@@ -10,6 +12,7 @@
 //! messenger/contacts.toml                            the messenger's own
 //! ```
 
+mod bindings;
 mod devices;
 mod error;
 mod policies;
@@ -22,6 +25,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use devices::Pending;
 pub use error::HomeError;
+pub use policies::PinnedPolicy;
 
 use crate::files::{self, FolderLock};
 

@@ -9,11 +9,13 @@
 //!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
 
 mod freshness;
+mod accuse;
 mod labels;
 mod opened;
 mod scan;
 mod state;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use identity::trust::Trust;
@@ -55,6 +57,8 @@ pub struct Seen {
     pub covered: (UnixTime, UnixTime),
     /// The certificates of the owner that the log holds.
     pub certificates: Vec<OpenedCertificate>,
+    /// Files with what an alarm can prove to others.
+    pub evidence: Vec<PathBuf>,
 }
 
 /// Why a watch could not see.
@@ -189,7 +193,7 @@ pub async fn watch_once(
         })
         .expect("the choice was made from these policies");
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
-    let log_policy = policy.log_policy().map_err(|error| incomplete(error.to_string()))?;
+    let log_policy = policy.log_policy_at(now).map_err(|error| incomplete(error.to_string()))?;
     let trust = Arc::new(home.trust_at(now)?);
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
@@ -230,12 +234,16 @@ pub async fn watch_once(
     {
         return Ok(WatchReport::Blind(stale));
     }
+    let (source, found, answer, log_policy) = (&source, &found, &answer, &log_policy);
+    let scene = accuse::Scene { home, device, policy, log_policy, source, found, answer, now };
+    let evidence = scene.keep(&alarms).await;
     let seen = Seen {
         identifier: device.identifier.clone(),
         authority: choice.authority,
         audit,
         covered: span.times(),
         certificates,
+        evidence,
     };
     Ok(if alarms.is_empty() { WatchReport::Clean(seen) } else { WatchReport::Alarm(seen, alarms) })
 }

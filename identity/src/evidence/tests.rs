@@ -117,7 +117,7 @@ fn one_entry_is_a_statement_and_two_are_misbehaviour() {
     let (label, closed) = logged(&authority, 3, false, "alice@example.org");
     let (_, hers) = logged(&authority, 3, true, "alice@example.org");
     let entries = |entries: &[&LoggedEntry]| Claim::Entries {
-        label: label.clone(),
+        label: Some(label.clone()),
         entries: entries.iter().map(|&entry| entry.clone()).collect(),
     };
     let one = judge(&policy, entries(&[&closed])).unwrap();
@@ -125,6 +125,11 @@ fn one_entry_is_a_statement_and_two_are_misbehaviour() {
     let opened = judge(&policy, entries(&[&hers])).unwrap();
     assert!(opened.culprit.is_none() && opened.proven[1].contains("a certificate for alice@example.org"), "{opened:?}");
     assert_eq!(judge(&policy, entries(&[&closed, &hers])).unwrap().culprit, culprit);
+    // Whose label it is, need not be known.
+    let nobodys = |second: &LoggedEntry| Claim::Entries { label: None, entries: vec![closed.clone(), second.clone()] };
+    assert_eq!(judge(&policy, nobodys(&hers)).unwrap().culprit, culprit);
+    judge(&policy, Claim::Entries { label: None, entries: vec![hers.clone()] }).unwrap_err();
+    judge(&policy, nobodys(&logged(&authority, 4, true, "alice@example.org").1)).unwrap_err();
     // A certificate for somebody else hides under her label.
     let (_, hidden) = logged(&authority, 3, true, "mallory@example.org");
     assert_eq!(judge(&policy, entries(&[&hidden])).unwrap().culprit, culprit);
@@ -147,7 +152,7 @@ fn the_labels_of_another_are_not_hers() {
     let (label, entry) = logged(&authority, 3, true, "alice@example.org");
     let bob = Label { identifier: Identifier::parse("bob@example.org").unwrap(), ..label.clone() };
     for label in [bob, Label { slot: 4, ..label.clone() }, Label { origin: "elsewhere".to_owned(), ..label }] {
-        judge(&authority.policy(), Claim::Entries { label, entries: vec![entry.clone()] }).unwrap_err();
+        judge(&authority.policy(), Claim::Entries { label: Some(label), entries: vec![entry.clone()] }).unwrap_err();
     }
 }
 

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use rustls_pki_types::UnixTime;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::{identifier::Identifier, rules::Rule, trust::Fingerprint, verify::VerifyError};
+use super::{Authority, Fingerprint, TrustPolicy};
+use crate::{certificate::Certificate, identifier::Identifier, rules::Rule, verify::VerifyError};
 
 /// More people than this are not bound; it bounds what strangers can fill.
 pub const MAX_BINDINGS: usize = 65_536;
@@ -24,6 +26,12 @@ pub struct Binding {
     pub root: Fingerprint,
     /// Since when, in seconds since 1970.
     pub since: u64,
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo of an authority's root.
+fn root(authority: &Authority) -> Option<Fingerprint> {
+    let root = Certificate::parse(&authority.root.0).ok()?;
+    Some(Fingerprint(Sha256::digest(root.tbs().spki_der()).into()))
 }
 
 /// Every person who is bound. Serialises as one JSON object, by identifier.
@@ -87,10 +95,15 @@ impl Bindings {
         self.0.remove(identifier)
     }
 
-    /// Follows a root that an update of the trust policy replaced; the update was confirmed, so nobody is asked again.
-    pub fn follow(&mut self, old: &[u8; 32], new: &[u8; 32]) {
-        for binding in self.0.values_mut().filter(|binding| binding.root.0 == *old) {
-            binding.root = Fingerprint(*new);
+    /// Follows the roots that an update of the trust policy replaced, authority by authority of the same name. The
+    /// update was confirmed, so nobody is asked again for each person.
+    pub fn follow(&mut self, old: &TrustPolicy, new: &TrustPolicy) {
+        for authority in &new.authorities {
+            let before = old.authorities.iter().find(|before| before.name == authority.name);
+            let (Some(before), Some(after)) = (before.and_then(root), root(authority)) else { continue };
+            for binding in self.0.values_mut().filter(|binding| binding.root == before) {
+                binding.root = after;
+            }
         }
     }
 

@@ -230,11 +230,19 @@ fn a_contact_stays_with_the_authority_first_seen() {
 
 #[test]
 fn a_binding_follows_a_confirmed_new_root() {
+    let (old, new) = (TestAuthority::new(1, NOON), TestAuthority::new(2, NOON));
+    let first = old.policy();
+    let second = next(&first, |p| p.authorities[0].root = new.policy().authorities[0].root.clone());
+    let person = |authority: &TestAuthority| {
+        let (chain, _) = authority.issue_person(&alice(), NOON);
+        verify_person(&chain, &authority.trust(), NOON).unwrap()
+    };
+    let (before, after) = (*person(&old).authority_root(), *person(&new).authority_root());
     let mut bindings = Bindings::default();
-    assert!(bindings.bind(&alice(), "Example", &[1; 32], NOON));
-    bindings.follow(&[1; 32], &[2; 32]);
-    bindings.check(&alice(), "Example", &[2; 32]).unwrap();
-    breaks("TRUST-06", bindings.check(&alice(), "Example", &[1; 32]));
+    assert!(bindings.bind(&alice(), "Test authority 1", &before, NOON));
+    bindings.follow(&first, &second);
+    bindings.check(&alice(), "Test authority 1", &after).unwrap();
+    breaks("TRUST-06", bindings.check(&alice(), "Test authority 1", &before));
 }
 
 #[test]

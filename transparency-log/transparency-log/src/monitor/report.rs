@@ -62,6 +62,8 @@ pub struct AuditReport {
     pub size: u64,
     /// The root, recomputed from the entries.
     pub root: Hash,
+    /// The checkpoint that was audited, as it was signed and cosigned: to be held against the log later.
+    pub checkpoint: String,
     /// Index of the first entry that this audit looked at.
     pub start: u64,
     /// The entries that this audit looked at, by kind.
@@ -106,6 +108,7 @@ impl Tally {
         AuditReport {
             size: frontier.size(),
             root: frontier.root(),
+            checkpoint: verdict.checkpoint.text().to_owned(),
             start: self.start,
             counts: self.counts,
             cosigned_by: verdict.cosigned,

@@ -1,0 +1,110 @@
+//! What an alarm can prove to others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::UnixTime;
+use identity::certificate::Certificate;
+use identity::evidence::{Claim, Label, Opened};
+use identity::transparency::{LabelInput, Opening, VrfPublicKey, commitment};
+use identity::trust::TrustPolicy;
+use tlog_proof::{Entry, LogPolicy, leaf_hash, root_from_inclusion};
+use transparency_log::client::Source;
+
+use super::Alarm;
+use super::scan::{Found, Hit};
+use crate::acme::messages::WatchAnswer;
+use crate::evidence::{self, EvidenceFailure, Reader};
+use crate::{Device, Home};
+
+/// Everything that gathering needs.
+pub(super) struct Scene<'a, S> {
+    pub(super) home: &'a Home,
+    pub(super) device: &'a Device,
+    pub(super) policy: &'a TrustPolicy,
+    pub(super) log_policy: &'a LogPolicy,
+    pub(super) source: &'a Arc<S>,
+    pub(super) found: &'a Found,
+    pub(super) answer: &'a WatchAnswer,
+    pub(super) now: UnixTime,
+}
+
+impl<S: Source + 'static> Scene<'_, S> {
+    /// One file for each alarm that proves something. What cannot be gathered is told in the program's log: the alarm
+    /// itself must not fail with it.
+    pub(super) async fn keep(&self, alarms: &[Alarm]) -> Vec<PathBuf> {
+        let mut kept = Vec::new();
+        for alarm in alarms {
+            match self.keep_one(alarm).await {
+                Ok(path) => kept.extend(path),
+                Err(error) => tracing::warn!(%error, "no evidence could be written"),
+            }
+        }
+        kept
+    }
+
+    async fn keep_one(&self, alarm: &Alarm) -> Result<Option<PathBuf>, EvidenceFailure> {
+        let claim = match alarm {
+            Alarm::UnknownKey(certificate) => self.entries(&[certificate.index]).await?,
+            Alarm::NotOpened { index, .. } => self.entries(&[*index]).await?,
+            Alarm::Duplicate { indexes } => self.entries(&indexes[..indexes.len().min(2)]).await?,
+            Alarm::OwnMissing { .. } => match own_checkpoint(self.device, self.policy) {
+                Some(own) => evidence::split_view(&own, self.source, self.log_policy).await?,
+                None => None,
+            },
+        };
+        claim.map(|claim| evidence::keep(self.home, self.policy, claim, self.now)).transpose()
+    }
+
+    async fn entries(&self, indexes: &[u64]) -> Result<Option<Claim>, EvidenceFailure> {
+        let hits: Vec<&Hit> =
+            indexes.iter().filter_map(|index| self.found.hits.iter().find(|hit| hit.index == *index)).collect();
+        let Some(label) = hits.first().and_then(|hit| self.label(hit)) else { return Ok(None) };
+        let log = Reader::open(self.source, self.log_policy).await?;
+        let mut entries = Vec::new();
+        for hit in hits {
+            entries.push(log.entry(hit.index, self.opened(hit)).await?);
+        }
+        Ok(Some(Claim::Entries { label: Some(label), entries }))
+    }
+
+    /// The label with the proof that the authority gave.
+    fn label(&self, hit: &Hit) -> Option<Label> {
+        let given = self.answer.labels.iter().find(|label| (label.period, label.slot) == (hit.period, hit.slot))?;
+        Some(Label {
+            origin: self.answer.origin.clone(),
+            identifier: self.device.identifier.clone(),
+            period: hit.period,
+            slot: hit.slot,
+            vrf_proof: URL_SAFE_NO_PAD.decode(&given.proof).ok()?.into(),
+        })
+    }
+
+    /// What the authority said is in the entry, if that is so.
+    fn opened(&self, hit: &Hit) -> Option<Opened> {
+        let entries = self.answer.entries.iter().filter(|e| (e.period, e.slot) == (hit.period, hit.slot));
+        entries.into_iter().find_map(|entry| {
+            let opening = URL_SAFE_NO_PAD.decode(&entry.opening).ok()?;
+            let tbs = URL_SAFE_NO_PAD.decode(&entry.tbs).ok()?;
+            let fits = commitment(&Opening::new(opening.as_slice().try_into().ok()?), &tbs) == hit.commitment;
+            fits.then(|| Opened { opening: opening.into(), tbs: tbs.into() })
+        })
+    }
+}
+
+/// The checkpoint in this device's certificate: the log has signed it, and must be able to show that tree for ever.
+fn own_checkpoint(device: &Device, policy: &TrustPolicy) -> Option<String> {
+    let leaf = Certificate::parse(device.chain.first()?).ok()?;
+    let extension = leaf.tbs().transparency().ok()??;
+    let authority = policy.authorities.iter().find(|authority| authority.log == extension.origin)?;
+    let key = VrfPublicKey::from_bytes(&authority.vrf_key.0.as_slice().try_into().ok()?).ok()?;
+    let (identifier, period, slot) = (&device.identifier, extension.period, extension.slot);
+    let input = LabelInput { origin: &extension.origin, identifier, period, slot };
+    let label = key.verify(&input, extension.vrf_proof.as_ref()?).ok()?;
+    let commitment = commitment(&extension.opening, &leaf.tbs().without_transparency().encode());
+    let entry = leaf_hash(&Entry::Certificate { label, commitment }.encode());
+    let root = root_from_inclusion(extension.index, extension.tree_size, &entry, &extension.path).ok()?;
+    Some(extension.checkpoint(&root))
+}
