@@ -1,8 +1,10 @@
 //! The authority as a whole.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::future::try_join_all;
 use identity::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::ResolvesServerCert;
@@ -86,9 +88,6 @@ impl Ca {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let post = Post::open(&config.mail)?;
         let mail_from = acme::mailbox(&config.mail_from)?;
-        for issuing in keys.issuers() {
-            log_once(log.as_ref(), &config.folder.join("objects"), ObjectKind::IssuingCertificate, issuing).await?;
-        }
         let pseudonyms = Pseudonyms::new(keys.audit());
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&store),
@@ -102,9 +101,7 @@ impl Ca {
             stop.clone(),
         ));
         let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"))?);
-        for authority in [Authority::People, Authority::Services] {
-            crls.renew_if_old(authority).await?;
-        }
+        log_first(&issuer, &crls, &config.folder.join("objects")).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
         tasks.spawn(resume::clean(Arc::clone(&store), Arc::clone(&clock), stop.clone()));
@@ -174,4 +171,17 @@ impl Drop for Ca {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// Logs what must stand in the log before anybody is served: the issuing certificates once, a revocation list of each.
+/// All at once, so that they share a batch of the log.
+async fn log_first(issuer: &Issuer, crls: &Crls, objects: &Path) -> Result<(), OpenError> {
+    let log = issuer.log.as_ref();
+    let issuing = issuer.keys().issuers();
+    let issuing = issuing.iter().map(|der| log_once(log, objects, ObjectKind::IssuingCertificate, der));
+    let lists = [Authority::People, Authority::Services].map(|authority| crls.renew_if_old(authority));
+    let issuing = async { try_join_all(issuing).await.map_err(OpenError::from) };
+    let lists = async { try_join_all(lists).await.map_err(OpenError::from) };
+    tokio::try_join!(issuing, lists)?;
+    Ok(())
 }

@@ -54,8 +54,8 @@ pub(crate) struct Crls {
     issuer: Arc<Issuer>,
     folder: PathBuf,
     newest: RwLock<HashMap<Authority, Newest>>,
-    /// One renewal at a time: numbers must not cross.
-    renewing: Mutex<()>,
+    /// One renewal of a list at a time: numbers must not cross.
+    renewing: [Mutex<()>; 2],
 }
 
 #[derive(Clone)]
@@ -71,7 +71,7 @@ impl Crls {
         files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
         let kept = [Authority::People, Authority::Services];
         let newest = kept.into_iter().filter_map(|a| Some((a, Newest::read(&path(&folder, a))?))).collect();
-        Ok(Self { issuer, folder, newest: RwLock::new(newest), renewing: Mutex::new(()) })
+        Ok(Self { issuer, folder, newest: RwLock::new(newest), renewing: Default::default() })
     }
 
     /// DER of the newest list.
@@ -83,6 +83,14 @@ impl Crls {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).get(&authority).cloned()
     }
 
+    fn renewing(&self, authority: Authority) -> &Mutex<()> {
+        let [people, services] = &self.renewing;
+        match authority {
+            Authority::People => people,
+            Authority::Services => services,
+        }
+    }
+
     /// Makes a new list if the newest is an hour old, or if there is none.
     pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
         let now = (self.issuer.clock)().as_secs();
@@ -92,7 +100,7 @@ impl Crls {
 
     /// Makes a new list: signs, logs, keeps, and only then shows it.
     pub(crate) async fn renew(&self, authority: Authority) -> Result<(), CrlError> {
-        let _one = self.renewing.lock().await;
+        let _one = self.renewing(authority).lock().await;
         let now = (self.issuer.clock)();
         let revoked = self.issuer.store.certificates(Select::Revoked { authority, at: now.as_secs() }).await?;
         let number = self.newest(authority).map_or(1, |n| n.number + 1);

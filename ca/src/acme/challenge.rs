@@ -171,7 +171,7 @@ async fn deliver(service: &Service, id: String, letter: Letter) {
 async fn check(service: &Service, found: Authorization, typed: &str) -> Result<Authorization, Problem> {
     let now = service.now().as_secs();
     let Some(code) = found.code else {
-        return Err(Problem::new(Kind::CodeMissing, "no code was sent yet; post an empty object to have one sent"));
+        return Err(Problem::new(Kind::CodeMissing, "no code was sent yet; an empty object asks for one"));
     };
     if code.expires <= now {
         return Err(Problem::new(
@@ -209,6 +209,5 @@ async fn check(service: &Service, found: Authorization, typed: &str) -> Result<A
 }
 
 fn exhausted() -> Problem {
-    Problem::new(Kind::CodeExhausted, "too many wrong codes; post an empty object to have a new one sent")
-        .with("triesLeft", 0)
+    Problem::new(Kind::CodeExhausted, "too many wrong codes; a new code has to be sent").with("triesLeft", 0)
 }
