@@ -133,6 +133,11 @@ impl Tbs {
         }
     }
 
+    /// The content of the INTEGER, by which revocation lists name a certificate: its sign counts.
+    pub(crate) fn raw_serial(&self) -> &[u8] {
+        self.0.serial_number.as_bytes()
+    }
+
     /// Whether the serial number is negative: its first bit is set.
     pub(crate) fn serial_is_negative(&self) -> bool {
         self.0.serial_number.as_bytes().first().is_some_and(|byte| byte & 0x80 != 0)

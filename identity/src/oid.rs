@@ -76,6 +76,8 @@ pub mod extension {
     pub const CRL_REASON: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
     /// `id-ce-invalidityDate`, section 5.3.2.
     pub const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+    /// `id-ce-deltaCRLIndicator`, section 5.2.4.
+    pub const DELTA_CRL_INDICATOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.27");
     /// `id-ce-issuingDistributionPoint`, section 5.2.5.
     pub const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
     /// `id-ce-certificateIssuer`, section 5.3.3.

@@ -43,6 +43,8 @@ rules! {
     ChainPurpose = "CHAIN-08",
     /// Basic constraints, path length, key usage, name constraints and critical extensions of the path are in order.
     ChainConstraints = "CHAIN-09",
+    /// The certificate's policy is one that every certificate on the path may issue under.
+    ChainPolicies = "CHAIN-10",
     /// Exactly one certificate policy, of a profile that fits the use.
     ProfilePolicy = "PROF-01",
     /// The key is of an algorithm that the profile allows.
