@@ -7,6 +7,7 @@
 
 mod domain;
 mod email;
+mod lookalike;
 mod phone;
 
 use std::{fmt, str::FromStr};
@@ -14,6 +15,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use domain::{DomainError, canonical_dns_name};
+pub use lookalike::Lookalike;
 
 /// No identifier, in any spelling, is longer than this (octets). RFC 5321 section 4.5.3.1.3 allows 256 with the angle
 /// brackets, hence 254.

@@ -16,7 +16,7 @@ use x509_cert::{ext::Extension, name::Name};
 pub use authority::{AuthorityPlan, AuthorityRole};
 pub use crl::{CrlPlan, MAX_CRL_BYTES, RevocationReason, RevokedEntry, assemble_crl, crl};
 pub use lint::{Finding, lint};
-pub(crate) use parts::subject;
+pub(crate) use parts::{person_name, subject};
 
 use crate::{
     certificate::{Certificate, CertificateError, KeyError, SignatureAlgorithm, Tbs, TbsParts, key_algorithm},
@@ -93,7 +93,7 @@ impl PersonPlan<'_> {
         Leaf {
             profile: self.profile,
             name: self.identifier.as_str(),
-            san: parts::person_name(self.identifier)?,
+            san: person_name(self.identifier)?,
             spki_der: self.spki_der,
             serial: self.serial,
             not_before: self.not_before,

@@ -1,3 +1,5 @@
+mod properties;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -104,6 +106,46 @@ fn unicode_versions_are_pinned() {
     assert_eq!(char::UNICODE_VERSION, (17, 0, 0));
     assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
     assert_eq!(unicode_properties::UNICODE_VERSION, (18, 0, 0));
+    // Not about what is canonical: an upgrade changes warnings.
+    assert_eq!(unicode_security::UNICODE_VERSION, (18, 0, 0));
+}
+
+#[test]
+fn what_looks_like_something_else_is_told() {
+    let told = |text: &str| Identifier::parse(text).unwrap().lookalike().map(|l| l.to_string());
+    for (text, shown, resembles) in [
+        ("\u{430}lice@example.org", "\u{430}lice@example.org", "alice@example.org"),
+        ("alice@ex\u{430}mple.org", "alice@ex\u{430}mple.org", "alice@example.org"),
+        // A whole label in Cyrillic, once as it is seen and once as it is written.
+        (
+            "a@\u{430}\u{440}\u{440}\u{4cf}\u{435}.example",
+            "a@\u{430}\u{440}\u{440}\u{4cf}\u{435}.example",
+            "a@apple.example",
+        ),
+        ("a@xn--80ak6aa92e.example", "a@\u{430}\u{440}\u{440}\u{4cf}\u{435}.example", "a@apple.example"),
+        ("\u{131}van@example.org", "\u{131}van@example.org", "ivan@example.org"),
+    ] {
+        assert_eq!(told(text).unwrap(), format!("{shown} looks like {resembles}, but is not"));
+    }
+    // Not all of it looks like ASCII, but nobody writes ж between Latin letters.
+    let mixed = told("ali\u{436}e@example.org").unwrap();
+    assert!(mixed.ends_with("\"ali\u{436}e\" mixes letters of several scripts"), "{mixed}");
+    for honest in [
+        "alice@example.org",
+        "rn1l0@example.org",
+        "+14155552671",
+        "jürgen@bücher.example",
+        "weiß+søren.łukasz@example.org",
+        "δοκιμή@παράδειγμα.δοκιμή",
+        "иван+shop@пример.example",
+        "иван@example.org",
+        "山田taro@例え.example",
+        "名前@example.org",
+        "김@example.org",
+        "नमस्ते@example.org",
+    ] {
+        assert_eq!(told(honest), None, "{honest}");
+    }
 }
 
 proptest! {
