@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{audit, enroll, inspect, renew, status, trust, verify, watch};
+use crate::commands::{audit, enroll, evidence, inspect, renew, status, trust, verify, watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Renew(renew::Renew),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
+    Evidence(evidence::Evidence),
     Audit(audit::Audit),
     Watch(watch::Watch),
     #[command(alias = "devices")]

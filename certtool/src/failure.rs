@@ -4,12 +4,16 @@ use std::process::ExitCode;
 
 use device::acme::AcmeError;
 use device::enrolment::{ChooseError, EnrolError};
+use device::evidence::EvidenceFailure;
 use device::https::FetchError;
 use device::logbook::FollowError;
+use device::policy::UpdateError;
 use device::watch::WatchError;
 use device::{HomeError, KeyError};
 use identity::rules::Rule;
 use identity::verify::VerifyError;
+use transparency_log::client::{ClientError, SourceError};
+use transparency_log::monitor::AuditError;
 
 use crate::clock;
 
@@ -109,6 +113,30 @@ impl From<FetchError> for Failure {
     }
 }
 
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Self {
+        let what = error.to_string();
+        match error {
+            UpdateError::Fetch(error) => error.into(),
+            UpdateError::NoAddress { .. } => {
+                Self::failed(what, "Ask its operator, then: certtool trust update NAME --from URL.")
+            }
+            UpdateError::Refused { .. } => {
+                Self::new(Exit::Refused, what, "It was not taken. Tell the operator by phone or in person.")
+            }
+        }
+    }
+}
+
+impl From<EvidenceFailure> for Failure {
+    fn from(error: EvidenceFailure) -> Self {
+        match error {
+            EvidenceFailure::Home(error) => error.into(),
+            other => Self::failed(other.to_string(), "Nothing was written."),
+        }
+    }
+}
+
 impl From<AcmeError> for Failure {
     fn from(error: AcmeError) -> Self {
         match error {
@@ -154,6 +182,7 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         let remedy = match error.rule {
             Rule::ChainNotYetValid | Rule::ChainExpired => clock::says(),
+            Rule::TrustBinding => "If she has really changed, and told you so herself: certtool trust bind FILE.".to_owned(),
             Rule::ChainPath => "Pin the policy of its authority first, if you trust it: certtool trust add.".to_owned(),
             _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
         };
@@ -196,6 +225,12 @@ impl From<FollowError> for Failure {
     fn from(error: FollowError) -> Self {
         match error {
             FollowError::Home(error) => error.into(),
+            FollowError::Audit(AuditError::Client(ClientError::Source(SourceError::Unreachable {
+                ref path,
+                ref reason,
+            }))) if let Some(refusal) = refused_certificate(reason) => {
+                FetchError::Untrusted { url: path.clone(), reason: refusal.to_owned() }.into()
+            }
             error if error.unreachable() => Self::new(
                 Exit::Unreachable,
                 error.to_string(),
@@ -226,6 +261,14 @@ impl From<WatchError> for Failure {
     }
 }
 
+/// Why the server's certificate was refused, if that is why a log could not be read: its client is given the connection
+/// by us and knows nothing of TLS, so there is only its text.
+fn refused_certificate(reason: &str) -> Option<&str> {
+    let (_, refusal) = reason.split_once("invalid peer certificate: ")?;
+    let ours = refusal.strip_prefix("Other(OtherError(").and_then(|rest| rest.strip_suffix("))"));
+    Some(ours.unwrap_or(refusal))
+}
+
 /// Whether a refusal is one a wrong clock would explain.
 fn is_about_time(reason: &str) -> bool {
     [Rule::ChainNotYetValid, Rule::ChainExpired].iter().any(|rule| reason.contains(rule.id()))
@@ -244,6 +287,21 @@ mod tests {
             assert_eq!(exit as u8, number);
             assert!(documented.contains(&format!("| {number} |")), "exit code {number} is not in docs/certtool.md");
         }
+    }
+
+    #[test]
+    fn a_log_behind_a_refused_certificate_is_not_called_unreachable() {
+        let failed = |reason: &str| {
+            let source = SourceError::Unreachable { path: "https://localhost:1/log/checkpoint".into(), reason: reason.into() };
+            Failure::from(FollowError::Audit(AuditError::Client(ClientError::Source(source))))
+        };
+        assert_eq!(failed("client error (Connect): Connection refused (os error 111)").exit, Exit::Unreachable);
+        let refused = failed(
+            "client error (Connect): invalid peer certificate: Other(OtherError(CHAIN-07: expected a, found b))",
+        );
+        assert_eq!(refused.exit, Exit::Refused);
+        assert!(refused.what.ends_with("authority: CHAIN-07: expected a, found b"), "{}", refused.what);
+        assert!(refused.remedy.contains("clock"), "{}", refused.remedy);
     }
 
     #[test]

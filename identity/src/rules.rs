@@ -131,6 +131,14 @@ rules! {
     UpdateLogged = "TRUST-11",
 }
 
+impl Rule {
+    /// Whether it is about updates of a trust policy, and not about a certificate or a list.
+    pub const fn is_about_updates(self) -> bool {
+        use Rule::{UpdateForm, UpdateLogged, UpdateNumber, UpdatePrevious, UpdateSignature};
+        matches!(self, UpdateForm | UpdateNumber | UpdatePrevious | UpdateSignature | UpdateLogged)
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())

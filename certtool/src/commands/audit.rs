@@ -5,18 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use device::logbook::{From, Logbook};
+use device::evidence;
+use device::logbook::{FollowError, From, Logbook};
 use device::watch::log_source;
 use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use serde::Serialize;
-use transparency_log::monitor::AuditReport;
+use tlog_proof::LogPolicy;
+use transparency_log::client::HttpSource;
+use transparency_log::monitor::{AuditError, AuditReport};
 
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::{progress, text};
+
+/// No more files of evidence than this are written at once.
+const MAX_FILES: usize = 16;
 
 /// Check an authority's whole log.
 ///
@@ -69,7 +75,7 @@ impl Audit {
         let incomplete = |reason: String| {
             Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.")
         };
-        let log_policy = policy.log_policy().map_err(|error| incomplete(error.to_string()))?;
+        let log_policy = policy.log_policy_at(clock::now()).map_err(|error| incomplete(error.to_string()))?;
         let trust = Arc::new(context.home.trust()?);
         let source = Arc::new(log_source(&log_policy, origin, &trust).map_err(incomplete)?);
         let book = Logbook::open(&context.home, origin);
@@ -78,8 +84,49 @@ impl Audit {
         let started = Instant::now();
         let report = book.follow(&source, &log_policy, from, |progress| progress::advance(&bar, &progress)).await;
         bar.finish_and_clear();
-        Ok(Audited::new(authority, policy, &report?, started.elapsed()))
+        let report = match report {
+            Ok(report) => report,
+            Err(error) => return Err(accuse(context, policy, &book, &source, &log_policy, error).await),
+        };
+        let mut audited = Audited::new(authority, policy, &report, started.elapsed());
+        for duplicate in report.duplicates.iter().take(MAX_FILES) {
+            let claim = evidence::duplicate(duplicate, &source, &log_policy).await;
+            match claim.and_then(|claim| evidence::keep(&context.home, policy, claim, clock::now())) {
+                Ok(path) => audited.evidence.push(path.display().to_string()),
+                Err(error) => context.output.step(&format!("No evidence could be written: {error}")),
+            }
+        }
+        Ok(audited)
     }
+}
+
+/// The failure, with the file that proves it to others where there is something to prove.
+async fn accuse(
+    context: &Context,
+    policy: &TrustPolicy,
+    book: &Logbook,
+    source: &Arc<HttpSource>,
+    log_policy: &LogPolicy,
+    error: FollowError,
+) -> Failure {
+    let rewritten = matches!(error, FollowError::Audit(AuditError::Rewritten { .. }));
+    let mut failure = Failure::from(error);
+    let Some(older) = book.checkpoint().ok().flatten().filter(|_| rewritten) else { return failure };
+    let kept = match evidence::split_view(&older, source, log_policy).await {
+        Ok(Some(claim)) => evidence::keep(&context.home, policy, claim, clock::now()),
+        Ok(None) => return failure,
+        Err(error) => Err(error),
+    };
+    match kept {
+        Ok(path) => {
+            let path = path.display();
+            failure.remedy = format!(
+                "{path} proves it to others: certtool verify --evidence {path}. Show it to those who use the log; do not enrol there until it is explained."
+            );
+        }
+        Err(error) => context.output.step(&format!("No evidence could be written: {error}")),
+    }
+    failure
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +142,9 @@ pub(crate) struct Audited {
     cosigned_by: Vec<Witnessed>,
     witnessed_only_by_operator: bool,
     duplicates: Vec<String>,
+    /// Files that prove it to others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<String>,
     #[serde(skip)]
     took: Duration,
 }
@@ -136,6 +186,7 @@ impl Audited {
                 .iter()
                 .map(|duplicate| format!("entries {} and {}", duplicate.first, duplicate.second))
                 .collect(),
+            evidence: Vec::new(),
             took,
         }
     }
@@ -184,6 +235,9 @@ impl Report for Audited {
                 page.bad(&format!(
                     "One label stands twice in the log, at {duplicate}: an honest authority never does that."
                 ));
+            }
+            for path in &self.evidence {
+                page.field("evidence", format!("{path} (certtool verify --evidence shows what it proves)"));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod enroll;
+pub(crate) mod evidence;
 pub(crate) mod inspect;
 pub(crate) mod renew;
 pub(crate) mod status;
@@ -21,6 +22,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Renew(command) => command.run(context).await,
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
+        Command::Evidence(command) => command.run(context),
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Status(command) => command.run(context),

@@ -1,8 +1,14 @@
-//! `certtool trust`: pins trust policies and shows those pinned.
+//! `certtool trust`: pins trust policies, shows them, follows their updates; and to whom people are bound.
+
+mod bind;
+mod show;
+mod update;
+mod words;
 
 use std::path::Path;
 
 use clap::{Args, Subcommand};
+use device::PinnedPolicy;
 use device::https::fetch_to_compare_by_fingerprint;
 use identity::trust::{Fingerprint, TrustPolicy};
 use serde::Serialize;
@@ -12,7 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::{progress, subject, text};
 
-/// Pin an authority's trust policy, or look at those pinned.
+/// Pin an authority's trust policy, follow its updates, or look at those pinned.
 ///
 /// A trust policy says which authority may certify whom, which log and witnesses stand behind it, and where it is
 /// reached. All trust begins with its fingerprint: 64 hexadecimal digits that you compare with the operator.
@@ -21,7 +27,11 @@ use crate::{progress, subject, text};
 pub(crate) enum Trust {
     Add(Add),
     List(List),
-    Show(Show),
+    Show(show::Show),
+    Update(update::Update),
+    Contacts(bind::Contacts),
+    Bind(bind::Bind),
+    Unbind(bind::Unbind),
 }
 
 impl Trust {
@@ -30,6 +40,10 @@ impl Trust {
             Self::Add(add) => add.run(context).await,
             Self::List(list) => list.run(context),
             Self::Show(show) => show.run(context),
+            Self::Update(update) => update.run(context).await,
+            Self::Contacts(contacts) => contacts.run(context),
+            Self::Bind(bind) => bind.run(context),
+            Self::Unbind(unbind) => unbind.run(context),
         }
     }
 }
@@ -98,45 +112,8 @@ pub(crate) struct List {}
 
 impl List {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let policies = context.home.trust_policies()?;
-        context.output.report(&Listed { policies: policies.iter().map(Summary::new).collect() });
-        Ok(Exit::Ok)
-    }
-}
-
-/// Show what a pinned policy says: whom its authorities may certify, its log, its witnesses, its directories.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  certtool trust show\n  certtool trust show 5f1c")]
-pub(crate) struct Show {
-    /// Name of the policy, or the beginning of its fingerprint; not needed if there is only one
-    #[arg(value_name = "NAME|FINGERPRINT")]
-    which: Option<String>,
-}
-
-impl Show {
-    fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let policies = context.home.trust_policies()?;
-        let wanted = |policy: &&TrustPolicy| match &self.which {
-            None => true,
-            Some(which) => policy.name == *which || policy.fingerprint().to_string().starts_with(&which.to_lowercase()),
-        };
-        let found: Vec<_> = policies.iter().filter(wanted).collect();
-        match found.as_slice() {
-            [policy] => context.output.report(&Shown { summary: Summary::new(policy), details: Details::new(policy) }),
-            [] if policies.is_empty() => return Err(device::enrolment::ChooseError::NoPolicy.into()),
-            [] => {
-                return Err(Failure::failed(
-                    "no pinned policy of that name or fingerprint",
-                    "certtool trust list shows them.",
-                ));
-            }
-            _ => {
-                return Err(Failure::failed(
-                    "more than one pinned policy fits",
-                    "Say which one, by name or fingerprint.",
-                ));
-            }
-        }
+        let policies = context.home.pinned_policies()?;
+        context.output.report(&Listed { policies: policies.iter().map(Summary::pinned).collect() });
         Ok(Exit::Ok)
     }
 }
@@ -147,6 +124,9 @@ pub(crate) struct Summary {
     name: String,
     number: u64,
     fingerprint: String,
+    /// The fingerprint that was pinned, if this is a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned: Option<String>,
     authorities: Vec<AuthoritySummary>,
 }
 
@@ -174,8 +154,16 @@ impl Summary {
             name: policy.name.clone(),
             number: policy.number,
             fingerprint: policy.fingerprint().to_string(),
+            pinned: None,
             authorities: authorities.collect(),
         }
+    }
+
+    /// The newest version of a pinned policy: with the fingerprint that was pinned, where it is another.
+    pub(crate) fn pinned(pinned: &PinnedPolicy) -> Self {
+        let summary = Self::new(&pinned.policy);
+        let first = pinned.pinned.to_string();
+        Self { pinned: Some(first).filter(|first| *first != summary.fingerprint), ..summary }
     }
 
     /// Name and beginning of the fingerprint.
@@ -186,6 +174,9 @@ impl Summary {
     fn fields(&self, page: &mut Page) {
         page.field("fingerprint", text::groups(&self.fingerprint, 4));
         page.field("version", self.number);
+        if let Some(pinned) = &self.pinned {
+            page.field("pinned as", text::groups(pinned, 4));
+        }
         for authority in &self.authorities {
             page.field("authority", format!("{} may certify {}", authority.name, authority.permitted()));
         }
@@ -242,62 +233,31 @@ impl Report for Listed {
     }
 }
 
-/// The rest of a policy.
-#[derive(Debug, Serialize)]
-struct Details {
-    directories: Vec<DirectorySummary>,
-    tlog_policy: String,
-    operator_witnesses: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct DirectorySummary {
-    name: String,
-    address: String,
-}
-
-impl Details {
-    fn new(policy: &TrustPolicy) -> Self {
-        let directories = policy
-            .directories
-            .iter()
-            .map(|directory| DirectorySummary { name: directory.name.clone(), address: directory.address.clone() });
-        Self {
-            directories: directories.collect(),
-            tlog_policy: policy.tlog_policy.to_string(),
-            operator_witnesses: policy.operator_witnesses.clone(),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    summary: Summary,
-    #[serde(flatten)]
-    details: Details,
-}
-
-impl Report for Shown {
-    fn page(&self, page: &mut Page) {
-        page.heading(&self.summary.name);
-        self.summary.fields(page);
-        for authority in &self.summary.authorities {
-            page.field("enrolment", &authority.acme);
-            page.field("log", &authority.log);
-        }
-        for directory in &self.details.directories {
-            page.field("directory", format!("{} at {}", directory.name, directory.address));
-        }
-        for line in self.details.tlog_policy.lines().filter(|line| !line.is_empty()) {
-            page.field("log policy", line);
-        }
-        for witness in &self.details.operator_witnesses {
-            page.field("operator's", format!("witness {witness} is run by the authority's own operator"));
-        }
-    }
-}
-
 fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     text.parse().map_err(|error: <Fingerprint as std::str::FromStr>::Err| error.to_string())
+}
+
+/// The pinned policy with this name or the beginning of its fingerprint, pinned or current; the only one without a name.
+fn choose(context: &Context, which: Option<&str>) -> Result<PinnedPolicy, Failure> {
+    let mut policies = context.home.pinned_policies()?;
+    if policies.is_empty() {
+        return Err(device::enrolment::ChooseError::NoPolicy.into());
+    }
+    if let Some(which) = which {
+        let digits = which.to_lowercase();
+        policies.retain(|pinned| {
+            let fingerprints = [pinned.pinned, pinned.policy.fingerprint()];
+            pinned.policy.name == which || fingerprints.iter().any(|f| f.to_string().starts_with(&digits))
+        });
+    }
+    match (policies.pop(), policies.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (None, _) => Err(Failure::failed(
+            "no pinned policy of that name or fingerprint",
+            "certtool trust list shows them.",
+        )),
+        (Some(_), false) => {
+            Err(Failure::failed("more than one pinned policy fits", "Say which one, by name or fingerprint."))
+        }
+    }
 }

@@ -4,9 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use identity::UnixTime;
+use identity::certificate::Certificate;
+use identity::oid;
 use identity::plan::MAX_CRL_BYTES;
+use identity::profile::Profile;
 use identity::rules::Rule;
-use identity::verify::{Revocation, VerifiedPerson, VerifiedService, VerifyError, verify_person, verify_service};
+use identity::trust::Trust;
+use identity::verify::{
+    Certified, Revocation, VerifiedService, VerifyError, verify_mail, verify_person, verify_service,
+};
 use serde::Serialize;
 
 use crate::clock;
@@ -23,13 +29,17 @@ use crate::{subject, text};
 #[command(after_help = "Examples:\n  \
     certtool verify alice@example.org\n  \
     certtool verify bob.pem -v\n  \
+    certtool verify --evidence evidence.json\n  \
     certtool verify bob.pem --at 2026-11-23T12:00:00Z\n  \
     certtool verify bob.pem --crl people.crl\n  \
     certtool verify server.pem --service directory.example.org")]
 pub(crate) struct Verify {
     /// A certificate in PEM or DER, or an address you enrolled
-    #[arg(value_name = "FILE|ID")]
-    what: String,
+    #[arg(value_name = "FILE|ID", required_unless_present = "evidence")]
+    what: Option<String>,
+    /// Check this evidence of misbehaviour instead: offline, and say what it proves
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "at", "lists", "service"])]
+    evidence: Option<PathBuf>,
     /// Judge as of this time (RFC 3339, a date, or seconds since 1970) instead of now
     #[arg(long, value_name = "TIME", value_parser = text::parse_time)]
     at: Option<UnixTime>,
@@ -43,7 +53,10 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let subject = subject::find(context, Some(&self.what))?;
+        if let Some(path) = &self.evidence {
+            return super::evidence::judge(context, path);
+        }
+        let subject = subject::find(context, self.what.as_deref())?;
         let at = self.at.unwrap_or_else(clock::now);
         let trust = context.home.trust_at(at)?;
         if context.home.trust_policies()?.is_empty() {
@@ -56,7 +69,7 @@ impl Verify {
         let refused = |error| refusal(error, &subject, at, self.at.is_some());
         let verbose = context.output.verbose();
         let verified = match &self.service {
-            None => Verified::person(&verify_person(&subject.chain, &trust, at).map_err(refused)?, at, verbose),
+            None => Verified::person(&certified(&subject, &trust, at).map_err(refused)?, at, verbose),
             Some(name) => {
                 let service = verify_service(&subject.chain, name, &trust, at).map_err(refused)?;
                 Verified::service(&service, at, verbose)
@@ -74,13 +87,17 @@ fn list_refused(error: VerifyError, list: &Path) -> Failure {
     failure
 }
 
+/// What a person's certificate proves, by the use it is for: mail, or live conversation.
+pub(crate) fn certified(subject: &subject::Subject, trust: &Trust, at: UnixTime) -> Result<Certified, VerifyError> {
+    let leaf = subject.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
+    if leaf.is_some_and(|leaf| leaf.tbs().policies().first() == Some(&oid::POLICY_MAIL)) {
+        return verify_mail(&subject.chain, trust, at).map(|mailbox| Certified::clone(&mailbox));
+    }
+    verify_person(&subject.chain, trust, at).map(|person| Certified::clone(&person))
+}
+
 /// The refusal, with both times where time is the reason.
-pub(crate) fn refusal(
-    error: VerifyError,
-    subject: &subject::Subject,
-    at: UnixTime,
-    chosen: bool,
-) -> Failure {
+pub(crate) fn refusal(error: VerifyError, subject: &subject::Subject, at: UnixTime, chosen: bool) -> Failure {
     let about_time = matches!(error.rule, Rule::ChainNotYetValid | Rule::ChainExpired);
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", subject.name, failure.what);
@@ -92,7 +109,7 @@ pub(crate) fn refusal(
 }
 
 fn window(subject: &subject::Subject) -> Option<String> {
-    let leaf = identity::certificate::Certificate::parse(subject.chain.first()?).ok()?;
+    let leaf = Certificate::parse(subject.chain.first()?).ok()?;
     Some(format!("from {} to {}", text::time(leaf.tbs().not_before()), text::time(leaf.tbs().not_after())))
 }
 
@@ -105,6 +122,9 @@ struct Verified {
     /// Of a service: its DNS name.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    /// What its identifier could be taken for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookalike: Option<String>,
     authority: String,
     at: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -124,11 +144,13 @@ struct Passed {
 const RULES: &str = include_str!("../../../policies/rules.md");
 
 impl Verified {
-    fn person(person: &VerifiedPerson, at: UnixTime, verbose: bool) -> Self {
+    fn person(person: &Certified, at: UnixTime, verbose: bool) -> Self {
+        let purpose = if person.profile() == Profile::mail().name() { " for mail" } else { "" };
         Self {
             verified: true,
             identifier: Some(person.identifier().to_string()),
             service: None,
+            lookalike: person.identifier().lookalike().map(|lookalike| lookalike.to_string()),
             authority: person.authority().to_owned(),
             at: text::rfc3339(at),
             // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
@@ -137,7 +159,7 @@ impl Verified {
                     && !(person.revocation() == Revocation::Unknown && rule.id().starts_with("REV"))
             }),
             in_words: format!(
-                "Verified: {}, certified by {}, entry {} of {}, until {}",
+                "Verified: {}{purpose}, certified by {}, entry {} of {}, until {}",
                 person.identifier(),
                 person.authority(),
                 person.index(),
@@ -151,12 +173,14 @@ impl Verified {
         Self {
             verified: true,
             identifier: None,
+            lookalike: None,
             service: Some(service.name().to_owned()),
             authority: service.authority().to_owned(),
             at: text::rfc3339(at),
             // Permissions and labels are about people; lists of services are not asked for.
             rules: passed(verbose, |rule| {
-                !["TRUST", "REV"].iter().any(|group| rule.id().starts_with(group)) && rule != Rule::SlotVrf
+                let people = [Rule::TrustKind, Rule::TrustDomain, Rule::TrustPrefix, Rule::TrustBinding, Rule::SlotVrf];
+                !people.contains(&rule) && !rule.id().starts_with("REV")
             }),
             in_words: format!(
                 "Verified: the service {}, certified by {}, entry {} of {}, until {}",
@@ -173,6 +197,9 @@ impl Verified {
 impl Report for Verified {
     fn page(&self, page: &mut Page) {
         page.good(&self.in_words);
+        if let Some(lookalike) = &self.lookalike {
+            page.warning(&format!("Look twice: {lookalike}."));
+        }
         for passed in &self.rules {
             page.line(format!("  {:9} {}", passed.rule, passed.holds));
         }
@@ -181,7 +208,7 @@ impl Report for Verified {
 
 /// Every rule that applies, in the order in which they are checked; none if they are not wanted.
 fn passed(wanted: bool, applies: impl Fn(Rule) -> bool) -> Vec<Passed> {
-    let rules = Rule::ALL.iter().copied().filter(|rule| wanted && applies(*rule));
+    let rules = Rule::ALL.iter().copied().filter(|rule| wanted && applies(*rule) && !rule.is_about_updates());
     rules.map(|rule| Passed { rule: rule.id(), holds: prose(rule.id()) }).collect()
 }
 

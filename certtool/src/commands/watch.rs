@@ -106,6 +106,9 @@ struct Found {
     covered_from: Option<String>,
     certificates: Vec<Logged>,
     alarms: Vec<String>,
+    /// Files that prove it to others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<String>,
     /// Keys just confirmed as the owner's.
     confirmed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +166,7 @@ impl Found {
             covered_from: None,
             certificates: Vec::new(),
             alarms: Vec::new(),
+            evidence: Vec::new(),
             confirmed: Vec::new(),
             blind: None,
             unknown: Vec::new(),
@@ -192,6 +196,7 @@ impl Found {
     fn see(&mut self, seen: &Seen, own: &[u8]) {
         self.log = Some(seen.audit.origin.clone());
         self.size = Some(seen.audit.size);
+        self.evidence = seen.evidence.iter().map(|path| path.display().to_string()).collect();
         self.covered_from = Some(text::rfc3339(seen.covered.0));
         self.certificates = seen.certificates.iter().map(|certificate| Logged::new(certificate, own)).collect();
     }
@@ -267,6 +272,9 @@ impl Report for Found {
         }
         for alarm in &self.alarms {
             page.field("alarm", alarm);
+        }
+        for path in &self.evidence {
+            page.field("evidence", format!("{path} (certtool verify --evidence shows what it proves)"));
         }
         if let (Some(log), Some(size)) = (&self.log, self.size) {
             page.field("searched", format!("{} of {log}", text::count(size, "entry", "entries")));

@@ -1,0 +1,167 @@
+//! `certtool evidence`, and `certtool verify --evidence`: what convinces a third party.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use device::evidence;
+use identity::UnixTime;
+use identity::evidence::{Claim, Evidence as Document, Judgement, MAX_EVIDENCE_BYTES, Refusal};
+use identity::trust::Trust;
+use identity::verify::{Certified, VerifyError, verify_person};
+use serde::Serialize;
+
+use crate::clock;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::{subject, text};
+
+/// Export everything that shows others what an authority has certified.
+///
+/// The file holds the certificate, the trust policy from the version you pinned, and the rule that the certificate
+/// breaks, if it does. Anybody can check it offline: certtool verify --evidence FILE. certtool audit and certtool watch
+/// write such files by themselves when they find misbehaviour.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool evidence strange.pem -o evidence.json\n  \
+    certtool evidence strange.pem --rule LOG-06 -o evidence.json")]
+pub(crate) struct Evidence {
+    /// A certificate in PEM or DER, or an address you enrolled
+    #[arg(value_name = "FILE|ID")]
+    what: String,
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The rule it breaks; anything else is refused
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Judge as of this time (RFC 3339, a date, or seconds since 1970) instead of now
+    #[arg(long, value_name = "TIME", value_parser = text::parse_time)]
+    at: Option<UnixTime>,
+}
+
+impl Evidence {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let subject = subject::find(context, Some(&self.what))?;
+        let at = self.at.unwrap_or_else(clock::now);
+        let policies = context.home.trust_policies()?;
+        if policies.is_empty() {
+            return Err(device::enrolment::ChooseError::NoPolicy.into());
+        }
+        let mut best: Option<(usize, Result<Certified, VerifyError>)> = None;
+        for (position, policy) in policies.iter().enumerate() {
+            let trust = Trust::new(vec![policy.clone()]).map_err(unusable)?;
+            let verdict = verify_person(&subject.chain, &trust, at).map(|person| Certified::clone(&person));
+            // The policy whose authority it is says more than one that does not know it.
+            let known = verdict.as_ref().err().is_none_or(|error| error.rule != identity::rules::Rule::ChainPath);
+            if best.is_none() || known {
+                best = Some((position, verdict));
+            }
+            if known {
+                break;
+            }
+        }
+        let (position, verdict) = best.expect("there is a policy");
+        let refused = verdict.as_ref().err().map(Refusal::from);
+        let found = refused.as_ref().map_or("none", |refusal| &refusal.rule);
+        if let Some(rule) = self.rule.as_ref().filter(|rule| rule.as_str() != found) {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("{} was expected to break {rule}; the rule it breaks is: {found}", subject.name),
+                "Leave --rule away to export what was found.",
+            ));
+        }
+        let chain = subject.chain.iter().map(|der| der.to_vec().into()).collect();
+        let claim = Claim::Certificate { at: at.as_secs(), chain, refused };
+        let document = evidence::evidence(&context.home, &policies[position], claim, clock::now())?;
+        std::fs::write(&self.output, document.to_bytes()).map_err(|error| {
+            Failure::failed(format!("{} cannot be written: {error}", self.output.display()), "Choose another place.")
+        })?;
+        let judgement = document.judge().map_err(|error| proves_nothing(&self.output, &error))?;
+        context.output.report(&Judged::new(&judgement, &document, None, Some(&self.output)));
+        Ok(Exit::Ok)
+    }
+}
+
+/// `certtool verify --evidence`: checks a file offline, and says what it proves.
+pub(super) fn judge(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    let bytes = subject::read_up_to(path, MAX_EVIDENCE_BYTES, "evidence")?;
+    let document = Document::parse(&bytes).map_err(|error| proves_nothing(path, &error))?;
+    let judgement = document.judge().map_err(|error| proves_nothing(path, &error))?;
+    let pinned = context.home.pinned_policies()?.iter().any(|pinned| pinned.pinned == judgement.genesis);
+    context.output.report(&Judged::new(&judgement, &document, Some(pinned), None));
+    Ok(Exit::Ok)
+}
+
+fn proves_nothing(path: &Path, error: &identity::evidence::EvidenceError) -> Failure {
+    Failure::new(
+        Exit::Refused,
+        format!("{} proves nothing: {error}", path.display()),
+        "Ask for the file as it was written; a changed one proves nothing either.",
+    )
+}
+
+fn unusable(error: identity::trust::PolicyError) -> Failure {
+    device::HomeError::Policy(error.to_string()).into()
+}
+
+#[derive(Debug, Serialize)]
+struct Judged {
+    proves_misbehaviour: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<String>,
+    proven: Vec<String>,
+    open: Vec<String>,
+    policy: String,
+    number: u64,
+    /// The fingerprint that must be trusted for the rest to count.
+    fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned: Option<bool>,
+    made: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_to: Option<String>,
+}
+
+impl Judged {
+    fn new(judgement: &Judgement, document: &Document, pinned: Option<bool>, path: Option<&Path>) -> Self {
+        let made = UnixTime::since_unix_epoch(std::time::Duration::from_secs(document.made));
+        Self {
+            proves_misbehaviour: judgement.culprit.is_some(),
+            of: judgement.culprit.as_ref().map(ToString::to_string),
+            proven: judgement.proven.clone(),
+            open: judgement.open.clone(),
+            policy: judgement.policy.name.clone(),
+            number: judgement.policy.number,
+            fingerprint: judgement.genesis.to_string(),
+            pinned,
+            made: text::rfc3339(made),
+            written_to: path.map(|path| path.display().to_string()),
+        }
+    }
+}
+
+impl Report for Judged {
+    fn page(&self, page: &mut Page) {
+        match &self.of {
+            Some(culprit) => page.bad(&format!("This proves misbehaviour of {culprit}.")),
+            None => page.warning("This proves what follows, and no misbehaviour."),
+        }
+        for sentence in &self.proven {
+            page.field("proven", sentence);
+        }
+        for sentence in &self.open {
+            page.field("open", sentence);
+        }
+        page.field("policy", format!("{}, version {}", self.policy, self.number));
+        page.field("fingerprint", text::groups(&self.fingerprint, 4));
+        match self.pinned {
+            Some(true) => page.field("", "which is pinned here"),
+            Some(false) => page.field("", "which is not pinned here: it counts for those who trust that one"),
+            None => {}
+        }
+        if let Some(path) = &self.written_to {
+            page.line(format!("Written to {path}. Anybody can check it: certtool verify --evidence {path}"));
+        }
+    }
+}

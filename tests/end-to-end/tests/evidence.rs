@@ -1,0 +1,187 @@
+//! Misbehaviour for real, and what proves it to people who were not there.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use identity::certificate::Certificate;
+use identity::transparency::{LabelInput, Opening, VrfPublicKey, commitment};
+use identity::trust::TrustPolicy;
+use identity::{CertificateDer, Identifier};
+use rustls::pki_types::pem::PemObject;
+use serde_json::Value;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use tlog_proof::{Cosigner, Entry, NoteSigner};
+use transparency_log::{LogConfig, Sequencer, Submit, Witness};
+
+/// Everything below a folder, copied.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
+        if entry.is_dir() { copy(&entry, &target) } else { drop(std::fs::copy(&entry, &target).unwrap()) }
+    }
+}
+
+/// The files of evidence in somebody's folder.
+fn files(person: &Person) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(person.home().join("evidence")).into_iter().flatten();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// What somebody who was not there, and has pinned nothing, reads in a file.
+fn judge(place: &Path, file: &Path) -> Value {
+    let stranger = Person::new(place, "judge@elsewhere.example");
+    stranger.certtool_json(&["verify", "--evidence", file.to_str().unwrap()]).unwrap()
+}
+
+/// The log of a stopped server, opened with the server's own keys.
+async fn seize(folder: &Path, policy: &TrustPolicy) -> Sequencer {
+    let key = |name: &str| {
+        let pem = std::fs::read_to_string(folder.join("keys").join(name)).unwrap();
+        SigningKey::from_pkcs8_pem(&pem).unwrap()
+    };
+    let log_policy = policy.log_policy().unwrap();
+    let origin = policy.authorities[0].log.clone();
+    let log = NoteSigner::new(&origin, key("log.pem")).unwrap();
+    let witness = Cosigner::new(log_policy.witnesses[0].vkey.name(), key("witness.pem")).unwrap();
+    let clock = transparency_log::system_clock();
+    let witness = Witness::open(&folder.join("witness"), witness, vec![log.vkey()], clock).unwrap();
+    let config = LogConfig { folder: folder.join("log"), origin, batch_interval: Duration::from_millis(10) };
+    Sequencer::open(config, log, vec![Arc::new(witness)], log_policy).await.unwrap()
+}
+
+/// A second entry under the label of this person's certificate, behind the back of the authority's own records.
+async fn log_in_her_name(folder: &Path, person: &Person) {
+    let policy = TrustPolicy::parse(&std::fs::read(folder.join("policy.json")).unwrap()).unwrap();
+    let chain = std::fs::read(person.device().join("chain.pem")).unwrap();
+    let leaf = CertificateDer::from_pem_slice(&chain).unwrap();
+    let extension = Certificate::parse(&leaf).unwrap().tbs().transparency().unwrap().unwrap();
+    let key = VrfPublicKey::from_bytes(policy.authorities[0].vrf_key.0.as_slice().try_into().unwrap()).unwrap();
+    let identifier = Identifier::parse(person.address()).unwrap();
+    let (origin, period, slot) = (extension.origin.as_str(), extension.period, extension.slot);
+    let input = LabelInput { origin, identifier: &identifier, period, slot };
+    let label = key.verify(&input, extension.vrf_proof.as_ref().unwrap()).unwrap();
+    let commitment = commitment(&Opening::new([7; 32]), b"a certificate for somebody else");
+    let log = seize(folder, &policy).await;
+    log.submit(Entry::Certificate { label, commitment }.encode()).await.unwrap();
+    log.stop().await;
+}
+
+#[test]
+fn an_authority_that_certifies_somebody_else_in_her_name_is_convicted() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let (alice, bob) = (Person::new(place.path(), "alice@example.org"), Person::new(place.path(), "bob@example.org"));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    bob.join(server.ready(), &server.outbox()).unwrap();
+    alice.certtool(&["watch", alice.address(), "--once"]).unwrap().expect(0, "a clean watch").unwrap();
+    assert!(files(&alice).is_empty());
+    server.stop().unwrap();
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(log_in_her_name(&folder, &alice));
+    drop(runtime);
+    let server = Homeserver::start(&folder, &[]).unwrap();
+
+    let alarm = alice.certtool(&["watch", alice.address(), "--once"]).unwrap().expect(3, "an alarm").unwrap();
+    let found = files(&alice);
+    assert_eq!(found.len(), 2, "{}", alarm.text());
+    let mut convicted = 0;
+    for file in &found {
+        assert!(alarm.text().contains(file.to_str().unwrap()), "{}", alarm.text());
+        let judgement = judge(place.path(), file);
+        assert_eq!(judgement["fingerprint"], server.ready().fingerprint.as_str());
+        assert_eq!(judgement["pinned"], false);
+        let text = judgement["proven"].to_string();
+        assert!(text.contains("alice@example.org"), "{judgement}");
+        convicted += usize::from(judgement["of"] == "the authority localhost");
+    }
+    assert_eq!(convicted, 1, "the second entry alone accuses nobody, both together do");
+
+    // Whoever audits the log sees it too, without knowing whose label it is.
+    let audit = bob.certtool(&["audit"]).unwrap().expect(3, "audit").unwrap();
+    let [file] = &*files(&bob) else { panic!("{}", audit.text()) };
+    assert_eq!(judge(place.path(), file)["proves_misbehaviour"], true);
+
+    // A file that was changed proves nothing.
+    let changed = place.path().join("changed.json");
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(&changed, text.replacen("index ", "index 1", 1)).unwrap();
+    let refused = bob.certtool(&["verify", "--evidence", changed.to_str().unwrap()]).unwrap();
+    let refused = refused.expect(3, "changed evidence").unwrap();
+    assert!(refused.text().contains("proves nothing"), "{}", refused.text());
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_log_with_two_histories_is_convicted_with_its_witness() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let person = |name: &str| Person::new(place.path(), &format!("{name}@example.org"));
+    let (alice, auditor) = (person("alice"), person("auditor"));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    auditor.trust(server.ready()).unwrap();
+    server.stop().unwrap();
+    let before = place.path().join("before");
+    copy(&folder, &before);
+
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    person("bob").join(server.ready(), &server.outbox()).unwrap();
+    auditor.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
+    server.stop().unwrap();
+
+    // The whole server as it was before, witness and all: bob never happened.
+    std::fs::remove_dir_all(&folder).unwrap();
+    copy(&before, &folder);
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    for name in ["carol", "dave", "erin"] {
+        person(name).join(server.ready(), &server.outbox()).unwrap();
+    }
+    let refused = auditor.certtool(&["audit"]).unwrap().expect(3, "audit of a rewritten log").unwrap();
+    let [file] = &*files(&auditor) else { panic!("{}", refused.text()) };
+    assert!(refused.text().contains(file.to_str().unwrap()), "{}", refused.text());
+    let judgement = judge(place.path(), file);
+    assert_eq!(judgement["proves_misbehaviour"], true, "{judgement}");
+    assert!(judgement["of"].as_str().unwrap().starts_with("the log localhost"), "{judgement}");
+    let text = judgement["proven"].to_string();
+    assert!(text.contains("two histories") && text.contains("has cosigned both"), "{judgement}");
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_certificate_is_exported_with_what_it_proves() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    let file = place.path().join("evidence.json");
+    let output = file.to_str().unwrap();
+    let export = |options: &[&str]| {
+        let arguments = [&["evidence", alice.address(), "-o", output], options].concat();
+        alice.certtool(&arguments).unwrap()
+    };
+    let refused = export(&["--rule", "LOG-06"]).expect(3, "a rule that is kept").unwrap();
+    assert!(!file.exists(), "{}", refused.text());
+    export(&[]).expect(0, "evidence").unwrap();
+    let judgement = judge(place.path(), &file);
+    assert_eq!(judgement["proves_misbehaviour"], false);
+    assert!(judgement["open"][0].as_str().unwrap().contains("only she can say"), "{judgement}");
+    // After its end it breaks a rule, which is nobody's fault.
+    export(&["--at", "2099-01-01", "--rule", "CHAIN-07"]).expect(0, "evidence").unwrap();
+    assert_eq!(judge(place.path(), &file)["proves_misbehaviour"], false);
+    for garbage in ["", "{}", "no evidence"] {
+        std::fs::write(&file, garbage).unwrap();
+        let refused = alice.certtool(&["verify", "--evidence", output]).unwrap().expect(3, garbage).unwrap();
+        assert!(!refused.text().contains("panicked"), "{}", refused.text());
+    }
+    server.stop().unwrap();
+}
