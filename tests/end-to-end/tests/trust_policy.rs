@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde_json::Value;
 use story::homeserver::Homeserver;
 use story::person::Person;
+use story::guard::guarded;
 use story::process::{self, Finished};
 
 const SOON: Duration = Duration::from_secs(60);
 
 fn policy_command(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = process::guarded(&process::program("homeserver").unwrap()).unwrap();
+    let mut command = guarded(&story::guard::program("homeserver").unwrap()).unwrap();
     command.arg("policy").args(arguments).arg("--folder").arg(folder);
     process::run("homeserver", command, SOON).unwrap()
 }
