@@ -64,6 +64,7 @@ need_cargo_fuzz() {
 # behind RUSTC_BOOTSTRAP; nothing that is shipped is built so.
 fuzz() {
     local target
+    python3 tests/fuzz/seeds.py
     for target in tests/fuzz/fuzz_targets/*.rs; do
         target=$(basename "$target" .rs)
         say "fuzzing $target for $1 s"

@@ -1,4 +1,5 @@
-//! Identifiers, certificates, the transparency extension, revocation lists, trust policies, and verification as a whole.
+//! Identifiers, certificates, the transparency extension, revocation lists, trust policies and their updates, evidence,
+//! and verification as a whole.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
@@ -6,9 +7,10 @@ use std::sync::{Arc, LazyLock};
 use identity::{
     CertificateDer, Identifier,
     certificate::{Certificate, Tbs},
+    evidence::Evidence,
     testing::{Authority, NOON},
     transparency::TransparencyExtension,
-    trust::{Trust, TrustPolicy},
+    trust::{PolicyUpdate, Trust, TrustPolicy},
     verify::{verify_person, verify_service},
 };
 use libfuzzer_sys::fuzz_target;
@@ -30,6 +32,14 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(policy) = TrustPolicy::parse(bytes) {
         assert_eq!(policy.canonical(), bytes, "a policy has one spelling");
         let _ = Trust::new(vec![policy]);
+    }
+    if let Ok(update) = PolicyUpdate::parse(bytes) {
+        assert_eq!(update.to_bytes(), bytes, "an update has one spelling");
+        assert!(update.verify(&TRUST.policies()[0]).is_err(), "nobody forged an update");
+    }
+    if let Ok(evidence) = Evidence::parse(bytes) {
+        assert_eq!(evidence.to_bytes(), bytes, "evidence has one spelling");
+        let _ = evidence.judge();
     }
     let _ = TRUST.install_crl(bytes, NOON);
     let chain = [CertificateDer::from(bytes.to_vec())];
