@@ -17,7 +17,7 @@ use super::{Service, order, own_order};
 use crate::csr;
 use crate::issue::{PersonRequest, StartError};
 use crate::proven::Proven;
-use crate::store::Select;
+use crate::store::{KeyDigest, Select};
 
 /// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client
 /// polls.
@@ -50,6 +50,10 @@ pub(super) async fn finalize(
     let profile =
         Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
     let request = csr::verify(&der, &found.identifier, profile).map_err(|e| bad_csr(&e))?;
+
+    if service.store.is_compromised(KeyDigest::of(request.spki_der())).await? {
+        return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));
+    }
 
     let started = service.issuer.start_person(PersonRequest { order: found, proven, request, profile }).await;
     let issuing = started.map_err(|e| refused(&e, now.as_secs()))?;

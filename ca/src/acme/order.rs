@@ -54,7 +54,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let limited = service.limits.orders_per_account.take(&[&by.account.id], now);
     limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many orders of this account").retry_after(wait))?;
 
-    let ask = Select::ValidAuthorization {
+    let ask = Select::ValidAuthorizations {
         account: by.account.id.clone(),
         identifier: identifier.clone(),
         at: now.as_secs(),

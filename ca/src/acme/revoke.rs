@@ -15,10 +15,15 @@ use super::problem::{Kind, Problem};
 use super::request::ByAny;
 use crate::jws::PublicKey;
 use crate::proven::Proven;
-use crate::store::{CertificateRecord, CertificateState, Change, Record, Revocation, Select, Serial, Subject};
+use crate::store::{
+    Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, Record, Revocation,
+    Select, Serial, Subject,
+};
 
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
-const REASONS: [u8; 4] = [1, 3, 4, 5];
+const REASONS: [u8; 4] = [KEY_COMPROMISE, 3, 4, 5];
+/// The key is in somebody else's hands, and with it whatever lay beside it on the device.
+const KEY_COMPROMISE: u8 = 1;
 
 #[derive(Deserialize)]
 struct Revoke {
@@ -57,11 +62,37 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
     }
     let authority = found.authority;
-    let revoked = Some(Revocation { at: service.now().as_secs(), reason });
-    service.store.commit(vec![Change::Update(Record::Certificate(CertificateRecord { revoked, ..found }))]).await?;
+    let at = service.now().as_secs();
+    let mut changes =
+        if reason == KEY_COMPROMISE { shut_out(&service, &found, &certificate, at).await? } else { vec![] };
+    let revoked = Some(Revocation { at, reason });
+    changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
+    service.store.commit(changes).await?;
     tracing::info!(%serial, reason, "revoked");
     service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))?;
     Ok(StatusCode::OK)
+}
+
+/// What must change together with a revocation for key compromise: the key gets no certificate any more, and the account
+/// that ordered this one, whose key lay beside the certificate's, must prove control of the address anew. Another account
+/// of the owner keeps what it has proven.
+async fn shut_out(
+    service: &Service,
+    found: &CertificateRecord,
+    certificate: &Certificate,
+    at: u64,
+) -> Result<Vec<Change>, Problem> {
+    let key = KeyDigest::of_key(certificate.tbs()).ok_or_else(|| Problem::internal(&"a key that does not encode"))?;
+    let mut changes = vec![Change::Insert(Record::CompromisedKey(key))];
+    if let (Some(account), Subject::Person { identifier, .. }) = (&found.account, &found.subject) {
+        let ask = Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at };
+        let valid = service.store.authorizations(ask).await?;
+        changes.extend(valid.into_iter().map(|a| {
+            let ended = Authorization { status: AuthorizationStatus::Deactivated, code: None, ..a };
+            Change::Update(Record::Authorization(ended))
+        }));
+    }
+    Ok(changes)
 }
 
 async fn may_revoke(
@@ -76,7 +107,7 @@ async fn may_revoke(
         ByAny::Account(by) => {
             let Subject::Person { identifier, .. } = &found.subject else { return Ok(false) };
             let (account, identifier, now) = (by.account.id.clone(), identifier.clone(), service.now());
-            let ask = Select::ValidAuthorization { account, identifier, at: now.as_secs() };
+            let ask = Select::ValidAuthorizations { account, identifier, at: now.as_secs() };
             Ok(service.store.authorization(ask).await?.is_some_and(|a| Proven::by(&a, now).is_some()))
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
         )
     };
     let identifier = Identifier::parse(&asked.identifier).map_err(|_| unproven())?;
-    let ask = Select::ValidAuthorization {
+    let ask = Select::ValidAuthorizations {
         account: by.account.id.clone(),
         identifier: identifier.clone(),
         at: now.as_secs(),

@@ -1,6 +1,6 @@
 //! A store in memory, for tests: it forgets everything, and fails when it is told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -9,7 +9,7 @@ use super::{
     Account, AuthorizationStatus, CertificateState, Change, Record, Select, Store, StoreError, Subject,
     record::{Authorization, CertificateRecord, Order},
 };
-use crate::store::Serial;
+use crate::store::{KeyDigest, Serial};
 
 /// A commit that is to fail, answered as [`StoreError::Unavailable`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ struct Tables {
     orders: BTreeMap<String, Order>,
     authorizations: BTreeMap<String, Authorization>,
     certificates: Vec<CertificateRecord>,
+    compromised: BTreeSet<KeyDigest>,
     commits: u64,
     fault: Option<(u64, Fault)>,
     dead: bool,
@@ -141,6 +142,7 @@ impl Tables {
                 }
                 self.certificates.push(new);
             }
+            Record::CompromisedKey(new) => _ = self.compromised.insert(new),
         }
         Ok(())
     }
@@ -168,6 +170,7 @@ impl Tables {
                 *old.ok_or(StoreError::Conflict("certificate"))? =
                     CertificateRecord { revision: new.revision + 1, ..new };
             }
+            Record::CompromisedKey(new) => _ = self.compromised.insert(new),
         }
         Ok(())
     }
@@ -195,15 +198,19 @@ impl Tables {
             Select::Authorization(id) => {
                 return self.authorizations.get(id).cloned().map(Record::Authorization).into_iter().collect();
             }
-            Select::ValidAuthorization { account, identifier, at } => {
+            Select::CompromisedKey(key) => {
+                return self.compromised.get(key).copied().map(Record::CompromisedKey).into_iter().collect();
+            }
+            Select::ValidAuthorizations { account, identifier, at } => {
                 let usable = |a: &&Authorization| {
                     a.account == *account
                         && a.identifier == *identifier
                         && a.status == AuthorizationStatus::Valid
                         && a.expires > *at
                 };
-                let best = self.authorizations.values().filter(usable).max_by_key(|a| a.expires);
-                return best.cloned().map(Record::Authorization).into_iter().collect();
+                let mut valid: Vec<_> = self.authorizations.values().filter(usable).cloned().collect();
+                valid.sort_by_key(|a| std::cmp::Reverse(a.expires));
+                return valid.into_iter().map(Record::Authorization).collect();
             }
             Select::Certificate(serial) => one_certificate(serial),
             Select::CertificatesOf { identifier, from, to } => self

@@ -25,7 +25,7 @@ use thiserror::Error;
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    IssuedCode, Order, OrderState, Record, Revocation, Serial, Subject,
+    IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 pub use sqlite::SqliteStore;
 
@@ -55,8 +55,8 @@ pub enum Select {
     },
     /// The authorization with this id.
     Authorization(String),
-    /// The account's authorization for this identifier that is valid at `at` and lasts longest.
-    ValidAuthorization {
+    /// The account's authorizations for this identifier that are valid at `at`, the one that lasts longest first.
+    ValidAuthorizations {
         /// The account's id.
         account: String,
         /// Whose control was proven.
@@ -87,13 +87,16 @@ pub enum Select {
         /// Seconds since the epoch.
         at: u64,
     },
+    /// The key with this digest, if it is known to be compromised.
+    CompromisedKey(KeyDigest),
 }
 
 /// A change to the store.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key, a
-    /// certificate's serial number, an identifier's slot in a period.
+    /// certificate's serial number, an identifier's slot in a period. A compromised key may be written often: it stays
+    /// the one record.
     Insert(Record),
     /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by
     /// now, or if an account's new key is another account's.
@@ -156,6 +159,15 @@ impl dyn Store {
 
     pub(crate) async fn authorization(&self, select: Select) -> Result<Option<Authorization>, StoreError> {
         Ok(self.read(select).await?.into_iter().find_map(Record::authorization))
+    }
+
+    /// Of a [`Select`] that asks for several.
+    pub(crate) async fn authorizations(&self, select: Select) -> Result<Vec<Authorization>, StoreError> {
+        Ok(self.read(select).await?.into_iter().filter_map(Record::authorization).collect())
+    }
+
+    pub(crate) async fn is_compromised(&self, key: KeyDigest) -> Result<bool, StoreError> {
+        Ok(!self.read(Select::CompromisedKey(key)).await?.is_empty())
     }
 
     pub(crate) async fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    IssuedCode, Order, OrderState, Record, Revocation, Serial, Subject,
+    IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 use super::rows::{seconds, unavailable};
 use super::{Select, StoreError};
@@ -18,7 +18,7 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
         "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL ORDER BY serial";
     const VALID: &str =
         "SELECT * FROM authorization WHERE account = ?1 AND identifier = ?2 AND status = 'valid' AND expires > ?3
-        ORDER BY expires DESC LIMIT 1";
+        ORDER BY expires DESC";
     match select {
         Select::Account(id) => rows(connection, "SELECT * FROM account WHERE id = ?1", [id], account),
         Select::AccountByThumbprint(print) => {
@@ -32,7 +32,7 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
             order,
         ),
         Select::Authorization(id) => rows(connection, "SELECT * FROM authorization WHERE id = ?1", [id], authorization),
-        Select::ValidAuthorization { account, identifier, at } => {
+        Select::ValidAuthorizations { account, identifier, at } => {
             rows(connection, VALID, (account, identifier.as_str(), seconds(*at)), authorization)
         }
         Select::Certificate(serial) => {
@@ -46,6 +46,9 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
         ),
         Select::Unfinished { limit } => rows(connection, UNFINISHED, [limit], certificate),
         Select::Revoked { authority, at } => rows(connection, REVOKED, (authority.name(), seconds(*at)), certificate),
+        Select::CompromisedKey(key) => {
+            rows(connection, "SELECT * FROM compromised_key WHERE digest = ?1", [key.0], compromised_key)
+        }
     }
 }
 
@@ -198,6 +201,10 @@ fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
             None => None,
         },
     }))
+}
+
+fn compromised_key(row: &Row<'_>) -> Result<Record, Unreadable> {
+    Ok(Record::CompromisedKey(KeyDigest(row.get("digest")?)))
 }
 
 fn certificate_state(row: &Row<'_>) -> Result<CertificateState, Unreadable> {

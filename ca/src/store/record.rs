@@ -1,9 +1,12 @@
-//! The four kinds of record.
+//! The kinds of record.
 
 use std::fmt;
 use std::str::FromStr;
 
+use der::Encode as _;
 use identity::Identifier;
+use identity::certificate::Tbs;
+use sha2::{Digest as _, Sha256};
 
 use crate::code::CodeHash;
 
@@ -18,6 +21,8 @@ pub enum Record {
     Authorization(Authorization),
     /// A certificate, from its plan on.
     Certificate(CertificateRecord),
+    /// A key that is known to be compromised.
+    CompromisedKey(KeyDigest),
 }
 
 impl Record {
@@ -247,6 +252,24 @@ pub struct Revocation {
     pub at: u64,
     /// CRLReason.
     pub reason: u8,
+}
+
+/// SHA-256 of a SubjectPublicKeyInfo in DER: the same key always has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl KeyDigest {
+    /// Of this SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn of(spki_der: &[u8]) -> Self {
+        Self(Sha256::digest(spki_der).into())
+    }
+
+    /// Of the key in this certificate; none if it does not encode, which one that was parsed always does.
+    #[must_use]
+    pub fn of_key(tbs: &Tbs) -> Option<Self> {
+        tbs.spki().to_der().ok().map(|der| Self::of(&der))
+    }
 }
 
 /// One of the two issuing authorities.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Params, named_params};
 
 use super::record::{
-    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Order, OrderState,
-    Record, Subject,
+    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, KeyDigest, Order,
+    OrderState, Record, Subject,
 };
 use super::{Change, StoreError};
 
@@ -37,6 +37,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Order(_) => "order",
         Record::Authorization(_) => "authorization",
         Record::Certificate(_) => "certificate",
+        Record::CompromisedKey(_) => "compromised key",
     }
 }
 
@@ -47,6 +48,7 @@ fn write(connection: &Connection, record: &Record, update: bool) -> Result<usize
         Record::Authorization(authorization) => write_authorization(connection, authorization, update),
         Record::Certificate(certificate) if update => update_certificate(connection, certificate),
         Record::Certificate(certificate) => insert_certificate(connection, certificate),
+        Record::CompromisedKey(key) => write_compromised_key(connection, *key),
     }
 }
 
@@ -182,6 +184,10 @@ fn update_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
             ":reason": c.revoked.map(|r| r.reason),
         },
     )
+}
+
+pub(super) fn write_compromised_key(connection: &Connection, key: KeyDigest) -> Result<usize, StoreError> {
+    execute(connection, "INSERT OR REPLACE INTO compromised_key (digest) VALUES (?1)", [key.0])
 }
 
 type StateColumns<'a> = (&'static str, Option<i64>, Option<&'a str>, Option<&'a [u8]>);

@@ -1,4 +1,4 @@
--- Version 1. Times are seconds since the epoch. Identifiers stand here and in no log line.
+-- Version 1; later ones are in schema-2.sql. Times are seconds since the epoch. Identifiers stand here and in no log line.
 CREATE TABLE account (
     id         TEXT PRIMARY KEY NOT NULL,
     revision   INTEGER NOT NULL,

@@ -11,13 +11,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use identity::certificate::Certificate;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{Change, Record, Select, Store, StoreError, questions, rows};
+use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
 const APPLICATION: i64 = 0x494e_5065;
 /// At most so many commits share a transaction.
@@ -143,14 +144,34 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if found == VERSION {
         return Ok(());
     }
-    let migrated = (|| -> rusqlite::Result<()> {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(include_str!("schema.sql"))?;
+    let transaction = connection.transaction().map_err(|e| rows::unavailable(&e))?;
+    let versioned = || -> rusqlite::Result<()> {
+        if found < 1 {
+            transaction.execute_batch(include_str!("schema.sql"))?;
+        }
+        transaction.execute_batch(include_str!("schema-2.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()
-    })();
-    migrated.map_err(|e| rows::unavailable(&e))
+        transaction.pragma_update(None, "user_version", VERSION)
+    };
+    versioned().map_err(|e| rows::unavailable(&e))?;
+    remember_compromised(&transaction)?;
+    transaction.commit().map_err(|e| rows::unavailable(&e))
+}
+
+/// What version 1 did not keep apart: the keys of certificates revoked because their key was compromised.
+fn remember_compromised(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection
+        .prepare("SELECT certificate FROM certificate WHERE reason = 1 AND certificate IS NOT NULL")
+        .map_err(|e| rows::unavailable(&e))?;
+    let found = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(|e| rows::unavailable(&e))?;
+    for der in found {
+        let der = der.map_err(|e| rows::unavailable(&e))?;
+        let key = Certificate::parse(&der).ok().and_then(|c| KeyDigest::of_key(c.tbs()));
+        let key =
+            key.ok_or_else(|| StoreError::Damaged { table: "certificate", reason: "it does not parse".into() })?;
+        rows::write_compromised_key(connection, key)?;
+    }
+    Ok(())
 }
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {

@@ -195,9 +195,24 @@ async fn the_longest_valid_authorization_is_found() {
         ] {
             insert(store, Record::Authorization(authorization(id, status, expires))).await.unwrap();
         }
-        let ask = |at| Select::ValidAuthorization { account: "a".into(), identifier: alice(), at };
+        let ask = |at| Select::ValidAuthorizations { account: "a".into(), identifier: alice(), at };
         assert_eq!(store.authorization(ask(10)).await.unwrap().unwrap().id, "y");
         assert!(store.authorization(ask(60)).await.unwrap().is_none());
+        let all = store.authorizations(ask(10)).await.unwrap();
+        assert_eq!(all.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["y", "x"]);
+    }
+}
+
+#[tokio::test]
+async fn a_compromised_key_is_remembered_however_often_it_is_written() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let key = KeyDigest::of(b"key");
+        assert!(!store.is_compromised(key).await.unwrap());
+        insert(store.as_ref(), Record::CompromisedKey(key)).await.unwrap();
+        insert(store.as_ref(), Record::CompromisedKey(key)).await.unwrap();
+        assert!(store.is_compromised(key).await.unwrap());
+        assert!(!store.is_compromised(KeyDigest::of(b"another")).await.unwrap());
     }
 }
 
@@ -258,4 +273,26 @@ async fn faults_are_injected_before_and_after_writing() {
     let store: Box<dyn Store> = Box::new(store);
     assert!(store.account(Select::Account("b".into())).await.unwrap().is_none());
     assert!(store.account(Select::Account("c".into())).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_learns_which_keys_are_compromised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    // Any certificate that parses.
+    let issued = crate::testing::World::new().await.trust().policies()[0].authorities[0].root.0.clone();
+    let digest = KeyDigest::of_key(identity::certificate::Certificate::parse(&issued).unwrap().tbs()).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let revoked = CertificateRecord {
+        state: CertificateState::Issued { index: 7, certificate: issued },
+        revoked: Some(Revocation { at: 150, reason: 1 }),
+        ..certificate(1, 4)
+    };
+    insert(&store, Record::Certificate(revoked)).await.unwrap();
+    drop(store);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE compromised_key; PRAGMA user_version = 1;").unwrap();
+    drop(old);
+    let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
+    assert!(store.is_compromised(digest).await.unwrap());
 }

@@ -4,7 +4,7 @@ use identity::verify::verify_person;
 use serde_json::{Value, json};
 
 use super::{chain, device};
-use crate::testing::{Client, Signer, World};
+use crate::testing::{Client, Signer, World, csr};
 
 fn revoke(leaf: &[u8], reason: u8) -> Value {
     json!({"certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason})
@@ -47,6 +47,42 @@ async fn the_certificates_own_key_revokes_and_so_does_who_controls_the_address()
         };
         revoker.post("/revoke-cert", revoke(&chain[0], 0)).await.ok();
     }
+}
+
+#[tokio::test]
+async fn after_a_key_compromise_neither_the_key_nor_the_account_beside_it_gets_a_certificate() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let stolen = device();
+    let first = chain(&client.enroll(&world, "alice@example.org", &stolen).await);
+    let before = client.ready(&world, "alice@example.org").await;
+    let other = Client::open(&world, Signer::p256()).await;
+    other.ready(&world, "alice@example.org").await;
+    other.post("/revoke-cert", revoke(&first[0], 1)).await.ok();
+
+    // The thief has the account key and the device key: the code must be read from the mailbox again.
+    assert_eq!(client.order("alice@example.org").await.ok().text("status"), "pending");
+    let asked = csr("alice@example.org", &stolen);
+    assert_eq!(client.finalize(&before, &asked).await.problem(), "orderNotReady");
+    let watch = client.post("/watch", json!({"identifier": "alice@example.org"})).await;
+    assert_eq!(watch.problem(), "unauthorized");
+    // The account that revoked keeps what it has proven, yet not even there the key is taken again.
+    for account in [&other, &client] {
+        let order = account.ready(&world, "alice@example.org").await;
+        assert_eq!(account.finalize(&order, &asked).await.problem(), "badCSR");
+        account.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn any_other_reason_leaves_the_authorization_and_the_key() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let device = device();
+    let first = chain(&client.enroll(&world, "alice@example.org", &device).await);
+    client.post("/revoke-cert", revoke(&first[0], 4)).await.ok();
+    client.enroll(&world, "alice@example.org", &device).await;
+    assert_eq!(world.mails().len(), 1);
 }
 
 #[tokio::test]
