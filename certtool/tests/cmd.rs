@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use device::chain_to_pem;
-use identity::testing::{Authority, NOON};
+use identity::profile::{KeyAlgorithm, Profile};
+use identity::testing::{Authority, NOON, mail_key};
 use identity::{Identifier, UnixTime};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmd/fixtures");
@@ -21,12 +22,17 @@ fn fixtures() -> Vec<(&'static str, Vec<u8>)> {
     let (authority, stranger) = (Authority::new(1, NOON), Authority::new(2, NOON));
     let (chain, _) = authority.issue_person(&alice, NOON);
     let (foreign, _) = stranger.issue_person(&alice, NOON);
+    // The first letter is Cyrillic.
+    let lookalike = Identifier::parse("\u{430}lice@example.org").unwrap();
+    let mail = authority.issue_mail(Profile::mail(), &alice, &mail_key(KeyAlgorithm::P256), NOON);
     let mut altered = chain.clone();
     altered[0] = flip_in_proof(&altered[0]);
     vec![
         ("policy.json", authority.policy().canonical()),
         ("alice.pem", chain_to_pem(&chain).into_bytes()),
         ("alice.der", chain[0].to_vec()),
+        ("lookalike.pem", chain_to_pem(&authority.issue_person(&lookalike, NOON).0).into_bytes()),
+        ("mail.pem", chain_to_pem(&mail).into_bytes()),
         ("foreign.pem", chain_to_pem(&foreign).into_bytes()),
         ("altered.pem", chain_to_pem(&altered).into_bytes()),
         ("garbage.pem", b"-----BEGIN CERTIFICATE-----\nthis is none\n-----END CERTIFICATE-----\n".to_vec()),
@@ -55,9 +61,33 @@ fn fixtures_are_what_the_test_authority_makes() {
     assert_eq!(NOON, UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_795_435_200)));
 }
 
+/// The homes that transcripts make. They are there only while this is.
+struct Homes;
+
+impl Homes {
+    fn removed() -> Self {
+        remove_homes();
+        Self
+    }
+}
+
+fn remove_homes() {
+    for folder in fs::read_dir("tests/cmd").unwrap() {
+        let _ = fs::remove_dir_all(folder.unwrap().path().join("home"));
+    }
+}
+
+impl Drop for Homes {
+    fn drop(&mut self) {
+        remove_homes();
+    }
+}
+
 #[test]
 fn transcripts() {
-    // Each transcript starts in a folder of its own, with a home that does not exist yet.
+    // Each transcript starts in a folder of its own, with a home that does not exist yet. It is run in place, so what it
+    // leaves is removed, before for those that broke off and after for the next.
+    let _homes = Homes::removed();
     trycmd::TestCases::new()
         .env("INPERSON_HOME", "home")
         .env("NO_COLOR", "1")

@@ -39,6 +39,9 @@ pub(crate) struct Enroll {
 
 impl Enroll {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some(lookalike) = self.identifier.lookalike() {
+            context.output.step(&format!("Look twice: {lookalike}."));
+        }
         let request =
             EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
         let mut person = Person::new(&context.output, self.code);

@@ -1,14 +1,14 @@
 //! `certtool inspect`: what a certificate says, in plain words, and whether it holds.
 
 use clap::Args;
-use identity::UnixTime;
 use identity::certificate::{Certificate, SubjectName};
 use identity::profile::{Profile, SubjectKind};
 use identity::transparency::TransparencyExtension;
-use identity::verify::{Revocation, VerifiedPerson, VerifyError, verify_person};
+use identity::verify::{Certified, Revocation, VerifyError};
+use identity::{Identifier, UnixTime};
 use serde::Serialize;
 
-use super::verify::refusal;
+use super::verify::{certified, refusal};
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -40,7 +40,7 @@ impl Inspect {
                 "Check that the file holds a certificate for a person.",
             )
         })?;
-        let verdict = verify_person(&subject.chain, &context.home.trust_at(now)?, now);
+        let verdict = certified(&subject, &context.home.trust_at(now)?, now);
         let exit = if verdict.is_ok() { Exit::Ok } else { Exit::Refused };
         let remedy = verdict.as_ref().err().map(|error| refusal(error.clone(), &subject, now, false).remedy);
         context.output.report(&Inspection::new(&leaf, verdict.as_ref(), remedy));
@@ -75,6 +75,9 @@ impl RevocationStatus {
 #[derive(Debug, Serialize)]
 struct Inspection {
     names: Vec<String>,
+    /// What one of them could be taken for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookalike: Option<String>,
     issuer: String,
     authority: Option<String>,
     serial: String,
@@ -116,13 +119,14 @@ struct Refusal {
 }
 
 impl Inspection {
-    fn new(leaf: &Certificate, verdict: Result<&VerifiedPerson, &VerifyError>, remedy: Option<String>) -> Self {
+    fn new(leaf: &Certificate, verdict: Result<&Certified, &VerifyError>, remedy: Option<String>) -> Self {
         let tbs = leaf.tbs();
         let person = verdict.ok();
         let now = clock::now();
         let log = tbs.transparency().ok().flatten().map(|extension| Logged::new(&extension, person));
         Self {
             names: tbs.subject_names().iter().map(name).collect(),
+            lookalike: tbs.subject_names().iter().find_map(lookalike),
             issuer: tbs.issuer().to_string(),
             authority: person.map(|person| person.authority().to_owned()),
             serial: tbs.serial_hex(),
@@ -147,7 +151,7 @@ impl Inspection {
 }
 
 impl Logged {
-    fn new(extension: &TransparencyExtension, person: Option<&VerifiedPerson>) -> Self {
+    fn new(extension: &TransparencyExtension, person: Option<&Certified>) -> Self {
         let claimed = || extension.cosignatures.iter().map(|cosignature| cosignature.name.clone()).collect();
         Self {
             origin: extension.origin.clone(),
@@ -157,7 +161,7 @@ impl Logged {
             slot: extension.slot,
             at: person.map(|person| text::rfc3339(person.logged_at())),
             witnesses: person.map_or_else(claimed, |person| person.witnesses().to_vec()),
-            witnessed_only_by_operator: person.map(|person| person.witnessed_only_by_operator()),
+            witnessed_only_by_operator: person.map(Certified::witnessed_only_by_operator),
             at_in_words: person.map(|person| text::time(person.logged_at())).unwrap_or_default(),
         }
     }
@@ -166,6 +170,9 @@ impl Logged {
 impl Report for Inspection {
     fn page(&self, page: &mut Page) {
         page.heading(&self.names.join(", "));
+        if let Some(lookalike) = &self.lookalike {
+            page.warning(&format!("Look twice: {lookalike}."));
+        }
         page.field("certified by", self.authority.as_deref().unwrap_or(&self.issuer));
         page.field("for", &self.profile);
         let key = hex::decode(&self.device_key).unwrap_or_default();
@@ -205,6 +212,11 @@ fn name(name: &SubjectName) -> String {
         | SubjectName::Dns(text) => text.clone(),
         _ => "(a name of another kind)".to_owned(),
     }
+}
+
+/// What a name could be taken for, also where it is not in its canonical spelling.
+fn lookalike(subject: &SubjectName) -> Option<String> {
+    Some(Identifier::parse(&name(subject)).ok()?.lookalike()?.to_string())
 }
 
 /// What the certificate is for, by its policy.
