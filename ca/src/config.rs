@@ -7,6 +7,7 @@ use std::time::Duration;
 use identity::UnixTime;
 use tlog_proof::policy::LogPolicy;
 
+use crate::mail::MailError;
 pub use crate::mail::Mailer;
 
 /// The time, passed in. Tests advance it; programs give the system's clock ([`system_clock`]).
@@ -16,6 +17,14 @@ pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 #[must_use]
 pub fn system_clock() -> Clock {
     Arc::new(UnixTime::now)
+}
+
+/// Whether mails can be sent from `sender`, before anything is opened: `ca@example.org`, also with a name before it.
+///
+/// # Errors
+/// It is no mail address.
+pub fn check_sender(sender: &str) -> Result<(), MailError> {
+    crate::acme::mailbox(sender).map(|_| ())
 }
 
 /// Everything a [`Ca`](crate::Ca) is told when it opens.

@@ -52,6 +52,18 @@ pub enum StartError {
     /// `--smtp` is neither a URL nor "outbox". What was given is not repeated: it may hold a password.
     #[error("--smtp: expected smtp://…, smtps://… or outbox, found something else")]
     Smtp,
+    /// `--mail-from` is no mail address.
+    #[error("--mail-from: expected a mail address such as ca@example.org, found {found:?}")]
+    Sender {
+        /// What was given.
+        found: String,
+    },
+    /// `--permit-domain` is no mail domain.
+    #[error("--permit-domain: expected a mail domain such as example.org, or *, found {found:?}")]
+    Permitted {
+        /// What was given.
+        found: String,
+    },
     /// A port cannot be bound.
     #[error("cannot listen on {protocol} {address}: {source}")]
     Port {
@@ -125,6 +137,12 @@ impl StartError {
         Self::part("waiting for signals", error)
     }
 
+    /// Whether the command line is wrong, as opposed to the world.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Domain { .. } | Self::Smtp | Self::Sender { .. } | Self::Permitted { .. })
+    }
+
     /// What to try.
     #[must_use]
     pub fn remedy(&self) -> String {
@@ -145,6 +163,11 @@ impl StartError {
                 "give the name under which people reach this machine; localhost for this machine alone".into()
             }
             Self::Smtp => "write it like smtps://USER:PASSWORD@mail.example.org, with %40 for an @ in USER".into(),
+            Self::Sender { .. } => "give the address from which your mail server lets this server send".into(),
+            Self::Permitted { .. } => {
+                "give what stands after the @ in your people's addresses; domains outside ASCII in their xn-- form"
+                    .into()
+            }
             Self::Port { option, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 format!(
                     "stop the program that uses it, or start a new server with {option} and another port (0 takes a free one)"

@@ -1,5 +1,6 @@
 //! `homeserver`: authority, log, witness and directory in one process.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -77,7 +78,9 @@ fn main() -> ExitCode {
         Command::Policy(command) => return policy(&command),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for eyes: in a file or a journal their codes would stand in the way.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -86,8 +89,14 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(up(&options, json)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.to_string(), &error.remedy()),
+        Err(error) => refused(&error),
     }
+}
+
+/// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
+fn refused(error: &StartError) -> ExitCode {
+    let failed = failed(&error.to_string(), &error.remedy());
+    if error.is_usage() { ExitCode::from(2) } else { failed }
 }
 
 fn failed(what: &str, remedy: &str) -> ExitCode {

@@ -76,12 +76,22 @@ impl Options {
     /// What can be said about the options alone, before anything is made.
     ///
     /// # Errors
-    /// The name is no DNS name, or the mail server's URL is none.
+    /// The name is no DNS name, the mail server's URL is none, the sender is no mail address, or a permitted domain is
+    /// no mail domain.
     pub fn check(&self) -> Result<(), StartError> {
         if let Some(domain) = &self.domain {
             settings::check_name(domain)?;
         }
-        if self.smtp == Some(Smtp::Neither) { Err(StartError::Smtp) } else { Ok(()) }
+        if self.smtp == Some(Smtp::Neither) {
+            return Err(StartError::Smtp);
+        }
+        if let Some(from) = &self.mail_from {
+            ca::config::check_sender(from).map_err(|_| StartError::Sender { found: from.clone() })?;
+        }
+        for domain in &self.permit_domains {
+            settings::check_permitted(domain)?;
+        }
+        Ok(())
     }
 }
 
@@ -98,6 +108,21 @@ impl std::fmt::Debug for Smtp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_never_work_is_refused_before_anything_is_made() {
+        let permitting = |domain: &str| Options { permit_domains: vec![domain.into()], ..Options::default() };
+        for good in ["*", "example.org", "Example.ORG", "xn--bcher-kva.example"] {
+            assert!(permitting(good).check().is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "*.example.org", "localhost", "a@example.org"] {
+            assert!(matches!(permitting(bad).check(), Err(StartError::Permitted { .. })), "{bad}");
+        }
+        let from = |sender: &str| Options { mail_from: Some(sender.into()), ..Options::default() };
+        assert!(from("ca@example.org").check().is_ok());
+        assert!(from("In Person <ca@example.org>").check().is_ok());
+        assert!(matches!(from("nope").check(), Err(StartError::Sender { .. })));
+    }
 
     #[test]
     fn a_password_is_shown_nowhere() {

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use identity::Identifier;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StartError;
@@ -74,7 +75,7 @@ impl Settings {
         fixed("--domain", &self.domain, options.domain.as_ref())?;
         fixed("--https-port", &self.https_port, options.https_port.as_ref().filter(|&&port| port != 0))?;
         fixed("--directory-port", &self.directory_port, options.directory_port.as_ref().filter(|&&port| port != 0))?;
-        let permitted = options.permit_domains.join(", ");
+        let permitted = options.permit_domains.join(", ").to_ascii_lowercase();
         fixed("--permit-domain", &self.permit_domains.join(", "), Some(&permitted).filter(|text| !text.is_empty()))?;
         self.take(options);
         Ok(self)
@@ -185,6 +186,16 @@ pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
         return Ok(());
     }
     Err(StartError::Domain { found: name.chars().take(80).collect() })
+}
+
+/// What can stand after the @ of an address that may enrol, or `*`. Case does not matter.
+pub(crate) fn check_permitted(domain: &str) -> Result<(), StartError> {
+    let lower = domain.to_ascii_lowercase();
+    let possible = Identifier::parse(&format!("a@{lower}")).is_ok_and(|address| address.domain() == Some(&lower));
+    if domain == "*" || possible {
+        return Ok(());
+    }
+    Err(StartError::Permitted { found: domain.chars().take(80).collect() })
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ mod tests {
         let (place, genesis) = place();
         let draft_one = draft(place.path()).unwrap();
         let file = place.path().join("new.json");
-        std::fs::write(&file, draft_one.replace("\"name\": \"localhost\"", "\"name\": \"Home\"")).unwrap();
+        std::fs::write(&file, draft_one.replacen("\"name\": \"localhost\"", "\"name\": \"Home\"", 1)).unwrap();
         let signed = sign(place.path(), &file, None).unwrap();
         assert_eq!(signed.number, 2);
         assert!(!signed.changes.is_empty());
