@@ -113,7 +113,9 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
 /// Diagnostics (never content) go to standard error, as `RUST_LOG` asks. The terminal UI has none: they would tear it.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for eyes: in a file or a journal their codes would stand in the way.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
 fn end(failure: Failure) -> ExitCode {
