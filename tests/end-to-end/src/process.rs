@@ -142,10 +142,10 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Both outputs, as a person at a terminal would see them.
+    /// Both outputs, as a person at a terminal would see them: first how it went, then the result.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("{}{}", self.stdout, self.stderr)
+        format!("{}{}", self.stderr, self.stdout)
     }
 
     /// This value if the exit code is `code`.
