@@ -28,7 +28,7 @@ pub enum EnrolError {
         reason: String,
     },
     /// The person gave no code; the order stays open.
-    #[error("no code was given")]
+    #[error("no code from the newest mail was given")]
     NoCode,
     /// The code was wrong too often or too old; a new one has to be sent.
     #[error("the code can no longer be used: {reason}")]
