@@ -100,6 +100,6 @@ fn what_people_have_pinned_cannot_change_by_an_option() {
         refused(&done, &[1], &[option, value, "expected"]);
     }
     let done = Homeserver::refused(&folder, &["--smtp", "mail.example.org"]).unwrap();
-    refused(&done, &[1], &["expected", "smtp://"]);
+    refused(&done, &[2], &["expected", "smtp://"]);
     Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
 }
