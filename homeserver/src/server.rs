@@ -34,6 +34,8 @@ const KEYS: &str = "keys";
 const LOG: &str = "log";
 const WITNESS: &str = "witness";
 const OUTBOX: &str = "outbox";
+const DATABASE: &str = "ca.sqlite";
+const SERVICES: &str = "services";
 /// Says which policy stands in the log, so that no later start logs it again.
 const PUBLISHED: &str = "log-holds-policy";
 
@@ -116,6 +118,7 @@ impl Homeserver {
         let now = UnixTime::now();
         let (settings, ports) = settle(&folder, options, now)?;
         let authority = open_authority(&folder, &settings, now)?;
+        check_database(&folder)?;
         let signers = Signers::open(&folder, &settings)?;
         let policy = genesis::open(&folder, &settings, &authority, &signers)?;
         let log_policy = genesis::log_policy(&settings, &signers)?;
@@ -248,6 +251,19 @@ fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result
     Ok(authority)
 }
 
+/// An empty database beside certificates that were made from one would deny its owners their certificates: their watch
+/// would find entries in the log that nobody opens.
+fn check_database(folder: &Folder) -> Result<(), StartError> {
+    // The first certificate is the server's own, and is kept here.
+    if !folder.join(SERVICES).exists() || folder.join(DATABASE).exists() {
+        return Ok(());
+    }
+    Err(StartError::Damaged {
+        what: folder.join(DATABASE).display().to_string(),
+        reason: "expected the authority's database, from which certificates were made already, found none".into(),
+    })
+}
+
 async fn open_log(
     folder: &Folder,
     settings: &Settings,
@@ -304,4 +320,22 @@ fn ca_config(folder: &Folder, settings: &Settings, log_policy: LogPolicy) -> CaC
 fn year(now: UnixTime) -> i16 {
     let time = i64::try_from(now.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     time.unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).year()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lost_database_is_not_replaced_by_an_empty_one() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().to_path_buf();
+        let options = Options { folder, https_port: Some(0), directory_port: Some(0), ..Options::default() };
+        Homeserver::start(&options).await.unwrap().stop().await;
+        Homeserver::start(&options).await.unwrap().stop().await;
+        std::fs::remove_file(place.path().join(DATABASE)).unwrap();
+        let error = Homeserver::start(&options).await.map(|_| ()).unwrap_err();
+        assert!(matches!(&error, StartError::Damaged { what, .. } if what.ends_with(DATABASE)), "{error}");
+        assert!(!place.path().join(DATABASE).exists());
+    }
 }
