@@ -52,13 +52,11 @@ impl Evidence {
         for (position, policy) in policies.iter().enumerate() {
             let trust = Trust::new(vec![policy.clone()]).map_err(unusable)?;
             let verdict = verify_person(&subject.chain, &trust, at).map(|person| Certified::clone(&person));
-            // The policy whose authority it is says more than one that does not know it.
-            let known = verdict.as_ref().err().is_none_or(|error| error.rule != identity::rules::Rule::ChainPath);
-            if best.is_none() || known {
+            // The policy of its authority gets furthest: rules are in the order in which they are checked.
+            let how_far =
+                |verdict: &Result<_, VerifyError>| verdict.as_ref().err().map_or(usize::MAX, |e| e.rule as usize);
+            if best.as_ref().is_none_or(|(_, before)| how_far(before) < how_far(&verdict)) {
                 best = Some((position, verdict));
-            }
-            if known {
-                break;
             }
         }
         let (position, verdict) = best.expect("there is a policy");

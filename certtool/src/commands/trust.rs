@@ -252,10 +252,9 @@ fn choose(context: &Context, which: Option<&str>) -> Result<PinnedPolicy, Failur
     }
     match (policies.pop(), policies.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(Failure::failed(
-            "no pinned policy of that name or fingerprint",
-            "certtool trust list shows them.",
-        )),
+        (None, _) => {
+            Err(Failure::failed("no pinned policy of that name or fingerprint", "certtool trust list shows them."))
+        }
         (Some(_), false) => {
             Err(Failure::failed("more than one pinned policy fits", "Say which one, by name or fingerprint."))
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use identity::testing::{Authority, NOON};
-use identity::trust::Fingerprint;
+use identity::trust::{Bindings, Fingerprint, TrustPolicy};
 use rustls_pki_types::CertificateDer;
 
 use super::*;
@@ -86,6 +86,64 @@ fn a_policy_changed_on_disk_is_noticed() {
     place.home.write_text(&path, &String::from_utf8(second.canonical()).unwrap()).unwrap();
     let error = place.home.trust_policies().unwrap_err().to_string();
     assert!(error.contains("current.json is damaged") && error.contains(&second.fingerprint().to_string()), "{error}");
+}
+
+#[test]
+fn updates_are_kept_and_followed_from_the_pinned_version_each_time() {
+    let place = Place::new();
+    let authority = Authority::new(1, NOON);
+    let first = authority.policy();
+    let pinned = first.fingerprint();
+    let next = |current: &TrustPolicy, name: &str| TrustPolicy {
+        number: current.number + 1,
+        previous: Some(current.fingerprint()),
+        name: name.to_owned(),
+        ..current.clone()
+    };
+    let (second, other) = (next(&first, "Second"), next(&first, "Other"));
+    let update = authority.update(&second, NOON);
+    place.home.add_trust(&first.canonical(), &pinned).unwrap();
+    let refused = place.home.take_update(&pinned, &authority.update(&next(&second, "Third"), NOON)).unwrap_err();
+    assert!(refused.to_string().contains("TRUST-08"), "{refused}");
+    assert_eq!(place.home.take_update(&pinned, &update).unwrap(), second);
+    assert!(place.home.take_update(&pinned, &authority.update(&other, NOON)).is_err(), "the number is taken");
+    let read = place.home.pinned_policies().unwrap().remove(0);
+    assert_eq!((read.pinned, &read.policy, read.documents.len()), (pinned, &second, 2));
+    // Pinning the first version again does not bring it back.
+    place.home.add_trust(&first.canonical(), &pinned).unwrap();
+    assert_eq!(place.home.trust_policies().unwrap(), [second]);
+
+    // A crash after the update and before the current version: the update was agreed to.
+    let current = format!("trust/{pinned}/current.json");
+    place.home.write_text(&current, &String::from_utf8(first.canonical()).unwrap()).unwrap();
+    assert_eq!(place.home.trust_policies().unwrap()[0].number, 2);
+    let file = format!("trust/{pinned}/updates/2.json");
+    place.home.write_text(&file, "{}").unwrap();
+    let error = place.home.trust_policies().unwrap_err().to_string();
+    assert!(error.contains("2.json is damaged") && error.contains("TRUST-07"), "{error}");
+}
+
+#[test]
+fn people_stay_bound_over_the_years() {
+    let place = Place::new();
+    let [one, two] = [1, 2].map(|seed| Authority::new(seed, NOON));
+    for authority in [&one, &two] {
+        let policy = authority.policy();
+        place.home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+    }
+    let verify = |authority: &Authority| {
+        let (chain, _) = authority.issue_person(&place.alice, NOON);
+        identity::verify::verify_person(&chain, &place.home.trust_at(NOON).unwrap(), NOON)
+    };
+    let person = verify(&one).unwrap();
+    let bind = |bindings: &mut Bindings| {
+        bindings.bind(person.identifier(), person.authority(), person.authority_root(), NOON)
+    };
+    assert!(place.home.change_bindings(bind).unwrap());
+    verify(&one).unwrap();
+    assert_eq!(verify(&two).unwrap_err().rule.id(), "TRUST-06");
+    place.home.write_text("bindings.json", "[]").unwrap();
+    assert!(place.home.trust_at(NOON).unwrap_err().to_string().contains("bindings.json is damaged"));
 }
 
 #[test]

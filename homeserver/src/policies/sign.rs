@@ -74,7 +74,12 @@ fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
         let found = paths.iter().find_map(|path| read(path).transpose().map(|read| (path, read)));
         let Some((path, bytes)) = found else { return Ok(policy) };
         let update = PolicyUpdate::parse(&bytes?).map_err(|error| damaged(path, error))?;
-        policy = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| damaged(path, error))?;
+        let next = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| damaged(path, error))?;
+        if next.number != policy.number + 1 || next.previous != Some(policy.fingerprint()) {
+            let expected = format!("expected version {} of the trust policy, found another", policy.number + 1);
+            return Err(damaged(path, expected));
+        }
+        policy = next;
     }
 }
 

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use story::guard::guarded;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::guard::guarded;
 use story::process::{self, Finished};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -116,6 +116,10 @@ fn updates_that_somebody_made_up_are_refused() {
     process::await_sight("a warning", SOON, || server.words().contains("TRUST-08").then_some(())).unwrap();
     let newest = alice.certtool(&["trust", "update"]).unwrap().expect(0, "trust update").unwrap();
     assert!(newest.text().contains("version 2 is the newest"), "{}", newest.text());
+
+    let refused = publish(place.path(), &folder, |_| {}).expect(1, "a version after one that is none").unwrap();
+    assert!(refused.text().contains("3.signed.json is damaged"), "{}", refused.text());
+    std::fs::remove_file(&signed).unwrap();
 
     // One that would lock everybody out is not even signed.
     let lock_out = |policy: &mut Value| policy["authorities"][0]["log"] = "elsewhere.example/log".into();

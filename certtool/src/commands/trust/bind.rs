@@ -79,10 +79,9 @@ impl Unbind {
                 context.output.report(&Released { identifier: who.to_string(), authority: binding.authority });
                 Ok(Exit::Ok)
             }
-            None => Err(Failure::failed(
-                format!("{who} is bound to no authority"),
-                "certtool trust contacts shows who is.",
-            )),
+            None => {
+                Err(Failure::failed(format!("{who} is bound to no authority"), "certtool trust contacts shows who is."))
+            }
         }
     }
 }

@@ -88,7 +88,9 @@ impl Report for Shown {
         }
         match &self.updates {
             Some(url) => page.field("updates", format!("signed by {}, from {url}", self.publisher)),
-            None => page.field("updates", format!("signed by {}; the policy does not say where they are", self.publisher)),
+            None => {
+                page.field("updates", format!("signed by {}; the policy does not say where they are", self.publisher))
+            }
         }
     }
 }
