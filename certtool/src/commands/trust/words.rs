@@ -113,11 +113,19 @@ mod tests {
 
     #[test]
     fn a_quorum_reads_as_it_counts() {
-        let mut policy = Authority::new(1, NOON).policy();
+        let policy = Authority::new(1, NOON).policy();
         assert_eq!(quorum(&policy), "witness.example.org/w1");
-        let one = "group any 1 w1\ngroup all all any w1\nquorum all\n";
-        policy.tlog_policy = policy.tlog_policy.replace("quorum w1\n", one);
-        assert_eq!(quorum(&policy), "all of (witness.example.org/w1, witness.example.org/w1)");
+        let other = Authority::new(2, NOON).policy().tlog_policy;
+        let second = other.lines().find(|line| line.starts_with("witness w1 ")).unwrap().replacen("w1", "w2", 1);
+        for (groups, words) in [
+            ("group g 1 w1 w2\nquorum g\n", "one of (witness.example.org/w1, witness.example.org/w1)"),
+            ("group g all w1 w2\nquorum g\n", "all of (witness.example.org/w1, witness.example.org/w1)"),
+            ("group g 1 w2\nquorum g\n", "witness.example.org/w1"),
+        ] {
+            let rest = format!("{second}\n{groups}");
+            let changed = TrustPolicy { tlog_policy: policy.tlog_policy.replace("quorum w1\n", &rest), ..policy.clone() };
+            assert_eq!(quorum(&changed), words);
+        }
     }
 
     #[test]
