@@ -110,6 +110,11 @@ impl Profile {
         Self::all().into_iter().find(|profile| profile.policy == policy)
     }
 
+    /// What a person can order from an authority now, the default first.
+    pub fn offered() -> [&'static Self; 1] {
+        [Self::device()]
+    }
+
     /// Reads a profile; unknown fields are refused.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
         let file: File = toml::from_str(text)?;

@@ -16,6 +16,8 @@ use rustls_pki_types::UnixTime;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
+use crate::profile::Profile;
+
 pub use extension::{ExtCosignature, ExtensionError, MAX_COSIGNATURES, MAX_PATH, TransparencyExtension};
 pub use label::{LabelInput, VrfError, VrfProof, VrfPublicKey, VrfSecretKey};
 
@@ -29,6 +31,14 @@ pub const SLOTS: u8 = 32;
 pub fn period_of(time: UnixTime) -> u32 {
     // Overflows in the year 82,000,000; saturating keeps it a number that no certificate has.
     u32::try_from(time.as_secs() / PERIOD.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// How many periods before the present one can hold a certificate that has not ended yet: an authority proves labels, and
+/// an owner asks for them, that far back. It follows from the longest life that a profile on offer
+/// ([`Profile::offered`]) may have, so that one that lives longer, or a further one, widens it.
+pub fn periods_back() -> u32 {
+    let longest = Profile::offered().map(Profile::max_lifetime).into_iter().max().unwrap_or_default();
+    u32::try_from(longest.as_secs().div_ceil(PERIOD.as_secs())).unwrap_or(u32::MAX)
 }
 
 /// The 32 random bytes that open a commitment. Whoever holds them and the certificate can show what was logged.
@@ -82,6 +92,18 @@ pub fn service_name_digest(name: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_certificate_on_offer_begins_within_the_periods_looked_at() {
+        let at = |seconds| period_of(UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+        for profile in Profile::offered() {
+            // The first and the last second of a period.
+            for now in [2_968 * PERIOD.as_secs(), 2_969 * PERIOD.as_secs() - 1] {
+                assert!(at(now - profile.max_lifetime().as_secs()) + periods_back() >= at(now), "{}", profile.name());
+            }
+        }
+        assert_eq!(periods_back(), 5, "thirty days");
+    }
 
     #[test]
     fn periods_begin_with_the_epoch() {

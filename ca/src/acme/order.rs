@@ -21,9 +21,6 @@ use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState
 /// the log.
 const POLL_SECONDS: u64 = 1;
 
-/// Profiles that can be ordered, the default one first; the directory names them.
-const OFFERED: [&str; 1] = ["device"];
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NewOrder {
@@ -92,8 +89,11 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
 }
 
 fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
-    let name = name.unwrap_or(OFFERED[0]);
-    let profile = Profile::by_name(name).filter(|p| OFFERED.contains(&p.name()));
+    let mut offered = Profile::offered().into_iter();
+    let profile = match name {
+        Some(name) => offered.find(|profile| profile.name() == name),
+        None => offered.next(),
+    };
     profile.ok_or_else(|| {
         Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles")
     })

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::transparency::period_of;
+use identity::transparency::{period_of, periods_back};
 use identity::{Identifier, UnixTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,9 +17,6 @@ use super::problem::{Kind, Problem};
 use super::request::ByAccount;
 use crate::proven::Proven;
 use crate::store::{CertificateRecord, Select, Subject};
-
-/// How far back labels matter: device certificates last at most 30 days, less than five periods.
-const PERIODS_BACK: u32 = 5;
 
 #[derive(Deserialize)]
 struct Watch {
@@ -63,10 +60,10 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     Ok(Json(json!({"origin": service.config.origin, "labels": labels, "entries": entries})))
 }
 
-/// From five periods back, but not before the authority began, to the next one.
+/// From as far back as a certificate can still be valid, but not before the authority began, to the next one.
 fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
     let current = period_of(now);
-    (current.saturating_sub(PERIODS_BACK).max(period_of(began)).min(current), current.saturating_add(1))
+    (current.saturating_sub(periods_back()).max(period_of(began)).min(current), current.saturating_add(1))
 }
 
 /// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's

@@ -6,15 +6,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::certificate::Certificate;
-use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of};
+use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of, periods_back};
 use identity::trust::Authority;
 use identity::{Identifier, UnixTime};
 
 use super::Blindness;
 use crate::acme::messages::WatchAnswer;
-
-/// How far back labels are asked for: longer than any certificate for a device lives (at most 30 days).
-const LOOK_BACK: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 
 /// A label, by period and slot.
 pub(super) type Labels = BTreeMap<(u32, u8), [u8; 32]>;
@@ -27,7 +24,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// From five weeks ago, or from the authority's own beginning, to the next period.
+    /// From the period in which a certificate that is still valid can have begun, or from the authority's own beginning, to the next period.
     ///
     /// The beginning is that of the root certificate in the pinned policy, which the authority cannot change
     /// afterwards: it could otherwise make the span as short as it likes by claiming that its log is young.
@@ -38,9 +35,9 @@ impl Span {
     }
 
     fn between(beginning: UnixTime, now: UnixTime) -> Self {
-        let back = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs().saturating_sub(LOOK_BACK.as_secs())));
-        let last = period_of(now).saturating_add(1);
-        Self { first: period_of(back).max(period_of(beginning)).min(last), last }
+        let current = period_of(now);
+        let last = current.saturating_add(1);
+        Self { first: current.saturating_sub(periods_back()).max(period_of(beginning)).min(last), last }
     }
 
     fn labels(self) -> impl Iterator<Item = (u32, u8)> {
@@ -128,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_span_reaches_five_weeks_back_but_not_before_the_authority() {
+    fn the_span_reaches_as_far_back_as_certificates_live_but_not_before_the_authority() {
         assert_eq!(Span::between(at(0), at(2900)), Span { first: 2895, last: 2901 });
         assert_eq!(Span::between(at(2899), at(2900)), Span { first: 2899, last: 2901 });
         assert_eq!(Span::between(at(9999), at(2900)), Span { first: 2901, last: 2901 }, "a root from the future");
