@@ -97,6 +97,14 @@ impl Page {
         Self { text: String::new(), colours }
     }
 
+    /// What a report says, without colours.
+    #[cfg(test)]
+    pub(crate) fn of(report: &impl Report) -> String {
+        let mut page = Self::new(false);
+        report.page(&mut page);
+        page.text
+    }
+
     /// One line.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         self.push(harmless(text.as_ref()));

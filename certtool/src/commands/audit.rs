@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use device::evidence;
 use device::logbook::{FollowError, From, Logbook};
-use device::watch::log_source;
+use device::watch::{Blindness, check_freshness, log_source};
 use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use serde::Serialize;
@@ -27,7 +27,8 @@ const MAX_FILES: usize = 16;
 /// Check an authority's whole log.
 ///
 /// Downloads what was added since the last audit, recomputes the root from every entry, checks the log's signature, the
-/// witnesses' cosignatures and that nothing seen before was changed. Goes on where the last audit stopped.
+/// witnesses' cosignatures and that nothing seen before was changed. Goes on where the last audit stopped. Exit code 3:
+/// the log does not keep its promise, or what it shows is older than an hour, so that it could hide what came since.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  certtool audit\n  certtool audit --from-start --json")]
 pub(crate) struct Audit {
@@ -57,8 +58,8 @@ impl Audit {
         let mut exit = Exit::Ok;
         for (policy, authority) in logs {
             let audited = self.audit(context, policy, &authority.name, &authority.log).await?;
-            if !audited.duplicates.is_empty() {
-                exit = Exit::Refused;
+            if audited.exit() != Exit::Ok {
+                exit = audited.exit();
             }
             context.output.report(&audited);
         }
@@ -89,6 +90,7 @@ impl Audit {
             Err(error) => return Err(accuse(context, policy, &book, &source, &log_policy, error).await),
         };
         let mut audited = Audited::new(authority, policy, &report, started.elapsed());
+        audited.stale = check_freshness(&log_policy, &report.cosigned_by, clock::now()).err().map(|b| stale(&b));
         for duplicate in report.duplicates.iter().take(MAX_FILES) {
             let claim = evidence::duplicate(duplicate, &source, &log_policy).await;
             match claim.and_then(|claim| evidence::keep(&context.home, policy, claim, clock::now())) {
@@ -98,6 +100,22 @@ impl Audit {
         }
         Ok(audited)
     }
+}
+
+/// What an old checkpoint may mean.
+fn stale(blindness: &Blindness) -> String {
+    let (cosigned, now) = match blindness {
+        Blindness::Stale { cosigned, now } => (cosigned.as_secs(), now.as_secs()),
+        other => return other.to_string(),
+    };
+    if cosigned > now {
+        return format!(
+            "the newest checkpoint is dated {} ahead of this clock: one of the two clocks is wrong",
+            text::span(cosigned - now)
+        );
+    }
+    let age = text::span(now - cosigned);
+    format!("the newest checkpoint is {age} old: the log stands still or an old one is being shown")
 }
 
 /// The failure, with the file that proves it to others where there is something to prove.
@@ -142,6 +160,9 @@ pub(crate) struct Audited {
     cosigned_by: Vec<Witnessed>,
     witnessed_only_by_operator: bool,
     duplicates: Vec<String>,
+    /// Why the newest checkpoint says nothing about now, if it is older than an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<String>,
     /// Files that prove it to others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evidence: Vec<String>,
@@ -186,9 +207,17 @@ impl Audited {
                 .iter()
                 .map(|duplicate| format!("entries {} and {}", duplicate.first, duplicate.second))
                 .collect(),
+            stale: None,
             evidence: Vec::new(),
             took,
         }
+    }
+}
+
+impl Audited {
+    /// A log that shows an old state of itself may have broken its promise since.
+    fn exit(&self) -> Exit {
+        if self.duplicates.is_empty() && self.stale.is_none() { Exit::Ok } else { Exit::Refused }
     }
 }
 
@@ -228,17 +257,58 @@ impl Report for Audited {
         if self.witnessed_only_by_operator {
             page.warning("  witnessed only by the CA's operator");
         }
-        if self.duplicates.is_empty() {
-            page.good("The log keeps its promise: same history, right root, signed and cosigned.");
-        } else {
-            for duplicate in &self.duplicates {
-                page.bad(&format!(
-                    "One label stands twice in the log, at {duplicate}: an honest authority never does that."
-                ));
-            }
-            for path in &self.evidence {
-                page.field("evidence", format!("{path} (certtool verify --evidence shows what it proves)"));
-            }
+        if let Some(stale) = &self.stale {
+            page.bad(&format!("What was checked is right, but {stale}."));
         }
+        if self.duplicates.is_empty() && self.stale.is_none() {
+            page.good("The log keeps its promise: same history, right root, signed and cosigned.");
+        }
+        for duplicate in &self.duplicates {
+            page.bad(&format!(
+                "One label stands twice in the log, at {duplicate}: an honest authority never does that."
+            ));
+        }
+        for path in &self.evidence {
+            page.field("evidence", format!("{path} (certtool verify --evidence shows what it proves)"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    fn audited() -> Audited {
+        Audited {
+            authority: "Example".into(),
+            log: "log.example.org/2026".into(),
+            size: 0,
+            root: String::new(),
+            checked: 0,
+            entries_per_second: 0.0,
+            kinds: BTreeMap::new(),
+            cosigned_by: Vec::new(),
+            witnessed_only_by_operator: false,
+            duplicates: Vec::new(),
+            stale: None,
+            evidence: Vec::new(),
+            took: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_log_that_shows_an_old_checkpoint_does_not_keep_its_promise() {
+        assert!(Page::of(&audited()).contains("keeps its promise"));
+        let stale = stale(&Blindness::Stale { cosigned: at(10_000), now: at(10_000 + 3 * 3_600) });
+        let old = Audited { stale: Some(stale), ..audited() };
+        let text = Page::of(&old);
+        let expected = "the newest checkpoint is 3 hours old: the log stands still or an old one is being shown";
+        assert!(text.contains(expected) && !text.contains("keeps its promise"), "{text}");
+        assert!(serde_json::to_value(&old).unwrap()["stale"].as_str().unwrap().contains("3 hours old"));
+        assert_eq!(old.exit(), Exit::Refused);
     }
 }

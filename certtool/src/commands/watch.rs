@@ -98,6 +98,9 @@ struct Found {
     verdict: Verdict,
     identifier: String,
     authority: String,
+    /// Other authorities that may certify the address, and that were not asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_watched: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +164,7 @@ impl Found {
             verdict: Verdict::Clean,
             identifier: device.identifier.to_string(),
             authority: device.enrolment.authority.clone(),
+            not_watched: Vec::new(),
             log: None,
             size: None,
             covered_from: None,
@@ -195,6 +199,7 @@ impl Found {
 
     fn see(&mut self, seen: &Seen, own: &[u8]) {
         self.log = Some(seen.audit.origin.clone());
+        self.not_watched = seen.not_watched.clone();
         self.size = Some(seen.audit.size);
         self.evidence = seen.evidence.iter().map(|path| path.display().to_string()).collect();
         self.covered_from = Some(text::rfc3339(seen.covered.0));
@@ -257,7 +262,8 @@ impl Report for Found {
             Verdict::Clean => {
                 let count = text::count(self.certificates.len() as u64, "certificate", "certificates");
                 let known = if self.certificates.len() == 1 { "known" } else { "all known" };
-                page.good(&format!("Clean: the log holds {count} for {who}, {known}, and no other."));
+                let whose = if self.not_watched.is_empty() { "" } else { " of this authority" };
+                page.good(&format!("Clean: the log{whose} holds {count} for {who}, {known}, and no other."));
             }
             Verdict::Alarm => {
                 page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know."));
@@ -279,6 +285,14 @@ impl Report for Found {
         if let (Some(log), Some(size)) = (&self.log, self.size) {
             page.field("searched", format!("{} of {log}", text::count(size, "entry", "entries")));
         }
+        for other in &self.not_watched {
+            page.field(
+                "not watched",
+                format!(
+                    "{other} may certify this address too; certtool watch asks only authorities that certified you"
+                ),
+            );
+        }
         if let Some(blind) = &self.blind {
             page.field("because", blind);
             page.line(format!(
@@ -292,5 +306,37 @@ impl Report for Found {
                 self.authority
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clean_watch_says_which_authorities_it_did_not_ask() {
+        let found = |not_watched: &[&str]| Found {
+            verdict: Verdict::Clean,
+            identifier: "alice@example.org".into(),
+            authority: "Example".into(),
+            not_watched: not_watched.iter().map(|&name| name.to_owned()).collect(),
+            log: None,
+            size: None,
+            covered_from: None,
+            certificates: Vec::new(),
+            alarms: Vec::new(),
+            evidence: Vec::new(),
+            confirmed: Vec::new(),
+            blind: None,
+            unknown: Vec::new(),
+            grave: 0,
+        };
+        let alone = Page::of(&found(&[]));
+        assert!(alone.contains("Clean: the log holds") && !alone.contains("not watched"), "{alone}");
+        let among = Page::of(&found(&["Other"]));
+        assert!(among.contains("Clean: the log of this authority holds"), "{among}");
+        assert!(among.contains("not watched   Other may certify this address too"), "{among}");
+        let json = serde_json::to_value(found(&["Other"])).unwrap();
+        assert_eq!(json["not_watched"], serde_json::json!(["Other"]));
     }
 }

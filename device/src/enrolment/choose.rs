@@ -89,7 +89,7 @@ pub fn choose_authority(
 
 /// Whether the policy lets this authority certify this person, so that no code is sent for nothing. What counts is the
 /// verifier's own check (rules TRUST-01 to TRUST-03), which every certificate has to pass.
-fn permits(authority: &Authority, identifier: &Identifier) -> bool {
+pub(crate) fn permits(authority: &Authority, identifier: &Identifier) -> bool {
     let listed = |list: &[String], fits: &dyn Fn(&str) -> bool| list.iter().any(|item| item == "*" || fits(item));
     authority.kinds.contains(&identifier.kind())
         && match identifier.domain() {

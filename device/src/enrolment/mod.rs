@@ -18,6 +18,7 @@ use identity::verify::{VerifiedPerson, verify_person};
 use identity::{Identifier, UnixTime};
 use rustls_pki_types::CertificateDer;
 
+pub(crate) use choose::permits;
 pub use choose::{Choice, ChooseError, choose_authority};
 pub use conversation::{Conversation, Step, Typed};
 pub use error::EnrolError;

@@ -15,8 +15,12 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// A witness's clock may be ahead of ours by this.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// Whether the policy's quorum has cosigned lately.
-pub(super) fn check(policy: &LogPolicy, cosigned: &[Cosigned], now: UnixTime) -> Result<(), Blindness> {
+/// Whether the policy's quorum has cosigned lately: within the last hour.
+///
+/// # Errors
+///
+/// [`Blindness::Stale`] if not.
+pub fn check(policy: &LogPolicy, cosigned: &[Cosigned], now: UnixTime) -> Result<(), Blindness> {
     let oldest = now.as_secs().saturating_sub(MAX_AGE.as_secs());
     let newest = now.as_secs().saturating_add(AHEAD.as_secs());
     let lately: Vec<_> = cosigned.iter().filter(|c| (oldest..=newest).contains(&c.time)).collect();

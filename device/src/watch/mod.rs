@@ -8,27 +8,29 @@
 //! 3. Every entry found must be opened by the authority: TBSCertificate and opening that give the commitment in the
 //!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
 
-mod freshness;
 mod accuse;
+mod freshness;
 mod labels;
 mod opened;
 mod scan;
 mod state;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use identity::trust::Trust;
+use identity::trust::{Authority, Trust, TrustPolicy};
 use identity::{Identifier, UnixTime};
 use tlog_proof::LogPolicy;
 use transparency_log::monitor::{AuditReport, Progress};
 
+pub use freshness::check as check_freshness;
 pub use opened::OpenedCertificate;
 pub use state::confirm_key;
 pub(crate) use state::remember_own_key;
 
 use crate::acme::{AcmeClient, AcmeError};
-use crate::enrolment::{ChooseError, choose_authority};
+use crate::enrolment::{ChooseError, choose_authority, permits};
 use crate::https::https_client;
 use crate::logbook::{FollowError, From, Logbook};
 use crate::{Device, Home, HomeError, revocation};
@@ -51,6 +53,9 @@ pub struct Seen {
     pub identifier: Identifier,
     /// The authority asked.
     pub authority: String,
+    /// Other pinned authorities that may certify her, too. Only who has certified her proves her labels to her, so what
+    /// these have logged was not looked for.
+    pub not_watched: Vec<String>,
     /// The audit of the log.
     pub audit: AuditReport,
     /// The first and the last period whose labels were searched, as the times at which they begin and end.
@@ -192,6 +197,7 @@ pub async fn watch_once(
             authority.name == choice.authority && policy.fingerprint().to_string() == choice.policy
         })
         .expect("the choice was made from these policies");
+    let not_watched = others(&policies, authority, &device.identifier);
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
     let log_policy = policy.log_policy_at(now).map_err(|error| incomplete(error.to_string()))?;
     let trust = Arc::new(home.trust_at(now)?);
@@ -211,9 +217,7 @@ pub async fn watch_once(
         Ok(labels) => labels,
         Err(blind) => return Ok(WatchReport::Blind(blind)),
     };
-    let mut state = state::State::read(home, &device.identifier)?;
-    state.add_labels(&fresh);
-    state.write(home)?;
+    let state = state::State::remember(home, &device.identifier, &fresh)?;
 
     // For the rest of the device: whoever watches also hears of revocations.
     if let Err(error) = revocation::refresh(home, &trust, &device.chain, now).await {
@@ -240,12 +244,22 @@ pub async fn watch_once(
     let seen = Seen {
         identifier: device.identifier.clone(),
         authority: choice.authority,
+        not_watched,
         audit,
         covered: span.times(),
         certificates,
         evidence,
     };
     Ok(if alarms.is_empty() { WatchReport::Clean(seen) } else { WatchReport::Alarm(seen, alarms) })
+}
+
+/// The names of those who may certify this person besides the one that is asked; one authority may stand in several
+/// policies.
+fn others(policies: &[TrustPolicy], asked: &Authority, identifier: &Identifier) -> Vec<String> {
+    let all = policies.iter().flat_map(|policy| &policy.authorities);
+    let other = all.filter(|one| (&one.root, &one.log) != (&asked.root, &asked.log) && permits(one, identifier));
+    let names: BTreeSet<_> = other.map(|one| one.name.clone()).collect();
+    names.into_iter().collect()
 }
 
 /// A refusal makes the watch blind; anything else is a failure to be reported as such.
@@ -271,4 +285,23 @@ pub fn log_source(
         .ok_or_else(|| format!("no key of the log {origin}"))?;
     let url = log.url.as_ref().ok_or_else(|| format!("no address of the log {origin}"))?;
     Ok(transparency_log::client::HttpSource::new(https_client(trust.clone()), url))
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::testing::{Authority, NOON};
+
+    use super::*;
+
+    #[test]
+    fn who_else_may_certify_is_named() {
+        let [asked, wide, narrow] = [1, 2, 3].map(|seed| Authority::new(seed, NOON).policy());
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        let mut narrow = narrow;
+        narrow.authorities[0].domains = vec!["example.com".to_owned()];
+        let again = TrustPolicy { name: "The same authority in another policy".to_owned(), ..asked.clone() };
+        let policies = [asked.clone(), again, wide, narrow];
+        assert_eq!(others(&policies, &asked.authorities[0], &alice), ["Test authority 2"]);
+        assert!(others(&policies[..2], &asked.authorities[0], &alice).is_empty());
+    }
 }

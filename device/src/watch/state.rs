@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use identity::transparency::periods_back;
 use identity::{Identifier, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +11,11 @@ use super::labels::Labels;
 use crate::home::file_name;
 use crate::{DeviceKey, Home, HomeError, files};
 
-/// Periods whose labels are kept: a year and a bit. Older ones are dropped; their certificates ended long ago.
-const KEPT_PERIODS: u32 = 60;
+/// Periods whose labels are kept: a year and a bit. Older ones are dropped; their certificates ended long ago. Never fewer
+/// than are asked for.
+fn kept_periods() -> u32 {
+    periods_back().saturating_add(2).max(60)
+}
 
 /// The file `watch/<identifier>.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,20 +44,28 @@ impl State {
         }
     }
 
-    /// Replaces the file.
-    pub(super) fn write(&self, home: &Home) -> Result<(), HomeError> {
-        let text = serde_json::to_string_pretty(self).expect("text and numbers always serialise");
+    /// Changes the file, under one lock from reading to writing, and gives what stands in it now: of two who change it
+    /// at once, neither takes back what the other added.
+    fn change(home: &Home, identifier: &Identifier, change: impl FnOnce(&mut Self)) -> Result<Self, HomeError> {
         let _lock = home.lock()?;
-        files::write_atomic(&path(home, &self.identifier), text.as_bytes())
+        let mut state = Self::read(home, identifier)?;
+        change(&mut state);
+        let text = serde_json::to_string_pretty(&state).expect("text and numbers always serialise");
+        files::write_atomic(&path(home, identifier), text.as_bytes())?;
+        Ok(state)
     }
 
-    /// Adds labels that were verified.
-    pub(super) fn add_labels(&mut self, labels: &Labels) {
+    /// Remembers labels that were verified.
+    pub(super) fn remember(home: &Home, identifier: &Identifier, labels: &Labels) -> Result<Self, HomeError> {
+        Self::change(home, identifier, |state| state.add_labels(labels))
+    }
+
+    fn add_labels(&mut self, labels: &Labels) {
         for (&(period, slot), label) in labels {
             self.labels.entry(period).or_default().insert(slot, hex::encode(label));
         }
         if let Some(newest) = self.labels.keys().next_back().copied() {
-            self.labels.retain(|&period, _| period + KEPT_PERIODS > newest);
+            self.labels.retain(|&period, _| period.saturating_add(kept_periods()) > newest);
         }
     }
 
@@ -79,9 +91,7 @@ impl State {
 
 /// Remembers that a key is the owner's, from her own confirmation: the next watch takes its certificates as hers.
 pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8; 32], now: UnixTime) -> Result<(), HomeError> {
-    let mut state = State::read(home, identifier)?;
-    state.known.entry(hex::encode(key)).or_insert(now.as_secs());
-    state.write(home)
+    State::change(home, identifier, |state| _ = state.known.entry(hex::encode(key)).or_insert(now.as_secs())).map(drop)
 }
 
 /// Remembers this device's own key, also for the time after another has taken its place.
@@ -112,12 +122,26 @@ mod tests {
     fn labels_and_keys_survive() {
         let (_temp, home, alice) = home();
         confirm_key(&home, &alice, &[9; 32], UnixTime::since_unix_epoch(std::time::Duration::from_secs(5))).unwrap();
-        let mut state = State::read(&home, &alice).unwrap();
-        state.add_labels(&Labels::from([((10, 3), [1; 32])]));
-        state.write(&home).unwrap();
+        State::remember(&home, &alice, &Labels::from([((10, 3), [1; 32])])).unwrap();
         let read = State::read(&home, &alice).unwrap();
         assert_eq!(read.labels(), BTreeMap::from([([1; 32], (10, 3))]));
         assert!(read.known_keys().contains(&hex::encode([9; 32])));
+    }
+
+    #[test]
+    fn nobody_takes_back_what_another_added_at_the_same_time() {
+        let (_temp, home, alice) = home();
+        std::thread::scope(|scope| {
+            for n in 0..8 {
+                let (home, alice) = (&home, &alice);
+                scope.spawn(move || {
+                    confirm_key(home, alice, &[n; 32], UnixTime::since_unix_epoch(std::time::Duration::ZERO)).unwrap();
+                    State::remember(home, alice, &Labels::from([((10, n), [n; 32])])).unwrap();
+                });
+            }
+        });
+        let state = State::read(&home, &alice).unwrap();
+        assert_eq!((state.known_keys().len(), state.labels().len()), (8, 8));
     }
 
     #[test]
