@@ -16,8 +16,8 @@
 //! | `policy` | certificate policies, as the graph of RFC 9618 |
 //! | `crl`, `revocation` | revocation lists and what they say (sections 5 and 6.3) |
 //!
-//! What differs from RFC 5280, always to the stricter side: an anchor is a certificate, whose own validity, constraints
-//! and key usage count (RFC 5937); duplicate extensions, unknown critical ones and extensions that do not decode are
+//! What differs from RFC 5280, always to the stricter side: an anchor is a certificate, whose own constraints and key usage
+//! count (RFC 5937); key identifiers, where they are stated, must fit; duplicate extensions, unknown critical ones and extensions that do not decode are
 //! refused wherever they stand; and nobody says of herself that she is not revoked.
 
 mod algorithm;
@@ -55,6 +55,8 @@ pub struct Settings<'a> {
     pub purposes: &'a [ObjectIdentifier],
     /// Whether a certificate that does not state its purposes serves for all of them, as RFC 5280 has it.
     pub unstated_purposes: bool,
+    /// Whether an anchor's own dates count. Section 6.1.1 (d) takes name and key of an anchor alone; others look at its dates.
+    pub anchor_dates: bool,
     /// Whether issuers must state their key usage. Where they do, it must contain keyCertSign either way.
     pub stated_key_usage: bool,
     /// What may stand at the end of the path.
@@ -86,6 +88,7 @@ impl<'a> Settings<'a> {
             algorithms: &AlgorithmPolicy::STRICT,
             purposes,
             unstated_purposes: false,
+            anchor_dates: false,
             stated_key_usage: true,
             leaf: Leaf::Profiled,
             policies: None,
@@ -100,6 +103,7 @@ impl<'a> Settings<'a> {
             max_signature_checks: 100,
             algorithms: &AlgorithmPolicy::WIDE,
             unstated_purposes: true,
+            anchor_dates: true,
             stated_key_usage: false,
             leaf: Leaf::Any,
             policies: Some(PolicySettings::default()),
@@ -127,10 +131,15 @@ impl<'a> Path<'a> {
         self.anchor
     }
 
-    /// The last second in which every certificate on the path is valid.
+    /// The anchor, and what stands below it.
+    fn downwards(&self) -> impl Iterator<Item = &'a PathCertificate> {
+        [self.anchor].into_iter().chain(self.certificates.iter().rev().copied())
+    }
+
+    /// The last second in which every certificate below the anchor is valid.
     pub fn not_after(&self) -> UnixTime {
-        let all = self.certificates.iter().chain([&self.anchor]);
-        all.map(|c| c.certificate().tbs().not_after()).min().expect("a path has an anchor")
+        let ends = self.certificates.iter().map(|c| c.certificate().tbs().not_after());
+        ends.min().expect("a path has a leaf")
     }
 
     /// Whether the policies of the path hold (section 6.1.3 (d) to (f)).

@@ -304,6 +304,14 @@ impl Authority {
         [leaf.der(), ca.certificate.der()].map(|der| CertificateDer::from(der.to_vec())).to_vec()
     }
 
+    /// Makes the people CA's certificate anew, changed: what an authority could do that is not ours.
+    #[cfg(test)]
+    pub(crate) fn change_people(&mut self, change: impl FnOnce(&mut crate::certificate::TbsParts)) {
+        let mut parts = self.people.certificate.tbs().to_parts();
+        change(&mut parts);
+        self.people.certificate = sign(&Tbs::from_parts(parts).expect("the parts are in order"), &self.root.key);
+    }
+
     /// Signs with the root's key.
     #[cfg(test)]
     pub(crate) fn root(&self) -> &Ca {

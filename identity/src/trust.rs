@@ -16,7 +16,7 @@ use std::sync::RwLock;
 
 use rustls_pki_types::UnixTime;
 
-pub(crate) use authority::{Issuer, TrustedAuthority, TrustedLog};
+pub(crate) use authority::{Issuer, TrustedAuthority, TrustedLog, issuer_key};
 pub use binding::{Binding, BindingError, Bindings, MAX_BINDINGS};
 pub use change::{Change, ChangeKind};
 pub use fingerprint::{Fingerprint, FingerprintError};

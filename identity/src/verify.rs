@@ -5,11 +5,8 @@
 //! own with a result of its own type: [`verify_person`] for live conversation, [`verify_mail`] for S/MIME and log-ins,
 //! [`verify_service`] and [`verify_component`] for machines. None takes what is for another.
 //!
-//! The path to the root is built by rustls-webpki: well tested, fast, and it fails closed. What it does not look at is
-//! checked here: the key usage of issuers, key identifiers, strict DER, algorithm policy, the profile. It refuses every
-//! chain under an rfc822Name constraint, satisfied or not; authorities constrained to a domain are therefore expressed in
-//! the trust policy (TRUST-02), which this crate enforces, until a path validation of our own after RFC 5280 section 6
-//! takes webpki's place in the module `path`.
+//! The path to the root is found and validated by [`path`](crate::path), our own RFC 5280 section 6; here stands what we
+//! ask beyond it: key identifiers, the profile, the authority's permissions, the proof from the log, revocation.
 
 mod certified;
 mod log;
@@ -32,6 +29,7 @@ pub use crate::trust::Revocation;
 use crate::{
     CertificateDer, MAX_CERTIFICATE_BYTES,
     certificate::Certificate,
+    path::PathCertificate,
     plan::Finding,
     rules::Rule,
     trust::{Trust, TrustedAuthority},
@@ -77,7 +75,7 @@ pub(crate) fn date(time: UnixTime) -> String {
 }
 
 /// CHAIN-01 to CHAIN-03: what can be said of the bytes alone.
-fn read_leaf(chain: &[CertificateDer]) -> Result<Certificate, VerifyError> {
+fn read_leaf(chain: &[CertificateDer]) -> Result<PathCertificate, VerifyError> {
     let limit = TrustedAuthority::MAX_CHAIN;
     let leaf = match chain {
         [leaf, ..] if chain.len() <= limit => leaf,
@@ -95,11 +93,11 @@ fn read_leaf(chain: &[CertificateDer]) -> Result<Certificate, VerifyError> {
         let found = format_args!("{} inside and {} outside", inner.oid, outer.oid);
         return Err(VerifyError::new(Rule::ChainAlgorithm, expected, found));
     }
-    Ok(leaf)
+    Ok(PathCertificate::new(leaf))
 }
 
-/// Tries each authority in turn. One root may stand in several policies, so an error that came after the path was found
-/// says more than one from an authority to which no path leads.
+/// Tries each authority in turn. Names of authorities may be alike, and one root may stand in several policies: of several
+/// errors, the one of the rule that is checked last says the most.
 fn with_each_authority<T>(
     trust: &Trust,
     mut attempt: impl FnMut(&TrustedAuthority) -> Result<T, VerifyError>,
@@ -109,7 +107,7 @@ fn with_each_authority<T>(
         match attempt(authority) {
             Ok(verified) => return Ok(verified),
             Err(error) => {
-                let says_more = worst.as_ref().is_none_or(|known| known.rule == Rule::ChainPath);
+                let says_more = worst.as_ref().is_none_or(|known| known.rule < error.rule);
                 if says_more {
                     worst = Some(error);
                 }

@@ -113,7 +113,7 @@ fn pkits() {
             (true, false) => {}
             (false, true) => excepted += 1,
             (false, false) => {
-                wrong.push(format!("{} {}: expected {:?}, found {found}", case.case, case.leaf, case.outcome))
+                wrong.push(format!("{} {}: expected {:?}, found {found}", case.case, case.leaf, case.outcome));
             }
             (true, true) => wrong.push(format!("{} {}: no exception any more", case.case, case.leaf)),
         }

@@ -107,8 +107,7 @@ impl<'s, 'a> Search<'s, 'a> {
         best: &mut Option<VerifyError>,
     ) -> Option<Path<'a>> {
         let child = *chain.last().expect("a chain begins with its leaf");
-        let anchors: Vec<_> = self.anchors.iter().copied().filter(|a| self.issued(a, child, chain.len())).collect();
-        for anchor in anchors {
+        for anchor in candidates(self.anchors, child) {
             match self.complete(anchor, child, chain, budget) {
                 Ok(path) => return Some(path),
                 Err(error) => keep(best, error),
@@ -118,13 +117,13 @@ impl<'s, 'a> Search<'s, 'a> {
         if chain.len() + 2 > self.settings.max_chain {
             return None;
         }
-        let length = chain.len();
-        for issuer in self.issuers.iter().copied().filter(|i| self.issued(i, child, length)) {
+        for issuer in candidates(self.issuers, child) {
             let again = chain.iter().chain(self.anchors).any(|other| other.is_same_authority(issuer));
             if again || budget.is_exhausted() {
                 continue;
             }
-            if let Err(error) = budget.step().and_then(|()| self.signed(child, issuer, budget)) {
+            let step = budget.step().and_then(|()| self.check_issued(child, issuer, chain.len() == 1, budget));
+            if let Err(error) = step {
                 keep(best, error);
                 continue;
             }
@@ -138,19 +137,22 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    fn issued(&self, issuer: &PathCertificate, child: &PathCertificate, length: usize) -> bool {
-        // The caller's own rule says more about a profiled leaf's key identifier.
-        let ids_count = length > 1 || self.settings.leaf != Leaf::Profiled;
-        issuer.subject == child.issuer && (!ids_count || child.may_be_by(issuer))
-    }
-
-    fn signed(
+    /// Whether `issuer`, whose name fits, has issued `child`.
+    fn check_issued(
         &self,
         child: &PathCertificate,
         issuer: &PathCertificate,
+        is_leaf: bool,
         budget: &mut Budget,
     ) -> Result<(), VerifyError> {
-        budget.check(child, issuer, || child.check_signature(issuer, self.settings.algorithms))
+        budget.check(child, issuer, || child.check_signature(issuer, self.settings.algorithms))?;
+        // The caller's own rule says more about a profiled leaf's key identifier.
+        let profiled = is_leaf && self.settings.leaf == Leaf::Profiled;
+        if profiled || child.may_be_by(issuer) {
+            return Ok(());
+        }
+        let expected = format_args!("the key identifiers of its issuer in {}", child.certificate().tbs().subject());
+        Err(VerifyError::new(Rule::ChainConstraints, expected, "others"))
     }
 
     fn complete(
@@ -160,7 +162,7 @@ impl<'s, 'a> Search<'s, 'a> {
         chain: &[&'a PathCertificate],
         budget: &mut Budget,
     ) -> Result<Path<'a>, VerifyError> {
-        self.signed(child, anchor, budget)?;
+        self.check_issued(child, anchor, chain.len() == 1, budget)?;
         let path = Path { anchor, certificates: chain.to_vec() };
         validate::check(&path, self.settings)?;
         if let Some(lists) = self.settings.revocation {
@@ -168,6 +170,16 @@ impl<'s, 'a> Search<'s, 'a> {
         }
         Ok(path)
     }
+}
+
+/// Those whose name is that of the issuer; first those whose key identifiers fit, too.
+fn candidates<'a>(
+    of: &[&'a PathCertificate],
+    child: &PathCertificate,
+) -> impl Iterator<Item = &'a PathCertificate> + use<'a> {
+    let mut named: Vec<_> = of.iter().copied().filter(|issuer| issuer.subject == child.issuer).collect();
+    named.sort_by_key(|issuer| !child.may_be_by(issuer));
+    named.into_iter()
 }
 
 /// Of several errors the one that says most: what a whole path broke, before a signature, before no path.

@@ -52,6 +52,8 @@ pub(super) struct Extensions {
     pub(super) distribution_points: Vec<DistributionPoint>,
     unknown_critical: Option<ObjectIdentifier>,
     repeated: Option<ObjectIdentifier>,
+    /// One that validation reads.
+    repeated_known: Option<ObjectIdentifier>,
     malformed: Vec<ObjectIdentifier>,
     wrongly_critical: Option<ObjectIdentifier>,
 }
@@ -73,6 +75,11 @@ impl PathCertificate {
             extensions: Extensions::read(tbs),
             certificate,
         }
+    }
+
+    /// Takes the certificate out again.
+    pub fn into_certificate(self) -> Certificate {
+        self.certificate
     }
 
     /// The certificate itself.
@@ -127,12 +134,19 @@ impl PathCertificate {
             Err(VerifyError::new(Rule::ChainConstraints, expected, found))
         };
         let e = &self.extensions;
-        match (&e.repeated, &e.unknown_critical, &e.wrongly_critical, e.malformed.first()) {
-            (Some(oid), ..) => refused("each extension once", oid),
-            (_, Some(oid), ..) => refused("no unknown critical extension", oid),
-            (_, _, Some(oid), _) => refused("key identifiers that are not critical", oid),
-            (.., Some(oid)) if !profiled => refused("extensions in DER", oid),
-            _ if e.malformed.contains(&id::EXTENDED_KEY_USAGE) => {
+        let repeated = if profiled { e.repeated_known } else { e.repeated };
+        if let Some(oid) = repeated {
+            return refused("each extension once", &oid);
+        }
+        if let Some(oid) = e.unknown_critical {
+            return refused("no unknown critical extension", &oid);
+        }
+        if let Some(oid) = e.wrongly_critical {
+            return refused("key identifiers that are not critical", &oid);
+        }
+        match e.malformed.first() {
+            Some(oid) if !profiled => refused("extensions in DER", oid),
+            Some(_) if e.is_malformed(id::EXTENDED_KEY_USAGE) => {
                 Err(VerifyError::new(Rule::ChainEncoding, "an extKeyUsage in DER", "another"))
             }
             _ => Ok(()),
@@ -146,10 +160,12 @@ impl Extensions {
         let mut present: Vec<_> = tbs.extensions().iter().map(|e| e.extn_id).collect();
         present.sort_unstable();
         all.repeated = present.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        let mut known = Vec::new();
         for extension in tbs.extensions() {
             let bytes = extension.extn_value.as_bytes();
             match all.read_one(extension.extn_id, bytes) {
-                Ok(true) => {}
+                Ok(true) if known.contains(&extension.extn_id) => all.repeated_known = Some(extension.extn_id),
+                Ok(true) => known.push(extension.extn_id),
                 Ok(false) if extension.critical => {
                     all.unknown_critical.get_or_insert(extension.extn_id);
                 }

@@ -10,7 +10,32 @@ use crate::{
 
 pub(super) fn check(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), VerifyError> {
     let Path { anchor, certificates } = path;
-    check_anchor(anchor, settings)?;
+    // One rule after the other, each from the anchor down: of several faults the one that people understand first.
+    for certificate in path.downwards().skip(usize::from(!settings.anchor_dates)) {
+        check_begun(certificate, settings.time)?;
+    }
+    for certificate in path.downwards().skip(usize::from(!settings.anchor_dates)) {
+        check_not_ended(certificate, settings.time)?;
+    }
+    if anchor.extensions.purposes.is_some() {
+        check_purposes(anchor, settings)?;
+    }
+    for certificate in certificates.iter().rev() {
+        check_purposes(certificate, settings)?;
+    }
+    check_constraints(path, settings)?;
+    match &settings.policies {
+        Some(policies) => policy::check(anchor, certificates, policies),
+        None => Ok(()),
+    }
+}
+
+/// Everything but times and purposes.
+fn check_constraints(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), VerifyError> {
+    let Path { anchor, certificates } = path;
+    anchor.check_form(false)?;
+    settings.algorithms.check_key(anchor.certificate().tbs().spki())?;
+    check_authority(anchor, settings)?;
     let mut imposed = Imposed::default();
     imposed.by(anchor)?;
     // Certificates that are not self-issued may follow (6.1.2 (k)); an anchor may limit them (RFC 5937 section 3.2).
@@ -19,11 +44,9 @@ pub(super) fn check(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), Veri
         let last = n == 0;
         let profiled = last && settings.leaf == Leaf::Profiled;
         certificate.check_form(profiled)?;
-        check_time(certificate, settings.time)?;
         if !profiled {
             settings.algorithms.check_key(certificate.certificate().tbs().spki())?;
         }
-        check_purposes(certificate, settings)?;
         // 6.1.3 (b) and (c).
         if last || !certificate.is_self_issued() {
             imposed.check(certificate)?;
@@ -35,42 +58,27 @@ pub(super) fn check(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), Veri
             imposed.by(certificate)?;
         }
     }
-    match &settings.policies {
-        Some(policies) => policy::check(anchor, certificates, policies),
-        None => Ok(()),
-    }
-}
-
-fn check_anchor(anchor: &PathCertificate, settings: &Settings<'_>) -> Result<(), VerifyError> {
-    anchor.check_form(false)?;
-    check_time(anchor, settings.time)?;
-    settings.algorithms.check_key(anchor.certificate().tbs().spki())?;
-    check_authority(anchor, settings)?;
-    if anchor.extensions.purposes.is_some() { check_purposes(anchor, settings) } else { Ok(()) }
-}
-
-/// 6.1.3 (a) (2): the first and the last second count.
-fn check_time(certificate: &PathCertificate, now: UnixTime) -> Result<(), VerifyError> {
-    let tbs = certificate.certificate().tbs();
-    if tbs.not_after() < tbs.not_before() {
-        let expected = "certificates that end after they begin";
-        return Err(VerifyError::new(
-            Rule::ChainExpired,
-            expected,
-            format_args!("one that ended {}", date(tbs.not_after())),
-        ));
-    }
-    if now < tbs.not_before() {
-        let expected = format_args!("certificates that have begun by {}", date(now));
-        let found = format_args!("one that begins {}", date(tbs.not_before()));
-        return Err(VerifyError::new(Rule::ChainNotYetValid, expected, found));
-    }
-    if now > tbs.not_after() {
-        let expected = format_args!("certificates that last beyond {}", date(now));
-        let found = format_args!("one that ended {}", date(tbs.not_after()));
-        return Err(VerifyError::new(Rule::ChainExpired, expected, found));
-    }
     Ok(())
+}
+
+/// 6.1.3 (a) (2): the first second counts.
+fn check_begun(certificate: &PathCertificate, now: UnixTime) -> Result<(), VerifyError> {
+    let begin = certificate.certificate().tbs().not_before();
+    if now >= begin {
+        return Ok(());
+    }
+    let expected = format_args!("certificates that have begun by {}", date(now));
+    Err(VerifyError::new(Rule::ChainNotYetValid, expected, format_args!("one that begins {}", date(begin))))
+}
+
+/// 6.1.3 (a) (2): the last second counts.
+fn check_not_ended(certificate: &PathCertificate, now: UnixTime) -> Result<(), VerifyError> {
+    let end = certificate.certificate().tbs().not_after();
+    if now <= end {
+        return Ok(());
+    }
+    let expected = format_args!("certificates that last beyond {}", date(now));
+    Err(VerifyError::new(Rule::ChainExpired, expected, format_args!("one that ended {}", date(end))))
 }
 
 /// Purposes nest: each certificate below the anchor must have what is asked of the leaf (section 4.2.1.12 says it of the
@@ -101,13 +109,13 @@ fn check_issuer(
     may_follow: &mut Option<usize>,
 ) -> Result<(), VerifyError> {
     check_authority(certificate, settings)?;
-    if !certificate.is_self_issued() {
-        if let Some(left) = may_follow {
-            *left = left.checked_sub(1).ok_or_else(|| {
-                let found = format_args!("one more, {}", certificate.certificate().tbs().subject());
-                refused("no more issuing certificates than pathLenConstraint allows", found)
-            })?;
-        }
+    if !certificate.is_self_issued()
+        && let Some(left) = may_follow
+    {
+        *left = left.checked_sub(1).ok_or_else(|| {
+            let found = format_args!("one more, {}", certificate.certificate().tbs().subject());
+            refused("no more issuing certificates than pathLenConstraint allows", found)
+        })?;
     }
     let stated = certificate.extensions.basic.as_ref().and_then(|b| b.path_len_constraint).map(usize::from);
     *may_follow = [*may_follow, stated].into_iter().flatten().min();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use der::Encode;
-use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor};
+use rustls_pki_types::SignatureVerificationAlgorithm;
 use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, VerifierKey};
 use x509_cert::ext::pkix::BasicConstraints;
@@ -14,6 +14,7 @@ use crate::{
     certificate::{Certificate, SignatureAlgorithm, Tbs, key_id},
     identifier::{Identifier, IdentifierKind, canonical_dns_name},
     oid::extension,
+    path::PathCertificate,
     rules::Rule,
     transparency::VrfPublicKey,
     verify::VerifyError,
@@ -22,10 +23,8 @@ use crate::{
 /// An authority, ready for verification.
 pub(crate) struct TrustedAuthority {
     pub(crate) name: String,
-    pub(crate) anchor: TrustAnchor<'static>,
+    pub(crate) anchor: PathCertificate,
     pub(crate) issuers: Vec<Issuer>,
-    /// The same issuers as webpki wants them.
-    pub(crate) issuer_ders: Vec<CertificateDer<'static>>,
     /// SHA-256 of the root's SubjectPublicKeyInfo: by this an authority is told from another.
     pub(crate) root: [u8; 32],
     /// The log that holds its certificates, and those that did before.
@@ -47,7 +46,7 @@ pub(crate) struct TrustedLog {
 
 /// A certificate that may stand between a leaf and a root.
 pub(crate) struct Issuer {
-    pub(crate) certificate: Certificate,
+    pub(crate) certificate: PathCertificate,
     /// Name and key as [`issuer_key`] has them: by these its revocation lists are found.
     pub(crate) key: [u8; 32],
     pub(crate) key_id: [u8; 20],
@@ -55,8 +54,7 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Takes a certificate that may issue: a CA with the key usage for it (RFC 5280 sections 4.2.1.3 and 4.2.1.9), as
-    /// webpki does not look at the key usage.
+    /// Takes a certificate that may issue: a CA with the key usage for it (RFC 5280 sections 4.2.1.3 and 4.2.1.9).
     pub(crate) fn new(certificate: Certificate) -> Result<Self, VerifyError> {
         let tbs = certificate.tbs();
         let error = |expected: &str, found: &str| VerifyError::new(Rule::ChainConstraints, expected, found);
@@ -70,24 +68,29 @@ impl Issuer {
         let algorithm = SignatureAlgorithm::for_issuer(tbs.spki())
             .map_err(|e| VerifyError::new(Rule::ChainAlgorithm, "a P-256 or P-384 issuer", e))?;
         let (key, key_id) = (issuer_key(tbs), key_id(tbs.spki()));
-        Ok(Self { key, key_id, algorithm, certificate })
+        Ok(Self { key, key_id, algorithm, certificate: PathCertificate::new(certificate) })
     }
 }
 
 impl Issuer {
+    /// What its certificate says.
+    pub(crate) fn tbs(&self) -> &Tbs {
+        self.certificate.certificate().tbs()
+    }
+
     /// Whether this key has signed this message, with the algorithm that belongs to the key.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let algorithm: &dyn SignatureVerificationAlgorithm = match self.algorithm {
             SignatureAlgorithm::EcdsaP256Sha256 => webpki::aws_lc_rs::ECDSA_P256_SHA256,
             SignatureAlgorithm::EcdsaP384Sha384 => webpki::aws_lc_rs::ECDSA_P384_SHA384,
         };
-        let key = self.certificate.tbs().spki().subject_public_key.raw_bytes();
+        let key = self.tbs().spki().subject_public_key.raw_bytes();
         algorithm.verify_signature(key, message, signature).is_ok()
     }
 }
 
 /// SHA-256 over name and key of an issuer. Two certificates of one CA share it, and with it the revocation lists.
-fn issuer_key(tbs: &Tbs) -> [u8; 32] {
+pub(crate) fn issuer_key(tbs: &Tbs) -> [u8; 32] {
     let name = tbs.subject().to_der().unwrap_or_default();
     Sha256::new().chain_update(name).chain_update(tbs.spki_der()).finalize().into()
 }
@@ -111,17 +114,12 @@ impl TrustedAuthority {
             return Err(PolicyError::value("issuers", "1 to 16", authority.issuers.len()));
         }
         let issuers = authority.issuers.iter().map(|der| usable("issuer", &der.0)).collect::<Result<Vec<_>, _>>()?;
-        let der = CertificateDer::from(root.certificate.der());
-        let anchor = webpki::anchor_from_trusted_cert(&der)
-            .map_err(|e| PolicyError::value("root", "a trust anchor", e))?
-            .to_owned();
         check_permissions(authority)?;
         Ok(Self {
             name: name.clone(),
-            anchor,
-            issuer_ders: issuers.iter().map(|i| CertificateDer::from(i.certificate.der().to_vec())).collect(),
+            root: Sha256::digest(root.tbs().spki_der()).into(),
+            anchor: root.certificate,
             issuers,
-            root: Sha256::digest(root.certificate.tbs().spki_der()).into(),
             logs: TrustedLog::all(authority, log)?,
             log_policy: log.clone(),
             windows: windows.clone(),

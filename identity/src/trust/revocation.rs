@@ -231,7 +231,7 @@ fn find_issuer<'a>(
     key_id: &[u8],
 ) -> Result<&'a Issuer, VerifyError> {
     (authorities.iter().flat_map(|a| &a.issuers))
-        .find(|issuer| *issuer.certificate.tbs().subject() == tbs.issuer && issuer.key_id == key_id)
+        .find(|issuer| *issuer.tbs().subject() == tbs.issuer && issuer.key_id == key_id)
         .ok_or_else(|| {
             let expected = "a list by an issuing certificate of the trust policy";
             VerifyError::new(Rule::RevocationIssuer, expected, &tbs.issuer)
@@ -240,7 +240,7 @@ fn find_issuer<'a>(
 
 fn check_signature(issuer: &Issuer, tbs: &TbsCertList, outer: &Outer<'_>, tbs_der: &[u8]) -> Result<(), VerifyError> {
     let refused = |expected: &str, found: &str| VerifyError::new(Rule::RevocationIssuer, expected, found);
-    if !issuer.certificate.tbs().key_usage().is_some_and(|usage| usage.crl_sign()) {
+    if !issuer.tbs().key_usage().is_some_and(|usage| usage.crl_sign()) {
         return Err(refused("an issuer with cRLSign", "none"));
     }
     if tbs.signature != outer.algorithm

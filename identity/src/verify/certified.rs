@@ -9,6 +9,7 @@ use crate::{
     CertificateDer,
     certificate::{Certificate, SubjectName, Tbs},
     identifier::Identifier,
+    path::PathCertificate,
     plan::lint,
     profile::Profile,
     rules::Rule,
@@ -60,26 +61,27 @@ pub(super) fn certify(
 ) -> Result<(Certified, Certificate), VerifyError> {
     let leaf = read_leaf(chain)?;
     let certified = with_each_authority(trust, |authority| under(authority, &leaf, chain, wanted, trust, now))?;
-    Ok((certified, leaf))
+    Ok((certified, leaf.into_certificate()))
 }
 
 fn under(
     authority: &TrustedAuthority,
-    leaf: &Certificate,
+    leaf: &PathCertificate,
     chain: &[CertificateDer],
     wanted: &Use,
     trust: &Trust,
     now: UnixTime,
 ) -> Result<Certified, VerifyError> {
     let path = path::find(leaf, chain, authority, wanted.purposes, now)?;
-    let tbs = leaf.tbs();
+    let tbs = leaf.certificate().tbs();
     let profile = profile(tbs, wanted)?;
+    path.policies?;
     if let Some(finding) = lint(tbs, profile).into_iter().next() {
         return Err(finding.into());
     }
     let identifier = identifier(tbs)?;
     authority.permits(&identifier)?;
-    let logged = log::check(leaf, &log::Subject::Person(&identifier), authority)?;
+    let logged = log::check(leaf.certificate(), &log::Subject::Person(&identifier), authority)?;
     let revocation = check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
     trust.check_binding(&identifier, &authority.name, &authority.root)?;
     Ok(Certified {

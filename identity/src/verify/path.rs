@@ -1,23 +1,16 @@
-//! The path from a leaf to an authority's root (CHAIN-04 to CHAIN-09, PROF-08).
+//! The path from a leaf to an authority's root (CHAIN-03 to CHAIN-10, PROF-08): [`crate::path`] with our settings.
 
 use const_oid::ObjectIdentifier;
-use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
-use webpki::{
-    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage, RequiredEkuNotFoundContext,
-};
+use rustls_pki_types::UnixTime;
 
-use super::{VerifyError, date};
+use super::VerifyError;
 use crate::{
     CertificateDer,
-    certificate::Certificate,
+    certificate::key_id,
+    path::{self, PathCertificate, PolicySettings, Settings},
     rules::Rule,
-    trust::{Issuer, TrustedAuthority},
+    trust::{TrustedAuthority, issuer_key},
 };
-
-/// What authorities may sign with. Keys of people are Ed25519, but no CA of ours signs with it: hardware and other
-/// people's tools know ECDSA.
-static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] =
-    &[webpki::aws_lc_rs::ECDSA_P256_SHA256, webpki::aws_lc_rs::ECDSA_P384_SHA384];
 
 /// What is known once a path is found.
 pub(super) struct Path {
@@ -25,118 +18,56 @@ pub(super) struct Path {
     pub(super) issuer_key: [u8; 32],
     /// The last second in which every certificate on the path is valid.
     pub(super) not_after: UnixTime,
-}
-
-/// Requires all of these purposes of every certificate on the path below the root; webpki asks for each.
-struct Purposes(&'static [ObjectIdentifier]);
-
-impl ExtendedKeyUsageValidator for Purposes {
-    fn validate(&self, iter: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let mut missing: Vec<&'static ObjectIdentifier> = self.0.iter().collect();
-        let mut present = Vec::new();
-        for id in iter {
-            let id = id?;
-            missing.retain(|wanted| KeyPurposeId::new(wanted.as_bytes()) != id);
-            present.push(id.to_decoded_oid());
-        }
-        match missing.first() {
-            None => Ok(()),
-            Some(wanted) => Err(webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext {
-                required: KeyUsage::required(wanted.as_bytes()),
-                present,
-            })),
-        }
-    }
+    /// CHAIN-10, which is asked for once the leaf's own policy is known to be in order (PROF-01).
+    pub(super) policies: Result<(), VerifyError>,
 }
 
 /// Finds a path for these purposes. Issuers come from the policy; what the peer sent besides its leaf may serve, too.
 pub(super) fn find(
-    leaf: &Certificate,
+    leaf: &PathCertificate,
     chain: &[CertificateDer],
     authority: &TrustedAuthority,
-    purposes: &'static [ObjectIdentifier],
+    purposes: &[ObjectIdentifier],
     now: UnixTime,
 ) -> Result<Path, VerifyError> {
-    let (leaf_der, sent) = chain.split_first().expect("a chain has a leaf: CHAIN-01");
-    let extra: Vec<CertificateDer>;
-    let unknown = |der: &&CertificateDer| !authority.issuer_ders.contains(der);
-    let candidates = if sent.iter().any(|der| unknown(&der)) {
-        extra = authority.issuer_ders.iter().chain(sent.iter().filter(unknown)).cloned().collect();
-        &extra
-    } else {
-        &authority.issuer_ders
-    };
-    let end_entity = EndEntityCert::try_from(leaf_der).map_err(|e| error(&e, authority))?;
-    let anchors = std::slice::from_ref(&authority.anchor);
-    let path = end_entity
-        .verify_for_usage(ALGORITHMS, anchors, candidates, now, Purposes(purposes), None, None)
-        .map_err(|e| error(&e, authority))?;
-    // The first of them is the leaf's own issuer.
-    let mut not_after = leaf.tbs().not_after();
-    let mut nearest = None;
-    for intermediate in path.intermediate_certificates() {
-        let der = intermediate.der();
-        let found;
-        let issuer = match authority.issuers.iter().find(|i| i.certificate.der() == der.as_ref()) {
-            Some(issuer) => issuer,
-            None => {
-                let certificate = Certificate::parse(&der)
-                    .map_err(|e| VerifyError::new(Rule::ChainEncoding, "an issuing certificate in strict DER", e))?;
-                found = Issuer::new(certificate)?;
-                &found
-            }
-        };
-        not_after = not_after.min(issuer.certificate.tbs().not_after());
-        nearest.get_or_insert((issuer.key, issuer.key_id));
-    }
+    let known = |der: &CertificateDer| authority.issuers.iter().any(|i| i.certificate.certificate().der() == &**der);
+    // What does not parse leads nowhere.
+    let sent: Vec<PathCertificate> =
+        chain.iter().skip(1).filter(|der| !known(der)).filter_map(|der| PathCertificate::parse(der).ok()).collect();
+    let issuers: Vec<&PathCertificate> = authority.issuers.iter().map(|i| &i.certificate).chain(&sent).collect();
+    let path =
+        path::find(leaf, &issuers, &[&authority.anchor], &Settings::strict(now, purposes)).map_err(
+            |error| match error.rule {
+                Rule::ChainPath => {
+                    let expected = format_args!("a path to the root of {}", authority.name);
+                    VerifyError::new(Rule::ChainPath, expected, error.found)
+                }
+                _ => error,
+            },
+        )?;
     // A root signs issuing certificates only.
-    let (issuer_key, key_id) = nearest.ok_or_else(|| {
-        VerifyError::new(Rule::ChainConstraints, "a leaf under an issuing CA", "one under the root itself")
-    })?;
-    if leaf.tbs().authority_key_id().as_deref() != Some(&key_id) {
-        let found = leaf.tbs().authority_key_id().map_or_else(|| "none".to_owned(), hex::encode);
-        let expected = format_args!("the authority key identifier {}", hex::encode(key_id));
-        return Err(VerifyError::new(Rule::ProfileKeyIds, expected, found));
-    }
-    Ok(Path { issuer_key, not_after })
+    let [_, issuer, ..] = path.certificates() else {
+        let expected = "a leaf under an issuing CA";
+        return Err(VerifyError::new(Rule::ChainConstraints, expected, "one under the root itself"));
+    };
+    let issuer = issuer.certificate().tbs();
+    check_key_id(leaf, &key_id(issuer.spki()))?;
+    Ok(Path { issuer_key: issuer_key(issuer), not_after: path.not_after(), policies: check_policies(&path, leaf) })
 }
 
-fn error(error: &webpki::Error, authority: &TrustedAuthority) -> VerifyError {
-    use webpki::Error as E;
-    let (rule, expected) = match error {
-        E::UnknownIssuer => (Rule::ChainPath, format!("a path to the root of {}", authority.name)),
-        E::CertNotValidYet { time, not_before } => {
-            let expected = format!("certificates that have begun by {}", date(*time));
-            return VerifyError::new(
-                Rule::ChainNotYetValid,
-                expected,
-                format_args!("one that begins {}", date(*not_before)),
-            );
-        }
-        E::CertExpired { time, not_after } => {
-            let expected = format!("certificates that last beyond {}", date(*time));
-            return VerifyError::new(Rule::ChainExpired, expected, format_args!("one that ended {}", date(*not_after)));
-        }
-        E::InvalidCertValidity => (Rule::ChainExpired, "certificates that end after they begin".to_owned()),
-        E::InvalidSignatureForPublicKey => {
-            (Rule::ChainSignature, format!("the signature of an issuer of {}", authority.name))
-        }
-        E::RequiredEkuNotFoundContext(_) | E::EmptyEkuExtension => {
-            (Rule::ChainPurpose, "the purpose in every certificate on the path".to_owned())
-        }
-        E::UnsupportedSignatureAlgorithmContext(_)
-        | E::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
-        | E::SignatureAlgorithmMismatch => {
-            (Rule::ChainAlgorithm, "ECDSA with P-256 and SHA-256 or P-384 and SHA-384".to_owned())
-        }
-        E::BadDer
-        | E::BadDerTime
-        | E::TrailingData(_)
-        | E::MalformedExtensions
-        | E::UnsupportedCertVersion
-        | E::InvalidSerialNumber
-        | E::ExtensionValueInvalid => (Rule::ChainEncoding, "X.509 v3 certificates in DER".to_owned()),
-        _ => (Rule::ChainConstraints, "a path within the constraints of RFC 5280".to_owned()),
-    };
-    VerifyError::new(rule, expected, error)
+fn check_key_id(leaf: &PathCertificate, key_id: &[u8]) -> Result<(), VerifyError> {
+    let stated = leaf.certificate().tbs().authority_key_id();
+    if stated.as_deref() == Some(key_id) {
+        return Ok(());
+    }
+    let expected = format_args!("the authority key identifier {}", hex::encode(key_id));
+    Err(VerifyError::new(Rule::ProfileKeyIds, expected, stated.map_or_else(|| "none".to_owned(), hex::encode)))
+}
+
+/// Every certificate on the path allows the leaf's own policy, by name or by anyPolicy. Nothing is mapped: a profile has
+/// one identifier.
+fn check_policies(path: &path::Path<'_>, leaf: &PathCertificate) -> Result<(), VerifyError> {
+    let own = leaf.certificate().tbs().policies();
+    let settings = PolicySettings { acceptable: Some(&own), explicit: true, inhibit_mapping: true, inhibit_any: false };
+    path.check_policies(&settings)
 }

@@ -56,16 +56,17 @@ fn verify(
     let leaf = read_leaf(chain)?;
     with_each_authority(trust, |authority| {
         let path = path::find(&leaf, chain, authority, purposes, now)?;
-        let tbs = leaf.tbs();
+        let tbs = leaf.certificate().tbs();
         if let Some(finding) = lint(tbs, profile).into_iter().next() {
             return Err(finding.into());
         }
+        path.policies?;
         let names = tbs.subject_names();
         if names != [SubjectName::Dns(wanted.clone())] {
             let expected = format_args!("a certificate for {wanted}");
             return Err(VerifyError::new(Rule::SanService, expected, format_args!("one for {names:?}")));
         }
-        let logged = log::check(&leaf, &log::Subject::Service(&wanted), authority)?;
+        let logged = log::check(leaf.certificate(), &log::Subject::Service(&wanted), authority)?;
         check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
         Ok(VerifiedService {
             name: wanted.clone(),

@@ -1,6 +1,7 @@
 //! Each rule, broken by itself in a certificate that is otherwise right: planned, changed, logged and signed again.
 
 mod altered;
+mod constrained;
 mod faults;
 mod uses;
 

@@ -193,6 +193,42 @@ fn chain_constraints() {
     breaks("CHAIN-09", verify_person(&[leaf, middle], &bench.trust, NOON));
 }
 
+/// A certificate of alice's under a people CA that was changed.
+fn under_changed(change: impl FnOnce(&mut TbsParts)) -> Result<VerifiedPerson, VerifyError> {
+    let mut authority = Authority::new(1, NOON);
+    authority.change_people(change);
+    let (chain, _) = authority.issue_person(&alice(), NOON);
+    verify_person(&chain, &authority.trust(), NOON)
+}
+
+#[test]
+fn chain_policies() {
+    use x509_cert::ext::pkix::{CertificatePolicies, PolicyMapping, PolicyMappings, certpolicy::PolicyInformation};
+    let with = |parts: &mut TbsParts, policy| {
+        let one = PolicyInformation { policy_identifier: policy, policy_qualifiers: None };
+        let extension = parts.extensions.iter_mut().find(|e| e.extn_id == extension::CERTIFICATE_POLICIES).unwrap();
+        extension.extn_value = OctetString::new(CertificatePolicies(vec![one]).to_der().unwrap()).unwrap();
+    };
+    assert!(under_changed(|parts| with(parts, oid::POLICY_DEVICE)).is_ok());
+    assert!(under_changed(|parts| with(parts, oid::ANY_POLICY)).is_ok());
+    breaks("CHAIN-10", under_changed(|parts| with(parts, oid::POLICY_PHONE_DEVICE)));
+    breaks(
+        "CHAIN-10",
+        under_changed(|parts| parts.extensions.retain(|e| e.extn_id != extension::CERTIFICATE_POLICIES)),
+    );
+    // Mapped from another policy.
+    breaks(
+        "CHAIN-10",
+        under_changed(|parts| {
+            with(parts, oid::POLICY_MAIL);
+            let (issuer_domain_policy, subject_domain_policy) = (oid::POLICY_MAIL, oid::POLICY_DEVICE);
+            let mapping = PolicyMapping { issuer_domain_policy, subject_domain_policy };
+            let value = OctetString::new(PolicyMappings(vec![mapping]).to_der().unwrap()).unwrap();
+            parts.extensions.push(Extension { extn_id: extension::POLICY_MAPPINGS, critical: true, extn_value: value });
+        }),
+    );
+}
+
 #[test]
 fn profile_policy() {
     use x509_cert::ext::pkix::{CertificatePolicies, certpolicy::PolicyInformation};
