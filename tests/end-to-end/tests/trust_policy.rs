@@ -117,7 +117,7 @@ fn updates_that_somebody_made_up_are_refused() {
     let newest = alice.certtool(&["trust", "update"]).unwrap().expect(0, "trust update").unwrap();
     assert!(newest.text().contains("version 2 is the newest"), "{}", newest.text());
 
-    let refused = publish(place.path(), &folder, |_| {}).expect(1, "a version after one that is none").unwrap();
+    let refused = policy_command(&folder, &["draft"]).expect(1, "a version after one that is none").unwrap();
     assert!(refused.text().contains("3.signed.json is damaged"), "{}", refused.text());
     std::fs::remove_file(&signed).unwrap();
 
