@@ -89,7 +89,7 @@ impl Report for Shown {
         match &self.updates {
             Some(url) => page.field("updates", format!("signed by {}, from {url}", self.publisher)),
             None => {
-                page.field("updates", format!("signed by {}; the policy does not say where they are", self.publisher))
+                page.field("updates", format!("signed by {}; the policy does not say where they are", self.publisher));
             }
         }
     }
