@@ -77,6 +77,8 @@ rules! {
     TrustDomain = "TRUST-02",
     /// The authority may certify numbers with this prefix.
     TrustPrefix = "TRUST-03",
+    /// A service is one that the authority's own trust policy names.
+    TrustService = "TRUST-12",
     /// The transparency extension stands in the certificate once, not critical.
     LogPresent = "LOG-01",
     /// The transparency extension is in strict DER and within its bounds.

@@ -144,9 +144,11 @@ impl Authority {
         TrustPolicy { directories: vec![directory], ..self.policy() }
     }
 
-    /// Trust in this authority alone.
+    /// Trust in this authority alone, with directories at `localhost` and `directory.example.org`.
     pub fn trust(&self) -> Arc<Trust> {
-        Arc::new(Trust::new(vec![self.policy()]).expect("the policy is in order"))
+        let directory = |name: &str| DirectoryEntry { name: name.to_owned(), address: format!("{name}:8444") };
+        let directories = ["localhost", "directory.example.org"].map(directory).to_vec();
+        Arc::new(Trust::new(vec![TrustPolicy { directories, ..self.policy() }]).expect("the policy is in order"))
     }
 
     /// The update that makes `next` the policy after the one before: signed by this root, logged and cosigned at `time`.

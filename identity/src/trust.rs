@@ -9,6 +9,7 @@ mod change;
 mod fingerprint;
 mod policy;
 mod revocation;
+mod services;
 mod update;
 mod windows;
 

@@ -1,6 +1,6 @@
 //! One authority of a policy, decoded once for all verifications.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use der::Encode;
 use rustls_pki_types::SignatureVerificationAlgorithm;
@@ -35,6 +35,8 @@ pub(crate) struct TrustedAuthority {
     kinds: Vec<IdentifierKind>,
     domains: Vec<String>,
     phone_prefixes: Vec<String>,
+    /// The DNS names of the services it may certify.
+    services: BTreeSet<String>,
 }
 
 /// A log of an authority: its name, its keys, and the key of the authority's labels in it.
@@ -101,6 +103,7 @@ impl TrustedAuthority {
         log: &LogPolicy,
         windows: &Windows,
         operator_witnesses: &[String],
+        services: BTreeSet<String>,
     ) -> Result<Self, PolicyError> {
         let name = &authority.name;
         let parse = |what, der: &[u8]| {
@@ -127,6 +130,7 @@ impl TrustedAuthority {
             kinds: authority.kinds.clone(),
             domains: authority.domains.clone(),
             phone_prefixes: authority.phone_prefixes.clone(),
+            services,
         })
     }
 
@@ -154,6 +158,16 @@ impl TrustedAuthority {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the policy lets this authority certify the service of this canonical DNS name.
+    pub(crate) fn permits_service(&self, name: &str) -> Result<(), VerifyError> {
+        if self.services.contains(name) {
+            return Ok(());
+        }
+        let names: Vec<_> = self.services.iter().map(String::as_str).collect();
+        let expected = format_args!("a service of {}: {}", self.name, names.join(" or "));
+        Err(VerifyError::new(Rule::TrustService, expected, name))
     }
 
     /// The longest chain that can be given: leaf, issuers, root.

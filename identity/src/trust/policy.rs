@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, PolicyTextError, Quorum};
 
-use super::{Fingerprint, TrustedAuthority, Window, windows::Windows};
+use super::{Fingerprint, TrustedAuthority, Window, services, windows::Windows};
 use crate::{
     certificate::CertificateError,
     identifier::{IdentifierKind, canonical_dns_name},
@@ -253,6 +253,10 @@ impl TrustPolicy {
             return Err(PolicyError::value("authorities", "1 to 64", self.authorities.len()));
         }
         self.directories.iter().try_for_each(DirectoryEntry::check)?;
-        self.authorities.iter().map(|a| TrustedAuthority::new(a, &log, &windows, &self.operator_witnesses)).collect()
+        let trusted = |authority: &Authority| {
+            let services = services::of(authority, &self.directories, &log);
+            TrustedAuthority::new(authority, &log, &windows, &self.operator_witnesses, services)
+        };
+        self.authorities.iter().map(trusted).collect()
     }
 }

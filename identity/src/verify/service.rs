@@ -5,8 +5,14 @@ use rustls_pki_types::UnixTime;
 
 use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_authority};
 use crate::{
-    CertificateDer, certificate::SubjectName, identifier::canonical_dns_name, oid, plan::lint, profile::Profile,
-    rules::Rule, trust::Trust,
+    CertificateDer,
+    certificate::SubjectName,
+    identifier::canonical_dns_name,
+    oid,
+    plan::lint,
+    profile::Profile,
+    rules::Rule,
+    trust::{Trust, TrustedAuthority},
 };
 
 /// A service, as proven by a certificate that keeps every rule. Only [`verify_service`] makes one.
@@ -30,7 +36,8 @@ pub fn verify_service(
     trust: &Trust,
     now: UnixTime,
 ) -> Result<VerifiedService, VerifyError> {
-    verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], trust, now)
+    let named = TrustedAuthority::permits_service;
+    verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], named, trust, now)
 }
 
 /// Verifies the chain of a component that connects as a client, leaf first, for the DNS name it must have.
@@ -40,7 +47,8 @@ pub fn verify_component(
     trust: &Trust,
     now: UnixTime,
 ) -> Result<VerifiedComponent, VerifyError> {
-    verify(chain, name, Profile::component(), &[oid::CLIENT_AUTH], trust, now).map(VerifiedComponent)
+    // No policy names components.
+    verify(chain, name, Profile::component(), &[oid::CLIENT_AUTH], |_, _| Ok(()), trust, now).map(VerifiedComponent)
 }
 
 fn verify(
@@ -48,6 +56,7 @@ fn verify(
     name: &str,
     profile: &Profile,
     purposes: &'static [ObjectIdentifier],
+    permits: impl Fn(&TrustedAuthority, &str) -> Result<(), VerifyError>,
     trust: &Trust,
     now: UnixTime,
 ) -> Result<VerifiedService, VerifyError> {
@@ -66,6 +75,7 @@ fn verify(
             let expected = format_args!("a certificate for {wanted}");
             return Err(VerifyError::new(Rule::SanService, expected, format_args!("one for {names:?}")));
         }
+        permits(authority, &wanted)?;
         let logged = log::check(leaf.certificate(), &log::Subject::Service(&wanted), authority)?;
         check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
         Ok(VerifiedService {

@@ -393,6 +393,31 @@ fn trust_permissions() {
 }
 
 #[test]
+fn trust_services() {
+    let [one, two] = [1, 2].map(|seed| Authority::new(seed, NOON));
+    let with = |authority: &Authority, name: &str| authority.policy_with_directory(name, "192.0.2.1:8444");
+    let policies = [with(&one, "directory.example.org"), with(&two, "directory.example.com")];
+    let both = Trust::new(policies.to_vec()).unwrap();
+    for (authority, other, name) in [(&one, &two, "directory.example.org"), (&two, &one, "directory.example.com")] {
+        let (chain, _) = authority.issue_service(name, NOON);
+        assert!(verify_service(&chain, &name.to_uppercase(), &both, NOON).is_ok(), "canonical form");
+        let (chain, _) = other.issue_service(name, NOON);
+        breaks("TRUST-12", verify_service(&chain, name, &both, NOON));
+    }
+    // The ACME server and the log, of this authority.
+    let (chain, _) = one.issue_service("ca.example.org", NOON);
+    assert!(verify_service(&chain, "ca.example.org", &both, NOON).is_ok());
+    let (chain, _) = one.issue_service("log.example.net", NOON);
+    breaks("TRUST-12", verify_service(&chain, "log.example.net", &both, NOON));
+    let named = trust_in(&one, |policy| {
+        let first = policy.tlog_policy.lines().next().unwrap().to_owned();
+        policy.tlog_policy =
+            policy.tlog_policy.replacen(&first, &format!("{first} https://Log.example.net:8443/2026"), 1);
+    });
+    assert!(verify_service(&chain, "log.example.net", &named, NOON).is_ok());
+}
+
+#[test]
 fn log_presence() {
     let bench = Bench::new();
     breaks("LOG-01", bench.verify(&bench.tbs));

@@ -1,0 +1,48 @@
+//! Which services an authority may certify (TRUST-12): those that its own policy names.
+
+use std::collections::BTreeSet;
+
+use tlog_proof::LogPolicy;
+
+use super::policy::{Authority, DirectoryEntry};
+use crate::identifier::canonical_dns_name;
+
+/// The DNS names, in canonical form, of the directories, of the authority's ACME server and of its logs. Addresses that
+/// are none, such as IP addresses, name no service: no certificate could.
+pub(super) fn of(authority: &Authority, directories: &[DirectoryEntry], policy: &LogPolicy) -> BTreeSet<String> {
+    let origins = || std::iter::once(&authority.log).chain(authority.earlier_logs.iter().map(|earlier| &earlier.log));
+    let logs = policy.logs.iter().filter(|log| origins().any(|origin| origin == log.vkey.name()));
+    let hosts =
+        std::iter::once(authority.acme.as_str()).chain(logs.filter_map(|log| log.url.as_deref())).filter_map(host);
+    let names = directories.iter().map(|directory| directory.name.as_str()).chain(hosts);
+    names.filter_map(|name| canonical_dns_name(name).ok()).collect()
+}
+
+/// The host in a URL (RFC 3986 section 3.2.2).
+fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Some(host.split_once(':').map_or(host, |(host, _)| host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_url() {
+        for (url, expected) in [
+            ("https://ca.example.org/acme/directory", Some("ca.example.org")),
+            ("https://localhost:8443", Some("localhost")),
+            ("http://log.example.org?x=/y", Some("log.example.org")),
+            ("https://ca.example.org@evil.example/acme", Some("evil.example")),
+            ("https://[::1]:8443/", Some("[")),
+            ("ftp://example.org/", None),
+            ("", None),
+        ] {
+            assert_eq!(host(url), expected, "{url}");
+        }
+        assert!(canonical_dns_name("[").is_err(), "an IP address names no service");
+    }
+}
