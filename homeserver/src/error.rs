@@ -84,6 +84,16 @@ pub enum StartError {
         /// What the clock says.
         now: String,
     },
+    /// The clock says a time long after the log was last cosigned.
+    #[error(
+        "the clock may be wrong: it says {now}, but this server's log was last cosigned at {cosigned}, more than 60 days before"
+    )]
+    ClockAhead {
+        /// When the log was last cosigned.
+        cosigned: String,
+        /// What the clock says.
+        now: String,
+    },
     /// A stored key or policy is damaged.
     #[error("{what} is damaged: {reason}")]
     Damaged {
@@ -180,6 +190,10 @@ impl StartError {
             }
             Self::Port { .. } => "give --listen an address of this machine, or 0.0.0.0 for all of them".into(),
             Self::Clock { .. } => "set the clock (timedatectl set-ntp true) and start again".into(),
+            Self::ClockAhead { .. } => {
+                "set the clock (timedatectl set-ntp true) and start again; if the server really was off that long, start it once with --clock-is-right. Nothing has been changed"
+                    .into()
+            }
             Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
             Self::Policy { .. } => "begin with what homeserver policy draft prints; nothing was signed".into(),
             Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),

@@ -2,8 +2,8 @@
 //! every other.
 
 use ca::AuthorityKeys;
+use identity::IdentifierKind;
 use identity::trust::{Authority, DirectoryEntry, TrustPolicy};
-use identity::{IdentifierKind, UnixTime};
 use tlog_proof::cosignature::Cosigner;
 use tlog_proof::note::NoteSigner;
 use tlog_proof::policy::LogPolicy;
@@ -15,9 +15,6 @@ use crate::settings::Settings;
 
 /// The name of the file in the folder.
 pub const FILE: &str = "policy.json";
-
-/// How far the clock may lag behind the certificates' making: clocks are stepped back a little now and then.
-const LAG_SECONDS: u64 = 60;
 
 /// The keys that a genesis policy names.
 #[derive(Debug)]
@@ -107,28 +104,11 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
     })
 }
 
-/// The clock must not lie before the authority's beginning: everything signed now would be invalid.
-///
-/// # Errors
-/// It does.
-pub fn check_clock(began: UnixTime, now: UnixTime) -> Result<(), StartError> {
-    if now.as_secs() + LAG_SECONDS >= began.as_secs() {
-        return Ok(());
-    }
-    Err(StartError::Clock { made: words(began), now: words(now) })
-}
-
-/// A time as people write it, in UTC.
-fn words(time: UnixTime) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::options::Options;
-    use std::time::Duration;
+    use identity::UnixTime;
 
     #[test]
     fn a_policy_is_made_once_and_one_of_other_keys_is_refused() {
@@ -148,14 +128,5 @@ mod tests {
         assert_eq!(TrustPolicy::parse(&one.read(FILE).unwrap().unwrap()).unwrap(), made);
         other.write(FILE, &made.canonical()).unwrap();
         assert!(policy(&other).unwrap_err().to_string().contains("names the keys in this folder"));
-    }
-
-    #[test]
-    fn a_clock_before_the_beginning_is_refused_with_both_times() {
-        let began = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
-        let lag = |seconds: u64| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000 - seconds));
-        assert!(check_clock(began, lag(30)).is_ok());
-        let refused = check_clock(began, lag(3600)).unwrap_err().to_string();
-        assert!(refused.contains("2027-01-15T08:00:00Z") && refused.contains("2027-01-15T07:00:00Z"), "{refused}");
     }
 }

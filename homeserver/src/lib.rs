@@ -19,9 +19,11 @@
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
 //! | [`server`] | all parts together |
+//! | [`clock`] | whether the clock can be right |
 //! | [`error`] | why it does not start, and what to try |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod clock;
 pub mod error;
 pub mod folder;
 pub mod genesis;

@@ -1,4 +1,5 @@
-//! What can be given to `homeserver up`. Whatever is given is remembered in the folder (see [`crate::settings`]).
+//! What can be given to `homeserver up`. Whatever is given is remembered in the folder (see [`crate::settings`]), but for
+//! what is said about this start alone.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -46,6 +47,11 @@ pub struct Options {
     /// start [default: *]
     #[arg(long = "permit-domain", value_name = "DOMAIN")]
     pub permit_domains: Vec<String>,
+
+    /// Start although the clock is more than 60 days ahead of the log: the server really was off that long. Counts for
+    /// this start alone
+    #[arg(long)]
+    pub clock_is_right: bool,
 }
 
 /// Where mails go. The URL may hold a password, so this type shows none of it, and it takes any text: an error of the

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use transparency_log::storage::FolderStorage;
 use transparency_log::{LogConfig, Sequencer, Witness};
 
+use crate::clock;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::genesis::{self, Signers};
@@ -32,6 +33,8 @@ use crate::settings::{self, Settings};
 /// What lies where in the folder.
 const KEYS: &str = "keys";
 const LOG: &str = "log";
+/// The log's newest checkpoint.
+const CHECKPOINT: &str = "log/checkpoint";
 const WITNESS: &str = "witness";
 const OUTBOX: &str = "outbox";
 const DATABASE: &str = "ca.sqlite";
@@ -219,13 +222,19 @@ impl Ready {
     }
 }
 
-/// The settings for this start, on ports that are bound, written down.
+/// The settings for this start, on ports that are bound, written down; unless the clock cannot be right.
 fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings, Ports), StartError> {
     let remembered = folder.read(settings::FILE)?;
     let mut settings = match &remembered {
-        Some(bytes) => Settings::parse(bytes)
-            .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
-            .with(options)?,
+        Some(bytes) => {
+            let settings = Settings::parse(bytes)
+                .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
+                .with(options)?;
+            if !options.clock_is_right {
+                clock::check_ahead(folder, CHECKPOINT, &settings, now)?;
+            }
+            settings
+        }
         None => Settings::first(options, year(now))?,
     };
     let ports = ports::bind(&mut settings)?;
@@ -247,7 +256,7 @@ fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result
             StartError::Damaged { what: path.display().to_string(), reason: error.to_string() }
         }
     })?;
-    genesis::check_clock(authority.began(), now)?;
+    clock::check_behind(authority.began(), now)?;
     Ok(authority)
 }
 
