@@ -1,5 +1,6 @@
 """The rules CHAIN: a path from the leaf over an issuing certificate to the root of an authority."""
 
+import constraints as names
 import der
 import x509
 from der import DerError
@@ -7,7 +8,10 @@ from profiles import LIVE_PERSON
 from refusal import Refusal, refuse
 
 USES = {"person": (x509.CLIENT_AUTH, LIVE_PERSON), "service": (x509.SERVER_AUTH,)}
-UNDERSTOOD = {x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.EXT_KEY_USAGE, x509.NAME_CONSTRAINTS}
+UNDERSTOOD = {
+    x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.EXT_KEY_USAGE, x509.NAME_CONSTRAINTS, x509.POLICIES,
+    names.POLICY_MAPPINGS, names.POLICY_CONSTRAINTS, names.INHIBIT_ANY_POLICY,
+}
 UNDERSTOOD_IN_LEAF = UNDERSTOOD | {x509.SUBJECT_ALT_NAME}
 
 
@@ -26,7 +30,7 @@ def leaf_of(chain):
 
 
 def find(leaf, sent, authorities, use, now):
-    """CHAIN-04 to CHAIN-09: the authority and the issuing certificate.
+    """CHAIN-04 to CHAIN-09: the authority and the issuing certificates, the leaf's own first.
 
     One path that passes is enough. If none does, the refusal is that of the path that comes furthest.
     """
@@ -38,7 +42,7 @@ def find(leaf, sent, authorities, use, now):
             except Refusal as refusal:
                 refusals.append(refusal)
             else:
-                return authority, path[1]
+                return authority, path[1:]
     raise max(refusals, key=lambda refusal: refusal.rule)
 
 
@@ -80,12 +84,12 @@ def check(path, root, use, now):
         if not set(USES[use]) <= set(uses):
             refuse("CHAIN-08", uses)
     try:
-        constraints(path)
+        constraints(path, root)
     except DerError as error:
         refuse("CHAIN-09", error)
 
 
-def constraints(path):
+def constraints(path, root):
     """Basic constraints, path length, key usage, name constraints and critical extensions."""
     leaf, *issuers = path
     der.need(issuers, "a leaf under the root itself")
@@ -96,8 +100,8 @@ def constraints(path):
         der.need(authority, "the issuer is no CA")
         der.need(length is None or below <= length, "more CAs below it than pathLen")
         der.need(usage and x509.key_usage(usage.value) & x509.KEY_CERT_SIGN, "the issuer may not sign certificates")
-        # No authority of ours has name constraints; who meets them refuses.
-        der.need(not issuer.all_of(x509.NAME_CONSTRAINTS), "name constraints")
+        names.check_names(leaf, issuer)
+    names.check_names(leaf, root)
     basic = leaf.extension(x509.BASIC_CONSTRAINTS)
     der.need(not (basic and x509.basic_constraints(basic.value)[0]), "the leaf is a CA")
     for one in path:

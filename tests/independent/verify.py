@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import constraints
 import path
 import profiles
 import transparency
@@ -107,8 +108,10 @@ def verify(vector):
         install(base64.b64decode(one), authorities, known, now)
     chain = [base64.b64decode(one) for one in vector["chain"]]
     leaf = path.leaf_of(chain)
-    authority, issuer = path.find(leaf, chain[1:], authorities, use, now)
+    authority, issuers = path.find(leaf, chain[1:], authorities, use, now)
+    issuer = issuers[0]
     found, name = profiles.check(leaf, issuer, use, vector.get("service"))
+    constraints.check_policies(leaf, issuers)
     check_permitted(authority, found.kind, name)
     windows = {one["key"]: (one.get("not_before"), one.get("not_after")) for one in policy.get("windows", [])}
     proof, witnesses = transparency.check(leaf, authority, found.kind, name, log_policy, windows)

@@ -6,6 +6,7 @@ pub(crate) const AUTHORITY_KEY_ID: &str = "2.5.29.35";
 pub(crate) const SUBJECT_KEY_ID: &str = "2.5.29.14";
 pub(crate) const KEY_USAGE: &str = "2.5.29.15";
 pub(crate) const POLICIES: &str = "2.5.29.32";
+pub(crate) const POLICY_MAPPINGS: &str = "2.5.29.33";
 pub(crate) const SUBJECT_ALT_NAME: &str = "2.5.29.17";
 pub(crate) const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 pub(crate) const NAME_CONSTRAINTS: &str = "2.5.29.30";

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use identity::rules::Rule;
 
 /// All of them together stay pleasant to clone (bytes).
-const MAX_TOTAL: usize = 1_500_000;
+const MAX_TOTAL: usize = 2_000_000;
 
 #[test]
 fn the_files_are_what_is_made() {

@@ -1,6 +1,7 @@
 //! All cases, in the order of the rules.
 
 mod chain;
+mod constraints;
 mod good;
 mod log;
 mod names;
@@ -14,7 +15,15 @@ use super::vector::Vector;
 
 /// Every vector, freshly made.
 pub(crate) fn all() -> Vec<Vector> {
-    let cases = [good::cases(), chain::cases(), profile::cases(), names::cases(), log::cases(), revocation::cases()];
+    let cases = [
+        good::cases(),
+        chain::cases(),
+        constraints::cases(),
+        profile::cases(),
+        names::cases(),
+        log::cases(),
+        revocation::cases(),
+    ];
     let cases: Vec<Case> = cases.into_iter().flatten().collect();
     let twins: Vec<&str> = cases.iter().map(Case::twin).collect();
     let mut made: Vec<Vector> = cases.into_iter().map(Case::make).collect();
