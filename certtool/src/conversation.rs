@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use device::enrolment::{Conversation, Step, Typed};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use identity::Identifier;
 
 use crate::output::Output;
 use crate::text;
@@ -18,11 +19,13 @@ pub(crate) struct Person<'a> {
     output: &'a Output,
     /// The code given on the command line; used once.
     code: Option<String>,
+    /// Whether the code asked for last came from a person at a terminal.
+    typed: bool,
 }
 
 impl<'a> Person<'a> {
     pub(crate) fn new(output: &'a Output, code: Option<String>) -> Self {
-        Self { output, code }
+        Self { output, code, typed: false }
     }
 }
 
@@ -31,20 +34,26 @@ impl Conversation for Person<'_> {
         let text = match step {
             Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
             Step::Resuming => "Going on with the order from before".to_owned(),
-            Step::CodeSent { to, earlier, account } => {
+            Step::CodeSent { to, earlier, failed, account } => {
                 // A code from the command line is from an earlier mail, which a new one makes worthless.
                 let too_old = !earlier && self.code.take().is_some();
-                let sent = match (earlier, too_old) {
+                let mut sent = match (earlier, failed) {
                     (true, _) => format!("A code was sent to {to} before; it is still good"),
-                    (false, false) => format!("A code was sent to {to}"),
-                    (false, true) => format!("A code was sent to {to}; the one given is from before"),
+                    (false, None) => format!("A code was sent to {to}"),
+                    (false, Some(reason)) => not_handed_over(&reason, &to),
                 };
+                if too_old {
+                    sent.push_str("; the one given is from before");
+                }
                 if self.output.verbose() { format!("{sent}. The mail names your account key: {account}") } else { sent }
             }
             Step::CodeWrong { tries_left } => match tries_left {
                 Some(left) => format!("That is not the code; {} left", text::count(left.into(), "try", "tries")),
                 None => "That is not the code".to_owned(),
             },
+            Step::CodeMisshapen { found } => format!(
+                "Expected a code of 24 letters and digits in six groups of four, found {found}; no try was spent"
+            ),
             Step::Proven => "The address is proven to be yours".to_owned(),
             Step::Issuing => "Waiting for the log and the signature".to_owned(),
             Step::Verifying => "Verifying what came".to_owned(),
@@ -57,10 +66,20 @@ impl Conversation for Person<'_> {
             return async { Typed::Code(code) }.boxed();
         }
         let prompt = io::stdin().is_terminal();
+        self.typed = prompt;
         // Reading a line blocks: done beside, so that nothing else stands still.
         let line = tokio::task::spawn_blocking(move || read_line(prompt));
         async move { line.await.unwrap_or(Typed::Nothing) }.boxed()
     }
+
+    fn asks_again(&self) -> bool {
+        self.typed
+    }
+}
+
+/// What a person is told when the mail before did not leave the authority.
+fn not_handed_over(reason: &str, to: &Identifier) -> String {
+    format!("The last mail could not be handed over: {reason}; sending another to {to}")
 }
 
 /// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another mail.
@@ -77,5 +96,20 @@ fn read_line(prompt: bool) -> Typed {
             Ok(_) if prompt => return Typed::SendAgain,
             Ok(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_was_not_handed_over_is_not_called_sent() {
+        let to = Identifier::parse("alice@example.org").unwrap();
+        let told = not_handed_over("the mail server refused", &to);
+        assert_eq!(
+            told,
+            "The last mail could not be handed over: the mail server refused; sending another to alice@example.org"
+        );
     }
 }

@@ -182,7 +182,9 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         let remedy = match error.rule {
             Rule::ChainNotYetValid | Rule::ChainExpired => clock::says(),
-            Rule::TrustBinding => "If she has really changed, and told you so herself: certtool trust bind FILE.".to_owned(),
+            Rule::TrustBinding => {
+                "If she has really changed, and told you so herself: certtool trust bind FILE.".to_owned()
+            }
             Rule::ChainPath => "Pin the policy of its authority first, if you trust it: certtool trust add.".to_owned(),
             _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
         };
@@ -208,6 +210,10 @@ impl From<EnrolError> for Failure {
             EnrolError::NoCode => {
                 Self::failed(what, "Run the command again with the code from the mail: it goes on where it stopped.")
             }
+            EnrolError::CodeMisshapen { .. } => Self::failed(
+                what,
+                "Run the command again with the code as the mail has it, like ABCD-EFGH-IJKL-MNOP-QRST-UVWX.",
+            ),
             EnrolError::NotSent { .. } => {
                 Self::failed(what, "Run the command again later: it goes on where it stopped.")
             }
@@ -292,7 +298,8 @@ mod tests {
     #[test]
     fn a_log_behind_a_refused_certificate_is_not_called_unreachable() {
         let failed = |reason: &str| {
-            let source = SourceError::Unreachable { path: "https://localhost:1/log/checkpoint".into(), reason: reason.into() };
+            let source =
+                SourceError::Unreachable { path: "https://localhost:1/log/checkpoint".into(), reason: reason.into() };
             Failure::from(FollowError::Audit(AuditError::Client(ClientError::Source(source))))
         };
         assert_eq!(failed("client error (Connect): Connection refused (os error 111)").exit, Exit::Unreachable);

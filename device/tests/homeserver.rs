@@ -160,7 +160,7 @@ async fn a_wrong_code_can_be_typed_again_and_five_need_a_new_one() {
     let town = Town::new().await;
     let home = town.device("alice").await;
     let mut person = Person::new(&town);
-    person.wrong = vec!["AAAA-AAAA-AAAA-AAAA-AAAA-AAAA", "nonsense", "", "4", "5"];
+    person.wrong = vec!["AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"; 5];
     let error = enrol(&home, &mut person).await.unwrap_err();
     assert!(matches!(error, EnrolError::CodeSpent { .. }), "{error}");
     let left = person.steps.iter().filter_map(|step| match step {
@@ -169,9 +169,25 @@ async fn a_wrong_code_can_be_typed_again_and_five_need_a_new_one() {
     });
     assert_eq!(left.collect::<Vec<_>>(), [4, 3, 2, 1]);
 
-    person.wrong = vec!["once more"];
+    person.wrong = vec!["BBBB-BBBB-BBBB-BBBB-BBBB-BBBB"];
     assert!(matches!(enrol(&home, &mut person).await.unwrap(), Enrolled::New(_)));
     assert_eq!(person.codes_sent(), 2);
+    town.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_a_code_costs_no_try() {
+    let town = Town::new().await;
+    let home = town.device("alice").await;
+    let mut person = Person::new(&town);
+    person.wrong = vec!["AAAA-AAAA-AAAA-AAAA-AAAA-AAAA", "nonsense", "", "3", "4", "5", "6"];
+    assert!(matches!(enrol(&home, &mut person).await.unwrap(), Enrolled::New(_)));
+    let left = person.steps.iter().filter_map(|step| match step {
+        Step::CodeWrong { tries_left } => *tries_left,
+        _ => None,
+    });
+    assert_eq!(left.collect::<Vec<_>>(), [4]);
+    assert_eq!(person.steps.iter().filter(|step| matches!(step, Step::CodeMisshapen { .. })).count(), 6);
     town.server.stop().await;
 }
 

@@ -21,6 +21,8 @@ pub enum Step {
         to: Identifier,
         /// Whether it was sent in an earlier run, not just now.
         earlier: bool,
+        /// Why the mail before it could not be handed over, if so.
+        failed: Option<String>,
         /// Thumbprint of the account key (RFC 7638). The mail names it, so that the person can see that it is hers.
         account: String,
     },
@@ -28,6 +30,11 @@ pub enum Step {
     CodeWrong {
         /// How many more times one can be typed, if the authority said so.
         tries_left: Option<u32>,
+    },
+    /// What was typed cannot be a code; it was not handed in and cost no try.
+    CodeMisshapen {
+        /// What was found, without the text itself.
+        found: String,
     },
     /// Control is proven.
     Proven,
@@ -54,4 +61,8 @@ pub trait Conversation: Send {
     fn step(&mut self, step: Step);
     /// Asks for the code that was sent.
     fn code(&mut self) -> BoxFuture<'_, Typed>;
+    /// Whether she can be asked again if what she typed cannot be a code; if not, the enrolment ends with that error.
+    fn asks_again(&self) -> bool {
+        true
+    }
 }

@@ -30,6 +30,12 @@ pub enum EnrolError {
     /// The person gave no code; the order stays open.
     #[error("no code from the newest mail was given")]
     NoCode,
+    /// What was given cannot be a code. It was not handed in: no try is spent and the order stays open.
+    #[error("expected a code of 24 letters and digits in six groups of four, found {found}; no try was spent")]
+    CodeMisshapen {
+        /// What was found, without the text itself.
+        found: String,
+    },
     /// The code was wrong too often or too old; a new one has to be sent.
     #[error("the code can no longer be used: {reason}")]
     CodeSpent {

@@ -5,6 +5,7 @@
 //! after the verifier accepted it and it names this person, this key and this authority.
 
 mod choose;
+mod code;
 mod conversation;
 mod error;
 mod order;

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
+use super::code::shaped;
 use super::{Conversation, EnrolError, Step, Typed, acme_identifier, request};
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
@@ -167,16 +168,24 @@ async fn answer(
         send(client, challenge).await?;
     }
     let account = client.thumbprint();
-    person.step(Step::CodeSent { to: to.clone(), earlier, account: account.clone() });
+    let failed = challenge.error.as_ref().map(ToString::to_string);
+    person.step(Step::CodeSent { to: to.clone(), earlier, failed, account: account.clone() });
     loop {
         let code = match person.code().await {
             Typed::Nothing => return Err(EnrolError::NoCode),
             Typed::SendAgain => {
                 send(client, challenge).await?;
-                person.step(Step::CodeSent { to: to.clone(), earlier: false, account: account.clone() });
+                person.step(Step::CodeSent { to: to.clone(), earlier: false, failed: None, account: account.clone() });
                 continue;
             }
-            Typed::Code(code) => code,
+            Typed::Code(typed) => match shaped(&typed) {
+                Ok(code) => code,
+                Err(found) if person.asks_again() => {
+                    person.step(Step::CodeMisshapen { found });
+                    continue;
+                }
+                Err(found) => return Err(EnrolError::CodeMisshapen { found }),
+            },
         };
         let problem = match client.challenge(&challenge.url, &json!({ "code": code })).await {
             Ok(Challenge { status: ProofStatus::Valid, .. }) => return Ok(()),
