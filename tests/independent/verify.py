@@ -12,7 +12,9 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import names
 import constraints
 import path
 import profiles
@@ -33,16 +35,18 @@ class Authority:
     kinds: list
     domains: list
     phone_prefixes: list
+    services: set  # DNS names of services it may certify
     logs: dict  # VRF keys by origins: the log in use and earlier ones
 
     @staticmethod
-    def read(member):
+    def read(member, directories, log_policy):
         def certificate(text):
             return x509.certificate(base64.b64decode(text, validate=True))
 
         return Authority(
             member["name"], certificate(member["root"]), [certificate(one) for one in member["issuers"]],
             member["kinds"], member["domains"], member["phone_prefixes"],
+            services_of(member, directories, log_policy),
             {
                 one["log"]: base64.b64decode(one["vrf_key"], validate=True)
                 for one in [*member.get("earlier_logs", []), member]
@@ -50,9 +54,21 @@ class Authority:
         )
 
 
+def services_of(member, directories, log_policy):
+    """The names of the directories, and the hosts of the authority's ACME server and of its logs."""
+    origins = {one["log"] for one in [*member.get("earlier_logs", []), member]}
+    lines = [line.split() for line in log_policy.splitlines()]
+    logs = [line[2] for line in lines if len(line) == 3 and line[0] == "log" and line[1].partition("+")[0] in origins]
+    hosts = [urlsplit(url).hostname for url in [member["acme"], *logs]]
+    found = {names.canonical_service(name) for name in [*(one["name"] for one in directories), *filter(None, hosts)]}
+    return found - {None}  # an IP address
+
+
 def check_permitted(authority, kind, name):
-    """TRUST-01 to TRUST-03. Services are not restricted by kind."""
+    """TRUST-01 to TRUST-03, and TRUST-12 for services."""
     if kind == "service":
+        if name not in authority.services:
+            refuse("TRUST-12", name)
         return
     if kind not in authority.kinds:
         refuse("TRUST-01", kind)
@@ -101,7 +117,7 @@ def revocation(leaf, issuer, known, now):
 def verify(vector):
     """What a vector's certificate says; raises Refusal."""
     policy, now, use = json.loads(vector["policy"]), vector["now"], vector["kind"]
-    authorities = [Authority.read(member) for member in policy["authorities"]]
+    authorities = [Authority.read(member, policy["directories"], policy["tlog_policy"]) for member in policy["authorities"]]
     log_policy = LogPolicy(policy["tlog_policy"])
     known = {}
     for one in vector["crls"]:

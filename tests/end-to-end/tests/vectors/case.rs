@@ -4,7 +4,7 @@
 use data_encoding::BASE64;
 use identity::Identifier;
 use identity::transparency::{LabelInput, Opening, TransparencyExtension, VrfProof, commitment, service_name_digest};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tlog_proof::{Checkpoint, Entry, Hash, Proof, leaf_hash, root_from_inclusion, sign_checkpoint};
 
 use super::annotate;
@@ -82,7 +82,11 @@ pub(crate) fn person(name: &'static str, description: &'static str) -> Case {
 pub(crate) fn service(name: &'static str, description: &'static str) -> Case {
     let mut case = case(name, description, Kind::Service, "directory.example.org");
     case.asked = Some(case.identifier.clone());
-    case
+    case.policy(|_, policy| {
+        let names = ["directory.example.org", "localhost", "xn--bcher-kva.example"];
+        let directories = names.map(|name| json!({"name": name, "address": format!("{name}:8444")}));
+        policy["directories"] = directories.to_vec().into();
+    })
 }
 
 fn case(name: &'static str, description: &'static str, kind: Kind, identifier: &str) -> Case {

@@ -31,6 +31,10 @@ fn people() -> Vec<Case> {
         person("good-phone", "A phone number.").name("+14155552671"),
         person("good-phone-elsewhere", "A phone number in Germany.").name("+4930123456"),
         service("good-service", "A service by its DNS name."),
+        service("good-service-at-acme", "The host of the authority's ACME server.").name("ca.example.org"),
+        service("good-service-at-log", "The host of the authority's log.")
+            .name("log.example.org")
+            .policy(|house, policy| policy["tlog_policy"] = with_address(&house.log_policy(1, "quorum w1\n")).into()),
         service("good-service-of-one-label", "A name without a dot.").name("localhost"),
         service("good-service-international", "A name with an A-label.").name("xn--bcher-kva.example"),
         service("good-service-asked-in-capitals", "What was asked for is brought into canonical form first.")
@@ -180,4 +184,9 @@ fn retired() -> Vec<Case> {
             },
         ),
     ]
+}
+
+/// The log's line with where the log is read.
+fn with_address(log_policy: &str) -> String {
+    log_policy.replacen('\n', " https://Log.example.org:8443/2026\n", 1)
 }

@@ -116,5 +116,8 @@ fn trust() -> Vec<Case> {
         person("trust-03-another-prefix", "The authority may certify numbers of another country.")
             .name("+14155552671")
             .policy(|_, policy| policy["authorities"][0]["phone_prefixes"] = json!(["+49"])),
+        service("trust-12-no-service-of-the-policy", "The trust policy names no such service.")
+            .policy(|_, policy| policy["directories"] = json!([])),
+        service("trust-12-below-a-service", "A name permits none below it.").name("below.directory.example.org"),
     ]
 }
