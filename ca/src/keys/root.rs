@@ -15,7 +15,8 @@ use crate::pem;
 /// daily work, and is best kept off the machine.
 pub fn sign_policy(folder: &Path, key: &Path, policy: &[u8]) -> Result<Vec<u8>, KeysError> {
     let root = certificate(&folder.join("root.pem"))?;
-    let wrong = || KeysError::Content { path: key.into(), expected: "the P-256 key of the root certificate, in PKCS#8" };
+    let wrong =
+        || KeysError::Content { path: key.into(), expected: "the P-256 key of the root certificate, in PKCS#8" };
     let pkcs8 = pem::decode(PRIVATE_KEY, &read(key)?).ok_or_else(wrong)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| wrong())?;
     if pair.public_key().as_ref() != root.tbs().spki().subject_public_key.raw_bytes() {
