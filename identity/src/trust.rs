@@ -100,6 +100,15 @@ impl Trust {
         bindings.bind(person.identifier(), person.authority(), person.authority_root(), now)
     }
 
+    /// Binds a person to her authority at first sight, and checks it at every other (TRUST-06), in one step: of two
+    /// certificates that were verified at the same moment, one is the first. Name and root are those of a verified
+    /// certificate. Whether she was bound now.
+    pub fn meet(&self, who: &Identifier, authority: &str, root: &[u8; 32], now: UnixTime) -> Result<bool, VerifyError> {
+        let mut bindings = self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        bindings.check(who, authority, root)?;
+        Ok(bindings.bind(who, authority, root, now))
+    }
+
     /// TRUST-06.
     pub(crate) fn check_binding(
         &self,

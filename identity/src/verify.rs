@@ -27,7 +27,7 @@ pub use service::{VerifiedComponent, VerifiedService, verify_component, verify_s
 
 pub use crate::trust::Revocation;
 use crate::{
-    CertificateDer, MAX_CERTIFICATE_BYTES,
+    CertificateDer, Identifier, MAX_CERTIFICATE_BYTES,
     certificate::Certificate,
     path::PathCertificate,
     plan::Finding,
@@ -45,11 +45,17 @@ pub struct VerifyError {
     pub expected: String,
     /// What there was instead.
     pub found: String,
+    /// Who was claimed to be certified, where that is known to be what is wrong (TRUST-06).
+    pub who: Option<Identifier>,
 }
 
 impl VerifyError {
     pub(crate) fn new(rule: Rule, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
-        Self { rule, expected: expected.to_string(), found: found.to_string() }
+        Self { rule, expected: expected.to_string(), found: found.to_string(), who: None }
+    }
+
+    pub(crate) fn about(self, who: &Identifier) -> Self {
+        Self { who: Some(who.clone()), ..self }
     }
 }
 
@@ -62,7 +68,7 @@ impl fmt::Debug for VerifyError {
 
 impl From<Finding> for VerifyError {
     fn from(finding: Finding) -> Self {
-        Self { rule: finding.rule, expected: finding.expected, found: finding.found }
+        Self { rule: finding.rule, expected: finding.expected, found: finding.found, who: None }
     }
 }
 

@@ -26,17 +26,32 @@ const CACHED: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 ///
 /// The server name is ignored: people are no hosts, and what a client sends in clear as SNI is a constant, so that
 /// nobody on the way learns who is called. The name that counts is in the certificate.
-#[derive(Debug)]
 pub struct PersonVerifier {
     trust: Arc<Trust>,
     provider: Arc<CryptoProvider>,
     cache: Cache,
+    watcher: Option<Watcher>,
+}
+
+/// Hears of every refusal. It is called within handshakes: it must not wait.
+type Watcher = Box<dyn Fn(&VerifyError) + Send + Sync>;
+
+impl std::fmt::Debug for PersonVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PersonVerifier").finish_non_exhaustive()
+    }
 }
 
 impl PersonVerifier {
     /// Verifies by this trust.
     pub fn new(trust: Arc<Trust>) -> Self {
-        Self { trust, provider: provider(), cache: Cache::new(CACHED) }
+        Self { trust, provider: provider(), cache: Cache::new(CACHED), watcher: None }
+    }
+
+    /// The same, and `watcher` hears of every refusal: a handshake that is refused tells its own side little, and an
+    /// acceptor nothing at all. It is called within handshakes, so it must not wait.
+    pub fn watched(self, watcher: impl Fn(&VerifyError) + Send + Sync + 'static) -> Self {
+        Self { watcher: Some(Box::new(watcher)), ..self }
     }
 
     /// The trust it verifies by.
@@ -47,6 +62,14 @@ impl PersonVerifier {
     /// Verifies a chain, or remembers that it did. Of a certificate seen before, validity and revocation are checked
     /// again; nothing else in it can have changed, as the cache is keyed by its hash.
     pub fn person(&self, chain: &[CertificateDer], now: UnixTime) -> Result<VerifiedPerson, VerifyError> {
+        let verified = self.verified(chain, now);
+        if let (Err(error), Some(watcher)) = (&verified, &self.watcher) {
+            watcher(error);
+        }
+        verified
+    }
+
+    fn verified(&self, chain: &[CertificateDer], now: UnixTime) -> Result<VerifiedPerson, VerifyError> {
         let Some(leaf) = chain.first() else {
             return verify_person(chain, &self.trust, now);
         };

@@ -74,7 +74,8 @@ impl Bindings {
             Some(binding) if binding.root.0 != *root => {
                 let expected = format_args!("{identifier} certified by {}, as before", binding.authority);
                 let root = &Fingerprint(*root).to_string()[..16];
-                Err(VerifyError::new(Rule::TrustBinding, expected, format_args!("{authority} (root {root}…)")))
+                let found = format_args!("{authority} (root {root}…)");
+                Err(VerifyError::new(Rule::TrustBinding, expected, found).about(identifier))
             }
             _ => Ok(()),
         }

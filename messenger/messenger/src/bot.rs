@@ -6,6 +6,7 @@ use std::io::Write;
 
 use messenger_engine::{Command, DeliveryState, Event, Purpose};
 
+use crate::acquaintance;
 use crate::failure::{Code, Failure};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
@@ -29,7 +30,8 @@ pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure>
             Event::Offline { reason } if trouble.is_some() => trouble = Some(reason.clone()),
             _ => {}
         }
-        if let Some(words) = report(&event) {
+        let problem = acquaintance::keep(prepared.book.home(), &event);
+        for words in [Some(&event), problem.as_ref()].into_iter().flatten().filter_map(report) {
             // Nobody may be reading: that is no reason to stop.
             let _ = writeln!(std::io::stdout(), "{} {words}", jiff::Zoned::now().strftime("%H:%M:%S"));
         }
@@ -69,6 +71,7 @@ fn report(event: &Event) -> Option<String> {
         Event::Online { identifier, directory } => format!("{identifier} is online at {}", harmless_line(directory)),
         Event::Offline { reason } => format!("offline: {}", harmless_line(reason)),
         Event::Incoming { from, .. } => format!("{from} knocks"),
+        Event::FirstSeen { who, authority, .. } => format!("{who} is certified by {}", harmless_line(authority)),
         Event::Message { from, text, .. } => format!("{from} wrote {} bytes", text.len()),
         Event::MessageState { to, state: DeliveryState::Delivered, .. } => format!("echo delivered to {to}"),
         Event::MessageState { to, state: DeliveryState::NotDelivered | DeliveryState::Unknown, reason, .. } => {

@@ -48,6 +48,11 @@ impl ContactBook {
         Self { home }
     }
 
+    /// The folder it is in.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// Everybody in it, in order.
     pub(crate) fn load(&self) -> Result<BTreeSet<Identifier>, ContactsError> {
         let Some(text) = self.home.read_text(FILE)? else { return Ok(BTreeSet::new()) };

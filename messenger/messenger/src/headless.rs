@@ -8,6 +8,7 @@ use messenger_engine::{Command, Engine, Event};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
+use crate::acquaintance;
 use crate::app::slash;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
@@ -54,7 +55,11 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             },
             event = events.recv() => match event {
                 // Whoever read the events is gone: that is an end like any other.
-                Some(event) => if print(&event).await.is_err() { break },
+                Some(event) => {
+                    let problem = book.as_ref().and_then(|book| acquaintance::keep(book.home(), &event));
+                    if print(&event).await.is_err() { break }
+                    if let Some(problem) = problem && print(&problem).await.is_err() { break }
+                }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
             },
             () = &mut signal => break,

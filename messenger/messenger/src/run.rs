@@ -16,6 +16,7 @@ use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::acquaintance;
 use crate::app::{App, Effect};
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
@@ -106,7 +107,11 @@ impl Loop {
     }
 
     async fn hear(&mut self, event: Event) -> Next {
-        let effects = self.app.hear(event, now());
+        let problem = acquaintance::keep(self.book.home(), &event);
+        let mut effects = self.app.hear(event, now());
+        if let Some(problem) = problem {
+            effects.extend(self.app.hear(problem, now()));
+        }
         self.apply(effects).await
     }
 

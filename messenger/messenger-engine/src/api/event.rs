@@ -1,6 +1,7 @@
 //! Events: what the engine tells its client.
 
 use identity::Identifier;
+use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::{CallId, RoomId};
@@ -48,6 +49,19 @@ pub enum Event {
         call: CallId,
         /// Why, for people.
         reason: String,
+    },
+    /// Somebody whom one knows (a contact, or whom one accepted or called) was seen for the first time: from now on
+    /// another authority's certificate for her is refused. The client keeps it, and gives it back in the trust of the
+    /// next start.
+    FirstSeen {
+        /// Who.
+        who: Identifier,
+        /// The authority that certified her, by its name in the trust policy.
+        authority: String,
+        /// SHA-256 of the SubjectPublicKeyInfo of that authority's root: this is what counts.
+        root: Fingerprint,
+        /// SHA-256 of the SubjectPublicKeyInfo of her device's key.
+        device: Fingerprint,
     },
     /// A text from one person, shown once however often it was sent.
     Message {
@@ -208,6 +222,7 @@ impl Event {
             Self::Presence { .. } => "presence",
             Self::Incoming { .. } => "incoming",
             Self::IncomingEnded { .. } => "incoming_ended",
+            Self::FirstSeen { .. } => "first_seen",
             Self::Message { .. } => "message",
             Self::MessageState { .. } => "message_state",
             Self::RoomInvitation { .. } => "room_invitation",

@@ -1,5 +1,6 @@
 //! The line protocol, word for word: what programs in other languages rely on.
 
+use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
 use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
@@ -85,6 +86,19 @@ fn events() {
         (
             Event::IncomingEnded { call: CallId(ID), reason: reason() },
             format!(r#"{{"event":"incoming_ended","call":"{HEX}","reason":"asleep"}}"#),
+        ),
+        (
+            Event::FirstSeen {
+                who: bob(),
+                authority: "town".into(),
+                root: Fingerprint([0; 32]),
+                device: Fingerprint([0xff; 32]),
+            },
+            format!(
+                r#"{{"event":"first_seen","who":"bob@example.org","authority":"town","root":"{}","device":"{}"}}"#,
+                "0".repeat(64),
+                "f".repeat(64)
+            ),
         ),
         (
             Event::Message { id: 7, from: bob(), text: "hi".into(), bot: false },

@@ -46,6 +46,13 @@ pub(super) enum Errand {
     Mesh,
 }
 
+impl Errand {
+    /// Whether the person behind this device asked for it.
+    fn is_wanted(&self) -> bool {
+        !matches!(self, Self::Mesh)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Inviting,
@@ -61,6 +68,8 @@ pub(super) struct Call {
     pub(super) purpose: Purpose,
     pub(super) stage: Stage,
     pub(super) errands: Vec<Errand>,
+    /// Whether the person behind this device wants it: she called or accepted.
+    wanted: bool,
     deadline: Instant,
 }
 
@@ -72,6 +81,7 @@ impl Core {
             .values_mut()
             .find(|call| call.peer == who && call.stage != Stage::Asked && call.purpose == purpose)
         {
+            call.wanted |= errand.is_wanted();
             call.errands.push(errand);
             return;
         }
@@ -81,6 +91,7 @@ impl Core {
             key: None,
             purpose,
             stage: Stage::Inviting,
+            wanted: errand.is_wanted(),
             errands: vec![errand],
             deadline: now.instant + INVITING,
         };
@@ -103,12 +114,15 @@ impl Core {
             // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
             return;
         }
-        let errands = crossing.and_then(|own| self.calls.remove(&own)).map(|call| call.errands).unwrap_or_default();
+        let own = crossing.and_then(|own| self.calls.remove(&own));
+        let wanted = own.as_ref().is_some_and(|call| call.wanted);
+        let errands = own.map(|call| call.errands).unwrap_or_default();
         let contact = self.is_contact(&caller);
         let welcome = crossing.is_some() || self.enters_without_ringing(&caller, key, purpose);
         let stage = if welcome { Stage::Accepted } else { Stage::Asked };
         let deadline = now.instant + if welcome { ACCEPTED } else { INVITING };
-        self.calls.insert(id, Call { peer: caller.clone(), key: Some(key), purpose, stage, errands, deadline });
+        let call = Call { peer: caller.clone(), key: Some(key), purpose, stage, errands, wanted, deadline };
+        self.calls.insert(id, call);
         if welcome {
             self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
         } else {
@@ -129,6 +143,7 @@ impl Core {
         match self.calls.get_mut(&id) {
             Some(call) if call.stage == Stage::Asked => {
                 call.stage = Stage::Accepted;
+                call.wanted = true;
                 call.deadline = now.instant + ACCEPTED;
                 self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
             }
@@ -200,18 +215,25 @@ impl Core {
     /// A connection stands, with a verified person at its other end: one we dialled for `dialled`, or one that came in.
     ///
     /// It becomes a session only if the directory introduced exactly this person and device; else it is closed before
-    /// anything is shown or said.
+    /// anything is shown or said. Whom one knows is bound to her authority now, if she was not.
     pub fn connected(&mut self, session: SessionId, person: Person, dialled: Option<CallId>, now: Now) {
         let stage = if dialled.is_some() { Stage::Dialling } else { Stage::Listening };
-        let call = self
+        let found = self
             .calls
             .iter()
             .find(|(id, call)| {
                 let introduced = call.key.map(|key| Introduction { who: call.peer.clone(), key });
                 call.stage == stage && dialled.is_none_or(|d| d == **id) && introduced.is_some_and(|i| i.is(&person))
             })
-            .map(|(id, _)| *id);
-        let Some(call) = call.and_then(|id| self.calls.remove(&id)) else {
+            .map(|(id, call)| (*id, call.wanted));
+        if let Some((id, wanted)) = found
+            && (self.is_contact(&person.identifier) || wanted && !self.me.bot)
+            && let Err(refusal) = self.meet(&person, now)
+        {
+            self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
+            return self.fail_call(id, &refusal, now);
+        }
+        let Some(call) = found.and_then(|(id, _)| self.calls.remove(&id)) else {
             tracing::debug!(session, "a connection that nobody introduced is dropped");
             self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
             if let Some(call) = dialled {
@@ -238,17 +260,19 @@ impl Core {
     }
 
     pub(super) fn expire_calls(&mut self, now: Now) {
-        let expired: Vec<(CallId, Stage)> = self
+        let expired: Vec<(CallId, Stage, Option<String>)> = self
             .calls
             .iter()
             .filter(|(_, call)| call.deadline <= now.instant)
-            .map(|(id, call)| (*id, call.stage))
+            .map(|(id, call)| (*id, call.stage, self.refused_lately(&call.peer, now).map(str::to_owned)))
             .collect();
-        for (id, stage) in expired {
+        for (id, stage, refused) in expired {
             let reason = match stage {
                 Stage::Inviting | Stage::Asked => "nobody answered",
                 Stage::Accepted => "the directory did not introduce the caller",
-                Stage::Dialling | Stage::Listening => "no direct connection could be made",
+                Stage::Dialling | Stage::Listening => {
+                    refused.as_deref().unwrap_or("no direct connection could be made")
+                }
             };
             if stage == Stage::Inviting {
                 self.actions.push_back(Action::Ask(Ask::Cancel { call: id }));

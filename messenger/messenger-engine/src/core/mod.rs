@@ -10,6 +10,7 @@
 //! Nothing here waits, sleeps, reads a clock or draws randomness by itself; everything can be driven in a test with
 //! virtual time.
 
+mod acquaintance;
 mod action;
 mod calls;
 mod fanout;
@@ -78,6 +79,7 @@ pub struct Core {
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: texts::Ids,
     told_offline: Option<String>,
+    refusals: acquaintance::Refusals,
     actions: VecDeque<Action>,
 }
 
@@ -103,6 +105,7 @@ impl Core {
             mesh: HashMap::new(),
             used_ids: texts::Ids::default(),
             told_offline: None,
+            refusals: acquaintance::Refusals::default(),
             actions: VecDeque::from([announce, Action::GoOnline]),
         }
     }
@@ -115,7 +118,9 @@ impl Core {
     /// Carries out a command.
     pub fn command(&mut self, command: Command, now: Now) {
         match command {
-            Command::AddContact { who } => self.with_person("add_contact", &who, |core, who| core.add_contact(who)),
+            Command::AddContact { who } => {
+                self.with_person("add_contact", &who, |core, who| core.add_contact(who, now));
+            }
             Command::RemoveContact { who } => {
                 self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who, now));
             }

@@ -10,7 +10,7 @@ use crate::time::Now;
 pub(super) const MAX_CONTACTS: usize = 10_000;
 
 impl Core {
-    pub(super) fn add_contact(&mut self, who: Identifier) {
+    pub(super) fn add_contact(&mut self, who: Identifier, now: Now) {
         if self.contacts.contains_key(&who) {
             return;
         }
@@ -19,6 +19,7 @@ impl Core {
             return;
         }
         self.contacts.insert(who.clone(), None);
+        self.meet_connected(&who, now);
         self.announce();
         self.actions.push_back(Action::Ask(Ask::Watch { who }));
     }

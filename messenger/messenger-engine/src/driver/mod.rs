@@ -23,7 +23,7 @@ use crate::api::{CallId, Command, Event};
 use crate::config::EngineConfig;
 use crate::core::{Action, Ask, Core, Me, SessionId};
 use crate::engine::StartError;
-use crate::room::{DeviceKey, MyLeaf, Person};
+use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::{Close, RoomFrame, TalkFrame};
 
@@ -48,6 +48,7 @@ enum Happening {
     Rooms { session: SessionId, frame: RoomFrame },
     Misbehaved { session: SessionId, reason: String },
     Lost { session: SessionId, reason: String },
+    AnotherAuthority(AnotherAuthority),
 }
 
 /// The owner of the core.
@@ -80,13 +81,13 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         events: mpsc::Sender<Event>,
     ) -> Result<Self, StartError> {
-        let verifier = Arc::new(verifier::Verifier::new(config.trust.clone()));
+        let (outbox, inbox) = mpsc::channel(256);
+        let verifier = Arc::new(verifier::Verifier::new(config.trust.clone(), outbox.clone()));
         let person = own_person(&config, &verifier)?;
         let tls = tls::Configs::new(&config, &verifier)?;
         let endpoint = Endpoint::server(tls.server, config.bind)
             .map_err(|source| StartError::Socket { address: config.bind, source })?;
 
-        let (outbox, inbox) = mpsc::channel(256);
         let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
         let (door, opened) = watch::channel(false);
@@ -168,6 +169,7 @@ impl Driver {
             Happening::Talk { session, frame } => core.talk_frame(session, frame, now),
             Happening::Rooms { session, frame } => core.room_frame(session, frame, now),
             Happening::Misbehaved { session, reason } => core.misbehaved(session, &reason, now),
+            Happening::AnotherAuthority(conflict) => core.another_authority(conflict, now),
             Happening::Lost { session, reason } => {
                 core.disconnected(session, &reason, now);
                 self.peers.remove(&session);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use identity::Identifier;
+use identity::trust::Fingerprint;
 use openmls::prelude::{Credential, CredentialType};
 
 use crate::time::Now;
@@ -33,6 +34,26 @@ pub struct Person {
     pub device: DeviceKey,
     /// When the certificate ends, in seconds since 1970.
     pub not_after: u64,
+    /// Who certified her.
+    pub authority: Authority,
+}
+
+/// An authority, as the trust policy knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its name, for people.
+    pub name: String,
+    /// SHA-256 of the SubjectPublicKeyInfo of its root.
+    pub root: Fingerprint,
+}
+
+/// A person's certificate is by another authority than the one she is known by (TRUST-06).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnotherAuthority {
+    /// Who.
+    pub who: Identifier,
+    /// The rule, the authority known and the one that came, for people.
+    pub refusal: String,
 }
 
 /// Verifies certificates: `identity` in the running engine, a table in tests of the state machines.
@@ -42,6 +63,13 @@ pub trait Credentials: Send + Sync {
     /// # Errors
     /// The rule that refused it, for people.
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String>;
+
+    /// Binds a verified person to her authority unless she is bound: from then on [`verify`](Self::verify) refuses
+    /// every other authority's certificate for her. Whether this is the first sight of her.
+    ///
+    /// # Errors
+    /// She is bound to another authority.
+    fn meet(&self, person: &Person, now: Now) -> Result<bool, AnotherAuthority>;
 }
 
 /// Why a leaf is not accepted.

@@ -18,7 +18,7 @@ mod leaf;
 mod settings;
 
 pub use code::{code, digest};
-pub use credential::{Credentials, DeviceKey, Person, RefusedCredential};
+pub use credential::{AnotherAuthority, Authority, Credentials, DeviceKey, Person, RefusedCredential};
 pub use error::GroupError;
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;

@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An authority and a directory.
 pub(crate) struct Town {
     authority: Authority,
+    /// Certifies anybody, as the policy allows.
+    careless: Authority,
     pub(crate) trust: Arc<Trust>,
     pub(crate) directory: SocketAddr,
     stop: CancellationToken,
@@ -46,6 +48,12 @@ fn hour_ago() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - 3600))
 }
 
+fn trust_in(authority: &Authority, careless: &Authority) -> Arc<Trust> {
+    let mut policies = authority.trust().policies().to_vec();
+    policies.push(careless.policy());
+    Arc::new(Trust::new(policies).unwrap())
+}
+
 pub(crate) fn identifier(name: &str) -> Identifier {
     format!("{name}@example.org").parse().unwrap()
 }
@@ -53,7 +61,8 @@ pub(crate) fn identifier(name: &str) -> Identifier {
 impl Town {
     pub(crate) async fn new() -> Self {
         let authority = Authority::new(1, hour_ago());
-        let trust = authority.trust();
+        let careless = Authority::new(2, hour_ago());
+        let trust = trust_in(&authority, &careless);
         let (chain, key) = authority.issue_service("directory.example.org", hour_ago());
         let provider = identity::tls::provider();
         let certified = CertifiedKey::from_der(chain, key, &provider).unwrap();
@@ -68,11 +77,22 @@ impl Town {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         tokio::spawn(async move { directory.serve(stopped).await });
-        Self { authority, trust, directory: address, stop }
+        Self { authority, careless, trust, directory: address, stop }
     }
 
     pub(crate) fn issue(&self, name: &str) -> (Vec<CertificateDer<'static>>, SigningKey) {
         self.authority.issue_person(&identifier(name), hour_ago())
+    }
+
+    /// Trust that is nobody else's.
+    pub(crate) fn own_trust(&self) -> Arc<Trust> {
+        trust_in(&self.authority, &self.careless)
+    }
+
+    /// A device of somebody who convinced the careless authority to be this person.
+    pub(crate) fn impostor(&self, name: &str, contacts: &[&str]) -> EngineConfig {
+        let (chain, key) = self.careless.issue_person(&identifier(name), hour_ago());
+        EngineConfig { chain, key, trust: self.own_trust(), ..self.config(name, contacts) }
     }
 
     pub(crate) fn config(&self, name: &str, contacts: &[&str]) -> EngineConfig {

@@ -21,6 +21,11 @@ impl App {
             Event::RoomInvitation { room, name, from, members } => {
                 return self.hear_waiting(Waiting::Invitation { room, name, from, members });
             }
+            Event::FirstSeen { who, authority, .. } => {
+                let words =
+                    format!("{who} is certified by {authority}. From now on nobody else is believed about them");
+                self.conversation_mut(&Entry::Person(who)).note(words, now);
+            }
             Event::Message { from, text, bot, .. } => {
                 self.people.entry(from.clone()).or_default();
                 self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });

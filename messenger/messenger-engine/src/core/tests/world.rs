@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::{DirectoryEvent, Outcome, Role};
 use ed25519_dalek::SigningKey;
+use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, RoomId};
 use crate::core::{Action, Ask, Core, Me, SessionId};
-use crate::room::{Credentials, DeviceKey, MyLeaf, Person};
+use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
 
@@ -18,6 +19,7 @@ use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) refused: Mutex<Vec<String>>,
+    pub(super) known: Mutex<BTreeMap<Identifier, Fingerprint>>,
 }
 
 pub(super) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8> {
@@ -32,7 +34,28 @@ impl Credentials for Table {
             return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
         }
         let identifier = Identifier::from_canonical(who).map_err(|e| e.to_string())?;
-        Ok(Person { identifier, device: DeviceKey(key.try_into().unwrap()), not_after: now.unix.as_secs() + 1_000_000 })
+        Ok(Person {
+            identifier,
+            device: DeviceKey(key.try_into().unwrap()),
+            not_after: now.unix.as_secs() + 1_000_000,
+            authority: Authority { name: "town".into(), root: Fingerprint([7; 32]) },
+        })
+    }
+
+    fn meet(&self, person: &Person, _: Now) -> Result<bool, AnotherAuthority> {
+        let who = person.identifier.clone();
+        let mut known = self.known.lock().unwrap();
+        match known.get(&who) {
+            None => {
+                known.insert(who, person.authority.root);
+                return Ok(true);
+            }
+            Some(root) if *root != person.authority.root => {
+                return Err(AnotherAuthority { who, refusal: "TRUST-06: expected town, found another".into() });
+            }
+            Some(_) => {}
+        }
+        Ok(false)
     }
 }
 
@@ -225,6 +248,13 @@ impl World {
 
     pub(super) fn wires(&self, a: &str, b: &str) -> usize {
         self.wires.iter().filter(|wire| joins(wire, a, b)).count()
+    }
+
+    /// A certificate was refused somewhere, because of another authority.
+    pub(super) fn refuse(&mut self, at: &str, conflict: AnotherAuthority) {
+        let now = self.now();
+        self.node(at).core.another_authority(conflict, now);
+        self.settle();
     }
 
     /// Somebody puts a frame on the wire by hand.

@@ -1,0 +1,80 @@
+//! Keeps by which authority each person is known, in the person's folder: the next start gives it back to the engine.
+
+use device::Home;
+use identity::UnixTime;
+use messenger_engine::Event;
+
+/// Keeps what a `first_seen` event says; on disk when this returns. What went wrong comes back as an `error` event.
+pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
+    let Event::FirstSeen { who, authority, root, .. } = event else { return None };
+    let problem = |message: String, remedy: String| Some(Event::Error { about: who.to_string(), message, remedy });
+    let kept = home.change_bindings(|bindings| {
+        bindings.bind(who, authority, &root.0, UnixTime::now());
+        bindings.get(who).cloned()
+    });
+    match kept {
+        Ok(Some(binding)) if binding.root == *root => None,
+        // Another program saw her first, with another certificate.
+        Ok(Some(binding)) => problem(
+            format!("{who} was met as certified by {authority}, and is kept as certified by {}", binding.authority),
+            format!("start again; if {authority} is right, `certtool trust unbind {who}` first"),
+        ),
+        Ok(None) => problem(
+            format!("not kept that {who} is certified by {authority}: too many people are kept"),
+            "`certtool trust contacts` shows them, `certtool trust unbind` lets go of one".to_owned(),
+        ),
+        Err(error) => problem(
+            format!("not kept that {who} is certified by {authority}: {error}"),
+            "mend the file; until then the next start will not know it".to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity::Identifier;
+    use identity::testing::{Authority, NOON};
+    use identity::trust::Fingerprint;
+    use identity::verify::{VerifiedPerson, VerifyError, verify_person};
+
+    fn seen(person: &VerifiedPerson) -> Event {
+        Event::FirstSeen {
+            who: person.identifier().clone(),
+            authority: person.authority().to_owned(),
+            root: Fingerprint(*person.authority_root()),
+            device: Fingerprint([0; 32]),
+        }
+    }
+
+    #[test]
+    fn who_was_seen_once_is_known_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let [first, second] = [1, 2].map(|seed| Authority::new(seed, NOON));
+        for authority in [&first, &second] {
+            let policy = authority.policy();
+            home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        }
+        let bob = Identifier::parse("bob@example.org").unwrap();
+        let verify = |authority: &Authority| -> Result<VerifiedPerson, VerifyError> {
+            let (chain, _) = authority.issue_person(&bob, NOON);
+            verify_person(&chain, &home.trust_at(NOON).unwrap(), NOON)
+        };
+        let (real, impostor) = (verify(&first).unwrap(), verify(&second).unwrap());
+        assert_eq!(keep(&home, &seen(&real)), None);
+        assert_eq!(keep(&home, &seen(&real)), None, "as before");
+        verify(&first).unwrap();
+        assert_eq!(verify(&second).unwrap_err().rule.id(), "TRUST-06");
+
+        // Another program met somebody else by that name: what is kept stays.
+        let Some(Event::Error { message, remedy, .. }) = keep(&home, &seen(&impostor)) else { panic!("it is told") };
+        assert!(message.contains("Test authority 2, and is kept as certified by Test authority 1"), "{message}");
+        assert!(remedy.contains("certtool trust unbind bob@example.org"), "{remedy}");
+        verify(&first).unwrap();
+
+        home.write_text("bindings.json", "[]").unwrap();
+        let Some(Event::Error { message, .. }) = keep(&home, &seen(&real)) else { panic!("it is told") };
+        assert!(message.contains("bindings.json is damaged"), "{message}");
+    }
+}
