@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{audit, enroll, evidence, inspect, renew, status, trust, verify, watch};
+use crate::commands::{audit, enroll, evidence, inspect, limbo, renew, status, trust, verify, watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -61,4 +61,6 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     #[command(alias = "devices")]
     Status(status::Status),
+    #[command(hide = true)]
+    LimboHarness(limbo::LimboHarness),
 }

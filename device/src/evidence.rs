@@ -33,12 +33,7 @@ pub enum EvidenceFailure {
 }
 
 /// Puts a claim together with the policy by which it is to be judged.
-pub fn evidence(
-    home: &Home,
-    policy: &TrustPolicy,
-    claim: Claim,
-    now: UnixTime,
-) -> Result<Evidence, EvidenceFailure> {
+pub fn evidence(home: &Home, policy: &TrustPolicy, claim: Claim, now: UnixTime) -> Result<Evidence, EvidenceFailure> {
     let pinned = home.pinned_policies()?.into_iter().find(|pinned| pinned.policy == *policy);
     let pinned = pinned.ok_or_else(|| EvidenceFailure::Nothing(format!("{} is not pinned any more", policy.name)))?;
     let evidence = Evidence::new(pinned.documents, claim, now);
@@ -121,7 +116,8 @@ impl<S: Source + 'static> Reader<S> {
     pub(crate) async fn entry(&self, index: u64, opened: Option<Opened>) -> Result<LoggedEntry, EvidenceFailure> {
         use futures_util::StreamExt as _;
         let mut entries = self.client.entries(&self.verdict, index..index + 1).await?;
-        let (_, bytes) = entries.next().await.ok_or_else(|| EvidenceFailure::Nothing(format!("no entry {index}")))??;
+        let (_, bytes) =
+            entries.next().await.ok_or_else(|| EvidenceFailure::Nothing(format!("no entry {index}")))??;
         Entry::decode(&bytes).map_err(|error| EvidenceFailure::Nothing(error.to_string()))?;
         let size = self.verdict.checkpoint.size;
         let path = proven(&self.tree, |reader| prove_inclusion(reader, index, size)).await?;

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod enroll;
 pub(crate) mod evidence;
 pub(crate) mod inspect;
+pub(crate) mod limbo;
 pub(crate) mod renew;
 pub(crate) mod status;
 pub(crate) mod trust;
@@ -26,5 +27,6 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Status(command) => command.run(context),
+        Command::LimboHarness(command) => command.run(),
     }
 }

@@ -136,9 +136,8 @@ fn people_stay_bound_over_the_years() {
         identity::verify::verify_person(&chain, &place.home.trust_at(NOON).unwrap(), NOON)
     };
     let person = verify(&one).unwrap();
-    let bind = |bindings: &mut Bindings| {
-        bindings.bind(person.identifier(), person.authority(), person.authority_root(), NOON)
-    };
+    let bind =
+        |bindings: &mut Bindings| bindings.bind(person.identifier(), person.authority(), person.authority_root(), NOON);
     assert!(place.home.change_bindings(bind).unwrap());
     verify(&one).unwrap();
     assert_eq!(verify(&two).unwrap_err().rule.id(), "TRUST-06");

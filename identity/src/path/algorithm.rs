@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use const_oid::ObjectIdentifier;
 use der::{
     Decode, Encode, Sequence,
@@ -84,6 +85,26 @@ impl AlgorithmPolicy {
                 (_, None) => refused("an RSA key that is none".to_owned()),
             },
             (other, _) => refused(format!("a key of algorithm {other}")),
+        }
+    }
+
+    /// Whether the bits of a key are a key at all. Of an issuer's the signature below it tells.
+    pub(super) fn check_point(&self, spki: &SubjectPublicKeyInfoOwned) -> Result<(), VerifyError> {
+        let bytes = spki.subject_public_key.as_bytes().unwrap_or_default();
+        let curve = || spki.algorithm.parameters.as_ref().and_then(|p| p.decode_as::<ObjectIdentifier>().ok());
+        let algorithm: &'static dyn VerificationAlgorithm = match (spki.algorithm.oid, curve()) {
+            (oid::ED25519, _) => &signature::ED25519,
+            (oid::EC_PUBLIC_KEY, Some(oid::P256)) => &signature::ECDSA_P256_SHA256_ASN1,
+            (oid::EC_PUBLIC_KEY, Some(oid::P384)) => &signature::ECDSA_P384_SHA384_ASN1,
+            (oid::EC_PUBLIC_KEY, _) => &signature::ECDSA_P521_SHA512_ASN1,
+            _ => &signature::RSA_PKCS1_2048_8192_SHA256,
+        };
+        match ParsedPublicKey::new(algorithm, bytes) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let expected = format_args!("keys for {}", self.name);
+                Err(VerifyError::new(Rule::ChainAlgorithm, expected, "bits that are no key"))
+            }
         }
     }
 

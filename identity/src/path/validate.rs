@@ -4,6 +4,7 @@ use rustls_pki_types::UnixTime;
 
 use super::{Leaf, Path, PathCertificate, Settings, constraints::Imposed, policy};
 use crate::{
+    oid,
     rules::Rule,
     verify::{VerifyError, date},
 };
@@ -18,10 +19,10 @@ pub(super) fn check(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), Veri
         check_not_ended(certificate, settings.time)?;
     }
     if anchor.extensions.purposes.is_some() {
-        check_purposes(anchor, settings)?;
+        check_purposes(anchor, settings, false)?;
     }
-    for certificate in certificates.iter().rev() {
-        check_purposes(certificate, settings)?;
+    for (n, certificate) in certificates.iter().enumerate().rev() {
+        check_purposes(certificate, settings, n == 0)?;
     }
     check_constraints(path, settings)?;
     match &settings.policies {
@@ -82,15 +83,15 @@ fn check_not_ended(certificate: &PathCertificate, now: UnixTime) -> Result<(), V
 }
 
 /// Purposes nest: each certificate below the anchor must have what is asked of the leaf (section 4.2.1.12 says it of the
-/// leaf; that issuers limit those below them is what all verifiers do).
-fn check_purposes(certificate: &PathCertificate, settings: &Settings<'_>) -> Result<(), VerifyError> {
+/// leaf; that issuers limit those below them is what all verifiers do). anyExtendedKeyUsage serves for issuers only, and
+/// only where not stating purposes does, too: the section lets applications insist on a leaf's very purpose.
+fn check_purposes(certificate: &PathCertificate, settings: &Settings<'_>, leaf: bool) -> Result<(), VerifyError> {
     let stated = match &certificate.extensions.purposes {
         Some(stated) => stated.as_slice(),
         None if settings.unstated_purposes => return Ok(()),
         None => &[],
     };
-    // anyExtendedKeyUsage serves only where not stating them serves, too.
-    if settings.unstated_purposes && stated.contains(&crate::oid::ANY_PURPOSE) {
+    if settings.unstated_purposes && !leaf && stated.contains(&oid::ANY_PURPOSE) {
         return Ok(());
     }
     let missing = settings.purposes.iter().find(|purpose| !stated.contains(purpose));
@@ -149,9 +150,35 @@ fn check_leaf(leaf: &PathCertificate, settings: &Settings<'_>) -> Result<(), Ver
     if authority && settings.leaf != Leaf::Any {
         return Err(refused("a leaf that is no CA", "one with cA in basicConstraints"));
     }
-    // Section 4.2.1.10: name constraints only in a CA's certificate.
-    if !authority && leaf.extensions.constraints.is_some() && settings.leaf != Leaf::Profiled {
+    if settings.leaf == Leaf::Profiled {
+        return Ok(());
+    }
+    settings.algorithms.check_point(leaf.certificate().tbs().spki())?;
+    // Section 4.2.1.9: without cA, no keyCertSign; section 4.2.1.10: name constraints only in a CA's certificate.
+    if !authority && leaf.extensions.may_sign_certificates() == Some(true) {
+        return Err(refused("a leaf without keyCertSign", "one with it"));
+    }
+    if !authority && leaf.extensions.constraints.is_some() {
         return Err(refused("a leaf without name constraints", "one with them"));
+    }
+    check_uses(leaf, settings)
+}
+
+/// Section 4.2.1.12: a key is for a purpose only as far as its key usage, where it is stated, is consistent with it.
+fn check_uses(leaf: &PathCertificate, settings: &Settings<'_>) -> Result<(), VerifyError> {
+    let Some(usage) = &leaf.extensions.key_usage else { return Ok(()) };
+    let (signs, agrees) = (usage.digital_signature(), usage.key_agreement());
+    for purpose in settings.purposes {
+        let consistent = match *purpose {
+            oid::CLIENT_AUTH => signs || agrees,
+            oid::SERVER_AUTH => signs || agrees || usage.key_encipherment(),
+            oid::EMAIL_PROTECTION => signs || agrees || usage.key_encipherment() || usage.non_repudiation(),
+            _ => true,
+        };
+        if !consistent {
+            let expected = format_args!("a key usage that is consistent with the purpose {purpose}");
+            return Err(VerifyError::new(Rule::ChainPurpose, expected, "another"));
+        }
     }
     Ok(())
 }

@@ -123,7 +123,8 @@ mod tests {
             ("group g 1 w2\nquorum g\n", "witness.example.org/w1"),
         ] {
             let rest = format!("{second}\n{groups}");
-            let changed = TrustPolicy { tlog_policy: policy.tlog_policy.replace("quorum w1\n", &rest), ..policy.clone() };
+            let changed =
+                TrustPolicy { tlog_policy: policy.tlog_policy.replace("quorum w1\n", &rest), ..policy.clone() };
             assert_eq!(quorum(&changed), words);
         }
     }
