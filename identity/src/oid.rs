@@ -38,8 +38,6 @@ pub const EMAIL_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3
 /// `id-ad-caIssuers` (RFC 5280 section 4.2.2.1).
 pub const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 
-/// `anyExtendedKeyUsage` (RFC 5280 section 4.2.1.12).
-pub const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 /// `anyPolicy` (RFC 5280 section 4.2.1.4).
 pub const ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32.0");
 

@@ -10,9 +10,8 @@ from refusal import Refusal, refuse
 USES = {"person": (x509.CLIENT_AUTH, LIVE_PERSON), "service": (x509.SERVER_AUTH,)}
 UNDERSTOOD = {
     x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.EXT_KEY_USAGE, x509.NAME_CONSTRAINTS, x509.POLICIES,
-    names.POLICY_MAPPINGS, names.POLICY_CONSTRAINTS, names.INHIBIT_ANY_POLICY,
+    names.POLICY_MAPPINGS, names.POLICY_CONSTRAINTS, names.INHIBIT_ANY_POLICY, x509.SUBJECT_ALT_NAME, x509.CRL_POINTS,
 }
-UNDERSTOOD_IN_LEAF = UNDERSTOOD | {x509.SUBJECT_ALT_NAME}
 
 
 def leaf_of(chain):
@@ -93,18 +92,21 @@ def constraints(path, root):
     """Basic constraints, path length, key usage, name constraints and critical extensions."""
     leaf, *issuers = path
     der.need(issuers, "a leaf under the root itself")
-    for below, issuer in enumerate(issuers):
+    for below, issuer in enumerate([*issuers, root]):
         basic, usage = issuer.extension(x509.BASIC_CONSTRAINTS), issuer.extension(x509.KEY_USAGE)
-        der.need(basic and basic.critical, "no critical basic constraints")
+        der.need(basic, "no basic constraints")
         authority, length = x509.basic_constraints(basic.value)
         der.need(authority, "the issuer is no CA")
         der.need(length is None or below <= length, "more CAs below it than pathLen")
         der.need(usage and x509.key_usage(usage.value) & x509.KEY_CERT_SIGN, "the issuer may not sign certificates")
         names.check_names(leaf, issuer)
-    names.check_names(leaf, root)
+    for lower, upper in zip(issuers, [*issuers[1:], root]):
+        stated, own = lower.extension(x509.AUTHORITY_KEY_ID), upper.extension(x509.SUBJECT_KEY_ID)
+        if stated and own:
+            key = der.Reader(own.value).octets()
+            der.need(x509.authority_key_identifier(stated.value) == key, "the key identifier of another issuer")
     basic = leaf.extension(x509.BASIC_CONSTRAINTS)
     der.need(not (basic and x509.basic_constraints(basic.value)[0]), "the leaf is a CA")
     for one in path:
-        understood = UNDERSTOOD_IN_LEAF if one is leaf else UNDERSTOOD
         for extension in one.extensions:
-            der.need(not extension.critical or extension.oid in understood, f"critical {extension.oid}")
+            der.need(not extension.critical or extension.oid in UNDERSTOOD, f"critical {extension.oid}")

@@ -19,10 +19,10 @@ pub(super) fn check(path: &Path<'_>, settings: &Settings<'_>) -> Result<(), Veri
         check_not_ended(certificate, settings.time)?;
     }
     if anchor.extensions.purposes.is_some() {
-        check_purposes(anchor, settings, false)?;
+        check_purposes(anchor, settings)?;
     }
-    for (n, certificate) in certificates.iter().enumerate().rev() {
-        check_purposes(certificate, settings, n == 0)?;
+    for certificate in certificates.iter().rev() {
+        check_purposes(certificate, settings)?;
     }
     check_constraints(path, settings)?;
     match &settings.policies {
@@ -83,17 +83,14 @@ fn check_not_ended(certificate: &PathCertificate, now: UnixTime) -> Result<(), V
 }
 
 /// Purposes nest: each certificate below the anchor must have what is asked of the leaf (section 4.2.1.12 says it of the
-/// leaf; that issuers limit those below them is what all verifiers do). anyExtendedKeyUsage serves for issuers only, and
-/// only where not stating purposes does, too: the section lets applications insist on a leaf's very purpose.
-fn check_purposes(certificate: &PathCertificate, settings: &Settings<'_>, leaf: bool) -> Result<(), VerifyError> {
+/// leaf; that issuers limit those below them is what all verifiers do). anyExtendedKeyUsage is no purpose: the section
+/// lets applications insist on the very one.
+fn check_purposes(certificate: &PathCertificate, settings: &Settings<'_>) -> Result<(), VerifyError> {
     let stated = match &certificate.extensions.purposes {
         Some(stated) => stated.as_slice(),
         None if settings.unstated_purposes => return Ok(()),
         None => &[],
     };
-    if settings.unstated_purposes && !leaf && stated.contains(&oid::ANY_PURPOSE) {
-        return Ok(());
-    }
     let missing = settings.purposes.iter().find(|purpose| !stated.contains(purpose));
     missing.map_or(Ok(()), |missing| {
         let expected = format_args!("the purpose {missing} in every certificate on the path");

@@ -34,7 +34,7 @@ impl AuthorityRole {
         }
     }
 
-    /// An issuing CA can only issue for these (webpki and others nest the extended key usage).
+    /// An issuing CA can only issue for these (verifiers nest the extended key usage).
     fn purposes(self) -> &'static [Purpose] {
         match self {
             Self::Root => &[],

@@ -171,6 +171,8 @@ def chain(dice):
     parts = [root] + [Part(n + 1, f"ca {n + 1}", True) for n in range(depth)] + [Part(7, "leaf", False)]
     parts.reverse()
     done = [mutate(parts[:-1] if dice.random() < 0.9 else parts, dice) for _ in range(dice.choice([0, 1, 1, 1, 2, 2, 3]))]
+    # What an anchor says of its own issuer is nobody's business (RFC 5280 section 6.1.1 (d)); OpenSSL wants it right.
+    root.damage = root.issuer_name = root.signing_key = None
     encodings = [part.build(issuer) for part, issuer in zip(parts, [*parts[1:], root])]
     return encodings, done
 
