@@ -155,7 +155,7 @@ impl Verified {
             at: text::rfc3339(at),
             // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
             rules: passed(verbose, |rule| {
-                rule != Rule::SanService
+                !matches!(rule, Rule::SanService | Rule::TrustService)
                     && !(person.revocation() == Revocation::Unknown && rule.id().starts_with("REV"))
             }),
             in_words: format!(
