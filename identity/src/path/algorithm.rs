@@ -142,7 +142,7 @@ pub(super) struct Signed<'a> {
 }
 
 /// A public key as signature algorithms take it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct KeyParts {
     /// The content of the AlgorithmIdentifier.
     algorithm: Vec<u8>,

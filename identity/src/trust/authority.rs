@@ -75,6 +75,11 @@ impl Issuer {
 }
 
 impl Issuer {
+    /// The same, with what is known of its signature by this root.
+    fn under(self, root: &Self) -> Self {
+        Self { certificate: self.certificate.remembering_signature(&root.certificate), ..self }
+    }
+
     /// What its certificate says.
     pub(crate) fn tbs(&self) -> &Tbs {
         self.certificate.certificate().tbs()
@@ -121,8 +126,8 @@ impl TrustedAuthority {
         Ok(Self {
             name: name.clone(),
             root: Sha256::digest(root.tbs().spki_der()).into(),
+            issuers: issuers.into_iter().map(|issuer| issuer.under(&root)).collect(),
             anchor: root.certificate,
-            issuers,
             logs: TrustedLog::all(authority, log)?,
             log_policy: log.clone(),
             windows: windows.clone(),
