@@ -155,8 +155,9 @@ impl Verified {
             at: text::rfc3339(at),
             // Rules about lists that come in were kept when a list came in; without one, nothing was checked.
             rules: passed(verbose, |rule| {
-                !matches!(rule, Rule::SanService | Rule::TrustService)
-                    && !(person.revocation() == Revocation::Unknown && rule.id().starts_with("REV"))
+                let of_services = matches!(rule, Rule::SanService | Rule::TrustService);
+                let of_lists = rule.id().starts_with("REV");
+                !(of_services || of_lists && person.revocation() == Revocation::Unknown)
             }),
             in_words: format!(
                 "Verified: {}{purpose}, certified by {}, entry {} of {}, until {}",
