@@ -2,7 +2,9 @@
 //! satisfies the policy.
 
 mod http;
+mod prove;
 mod source;
+mod tls;
 mod tree;
 
 use std::ops::Range;
@@ -17,6 +19,7 @@ use tlog_proof::{
 
 pub use http::HttpSource;
 pub use source::{Source, SourceError, StorageSource, folder_source, size_limit};
+pub use tls::self_proving_http;
 pub use tree::VerifiedTree;
 
 /// Bundles that are fetched ahead of the one being verified.

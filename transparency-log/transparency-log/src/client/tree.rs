@@ -167,6 +167,19 @@ impl<S: Source + ?Sized + 'static> VerifiedTree<S> {
         Ok(())
     }
 
+    /// One entry, verified.
+    ///
+    /// # Errors
+    /// When the tree has no such entry, or its bundle cannot be fetched or verified.
+    pub async fn entry(&self, index: u64) -> Result<Vec<u8>, ClientError> {
+        let size = self.checkpoint.size;
+        let beyond = || MerkleError::IndexOutOfRange { index, size };
+        let path = BundlePath::holding(index, size).ok_or_else(beyond)?;
+        let mut bundle = self.bundle(path, &fetch_bundle(&*self.source, path).await?).await?;
+        let position = (index - bundle.first) as usize;
+        if position < bundle.entries.len() { Ok(bundle.entries.swap_remove(position)) } else { Err(beyond().into()) }
+    }
+
     /// The bundles that cover a range, in order, each verified; a few are fetched ahead.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Following a log: every entry looked at once, nothing skipped, nothing believed.
 
+mod book;
 mod cursor;
+mod follow;
 mod report;
+mod views;
 
 use std::sync::Arc;
 
@@ -10,8 +13,11 @@ use tlog_proof::{Entry, EntryError, Hash, LogPolicy, PolicyVerdict, TILE_WIDTH, 
 
 use crate::client::{Bundle, ClientError, Source, VerifiedTree, fetch_checkpoint};
 
+pub use book::{Book, BookError};
 pub use cursor::{Cursor, CursorError};
+pub use follow::{FollowError, Followed, follow};
 pub use report::{AuditReport, Counts, Duplicate, Progress};
+pub use views::{SplitView, SplitViewError, View, compare, compare_sources, shown};
 
 use report::Tally;
 
@@ -96,7 +102,7 @@ pub async fn audit<S: Source + 'static>(
     let verdict = fetch_checkpoint(&*source, policy).await?;
     let start = cursor.as_ref().map_or(0, Cursor::size);
     let tree = match cursor {
-        Some(cursor) => follow(Arc::clone(&source), &verdict, &cursor).await?,
+        Some(cursor) => extend(Arc::clone(&source), &verdict, &cursor).await?,
         None => open(Arc::clone(&source), &verdict).await?,
     };
     let mut frontier = tree.frontier(start).await?;
@@ -131,7 +137,7 @@ async fn open<S: Source + 'static>(
 }
 
 /// Opens the tree and checks that it extends the cursor's.
-async fn follow<S: Source + 'static>(
+async fn extend<S: Source + 'static>(
     source: Arc<S>,
     verdict: &PolicyVerdict,
     cursor: &Cursor,

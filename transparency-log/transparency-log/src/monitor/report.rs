@@ -34,6 +34,15 @@ pub struct Counts {
 }
 
 impl Counts {
+    pub(super) fn add(&mut self, entry: &Entry) {
+        match entry {
+            Entry::Certificate { .. } => self.certificates += 1,
+            Entry::Signature { .. } => self.signatures += 1,
+            Entry::Service { .. } => self.services += 1,
+            Entry::Object { .. } => self.objects += 1,
+        }
+    }
+
     /// All of them.
     pub fn total(&self) -> u64 {
         self.certificates + self.signatures + self.services + self.objects
@@ -90,12 +99,7 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, index: u64, entry: &Entry) {
-        match entry {
-            Entry::Certificate { .. } => self.counts.certificates += 1,
-            Entry::Signature { .. } => self.counts.signatures += 1,
-            Entry::Service { .. } => self.counts.services += 1,
-            Entry::Object { .. } => self.counts.objects += 1,
-        }
+        self.counts.add(entry);
         let Some(label) = entry.label() else { return };
         let first = *self.labels.entry(*label).or_insert(index);
         if first != index && self.duplicates.len() < MAX_DUPLICATES {
