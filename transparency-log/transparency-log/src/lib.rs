@@ -12,10 +12,13 @@
 //! Formats, durability order and endpoints are specified in `docs/spec/log.md`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod bounded;
 pub mod client;
 pub mod clock;
 mod edge;
+pub mod limit;
 pub mod monitor;
+pub mod page;
 mod prover;
 pub mod sequencer;
 pub mod server;

@@ -1,4 +1,10 @@
-//! Witnesses: the tlog-witness add-checkpoint operation, without its HTTP dress.
+//! Witnesses: the tlog-witness add-checkpoint operation; [`router`] serves it over HTTP, [`RemoteWitness`] asks one
+//! elsewhere, [`Observed`] keeps an eye on how it answers.
+
+mod health;
+mod http;
+mod remote;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{
     CheckpointError, Cosigner, Hash, MerkleError, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey,
@@ -15,6 +22,10 @@ use tlog_proof::{
 
 use crate::clock::Clock;
 use crate::storage::{FolderStorage, LockError, Storage};
+
+pub use health::{Health, Observed};
+pub use http::router;
+pub use remote::RemoteWitness;
 
 /// Most hashes in a consistency proof that a witness takes (C2SP tlog-witness).
 pub const MAX_PROOF: usize = 63;
@@ -82,6 +93,15 @@ pub enum WitnessError {
     /// 500: the new state could not be persisted, so nothing is signed.
     #[error("witness storage: {0}")]
     Storage(#[from] io::Error),
+    /// Another refusal of a witness elsewhere. It proves nothing to others, so that it is one cosignature less and no
+    /// reason to stop.
+    #[error("refused with status {status}: {reason}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The witness's own words, cut to 200 characters.
+        reason: String,
+    },
     /// No answer that could be understood.
     #[error("witness unreachable: {0}")]
     Unreachable(String),
@@ -102,8 +122,21 @@ struct Inner {
     logs: BTreeMap<String, Vec<VerifierKey>>,
     clock: Clock,
     storage: Arc<dyn Storage>,
-    /// Serialises checking and persisting.
-    turn: Mutex<()>,
+    /// Serialises checking and persisting. It guards when each log was cosigned last.
+    turn: Mutex<BTreeMap<String, u64>>,
+}
+
+/// What a witness knows of one log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogStatus {
+    /// The log.
+    pub origin: String,
+    /// The size cosigned last; 0 for a log never seen.
+    pub size: u64,
+    /// The root cosigned last, in base64.
+    pub root: String,
+    /// When it was cosigned last since this witness was started, in seconds since the epoch.
+    pub cosigned_at: Option<u64>,
 }
 
 impl Witness {
@@ -123,12 +156,31 @@ impl Witness {
             by_origin.entry(key.name().to_owned()).or_default().push(key);
         }
         let name = cosigner.vkey().name().to_owned();
-        Self { inner: Arc::new(Inner { name, cosigner, logs: by_origin, clock, storage, turn: Mutex::new(()) }) }
+        Self { inner: Arc::new(Inner { name, cosigner, logs: by_origin, clock, storage, turn: Mutex::default() }) }
     }
 
     /// The key that its cosignatures verify with.
     pub fn vkey(&self) -> VerifierKey {
         self.inner.cosigner.vkey()
+    }
+
+    /// The clock it cosigns by.
+    pub fn clock(&self) -> Clock {
+        Arc::clone(&self.inner.clock)
+    }
+
+    /// What it knows of each log. Reads from storage, so that it may block.
+    ///
+    /// # Errors
+    /// [`WitnessError::Storage`].
+    pub fn status(&self) -> Result<Vec<LogStatus>, WitnessError> {
+        let cosigned = self.inner.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = |origin: &String| {
+            let (size, root) = self.inner.last(origin)?;
+            let cosigned_at = cosigned.get(origin).copied();
+            Ok(LogStatus { origin: origin.clone(), size, root: root.to_string(), cosigned_at })
+        };
+        self.inner.logs.keys().map(known).collect()
     }
 
     /// [`Witnessing::add_checkpoint`] for a thread that may block.
@@ -151,7 +203,7 @@ impl Inner {
         if old > new.size {
             return Err(WitnessError::OldSize { old, size: new.size });
         }
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (last_size, last_root) = self.last(&new.origin)?;
         if old != last_size {
             return Err(WitnessError::Conflict { size: last_size });
@@ -163,7 +215,9 @@ impl Inner {
         if last_size != new.size {
             self.storage.put(&state_path(&new.origin), new.text().as_bytes().to_vec())?;
         }
-        Ok(self.cosigner.cosign(&new.to_body(), (self.clock)()))
+        let now = (self.clock)();
+        turn.insert(new.origin.clone(), now);
+        Ok(self.cosigner.cosign(&new.to_body(), now))
     }
 
     fn verify_log(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifiedCheckpoint, WitnessError> {

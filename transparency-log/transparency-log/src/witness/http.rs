@@ -1,0 +1,135 @@
+//! A witness over HTTP: add-checkpoint (C2SP tlog-witness), and a page that says what it watches.
+//!
+//! | path | | |
+//! |---|---|---|
+//! | `add-checkpoint` | POST | the answers of the specification; 429 to who asks too often |
+//! | the prefix itself | GET | a page for people: the witness's key, each log's size, when it was last cosigned |
+//! | `status.json` | GET | the same for programs |
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+
+use super::wire::{AddCheckpoint, MAX_REQUEST_BYTES, SIZE_TYPE};
+use super::{LogStatus, Witness, WitnessError, Witnessing as _};
+use crate::bounded::{read_body, too_often, words};
+use crate::limit::{ClientAddress, RateLimit};
+use crate::page::{Page, moment};
+
+#[derive(Clone)]
+struct Served {
+    witness: Witness,
+    limit: Arc<RateLimit>,
+}
+
+/// The routes of a witness, to be served at its submission prefix (`Router::nest`).
+pub fn router(witness: Witness, limit: RateLimit) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/status.json", get(status))
+        .route("/add-checkpoint", post(add_checkpoint))
+        .with_state(Served { witness, limit: Arc::new(limit) })
+}
+
+async fn add_checkpoint(State(served): State<Served>, request: Request) -> Response {
+    if let Err(wait) = served.limit.take(ClientAddress::of(request.extensions()), Instant::now()) {
+        return too_often(wait);
+    }
+    let body = match read_body(request.into_body(), MAX_REQUEST_BYTES).await {
+        Ok(body) => body,
+        Err(status) => return words(status, "expected an add-checkpoint request of C2SP tlog-witness"),
+    };
+    let answer = match AddCheckpoint::parse(&body) {
+        Ok(asked) => served.witness.add_checkpoint(asked.old, asked.proof, asked.checkpoint).await,
+        Err(malformed) => Err(malformed),
+    };
+    match answer {
+        Ok(lines) => words(StatusCode::OK, lines.trim_end_matches('\n')),
+        Err(error) => refusal(&error),
+    }
+}
+
+/// The status that the specification demands for each refusal.
+fn refusal(error: &WitnessError) -> Response {
+    let status = match error {
+        WitnessError::Conflict { size } => {
+            let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(SIZE_TYPE))];
+            return (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response();
+        }
+        WitnessError::Malformed(_) | WitnessError::OldSize { .. } => StatusCode::BAD_REQUEST,
+        WitnessError::UnknownLog { .. } => StatusCode::NOT_FOUND,
+        WitnessError::Unsigned(_) => StatusCode::FORBIDDEN,
+        WitnessError::Forked { .. } => {
+            tracing::error!(%error, "a log shows two histories");
+            StatusCode::CONFLICT
+        }
+        WitnessError::Proof(_) => {
+            tracing::warn!(%error, "a log's signed checkpoint does not extend what was cosigned");
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        WitnessError::Storage(_) | WitnessError::Refused { .. } | WitnessError::Unreachable(_) => {
+            // What is wrong with the disk is for the operator alone.
+            tracing::error!(%error, "nothing can be cosigned");
+            return words(StatusCode::INTERNAL_SERVER_ERROR, "the witness cannot persist its state just now");
+        }
+    };
+    words(status, &error.to_string())
+}
+
+/// What `status.json` says.
+#[derive(Debug, Serialize)]
+struct Status {
+    witness: String,
+    logs: Vec<LogStatus>,
+}
+
+async fn look(witness: Witness) -> Result<Status, Response> {
+    let vkey = witness.vkey().to_string();
+    match tokio::task::spawn_blocking(move || witness.status()).await {
+        Ok(Ok(logs)) => Ok(Status { witness: vkey, logs }),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the witness's state cannot be read");
+            Err(words(StatusCode::INTERNAL_SERVER_ERROR, "the witness's state cannot be read"))
+        }
+        Err(_cut_short) => Err(words(StatusCode::INTERNAL_SERVER_ERROR, "the witness is stopping")),
+    }
+}
+
+async fn status(State(served): State<Served>) -> Response {
+    match look(served.witness).await {
+        Ok(status) => ([(header::CACHE_CONTROL, "no-store")], axum::Json(status)).into_response(),
+        Err(response) => response,
+    }
+}
+
+async fn page(State(served): State<Served>) -> Response {
+    let clock = served.witness.clock();
+    let status = match look(served.witness).await {
+        Ok(status) => status,
+        Err(response) => return response,
+    };
+    let mut page = Page::new(&format!("Witness {}", name(&status.witness)));
+    page.paragraph(
+        "This witness cosigns the checkpoints of the logs below: each one only after proof that it extends the last. \
+         A log that shows two people two histories cannot get a cosignature on both.",
+    );
+    page.facts(&[("Key", &status.witness)]);
+    page.heading("Logs");
+    let rows = status.logs.iter().map(|log| {
+        let cosigned = log.cosigned_at.map_or_else(|| "not since this start".to_owned(), |at| moment(at, clock()));
+        vec![log.origin.clone(), log.size.to_string(), log.root.clone(), cosigned]
+    });
+    page.table(&["Log", "Entries", "Root", "Last cosigned"], rows.collect());
+    page.respond()
+}
+
+/// The name in a verifier key's text.
+fn name(vkey: &str) -> &str {
+    vkey.split_once('+').map_or(vkey, |(name, _)| name)
+}

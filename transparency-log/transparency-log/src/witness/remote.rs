@@ -1,0 +1,99 @@
+//! A witness elsewhere, asked over HTTP (C2SP tlog-witness).
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::{Client, Response, StatusCode, header};
+use tlog_proof::{Hash, VerifierKey};
+
+use super::{WitnessError, Witnessing, wire};
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Largest answer that is read, in bytes: some cosignatures, ML-DSA-44 ones included.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// Most characters of a refusal that are repeated.
+const MAX_REASON: usize = 200;
+
+/// The client of one foreign witness.
+///
+/// **Trust.** What it answers is verified by the log under the witness's key, as every verifier will. Whoever sits on
+/// the way, or the witness itself, can only refuse.
+#[derive(Debug, Clone)]
+pub struct RemoteWitness {
+    vkey: VerifierKey,
+    url: String,
+    http: Client,
+}
+
+impl RemoteWitness {
+    /// Asks the witness with this key at its submission prefix, such as `https://witness.example`.
+    pub fn new(http: Client, vkey: VerifierKey, prefix: &str) -> Self {
+        let url = format!("{}/add-checkpoint", prefix.trim_end_matches('/'));
+        Self { vkey, url, http }
+    }
+
+    /// The key that its cosignatures verify with.
+    pub fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
+    async fn ask(&self, body: String) -> Result<String, WitnessError> {
+        let request = self.http.post(&self.url).timeout(PATIENCE).body(body);
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let is_size = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == wire::SIZE_TYPE);
+        let body = self.read(response).await?;
+        match status {
+            StatusCode::OK => Ok(body),
+            StatusCode::CONFLICT if is_size => Err(match wire::parse_size(&body) {
+                Some(size) => WitnessError::Conflict { size },
+                None => WitnessError::Unreachable(format!("{}: expected a size, found {:?}", self.url, cut(&body))),
+            }),
+            status if status.is_client_error() => {
+                Err(WitnessError::Refused { status: status.as_u16(), reason: cut(&body) })
+            }
+            status => Err(WitnessError::Unreachable(format!("{}: expected the answer 200, found {status}", self.url))),
+        }
+    }
+
+    async fn read(&self, mut response: Response) -> Result<String, WitnessError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                let account = format!("{}: expected at most {MAX_ANSWER_BYTES} bytes, found more", self.url);
+                return Err(WitnessError::Unreachable(account));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        String::from_utf8(body).map_err(|_| WitnessError::Unreachable(format!("{}: the answer is no text", self.url)))
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> WitnessError {
+        let reason = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last();
+        WitnessError::Unreachable(format!("{}: {}", self.url, reason.map(ToString::to_string).unwrap_or_default()))
+    }
+}
+
+/// A stranger's words, short and on one line.
+fn cut(text: &str) -> String {
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON).collect()
+}
+
+impl Witnessing for RemoteWitness {
+    fn name(&self) -> &str {
+        self.vkey.name()
+    }
+
+    fn add_checkpoint(
+        &self,
+        old: u64,
+        proof: Vec<Hash>,
+        checkpoint: String,
+    ) -> BoxFuture<'_, Result<String, WitnessError>> {
+        self.ask(wire::encode(old, &proof, &checkpoint)).boxed()
+    }
+}
