@@ -1,0 +1,103 @@
+//! The command line of `transparency-log`.
+
+use std::future::Future;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use log_service::settings::Read;
+use log_service::{Failure, running, witness};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Run a part of a public append-only log that nobody needs to trust.
+///
+/// Formats and protocols are those of C2SP: tlog-tiles, tlog-witness, tlog-mirror and their kin.
+#[derive(Debug, Parser)]
+#[command(name = "transparency-log", version, propagate_version = true)]
+struct Arguments {
+    /// How messages on standard error look
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line, for programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Cosign the checkpoints of other people's logs, each only after proof that it extends the last
+    ///
+    /// Answers add-checkpoint of C2SP tlog-witness, and shows at its address what it watches. Its key is made at the
+    /// first start.
+    #[command(after_help = "\
+Examples:
+  transparency-log witness --config witness.toml --show-key
+  transparency-log witness --config witness.toml
+
+A sample of the settings: transparency-log/log-service/samples/witness.toml
+
+Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings.")]
+    Witness(Common),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// The settings
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// When ready, print one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the verifier key and end; the key is made if there is none
+    #[arg(long)]
+    show_key: bool,
+}
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    messages(arguments.log_format);
+    let done = match arguments.command {
+        Command::Witness(common) if common.show_key => {
+            Read::open(&common.config).and_then(|read| witness::key(&read)).map(|key| println!("{key}"))
+        }
+        Command::Witness(common) => run(&common, witness::run),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("transparency-log: {failure}\n  try: {}", failure.remedy());
+            if failure.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn messages(format: Format) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Colours are for eyes: in a file or a journal their codes would stand in the way.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let messages = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    match format {
+        Format::Text => messages.init(),
+        Format::Json => messages.json().init(),
+    }
+}
+
+/// Runs a command until it ends or a signal asks it to.
+fn run<'a, F>(common: &'a Common, command: impl FnOnce(&'a Path, bool, CancellationToken) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Failure::new(format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
+    })?;
+    runtime.block_on(async { command(&common.config, common.json, running::stop_on_signals()?).await })
+}

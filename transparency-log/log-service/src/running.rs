@@ -1,0 +1,119 @@
+//! What all commands share when they run: ports, signals, and the line that says where everything is.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Failure;
+use crate::serving::Serving;
+use crate::settings::{Port, Read};
+
+/// A port that is bound, and how it is to be served.
+pub struct Bound {
+    /// The listener.
+    pub listener: TcpListener,
+    /// TLS and proxy.
+    pub serving: Serving,
+    /// Where it is reached on this machine, such as `http://127.0.0.1:8081`.
+    pub url: String,
+}
+
+/// Binds a port. `clients` decides who may connect with a client certificate; without it none is asked for.
+///
+/// # Errors
+/// The address cannot be bound, or certificate and key cannot be used.
+pub async fn bind<T: serde::de::DeserializeOwned>(
+    read: &Read<T>,
+    port: &Port,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Bound, Failure> {
+    let tls = match (&port.certificate, &port.key) {
+        (Some(certificate), Some(key)) => Some(tls(&read.resolve(certificate), &read.resolve(key), clients)?),
+        (None, None) => None,
+        _ => return Err(Failure::usage("a port needs both certificate and key, or none", "give the other one, too")),
+    };
+    let cannot = |error: std::io::Error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "stop the program that uses it, or give another port under listen",
+            std::io::ErrorKind::PermissionDenied => "ports below 1024 need the capability CAP_NET_BIND_SERVICE",
+            _ => "give an address of this machine under listen",
+        };
+        Failure::new(format!("cannot listen on {}: {error}", port.listen), remedy)
+    };
+    let listener = TcpListener::bind(port.listen).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let serving = Serving { tls, behind_proxy: port.behind_proxy };
+    Ok(Bound { listener, serving, url: format!("{scheme}://{address}") })
+}
+
+fn tls(
+    certificate: &Path,
+    key: &Path,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, Failure> {
+    let unusable = |path: &Path, reason: &dyn std::fmt::Display| {
+        Failure::new(
+            format!("{} cannot be used: {reason}", path.display()),
+            "give a certificate chain and its PKCS#8 key, in PEM",
+        )
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unusable(certificate, &error))?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(certificate, &error))?;
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key_der).map_err(|error| unusable(certificate, &error))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A token that is cancelled by Ctrl-C or by the service manager.
+///
+/// # Errors
+/// The operating system lets nobody wait for signals.
+pub fn stop_on_signals() -> Result<CancellationToken, Failure> {
+    let cannot =
+        |error: std::io::Error| Failure::new(format!("cannot wait for signals: {error}"), "report this as a fault");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+/// Says where everything is: one line of JSON for programs, words for people.
+pub fn announce(ready: &(impl Serialize + std::fmt::Display), json: bool) {
+    // Nobody may be listening (a closed terminal): the program runs all the same.
+    let mut out = std::io::stdout();
+    let _ = if json {
+        let line = serde_json::to_string(ready).expect("strings and numbers can be written as JSON");
+        writeln!(out, "{line}")
+    } else {
+        write!(out, "{ready}")
+    };
+    let _ = out.flush();
+}

@@ -1,0 +1,70 @@
+//! Strangers at the door.
+
+use axum::extract::Request as Asked;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+async fn start(behind_proxy: bool) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let who = |request: Asked| async move { ClientAddress::of(request.extensions()).to_string() };
+    let router = Router::new().route("/who", get(who));
+    let serving = Serving { tls: None, behind_proxy };
+    (address, stop.clone(), tokio::spawn(serve(listener, serving, router, stop)))
+}
+
+/// Sends bytes and reads until the server has nothing more to say.
+async fn exchange(address: SocketAddr, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may hang up before it has read everything.
+    let _ = stream.write_all(sent).await;
+    let mut answer = Vec::new();
+    let reading = async {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            answer.extend_from_slice(&buffer[..read]);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reading).await.expect("the server hangs up");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn ask(fields: &str) -> Vec<u8> {
+    format!("GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn knows_who_asks_and_believes_a_proxy_only_where_there_is_one() {
+    let (direct, ..) = start(false).await;
+    let (proxied, ..) = start(true).await;
+    let claim = ask("X-Forwarded-For: 198.51.100.9, 192.0.2.1\r\n");
+    assert!(exchange(direct, &claim).await.ends_with("127.0.0.1"));
+    assert!(exchange(proxied, &claim).await.ends_with("192.0.2.1"));
+    assert!(exchange(proxied, &ask("X-Forwarded-For: nobody\r\n")).await.ends_with("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn huge_headers_and_garbage_are_refused() {
+    let (address, ..) = start(false).await;
+    let huge = ask(&format!("X-Huge: {}\r\n", "a".repeat(1 << 20)));
+    assert!(exchange(address, &huge).await.starts_with("HTTP/1.1 431"));
+    let many = ask(&"X: y\r\n".repeat(5000));
+    assert!(exchange(address, &many).await.starts_with("HTTP/1.1 431"));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(1 << 20));
+    assert!(exchange(address, long.as_bytes()).await.starts_with("HTTP/1.1 4"));
+    assert!(exchange(address, b"\x16\x03\x01\x02\x00\x01\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert!(exchange(address, &ask("")).await.starts_with("HTTP/1.1 200"), "and everybody else is served");
+}
+
+#[tokio::test]
+async fn stops_although_a_client_lingers() {
+    let (address, stop, task) = start(false).await;
+    let mut lingering = TcpStream::connect(address).await.unwrap();
+    lingering.write_all(b"GET /who HTT").await.unwrap();
+    assert!(exchange(address, &ask("")).await.starts_with("HTTP/1.1 200"));
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), task).await.expect("it stops").unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
