@@ -110,6 +110,18 @@ pub enum StartError {
         /// Expected and found.
         reason: String,
     },
+    /// A witness elsewhere cannot be added.
+    #[error("no witness was added: {reason}")]
+    Witness {
+        /// Expected and found.
+        reason: String,
+    },
+    /// No witness of that name is known here.
+    #[error("expected the name of a witness that was added, found {found:?}")]
+    UnknownWitness {
+        /// What was given.
+        found: String,
+    },
     /// One of the parts does not open.
     #[error("the {part} does not start: {reason}")]
     Part {
@@ -196,6 +208,10 @@ impl StartError {
             }
             Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
             Self::Policy { .. } => "begin with what homeserver policy draft prints; nothing was signed".into(),
+            Self::Witness { .. } => {
+                "ask its operator for the address and for the fingerprint of its trust policy (or the witness's key)".into()
+            }
+            Self::UnknownWitness { .. } => "homeserver witness list shows them".into(),
             Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
         }
     }

@@ -16,6 +16,7 @@
 //! | [`keys`] | the signing keys of log and witness |
 //! | [`genesis`] | the trust policy made at the first start |
 //! | [`policies`] | the versions of the trust policy that follow |
+//! | [`neighbours`] | home servers that witness one another |
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
 //! | [`server`] | all parts together |
@@ -28,6 +29,7 @@ pub mod error;
 pub mod folder;
 pub mod genesis;
 pub mod keys;
+pub mod neighbours;
 pub mod options;
 pub mod pages;
 pub mod policies;

@@ -1,11 +1,13 @@
 //! `homeserver`: authority, log, witness and directory in one process.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 use homeserver::{Homeserver, Options, Ready, StartError, policies};
+use identity::trust::Fingerprint;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +45,60 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.")]
     /// they take it: certtool trust update.
     #[command(subcommand)]
     Policy(Policy),
+    /// Have other home servers witness this one's log, and witness theirs
+    ///
+    /// Each server's witness then cosigns the other's log, so that nobody can show different people different logs
+    /// without the help of both. Takes effect when the server starts the next time.
+    #[command(subcommand)]
+    Witness(Witness),
+}
+
+#[derive(Debug, Subcommand)]
+enum Witness {
+    /// Add the witness of another home server, or one run with `transparency-log witness`
+    ///
+    /// Of a home server, give the address and the fingerprint of its trust policy, as its operator tells you: its
+    /// witness will be asked to cosign this server's log, and this server's witness cosigns its log. Of a witness alone,
+    /// give its address and its key.
+    #[command(after_help = "\
+Examples:
+  homeserver witness add https://chat.example.net:8443 --fingerprint 3f0c…
+  homeserver witness add https://witness.example.org --key witness.example.org+1a2b3c4d+BAd…
+
+Exit codes: 0 added, 1 failed or not yet compared, 2 wrong usage.")]
+    Add {
+        /// The home server's address, or the witness's submission prefix
+        #[arg(value_name = "URL")]
+        url: String,
+        /// The fingerprint of the home server's trust policy
+        #[arg(long, value_name = "HEX", conflicts_with = "key")]
+        fingerprint: Option<Fingerprint>,
+        /// The witness's verifier key
+        #[arg(long, value_name = "VKEY")]
+        key: Option<String>,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+    },
+    /// List the witnesses elsewhere that this server asks
+    #[command(after_help = "Example:\n  homeserver witness list --json")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+    },
+    /// Ask a witness no longer, and cosign its log no longer
+    #[command(after_help = "Example:\n  homeserver witness remove chat.example.net/witness")]
+    Remove {
+        /// Its name, as `homeserver witness list` shows it
+        name: String,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,20 +132,95 @@ fn main() -> ExitCode {
     let (options, json) = match Arguments::parse().command {
         Command::Up { options, json } => (options, json),
         Command::Policy(command) => return policy(&command),
+        Command::Witness(command) => return witness(command),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // Colours are for eyes: in a file or a journal their codes would stand in the way.
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return failed(&format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)");
+    match on_threads(up(&options, json)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => refused(&error),
+        Err(code) => code,
+    }
+}
+
+fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        failed(&format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
+    })?;
+    Ok(runtime.block_on(work))
+}
+
+fn witness(command: Witness) -> ExitCode {
+    let done = match command {
+        Witness::Add { url, fingerprint, key: Some(key), folder } => {
+            debug_assert!(fingerprint.is_none(), "the command line refuses both");
+            Neighbour::witness_only(&url, &key).and_then(|neighbour| remember(&folder, neighbour))
         }
+        Witness::Add { url, fingerprint, key: None, folder } => {
+            match on_threads(neighbours::by_fingerprint(&url, fingerprint)) {
+                Ok(Ok(Found::Neighbour(neighbour))) => remember(&folder, neighbour),
+                Ok(Ok(Found::Uncompared(found))) => {
+                    return failed(
+                        &format!(
+                            "nothing was added: the trust policy at {url} has the fingerprint\n  {found}\nwhich nobody has compared yet"
+                        ),
+                        &format!(
+                            "compare it with what its operator tells you by another way, and then: homeserver witness add {url} --fingerprint {found}"
+                        ),
+                    );
+                }
+                Ok(Err(error)) => Err(error),
+                Err(code) => return code,
+            }
+        }
+        Witness::List { json, folder } => Neighbours::read(&folder).map(|neighbours| list(&neighbours, json)),
+        Witness::Remove { name, folder } => remove(&folder, &name),
     };
-    match runtime.block_on(up(&options, json)) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refused(&error),
+        Err(error) => failed(&error.to_string(), &error.remedy()),
+    }
+}
+
+fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
+    let mut neighbours = Neighbours::read(folder)?;
+    neighbours.add(neighbour.clone())?;
+    neighbours.write(folder)?;
+    println!("Added: {} at {}", neighbour.name(), neighbour.url);
+    if neighbour.log.is_some() {
+        println!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
+        println!("  Its operator must do the same with this server's address and fingerprint.");
+    } else {
+        println!("  Its operator must let it cosign this server's log, whose key stands in this server's /policy.");
+    }
+    println!("It counts from the next start of this server: homeserver up");
+    println!("To have people demand its cosignature: homeserver policy draft, sign");
+    Ok(())
+}
+
+fn remove(folder: &Path, name: &str) -> Result<(), StartError> {
+    let mut neighbours = Neighbours::read(folder)?;
+    if !neighbours.remove(name) {
+        return Err(StartError::UnknownWitness { found: name.to_owned() });
+    }
+    neighbours.write(folder)?;
+    println!("Removed: {name}. It counts from the next start of this server.");
+    Ok(())
+}
+
+fn list(neighbours: &Neighbours, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "witnesses": neighbours.all() }));
+    } else if neighbours.all().is_empty() {
+        println!("No witness elsewhere is asked. homeserver witness add URL adds one.");
+    }
+    for neighbour in neighbours.all().iter().filter(|_| !json) {
+        println!("{}\n  at {}", neighbour.name(), neighbour.url);
+        if let Some(log) = &neighbour.log {
+            println!("  cosigned in return: {}", log.split('+').next().unwrap_or(log));
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{ConnectInfo, Request};
 use ca::config::{CaConfig, Mailer};
-use ca::https::TlsListener;
+use ca::https::{PeerAddr, TlsListener};
 use ca::{AuthorityKeys, Ca};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
@@ -17,13 +19,16 @@ use tlog_proof::{LogPolicy, ObjectKind};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::storage::FolderStorage;
+use transparency_log::witness::{self, Witnessing};
 use transparency_log::{LogConfig, Sequencer, Witness};
 
 use crate::clock;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::genesis::{self, Signers};
+use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::pages;
 use crate::policies::{self, Published};
@@ -44,6 +49,13 @@ const PUBLISHED: &str = "log-holds-policy";
 
 /// How long entries are gathered before the log signs its next checkpoint.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same with witnesses elsewhere: each answer takes a way through the network.
+const REMOTE_BATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a neighbour may ask the witness, each second and at once.
+const WITNESS_RATE: (NonZeroU32, NonZeroU32) =
+    (NonZeroU32::new(5).expect("not zero"), NonZeroU32::new(50).expect("not zero"));
 
 /// How often the directory looks for a new revocation list.
 const REVOCATIONS: Duration = Duration::from_secs(1);
@@ -108,6 +120,8 @@ struct Parts {
     authority: AuthorityKeys,
     log: Sequencer,
     log_policy: LogPolicy,
+    witness: Witness,
+    published: Published,
 }
 
 impl Homeserver {
@@ -124,9 +138,11 @@ impl Homeserver {
         check_database(&folder)?;
         let signers = Signers::open(&folder, &settings)?;
         let policy = genesis::open(&folder, &settings, &authority, &signers)?;
-        let log_policy = genesis::log_policy(&settings, &signers)?;
-        let log = open_log(&folder, &settings, signers, &log_policy).await?;
-        let parts = Parts { settings, policy, authority, log, log_policy };
+        let published = Published::open(folder.path(), &policy)?;
+        let neighbours = Neighbours::read(folder.path())?;
+        let log_policy = log_policy(&settings, &signers, &published, &neighbours, now)?;
+        let (log, witness) = open_log(&folder, &settings, signers, &log_policy, &neighbours).await?;
+        let parts = Parts { settings, policy, authority, log, log_policy, witness, published };
         parts.serve(folder, ports).await
     }
 
@@ -165,8 +181,7 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, log, log_policy } = self;
-        let published = Published::open(folder.path(), &policy)?;
+        let Self { settings, policy, authority, log, log_policy, witness, published } = self;
         // The directory trusts by the newest version; one that comes later counts from the next start.
         let trust = Trust::new(vec![published.newest()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
@@ -188,7 +203,9 @@ impl Parts {
         let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
-            .nest("/log", transparency_log::server::router(tiles));
+            .nest("/log", transparency_log::server::router(tiles))
+            .nest("/witness", witness::router(witness, RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)))
+            .layer(axum::middleware::map_request(with_address));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
@@ -273,19 +290,50 @@ fn check_database(folder: &Folder) -> Result<(), StartError> {
     })
 }
 
+/// What the log must gather: the quorum of the newest published policy, so that what is certified from now on satisfies
+/// whoever has taken that, and besides it what neighbours give.
+fn log_policy(
+    settings: &Settings,
+    signers: &Signers,
+    published: &Published,
+    neighbours: &Neighbours,
+    now: UnixTime,
+) -> Result<LogPolicy, StartError> {
+    let newest = published.newest().log_policy_at(now).map_err(|error| StartError::part("trust policy", &error))?;
+    let own = signers.log.vkey();
+    let policy =
+        if newest.logs.iter().any(|log| log.vkey == own) { newest } else { genesis::log_policy(settings, signers)? };
+    Ok(neighbours.known_to(policy))
+}
+
 async fn open_log(
     folder: &Folder,
     settings: &Settings,
     signers: Signers,
     policy: &LogPolicy,
-) -> Result<Sequencer, StartError> {
+    neighbours: &Neighbours,
+) -> Result<(Sequencer, Witness), StartError> {
     let Signers { log, witness } = signers;
-    let witness = Witness::open(&folder.join(WITNESS), witness, vec![log.vkey()], transparency_log::system_clock())
+    let logs = std::iter::once(log.vkey()).chain(neighbours.logs()).collect();
+    let witness = Witness::open(&folder.join(WITNESS), witness, logs, transparency_log::system_clock())
         .map_err(|error| StartError::part("witness", &error))?;
-    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval: BATCH_INTERVAL };
-    Sequencer::open(config, log, vec![Arc::new(witness)], policy.clone())
+    let remote = neighbours.witnesses();
+    let batch_interval = if remote.is_empty() { BATCH_INTERVAL } else { REMOTE_BATCH_INTERVAL };
+    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
+    let mut witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(witness.clone())];
+    witnesses.extend(remote);
+    let log = Sequencer::open(config, log, witnesses, policy.clone())
         .await
-        .map_err(|error| StartError::part("log", &error))
+        .map_err(|error| StartError::part("log", &error))?;
+    Ok((log, witness))
+}
+
+/// Tells the parts whom a request comes from, in their own words.
+async fn with_address(mut request: Request) -> Request {
+    if let Some(ConnectInfo(PeerAddr(address))) = request.extensions().get().copied() {
+        request.extensions_mut().insert(ClientAddress(address.ip()));
+    }
+    request
 }
 
 /// Puts the trust policy into the log, once.

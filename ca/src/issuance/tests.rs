@@ -46,6 +46,7 @@ fn proven() -> Proven {
         expires: BEGIN + 10,
         validated: Some(BEGIN),
         code: None,
+        mail_error: None,
     };
     assert!(Proven::by(&authorization, at(BEGIN + 10)).is_none());
     for status in [AuthorizationStatus::Pending, AuthorizationStatus::Deactivated] {

@@ -1,0 +1,75 @@
+//! Two home servers that witness one another, over their real ports.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+
+use homeserver::neighbours::{Found, Neighbours, by_fingerprint};
+use homeserver::{Homeserver, Options};
+use identity::trust::TrustPolicy;
+use tlog_proof::UnverifiedCheckpoint;
+use transparency_log::client::{HttpSource, Source as _, self_proving_http};
+
+async fn start(folder: &Path) -> Homeserver {
+    let folder = folder.to_path_buf();
+    Homeserver::start(&Options { folder, https_port: Some(0), directory_port: Some(0), ..Options::default() })
+        .await
+        .unwrap()
+}
+
+fn base(server: &Homeserver) -> String {
+    server.ready().policy.trim_end_matches("/policy").to_owned()
+}
+
+async fn learn(folder: &Path, of: &Homeserver) {
+    let fingerprint = of.ready().fingerprint.parse().unwrap();
+    let found = by_fingerprint(&of.ready().policy, Some(fingerprint)).await.unwrap();
+    let Found::Neighbour(neighbour) = found else { panic!("{found:?}") };
+    assert_eq!(neighbour.url, format!("{}/witness", base(of)));
+    let mut neighbours = Neighbours::read(folder).unwrap();
+    neighbours.add(neighbour).unwrap();
+    neighbours.write(folder).unwrap();
+}
+
+/// Who cosigned the newest checkpoint, by the name in the signature lines.
+async fn cosigners(server: &Homeserver) -> usize {
+    let text = HttpSource::new(self_proving_http(), &server.ready().log).get("checkpoint").await.unwrap();
+    UnverifiedCheckpoint::parse(text).unwrap().note().signatures().len() - 1
+}
+
+#[tokio::test]
+async fn each_cosigns_the_others_log() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = ["a", "b"].map(|name| place.path().join(name));
+    let (a, b) = (start(&folders[0]).await, start(&folders[1]).await);
+    let (uncompared, fingerprint) = (by_fingerprint(&base(&b), None).await.unwrap(), b.ready().fingerprint.clone());
+    assert_eq!(uncompared, Found::Uncompared(fingerprint.parse().unwrap()));
+    let wrong = a.ready().fingerprint.parse().unwrap();
+    let refused = by_fingerprint(&base(&b), Some(wrong)).await.unwrap_err().to_string();
+    assert!(refused.contains(&fingerprint), "{refused}");
+    learn(&folders[0], &b).await;
+    learn(&folders[1], &a).await;
+    assert_eq!((cosigners(&a).await, cosigners(&b).await), (1, 1), "it counts from the next start");
+    a.stop().await;
+    // The neighbour that does not know this one yet costs nothing but its cosignature.
+    let a = start(&folders[0]).await;
+    assert_eq!(cosigners(&a).await, 1);
+    b.stop().await;
+    let b = start(&folders[1]).await;
+    a.stop().await;
+    let a = start(&folders[0]).await;
+    assert_eq!((cosigners(&a).await, cosigners(&b).await), (2, 2));
+    // Both keys are those that each policy pins for its own witness.
+    let text = HttpSource::new(self_proving_http(), &a.ready().log).get("checkpoint").await.unwrap();
+    let checkpoint = UnverifiedCheckpoint::parse(text).unwrap();
+    for folder in &folders {
+        let policy = TrustPolicy::parse(&std::fs::read(folder.join("policy.json")).unwrap()).unwrap();
+        let log_policy = policy.log_policy().unwrap();
+        checkpoint.verify_cosignature(&log_policy.witnesses[0].vkey).unwrap();
+    }
+    // And a witness's page says what it watches.
+    let page = self_proving_http().get(format!("{}/witness", base(&a))).send().await.unwrap().text().await.unwrap();
+    let origin = |server: &Homeserver| server.ready().log.trim_start_matches("https://").to_owned();
+    assert!(page.contains(&origin(&a)) && page.contains(&origin(&b)), "{page}");
+    a.stop().await;
+    b.stop().await;
+}
