@@ -5,6 +5,6 @@ mod client;
 mod signer;
 mod world;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
 pub(crate) use signer::Signer;
 pub(crate) use world::{BASE, Fate, World, csr};

@@ -5,8 +5,10 @@ mod codes;
 mod door;
 mod enrolment;
 mod limits;
+mod privacy;
 mod revocation;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::CertificateDer;
 
 /// The certificates of a PEM chain.
