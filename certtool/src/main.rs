@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alarm;
 mod cli;
 mod clock;
 mod commands;

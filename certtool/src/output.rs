@@ -68,6 +68,13 @@ impl Output {
         print(&mut io::stderr(), &page.text);
     }
 
+    /// Something beside the result did not work; on standard error, also when quiet.
+    pub(crate) fn warning(&self, text: &str) {
+        let mut page = Page::new(colours(&io::stderr()));
+        page.warning(&format!("warning: {text}"));
+        print(&mut io::stderr(), &page.text);
+    }
+
     /// Tells a step on the way, on standard error; not to programs and not if quiet.
     pub(crate) fn step(&self, text: &str) {
         if !self.quiet && !self.json {
@@ -98,7 +105,6 @@ impl Page {
     }
 
     /// What a report says, without colours.
-    #[cfg(test)]
     pub(crate) fn of(report: &impl Report) -> String {
         let mut page = Self::new(false);
         report.page(&mut page);
@@ -158,7 +164,7 @@ impl Page {
 
 /// Names, reasons and certificates come from other people: what would move the cursor, colour the screen or turn the
 /// direction of writing is shown as a replacement character. Line ends stay.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let moves = |c: char| c.is_control() && c != '\n';
     let turns =
         |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

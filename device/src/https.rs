@@ -106,6 +106,12 @@ pub(crate) async fn fetch_policy_update(url: &str) -> Result<Option<Vec<u8>>, Fe
     }
 }
 
+/// For what is signed and proves itself, such as a log's tiles at somebody's mirror: any certificate is taken, and plain
+/// HTTP too.
+pub(crate) fn client_for_what_proves_itself() -> reqwest::Client {
+    client(Arc::new(pinned::AnyCertificate), false)
+}
+
 /// GET with status 200.
 pub(crate) async fn get(http: &reqwest::Client, url: &str) -> Result<Response, FetchError> {
     let response = http.get(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;

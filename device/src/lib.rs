@@ -30,5 +30,5 @@ pub mod watch;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment};
-pub use home::{Home, HomeError, MAX_FILE_BYTES, PinnedPolicy};
+pub use home::{Home, HomeError, MAX_FILE_BYTES, PinnedPolicy, Watching};
 pub use keys::{AccountKey, DeviceKey, KeyError};

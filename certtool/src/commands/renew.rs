@@ -16,7 +16,7 @@ use crate::{subject, text};
 
 /// Get a fresh certificate for the same key.
 ///
-/// Does nothing before half of the certificate's life is over, so that a timer may run it as often as it likes. No code
+/// Does nothing until about half of the certificate's life is over, so that a timer may run it as often as it likes. No code
 /// is needed while the authority remembers that the address is yours.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  certtool renew --all\n  certtool renew alice@example.org --force")]

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use device::Device;
+use device::enrolment::Due;
 use device::logbook::Logbook;
 use identity::UnixTime;
 use identity::trust::Trust;
@@ -107,8 +108,7 @@ impl DeviceStatus {
         };
         match verify_person(&device.chain, trust, now) {
             Ok(person) => {
-                let (from, until) = (person.not_before().as_secs(), person.not_after().as_secs());
-                let due = UnixTime::since_unix_epoch(std::time::Duration::from_secs(from + (until - from) / 2));
+                let due = Due::of(device).map_or(person.not_after(), |due| due.from);
                 status.verified = true;
                 status.not_after = Some(text::rfc3339(person.not_after()));
                 status.renew_from = Some(text::rfc3339(due));

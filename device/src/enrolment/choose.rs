@@ -48,7 +48,8 @@ pub enum ChooseError {
     },
 }
 
-/// The authority for `identifier`: the only one that may certify it, or the one called `name`.
+/// The authority for `identifier`: the only one that may certify it, or the one called `name`, which may also be the address
+/// of its ACME directory or of the server that has it.
 pub fn choose_authority(
     policies: &[TrustPolicy],
     identifier: &Identifier,
@@ -63,7 +64,7 @@ pub fn choose_authority(
     let permitted_names: Vec<_> = permitted.iter().map(|(_, authority)| authority.name.clone()).collect();
     let chosen = match (name, permitted.as_slice()) {
         (Some(name), _) => {
-            permitted.iter().find(|(_, authority)| authority.name == name).ok_or_else(|| ChooseError::NoSuch {
+            permitted.iter().find(|(_, authority)| is_called(authority, name)).ok_or_else(|| ChooseError::NoSuch {
                 expected: name.to_owned(),
                 identifier: identifier.clone(),
                 found: names(&permitted_names),
@@ -85,6 +86,13 @@ pub fn choose_authority(
         acme: authority.acme.clone(),
         policy: policy.fingerprint().to_string(),
     })
+}
+
+/// Whether somebody who says `text` means this authority.
+fn is_called(authority: &Authority, text: &str) -> bool {
+    let server = |url: &str| url.strip_prefix("https://").map(|rest| rest.split('/').next().unwrap_or(rest).to_owned());
+    let same_server = server(text).is_some_and(|asked| server(&authority.acme) == Some(asked));
+    authority.name == text || authority.acme == text || same_server
 }
 
 /// Whether the policy lets this authority certify this person, so that no code is sent for nothing. What counts is the
@@ -147,6 +155,18 @@ mod tests {
         let policies = [policy("all", &["*"]), policy("club", &["example.org"])];
         assert!(matches!(choose_authority(&policies, &alice(), None), Err(ChooseError::Several { .. })));
         assert_eq!(choose_authority(&policies, &alice(), Some("all")).unwrap().authority, "all");
+    }
+
+    #[test]
+    fn an_authority_is_found_by_its_address_too() {
+        let policies = [policy("all", &["*"]), policy("club", &["example.org"])];
+        let called = |text| choose_authority(&policies, &alice(), Some(text)).map(|choice| choice.authority).ok();
+        for text in ["club", "https://club/acme/directory", "https://club", "https://club/policy"] {
+            assert_eq!(called(text).as_deref(), Some("club"), "{text}");
+        }
+        for text in ["https://clu", "https://club.example", "http://club/policy", "clu", ""] {
+            assert_eq!(called(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@
 
 mod choose;
 mod code;
+mod control;
 mod conversation;
+mod due;
 mod error;
 mod order;
 mod request;
@@ -21,7 +23,9 @@ use rustls_pki_types::CertificateDer;
 
 pub(crate) use choose::permits;
 pub use choose::{Choice, ChooseError, choose_authority};
+pub use control::prove_control;
 pub use conversation::{Conversation, Step, Typed};
+pub use due::Due;
 pub use error::EnrolError;
 
 use crate::acme::AcmeClient;
@@ -94,7 +98,8 @@ pub async fn enroll(
     pending.enrolment.account = Some(client.account().to_owned());
 
     let key = pending.key.clone();
-    let order = order::Job { identifier: request.identifier, profile: profile(request.identifier), key: &key };
+    let asked = order::Asked { identifier: request.identifier, profile: profile(request.identifier) };
+    let order = order::Job { asked, key: &key };
     let mut remember = |order: Option<&str>| {
         pending.enrolment.pending_order = order.map(str::to_owned);
         home.store_pending(&pending)
@@ -112,7 +117,7 @@ pub async fn enroll(
 /// How a renewal ended well.
 #[derive(Debug)]
 pub enum Renewed {
-    /// Half of the certificate's life is still to come.
+    /// It is not time yet.
     NotDue {
         /// When the renewal becomes due.
         due: UnixTime,
@@ -123,7 +128,7 @@ pub enum Renewed {
     Done(Box<Certified>),
 }
 
-/// Renews a device's certificate for the same key, from half of its life on, or at once if `force`.
+/// Renews a device's certificate for the same key when it is [`Due`], or at once if `force`.
 ///
 /// A code is asked for only if the proof of control has lapsed meanwhile.
 pub async fn renew(
@@ -133,10 +138,9 @@ pub async fn renew(
     now: fn() -> UnixTime,
     owner: &mut dyn Conversation,
 ) -> Result<Renewed, EnrolError> {
-    let (not_before, not_after) = validity(&device)?;
-    let due = not_before + (not_after.saturating_sub(not_before)) / 2;
-    if !force && now().as_secs() < due && device.enrolment.pending_order.is_none() {
-        return Ok(Renewed::NotDue { due: at(due), not_after: at(not_after) });
+    let due = Due::of(&device).map_err(|found| EnrolError::NoCertificate { found })?;
+    if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
+        return Ok(Renewed::NotDue { due: due.from, not_after: due.not_after });
     }
     // The authority's address may have changed in a newer version of its policy.
     let choice = choose_authority(&home.trust_policies()?, &device.identifier, Some(&device.enrolment.authority))?;
@@ -148,7 +152,8 @@ pub async fn renew(
 
     let identifier = device.identifier.clone();
     let key = device.key.clone();
-    let order = order::Job { identifier: &identifier, profile: profile(&identifier), key: &key };
+    let asked = order::Asked { identifier: &identifier, profile: profile(&identifier) };
+    let order = order::Job { asked, key: &key };
     let open = device.enrolment.pending_order.take();
     let enrolment = &mut device.enrolment;
     let mut remember = |order: Option<&str>| {
@@ -164,14 +169,6 @@ pub async fn renew(
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
     Ok(Renewed::Done(Box::new(Certified { device, person })))
-}
-
-/// When the leaf of a device begins and ends, in seconds since 1970. Not verified.
-fn validity(device: &Device) -> Result<(u64, u64), EnrolError> {
-    let leaf = device.chain.first().ok_or_else(|| EnrolError::NoCertificate { found: "an empty chain".to_owned() })?;
-    let leaf = identity::certificate::Certificate::parse(leaf)
-        .map_err(|error| EnrolError::NoCertificate { found: error.to_string() })?;
-    Ok((leaf.tbs().not_before().as_secs(), leaf.tbs().not_after().as_secs()))
 }
 
 /// The enrolment under way for this person at this authority, or a new one with new keys, stored.
@@ -235,8 +232,4 @@ fn profile(identifier: &Identifier) -> &'static str {
 
 pub(crate) fn acme_identifier(identifier: &Identifier) -> AcmeIdentifier {
     AcmeIdentifier::from(identifier)
-}
-
-fn at(seconds: u64) -> UnixTime {
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
 }

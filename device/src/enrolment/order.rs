@@ -25,10 +25,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often a new order replaces one that had gone before anything was done with it.
 const ORDERS: usize = 2;
 
-/// What is ordered.
-pub(super) struct Job<'a> {
+/// What is asked for: a certificate of this profile, or the right to one.
+pub(super) struct Asked<'a> {
     pub(super) identifier: &'a Identifier,
     pub(super) profile: &'a str,
+}
+
+/// What is ordered.
+pub(super) struct Job<'a> {
+    pub(super) asked: Asked<'a>,
     pub(super) key: &'a DeviceKey,
 }
 
@@ -44,26 +49,20 @@ impl Job<'_> {
         remember: &mut Remember<'_>,
         person: &mut dyn Conversation,
     ) -> Result<Vec<CertificateDer<'static>>, EnrolError> {
-        let (mut url, mut order) = match self.resume(client, open, person).await? {
-            Some(found) => found,
-            None => self.order(client, remember).await?,
-        };
+        let asked = &self.asked;
+        let (mut url, mut order) = asked.begin(client, open, remember, person).await?;
         let mut orders = 1;
         let mut waited = Duration::ZERO;
         let mut pause = FIRST_PAUSE;
         loop {
             match order.status {
                 OrderStatus::Pending => {
-                    let spent = self.prove(client, &order, person).await;
-                    if matches!(spent, Err(EnrolError::CodeSpent { .. } | EnrolError::Invalid { .. })) {
-                        remember(None)?;
-                    }
-                    spent?;
+                    asked.prove(client, &order, remember, person).await?;
                     order = client.order(&url).await?.0;
                 }
                 OrderStatus::Ready => {
                     person.step(Step::Issuing);
-                    order = client.finalize(&order.finalize, &request::csr(self.identifier, self.key)).await?;
+                    order = client.finalize(&order.finalize, &request::csr(asked.identifier, self.key)).await?;
                 }
                 OrderStatus::Processing => {
                     if waited >= DEADLINE {
@@ -83,10 +82,41 @@ impl Job<'_> {
                         return Err(EnrolError::Invalid { reason });
                     }
                     tracing::info!(%reason, "an order became invalid; making another");
-                    (url, order) = self.order(client, remember).await?;
+                    (url, order) = asked.order(client, remember).await?;
                     orders += 1;
                 }
             }
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// Proves control and orders nothing: the order by which it is done is never finalized, and lapses.
+    pub(super) async fn prove_only(
+        &self,
+        client: &mut AcmeClient,
+        open: Option<String>,
+        remember: &mut Remember<'_>,
+        person: &mut dyn Conversation,
+    ) -> Result<(), EnrolError> {
+        let (_, order) = self.begin(client, open, remember, person).await?;
+        if order.status == OrderStatus::Pending {
+            self.prove(client, &order, remember, person).await?;
+        }
+        Ok(remember(None)?)
+    }
+
+    /// The order from before, or a new one.
+    async fn begin(
+        &self,
+        client: &mut AcmeClient,
+        open: Option<String>,
+        remember: &mut Remember<'_>,
+        person: &mut dyn Conversation,
+    ) -> Result<(String, Order), EnrolError> {
+        match self.resume(client, open, person).await? {
+            Some(found) => Ok(found),
+            None => self.order(client, remember).await,
         }
     }
 
@@ -118,8 +148,22 @@ impl Job<'_> {
         }
     }
 
-    /// Proves control for every authorisation of the order.
+    /// Proves control for every authorisation of the order. One by which it cannot be proven any more is forgotten.
     async fn prove(
+        &self,
+        client: &mut AcmeClient,
+        order: &Order,
+        remember: &mut Remember<'_>,
+        person: &mut dyn Conversation,
+    ) -> Result<(), EnrolError> {
+        let spent = self.prove_each(client, order, person).await;
+        if matches!(spent, Err(EnrolError::CodeSpent { .. } | EnrolError::Invalid { .. })) {
+            remember(None)?;
+        }
+        spent
+    }
+
+    async fn prove_each(
         &self,
         client: &mut AcmeClient,
         order: &Order,

@@ -16,6 +16,7 @@ mod bindings;
 mod devices;
 mod error;
 mod policies;
+mod watching;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 pub(crate) use devices::Pending;
 pub use error::HomeError;
 pub use policies::PinnedPolicy;
+pub use watching::Watching;
 
 use crate::files::{self, FolderLock};
 

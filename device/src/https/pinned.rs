@@ -1,5 +1,6 @@
-//! The one place where a TLS certificate is not verified: what comes over this connection is compared with a
-//! fingerprint the person got from the operator by another way, and thrown away if it differs.
+//! The one place where a TLS certificate is not verified: what comes over this connection proves itself. It is compared
+//! with a fingerprint the person got from the operator by another way, or it is signed by whom she has pinned already, and
+//! thrown away if it is not.
 
 use identity::tls::provider;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

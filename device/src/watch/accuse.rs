@@ -14,6 +14,7 @@ use tlog_proof::{Entry, LogPolicy, leaf_hash, root_from_inclusion};
 use transparency_log::client::Source;
 
 use super::Alarm;
+use super::Owner;
 use super::scan::{Found, Hit};
 use crate::acme::messages::WatchAnswer;
 use crate::evidence::{self, EvidenceFailure, Reader};
@@ -22,7 +23,7 @@ use crate::{Device, Home};
 /// Everything that gathering needs.
 pub(super) struct Scene<'a, S> {
     pub(super) home: &'a Home,
-    pub(super) device: &'a Device,
+    pub(super) owner: &'a Owner,
     pub(super) policy: &'a TrustPolicy,
     pub(super) log_policy: &'a LogPolicy,
     pub(super) source: &'a Arc<S>,
@@ -50,7 +51,7 @@ impl<S: Source + 'static> Scene<'_, S> {
             Alarm::UnknownKey(certificate) => self.entries(&[certificate.index]).await?,
             Alarm::NotOpened { index, .. } => self.entries(&[*index]).await?,
             Alarm::Duplicate { indexes } => self.entries(&indexes[..indexes.len().min(2)]).await?,
-            Alarm::OwnMissing { .. } => match own_checkpoint(self.device, self.policy) {
+            Alarm::OwnMissing { .. } => match self.owner.device().and_then(|own| own_checkpoint(own, self.policy)) {
                 Some(own) => evidence::split_view(&own, self.source, self.log_policy).await?,
                 None => None,
             },
@@ -75,7 +76,7 @@ impl<S: Source + 'static> Scene<'_, S> {
         let given = self.answer.labels.iter().find(|label| (label.period, label.slot) == (hit.period, hit.slot))?;
         Some(Label {
             origin: self.answer.origin.clone(),
-            identifier: self.device.identifier.clone(),
+            identifier: self.owner.identifier().clone(),
             period: hit.period,
             slot: hit.slot,
             vrf_proof: URL_SAFE_NO_PAD.decode(&given.proof).ok()?.into(),

@@ -44,6 +44,10 @@ impl Span {
         (self.first..=self.last).flat_map(|period| (0..SLOTS).map(move |slot| (period, slot)))
     }
 
+    pub(super) fn covers(self, period: u32) -> bool {
+        (self.first..=self.last).contains(&period)
+    }
+
     /// When the first period begins and the last one ends.
     pub(super) fn times(self) -> (UnixTime, UnixTime) {
         let at = |period: u64| UnixTime::since_unix_epoch(Duration::from_secs(period * PERIOD.as_secs()));
@@ -73,7 +77,7 @@ fn verify_under(
     answer: &WatchAnswer,
     span: Span,
 ) -> Result<Labels, Blindness> {
-    let wanted = |period: u32, slot: u8| slot < SLOTS && (span.first..=span.last).contains(&period);
+    let wanted = |period: u32, slot: u8| slot < SLOTS && span.covers(period);
     let mut labels = Labels::new();
     for given in &answer.labels {
         let (period, slot) = (given.period, given.slot);

@@ -12,6 +12,7 @@ mod accuse;
 mod freshness;
 mod labels;
 mod opened;
+mod owner;
 mod scan;
 mod state;
 
@@ -21,19 +22,21 @@ use std::sync::Arc;
 
 use identity::trust::{Authority, Trust, TrustPolicy};
 use identity::{Identifier, UnixTime};
+use sha2::{Digest, Sha256};
 use tlog_proof::LogPolicy;
 use transparency_log::monitor::{AuditReport, Progress};
 
 pub use freshness::check as check_freshness;
 pub use opened::OpenedCertificate;
+pub use owner::Owner;
 pub use state::confirm_key;
 pub(crate) use state::remember_own_key;
 
 use crate::acme::{AcmeClient, AcmeError};
 use crate::enrolment::{ChooseError, choose_authority, permits};
-use crate::https::https_client;
+use crate::https::{self, https_client};
 use crate::logbook::{FollowError, From, Logbook};
-use crate::{Device, Home, HomeError, revocation};
+use crate::{Home, HomeError, revocation};
 
 /// What a watch found.
 #[derive(Debug)]
@@ -53,8 +56,8 @@ pub struct Seen {
     pub identifier: Identifier,
     /// The authority asked.
     pub authority: String,
-    /// Other pinned authorities that may certify her, too. Only who has certified her proves her labels to her, so what
-    /// these have logged was not looked for.
+    /// Other pinned authorities that may certify her, and that are not watched on this device: what these have logged was
+    /// not looked for.
     pub not_watched: Vec<String>,
     /// The audit of the log.
     pub audit: AuditReport,
@@ -182,56 +185,71 @@ pub enum WatchError {
 }
 
 /// Looks once: fetches proofs, follows the log, opens every entry found.
+///
+/// With a `mirror` (the monitoring prefix of a C2SP tlog-mirror) everything of the log is read there, and the log does not
+/// learn that anybody looks. What comes is verified in the same way: by the log's signature and the policy's quorum.
 pub async fn watch_once(
     home: &Home,
-    device: &Device,
+    owner: &Owner,
+    mirror: Option<&str>,
     now: UnixTime,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<WatchReport, WatchError> {
     let policies = home.trust_policies()?;
-    let choice = choose_authority(&policies, &device.identifier, Some(&device.enrolment.authority))?;
+    let identifier = owner.identifier();
+    // By its address first, as names need not be unique; by its name if it has moved since.
+    let choice = choose_authority(&policies, identifier, Some(owner.acme()))
+        .or_else(|_| choose_authority(&policies, identifier, Some(owner.authority())))?;
     let (policy, authority) = policies
         .iter()
         .flat_map(|policy| policy.authorities.iter().map(move |authority| (policy, authority)))
-        .find(|(policy, authority)| {
-            authority.name == choice.authority && policy.fingerprint().to_string() == choice.policy
-        })
+        .find(|(policy, authority)| authority.acme == choice.acme && policy.fingerprint().to_string() == choice.policy)
         .expect("the choice was made from these policies");
-    let not_watched = others(&policies, authority, &device.identifier);
+    let not_watched = others(&policies, authority, identifier, |acme| watched(home, identifier, acme));
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
     let log_policy = policy.log_policy_at(now).map_err(|error| incomplete(error.to_string()))?;
     let trust = Arc::new(home.trust_at(now)?);
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
-    let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await
+    let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, owner.account().clone()).await
     {
         Ok(client) => client,
         Err(error) => return refused(error),
     };
-    let mut answer = match client.watch(device.identifier.as_str()).await {
+    let mut answer = match client.watch(identifier.as_str()).await {
         Ok(answer) => answer,
         Err(error) => return refused(error),
     };
     let span = labels::Span::that_matters(authority, now).map_err(incomplete)?;
-    let fresh = match labels::verify(authority, &device.identifier, &answer, span) {
+    let fresh = match labels::verify(authority, identifier, &answer, span) {
         Ok(labels) => labels,
         Err(blind) => return Ok(WatchReport::Blind(blind)),
     };
-    let state = state::State::remember(home, &device.identifier, &fresh)?;
+    let state = state::State::remember(home, identifier, &authority.log, &fresh)?;
 
     // For the rest of the device: whoever watches also hears of revocations.
-    if let Err(error) = revocation::refresh(home, &trust, &device.chain, now).await {
+    if let Some(device) = owner.device()
+        && let Err(error) = revocation::refresh(home, &trust, &device.chain, now).await
+    {
         tracing::warn!(%error, "the revocation list could not be fetched");
     }
-    let source = Arc::new(log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?);
+    let source = match mirror {
+        Some(mirror) => mirror_source(mirror, &authority.log),
+        None => log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?,
+    };
+    let source = Arc::new(source);
     let book = Logbook::open(home, &authority.log);
     let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
-    let found = scan::find(&book, &source, &log_policy, &audit.cursor, &state, device).await?;
-    if found.newer_than(&answer) {
+    let found = scan::find(&book, &source, &log_policy, &audit.cursor, &state, owner.device()).await?;
+    if found.newer_than(&answer, &state) {
         // Somebody, perhaps another device of hers, enrolled between the two looks: ask once more before the alarm.
-        answer = client.watch(device.identifier.as_str()).await.map_err(WatchError::Acme)?;
+        answer = client.watch(identifier.as_str()).await.map_err(WatchError::Acme)?;
     }
-    let (certificates, alarms) = opened::judge(&device.identifier, &found, &answer, &state);
+    let opened::Judged { certificates, alarms, new } = opened::judge(identifier, &found, &answer, &state);
+    state::State::settle(home, identifier, &authority.log, &new)?;
+    // What ended long ago is of no interest, as long as it is known.
+    let certificates =
+        certificates.into_iter().filter(|(hit, _)| span.covers(hit.period)).map(|(_, one)| one).collect();
     // An alarm is one however old; that there is none says something about now only if the log does.
     if alarms.is_empty()
         && let Err(stale) = freshness::check(&log_policy, &audit.cosigned_by, now)
@@ -239,10 +257,10 @@ pub async fn watch_once(
         return Ok(WatchReport::Blind(stale));
     }
     let (source, found, answer, log_policy) = (&source, &found, &answer, &log_policy);
-    let scene = accuse::Scene { home, device, policy, log_policy, source, found, answer, now };
+    let scene = accuse::Scene { home, owner, policy, log_policy, source, found, answer, now };
     let evidence = scene.keep(&alarms).await;
     let seen = Seen {
-        identifier: device.identifier.clone(),
+        identifier: identifier.clone(),
         authority: choice.authority,
         not_watched,
         audit,
@@ -255,11 +273,24 @@ pub async fn watch_once(
 
 /// The names of those who may certify this person besides the one that is asked; one authority may stand in several
 /// policies.
-fn others(policies: &[TrustPolicy], asked: &Authority, identifier: &Identifier) -> Vec<String> {
+fn others(
+    policies: &[TrustPolicy],
+    asked: &Authority,
+    identifier: &Identifier,
+    watched: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let all = policies.iter().flat_map(|policy| &policy.authorities);
-    let other = all.filter(|one| (&one.root, &one.log) != (&asked.root, &asked.log) && permits(one, identifier));
+    let other = all.filter(|one| {
+        (&one.root, &one.log) != (&asked.root, &asked.log) && permits(one, identifier) && !watched(&one.acme)
+    });
     let names: BTreeSet<_> = other.map(|one| one.name.clone()).collect();
     names.into_iter().collect()
+}
+
+/// Whether this device watches at the authority with this ACME directory, too. What cannot be read is not watched.
+fn watched(home: &Home, identifier: &Identifier, acme: &str) -> bool {
+    let enrolled = home.device(identifier).is_ok_and(|device| device.enrolment.acme == acme);
+    enrolled || home.watching_at(identifier, acme).is_ok_and(|found| found.is_some())
 }
 
 /// A refusal makes the watch blind; anything else is a failure to be reported as such.
@@ -287,6 +318,13 @@ pub fn log_source(
     Ok(transparency_log::client::HttpSource::new(https_client(trust.clone()), url))
 }
 
+/// Where a mirror with this monitoring prefix serves the log called `origin` (C2SP tlog-mirror). A mirror is no service of
+/// the authority and need not be authenticated: nothing is believed that the log and its witnesses have not signed.
+pub fn mirror_source(mirror: &str, origin: &str) -> transparency_log::client::HttpSource {
+    let prefix = format!("{}/{}", mirror.trim_end_matches('/'), hex::encode(Sha256::digest(origin)));
+    transparency_log::client::HttpSource::new(https::client_for_what_proves_itself(), &prefix)
+}
+
 #[cfg(test)]
 mod tests {
     use identity::testing::{Authority, NOON};
@@ -301,7 +339,8 @@ mod tests {
         narrow.authorities[0].domains = vec!["example.com".to_owned()];
         let again = TrustPolicy { name: "The same authority in another policy".to_owned(), ..asked.clone() };
         let policies = [asked.clone(), again, wide, narrow];
-        assert_eq!(others(&policies, &asked.authorities[0], &alice), ["Test authority 2"]);
-        assert!(others(&policies[..2], &asked.authorities[0], &alice).is_empty());
+        assert_eq!(others(&policies, &asked.authorities[0], &alice, |_| false), ["Test authority 2"]);
+        assert!(others(&policies, &asked.authorities[0], &alice, |_| true).is_empty(), "those are watched as well");
+        assert!(others(&policies[..2], &asked.authorities[0], &alice, |_| false).is_empty());
     }
 }

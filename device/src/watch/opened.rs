@@ -28,26 +28,45 @@ pub struct OpenedCertificate {
     pub not_after: UnixTime,
 }
 
+/// What was found, sorted.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// The owner's certificates, each with the entry that it was opened from.
+    pub(super) certificates: Vec<(Hit, OpenedCertificate)>,
+    pub(super) alarms: Vec<Alarm>,
+    /// Entries opened now that were not before.
+    pub(super) new: Vec<(Hit, OpenedCertificate)>,
+}
+
 /// Sorts what was found into the owner's certificates and alarms.
-pub(super) fn judge(
-    identifier: &Identifier,
-    found: &Found,
-    answer: &WatchAnswer,
-    state: &State,
-) -> (Vec<OpenedCertificate>, Vec<Alarm>) {
+pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer, state: &State) -> Judged {
     let known = state.known_keys();
-    let mut certificates = Vec::new();
-    let mut alarms = Vec::new();
+    let mut judged = Judged::default();
     for hit in &found.hits {
-        match open(identifier, hit, &answer.entries) {
-            Ok(certificate) if known.contains(&hex::encode(&certificate.key)) => certificates.push(certificate),
-            Ok(certificate) => alarms.push(Alarm::UnknownKey(certificate)),
-            Err(reason) => alarms.push(Alarm::NotOpened { index: hit.index, reason }),
+        let before = state.opened(&answer.origin, hit);
+        let opened = match before.clone() {
+            Some(certificate) => Ok(certificate),
+            None => open(identifier, hit, &answer.entries),
+        };
+        let certificate = match opened {
+            Ok(certificate) => certificate,
+            Err(reason) => {
+                judged.alarms.push(Alarm::NotOpened { index: hit.index, reason });
+                continue;
+            }
+        };
+        if before.is_none() {
+            judged.new.push((hit.clone(), certificate.clone()));
+        }
+        if known.contains(&hex::encode(&certificate.key)) {
+            judged.certificates.push((hit.clone(), certificate));
+        } else {
+            judged.alarms.push(Alarm::UnknownKey(certificate));
         }
     }
-    alarms.extend(duplicates(&found.hits));
-    alarms.extend(found.own_missing.clone().map(|(index, found)| Alarm::OwnMissing { index, found }));
-    (certificates, alarms)
+    judged.alarms.extend(duplicates(&found.hits));
+    judged.alarms.extend(found.own_missing.clone().map(|(index, found)| Alarm::OwnMissing { index, found }));
+    judged
 }
 
 /// Two entries under one label.

@@ -32,11 +32,10 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Whether there is an entry that the answer says nothing of.
-    pub(super) fn newer_than(&self, answer: &WatchAnswer) -> bool {
-        self.hits
-            .iter()
-            .any(|hit| !answer.entries.iter().any(|entry| entry.period == hit.period && entry.slot == hit.slot))
+    /// Whether there is an entry that the answer says nothing of, and that was not opened before.
+    pub(super) fn newer_than(&self, answer: &WatchAnswer, state: &State) -> bool {
+        let mut open = self.hits.iter().filter(|hit| state.opened(&answer.origin, hit).is_none());
+        open.any(|hit| !answer.entries.iter().any(|entry| entry.period == hit.period && entry.slot == hit.slot))
     }
 }
 
@@ -47,13 +46,13 @@ pub(super) async fn find(
     policy: &LogPolicy,
     audited: &Cursor,
     state: &State,
-    device: &Device,
+    device: Option<&Device>,
 ) -> Result<Found, WatchError> {
-    let labels = state.labels();
+    let labels = state.labels(audited.origin());
     let mut prefixes: Vec<_> = labels.keys().map(label_prefix).collect();
     prefixes.sort_unstable();
     let candidates = book.candidates(&prefixes)?;
-    let own = own_entry(device);
+    let own = device.and_then(|device| own_entry(device, audited.origin()));
     let mut wanted = candidates.clone();
     wanted.extend(own.as_ref().map(|(index, _)| *index));
     wanted.sort_unstable();
@@ -83,10 +82,10 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// Where this device's certificate says it stands, and with which commitment.
-fn own_entry(device: &Device) -> Option<(u64, [u8; 32])> {
+/// Where this device's certificate says it stands, and with which commitment, if it is in the log called `origin`.
+fn own_entry(device: &Device, origin: &str) -> Option<(u64, [u8; 32])> {
     let leaf = Certificate::parse(device.chain.first()?).ok()?;
     let extension = leaf.tbs().transparency().ok()??;
     let tbs = leaf.tbs().without_transparency().encode();
-    Some((extension.index, commitment(&extension.opening, &tbs)))
+    (extension.origin == origin).then(|| (extension.index, commitment(&extension.opening, &tbs)))
 }

@@ -1,13 +1,20 @@
-//! What the watch remembers for one identifier: labels it once verified, and keys that are the owner's.
+//! What the watch remembers for one identifier: labels it once verified, entries that were opened, and keys that are the
+//! owner's.
+//!
+//! Entries stay in the log for ever, but an authority opens only those whose certificates can still matter, and may have
+//! erased older openings (docs/spec/privacy.md). What was opened once and verified need not be opened again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use identity::transparency::periods_back;
 use identity::{Identifier, UnixTime};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::labels::Labels;
+use super::opened::OpenedCertificate;
+use super::scan::Hit;
 use crate::home::file_name;
 use crate::{DeviceKey, Home, HomeError, files};
 
@@ -24,16 +31,48 @@ pub(super) struct State {
     identifier: Identifier,
     /// Device keys (32 bytes, hex) the owner knows, and since when (seconds since 1970).
     known: BTreeMap<String, u64>,
-    /// Labels (32 bytes, hex) by period; in each, by slot.
-    labels: BTreeMap<u32, BTreeMap<u8, String>>,
+    /// Labels (32 bytes, hex) by the log's origin, then by period, then by slot.
+    #[serde(default)]
+    logs: BTreeMap<String, BTreeMap<u32, BTreeMap<u8, String>>>,
+    /// Entries that were opened, by the log's origin, then by index.
+    #[serde(default)]
+    opened: BTreeMap<String, BTreeMap<u64, Settled>>,
+    /// What stood here when there was one log: not worth keeping, the authority proves them anew with every look.
+    #[serde(default, skip_serializing, rename = "labels")]
+    _one_log: IgnoredAny,
+}
+
+/// An entry that was opened, and what was in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settled {
+    period: u32,
+    /// 32 bytes, hex: what the log holds. Another one at the same place would be another entry.
+    commitment: String,
+    serial: String,
+    /// Bytes, hex.
+    key: String,
+    /// Seconds since 1970.
+    not_before: u64,
+    not_after: u64,
 }
 
 impl State {
+    fn new(identifier: &Identifier) -> Self {
+        Self {
+            identifier: identifier.clone(),
+            known: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            _one_log: IgnoredAny,
+        }
+    }
+
     /// Reads the state; an empty one if there is none.
     pub(super) fn read(home: &Home, identifier: &Identifier) -> Result<Self, HomeError> {
         let path = path(home, identifier);
         let Some(text) = files::read_text(&path)? else {
-            return Ok(Self { identifier: identifier.clone(), known: BTreeMap::new(), labels: BTreeMap::new() });
+            return Ok(Self::new(identifier));
         };
         let corrupt =
             |found| HomeError::Corrupt { path, expected: format!("the state of the watch for {identifier}"), found };
@@ -55,24 +94,54 @@ impl State {
         Ok(state)
     }
 
-    /// Remembers labels that were verified.
-    pub(super) fn remember(home: &Home, identifier: &Identifier, labels: &Labels) -> Result<Self, HomeError> {
-        Self::change(home, identifier, |state| state.add_labels(labels))
+    /// Remembers labels that were verified, of the log called `origin`.
+    pub(super) fn remember(
+        home: &Home,
+        identifier: &Identifier,
+        origin: &str,
+        labels: &Labels,
+    ) -> Result<Self, HomeError> {
+        Self::change(home, identifier, |state| state.add_labels(origin, labels))
     }
 
-    fn add_labels(&mut self, labels: &Labels) {
+    fn add_labels(&mut self, origin: &str, labels: &Labels) {
+        let kept = self.logs.entry(origin.to_owned()).or_default();
         for (&(period, slot), label) in labels {
-            self.labels.entry(period).or_default().insert(slot, hex::encode(label));
+            kept.entry(period).or_default().insert(slot, hex::encode(label));
         }
-        if let Some(newest) = self.labels.keys().next_back().copied() {
-            self.labels.retain(|&period, _| period.saturating_add(kept_periods()) > newest);
+        if let Some(newest) = kept.keys().next_back().copied() {
+            kept.retain(|&period, _| period.saturating_add(kept_periods()) > newest);
+            if let Some(opened) = self.opened.get_mut(origin) {
+                opened.retain(|_, entry| entry.period.saturating_add(kept_periods()) > newest);
+            }
         }
     }
 
-    /// Every label, with period and slot.
-    pub(super) fn labels(&self) -> BTreeMap<[u8; 32], (u32, u8)> {
+    /// Remembers entries that were opened and verified, of the log called `origin`.
+    pub(super) fn settle(
+        home: &Home,
+        identifier: &Identifier,
+        origin: &str,
+        opened: &[(Hit, OpenedCertificate)],
+    ) -> Result<(), HomeError> {
+        if opened.is_empty() {
+            return Ok(());
+        }
+        let settled = opened.iter().map(|(hit, certificate)| (hit.index, Settled::new(hit, certificate)));
+        Self::change(home, identifier, |state| state.opened.entry(origin.to_owned()).or_default().extend(settled))
+            .map(drop)
+    }
+
+    /// What was in this entry of the log called `origin`, if it was opened before and is the same still.
+    pub(super) fn opened(&self, origin: &str, hit: &Hit) -> Option<OpenedCertificate> {
+        let settled = self.opened.get(origin)?.get(&hit.index)?;
+        (settled.commitment == hex::encode(hit.commitment)).then(|| settled.certificate(hit.index))?
+    }
+
+    /// Every label in the log called `origin`, with period and slot.
+    pub(super) fn labels(&self, origin: &str) -> BTreeMap<[u8; 32], (u32, u8)> {
         let mut all = BTreeMap::new();
-        for (&period, slots) in &self.labels {
+        for (&period, slots) in self.logs.get(origin).into_iter().flatten() {
             for (&slot, text) in slots {
                 let mut label = [0; 32];
                 if hex::decode_to_slice(text, &mut label).is_ok() {
@@ -86,6 +155,30 @@ impl State {
     /// The keys the owner knows.
     pub(super) fn known_keys(&self) -> BTreeSet<String> {
         self.known.keys().cloned().collect()
+    }
+}
+
+impl Settled {
+    fn new(hit: &Hit, certificate: &OpenedCertificate) -> Self {
+        Self {
+            period: hit.period,
+            commitment: hex::encode(hit.commitment),
+            serial: certificate.serial.clone(),
+            key: hex::encode(&certificate.key),
+            not_before: certificate.not_before.as_secs(),
+            not_after: certificate.not_after.as_secs(),
+        }
+    }
+
+    fn certificate(&self, index: u64) -> Option<OpenedCertificate> {
+        let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        Some(OpenedCertificate {
+            index,
+            serial: self.serial.clone(),
+            key: hex::decode(&self.key).ok()?,
+            not_before: at(self.not_before),
+            not_after: at(self.not_after),
+        })
     }
 }
 
@@ -122,9 +215,9 @@ mod tests {
     fn labels_and_keys_survive() {
         let (_temp, home, alice) = home();
         confirm_key(&home, &alice, &[9; 32], UnixTime::since_unix_epoch(std::time::Duration::from_secs(5))).unwrap();
-        State::remember(&home, &alice, &Labels::from([((10, 3), [1; 32])])).unwrap();
+        State::remember(&home, &alice, "log", &Labels::from([((10, 3), [1; 32])])).unwrap();
         let read = State::read(&home, &alice).unwrap();
-        assert_eq!(read.labels(), BTreeMap::from([([1; 32], (10, 3))]));
+        assert_eq!(read.labels("log"), BTreeMap::from([([1; 32], (10, 3))]));
         assert!(read.known_keys().contains(&hex::encode([9; 32])));
     }
 
@@ -136,20 +229,34 @@ mod tests {
                 let (home, alice) = (&home, &alice);
                 scope.spawn(move || {
                     confirm_key(home, alice, &[n; 32], UnixTime::since_unix_epoch(std::time::Duration::ZERO)).unwrap();
-                    State::remember(home, alice, &Labels::from([((10, n), [n; 32])])).unwrap();
+                    State::remember(home, alice, "log", &Labels::from([((10, n), [n; 32])])).unwrap();
                 });
             }
         });
         let state = State::read(&home, &alice).unwrap();
-        assert_eq!((state.known_keys().len(), state.labels().len()), (8, 8));
+        assert_eq!((state.known_keys().len(), state.labels("log").len()), (8, 8));
     }
 
     #[test]
     fn labels_of_long_ago_are_dropped() {
         let (_temp, home, alice) = home();
         let mut state = State::read(&home, &alice).unwrap();
-        state.add_labels(&Labels::from([((10, 0), [1; 32]), ((11, 0), [2; 32]), ((70, 0), [3; 32])]));
-        assert_eq!(state.labels().len(), 2);
+        state.add_labels("log", &Labels::from([((10, 0), [1; 32]), ((11, 0), [2; 32]), ((70, 0), [3; 32])]));
+        assert_eq!(state.labels("log").len(), 2);
+    }
+
+    #[test]
+    fn each_log_has_labels_of_its_own() {
+        let (_temp, home, alice) = home();
+        home.write_text(
+            "watch/alice@example.org.json",
+            r#"{"identifier": "alice@example.org", "known": {}, "labels": {"10": {"3": "00"}}}"#,
+        )
+        .unwrap();
+        State::remember(&home, &alice, "one", &Labels::from([((10, 3), [1; 32])])).unwrap();
+        let state = State::remember(&home, &alice, "two", &Labels::from([((10, 3), [2; 32])])).unwrap();
+        assert_eq!(state.labels("one"), BTreeMap::from([([1; 32], (10, 3))]));
+        assert_eq!(state.labels("two"), BTreeMap::from([([2; 32], (10, 3))]));
     }
 
     #[test]

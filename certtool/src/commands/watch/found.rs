@@ -1,88 +1,15 @@
-//! `certtool watch`: certificates in one's name that are not one's own.
+//! What one look found, for people and for programs.
 
-use std::time::Duration;
-
-use clap::Args;
-use device::Device;
-use device::watch::{self, Alarm, OpenedCertificate, Seen, WatchReport};
+use device::watch::{self, Alarm, OpenedCertificate, Owner, Seen, WatchReport};
 use identity::Identifier;
 use serde::Serialize;
 
+use super::{Kind, News, Page};
 use crate::clock;
-use crate::context::{Context, identifier};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Page, Report};
-use crate::{progress, subject, text};
-
-/// How long between two looks without --once.
-const PAUSE: Duration = Duration::from_secs(60 * 60);
-
-/// Look for certificates in your name that are not yours.
-///
-/// Asks the authority to prove which labels in its log are yours, searches the whole log for them on this device, and
-/// compares every certificate found with your keys. Exit code 3: alarm, the log holds something you do not know. Exit
-/// code 5: blind, the authority gave no proofs, so nothing is known.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  certtool watch --once\n  certtool watch alice@example.org --once --json\n  certtool watch alice@example.org --once --known"
-)]
-pub(crate) struct Watch {
-    /// Whose certificates; without it, everybody's who is enrolled here
-    #[arg(value_name = "ID", value_parser = identifier)]
-    identifier: Option<Identifier>,
-    /// Look once and end; without it, look every hour until something is wrong
-    #[arg(long)]
-    once: bool,
-    /// The certificates found that are new are yours (another device): remember their keys
-    #[arg(long, requires = "identifier")]
-    known: bool,
-}
-
-impl Watch {
-    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        loop {
-            let exit = self.look(context).await?;
-            if self.once || exit != Exit::Ok {
-                return Ok(exit);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn look(&self, context: &Context) -> Result<Exit, Failure> {
-        let devices = match &self.identifier {
-            Some(identifier) => vec![context.home.device(identifier)?],
-            None => context.home.devices()?,
-        };
-        if devices.is_empty() {
-            return Err(subject::nobody());
-        }
-        let mut exit = Exit::Ok;
-        for device in &devices {
-            let bar = progress::audit_bar(&context.output);
-            let report =
-                watch::watch_once(&context.home, device, clock::now(), |progress| progress::advance(&bar, &progress))
-                    .await;
-            bar.finish_and_clear();
-            let mut found = Found::new(device, report?);
-            if self.known {
-                found.confirm(context, &device.identifier)?;
-            }
-            context.output.report(&found);
-            exit = worse(exit, found.exit());
-        }
-        Ok(exit)
-    }
-}
-
-/// An alarm is worse than blindness, and both are worse than nothing.
-fn worse(a: Exit, b: Exit) -> Exit {
-    match (a, b) {
-        (Exit::Refused, _) | (_, Exit::Refused) => Exit::Refused,
-        (Exit::Blind, _) | (_, Exit::Blind) => Exit::Blind,
-        (a, _) => a,
-    }
-}
+use crate::output::Report;
+use crate::text;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -94,7 +21,7 @@ enum Verdict {
 
 /// What one look found.
 #[derive(Debug, Serialize)]
-struct Found {
+pub(super) struct Found {
     verdict: Verdict,
     identifier: String,
     authority: String,
@@ -116,11 +43,11 @@ struct Found {
     confirmed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blind: Option<String>,
+    /// Whether control was proven for the watch alone.
+    #[serde(skip)]
+    no_certificate: bool,
     #[serde(skip)]
     unknown: Vec<OpenedCertificate>,
-    /// Alarms that no confirmation can settle.
-    #[serde(skip)]
-    grave: usize,
 }
 
 /// A certificate in the log.
@@ -158,12 +85,13 @@ impl Logged {
 }
 
 impl Found {
-    fn new(device: &Device, report: WatchReport) -> Self {
-        let own = device.key.public_key();
+    pub(super) fn new(owner: &Owner, report: WatchReport) -> Self {
+        let own = owner.device().map(|device| device.key.public_key());
+        let own = own.as_ref().map_or(&[][..], |key| &key[..]);
         let mut found = Self {
             verdict: Verdict::Clean,
-            identifier: device.identifier.to_string(),
-            authority: device.enrolment.authority.clone(),
+            identifier: owner.identifier().to_string(),
+            authority: owner.authority().to_owned(),
             not_watched: Vec::new(),
             log: None,
             size: None,
@@ -173,21 +101,21 @@ impl Found {
             evidence: Vec::new(),
             confirmed: Vec::new(),
             blind: None,
+            no_certificate: owner.device().is_none(),
             unknown: Vec::new(),
-            grave: 0,
         };
         match report {
-            WatchReport::Clean(seen) => found.see(&seen, &own),
+            WatchReport::Clean(seen) => found.see(&seen, own),
             WatchReport::Alarm(seen, alarms) => {
-                found.see(&seen, &own);
+                found.see(&seen, own);
                 found.verdict = Verdict::Alarm;
                 found.alarms = alarms.iter().map(describe).collect();
-                for alarm in alarms {
-                    match alarm {
-                        Alarm::UnknownKey(certificate) => found.unknown.push(certificate),
-                        _ => found.grave += 1,
-                    }
-                }
+                found.unknown = alarms
+                    .into_iter()
+                    .filter_map(
+                        |alarm| if let Alarm::UnknownKey(certificate) = alarm { Some(certificate) } else { None },
+                    )
+                    .collect();
             }
             WatchReport::Blind(reason) => {
                 found.verdict = Verdict::Blind;
@@ -206,31 +134,58 @@ impl Found {
         self.certificates = seen.certificates.iter().map(|certificate| Logged::new(certificate, own)).collect();
     }
 
-    /// Remembers the unknown keys as the owner's; what no key explains stays an alarm.
-    fn confirm(&mut self, context: &Context, identifier: &Identifier) -> Result<(), Failure> {
-        for certificate in self.unknown.drain(..) {
-            let Ok(key) = <[u8; 32]>::try_from(certificate.key.as_slice()) else {
-                self.grave += 1;
-                continue;
-            };
+    /// Remembers the unknown keys that begin with these digits as the owner's; the others, and what no key explains, stay
+    /// alarms.
+    pub(super) fn confirm(&mut self, context: &Context, identifier: &Identifier, prefix: &str) -> Result<(), Failure> {
+        let (matching, others) = std::mem::take(&mut self.unknown)
+            .into_iter()
+            .partition::<Vec<_>, _>(|one| one.key.len() == 32 && hex::encode(&one.key).starts_with(prefix));
+        self.unknown = others;
+        for certificate in matching {
+            let key: [u8; 32] = certificate.key.as_slice().try_into().expect("just seen to have 32 bytes");
             watch::confirm_key(&context.home, identifier, &key, clock::now())?;
+            let description = describe(&Alarm::UnknownKey(certificate.clone()));
+            self.alarms.retain(|alarm| *alarm != description);
             self.confirmed.push(hex::encode(key));
             self.certificates.push(Logged::new(&certificate, &[]));
         }
-        if self.verdict == Verdict::Alarm && self.grave == 0 {
+        if self.verdict == Verdict::Alarm && self.alarms.is_empty() {
             self.verdict = Verdict::Clean;
-            self.alarms.clear();
         }
         Ok(())
     }
 
-    fn exit(&self) -> Exit {
+    /// The same, to be told.
+    pub(super) fn news<'a>(&self, owner: &'a Owner) -> News<'a> {
+        let (kind, title) = match self.verdict {
+            Verdict::Clean => (Kind::Clean, "Nothing new"),
+            Verdict::Alarm => (Kind::Alarm, "ALARM: a certificate that you do not know"),
+            Verdict::Blind => (Kind::Blind, "Your watch is blind"),
+        };
+        News {
+            kind,
+            identifier: owner.identifier(),
+            authority: owner.authority(),
+            title: format!("{title}, in the name of {}", owner.identifier()),
+            text: Page::of(self),
+            json: serde_json::to_string(self).expect("reports are plain structures"),
+            // Reasons for blindness may count minutes: being blind is one news.
+            about: if self.verdict == Verdict::Blind { "blind".to_owned() } else { self.alarms.join("\n") },
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
         match self.verdict {
             Verdict::Clean => Exit::Ok,
             Verdict::Alarm => Exit::Refused,
             Verdict::Blind => Exit::Blind,
         }
     }
+}
+
+/// As many digits of a key as `--known` wants.
+fn short(key: &[u8]) -> String {
+    hex::encode(&key[..key.len().min(8)])
 }
 
 fn describe(alarm: &Alarm) -> String {
@@ -262,8 +217,16 @@ impl Report for Found {
             Verdict::Clean => {
                 let count = text::count(self.certificates.len() as u64, "certificate", "certificates");
                 let known = if self.certificates.len() == 1 { "known" } else { "all known" };
-                let whose = if self.not_watched.is_empty() { "" } else { " of this authority" };
-                page.good(&format!("Clean: the log{whose} holds {count} for {who}, {known}, and no other."));
+                let whose = match (self.no_certificate, self.not_watched.is_empty()) {
+                    (true, _) => format!(" of {}", self.authority),
+                    (false, true) => String::new(),
+                    (false, false) => " of this authority".to_owned(),
+                };
+                if self.certificates.is_empty() {
+                    page.good(&format!("Clean: the log{whose} holds no certificate for {who}."));
+                } else {
+                    page.good(&format!("Clean: the log{whose} holds {count} for {who}, {known}, and no other."));
+                }
             }
             Verdict::Alarm => {
                 page.bad(&format!("ALARM: the log holds something in the name of {who} that you do not know."));
@@ -288,21 +251,22 @@ impl Report for Found {
         for other in &self.not_watched {
             page.field(
                 "not watched",
-                format!(
-                    "{other} may certify this address too; certtool watch asks only authorities that certified you"
-                ),
+                format!("{other} may certify this address too; certtool watch {who} --authority '{other}' looks there"),
             );
         }
         if let Some(blind) = &self.blind {
             page.field("because", blind);
-            page.line(format!(
-                "Prove again that the address is yours (certtool enroll {who} --new), or ask {}.",
-                self.authority
-            ));
+            let authority = &self.authority;
+            page.line(if self.no_certificate {
+                format!("Prove again that the address is yours (certtool watch {who} --authority '{authority}' --prove), or ask {authority}.")
+            } else {
+                format!("Prove again that the address is yours (certtool enroll {who} --new), or ask {authority}.")
+            });
         }
         if self.verdict == Verdict::Alarm {
+            let key = self.unknown.first().map_or(String::new(), |one| format!("={}", short(&one.key)));
             page.line(format!(
-                "If it is another device of yours: certtool watch {who} --once --known. If not, somebody got a certificate in your name: tell {}, and everybody you talk with.",
+                "If it is another device of yours: certtool watch {who} --once --known{key}. If not, somebody got a certificate in your name: tell {}, and everybody you talk with.",
                 self.authority
             ));
         }
@@ -328,8 +292,8 @@ mod tests {
             evidence: Vec::new(),
             confirmed: Vec::new(),
             blind: None,
+            no_certificate: false,
             unknown: Vec::new(),
-            grave: 0,
         };
         let alone = Page::of(&found(&[]));
         assert!(alone.contains("Clean: the log holds") && !alone.contains("not watched"), "{alone}");

@@ -62,9 +62,9 @@ fn answer(entries: &[&Issued]) -> WatchAnswer {
 #[test]
 fn a_certificate_for_a_known_key_is_clean() {
     let mine = issue(&Authority::new(1, NOON), "alice@example.org");
-    let (certificates, alarms) = judge(&alice(), &found(&[&mine]), &answer(&[&mine]), &state(&[mine.key]));
+    let Judged { certificates, alarms, .. } = judge(&alice(), &found(&[&mine]), &answer(&[&mine]), &state(&[mine.key]));
     assert_eq!(alarms, []);
-    assert_eq!(certificates[0].key, mine.key);
+    assert_eq!(certificates[0].1.key, mine.key);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_certificate_for_an_unknown_key_is_an_alarm() {
     let authority = Authority::new(1, NOON);
     let (mine, rogue) = (issue(&authority, "alice@example.org"), issue(&authority, "alice@example.org"));
     let (found, answer) = (found(&[&mine, &rogue]), answer(&[&mine, &rogue]));
-    let (certificates, alarms) = judge(&alice(), &found, &answer, &state(&[mine.key]));
+    let Judged { certificates, alarms, .. } = judge(&alice(), &found, &answer, &state(&[mine.key]));
     assert_eq!(certificates.len(), 1);
     assert!(matches!(&alarms[..], [Alarm::UnknownKey(certificate)] if certificate.key == rogue.key), "{alarms:?}");
 }
@@ -80,7 +80,7 @@ fn a_certificate_for_an_unknown_key_is_an_alarm() {
 #[test]
 fn an_entry_that_stays_closed_is_an_alarm() {
     let rogue = issue(&Authority::new(1, NOON), "alice@example.org");
-    let (_, alarms) = judge(&alice(), &found(&[&rogue]), &answer(&[]), &state(&[rogue.key]));
+    let Judged { alarms, .. } = judge(&alice(), &found(&[&rogue]), &answer(&[]), &state(&[rogue.key]));
     assert!(matches!(&alarms[..], [Alarm::NotOpened { index, .. }] if *index == rogue.hit.index), "{alarms:?}");
 }
 
@@ -91,7 +91,7 @@ fn an_entry_opened_to_something_else_is_an_alarm() {
     // The authority shows a harmless certificate in place of the one it logged.
     let harmless = OpenedEntry { period: rogue.hit.period, slot: rogue.hit.slot, ..mine.entry.clone() };
     let answer = WatchAnswer { entries: vec![mine.entry.clone(), harmless], ..answer(&[]) };
-    let (_, alarms) = judge(&alice(), &found(&[&mine, &rogue]), &answer, &state(&[mine.key]));
+    let Judged { alarms, .. } = judge(&alice(), &found(&[&mine, &rogue]), &answer, &state(&[mine.key]));
     let Alarm::NotOpened { reason, .. } = &alarms[0] else { panic!("{alarms:?}") };
     assert!(reason.contains("another certificate"), "{reason}");
 }
@@ -99,7 +99,7 @@ fn an_entry_opened_to_something_else_is_an_alarm() {
 #[test]
 fn somebody_elses_certificate_under_her_label_is_an_alarm() {
     let bobs = issue(&Authority::new(1, NOON), "bob@example.org");
-    let (_, alarms) = judge(&alice(), &found(&[&bobs]), &answer(&[&bobs]), &state(&[bobs.key]));
+    let Judged { alarms, .. } = judge(&alice(), &found(&[&bobs]), &answer(&[&bobs]), &state(&[bobs.key]));
     let Alarm::NotOpened { reason, .. } = &alarms[0] else { panic!("{alarms:?}") };
     assert!(reason.contains("bob@example.org"), "{reason}");
 }
@@ -110,7 +110,7 @@ fn one_label_twice_and_a_missing_own_entry_are_alarms() {
     let mut found = found(&[&mine, &mine]);
     found.hits[1].index += 1;
     found.own_missing = Some((9, "no entry".to_owned()));
-    let (_, alarms) = judge(&alice(), &found, &answer(&[&mine]), &state(&[mine.key]));
+    let Judged { alarms, .. } = judge(&alice(), &found, &answer(&[&mine]), &state(&[mine.key]));
     assert!(matches!(&alarms[..], [Alarm::Duplicate { .. }, Alarm::OwnMissing { index: 9, .. }]), "{alarms:?}");
 }
 
@@ -120,7 +120,32 @@ fn no_answer_of_an_authority_makes_the_judge_panic() {
     for (opening, tbs) in [("", ""), ("!!", "!!"), ("AAAA", "AAAA"), (mine.entry.opening.as_str(), "AAAA")] {
         let entry = OpenedEntry { opening: opening.to_owned(), tbs: tbs.to_owned(), ..mine.entry.clone() };
         let answer = WatchAnswer { entries: vec![entry], ..answer(&[]) };
-        let (_, alarms) = judge(&alice(), &found(&[&mine]), &answer, &state(&[mine.key]));
+        let Judged { alarms, .. } = judge(&alice(), &found(&[&mine]), &answer, &state(&[mine.key]));
         assert_eq!(alarms.len(), 1);
     }
+}
+
+#[test]
+fn what_was_opened_once_stays_open_when_the_authority_has_forgotten_it() {
+    let authority = Authority::new(1, NOON);
+    let (mine, late) = (issue(&authority, "alice@example.org"), issue(&authority, "alice@example.org"));
+    let temp = tempfile::tempdir().unwrap();
+    let home = Home::at(temp.path()).unwrap();
+    confirm_key(&home, &alice(), &mine.key, UnixTime::now()).unwrap();
+    let first = judge(&alice(), &found(&[&mine]), &answer(&[&mine]), &State::read(&home, &alice()).unwrap());
+    State::settle(&home, &alice(), "log", &first.new).unwrap();
+
+    let state = State::read(&home, &alice()).unwrap();
+    let later = judge(&alice(), &found(&[&mine]), &answer(&[]), &state);
+    assert_eq!((later.alarms, later.new.len()), (Vec::new(), 0));
+    assert_eq!(later.certificates[0].1, first.certificates[0].1);
+    // One that was never opened is an alarm, however old its period is; so is another entry in the place of a known one.
+    let other = judge(&alice(), &found(&[&mine, &late]), &answer(&[]), &state);
+    assert!(matches!(&other.alarms[..], [Alarm::NotOpened { .. }]), "{:?}", other.alarms);
+    let mut swapped = found(&[&mine]);
+    swapped.hits[0].commitment = [0; 32];
+    assert!(!judge(&alice(), &swapped, &answer(&[]), &state).alarms.is_empty());
+    // And a key that she does not know stays unknown, though opened.
+    let stranger = State::read(&Home::at(temp.path().join("other")).unwrap(), &alice()).unwrap();
+    assert!(!judge(&alice(), &found(&[&mine]), &answer(&[&mine]), &stranger).alarms.is_empty());
 }
