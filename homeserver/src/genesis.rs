@@ -89,6 +89,7 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
             acme: format!("{}/acme/directory", settings.base_url()),
             root: authority.root_der().to_vec().into(),
             issuers: authority.issuers().iter().map(|der| der.to_vec().into()).collect(),
+            withdrawn: Vec::new(),
             kinds: vec![IdentifierKind::Email],
             domains: settings.permit_domains.clone(),
             phone_prefixes: Vec::new(),

@@ -52,6 +52,18 @@ pub enum CertificateError {
     },
 }
 
+impl CertificateError {
+    /// What was found in place of a certificate, for a refusal that says itself what it expected.
+    pub(crate) fn found(&self) -> String {
+        match self {
+            Self::TooLarge { found } => format!("{found} bytes"),
+            Self::Der(error) => format!("bytes that are none ({error})"),
+            Self::NotCanonical => "another encoding of the same certificate".to_owned(),
+            Self::Version { found } => format!("one of version {found}"),
+        }
+    }
+}
+
 /// The fields in the order of RFC 5280 section 4.1. The unique identifiers of X.509 v2 are left out: section 4.1.2.8
 /// forbids them, so a certificate with one does not decode.
 #[derive(Clone, Debug, PartialEq, Eq, Sequence)]

@@ -109,6 +109,16 @@ pub enum IdentifierError {
     },
 }
 
+impl IdentifierError {
+    /// What was found in place of an identifier, for a refusal that says itself what it expected.
+    pub(crate) fn found(&self) -> String {
+        match self {
+            Self::NotCanonical { expected, found } => format!("{found:?}, whose canonical spelling is {expected:?}"),
+            other => format!("none ({other})"),
+        }
+    }
+}
+
 impl Identifier {
     /// Makes the canonical identifier out of any spelling of it: case, Unicode normalisation, U-labels, a trailing
     /// dot, spaces and hyphens in phone numbers. Applying it twice changes nothing.

@@ -123,6 +123,7 @@ impl Authority {
                 acme: "https://ca.example.org/acme/directory".to_owned(),
                 root: der(&self.root),
                 issuers: vec![der(&self.people), der(&self.services)],
+                withdrawn: Vec::new(),
                 kinds: vec![IdentifierKind::Email, IdentifierKind::Phone],
                 domains: vec!["*".to_owned()],
                 phone_prefixes: vec!["*".to_owned()],

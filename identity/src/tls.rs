@@ -1,9 +1,11 @@
 //! The verifiers as rustls wants them, for TLS 1.3 and QUIC.
 //!
-//! There is one [`PersonVerifier`] for both ends of a personal connection, and a [`ServiceVerifier`] for the client end
-//! towards directories and HTTPS endpoints. Neither speaks TLS 1.2.
+//! There is one [`PersonVerifier`] for both ends of a personal connection, a [`ServiceVerifier`] for the client end
+//! towards directories and HTTPS endpoints, and a [`ComponentVerifier`] for the server end towards parts of an authority.
+//! None speaks TLS 1.2. Certificates for mail have no verifier here: nobody connects to us with one.
 
 mod cache;
+mod component;
 mod person;
 mod service;
 
@@ -15,6 +17,7 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
 };
 
+pub use component::ComponentVerifier;
 pub use person::PersonVerifier;
 pub use service::ServiceVerifier;
 
@@ -55,6 +58,12 @@ fn chain(
     // One more than allowed is enough to be refused for; no more is copied.
     let rest = rest.iter().take(crate::MAX_CHAIN);
     std::iter::once(leaf).chain(rest).map(|der| der.clone().into_owned()).collect()
+}
+
+/// The whole error: it is the person at this end who has to understand it, for instance that her clock is wrong.
+fn explained(error: VerifyError) -> Error {
+    use rustls::{CertificateError, OtherError};
+    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
 }
 
 /// The error that makes rustls send the alert that comes nearest (the other side sees nothing else), or the whole error

@@ -12,6 +12,7 @@ mod revocation;
 mod services;
 mod update;
 mod windows;
+mod withdrawal;
 
 use std::sync::RwLock;
 

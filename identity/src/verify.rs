@@ -92,7 +92,7 @@ fn read_leaf(chain: &[CertificateDer]) -> Result<PathCertificate, VerifyError> {
         return Err(VerifyError::new(Rule::ChainSize, expected, large.len()));
     }
     let leaf = Certificate::parse(leaf)
-        .map_err(|e| VerifyError::new(Rule::ChainEncoding, "an X.509 v3 certificate in strict DER", e))?;
+        .map_err(|e| VerifyError::new(Rule::ChainEncoding, "an X.509 v3 certificate in strict DER", e.found()))?;
     let (inner, outer) = (leaf.tbs().signature_identifier(), leaf.signature_identifier());
     if inner != outer || leaf.tbs().signature_algorithm().is_none() {
         let expected = "ECDSA with P-256 and SHA-256 or P-384 and SHA-384, inside and outside";

@@ -85,8 +85,8 @@ def check_names(leaf, issuer):
 
 
 def check_policies(leaf, issuers):
-    """CHAIN-10: every issuing certificate names the leaf's one policy, or anyPolicy."""
-    [own] = named(only(leaf, x509.POLICIES))
+    """CHAIN-10: every issuing certificate names the leaf's policy, or anyPolicy."""
+    own = named(only(leaf, x509.POLICIES))
     for issuer in issuers:
         try:
             allowed = named(only(issuer, x509.POLICIES))
@@ -97,7 +97,7 @@ def check_policies(leaf, issuers):
                 allowed = [policy for policy in allowed if policy not in mapped]
         except der.DerError as error:
             refuse("CHAIN-10", error)
-        if not {own, ANY_POLICY} & set(allowed):
+        if not {*own, ANY_POLICY} & set(allowed):
             refuse("CHAIN-10", allowed)
 
 

@@ -1,5 +1,7 @@
 """The rules CHAIN: a path from the leaf over an issuing certificate to the root of an authority."""
 
+from hashlib import sha256
+
 import constraints as names
 import der
 import x509
@@ -7,7 +9,12 @@ from der import DerError
 from profiles import LIVE_PERSON
 from refusal import Refusal, refuse
 
-USES = {"person": (x509.CLIENT_AUTH, LIVE_PERSON), "service": (x509.SERVER_AUTH,)}
+USES = {
+    "person": (x509.CLIENT_AUTH, LIVE_PERSON),
+    "mail": (x509.EMAIL_PROTECTION, x509.CLIENT_AUTH),
+    "service": (x509.SERVER_AUTH,),
+    "component": (x509.CLIENT_AUTH,),
+}
 UNDERSTOOD = {
     x509.BASIC_CONSTRAINTS, x509.KEY_USAGE, x509.EXT_KEY_USAGE, x509.NAME_CONSTRAINTS, x509.POLICIES,
     names.POLICY_MAPPINGS, names.POLICY_CONSTRAINTS, names.INHIBIT_ANY_POLICY, x509.SUBJECT_ALT_NAME, x509.CRL_POINTS,
@@ -35,7 +42,8 @@ def find(leaf, sent, authorities, use, now):
     """
     refusals = [Refusal("CHAIN-04", "no path to a root")]
     for authority in authorities:
-        for path in paths([leaf], authority.issuers + readable(sent), authority.root):
+        usable = [one for one in readable(sent) if sha256(one.key_info).hexdigest() not in authority.withdrawn]
+        for path in paths([leaf], authority.issuers + usable, authority.root):
             try:
                 check(path, authority.root, use, now)
             except Refusal as refusal:

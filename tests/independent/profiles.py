@@ -1,4 +1,4 @@
-"""What a leaf must look like: the rules PROF and SAN, and the three profiles."""
+"""What a leaf must look like: the rules PROF and SAN, and the five profiles."""
 
 from dataclasses import dataclass
 
@@ -18,20 +18,40 @@ DAY = 86400
 class Profile:
     policy: str
     kind: str
-    key: str
+    keys: dict  # the allowed kinds of keys, and their keyUsage
     lifetime: int
     uses: tuple
+    asserted: tuple = ()  # policies that may stand behind ours, all of them or none
+    issuer_access: bool = False
+    list_schemes: tuple = (b"http://", b"https://")
 
 
-PERSON_USES = (x509.CLIENT_AUTH, LIVE_PERSON)
+LIVE_USES = (x509.CLIENT_AUTH, LIVE_PERSON)
+SIGNS = {"ed25519": x509.DIGITAL_SIGNATURE}
+MACHINE_KEYS = {"p256": x509.DIGITAL_SIGNATURE}
+MAIL_KEYS = {
+    "p256": x509.DIGITAL_SIGNATURE | x509.KEY_AGREEMENT,
+    "rsa": x509.DIGITAL_SIGNATURE | x509.KEY_ENCIPHERMENT,
+    "ed25519": x509.DIGITAL_SIGNATURE,
+}
+MAIL_USES = (x509.EMAIL_PROTECTION, x509.CLIENT_AUTH)
 PROFILES = {
     "person": [
-        Profile(f"{ARC}.3.1", "email", "ed25519", 30 * DAY, PERSON_USES),
-        Profile(f"{ARC}.3.2", "phone", "ed25519", 30 * DAY, PERSON_USES),
+        Profile(f"{ARC}.3.1", "email", SIGNS, 30 * DAY, LIVE_USES),
+        Profile(f"{ARC}.3.2", "phone", SIGNS, 30 * DAY, LIVE_USES),
     ],
-    "service": [Profile(f"{ARC}.3.4", "service", "p256", 30 * DAY, (x509.SERVER_AUTH,))],
+    "mail": [
+        Profile(
+            f"{ARC}.3.3", "email", MAIL_KEYS, 825 * DAY, MAIL_USES,
+            asserted=("2.23.140.1.5.1.2",), issuer_access=True, list_schemes=(b"http://",),
+        )
+    ],
+    "service": [Profile(f"{ARC}.3.4", "service", MACHINE_KEYS, 30 * DAY, (x509.SERVER_AUTH,))],
+    "component": [Profile(f"{ARC}.3.5", "component", MACHINE_KEYS, 30 * DAY, (x509.CLIENT_AUTH,))],
 }
-FORMS = {"email": ("rfc822Name", "SmtpUTF8Mailbox"), "phone": ("uri",), "service": ("dNSName",)}
+MACHINES = ("service", "component")
+DNS_FORM = ("dNSName",)
+FORMS = {"email": ("rfc822Name", "SmtpUTF8Mailbox"), "phone": ("uri",), "service": DNS_FORM, "component": DNS_FORM}
 NONCRITICAL = {
     x509.AUTHORITY_KEY_ID, x509.SUBJECT_KEY_ID, x509.POLICIES, x509.EXT_KEY_USAGE, x509.CRL_POINTS,
 }
@@ -40,17 +60,17 @@ NONCRITICAL = {
 def profile_of(leaf, use):
     """PROF-01."""
     try:
-        policies = der.whole(only(leaf, x509.POLICIES), der.SEQUENCE)
-        policy = policies.inside(der.SEQUENCE)
-        oid = policy.oid()
-        policy.end()
-        policies.end()
+        policies, found = der.whole(only(leaf, x509.POLICIES), der.SEQUENCE), []
+        while policies.more():
+            policy = policies.inside(der.SEQUENCE)
+            found.append(policy.oid())
+            policy.end()
     except DerError as error:
         refuse("PROF-01", error)
     for profile in PROFILES[use]:
-        if profile.policy == oid:
+        if found and found[0] == profile.policy and tuple(found[1:]) in ((), profile.asserted):
             return profile
-    refuse("PROF-01", f"policy {oid}")
+    refuse("PROF-01", f"policies {found}")
 
 
 def only(leaf, oid):
@@ -63,47 +83,63 @@ def only(leaf, oid):
 def check(leaf, issuer, use, asked):
     """PROF-01 to SAN-03; the profile and the name."""
     profile = profile_of(leaf, use)
-    check_key(leaf, profile)
+    key = check_key(leaf, profile)
     if not 0 <= leaf.not_after - leaf.not_before < profile.lifetime:
         refuse("PROF-03", f"{leaf.not_after - leaf.not_before + 1} seconds")
-    check_uses(leaf, profile)
-    check_extensions(leaf)
+    check_uses(leaf, profile, profile.keys[key])
+    check_extensions(leaf, profile)
     found = san(leaf)
     check_subject(leaf, found, profile)
     check_key_identifiers(leaf, issuer)
-    check_crl_point(leaf)
+    check_crl_point(leaf, profile)
     if not 8 <= len(leaf.serial) <= 20 or leaf.serial[0] >= 0x80 or not any(leaf.serial):
         refuse("PROF-10", leaf.serial.hex())
     return profile, check_san(found, profile, asked)
 
 
 def check_key(leaf, profile):
-    """PROF-02."""
-    algorithm = leaf.key_algorithm
-    if profile.key == "ed25519":
-        if algorithm.oid != x509.ED25519 or algorithm.parameters:
-            refuse("PROF-02", algorithm.oid)
-        try:
-            edwards.public_key(leaf.key)
-        except edwards.VrfError as error:
-            refuse("PROF-02", error)
-        return
-    curve = der.encode(der.OID, bytes.fromhex("2a8648ce3d030107"))
-    if algorithm.oid != x509.EC_KEY or algorithm.parameters != curve or len(leaf.key) != 65 or leaf.key[0] != 4:
-        refuse("PROF-02", algorithm.oid)
+    """PROF-02: the kind of the key."""
+    kind = {x509.ED25519: "ed25519", x509.EC_KEY: "p256", x509.RSA_KEY: "rsa"}.get(leaf.key_algorithm.oid)
+    if kind not in profile.keys:
+        refuse("PROF-02", leaf.key_algorithm.oid)
     try:
-        x509.load_der_public_key(leaf.key_info)
-    except ValueError as error:
+        {"ed25519": check_ed25519, "p256": check_p256, "rsa": check_rsa}[kind](leaf)
+    except (edwards.VrfError, DerError, ValueError) as error:
         refuse("PROF-02", error)
+    return kind
 
 
-def check_uses(leaf, profile):
+def check_ed25519(leaf):
+    der.need(not leaf.key_algorithm.parameters, "Ed25519 has no parameters")
+    edwards.public_key(leaf.key)
+
+
+def check_p256(leaf):
+    curve = der.encode(der.OID, bytes.fromhex("2a8648ce3d030107"))
+    der.need(leaf.key_algorithm.parameters == curve, "another curve")
+    der.need(len(leaf.key) == 65 and leaf.key[0] == 4, "a point that is not uncompressed")
+    x509.load_der_public_key(leaf.key_info)
+
+
+def check_rsa(leaf):
+    """NULL parameters; 3072 to 8192 bits in whole octets, no prime factor below 752; an odd exponent from 65537 on."""
+    der.need(leaf.key_algorithm.parameters == der.encode(der.NULL), "RSA has NULL parameters")
+    key = der.whole(leaf.key, der.SEQUENCE)
+    modulus, exponent = key.integer(1), key.integer(1)
+    key.end()
+    bits = modulus.bit_length()
+    der.need(3072 <= bits <= 8192 and bits % 8 == 0, f"a modulus of {bits} bits")
+    der.need(all(modulus % divisor for divisor in range(2, 752)), "a modulus with a small factor")
+    der.need(65537 <= exponent < 2**32 and exponent % 2, f"the exponent {exponent}")
+
+
+def check_uses(leaf, profile, expected):
     """PROF-04 and PROF-05."""
     try:
         usage = x509.key_usage(only(leaf, x509.KEY_USAGE))
     except DerError as error:
         refuse("PROF-04", error)
-    if usage != x509.DIGITAL_SIGNATURE:
+    if usage != expected:
         refuse("PROF-04", f"{usage:#x}")
     try:
         uses = x509.extended_key_usage(only(leaf, x509.EXT_KEY_USAGE))
@@ -113,14 +149,32 @@ def check_uses(leaf, profile):
         refuse("PROF-05", uses)
 
 
-def check_extensions(leaf):
+def check_extensions(leaf, profile):
     """PROF-06. The transparency extension has rules of its own: LOG-01."""
     expected = dict.fromkeys(NONCRITICAL, False)
     expected[x509.KEY_USAGE] = True
+    if profile.issuer_access:
+        expected[x509.ISSUER_ACCESS] = False
     expected[x509.SUBJECT_ALT_NAME] = leaf.subject == der.encode(der.SEQUENCE)
     found = [(extension.oid, extension.critical) for extension in leaf.extensions if extension.oid != TRANSPARENCY]
     if sorted(found) != sorted(expected.items()):
         refuse("PROF-06", sorted(found))
+    if profile.issuer_access:
+        check_issuer_access(only(leaf, x509.ISSUER_ACCESS))
+
+
+def check_issuer_access(value):
+    """One caIssuers, by http."""
+    try:
+        several = der.whole(value, der.SEQUENCE)
+        one = several.inside(der.SEQUENCE)
+        several.end()
+        der.need(one.oid() == "1.3.6.1.5.5.7.48.2", "no caIssuers")
+        url = one.expect(0x86)
+        one.end()
+        der.need(url.startswith(b"http://") and len(url) <= 512 and url.isascii(), url)
+    except DerError as error:
+        refuse("PROF-06", error)
 
 
 def san(leaf):
@@ -181,7 +235,7 @@ def check_key_identifiers(leaf, issuer):
         refuse("PROF-08", "another key's identifier")
 
 
-def check_crl_point(leaf):
+def check_crl_point(leaf, profile):
     """PROF-09."""
     try:
         points = der.whole(only(leaf, x509.CRL_POINTS), der.SEQUENCE)
@@ -195,7 +249,7 @@ def check_crl_point(leaf):
         full.end()
     except DerError as error:
         refuse("PROF-09", error)
-    if not url.startswith((b"http://", b"https://")) or len(url) > 512 or not url.isascii():
+    if not url.startswith(profile.list_schemes) or len(url) > 512 or not url.isascii():
         refuse("PROF-09", url)
 
 

@@ -8,7 +8,7 @@ import der
 import edwards
 import tlog
 from der import DerError
-from profiles import TRANSPARENCY
+from profiles import MACHINES, TRANSPARENCY
 from refusal import refuse
 
 PERIOD = 7 * 86400
@@ -84,14 +84,14 @@ def check(leaf, authority, kind, name, log_policy, windows):
 
 def check_slot(leaf, proof, authority, kind, name):
     """SLOT-01 to SLOT-04: what stands in the entry for the name."""
-    service = kind == "service"
-    if (proof.vrf_proof is None) != service:
+    machine = kind in MACHINES
+    if (proof.vrf_proof is None) != machine:
         refuse("SLOT-01", proof.vrf_proof)
-    if proof.slot >= (1 if service else 32):
+    if proof.slot >= (1 if machine else 32):
         refuse("SLOT-02", proof.slot)
     if proof.period != leaf.not_before // PERIOD:
         refuse("SLOT-03", proof.period)
-    if service:
+    if machine:
         return sha256(b"inperson-service-v1\x00" + name.encode()).digest()
     try:
         return edwards.verify(authority.logs[proof.origin], vrf_input(proof, kind, name), proof.vrf_proof)[:32]
@@ -113,7 +113,7 @@ def vrf_input(proof, kind, name):
 def check_log(leaf, proof, label, kind, log_policy):
     """LOG-04 to LOG-06: the text of the checkpoint that the log signed."""
     commitment = hmac.digest(proof.opening, leaf.tbs_without(TRANSPARENCY), "sha256")
-    entry = b"\x01" + (b"\x03" if kind == "service" else b"\x01") + label + commitment
+    entry = b"\x01" + (b"\x03" if kind in MACHINES else b"\x01") + label + commitment
     try:
         root = tlog.root(proof.index, proof.size, tlog.leaf_hash(entry), proof.path)
     except tlog.ProofError as error:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An independent verifier of certificates for people and services.
+"""An independent verifier of certificates for people and services, and of updates of trust policies.
 
-Written from docs/spec/certificate.md and policies/rules.md alone. It reads vector files (tests/vectors/certificate)
-and prints, for each, one line of JSON: the file's name, and `ok` with what was found or the rule that is broken.
+Written from docs/spec/certificate.md, docs/spec/trust-policy.md and policies/rules.md alone. It reads vector files
+(tests/vectors/certificate and tests/vectors/policy-update) and prints, for each, one line of JSON: the file's name, and `ok` with what was found or the rule that is broken.
 
     verify.py FILE…
 """
@@ -11,6 +11,7 @@ import base64
 import json
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import constraints
 import path
 import profiles
 import transparency
+import updates
 import x509
 from der import DerError
 from refusal import Refusal, refuse
@@ -35,6 +37,7 @@ class Authority:
     kinds: list
     domains: list
     phone_prefixes: list
+    withdrawn: list  # SHA-256 of the SubjectPublicKeyInfo of issuing keys that no longer count
     services: set  # DNS names of services it may certify
     logs: dict  # VRF keys by origins: the log in use and earlier ones
 
@@ -45,7 +48,7 @@ class Authority:
 
         return Authority(
             member["name"], certificate(member["root"]), [certificate(one) for one in member["issuers"]],
-            member["kinds"], member["domains"], member["phone_prefixes"],
+            member["kinds"], member["domains"], member["phone_prefixes"], member.get("withdrawn", []),
             services_of(member, directories, log_policy),
             {
                 one["log"]: base64.b64decode(one["vrf_key"], validate=True)
@@ -65,10 +68,12 @@ def services_of(member, directories, log_policy):
 
 
 def check_permitted(authority, kind, name):
-    """TRUST-01 to TRUST-03, and TRUST-12 for services."""
+    """TRUST-01 to TRUST-03, and TRUST-12 for services. No policy names components."""
     if kind == "service":
         if name not in authority.services:
             refuse("TRUST-12", name)
+        return
+    if kind == "component":
         return
     if kind not in authority.kinds:
         refuse("TRUST-01", kind)
@@ -114,6 +119,14 @@ def revocation(leaf, issuer, known, now):
     return "good"
 
 
+def check_binding(binding, authority, kind):
+    """TRUST-06: people who are known by an authority already, by its root's key."""
+    if binding is None or kind in profiles.MACHINES:
+        return
+    if binding["root"] != sha256(authority.root.key_info).hexdigest():
+        refuse("TRUST-06", authority.name)
+
+
 def verify(vector):
     """What a vector's certificate says; raises Refusal."""
     policy, now, use = json.loads(vector["policy"]), vector["now"], vector["kind"]
@@ -131,20 +144,23 @@ def verify(vector):
     check_permitted(authority, found.kind, name)
     windows = {one["key"]: (one.get("not_before"), one.get("not_after")) for one in policy.get("windows", [])}
     proof, witnesses = transparency.check(leaf, authority, found.kind, name, log_policy, windows)
+    status = revocation(leaf, issuer, known, now)
+    check_binding(vector.get("bindings", {}).get(name), authority, found.kind)
     return {
         "identifier": name,
         "authority": authority.name,
         "origin": proof.origin,
         "index": proof.index,
         "witnesses": [key.name for key, _ in witnesses],
-        "revocation": revocation(leaf, issuer, known, now),
+        "revocation": status,
     }
 
 
 def main(files):
     for file in files:
         try:
-            answer = {"rule": "ok", **verify(json.loads(Path(file).read_text()))}
+            vector = json.loads(Path(file).read_text())
+            answer = {"rule": "ok", **(updates.verify(vector) if "update" in vector else verify(vector))}
         except Refusal as refusal:
             answer = {"rule": refusal.rule, "found": str(refusal)}
         print(json.dumps({"name": Path(file).stem, **answer}))

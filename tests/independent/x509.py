@@ -17,20 +17,22 @@ from der import DerError, Reader, need
 AUTHORITY_KEY_ID, SUBJECT_KEY_ID, KEY_USAGE = "2.5.29.35", "2.5.29.14", "2.5.29.15"
 POLICIES, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS = "2.5.29.32", "2.5.29.17", "2.5.29.19"
 EXT_KEY_USAGE, CRL_POINTS, NAME_CONSTRAINTS = "2.5.29.37", "2.5.29.31", "2.5.29.30"
-CRL_NUMBER = "2.5.29.20"
+CRL_NUMBER, ISSUER_ACCESS = "2.5.29.20", "1.3.6.1.5.5.7.1.1"
 # Keys and signatures
 EC_KEY, P256, P384, ED25519 = "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.101.112"
+RSA_KEY = "1.2.840.113549.1.1.1"
 SIGNATURES = {  # algorithm: (curve of the key, hash)
     "1.2.840.10045.4.3.2": ("secp256r1", hashes.SHA256),
     "1.2.840.10045.4.3.3": ("secp384r1", hashes.SHA384),
 }
 # Uses
 CLIENT_AUTH, SERVER_AUTH = "1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"
+EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
 # Names
 COMMON_NAME, SMTP_UTF8_MAILBOX = "2.5.4.3", "1.3.6.1.5.5.7.8.9"
 
 # Bits of keyUsage, as masks over the first byte
-DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0x80, 0x04, 0x02
+DIGITAL_SIGNATURE, KEY_ENCIPHERMENT, KEY_AGREEMENT, KEY_CERT_SIGN, CRL_SIGN = 0x80, 0x20, 0x08, 0x04, 0x02
 
 
 @dataclass

@@ -34,13 +34,13 @@ impl Inspect {
         let subject = subject::find(context, self.what.as_deref())?;
         let now = clock::now();
         let leaf = subject.chain.first().expect("a subject has at least one certificate");
-        let leaf = Certificate::parse(leaf).map_err(|error| {
-            Failure::failed(
-                format!("{}: {error}", subject.name),
-                "Check that the file holds a certificate for a person.",
-            )
-        })?;
         let verdict = certified(&subject, &context.home.trust_at(now)?, now);
+        // What cannot be read at all is refused, as `verify` does it.
+        let leaf = match (Certificate::parse(leaf), &verdict) {
+            (Ok(leaf), _) => leaf,
+            (Err(_), Err(error)) => return Err(refusal(error.clone(), &subject, now, false)),
+            (Err(error), Ok(_)) => return Err(Failure::failed(format!("{}: {error}", subject.name), "")),
+        };
         let exit = if verdict.is_ok() { Exit::Ok } else { Exit::Refused };
         let remedy = verdict.as_ref().err().map(|error| refusal(error.clone(), &subject, now, false).remedy);
         context.output.report(&Inspection::new(&leaf, verdict.as_ref(), remedy));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::oid;
@@ -11,7 +11,8 @@ use identity::profile::Profile;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::{
-    Certified, Revocation, VerifiedService, VerifyError, verify_mail, verify_person, verify_service,
+    Certified, Revocation, VerifiedComponent, VerifiedService, VerifyError, verify_component, verify_mail, verify_person,
+    verify_service,
 };
 use serde::Serialize;
 
@@ -19,7 +20,8 @@ use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::{subject, text};
+use crate::subject::{self, Subject};
+use crate::text;
 
 /// Check a certificate offline, rule by rule.
 ///
@@ -32,13 +34,14 @@ use crate::{subject, text};
     certtool verify --evidence evidence.json\n  \
     certtool verify bob.pem --at 2026-11-23T12:00:00Z\n  \
     certtool verify bob.pem --crl people.crl\n  \
+    certtool verify bob-mail.pem --for mail\n  \
     certtool verify server.pem --service directory.example.org")]
 pub(crate) struct Verify {
     /// A certificate in PEM or DER, or an address you enrolled
     #[arg(value_name = "FILE|ID", required_unless_present = "evidence")]
     what: Option<String>,
     /// Check this evidence of misbehaviour instead: offline, and say what it proves
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "at", "lists", "service"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "at", "lists", "purpose", "service", "component"])]
     evidence: Option<PathBuf>,
     /// Judge as of this time (RFC 3339, a date, or seconds since 1970) instead of now
     #[arg(long, value_name = "TIME", value_parser = text::parse_time)]
@@ -46,9 +49,24 @@ pub(crate) struct Verify {
     /// A revocation list in DER to go by, besides those already known; may be given several times
     #[arg(long = "crl", value_name = "FILE")]
     lists: Vec<PathBuf>,
+    /// What a person's certificate is to be for; without it, what its own profile says
+    #[arg(long = "for", value_name = "USE", value_enum, conflicts_with_all = ["service", "component"])]
+    purpose: Option<Purpose>,
     /// It is the certificate of a service that was asked for by this DNS name, not of a person
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
+    /// It is the certificate of a component, a client that is part of an authority, by this DNS name
+    #[arg(long, value_name = "NAME", conflicts_with = "service")]
+    component: Option<String>,
+}
+
+/// What a person's certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Purpose {
+    /// Live conversation: the certificate of a device
+    Live,
+    /// Mail: S/MIME and log-ins
+    Mail,
 }
 
 impl Verify {
@@ -67,16 +85,25 @@ impl Verify {
             trust.install_crl(&der, at).map_err(|error| list_refused(error, list))?;
         }
         let refused = |error| refusal(error, &subject, at, self.at.is_some());
-        let verbose = context.output.verbose();
-        let verified = match &self.service {
-            None => Verified::person(&certified(&subject, &trust, at).map_err(refused)?, at, verbose),
-            Some(name) => {
-                let service = verify_service(&subject.chain, name, &trust, at).map_err(refused)?;
-                Verified::service(&service, at, verbose)
-            }
-        };
+        let verified = self.judge(&subject, &trust, at, context.output.verbose()).map_err(refused)?;
         context.output.report(&verified);
         Ok(Exit::Ok)
+    }
+
+    fn judge(&self, subject: &Subject, trust: &Trust, at: UnixTime, verbose: bool) -> Result<Verified, VerifyError> {
+        let chain = &subject.chain;
+        if let Some(name) = &self.service {
+            return Ok(Verified::service(&verify_service(chain, name, trust, at)?, at, verbose));
+        }
+        if let Some(name) = &self.component {
+            return Ok(Verified::component(&verify_component(chain, name, trust, at)?, at, verbose));
+        }
+        let person = match self.purpose {
+            None => certified(subject, trust, at)?,
+            Some(Purpose::Live) => Certified::clone(&*verify_person(chain, trust, at)?),
+            Some(Purpose::Mail) => Certified::clone(&*verify_mail(chain, trust, at)?),
+        };
+        Ok(Verified::person(&person, at, verbose))
     }
 }
 
@@ -88,7 +115,7 @@ fn list_refused(error: VerifyError, list: &Path) -> Failure {
 }
 
 /// What a person's certificate proves, by the use it is for: mail, or live conversation.
-pub(crate) fn certified(subject: &subject::Subject, trust: &Trust, at: UnixTime) -> Result<Certified, VerifyError> {
+pub(crate) fn certified(subject: &Subject, trust: &Trust, at: UnixTime) -> Result<Certified, VerifyError> {
     let leaf = subject.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
     if leaf.is_some_and(|leaf| leaf.tbs().policies().first() == Some(&oid::POLICY_MAIL)) {
         return verify_mail(&subject.chain, trust, at).map(|mailbox| Certified::clone(&mailbox));
@@ -97,7 +124,7 @@ pub(crate) fn certified(subject: &subject::Subject, trust: &Trust, at: UnixTime)
 }
 
 /// The refusal, with both times where time is the reason.
-pub(crate) fn refusal(error: VerifyError, subject: &subject::Subject, at: UnixTime, chosen: bool) -> Failure {
+pub(crate) fn refusal(error: VerifyError, subject: &Subject, at: UnixTime, chosen: bool) -> Failure {
     let about_time = matches!(error.rule, Rule::ChainNotYetValid | Rule::ChainExpired);
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", subject.name, failure.what);
@@ -108,7 +135,7 @@ pub(crate) fn refusal(error: VerifyError, subject: &subject::Subject, at: UnixTi
     failure
 }
 
-fn window(subject: &subject::Subject) -> Option<String> {
+fn window(subject: &Subject) -> Option<String> {
     let leaf = Certificate::parse(subject.chain.first()?).ok()?;
     Some(format!("from {} to {}", text::time(leaf.tbs().not_before()), text::time(leaf.tbs().not_after())))
 }
@@ -122,6 +149,9 @@ struct Verified {
     /// Of a service: its DNS name.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    /// Of a component: its DNS name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<String>,
     /// What its identifier could be taken for, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     lookalike: Option<String>,
@@ -150,6 +180,7 @@ impl Verified {
             verified: true,
             identifier: Some(person.identifier().to_string()),
             service: None,
+            component: None,
             lookalike: person.identifier().lookalike().map(|lookalike| lookalike.to_string()),
             authority: person.authority().to_owned(),
             at: text::rfc3339(at),
@@ -171,28 +202,52 @@ impl Verified {
     }
 
     fn service(service: &VerifiedService, at: UnixTime, verbose: bool) -> Self {
+        let in_words = format!(
+            "Verified: the service {}, certified by {}, entry {} of {}, until {}",
+            service.name(),
+            service.authority(),
+            service.index(),
+            service.origin(),
+            text::time(service.not_after()),
+        );
+        let machine = Self::machine(service.authority(), at, in_words, passed(verbose, is_of_machines));
+        Self { service: Some(service.name().to_owned()), ..machine }
+    }
+
+    fn component(component: &VerifiedComponent, at: UnixTime, verbose: bool) -> Self {
+        let in_words = format!(
+            "Verified: the component {}, certified by {}, entry {} of {}, until {}",
+            component.name(),
+            component.authority(),
+            component.index(),
+            component.origin(),
+            text::time(component.not_after()),
+        );
+        // No policy names components.
+        let rules = passed(verbose, |rule| is_of_machines(rule) && rule != Rule::TrustService);
+        let machine = Self::machine(component.authority(), at, in_words, rules);
+        Self { component: Some(component.name().to_owned()), ..machine }
+    }
+
+    fn machine(authority: &str, at: UnixTime, in_words: String, rules: Vec<Passed>) -> Self {
         Self {
             verified: true,
             identifier: None,
             lookalike: None,
-            service: Some(service.name().to_owned()),
-            authority: service.authority().to_owned(),
+            service: None,
+            component: None,
+            authority: authority.to_owned(),
             at: text::rfc3339(at),
-            // Permissions and labels are about people; lists of services are not asked for.
-            rules: passed(verbose, |rule| {
-                let people = [Rule::TrustKind, Rule::TrustDomain, Rule::TrustPrefix, Rule::TrustBinding, Rule::SlotVrf];
-                !people.contains(&rule) && !rule.id().starts_with("REV")
-            }),
-            in_words: format!(
-                "Verified: the service {}, certified by {}, entry {} of {}, until {}",
-                service.name(),
-                service.authority(),
-                service.index(),
-                service.origin(),
-                text::time(service.not_after()),
-            ),
+            rules,
+            in_words,
         }
     }
+}
+
+/// Permissions and labels are about people; lists of machines are not asked for.
+fn is_of_machines(rule: Rule) -> bool {
+    let people = [Rule::TrustKind, Rule::TrustDomain, Rule::TrustPrefix, Rule::TrustBinding, Rule::SlotVrf];
+    !people.contains(&rule) && !rule.id().starts_with("REV")
 }
 
 impl Report for Verified {

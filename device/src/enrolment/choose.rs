@@ -118,6 +118,7 @@ mod tests {
             acme: format!("https://{name}/acme/directory"),
             root: vec![].into(),
             issuers: vec![],
+            withdrawn: vec![],
             kinds: vec![IdentifierKind::Email],
             domains: domains.iter().map(|&domain| domain.to_owned()).collect(),
             phone_prefixes: vec![],

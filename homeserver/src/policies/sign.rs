@@ -32,7 +32,8 @@ pub fn draft(folder: &Path) -> Result<String, StartError> {
 /// Signs the policy in the file `new` as the next version. The running server, or the next one that starts, logs it and
 /// serves it.
 ///
-/// Any spelling of the JSON will do: what is signed is its canonical form. Number and `previous` are set here.
+/// Any spelling of the JSON will do: what is signed is its canonical form. Number and `previous` are set here, and issuing
+/// keys that are no longer listed are withdrawn.
 ///
 /// # Errors
 /// The file is no policy in order, the version would lock its own people out, or the root's key is not there.
@@ -42,7 +43,8 @@ pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed
     let wrong = |reason: String| StartError::Policy { path: new.to_path_buf(), reason };
     let edited: TrustPolicy = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let expected = following(&current);
-    let policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
+    let mut policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
+    current.withdraw_what_is_gone(&mut policy);
     let canonical = policy.canonical();
     TrustPolicy::parse(&canonical).map_err(|error| wrong(error.to_string()))?;
     keeps_this_server(&current, &policy).map_err(wrong)?;

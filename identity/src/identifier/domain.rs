@@ -1,9 +1,10 @@
 //! Domain names: IDNA2008 (RFC 5891), as lower-case A-labels.
 
+mod idna2008;
+
 use std::borrow::Cow;
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use super::shortened;
 
@@ -55,35 +56,12 @@ fn to_ascii(text: &str) -> Result<String, DomainError> {
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
         .map(Cow::into_owned)
         .map_err(|_| DomainError::new(expected, text))?;
-    // UTS 46 admits symbols and emoji that IDNA2008 (RFC 5892) does not.
+    // UTS 46 admits symbols, emoji and contexts that IDNA2008 (RFC 5892) does not.
     if ascii.contains("xn--") {
         let (unicode, result) = Uts46::new().to_unicode(ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
-        if result.is_err() || !unicode.chars().all(|c| c.is_ascii() || is_idna2008(c)) {
+        if result.is_err() || !unicode.split('.').all(idna2008::admits) {
             return Err(DomainError::new(expected, text));
         }
     }
     Ok(ascii)
-}
-
-/// Whether RFC 5892 admits this non-ASCII character: LetterDigits (section 2.1), its exceptions (2.6), and the joiners
-/// (2.8), whose contextual rule `Uts46` has already applied.
-fn is_idna2008(c: char) -> bool {
-    use GeneralCategory as G;
-    let letter_or_digit = matches!(
-        c.general_category(),
-        G::LowercaseLetter
-            | G::UppercaseLetter
-            | G::OtherLetter
-            | G::DecimalNumber
-            | G::ModifierLetter
-            | G::NonspacingMark
-            | G::SpacingMark
-    );
-    let exception = matches!(
-        c,
-        '\u{b7}' | '\u{375}' | '\u{5f3}' | '\u{5f4}' | '\u{6fd}' | '\u{6fe}' | '\u{f0b}' | '\u{3007}' | '\u{30fb}'
-    );
-    let disallowed =
-        matches!(c, '\u{640}' | '\u{7fa}' | '\u{302e}' | '\u{302f}' | '\u{3031}'..='\u{3035}' | '\u{303b}');
-    (letter_or_digit && !disallowed) || exception || matches!(c, '\u{200c}' | '\u{200d}')
 }

@@ -106,6 +106,7 @@ fn unicode_versions_are_pinned() {
     assert_eq!(char::UNICODE_VERSION, (17, 0, 0));
     assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
     assert_eq!(unicode_properties::UNICODE_VERSION, (18, 0, 0));
+    assert_eq!(unicode_script::UNICODE_VERSION, (18, 0, 0));
     // Not about what is canonical: an upgrade changes warnings.
     assert_eq!(unicode_security::UNICODE_VERSION, (18, 0, 0));
 }

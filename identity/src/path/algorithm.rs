@@ -123,7 +123,7 @@ impl AlgorithmPolicy {
             return Err(VerifyError::new(Rule::ChainSignature, expected, found));
         };
         (algorithm.verify_signature(&key.bits, signed.message, signed.signature))
-            .map_err(|_| VerifyError::new(Rule::ChainSignature, expected, "another"))
+            .map_err(|_| VerifyError::new(Rule::ChainSignature, expected, "one that its key did not make for these bytes"))
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) struct Signed<'a> {
 }
 
 /// A public key as signature algorithms take it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct KeyParts {
     /// The content of the AlgorithmIdentifier.
     algorithm: Vec<u8>,

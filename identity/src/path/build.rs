@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Leaf, Path, PathCertificate, Settings, revocation, validate};
+use super::{Leaf, Path, PathCertificate, Settings, algorithm::KeyParts, revocation, validate};
 use crate::{rules::Rule, verify::VerifyError};
 
 /// Certificates looked at in one search, however they are named and crossed.
@@ -24,8 +24,9 @@ pub(super) fn find<'a>(
 pub(super) struct Budget {
     signatures: usize,
     steps: usize,
-    /// Signatures by certificate (or list) and issuer, by their addresses, which outlive the search.
-    checked: HashMap<(usize, usize), Result<(), VerifyError>>,
+    /// Signatures by certificate (or list), by its address, which outlives the search, and by key: an issuer that others
+    /// have certified many times has one.
+    checked: HashMap<(usize, KeyParts), Result<(), VerifyError>>,
 }
 
 impl Budget {
@@ -36,7 +37,7 @@ impl Budget {
         issuer: &PathCertificate,
         check: impl FnOnce() -> Result<(), VerifyError>,
     ) -> Result<(), VerifyError> {
-        let key = (std::ptr::from_ref(signed).addr(), std::ptr::from_ref(issuer).addr());
+        let key = (std::ptr::from_ref(signed).addr(), issuer.key.clone());
         if let Some(known) = self.checked.get(&key) {
             return known.clone();
         }
@@ -49,10 +50,6 @@ impl Budget {
     fn step(&mut self) -> Result<(), VerifyError> {
         self.steps = self.steps.checked_sub(1).ok_or_else(|| exhausted("certificates"))?;
         Ok(())
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.signatures == 0 || self.steps == 0
     }
 }
 
@@ -119,7 +116,7 @@ impl<'s, 'a> Search<'s, 'a> {
         }
         for issuer in candidates(self.issuers, child) {
             let again = chain.iter().chain(self.anchors).any(|other| other.is_same_authority(issuer));
-            if again || budget.is_exhausted() {
+            if again {
                 continue;
             }
             let step = budget.step().and_then(|()| self.check_issued(child, issuer, chain.len() == 1, budget));
@@ -193,3 +190,6 @@ fn keep(best: &mut Option<VerifyError>, error: VerifyError) {
         *best = Some(error);
     }
 }
+
+#[cfg(test)]
+mod tests;

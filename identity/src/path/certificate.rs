@@ -133,7 +133,14 @@ impl PathCertificate {
             algorithm: &self.signature_algorithm,
             signature: self.certificate.signature(),
         };
-        algorithms.check_signature(&signed, &issuer.key)
+        algorithms.check_signature(&signed, &issuer.key).map_err(|error| match error.rule {
+            Rule::ChainSignature => {
+                let (subject, issuer) = (self.certificate.tbs().subject(), issuer.certificate.tbs().subject());
+                let expected = format_args!("the signature of {issuer} on the certificate of {subject}");
+                VerifyError::new(Rule::ChainSignature, expected, error.found)
+            }
+            _ => error,
+        })
     }
 
     /// What makes a certificate unusable wherever it stands; see [`Leaf::Profiled`](super::Leaf::Profiled) for `profiled`.

@@ -8,10 +8,10 @@ use x509_cert::ext::pkix::{
 
 use super::{parts, subject_kind_name};
 use crate::{
-    certificate::{SubjectName, Tbs, key_algorithm, key_id},
+    certificate::{KeyError, SubjectName, Tbs, key_algorithm, key_id},
     identifier::{Identifier, canonical_dns_name},
     oid::{self, extension},
-    profile::{Profile, SubjectKind},
+    profile::{KeyAlgorithm, Profile, SubjectKind},
     rules::Rule,
 };
 
@@ -43,7 +43,7 @@ const EXTENSIONS: [(const_oid::ObjectIdentifier, &str, bool); 8] = [
 /// Everything in which a certificate differs from its profile; nothing, if it is clean. The transparency extension may
 /// be there or not: whether it must is a question of verification.
 pub fn lint(tbs: &Tbs, profile: &Profile) -> Vec<Finding> {
-    let mut lint = Lint { tbs, profile, findings: Vec::new() };
+    let mut lint = Lint { tbs, profile, key: key_algorithm(tbs.spki()), findings: Vec::new() };
     lint.policy();
     lint.key();
     lint.lifetime();
@@ -60,6 +60,8 @@ pub fn lint(tbs: &Tbs, profile: &Profile) -> Vec<Finding> {
 struct Lint<'a> {
     tbs: &'a Tbs,
     profile: &'a Profile,
+    /// Decoding a point is dear: once for all lints.
+    key: Result<KeyAlgorithm, KeyError>,
     findings: Vec<Finding>,
 }
 
@@ -89,13 +91,11 @@ impl Lint<'_> {
 
     fn key(&mut self) {
         let names = self.profile.keys().iter().map(|k| k.name()).collect::<Vec<_>>().join(" or ");
-        match key_algorithm(self.tbs.spki()) {
-            Ok(algorithm) => {
-                let ok = self.profile.keys().contains(&algorithm);
-                self.check(ok, Rule::ProfileKey, || names, || algorithm.name().to_owned());
-            }
-            Err(error) => self.check(false, Rule::ProfileKey, || names, || error.to_string()),
-        }
+        let (ok, found) = match &self.key {
+            Ok(algorithm) => (self.profile.keys().contains(algorithm), algorithm.name().to_owned()),
+            Err(error) => (false, error.to_string()),
+        };
+        self.check(ok, Rule::ProfileKey, || names, || found);
     }
 
     fn lifetime(&mut self) {
@@ -112,7 +112,7 @@ impl Lint<'_> {
 
     fn usage(&mut self) {
         // A key that the profile does not take has its own finding; its usage is measured by the default.
-        let algorithm = key_algorithm(self.tbs.spki()).ok().filter(|a| self.profile.keys().contains(a));
+        let algorithm = self.key.as_ref().ok().copied().filter(|a| self.profile.keys().contains(a));
         let expected = self.profile.key_usage(algorithm.unwrap_or(self.profile.keys()[0]));
         let found = self.tbs.key_usage();
         self.check(
@@ -239,12 +239,12 @@ impl Lint<'_> {
             | (SubjectKind::Phone, [SubjectName::Phone(text)]) => (
                 text,
                 Identifier::from_canonical(text)
-                    .map_err(|e| e.to_string())
+                    .map_err(|e| e.found())
                     .and_then(|identifier| parts::person_name(&identifier).map_err(|e| e.to_string())),
             ),
             (SubjectKind::Dns, [SubjectName::Dns(text)]) => (
                 text,
-                canonical_dns_name(text).map_err(|e| e.to_string()).and_then(|name| {
+                canonical_dns_name(text).map_err(|e| format!("none ({e})")).and_then(|name| {
                     if name == *text {
                         parts::service_name(text).map_err(|e| e.to_string())
                     } else {

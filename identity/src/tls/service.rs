@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
 };
 use rustls_pki_types::{ServerName, UnixTime};
 
-use super::{chain, check_signature, provider, tls12_refused};
+use super::{chain, check_signature, explained, provider, tls12_refused};
 use crate::{
     rules::Rule,
     trust::Trust,
@@ -68,9 +68,4 @@ impl ServerCertVerifier for ServiceVerifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         vec![SignatureScheme::ECDSA_NISTP256_SHA256]
     }
-}
-
-/// The whole error: it is the person at this end who has to understand it, for instance that her clock is wrong.
-fn explained(error: VerifyError) -> Error {
-    Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
 }

@@ -90,6 +90,19 @@ pub enum ExtensionError {
     },
 }
 
+impl ExtensionError {
+    /// What was found in place of an extension, for a refusal that says itself what it expected.
+    pub(crate) fn found(&self) -> String {
+        match self {
+            Self::Der(error) => format!("bytes that are none ({error})"),
+            Self::NotCanonical => "another encoding of the same extension".to_owned(),
+            Self::Bound { field, expected, found } => format!("one whose {field} should be {expected}, and is {found}"),
+            Self::Repeated => "more than one".to_owned(),
+            Self::Proof { expected } => format!("a proof without {expected}"),
+        }
+    }
+}
+
 #[derive(Sequence)]
 struct Raw {
     origin: String,

@@ -64,6 +64,17 @@ pub enum VrfError {
     Proof,
 }
 
+impl VrfError {
+    /// What was found in place of the proof, for a refusal that says itself what it expected.
+    pub(crate) const fn found(self) -> &'static str {
+        match self {
+            Self::Key => "a key that is none",
+            Self::ProofEncoding => "bytes that are not the one encoding of a proof",
+            Self::Proof => "one of something else, or under another key",
+        }
+    }
+}
+
 /// The 80 bytes of a VRF proof, not verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct VrfProof([u8; 80]);

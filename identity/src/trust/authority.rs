@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, VerifierKey};
 use x509_cert::ext::pkix::BasicConstraints;
 
-use super::{PolicyError, policy, windows::Windows};
+use super::{Fingerprint, PolicyError, policy, windows::Windows, withdrawal};
 use crate::{
     MAX_CHAIN,
     certificate::{Certificate, SignatureAlgorithm, Tbs, key_id},
@@ -25,6 +25,8 @@ pub(crate) struct TrustedAuthority {
     pub(crate) name: String,
     pub(crate) anchor: PathCertificate,
     pub(crate) issuers: Vec<Issuer>,
+    /// SHA-256 of the SubjectPublicKeyInfo of issuing keys that no longer count.
+    withdrawn: Vec<Fingerprint>,
     /// SHA-256 of the root's SubjectPublicKeyInfo: by this an authority is told from another.
     pub(crate) root: [u8; 32],
     /// The log that holds its certificates, and those that did before.
@@ -123,11 +125,13 @@ impl TrustedAuthority {
         }
         let issuers = authority.issuers.iter().map(|der| usable("issuer", &der.0)).collect::<Result<Vec<_>, _>>()?;
         check_permissions(authority)?;
+        withdrawal::check(&authority.withdrawn, issuers.iter().chain([&root]))?;
         Ok(Self {
             name: name.clone(),
             root: Sha256::digest(root.tbs().spki_der()).into(),
             issuers: issuers.into_iter().map(|issuer| issuer.under(&root)).collect(),
             anchor: root.certificate,
+            withdrawn: authority.withdrawn.clone(),
             logs: TrustedLog::all(authority, log)?,
             log_policy: log.clone(),
             windows: windows.clone(),
@@ -137,6 +141,12 @@ impl TrustedAuthority {
             phone_prefixes: authority.phone_prefixes.clone(),
             services,
         })
+    }
+
+    /// Whether the policy has withdrawn the key of this issuing certificate.
+    pub(crate) fn has_withdrawn(&self, certificate: &PathCertificate) -> bool {
+        // Most policies have withdrawn nobody: then nothing is hashed.
+        !self.withdrawn.is_empty() && self.withdrawn.contains(&withdrawal::key_digest(certificate.certificate().tbs()))
     }
 
     /// Whether the policy lets this authority certify this person.

@@ -154,6 +154,10 @@ fn of_authority(authority: &Authority, add: &mut impl FnMut(ChangeKind, &str, St
         let digest = digest(issuer);
         add(ChangeKind::Issuer, &format!("{name} ({digest})"), "listed".to_owned());
     }
+    for key in &authority.withdrawn {
+        let digest = format!("{}…", &key.to_string()[..16]);
+        add(ChangeKind::Issuer, &format!("{name}, withdrawn key {digest}"), "never counts".to_owned());
+    }
     for earlier in &authority.earlier_logs {
         let what = format!("label key {}", digest(&earlier.vrf_key));
         add(ChangeKind::Log, &format!("{name}, earlier: {}", earlier.log), what);

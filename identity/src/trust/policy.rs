@@ -61,6 +61,9 @@ pub struct Authority {
     pub root: Base64Bytes,
     /// Its issuing certificates.
     pub issuers: Vec<Base64Bytes>,
+    /// Issuing keys that no longer count, whoever sends a certificate for them: SHA-256 of their SubjectPublicKeyInfo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<Fingerprint>,
     /// The kinds of identifier it may certify.
     pub kinds: Vec<IdentifierKind>,
     /// The mail domains it may certify: `*` for all, or a domain, which does not include its subdomains.

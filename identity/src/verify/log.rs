@@ -69,7 +69,7 @@ fn read(tbs: &Tbs) -> Result<TransparencyExtension, VerifyError> {
         (Some(_), Some(_)) => Err(VerifyError::new(Rule::LogPresent, expected, "more than one")),
         (Some(one), None) if one.critical => Err(VerifyError::new(Rule::LogPresent, expected, "a critical one")),
         (Some(one), None) => TransparencyExtension::from_der(one.extn_value.as_bytes())
-            .map_err(|e| VerifyError::new(Rule::LogEncoding, "a transparency extension in strict DER", e)),
+            .map_err(|e| VerifyError::new(Rule::LogEncoding, "a transparency extension in strict DER", e.found())),
     }
 }
 
@@ -103,7 +103,7 @@ fn entry(
             let input = LabelInput { origin: &extension.origin, identifier, period, slot: extension.slot };
             let label = (log.vrf_key.verify(&input, proof)).map_err(|e| {
                 let expected = format_args!("a VRF proof for {identifier}, period {period}, slot {}", extension.slot);
-                VerifyError::new(Rule::SlotVrf, expected, e)
+                VerifyError::new(Rule::SlotVrf, expected, e.found())
             })?;
             Ok(Entry::Certificate { label, commitment })
         }

@@ -22,7 +22,8 @@ pub(super) struct Path {
     pub(super) policies: Result<(), VerifyError>,
 }
 
-/// Finds a path for these purposes. Issuers come from the policy; what the peer sent besides its leaf may serve, too.
+/// Finds a path for these purposes. Issuers come from the policy; what the peer sent besides its leaf may serve, too,
+/// unless the policy has withdrawn its key.
 pub(super) fn find(
     leaf: &PathCertificate,
     chain: &[CertificateDer],
@@ -32,15 +33,22 @@ pub(super) fn find(
 ) -> Result<Path, VerifyError> {
     let known = |der: &CertificateDer| authority.issuers.iter().any(|i| i.certificate.certificate().der() == &**der);
     // What does not parse leads nowhere.
-    let sent: Vec<PathCertificate> =
-        chain.iter().skip(1).filter(|der| !known(der)).filter_map(|der| PathCertificate::parse(der).ok()).collect();
+    let parsed = chain.iter().skip(1).filter(|der| !known(der)).filter_map(|der| PathCertificate::parse(der).ok());
+    let (withdrawn, sent): (Vec<_>, Vec<_>) = parsed.partition(|sent| authority.has_withdrawn(sent));
     let issuers: Vec<&PathCertificate> = authority.issuers.iter().map(|i| &i.certificate).chain(&sent).collect();
     let path =
         path::find(leaf, &issuers, &[&authority.anchor], &Settings::strict(now, purposes)).map_err(
             |error| match error.rule {
                 Rule::ChainPath => {
                     let expected = format_args!("a path to the root of {}", authority.name);
-                    VerifyError::new(Rule::ChainPath, expected, error.found)
+                    match withdrawn.first() {
+                        Some(issuer) => {
+                            let subject = issuer.certificate().tbs().subject();
+                            let found = format_args!("the issuing certificate {subject}, which the policy has withdrawn");
+                            VerifyError::new(Rule::ChainPath, expected, found)
+                        }
+                        None => VerifyError::new(Rule::ChainPath, expected, error.found),
+                    }
                 }
                 _ => error,
             },

@@ -130,4 +130,14 @@ impl VerifiedComponent {
     pub fn not_after(&self) -> UnixTime {
         self.0.not_after()
     }
+
+    /// The origin of the log in which its certificate stands.
+    pub fn origin(&self) -> &str {
+        self.0.origin()
+    }
+
+    /// Where it stands there, counted from zero.
+    pub fn index(&self) -> u64 {
+        self.0.index()
+    }
 }

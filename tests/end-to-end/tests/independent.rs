@@ -26,8 +26,9 @@ fn the_independent_verifier_agrees() {
             return;
         }
     };
-    let mut files: Vec<PathBuf> = std::fs::read_dir(tests().join("vectors/certificate"))
-        .unwrap()
+    let folders = ["vectors/certificate", "vectors/policy-update"].map(|folder| tests().join(folder));
+    let mut files: Vec<PathBuf> = (folders.iter())
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();

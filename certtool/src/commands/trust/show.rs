@@ -10,6 +10,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::text;
 
 /// Show what a pinned policy says: whom its authorities may certify, its log, its witnesses, its directories.
 #[derive(Debug, Args)]
@@ -42,6 +43,15 @@ struct Shown {
     operator_witnesses: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<String>,
+    /// Issuing keys that no longer count, by authority: SHA-256 of their SubjectPublicKeyInfo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withdrawn: Vec<Withdrawn>,
+}
+
+#[derive(Debug, Serialize)]
+struct Withdrawn {
+    authority: String,
+    key: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,6 +74,10 @@ impl Shown {
             tlog_policy: policy.tlog_policy.clone(),
             operator_witnesses: policy.operator_witnesses.clone(),
             updates: policy.updates.clone(),
+            withdrawn: (policy.authorities.iter())
+                .flat_map(|of| of.withdrawn.iter().map(|key| (of.name.clone(), key.to_string())))
+                .map(|(authority, key)| Withdrawn { authority, key })
+                .collect(),
         }
     }
 }
@@ -75,6 +89,10 @@ impl Report for Shown {
         for authority in &self.summary.authorities {
             page.field("enrolment", format!("with {} at {}", authority.name, authority.acme));
             page.field("entries", format!("of {} stand in the log {}", authority.name, authority.log));
+        }
+        for withdrawn in &self.withdrawn {
+            let key = text::groups(&withdrawn.key[..16], 4);
+            page.field("withdrawn", format!("an issuing key of {} ({key} …), which never counts", withdrawn.authority));
         }
         for log in &self.logs {
             page.field("log", &log.in_words);

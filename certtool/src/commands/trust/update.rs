@@ -1,31 +1,34 @@
 //! `certtool trust update`: the next versions of a pinned policy.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::Path;
 
 use clap::Args;
 use device::PinnedPolicy;
 use device::policy::{Update as Fetched, fetch_updates};
-use identity::trust::Change;
+use identity::trust::{Change, MAX_UPDATE_BYTES, PolicyUpdate};
 use serde::Serialize;
 
 use super::{Summary, choose};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::{progress, text};
+use crate::{progress, subject, text};
 
 /// Take the updates of a pinned policy.
 ///
 /// Each version must be the next one, signed by the root of the version before, and stand in its log, seen by its
 /// witnesses. What changes is shown; changes of whom you trust are taken only if you agree.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  certtool trust update\n  certtool trust update 5f1c --yes")]
+#[command(
+    after_help = "Examples:\n  certtool trust update\n  certtool trust update 5f1c --yes\n  certtool trust update 5f1c --from update-2.json"
+)]
 pub(crate) struct Update {
     /// Name of the policy, or the beginning of its fingerprint; without it, every pinned policy
     #[arg(value_name = "NAME|FINGERPRINT")]
     which: Option<String>,
-    /// Where its updates are, if the policy does not say so or has moved: version n is at URL/n
-    #[arg(long, value_name = "URL", requires = "which")]
+    /// Where its updates are, if the policy does not say so or has moved: version n is at URL/n; or a file with the next one
+    #[arg(long, value_name = "URL|FILE", requires = "which")]
     from: Option<String>,
     /// Agree to every change
     #[arg(long)]
@@ -42,12 +45,21 @@ impl Update {
             return Err(device::enrolment::ChooseError::NoPolicy.into());
         }
         for pinned in &policies {
-            let spinner = progress::spinner(&context.output, "asking for updates");
-            let updates = fetch_updates(pinned, self.from.as_deref()).await;
-            spinner.finish_and_clear();
-            self.take(context, pinned, updates?)?;
+            let updates = self.updates(context, pinned).await?;
+            self.take(context, pinned, updates)?;
         }
         Ok(Exit::Ok)
+    }
+
+    /// Verified, and not yet taken: from a file without any connection, or from where they are published.
+    async fn updates(&self, context: &Context, pinned: &PinnedPolicy) -> Result<Vec<Fetched>, Failure> {
+        if let Some(file) = self.from.as_deref().filter(|from| !from.contains("://")) {
+            return of_file(Path::new(file), pinned).map(|update| vec![update]);
+        }
+        let spinner = progress::spinner(&context.output, "asking for updates");
+        let updates = fetch_updates(pinned, self.from.as_deref()).await;
+        spinner.finish_and_clear();
+        Ok(updates?)
     }
 
     /// Shows what changes, asks, and takes version by version.
@@ -73,6 +85,16 @@ impl Update {
         context.output.report(&updated);
         Ok(())
     }
+}
+
+/// The next version out of a file that somebody brought.
+fn of_file(file: &Path, pinned: &PinnedPolicy) -> Result<Fetched, Failure> {
+    let bytes = subject::read_up_to(file, MAX_UPDATE_BYTES, "update of a trust policy")?;
+    let verified = |document: PolicyUpdate| Ok(Fetched { verified: document.verify(&pinned.policy)?, document });
+    PolicyUpdate::parse(&bytes).and_then(verified).map_err(|error| {
+        let what = format!("{} is refused by {error}", file.display());
+        Failure::new(Exit::Refused, what, "It was not taken. Tell the operator by phone or in person.")
+    })
 }
 
 /// Asks at a terminal. A program must say --yes: it cannot have read them.

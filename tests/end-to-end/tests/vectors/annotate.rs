@@ -198,6 +198,11 @@ fn oid_name(dotted: &str) -> &'static str {
         "1.3.6.1.4.1.32473.3.2" => "policy phone-device",
         "1.3.6.1.4.1.32473.3.3" => "policy mail",
         "1.3.6.1.4.1.32473.3.4" => "policy service",
+        "1.3.6.1.4.1.32473.3.5" => "policy component",
+        "1.2.840.113549.1.1.1" => "rsaEncryption",
+        "1.3.6.1.5.5.7.1.1" => "authorityInfoAccess",
+        "1.3.6.1.5.5.7.48.2" => "caIssuers",
+        "2.23.140.1.5.1.2" => "CA/B mailbox-validated multipurpose",
         _ => "",
     }
 }

@@ -2,47 +2,28 @@
 //! drafted, logged, cosigned, signed.
 
 use data_encoding::BASE64;
-use identity::Identifier;
-use identity::transparency::{LabelInput, Opening, TransparencyExtension, VrfProof, commitment, service_name_digest};
-use serde_json::{Value, json};
-use tlog_proof::{Checkpoint, Entry, Hash, Proof, leaf_hash, root_from_inclusion, sign_checkpoint};
+use identity::transparency::TransparencyExtension;
+use serde_json::{Map, Value, json};
 
 use super::annotate;
-use super::der::{self, around, bits, name, number, octets, seq, tlv, utf8};
-use super::draft::{
-    AUTHORITY_KEY_ID, CRL_POINTS, Draft, EXT_KEY_USAGE, Extension, KEY_USAGE, POLICIES, SUBJECT_ALT_NAME,
-    SUBJECT_KEY_ID, TRANSPARENCY,
-};
-use super::house::{self, COMMON_NAME, Ca, DAY, House, Key, NOON, ORIGIN, seed};
+use super::der::seq;
+use super::draft::{Draft, Extension, SUBJECT_ALT_NAME, TRANSPARENCY};
+use super::house::{Ca, House, NOON, ORIGIN, key_digest};
+use super::leaf::leaf;
+use super::logging::{Logging, log};
 use super::vector::{Kind, Says, Vector};
 
-const PERIOD: u64 = 7 * DAY;
+pub(crate) use super::leaf::{common_name, crl_points, dns, issuer_access, mailbox, rfc822, uri};
 
 type Change<T> = Box<dyn FnOnce(&House, &mut T)>;
 type Alone<T> = Box<dyn FnOnce(&mut T)>;
-
-/// Where the entry stands, and who cosigned when.
-#[derive(Clone)]
-pub(crate) struct Logging {
-    pub(crate) origin: String,
-    pub(crate) index: u64,
-    pub(crate) size: u64,
-    pub(crate) slot: u8,
-    /// Whose label it is.
-    pub(crate) identifier: String,
-    /// What the label is for, if not the period of the beginning.
-    pub(crate) period: Option<u32>,
-    /// Numbers of witnesses, and their times.
-    pub(crate) cosigned: Vec<(usize, u64)>,
-    /// The third byte says what kind of entry: a service's in place of a person's.
-    pub(crate) swapped_kind: bool,
-}
 
 /// What verification is given besides the leaf.
 pub(crate) struct Given {
     pub(crate) chain: Vec<Vec<u8>>,
     pub(crate) policy: Value,
     pub(crate) crls: Vec<Vec<u8>>,
+    pub(crate) bindings: Map<String, Value>,
     /// The serial number of the leaf, in DER.
     pub(crate) serial: Vec<u8>,
 }
@@ -89,6 +70,18 @@ pub(crate) fn service(name: &'static str, description: &'static str) -> Case {
     })
 }
 
+/// A person's certificate for mail.
+pub(crate) fn mail(name: &'static str, description: &'static str) -> Case {
+    case(name, description, Kind::Mail, "alice@example.org")
+}
+
+/// A component's certificate.
+pub(crate) fn component(name: &'static str, description: &'static str) -> Case {
+    let mut case = case(name, description, Kind::Component, "ca.example.org");
+    case.asked = Some(case.identifier.clone());
+    case
+}
+
 fn case(name: &'static str, description: &'static str, kind: Kind, identifier: &str) -> Case {
     Case {
         name,
@@ -128,7 +121,7 @@ impl Case {
     /// For whom.
     pub(crate) fn name(mut self, identifier: &str) -> Self {
         self.identifier = identifier.to_owned();
-        if self.kind == Kind::Service {
+        if !self.kind.is_of_people() {
             self.asked = Some(identifier.to_owned());
         }
         self
@@ -158,7 +151,7 @@ impl Case {
         self
     }
 
-    /// Verified as a person's or service's certificate, whatever it is.
+    /// Verified as a certificate of this kind, whatever it is.
     pub(crate) fn taken_for(mut self, kind: Kind, asked: Option<&str>) -> Self {
         self.asked = asked.map(str::to_owned);
         self.kind = kind;
@@ -237,6 +230,14 @@ impl Case {
         self.given(|house, given| change(house, &mut given.policy))
     }
 
+    /// Alice is known by the authority of this CA already.
+    pub(crate) fn bound(self, root: impl FnOnce(&House) -> Ca + 'static) -> Self {
+        self.given(|house, given| {
+            let binding = json!({"authority": "Test authority", "root": key_digest(&root(house).key), "since": NOON});
+            given.bindings.insert("alice@example.org".to_owned(), binding);
+        })
+    }
+
     /// A revocation list came in before.
     pub(crate) fn list(self, list: impl FnOnce(&House, &[u8]) -> Vec<u8> + 'static) -> Self {
         self.given(|house, given| {
@@ -265,7 +266,9 @@ impl Case {
     /// The good case that this one differs from.
     pub(crate) fn twin(&self) -> &'static str {
         match self.issued {
+            Kind::Mail => "good-mail",
             Kind::Service => "good-service",
+            Kind::Component => "good-component",
             Kind::Person if self.identifier.starts_with('+') => "good-phone",
             Kind::Person => "good-email",
         }
@@ -273,10 +276,10 @@ impl Case {
 
     pub(crate) fn make(self) -> Vector {
         let house = (self.house)();
-        let is_person = self.issued == Kind::Person;
+        let is_person = self.issued.is_of_people();
         let other = self.ca.map(|make| make(&house));
         let ca = other.as_ref().unwrap_or(if is_person { &house.people } else { &house.services });
-        let mut draft = leaf(&self.identifier, is_person, self.begin, ca);
+        let mut draft = leaf(&self.identifier, self.issued, self.begin, ca);
         self.draft.into_iter().for_each(|change| change(&house, &mut draft));
         let mut logging = Logging {
             origin: ORIGIN.to_owned(),
@@ -300,6 +303,7 @@ impl Case {
             chain: vec![signed, ca.certificate.clone()],
             policy: house.policy(),
             crls: Vec::new(),
+            bindings: Map::new(),
             serial: draft.serial.clone(),
         };
         self.given.into_iter().for_each(|change| change(&house, &mut given));
@@ -326,6 +330,7 @@ impl Case {
             service: self.asked,
             policy: serde_json_canonicalizer::to_string(&given.policy).unwrap(),
             chain: base64(&given.chain),
+            bindings: given.bindings,
             crls: base64(&given.crls),
             annotated: subject.map(|der| annotate::annotate(der, self.about_list)).unwrap_or_default(),
             says,
@@ -336,118 +341,4 @@ impl Case {
 fn witnesses(house: &House, logging: &Logging, counting: Option<Vec<usize>>) -> Vec<String> {
     let counting = counting.unwrap_or_else(|| logging.cosigned.iter().map(|(n, _)| *n).collect());
     counting.into_iter().map(|n| house.witnesses[n].vkey().name().to_owned()).collect()
-}
-
-/// The leaf as docs/spec/certificate.md has it, without its transparency extension.
-fn leaf(identifier: &str, is_person: bool, begin: u64, ca: &Ca) -> Draft {
-    let key = if is_person { Key::ed25519("device") } else { Key::p256("service") };
-    let days = if is_person { 14 } else { 30 };
-    let (policy, uses): (_, &[&str]) = match (is_person, identifier.starts_with('+')) {
-        (true, false) => (house::DEVICE, &[house::CLIENT_AUTH, house::LIVE_PERSON]),
-        (true, true) => (house::PHONE_DEVICE, &[house::CLIENT_AUTH, house::LIVE_PERSON]),
-        (false, _) => (house::SERVICE, &[house::SERVER_AUTH]),
-    };
-    let fits = identifier.chars().count() <= 64;
-    Draft {
-        version: around(0xa0, [number(2)]),
-        serial: der::int(&house::positive(&seed("serial number")[..16])),
-        algorithm: ca.key.algorithm(),
-        issuer: ca.name.clone(),
-        not_before: der::time(begin),
-        not_after: der::time(begin + days * DAY - 1),
-        subject: if fits { common_name(identifier) } else { seq([]) },
-        spki: key.spki(),
-        unique_ids: Vec::new(),
-        extensions: vec![
-            Extension::new(AUTHORITY_KEY_ID, house::authority_key_id(&ca.key)),
-            Extension::new(SUBJECT_KEY_ID, octets(&key.id())),
-            Extension::critical(KEY_USAGE, bits(7, &[0x80])),
-            Extension::new(POLICIES, house::policies(&[policy])),
-            Extension {
-                oid: SUBJECT_ALT_NAME,
-                critical: (!fits).then_some(true),
-                value: seq([general_name(identifier, is_person)]),
-            },
-            Extension::new(EXT_KEY_USAGE, house::purposes(uses)),
-            Extension::new(CRL_POINTS, crl_points(&["http://ca.example.org/crl"])),
-        ],
-        outer_algorithm: None,
-    }
-}
-
-pub(crate) fn common_name(text: &str) -> Vec<u8> {
-    name(&[(COMMON_NAME, utf8(text))])
-}
-
-pub(crate) fn rfc822(text: &str) -> Vec<u8> {
-    tlv(0x81, text.as_bytes())
-}
-
-pub(crate) fn dns(text: &str) -> Vec<u8> {
-    tlv(0x82, text.as_bytes())
-}
-
-pub(crate) fn uri(text: &str) -> Vec<u8> {
-    tlv(0x86, text.as_bytes())
-}
-
-/// SmtpUTF8Mailbox (RFC 9598 section 3).
-pub(crate) fn mailbox(text: &str) -> Vec<u8> {
-    around(0xa0, [der::oid("1.3.6.1.5.5.7.8.9"), around(0xa0, [utf8(text)])])
-}
-
-fn general_name(identifier: &str, is_person: bool) -> Vec<u8> {
-    match (is_person, identifier.starts_with('+'), identifier.is_ascii()) {
-        (false, ..) => dns(identifier),
-        (true, true, _) => uri(&format!("tel:{identifier}")),
-        (true, false, true) => rfc822(identifier),
-        (true, false, false) => mailbox(identifier),
-    }
-}
-
-pub(crate) fn crl_points(urls: &[&str]) -> Vec<u8> {
-    seq(urls.iter().map(|url| seq([around(0xa0, [around(0xa0, [uri(url)])])])))
-}
-
-/// The entry goes into a log of any size: what else is in it are hashes from a seed.
-fn log(house: &House, logging: &Logging, draft: &Draft, is_person: bool, begin: u64) -> TransparencyExtension {
-    let period = logging.period.unwrap_or((begin / PERIOD) as u32);
-    let opening = Opening::new(seed("opening"));
-    let commitment = commitment(&opening, &draft.tbs());
-    let (entry, vrf_proof) = entry(house, logging, is_person, period, commitment);
-    let mut bytes = entry.encode();
-    if logging.swapped_kind {
-        bytes[1] ^= 0x02;
-    }
-    let leaf = leaf_hash(&bytes);
-    let (path, root) = (0..=63)
-        .find_map(|length| {
-            let path: Vec<Hash> = (0..length).map(|level| Hash(seed(&format!("sibling at level {level}")))).collect();
-            let root = root_from_inclusion(logging.index, logging.size, &leaf, &path).ok()?;
-            Some((path, root))
-        })
-        .unwrap();
-    let checkpoint = Checkpoint { origin: logging.origin.clone(), size: logging.size, root };
-    let mut text = sign_checkpoint(&checkpoint, &house.log);
-    for (witness, time) in &logging.cosigned {
-        text.push_str(&house.witnesses[*witness].cosign(&checkpoint.to_body(), *time));
-    }
-    let proof = Proof { extra: None, index: logging.index, path, checkpoint: text };
-    TransparencyExtension::build(period, logging.slot, vrf_proof, opening, &proof).unwrap()
-}
-
-fn entry(
-    house: &House,
-    logging: &Logging,
-    is_person: bool,
-    period: u32,
-    commitment: [u8; 32],
-) -> (Entry, Option<VrfProof>) {
-    if !is_person {
-        return (Entry::Service { name_digest: service_name_digest(&logging.identifier), commitment }, None);
-    }
-    let identifier = Identifier::from_canonical(&logging.identifier).unwrap();
-    let input = LabelInput { origin: &logging.origin, identifier: &identifier, period, slot: logging.slot };
-    let (label, proof) = house.vrf.evaluate(&input);
-    (Entry::Certificate { label, commitment }, Some(proof))
 }

@@ -14,6 +14,7 @@ pub(crate) const EXT_KEY_USAGE: &str = "2.5.29.37";
 pub(crate) const CRL_POINTS: &str = "2.5.29.31";
 pub(crate) const CRL_NUMBER: &str = "2.5.29.20";
 pub(crate) const DELTA_CRL: &str = "2.5.29.27";
+pub(crate) const ISSUER_ACCESS: &str = "1.3.6.1.5.5.7.1.1";
 pub(crate) const TRANSPARENCY: &str = "1.3.6.1.4.1.32473.1.1";
 pub(crate) const UNKNOWN: &str = "1.3.6.1.4.1.32473.99";
 

@@ -38,6 +38,7 @@ pub(crate) fn seed(what: &str) -> [u8; 32] {
 }
 
 /// A key of a CA or a device.
+#[derive(Clone)]
 pub(crate) enum Key {
     P256(p256::ecdsa::SigningKey),
     P384(p384::ecdsa::SigningKey),
@@ -122,7 +123,13 @@ pub(crate) fn policies(list: &[&str]) -> Vec<u8> {
     seq(list.iter().map(|policy| seq([oid(policy)])))
 }
 
+/// SHA-256 of the SubjectPublicKeyInfo in hexadecimal digits.
+pub(crate) fn key_digest(key: &Key) -> String {
+    hex::encode(Sha256::digest(key.spki()))
+}
+
 /// A CA: its name, its key, its certificate.
+#[derive(Clone)]
 pub(crate) struct Ca {
     pub(crate) name: Vec<u8>,
     pub(crate) key: Key,

@@ -12,6 +12,9 @@ mod der;
 mod draft;
 mod entries;
 mod house;
+mod leaf;
+mod logging;
+mod updates;
 mod vector;
 
 use std::collections::BTreeSet;
@@ -19,7 +22,7 @@ use std::collections::BTreeSet;
 use identity::rules::Rule;
 
 /// All of them together stay pleasant to clone (bytes).
-const MAX_TOTAL: usize = 2_000_000;
+const MAX_TOTAL: usize = 2_500_000;
 
 #[test]
 fn the_files_are_what_is_made() {
@@ -53,7 +56,6 @@ fn write(made: &[vector::Vector]) {
 
 /// Rules that no certificate can break by itself, and why.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("TRUST-06", "is about what a person has known before"),
     ("TRUST-07", "is about an update of the trust policy"),
     ("TRUST-08", "is about an update of the trust policy"),
     ("TRUST-09", "is about an update of the trust policy"),

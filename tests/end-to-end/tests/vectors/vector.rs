@@ -24,21 +24,35 @@ pub(crate) struct Vector {
     pub(crate) policy: String,
     /// DER in base64, leaf first.
     pub(crate) chain: Vec<String>,
+    /// To which authority people were bound before: by identifier, as `certtool` keeps it. Empty where nobody is.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty", default)]
+    pub(crate) bindings: serde_json::Map<String, serde_json::Value>,
     /// Revocation lists that came in before, in this order: DER in base64.
     pub(crate) crls: Vec<String>,
     /// What a good one says.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) says: Option<Says>,
     /// The leaf, field by field, or the last revocation list, where that is what is at fault. Of most, the lines
-    /// alone that `good-email`, `good-phone` or `good-service` does not have.
+    /// alone that the good one of its kind does not have.
     pub(crate) annotated: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
+    /// For live conversation.
     Person,
+    /// For mail.
+    Mail,
     Service,
+    Component,
+}
+
+impl Kind {
+    /// Whether it names a person, whose label is hidden, and not a machine.
+    pub(crate) fn is_of_people(self) -> bool {
+        matches!(self, Self::Person | Self::Mail)
+    }
 }
 
 /// What verification found out.

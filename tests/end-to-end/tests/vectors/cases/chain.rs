@@ -8,9 +8,10 @@ use crate::draft::{
 };
 use crate::house::{
     CLIENT_AUTH, COMMON_NAME, Ca, DAY, EMAIL_PROTECTION, House, Key, LIVE_PERSON, NOON, PEOPLE_POLICIES, PEOPLE_USES,
-    SERVER_AUTH, ca_name, purposes, seed,
+    SERVER_AUTH, ca_name, key_digest, purposes, seed,
 };
 use crate::vector::Kind;
+use serde_json::json;
 
 pub(super) fn cases() -> Vec<Case> {
     [sizes(), encodings(), algorithms(), paths(), signatures(), times(), uses(), constraints()]
@@ -87,6 +88,12 @@ fn paths() -> Vec<Case> {
         person("chain-04-issuer-not-sent", "The issuing certificate is neither in the policy nor sent.")
             .by(|house| Ca::another(&house.root, |_| ()))
             .given(|_, given| given.chain.truncate(1)),
+        person("chain-04-issuer-withdrawn", "The issuing certificate is sent, but the policy has withdrawn its key.")
+            .by(|house| Ca::another(&house.root, |_| ()))
+            .policy(|house, policy| {
+                let another = Ca::another(&house.root, |_| ());
+                policy["authorities"][0]["withdrawn"] = json!([key_digest(&another.key)]);
+            }),
         person("chain-04-root-sent", "A root of its own is sent; roots count only if the policy has them.").given(
             |_, given| {
                 let other = House::named("Other authority", Key::p256);

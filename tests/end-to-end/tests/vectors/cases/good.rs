@@ -5,10 +5,10 @@ use identity::transparency::VrfSecretKey;
 use serde_json::json;
 use tlog_proof::NoteSigner;
 
-use crate::case::{Case, crl_points, person, service};
+use crate::case::{Case, crl_points, mail, person, service};
 use crate::der;
 use crate::draft::CRL_POINTS;
-use crate::house::{Ca, DAY, House, Key, NOON, ORIGIN, base64, seed};
+use crate::house::{Ca, DAY, House, Key, NOON, ORIGIN, base64, key_digest, seed};
 
 pub(super) fn cases() -> Vec<Case> {
     [people(), places(), witnesses(), times(), trust(), retired()].into_iter().flatten().collect()
@@ -113,6 +113,18 @@ fn trust() -> Vec<Case> {
         person("good-issuer-sent", "The issuing certificate is not in the trust policy but is sent, after others.")
             .by(|house| Ca::another(&house.root, |_| ()))
             .given(|house, given| given.chain.insert(1, house.services.certificate.clone())),
+        person("good-issuer-sent-another-withdrawn", "The policy has withdrawn another key than that of the issuer sent.")
+            .by(|house| Ca::another(&house.root, |_| ()))
+            .policy(|_, policy| {
+                policy["authorities"][0]["withdrawn"] = json!([key_digest(&Key::p256("a withdrawn CA"))]);
+            }),
+        person("good-bound-to-this-authority", "Alice is known by this very authority.")
+            .bound(|house| house.root.clone()),
+        person("good-bound-is-somebody-else", "Alice is known by another authority; it is Bob who comes.")
+            .name("bob@example.org")
+            .bound(|_| House::named("Other authority", Key::p256).root),
+        mail("good-mail-bound-to-this-authority", "A binding is to the authority, not to a profile.")
+            .bound(|house| house.root.clone()),
         person("good-garbage-sent", "What is sent besides the leaf and leads nowhere is passed over.")
             .given(|_, given| given.chain = vec![given.chain[0].clone(), b"no certificate".to_vec()]),
         person("good-p384", "An authority with P-384 keys.").house(|| House::named("Large authority", Key::p384)),

@@ -1,9 +1,11 @@
 //! All cases, in the order of the rules.
 
 mod chain;
+mod component;
 mod constraints;
 mod good;
 mod log;
+mod mail;
 mod names;
 mod profile;
 mod revocation;
@@ -20,6 +22,8 @@ pub(crate) fn all() -> Vec<Vector> {
         chain::cases(),
         constraints::cases(),
         profile::cases(),
+        mail::cases(),
+        component::cases(),
         names::cases(),
         log::cases(),
         revocation::cases(),

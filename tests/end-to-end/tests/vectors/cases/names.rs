@@ -1,7 +1,8 @@
 //! SAN and TRUST: whom the certificate names, and whether this authority may.
 
-use crate::case::{Case, dns, mailbox, person, rfc822, service, uri};
+use crate::case::{Case, dns, mail, mailbox, person, rfc822, service, uri};
 use crate::der::{around, oid, utf8};
+use crate::house::{House, Key};
 use serde_json::json;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -40,6 +41,8 @@ fn addresses() -> Vec<Case> {
         address("san-02-all-digits-at-end", "A last label of digits only.", "alice@example.123"),
         address("san-02-broken-a-label", "An A-label that decodes to nothing allowed.", "alice@xn--a.example"),
         address("san-02-a-label-of-ascii", "An A-label for what is ASCII.", "alice@xn--example-.org"),
+        address("san-02-middle-dot", "U+00B7 that does not stand between two l (RFC 5892 appendix A.3).", "alice@xn--ab-0ea.example"),
+        address("san-02-old-hangul", "A conjoining Jamo (RFC 5892 section 2.9).", "alice@xn--ypd.example"),
         address("san-02-hyphens", "Two hyphens in third and fourth place, and no A-label.", "alice@ab--c.example"),
         address(
             "san-02-local-part-of-65",
@@ -116,6 +119,10 @@ fn trust() -> Vec<Case> {
         person("trust-03-another-prefix", "The authority may certify numbers of another country.")
             .name("+14155552671")
             .policy(|_, policy| policy["authorities"][0]["phone_prefixes"] = json!(["+49"])),
+        person("trust-06-another-authority", "Alice is known by another authority, and has confirmed no other.")
+            .bound(|_| House::named("Other authority", Key::p256).root),
+        mail("trust-06-mail-of-another-authority", "The same of a certificate for mail.")
+            .bound(|_| House::named("Other authority", Key::p256).root),
         service("trust-12-no-service-of-the-policy", "The trust policy names no such service.")
             .policy(|_, policy| policy["directories"] = json!([])),
         service("trust-12-below-a-service", "A name permits none below it.").name("below.directory.example.org"),
