@@ -56,6 +56,17 @@ pub const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840
 /// `ecdsa-with-SHA384` (RFC 5758 section 3.2).
 pub const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
 
+/// The name of a purpose in extKeyUsage, or its number where it is none of ours.
+pub(crate) fn purpose_name(purpose: &ObjectIdentifier) -> String {
+    match *purpose {
+        CLIENT_AUTH => "clientAuth".to_owned(),
+        SERVER_AUTH => "serverAuth".to_owned(),
+        EMAIL_PROTECTION => "emailProtection".to_owned(),
+        LIVE_PERSON => "livePerson".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// The certificate extensions of RFC 5280 that our profiles use.
 pub mod extension {
     use const_oid::ObjectIdentifier;

@@ -13,8 +13,15 @@ use identity::identifier::canonical_dns_name;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// Where a character stands: alone, between Latin letters, twice, after and before letters that contextual rules ask for.
-const SHAPES: [(&str, &str); 7] =
-    [("", ""), ("a", "b"), ("l", "l"), ("\u{3b1}", "\u{3b2}"), ("\u{5d0}", ""), ("\u{3042}", ""), ("\u{627}", "\u{6f1}")];
+const SHAPES: [(&str, &str); 7] = [
+    ("", ""),
+    ("a", "b"),
+    ("l", "l"),
+    ("\u{3b1}", "\u{3b2}"),
+    ("\u{5d0}", ""),
+    ("\u{3042}", ""),
+    ("\u{627}", "\u{6f1}"),
+];
 
 /// Vowel signs that later versions of Unicode write from left to right, which `idna` does not know yet.
 const DIRECTED_SINCE: [char; 4] = ['\u{1b3a}', '\u{1b3c}', '\u{1b42}', '\u{1171e}'];

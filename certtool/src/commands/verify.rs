@@ -11,8 +11,8 @@ use identity::profile::Profile;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::{
-    Certified, Revocation, VerifiedComponent, VerifiedService, VerifyError, verify_component, verify_mail, verify_person,
-    verify_service,
+    Certified, Revocation, VerifiedComponent, VerifiedService, VerifyError, verify_component, verify_mail,
+    verify_person, verify_service,
 };
 use serde::Serialize;
 

@@ -122,8 +122,9 @@ impl AlgorithmPolicy {
             let found = "an issuer's key of another algorithm";
             return Err(VerifyError::new(Rule::ChainSignature, expected, found));
         };
-        (algorithm.verify_signature(&key.bits, signed.message, signed.signature))
-            .map_err(|_| VerifyError::new(Rule::ChainSignature, expected, "one that its key did not make for these bytes"))
+        (algorithm.verify_signature(&key.bits, signed.message, signed.signature)).map_err(|_| {
+            VerifyError::new(Rule::ChainSignature, expected, "one that its key did not make for these bytes")
+        })
     }
 }
 

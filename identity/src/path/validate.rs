@@ -93,8 +93,9 @@ fn check_purposes(certificate: &PathCertificate, settings: &Settings<'_>) -> Res
     };
     let missing = settings.purposes.iter().find(|purpose| !stated.contains(purpose));
     missing.map_or(Ok(()), |missing| {
+        let missing = oid::purpose_name(missing);
         let expected = format_args!("the purpose {missing} in every certificate on the path");
-        let found: Vec<_> = stated.iter().map(ToString::to_string).collect();
+        let found: Vec<_> = stated.iter().map(oid::purpose_name).collect();
         let found = format_args!("[{}] in that of {}", found.join(", "), certificate.certificate().tbs().subject());
         Err(VerifyError::new(Rule::ChainPurpose, expected, found))
     })
@@ -173,6 +174,7 @@ fn check_uses(leaf: &PathCertificate, settings: &Settings<'_>) -> Result<(), Ver
             _ => true,
         };
         if !consistent {
+            let purpose = oid::purpose_name(purpose);
             let expected = format_args!("a key usage that is consistent with the purpose {purpose}");
             return Err(VerifyError::new(Rule::ChainPurpose, expected, "another"));
         }

@@ -123,7 +123,11 @@ impl Lint<'_> {
         );
         let expected: Vec<_> = self.profile.extended_key_usage().iter().map(|p| p.oid()).collect();
         let found = self.tbs.purposes();
-        self.check(found == expected, Rule::ProfilePurpose, || list(&expected), || list(&found));
+        let named = |purposes: &[const_oid::ObjectIdentifier]| match purposes {
+            [] => "none".to_owned(),
+            purposes => purposes.iter().map(oid::purpose_name).collect::<Vec<_>>().join(", "),
+        };
+        self.check(found == expected, Rule::ProfilePurpose, || named(&expected), || named(&found));
     }
 
     fn extensions(&mut self) {

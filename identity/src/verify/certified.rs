@@ -121,7 +121,8 @@ fn identifier(tbs: &Tbs) -> Result<Identifier, VerifyError> {
     let [SubjectName::Email(text) | SubjectName::InternationalEmail(text) | SubjectName::Phone(text)] = &*names else {
         return Err(VerifyError::new(Rule::SanOne, "one name of a person", format_args!("{names:?}")));
     };
-    Identifier::from_canonical(text).map_err(|e| VerifyError::new(Rule::SanCanonical, "a canonical identifier", e.found()))
+    Identifier::from_canonical(text)
+        .map_err(|e| VerifyError::new(Rule::SanCanonical, "a canonical identifier", e.found()))
 }
 
 impl Certified {

@@ -44,7 +44,8 @@ pub(super) fn find(
                     match withdrawn.first() {
                         Some(issuer) => {
                             let subject = issuer.certificate().tbs().subject();
-                            let found = format_args!("the issuing certificate {subject}, which the policy has withdrawn");
+                            let found =
+                                format_args!("the issuing certificate {subject}, which the policy has withdrawn");
                             VerifyError::new(Rule::ChainPath, expected, found)
                         }
                         None => VerifyError::new(Rule::ChainPath, expected, error.found),

@@ -2,8 +2,8 @@
 
 use super::der::{self, around, bits, name, number, octets, seq, tlv, utf8};
 use super::draft::{
-    AUTHORITY_KEY_ID, CRL_POINTS, Draft, EXT_KEY_USAGE, Extension, ISSUER_ACCESS, KEY_USAGE, POLICIES, SUBJECT_ALT_NAME,
-    SUBJECT_KEY_ID,
+    AUTHORITY_KEY_ID, CRL_POINTS, Draft, EXT_KEY_USAGE, Extension, ISSUER_ACCESS, KEY_USAGE, POLICIES,
+    SUBJECT_ALT_NAME, SUBJECT_KEY_ID,
 };
 use super::house::{self, COMMON_NAME, Ca, DAY, Key, seed};
 use super::vector::Kind;

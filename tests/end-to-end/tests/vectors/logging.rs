@@ -27,7 +27,13 @@ pub(crate) struct Logging {
 }
 
 /// The entry goes into a log of any size: what else is in it are hashes from a seed.
-pub(crate) fn log(house: &House, logging: &Logging, draft: &Draft, is_person: bool, begin: u64) -> TransparencyExtension {
+pub(crate) fn log(
+    house: &House,
+    logging: &Logging,
+    draft: &Draft,
+    is_person: bool,
+    begin: u64,
+) -> TransparencyExtension {
     let period = logging.period.unwrap_or((begin / PERIOD) as u32);
     let opening = Opening::new(seed("opening"));
     let commitment = commitment(&opening, &draft.tbs());

@@ -113,11 +113,14 @@ fn trust() -> Vec<Case> {
         person("good-issuer-sent", "The issuing certificate is not in the trust policy but is sent, after others.")
             .by(|house| Ca::another(&house.root, |_| ()))
             .given(|house, given| given.chain.insert(1, house.services.certificate.clone())),
-        person("good-issuer-sent-another-withdrawn", "The policy has withdrawn another key than that of the issuer sent.")
-            .by(|house| Ca::another(&house.root, |_| ()))
-            .policy(|_, policy| {
-                policy["authorities"][0]["withdrawn"] = json!([key_digest(&Key::p256("a withdrawn CA"))]);
-            }),
+        person(
+            "good-issuer-sent-another-withdrawn",
+            "The policy has withdrawn another key than that of the issuer sent.",
+        )
+        .by(|house| Ca::another(&house.root, |_| ()))
+        .policy(|_, policy| {
+            policy["authorities"][0]["withdrawn"] = json!([key_digest(&Key::p256("a withdrawn CA"))]);
+        }),
         person("good-bound-to-this-authority", "Alice is known by this very authority.")
             .bound(|house| house.root.clone()),
         person("good-bound-is-somebody-else", "Alice is known by another authority; it is Bob who comes.")

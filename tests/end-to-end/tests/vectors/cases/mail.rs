@@ -34,8 +34,11 @@ fn good() -> Vec<Case> {
         mail("good-mail-of-825-days", "The longest life that the profile allows.")
             .draft(|draft| draft.not_after = der::time(NOON + 825 * DAY - 1))
             .after(800 * DAY),
-        mail("good-mail-asserted", "The operator asserts the CA/Browser Forum's requirements: their policy behind ours.")
-            .set(POLICIES, policies(&[MAIL, ASSERTED])),
+        mail(
+            "good-mail-asserted",
+            "The operator asserts the CA/Browser Forum's requirements: their policy behind ours.",
+        )
+        .set(POLICIES, policies(&[MAIL, ASSERTED])),
     ]
 }
 
@@ -162,13 +165,10 @@ fn addresses() -> Vec<Case> {
             .draft(|draft| draft.drop(ISSUER_ACCESS)),
         mail("prof-06-mail-issuer-over-https", "The issuing certificate behind TLS.")
             .set(ISSUER_ACCESS, issuer_access("https://ca.example.org/people.cer")),
-        mail("prof-06-mail-ocsp", "An address of another kind.").set(
-            ISSUER_ACCESS,
-            seq([seq([oid("1.3.6.1.5.5.7.48.1"), uri("http://ca.example.org/ocsp")])]),
-        ),
-        person("prof-06-device-with-issuer-address", "A device's certificate with authorityInfoAccess.").draft(
-            |draft| draft.add(Extension::new(ISSUER_ACCESS, issuer_access("http://ca.example.org/people.cer"))),
-        ),
+        mail("prof-06-mail-ocsp", "An address of another kind.")
+            .set(ISSUER_ACCESS, seq([seq([oid("1.3.6.1.5.5.7.48.1"), uri("http://ca.example.org/ocsp")])])),
+        person("prof-06-device-with-issuer-address", "A device's certificate with authorityInfoAccess.")
+            .draft(|draft| draft.add(Extension::new(ISSUER_ACCESS, issuer_access("http://ca.example.org/people.cer")))),
         mail("prof-09-mail-list-over-https", "The revocation list behind TLS.")
             .set(CRL_POINTS, crl_points(&["https://ca.example.org/crl"])),
         mail("san-01-mail-for-a-number", "A telephone number under the policy of mail.")

@@ -41,7 +41,11 @@ fn addresses() -> Vec<Case> {
         address("san-02-all-digits-at-end", "A last label of digits only.", "alice@example.123"),
         address("san-02-broken-a-label", "An A-label that decodes to nothing allowed.", "alice@xn--a.example"),
         address("san-02-a-label-of-ascii", "An A-label for what is ASCII.", "alice@xn--example-.org"),
-        address("san-02-middle-dot", "U+00B7 that does not stand between two l (RFC 5892 appendix A.3).", "alice@xn--ab-0ea.example"),
+        address(
+            "san-02-middle-dot",
+            "U+00B7 that does not stand between two l (RFC 5892 appendix A.3).",
+            "alice@xn--ab-0ea.example",
+        ),
         address("san-02-old-hangul", "A conjoining Jamo (RFC 5892 section 2.9).", "alice@xn--ypd.example"),
         address("san-02-hyphens", "Two hyphens in third and fourth place, and no A-label.", "alice@ab--c.example"),
         address(

@@ -106,9 +106,11 @@ fn form() -> Vec<Case> {
             .next(|_, policy| policy["comment"] = "".into()),
         update("trust-07-policy-without-authorities", "A policy of nobody.")
             .next(|_, policy| policy["authorities"] = json!([])),
-        update("trust-07-policy-without-previous", "A second version that does not name the first.").next(|_, policy| {
-            policy.as_object_mut().unwrap().remove("previous");
-        }),
+        update("trust-07-policy-without-previous", "A second version that does not name the first.").next(
+            |_, policy| {
+                policy.as_object_mut().unwrap().remove("previous");
+            },
+        ),
         update("trust-07-policy-without-quorum", "Logs that nobody watches.")
             .next(|house, policy| policy["tlog_policy"] = house.log_policy(1, "quorum none\n").into()),
         update("trust-07-policy-lists-what-it-withdraws", "A listed key that is withdrawn.").next(|house, policy| {
@@ -201,24 +203,23 @@ fn proofs() -> Vec<Case> {
 
 fn witnesses() -> Vec<Case> {
     vec![
-        update("trust-11-nobody-saw-it", "The log signed it, no witness.")
-            .made(|_, making| making.cosigned.clear()),
+        update("trust-11-nobody-saw-it", "The log signed it, no witness.").made(|_, making| making.cosigned.clear()),
         update("trust-11-another-witness", "A witness that the policy does not know.")
             .made(|_, making| making.cosigned = vec![(1, NOON)]),
-        update("trust-11-one-of-two", "The quorum is two.")
-            .before(|house, policy| {
-                policy["tlog_policy"] = house.log_policy(2, "group both all w1 w2\nquorum both\n").into();
-            }),
+        update("trust-11-one-of-two", "The quorum is two.").before(|house, policy| {
+            policy["tlog_policy"] = house.log_policy(2, "group both all w1 w2\nquorum both\n").into();
+        }),
         update("trust-11-new-quorum-only", "The witness of the new version alone: it is the old one that counts.")
             .next(|house, policy| {
                 let text = house.log_policy(2, "quorum w2\n");
                 policy["tlog_policy"] = text.into();
             })
             .made(|_, making| making.cosigned = vec![(1, NOON)]),
-        update("trust-11-no-time", "A cosignature of time zero.")
-            .made(|_, making| making.cosigned = vec![(0, 0)]),
+        update("trust-11-no-time", "A cosignature of time zero.").made(|_, making| making.cosigned = vec![(0, 0)]),
         update("trust-11-one-wrong-beside-enough", "A wrong cosignature by a known witness spoils the note.")
-            .before(|house, policy| policy["tlog_policy"] = house.log_policy(2, "group either any w1 w2\nquorum either\n").into())
+            .before(|house, policy| {
+                policy["tlog_policy"] = house.log_policy(2, "group either any w1 w2\nquorum either\n").into();
+            })
             .made(|_, making| making.cosigned = vec![(0, NOON), (1, NOON)])
             .proof(|proof| {
                 // The last base64 digit before the padding: a bit of the signature.

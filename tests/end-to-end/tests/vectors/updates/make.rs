@@ -14,6 +14,7 @@ const DOMAIN: &[u8] = b"inperson-trust-policy-v1\0";
 const ENTRY: [u8; 2] = [0x01, 0x12];
 
 type Change<T> = Box<dyn FnOnce(&House, &mut T)>;
+type Alone<T> = Box<dyn FnOnce(&mut T)>;
 
 /// How the next version is signed and logged.
 pub(crate) struct Making {
@@ -35,11 +36,11 @@ pub(crate) struct Case {
     asks: bool,
     before: Vec<Change<Value>>,
     next: Vec<Change<Value>>,
-    text: Vec<Box<dyn FnOnce(&mut String)>>,
+    text: Vec<Alone<String>>,
     making: Vec<Change<Making>>,
-    proof: Vec<Box<dyn FnOnce(&mut String)>>,
-    signature: Vec<Box<dyn FnOnce(&mut Vec<u8>)>>,
-    last: Vec<Box<dyn FnOnce(&mut String)>>,
+    proof: Vec<Alone<String>>,
+    signature: Vec<Alone<Vec<u8>>>,
+    last: Vec<Alone<String>>,
 }
 
 /// An update to number 2 with another name, which needs nobody's word.
