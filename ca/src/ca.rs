@@ -106,6 +106,7 @@ impl Ca {
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
         tasks.spawn(resume::clean(Arc::clone(&store), Arc::clone(&clock), stop.clone()));
         let service = Arc::new(Service {
+            mails_under_way: Arc::default(),
             mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),
             nonces: Nonces::new(random::bytes()),
             limits: Limiters::new(&config.limits),

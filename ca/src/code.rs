@@ -52,7 +52,7 @@ impl fmt::Debug for Code {
 }
 
 /// The stored hash of a code.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeHash(pub [u8; 32]);
 
 impl CodeHash {

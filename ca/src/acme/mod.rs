@@ -4,6 +4,7 @@ mod account;
 mod authorization;
 mod certificate;
 mod challenge;
+mod delivery;
 mod directory;
 mod finalize;
 mod key_change;
@@ -35,6 +36,7 @@ use crate::issue::Issuer;
 use crate::limit::Limiter;
 use crate::mail::{MailError, Post};
 use crate::store::{Select, Store};
+pub(crate) use delivery::UnderWay;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
 
@@ -51,6 +53,7 @@ pub(crate) struct Service {
     pub(crate) post: Post,
     pub(crate) mail_from: Mailbox,
     pub(crate) mails_in_flight: Arc<tokio::sync::Semaphore>,
+    pub(crate) mails_under_way: Arc<UnderWay>,
     pub(crate) nonces: Nonces,
     pub(crate) limits: Limiters,
     pub(crate) pseudonyms: Pseudonyms,

@@ -127,7 +127,6 @@ fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization
         expires,
         validated: None,
         code: None,
-        mail_error: None,
     }
 }
 

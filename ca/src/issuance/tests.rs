@@ -46,7 +46,6 @@ fn proven() -> Proven {
         expires: BEGIN + 10,
         validated: Some(BEGIN),
         code: None,
-        mail_error: None,
     };
     assert!(Proven::by(&authorization, at(BEGIN + 10)).is_none());
     for status in [AuthorizationStatus::Pending, AuthorizationStatus::Deactivated] {

@@ -25,7 +25,7 @@ use thiserror::Error;
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 pub use sqlite::SqliteStore;
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 use super::rows::{seconds, unavailable};
 use super::{Select, StoreError};
@@ -146,6 +146,7 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
             hash: CodeHash(hash),
             expires: unsigned(row, "code_expires")?,
             tries_left: row.get("code_tries")?,
+            handover: handover(row)?,
         }),
         None => None,
     };
@@ -163,8 +164,16 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
         expires: unsigned(row, "expires")?,
         validated: maybe_unsigned(row, "validated")?,
         code,
-        mail_error: row.get("mail_error")?,
     }))
+}
+
+fn handover(row: &Row<'_>) -> Result<Handover, Unreadable> {
+    Ok(match row.get::<_, String>("code_handover")?.as_str() {
+        "under way" => Handover::UnderWay,
+        "done" => Handover::Done,
+        "failed" => Handover::Failed,
+        other => return bad("authorization", format!("unknown hand-over {other}")),
+    })
 }
 
 fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {

@@ -129,8 +129,6 @@ pub struct Authorization {
     pub validated: Option<u64>,
     /// The code that was mailed last.
     pub code: Option<IssuedCode>,
-    /// Why the last mail did not leave, in words for its reader.
-    pub mail_error: Option<String>,
 }
 
 /// An authorization's status (RFC 8555 section 7.1.6); "expired" follows from the time.
@@ -153,6 +151,20 @@ pub struct IssuedCode {
     pub expires: u64,
     /// How many wrong codes more are listened to.
     pub tries_left: u8,
+    /// What became of its mail.
+    pub handover: Handover,
+}
+
+/// What is durably known of a code's mail. A crash may come between the code and its mail: then nobody could ever type
+/// the code, and another has to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// It is being handed to the mail server, or was when the process ended.
+    UnderWay,
+    /// The mail server has it, or has refused the address for good, which nobody is told.
+    Done,
+    /// The mail server did not take it.
+    Failed,
 }
 
 /// A certificate, from its plan on. Kept for ever: the authority must be able to open every entry it put into the log.

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, Params, named_params};
 
 use super::record::{
-    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, KeyDigest, Order,
-    OrderState, Record, Subject,
+    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Handover,
+    KeyDigest, Order, OrderState, Record, Subject,
 };
 use super::{Change, StoreError};
 
@@ -118,12 +118,12 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
     let sql = if update {
         "UPDATE authorization SET revision = :revision + 1, account = :account, identifier = :identifier,
             status = :status, expires = :expires, validated = :validated, code_hash = :code_hash,
-            code_expires = :code_expires, code_tries = :code_tries, mail_error = :mail_error WHERE id = :id
+            code_expires = :code_expires, code_tries = :code_tries, code_handover = :code_handover WHERE id = :id
             AND revision = :revision"
     } else {
         "INSERT OR IGNORE INTO authorization (id, revision, account, identifier, status, expires,
-            validated, code_hash, code_expires, code_tries, mail_error) VALUES (:id, :revision, :account,
-            :identifier, :status, :expires, :validated, :code_hash, :code_expires, :code_tries, :mail_error)"
+            validated, code_hash, code_expires, code_tries, code_handover) VALUES (:id, :revision, :account,
+            :identifier, :status, :expires, :validated, :code_hash, :code_expires, :code_tries, :code_handover)"
     };
     let status = match a.status {
         AuthorizationStatus::Pending => "pending",
@@ -138,9 +138,17 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
             ":identifier": a.identifier.as_str(), ":status": status, ":expires": seconds(a.expires),
             ":validated": a.validated.map(seconds), ":code_hash": a.code.map(|c| c.hash.0),
             ":code_expires": a.code.map(|c| seconds(c.expires)), ":code_tries": a.code.map(|c| c.tries_left),
-            ":mail_error": a.mail_error,
+            ":code_handover": a.code.map(|c| handover(c.handover)),
         },
     )
+}
+
+const fn handover(handover: Handover) -> &'static str {
+    match handover {
+        Handover::UnderWay => "under way",
+        Handover::Done => "done",
+        Handover::Failed => "failed",
+    }
 }
 
 fn insert_certificate(connection: &Connection, c: &CertificateRecord) -> Result<usize, StoreError> {

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
 const APPLICATION: i64 = 0x494e_5065;
 /// At most so many commits share a transaction.
@@ -149,12 +149,17 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         if found < 1 {
             transaction.execute_batch(include_str!("schema.sql"))?;
         }
-        transaction.execute_batch(include_str!("schema-2.sql"))?;
+        if found < 2 {
+            transaction.execute_batch(include_str!("schema-2.sql"))?;
+        }
+        transaction.execute_batch(include_str!("schema-3.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)
     };
     versioned().map_err(|e| rows::unavailable(&e))?;
-    remember_compromised(&transaction)?;
+    if found < 2 {
+        remember_compromised(&transaction)?;
+    }
     transaction.commit().map_err(|e| rows::unavailable(&e))
 }
 

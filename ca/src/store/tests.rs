@@ -28,8 +28,7 @@ fn authorization(id: &str, status: AuthorizationStatus, expires: u64) -> Authori
         status,
         expires,
         validated: Some(7),
-        code: Some(IssuedCode { hash: CodeHash([3; 32]), expires: 9, tries_left: 5 }),
-        mail_error: Some("no".into()),
+        code: Some(IssuedCode { hash: CodeHash([3; 32]), expires: 9, tries_left: 5, handover: Handover::Failed }),
     }
 }
 
@@ -115,7 +114,8 @@ async fn the_second_of_two_updates_from_one_revision_is_refused() {
         store.commit(vec![update.clone()]).await.unwrap();
         assert_eq!(store.commit(vec![update]).await, Err(StoreError::Conflict("authorization")));
         let again = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
-        assert_eq!((again.revision, again.code.unwrap().tries_left, again.mail_error), (1, 5, Some("no".into())));
+        let code = again.code.unwrap();
+        assert_eq!((again.revision, code.tries_left, code.handover), (1, 5, Handover::Failed));
     }
 }
 
@@ -290,9 +290,36 @@ async fn a_database_of_version_1_learns_which_keys_are_compromised() {
     };
     insert(&store, Record::Certificate(revoked)).await.unwrap();
     drop(store);
-    let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE compromised_key; PRAGMA user_version = 1;").unwrap();
-    drop(old);
+    back_to_version_2(&path, "DROP TABLE compromised_key; PRAGMA user_version = 1;");
     let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
     assert!(store.is_compromised(digest).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_database_of_version_2_keeps_what_became_of_its_mails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    for id in ["sent", "failed"] {
+        insert(&store, Record::Authorization(authorization(id, AuthorizationStatus::Pending, 50))).await.unwrap();
+    }
+    drop(store);
+    back_to_version_2(&path, "UPDATE authorization SET mail_error = 'no' WHERE id = 'failed';");
+    let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
+    for (id, handover) in [("sent", Handover::Done), ("failed", Handover::Failed)] {
+        let read = store.authorization(Select::Authorization(id.into())).await.unwrap().unwrap();
+        assert_eq!(read.code.unwrap().handover, handover, "{id}");
+    }
+}
+
+fn back_to_version_2(path: &std::path::Path, and: &str) {
+    let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch(
+        "ALTER TABLE authorization ADD COLUMN mail_error TEXT;
+         ALTER TABLE authorization DROP COLUMN code_handover;
+         PRAGMA user_version = 2;",
+    )
+    .unwrap();
+    old.execute_batch(and).unwrap();
 }

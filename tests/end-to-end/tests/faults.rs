@@ -17,6 +17,9 @@ const ENROLMENTS: usize = 50;
 /// How often one person tries before the test gives up on her.
 const ATTEMPTS: usize = 20;
 
+/// How long one attempt may take. Whoever still waits then waits for something that does not come.
+const ATTEMPT: Duration = Duration::from_secs(60);
+
 #[test]
 fn fifty_enrolments_and_a_power_failure_in_each() {
     let seed = random::seed();
@@ -79,6 +82,7 @@ fn enrol_through_failure(person: &Person, server: Homeserver, folder: &Path, mom
 fn attempt(person: &Person, outbox: &Maildir) -> bool {
     let mut typed = Vec::new();
     let mut enrolment = person.begin_enrolment(&[]).unwrap();
+    let deadline = Instant::now() + ATTEMPT;
     // An earlier attempt's code may still be good: then no new mail comes. So the newest is typed in any case.
     loop {
         if let Some(mail) = outbox.to(person.address()).pop().filter(|mail| !typed.contains(&mail.file)) {
@@ -90,8 +94,20 @@ fn attempt(person: &Person, outbox: &Maildir) -> bool {
         if has_ended(&mut enrolment) {
             return enrolment.finish(Duration::ZERO).unwrap().code == 0;
         }
+        assert!(Instant::now() < deadline, "{}", stuck(person, enrolment, outbox));
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// What an enrolment that does not end has said, and how many mails it got.
+fn stuck(person: &Person, mut enrolment: Collecting, outbox: &Maildir) -> String {
+    enrolment.process().kill();
+    let said = enrolment.finish(Duration::ZERO).map_or_else(|why| why.to_string(), |done| done.text());
+    let mails = outbox.to(person.address()).len();
+    format!(
+        "{} waits in vain after {ATTEMPT:?}, with {mails} mails in the outbox; certtool said:\n{said}",
+        person.address()
+    )
 }
 
 fn has_ended(enrolment: &mut Collecting) -> bool {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::json;
 
+use crate::Mailer;
 use crate::config::Rate;
 use crate::testing::{Client, Signer, World};
 
@@ -82,6 +83,27 @@ async fn a_code_counts_only_from_the_account_it_was_made_for() {
     let hers = mallory.challenge(&order).await["url"].as_str().unwrap().to_owned();
     mallory.post(&hers, json!({})).await.ok();
     assert_eq!(mallory.post(&hers, json!({"code": code})).await.problem(), "codeWrong");
+}
+
+#[tokio::test]
+async fn a_mail_that_a_crash_may_have_lost_is_not_awaited() {
+    // A mail server that takes the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let world = World::with(|config| config.mail = Mailer::Smtp(url)).await;
+    let (client, order, challenge) = begun(&world).await;
+    for answer in [client.post(&challenge, json!({})).await.ok(), client.read(&challenge).await.ok()] {
+        assert_eq!((answer.text("status").as_str(), answer.json().get("error")), ("processing", None));
+    }
+    let world = world.restart().await;
+    let client = Client { router: world.ca.router(), ..client };
+    let lost = client.read(&challenge).await.ok();
+    assert_eq!(lost.text("status"), "processing");
+    assert!(lost.json()["error"]["detail"].as_str().unwrap().contains("interrupted"), "{}", lost.json());
+    let again = client.post(&challenge, json!({})).await.ok();
+    assert_eq!(again.json().get("error"), None);
+    client.post(&challenge, json!({"code": world.code("alice@example.org")})).await.ok();
+    assert_eq!(client.read(&order).await.ok().text("status"), "ready");
 }
 
 #[tokio::test]
