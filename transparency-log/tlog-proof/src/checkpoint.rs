@@ -6,7 +6,7 @@ use crate::cosignature::{self, Cosigned};
 use crate::decimal;
 use crate::hash::{Hash, HashError};
 use crate::note::{NoteError, NoteSigner, UnverifiedNote};
-use crate::vkey::VerifierKey;
+use crate::vkey::{KeyKind, VerifierKey};
 
 /// What a checkpoint says: the tree of `origin` has `size` leaves and this `root`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,12 @@ pub enum CheckpointError {
     /// The origin is empty.
     #[error("expected an origin line, found an empty one")]
     Origin,
+    /// The origin is too long for what an ML-DSA-44 cosignature signs.
+    #[error("expected an origin of 1 to 255 bytes for an ML-DSA-44 cosignature, found {found}")]
+    OriginLength {
+        /// Its length in bytes.
+        found: usize,
+    },
     /// The second line is not a size.
     #[error("expected a tree size in decimal without leading zeroes, found {found:?}")]
     Size {
@@ -125,7 +131,11 @@ impl UnverifiedCheckpoint {
                 found: self.claimed.origin.clone(),
             });
         }
-        self.note.verify(key)?;
+        // Logs sign with Ed25519, or with ML-DSA-44 as a cosigner does (C2SP tlog-checkpoint, "Signatures").
+        match key.kind() {
+            KeyKind::SubtreeV1 => drop(cosignature::verify(&self.note, &self.claimed, key)?),
+            KeyKind::Ed25519 | KeyKind::CosignatureV1 => self.note.verify(key)?,
+        }
         Ok(VerifiedCheckpoint { checkpoint: self.claimed.clone(), text: self.note.to_string() })
     }
 
@@ -134,7 +144,7 @@ impl UnverifiedCheckpoint {
     /// # Errors
     /// When its cosignature is missing or does not verify, or the key is not a cosigner's.
     pub fn verify_cosignature(&self, key: &VerifierKey) -> Result<Cosigned, CheckpointError> {
-        Ok(cosignature::verify(&self.note, key)?)
+        Ok(cosignature::verify(&self.note, &self.claimed, key)?)
     }
 }
 

@@ -16,6 +16,12 @@ pub(crate) const MAX_POLICY_BYTES: usize = 64 * 1024;
 /// Most logs, most witnesses and most groups we read, each; the specification asks for at least 32.
 pub(crate) const MAX_DEFINITIONS: usize = 64;
 
+/// What a log may sign its checkpoints with (C2SP tlog-checkpoint, "Signatures").
+const LOG_KINDS: &[KeyKind] = &[KeyKind::Ed25519, KeyKind::SubtreeV1];
+
+/// What a witness may cosign with (C2SP tlog-cosignature).
+const WITNESS_KINDS: &[KeyKind] = &[KeyKind::CosignatureV1, KeyKind::SubtreeV1];
+
 /// Why a text is not a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("policy line {line}: {reason}")]
@@ -47,8 +53,8 @@ pub enum PolicyTextReason {
     /// A key of the wrong kind for its place.
     #[error("expected a key of kind {expected:?}, found {found:?}")]
     KeyKind {
-        /// The kind for this place.
-        expected: KeyKind,
+        /// The kinds for this place.
+        expected: &'static [KeyKind],
         /// The kind of the given key.
         found: KeyKind,
     },
@@ -100,7 +106,8 @@ impl LogPolicy {
             return Err(whole(PolicyTextReason::TooLarge));
         }
         let mut reader = Reader::default();
-        for (number, line) in text.lines().enumerate() {
+        // Not lines(): that would take a carriage return, which the specification does not allow.
+        for (number, line) in text.split('\n').enumerate() {
             reader.line(line).map_err(|reason| PolicyTextError { line: number + 1, reason })?;
         }
         reader.finish().map_err(whole)
@@ -136,7 +143,7 @@ impl Reader {
     }
 
     fn log(&mut self, vkey: &str, url: Option<&str>) -> Result<(), PolicyTextReason> {
-        let vkey = key(vkey, KeyKind::Ed25519, self.logs.iter().map(|log| &log.vkey))?;
+        let vkey = key(vkey, LOG_KINDS, self.logs.iter().map(|log| &log.vkey))?;
         self.logs.push(LogKey { vkey, url: url.map(str::to_owned) });
         bounded(self.logs.len())
     }
@@ -144,7 +151,7 @@ impl Reader {
     fn witness(&mut self, name: &str, vkey: &str, url: Option<&str>) -> Result<(), PolicyTextReason> {
         self.new_name(name)?;
         let known = self.witnesses.iter().map(|witness| &witness.vkey);
-        let vkey = key(vkey, KeyKind::CosignatureV1, known)?;
+        let vkey = key(vkey, WITNESS_KINDS, known)?;
         self.witnesses.push(WitnessKey { name: name.to_owned(), vkey, url: url.map(str::to_owned) });
         bounded(self.witnesses.len())
     }
@@ -205,14 +212,14 @@ impl Reader {
     }
 }
 
-/// Reads a key of the given kind whose public key is not among those before.
+/// Reads a key of one of the given kinds whose public key is not among those before.
 fn key<'a>(
     text: &str,
-    expected: KeyKind,
+    expected: &'static [KeyKind],
     mut before: impl Iterator<Item = &'a VerifierKey>,
 ) -> Result<VerifierKey, PolicyTextReason> {
     let key = VerifierKey::parse(text)?;
-    if key.kind() != expected {
+    if !expected.contains(&key.kind()) {
         return Err(PolicyTextReason::KeyKind { expected, found: key.kind() });
     }
     if before.any(|other| other.public_key() == key.public_key()) {

@@ -82,12 +82,12 @@ pub fn prove_consistency<R: HashReader>(reader: &mut R, old: u64, new: u64) -> R
 }
 
 /// The largest power of two below the width, from `low` on: where RFC 6962 splits a range.
-fn split(low: u64, high: u64) -> u64 {
+pub(crate) fn split(low: u64, high: u64) -> u64 {
     low + (1 << (u64::BITS - 1 - (high - low - 1).leading_zeros()))
 }
 
 /// The hash of a range that starts at a multiple of the power of two at or above its width.
-fn range_hash<R: HashReader>(reader: &mut R, low: u64, high: u64) -> Result<Hash, R::Error> {
+pub(crate) fn range_hash<R: HashReader>(reader: &mut R, low: u64, high: u64) -> Result<Hash, R::Error> {
     let width = high - low;
     if width.is_power_of_two() {
         let level = width.trailing_zeros();

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use crate::mldsa;
+
 /// Longest key name we read, in bytes. Names are schema-less URLs.
 pub const MAX_NAME_BYTES: usize = 255;
 
@@ -19,6 +21,8 @@ pub enum KeyKind {
     Ed25519,
     /// `0x04`: timestamped Ed25519 cosignature (C2SP tlog-cosignature, `cosignature/v1`).
     CosignatureV1,
+    /// `0x06`: timestamped ML-DSA-44 cosignature of a tree or subtree (C2SP tlog-cosignature, `subtree/v1`).
+    SubtreeV1,
 }
 
 impl KeyKind {
@@ -27,6 +31,7 @@ impl KeyKind {
         match self {
             Self::Ed25519 => 0x01,
             Self::CosignatureV1 => 0x04,
+            Self::SubtreeV1 => 0x06,
         }
     }
 
@@ -34,6 +39,7 @@ impl KeyKind {
         match byte {
             0x01 => Some(Self::Ed25519),
             0x04 => Some(Self::CosignatureV1),
+            0x06 => Some(Self::SubtreeV1),
             _ => None,
         }
     }
@@ -55,7 +61,7 @@ pub enum VkeyError {
         found: String,
     },
     /// A signature type that this crate does not know.
-    #[error("expected a key of type 0x01 (Ed25519) or 0x04 (cosignature/v1), found {found:#04x}")]
+    #[error("expected a key of type 0x01 (Ed25519), 0x04 (cosignature/v1) or 0x06 (subtree/v1), found {found:#04x}")]
     Kind {
         /// The type byte.
         found: u8,
@@ -67,6 +73,14 @@ pub enum VkeyError {
         expected: u32,
         /// The ID in the text.
         found: u32,
+    },
+    /// A public key of the wrong length for its kind.
+    #[error("expected a public key of {expected} bytes, found {found}")]
+    Length {
+        /// 32 for Ed25519, 1312 for ML-DSA-44.
+        expected: usize,
+        /// What was given.
+        found: usize,
     },
     /// Not a point of the curve, or one of small order.
     #[error("the 32 bytes are not a usable Ed25519 public key")]
@@ -81,20 +95,49 @@ pub struct VerifierKey {
     name: String,
     kind: KeyKind,
     id: [u8; 4],
-    key: VerifyingKey,
+    key: PublicKey,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum PublicKey {
+    Ed25519(VerifyingKey),
+    MlDsa44(Box<mldsa::PublicKeyBytes>),
+}
+
+impl PublicKey {
+    fn read(kind: KeyKind, bytes: &[u8]) -> Result<Self, VkeyError> {
+        let length = |expected| VkeyError::Length { expected, found: bytes.len() };
+        match kind {
+            KeyKind::Ed25519 | KeyKind::CosignatureV1 => {
+                let bytes = bytes.try_into().map_err(|_| length(ed25519_dalek::PUBLIC_KEY_LENGTH))?;
+                let key = VerifyingKey::from_bytes(bytes).map_err(|_| VkeyError::PublicKey)?;
+                if key.is_weak() { Err(VkeyError::PublicKey) } else { Ok(Self::Ed25519(key)) }
+            }
+            // Every string of this length is a public key (FIPS 204, algorithm 23).
+            KeyKind::SubtreeV1 => {
+                let bytes: mldsa::PublicKeyBytes = bytes.try_into().map_err(|_| length(mldsa::PUBLIC_KEY_BYTES))?;
+                Ok(Self::MlDsa44(Box::new(bytes)))
+            }
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => key.as_bytes(),
+            Self::MlDsa44(key) => key.as_slice(),
+        }
+    }
 }
 
 impl VerifierKey {
-    /// A key from its parts.
+    /// A key from its parts; `public_key` is 32 bytes for the kinds of Ed25519 (RFC 8032 section 5.1.5)
+    /// and 1312 for ML-DSA-44 (FIPS 204, algorithm 22).
     ///
     /// # Errors
     /// When the name cannot stand in a note or the bytes are not a usable public key.
-    pub fn new(name: &str, kind: KeyKind, public_key: &[u8; 32]) -> Result<Self, VkeyError> {
+    pub fn new(name: &str, kind: KeyKind, public_key: &[u8]) -> Result<Self, VkeyError> {
         check_name(name)?;
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| VkeyError::PublicKey)?;
-        if key.is_weak() {
-            return Err(VkeyError::PublicKey);
-        }
+        let key = PublicKey::read(kind, public_key)?;
         Ok(Self { name: name.to_owned(), kind, id: key_id(name, kind, public_key), key })
     }
 
@@ -114,7 +157,7 @@ impl VerifierKey {
         let bytes = STANDARD.decode(key).map_err(|_| syntax())?;
         let (kind, public_key) = bytes.split_first().ok_or_else(syntax)?;
         let kind = KeyKind::from_byte(*kind).ok_or(VkeyError::Kind { found: *kind })?;
-        let key = Self::new(name, kind, public_key.try_into().map_err(|_| syntax())?)?;
+        let key = Self::new(name, kind, public_key)?;
         let expected = u32::from_be_bytes(key.id);
         if expected == found { Ok(key) } else { Err(VkeyError::Id { expected, found }) }
     }
@@ -134,22 +177,27 @@ impl VerifierKey {
         self.kind
     }
 
-    /// The Ed25519 public key (RFC 8032).
-    pub fn public_key(&self) -> [u8; 32] {
-        self.key.to_bytes()
+    /// The public key's encoding, as given to [`VerifierKey::new`].
+    pub fn public_key(&self) -> &[u8] {
+        self.key.as_bytes()
     }
 
-    /// Whether the 64-byte `signature` over `message` is this key's.
+    /// Whether `signature` over `message` is this key's.
     ///
-    /// Strict verification: small-order components and non-canonical scalars are refused, so that a
-    /// signature cannot be altered into another valid one.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    /// Strict verification of Ed25519: small-order components and non-canonical scalars are refused, so
+    /// that a signature cannot be altered into another valid one. ML-DSA is used with an empty context.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.key {
+            PublicKey::Ed25519(key) => {
+                Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(message, &signature).is_ok())
+            }
+            PublicKey::MlDsa44(key) => mldsa::verifies(key, message, signature),
+        }
     }
 }
 
 /// `SHA-256(name ‖ 0x0A ‖ kind ‖ public key)[:4]`.
-fn key_id(name: &str, kind: KeyKind, public_key: &[u8; 32]) -> [u8; 4] {
+fn key_id(name: &str, kind: KeyKind, public_key: &[u8]) -> [u8; 4] {
     let digest =
         Sha256::new().chain_update(name).chain_update([b'\n', kind.byte()]).chain_update(public_key).finalize();
     [digest[0], digest[1], digest[2], digest[3]]

@@ -26,9 +26,9 @@ fn checkpoint() -> Checkpoint {
 fn note_faults() {
     let good = sign_checkpoint(&checkpoint(), &signer(1));
     let (text, line) = good.split_once("\n\n").unwrap();
-    let many = format!("{text}\n\n{}", line.repeat(17));
-    let sixteen = format!("{text}\n\n{}", line.repeat(16));
-    UnverifiedNote::parse(sixteen).unwrap().verify(&signer(1).vkey()).unwrap();
+    let many = format!("{text}\n\n{}", line.repeat(65));
+    let most = format!("{text}\n\n{}", line.repeat(64));
+    UnverifiedNote::parse(most).unwrap().verify(&signer(1).vkey()).unwrap();
     let faults: [(&str, String); 13] = [
         ("empty", String::new()),
         ("without_signatures", format!("{text}\n\n")),
@@ -48,7 +48,7 @@ fn note_faults() {
         assert!(UnverifiedNote::parse(&text).is_err(), "{fault}");
     }
     assert_eq!(UnverifiedNote::parse([0xff, b'\n', b'\n']), Err(NoteError::Characters));
-    let large = format!("{}\n\n{line}", "a".repeat(64 * 1024));
+    let large = format!("{}\n\n{line}", "a".repeat(128 * 1024));
     assert!(matches!(UnverifiedNote::parse(large), Err(NoteError::TooLarge { .. })));
 }
 

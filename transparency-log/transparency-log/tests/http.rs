@@ -47,7 +47,7 @@ async fn an_endless_answer_and_a_dead_address_are_bounded() {
     let endless = || async { axum::body::Body::from(vec![b'a'; 10 * 1024 * 1024]) };
     let url = serve(axum::Router::new().route("/log/checkpoint", axum::routing::get(endless))).await;
     let source = HttpSource::new(client(), &url);
-    assert!(matches!(source.get("checkpoint").await, Err(SourceError::TooLarge { expected: 65536, .. })));
+    assert!(matches!(source.get("checkpoint").await, Err(SourceError::TooLarge { expected: 131072, .. })));
     let dead = HttpSource::new(client(), "http://127.0.0.1:9");
     assert!(matches!(dead.get("checkpoint").await, Err(SourceError::Unreachable { .. })));
 }

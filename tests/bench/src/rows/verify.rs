@@ -162,7 +162,7 @@ fn notes(world: &World, extension: &TransparencyExtension, entry: &[u8]) -> Vec<
     let checkpoint = UnverifiedCheckpoint::parse(extension.checkpoint(&root)).expect("it parses");
     let body = checkpoint.note().text().as_bytes().to_vec();
     let policy = tlog_proof::LogPolicy::parse(&world.authority.policy().tlog_policy).expect("it parses");
-    let key = |bytes: [u8; 32]| VerifyingKey::from_bytes(&bytes).expect("a valid key");
+    let key = |bytes: &[u8]| VerifyingKey::try_from(bytes).expect("an Ed25519 key");
     let mut notes = vec![Ed25519 {
         message: body.clone(),
         signature: Signature::from_bytes(&extension.log_signature),

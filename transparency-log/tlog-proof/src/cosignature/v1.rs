@@ -1,27 +1,13 @@
-//! Timestamped Ed25519 cosignatures, `cosignature/v1` (C2SP tlog-cosignature).
+//! `cosignature/v1`: Ed25519 over a time and the checkpoint's text.
 
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 
-use crate::note::{NoteError, NoteSignature, UnverifiedNote};
+use crate::note::NoteSignature;
 use crate::vkey::{KeyKind, VerifierKey, VkeyError};
 
-/// A witness's statement, verified: at `time`, this was the largest consistent tree it had seen.
-///
-/// Only verification makes one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Cosigned {
-    /// The name of the witness's key.
-    pub name: String,
-    /// The ID of the witness's key.
-    pub key_id: [u8; 4],
-    /// When it cosigned, in seconds since the epoch, at most `2^63 − 1`.
-    pub time: u64,
-}
-
-/// A witness's signing key, under a name. The key is zeroized when dropped.
+/// A witness's Ed25519 signing key, under a name. The key is zeroized when dropped.
 pub struct Cosigner {
     vkey: VerifierKey,
     key: SigningKey,
@@ -58,20 +44,6 @@ impl fmt::Debug for Cosigner {
     }
 }
 
-/// Checks the cosignature by `key` on a checkpoint's note.
-pub(crate) fn verify(note: &UnverifiedNote, key: &VerifierKey) -> Result<Cosigned, NoteError> {
-    if key.kind() != KeyKind::CosignatureV1 {
-        return Err(NoteError::KeyKind { expected: KeyKind::CosignatureV1, found: key.kind() });
-    }
-    note.verify_each(key, |signature| {
-        let (time, signature) = signature.split_first_chunk::<8>()?;
-        let time = u64::from_be_bytes(*time);
-        let valid =
-            i64::try_from(time).is_ok() && key.verifies(&message(note.text(), time), signature.try_into().ok()?);
-        valid.then(|| Cosigned { name: key.name().to_owned(), key_id: key.id(), time })
-    })
-}
-
-fn message(body: &str, time: u64) -> Vec<u8> {
+pub(super) fn message(body: &str, time: u64) -> Vec<u8> {
     format!("cosignature/v1\ntime {time}\n{body}").into_bytes()
 }
