@@ -4,6 +4,7 @@
 mod dial;
 mod directory;
 mod door;
+mod lane;
 mod peer;
 mod tls;
 mod verifier;

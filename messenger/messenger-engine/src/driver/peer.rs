@@ -1,4 +1,4 @@
-//! One peer's connection: a writer per channel, a reader per stream.
+//! One peer's connection: a lane per channel, a reader per stream.
 
 use std::time::Duration;
 
@@ -7,28 +7,19 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Happening;
+use super::lane::{Lane, Stalled};
 use crate::core::SessionId;
 use crate::wire::{self, Channel, Close, FrameError, RoomFrame, TalkFrame};
 
-/// Frames that may wait for a peer that reads slowly; one more, and it counts as stalled.
-const MAX_WAITING_FRAMES: usize = 4096;
 /// How long the last frames may take to arrive when a connection is closed.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The writing side of a connection.
 pub(super) struct Peer {
     connection: Connection,
-    talk: Option<Writer>,
-    rooms: Option<Writer>,
+    talk: Option<Lane>,
+    rooms: Option<Lane>,
 }
-
-struct Writer {
-    frames: mpsc::Sender<Vec<u8>>,
-    task: JoinHandle<()>,
-}
-
-/// The peer does not take what is sent.
-pub(super) struct Stalled;
 
 impl Peer {
     pub(super) fn new(connection: Connection) -> Self {
@@ -40,52 +31,28 @@ impl Peer {
         &self.connection
     }
 
-    /// Hands a frame to its channel's writer, opening the stream with the first.
+    /// Sends a frame on its channel, opening the stream with the first.
     pub(super) fn send(&mut self, channel: Channel, bytes: Vec<u8>) -> Result<(), Stalled> {
         let slot = match channel {
             Channel::Talk => &mut self.talk,
             Channel::Rooms => &mut self.rooms,
         };
-        let writer = slot.get_or_insert_with(|| {
-            let (frames, queue) = mpsc::channel(MAX_WAITING_FRAMES);
-            Writer { frames, task: tokio::spawn(write(self.connection.clone(), channel, queue)) }
-        });
-        match writer.frames.try_send(bytes) {
-            // A writer that ended lost the connection: the reader reports that.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Stalled),
-        }
+        slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).send(bytes)
     }
 
     /// Closes the connection once what was sent has arrived, or after half a second.
     pub(super) fn close(self, code: Close) -> JoinHandle<()> {
         let Self { connection, talk, rooms } = self;
         tokio::spawn(async move {
-            let writers = async {
-                for Writer { frames, task } in [talk, rooms].into_iter().flatten() {
-                    drop(frames);
-                    let _ = task.await;
+            let lanes = async {
+                for lane in [talk, rooms].into_iter().flatten() {
+                    lane.finish().await;
                 }
             };
-            let _ = tokio::time::timeout(LAST_WORDS, writers).await;
+            let _ = tokio::time::timeout(LAST_WORDS, lanes).await;
             connection.close(code.0.into(), b"");
         })
     }
-}
-
-/// Writes frames until the queue ends, then waits until the other side has them all.
-async fn write(connection: Connection, channel: Channel, mut queue: mpsc::Receiver<Vec<u8>>) {
-    let work = async {
-        let mut stream = connection.open_uni().await.ok()?;
-        stream.write_all(&[channel.byte()]).await.ok()?;
-        while let Some(frame) = queue.recv().await {
-            stream.write_all(&frame).await.ok()?;
-        }
-        stream.finish().ok()?;
-        stream.stopped().await.ok()
-    };
-    // A failure is a lost connection, which the reader reports with its reason.
-    let _ = work.await;
 }
 
 /// Reads everything the peer sends until the connection is lost, and reports that last.
