@@ -18,6 +18,9 @@ const IDLE: Duration = Duration::from_secs(180);
 /// A session that did not say Hello for this long is closed.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// A session that answers nothing of what was sent for this long is closed: its connection lives, its program does not.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// What an acknowledgement is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -35,14 +38,16 @@ pub(super) struct Link {
     pub(super) bot: bool,
     since: Instant,
     last_content: Instant,
+    /// When the first of what is unanswered was sent, or the last answer came.
+    answers_due_since: Instant,
 }
 
 impl Core {
     pub(super) fn open_link(&mut self, id: SessionId, person: Person, purpose: Purpose, now: Now) {
         let capabilities = capability::TEXT | capability::ROOMS | if self.me.bot { capability::BOT } else { 0 };
         let (session, hello) = Session::new(self.run, capabilities);
-        let link =
-            Link { person, purpose, session, run: [0; 8], bot: false, since: now.instant, last_content: now.instant };
+        let (since, last_content, answers_due_since) = (now.instant, now.instant, now.instant);
+        let link = Link { person, purpose, session, run: [0; 8], bot: false, since, last_content, answers_due_since };
         self.links.insert(id, link);
         self.send_talk(id, &hello);
     }
@@ -81,6 +86,9 @@ impl Core {
     pub(super) fn put(&mut self, session: SessionId, content: Content, token: Token, now: Now) -> Result<(), String> {
         let link = self.links.get_mut(&session).ok_or("the connection was lost")?;
         link.last_content = now.instant;
+        if link.session.is_quiet() {
+            link.answers_due_since = now.instant;
+        }
         link.session.send(content, token).map_err(|full| full.to_string())?;
         self.flush(session);
         Ok(())
@@ -124,8 +132,12 @@ impl Core {
 
     fn arrived(&mut self, session: SessionId, arrival: Arrival<Token>, now: Now) {
         let Some(link) = self.links.get_mut(&session) else { return };
+        if matches!(arrival, Arrival::Taken(_) | Arrival::Refused(..)) {
+            link.answers_due_since = now.instant;
+        }
         match arrival {
             Arrival::Open { run, capabilities } => {
+                link.answers_due_since = now.instant;
                 link.run = run;
                 link.bot = capabilities & capability::BOT != 0;
             }
@@ -238,6 +250,8 @@ impl Core {
                 closing.push((*id, Close::EXPIRED, "a certificate of this connection has expired"));
             } else if !link.session.is_open() && now.instant >= link.since + GREETING {
                 closing.push((*id, Close::PROTOCOL, "no Hello came"));
+            } else if !link.session.is_quiet() && now.instant >= link.answers_due_since + ANSWER {
+                closing.push((*id, Close::STALLED, "the other device answered nothing for 20 s"));
             } else if now.instant >= link.last_content + IDLE
                 && link.session.is_quiet()
                 && !self.needed_by_room(link.person.device)

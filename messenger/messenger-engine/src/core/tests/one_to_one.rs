@@ -69,6 +69,28 @@ fn a_lost_acknowledgement_is_unknown_and_sending_again_shows_once() {
 }
 
 #[test]
+fn a_device_that_answers_nothing_is_not_waited_for_for_ever() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "first", 1);
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "second", 2);
+    world.pass(Duration::from_secs(15));
+    world.send("alice", "bob", "third", 3);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Sending);
+    world.pass(Duration::from_secs(6));
+    let (state, reason) = last_state(&world.events("alice")).unwrap();
+    assert_eq!(state, DeliveryState::Unknown);
+    assert!(reason.as_ref().unwrap().contains("answered nothing for 20 s"), "{reason:?}");
+    assert_eq!(world.wires("alice", "bob"), 0);
+    // Whoever answers is never cut off, however slowly the texts come.
+    world.send("alice", "bob", "fourth", 4);
+    world.pass(Duration::from_secs(60));
+    world.send("alice", "bob", "fifth", 5);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.wires("alice", "bob"), 1);
+}
+
+#[test]
 fn a_sending_that_failed_does_not_undo_an_earlier_one() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "first", 1);
