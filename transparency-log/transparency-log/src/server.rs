@@ -7,17 +7,20 @@
 //! | `/tile/entries/<index>[.p/<width>]` | entries | immutable |
 //! | `/object/<SHA-256 in hex>` | what an object entry names | immutable |
 //!
-//! Every path has one spelling; anything else is 404. Nothing is computed for a request, and no request
-//! body is read.
+//! Every path has one spelling; anything else is 404. No request body is read, and nothing is computed for
+//! a request but the gzip form of an entry bundle, for who asks for it.
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tlog_proof::{BundlePath, TilePath};
+use tower_http::CompressionLevel;
+use tower_http::compression::{CompressionLayer, Predicate};
 
 use crate::storage::Storage;
 
@@ -33,7 +36,19 @@ pub fn router(storage: Arc<dyn Storage>) -> Router {
         .route("/checkpoint", get(serve))
         .route("/tile/{*place}", get(serve))
         .route("/object/{hash}", get(serve))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Bundles))
         .with_state(storage)
+}
+
+/// Which answers are compressed: entry bundles alone (C2SP tlog-tiles, "Log entries"). Hashes do not
+/// become smaller, and a checkpoint is small.
+#[derive(Debug, Clone, Copy)]
+struct Bundles;
+
+impl Predicate for Bundles {
+    fn should_compress<B>(&self, response: &axum::http::Response<B>) -> bool {
+        response.extensions().get() == Some(&Resource::Bundle)
+    }
 }
 
 /// What a path names.
@@ -41,6 +56,7 @@ pub fn router(storage: Arc<dyn Storage>) -> Router {
 enum Resource {
     Checkpoint,
     Tile,
+    Bundle,
     Object,
 }
 
@@ -57,14 +73,16 @@ impl Resource {
             let lower_hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
             return (hash.len() == 64 && lower_hex).then_some(Self::Object);
         }
-        let is_tile = path.parse::<TilePath>().is_ok() || path.parse::<BundlePath>().is_ok();
-        is_tile.then_some(Self::Tile)
+        if path.parse::<BundlePath>().is_ok() {
+            return Some(Self::Bundle);
+        }
+        path.parse::<TilePath>().is_ok().then_some(Self::Tile)
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Self::Checkpoint => "text/plain; charset=utf-8",
-            Self::Tile | Self::Object => "application/octet-stream",
+            Self::Tile | Self::Bundle | Self::Object => "application/octet-stream",
         }
     }
 
@@ -88,7 +106,7 @@ async fn serve(State(storage): State<Arc<dyn Storage>>, uri: Uri) -> Response {
                 // Everything here is public, and pages may check it for themselves.
                 (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
             ];
-            (headers, bytes).into_response()
+            (Extension(resource), headers, bytes).into_response()
         }
         Ok(Ok(None)) => refusal(StatusCode::NOT_FOUND),
         Ok(Err(error)) => {
@@ -124,6 +142,26 @@ mod tests {
         storage.put("stage", b"secret until published".to_vec()).unwrap();
         storage.put(&format!("object/{}", "ab".repeat(32)), b"an object".to_vec()).unwrap();
         Router::new().nest("/log", router(Arc::new(storage)))
+    }
+
+    #[tokio::test]
+    async fn entry_bundles_are_compressed_for_who_asks_and_nothing_else_is() {
+        let ask = async |path: &str, accept: &str| {
+            let request = Request::builder().uri(path).header(header::ACCEPT_ENCODING, accept);
+            let response = served().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            let kind = response.headers()[header::CONTENT_TYPE].clone();
+            assert!(kind == "application/octet-stream" || path.ends_with("checkpoint"));
+            let encoding = response.headers().get(header::CONTENT_ENCODING).cloned();
+            (encoding, to_bytes(response.into_body(), 1 << 20).await.unwrap())
+        };
+        let gzip = Some(HeaderValue::from_static("gzip"));
+        let (encoding, body) = ask("/log/tile/entries/x001/234", "gzip, identity").await;
+        assert_eq!((encoding, &body[..2]), (gzip, [0x1f, 0x8b].as_slice()), "the magic number of RFC 1952");
+        assert_eq!(ask("/log/tile/entries/x001/234", "identity").await, (None, vec![1].into()));
+        for path in ["/log/checkpoint", "/log/tile/0/000.p/5", &format!("/log/object/{}", "ab".repeat(32))] {
+            assert_eq!(ask(path, "gzip").await.0, None, "{path}");
+        }
     }
 
     async fn ask(method: &str, path: &str) -> (StatusCode, String, String, Vec<u8>) {
