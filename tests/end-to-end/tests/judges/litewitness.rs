@@ -1,0 +1,136 @@
+//! A real litewitness cosigns our log: what it answers to our requests, good and bad.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ed25519_dalek::SigningKey;
+use tlog_proof::{
+    AddCheckpoint, Checkpoint, Cosigner, Frontier, Hash, NoteSigner, SubtreeCosigner, UnverifiedCheckpoint, empty_root,
+    leaf_hash, node_hash, parse_cosignatures, parse_size, sign_checkpoint,
+};
+
+use crate::tools::Judges;
+
+const SEED: [u8; 32] = [9; 32];
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that does not outlive the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _already_gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// An ssh-agent and the witness that takes its key from there.
+struct Litewitness {
+    address: SocketAddr,
+    _processes: [Process; 2],
+}
+
+impl Litewitness {
+    fn start(judges: &Judges, folder: &Path, logs: &[String]) -> Self {
+        let socket = folder.join("agent");
+        let mut agent = Command::new(judges.program("judges"));
+        agent.arg("agent").arg(&socket).arg(hex::encode(SEED)).stdout(Stdio::piped());
+        let mut agent = agent.spawn().unwrap();
+        let mut fingerprint = String::new();
+        BufReader::new(agent.stdout.take().unwrap()).read_line(&mut fingerprint).unwrap();
+        // It takes an address only, not a socket: the port is free when it is chosen.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let database = folder.join("litewitness.db");
+        let witness = Command::new(judges.program("litewitness"))
+            .arg(format!("-ssh-agent={}", socket.display()))
+            .arg(format!("-db={}", database.display()))
+            .arg(format!("-key={}", fingerprint.trim()))
+            .arg(format!("-listen={address}"))
+            .arg("-name=litewitness.example")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Self { address, _processes: [Process(agent), Process(witness)] };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "litewitness does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for vkey in logs {
+            judges.ask(&["introduce", database.to_str().unwrap(), vkey]).unwrap();
+        }
+        started
+    }
+
+    /// The status code, the content type and the body of the answer.
+    fn post(&self, body: &str) -> (u16, String, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let head = format!("POST /add-checkpoint HTTP/1.0\r\nHost: witness\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let kind = head.lines().find_map(|line| line.strip_prefix("Content-Type: ")).unwrap_or_default();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), kind.to_owned(), body.to_owned())
+    }
+}
+
+/// A log of three leaves, as it was at each size.
+fn checkpoint(origin: &str, size: u64) -> Checkpoint {
+    let mut tree = Frontier::new();
+    leaves()[..size as usize].iter().for_each(|leaf| tree.push(*leaf));
+    Checkpoint { origin: origin.into(), size, root: tree.root() }
+}
+
+fn leaves() -> [Hash; 3] {
+    [b"0", b"1", b"2"].map(|leaf| leaf_hash(leaf))
+}
+
+#[test]
+fn litewitness_cosigns_our_log_and_refuses_what_it_must() {
+    let Some(judges) = Judges::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let log = NoteSigner::new("log.example", SigningKey::from_bytes(&[1; 32])).unwrap();
+    let post_quantum = SubtreeCosigner::new("log.example/pq", &[3; 32]).unwrap();
+    let vkeys = [log.vkey().to_string(), post_quantum.vkey().to_string()];
+    let witness = Litewitness::start(&judges, place.path(), &vkeys);
+    let key = Cosigner::new("litewitness.example", SigningKey::from_bytes(&SEED)).unwrap().vkey();
+    let request = |old, proof: &[Hash], size| {
+        let checkpoint = sign_checkpoint(&checkpoint("log.example", size), &log);
+        AddCheckpoint { old, proof: proof.to_vec(), checkpoint }
+    };
+    let accepted = |request: &AddCheckpoint| {
+        let (status, _, lines) = witness.post(&request.to_string());
+        assert_eq!((status, parse_cosignatures(&lines).unwrap().len()), (200, 1), "{lines}");
+        let cosigned = UnverifiedCheckpoint::parse(format!("{}{lines}", request.checkpoint)).unwrap();
+        assert!(cosigned.verify_cosignature(&key).unwrap().time > 1_767_225_600);
+    };
+    let [first, second, third] = leaves();
+    accepted(&request(0, &[], 1));
+    let growth = request(1, &[second, third], 3);
+
+    let forged = growth.to_string().replace("\n3\n", "\n4\n");
+    assert_eq!(witness.post(&forged).0, 403);
+    assert_eq!(witness.post(&request(2, &[], 1).to_string()).0, 400, "an old size above the checkpoint's");
+    assert_eq!(witness.post(&request(1, &[second, first], 3).to_string()).0, 422);
+    assert_eq!(witness.post("old 1\n").0, 400);
+    let (status, kind, size) = witness.post(&request(0, &[], 3).to_string());
+    assert_eq!((status, kind.as_str(), parse_size(size)), (409, "text/x.tlog.size", Ok(1)));
+    let unknown = NoteSigner::new("unknown.example", SigningKey::from_bytes(&[4; 32])).unwrap();
+    let unknown = sign_checkpoint(&checkpoint("unknown.example", 1), &unknown);
+    assert_eq!(witness.post(&format!("old 0\n\n{unknown}")).0, 404);
+
+    accepted(&growth);
+    assert_eq!(node_hash(&node_hash(&first, &second), &third), checkpoint("log.example", 3).root);
+
+    // A log that signs with ML-DSA-44 alone.
+    let signed = checkpoint("log.example/pq", 2);
+    let line = post_quantum.cosign(&signed, 0).unwrap();
+    accepted(&AddCheckpoint { old: 0, proof: Vec::new(), checkpoint: format!("{}\n{line}", signed.to_body()) });
+    assert_ne!(signed.root, empty_root());
+}
