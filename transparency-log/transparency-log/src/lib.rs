@@ -28,4 +28,4 @@ pub mod witness;
 
 pub use clock::{Clock, system_clock};
 pub use sequencer::{LogConfig, Logged, OpenError, Pace, Sequencer, Submit, SubmitError};
-pub use witness::{Witness, WitnessError, Witnessing};
+pub use witness::{Witness, WitnessError, WitnessKeys, Witnessing};

@@ -3,6 +3,7 @@
 
 mod health;
 mod http;
+mod keys;
 mod remote;
 mod wire;
 
@@ -16,8 +17,8 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{
-    CheckpointError, Cosigner, Hash, MerkleError, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey,
-    empty_root, verify_consistency,
+    CheckpointError, Hash, MerkleError, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, empty_root,
+    verify_consistency,
 };
 
 use crate::clock::Clock;
@@ -25,6 +26,7 @@ use crate::storage::{FolderStorage, LockError, Storage};
 
 pub use health::{Health, Observed};
 pub use http::router;
+pub use keys::WitnessKeys;
 pub use remote::RemoteWitness;
 
 /// Most hashes in a consistency proof that a witness takes (C2SP tlog-witness).
@@ -118,7 +120,7 @@ pub struct Witness {
 
 struct Inner {
     name: String,
-    cosigner: Cosigner,
+    keys: WitnessKeys,
     logs: BTreeMap<String, Vec<VerifierKey>>,
     clock: Clock,
     storage: Arc<dyn Storage>,
@@ -144,24 +146,40 @@ impl Witness {
     ///
     /// # Errors
     /// When the folder is in use or cannot be written.
-    pub fn open(folder: &Path, cosigner: Cosigner, logs: Vec<VerifierKey>, clock: Clock) -> Result<Self, LockError> {
+    pub fn open(
+        folder: &Path,
+        keys: impl Into<WitnessKeys>,
+        logs: Vec<VerifierKey>,
+        clock: Clock,
+    ) -> Result<Self, LockError> {
         let storage = FolderStorage::open_exclusive(folder)?;
-        Ok(Self::open_on(Arc::new(storage), cosigner, logs, clock))
+        Ok(Self::open_on(Arc::new(storage), keys, logs, clock))
     }
 
     /// A witness on any storage, whose only writer of `witness/…` it must be.
-    pub fn open_on(storage: Arc<dyn Storage>, cosigner: Cosigner, logs: Vec<VerifierKey>, clock: Clock) -> Self {
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        keys: impl Into<WitnessKeys>,
+        logs: Vec<VerifierKey>,
+        clock: Clock,
+    ) -> Self {
+        let keys = keys.into();
         let mut by_origin = BTreeMap::<String, Vec<VerifierKey>>::new();
         for key in logs {
             by_origin.entry(key.name().to_owned()).or_default().push(key);
         }
-        let name = cosigner.vkey().name().to_owned();
-        Self { inner: Arc::new(Inner { name, cosigner, logs: by_origin, clock, storage, turn: Mutex::default() }) }
+        let name = keys.vkey().name().to_owned();
+        Self { inner: Arc::new(Inner { name, keys, logs: by_origin, clock, storage, turn: Mutex::default() }) }
     }
 
-    /// The key that its cosignatures verify with.
+    /// The Ed25519 key that its cosignatures verify with.
     pub fn vkey(&self) -> VerifierKey {
-        self.inner.cosigner.vkey()
+        self.inner.keys.vkey()
+    }
+
+    /// Every key that its cosignatures verify with.
+    pub fn vkeys(&self) -> Vec<VerifierKey> {
+        self.inner.keys.vkeys()
     }
 
     /// The clock it cosigns by.
@@ -212,12 +230,14 @@ impl Inner {
             return Err(WitnessError::Forked { size: new.size, expected: last_root, found: new.root });
         }
         verify_consistency(old, &last_root, new.size, &new.root, proof)?;
+        // Made before the state is kept and sent after: what cannot be cosigned changes nothing.
+        let now = (self.clock)();
+        let lines = self.keys.cosign(&new, now).map_err(|error| WitnessError::Malformed(error.to_string()))?;
         if last_size != new.size {
             self.storage.put(&state_path(&new.origin), new.text().as_bytes().to_vec())?;
         }
-        let now = (self.clock)();
         turn.insert(new.origin.clone(), now);
-        Ok(self.cosigner.cosign(&new.to_body(), now))
+        Ok(lines)
     }
 
     fn verify_log(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifiedCheckpoint, WitnessError> {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use common::{ORIGIN, clock};
 use tlog_proof::{
-    Checkpoint, Cosigner, Hash, HashReader, NoteSigner, UnverifiedCheckpoint, empty_root, leaf_hash, node_hash,
-    prove_consistency, root, sign_checkpoint,
+    Checkpoint, Cosigner, Hash, HashReader, KeyKind, NoteSigner, SubtreeCosigner, UnverifiedCheckpoint, VerifierKey,
+    empty_root, leaf_hash, node_hash, prove_consistency, root, sign_checkpoint,
 };
 use transparency_log::storage::{Fault, MemoryStorage};
 use transparency_log::testing::key;
-use transparency_log::{Witness, WitnessError};
+use transparency_log::{Witness, WitnessError, WitnessKeys};
 
 /// A tree whose leaves are numbers from `first` on.
 struct Numbers(u64);
@@ -55,6 +55,23 @@ fn cosigns_what_extends_what_it_saw() {
         let cosigned = UnverifiedCheckpoint::parse(format!("{checkpoint}{line}")).unwrap();
         assert_eq!(cosigned.verify_cosignature(&witness.vkey()).unwrap().time, clock()());
         old = new;
+    }
+}
+
+#[test]
+fn a_witness_with_a_key_of_each_kind_cosigns_with_both() {
+    let ed25519 = Cosigner::new("witness.example", key(ORIGIN, "witness")).unwrap();
+    let ml_dsa_44 = SubtreeCosigner::new("witness.example", &[5; 32]).unwrap();
+    let log = NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap().vkey();
+    let keys = WitnessKeys::both(ed25519, ml_dsa_44);
+    let witness = Witness::open_on(Arc::new(MemoryStorage::new()), keys, vec![log], clock());
+    let checkpoint = signed(&mut Numbers(0), 5);
+    let lines = witness.add_checkpoint_blocking(0, &[], &checkpoint).unwrap();
+    let cosigned = UnverifiedCheckpoint::parse(format!("{checkpoint}{lines}")).unwrap();
+    let vkeys = witness.vkeys();
+    assert_eq!(vkeys.iter().map(VerifierKey::kind).collect::<Vec<_>>(), [KeyKind::CosignatureV1, KeyKind::SubtreeV1]);
+    for key in vkeys {
+        assert_eq!(cosigned.verify_cosignature(&key).unwrap().time, clock()());
     }
 }
 
