@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use log_service::monitor::{self, Ending, Judged};
 use log_service::settings::Read;
 use log_service::{Failure, running, witness};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,44 @@ A sample of the settings: transparency-log/log-service/samples/witness.toml
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings.")]
     Witness(Common),
+    /// Follow logs unattended, and raise the alarm when one breaks its promise
+    ///
+    /// Verifies every tile and every entry, that each checkpoint extends the last, the cosignatures, and that no label
+    /// comes twice; holds what mirrors and witnesses show against it; and writes evidence of a split view. Goes on where
+    /// it stopped, whatever stopped it.
+    #[command(after_help = "\
+Examples:
+  transparency-log monitor --config monitor.toml
+  transparency-log monitor --config monitor.toml --once --json
+
+A sample of the settings: transparency-log/log-service/samples/monitor.toml
+
+Exit codes: 0 every log kept its promise, 1 failed or could not finish a round, 2 wrong usage or settings, 3 a log has
+broken its promise.")]
+    Monitor {
+        /// The settings
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Print one line of JSON for each round and log
+        #[arg(long)]
+        json: bool,
+        /// One round, then end
+        #[arg(long)]
+        once: bool,
+    },
+    /// Judge a file of evidence that a monitor wrote, offline
+    #[command(after_help = "\
+Example:
+  transparency-log evidence evidence/1795648496-split-view-5f2c9a01.json
+
+Exit codes: 0 it proves a split view, 1 it proves nothing, 2 wrong usage.")]
+    Evidence {
+        /// The file
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +109,16 @@ pub(crate) fn main() -> ExitCode {
             Read::open(&common.config).and_then(|read| witness::key(&read)).map(|key| println!("{key}"))
         }
         Command::Witness(common) => run(&common, witness::run),
+        Command::Monitor { config, json, once } => {
+            let ended = on_threads(async { monitor::run(&config, json, once, running::stop_on_signals()?).await });
+            match ended {
+                Ok(Ending::Clean) => Ok(()),
+                Ok(Ending::Blind) => return ExitCode::FAILURE,
+                Ok(Ending::Fault) => return ExitCode::from(3),
+                Err(failure) => Err(failure),
+            }
+        }
+        Command::Evidence { file, json } => monitor::judge(&file).map(|judged| tell(&judged, json)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -96,8 +145,21 @@ fn run<'a, F>(common: &'a Common, command: impl FnOnce(&'a Path, bool, Cancellat
 where
     F: Future<Output = Result<(), Failure>>,
 {
+    on_threads(async { command(&common.config, common.json, running::stop_on_signals()?).await })
+}
+
+fn tell(judged: &Judged, json: bool) {
+    running::announce_line(judged, json);
+    if !json {
+        println!("{} has signed two trees of {} entries: it shows two histories.", judged.log, judged.size);
+        judged.keys.iter().for_each(|key| println!("  signed with {key}"));
+        println!("That is proven if this is the log's key as you know it.");
+    }
+}
+
+fn on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
-    runtime.block_on(async { command(&common.config, common.json, running::stop_on_signals()?).await })
+    runtime.block_on(work)
 }

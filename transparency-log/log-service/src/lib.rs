@@ -15,12 +15,14 @@
 //! | [`keys`] | signing keys in files |
 //! | [`serving`] | ports, TLS, limits and deadlines |
 //! | [`witness`] | a witness as a process |
+//! | [`monitor`] | a monitor that watches unattended |
 //! | [`running`] | binding ports, signals, the line that says where everything is |
 //! | [`error`] | what happened, and what to try |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod error;
 pub mod keys;
+pub mod monitor;
 pub mod running;
 pub mod serving;
 pub mod settings;

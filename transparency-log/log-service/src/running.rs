@@ -117,3 +117,13 @@ pub fn announce(ready: &(impl Serialize + std::fmt::Display), json: bool) {
     };
     let _ = out.flush();
 }
+
+/// Prints one line of JSON, if programs read along.
+pub fn announce_line(line: &impl Serialize, json: bool) {
+    if json {
+        let line = serde_json::to_string(line).expect("strings and numbers can be written as JSON");
+        let mut out = std::io::stdout();
+        // Nobody may be listening any more: the program runs all the same.
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    }
+}

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use identity::trust::TrustPolicy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tlog_proof::VerifierKey;
+use tlog_proof::{LogPolicy, VerifierKey};
 
 use crate::error::Failure;
 
@@ -95,6 +96,81 @@ pub struct WitnessSettings {
     pub logs: Vec<KnownLog>,
 }
 
+/// `transparency-log monitor`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorSettings {
+    /// Where its memory and the evidence are.
+    pub folder: PathBuf,
+    /// Which logs, and who must have cosigned them: a C2SP tlog-policy.
+    policy: Option<String>,
+    /// A trust policy that holds such a text.
+    trust_policy: Option<PathBuf>,
+    /// Pause between rounds.
+    #[serde(default = "minute")]
+    pub every_seconds: NonZeroU32,
+    /// How old a log's newest cosignature may be.
+    #[serde(default = "hour")]
+    pub max_age_seconds: NonZeroU32,
+    /// A command that is run when something is wrong.
+    pub alarm_command: Option<Vec<String>>,
+    /// Where a Prometheus server reads.
+    pub metrics: Option<Port>,
+    /// Who else shows the logs.
+    #[serde(default, rename = "source")]
+    pub sources: Vec<OtherSource>,
+}
+
+/// Somebody else who shows a log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherSource {
+    /// Its name, for reports.
+    pub name: String,
+    /// The address below which `checkpoint` lies.
+    pub url: String,
+    /// The log's origin, where several are watched.
+    pub log: Option<String>,
+}
+
+impl MonitorSettings {
+    /// The logs and the quorum.
+    ///
+    /// # Errors
+    /// There is neither a policy nor a trust policy, there are both, or it is none.
+    pub fn policy(&self, read: &Read<Self>) -> Result<LogPolicy, Failure> {
+        let remedy = "see the sample that --help names";
+        let refused = |what: String| Failure::usage(what, remedy);
+        match (&self.policy, self.trust_document(read)?) {
+            (Some(text), None) => {
+                LogPolicy::parse(text.trim_start()).map_err(|error| refused(format!("policy: {error}")))
+            }
+            (None, Some(document)) => {
+                let policy = TrustPolicy::parse(document.as_bytes()).and_then(|policy| policy.log_policy());
+                policy.map_err(|error| refused(format!("trust_policy: {error}")))
+            }
+            _ => Err(refused("expected either policy or trust_policy, found both or neither".to_owned())),
+        }
+    }
+
+    /// The text of the trust policy, if one is given.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn trust_document(&self, read: &Read<Self>) -> Result<Option<String>, Failure> {
+        let Some(path) = self.trust_policy.as_deref().map(|path| read.resolve(path)) else { return Ok(None) };
+        std::fs::read_to_string(&path).map(Some).map_err(|error| Failure::file(&path, &error))
+    }
+}
+
+const fn minute() -> NonZeroU32 {
+    NonZeroU32::new(60).expect("not zero")
+}
+
+const fn hour() -> NonZeroU32 {
+    NonZeroU32::new(3600).expect("not zero")
+}
+
 /// A log that a witness or mirror knows.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +208,30 @@ mod tests {
             let refused = read::<WitnessSettings>(&text).unwrap_err();
             assert!(refused.contains("unknown field") || refused.contains("line"), "{found}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_monitor_needs_one_policy() {
+        let sample = include_str!("../samples/monitor.toml");
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("monitor.toml");
+        let policy = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let read = Read::<MonitorSettings>::open(&path)?;
+            read.settings.policy(&read)
+        };
+        assert_eq!(policy(sample).unwrap().witnesses.len(), 2);
+        std::fs::write(place.path().join("policy.json"), "{}").unwrap();
+        let both = sample.replace("# trust_policy", "trust_policy");
+        assert!(policy(&both).unwrap_err().to_string().contains("both or neither"));
+        assert!(policy("folder = \"x\"\n").unwrap_err().to_string().contains("both or neither"));
+        assert!(
+            policy("folder = \"x\"\ntrust_policy = \"policy.json\"\n")
+                .unwrap_err()
+                .to_string()
+                .contains("trust_policy")
+        );
+        assert!(policy(&sample.replace("quorum most", "quorum more")).unwrap_err().is_usage());
     }
 
     #[test]

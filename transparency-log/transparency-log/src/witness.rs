@@ -5,7 +5,6 @@ mod health;
 mod http;
 mod keys;
 mod remote;
-mod wire;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +29,7 @@ pub use keys::WitnessKeys;
 pub use remote::RemoteWitness;
 
 /// Most hashes in a consistency proof that a witness takes (C2SP tlog-witness).
-pub const MAX_PROOF: usize = 63;
+pub const MAX_PROOF: usize = tlog_proof::add_checkpoint::MAX_PROOF_HASHES;
 
 /// Somebody who cosigns checkpoints: a [`Witness`] in this process, or a client of one elsewhere.
 pub trait Witnessing: Send + Sync {
@@ -199,6 +198,18 @@ impl Witness {
             Ok(LogStatus { origin: origin.clone(), size, root: root.to_string(), cosigned_at })
         };
         self.inner.logs.keys().map(known).collect()
+    }
+
+    /// The checkpoint cosigned last for the log whose origin has this SHA-256 (lower-case hex), as the log signed it;
+    /// `None` for an unknown log, and one never seen. May block.
+    ///
+    /// # Errors
+    /// [`WitnessError::Storage`].
+    pub fn checkpoint(&self, origin_digest: &str) -> Result<Option<String>, WitnessError> {
+        let known = self.inner.logs.keys().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
+        let Some(origin) = known else { return Ok(None) };
+        let state = self.inner.storage.get(&state_path(origin))?;
+        Ok(state.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
     /// [`Witnessing::add_checkpoint`] for a thread that may block.

@@ -5,18 +5,19 @@
 //! | `add-checkpoint` | POST | the answers of the specification; 429 to who asks too often |
 //! | the prefix itself | GET | a page for people: the witness's key, each log's size, when it was last cosigned |
 //! | `status.json` | GET | the same for programs |
+//! | `<SHA-256 of an origin in hex>/checkpoint` | GET | the checkpoint cosigned last for that log, for monitors to compare |
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
+use tlog_proof::add_checkpoint::{AddCheckpoint, MAX_REQUEST_BYTES, SIZE_CONTENT_TYPE, format_size};
 
-use super::wire::{AddCheckpoint, MAX_REQUEST_BYTES, SIZE_TYPE};
 use super::{LogStatus, Witness, WitnessError, Witnessing as _};
 use crate::bounded::{read_body, too_often, words};
 use crate::limit::{ClientAddress, RateLimit};
@@ -33,6 +34,7 @@ pub fn router(witness: Witness, limit: RateLimit) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/status.json", get(status))
+        .route("/{origin}/checkpoint", get(checkpoint))
         .route("/add-checkpoint", post(add_checkpoint))
         .with_state(Served { witness, limit: Arc::new(limit) })
 }
@@ -47,7 +49,7 @@ async fn add_checkpoint(State(served): State<Served>, request: Request) -> Respo
     };
     let answer = match AddCheckpoint::parse(&body) {
         Ok(asked) => served.witness.add_checkpoint(asked.old, asked.proof, asked.checkpoint).await,
-        Err(malformed) => Err(malformed),
+        Err(malformed) => Err(WitnessError::Malformed(malformed.to_string())),
     };
     match answer {
         Ok(lines) => words(StatusCode::OK, lines.trim_end_matches('\n')),
@@ -59,8 +61,8 @@ async fn add_checkpoint(State(served): State<Served>, request: Request) -> Respo
 fn refusal(error: &WitnessError) -> Response {
     let status = match error {
         WitnessError::Conflict { size } => {
-            let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(SIZE_TYPE))];
-            return (StatusCode::CONFLICT, kind, format!("{size}\n")).into_response();
+            let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(SIZE_CONTENT_TYPE))];
+            return (StatusCode::CONFLICT, kind, format_size(*size)).into_response();
         }
         WitnessError::Malformed(_) | WitnessError::OldSize { .. } => StatusCode::BAD_REQUEST,
         WitnessError::UnknownLog { .. } => StatusCode::NOT_FOUND,
@@ -105,6 +107,15 @@ async fn status(State(served): State<Served>) -> Response {
     match look(served.witness).await {
         Ok(status) => ([(header::CACHE_CONTROL, "no-store")], axum::Json(status)).into_response(),
         Err(response) => response,
+    }
+}
+
+async fn checkpoint(State(served): State<Served>, Path(digest): Path<String>) -> Response {
+    let witness = served.witness;
+    match tokio::task::spawn_blocking(move || witness.checkpoint(&digest)).await {
+        Ok(Ok(Some(text))) => words(StatusCode::OK, text.trim_end_matches('\n')),
+        Ok(Ok(None)) => words(StatusCode::NOT_FOUND, "no checkpoint was cosigned for such a log"),
+        Ok(Err(_)) | Err(_) => words(StatusCode::INTERNAL_SERVER_ERROR, "the witness's state cannot be read"),
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::{Client, Response, StatusCode, header};
+use tlog_proof::add_checkpoint::{AddCheckpoint, SIZE_CONTENT_TYPE, parse_size};
 use tlog_proof::{Hash, VerifierKey};
 
-use super::{WitnessError, Witnessing, wire};
+use super::{WitnessError, Witnessing};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,13 +46,13 @@ impl RemoteWitness {
         let request = self.http.post(&self.url).timeout(PATIENCE).body(body);
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
-        let is_size = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == wire::SIZE_TYPE);
+        let is_size = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == SIZE_CONTENT_TYPE);
         let body = self.read(response).await?;
         match status {
             StatusCode::OK => Ok(body),
-            StatusCode::CONFLICT if is_size => Err(match wire::parse_size(&body) {
-                Some(size) => WitnessError::Conflict { size },
-                None => WitnessError::Unreachable(format!("{}: expected a size, found {:?}", self.url, cut(&body))),
+            StatusCode::CONFLICT if is_size => Err(match parse_size(&body) {
+                Ok(size) => WitnessError::Conflict { size },
+                Err(_) => WitnessError::Unreachable(format!("{}: expected a size, found {:?}", self.url, cut(&body))),
             }),
             status if status.is_client_error() => {
                 Err(WitnessError::Refused { status: status.as_u16(), reason: cut(&body) })
@@ -94,6 +95,6 @@ impl Witnessing for RemoteWitness {
         proof: Vec<Hash>,
         checkpoint: String,
     ) -> BoxFuture<'_, Result<String, WitnessError>> {
-        self.ask(wire::encode(old, &proof, &checkpoint)).boxed()
+        self.ask(AddCheckpoint { old, proof, checkpoint }.to_string()).boxed()
     }
 }
