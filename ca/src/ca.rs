@@ -14,12 +14,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::acme::{self, Limiters, Nonces, Service};
+use crate::acme::{self, Nonces, Service, Turns};
 use crate::audit::Pseudonyms;
 use crate::config::{CaConfig, Clock};
 use crate::crl::{CrlError, Crls};
 use crate::issue::Issuer;
 use crate::keys::AuthorityKeys;
+use crate::limit::Limiters;
 use crate::log::Log;
 use crate::mail::{MailError, Post};
 use crate::objects::{ObjectError, log_once};
@@ -109,6 +110,7 @@ impl Ca {
             mails_under_way: Arc::default(),
             mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),
             nonces: Nonces::new(random::bytes()),
+            turns: Turns::default(),
             limits: Limiters::new(&config.limits),
             config,
             clock,

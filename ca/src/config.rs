@@ -1,12 +1,21 @@
 //! What an operator decides: addresses, who may enrol, where mails go, how much anybody may ask for.
 
+mod enrolment;
+mod limits;
+mod rate;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use identity::UnixTime;
 use tlog_proof::policy::LogPolicy;
 
+pub use enrolment::{Enrolment, EnrolmentError};
+pub use limits::{Limit, Limits, Overrides};
+pub use rate::{Rate, RateError};
+
+pub use crate::acme::Chaos;
+pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
 
@@ -48,6 +57,14 @@ pub struct CaConfig {
     pub mail_from: String,
     /// How much anybody may ask for.
     pub limits: Limits,
+    /// URL of the terms of service. Who makes an account must agree to them; accounts from before go on.
+    pub terms: Option<String>,
+    /// URL of a page about the authority, for people.
+    pub website: Option<String>,
+    /// The accounts elsewhere that accounts here are bound to.
+    pub external: ExternalAccounts,
+    /// A test mode for clients: none where people enrol.
+    pub chaos: Option<Chaos>,
 }
 
 impl CaConfig {
@@ -65,6 +82,10 @@ impl CaConfig {
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),
             limits: Limits::default(),
+            terms: None,
+            website: None,
+            external: ExternalAccounts::default(),
+            chaos: None,
         }
     }
 
@@ -72,67 +93,5 @@ impl CaConfig {
     #[must_use]
     pub fn permits(&self, domain: &str) -> bool {
         self.permitted_domains.iter().any(|d| d == "*" || d == domain)
-    }
-}
-
-/// So many, then one more each time `period / burst` has passed (GCRA).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many at once. Zero refuses everything.
-    pub burst: u32,
-    /// The time in which a spent burst comes back whole.
-    pub period: Duration,
-}
-
-impl Rate {
-    /// `burst` per hour.
-    #[must_use]
-    pub const fn per_hour(burst: u32) -> Self {
-        Self { burst, period: Duration::from_secs(3600) }
-    }
-}
-
-/// How much anybody may ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Mails one account may have sent to one address. Beyond it the answer says `rateLimited` and when to come back.
-    pub mails_per_account: Rate,
-    /// Mails to one address on behalf of everybody together. Beyond it nothing is sent and the answer is the usual one:
-    /// a refusal would tell a stranger that somebody else is enrolling this address at the moment.
-    pub mails_per_address: Rate,
-    /// New orders of one account.
-    pub orders_per_account: Rate,
-    /// New accounts from one IP address (for IPv6: from one /64). This machine's own addresses are not limited: a proxy
-    /// on it would otherwise spend everybody's share.
-    pub accounts_per_ip: Rate,
-    /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods.
-    pub watches_per_account: Rate,
-    /// Wrong codes before a new code is needed.
-    pub code_tries: u8,
-    /// How long a code lives.
-    pub code_lifetime: Duration,
-    /// How long an order or a pending authorization waits for its next step.
-    pub order_lifetime: Duration,
-    /// How long a proof of control lasts for device certificates.
-    pub authorization_lifetime: Duration,
-    /// Mails being handed over at the same time; further ones wait for their turn.
-    pub mails_in_flight: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let day = Duration::from_secs(86_400);
-        Self {
-            mails_per_account: Rate::per_hour(5),
-            mails_per_address: Rate::per_hour(10),
-            orders_per_account: Rate::per_hour(60),
-            accounts_per_ip: Rate::per_hour(600),
-            watches_per_account: Rate::per_hour(60),
-            code_tries: 5,
-            code_lifetime: day,
-            order_lifetime: 7 * day,
-            authorization_lifetime: 180 * day,
-            mails_in_flight: 64,
-        }
     }
 }

@@ -28,6 +28,7 @@ mod code;
 pub mod config;
 mod crl;
 mod csr;
+mod external;
 mod files;
 pub mod https;
 pub mod issuance;
@@ -50,7 +51,7 @@ mod testing;
 
 pub use ca::{Ca, OpenError};
 pub use code::CodeHash;
-pub use config::{CaConfig, Clock, Limits, Mailer, Rate, system_clock};
+pub use config::{CaConfig, Chaos, Clock, ExternalAccounts, ExternalKeyError, Limits, Mailer, Rate, system_clock};
 pub use crl::CrlError;
 pub use keys::{AuthorityKeys, InitError, KeysError, init, sign_policy};
 pub use log::Log;

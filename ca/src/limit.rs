@@ -3,6 +3,7 @@
 //! One number per key says when its bucket is full again. The keys that were idle longest are forgotten first; whoever
 //! fills the memory with other keys wins back at most one burst.
 
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,28 +12,72 @@ use identity::UnixTime;
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 
-use crate::config::Rate;
+use crate::config::{Limit, Limits, Overrides, Rate};
 
 /// Keys remembered per limiter: 16 bytes of key, 8 of time, and the table around them, a few megabytes at most.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 
+/// All limits.
+pub(crate) struct Limiters {
+    limiters: [(Limit, Rate, Limiter); Limit::ALL.len()],
+    overrides: Overrides,
+}
+
+/// One too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limited {
+    pub(crate) limit: Limit,
+    pub(crate) rate: Rate,
+    pub(crate) wait: Duration,
+}
+
+impl Limiters {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let limiters = Limit::ALL.map(|limit| (limit, limits.rate(limit), Limiter::new()));
+        Self { limiters, overrides: limits.overrides.clone() }
+    }
+
+    /// Takes one out of a bucket. The first part of its key is what a rate of its own is looked up by.
+    pub(crate) fn take(&self, limit: Limit, key: &[&str], now: UnixTime) -> Result<(), Limited> {
+        let Some((_, rate, limiter)) = self.limiters.iter().find(|(known, ..)| *known == limit) else { return Ok(()) };
+        let rate = key.first().and_then(|whose| self.overrides.get(limit, whose)).unwrap_or(*rate);
+        limiter.take(rate, key, now).map_err(|wait| Limited { limit, rate, wait })
+    }
+
+    /// As [`Self::take`] for a limit by network. A proxy or a person on this machine is not limited: its address says
+    /// nothing about who asks.
+    pub(crate) fn take_from(&self, limit: Limit, peer: Option<IpAddr>, now: UnixTime) -> Result<(), Limited> {
+        match peer.filter(|peer| !peer.is_loopback()) {
+            Some(peer) => self.take(limit, &[&network(peer)], now),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What counts as one network: an IPv4 address, or an IPv6 /64.
+pub(crate) fn network(peer: IpAddr) -> String {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => v6.segments()[..4].iter().map(|s| format!("{s:x}:")).collect(),
+    }
+}
+
 /// One limit over many keys. Shared between tasks; never held over an await.
-pub(crate) struct Limiter {
-    rate: Rate,
+struct Limiter {
     /// Key digest → when the bucket is full again, in milliseconds since the epoch.
     full_again: Mutex<LruCache<[u8; 16], u64>>,
 }
 
 impl Limiter {
-    pub(crate) fn new(rate: Rate) -> Self {
-        Self { rate, full_again: Mutex::new(LruCache::new(REMEMBERED)) }
+    fn new() -> Self {
+        Self { full_again: Mutex::new(LruCache::new(REMEMBERED)) }
     }
 
     /// Takes one out of `key`'s bucket, or says how long to wait until there is one.
-    pub(crate) fn take(&self, key: &[&str], now: UnixTime) -> Result<(), Duration> {
-        let period = u64::try_from(self.rate.period.as_millis()).unwrap_or(u64::MAX);
-        let Some(step) = period.checked_div(u64::from(self.rate.burst)) else {
-            return Err(self.rate.period);
+    fn take(&self, rate: Rate, key: &[&str], now: UnixTime) -> Result<(), Duration> {
+        let period = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
+        let Some(step) = period.checked_div(u64::from(rate.burst)) else {
+            return Err(rate.period);
         };
         let now = now.as_secs().saturating_mul(1000);
         let mut table = self.full_again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -70,27 +115,45 @@ mod tests {
 
     #[test]
     fn a_burst_then_one_per_step() {
-        let limiter = Limiter::new(Rate::per_hour(5));
+        let (limiter, rate) = (Limiter::new(), Rate::per_hour(5));
         for _ in 0..5 {
-            limiter.take(&["a"], at(1000)).unwrap();
+            limiter.take(rate, &["a"], at(1000)).unwrap();
         }
-        assert_eq!(limiter.take(&["a"], at(1000)), Err(Duration::from_secs(720)));
-        assert_eq!(limiter.take(&["a"], at(1719)), Err(Duration::from_secs(1)));
-        limiter.take(&["a"], at(1720)).unwrap();
-        assert!(limiter.take(&["a"], at(1720)).is_err());
+        assert_eq!(limiter.take(rate, &["a"], at(1000)), Err(Duration::from_secs(720)));
+        assert_eq!(limiter.take(rate, &["a"], at(1719)), Err(Duration::from_secs(1)));
+        limiter.take(rate, &["a"], at(1720)).unwrap();
+        assert!(limiter.take(rate, &["a"], at(1720)).is_err());
     }
 
     #[test]
     fn keys_do_not_disturb_each_other() {
-        let limiter = Limiter::new(Rate::per_hour(1));
-        limiter.take(&["a", "bc"], at(0)).unwrap();
-        limiter.take(&["ab", "c"], at(0)).unwrap();
-        assert!(limiter.take(&["a", "bc"], at(0)).is_err());
+        let (limiter, rate) = (Limiter::new(), Rate::per_hour(1));
+        limiter.take(rate, &["a", "bc"], at(0)).unwrap();
+        limiter.take(rate, &["ab", "c"], at(0)).unwrap();
+        assert!(limiter.take(rate, &["a", "bc"], at(0)).is_err());
     }
 
     #[test]
     fn a_burst_of_zero_refuses_everything() {
-        let limiter = Limiter::new(Rate::per_hour(0));
-        assert_eq!(limiter.take(&["a"], at(0)), Err(Duration::from_secs(3600)));
+        assert_eq!(Limiter::new().take(Rate::per_hour(0), &["a"], at(0)), Err(Duration::from_secs(3600)));
+    }
+
+    #[test]
+    fn who_has_a_rate_of_her_own_is_counted_by_it_and_nobody_else_is() {
+        let mut limits = Limits { orders_per_account: Rate::per_hour(1), ..Limits::default() };
+        limits.overrides.set(Limit::OrdersPerAccount, "big", Rate::per_hour(3));
+        let limiters = Limiters::new(&limits);
+        let taken = |whose| (0..5).filter(|_| limiters.take(Limit::OrdersPerAccount, &[whose], at(0)).is_ok()).count();
+        assert_eq!((taken("big"), taken("small")), (3, 1));
+        let refused = limiters.take(Limit::OrdersPerAccount, &["big"], at(0)).unwrap_err();
+        assert_eq!((refused.rate, refused.wait), (Rate::per_hour(3), Duration::from_secs(1200)));
+    }
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_half_an_ipv6_one() {
+        let of = |peer: &str| network(peer.parse().unwrap());
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
     }
 }

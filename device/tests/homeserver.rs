@@ -24,13 +24,18 @@ struct Town {
 
 impl Town {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let temp = tempfile::tempdir().unwrap();
-        let options = Options {
+        let mut options = Options {
             folder: temp.path().join("server"),
             https_port: Some(0),
             directory_port: Some(0),
             ..Options::default()
         };
+        change(&mut options);
         let server = Homeserver::start(&options).await.unwrap();
         Self { temp, server }
     }
@@ -135,6 +140,26 @@ async fn a_person_enrols_renews_and_watches() {
     let WatchReport::Clean(seen) = watch(&home).await else { panic!("expected a clean watch") };
     let serials: Vec<_> = seen.certificates.iter().map(|certificate| certificate.serial.clone()).collect();
     assert_eq!(serials, [first.person.serial_hex(), second.person.serial_hex()]);
+    town.server.stop().await;
+}
+
+/// The server refuses every other nonce, wants a new proof for every other order, and has addresses like no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_makes_it_hard_is_borne() {
+    let town = Town::with(|options| options.acme_chaos = true).await;
+    let home = town.device("alice").await;
+    let mut person = Person::new(&town);
+    let Enrolled::New(_) = enrol(&home, &mut person).await.unwrap() else { panic!("there was none before") };
+    for _ in 0..4 {
+        let device = home.device(&alice()).unwrap();
+        let Renewed::Done(_) = renew(&home, device, true, UnixTime::now, &mut person).await.unwrap() else {
+            panic!("it was forced")
+        };
+    }
+    let sent = person.codes_sent();
+    assert!((2..5).contains(&sent), "some renewals needed a new proof, and not all: {sent} codes");
+    let WatchReport::Clean(seen) = watch(&home).await else { panic!("expected a clean watch") };
+    assert_eq!(seen.certificates.len(), 5);
     town.server.stop().await;
 }
 

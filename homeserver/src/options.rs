@@ -52,6 +52,11 @@ pub struct Options {
     /// this start alone
     #[arg(long)]
     pub clock_is_right: bool,
+
+    /// A test mode for authors of ACME clients: every other nonce is refused, every other order wants a new proof,
+    /// addresses are odd. Counts for this start alone
+    #[arg(long, hide = true)]
+    pub acme_chaos: bool,
 }
 
 /// Where mails go. The URL may hold a password, so this type shows none of it, and it takes any text: an error of the

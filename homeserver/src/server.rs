@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
-use ca::config::{CaConfig, Mailer};
+use ca::config::{CaConfig, Chaos, Mailer};
 use ca::https::{PeerAddr, TlsListener};
 use ca::{AuthorityKeys, Ca};
 use directory::{Directory, DirectoryConfig};
@@ -44,6 +44,8 @@ const WITNESS: &str = "witness";
 const OUTBOX: &str = "outbox";
 const DATABASE: &str = "ca.sqlite";
 const SERVICES: &str = "services";
+/// Names and keys of the accounts elsewhere that accounts here are bound to.
+const EXTERNAL_ACCOUNTS: &str = "external-accounts";
 /// Says which policy stands in the log, so that no later start logs it again.
 const PUBLISHED: &str = "log-holds-policy";
 
@@ -122,6 +124,7 @@ struct Parts {
     log_policy: LogPolicy,
     witness: Witness,
     published: Published,
+    chaos: Option<Chaos>,
 }
 
 impl Homeserver {
@@ -142,7 +145,8 @@ impl Homeserver {
         let neighbours = Neighbours::read(folder.path())?;
         let log_policy = log_policy(&settings, &signers, &published, &neighbours, now)?;
         let (log, witness) = open_log(&folder, &settings, signers, &log_policy, &neighbours).await?;
-        let parts = Parts { settings, policy, authority, log, log_policy, witness, published };
+        let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
+        let parts = Parts { settings, policy, authority, log, log_policy, witness, published, chaos };
         parts.serve(folder, ports).await
     }
 
@@ -181,11 +185,11 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, log, log_policy, witness, published } = self;
+        let Self { settings, policy, authority, log, log_policy, witness, published, chaos } = self;
         // The directory trusts by the newest version; one that comes later counts from the next start.
         let trust = Trust::new(vec![published.newest()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
-        let config = ca_config(&folder, &settings, log_policy);
+        let config = ca_config(&folder, &settings, log_policy, chaos)?;
         let opening = Ca::open(config, authority, Arc::new(log.clone()), ca::system_clock());
         let (ca, genesis_logged) = tokio::join!(opening, publish(&folder, &log, &policy));
         let ca = Arc::new(ca.map_err(|error| StartError::part("authority", &error))?);
@@ -365,13 +369,26 @@ async fn hand_over_revocations(ca: Arc<Ca>, trust: Arc<Trust>, stop: Cancellatio
     }
 }
 
-fn ca_config(folder: &Folder, settings: &Settings, log_policy: LogPolicy) -> CaConfig {
+fn ca_config(
+    folder: &Folder,
+    settings: &Settings,
+    log_policy: LogPolicy,
+    chaos: Option<Chaos>,
+) -> Result<CaConfig, StartError> {
     let base_url = format!("{}/acme", settings.base_url());
     let mut config = CaConfig::new(folder.path().to_path_buf(), base_url, settings.origin(), log_policy);
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = settings.smtp.clone().map_or_else(|| Mailer::Outbox(folder.join(OUTBOX)), Mailer::Smtp);
-    config
+    config.chaos = chaos;
+    let external = folder.read(EXTERNAL_ACCOUNTS)?.map(String::from_utf8).transpose();
+    let wrong = |reason: String| StartError::Settings { path: folder.join(settings::FILE), reason };
+    let external = external.map_err(|_| wrong(format!("expected UTF-8 text in {EXTERNAL_ACCOUNTS}")))?;
+    settings
+        .enrolment
+        .apply(&mut config, external.as_deref())
+        .map_err(|error| wrong(format!("[enrolment]: {error}")))?;
+    Ok(config)
 }
 
 fn year(now: UnixTime) -> i16 {

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use ca::config::Enrolment;
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct Settings {
     /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<String>,
+    /// Terms, accounts elsewhere, rate limits: written by hand, kept as it is. (A table, so it stands last.)
+    #[serde(default, skip_serializing_if = "Enrolment::is_default")]
+    pub enrolment: Enrolment,
 }
 
 impl Settings {
@@ -59,6 +63,7 @@ impl Settings {
             permit_domains: vec!["*".to_owned()],
             log_year: year,
             smtp: None,
+            enrolment: Enrolment::default(),
         };
         if !options.permit_domains.is_empty() {
             settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();

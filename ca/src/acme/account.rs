@@ -1,6 +1,5 @@
 //! Accounts (RFC 8555 section 7.3).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,6 +12,9 @@ use serde_json::{Value, json};
 use super::problem::{Kind, Problem};
 use super::request::{ByAccount, ByKey};
 use super::{Service, ascii};
+use crate::config::Limit;
+use crate::external::BindingError;
+use crate::jws::PublicKey;
 use crate::random;
 use crate::store::{Account, AccountStatus, Change, Record, Select, StoreError};
 
@@ -20,8 +22,6 @@ use crate::store::{Account, AccountStatus, Change, Record, Select, StoreError};
 const MAX_CONTACTS: usize = 4;
 /// Length of one contact URL.
 const MAX_CONTACT_BYTES: usize = 320;
-/// Orders in a list.
-const MAX_LISTED: u32 = 100;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +30,9 @@ struct NewAccount {
     contact: Vec<String>,
     #[serde(default)]
     only_return_existing: bool,
+    #[serde(default)]
+    terms_of_service_agreed: bool,
+    external_account_binding: Option<Value>,
 }
 
 /// POST newAccount: the account of this key, made if need be.
@@ -43,13 +46,9 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         return Err(Problem::new(Kind::AccountDoesNotExist, "there is no account with this key"));
     }
     check_contact(&asked.contact)?;
-    // A proxy or a person on this machine: its address says nothing about who asks.
-    if let Some(peer) = by.peer.filter(|peer| !peer.is_loopback()) {
-        let limited = service.limits.accounts_per_ip.take(&[&network(peer)], service.now());
-        limited.map_err(|wait| {
-            Problem::new(Kind::RateLimited, "too many new accounts from this network").retry_after(wait)
-        })?;
-    }
+    check_terms(&service, &asked)?;
+    let external = external(&service, &by.key, asked.external_account_binding.as_ref())?;
+    service.limits.take_from(Limit::AccountsPerIp, by.peer, service.now())?;
     let account = Account {
         id: random::id(),
         revision: 0,
@@ -58,19 +57,50 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         contact: asked.contact,
         status: AccountStatus::Valid,
         created: service.now().as_secs(),
+        terms: service.config.terms.clone(),
+        external,
     };
     match service.store.commit(vec![Change::Insert(Record::Account(account.clone()))]).await {
         Ok(()) => {
             tracing::info!(account = account.id, "account made");
             Ok(respond(&service, StatusCode::CREATED, &account))
         }
-        // The same key, at the same moment.
-        Err(StoreError::Taken(_)) => {
-            let known = service.store.account(Select::AccountByThumbprint(thumbprint)).await?;
-            existing(&service, &known.ok_or_else(Problem::not_found)?)
-        }
+        // The same key at the same moment, or the same account elsewhere.
+        Err(StoreError::Taken(_)) => match service.store.account(Select::AccountByThumbprint(thumbprint)).await? {
+            Some(known) => existing(&service, &known),
+            None => Err(Problem::new(Kind::Unauthorized, "another account here is bound to this account elsewhere")),
+        },
         Err(error) => Err(error.into()),
     }
+}
+
+/// RFC 8555 section 7.3: who has not agreed to the terms gets no account.
+fn check_terms(service: &Service, asked: &NewAccount) -> Result<(), Problem> {
+    match &service.config.terms {
+        Some(url) if !asked.terms_of_service_agreed => {
+            let detail = "expected termsOfServiceAgreed, after its holder has read the terms of service";
+            Err(Problem::new(Kind::UserActionRequired, detail)
+                .with("instance", url.as_str())
+                .link(url, "terms-of-service"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The account elsewhere that a new one is bound to.
+fn external(service: &Service, key: &PublicKey, binding: Option<&Value>) -> Result<Option<String>, Problem> {
+    let known = &service.config.external;
+    let Some(binding) = binding else {
+        if known.required {
+            let detail = "expected externalAccountBinding: only who has an account elsewhere may have one here";
+            return Err(Problem::new(Kind::ExternalAccountRequired, detail));
+        }
+        return Ok(None);
+    };
+    known.bound(binding, key, &service.url("/new-account")).map(Some).map_err(|error| match error {
+        BindingError::Malformed(_) => Problem::malformed(error.to_string()),
+        BindingError::Refused => Problem::new(Kind::Unauthorized, error.to_string()),
+    })
 }
 
 fn existing(service: &Service, account: &Account) -> Result<Response, Problem> {
@@ -113,22 +143,6 @@ pub(super) async fn update(
     Ok(respond(&service, StatusCode::OK, &account))
 }
 
-/// POST-as-GET of an account's orders (section 7.1.2.1): the newest hundred.
-pub(super) async fn orders(
-    State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
-    by: ByAccount,
-) -> Result<Json<Value>, Problem> {
-    by.payload.none()?;
-    if by.account.id != id {
-        return Err(Problem::new(Kind::Unauthorized, "this is another account's"));
-    }
-    let found = service.store.read(Select::OrdersOf { account: id, limit: MAX_LISTED }).await?;
-    let urls: Vec<_> =
-        found.into_iter().filter_map(Record::order).map(|o| service.url(&format!("/order/{}", o.id))).collect();
-    Ok(Json(json!({"orders": urls})))
-}
-
 pub(super) fn respond(service: &Service, status: StatusCode, account: &Account) -> Response {
     let url = service.url(&format!("/account/{}", account.id));
     let state = match account.status {
@@ -159,12 +173,4 @@ fn check_contact(contact: &[String]) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-/// What counts as one network: an IPv4 address, or an IPv6 /64.
-fn network(peer: IpAddr) -> String {
-    match peer {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => v6.segments()[..4].iter().map(|s| format!("{s:x}:")).collect(),
-    }
 }

@@ -4,13 +4,46 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::request::ByAccount;
-use super::{Service, challenge, identifier, own_authorization, rfc3339};
-use crate::store::{Authorization, AuthorizationStatus, Change, Record};
+use super::wanted::{self, Named};
+use super::{Service, ascii, challenge, identifier, order, own_authorization, rfc3339};
+use crate::config::Limit;
+use crate::store::{Authorization, AuthorizationStatus, Change, Record, Select};
+
+#[derive(Deserialize)]
+struct NewAuthorization {
+    identifier: Named,
+}
+
+/// POST newAuthz (section 7.4.1): to prove control without ordering anything, for the watch or for a revocation. A valid
+/// authorization is found again.
+pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Response, Problem> {
+    let asked: NewAuthorization = by.payload.json()?;
+    let identifier = wanted::one(&service, &[asked.identifier])?;
+    let now = service.now();
+    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
+    service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
+    let account = by.account.id;
+    let ask =
+        Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at: now.as_secs() };
+    let authorization = match service.store.authorization(ask).await? {
+        Some(proven) => proven,
+        None => {
+            let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
+            let new = order::pending(&account, identifier, expires);
+            service.store.commit(vec![Change::Insert(Record::Authorization(new.clone()))]).await?;
+            new
+        }
+    };
+    let url = ascii(&service.url(&format!("/authz/{}", authorization.id)));
+    Ok((StatusCode::CREATED, [(header::LOCATION, url)], Json(object(&service, &authorization))).into_response())
+}
 
 #[derive(Deserialize)]
 struct Update {

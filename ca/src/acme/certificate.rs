@@ -6,25 +6,50 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Service;
 use super::problem::Problem;
 use super::request::ByAccount;
+use super::{Service, ascii};
 use crate::pem;
 use crate::store::{Authority, CertificateState, Serial};
 
-/// POST-as-GET of a certificate: PEM of the leaf and its issuer (RFC 8555 section 9.1).
+/// RFC 8555 section 9.1.
+const PEM_CHAIN: &str = "application/pem-certificate-chain";
+
+/// POST-as-GET of a certificate: PEM of the leaf and its issuer (RFC 8555 section 9.1). An alternate chain (section 7.4.2)
+/// ends with the root, for programs that want a path they can look at whole.
 pub(super) async fn read(
     State(service): State<Arc<Service>>,
     Path(serial): Path<String>,
     by: ByAccount,
 ) -> Result<Response, Problem> {
+    let alternate = ascii(&format!("<{}>;rel=\"alternate\"", service.url(&format!("/certificate/{serial}/with-root"))));
+    let pem = chain(&service, &serial, &by, false).await?;
+    Ok(([(header::CONTENT_TYPE, PEM_CHAIN)], [(header::LINK, alternate)], pem).into_response())
+}
+
+/// POST-as-GET of a certificate's chain with the root at its end.
+pub(super) async fn read_with_root(
+    State(service): State<Arc<Service>>,
+    Path(serial): Path<String>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
+    let alternate = ascii(&format!("<{}>;rel=\"alternate\"", service.url(&format!("/certificate/{serial}"))));
+    let pem = chain(&service, &serial, &by, true).await?;
+    Ok(([(header::CONTENT_TYPE, PEM_CHAIN)], [(header::LINK, alternate)], pem).into_response())
+}
+
+async fn chain(service: &Service, serial: &str, by: &ByAccount, with_root: bool) -> Result<String, Problem> {
     by.payload.none()?;
     let serial: Serial = serial.parse().map_err(|_| Problem::not_found())?;
     let found = service.store.certificate(serial).await?.filter(|c| c.account.as_ref() == Some(&by.account.id));
     let found = found.ok_or_else(Problem::not_found)?;
     let CertificateState::Issued { certificate, .. } = &found.state else { return Err(Problem::not_found()) };
-    let chain = [certificate.as_slice(), service.issuer.keys().issuer(found.authority).certificate().der()];
-    Ok(([(header::CONTENT_TYPE, "application/pem-certificate-chain")], pem::chain(&chain)).into_response())
+    let keys = service.issuer.keys();
+    let mut chain = vec![certificate.as_slice(), keys.issuer(found.authority).certificate().der()];
+    if with_root {
+        chain.push(keys.root_der());
+    }
+    Ok(pem::chain(&chain))
 }
 
 pub(super) async fn people_crl(State(service): State<Arc<Service>>) -> Response {

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Service;
 use super::problem::{Kind, Problem};
 use crate::code::{Code, CodeHash};
+use crate::config::Limit;
 use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
 use crate::store::{Account, Authorization, Change, Handover, IssuedCode, Record, Select, StoreError};
@@ -69,9 +70,9 @@ pub(super) async fn send(
     peer: Option<IpAddr>,
     found: Authorization,
 ) -> Result<Authorization, Problem> {
-    let place = permitted(service, account, &found).await?;
+    let place = permitted(service, account, peer, &found).await?;
     // The address' own limit is kept silently: see Limits::mails_per_address.
-    let quiet = service.limits.mails_per_address.take(&[found.identifier.as_str()], service.now()).is_err();
+    let quiet = service.limits.take(Limit::MailsPerAddress, &[found.identifier.as_str()], service.now()).is_err();
     let code = Code::new(random::bytes());
     let letter = compose(service, account, peer, &found, &code)?;
     let who = service.pseudonyms.of(&found.identifier);
@@ -103,13 +104,13 @@ pub(super) async fn send(
 async fn permitted(
     service: &Service,
     account: &Account,
+    peer: Option<IpAddr>,
     found: &Authorization,
 ) -> Result<OwnedSemaphorePermit, Problem> {
-    let limited = service.limits.mails_per_account.take(&[&account.id, found.identifier.as_str()], service.now());
-    limited.map_err(|wait| {
-        Problem::new(Kind::RateLimited, "so many codes were sent to this address already; use the newest, or wait")
-            .retry_after(wait)
-    })?;
+    let now = service.now();
+    service.limits.take(Limit::MailsPerAccount, &[&account.id, found.identifier.as_str()], now)?;
+    service.limits.take_from(Limit::MailsPerIp, peer, now)?;
+    service.limits.take(Limit::MailsPerDomain, &[found.identifier.domain().unwrap_or_default()], now)?;
     let place = tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await;
     place.ok().and_then(Result::ok).ok_or_else(|| Problem::internal(&"too many mails are under way"))
 }

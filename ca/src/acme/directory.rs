@@ -11,21 +11,31 @@ use serde_json::{Value, json};
 
 use super::{Service, ascii};
 
-/// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles); `inpersonWatch`
-/// is ours.
+/// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
+/// RFC 9773; `inpersonWatch` is ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let days = Profile::device().lifetime().as_secs() / 86_400;
+    let config = &service.config;
+    let mut meta = json!({
+        "externalAccountRequired": config.external.required,
+        "profiles": {"device": format!("one of a person's devices, by her mail address: Ed25519, {days} days")},
+        "caaIdentities": [service.domain()],
+    });
+    for (member, url) in [("termsOfService", &config.terms), ("website", &config.website)] {
+        if let Some(url) = url {
+            meta[member] = url.as_str().into();
+        }
+    }
     Json(json!({
         "newNonce": service.url("/new-nonce"),
         "newAccount": service.url("/new-account"),
         "newOrder": service.url("/new-order"),
+        "newAuthz": service.url("/new-authz"),
         "revokeCert": service.url("/revoke-cert"),
         "keyChange": service.url("/key-change"),
+        "renewalInfo": service.url("/renewal-info"),
         "inpersonWatch": service.url("/watch"),
-        "meta": {
-            "externalAccountRequired": false,
-            "profiles": {"device": format!("one of a person's devices, by her mail address: Ed25519, {days} days")},
-        },
+        "meta": meta,
     }))
 }
 

@@ -4,15 +4,19 @@ mod account;
 mod authorization;
 mod certificate;
 mod challenge;
+mod chaos;
 mod delivery;
 mod directory;
 mod finalize;
 mod key_change;
 mod nonce;
 mod order;
+mod orders;
 mod problem;
+mod renewal;
 mod request;
 mod revoke;
+mod wanted;
 mod watch;
 
 use std::sync::Arc;
@@ -33,9 +37,11 @@ use crate::audit::Pseudonyms;
 use crate::config::{CaConfig, Clock};
 use crate::crl::Crls;
 use crate::issue::Issuer;
-use crate::limit::Limiter;
+use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
 use crate::store::{Select, Store};
+pub use chaos::Chaos;
+pub(crate) use chaos::Turns;
 pub(crate) use delivery::UnderWay;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
@@ -55,29 +61,9 @@ pub(crate) struct Service {
     pub(crate) mails_in_flight: Arc<tokio::sync::Semaphore>,
     pub(crate) mails_under_way: Arc<UnderWay>,
     pub(crate) nonces: Nonces,
+    pub(crate) turns: Turns,
     pub(crate) limits: Limiters,
     pub(crate) pseudonyms: Pseudonyms,
-}
-
-/// The open rate limits.
-pub(crate) struct Limiters {
-    mails_per_account: Limiter,
-    mails_per_address: Limiter,
-    orders_per_account: Limiter,
-    accounts_per_ip: Limiter,
-    watches_per_account: Limiter,
-}
-
-impl Limiters {
-    pub(crate) fn new(limits: &crate::config::Limits) -> Self {
-        Self {
-            mails_per_account: Limiter::new(limits.mails_per_account),
-            mails_per_address: Limiter::new(limits.mails_per_address),
-            orders_per_account: Limiter::new(limits.orders_per_account),
-            accounts_per_ip: Limiter::new(limits.accounts_per_ip),
-            watches_per_account: Limiter::new(limits.watches_per_account),
-        }
-    }
 }
 
 impl Service {
@@ -85,8 +71,26 @@ impl Service {
         (self.clock)()
     }
 
+    /// The address of a resource.
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.config.base_url)
+        match self.config.chaos {
+            Some(_) => format!("{}{}", self.config.base_url, chaos::odd(path)),
+            None => format!("{}{path}", self.config.base_url),
+        }
+    }
+
+    /// The address where everything begins: the one that is never odd.
+    fn directory(&self) -> String {
+        format!("{}/directory", self.config.base_url)
+    }
+
+    /// The path of a resource with this address, if it is one of ours.
+    fn path<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let path = url.strip_prefix(&self.config.base_url)?;
+        match self.config.chaos {
+            Some(_) => chaos::straight(path).filter(|straight| chaos::odd(straight) == path),
+            None => Some(path),
+        }
     }
 
     /// The authority's host, for people to read.
@@ -97,6 +101,14 @@ impl Service {
             .nth(1)
             .and_then(|rest| rest.split('/').next())
             .unwrap_or(&self.config.base_url)
+    }
+
+    /// The authority's domain: the host without its port.
+    fn domain(&self) -> &str {
+        let host = self.host();
+        host.rsplit_once(':')
+            .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+            .map_or(host, |(name, _)| name)
     }
 }
 
@@ -111,19 +123,24 @@ pub(crate) fn mailbox(text: &str) -> Result<Mailbox, MailError> {
 
 /// All resources, relative to the base URL.
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let odd = service.config.chaos.is_some();
+    let router = Router::new()
         .route("/directory", get(directory::get))
         .route("/new-nonce", get(directory::new_nonce).head(directory::new_nonce))
         .route("/new-account", post(account::new))
         .route("/account/{id}", post(account::update))
-        .route("/account/{id}/orders", post(account::orders))
+        .route("/account/{id}/orders", post(orders::first))
+        .route("/account/{id}/orders/{after}", post(orders::next))
         .route("/key-change", post(key_change::change))
         .route("/new-order", post(order::new))
+        .route("/new-authz", post(authorization::new))
         .route("/order/{id}", post(order::read))
         .route("/authz/{id}", post(authorization::read))
         .route("/challenge/{id}", post(challenge::respond))
         .route("/finalize/{id}", post(finalize::finalize))
         .route("/certificate/{serial}", post(certificate::read))
+        .route("/certificate/{serial}/with-root", post(certificate::read_with_root))
+        .route("/renewal-info/{id}", get(renewal::get))
         .route("/revoke-cert", post(revoke::revoke))
         .route("/watch", post(watch::watch))
         .route("/crl/people.crl", get(certificate::people_crl))
@@ -134,7 +151,8 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         })
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
         .layer(from_fn_with_state(Arc::clone(&service), headers))
-        .with_state(service)
+        .with_state(service);
+    if odd { chaos::layered(router) } else { router }
 }
 
 /// The headers of every answer: a nonce after every POST, also a failed one (RFC 8555 section 6.5), the way to the
@@ -146,7 +164,7 @@ async fn headers(State(service): State<Arc<Service>>, request: Request, next: Ne
     if is_post {
         headers.insert("replay-nonce", ascii(&service.nonces.issue()));
     }
-    headers.append(header::LINK, ascii(&format!("<{}>;rel=\"index\"", service.url("/directory"))));
+    headers.append(header::LINK, ascii(&format!("<{}>;rel=\"index\"", service.directory())));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -7,13 +7,15 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use identity::profile::Profile;
-use identity::{Identifier, IdentifierKind, UnixTime};
+use identity::{Identifier, UnixTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
-use super::{Service, ascii, identifier, own_order, rfc3339};
+use super::wanted::{self, Named};
+use super::{Service, ascii, identifier, own_order, renewal, rfc3339};
+use crate::config::Limit;
 use crate::random;
 use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, Select};
 
@@ -26,14 +28,9 @@ const POLL_SECONDS: u64 = 1;
 struct NewOrder {
     identifiers: Vec<Named>,
     profile: Option<String>,
+    replaces: Option<String>,
     not_before: Option<Value>,
     not_after: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    r#type: String,
-    value: String,
 }
 
 /// POST newOrder. It is ready at once if this account has proven control of the identifier already: so a renewal is an
@@ -46,10 +43,14 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         ));
     }
     let profile = profile(asked.profile.as_deref())?;
-    let identifier = wanted(&service, &asked.identifiers)?;
+    let identifier = wanted::one(&service, &asked.identifiers)?;
     let now = service.now();
-    let limited = service.limits.orders_per_account.take(&[&by.account.id], now);
-    limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many orders of this account").retry_after(wait))?;
+    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
+    service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
+    let replaces = match &asked.replaces {
+        Some(id) => Some(renewal::replaced(&service, &by.account, &identifier, id).await?),
+        None => None,
+    };
 
     let ask = Select::ValidAuthorizations {
         account: by.account.id.clone(),
@@ -58,7 +59,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     };
     let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
     let mut changes = Vec::new();
-    let authorization = match service.store.authorization(ask).await? {
+    let again = service.turns.reuses_authorization(service.config.chaos);
+    let authorization = match service.store.authorization(ask).await?.filter(|_| again) {
         Some(proven) => proven,
         None => {
             let new = pending(&by.account.id, identifier.clone(), expires);
@@ -76,15 +78,15 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         state: OrderState::Open,
         created: now.as_secs(),
         expires,
+        replaces,
     };
     changes.push(Change::Insert(Record::Order(order.clone())));
     service.store.commit(changes).await?;
     let who = service.pseudonyms.of(&order.identifier);
     tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
 
-    let mut response = respond(&service, &order, Some(&authorization));
+    let mut response = respond(&service, &order, Some(&authorization)).await?;
     *response.status_mut() = StatusCode::CREATED;
-    response.headers_mut().insert(header::LOCATION, ascii(&service.url(&format!("/order/{}", order.id))));
     Ok(response)
 }
 
@@ -99,25 +101,7 @@ fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
     })
 }
 
-/// The one identifier of an order, in canonical form, if addresses under its domain may enrol here.
-fn wanted(service: &Service, identifiers: &[Named]) -> Result<Identifier, Problem> {
-    let [one] = identifiers else {
-        let detail = format!("expected one identifier, for a certificate speaks for one, found {}", identifiers.len());
-        return Err(Problem::new(Kind::RejectedIdentifier, detail));
-    };
-    if one.r#type != "email" {
-        return Err(Problem::new(Kind::UnsupportedIdentifier, "expected an identifier of type email"));
-    }
-    let rejected = |detail: String| Problem::new(Kind::RejectedIdentifier, detail);
-    let identifier = Identifier::parse(&one.value).map_err(|e| rejected(e.to_string()))?;
-    match identifier.domain() {
-        Some(domain) if identifier.kind() == IdentifierKind::Email && service.config.permits(domain) => Ok(identifier),
-        Some(domain) => Err(rejected(format!("this authority does not certify addresses under {domain}"))),
-        None => Err(rejected("expected a mail address".into())),
-    }
-}
-
-fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization {
+pub(super) fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization {
     Authorization {
         id: random::id(),
         revision: 0,
@@ -147,10 +131,10 @@ pub(super) async fn answer(service: &Service, order: &Order) -> Result<Response,
         OrderState::Open => service.store.authorization(Select::Authorization(order.authorization.clone())).await?,
         _ => None,
     };
-    Ok(respond(service, order, authorization.as_ref()))
+    respond(service, order, authorization.as_ref()).await
 }
 
-fn respond(service: &Service, order: &Order, authorization: Option<&Authorization>) -> Response {
+async fn respond(service: &Service, order: &Order, authorization: Option<&Authorization>) -> Result<Response, Problem> {
     let status = status(order, authorization, service.now());
     let mut body = json!({
         "status": status,
@@ -160,7 +144,13 @@ fn respond(service: &Service, order: &Order, authorization: Option<&Authorizatio
         "authorizations": [service.url(&format!("/authz/{}", order.authorization))],
         "finalize": service.url(&format!("/finalize/{}", order.id)),
     });
+    if let Some(serial) = order.replaces
+        && let Some(id) = renewal::id(service, serial).await?
+    {
+        body["replaces"] = id.into();
+    }
     let mut headers = HeaderMap::new();
+    headers.insert(header::LOCATION, ascii(&service.url(&format!("/order/{}", order.id))));
     match &order.state {
         OrderState::Valid(serial) => body["certificate"] = service.url(&format!("/certificate/{serial}")).into(),
         OrderState::Processing(_) => _ = headers.insert(header::RETRY_AFTER, POLL_SECONDS.into()),
@@ -171,7 +161,7 @@ fn respond(service: &Service, order: &Order, authorization: Option<&Authorizatio
         }
         OrderState::Open => {}
     }
-    (headers, Json(body)).into_response()
+    Ok((headers, Json(body)).into_response())
 }
 
 /// The order's status (RFC 8555 section 7.1.6).

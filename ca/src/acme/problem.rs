@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::jws::{JwsError, UnusableKey};
+use crate::limit::Limited;
 use crate::store::StoreError;
 
 const ACME: &str = "urn:ietf:params:acme:error:";
@@ -16,11 +17,13 @@ const OURS: &str = "urn:inperson:acme:error:";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     AccountDoesNotExist,
+    AlreadyReplaced,
     AlreadyRevoked,
     BadCsr,
     BadNonce,
     BadPublicKey,
     BadSignatureAlgorithm,
+    ExternalAccountRequired,
     InvalidContact,
     InvalidProfile,
     Malformed,
@@ -35,6 +38,7 @@ pub(crate) enum Kind {
     UnsupportedContact,
     UnsupportedIdentifier,
     UnsupportedMediaType,
+    UserActionRequired,
     /// The code typed is not the one that was mailed last; `triesLeft` says how often one may try again.
     CodeWrong,
     /// The code was right or wrong, but too old.
@@ -51,11 +55,13 @@ impl Kind {
     fn name(self) -> String {
         let (prefix, name) = match self {
             Self::AccountDoesNotExist => (ACME, "accountDoesNotExist"),
+            Self::AlreadyReplaced => (ACME, "alreadyReplaced"),
             Self::AlreadyRevoked => (ACME, "alreadyRevoked"),
             Self::BadCsr => (ACME, "badCSR"),
             Self::BadNonce => (ACME, "badNonce"),
             Self::BadPublicKey => (ACME, "badPublicKey"),
             Self::BadSignatureAlgorithm => (ACME, "badSignatureAlgorithm"),
+            Self::ExternalAccountRequired => (ACME, "externalAccountRequired"),
             Self::InvalidContact => (ACME, "invalidContact"),
             Self::InvalidProfile => (ACME, "invalidProfile"),
             Self::Malformed | Self::MethodNotAllowed | Self::NotFound | Self::TooLarge | Self::UnsupportedMediaType => {
@@ -68,6 +74,7 @@ impl Kind {
             Self::Unauthorized => (ACME, "unauthorized"),
             Self::UnsupportedContact => (ACME, "unsupportedContact"),
             Self::UnsupportedIdentifier => (ACME, "unsupportedIdentifier"),
+            Self::UserActionRequired => (ACME, "userActionRequired"),
             Self::CodeWrong => (OURS, "codeWrong"),
             Self::CodeExpired => (OURS, "codeExpired"),
             Self::CodeExhausted => (OURS, "codeExhausted"),
@@ -80,12 +87,15 @@ impl Kind {
     fn status(self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::AlreadyReplaced => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited | Self::SlotsExhausted => StatusCode::TOO_MANY_REQUESTS,
             Self::ServerInternal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unauthorized
+            | Self::ExternalAccountRequired
+            | Self::UserActionRequired
             | Self::OrderNotReady
             | Self::RejectedIdentifier
             | Self::CodeWrong
@@ -105,11 +115,30 @@ pub(crate) struct Problem {
     members: Map<String, Value>,
     retry_after: Option<Duration>,
     status: Option<StatusCode>,
+    subproblems: Vec<Subproblem>,
+    link: Option<String>,
+}
+
+/// What is wrong with one of several identifiers (RFC 8555 section 6.7.1).
+#[derive(Clone, Debug)]
+pub(crate) struct Subproblem {
+    pub(crate) kind: Kind,
+    pub(crate) detail: String,
+    /// As it was sent.
+    pub(crate) identifier: Value,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), members: Map::new(), retry_after: None, status: None }
+        Self {
+            kind,
+            detail: detail.into(),
+            members: Map::new(),
+            retry_after: None,
+            status: None,
+            subproblems: vec![],
+            link: None,
+        }
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
@@ -134,6 +163,18 @@ impl Problem {
         self
     }
 
+    /// What is wrong with each of several identifiers.
+    pub(crate) fn subproblems(mut self, subproblems: Vec<Subproblem>) -> Self {
+        self.subproblems = subproblems;
+        self
+    }
+
+    /// A header field `Link`.
+    pub(crate) fn link(mut self, url: &str, relation: &str) -> Self {
+        self.link = Some(format!("<{url}>;rel=\"{relation}\""));
+        self
+    }
+
     /// When to come back.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -151,8 +192,17 @@ impl Problem {
         let mut out = json!({"type": self.kind.name(), "detail": self.detail, "status": status.as_u16()});
         if let Value::Object(members) = &mut out {
             members.extend(self.members.clone());
+            if !self.subproblems.is_empty() {
+                members.insert("subproblems".into(), self.subproblems.iter().map(Subproblem::document).collect());
+            }
         }
         out
+    }
+}
+
+impl Subproblem {
+    fn document(&self) -> Value {
+        json!({"type": self.kind.name(), "detail": self.detail, "identifier": self.identifier})
     }
 }
 
@@ -166,7 +216,23 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
         }
+        if let Some(link) = self.link.as_deref().and_then(|link| HeaderValue::from_str(link).ok()) {
+            response.headers_mut().append(header::LINK, link);
+        }
         response
+    }
+}
+
+impl From<Limited> for Problem {
+    /// Which limit, and when it frees.
+    fn from(limited: Limited) -> Self {
+        let Limited { limit, rate, wait } = limited;
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let detail = format!("too many {}: expected at most {rate}; the next is free in {seconds} s", limit.what());
+        Self::new(Kind::RateLimited, detail)
+            .with("limit", limit.name())
+            .with("rate", rate.to_string())
+            .retry_after(wait)
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::header;
+use axum::http::uri::PathAndQuery;
 use serde::de::DeserializeOwned;
 
 use super::Service;
+use super::chaos::Signed;
 use super::problem::{Kind, Problem};
 use crate::https::PeerAddr;
 use crate::jws::{KeyName, PublicKey, UnverifiedJws};
@@ -70,7 +72,9 @@ impl FromRequest<Arc<Service>> for ByAny {
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
         let peer = request.extensions().get::<ConnectInfo<PeerAddr>>().map(|c| c.0.0.ip().to_canonical());
-        let url = format!("{}{}", service.config.base_url, request.uri().path());
+        let path = request.extensions().get::<Signed>().map(|signed| signed.0.clone());
+        let path = path.unwrap_or_else(|| request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
+        let url = format!("{}{path}", service.config.base_url);
         let body = read(request).await?;
         let jws = UnverifiedJws::parse(&body)?;
         // Cheap checks first; a nonce is spent even if the signature turns out to be wrong.
@@ -84,7 +88,8 @@ impl FromRequest<Arc<Service>> for ByAny {
             .nonce
             .as_deref()
             .ok_or_else(|| Problem::new(Kind::BadNonce, "expected a nonce in the protected header, found none"))?;
-        if !service.nonces.redeem(nonce) {
+        let good = service.nonces.redeem(nonce);
+        if !good || service.turns.refuses_nonce(service.config.chaos) {
             return Err(Problem::new(
                 Kind::BadNonce,
                 "the nonce is unknown, used or too old; use the one that comes with this answer",
@@ -151,10 +156,7 @@ async fn read(request: Request) -> Result<Bytes, Problem> {
 
 async fn account(service: &Service, url: &str) -> Result<Account, Problem> {
     let unknown = || Problem::new(Kind::AccountDoesNotExist, "there is no account of this URL; make one at newAccount");
-    let id = url
-        .strip_prefix(&service.config.base_url)
-        .and_then(|path| path.strip_prefix("/account/"))
-        .ok_or_else(unknown)?;
+    let id = service.path(url).and_then(|path| path.strip_prefix("/account/")).ok_or_else(unknown)?;
     service.store.account(Select::Account(id.into())).await?.ok_or_else(unknown)
 }
 

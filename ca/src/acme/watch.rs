@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::Service;
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
+use crate::config::Limit;
 use crate::proven::Proven;
 use crate::store::{CertificateRecord, Select, Subject};
 
@@ -42,8 +43,7 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     };
     let authorization = service.store.authorization(ask).await?;
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
-    let limited = service.limits.watches_per_account.take(&[&by.account.id], now);
-    limited.map_err(|wait| Problem::new(Kind::RateLimited, "too many looks at the labels").retry_after(wait))?;
+    service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now)?;
 
     let (from, to) = periods(now, service.issuer.keys().began());
     let issuer = Arc::clone(&service.issuer);

@@ -116,8 +116,9 @@ impl Tables {
     fn insert(&mut self, record: Record) -> Result<(), StoreError> {
         match record {
             Record::Account(new) => {
-                let taken = self.accounts.values().any(|a| a.id == new.id || a.thumbprint == new.thumbprint);
-                if taken {
+                let bound = |a: &Account| a.external.is_some() && a.external == new.external;
+                let taken = |a: &Account| a.id == new.id || a.thumbprint == new.thumbprint || bound(a);
+                if self.accounts.values().any(taken) {
                     return Err(StoreError::Taken("account"));
                 }
                 self.accounts.insert(new.id.clone(), new);
@@ -190,10 +191,18 @@ impl Tables {
                     .collect();
             }
             Select::Order(id) => return self.orders.get(id).cloned().map(Record::Order).into_iter().collect(),
-            Select::OrdersOf { account, limit } => {
-                let mut orders: Vec<_> = self.orders.values().filter(|o| o.account == *account).cloned().collect();
-                orders.sort_by_key(|o| std::cmp::Reverse(o.created));
+            Select::OrdersOf { account, after, limit } => {
+                let begin = after.clone().unwrap_or((u64::MAX, String::new()));
+                let place = |o: &Order| (o.created, o.id.clone());
+                let listed = |o: &&Order| o.account == *account && place(o) < begin;
+                let mut orders: Vec<_> = self.orders.values().filter(listed).cloned().collect();
+                orders.sort_by_key(|o| std::cmp::Reverse(place(o)));
                 return orders.into_iter().take(*limit as usize).map(Record::Order).collect();
+            }
+            Select::Replacing(serial) => {
+                let replacing =
+                    |o: &&Order| o.replaces == Some(*serial) && !matches!(o.state, super::OrderState::Invalid(_));
+                return self.orders.values().filter(replacing).cloned().map(Record::Order).collect();
             }
             Select::Authorization(id) => {
                 return self.authorizations.get(id).cloned().map(Record::Authorization).into_iter().collect();

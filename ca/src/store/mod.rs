@@ -50,9 +50,13 @@ pub enum Select {
     OrdersOf {
         /// The account's id.
         account: String,
+        /// Only those after this one in that order: its time of making and its id.
+        after: Option<(u64, String)>,
         /// At most so many.
         limit: u32,
     },
+    /// Orders that are to replace this certificate, and have not come to nothing.
+    Replacing(Serial),
     /// The authorization with this id.
     Authorization(String),
     /// The account's authorizations for this identifier that are valid at `at`, the one that lasts longest first.
@@ -94,8 +98,8 @@ pub enum Select {
 /// A change to the store.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key, a
-    /// certificate's serial number, an identifier's slot in a period. A compromised key may be written often: it stays
+    /// A new record. [`StoreError::Taken`] if its id, or what else must be unique, is taken: an account's key or the
+    /// name it is bound to elsewhere, a certificate's serial number, an identifier's slot in a period. A compromised key may be written often: it stays
     /// the one record.
     Insert(Record),
     /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by
@@ -155,6 +159,11 @@ impl dyn Store {
 
     pub(crate) async fn order(&self, id: &str) -> Result<Option<Order>, StoreError> {
         Ok(self.read(Select::Order(id.into())).await?.into_iter().find_map(Record::order))
+    }
+
+    /// Of a [`Select`] that asks for several.
+    pub(crate) async fn orders(&self, select: Select) -> Result<Vec<Order>, StoreError> {
+        Ok(self.read(select).await?.into_iter().filter_map(Record::order).collect())
     }
 
     pub(crate) async fn authorization(&self, select: Select) -> Result<Option<Authorization>, StoreError> {

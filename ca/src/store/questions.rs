@@ -16,6 +16,9 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
     const UNFINISHED: &str = "SELECT * FROM certificate WHERE state IN ('planned', 'logged') ORDER BY number LIMIT ?1";
     const REVOKED: &str =
         "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL ORDER BY serial";
+    // Ids are drawn at random; they only make the order of orders made in one second a fixed one.
+    const ORDERS: &str = "SELECT * FROM acme_order WHERE account = ?1 AND (created, id) < (?2, ?3)
+        ORDER BY created DESC, id DESC LIMIT ?4";
     const VALID: &str =
         "SELECT * FROM authorization WHERE account = ?1 AND identifier = ?2 AND status = 'valid' AND expires > ?3
         ORDER BY expires DESC";
@@ -25,12 +28,14 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
             rows(connection, "SELECT * FROM account WHERE thumbprint = ?1", [print], account)
         }
         Select::Order(id) => rows(connection, "SELECT * FROM acme_order WHERE id = ?1", [id], order),
-        Select::OrdersOf { account, limit } => rows(
-            connection,
-            "SELECT * FROM acme_order WHERE account = ?1 ORDER BY created DESC LIMIT ?2",
-            (account, limit),
-            order,
-        ),
+        Select::OrdersOf { account, after, limit } => {
+            let (created, id) = after.as_ref().map_or((i64::MAX, ""), |(created, id)| (seconds(*created), id));
+            rows(connection, ORDERS, (account, created, id, limit), order)
+        }
+        Select::Replacing(serial) => {
+            let sql = "SELECT * FROM acme_order WHERE replaces = ?1 AND state != 'invalid'";
+            rows(connection, sql, [serial.0], order)
+        }
         Select::Authorization(id) => rows(connection, "SELECT * FROM authorization WHERE id = ?1", [id], authorization),
         Select::ValidAuthorizations { account, identifier, at } => {
             rows(connection, VALID, (account, identifier.as_str(), seconds(*at)), authorization)
@@ -114,6 +119,8 @@ fn account(row: &Row<'_>) -> Result<Record, Unreadable> {
             other => return bad("account", format!("unknown status {other}")),
         },
         created: unsigned(row, "created")?,
+        terms: row.get("terms")?,
+        external: row.get("external")?,
     }))
 }
 
@@ -135,6 +142,7 @@ fn order(row: &Row<'_>) -> Result<Record, Unreadable> {
         },
         created: unsigned(row, "created")?,
         expires: unsigned(row, "expires")?,
+        replaces: row.get::<_, Option<[u8; 16]>>("replaces")?.map(Serial),
     }))
 }
 

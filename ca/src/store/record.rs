@@ -60,6 +60,10 @@ pub struct Account {
     pub status: AccountStatus,
     /// When it was made, seconds since the epoch.
     pub created: u64,
+    /// URL of the terms of service that its holder agreed to.
+    pub terms: Option<String>,
+    /// Name of the account elsewhere that it is bound to (RFC 8555 section 7.3.4): unique.
+    pub external: Option<String>,
 }
 
 /// An account's status (RFC 8555 section 7.1.6).
@@ -95,6 +99,8 @@ pub struct Order {
     pub created: u64,
     /// When it lapses, seconds since the epoch.
     pub expires: u64,
+    /// The certificate that is to be replaced (RFC 9773 section 5).
+    pub replaces: Option<Serial>,
 }
 
 /// How far an order is.

@@ -60,10 +60,11 @@ fn execute(connection: &Connection, sql: &str, params: impl Params) -> Result<us
 fn write_account(connection: &Connection, a: &Account, update: bool) -> Result<usize, StoreError> {
     let sql = if update {
         "UPDATE OR IGNORE account SET revision = :revision + 1, key = :key, thumbprint = :thumbprint,
-            contact = :contact, status = :status, created = :created WHERE id = :id AND revision = :revision"
+            contact = :contact, status = :status, created = :created, terms = :terms, external = :external
+            WHERE id = :id AND revision = :revision"
     } else {
-        "INSERT OR IGNORE INTO account (id, revision, key, thumbprint, contact, status, created) VALUES
-            (:id, :revision, :key, :thumbprint, :contact, :status, :created)"
+        "INSERT OR IGNORE INTO account (id, revision, key, thumbprint, contact, status, created, terms, external)
+            VALUES (:id, :revision, :key, :thumbprint, :contact, :status, :created, :terms, :external)"
     };
     let contact = serde_json::Value::from(a.contact.clone()).to_string();
     let status = account_status(a.status);
@@ -72,7 +73,8 @@ fn write_account(connection: &Connection, a: &Account, update: bool) -> Result<u
         sql,
         named_params! {
             ":id": a.id, ":revision": seconds(a.revision), ":key": a.key, ":thumbprint": a.thumbprint,
-            ":contact": contact, ":status": status, ":created": seconds(a.created),
+            ":contact": contact, ":status": status, ":created": seconds(a.created), ":terms": a.terms,
+            ":external": a.external,
         },
     )
 }
@@ -89,12 +91,12 @@ fn write_order(connection: &Connection, o: &Order, update: bool) -> Result<usize
     let sql = if update {
         "UPDATE acme_order SET revision = :revision + 1, account = :account, authorization =
             :authorization, identifier = :identifier, profile = :profile, state = :state, serial = :serial,
-            problem = :problem, created = :created, expires = :expires WHERE id = :id AND revision =
-            :revision"
+            problem = :problem, created = :created, expires = :expires, replaces = :replaces WHERE id = :id AND
+            revision = :revision"
     } else {
         "INSERT OR IGNORE INTO acme_order (id, revision, account, authorization, identifier, profile,
-            state, serial, problem, created, expires) VALUES (:id, :revision, :account, :authorization,
-            :identifier, :profile, :state, :serial, :problem, :created, :expires)"
+            state, serial, problem, created, expires, replaces) VALUES (:id, :revision, :account, :authorization,
+            :identifier, :profile, :state, :serial, :problem, :created, :expires, :replaces)"
     };
     let (state, serial, problem) = match &o.state {
         OrderState::Open => ("open", None, None),
@@ -109,7 +111,7 @@ fn write_order(connection: &Connection, o: &Order, update: bool) -> Result<usize
             ":id": o.id, ":revision": seconds(o.revision), ":account": o.account,
             ":authorization": o.authorization, ":identifier": o.identifier.as_str(), ":profile": o.profile,
             ":state": state, ":serial": serial, ":problem": problem, ":created": seconds(o.created),
-            ":expires": seconds(o.expires),
+            ":expires": seconds(o.expires), ":replaces": o.replaces.map(|serial| serial.0),
         },
     )
 }

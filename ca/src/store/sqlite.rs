@@ -18,7 +18,14 @@ use tokio::sync::oneshot;
 use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
+/// What leads from each version to the next, from an empty file on.
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
 const APPLICATION: i64 = 0x494e_5065;
 /// At most so many commits share a transaction.
@@ -146,13 +153,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     let transaction = connection.transaction().map_err(|e| rows::unavailable(&e))?;
     let versioned = || -> rusqlite::Result<()> {
-        if found < 1 {
-            transaction.execute_batch(include_str!("schema.sql"))?;
+        for (version, step) in (1..).zip(STEPS) {
+            if found < version {
+                transaction.execute_batch(step)?;
+            }
         }
-        if found < 2 {
-            transaction.execute_batch(include_str!("schema-2.sql"))?;
-        }
-        transaction.execute_batch(include_str!("schema-3.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)
     };

@@ -16,6 +16,8 @@ fn account(id: &str, thumbprint: &str) -> Account {
         contact: vec!["mailto:a@example.org".into()],
         status: AccountStatus::Valid,
         created: 1,
+        terms: Some("https://example.org/terms".into()),
+        external: None,
     }
 }
 
@@ -43,6 +45,7 @@ fn order(id: &str, created: u64) -> Order {
         state: OrderState::Open,
         created,
         expires: created + 100,
+        replaces: None,
     }
 }
 
@@ -227,10 +230,43 @@ async fn what_expired_is_forgotten_and_orders_are_listed_newest_first() {
         }
         let ids =
             |records: Vec<Record>| records.into_iter().filter_map(Record::order).map(|o| o.id).collect::<Vec<_>>();
-        let all = Select::OrdersOf { account: "a".into(), limit: 2 };
+        let all = Select::OrdersOf { account: "a".into(), after: None, limit: 2 };
+        let rest = Select::OrdersOf { account: "a".into(), after: Some((20, "o3".into())), limit: 2 };
+        assert_eq!(ids(store.read(rest).await.unwrap()), ["o1"]);
         assert_eq!(ids(store.read(all.clone()).await.unwrap()), ["o2", "o3"]);
         store.commit(vec![Change::Forget { expired_before: 125 }]).await.unwrap();
         assert_eq!(ids(store.read(all).await.unwrap()), ["o2"]);
+    }
+}
+
+#[tokio::test]
+async fn an_account_elsewhere_has_one_account_here() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let bound = |id: &str| Account { external: Some("member-7".into()), ..account(id, id) };
+        insert(store.as_ref(), Record::Account(bound("a"))).await.unwrap();
+        let again = insert(store.as_ref(), Record::Account(bound("b"))).await;
+        assert_eq!(again, Err(StoreError::Taken("account")));
+        insert(store.as_ref(), Record::Account(account("c", "c"))).await.unwrap();
+        insert(store.as_ref(), Record::Account(account("d", "d"))).await.unwrap();
+        let read = store.account(Select::Account("a".into())).await.unwrap().unwrap();
+        assert_eq!((read.external.as_deref(), read.terms.is_some()), (Some("member-7"), true));
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_replaces_is_found_until_it_comes_to_nothing() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        insert(store, Record::Account(account("a", "t"))).await.unwrap();
+        let old = Serial([4; 16]);
+        insert(store, Record::Order(Order { replaces: Some(old), ..order("o", 10) })).await.unwrap();
+        let found = store.orders(Select::Replacing(old)).await.unwrap();
+        assert_eq!(found.iter().map(|o| (o.id.as_str(), o.replaces)).collect::<Vec<_>>(), [("o", Some(old))]);
+        let failed = Order { state: OrderState::Invalid("no".into()), ..found[0].clone() };
+        store.commit(vec![Change::Update(Record::Order(failed))]).await.unwrap();
+        assert!(store.orders(Select::Replacing(old)).await.unwrap().is_empty());
     }
 }
 
@@ -318,6 +354,11 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
     old.execute_batch(
         "ALTER TABLE authorization ADD COLUMN mail_error TEXT;
          ALTER TABLE authorization DROP COLUMN code_handover;
+         DROP INDEX account_external;
+         DROP INDEX order_replaces;
+         ALTER TABLE account DROP COLUMN terms;
+         ALTER TABLE account DROP COLUMN external;
+         ALTER TABLE acme_order DROP COLUMN replaces;
          PRAGMA user_version = 2;",
     )
     .unwrap();

@@ -102,14 +102,19 @@ impl AcmeClient {
         Ok(())
     }
 
-    /// Orders a certificate of the given profile; gives the order's URL.
+    /// Orders a certificate of the given profile, in place of the one that `replaces` identifies; gives the order's URL.
     pub async fn new_order(
         &mut self,
         identifier: &AcmeIdentifier,
         profile: &str,
+        replaces: Option<&str>,
     ) -> Result<(String, Order), AcmeError> {
         let url = self.directory.new_order.clone();
-        let payload = json!({ "identifiers": [identifier], "profile": profile });
+        let mut payload = json!({ "identifiers": [identifier], "profile": profile });
+        // RFC 9773 section 5: only where the directory offers renewal information.
+        if let (Some(id), Some(_)) = (replaces, &self.directory.renewal_info) {
+            payload["replaces"] = id.into();
+        }
         let answer = self.post(&url, Payload::Json(&payload)).await?;
         Ok((answer.location(&url)?, answer.json("an order")?))
     }
@@ -207,7 +212,7 @@ impl Answer {
     }
 }
 
-fn parse<T: DeserializeOwned>(url: &str, expected: &'static str, body: &[u8]) -> Result<T, AcmeError> {
+pub(super) fn parse<T: DeserializeOwned>(url: &str, expected: &'static str, body: &[u8]) -> Result<T, AcmeError> {
     serde_json::from_slice(body).map_err(|error| AcmeError::Protocol {
         url: url.to_owned(),
         expected,

@@ -13,6 +13,15 @@ pub struct Directory {
     pub new_account: String,
     /// Where orders are made.
     pub new_order: String,
+    /// Where certificates are revoked.
+    #[serde(default)]
+    pub revoke_cert: Option<String>,
+    /// Where control is proven without an order; absent at an authority that does not offer it.
+    #[serde(default)]
+    pub new_authz: Option<String>,
+    /// Below which it says when to renew (RFC 9773); absent at an authority that does not.
+    #[serde(default)]
+    pub renewal_info: Option<String>,
     /// Where an owner asks for the proofs of her labels; absent at an authority without a watch.
     #[serde(default)]
     pub inperson_watch: Option<String>,

@@ -41,7 +41,7 @@ pub async fn prove_control(
         watching.pending_order = order.map(str::to_owned);
         home.store_watching(&watching)
     };
-    let asked = order::Asked { identifier, profile: profile(identifier) };
+    let asked = order::Asked { identifier, profile: profile(identifier), replaces: None };
     asked.prove_only(&mut client, open, &mut remember, owner).await?;
     Ok(watching)
 }

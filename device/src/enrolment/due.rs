@@ -29,6 +29,15 @@ impl Due {
         let from = std::time::Duration::from_secs(begin.as_secs().saturating_add(offset));
         Ok(Self { from: UnixTime::since_unix_epoch(from), not_after })
     }
+
+    /// In the window (seconds since 1970) that the authority asks for (RFC 9773 section 4.2): the device's own moment in it,
+    /// the same each time.
+    pub(super) fn within(self, device: &Device, start: u64, end: u64) -> Self {
+        let draw = device.chain.first().map_or(0, |der| draw(device, der));
+        let into = (u128::from(end.saturating_sub(start)) * u128::from(draw)) >> 64;
+        let from = start.saturating_add(u64::try_from(into).expect("less than the window"));
+        Self { from: UnixTime::since_unix_epoch(std::time::Duration::from_secs(from)), ..self }
+    }
 }
 
 /// The same number for the same certificate each time, so that looking often does not make it earlier; and one that
@@ -79,6 +88,16 @@ mod tests {
         assert_eq!(offset(14 * DAY, u64::MAX), 14 * DAY / 5 * 3 - 1);
         assert_eq!(offset(0, 7), 0);
         assert!(offset(u64::MAX, u64::MAX) < u64::MAX);
+    }
+
+    #[test]
+    fn a_window_that_the_authority_asks_for_is_kept() {
+        let device = device(&Authority::new(1, NOON));
+        let due = Due::of(&device).unwrap();
+        let asked = due.within(&device, 1000, 2000);
+        assert!((1000..2000).contains(&asked.from.as_secs()) && asked.not_after == due.not_after);
+        assert_eq!(asked, due.within(&device, 1000, 2000));
+        assert_eq!(due.within(&device, 5, 5).from.as_secs(), 5);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod request;
 
 use std::sync::Arc;
 
+use identity::certificate::Certificate;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::{VerifiedPerson, verify_person};
@@ -28,8 +29,8 @@ pub use conversation::{Conversation, Step, Typed};
 pub use due::Due;
 pub use error::EnrolError;
 
-use crate::acme::AcmeClient;
 use crate::acme::messages::AcmeIdentifier;
+use crate::acme::{AcmeClient, certificate_id, renewal_window};
 use crate::home::Pending;
 use crate::https::https_client;
 use crate::{AccountKey, Device, DeviceKey, Enrolment, Home, revocation, watch};
@@ -98,7 +99,8 @@ pub async fn enroll(
     pending.enrolment.account = Some(client.account().to_owned());
 
     let key = pending.key.clone();
-    let asked = order::Asked { identifier: request.identifier, profile: profile(request.identifier) };
+    let profile = profile(request.identifier);
+    let asked = order::Asked { identifier: request.identifier, profile, replaces: None };
     let order = order::Job { asked, key: &key };
     let mut remember = |order: Option<&str>| {
         pending.enrolment.pending_order = order.map(str::to_owned);
@@ -128,7 +130,8 @@ pub enum Renewed {
     Done(Box<Certified>),
 }
 
-/// Renews a device's certificate for the same key when it is [`Due`], or at once if `force`.
+/// Renews a device's certificate for the same key when it is [`Due`], or when its authority asks for it earlier (RFC 9773:
+/// it does for one that it revoked), or at once if `force`.
 ///
 /// A code is asked for only if the proof of control has lapsed meanwhile.
 pub async fn renew(
@@ -140,7 +143,10 @@ pub async fn renew(
 ) -> Result<Renewed, EnrolError> {
     let due = Due::of(&device).map_err(|found| EnrolError::NoCertificate { found })?;
     if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
-        return Ok(Renewed::NotDue { due: due.from, not_after: due.not_after });
+        let due = due_as_asked(home, &device, due, now()).await;
+        if now().as_secs() < due.from.as_secs() {
+            return Ok(Renewed::NotDue { due: due.from, not_after: due.not_after });
+        }
     }
     // The authority's address may have changed in a newer version of its policy.
     let choice = choose_authority(&home.trust_policies()?, &device.identifier, Some(&device.enrolment.authority))?;
@@ -152,7 +158,9 @@ pub async fn renew(
 
     let identifier = device.identifier.clone();
     let key = device.key.clone();
-    let asked = order::Asked { identifier: &identifier, profile: profile(&identifier) };
+    let leaf = device.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
+    let replaces = leaf.as_ref().and_then(certificate_id);
+    let asked = order::Asked { identifier: &identifier, profile: profile(&identifier), replaces };
     let order = order::Job { asked, key: &key };
     let open = device.enrolment.pending_order.take();
     let enrolment = &mut device.enrolment;
@@ -169,6 +177,20 @@ pub async fn renew(
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
     Ok(Renewed::Done(Box::new(Certified { device, person })))
+}
+
+/// When the authority wants the certificate renewed. One that cannot be asked, or does not say, changes nothing.
+async fn due_as_asked(home: &Home, device: &Device, due: Due, now: UnixTime) -> Due {
+    let id = device.chain.first().and_then(|leaf| certificate_id(&Certificate::parse(leaf).ok()?));
+    let (Some(id), Ok(trust)) = (id, home.trust_at(now)) else { return due };
+    match renewal_window(&https_client(Arc::new(trust)), &device.enrolment.acme, &id).await {
+        Ok(Some(window)) => due.within(device, window.start, window.end),
+        Ok(None) => due,
+        Err(error) => {
+            tracing::debug!(%error, "the authority does not say when to renew");
+            due
+        }
+    }
 }
 
 /// The enrolment under way for this person at this authority, or a new one with new keys, stored.

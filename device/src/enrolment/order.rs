@@ -29,6 +29,8 @@ const ORDERS: usize = 2;
 pub(super) struct Asked<'a> {
     pub(super) identifier: &'a Identifier,
     pub(super) profile: &'a str,
+    /// The certificate that a new one takes the place of (RFC 9773 section 4.1).
+    pub(super) replaces: Option<String>,
 }
 
 /// What is ordered.
@@ -121,7 +123,17 @@ impl Asked<'_> {
     }
 
     async fn order(&self, client: &mut AcmeClient, remember: &mut Remember<'_>) -> Result<(String, Order), EnrolError> {
-        let (url, order) = client.new_order(&acme_identifier(self.identifier), self.profile).await?;
+        let identifier = acme_identifier(self.identifier);
+        let ordered = match client.new_order(&identifier, self.profile, self.replaces.as_deref()).await {
+            // Another order was made for it and is lost to us, or the account is a new one: then without.
+            Err(AcmeError::Refused { status: StatusCode::CONFLICT | StatusCode::BAD_REQUEST, .. })
+                if self.replaces.is_some() =>
+            {
+                client.new_order(&identifier, self.profile, None).await
+            }
+            other => other,
+        };
+        let (url, order) = ordered?;
         remember(Some(&url))?;
         Ok((url, order))
     }

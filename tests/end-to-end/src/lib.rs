@@ -6,6 +6,7 @@
 //! * [`homeserver`] starts a home server in a folder and waits until it says that it is ready;
 //! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
 //! * [`headless`] speaks JSON lines with a person's messenger;
+//! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod narrator;
 pub mod person;
 pub mod process;
+pub mod python;
 pub mod random;
 pub mod tale;
 

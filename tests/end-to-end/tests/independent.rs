@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -65,28 +65,8 @@ fn disagreement(answer: &str, file: &Path) -> Option<String> {
     other.next().map(|(member, value)| format!("{name}: expected {member} {value}, found {}", answer[member.as_str()]))
 }
 
-/// The Python of an environment that has what the verifier needs; made at the first run.
-fn environment() -> Result<PathBuf, String> {
+/// The Python of an environment that has what the verifier needs.
+fn environment() -> Result<PathBuf, story::Failure> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("independent");
-    let requirements = tests().join("independent/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).unwrap();
-    let done = folder.join("installed.txt");
-    let python = folder.join("bin/python");
-    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) && python.is_file() {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-        .arg(&requirements))?;
-    std::fs::write(&done, wanted).unwrap();
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let Output { status, stderr, .. } = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(format!("{command:?}: {status}: {}", String::from_utf8_lossy(&stderr).trim()))
+    story::python::environment(&folder, &tests().join("independent/requirements.txt"))
 }

@@ -89,3 +89,34 @@ async fn a_key_is_changed_by_both_keys_together() {
     let client = Client { key: new, ..client };
     client.read(&url).await.ok();
 }
+
+#[tokio::test]
+async fn orders_are_listed_in_pages_without_the_invalid_ones() {
+    let world = World::with(|config| config.limits.orders_per_account = crate::config::Rate::per_hour(1000)).await;
+    let client = Client::open(&world, Signer::ed25519(1)).await;
+    let account = client.account.clone().unwrap();
+    let lapsed = client.order("alice@example.org").await.ok().header("location");
+    world.advance(std::time::Duration::from_secs(7 * 86_400));
+    let mut made = Vec::new();
+    for _ in 0..150 {
+        made.push(client.order("alice@example.org").await.ok().header("location"));
+    }
+    let mut listed = Vec::new();
+    let mut page = Some(format!("{account}/orders"));
+    let mut pages = 0;
+    while let Some(url) = page {
+        let answer = client.read(&url).await.ok();
+        listed.extend(answer.json()["orders"].as_array().unwrap().iter().map(|u| u.as_str().unwrap().to_owned()));
+        let mut links = answer.headers.get_all("link").iter().map(|l| l.to_str().unwrap().to_owned());
+        page = links.find_map(|l| Some(l.strip_suffix(">;rel=\"next\"")?.trim_start_matches('<').to_owned()));
+        pages += 1;
+    }
+    assert_eq!(pages, 2);
+    assert!(!listed.contains(&lapsed));
+    listed.sort();
+    made.sort();
+    assert_eq!(listed, made);
+    assert_eq!(client.read(&format!("{account}/orders/nonsense")).await.status, StatusCode::NOT_FOUND);
+    let bob = Client::open(&world, Signer::ed25519(2)).await;
+    assert_eq!(bob.read(&format!("{account}/orders/1.x")).await.problem(), "unauthorized");
+}

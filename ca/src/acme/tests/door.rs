@@ -14,13 +14,17 @@ async fn the_directory_says_where_everything_is() {
         ("newNonce", "new-nonce"),
         ("newAccount", "new-account"),
         ("newOrder", "new-order"),
+        ("newAuthz", "new-authz"),
         ("keyChange", "key-change"),
         ("revokeCert", "revoke-cert"),
         ("inpersonWatch", "watch"),
     ] {
         assert_eq!(directory[name], format!("{BASE}/{path}"));
     }
-    assert!(directory["meta"]["profiles"]["device"].is_string());
+    let meta = &directory["meta"];
+    assert!(meta["profiles"]["device"].is_string());
+    assert_eq!((&meta["caaIdentities"], &meta["externalAccountRequired"]), (&json!(["localhost"]), &json!(false)));
+    assert!(meta.get("termsOfService").is_none());
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::config::Rate;
-use crate::testing::{Client, Signer, World};
+use crate::config::{CaConfig, Enrolment, Rate};
+use crate::https::PeerAddr;
+use crate::testing::{BASE, Client, Signer, World};
 
 #[tokio::test]
 async fn orders_and_watches_are_limited_per_account() {
@@ -18,4 +22,97 @@ async fn orders_and_watches_are_limited_per_account() {
     let refused = client.order("alice@example.org").await;
     assert_eq!((refused.problem().as_str(), refused.header("retry-after").as_str()), ("rateLimited", "1800"));
     Client::open(&world, Signer::p256()).await.order("alice@example.org").await.ok();
+}
+
+#[tokio::test]
+async fn new_accounts_are_limited_by_ipv4_address_and_by_ipv6_network() {
+    let world = World::with(|config| config.limits.accounts_per_ip = Rate::per_hour(1)).await;
+    let knock = async |peer: &str, seed: u8| {
+        let client = Client::new(&world, Signer::ed25519(seed));
+        let protected = client.protected("/new-account").await;
+        let body = client.key.sign(&protected, b"{}").to_string();
+        let mut request = Request::post("/new-account").header("content-type", "application/jose+json");
+        request.extensions_mut().unwrap().insert(ConnectInfo(PeerAddr(peer.parse().unwrap())));
+        client.request(request.body(Body::from(body)).unwrap()).await
+    };
+    for (seed, (peer, status)) in (1..).zip([
+        ("192.0.2.1:1000", StatusCode::CREATED),
+        ("192.0.2.1:1001", StatusCode::TOO_MANY_REQUESTS),
+        // The same address as a dual-stack socket sees it (RFC 4291 section 2.5.5.2).
+        ("[::ffff:192.0.2.1]:1002", StatusCode::TOO_MANY_REQUESTS),
+        ("192.0.2.2:1000", StatusCode::CREATED),
+        ("[2001:db8:0:1::1]:1000", StatusCode::CREATED),
+        ("[2001:db8:0:1:ffff::2]:1000", StatusCode::TOO_MANY_REQUESTS),
+        ("[2001:db8:0:2::1]:1000", StatusCode::CREATED),
+        ("127.0.0.1:1000", StatusCode::CREATED),
+        ("[::1]:1000", StatusCode::CREATED),
+        ("[::1]:1001", StatusCode::CREATED),
+    ]) {
+        assert_eq!(knock(peer, seed).await.status, status, "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_which_limit_and_when_it_frees() {
+    let table = r#"
+        limits = { orders_per_account = "2/h", mails_per_domain = "1/d" }
+        [[override]]
+        limit = "mails_per_domain"
+        for = "Example.NET"
+        rate = "3/d"
+    "#;
+    let enrolment: Enrolment = toml::from_str(table).unwrap();
+    let world = World::with(|config| enrolment.apply(config, None).unwrap()).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    client.order("alice@example.org").await.ok();
+    client.order("alice@example.org").await.ok();
+    let refused = client.order("alice@example.org").await;
+    assert_eq!((refused.text("limit").as_str(), refused.text("rate").as_str()), ("orders_per_account", "2/h"));
+    assert_eq!(
+        refused.text("detail"),
+        "too many orders of this account: expected at most 2/h; the next is free in 1800 s"
+    );
+
+    let sent = async |address: &str| {
+        let client = Client::open(&world, Signer::p256()).await;
+        let order = client.order(address).await.ok().json();
+        let challenge = client.challenge(&order).await["url"].as_str().unwrap().to_owned();
+        client.post(&challenge, json!({})).await
+    };
+    sent("a@example.org").await.ok();
+    assert_eq!(sent("b@example.org").await.text("limit"), "mails_per_domain");
+    for address in ["a@example.net", "b@example.net", "c@example.net"] {
+        sent(address).await.ok();
+    }
+    assert_eq!(sent("d@example.net").await.problem(), "rateLimited");
+}
+
+#[tokio::test]
+async fn what_an_operator_writes_is_checked() {
+    let policy = World::new().await.log.memory.policy.clone();
+    let world = || CaConfig::new("/nowhere".into(), BASE.into(), "localhost/log".into(), policy.clone());
+    let refused = |table: &str| match toml::from_str::<Enrolment>(table) {
+        Ok(enrolment) => enrolment.apply(&mut world(), None).unwrap_err().to_string(),
+        Err(error) => error.message().to_owned(),
+    };
+    for (table, says) in [
+        ("termz = 'https://x'", "unknown field"),
+        ("terms = 'http://x'", "an https URL"),
+        ("website = 'https://x y'", "an https URL"),
+        ("require_external_account = true", "nobody could enrol"),
+        ("limits = { orders = '1/h' }", "expected one of the limits"),
+        ("limits = { orders_per_ip = '1' }", "expected a rate"),
+        ("override = [{ limit = 'mails_per_domain', for = 'a b', rate = '1/h' }]", "a domain"),
+        ("override = [{ limit = 'mails_per_address', for = 'a', rate = '1/h' }]", "a mail address"),
+        ("override = [{ limit = 'accounts_per_ip', for = '1.2.3', rate = '1/h' }]", "an IPv4 address"),
+        ("override = [{ limit = 'speed', for = 'a', rate = '1/h' }]", "unknown variant"),
+    ] {
+        let error = refused(table);
+        assert!(error.contains(says), "{table}: {error}");
+    }
+    let mut config = world();
+    let key = format!("# theirs\nmember-1 {}\n", "A".repeat(43));
+    let enrolment: Enrolment = toml::from_str("require_external_account = true").unwrap();
+    enrolment.apply(&mut config, Some(&key)).unwrap();
+    assert!(config.external.required && enrolment != Enrolment::default());
 }

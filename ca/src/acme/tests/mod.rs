@@ -4,8 +4,11 @@ mod accounts;
 mod codes;
 mod door;
 mod enrolment;
+mod external;
+mod identifiers;
 mod limits;
 mod privacy;
+mod renewal;
 mod revocation;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

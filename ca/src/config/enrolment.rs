@@ -1,0 +1,147 @@
+//! What an operator may write about enrolment into a TOML file. Whatever is left out stays as it is by default.
+
+use std::collections::BTreeMap;
+
+use identity::Identifier;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::limits::Limit;
+use super::{CaConfig, Rate};
+use crate::external::{ExternalAccounts, ExternalKeyError};
+
+/// The table `[enrolment]`. Unknown keys are refused: a slip of the pen must not pass silently.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrolment {
+    /// URL of the terms of service, to which holders of accounts must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// URL of a page about the authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<String>,
+    /// Whether an account must be bound to one elsewhere. The names and keys of those are in a file of their own.
+    pub require_external_account: bool,
+    /// Other rates than the default ones, for everybody.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Rate>,
+    /// Other rates for some.
+    #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+}
+
+/// Another rate for one account, address, domain or network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Which limit.
+    pub limit: Limit,
+    /// An account's id, an address, a domain, an IPv4 address or an IPv6 /64, as the limit counts.
+    pub r#for: String,
+    /// Its rate.
+    pub rate: Rate,
+}
+
+/// Why the table cannot be used.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum EnrolmentError {
+    /// A key in `limits` that is no limit.
+    #[error("expected one of the limits {expected}, found {found:?}")]
+    Limit {
+        /// All of them.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// An override for what its limit does not count by.
+    #[error("{limit}: expected {expected}, found {found:?}")]
+    For {
+        /// The limit's name.
+        limit: &'static str,
+        /// By what it counts.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// A URL that is none, or not https.
+    #[error("{member}: expected an https URL, found {found:?}")]
+    Url {
+        /// Which.
+        member: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// The list of accounts elsewhere.
+    #[error("the accounts elsewhere: {0}")]
+    External(#[from] ExternalKeyError),
+    /// Accounts elsewhere are required, and none is known.
+    #[error("accounts elsewhere are required, and none is listed: nobody could enrol")]
+    NoExternal,
+}
+
+impl Enrolment {
+    /// Whether nothing differs from the default.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Takes it over into `config`. `external` is the text of the file with the accounts elsewhere, if there is one.
+    ///
+    /// # Errors
+    /// See [`EnrolmentError`]; `config` is then to be thrown away.
+    pub fn apply(&self, config: &mut CaConfig, external: Option<&str>) -> Result<(), EnrolmentError> {
+        for (member, url) in [("terms", &self.terms), ("website", &self.website)] {
+            if let Some(found) = url.as_ref().filter(|url| !is_https(url)) {
+                return Err(EnrolmentError::Url { member, found: found.chars().take(200).collect() });
+            }
+        }
+        config.terms.clone_from(&self.terms);
+        config.website.clone_from(&self.website);
+        config.external = ExternalAccounts::parse(external.unwrap_or_default(), self.require_external_account)?;
+        if self.require_external_account && config.external.is_empty() {
+            return Err(EnrolmentError::NoExternal);
+        }
+        for (name, rate) in &self.limits {
+            let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
+            let limit = limit.ok_or_else(|| EnrolmentError::Limit {
+                expected: Limit::ALL.map(Limit::name).join(", "),
+                found: name.clone(),
+            })?;
+            config.limits.set(limit, *rate);
+        }
+        for one in &self.overrides {
+            config.limits.overrides.set(one.limit, &whose(one)?, one.rate);
+        }
+        Ok(())
+    }
+}
+
+/// ASCII without blanks, as it goes into headers and pages.
+fn is_https(url: &str) -> bool {
+    url.len() <= 1000 && url.strip_prefix("https://").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+/// For whom an override is, in the spelling by which its limit counts.
+fn whose(one: &Override) -> Result<String, EnrolmentError> {
+    let wrong = |expected| EnrolmentError::For {
+        limit: one.limit.name(),
+        expected,
+        found: one.r#for.chars().take(80).collect(),
+    };
+    match one.limit {
+        Limit::MailsPerAccount | Limit::OrdersPerAccount | Limit::WatchesPerAccount => Ok(one.r#for.clone()),
+        Limit::MailsPerAddress => match Identifier::parse(&one.r#for) {
+            Ok(address) => Ok(address.as_str().to_owned()),
+            Err(_) => Err(wrong("a mail address")),
+        },
+        Limit::MailsPerDomain => match Identifier::parse(&format!("a@{}", one.r#for)) {
+            Ok(address) => address.domain().map(str::to_owned).ok_or_else(|| wrong("a domain")),
+            Err(_) => Err(wrong("a domain")),
+        },
+        Limit::MailsPerIp | Limit::OrdersPerIp | Limit::AccountsPerIp => {
+            let address = one.r#for.strip_suffix("/64").unwrap_or(&one.r#for);
+            address.parse().map(crate::limit::network).map_err(|_| wrong("an IPv4 address or an IPv6 /64"))
+        }
+    }
+}
