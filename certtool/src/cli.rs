@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{audit, enroll, evidence, inspect, limbo, renew, status, trust, verify, watch};
+use crate::commands::{audit, enroll, evidence, inspect, limbo, renew, revoke, status, trust, verify, watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Trust(trust::Trust),
     Enroll(enroll::Enroll),
     Renew(renew::Renew),
+    Revoke(revoke::Revoke),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Evidence(evidence::Evidence),

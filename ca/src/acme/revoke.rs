@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::certificate::Certificate;
+use identity::certificate::{Certificate, key_algorithm};
+use identity::profile::KeyAlgorithm;
 use serde::Deserialize;
 
 use super::Service;
@@ -27,7 +28,10 @@ const KEY_COMPROMISE: u8 = 1;
 
 #[derive(Deserialize)]
 struct Revoke {
-    certificate: String,
+    certificate: Option<String>,
+    /// Ours, in place of the certificate: after a theft its owner has the certificate no more, but learns its serial
+    /// number by the watch. 32 hexadecimal digits.
+    serial: Option<String>,
     reason: Option<u8>,
 }
 
@@ -42,16 +46,9 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     if reason != 0 && !REASONS.contains(&reason) {
         return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
     }
-    let der = URL_SAFE_NO_PAD
-        .decode(&asked.certificate)
-        .map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
-    let certificate = Certificate::parse(&der).map_err(|e| Problem::malformed(e.to_string()))?;
-    let unknown = || Problem::new(Kind::NotFound, "this authority has not issued this certificate");
-    let serial = Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?);
-    let found = service.store.certificate(serial).await?.ok_or_else(unknown)?;
-    if !matches!(&found.state, CertificateState::Issued { certificate, .. } if *certificate == der) {
-        return Err(unknown());
-    }
+    let found = named(&service, &asked).await?;
+    let serial = found.serial;
+    let certificate = issued(&found)?;
     if !may_revoke(&service, &by, &found, &certificate).await? {
         return Err(Problem::new(
             Kind::Unauthorized,
@@ -71,6 +68,35 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     tracing::info!(%serial, reason, "revoked");
     service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))?;
     Ok(StatusCode::OK)
+}
+
+/// The issued certificate that is to be revoked.
+async fn named(service: &Service, asked: &Revoke) -> Result<CertificateRecord, Problem> {
+    let unknown = || Problem::new(Kind::NotFound, "this authority has not issued this certificate");
+    let (serial, der) = match (&asked.certificate, &asked.serial) {
+        (Some(certificate), None) => {
+            let der = URL_SAFE_NO_PAD
+                .decode(certificate)
+                .map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
+            let certificate = Certificate::parse(&der).map_err(|e| Problem::malformed(e.to_string()))?;
+            (Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?), Some(der))
+        }
+        (None, Some(serial)) => {
+            (serial.parse().map_err(|_| Problem::malformed("expected a serial number of 32 hexadecimal digits"))?, None)
+        }
+        _ => return Err(Problem::malformed("expected either a certificate or a serial number")),
+    };
+    let found = service.store.certificate(serial).await?.ok_or_else(unknown)?;
+    match &found.state {
+        CertificateState::Issued { certificate, .. } if der.is_none_or(|der| *certificate == der) => Ok(found),
+        _ => Err(unknown()),
+    }
+}
+
+/// The certificate itself, as it was issued.
+fn issued(found: &CertificateRecord) -> Result<Certificate, Problem> {
+    let CertificateState::Issued { certificate, .. } = &found.state else { return Err(Problem::not_found()) };
+    Certificate::parse(certificate).map_err(|e| Problem::internal(&e))
 }
 
 /// What must change together with a revocation for key compromise: the key gets no certificate any more, and the account
@@ -113,10 +139,13 @@ async fn may_revoke(
     }
 }
 
-/// Device keys are Ed25519, so only those can be a certificate's and sign a request at the same time.
+/// Whether the certificate is for this key, of a kind that can sign requests.
 fn is_key_of(key: &PublicKey, certificate: &Certificate) -> bool {
-    match key {
-        PublicKey::Ed25519(key) => certificate.tbs().spki().subject_public_key.raw_bytes() == key,
+    let spki = certificate.tbs().spki();
+    let bits = spki.subject_public_key.raw_bytes();
+    match (key, key_algorithm(spki)) {
+        (PublicKey::Ed25519(key), Ok(KeyAlgorithm::Ed25519)) => bits == key,
+        (PublicKey::P256(key), Ok(KeyAlgorithm::P256)) => bits == key,
         _ => false,
     }
 }

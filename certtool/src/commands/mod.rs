@@ -6,6 +6,7 @@ pub(crate) mod evidence;
 pub(crate) mod inspect;
 pub(crate) mod limbo;
 pub(crate) mod renew;
+pub(crate) mod revoke;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -21,6 +22,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Trust(command) => command.run(context).await,
         Command::Enroll(command) => command.run(context).await,
         Command::Renew(command) => command.run(context).await,
+        Command::Revoke(command) => command.run(context).await,
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),

@@ -147,6 +147,23 @@ impl AcmeClient {
         Ok(self.post(url, Payload::Nothing).await?.body)
     }
 
+    /// Asks to prove control without an order (RFC 8555 section 7.4.1); `None` where that is not offered.
+    pub async fn new_authorization(&mut self, identifier: &AcmeIdentifier) -> Result<Option<Authorization>, AcmeError> {
+        let Some(url) = self.directory.new_authz.clone() else { return Ok(None) };
+        let answer = self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?;
+        answer.json("an authorisation").map(Some)
+    }
+
+    /// Revokes a certificate (section 7.6).
+    pub async fn revoke(&mut self, payload: &Value) -> Result<(), AcmeError> {
+        let url = self.directory.revoke_cert.clone().ok_or_else(|| AcmeError::Protocol {
+            url: self.directory_url.clone(),
+            expected: "a directory object with revokeCert",
+            found: "none".to_owned(),
+        })?;
+        self.post(&url, Payload::Json(payload)).await.map(|_| ())
+    }
+
     /// Asks for the proofs of the identifier's labels and the entries under them.
     pub async fn watch(&mut self, identifier: &str) -> Result<WatchAnswer, AcmeError> {
         let url = self.directory.inperson_watch.clone().or_else(|| self.directory.meta.inperson_watch.clone());

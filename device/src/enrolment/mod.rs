@@ -12,6 +12,7 @@ mod due;
 mod error;
 mod order;
 mod request;
+mod revoke;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use control::prove_control;
 pub use conversation::{Conversation, Step, Typed};
 pub use due::Due;
 pub use error::EnrolError;
+pub use revoke::{Listed, Owner, Reason, Revoked, revoke_own};
 
 use crate::acme::messages::AcmeIdentifier;
 use crate::acme::{AcmeClient, certificate_id, renewal_window};

@@ -183,23 +183,28 @@ impl Asked<'_> {
     ) -> Result<(), EnrolError> {
         for url in &order.authorizations {
             let authorization = client.authorization(url).await?;
-            match authorization.status {
-                ProofStatus::Valid => {}
-                ProofStatus::Pending | ProofStatus::Processing => {
-                    let challenge = answerable(&authorization)?;
-                    let canonical =
-                        Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| self.identifier.clone());
-                    answer(client, challenge, &canonical, person).await?;
-                }
-                other => {
-                    return Err(EnrolError::Invalid {
-                        reason: format!("the proof of control is {other:?}").to_lowercase(),
-                    });
-                }
-            }
+            prove(client, &authorization, self.identifier, person).await?;
         }
         person.step(Step::Proven);
         Ok(())
+    }
+}
+
+/// Proves control for one authorisation, unless it is proven.
+pub(super) async fn prove(
+    client: &mut AcmeClient,
+    authorization: &Authorization,
+    identifier: &Identifier,
+    person: &mut dyn Conversation,
+) -> Result<(), EnrolError> {
+    match authorization.status {
+        ProofStatus::Valid => Ok(()),
+        ProofStatus::Pending | ProofStatus::Processing => {
+            let challenge = answerable(authorization)?;
+            let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| identifier.clone());
+            answer(client, challenge, &canonical, person).await
+        }
+        other => Err(EnrolError::Invalid { reason: format!("the proof of control is {other:?}").to_lowercase() }),
     }
 }
 

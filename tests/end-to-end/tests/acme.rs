@@ -121,8 +121,9 @@ struct Pebble {
 impl Pebble {
     /// `None`, and a word of it, where it is not installed.
     fn start(external: bool) -> Option<Self> {
-        let found = std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join("pebble"));
-        let Some(program) = found.into_iter().find(|path| path.is_file()) else {
+        let folders = std::env::var_os("PATH")?;
+        let program = std::env::split_paths(&folders).map(|folder| folder.join("pebble")).find(|path| path.is_file());
+        let Some(program) = program else {
             eprintln!("SKIPPED: pebble is not installed (Debian package pebble)");
             return None;
         };

@@ -97,3 +97,33 @@ async fn both_lists_are_there_from_the_beginning() {
         world.trust().install_crl(&der, world.now()).unwrap();
     }
 }
+
+#[tokio::test]
+async fn who_lost_the_device_revokes_by_the_serial_number_that_the_watch_tells() {
+    let world = World::new().await;
+    let stolen = Client::open(&world, Signer::p256()).await;
+    let leaf = chain(&stolen.enroll(&world, "alice@example.org", &device()).await).remove(0);
+    let owner = Client::open(&world, Signer::p256()).await;
+    let serial = identity::certificate::Certificate::parse(&leaf).unwrap().tbs().serial_hex();
+    let by_serial = |serial: &str| json!({"serial": serial, "reason": 1});
+    assert_eq!(owner.post("/revoke-cert", by_serial(&serial)).await.problem(), "unauthorized");
+    let asked = json!({"identifier": {"type": "email", "value": "alice@example.org"}});
+    let proof = owner.post("/new-authz", asked).await.ok().json();
+    let challenge = proof["challenges"][0]["url"].as_str().unwrap().to_owned();
+    owner.post(&challenge, json!({})).await.ok();
+    owner.post(&challenge, json!({"code": world.code("alice@example.org")})).await.ok();
+    let seen = owner.post("/watch", json!({"identifier": "alice@example.org"})).await.ok().json();
+    let tbs = URL_SAFE_NO_PAD.decode(seen["entries"][0]["tbs"].as_str().unwrap()).unwrap();
+    assert_eq!(identity::certificate::Tbs::decode(&tbs).unwrap().serial_hex(), serial);
+    for (wrong, problem) in [
+        (json!({}), "malformed"),
+        (json!({"serial": "xyz"}), "malformed"),
+        (json!({"serial": serial, "certificate": URL_SAFE_NO_PAD.encode(&leaf)}), "malformed"),
+        (by_serial(&"40".repeat(16)), "malformed"),
+    ] {
+        assert_eq!(owner.post("/revoke-cert", wrong).await.problem(), problem);
+    }
+    owner.post("/revoke-cert", by_serial(&serial)).await.ok();
+    assert_eq!(owner.post("/revoke-cert", by_serial(&serial)).await.problem(), "alreadyRevoked");
+    assert_eq!(stolen.order("alice@example.org").await.ok().text("status"), "pending");
+}

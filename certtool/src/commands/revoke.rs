@@ -1,0 +1,188 @@
+//! `certtool revoke`: a certificate counts no more from now on.
+
+use clap::{Args, ValueEnum};
+use device::enrolment::{self, Listed, Owner, Reason, Revoked};
+use identity::Identifier;
+use serde::Serialize;
+
+use crate::clock;
+use crate::context::{Context, identifier};
+use crate::conversation::Person;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::{subject, text};
+
+/// Revoke a certificate: this device's, or that of one you lost.
+///
+/// Without --stolen: the certificate of this device, whose key signs the request. With --stolen: one of another device of
+/// yours, from any device that trusts the authority. A code is sent to your address, as when you enrol, unless this device
+/// has proven the address already. The stolen key gets no certificate any more.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool revoke alice@example.org --reason superseded\n  \
+    certtool revoke alice@example.org --stolen\n  \
+    certtool revoke alice@example.org --stolen --serial 5f2e…")]
+pub(crate) struct Revoke {
+    /// Whose certificate; not needed without --stolen if there is only one here
+    #[arg(value_name = "ID", value_parser = identifier, required_if_eq("stolen", "true"))]
+    identifier: Option<Identifier>,
+    /// A device was stolen or lost: revoke its certificate by proving that the address is yours
+    #[arg(long)]
+    stolen: bool,
+    /// Which certificate, if there are several of other devices; repeatable
+    #[arg(long = "serial", value_name = "HEX", requires = "stolen", conflicts_with = "all")]
+    serials: Vec<String>,
+    /// The certificates of all devices but this one
+    #[arg(long, requires = "stolen")]
+    all: bool,
+    /// Why [default: unspecified, with --stolen key-compromise]
+    #[arg(long, value_enum, value_name = "REASON")]
+    reason: Option<Why>,
+    /// Which authority, if more than one of those pinned may certify you
+    #[arg(long, value_name = "NAME", requires = "stolen")]
+    authority: Option<String>,
+    /// The code that was sent, with --stolen
+    #[arg(long, value_name = "CODE", requires = "stolen")]
+    code: Option<String>,
+}
+
+/// The reasons of RFC 5280 that an owner can know.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Why {
+    /// No reason
+    Unspecified,
+    /// Somebody else has, or may have, the key
+    KeyCompromise,
+    /// The address is no longer yours
+    AffiliationChanged,
+    /// Another certificate takes its place
+    Superseded,
+    /// The device is out of use
+    CessationOfOperation,
+}
+
+impl Why {
+    fn reason(self) -> Reason {
+        match self {
+            Self::Unspecified => Reason::Unspecified,
+            Self::KeyCompromise => Reason::KeyCompromise,
+            Self::AffiliationChanged => Reason::AffiliationChanged,
+            Self::Superseded => Reason::Superseded,
+            Self::CessationOfOperation => Reason::CessationOfOperation,
+        }
+    }
+}
+
+impl Revoke {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match &self.identifier {
+            Some(identifier) if self.stolen => self.stolen(context, identifier).await,
+            _ => self.own(context).await,
+        }
+    }
+
+    async fn own(&self, context: &Context) -> Result<Exit, Failure> {
+        let identifier = match &self.identifier {
+            Some(identifier) => identifier.clone(),
+            None => Identifier::parse(&subject::only_device(context)?.name)
+                .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?,
+        };
+        let device = context.home.device(&identifier)?;
+        let reason = self.reason.unwrap_or(Why::Unspecified).reason();
+        let mut person = Person::new(&context.output, None);
+        let revoked = enrolment::revoke_own(&context.home, &device, reason, clock::now(), &mut person).await?;
+        let serial = device.chain.first().and_then(|leaf| identity::certificate::Certificate::parse(leaf).ok());
+        let serial = serial.map(|leaf| leaf.tbs().serial_hex()).unwrap_or_default();
+        context.output.report(&Done::new(&identifier, vec![(serial, revoked)]));
+        Ok(Exit::Ok)
+    }
+
+    async fn stolen(&self, context: &Context, identifier: &Identifier) -> Result<Exit, Failure> {
+        let own = match context.home.has_device(identifier)? {
+            true => Some(context.home.device(identifier)?.key.public_key()),
+            false => None,
+        };
+        let mut person = Person::new(&context.output, self.code.clone());
+        let authority = self.authority.as_deref();
+        let mut owner = Owner::prove(&context.home, identifier, authority, clock::now(), &mut person).await?;
+        let listed = owner.certificates(clock::now()).await?;
+        let others: Vec<_> = listed.into_iter().filter(|one| own.is_none_or(|own| one.key != own)).collect();
+        let reason = self.reason.unwrap_or(Why::KeyCompromise).reason();
+        let mut done = Vec::new();
+        for one in self.chosen(identifier, &others)? {
+            done.push((one.serial.clone(), owner.revoke(&one.serial, reason).await?));
+        }
+        context.output.report(&Done::new(identifier, done));
+        Ok(Exit::Ok)
+    }
+
+    /// Which of the other devices' certificates are meant.
+    fn chosen<'a>(&self, identifier: &Identifier, others: &'a [Listed]) -> Result<Vec<&'a Listed>, Failure> {
+        if others.is_empty() {
+            return Err(Failure::failed(
+                format!("there is no certificate of another device for {identifier} that has not ended"),
+                "This device's own is revoked without --stolen.",
+            ));
+        }
+        // A device has several certificates in a row, of one key: they go together.
+        let same_key = others.iter().all(|one| one.key == others[0].key);
+        if self.all || self.serials.is_empty() && same_key {
+            return Ok(others.iter().collect());
+        }
+        if self.serials.is_empty() {
+            let lines: Vec<_> = others.iter().map(line).collect();
+            return Err(Failure::failed(
+                format!("there are certificates of several other devices:\n  {}", lines.join("\n  ")),
+                "Say which with --serial HEX, or --all.",
+            ));
+        }
+        let find = |serial: &String| {
+            others.iter().find(|one| one.serial.eq_ignore_ascii_case(serial)).ok_or_else(|| {
+                let have: Vec<_> = others.iter().map(|one| one.serial.as_str()).collect();
+                Failure::failed(
+                    format!("expected the serial number of another device's certificate, found {serial}"),
+                    format!("There are: {}", have.join(", ")),
+                )
+            })
+        };
+        self.serials.iter().map(find).collect()
+    }
+}
+
+fn line(one: &Listed) -> String {
+    let made = text::relative(one.not_before, clock::now());
+    let key = hex::encode(one.key.iter().take(8).copied().collect::<Vec<_>>());
+    format!("{} made {made}, ends {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
+}
+
+#[derive(Debug, Serialize)]
+struct Done {
+    done: &'static str,
+    identifier: String,
+    certificates: Vec<One>,
+}
+
+#[derive(Debug, Serialize)]
+struct One {
+    serial: String,
+    /// False if it had been revoked before.
+    now: bool,
+}
+
+impl Done {
+    fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
+        let certificates =
+            revoked.into_iter().map(|(serial, revoked)| One { serial, now: revoked == Revoked::Now }).collect();
+        Self { done: "revoked", identifier: identifier.to_string(), certificates }
+    }
+}
+
+impl Report for Done {
+    fn page(&self, page: &mut Page) {
+        for one in &self.certificates {
+            let word = if one.now { "Revoked" } else { "Revoked before" };
+            page.good(&format!("{word}: {} of {}", one.serial, self.identifier));
+        }
+        page.line("Others learn it within the hour; a directory cuts its connections at once.");
+    }
+}

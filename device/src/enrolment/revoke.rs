@@ -1,0 +1,176 @@
+//! Revoking certificates: this device's own, or, after a theft, another device's.
+//!
+//! Nothing of the lost device is needed. Who proves control of the address learns by the owner's watch which certificates
+//! there are, and may revoke each of them.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::certificate::Tbs;
+use identity::{Identifier, UnixTime};
+use serde_json::{Value, json};
+
+use super::{Conversation, EnrolError, Step, acme_identifier, choose_authority, order, profile};
+use crate::acme::{AcmeClient, AcmeError};
+use crate::https::https_client;
+use crate::{AccountKey, Device, Home};
+
+/// Why a certificate is revoked (RFC 5280 section 5.3.1); what an owner may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No reason is given.
+    Unspecified,
+    /// The device was stolen or lost, or somebody else has its key: the authority takes the key no more, and who holds
+    /// the account beside it must prove control of the address anew.
+    KeyCompromise,
+    /// The address is no longer hers.
+    AffiliationChanged,
+    /// Another certificate takes its place.
+    Superseded,
+    /// The device is out of use.
+    CessationOfOperation,
+}
+
+impl Reason {
+    /// CRLReason.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+        }
+    }
+}
+
+/// What became of a certificate that was to be revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    /// It is revoked now.
+    Now,
+    /// It was revoked before.
+    Before,
+}
+
+/// A certificate in the owner's name that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its serial number, hex.
+    pub serial: String,
+    /// The public key (the bits of its subjectPublicKey).
+    pub key: Vec<u8>,
+    /// When it begins.
+    pub not_before: UnixTime,
+    /// When it ends.
+    pub not_after: UnixTime,
+}
+
+/// A connection to the authority as somebody who has proven control of the address.
+#[derive(Debug)]
+pub struct Owner {
+    client: AcmeClient,
+    identifier: Identifier,
+}
+
+/// Revokes the certificate of this device, with the key of its account.
+pub async fn revoke_own(
+    home: &Home,
+    device: &Device,
+    reason: Reason,
+    now: UnixTime,
+    person: &mut dyn Conversation,
+) -> Result<Revoked, EnrolError> {
+    let leaf = device.chain.first().ok_or_else(|| EnrolError::NoCertificate { found: "an empty chain".to_owned() })?;
+    let authority = Some(device.enrolment.authority.as_str());
+    let mut client = connect(home, &device.identifier, authority, device.account.clone(), now, person).await?;
+    let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
+    revoke(&mut client, &certificate).await
+}
+
+impl Owner {
+    /// Proves control of the address: by the account of this device if it has one, else by a new account, which is used
+    /// for nothing else and not kept.
+    pub async fn prove(
+        home: &Home,
+        identifier: &Identifier,
+        authority: Option<&str>,
+        now: UnixTime,
+        person: &mut dyn Conversation,
+    ) -> Result<Self, EnrolError> {
+        let account = match home.has_device(identifier)? {
+            true => home.device(identifier)?.account,
+            false => AccountKey::generate()?,
+        };
+        let mut client = connect(home, identifier, authority, account, now, person).await?;
+        let named = acme_identifier(identifier);
+        let authorization = match client.new_authorization(&named).await? {
+            Some(authorization) => authorization,
+            // An authority without newAuthz: an order that is never finalized does as well.
+            None => {
+                let (url, order) = client.new_order(&named, profile(identifier), None).await?;
+                let first = order.authorizations.first().ok_or_else(|| AcmeError::Protocol {
+                    url,
+                    expected: "an order with an authorisation",
+                    found: "none".to_owned(),
+                })?;
+                client.authorization(first).await?
+            }
+        };
+        order::prove(&mut client, &authorization, identifier, person).await?;
+        person.step(Step::Proven);
+        Ok(Self { client, identifier: identifier.clone() })
+    }
+
+    /// The certificates in her name that have not ended, the oldest first, as the authority opens them. (That it opens
+    /// all there are is what the watch checks against the log.)
+    pub async fn certificates(&mut self, now: UnixTime) -> Result<Vec<Listed>, EnrolError> {
+        let answer = self.client.watch(self.identifier.as_str()).await?;
+        let read = |tbs: &str| {
+            let der = URL_SAFE_NO_PAD.decode(tbs).map_err(|error| error.to_string())?;
+            Tbs::decode(&der).map_err(|error| error.to_string())
+        };
+        let mut listed = Vec::new();
+        for entry in &answer.entries {
+            let tbs = read(&entry.tbs).map_err(|found| EnrolError::NoCertificate { found })?;
+            if tbs.not_after().as_secs() >= now.as_secs() {
+                listed.push(Listed {
+                    serial: tbs.serial_hex(),
+                    key: tbs.spki().subject_public_key.raw_bytes().to_vec(),
+                    not_before: tbs.not_before(),
+                    not_after: tbs.not_after(),
+                });
+            }
+        }
+        listed.sort_by_key(|one| one.not_before.as_secs());
+        Ok(listed)
+    }
+
+    /// Revokes the certificate with this serial number.
+    pub async fn revoke(&mut self, serial: &str, reason: Reason) -> Result<Revoked, EnrolError> {
+        revoke(&mut self.client, &json!({ "serial": serial, "reason": reason.code() })).await
+    }
+}
+
+async fn connect(
+    home: &Home,
+    identifier: &Identifier,
+    authority: Option<&str>,
+    account: AccountKey,
+    now: UnixTime,
+    person: &mut dyn Conversation,
+) -> Result<AcmeClient, EnrolError> {
+    let choice = choose_authority(&home.trust_policies()?, identifier, authority)?;
+    let trust = Arc::new(home.trust_at(now)?);
+    person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    Ok(AcmeClient::connect(https_client(trust), &choice.acme, account).await?)
+}
+
+async fn revoke(client: &mut AcmeClient, asked: &Value) -> Result<Revoked, EnrolError> {
+    match client.revoke(asked).await {
+        Ok(()) => Ok(Revoked::Now),
+        Err(error) if error.problem().is_some_and(|problem| problem.is("alreadyRevoked")) => Ok(Revoked::Before),
+        Err(error) => Err(error.into()),
+    }
+}
