@@ -55,9 +55,9 @@ pub(super) fn odd(path: &str) -> String {
     let mark = hex::encode(&Sha256::digest(path)[..4]);
     // A query cannot be followed by a path, and clients append to this one (RFC 9773 section 4.1).
     if path.starts_with("/renewal-info") {
-        return format!("/~{mark};v=1{path}");
+        return format!("/~{mark}{path}");
     }
-    format!("/~{mark};v=1{path}?lang=%C3%A4&mark={mark}")
+    format!("/~{mark}{path}?lang=%C3%A4&mark={mark}")
 }
 
 /// The path that an odd one, with or without its query, stands for.

@@ -147,13 +147,6 @@ impl AcmeClient {
         Ok(self.post(url, Payload::Nothing).await?.body)
     }
 
-    /// Asks to prove control without an order (RFC 8555 section 7.4.1); `None` where that is not offered.
-    pub async fn new_authorization(&mut self, identifier: &AcmeIdentifier) -> Result<Option<Authorization>, AcmeError> {
-        let Some(url) = self.directory.new_authz.clone() else { return Ok(None) };
-        let answer = self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?;
-        answer.json("an authorisation").map(Some)
-    }
-
     /// Revokes a certificate (section 7.6).
     pub async fn revoke(&mut self, payload: &Value) -> Result<(), AcmeError> {
         let url = self.directory.revoke_cert.clone().ok_or_else(|| AcmeError::Protocol {

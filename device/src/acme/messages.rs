@@ -16,9 +16,6 @@ pub struct Directory {
     /// Where certificates are revoked.
     #[serde(default)]
     pub revoke_cert: Option<String>,
-    /// Where control is proven without an order; absent at an authority that does not offer it.
-    #[serde(default)]
-    pub new_authz: Option<String>,
     /// Below which it says when to renew (RFC 9773); absent at an authority that does not.
     #[serde(default)]
     pub renewal_info: Option<String>,

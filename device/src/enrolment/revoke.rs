@@ -11,8 +11,8 @@ use identity::certificate::Tbs;
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
 
-use super::{Conversation, EnrolError, Step, acme_identifier, choose_authority, order, profile};
-use crate::acme::{AcmeClient, AcmeError};
+use super::{Choice, Conversation, EnrolError, Step, choose_authority, order, profile, prove_control};
+use crate::acme::AcmeClient;
 use crate::https::https_client;
 use crate::{AccountKey, Device, Home};
 
@@ -84,14 +84,15 @@ pub async fn revoke_own(
 ) -> Result<Revoked, EnrolError> {
     let leaf = device.chain.first().ok_or_else(|| EnrolError::NoCertificate { found: "an empty chain".to_owned() })?;
     let authority = Some(device.enrolment.authority.as_str());
-    let mut client = connect(home, &device.identifier, authority, device.account.clone(), now, person).await?;
+    let choice = choose_authority(&home.trust_policies()?, &device.identifier, authority)?;
+    let mut client = connect(home, &choice, device.account.clone(), now, person).await?;
     let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
     revoke(&mut client, &certificate).await
 }
 
 impl Owner {
-    /// Proves control of the address: by the account of this device if it has one, else by a new account, which is used
-    /// for nothing else and not kept.
+    /// Proves control of the address: by the account of this device if it has one there, else by one that is kept for the
+    /// watch, so that one that was interrupted goes on where it stopped.
     pub async fn prove(
         home: &Home,
         identifier: &Identifier,
@@ -99,27 +100,21 @@ impl Owner {
         now: UnixTime,
         person: &mut dyn Conversation,
     ) -> Result<Self, EnrolError> {
-        let account = match home.has_device(identifier)? {
-            true => home.device(identifier)?.account,
-            false => AccountKey::generate()?,
-        };
-        let mut client = connect(home, identifier, authority, account, now, person).await?;
-        let named = acme_identifier(identifier);
-        let authorization = match client.new_authorization(&named).await? {
-            Some(authorization) => authorization,
-            // An authority without newAuthz: an order that is never finalized does as well.
+        let choice = choose_authority(&home.trust_policies()?, identifier, authority)?;
+        let enrolled = if home.has_device(identifier)? { Some(home.device(identifier)?) } else { None };
+        let client = match enrolled.filter(|device| device.enrolment.acme == choice.acme) {
+            Some(device) => {
+                let mut client = connect(home, &choice, device.account, now, person).await?;
+                let asked = order::Asked { identifier, profile: profile(identifier), replaces: None };
+                asked.prove_only(&mut client, None, &mut |_| Ok(()), person).await?;
+                client
+            }
             None => {
-                let (url, order) = client.new_order(&named, profile(identifier), None).await?;
-                let first = order.authorizations.first().ok_or_else(|| AcmeError::Protocol {
-                    url,
-                    expected: "an order with an authorisation",
-                    found: "none".to_owned(),
-                })?;
-                client.authorization(first).await?
+                let watching = prove_control(home, identifier, &choice.acme, now, person).await?;
+                let trust = Arc::new(home.trust_at(now)?);
+                AcmeClient::connect(https_client(trust), &choice.acme, watching.account).await?
             }
         };
-        order::prove(&mut client, &authorization, identifier, person).await?;
-        person.step(Step::Proven);
         Ok(Self { client, identifier: identifier.clone() })
     }
 
@@ -155,13 +150,11 @@ impl Owner {
 
 async fn connect(
     home: &Home,
-    identifier: &Identifier,
-    authority: Option<&str>,
+    choice: &Choice,
     account: AccountKey,
     now: UnixTime,
     person: &mut dyn Conversation,
 ) -> Result<AcmeClient, EnrolError> {
-    let choice = choose_authority(&home.trust_policies()?, identifier, authority)?;
     let trust = Arc::new(home.trust_at(now)?);
     person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     Ok(AcmeClient::connect(https_client(trust), &choice.acme, account).await?)
