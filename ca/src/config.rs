@@ -18,6 +18,7 @@ pub use crate::acme::Chaos;
 pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
+use crate::weak::BlockedKeys;
 
 /// The time, passed in. Tests advance it; programs give the system's clock ([`system_clock`]).
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -63,6 +64,8 @@ pub struct CaConfig {
     pub website: Option<String>,
     /// The accounts elsewhere that accounts here are bound to.
     pub external: ExternalAccounts,
+    /// Keys that get no certificate and no account.
+    pub blocked_keys: BlockedKeys,
     /// A test mode for clients: none where people enrol.
     pub chaos: Option<Chaos>,
 }
@@ -85,6 +88,7 @@ impl CaConfig {
             terms: None,
             website: None,
             external: ExternalAccounts::default(),
+            blocked_keys: BlockedKeys::default(),
             chaos: None,
         }
     }

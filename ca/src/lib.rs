@@ -48,6 +48,7 @@ mod service;
 pub mod store;
 #[cfg(test)]
 mod testing;
+mod weak;
 
 pub use ca::{Ca, OpenError};
 pub use code::CodeHash;
@@ -58,3 +59,4 @@ pub use log::Log;
 pub use mail::MailError;
 pub use objects::ObjectError;
 pub use service::ServiceError;
+pub use weak::{BlockedKeys, BlockedKeysError};

@@ -46,6 +46,8 @@ const DATABASE: &str = "ca.sqlite";
 const SERVICES: &str = "services";
 /// Names and keys of the accounts elsewhere that accounts here are bound to.
 const EXTERNAL_ACCOUNTS: &str = "external-accounts";
+/// Keys that get no certificate and no account.
+const BLOCKED_KEYS: &str = "blocked-keys";
 /// Says which policy stands in the log, so that no later start logs it again.
 const PUBLISHED: &str = "log-holds-policy";
 
@@ -381,8 +383,12 @@ fn ca_config(
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = settings.smtp.clone().map_or_else(|| Mailer::Outbox(folder.join(OUTBOX)), Mailer::Smtp);
     config.chaos = chaos;
-    let external = folder.read(EXTERNAL_ACCOUNTS)?.map(String::from_utf8).transpose();
     let wrong = |reason: String| StartError::Settings { path: folder.join(settings::FILE), reason };
+    if let Some(bytes) = folder.read(BLOCKED_KEYS)? {
+        let list = ca::BlockedKeys::parse(&String::from_utf8_lossy(&bytes));
+        config.blocked_keys = list.map_err(|error| wrong(format!("{BLOCKED_KEYS}: {error}")))?;
+    }
+    let external = folder.read(EXTERNAL_ACCOUNTS)?.map(String::from_utf8).transpose();
     let external = external.map_err(|_| wrong(format!("expected UTF-8 text in {EXTERNAL_ACCOUNTS}")))?;
     settings
         .enrolment

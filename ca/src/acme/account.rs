@@ -16,7 +16,8 @@ use crate::config::Limit;
 use crate::external::BindingError;
 use crate::jws::PublicKey;
 use crate::random;
-use crate::store::{Account, AccountStatus, Change, Record, Select, StoreError};
+use crate::store::{Account, AccountStatus, Change, KeyDigest, Record, Select, StoreError};
+use crate::weak::WeakKey;
 
 /// Contacts of one account.
 const MAX_CONTACTS: usize = 4;
@@ -46,6 +47,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         return Err(Problem::new(Kind::AccountDoesNotExist, "there is no account with this key"));
     }
     check_contact(&asked.contact)?;
+    check_key(&service, &by.key).await?;
     check_terms(&service, &asked)?;
     let external = external(&service, &by.key, asked.external_account_binding.as_ref())?;
     service.limits.take_from(Limit::AccountsPerIp, by.peer, service.now())?;
@@ -71,6 +73,17 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
             None => Err(Problem::new(Kind::Unauthorized, "another account here is bound to this account elsewhere")),
         },
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A key that others know, or can find out, makes no account.
+pub(super) async fn check_key(service: &Service, key: &PublicKey) -> Result<(), Problem> {
+    let spki = key.to_spki();
+    let refused = |error: WeakKey| Problem::new(Kind::BadPublicKey, error.to_string());
+    service.config.blocked_keys.check(&spki).map_err(refused)?;
+    match service.store.is_compromised(KeyDigest::of(&spki)).await? {
+        true => Err(refused(WeakKey::Blocked)),
+        false => Ok(()),
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) async fn change(State(service): State<Arc<Service>>, by: ByAccount) -
     if PublicKey::from_jwk(&asked.old_key)? != key_of(&by.account)? {
         return Err(Problem::malformed("expected the account's present key as oldKey, found another"));
     }
+    account::check_key(&service, &new).await?;
     let changed = Account { key: new.to_jwk(), thumbprint: new.thumbprint(), ..by.account };
     match service.store.commit(vec![Change::Update(Record::Account(changed.clone()))]).await {
         Ok(()) => {

@@ -5,12 +5,23 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use der::asn1::{AnyRef, BitStringRef, UintRef};
+use der::{Encode as _, Tag};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use x509_cert::spki::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 /// RSA moduli between 2048 and 4096 bits: verifying with a longer one costs more than a stranger may ask for.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
+
+/// A SubjectPublicKeyInfo up to the point: id-ecPublicKey, secp256r1, a bit string of 65 bytes.
+const P256_SPKI: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// The same for id-Ed25519 and 32 bytes.
+const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// A public key that may sign requests. Equal keys have equal bytes: the encodings are the canonical ones.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +86,16 @@ impl PublicKey {
         }
     }
 
+    /// DER of its SubjectPublicKeyInfo (RFC 5480, RFC 8410, RFC 3279 section 2.3.1), by which keys are told apart whatever
+    /// they are used for.
+    pub(crate) fn to_spki(&self) -> Vec<u8> {
+        match self {
+            Self::P256(point) => [&P256_SPKI[..], point].concat(),
+            Self::Ed25519(key) => [&ED25519_SPKI[..], key].concat(),
+            Self::Rsa { n, e } => rsa_spki(n, e).unwrap_or_default(),
+        }
+    }
+
     /// SHA-256 of the canonical JWK, base64url (RFC 7638).
     pub(crate) fn thumbprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.to_jwk()))
@@ -99,6 +120,13 @@ impl PublicKey {
         }
         .is_ok()
     }
+}
+
+fn rsa_spki(n: &[u8], e: &[u8]) -> Result<Vec<u8>, der::Error> {
+    let key = vec![UintRef::new(n)?, UintRef::new(e)?].to_der()?;
+    let algorithm =
+        AlgorithmIdentifier { oid: identity::oid::RSA_ENCRYPTION, parameters: Some(AnyRef::new(Tag::Null, &[])?) };
+    SubjectPublicKeyInfo { algorithm, subject_public_key: BitStringRef::from_bytes(&key)? }.to_der()
 }
 
 impl std::fmt::Debug for PublicKey {

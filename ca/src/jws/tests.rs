@@ -98,3 +98,21 @@ fn what_is_no_signed_request_is_refused() {
         assert!(UnverifiedJws::parse(&body).is_err(), "{}", String::from_utf8_lossy(&body[..body.len().min(200)]));
     }
 }
+
+#[test]
+fn a_key_is_the_same_as_jwk_and_as_subject_public_key_info() {
+    for signer in [Signer::ed25519(1), Signer::p256(), Signer::rsa()] {
+        let spki = PublicKey::from_jwk(&signer.jwk()).unwrap().to_spki();
+        let expected = match &signer {
+            Signer::Ed25519(key) => der_of(aws_lc_rs::signature::KeyPair::public_key(key)),
+            Signer::P256(key) => der_of(aws_lc_rs::signature::KeyPair::public_key(key)),
+            Signer::Rsa(key) => der_of(aws_lc_rs::signature::KeyPair::public_key(&**key)),
+        };
+        assert_eq!(spki, expected, "{}", signer.algorithm());
+    }
+}
+
+/// As AWS-LC writes it.
+fn der_of<'a>(key: &impl aws_lc_rs::encoding::AsDer<aws_lc_rs::encoding::PublicKeyX509Der<'a>>) -> Vec<u8> {
+    key.as_der().unwrap().as_ref().to_vec()
+}

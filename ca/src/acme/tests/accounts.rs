@@ -120,3 +120,33 @@ async fn orders_are_listed_in_pages_without_the_invalid_ones() {
     let bob = Client::open(&world, Signer::ed25519(2)).await;
     assert_eq!(bob.read(&format!("{account}/orders/1.x")).await.problem(), "unauthorized");
 }
+
+#[tokio::test]
+async fn a_key_that_others_know_makes_no_account_and_gets_no_certificate() {
+    use base64::Engine as _;
+    let leaked = super::device();
+    let account = Signer::p256();
+    let digests: Vec<_> = [
+        rcgen::PublicKeyData::subject_public_key_info(&leaked),
+        crate::jws::PublicKey::from_jwk(&account.jwk()).unwrap().to_spki(),
+    ]
+    .map(|spki| hex::encode(crate::store::KeyDigest::of(&spki).0))
+    .into();
+    let list = crate::BlockedKeys::parse(&digests.join("\n")).unwrap();
+    let world = World::with(|config| config.blocked_keys = list).await;
+    let refused = Client::new(&world, account).post("/new-account", json!({})).await;
+    assert_eq!((refused.problem().as_str(), refused.status), ("badPublicKey", StatusCode::BAD_REQUEST));
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.ready(&world, "alice@example.org").await;
+    let csr = crate::testing::csr("alice@example.org", &leaked);
+    assert_eq!(client.finalize(&order, &csr).await.problem(), "badCSR");
+
+    // A key that was revoked as compromised is no account's key either.
+    let second = super::device();
+    let chain = super::chain(&client.enroll(&world, "alice@example.org", &second).await);
+    let leaf = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&chain[0]);
+    client.post("/revoke-cert", json!({"certificate": leaf, "reason": 1})).await.ok();
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&second.serialize_der()).unwrap();
+    let thief = Client::new(&world, Signer::Ed25519(pair));
+    assert_eq!(thief.post("/new-account", json!({})).await.problem(), "badPublicKey");
+}
