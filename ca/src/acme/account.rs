@@ -163,7 +163,8 @@ pub(super) fn respond(service: &Service, status: StatusCode, account: &Account) 
         AccountStatus::Deactivated => "deactivated",
         AccountStatus::Revoked => "revoked",
     };
-    let body = json!({"status": state, "contact": account.contact, "orders": format!("{url}/orders")});
+    let orders = service.url(&format!("/account/{}/orders", account.id));
+    let body = json!({"status": state, "contact": account.contact, "orders": orders});
     (status, [(header::LOCATION, ascii(&url))], Json(body)).into_response()
 }
 
