@@ -10,11 +10,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
+use identity::certificate::Tbs;
 use identity::plan::PlanError;
 use identity::profile::Profile;
-use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of};
+use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
 use thiserror::Error;
 use tlog_proof::LogPolicy;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,7 +31,8 @@ use crate::log::Log;
 use crate::proven::Proven;
 use crate::random;
 use crate::store::{
-    Authority, CertificateRecord, Change, Order, OrderState, Record, Select, Serial, Store, StoreError, Subject,
+    Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
+    Store, StoreError, Subject,
 };
 
 /// Draws of a slot before giving up: each fails only if somebody else took the very slot in between.
@@ -44,6 +47,8 @@ pub(crate) struct Issuer {
     pub(crate) clock: Clock,
     pub(crate) origin: String,
     pub(crate) base_url: String,
+    /// Woken when there is somebody to be told of a certificate.
+    pub(crate) to_announce: Notify,
     /// Certificates on their way in this process.
     active: Arc<Mutex<HashSet<Serial>>>,
     tasks: TaskTracker,
@@ -84,7 +89,19 @@ impl Issuer {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        Self { store, log, policy, keys, clock, origin, base_url, active: Arc::default(), tasks, stop }
+        Self {
+            store,
+            log,
+            policy,
+            keys,
+            clock,
+            origin,
+            base_url,
+            to_announce: Notify::new(),
+            active: Arc::default(),
+            tasks,
+            stop,
+        }
     }
 
     pub(crate) fn keys(&self) -> &AuthorityKeys {
@@ -121,7 +138,8 @@ impl Issuer {
                 vrf: self.keys.vrf(),
             };
             let linted = Planned::person(&input)?.lint()?;
-            let record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
+            let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
+            record.announce = self.is_another_device(&asked.proven, asked.request.spki_der(), now).await?;
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
@@ -155,6 +173,20 @@ impl Issuer {
         let record = linted.record(None, None);
         self.store.commit(vec![Change::Insert(Record::Certificate(record.clone()))]).await?;
         Ok((record, linted, claim))
+    }
+
+    /// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
+    /// told. Whoever has none yet has just read a mail about it.
+    async fn is_another_device(&self, proven: &Proven, spki_der: &[u8], now: UnixTime) -> Result<bool, StoreError> {
+        let (key, to) = (KeyDigest::of(spki_der), period_of(now));
+        let from = to.saturating_sub(periods_back());
+        let select = Select::CertificatesOf { identifier: proven.identifier().clone(), from, to };
+        let before = self.store.certificates(select).await?;
+        let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
+        let counts = |c: &CertificateRecord| {
+            c.not_after >= now.as_secs() && c.revoked.is_none() && matches!(c.state, CertificateState::Issued { .. })
+        };
+        Ok(before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key)))
     }
 
     /// A slot drawn evenly among those that the identifier has not used in the current period.

@@ -22,6 +22,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod acme;
+mod announce;
 mod audit;
 mod ca;
 mod code;

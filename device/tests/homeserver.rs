@@ -62,11 +62,12 @@ impl Town {
 fn newest_code(outbox: &Path) -> Option<String> {
     let mut mails: Vec<_> = fs::read_dir(outbox).ok()?.map(|mail| mail.unwrap().path()).collect();
     mails.sort_by_key(|mail| fs::metadata(mail).unwrap().modified().unwrap());
-    let mail = fs::read_to_string(mails.last()?).unwrap();
-    mail.lines()
-        .map(str::trim)
-        .find(|line| line.len() == 29 && line.split('-').all(|group| group.len() == 4))
-        .map(str::to_owned)
+    // Mails about another device have none, and come at times of their own.
+    mails.iter().rev().find_map(|mail| {
+        let mail = fs::read_to_string(mail).unwrap();
+        let mut lines = mail.lines().map(str::trim);
+        lines.find(|line| line.len() == 29 && line.split('-').all(|group| group.len() == 4)).map(str::to_owned)
+    })
 }
 
 /// Types what it was told to, then what the mail says, then nothing.

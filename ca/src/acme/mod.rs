@@ -94,7 +94,7 @@ impl Service {
     }
 
     /// The authority's host, for people to read.
-    fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.config
             .base_url
             .split("://")

@@ -73,6 +73,7 @@ impl Linted {
             not_after: planned.tbs.not_after().as_secs(),
             state: CertificateState::Planned,
             revoked: None,
+            announce: false,
         }
     }
 }

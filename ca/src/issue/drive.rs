@@ -168,6 +168,9 @@ impl Issuer {
         self.store.commit(changes).await?;
         record.revision += 1;
         let issued = matches!(record.state, CertificateState::Issued { .. });
+        if issued && record.announce {
+            self.to_announce.notify_one();
+        }
         tracing::info!(serial = %record.serial, profile = record.profile, issued, index = record.index(), "certificate done");
         Ok(record)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use identity::{Identifier, UnixTime};
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use lettre::{Address, address::Envelope};
+use lettre::{Address, address};
 
 use super::MailError;
 use crate::code::Code;
@@ -15,7 +15,7 @@ use crate::code::Code;
 pub(crate) struct Letter(Message);
 
 impl Letter {
-    pub(super) fn envelope(&self) -> &Envelope {
+    pub(super) fn envelope(&self) -> &address::Envelope {
         self.0.envelope()
     }
 
@@ -42,10 +42,19 @@ pub(crate) struct CodeLetter<'a> {
     pub(crate) message_id: String,
 }
 
-impl CodeLetter<'_> {
-    pub(crate) fn compose(&self) -> Result<Letter, MailError> {
+/// What every mail has.
+pub(super) struct Envelope<'a> {
+    pub(super) from: &'a Mailbox,
+    pub(super) to: &'a Identifier,
+    pub(super) now: UnixTime,
+    pub(super) message_id: &'a str,
+    pub(super) subject: String,
+}
+
+impl Envelope<'_> {
+    pub(super) fn compose(self, text: String) -> Result<Letter, MailError> {
         let failed = |e: &dyn std::fmt::Display| MailError::Compose(e.to_string());
-        // The challenge goes to the canonical address byte for byte: that is the one the certificate will name.
+        // It goes to the canonical address byte for byte: that is the one the certificate names.
         let (Some(local), Some(domain)) = (self.to.local_part(), self.to.domain()) else {
             return Err(MailError::Compose("not a mail address".into()));
         };
@@ -56,12 +65,20 @@ impl CodeLetter<'_> {
             .to(to)
             .date(SystemTime::UNIX_EPOCH + Duration::from_secs(self.now.as_secs()))
             .message_id(Some(format!("<{}@{host}>", self.message_id)))
-            .subject(format!("In Person: your code for {}", self.to))
+            .subject(self.subject)
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
-            .body(self.text())
+            .body(text)
             .map_err(|e| failed(&e))?;
         Ok(Letter(message))
+    }
+}
+
+impl CodeLetter<'_> {
+    pub(crate) fn compose(&self) -> Result<Letter, MailError> {
+        let subject = format!("In Person: your code for {}", self.to);
+        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject }
+            .compose(self.text())
     }
 
     fn text(&self) -> String {

@@ -1,5 +1,6 @@
 //! Mails on their way out: into a folder, or to an SMTP server.
 
+mod device;
 mod letter;
 mod outbox;
 mod smtp;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub(crate) use device::DeviceLetter;
 pub(crate) use letter::{CodeLetter, Letter};
 use outbox::Outbox;
 use smtp::Smtp;

@@ -237,6 +237,13 @@ impl Tables {
                 .take(*limit as usize)
                 .cloned()
                 .collect(),
+            Select::Unannounced { limit } => self
+                .certificates
+                .iter()
+                .filter(|c| c.announce && matches!(c.state, CertificateState::Issued { .. }))
+                .take(*limit as usize)
+                .cloned()
+                .collect(),
             Select::Revoked { authority, at } => self
                 .certificates
                 .iter()

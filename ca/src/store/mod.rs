@@ -84,6 +84,11 @@ pub enum Select {
         /// At most so many.
         limit: u32,
     },
+    /// Issued certificates whose owners are still to be told of them, oldest first.
+    Unannounced {
+        /// At most so many.
+        limit: u32,
+    },
     /// An authority's revoked certificates that have not expired at `at`.
     Revoked {
         /// Whose.

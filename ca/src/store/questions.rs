@@ -50,6 +50,10 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
             certificate,
         ),
         Select::Unfinished { limit } => rows(connection, UNFINISHED, [limit], certificate),
+        Select::Unannounced { limit } => {
+            let sql = "SELECT * FROM certificate WHERE announce AND state = 'issued' ORDER BY number LIMIT ?1";
+            rows(connection, sql, [limit], certificate)
+        }
         Select::Revoked { authority, at } => rows(connection, REVOKED, (authority.name(), seconds(*at)), certificate),
         Select::CompromisedKey(key) => {
             rows(connection, "SELECT * FROM compromised_key WHERE digest = ?1", [key.0], compromised_key)
@@ -217,6 +221,7 @@ fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
             Some(at) => Some(Revocation { at, reason: row.get("reason")? }),
             None => None,
         },
+        announce: row.get("announce")?,
     }))
 }
 

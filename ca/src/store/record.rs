@@ -204,6 +204,9 @@ pub struct CertificateRecord {
     pub state: CertificateState,
     /// When and why it was revoked.
     pub revoked: Option<Revocation>,
+    /// Whether its owner is still to be told of it by mail, once it is issued: it is for another device than those she
+    /// had.
+    pub announce: bool,
 }
 
 impl CertificateRecord {

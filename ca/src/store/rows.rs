@@ -165,9 +165,9 @@ fn insert_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
         connection,
         "INSERT OR IGNORE INTO certificate (serial, revision, authority, profile, account, acme_order,
             identifier, period, slot, vrf_proof, service, opening, tbs, not_before, not_after, state,
-            log_index, proof, certificate, revoked_at, reason) VALUES (:serial, :revision, :authority,
+            log_index, proof, certificate, revoked_at, reason, announce) VALUES (:serial, :revision, :authority,
             :profile, :account, :order, :identifier, :period, :slot, :vrf_proof, :service, :opening, :tbs,
-            :not_before, :not_after, :state, :index, :proof, :certificate, :revoked_at, :reason)",
+            :not_before, :not_after, :state, :index, :proof, :certificate, :revoked_at, :reason, :announce)",
         named_params! {
             ":serial": c.serial.0, ":revision": seconds(c.revision), ":authority": c.authority.name(),
             ":profile": c.profile, ":account": c.account, ":order": c.order, ":identifier": identifier,
@@ -175,23 +175,23 @@ fn insert_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
             ":opening": c.opening, ":tbs": c.tbs, ":not_before": seconds(c.not_before),
             ":not_after": seconds(c.not_after), ":state": state, ":index": index, ":proof": proof,
             ":certificate": certificate, ":revoked_at": c.revoked.map(|r| seconds(r.at)),
-            ":reason": c.revoked.map(|r| r.reason),
+            ":reason": c.revoked.map(|r| r.reason), ":announce": c.announce,
         },
     )
 }
 
-/// Only the state and the revocation of a certificate ever change.
+/// Only the state and the revocation of a certificate ever change, and whether it is to be announced.
 fn update_certificate(connection: &Connection, c: &CertificateRecord) -> Result<usize, StoreError> {
     let (state, index, proof, certificate) = state_columns(&c.state);
     execute(
         connection,
         "UPDATE certificate SET revision = :revision + 1, state = :state, log_index = :index, proof =
-            :proof, certificate = :certificate, revoked_at = :revoked_at, reason = :reason WHERE serial =
-            :serial AND revision = :revision",
+            :proof, certificate = :certificate, revoked_at = :revoked_at, reason = :reason, announce = :announce
+            WHERE serial = :serial AND revision = :revision",
         named_params! {
             ":serial": c.serial.0, ":revision": seconds(c.revision), ":state": state, ":index": index,
             ":proof": proof, ":certificate": certificate, ":revoked_at": c.revoked.map(|r| seconds(r.at)),
-            ":reason": c.revoked.map(|r| r.reason),
+            ":reason": c.revoked.map(|r| r.reason), ":announce": c.announce,
         },
     )
 }

@@ -65,6 +65,7 @@ fn certificate(serial: u8, slot: u8) -> CertificateRecord {
         not_after: 200,
         state: CertificateState::Planned,
         revoked: None,
+        announce: true,
     }
 }
 
@@ -271,6 +272,26 @@ async fn an_order_that_replaces_is_found_until_it_comes_to_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_issued_is_announced_once() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        for slot in 0..3 {
+            insert(store, Record::Certificate(certificate(slot + 1, slot))).await.unwrap();
+        }
+        let issued = |record: CertificateRecord, announce| {
+            let state = CertificateState::Issued { index: 1, certificate: vec![1] };
+            Change::Update(Record::Certificate(CertificateRecord { state, announce, ..record }))
+        };
+        store.commit(vec![issued(certificate(2, 1), true), issued(certificate(3, 2), false)]).await.unwrap();
+        let due = store.certificates(Select::Unannounced { limit: 9 }).await.unwrap();
+        assert_eq!(due.iter().map(|c| c.serial).collect::<Vec<_>>(), [Serial([2; 16])]);
+        store.commit(vec![issued(due[0].clone(), false)]).await.unwrap();
+        assert!(store.certificates(Select::Unannounced { limit: 9 }).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn sqlite_keeps_what_it_was_given_and_only_for_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.sqlite");
@@ -359,6 +380,8 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
          ALTER TABLE account DROP COLUMN terms;
          ALTER TABLE account DROP COLUMN external;
          ALTER TABLE acme_order DROP COLUMN replaces;
+         DROP INDEX certificate_unannounced;
+         ALTER TABLE certificate DROP COLUMN announce;
          PRAGMA user_version = 2;",
     )
     .unwrap();

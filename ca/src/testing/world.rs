@@ -142,7 +142,8 @@ impl World {
     /// The code in the newest mail to this address.
     pub(crate) fn code(&self, address: &str) -> String {
         let to = format!("\nTo: {address}\n");
-        let mail = self.mails().into_iter().rfind(|m| m.contains(&to)).expect("a mail to this address");
+        let is_code = |mail: &String| mail.contains(&to) && mail.contains("\nSubject: In Person: your code");
+        let mail = self.mails().into_iter().rfind(is_code).expect("a mail to this address");
         mail.lines().find_map(|l| l.strip_prefix("    ")).expect("a line with a code").into()
     }
 

@@ -27,6 +27,8 @@ impl Maildir {
     }
 
     /// All mails to `address`, oldest first.
+    ///
+    /// Only those with a code: others (about another device) come at times of their own.
     #[must_use]
     pub fn to(&self, address: &str) -> Vec<Mail> {
         let mut found: Vec<_> = ["new", "cur"]
@@ -37,7 +39,7 @@ impl Maildir {
             .filter_map(|entry| {
                 let mail = Mail::parse(entry.path(), &std::fs::read(entry.path()).ok()?);
                 let arrived = entry.metadata().and_then(|meta| meta.modified()).ok()?;
-                (mail.recipient() == Some(address)).then_some((arrived, mail))
+                (mail.recipient() == Some(address) && mail.code().is_ok()).then_some((arrived, mail))
             })
             .collect();
         found.sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.file.cmp(&b.file)));

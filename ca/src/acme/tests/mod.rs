@@ -1,6 +1,7 @@
 //! The protocol from outside: a client, the router, an authority in memory.
 
 mod accounts;
+mod announcements;
 mod codes;
 mod door;
 mod enrolment;

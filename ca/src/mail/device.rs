@@ -1,0 +1,60 @@
+//! The mail that tells an owner of a certificate for another device.
+
+use identity::{Identifier, UnixTime};
+use lettre::message::Mailbox;
+
+use super::MailError;
+use super::letter::{Envelope, Letter};
+
+/// What a mail about another device says: for which key a certificate was made and when, and what to do if it was not
+/// you.
+pub(crate) struct DeviceLetter<'a> {
+    pub(crate) from: &'a Mailbox,
+    pub(crate) to: &'a Identifier,
+    /// The authority's host, as people know it.
+    pub(crate) authority: &'a str,
+    /// The certificate's serial number, hexadecimal.
+    pub(crate) serial: &'a str,
+    /// The device's public key.
+    pub(crate) key: &'a [u8],
+    /// When the certificate begins, seconds since the epoch.
+    pub(crate) made: u64,
+    pub(crate) now: UnixTime,
+    pub(crate) message_id: String,
+}
+
+impl DeviceLetter<'_> {
+    pub(crate) fn compose(&self) -> Result<Letter, MailError> {
+        let subject = format!("In Person: another device speaks for {}", self.to);
+        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject }
+            .compose(self.text())
+    }
+
+    fn text(&self) -> String {
+        let time = jiff::Timestamp::from_second(i64::try_from(self.made).unwrap_or(0));
+        format!(
+            "A certificate was made that lets another device speak for\n\
+             {to}\n\
+             in live conversation.\n\
+             \n\
+             Made at:   {authority}\n\
+             Made on:   {time}\n\
+             Serial number of the certificate\n\
+             {serial}\n\
+             Key of the device\n\
+             {key}\n\
+             \n\
+             If this was you, there is nothing to do; the first time, your other\n\
+             devices will ask whether you know this one.\n\
+             \n\
+             If it was not, somebody can read your mail. Change its password,\n\
+             then revoke the certificate, on any device of yours:\n\
+             certtool revoke {to} --stolen --serial {serial}\n",
+            to = self.to,
+            authority = self.authority,
+            time = time.unwrap_or(jiff::Timestamp::UNIX_EPOCH),
+            serial = self.serial,
+            key = hex::encode(self.key),
+        )
+    }
+}
