@@ -26,7 +26,7 @@ use crate::mail::{MailError, Post};
 use crate::objects::{ObjectError, log_once};
 use crate::service::{Resolver, ServiceError, issue};
 use crate::store::{Authority, SqliteStore, Store, StoreError};
-use crate::{announce, files, random, resume};
+use crate::{announce, files, operator, random, resume};
 
 /// Why an authority did not open.
 #[derive(Debug, Error)]
@@ -121,6 +121,7 @@ impl Ca {
             mail_from,
             pseudonyms,
         });
+        tasks.spawn(operator::fulfil(Arc::clone(&service), stop.clone()));
         tasks.spawn(announce::announce(Arc::clone(&service), stop.clone()));
         Ok(Self { service, tasks, stop })
     }

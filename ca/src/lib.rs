@@ -41,6 +41,7 @@ mod limit;
 pub mod log;
 mod mail;
 mod objects;
+pub mod operator;
 mod pem;
 pub mod proven;
 mod random;

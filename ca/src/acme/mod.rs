@@ -12,10 +12,10 @@ mod key_change;
 mod nonce;
 mod order;
 mod orders;
-mod problem;
+pub(crate) mod problem;
 mod renewal;
 mod request;
-mod revoke;
+pub(crate) mod revoke;
 mod wanted;
 mod watch;
 

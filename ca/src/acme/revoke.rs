@@ -47,7 +47,6 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
         return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
     }
     let found = named(&service, &asked).await?;
-    let serial = found.serial;
     let certificate = issued(&found)?;
     if !may_revoke(&service, &by, &found, &certificate).await? {
         return Err(Problem::new(
@@ -55,19 +54,25 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
             "expected the account that ordered it, its own key, or proof of control of its address",
         ));
     }
+    carry_out(&service, found, reason).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Revokes an issued certificate, and shows it on the list at once.
+pub(crate) async fn carry_out(service: &Service, found: CertificateRecord, reason: u8) -> Result<(), Problem> {
+    let certificate = issued(&found)?;
     if found.revoked.is_some() {
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
     }
-    let authority = found.authority;
+    let (authority, serial) = (found.authority, found.serial);
     let at = service.now().as_secs();
     let mut changes =
-        if reason == KEY_COMPROMISE { shut_out(&service, &found, &certificate, at).await? } else { vec![] };
+        if reason == KEY_COMPROMISE { shut_out(service, &found, &certificate, at).await? } else { vec![] };
     let revoked = Some(Revocation { at, reason });
     changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
     service.store.commit(changes).await?;
     tracing::info!(%serial, reason, "revoked");
-    service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))?;
-    Ok(StatusCode::OK)
+    service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))
 }
 
 /// The issued certificate that is to be revoked.

@@ -12,6 +12,7 @@
 //! valid and so obtain a certificate. She cannot make the authority sign anything that is not linted and in the public
 //! log, where its owner finds it.
 
+mod book;
 mod memory;
 mod questions;
 mod record;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 use identity::Identifier;
 use thiserror::Error;
 
+pub use book::{Book, Stats};
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,

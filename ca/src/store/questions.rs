@@ -61,7 +61,7 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
     }
 }
 
-fn rows(
+pub(super) fn rows(
     connection: &Connection,
     sql: &str,
     params: impl Params,
@@ -77,7 +77,7 @@ fn rows(
 }
 
 /// A row that does not read back.
-struct Unreadable {
+pub(super) struct Unreadable {
     table: &'static str,
     reason: String,
 }
@@ -188,7 +188,7 @@ fn handover(row: &Row<'_>) -> Result<Handover, Unreadable> {
     })
 }
 
-fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
+pub(super) fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
     let authority: String = row.get("authority")?;
     let service: Option<String> = row.get("service")?;
     let revoked_at = maybe_unsigned(row, "revoked_at")?;

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 5;
 /// What leads from each version to the next, from an empty file on.
 const STEPS: [&str; 5] = [
     include_str!("schema.sql"),

@@ -107,6 +107,10 @@ impl World {
         Self { ca, ..self }
     }
 
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn now(&self) -> UnixTime {
         (self.clock)()
     }

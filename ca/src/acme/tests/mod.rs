@@ -8,6 +8,7 @@ mod enrolment;
 mod external;
 mod identifiers;
 mod limits;
+mod operator;
 mod privacy;
 mod renewal;
 mod revocation;

@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use super::{chain, device};
+use crate::operator::{WishError, wish_revocation};
+use crate::store::{Select, Serial};
+use crate::testing::{Client, Signer, World};
+
+async fn settled(look: impl Fn() -> bool) -> bool {
+    for _ in 0..200 {
+        if look() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn an_operator_revokes_while_the_authority_runs_and_while_it_does_not() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let first = chain(&client.enroll(&world, "alice@example.org", &device()).await).remove(0);
+    let second = chain(&client.enroll(&world, "bob@example.org", &device()).await).remove(0);
+    let serial = |der: &[u8]| {
+        let certificate = identity::certificate::Certificate::parse(der).unwrap();
+        Serial(certificate.tbs().serial().try_into().unwrap())
+    };
+    let folder = world.folder().join("ca");
+    let list = world.ca.people_crl_der();
+    let wish = wish_revocation(&folder, serial(&first), 9).unwrap();
+    assert!(settled(|| wish.is_taken()).await && !wish.is_refused());
+    assert_ne!(world.ca.people_crl_der(), list, "the list is renewed at once");
+    let revoked = world.store().certificate(serial(&first)).await.unwrap().unwrap().revoked.unwrap();
+    assert_eq!((revoked.reason, revoked.at), (9, world.now().as_secs()));
+
+    let unknown = wish_revocation(&folder, Serial([7; 16]), 1).unwrap();
+    assert!(settled(|| unknown.is_refused()).await);
+    assert!(matches!(wish_revocation(&folder, serial(&first), 2), Err(WishError::Reason(2))));
+
+    // Written while nobody looks, taken up at the next start; a second wish for the same changes nothing.
+    drop(client);
+    world.store.die_after(0);
+    let wish = wish_revocation(&folder, serial(&second), 1).unwrap();
+    let again = wish_revocation(&folder, serial(&first), 4).unwrap();
+    world.store.revive();
+    let world = world.restart().await;
+    assert!(settled(|| wish.is_taken() && again.is_taken()).await && !again.is_refused());
+    let listed =
+        world.store().certificates(Select::Revoked { authority: crate::store::Authority::People, at: 0 }).await;
+    assert_eq!(listed.unwrap().len(), 2);
+}

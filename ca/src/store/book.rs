@@ -1,0 +1,106 @@
+//! A look into an authority's database for its operator, also while the authority runs. Nothing is ever written.
+
+use std::path::Path;
+use std::time::Duration;
+
+use identity::Identifier;
+use rusqlite::{Connection, OpenFlags, Params};
+use serde::Serialize;
+
+use super::questions;
+use super::rows::unavailable;
+use super::sqlite::VERSION;
+use super::{CertificateRecord, Record, Select, Serial, StoreError};
+
+/// An SQLite database opened for reading.
+pub struct Book(Connection);
+
+/// How much there is of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Accounts, closed ones included.
+    pub accounts: u64,
+    /// Orders that are not forgotten yet.
+    pub orders: u64,
+    /// Authorizations that are not forgotten yet.
+    pub authorizations: u64,
+    /// Certificates that were issued, expired and revoked ones included.
+    pub issued: u64,
+    /// Certificates that count now: issued, not revoked, not expired.
+    pub current: u64,
+    /// Certificates that were revoked.
+    pub revoked: u64,
+    /// Certificates on their way through the log.
+    pub unfinished: u64,
+    /// Certificates that came to nothing.
+    pub abandoned: u64,
+    /// Bytes of the database.
+    pub bytes: u64,
+}
+
+impl Book {
+    /// Opens the database at `path`.
+    ///
+    /// # Errors
+    /// There is none, or it was written by another version of this program.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| unavailable(&e))?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(|e| unavailable(&e))?;
+        let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+        match found.map_err(|e| unavailable(&e))? {
+            VERSION => Ok(Self(connection)),
+            found if found > VERSION => Err(StoreError::Newer { expected: VERSION, found }),
+            found => Err(StoreError::Unavailable(format!(
+                "expected a database of version {VERSION}, found version {found}: starting the authority brings it up to date"
+            ))),
+        }
+    }
+
+    /// The newest certificates, the newest first.
+    pub fn newest(&self, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
+        self.certificates("SELECT * FROM certificate ORDER BY number DESC LIMIT ?1", [limit])
+    }
+
+    /// A person's certificates, the newest first.
+    pub fn of(&self, identifier: &Identifier, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
+        let sql = "SELECT * FROM certificate WHERE identifier = ?1 ORDER BY number DESC LIMIT ?2";
+        self.certificates(sql, (identifier.as_str(), limit))
+    }
+
+    /// The certificate with this serial number.
+    pub fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
+        let found = questions::read(&self.0, &Select::Certificate(serial))?;
+        Ok(found.into_iter().find_map(Record::certificate))
+    }
+
+    /// Counts, as of `now` (seconds since the epoch).
+    pub fn stats(&self, now: u64) -> Result<Stats, StoreError> {
+        let count = |sql: &str| self.count(sql, []);
+        let certificates = |which: &str| self.count(&format!("SELECT count(*) FROM certificate WHERE {which}"), []);
+        Ok(Stats {
+            accounts: count("SELECT count(*) FROM account")?,
+            orders: count("SELECT count(*) FROM acme_order")?,
+            authorizations: count("SELECT count(*) FROM authorization")?,
+            issued: certificates("state = 'issued'")?,
+            current: self.count(
+                "SELECT count(*) FROM certificate WHERE state = 'issued' AND revoked_at IS NULL AND not_after >= ?1",
+                [super::rows::seconds(now)],
+            )?,
+            revoked: certificates("revoked_at IS NOT NULL")?,
+            unfinished: certificates("state IN ('planned', 'logged')")?,
+            abandoned: certificates("state = 'abandoned'")?,
+            bytes: count("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
+        })
+    }
+
+    fn count(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
+        let count: i64 = self.0.query_row(sql, params, |row| row.get(0)).map_err(|e| unavailable(&e))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn certificates(&self, sql: &str, params: impl Params) -> Result<Vec<CertificateRecord>, StoreError> {
+        let found = questions::rows(&self.0, sql, params, questions::certificate)?;
+        Ok(found.into_iter().filter_map(Record::certificate).collect())
+    }
+}
