@@ -104,7 +104,6 @@ async fn issue_with(folder: &Path, identifier: &Identifier) -> Rogue {
         expires: u64::MAX,
         validated: None,
         code: None,
-        mail_error: None,
     };
     let key = SigningKey::from_bytes(&[0x66; 32]);
     let spki = ed25519_dalek::pkcs8::EncodePublicKey::to_public_key_der(&key.verifying_key()).unwrap();
