@@ -9,6 +9,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -27,16 +28,15 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../acme").canonicalize().unwrap()
 }
 
-/// The library's Python, or why there is none.
+/// The library's Python; a word of it where there is none. Made once, however many tests ask for it at a time.
 fn judge() -> Option<PathBuf> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("acme");
-    match python::environment(&place, &folder().join("requirements.txt")) {
-        Ok(python) => Some(python),
-        Err(reason) => {
-            eprintln!("SKIPPED: certbot's acme library did not run: {reason}");
-            None
-        }
-    }
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let made = || {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("acme");
+        let made = python::environment(&place, &folder().join("requirements.txt"));
+        made.map_err(|reason| eprintln!("SKIPPED: certbot's acme library did not run: {reason}")).ok()
+    };
+    PYTHON.get_or_init(made).clone()
 }
 
 /// Runs the script, and shows what it said.
