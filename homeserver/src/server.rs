@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::storage::FolderStorage;
 use transparency_log::witness::{self, Witnessing};
-use transparency_log::{LogConfig, Sequencer, Witness};
+use transparency_log::{LogConfig, Pace, Sequencer, Witness};
 
 use crate::clock;
 use crate::error::StartError;
@@ -50,12 +50,6 @@ const EXTERNAL_ACCOUNTS: &str = "external-accounts";
 const BLOCKED_KEYS: &str = "blocked-keys";
 /// Says which policy stands in the log, so that no later start logs it again.
 const PUBLISHED: &str = "log-holds-policy";
-
-/// How long entries are gathered before the log signs its next checkpoint.
-const BATCH_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The same with witnesses elsewhere: each answer takes a way through the network.
-const REMOTE_BATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often a neighbour may ask the witness, each second and at once.
 const WITNESS_RATE: (NonZeroU32, NonZeroU32) =
@@ -324,10 +318,10 @@ async fn open_log(
     let witness = Witness::open(&folder.join(WITNESS), witness, logs, transparency_log::system_clock())
         .map_err(|error| StartError::part("witness", &error))?;
     let remote = neighbours.witnesses();
-    let batch_interval = if remote.is_empty() { BATCH_INTERVAL } else { REMOTE_BATCH_INTERVAL };
-    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
     let mut witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(witness.clone())];
     witnesses.extend(remote);
+    let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
+    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
     let log = Sequencer::open(config, log, witnesses, policy.clone())
         .await
         .map_err(|error| StartError::part("log", &error))?;

@@ -15,16 +15,26 @@ use clap::Parser;
 struct Arguments {
     /// Parts of row names, such as `verify` or `message.echo`.
     rows: Vec<String>,
-    /// An array of {"name", "figure", "unit", "baseline", "ratio"} instead of a table.
+    /// An array of {"name", "figure", "unit", "baseline", "ratio", "note"} instead of a table.
     #[arg(long)]
     json: bool,
     /// Ten times as many rounds.
     #[arg(long)]
     full: bool,
+    /// A part of a row that is measured in a process of its own, started by the bench itself.
+    #[arg(long, hide = true)]
+    part: Option<String>,
+    /// The folder that the part works in.
+    #[arg(long, hide = true, requires = "part")]
+    folder: Option<std::path::PathBuf>,
 }
 
 fn main() {
     let arguments = Arguments::parse();
+    if let (Some(part), Some(folder)) = (&arguments.part, &arguments.folder) {
+        rows::log::part(part, folder);
+        return;
+    }
     let scale = measure::Scale { factor: if arguments.full { 10 } else { 1 } };
     let chosen: Vec<_> = rows::ALL
         .iter()

@@ -14,6 +14,18 @@ pub(crate) struct Scale {
 pub(crate) struct Pair {
     pub(crate) figure: f64,
     pub(crate) baseline: f64,
+    /// What else was seen, for people.
+    pub(crate) note: Option<String>,
+}
+
+impl Pair {
+    pub(crate) fn new(figure: f64, baseline: f64) -> Self {
+        Self { figure, baseline, note: None }
+    }
+
+    pub(crate) fn noted(self, note: String) -> Self {
+        Self { note: Some(note), ..self }
+    }
 }
 
 /// Microseconds of wall time that `work` takes per call, over `calls` calls.
@@ -43,7 +55,7 @@ pub(crate) fn paired(rounds: usize, mut figure: impl FnMut() -> f64, mut baselin
             figures.push(figure());
         }
     }
-    Pair { figure: median(figures), baseline: median(baselines) }
+    Pair::new(median(figures), median(baselines))
 }
 
 /// The middle value; `samples` is not empty.

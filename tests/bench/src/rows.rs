@@ -1,6 +1,7 @@
 //! The rows, by name.
 
 mod handshake;
+pub(crate) mod log;
 mod message;
 mod verify;
 
@@ -23,4 +24,13 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "handshake.first", unit: "µs CPU", aim: "≤ 1.6", run: handshake::first },
     Row { name: "handshake.again", unit: "µs CPU", aim: "≤ 1.1", run: handshake::again },
     Row { name: "message.echo", unit: "µs p50", aim: "≤ 1.25", run: message::echo },
+    Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
+    Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
+    Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },
+    Row { name: "log.latency.1", unit: "ms p99", aim: "≤ 1 of baseline", run: log::latency_1 },
+    Row { name: "log.latency.50", unit: "ms p99", aim: "≤ 1 of baseline", run: log::latency_50 },
+    Row { name: "log.latency.90", unit: "ms p99", aim: "", run: log::latency_90 },
+    Row { name: "log.audit", unit: "entries/s", aim: "≥ 0.5, < 200 MB", run: log::audit },
+    Row { name: "log.witness", unit: "add-checkpoint/s", aim: "", run: log::witness },
+    Row { name: "log.memory", unit: "MB", aim: "figure < 30", run: log::memory },
 ];

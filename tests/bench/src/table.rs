@@ -12,6 +12,8 @@ pub(crate) struct Line {
     unit: &'static str,
     baseline: f64,
     ratio: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     #[serde(skip)]
     aim: &'static str,
 }
@@ -26,6 +28,7 @@ impl Line {
             unit: row.unit,
             baseline,
             ratio: round(pair.figure / pair.baseline),
+            note: pair.note,
             aim: row.aim,
         }
     }
@@ -38,7 +41,10 @@ pub(crate) fn print(lines: &[Line], json: bool) {
     }
     println!("{:<18} {:>12} {:>12}  {:<14} {:>6}  aim", "row", "figure", "baseline", "unit", "ratio");
     for line in lines {
-        let Line { name, figure, unit, baseline, ratio, aim } = line;
+        let Line { name, figure, unit, baseline, ratio, note, aim } = line;
         println!("{name:<18} {figure:>12.2} {baseline:>12.2}  {unit:<14} {ratio:>6.2}  {aim}");
+        if let Some(note) = note {
+            println!("{:<18} {note}", "");
+        }
     }
 }

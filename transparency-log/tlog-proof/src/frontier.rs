@@ -35,6 +35,23 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Appends a complete subtree of `2^height` leaves by its root; gives whether it could be, which is when
+    /// the tree so far consists of such subtrees.
+    #[must_use = "what could not be appended is to be appended otherwise"]
+    pub fn push_subtree(&mut self, height: u8, root: Hash) -> bool {
+        let Some(width) = 1u64.checked_shl(height.into()) else { return false };
+        let Some(size) = self.size.checked_add(width).filter(|_| self.size.is_multiple_of(width)) else { return false };
+        let mut hash = root;
+        for _ in 0..(self.size >> height).trailing_ones() {
+            if let Some(left) = self.subtrees.pop() {
+                hash = node_hash(&left, &hash);
+            }
+        }
+        self.subtrees.push(hash);
+        self.size = size;
+        true
+    }
+
     /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
@@ -49,5 +66,32 @@ impl Frontier {
     /// The roots of the complete subtrees, largest first.
     pub fn subtrees(&self) -> &[Hash] {
         &self.subtrees
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::leaf_hash;
+
+    #[test]
+    fn subtrees_are_appended_as_their_leaves_would_be() {
+        let leaf = |n: u64| leaf_hash(&n.to_be_bytes());
+        let of = |range: std::ops::Range<u64>| {
+            let mut tree = Frontier::new();
+            range.for_each(|n| tree.push(leaf(n)));
+            tree
+        };
+        let mut tree = Frontier::new();
+        for subtree in 0..40 {
+            assert!(tree.push_subtree(2, of(subtree * 4..subtree * 4 + 4).root()));
+            assert_eq!(tree, of(0..subtree * 4 + 4));
+        }
+        assert!(tree.push_subtree(5, of(160..192).root()));
+        assert_eq!(tree, of(0..192));
+        tree.push(leaf(192));
+        assert!(!tree.push_subtree(2, leaf(0)), "193 leaves are not made of fours");
+        assert!(!tree.push_subtree(64, leaf(0)));
+        assert_eq!(tree, of(0..193));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tlog_proof::tile::encode_tile;
+use tlog_proof::tile::{complete_at, encode_tile};
 use tlog_proof::{BundlePath, Frontier, Hash, TILE_WIDTH, TileError, TilePath, TilePyramid, encode_bundle, leaf_hash};
 
 use crate::storage::File;
@@ -23,8 +23,6 @@ pub(crate) struct Appended {
     pub(crate) files: Vec<File>,
     /// The same tiles, ready for proofs.
     pub(crate) tiles: Vec<(TilePath, Arc<TilePyramid>)>,
-    /// Folders of partial tiles and bundles that full ones have replaced.
-    pub(crate) replaced: Vec<String>,
 }
 
 impl Edge {
@@ -50,7 +48,6 @@ impl Edge {
             self.bundle.push(entry.clone());
             if self.bundle.len() as u64 == TILE_WIDTH {
                 let path = BundlePath { index: self.size() / TILE_WIDTH, width: TILE_WIDTH as u16 };
-                made.replaced.push(format!("{path}.p"));
                 made.bundle(path, &std::mem::take(&mut self.bundle))?;
             }
             self.frontier.push(leaf);
@@ -75,7 +72,6 @@ impl Edge {
         let hashes = std::mem::take(&mut self.levels[level]);
         let index = (self.size() - 1) >> (8 * (level + 1));
         let path = TilePath { level: level as u8, index, width: TILE_WIDTH as u16 };
-        made.replaced.push(format!("{path}.p"));
         let pyramid = made.tile(path, hashes);
         match pyramid.parent() {
             Some(parent) => self.push(level + 1, parent, made),
@@ -96,6 +92,15 @@ impl Edge {
     }
 }
 
+/// Folders of partial tiles and bundles of the tree of `old` leaves that the tree of `new` leaves has full.
+pub(crate) fn replaced(old: u64, new: u64) -> Vec<String> {
+    let tiles = TilePath::partials(old).filter(|path| path.index < complete_at(path.level, new) / TILE_WIDTH);
+    let bundle = BundlePath::holding(old, old + 1)
+        .filter(|path| !old.is_multiple_of(TILE_WIDTH) && path.index < new / TILE_WIDTH);
+    let bundle = bundle.map(|path| format!("{}.p", path.full()));
+    tiles.map(|path| format!("{}.p", path.full())).chain(bundle).collect()
+}
+
 impl Appended {
     fn bundle(&mut self, path: BundlePath, entries: &[Vec<u8>]) -> Result<(), TileError> {
         self.files.push(File { path: path.to_string(), bytes: encode_bundle(entries)? });
@@ -107,5 +112,21 @@ impl Appended {
         let pyramid = Arc::new(TilePyramid::new(hashes));
         self.tiles.push((path, Arc::clone(&pyramid)));
         pyramid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_tiles_go_when_the_full_one_is_there() {
+        assert_eq!(replaced(0, 300), [""; 0], "there was none");
+        assert_eq!(replaced(255, 255), [""; 0]);
+        assert_eq!(replaced(200, 255), [""; 0], "still partial");
+        assert_eq!(replaced(200, 256), ["tile/0/000.p", "tile/entries/000.p"]);
+        assert_eq!(replaced(256, 600), [""; 0], "only the one above is partial");
+        let all = ["tile/0/255.p", "tile/1/000.p", "tile/entries/255.p"];
+        assert_eq!(replaced(65_535, 65_536), all);
     }
 }

@@ -36,6 +36,11 @@ pub trait Witnessing: Send + Sync {
     /// The name of its key, for messages.
     fn name(&self) -> &str;
 
+    /// Whether it is asked over the network: then batches are longer.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// Asks for a cosignature on a signed checkpoint, given the size it last cosigned and the proof that
     /// the checkpoint's tree extends that one. Gives one or more signature lines, each with its newline.
     ///

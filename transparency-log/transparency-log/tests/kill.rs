@@ -1,6 +1,6 @@
 //! SIGKILL at random moments: a real process, a real folder, and nothing acknowledged is lost.
 //!
-//! The test starts itself again as the victim. `LOG_KILLS` sets the number of rounds.
+//! The test starts itself again as the victim.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -55,8 +55,17 @@ async fn victim() {
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost() {
+    kill(8).await;
+}
+
+#[tokio::test]
+#[ignore = "two hundred kills take minutes; run by ./test --all"]
+async fn nothing_acknowledged_is_lost_in_two_hundred_kills() {
+    kill(200).await;
+}
+
+async fn kill(rounds: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let rounds: u64 = std::env::var("LOG_KILLS").map_or(8, |rounds| rounds.parse().unwrap());
     let mut acknowledged = BTreeMap::new();
     let mut cursor = None;
     for round in 0..rounds {

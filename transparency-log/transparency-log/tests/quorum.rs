@@ -13,7 +13,9 @@ use futures_util::future::BoxFuture;
 use tlog_proof::{Cosigner, Hash, LogPolicy, NoteSigner, UnverifiedCheckpoint, leaf_hash};
 use transparency_log::storage::MemoryStorage;
 use transparency_log::testing::key;
-use transparency_log::{Clock, OpenError, Pace, Sequencer, Submit as _, Witness, WitnessError, Witnessing};
+use transparency_log::{
+    Clock, OpenError, Pace, Sequencer, Submit as _, SubmitError, Witness, WitnessError, Witnessing,
+};
 
 /// What a witness does before it does its work.
 enum Mood {
@@ -178,4 +180,93 @@ async fn an_idle_log_renews_its_cosignatures() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     log.submit(entry(2)).await.unwrap();
+}
+
+/// Answers when it is let; elsewhere or in this process.
+struct Slow(Witness, Arc<tokio::sync::Semaphore>, bool);
+
+impl Witnessing for Slow {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn is_remote(&self) -> bool {
+        self.2
+    }
+    fn add_checkpoint(&self, old: u64, proof: Vec<Hash>, text: String) -> BoxFuture<'_, Result<String, WitnessError>> {
+        async move {
+            self.1.acquire().await.unwrap().forget();
+            self.0.add_checkpoint(old, proof, text).await
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_late_cosignature_joins_the_newest_checkpoint() {
+    let (quick, slow) = (witness("a.example", clock()), witness("b.example", clock()));
+    let text = format!(
+        "log {}\nwitness a {}\nwitness b {}\ngroup g 1 a b\nquorum g\n",
+        signer().vkey(),
+        quick.vkey(),
+        slow.vkey()
+    );
+    let policy = LogPolicy::parse(&text).unwrap();
+    let turns = Arc::new(tokio::sync::Semaphore::new(0));
+    let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(quick), Arc::new(Slow(slow, Arc::clone(&turns), true))];
+    assert_eq!(Pace::for_witnesses(&witnesses).batch_interval, Duration::from_secs(1));
+    assert_eq!(Pace::for_witnesses(&witnesses[..1]).batch_interval, Duration::from_millis(100));
+    let storage = Arc::new(MemoryStorage::new());
+    let shared: Arc<dyn transparency_log::storage::Storage> = Arc::<MemoryStorage>::clone(&storage);
+    let log = Sequencer::open_on(shared, ORIGIN, FAST, signer(), witnesses, policy.clone()).await.unwrap();
+    let cosigned = |text: String| -> (u64, usize) {
+        let verdict = policy.check(&UnverifiedCheckpoint::parse(text).unwrap()).unwrap();
+        (verdict.checkpoint.size, verdict.cosigned.len())
+    };
+    let logged = log.submit(entry(1)).await.unwrap();
+    assert_eq!(cosigned(logged.proof.checkpoint.clone()), (1, 1), "the quorum is not held up");
+    log.submit(entry(2)).await.unwrap();
+    assert_eq!(cosigned(log.checkpoint()), (2, 1));
+    // It finishes what it was asked first, is not asked for what is outdated, and then for the newest.
+    turns.add_permits(10);
+    let start = Instant::now();
+    while cosigned(log.checkpoint()) != (2, 2) {
+        assert!(start.elapsed() < Duration::from_secs(10), "the late cosignature did not come");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let served = transparency_log::storage::Storage::get(&*storage, "checkpoint").unwrap().unwrap();
+    assert_eq!(cosigned(String::from_utf8(served).unwrap()), (2, 2), "it is served");
+    log.stop().await;
+}
+
+/// A witness in this process that has seen another history of this log stops it, also when the quorum does not need it.
+#[tokio::test]
+async fn a_late_contradiction_halts_the_log() {
+    let (quick, slow) = (witness("a.example", clock()), witness("b.example", clock()));
+    let text = format!(
+        "log {}\nwitness a {}\nwitness b {}\ngroup g 1 a b\nquorum g\n",
+        signer().vkey(),
+        quick.vkey(),
+        slow.vkey()
+    );
+    let policy = LogPolicy::parse(&text).unwrap();
+    let other: Vec<Arc<dyn Witnessing>> = vec![Arc::new(slow.clone())];
+    let forked = Sequencer::open_on(Arc::new(MemoryStorage::new()), ORIGIN, FAST, signer(), other, policy.clone());
+    let forked = forked.await.unwrap();
+    forked.submit(entry(7)).await.unwrap();
+    forked.stop().await;
+
+    let turns = Arc::new(tokio::sync::Semaphore::new(0));
+    let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(quick), Arc::new(Slow(slow, Arc::clone(&turns), false))];
+    let log = Sequencer::open_on(Arc::new(MemoryStorage::new()), ORIGIN, FAST, signer(), witnesses, policy);
+    let log = log.await.unwrap();
+    log.submit(entry(1)).await.unwrap();
+    turns.add_permits(10);
+    let start = Instant::now();
+    while log.halted().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(10), "the log goes on");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(log.halted().unwrap().contains("b.example"), "{:?}", log.halted());
+    let refused = log.submit(entry(2)).await.unwrap_err();
+    assert!(matches!(refused, SubmitError::Halted { .. }), "{refused}");
 }

@@ -29,7 +29,6 @@ async fn every_entry_gets_its_place_and_a_proof() {
     let paths = log.storage.paths();
     assert!(paths.iter().all(|path| !path.starts_with("tile/0/000.p") && !path.starts_with("tile/entries/001.p")));
     assert!(paths.contains(&"tile/entries/002.p/188".to_owned()));
-    assert!(!paths.contains(&"stage".to_owned()));
 }
 
 #[tokio::test]

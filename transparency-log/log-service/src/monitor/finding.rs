@@ -76,7 +76,7 @@ pub(super) fn sort(error: &FollowError) -> Result<Fault, String> {
         FollowError::Audit(audit) => match audit {
             AuditError::Client(ClientError::Source(SourceError::Unreachable { .. })) => Err(error.to_string()),
             AuditError::Client(ClientError::Source(SourceError::NotFound { .. })) => fault(Kind::Withheld),
-            AuditError::Client(_) | AuditError::Tile { .. } | AuditError::Root { .. } => fault(Kind::Mismatch),
+            AuditError::Client(_) | AuditError::Root { .. } => fault(Kind::Mismatch),
             AuditError::OtherLog { .. } => fault(Kind::Mismatch),
             AuditError::Truncated { .. } => fault(Kind::Truncated),
             AuditError::Rewritten { .. } => fault(Kind::Rewritten),

@@ -3,6 +3,7 @@
 
 mod http;
 mod prove;
+mod scan;
 mod source;
 mod tls;
 mod tree;
@@ -18,6 +19,7 @@ use tlog_proof::{
 };
 
 pub use http::HttpSource;
+pub(crate) use scan::Scanned;
 pub use source::{Source, SourceError, StorageSource, folder_source, size_limit};
 pub use tls::self_proving_http;
 pub use tree::VerifiedTree;

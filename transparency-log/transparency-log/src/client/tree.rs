@@ -50,6 +50,11 @@ impl<S: Source + ?Sized + 'static> VerifiedTree<S> {
         Ok(tree)
     }
 
+    /// Where it is read from.
+    pub(super) fn source(&self) -> &S {
+        &self.source
+    }
+
     /// The checkpoint whose tree this is.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
@@ -142,17 +147,20 @@ impl<S: Source + ?Sized + 'static> VerifiedTree<S> {
         }
     }
 
-    /// Verifies what was served as a bundle.
-    async fn bundle(&self, path: BundlePath, bytes: &[u8]) -> Result<Bundle, ClientError> {
+    /// Verifies what was served as a bundle; gives the root over a full one besides.
+    pub(super) async fn bundle(&self, path: BundlePath, bytes: &[u8]) -> Result<(Bundle, Option<Hash>), ClientError> {
         let entries = decode_bundle(bytes, path.width).map_err(|error| malformed(path.to_string(), error))?;
         let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-        if path.is_full() {
-            self.verify_full(&TilePyramid::new(leaves.clone()), 0, path.index, &path.to_string()).await?;
+        let root = if path.is_full() {
+            let tile = TilePyramid::new(leaves.clone());
+            self.verify_full(&tile, 0, path.index, &path.to_string()).await?;
+            tile.parent()
         } else {
             self.verify_partial(path, &leaves).await?;
-        }
+            None
+        };
         let entries = entries.into_iter().map(<[u8]>::to_vec).collect();
-        Ok(Bundle { path, first: path.index * TILE_WIDTH, entries, leaves })
+        Ok((Bundle { path, first: path.index * TILE_WIDTH, entries, leaves }, root))
     }
 
     /// Checks the leaves of the partial bundle against the partial tile, one by one.
@@ -175,7 +183,7 @@ impl<S: Source + ?Sized + 'static> VerifiedTree<S> {
         let size = self.checkpoint.size;
         let beyond = || MerkleError::IndexOutOfRange { index, size };
         let path = BundlePath::holding(index, size).ok_or_else(beyond)?;
-        let mut bundle = self.bundle(path, &fetch_bundle(&*self.source, path).await?).await?;
+        let (mut bundle, _) = self.bundle(path, &fetch_bundle(&*self.source, path).await?).await?;
         let position = (index - bundle.first) as usize;
         if position < bundle.entries.len() { Ok(bundle.entries.swap_remove(position)) } else { Err(beyond().into()) }
     }
@@ -193,15 +201,6 @@ impl<S: Source + ?Sized + 'static> VerifiedTree<S> {
         let paths = covering(range, &tree.checkpoint)?;
         Ok(bundles_of(tree, paths))
     }
-
-    /// As [`VerifiedTree::bundles`], for a tree that is needed besides.
-    pub(crate) fn bundles_shared(
-        self: &Arc<Self>,
-        range: Range<u64>,
-    ) -> Result<impl Stream<Item = Result<Bundle, ClientError>> + Send + use<S>, MerkleError> {
-        let paths = covering(range, &self.checkpoint)?;
-        Ok(bundles_of(Arc::clone(self), paths))
-    }
 }
 
 fn bundles_of<S: Source + ?Sized + 'static>(
@@ -215,7 +214,7 @@ fn bundles_of<S: Source + ?Sized + 'static>(
     });
     let verified = fetched.buffered(AHEAD).then(move |(path, bytes)| {
         let tree = Arc::clone(&tree);
-        async move { tree.bundle(path, &bytes?).await }
+        async move { tree.bundle(path, &bytes?).await.map(|(bundle, _)| bundle) }
     });
     // One error ends it: what follows a fault is not to be looked at.
     verified.scan(false, |failed, item| {
@@ -238,7 +237,7 @@ pub(crate) async fn fetch_tile<S: Source + ?Sized>(source: &S, path: TilePath) -
 }
 
 /// A bundle as served; where a partial one was cleaned away, the beginning of the full one.
-async fn fetch_bundle<S: Source + ?Sized>(source: &S, path: BundlePath) -> Result<Vec<u8>, ClientError> {
+pub(super) async fn fetch_bundle<S: Source + ?Sized>(source: &S, path: BundlePath) -> Result<Vec<u8>, ClientError> {
     match source.get(&path.to_string()).await {
         Err(SourceError::NotFound { .. }) if !path.is_full() => {
             let full = path.full();

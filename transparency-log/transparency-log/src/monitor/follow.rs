@@ -123,11 +123,10 @@ async fn portion<S: Source + 'static>(
 ) -> Result<Vec<u64>, AuditError> {
     let start = frontier.size();
     let mut labels = Vec::with_capacity((end - start) as usize);
-    let bundles = tree.bundles_shared(start..end).map_err(ClientError::from)?;
-    pin_mut!(bundles);
-    while let Some(bundle) = bundles.next().await {
-        let bundle = bundle?;
-        super::verify_leaf_tile(tree, &bundle).await?;
+    let scan = tree.scan(start..end).map_err(ClientError::from)?;
+    pin_mut!(scan);
+    while let Some(scanned) = scan.next().await {
+        let bundle = scanned?.bundle;
         let entries = (bundle.first..).zip(bundle.entries.iter().zip(&bundle.leaves));
         for (index, (bytes, leaf)) in entries.filter(|(index, _)| (start..end).contains(index)) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;

@@ -2,6 +2,7 @@
 
 mod book;
 mod cursor;
+mod duplicates;
 mod follow;
 mod report;
 mod views;
@@ -9,9 +10,10 @@ mod views;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, pin_mut};
-use tlog_proof::{Entry, EntryError, Hash, LogPolicy, PolicyVerdict, TILE_WIDTH, TilePath};
+use tlog_proof::tile::TILE_HEIGHT;
+use tlog_proof::{Entry, EntryError, Hash, LogPolicy, PolicyVerdict};
 
-use crate::client::{Bundle, ClientError, Source, VerifiedTree, fetch_checkpoint};
+use crate::client::{ClientError, Scanned, Source, VerifiedTree, fetch_checkpoint};
 
 pub use book::{Book, BookError};
 pub use cursor::{Cursor, CursorError};
@@ -54,12 +56,6 @@ pub enum AuditError {
         expected: Hash,
         /// The root now.
         found: Hash,
-    },
-    /// A tile of leaf hashes does not hold the hashes of its entries.
-    #[error("{path}: does not hold the leaf hashes of its entries")]
-    Tile {
-        /// The tile.
-        path: TilePath,
     },
     /// The entries that were read do not make the checkpoint's root.
     #[error("the entries make the root {found}, the checkpoint has {expected}")]
@@ -106,22 +102,25 @@ pub async fn audit<S: Source + 'static>(
         None => open(Arc::clone(&source), &verdict).await?,
     };
     let mut frontier = tree.frontier(start).await?;
-    let mut tally = Tally::new(start);
     let size = verdict.checkpoint.size;
-    let bundles = tree.bundles_shared(start..size).map_err(ClientError::from)?;
-    pin_mut!(bundles);
-    while let Some(bundle) = bundles.next().await {
-        let bundle = bundle?;
-        verify_leaf_tile(&tree, &bundle).await?;
+    let mut tally = Tally::new(start, size);
+    let scan = tree.scan(start..size).map_err(ClientError::from)?;
+    pin_mut!(scan);
+    while let Some(scanned) = scan.next().await {
+        let Scanned { bundle, root } = scanned?;
         let skip = start.saturating_sub(bundle.first) as usize;
-        for (index, (bytes, leaf)) in (bundle.first..).zip(bundle.entries.iter().zip(&bundle.leaves)).skip(skip) {
+        for (index, bytes) in (bundle.first..).zip(&bundle.entries).skip(skip) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
-            frontier.push(*leaf);
             tally.add(index, &entry);
             each(index, &entry);
         }
+        // A whole bundle is appended by the root over its entries, which was computed already.
+        if !root.is_some_and(|root| frontier.push_subtree(TILE_HEIGHT, root)) {
+            bundle.leaves.iter().skip(skip).for_each(|leaf| frontier.push(*leaf));
+        }
         progress(Progress { start, done: frontier.size(), size });
     }
+    duplicates::find(&tree, &mut tally).await?;
     let (expected, found) = (verdict.checkpoint.root, frontier.root());
     if expected != found {
         return Err(AuditError::Root { expected, found });
@@ -156,12 +155,4 @@ async fn extend<S: Source + 'static>(
         return Err(AuditError::Rewritten { size: cursor.size(), expected, found });
     }
     Ok(tree)
-}
-
-/// The bundle was verified against the tree; the tile of leaf hashes that is served beside it must agree.
-async fn verify_leaf_tile<S: Source + 'static>(tree: &VerifiedTree<S>, bundle: &Bundle) -> Result<(), AuditError> {
-    let path = TilePath { level: 0, index: bundle.path.index, width: bundle.path.width };
-    let tile = tree.tile(0, bundle.first / TILE_WIDTH).await?;
-    let agrees = (0..).zip(&bundle.leaves).all(|(position, leaf)| tile.get(0, position) == Some(*leaf));
-    if agrees { Ok(()) } else { Err(AuditError::Tile { path }) }
 }

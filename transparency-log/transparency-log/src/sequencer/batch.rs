@@ -2,7 +2,7 @@
 
 use tlog_proof::{Checkpoint, NoteSigner, TileError, sign_checkpoint};
 
-use super::stage::Stage;
+use super::stage::{Stage, Writer};
 use crate::edge::{Appended, Edge};
 
 /// Most entries in one batch: bounds the stage to about 2 MiB.
@@ -27,15 +27,17 @@ impl Batch {
         entries: Vec<Vec<u8>>,
         origin: &str,
         signer: &NoteSigner,
+        writer: Writer,
     ) -> Result<Self, TileError> {
         let (after, made) = extended(edge, &entries)?;
         let checkpoint = Checkpoint { origin: origin.to_owned(), size: after.size(), root: after.root() };
         let signed = sign_checkpoint(&checkpoint, signer);
-        let stage = Stage { base: edge.size(), signed, entries };
+        let stage = Stage { writer, base: edge.size(), signed, entries };
         Ok(Self { stage, checkpoint, edge: after, made })
     }
 
-    /// Takes a staged batch up again. The caller has verified its checkpoint's signature.
+    /// Takes a staged batch up again. The caller has verified its checkpoint's signature, and puts its own
+    /// mark on it.
     pub(super) fn resume(edge: &Edge, stage: Stage, checkpoint: Checkpoint) -> Result<Self, TileError> {
         let (after, made) = extended(edge, &stage.entries)?;
         Ok(Self { stage, checkpoint, edge: after, made })

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tlog_proof::NoteSigner;
 
 use super::batch::Batch;
-use super::cosign::{CosignError, Cosigners};
+use super::cosign::{CosignError, Cosigners, Gathered};
+use super::stage::{Stage, Writer};
 use super::{blocking, stage};
+use crate::edge;
 use crate::prover::Prover;
-use crate::storage::Storage;
+use crate::storage::{Storage, Superseded};
 
 /// Where the published checkpoint is stored, and served.
 pub(super) const CHECKPOINT: &str = "checkpoint";
@@ -20,6 +22,8 @@ pub(super) struct Log {
     pub(super) prover: Arc<Prover>,
     pub(super) origin: String,
     pub(super) signer: NoteSigner,
+    /// Marks what this opening of the log stages.
+    pub(super) writer: Writer,
 }
 
 /// Which step failed. The batch is then staged or not, and is to be committed again as it is.
@@ -31,42 +35,62 @@ pub(super) enum CommitError {
     Cosign(#[from] CosignError),
 }
 
+impl CommitError {
+    /// Whether trying again would be wrong: somebody else writes this log, or a witness knows better.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Storage { source, .. } => Superseded::is(source),
+            Self::Cosign(error) => error.is_final(),
+        }
+    }
+}
+
 impl Log {
     /// Takes a batch from its stage to its publication; gives the cosigned checkpoint.
-    pub(super) async fn commit(&self, batch: &Batch, cosigners: &mut Cosigners) -> Result<String, CommitError> {
+    pub(super) async fn commit(&self, batch: &Arc<Batch>, cosigners: &mut Cosigners) -> Result<Gathered, CommitError> {
         self.store(batch).await?;
-        let text = cosigners.collect(&batch.stage.signed, batch.checkpoint.size).await?;
-        self.publish(&text).await?;
-        self.clean_up(batch).await;
-        Ok(text)
+        let gathered = cosigners.collect(&batch.stage.signed, batch.checkpoint.size).await?;
+        self.publish(gathered.text()).await?;
+        self.clean_up(batch.stage.base, batch.checkpoint.size).await;
+        Ok(gathered)
     }
 
     /// Stage first: from there on a restart can make everything else again.
-    async fn store(&self, batch: &Batch) -> Result<(), CommitError> {
-        let (storage, staged) = (Arc::clone(&self.storage), batch.stage.encode());
-        blocking(move || storage.put(stage::PATH, staged)).await.map_err(at("staging a batch"))?;
-        let (storage, files) = (Arc::clone(&self.storage), batch.made.files.clone());
-        blocking(move || storage.put_all(&files)).await.map_err(at("writing tiles"))?;
+    async fn store(&self, batch: &Arc<Batch>) -> Result<(), CommitError> {
+        self.stage(batch).await?;
+        let (storage, files) = (Arc::clone(&self.storage), Arc::clone(batch));
+        blocking(move || storage.put_all(&files.made.files)).await.map_err(at("writing tiles"))?;
         self.prover.remember(batch.made.tiles.iter().cloned());
         Ok(())
+    }
+
+    async fn stage(&self, batch: &Arc<Batch>) -> Result<(), CommitError> {
+        let (storage, staged) = (Arc::clone(&self.storage), Arc::clone(batch));
+        let replaced = blocking(move || storage.replace(stage::PATH, staged.stage.encode()));
+        replaced.await.map_err(at("staging a batch"))
+    }
+
+    /// Puts this opening's mark on the stage, so that on storage without a lock an earlier writer, should it
+    /// still live, can stage no more.
+    pub(super) async fn take_over(&self, base: u64, published: &str) -> Result<(), CommitError> {
+        let mark = Stage { writer: self.writer, base, signed: published.to_owned(), entries: Vec::new() };
+        let storage = Arc::clone(&self.storage);
+        let replaced = blocking(move || storage.replace(stage::PATH, mark.encode()));
+        replaced.await.map_err(at("taking over the log"))
     }
 
     /// Makes a cosigned checkpoint the one that is served.
     pub(super) async fn publish(&self, checkpoint: &str) -> Result<(), CommitError> {
         let (storage, bytes) = (Arc::clone(&self.storage), checkpoint.as_bytes().to_vec());
-        blocking(move || storage.put(CHECKPOINT, bytes)).await.map_err(at("publishing a checkpoint"))
+        blocking(move || storage.replace(CHECKPOINT, bytes)).await.map_err(at("publishing a checkpoint"))
     }
 
-    /// Drops the stage, and partial tiles that full ones replace. What stays behind does no harm: the
-    /// next start finds the stage published, and partial tiles only take room.
-    async fn clean_up(&self, batch: &Batch) {
-        let (storage, replaced) = (Arc::clone(&self.storage), batch.made.replaced.clone());
-        let cleaned = blocking(move || {
-            storage.remove(stage::PATH)?;
-            replaced.iter().try_for_each(|folder| storage.remove(folder))
-        });
-        if let Err(error) = cleaned.await {
-            tracing::warn!(%error, "leaving behind a stage or partial tiles");
+    /// Drops the partial tiles that full ones replaced. What stays behind does no harm, it only takes room;
+    /// and a start does it again for the last batch.
+    pub(super) async fn clean_up(&self, old: u64, new: u64) {
+        let (storage, replaced) = (Arc::clone(&self.storage), edge::replaced(old, new));
+        if let Err(error) = blocking(move || replaced.iter().try_for_each(|folder| storage.remove(folder))).await {
+            tracing::warn!(%error, "leaving behind partial tiles");
         }
     }
 }

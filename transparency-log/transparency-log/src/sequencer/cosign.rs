@@ -2,33 +2,39 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
-use tlog_proof::{LogPolicy, NoteSignature, PolicyError, UnverifiedCheckpoint, VerifierKey};
+use tlog_proof::LogPolicy;
+use tlog_proof::PolicyError;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::blocking;
+use super::round::Round;
 use crate::prover::Prover;
 use crate::witness::{WitnessError, Witnessing};
 
-/// How long one round with all witnesses may take.
+/// How long one round with all witnesses may take to reach the quorum, and one witness to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The witnesses of a log, what each has cosigned last, and the quorum.
 pub(super) struct Cosigners {
-    witnesses: Vec<Known>,
-    policy: LogPolicy,
+    witnesses: Vec<Arc<Known>>,
+    policy: Arc<LogPolicy>,
     prover: Arc<Prover>,
-    /// How long to wait for the rest once the quorum is there.
-    grace: Duration,
+    /// Number of the newest round: whoever waits for a slow witness on behalf of an older one gives up.
+    newest: Arc<AtomicU64>,
+    /// Requests under way, those of older rounds too: a slow witness is let finish, so that it does not
+    /// lose its work with every batch.
+    asking: JoinSet<()>,
 }
 
 struct Known {
     witness: Arc<dyn Witnessing>,
-    /// The size it has cosigned last, as far as we know.
-    size: u64,
+    /// The size it has cosigned last, as far as we know. Held while it is asked: one request at a time.
+    size: Mutex<u64>,
 }
 
 /// Why a checkpoint did not get its quorum.
@@ -43,94 +49,174 @@ pub(super) enum CosignError {
     /// Too few cosigned.
     #[error("{quorum}; {answers}")]
     Quorum { quorum: PolicyError, answers: String },
-    /// Our own proof could not be made.
-    #[error("consistency proof: {0}")]
-    Storage(#[from] io::Error),
 }
 
-/// One witness's answer: the position of the witness, and what it said.
-type Answer = (usize, Result<(u64, String), WitnessError>);
+impl CosignError {
+    /// Whether no later attempt can succeed.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Ahead { .. } | Self::Forked { .. })
+    }
+}
+
+/// One witness's answer: its position, and what it said; `None` when it was not asked any more.
+struct Answer {
+    position: usize,
+    said: Result<String, WitnessError>,
+}
+
+/// A checkpoint that has its quorum, and the witnesses that may still add to it.
+pub(super) struct Gathered {
+    round: Round,
+    size: u64,
+    witnesses: Vec<Arc<Known>>,
+    /// Whether the log is starting: then every witness's contradiction counts.
+    at_start: bool,
+    answers: mpsc::UnboundedReceiver<Answer>,
+}
 
 impl Cosigners {
-    pub(super) fn new(
-        witnesses: Vec<Arc<dyn Witnessing>>,
-        policy: LogPolicy,
-        prover: Arc<Prover>,
-        grace: Duration,
-    ) -> Self {
-        let witnesses = witnesses.into_iter().map(|witness| Known { witness, size: 0 }).collect();
-        Self { witnesses, policy, prover, grace }
+    pub(super) fn new(witnesses: Vec<Arc<dyn Witnessing>>, policy: LogPolicy, prover: Arc<Prover>) -> Self {
+        let known = |witness| Arc::new(Known { witness, size: Mutex::new(0) });
+        let witnesses = witnesses.into_iter().map(known).collect();
+        Self { witnesses, policy: Arc::new(policy), prover, newest: Arc::default(), asking: JoinSet::new() }
     }
 
     /// Assumes that every witness has cosigned this size; one that has not will say so.
-    pub(super) fn assume(&mut self, size: u64) {
-        self.witnesses.iter_mut().for_each(|known| known.size = size);
+    pub(super) async fn assume(&mut self, size: u64) {
+        for known in &self.witnesses {
+            *known.size.lock().await = size;
+        }
     }
 
-    /// The signed checkpoint with at least a quorum of cosignatures.
-    pub(super) async fn collect(&mut self, signed: &str, size: u64) -> Result<String, CosignError> {
-        let mut round = Round::new(&self.policy, signed);
-        let mut failures = Vec::new();
+    /// The signed checkpoint with a quorum of cosignatures, as soon as it has one.
+    pub(super) async fn collect(&mut self, signed: &str, size: u64) -> Result<Gathered, CosignError> {
+        let gathered = self.ask_all(signed, size, false);
+        self.gather(gathered, Duration::ZERO).await
+    }
+
+    /// As [`Cosigners::collect`], for a log that starts: once the quorum is there waits for so long for the
+    /// others, since each may know that this log is an old copy.
+    pub(super) async fn collect_at_start(
+        &mut self,
+        signed: &str,
+        size: u64,
+        grace: Duration,
+    ) -> Result<Gathered, CosignError> {
+        let gathered = self.ask_all(signed, size, true);
+        self.gather(gathered, grace).await
+    }
+
+    async fn gather(&self, mut gathered: Gathered, grace: Duration) -> Result<Gathered, CosignError> {
         let deadline = Instant::now() + DEADLINE;
-        let mut asked: FuturesUnordered<_> = self
-            .witnesses
-            .iter()
-            .enumerate()
-            .map(|(position, known)| ask(position, known, &self.prover, signed, size))
-            .collect();
-        let mut sizes = Vec::new();
-        let mut until = deadline;
-        while let Ok(Some((position, answer))) = timeout_at(until, asked.next()).await {
-            let name = self.witnesses[position].witness.name();
-            match answer {
-                Ok((cosigned, lines)) => {
-                    sizes.push((position, cosigned));
-                    if let Err(reason) = round.add(&lines) {
-                        failures.push(format!("{name}: {reason}"));
-                    }
+        let mut failures = Vec::new();
+        while !gathered.round.quorum_met() {
+            match timeout_at(deadline, gathered.answers.recv()).await {
+                Ok(Some(answer)) => failures.extend(gathered.take(answer)?),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let until = deadline.min(Instant::now() + grace);
+        while let Ok(Some(answer)) = timeout_at(until, gathered.answers.recv()).await {
+            failures.extend(gathered.take(answer)?);
+        }
+        gathered.round.check().map_err(|quorum| CosignError::Quorum { quorum, answers: failures.join("; ") })?;
+        Ok(gathered)
+    }
+
+    /// Ends what is under way.
+    pub(super) async fn shut_down(&mut self) {
+        self.asking.shutdown().await;
+    }
+
+    fn ask_all(&mut self, signed: &str, size: u64, at_start: bool) -> Gathered {
+        while self.asking.try_join_next().is_some() {}
+        let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        let signed: Arc<str> = signed.into();
+        let (sender, answers) = mpsc::unbounded_channel();
+        for (position, known) in self.witnesses.iter().enumerate() {
+            let (known, prover, signed) = (Arc::clone(known), Arc::clone(&self.prover), Arc::clone(&signed));
+            let (newest, sender) = (Arc::clone(&self.newest), sender.clone());
+            self.asking.spawn(async move {
+                let mut cosigned = known.size.lock().await;
+                if newest.load(Ordering::SeqCst) != number {
+                    return;
                 }
-                Err(error) => failures.push(fatal_or_failure(name, error, size)?),
-            }
-            if until == deadline && round.quorum_met() {
-                until = deadline.min(Instant::now() + self.grace);
-            }
+                let said = ask(&*known.witness, *cosigned, &prover, &signed, size).await;
+                if said.is_ok() {
+                    *cosigned = size;
+                }
+                // Nobody listens any more once the checkpoint is no longer the newest.
+                let _outdated = sender.send(Answer { position, said });
+            });
         }
-        drop(asked);
-        for (position, cosigned) in sizes {
-            self.witnesses[position].size = cosigned;
+        let (round, witnesses) = (Round::new(Arc::clone(&self.policy), &signed), self.witnesses.clone());
+        Gathered { round, size, witnesses, at_start, answers }
+    }
+}
+
+impl Gathered {
+    /// The checkpoint with the cosignatures it has so far.
+    pub(super) fn text(&self) -> &str {
+        self.round.text()
+    }
+
+    /// Waits for a witness that comes late; gives whether it added a cosignature. Never returns once
+    /// none is left to wait for.
+    pub(super) async fn late(&mut self) -> Result<bool, CosignError> {
+        let Some(answer) = self.answers.recv().await else { return std::future::pending().await };
+        let before = self.round.text().len();
+        if let Some(failure) = self.take(answer)? {
+            tracing::warn!(failure, "a witness has not cosigned");
         }
-        round.finish(failures)
+        Ok(self.round.text().len() > before)
+    }
+
+    /// Takes an answer; gives what is to be said about it if it brought no cosignature.
+    fn take(&mut self, answer: Answer) -> Result<Option<String>, CosignError> {
+        let witness = &self.witnesses[answer.position].witness;
+        let name = witness.name();
+        match answer.said {
+            Ok(lines) => Ok(self.round.add(&lines).err().map(|reason| format!("{name}: {reason}"))),
+            // A stranger's word alone does not stop a log that runs: it proves nothing.
+            Err(error) if witness.is_remote() && !self.at_start => Ok(Some(format!("{name}: {error}"))),
+            Err(error) => final_or_failure(name, error, self.size).map(Some),
+        }
     }
 }
 
 /// Asks one witness, a second time where it says from which size it wants the proof.
-async fn ask(position: usize, known: &Known, prover: &Arc<Prover>, signed: &str, size: u64) -> Answer {
-    let old = known.size.min(size);
-    let first = ask_from(known, old, prover, signed, size).await;
-    match first {
+async fn ask(
+    witness: &dyn Witnessing,
+    cosigned: u64,
+    prover: &Arc<Prover>,
+    signed: &Arc<str>,
+    size: u64,
+) -> Result<String, WitnessError> {
+    let old = cosigned.min(size);
+    match ask_from(witness, old, prover, signed, size).await {
         Err(WitnessError::Conflict { size: other }) if other <= size && other != old => {
-            (position, ask_from(known, other, prover, signed, size).await.map(|lines| (size, lines)))
+            ask_from(witness, other, prover, signed, size).await
         }
-        first => (position, first.map(|lines| (size, lines))),
+        first => first,
     }
 }
 
 async fn ask_from(
-    known: &Known,
+    witness: &dyn Witnessing,
     old: u64,
     prover: &Arc<Prover>,
-    signed: &str,
+    signed: &Arc<str>,
     size: u64,
 ) -> Result<String, WitnessError> {
     let prover = Arc::clone(prover);
-    let proof = blocking(move || prover.consistency(old, size)).await?;
-    let answer = known.witness.add_checkpoint(old, proof, signed.to_owned());
+    let proof: io::Result<_> = blocking(move || prover.consistency(old, size)).await;
+    let answer = witness.add_checkpoint(old, proof?, signed.to_string());
     timeout(DEADLINE, answer).await.unwrap_or_else(|_| Err(WitnessError::Unreachable("no answer in time".into())))
 }
 
 /// A witness that knows more than we do, or another history, must stop the log; anything else is one
 /// cosignature less.
-fn fatal_or_failure(name: &str, error: WitnessError, stored: u64) -> Result<String, CosignError> {
+fn final_or_failure(name: &str, error: WitnessError, stored: u64) -> Result<String, CosignError> {
     let witness = name.to_owned();
     match error {
         WitnessError::Conflict { size: witnessed } if witnessed > stored => {
@@ -138,48 +224,5 @@ fn fatal_or_failure(name: &str, error: WitnessError, stored: u64) -> Result<Stri
         }
         WitnessError::Forked { .. } => Err(CosignError::Forked { witness, account: error.to_string() }),
         other => Ok(format!("{witness}: {other}")),
-    }
-}
-
-/// The checkpoint of one round as it gathers cosignatures.
-struct Round<'a> {
-    policy: &'a LogPolicy,
-    text: String,
-    by: Vec<&'a VerifierKey>,
-}
-
-impl<'a> Round<'a> {
-    fn new(policy: &'a LogPolicy, signed: &str) -> Self {
-        Self { policy, text: signed.to_owned(), by: Vec::new() }
-    }
-
-    /// Takes the lines that are by witnesses of the policy, and verify; others are ignored.
-    fn add(&mut self, lines: &str) -> Result<(), String> {
-        for line in lines.lines() {
-            let signature = NoteSignature::parse_line(line).map_err(|error| error.to_string())?;
-            let known = self.policy.witnesses.iter().map(|witness| &witness.vkey).find(|key| signature.claims(key));
-            let Some(key) = known.filter(|key| !self.by.contains(key)) else { continue };
-            let text = format!("{}{signature}\n", self.text);
-            let checkpoint = UnverifiedCheckpoint::parse(&text).map_err(|error| error.to_string())?;
-            checkpoint.verify_cosignature(key).map_err(|error| error.to_string())?;
-            self.text = text;
-            self.by.push(key);
-        }
-        Ok(())
-    }
-
-    fn quorum_met(&self) -> bool {
-        self.policy.quorum_met(&self.by)
-    }
-
-    /// Checks the result as every verifier will.
-    fn finish(self, failures: Vec<String>) -> Result<String, CosignError> {
-        let checked = UnverifiedCheckpoint::parse(&self.text)
-            .map_err(PolicyError::from)
-            .and_then(|checkpoint| self.policy.check(&checkpoint));
-        match checked {
-            Ok(_verdict) => Ok(self.text),
-            Err(quorum) => Err(CosignError::Quorum { quorum, answers: failures.join("; ") }),
-        }
     }
 }

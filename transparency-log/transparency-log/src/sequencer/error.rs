@@ -33,6 +33,12 @@ pub enum SubmitError {
     /// The log was stopped.
     #[error("the log was stopped")]
     Stopped,
+    /// The log has stopped by itself, because to go on would be wrong. It says what it met.
+    #[error("the log has stopped: {reason}. Start it again once that is cleared up; it then checks itself")]
+    Halted {
+        /// Another writer, or a witness that knows another or a longer history.
+        reason: String,
+    },
     /// An object could not be stored.
     #[error("object: {0}")]
     Object(io::Error),

@@ -1,15 +1,19 @@
 //! The sequencer: gives each entry its place, durably, and answers with a proof.
 //!
 //! Entries are taken in batches. Each batch goes through the same steps, each durable before the next:
-//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *drop the stage* →
-//! *answer*. A step that fails is tried again with the same bytes; a process that dies is restarted with
-//! the stage and goes on from there. So no two different trees of the same size are ever signed.
+//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *answer*. A step that
+//! fails is tried again with the same bytes; a process that dies is restarted with the stage and goes on
+//! from there. So no two different trees of the same size are ever signed.
+//!
+//! There is one writer. On a folder that is so by its lock; on storage without one, each opening marks the
+//! stage as its own, and what is staged or published by anybody else since makes it halt.
 
 mod batch;
 mod commit;
 mod cosign;
 mod error;
 mod recover;
+mod round;
 mod stage;
 mod window;
 mod worker;
@@ -17,7 +21,7 @@ mod worker;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -61,7 +65,7 @@ pub trait Submit: Send + Sync + 'static {
     /// a caller who never got the answer can ask again.
     ///
     /// # Errors
-    /// After [`SubmitError::Delayed`] and [`SubmitError::Stopped`] the entry may be logged or not: submit
+    /// After [`SubmitError::Delayed`], [`SubmitError::Stopped`] and [`SubmitError::Halted`] the entry may be logged or not: submit
     /// the identical one again. After any other it is not logged.
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
 }
@@ -73,7 +77,7 @@ pub struct LogConfig {
     pub folder: PathBuf,
     /// The log's identity: the checkpoint's first line and the name of its key.
     pub origin: String,
-    /// How long a batch is open after its first entry; 100 ms serves witnesses in the same process.
+    /// How long a batch is open after its first entry ([`Pace::for_witnesses`] says what suits).
     pub batch_interval: Duration,
 }
 
@@ -90,6 +94,13 @@ impl Pace {
     /// Batches of this interval; cosignatures renewed every ten minutes.
     pub fn new(batch_interval: Duration) -> Self {
         Self { batch_interval, renewal: Duration::from_secs(600) }
+    }
+
+    /// What suits these witnesses: batches of 100 ms if all are in this process, of a second if one must be
+    /// asked over the network.
+    pub fn for_witnesses(witnesses: &[Arc<dyn Witnessing>]) -> Self {
+        let remote = witnesses.iter().any(|witness| witness.is_remote());
+        Self::new(Duration::from_millis(if remote { 1000 } else { 100 }))
     }
 }
 
@@ -113,6 +124,8 @@ struct Inner {
 struct State {
     checkpoint: RwLock<String>,
     trouble: RwLock<Option<String>>,
+    /// Why the log has stopped by itself, if it has.
+    halted: OnceLock<String>,
 }
 
 /// One entry on its way, and where the answer goes.
@@ -155,9 +168,10 @@ impl Sequencer {
         check_configuration(origin, &signer, &policy)?;
         let state = Arc::new(State::default());
         let prover = Arc::new(Prover::new(Arc::clone(&storage)));
-        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover), pace.batch_interval);
-        let recovered = recover::recover(&storage, &prover, origin, &signer).await?;
-        let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer };
+        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover));
+        let writer = draw_writer()?;
+        let recovered = recover::recover(&storage, &prover, origin, &signer, writer).await?;
+        let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer, writer };
         let worker = worker::Worker::start(log, cosigners, recovered, Arc::clone(&state), pace).await?;
         let (queue, submissions) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
@@ -170,9 +184,14 @@ impl Sequencer {
         self.inner.state.checkpoint()
     }
 
-    /// What the log fails at just now, if it does: entries wait until it is mended.
+    /// What the log fails at just now, if it does: entries wait until it is mended, unless it has halted.
     pub fn trouble(&self) -> Option<String> {
-        self.inner.state.trouble()
+        self.halted().or_else(|| self.inner.state.trouble())
+    }
+
+    /// Why the log has stopped by itself, if it has: it takes no entries until it is opened again.
+    pub fn halted(&self) -> Option<String> {
+        self.inner.state.halted.get().cloned()
     }
 
     /// Takes no more entries, finishes those that wait, and gives the folder free.
@@ -210,22 +229,29 @@ impl Sequencer {
         // Auditors refuse what is no entry, so the log must not take it.
         Entry::decode(&entry)?;
         if self.inner.stop.is_cancelled() {
-            return Err(SubmitError::Stopped);
+            return Err(self.stopped());
         }
         let (answer, answered) = oneshot::channel();
         let submission = Submission { entry, arrived: Instant::now(), answer };
         self.inner.queue.try_send(submission).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => SubmitError::Busy,
-            mpsc::error::TrySendError::Closed(_) => SubmitError::Stopped,
+            mpsc::error::TrySendError::Closed(_) => self.stopped(),
         })?;
         match timeout(PATIENCE, answered).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_dropped)) => Err(SubmitError::Stopped),
+            Ok(Err(_dropped)) => Err(self.stopped()),
             Err(_elapsed) => {
                 let reason = self.trouble().unwrap_or_else(|| "the log is overloaded".to_owned());
                 Err(SubmitError::Delayed { reason })
             }
         }
+    }
+}
+
+impl Sequencer {
+    /// Why there will be no answer.
+    fn stopped(&self) -> SubmitError {
+        self.halted().map_or(SubmitError::Stopped, |reason| SubmitError::Halted { reason })
     }
 }
 
@@ -257,6 +283,13 @@ impl State {
     fn trouble(&self) -> Option<String> {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+fn draw_writer() -> Result<stage::Writer, OpenError> {
+    let mut writer = [0; 16];
+    let drawn = getrandom::fill(&mut writer).map_err(io::Error::other);
+    drawn.map_err(|source| OpenError::Storage { doing: "drawing random bytes", source })?;
+    Ok(writer)
 }
 
 /// The signer's name is the origin, and the policy knows the signer's key.

@@ -12,7 +12,7 @@ use tlog_proof::{
 use super::OpenError;
 use super::batch::Batch;
 use super::commit::CHECKPOINT;
-use super::stage::{self, Stage};
+use super::stage::{self, Stage, Writer};
 use super::window::{WINDOW, Window};
 use crate::edge::Edge;
 use crate::prover::Prover;
@@ -28,6 +28,8 @@ pub(super) struct Recovered {
     pub(super) window: Window,
     /// A batch that was staged and not published.
     pub(super) pending: Option<Batch>,
+    /// The sizes before and after the last published batch, whose clean-up may have been cut short.
+    pub(super) last: Option<(u64, u64)>,
 }
 
 /// Reads and verifies what is stored. Changes nothing.
@@ -36,12 +38,14 @@ pub(super) async fn recover(
     prover: &Arc<Prover>,
     origin: &str,
     signer: &NoteSigner,
+    writer: Writer,
 ) -> Result<Recovered, OpenError> {
     let stored = Stored {
         storage: Arc::clone(storage),
         prover: Arc::clone(prover),
         key: signer.vkey(),
         origin: origin.to_owned(),
+        writer,
     };
     let recovered = tokio::task::spawn_blocking(move || stored.recover()).await;
     recovered.unwrap_or_else(|failed| Err(reading(io::Error::other(failed))))
@@ -52,20 +56,36 @@ struct Stored {
     prover: Arc<Prover>,
     key: tlog_proof::VerifierKey,
     origin: String,
+    writer: Writer,
+}
+
+/// What the stage holds.
+enum Staged {
+    /// A batch that was published.
+    Published { base: u64, size: u64 },
+    /// One that was not.
+    Pending(Box<Batch>),
 }
 
 impl Stored {
     fn recover(&self) -> Result<Recovered, OpenError> {
-        let staged = self.storage.get(stage::PATH).map_err(reading)?;
-        let Some(text) = self.storage.get(CHECKPOINT).map_err(reading)? else {
+        // The stage first: whoever else writes this log after this moment is found out by our first write,
+        // or finds itself superseded by it.
+        let staged = self.storage.claim(stage::PATH).map_err(reading)?;
+        let Some(text) = self.storage.claim(CHECKPOINT).map_err(reading)? else {
             return self.fresh(staged.is_some());
         };
         let published = self.checkpoint(&text, "the published checkpoint")?;
         let edge = self.edge(&published)?;
         let window = self.window(published.size)?;
-        let pending = staged.map(|bytes| self.pending(&bytes, &edge)).transpose()?.flatten();
         let text = String::from_utf8_lossy(&text).into_owned();
-        Ok(Recovered { published: Some(text), edge, window, pending })
+        let mut recovered = Recovered { published: Some(text), edge, window, pending: None, last: None };
+        match staged.map(|bytes| self.staged(&bytes, &recovered.edge)).transpose()? {
+            Some(Staged::Pending(batch)) => recovered.pending = Some(*batch),
+            Some(Staged::Published { base, size }) => recovered.last = Some((base, size)),
+            None => {}
+        }
+        Ok(recovered)
     }
 
     /// A folder without a checkpoint is a new log, unless something else is there: its first act is to
@@ -79,7 +99,7 @@ impl Stored {
         if staged || tiles.map_err(reading)? {
             return Err(inconsistent("there are entries but no checkpoint"));
         }
-        Ok(Recovered { published: None, edge: Edge::default(), window: Window::default(), pending: None })
+        Ok(Recovered { published: None, edge: Edge::default(), window: Window::default(), pending: None, last: None })
     }
 
     fn checkpoint(&self, text: &[u8], what: &str) -> Result<Checkpoint, OpenError> {
@@ -164,26 +184,26 @@ impl Stored {
         Ok(window)
     }
 
-    /// The staged batch, unless it was published already.
-    fn pending(&self, bytes: &[u8], edge: &Edge) -> Result<Option<Batch>, OpenError> {
-        let stage = Stage::decode(bytes).ok_or_else(|| inconsistent("the staged batch is damaged"))?;
+    /// The staged batch: it stays where it is when it is published, until the next one replaces it.
+    fn staged(&self, bytes: &[u8], edge: &Edge) -> Result<Staged, OpenError> {
+        let mut stage = Stage::decode(bytes).ok_or_else(|| inconsistent("the staged batch is damaged"))?;
         let checkpoint = self.checkpoint(stage.signed.as_bytes(), "the staged checkpoint")?;
-        // Dropping the stage need not be durable, so one that was published may still be there.
         let published =
             checkpoint.size < edge.size() || (checkpoint.size == edge.size() && checkpoint.root == edge.root());
         if published {
-            return Ok(None);
+            return Ok(Staged::Published { base: stage.base, size: checkpoint.size });
         }
         if stage.base != edge.size() {
             let (base, size) = (stage.base, edge.size());
             return Err(inconsistent(format!("the staged batch extends size {base}, published is {size}")));
         }
+        stage.writer = self.writer;
         let batch = Batch::resume(edge, stage, checkpoint).map_err(|error| inconsistent(error.to_string()))?;
         let (expected, found) = (batch.checkpoint.root, batch.edge.root());
         if batch.checkpoint.size != batch.edge.size() || expected != found {
             return Err(inconsistent(format!("the staged checkpoint has the root {expected}, its entries {found}")));
         }
-        Ok(Some(batch))
+        Ok(Staged::Pending(Box::new(batch)))
     }
 
     fn unreadable(&self, error: io::Error) -> OpenError {

@@ -1,7 +1,10 @@
-//! The staged batch: what a restart needs to finish it with the identical bytes.
+//! The staged batch: what a restart needs to finish it with the identical bytes, and the mark of the one
+//! writer. It is only ever replaced, never removed: on storage without a lock, whoever replaced it last is
+//! the writer.
 //!
 //! ```text
-//! "inperson-stage-v1\n"
+//! "inperson-stage-v2\n"
+//! 16    drawn at random by each process that opens the log: no two of them write the same stage
 //! u64   size of the tree that the batch extends
 //! u32   length of the signed checkpoint, and the checkpoint
 //! u32   number of entries, and each entry with its length as u16
@@ -11,14 +14,19 @@
 
 use sha2::{Digest as _, Sha256};
 
-const MAGIC: &[u8] = b"inperson-stage-v1\n";
+const MAGIC: &[u8] = b"inperson-stage-v2\n";
 
 /// Where the staged batch is stored.
 pub(super) const PATH: &str = "stage";
 
+/// Tells one opening of a log from every other.
+pub(super) type Writer = [u8; 16];
+
 /// A batch with the checkpoint that the log has signed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stage {
+    /// Whose stage it is.
+    pub(super) writer: Writer,
     /// Size of the tree before the batch.
     pub(super) base: u64,
     /// The checkpoint after the batch, signed by the log alone.
@@ -29,7 +37,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
+        let entries: usize = self.entries.iter().map(|entry| 2 + entry.len()).sum();
+        let mut bytes = Vec::with_capacity(MAGIC.len() + 64 + self.signed.len() + entries);
+        bytes.extend(MAGIC);
+        bytes.extend(self.writer);
         bytes.extend(self.base.to_be_bytes());
         bytes.extend((self.signed.len() as u32).to_be_bytes());
         bytes.extend(self.signed.as_bytes());
@@ -50,6 +61,7 @@ impl Stage {
             return None;
         }
         let rest = body.strip_prefix(MAGIC)?;
+        let (writer, rest) = rest.split_first_chunk::<16>()?;
         let (base, rest) = rest.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (signed, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
@@ -62,7 +74,7 @@ impl Stage {
             rest = after;
         }
         let signed = String::from_utf8(signed.to_vec()).ok()?;
-        rest.is_empty().then_some(Self { base: u64::from_be_bytes(*base), signed, entries })
+        rest.is_empty().then_some(Self { writer: *writer, base: u64::from_be_bytes(*base), signed, entries })
     }
 }
 
@@ -72,7 +84,12 @@ mod tests {
 
     #[test]
     fn comes_back_whole_or_not_at_all() {
-        let stage = Stage { base: 7, signed: "checkpoint\n".into(), entries: vec![vec![1, 2], vec![], vec![3]] };
+        let stage = Stage {
+            writer: [9; 16],
+            base: 7,
+            signed: "checkpoint\n".into(),
+            entries: vec![vec![1, 2], vec![], vec![3]],
+        };
         let bytes = stage.encode();
         assert_eq!(Stage::decode(&bytes).unwrap(), stage);
         for length in 0..bytes.len() {

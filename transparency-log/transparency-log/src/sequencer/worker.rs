@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, MAX_ENTRIES};
 use super::commit::{CommitError, Log};
-use super::cosign::{CosignError, Cosigners};
+use super::cosign::{CosignError, Cosigners, Gathered};
 use super::recover::Recovered;
 use super::window::Window;
 use super::{Logged, OpenError, Pace, State, Submission, SubmitError, blocking};
@@ -28,10 +28,18 @@ pub(super) struct Worker {
     cosigners: Cosigners,
     edge: Edge,
     window: Window,
-    pending: Option<Batch>,
+    pending: Option<Arc<Batch>>,
+    /// The newest checkpoint, to which slow witnesses may still add.
+    newest: Option<Gathered>,
     state: Arc<State>,
     pace: Pace,
     renewed: Instant,
+}
+
+/// Why the worker ends: it was told to, or going on would be wrong.
+enum End {
+    Stopped,
+    Halted(String),
 }
 
 impl Worker {
@@ -46,15 +54,18 @@ impl Worker {
         state: Arc<State>,
         pace: Pace,
     ) -> Result<Self, OpenError> {
-        let Recovered { published, edge, window, pending } = recovered;
-        cosigners.assume(edge.size());
+        let Recovered { published, edge, window, pending, last } = recovered;
+        cosigners.assume(edge.size()).await;
         let is_new = published.is_none();
         state.publish(published.unwrap_or_default());
         let renewed = Instant::now();
-        let mut worker = Self { log, cosigners, edge, window, pending: None, state, pace, renewed };
+        let mut worker = Self { log, cosigners, edge, window, pending: None, newest: None, state, pace, renewed };
+        if let Some((old, new)) = last {
+            worker.log.clean_up(old, new).await;
+        }
         let started = match pending {
-            Some(batch) => worker.resume(batch).await,
-            None => worker.renew().await,
+            Some(batch) => worker.resume(Arc::new(batch)).await,
+            None => worker.renew_at_start(is_new).await,
         };
         match started {
             Ok(()) => Ok(worker),
@@ -74,11 +85,11 @@ impl Worker {
         }
     }
 
-    async fn resume(&mut self, batch: Batch) -> Result<(), CommitError> {
+    async fn resume(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
         tracing::info!(base = batch.stage.base, size = batch.checkpoint.size, "finishing a staged batch");
         match self.log.commit(&batch, &mut self.cosigners).await {
-            Ok(text) => {
-                self.adopt(batch, text);
+            Ok(gathered) => {
+                self.adopt(&batch, gathered);
                 Ok(())
             }
             Err(error) => {
@@ -88,39 +99,63 @@ impl Worker {
         }
     }
 
-    /// Works until it is told to stop or no handle is left.
+    /// Asks all witnesses before anything is written, so that one that knows more keeps the log from
+    /// starting.
+    async fn renew_at_start(&mut self, is_new: bool) -> Result<(), CommitError> {
+        let (signed, size) = self.signed_again();
+        let gathered = self.cosigners.collect_at_start(&signed, size, self.pace.batch_interval).await;
+        let gathered = gathered.map_err(CommitError::from);
+        // A new log is marked by whoever publishes its first checkpoint. An old one also where no witness
+        // answers, unless it is not ours to run.
+        let final_error = gathered.as_ref().err().is_some_and(CommitError::is_final);
+        if !is_new && !final_error {
+            self.log.take_over(self.edge.size(), &self.state.checkpoint()).await?;
+        }
+        self.publish(gathered?).await
+    }
+
+    /// Works until it is told to stop, no handle is left, or it must not go on.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Submission>, stop: CancellationToken) {
-        if let Some(batch) = self.pending.take()
-            && self.commit_until_done(batch, &queue, &stop).await.is_err()
-        {
-            return;
+        if let Err(End::Halted(reason)) = self.work(&mut queue, &stop).await {
+            tracing::error!(reason, "the log has stopped");
+            let _already = self.state.halted.set(reason);
+        }
+        self.cosigners.shut_down().await;
+    }
+
+    async fn work(&mut self, queue: &mut mpsc::Receiver<Submission>, stop: &CancellationToken) -> Result<(), End> {
+        if let Some(batch) = self.pending.take() {
+            self.commit_until_done(batch, queue, stop).await?;
         }
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !queue.is_closed() => queue.close(),
                 first = queue.recv() => {
-                    let Some(first) = first else { return };
-                    let gathered = self.gather(first, &mut queue, &stop).await;
-                    if self.process(gathered, &queue, &stop).await.is_err() {
-                        return;
-                    }
+                    let Some(first) = first else { return Ok(()) };
+                    let gathered = self.gather(first, queue, stop).await?;
+                    self.process(gathered, queue, stop).await?;
                 }
-                () = sleep_until(self.renewed + self.pace.renewal) => self.renew_or_complain().await,
+                late = late(&mut self.newest) => self.take_late(late).await?,
+                () = sleep_until(self.renewed + self.pace.renewal) => self.renew_or_complain().await?,
             }
         }
     }
 
     /// Keeps the batch open for its interval from the first arrival on, or until the log is stopped.
     async fn gather(
-        &self,
+        &mut self,
         first: Submission,
         queue: &mut mpsc::Receiver<Submission>,
         stop: &CancellationToken,
-    ) -> Vec<Submission> {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = sleep_until(first.arrived + self.pace.batch_interval) => {}
+    ) -> Result<Vec<Submission>, End> {
+        let until = first.arrived + self.pace.batch_interval;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep_until(until) => break,
+                late = late(&mut self.newest) => self.take_late(late).await?,
+            }
         }
         let mut gathered = vec![first];
         while gathered.len() < MAX_ENTRIES {
@@ -129,7 +164,7 @@ impl Worker {
                 Err(_nothing) => break,
             }
         }
-        gathered
+        Ok(gathered)
     }
 
     /// Gives every submission its index, commits what is new, and answers.
@@ -138,7 +173,7 @@ impl Worker {
         submissions: Vec<Submission>,
         queue: &mpsc::Receiver<Submission>,
         stop: &CancellationToken,
-    ) -> Result<(), ()> {
+    ) -> Result<(), End> {
         let mut entries = Vec::new();
         let mut fresh = HashMap::<Hash, u64>::new();
         let mut waiting = Vec::with_capacity(submissions.len());
@@ -155,28 +190,30 @@ impl Worker {
         }
         if !entries.is_empty() {
             // The entries were bounded when they were submitted, so that they fit into a bundle.
-            let batch = Batch::new(&self.edge, entries, &self.log.origin, &self.log.signer)
-                .map_err(|error| tracing::error!(%error, "an entry does not fit into a bundle"))?;
-            self.commit_until_done(batch, queue, stop).await?;
+            let batch = Batch::new(&self.edge, entries, &self.log.origin, &self.log.signer, self.log.writer)
+                .map_err(|error| End::Halted(format!("an entry does not fit into a bundle: {error}")))?;
+            self.commit_until_done(Arc::new(batch), queue, stop).await?;
         }
         self.answer(waiting).await;
         Ok(())
     }
 
-    /// Repeats the identical commit until it succeeds; gives up only when the log is being stopped.
+    /// Repeats the identical commit until it succeeds; gives up when the log is being stopped, or when no
+    /// attempt can succeed.
     async fn commit_until_done(
         &mut self,
-        batch: Batch,
+        batch: Arc<Batch>,
         queue: &mpsc::Receiver<Submission>,
         stop: &CancellationToken,
-    ) -> Result<(), ()> {
+    ) -> Result<(), End> {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.log.commit(&batch, &mut self.cosigners).await {
-                Ok(text) => {
-                    self.adopt(batch, text);
+                Ok(gathered) => {
+                    self.adopt(&batch, gathered);
                     return Ok(());
                 }
+                Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
                 Err(error) => {
                     tracing::error!(%error, "a batch waits; trying again");
                     self.state.set_trouble(Some(error.to_string()));
@@ -184,7 +221,7 @@ impl Worker {
             }
             if stop.is_cancelled() || queue.is_closed() {
                 tracing::warn!("stopped with a staged batch, which the next start finishes");
-                return Err(());
+                return Err(End::Stopped);
             }
             let _stopped_early = timeout(pause, stop.cancelled()).await;
             pause = (pause * 2).min(LAST_PAUSE);
@@ -192,17 +229,18 @@ impl Worker {
     }
 
     /// The batch is published: its tree is the tree.
-    fn adopt(&mut self, batch: Batch, text: String) {
+    fn adopt(&mut self, batch: &Batch, gathered: Gathered) {
         for (index, entry) in (batch.stage.base..).zip(&batch.stage.entries) {
             self.window.push(leaf_hash(entry), index);
         }
-        self.edge = batch.edge;
-        self.published(text);
+        self.edge = batch.edge.clone();
+        self.published(gathered);
     }
 
-    fn published(&mut self, text: String) {
-        self.state.publish(text);
+    fn published(&mut self, gathered: Gathered) {
+        self.state.publish(gathered.text().to_owned());
         self.state.set_trouble(None);
+        self.newest = Some(gathered);
         self.renewed = Instant::now();
     }
 
@@ -224,23 +262,56 @@ impl Worker {
         }
     }
 
-    /// Has the current tree cosigned anew and publishes the result.
-    async fn renew(&mut self) -> Result<(), CommitError> {
+    /// The checkpoint of the current tree, signed as it was before, and its size.
+    fn signed_again(&self) -> (String, u64) {
         let checkpoint = Checkpoint { origin: self.log.origin.clone(), size: self.edge.size(), root: self.edge.root() };
-        let signed = sign_checkpoint(&checkpoint, &self.log.signer);
-        let text = self.cosigners.collect(&signed, checkpoint.size).await?;
-        self.log.publish(&text).await?;
-        self.published(text);
+        (sign_checkpoint(&checkpoint, &self.log.signer), checkpoint.size)
+    }
+
+    async fn publish(&mut self, gathered: Gathered) -> Result<(), CommitError> {
+        self.log.publish(gathered.text()).await?;
+        self.published(gathered);
         Ok(())
     }
 
-    async fn renew_or_complain(&mut self) {
-        if let Err(error) = self.renew().await {
-            tracing::warn!(%error, "cosignatures could not be renewed");
-            self.state.set_trouble(Some(error.to_string()));
-            self.renewed = Instant::now();
-            sleep(FIRST_PAUSE).await;
+    async fn renew_or_complain(&mut self) -> Result<(), End> {
+        let (signed, size) = self.signed_again();
+        let renewed = match self.cosigners.collect(&signed, size).await {
+            Ok(gathered) => self.publish(gathered).await,
+            Err(error) => Err(error.into()),
+        };
+        match renewed {
+            Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, "cosignatures could not be renewed");
+                self.state.set_trouble(Some(error.to_string()));
+                self.renewed = Instant::now();
+                sleep(FIRST_PAUSE).await;
+            }
+            Ok(()) => {}
         }
+        Ok(())
+    }
+
+    /// A witness has answered after the quorum was there: its cosignature joins the others.
+    async fn take_late(&mut self, late: Result<bool, CosignError>) -> Result<(), End> {
+        let added = late.map_err(|error| End::Halted(error.to_string()))?;
+        let Some(newest) = self.newest.as_ref().filter(|_| added) else { return Ok(()) };
+        let text = newest.text().to_owned();
+        match self.log.publish(&text).await {
+            Ok(()) => self.state.publish(text),
+            Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
+            Err(error) => tracing::warn!(%error, "a late cosignature was not published"),
+        }
+        Ok(())
+    }
+}
+
+/// The next answer of a witness that comes late, if one is waited for.
+async fn late(newest: &mut Option<Gathered>) -> Result<bool, CosignError> {
+    match newest {
+        Some(gathered) => gathered.late().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,15 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::disk::{Disk, LocalDisk};
 use super::{File, Storage};
+
+/// Files that are synced at the same time: a journaling file system takes them into one commit.
+const SYNCED_AT_ONCE: usize = 16;
 
 /// A folder. Every file is written beside its place, fsynced, renamed into it, and its folder fsynced.
 #[derive(Debug)]
 pub struct FolderStorage {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// Folders that this process knows to be durable. One that is merely there may have been made by a
+    /// process that died, or a write that failed, before its name was synced.
+    durable: Mutex<BTreeSet<PathBuf>>,
     /// Held as long as this value lives; the kernel gives it back even after SIGKILL.
     _lock: Option<fs::File>,
 }
@@ -37,7 +47,12 @@ pub enum LockError {
 impl FolderStorage {
     /// A folder to read from. It need not exist yet.
     pub fn open(root: &Path) -> Self {
-        Self { root: root.to_owned(), _lock: None }
+        Self::on(Arc::new(LocalDisk), root)
+    }
+
+    /// A folder on any disk, without a lock.
+    pub fn on(disk: Arc<dyn Disk>, root: &Path) -> Self {
+        Self { root: root.to_owned(), disk, durable: Mutex::default(), _lock: None }
     }
 
     /// A folder to write to, made if need be, as its only writer until the value is dropped.
@@ -49,14 +64,16 @@ impl FolderStorage {
             let path = path.to_owned();
             move |source| LockError::Io { path, source }
         };
-        fs::create_dir_all(root).map_err(at(root))?;
+        let mut opened = Self::open(root);
+        opened.make_root().map_err(at(root))?;
         let path = root.join("lock");
         let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: Some(lock) }),
-            Err(TryLockError::WouldBlock) => Err(LockError::InUse { folder: root.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(LockError::Io { path, source }),
+            Ok(()) => opened._lock = Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(LockError::InUse { folder: root.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(LockError::Io { path, source }),
         }
+        Ok(opened)
     }
 
     fn resolve(&self, path: &str) -> io::Result<PathBuf> {
@@ -67,21 +84,53 @@ impl FolderStorage {
         Err(io::Error::new(io::ErrorKind::InvalidInput, format!("not a path within the storage: {path:?}")))
     }
 
-    /// Makes the folder and those above it; the parents of new ones go to `dirty`.
-    fn make_folder(&self, folder: &Path, dirty: &mut BTreeSet<PathBuf>) -> io::Result<()> {
-        let missing: Vec<&Path> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
-        if missing.is_empty() {
-            return Ok(());
+    /// Makes the root and what is missing above it, durably.
+    fn make_root(&self) -> io::Result<()> {
+        let missing: Vec<&Path> = self.root.ancestors().take_while(|above| !self.is_there(above)).collect();
+        for made in missing.into_iter().rev() {
+            self.disk.make_folder(made)?;
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty());
+            self.disk.sync_folder(above.unwrap_or(Path::new(".")))?;
         }
-        fs::create_dir_all(folder)?;
-        dirty.extend(missing.iter().filter_map(|made| made.parent()).map(Path::to_owned));
         Ok(())
     }
+
+    fn is_there(&self, folder: &Path) -> bool {
+        folder.as_os_str().is_empty() || self.disk.is_folder(folder)
+    }
+
+    /// Makes the folder and those above it up to the root. Those that are not known to be durable go to
+    /// `fresh`.
+    fn make_folder(&self, folder: &Path, fresh: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+        let unknown: Vec<&Path> = {
+            let durable = self.durable();
+            let below_root = folder.ancestors().take_while(|above| *above != self.root);
+            below_root.take_while(|above| !durable.contains(*above)).collect()
+        };
+        for made in unknown.into_iter().rev() {
+            if fresh.insert(made.to_owned()) && !self.disk.is_folder(made) {
+                self.disk.make_folder(made)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn durable(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        // Whoever panicked while holding it has at worst left out a folder, which is then synced again.
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file on its way: written under the first name, to be renamed to the second.
+struct Beside<'a> {
+    beside: PathBuf,
+    path: PathBuf,
+    bytes: &'a [u8],
 }
 
 impl Storage for FolderStorage {
     fn get(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.resolve(path)?) {
+        match self.disk.read(&self.resolve(path)?) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(error),
@@ -89,35 +138,51 @@ impl Storage for FolderStorage {
     }
 
     fn put_all(&self, files: &[File]) -> io::Result<()> {
-        let mut dirty = BTreeSet::new();
+        self.make_root()?;
+        let (mut folders, mut fresh) = (BTreeSet::new(), BTreeSet::new());
         let mut staged = Vec::with_capacity(files.len());
         for file in files {
             let path = self.resolve(&file.path)?;
             let folder = path.parent().unwrap_or(&self.root).to_owned();
-            self.make_folder(&folder, &mut dirty)?;
-            dirty.insert(folder);
+            if folders.insert(folder.clone()) {
+                self.make_folder(&folder, &mut fresh)?;
+            }
             // No served path ends in this, so that a half-written file is never shown.
-            let beside = path.with_added_extension("new");
-            let mut out = fs::File::create(&beside)?;
-            out.write_all(&file.bytes)?;
-            staged.push((out, beside, path));
+            staged.push(Beside { beside: path.with_added_extension("new"), path, bytes: &file.bytes });
         }
-        // Written first and synced after: the kernel may write them all at once.
-        for (out, beside, path) in staged {
-            out.sync_all()?;
-            fs::rename(beside, path)?;
-        }
-        dirty.iter().try_for_each(|folder| fs::File::open(folder)?.sync_all())
+        side_by_side(&staged, |file| self.disk.write_synced(&file.beside, file.bytes))?;
+        staged.iter().try_for_each(|file| self.disk.rename(&file.beside, &file.path))?;
+        folders.extend(fresh.iter().filter_map(|made| made.parent()).map(Path::to_owned));
+        let folders: Vec<PathBuf> = folders.into_iter().collect();
+        side_by_side(&folders, |folder| self.disk.sync_folder(folder))?;
+        self.durable().extend(fresh);
+        Ok(())
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
         let path = self.resolve(path)?;
-        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.durable().retain(|folder| !folder.starts_with(&path));
+        self.disk.remove(&path)
     }
+}
+
+/// Does the work for each item on a few threads; the first error of any.
+fn side_by_side<T: Sync>(items: &[T], work: impl Fn(&T) -> io::Result<()> + Sync) -> io::Result<()> {
+    if items.len() < 2 {
+        return items.iter().try_for_each(work);
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item)?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..items.len().min(SYNCED_AT_ONCE)).map(|_| scope.spawn(worker)).collect();
+        let abnormal = || Err(io::Error::other("a thread that writes files ended abnormally"));
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| abnormal()))
+    })
 }
 
 #[cfg(test)]

@@ -70,6 +70,10 @@ impl Witnessing for Observed {
         self.witness.name()
     }
 
+    fn is_remote(&self) -> bool {
+        self.witness.is_remote()
+    }
+
     fn add_checkpoint(
         &self,
         old: u64,

@@ -89,6 +89,10 @@ impl Witnessing for RemoteWitness {
         self.vkey.name()
     }
 
+    fn is_remote(&self) -> bool {
+        true
+    }
+
     fn add_checkpoint(
         &self,
         old: u64,
