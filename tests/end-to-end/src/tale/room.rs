@@ -1,5 +1,7 @@
 //! Chapter six: three people in a room, and one who leaves.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Messengers, Tale};
@@ -22,7 +24,7 @@ impl Tale {
         self.invite(&room, alice, ("bob", bob), false)?;
         self.narrator.tell("Carol is not among Alice's contacts: her messenger rings, and she answers.");
         self.invite(&room, alice, ("carol", &mut carol), true)?;
-        self.agree(&room, 3, &mut [("alice", alice), ("bob", bob), ("carol", &mut carol)])?;
+        self.agree(&room, &mut [("alice", alice), ("bob", bob), ("carol", &mut carol)])?;
 
         self.speak(&room, ("alice", alice), "Soup is ready.", &mut [("bob", bob), ("carol", &mut carol)])?;
         self.speak(&room, ("bob", bob), "I have to go.", &mut [("alice", alice), ("carol", &mut carol)])?;
@@ -30,7 +32,7 @@ impl Tale {
         self.say("bob", bob, &json!({ "do": "room_leave", "room": room }))?;
         self.hear("alice", alice, &json!({ "event": "room_left", "room": room, "who": self.bob.address() }))?;
         self.hear("carol", &mut carol, &json!({ "event": "room_left", "room": room, "who": self.bob.address() }))?;
-        self.agree(&room, 2, &mut [("alice", alice), ("carol", &mut carol)])?;
+        self.agree(&room, &mut [("alice", alice), ("carol", &mut carol)])?;
 
         let secret = format!("Only for those who stayed: {}", random::unheard_of());
         self.speak(&room, ("carol", &mut carol), &secret, &mut [("alice", alice)])?;
@@ -80,14 +82,16 @@ impl Tale {
         Ok(())
     }
 
-    /// All of them see `count` members, the same epoch and the same code.
-    fn agree(&self, room: &str, count: usize, members: &mut [(&str, &mut Messenger)]) -> Result<(), Failure> {
+    /// All of them see each other and nobody else, the same epoch and the same code.
+    fn agree(&self, room: &str, members: &mut [(&str, &mut Messenger)]) -> Result<(), Failure> {
+        let expected: BTreeSet<String> = members.iter().map(|(name, _)| format!("{name}@example.org")).collect();
+        let count = expected.len();
         let mut seen: Vec<(Value, Value)> = Vec::new();
         for (name, messenger) in members.iter_mut() {
             let full = |event: &Value| {
-                event["event"] == "room"
-                    && event["room"] == room
-                    && event["members"].as_array().is_some_and(|all| all.len() == count)
+                let all = event["members"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let all: BTreeSet<String> = all.map(str::to_owned).collect();
+                event["event"] == "room" && event["room"] == room && all == expected
             };
             // The event may have been taken already; what counts is the newest.
             let mut newest = messenger.heard().iter().rfind(|event| full(event)).cloned();
