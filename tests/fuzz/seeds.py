@@ -1,5 +1,5 @@
-"""Fills the fuzz corpora with what the shared vectors hold: certificates, chains' parts, revocation lists, policies,
-names; and with one message of each kind to witnesses and mirrors.
+"""Fills the fuzz corpora with what the shared vectors hold, for each parser what it reads; and with one message of each
+kind to witnesses and mirrors.
 
 Usage: python3 tests/fuzz/seeds.py
 """
@@ -11,6 +11,8 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
+VECTORS = HERE.parent / "vectors"
+TRANSPARENCY = bytes.fromhex("060a2b0601040181fd590101")  # the extension's object identifier
 
 
 def plant(target: str, seed: bytes) -> None:
@@ -18,6 +20,70 @@ def plant(target: str, seed: bytes) -> None:
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / hashlib.sha256(seed).hexdigest()[:40]).write_bytes(seed)
+
+
+def vectors(folder: str) -> list:
+    return [json.loads(path.read_text()) for path in sorted((VECTORS / folder).glob("*.json"))]
+
+
+def canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def element(der: bytes, at: int) -> tuple:
+    """Where the content of the element at this place begins and ends."""
+    length, at = der[at + 1], at + 2
+    if length & 0x80:
+        count = length & 0x7F
+        length, at = int.from_bytes(der[at : at + count], "big"), at + count
+    return at, at + length
+
+
+def extension(der: bytes) -> bytes:
+    """The value of a certificate's transparency extension, empty where there is none to be found."""
+    at = der.find(TRANSPARENCY)
+    if at < 0 or at + len(TRANSPARENCY) + 2 > len(der) or der[at + len(TRANSPARENCY)] != 0x04:
+        return b""
+    begin, end = element(der, at + len(TRANSPARENCY))
+    return der[begin:end]
+
+
+def evidence(vector: dict) -> bytes:
+    """The certificate as evidence: accepted, or refused by the rule of the vector."""
+    claim = {"kind": "certificate", "at": vector["now"], "chain": vector["chain"]}
+    if vector["rule"] != "ok":
+        claim["refused"] = {"rule": vector["rule"], "expected": "", "found": ""}
+    return canonical({"version": 1, "made": vector["now"], "policies": [vector["policy"]], "claim": claim})
+
+
+def plant_certificate(vector: dict) -> None:
+    chain = [base64.b64decode(der) for der in vector["chain"]]
+    plant("chains", b"".join(len(der).to_bytes(2, "big") + der for der in chain if len(der) < 2**16))
+    for der in chain:
+        plant("certificates", der)
+        plant("extensions", extension(der))
+    for der in vector["crls"]:
+        plant("revocation_lists", base64.b64decode(der))
+    plant("evidence", evidence(vector))
+    plant("trust_policies", vector["policy"].encode())
+    plant("log_formats", json.loads(vector["policy"])["tlog_policy"].encode())
+    for text in [vector.get("says", {}).get("identifier"), vector.get("service")]:
+        if text:
+            plant("identifiers", text.encode())
+
+
+def plant_update(vector: dict) -> None:
+    for text in (vector["current"], vector["update"]):
+        plant("trust_policies", text.encode())
+    claim = {"kind": "entries", "entries": []}
+    plant("evidence", canonical({"version": 1, "made": 0, "policies": [vector["current"], vector["update"]], "claim": claim}))
+    try:
+        proof = json.loads(vector["update"])["proof"]
+    except (ValueError, KeyError):
+        return
+    plant("proofs", proof.encode())
+    plant("proofs", proof.partition("\n\n")[2].encode())
+    plant("log_formats", proof.encode())
 
 
 def plant_log_messages() -> None:
@@ -38,17 +104,12 @@ def plant_log_messages() -> None:
 
 def main() -> None:
     plant_log_messages()
-    for path in sorted((HERE.parent / "vectors" / "certificate").glob("*.json")):
-        vector = json.loads(path.read_text())
-        for der in vector.get("chain", []) + vector.get("crls", []):
-            plant("identity_formats", base64.b64decode(der))
-        policy = vector.get("policy", "")
-        plant("identity_formats", policy.encode())
-        try:
-            plant("log_formats", json.loads(policy).get("tlog_policy", "").encode())
-        except ValueError:
-            pass  # A policy that is no JSON is a seed only as it stands.
-        plant("identity_formats", vector.get("identifier", "alice@example.org").encode())
+    for vector in vectors("certificate"):
+        plant_certificate(vector)
+    for vector in vectors("policy-update"):
+        plant_update(vector)
+    for text in ["alice@example.org", "jürgen@bücher.example", "+14155550123", "δοκιμή@παράδειγμα.δοκιμή", "a·b@l·l.example"]:
+        plant("identifiers", text.encode())
 
 
 main()

@@ -26,6 +26,12 @@ impl Cache {
         self.lock().pop(key);
     }
 
+    /// How many people it remembers.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<[u8; 32], VerifiedPerson>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -18,7 +18,7 @@ use crate::{
     verify::{VerifiedPerson, VerifyError, verify_person},
 };
 
-/// How many people are remembered: some 2 KiB each.
+/// How many people are remembered: some 2 KiB each, and never more than their largest certificates, 64 MiB.
 const CACHED: NonZeroUsize = NonZeroUsize::new(4096).expect("4096 is not zero");
 
 /// Accepts certificates of people, at either end. Who the person is, and whether she is the one that was meant, the
@@ -52,6 +52,18 @@ impl PersonVerifier {
     /// acceptor nothing at all. It is called within handshakes, so it must not wait.
     pub fn watched(self, watcher: impl Fn(&VerifyError) + Send + Sync + 'static) -> Self {
         Self { watcher: Some(Box::new(watcher)), ..self }
+    }
+
+    /// The same with room for so many people.
+    #[cfg(test)]
+    pub(super) fn remembering(self, people: usize) -> Self {
+        Self { cache: Cache::new(NonZeroUsize::new(people).expect("somebody")), ..self }
+    }
+
+    /// How many people it remembers.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.cache.len()
     }
 
     /// The trust it verifies by.

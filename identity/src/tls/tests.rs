@@ -165,6 +165,46 @@ fn the_cache_keeps_neither_the_expired_nor_the_revoked() {
 }
 
 #[test]
+fn the_cache_forgets_whom_it_has_not_seen_for_longest() {
+    let authority = Authority::new(1, NOON);
+    let verifier = PersonVerifier::new(authority.trust()).remembering(3);
+    let people: Vec<_> = (0..6).map(|n| person(&authority, &format!("person{n}@example.org")).0).collect();
+    for chain in &people {
+        verifier.person(chain, NOON).unwrap();
+        // Somebody who is seen again and again stays.
+        verifier.person(&people[0], NOON).unwrap();
+        assert!(verifier.remembered() <= 3);
+    }
+    assert_eq!(verifier.remembered(), 3);
+    // What is refused is not remembered: strangers fill nothing.
+    let (stranger, _) = person(&Authority::new(2, NOON), "mallory@example.org");
+    verifier.person(&stranger, NOON).unwrap_err();
+    let fresh = PersonVerifier::new(authority.trust()).remembering(3);
+    fresh.person(&stranger, NOON).unwrap_err();
+    assert_eq!((verifier.remembered(), fresh.remembered()), (3, 0));
+    // Forgotten people are verified anew.
+    verifier.person(&people[1], NOON).unwrap();
+}
+
+#[test]
+fn a_component_is_known_by_its_name() {
+    let authority = Authority::new(1, NOON);
+    let verifier = |name: &str| Arc::new(ComponentVerifier::new(authority.trust(), name));
+    let service = || authority.issue_service("localhost", NOON);
+    let towards = || Arc::new(ServiceVerifier::new(authority.trust()));
+    let with = |identity: Identity, name: &str| {
+        let server = server(Some(verifier(name)), service(), NOON);
+        shake(client(towards(), Some(identity), NOON), server, "localhost").err().map(|error| error.to_string())
+    };
+    assert_eq!(with(authority.issue_component("ca.example.org", NOON), "ca.example.org"), None);
+    let wrong = with(authority.issue_component("ca.example.org", NOON), "cb.example.org").unwrap();
+    assert!(wrong.contains("SAN-03"), "{wrong}");
+    // Neither a person nor a service is a component.
+    assert!(with(person(&authority, "alice@example.org"), "ca.example.org").is_some());
+    assert!(with(service(), "localhost").is_some());
+}
+
+#[test]
 fn the_cache_is_not_asked_about_other_bytes() {
     let authority = Authority::new(1, NOON);
     let verifier = PersonVerifier::new(authority.trust());
