@@ -95,6 +95,11 @@ impl Trust {
         *self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner) = bindings;
     }
 
+    /// Takes over what another program changed in the stored list: see [`Bindings::adopt`].
+    pub fn adopt_bindings(&self, before: &Bindings, now: &Bindings) {
+        self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner).adopt(before, now);
+    }
+
     /// Binds a person to the authority of this certificate, if she is bound to none. Whether she was bound now.
     pub fn bind(&self, person: &Certified, now: UnixTime) -> bool {
         let mut bindings = self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner);

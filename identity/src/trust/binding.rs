@@ -108,6 +108,17 @@ impl Bindings {
         }
     }
 
+    /// Takes over what differs between two readings of a stored list: who was let go of, who was bound, who was bound
+    /// anew. Whoever is bound here alone stays so.
+    pub fn adopt(&mut self, before: &Self, now: &Self) {
+        for who in before.0.keys().filter(|who| !now.0.contains_key(who)) {
+            self.0.remove(who);
+        }
+        for (who, binding) in now.0.iter().filter(|(who, binding)| before.0.get(who) != Some(binding)) {
+            self.0.insert(who.clone(), binding.clone());
+        }
+    }
+
     /// Everybody who is bound, in the order of the identifiers.
     pub fn iter(&self) -> impl Iterator<Item = (&Identifier, &Binding)> {
         self.0.iter()

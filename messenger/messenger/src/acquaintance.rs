@@ -1,8 +1,36 @@
-//! Keeps by which authority each person is known, in the person's folder: the next start gives it back to the engine.
+//! Keeps by which authority each person is known, in the person's folder: the next start gives it back to the engine, and
+//! so does a look at the folder now and then, as `certtool trust bind` and `unbind` change it meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use device::Home;
 use identity::UnixTime;
+use identity::trust::{Bindings, Trust};
 use messenger_engine::Event;
+
+/// How often the folder is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Brings what other programs change in the folder to those who verify by `trust`, for ever.
+pub(crate) async fn follow(home: Home, trust: Arc<Trust>) {
+    // The file's, not those in memory: whom the engine has met in between is not in the file yet.
+    let mut known = home.bindings().unwrap_or_else(|_| trust.bindings());
+    loop {
+        tokio::time::sleep(LOOK).await;
+        adopt(&home, &trust, &mut known);
+    }
+}
+
+/// One look. A file that cannot be read changes nothing: whoever is bound stays so.
+fn adopt(home: &Home, trust: &Trust, known: &mut Bindings) {
+    if let Ok(now) = home.bindings()
+        && now != *known
+    {
+        trust.adopt_bindings(known, &now);
+        *known = now;
+    }
+}
 
 /// Keeps what a `first_seen` event says; on disk when this returns. What went wrong comes back as an `error` event.
 pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
@@ -45,6 +73,39 @@ mod tests {
             root: Fingerprint(*person.authority_root()),
             device: Fingerprint([0; 32]),
         }
+    }
+
+    #[test]
+    fn who_is_let_go_of_may_come_from_another_authority_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let [first, second] = [1, 2].map(|seed| Authority::new(seed, NOON));
+        for authority in [&first, &second] {
+            let policy = authority.policy();
+            home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        }
+        let bob = Identifier::parse("bob@example.org").unwrap();
+        let [met, other] = [&first, &second].map(|authority| authority.issue_person(&bob, NOON).0);
+        // What the running engine verifies by.
+        let trust = home.trust_at(NOON).unwrap();
+        let person = verify_person(&met, &trust, NOON).unwrap();
+        assert!(trust.bind(&person, NOON));
+        let mut known = home.bindings().unwrap();
+        assert_eq!(keep(&home, &seen(&person)), None);
+        adopt(&home, &trust, &mut known);
+        assert_eq!(verify_person(&other, &trust, NOON).unwrap_err().rule.id(), "TRUST-06");
+
+        // `certtool trust unbind`.
+        home.change_bindings(|bindings| bindings.release(&bob)).unwrap();
+        adopt(&home, &trust, &mut known);
+        verify_person(&other, &trust, NOON).unwrap();
+        // A damaged file lets go of nobody.
+        home.change_bindings(|bindings| bindings.bind(&bob, "Test authority 1", person.authority_root(), NOON))
+            .unwrap();
+        adopt(&home, &trust, &mut known);
+        home.write_text("bindings.json", "[]").unwrap();
+        adopt(&home, &trust, &mut known);
+        assert_eq!(verify_person(&other, &trust, NOON).unwrap_err().rule.id(), "TRUST-06");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use identity::{Identifier, UnixTime};
 use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event};
 use tokio::sync::mpsc;
 
+use crate::acquaintance;
 use crate::app::Me;
 use crate::cli::Options;
 use crate::contacts::ContactBook;
@@ -71,6 +72,7 @@ impl Prepared {
         let started = Engine::start(config)
             .map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
+        tokio::spawn(acquaintance::follow(self.home.clone(), self.trust.clone()));
         Ok(started)
     }
 }

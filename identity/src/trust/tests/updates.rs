@@ -255,3 +255,23 @@ fn a_remembered_person_is_checked_against_bindings_too() {
     trust.bind(&verifier.person(&first, NOON).unwrap(), NOON);
     breaks("TRUST-06", verifier.person(&second, NOON));
 }
+
+#[test]
+fn what_changed_in_a_stored_list_is_adopted() {
+    let (one, two) = ([1; 32], [2; 32]);
+    let people =
+        ["alice", "bob", "carol", "dave"].map(|name| Identifier::parse(&format!("{name}@example.org")).unwrap());
+    let [alice, bob, carol, dave] = &people;
+    let list = |bound: &[(&Identifier, &[u8; 32])]| {
+        let mut list = Bindings::default();
+        bound.iter().for_each(|(who, root)| assert!(list.bind(who, "an authority", root, NOON)));
+        list
+    };
+    // In memory dave was met a moment ago; on disk alice was let go of, bob bound anew, carol met by another program.
+    let mut memory = list(&[(alice, &one), (bob, &one), (dave, &one)]);
+    let (before, now) = (list(&[(alice, &one), (bob, &one)]), list(&[(bob, &two), (carol, &two)]));
+    memory.adopt(&before, &now);
+    assert_eq!(memory, list(&[(bob, &two), (carol, &two), (dave, &one)]));
+    memory.adopt(&now, &now);
+    assert_eq!(memory, list(&[(bob, &two), (carol, &two), (dave, &one)]));
+}
