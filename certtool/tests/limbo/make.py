@@ -86,13 +86,16 @@ def signed(builder, signer):
 
 
 def leaf(issuer, names, uses=(Use.CLIENT_AUTH, Use.EMAIL_PROTECTION), email=None, begin=NOW - timedelta(days=1),
-         end=NOW + timedelta(days=13), ca=None, unknown=False, common="a person"):
+         end=NOW + timedelta(days=13), ca=None, unknown=False, common="a person", usage=..., critical=None):
     own = key("leaf")
     builder = start(distinguished(common, email), issuer.subject, own, serial("leaf"), begin, end)
-    builder = builder.add_extension(key_usage(), True)
+    usage = key_usage() if usage is ... else usage
+    if usage:
+        builder = builder.add_extension(usage, True)
     builder = identifiers(builder, own, issuer)
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), not common and not email)
+        critical = not common and not email if critical is None else critical
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical)
     if uses:
         builder = builder.add_extension(x509.ExtendedKeyUsage(uses), False)
     if ca is not None:
@@ -276,8 +279,41 @@ def lists():
     case("crl::others-serial", True, "The serial number in the list of another CA.", peer, [ca, other], crls=[root_list, ca.list(), other.list(peer.serial_number)])
 
 
+def smime():
+    """What mail programs meet: names, key usage and purposes as the S/MIME BR (7.1.2.3, 7.1.4.2) write them, judged by RFC 5280."""
+    alice, for_mail = "alice@example.org", [Use.EMAIL_PROTECTION]
+    uses = {"uses": ["emailProtection"], "names": [alice]}
+    ca = Ca("mail ca", ROOT, uses=for_mail, path_length=0)
+    other = mail("other@example.org")
+
+    def one(name, expected, description, names, **options):
+        case(f"smime::{name}", expected, description, leaf(ca, names, uses=options.pop("purposes", for_mail), **options), [ca], **uses)
+
+    one("name", True, "One rfc822Name, the one that is asked for.", [mail(alice)])
+    one("no-name", False, "The address in the common name alone is no name.", [], common=alice)
+    one("dns-only", False, "A host in place of an address.", [dns("example.org")])
+    one("another-mailbox", False, "Another mailbox of the domain.", [other])
+    one("another-domain", False, "The mailbox at another domain.", [mail("alice@example.com")])
+    one("one-of-two", True, "One of two addresses.", [other, mail(alice)])
+    one("critical-name", True, "A critical name beside a subject: CAs SHOULD not, verifiers understand it.", [mail(alice)], critical=True)
+    one("critical-name-without-subject", True, "A critical name, and no subject.", [mail(alice)], common=None)
+    one("agrees-only", True, "keyAgreement alone serves for encryption.", [mail(alice)], usage=x509.KeyUsage(False, False, False, False, True, False, False, False, False))
+    one("commits-only", True, "contentCommitment alone serves for signatures.", [mail(alice)], usage=x509.KeyUsage(False, True, False, False, False, False, False, False, False))
+    one("signs-lists-only", False, "cRLSign alone serves for no mail.", [mail(alice)], usage=x509.KeyUsage(False, False, False, False, False, False, True, False, False))
+    one("signs-certificates", False, "keyCertSign in what is no CA.", [mail(alice)], usage=x509.KeyUsage(True, False, False, False, False, True, False, False, False))
+    one("no-key-usage", True, "A usage that is not stated is not limited.", [mail(alice)], usage=None)
+    one("client-only", False, "clientAuth alone.", [mail(alice)], purposes=[Use.CLIENT_AUTH])
+    one("any-purpose-only", False, "anyExtendedKeyUsage alone, where emailProtection is asked for.", [mail(alice)], purposes=[Use.ANY_EXTENDED_KEY_USAGE])
+    one("server-too", True, "serverAuth beside emailProtection: the CA's fault, not the path's.", [mail(alice)], purposes=[*for_mail, Use.SERVER_AUTH])
+    servers = Ca("server ca", ROOT, uses=[Use.SERVER_AUTH])
+    case("smime::issuer-for-servers", False, "The issuer is for servers.", leaf(servers, [mail(alice)], uses=for_mail), [servers], **uses)
+    no_sign = Ca("list ca", ROOT, usage=False, uses=for_mail)
+    case("smime::issuer-may-not-sign", False, "The issuer has no keyCertSign.", leaf(no_sign, [mail(alice)], uses=for_mail), [no_sign], **uses)
+
+
 name_constraints()
 paths()
 uses()
+smime()
 lists()
 print(json.dumps({"version": 1, "testcases": cases}, indent=1, ensure_ascii=False))
