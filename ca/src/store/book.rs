@@ -68,6 +68,14 @@ impl Book {
         self.certificates(sql, (identifier.as_str(), limit))
     }
 
+    /// Certificates whose serial number begins with these hexadecimal digits, the newest first.
+    pub fn beginning_with(&self, digits: &str, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
+        // Digits only: nothing of what LIKE takes for more than itself.
+        let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
+        let sql = "SELECT * FROM certificate WHERE hex(serial) LIKE ?1 || '%' ORDER BY number DESC LIMIT ?2";
+        self.certificates(sql, (digits, limit))
+    }
+
     /// The certificate with this serial number.
     pub fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
         let found = questions::read(&self.0, &Select::Certificate(serial))?;

@@ -1,0 +1,252 @@
+//! `ca`: what the operator of an authority asks and wishes, also while the authority runs.
+//!
+//! It looks into the authority's folder and writes down wishes there; it opens no key, signs nothing and changes no
+//! database.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ca::operator::{OPERATOR_REASONS, wish_revocation};
+use ca::store::{Book, CertificateRecord, CertificateState, Serial, Subject};
+use clap::{Args, Parser, Subcommand};
+use identity::{Identifier, UnixTime};
+use serde_json::{Value, json};
+
+/// How long a running authority is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two looks whether it has taken a wish up.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Look into a certificate authority and ask it to revoke, also while it runs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ca",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  \
+        ca --folder /srv/inperson stats\n  \
+        ca --folder /srv/inperson list alice@example.org\n  \
+        ca --folder /srv/inperson revoke 5f2e0c… --reason key-compromise\n\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate."
+)]
+struct Arguments {
+    /// The authority's folder, with ca.sqlite in it
+    #[arg(long, global = true, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+    folder: PathBuf,
+    /// Print one line of JSON for each thing instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List certificates, the newest first
+    List(List),
+    /// Revoke a certificate
+    ///
+    /// The running authority takes it up within a second, and shows it on its revocation list at once; one that is
+    /// stopped does so when it starts.
+    Revoke(Revoke),
+    /// Count what the database holds
+    Stats,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Whose: an address in any spelling, or the beginning of a serial number; without it, everybody's
+    #[arg(value_name = "WHAT")]
+    what: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+}
+
+#[derive(Debug, Args)]
+struct Revoke {
+    /// Its serial number, 32 hexadecimal digits
+    #[arg(value_name = "SERIAL")]
+    serial: Serial,
+    /// Why: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation, privilege-withdrawn
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    reason: u8,
+}
+
+fn reason(text: &str) -> Result<u8, String> {
+    let known = OPERATOR_REASONS.iter().find(|(_, name)| *name == text).map(|(code, _)| *code);
+    known.ok_or_else(|| format!("expected one of {}", OPERATOR_REASONS.map(|(_, name)| name).join(", ")))
+}
+
+/// What went wrong, and what to try.
+struct Failure {
+    code: u8,
+    what: String,
+    remedy: String,
+}
+
+impl Failure {
+    fn new(code: u8, what: impl ToString, remedy: impl Into<String>) -> Self {
+        Self { code, what: what.to_string(), remedy: remedy.into() }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (folder, json) = (&arguments.folder, arguments.json);
+    let done = match &arguments.command {
+        Command::List(list) => run_list(folder, list, json),
+        Command::Revoke(revoke) => run_revoke(folder, revoke, json),
+        Command::Stats => run_stats(folder, json),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, what, remedy }) => {
+            if json {
+                println!("{}", json!({"error": {"what": what, "try": remedy, "exit": code}}));
+            } else {
+                eprintln!("ca: {what}\n  try: {remedy}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn open(folder: &Path) -> Result<Book, Failure> {
+    let path = folder.join("ca.sqlite");
+    if !path.is_file() {
+        let what = format!("{}: there is no authority's database", path.display());
+        return Err(Failure::new(1, what, "name the authority's folder with --folder DIR"));
+    }
+    Book::open(&path).map_err(|error| Failure::new(1, error, "start the authority of this version once"))
+}
+
+fn failed(error: ca::store::StoreError) -> Failure {
+    Failure::new(1, error, "look at the database's permissions and at the disk")
+}
+
+fn run_list(folder: &Path, list: &List, json: bool) -> Result<(), Failure> {
+    let book = open(folder)?;
+    let found = match list.what.as_deref() {
+        None => book.newest(list.limit),
+        Some(what) => match Identifier::parse(what) {
+            Ok(identifier) => book.of(&identifier, list.limit),
+            Err(_) if is_hexadecimal(what) => book.beginning_with(what, list.limit),
+            Err(error) => {
+                let what = format!("{what:?} is neither an address ({error}) nor the beginning of a serial number");
+                return Err(Failure::new(2, what, "ca list alice@example.org, or ca list 5f2e"));
+            }
+        },
+    };
+    let now = UnixTime::now().as_secs();
+    for record in found.map_err(failed)? {
+        let shown = shown(&record, now);
+        if json {
+            println!("{shown}");
+        } else {
+            let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
+            println!(
+                "{}  {:9}  {}  {:7}  {}",
+                text("serial"),
+                text("state"),
+                text("not_after"),
+                text("profile"),
+                text("name")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn shown(record: &CertificateRecord, now: u64) -> Value {
+    let name = match &record.subject {
+        Subject::Person { identifier, .. } => identifier.as_str(),
+        Subject::Service { name } => name,
+    };
+    json!({
+        "serial": record.serial.to_string(),
+        "name": name,
+        "profile": record.profile,
+        "state": state(record, now),
+        "not_before": time(record.not_before),
+        "not_after": time(record.not_after),
+        "index": record.index(),
+        "account": record.account,
+        "revoked": record.revoked.map(|revoked| json!({"at": time(revoked.at), "reason": reason_name(revoked.reason)})),
+    })
+}
+
+fn state(record: &CertificateRecord, now: u64) -> &'static str {
+    match record.state {
+        _ if record.revoked.is_some() => "revoked",
+        CertificateState::Issued { .. } if record.not_after < now => "expired",
+        CertificateState::Issued { .. } => "valid",
+        CertificateState::Planned | CertificateState::Logged { .. } => "under way",
+        CertificateState::Abandoned { .. } => "abandoned",
+    }
+}
+
+fn reason_name(code: u8) -> &'static str {
+    OPERATOR_REASONS.iter().find(|(known, _)| *known == code).map_or("unknown", |(_, name)| name)
+}
+
+fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    time.unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+fn run_revoke(folder: &Path, revoke: &Revoke, json: bool) -> Result<(), Failure> {
+    let book = open(folder)?;
+    let found = book.certificate(revoke.serial).map_err(failed)?;
+    let issued = found.is_some_and(|record| matches!(record.state, CertificateState::Issued { .. }));
+    if !issued {
+        let what = format!("no certificate with the serial number {} was issued here", revoke.serial);
+        return Err(Failure::new(3, what, "ca list shows the numbers"));
+    }
+    let wish = wish_revocation(folder, revoke.serial, revoke.reason)
+        .map_err(|error| Failure::new(1, error, "run this as the account that runs the authority"))?;
+    let until = Instant::now() + PATIENCE;
+    while !wish.is_taken() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
+    if wish.is_refused() {
+        return Err(Failure::new(1, "the authority could not revoke it", "the authority's log says why"));
+    }
+    let (done, words) = match wish.is_taken() {
+        true => ("revoked", "Revoked; the authority's list says so now."),
+        false => ("wished", "Written down: no authority runs in this folder; it is revoked when one starts."),
+    };
+    if json {
+        println!(
+            "{}",
+            json!({"done": done, "serial": revoke.serial.to_string(), "reason": reason_name(revoke.reason)})
+        );
+    } else {
+        println!("{words}");
+    }
+    Ok(())
+}
+
+fn run_stats(folder: &Path, json: bool) -> Result<(), Failure> {
+    let stats = open(folder)?.stats(UnixTime::now().as_secs()).map_err(failed)?;
+    if json {
+        println!("{}", json!(stats));
+        return Ok(());
+    }
+    println!("accounts        {}", stats.accounts);
+    println!("orders          {} not forgotten yet", stats.orders);
+    println!("authorizations  {} not forgotten yet", stats.authorizations);
+    println!("certificates    {} issued, {} of them count now", stats.issued, stats.current);
+    println!(
+        "                {} revoked, {} under way, {} abandoned",
+        stats.revoked, stats.unfinished, stats.abandoned
+    );
+    println!("database        {} bytes", stats.bytes);
+    Ok(())
+}

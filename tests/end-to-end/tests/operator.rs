@@ -1,0 +1,68 @@
+//! The operator's `ca` beside a running home server: looks, revokes, and is believed at once.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::{self, Finished};
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn ca(server: &Homeserver, arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    command.arg("--json").arg("--folder").arg(server.folder()).args(arguments);
+    process::run("ca", command, SOON).unwrap()
+}
+
+fn lines(done: &Finished) -> Vec<Value> {
+    done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn an_operator_finds_and_revokes_a_certificate_while_the_server_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    for address in ["alice@example.org", "bob@example.org"] {
+        Person::new(place.path(), address).join(server.ready(), &server.outbox()).unwrap();
+    }
+
+    let found = lines(&ca(&server, &["list", "Alice@example.org"]).expect(0, "ca list").unwrap());
+    assert_eq!((found.len(), found[0]["state"].as_str()), (1, Some("valid")));
+    let serial = found[0]["serial"].as_str().unwrap().to_owned();
+    let begun = lines(&ca(&server, &["list", &serial[..8]]).expect(0, "ca list").unwrap());
+    assert_eq!(begun[0]["serial"], found[0]["serial"]);
+    // Alice's and Bob's, and the server's own.
+    let stats = lines(&ca(&server, &["stats"]).expect(0, "ca stats").unwrap());
+    assert_eq!((stats[0]["current"].as_u64(), stats[0]["revoked"].as_u64()), (Some(3), Some(0)));
+
+    let unknown = ca(&server, &["revoke", &"40".repeat(16), "--reason", "superseded"]);
+    assert_eq!(unknown.code, 3, "{}", unknown.text());
+    let done = ca(&server, &["revoke", &serial, "--reason", "privilege-withdrawn"]).expect(0, "ca revoke").unwrap();
+    assert_eq!(lines(&done)[0]["done"], "revoked");
+    let after = lines(&ca(&server, &["list", "alice@example.org"]).expect(0, "ca list").unwrap());
+    assert_eq!(
+        (after[0]["state"].as_str(), after[0]["revoked"]["reason"].as_str()),
+        (Some("revoked"), Some("privilege-withdrawn"))
+    );
+
+    // While the server is stopped the wish waits for it.
+    let folder = server.folder().to_path_buf();
+    let newest = lines(&ca(&server, &["list", "bob@example.org", "--limit", "1"]).expect(0, "ca list").unwrap());
+    assert_eq!(newest[0]["state"], "valid");
+    server.kill();
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let serial = newest[0]["serial"].as_str().unwrap();
+    command.arg("--folder").arg(&folder).args(["revoke", serial, "--reason", "superseded"]);
+    let waiting = process::run("ca", command, SOON).unwrap().expect(0, "ca revoke").unwrap();
+    assert!(waiting.stdout.contains("when one starts"), "{}", waiting.text());
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    process::await_sight("a revoked certificate", SOON, || {
+        let listed = lines(&ca(&server, &["list", serial]).expect(0, "ca list").ok()?);
+        (listed[0]["state"] == "revoked").then_some(())
+    })
+    .unwrap();
+}
