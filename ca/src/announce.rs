@@ -52,7 +52,10 @@ async fn announce_all(service: &Service) -> Result<(), StoreError> {
 /// Whether she was told, or never can be.
 async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, StoreError> {
     match send(service, &record).await {
-        Ok(()) => tracing::info!(serial = %record.serial, "announced"),
+        Ok(()) => {
+            tracing::info!(serial = %record.serial, "announced");
+            service.issuer.trail.note("announced", serde_json::json!({"serial": record.serial.to_string()}));
+        }
         Err(error @ MailError::Unreachable(_)) => {
             tracing::warn!(serial = %record.serial, %error, "not announced yet");
             return Ok(false);

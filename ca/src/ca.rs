@@ -26,7 +26,8 @@ use crate::mail::{MailError, Post};
 use crate::objects::{ObjectError, log_once};
 use crate::service::{Resolver, ServiceError, issue};
 use crate::store::{Authority, SqliteStore, Store, StoreError};
-use crate::{announce, files, operator, random, resume};
+use crate::trail::{Trail, TrailError};
+use crate::{announce, files, operator, random, resume, trail};
 
 /// Why an authority did not open.
 #[derive(Debug, Error)]
@@ -48,6 +49,9 @@ pub enum OpenError {
     /// The authority's own certificates could not be logged.
     #[error("an issuing certificate could not be logged: {0}")]
     Object(#[from] ObjectError),
+    /// The audit trail.
+    #[error("the audit trail: {0}")]
+    Trail(#[from] TrailError),
     /// The first revocation lists.
     #[error("a revocation list: {0}")]
     Crl(#[from] CrlError),
@@ -90,9 +94,13 @@ impl Ca {
         let post = Post::open(&config.mail)?;
         let mail_from = acme::mailbox(&config.mail_from)?;
         let pseudonyms = Pseudonyms::new(keys.audit());
+        files::private_folder(&config.folder)
+            .map_err(|source| OpenError::Folder { path: config.folder.clone(), source })?;
+        let trail = Trail::open(&config.folder.join(trail::FILE), Arc::clone(&clock))?;
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&store),
             log,
+            trail,
             config.log_policy.clone(),
             keys,
             Arc::clone(&clock),
@@ -121,6 +129,7 @@ impl Ca {
             mail_from,
             pseudonyms,
         });
+        tasks.spawn(resume::log_heads(Arc::clone(&service.issuer), stop.clone()));
         tasks.spawn(operator::fulfil(Arc::clone(&service), stop.clone()));
         tasks.spawn(announce::announce(Arc::clone(&service), stop.clone()));
         Ok(Self { service, tasks, stop })

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use der::Decode as _;
 use identity::UnixTime;
 use identity::plan::{CrlPlan, RevocationReason, RevokedEntry};
+use serde_json::json;
 use thiserror::Error;
 use tlog_proof::ObjectKind;
 use tokio::sync::Mutex;
@@ -110,6 +111,8 @@ impl Crls {
         files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
         let count = revoked.len();
         tracing::info!(authority = authority.name(), number, count, "revocation list renewed");
+        let of = json!({"authority": authority.name(), "number": number, "revoked": count});
+        self.issuer.trail.note("list-signed", of);
         let newest = Newest { der: der.into(), number, this_update: now.as_secs() };
         self.newest.write().unwrap_or_else(PoisonError::into_inner).insert(authority, newest);
         Ok(())

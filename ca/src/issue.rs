@@ -14,6 +14,7 @@ use identity::certificate::Tbs;
 use identity::plan::PlanError;
 use identity::profile::Profile;
 use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
+use serde_json::json;
 use thiserror::Error;
 use tlog_proof::LogPolicy;
 use tokio::sync::Notify;
@@ -34,6 +35,7 @@ use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
     Store, StoreError, Subject,
 };
+use crate::trail::Trail;
 
 /// Draws of a slot before giving up: each fails only if somebody else took the very slot in between.
 const DRAWS: usize = 8;
@@ -42,6 +44,7 @@ const DRAWS: usize = 8;
 pub(crate) struct Issuer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) trail: Trail,
     pub(crate) policy: LogPolicy,
     pub(crate) keys: AuthorityKeys,
     pub(crate) clock: Clock,
@@ -81,6 +84,7 @@ impl Issuer {
     pub(crate) fn new(
         store: Arc<dyn Store>,
         log: Arc<dyn Log>,
+        trail: Trail,
         policy: LogPolicy,
         keys: AuthorityKeys,
         clock: Clock,
@@ -92,6 +96,7 @@ impl Issuer {
         Self {
             store,
             log,
+            trail,
             policy,
             keys,
             clock,
@@ -144,7 +149,12 @@ impl Issuer {
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
             match self.store.commit(changes).await {
-                Ok(()) => return Ok(self.spawn(record, linted, claim)),
+                Ok(()) => {
+                    let serial = record.serial.to_string();
+                    let of = json!({"serial": serial, "account": record.account, "order": record.order});
+                    self.trail.note("planned", of);
+                    return Ok(self.spawn(record, linted, claim));
+                }
                 Err(StoreError::Taken(_)) => {}
                 Err(error) => return Err(error.into()),
             }

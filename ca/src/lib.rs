@@ -50,6 +50,7 @@ mod service;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod trail;
 mod weak;
 
 pub use ca::{Ca, OpenError};

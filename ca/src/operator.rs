@@ -150,7 +150,7 @@ async fn revoke(service: &Service, serial: Serial, reason: u8) -> Result<(), Ref
     let found = service.store.certificate(serial).await.map_err(|e| Refusal::ForNow(e.to_string()))?;
     let issued = found.filter(|c| matches!(c.state, CertificateState::Issued { .. }));
     let found = issued.ok_or_else(|| Refusal::ForGood("no certificate with this serial number was issued".into()))?;
-    match carry_out(service, found, reason).await {
+    match carry_out(service, found, reason, "operator").await {
         Err(problem) if problem.kind == Kind::AlreadyRevoked => Ok(()),
         Err(problem) => Err(Refusal::ForNow(problem.document().to_string())),
         Ok(()) => {

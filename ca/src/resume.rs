@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+use tlog_proof::ObjectKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Clock;
@@ -18,6 +20,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 const TAKE: u32 = 256;
 /// Pause between renewals of the revocation lists, and between house cleanings.
 const HOURLY: Duration = Duration::from_secs(3600);
+/// After the start, before the head of the audit trail is logged.
+const SETTLE: Duration = Duration::from_secs(600);
 /// After a revocation list could not be renewed.
 const SOON: Duration = Duration::from_secs(60);
 /// Orders and authorizations are forgotten so long after they expired.
@@ -52,6 +56,30 @@ pub(crate) async fn renew_crls(crls: Arc<Crls>, stop: CancellationToken) {
         }
         if rest(pause, &stop).await {
             return;
+        }
+    }
+}
+
+/// Puts the head of the audit trail into the log every hour, if there is anything new in it.
+pub(crate) async fn log_heads(issuer: Arc<Issuer>, stop: CancellationToken) {
+    let mut logged = 0;
+    let mut pause = SETTLE;
+    while !rest(pause, &stop).await {
+        let head = issuer.trail.head();
+        pause = HOURLY;
+        if head.count > logged {
+            match issuer.log.put_object(ObjectKind::AuditHead, head.object(&issuer.origin)).await {
+                Ok(found) => {
+                    let of = json!({"count": head.count, "head": hex::encode(head.hash), "index": found.index});
+                    issuer.trail.note("head-logged", of);
+                    // The record of it is not worth another entry.
+                    logged = head.count + 1;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the head of the audit trail could not be logged");
+                    pause = SOON;
+                }
+            }
         }
     }
 }

@@ -65,6 +65,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
     match service.store.commit(vec![Change::Insert(Record::Account(account.clone()))]).await {
         Ok(()) => {
             tracing::info!(account = account.id, "account made");
+            let of = json!({"account": account.id, "key": account.thumbprint, "external": account.external});
+            service.issuer.trail.note("account-made", of);
             Ok(respond(&service, StatusCode::CREATED, &account))
         }
         // The same key at the same moment, or the same account elsewhere.
@@ -153,6 +155,8 @@ pub(super) async fn update(
         account.contact = contact;
     }
     service.store.commit(vec![Change::Update(Record::Account(account.clone()))]).await?;
+    let what = if account.status == AccountStatus::Valid { "account-changed" } else { "account-closed" };
+    service.issuer.trail.note(what, json!({"account": account.id}));
     Ok(respond(&service, StatusCode::OK, &account))
 }
 

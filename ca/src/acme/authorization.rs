@@ -65,6 +65,7 @@ pub(super) async fn read(
         authorization.status = AuthorizationStatus::Deactivated;
         authorization.code = None;
         service.store.commit(vec![Change::Update(Record::Authorization(authorization.clone()))]).await?;
+        service.issuer.trail.note("authorization-given-up", json!({"authorization": authorization.id}));
     }
     Ok(Json(object(&service, &authorization)))
 }

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Service;
@@ -77,6 +78,8 @@ pub(super) async fn send(
     let letter = compose(service, account, peer, &found, &code)?;
     let who = service.pseudonyms.of(&found.identifier);
     tracing::info!(authorization = found.id, account = account.id, who, quiet, "code made");
+    let of = json!({"authorization": found.id, "account": account.id, "who": who, "sent": !quiet});
+    service.issuer.trail.note("code-made", of);
     if quiet {
         return remember(service, found, &code, Handover::Done).await;
     }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::problem::{Kind, Problem};
 use super::request::{ByAccount, key_of};
@@ -49,6 +49,7 @@ pub(super) async fn change(State(service): State<Arc<Service>>, by: ByAccount) -
     match service.store.commit(vec![Change::Update(Record::Account(changed.clone()))]).await {
         Ok(()) => {
             tracing::info!(account = changed.id, "account key changed");
+            service.issuer.trail.note("account-key-changed", json!({"account": changed.id, "key": changed.thumbprint}));
             Ok(account::respond(&service, StatusCode::OK, &changed))
         }
         Err(error @ StoreError::Conflict(_)) => match other(&service, &changed).await? {

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::certificate::{Certificate, key_algorithm};
 use identity::profile::KeyAlgorithm;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::Service;
 use super::problem::{Kind, Problem};
@@ -54,12 +55,22 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
             "expected the account that ordered it, its own key, or proof of control of its address",
         ));
     }
-    carry_out(&service, found, reason).await?;
+    let by = match &by {
+        ByAny::Account(by) => by.account.id.clone(),
+        ByAny::Key(by) => by.key.thumbprint(),
+    };
+    carry_out(&service, found, reason, &by).await?;
     Ok(StatusCode::OK)
 }
 
-/// Revokes an issued certificate, and shows it on the list at once.
-pub(crate) async fn carry_out(service: &Service, found: CertificateRecord, reason: u8) -> Result<(), Problem> {
+/// Revokes an issued certificate, and shows it on the list at once. `by` is who wished it: an account's id, a key's
+/// thumbprint, or the operator.
+pub(crate) async fn carry_out(
+    service: &Service,
+    found: CertificateRecord,
+    reason: u8,
+    by: &str,
+) -> Result<(), Problem> {
     let certificate = issued(&found)?;
     if found.revoked.is_some() {
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
@@ -72,6 +83,7 @@ pub(crate) async fn carry_out(service: &Service, found: CertificateRecord, reaso
     changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
     service.store.commit(changes).await?;
     tracing::info!(%serial, reason, "revoked");
+    service.issuer.trail.note("revoked", json!({"serial": serial.to_string(), "reason": reason, "by": by}));
     service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))
 }
 

@@ -1,6 +1,6 @@
 //! `ca`: what the operator of an authority asks and wishes, also while the authority runs.
 //!
-//! It looks into the authority's folder and writes down wishes there; it opens no key, signs nothing and changes no
+//! It looks into the authority's folder, checks the audit trail and writes down wishes there; it opens no key, signs nothing and changes no
 //! database.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ca::operator::{OPERATOR_REASONS, wish_revocation};
 use ca::store::{Book, CertificateRecord, CertificateState, Serial, Subject};
+use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ const GLANCE: Duration = Duration::from_millis(100);
         ca --folder /srv/inperson stats\n  \
         ca --folder /srv/inperson list alice@example.org\n  \
         ca --folder /srv/inperson revoke 5f2e0c… --reason key-compromise\n\n\
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate."
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate, or the audit trail is broken."
 )]
 struct Arguments {
     /// The authority's folder, with ca.sqlite in it
@@ -53,6 +54,18 @@ enum Command {
     Revoke(Revoke),
     /// Count what the database holds
     Stats,
+    /// Check the audit trail
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check that every record is chained to the one before
+    ///
+    /// And that the heads which were put into the transparency log are those of the records before them. Compare the
+    /// newest with the log: certtool audit, then the object of kind 0x13 at the index told here.
+    Verify,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +113,7 @@ fn main() -> ExitCode {
         Command::List(list) => run_list(folder, list, json),
         Command::Revoke(revoke) => run_revoke(folder, revoke, json),
         Command::Stats => run_stats(folder, json),
+        Command::Audit(Audit::Verify) => run_audit(folder, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -248,5 +262,36 @@ fn run_stats(folder: &Path, json: bool) -> Result<(), Failure> {
         stats.revoked, stats.unfinished, stats.abandoned
     );
     println!("database        {} bytes", stats.bytes);
+    Ok(())
+}
+
+fn run_audit(folder: &Path, json: bool) -> Result<(), Failure> {
+    let path = folder.join(trail::FILE);
+    let found = trail::verify(&path).map_err(|error| match &error {
+        TrailError::Io { .. } => Failure::new(1, error, "name the authority's folder with --folder DIR"),
+        TrailError::Broken { .. } => Failure::new(
+            3,
+            error,
+            "somebody changed it, or the disk did: keep the file as it is and compare it with a backup or a shipped copy",
+        ),
+    })?;
+    if json {
+        println!("{}", json!(found));
+        return Ok(());
+    }
+    println!("The chain holds: {} records.", found.records);
+    if let Some((begin, end)) = found.span {
+        println!("from   {}\nto     {}", time(begin), time(end));
+    }
+    println!("head   {}", found.head);
+    match found.logged.last() {
+        Some((count, index)) => {
+            println!("logged the head after record {count}, as entry {index} of the transparency log")
+        }
+        None => println!("logged no head yet"),
+    }
+    for (what, count) in &found.counts {
+        println!("{count:8} {what}");
+    }
     Ok(())
 }

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tlog_proof::{Proof, ProofError};
 use tokio::task::JoinHandle;
@@ -13,6 +15,7 @@ use super::Issuer;
 use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
 use crate::random;
 use crate::store::{CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, StoreError};
+use crate::trail::TrailError;
 
 /// First and longest pause before a step that failed is tried again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
@@ -34,6 +37,8 @@ pub(crate) enum DriveError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Lint(#[from] LintError),
+    #[error("the audit trail: {0}")]
+    Trail(#[from] TrailError),
     #[error("the store does not hold the certificate")]
     Missing,
     #[error("the certificate was not logged within a day of its notBefore")]
@@ -128,6 +133,13 @@ impl Issuer {
             other => other?,
         };
         tracing::info!(serial = %record.serial, index = logged.index(), "about to sign");
+        let of = json!({
+            "serial": record.serial.to_string(),
+            "index": logged.index(),
+            "tbs": hex::encode(Sha256::digest(&record.tbs)),
+        });
+        // On disk before the key is used: nothing is signed unrecorded.
+        self.trail.record("about-to-sign", of).await?;
         let issued = logged.sign(self.keys.issuer(record.authority))?;
         record.state = CertificateState::Issued { index: issued.index(), certificate: issued.der().to_vec() };
         let state = OrderState::Valid(record.serial);
@@ -168,6 +180,8 @@ impl Issuer {
         self.store.commit(changes).await?;
         record.revision += 1;
         let issued = matches!(record.state, CertificateState::Issued { .. });
+        let of = json!({"serial": record.serial.to_string(), "profile": record.profile, "index": record.index()});
+        self.trail.note(if issued { "issued" } else { "abandoned" }, of);
         if issued && record.announce {
             self.to_announce.notify_one();
         }

@@ -49,11 +49,29 @@ fn an_operator_finds_and_revokes_a_certificate_while_the_server_runs() {
         (Some("revoked"), Some("privilege-withdrawn"))
     );
 
+    let audited = lines(&ca(&server, &["audit", "verify"]).expect(0, "ca audit verify").unwrap());
+    let counts = &audited[0]["counts"];
+    for what in ["account-made", "ordered", "code-made", "control-proven", "planned"] {
+        assert_eq!(counts[what], 2, "{what} in {counts}");
+    }
+    assert!(counts["about-to-sign"].as_u64() >= Some(2) && counts["revoked"] == 1, "{counts}");
+    let path = server.folder().join("audit.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("example.org"), "addresses stand in the database alone");
+
     // While the server is stopped the wish waits for it.
     let folder = server.folder().to_path_buf();
     let newest = lines(&ca(&server, &["list", "bob@example.org", "--limit", "1"]).expect(0, "ca list").unwrap());
     assert_eq!(newest[0]["state"], "valid");
     server.kill();
+    let lines_of = text.lines().count();
+    let altered = text.replacen("control-proven", "control-pruven", 1);
+    std::fs::write(&path, &altered).unwrap();
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    command.arg("--folder").arg(&folder).args(["audit", "verify"]);
+    let broken = process::run("ca", command, SOON).unwrap();
+    assert!(lines_of > 5 && broken.code == 3 && broken.stderr.contains("expected the hash"), "{}", broken.text());
+    std::fs::write(&path, &text).unwrap();
     let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
     let serial = newest[0]["serial"].as_str().unwrap();
     command.arg("--folder").arg(&folder).args(["revoke", serial, "--reason", "superseded"]);

@@ -1,0 +1,40 @@
+use serde_json::json;
+
+use super::device;
+use crate::testing::{Client, Signer, World};
+use crate::trail::{FILE, verify};
+
+#[tokio::test]
+async fn every_decision_is_recorded_and_no_address_is() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.order("alice@example.org").await.ok().json();
+    let challenge = client.challenge(&order).await["url"].as_str().unwrap().to_owned();
+    client.post(&challenge, json!({})).await.ok();
+    client.post(&challenge, json!({"code": "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"})).await;
+    client.post(&challenge, json!({"code": world.code("alice@example.org")})).await.ok();
+    client.enroll(&world, "alice@example.org", &device()).await;
+    let account = client.account.clone().unwrap();
+    client.post(&account, json!({"status": "deactivated"})).await.ok();
+    let path = world.folder().join("ca").join(FILE);
+    // Dropped, it lets everything reach the disk.
+    drop(client);
+    let world = world.restart().await;
+    let counts = verify(&path).unwrap().counts;
+    for (what, count) in [
+        ("account-made", 1),
+        ("ordered", 2),
+        ("code-made", 1),
+        ("wrong-code", 1),
+        ("control-proven", 1),
+        ("planned", 1),
+        ("about-to-sign", 1),
+        ("issued", 1),
+        ("account-closed", 1),
+    ] {
+        assert_eq!(counts.get(what), Some(&count), "{what} in {counts:?}");
+    }
+    assert!(counts["list-signed"] >= 2);
+    assert!(!std::fs::read_to_string(&path).unwrap().contains("example.org"));
+    drop(world);
+}

@@ -1,0 +1,109 @@
+//! The one thread that writes the trail: what waits is written together, and one `fsync` pays for all of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
+
+use super::{AuditRecord, Head, MAX_RECORD_BYTES, Pending, TrailError};
+use crate::config::Clock;
+
+/// At most so many records share an `fsync`.
+const MAX_GROUP: usize = 256;
+
+pub(super) struct Writer {
+    file: File,
+    path: PathBuf,
+    /// Bytes of whole records.
+    length: u64,
+    head: Head,
+}
+
+impl Writer {
+    /// The writer, and how many bytes of a torn last line were cut off.
+    pub(super) fn open(path: &Path) -> Result<(Self, u64), TrailError> {
+        let io = |error: std::io::Error| TrailError::io(path, &error);
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(io)?;
+        let all = file.metadata().map_err(io)?.len();
+        let tail = tail(&mut file, all).map_err(io)?;
+        let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let torn = (tail.len() - whole) as u64;
+        if torn > 0 {
+            file.set_len(all - torn).and_then(|()| file.sync_all()).map_err(io)?;
+        }
+        let mut writer = Self { file, path: path.into(), length: all - torn, head: Head::default() };
+        let lines = &tail[..whole.saturating_sub(1)];
+        let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        if !last.is_empty() {
+            let record: AuditRecord = serde_json::from_slice(last).map_err(|error| TrailError::Broken {
+                line: 0,
+                expected: "a whole record at the end".into(),
+                found: error.to_string(),
+            })?;
+            writer.head = Head { count: record.n - 1, ..Head::default() }.then(last);
+        }
+        Ok((writer, torn))
+    }
+
+    pub(super) fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Writes until nobody records any more.
+    pub(super) fn run(mut self, receive: &mpsc::Receiver<Pending>, shared: &Mutex<Head>, clock: &Clock) {
+        while let Ok(first) = receive.recv() {
+            let mut group = vec![first];
+            while group.len() < MAX_GROUP
+                && let Ok(next) = receive.try_recv()
+            {
+                group.push(next);
+            }
+            let result = self.write(&group, clock().as_secs());
+            if let Err(error) = &result {
+                tracing::error!(%error, "decisions could not be recorded");
+            }
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = self.head;
+            for written in group.into_iter().filter_map(|pending| pending.written) {
+                let _ = written.send(result.clone());
+            }
+        }
+    }
+
+    /// All or none: what a failed write left is cut off.
+    fn write(&mut self, group: &[Pending], at: u64) -> Result<(), TrailError> {
+        let mut head = self.head;
+        let mut bytes = Vec::new();
+        for pending in group {
+            let record = AuditRecord {
+                n: head.count + 1,
+                at,
+                what: pending.what.into(),
+                of: pending.of.clone(),
+                prev: hex::encode(head.hash),
+            };
+            let line = serde_json::to_vec(&record).expect("strings and numbers can be written as JSON");
+            debug_assert!(line.len() <= MAX_RECORD_BYTES, "records are short");
+            head = head.then(&line);
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
+        }
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            let _ = self.file.set_len(self.length);
+            return Err(TrailError::io(&self.path, &error));
+        }
+        self.length += bytes.len() as u64;
+        self.head = head;
+        Ok(())
+    }
+}
+
+/// The end of the file, long enough for a torn line and a whole one.
+fn tail(file: &mut File, all: u64) -> std::io::Result<Vec<u8>> {
+    let from = all.saturating_sub(2 * MAX_RECORD_BYTES as u64 + 2);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(all - from).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
