@@ -80,6 +80,11 @@ impl Crls {
         self.newest(authority).map(|n| n.der)
     }
 
+    /// When the newest list was made, seconds since the epoch.
+    pub(crate) fn made(&self, authority: Authority) -> Option<u64> {
+        self.newest(authority).map(|n| n.this_update)
+    }
+
     fn newest(&self, authority: Authority) -> Option<Newest> {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).get(&authority).cloned()
     }

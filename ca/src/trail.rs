@@ -10,8 +10,10 @@
 mod verify;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
@@ -105,6 +107,8 @@ struct Pending {
 pub(crate) struct Trail {
     send: Option<mpsc::Sender<Pending>>,
     head: Arc<Mutex<Head>>,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+    failing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     path: PathBuf,
 }
@@ -116,12 +120,14 @@ impl Trail {
         let (writer, torn) = Writer::open(path)?;
         let head = Arc::new(Mutex::new(writer.head()));
         let (send, receive) = mpsc::channel();
-        let shared = Arc::clone(&head);
+        let (shared, failing) = (Arc::clone(&head), Arc::new(AtomicBool::new(false)));
+        let told = Arc::clone(&failing);
         let thread = std::thread::Builder::new()
             .name("ca-audit".into())
-            .spawn(move || writer.run(&receive, &shared, &clock))
+            .spawn(move || writer.run(&receive, &shared, &told, &clock))
             .map_err(|error| TrailError::io(path, &error))?;
-        let trail = Self { send: Some(send), head, thread: Some(thread), path: path.into() };
+        let counts = Mutex::default();
+        let trail = Self { send: Some(send), head, counts, failing, thread: Some(thread), path: path.into() };
         if torn > 0 {
             trail.note("torn-record-cut-off", serde_json::json!({"bytes": torn}));
         }
@@ -131,6 +137,16 @@ impl Trail {
     /// Where the chain ends on disk.
     pub(crate) fn head(&self) -> Head {
         *self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often what was recorded since the start.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the last thing that was to be recorded could not be.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// Records something that has happened.
@@ -147,6 +163,7 @@ impl Trail {
     }
 
     fn send(&self, pending: Pending) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(pending.what).or_default() += 1;
         if self.send.as_ref().is_none_or(|send| send.send(pending).is_err()) {
             tracing::error!(trail = %self.path.display(), "a decision could not be recorded");
         }

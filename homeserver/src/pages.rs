@@ -17,7 +17,7 @@ pub fn router(policy: Vec<u8>, published: Published, ready: &Ready) -> Router {
         "This is an In Person home server.\n\n\
          Trust policy: {}\nFingerprint:  {}\n\
          (Compare the fingerprint with the one its operator gave you over another channel.)\n\n\
-         certtool trust add {} --fingerprint {}\ncerttool enroll you@example.org\nmessenger\n",
+         certtool trust add {} --fingerprint {}\ncerttool enroll you@example.org\nmessenger\n\nMore: /acme/status\n",
         ready.policy, ready.fingerprint, ready.policy, ready.fingerprint
     );
     let text = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")];

@@ -16,6 +16,7 @@ pub(crate) mod problem;
 mod renewal;
 mod request;
 pub(crate) mod revoke;
+mod status;
 mod wanted;
 mod watch;
 
@@ -143,6 +144,9 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/renewal-info/{id}", get(renewal::get))
         .route("/revoke-cert", post(revoke::revoke))
         .route("/watch", post(watch::watch))
+        .route("/status", get(status::page))
+        .route("/health", get(status::health))
+        .route("/metrics", get(status::metrics))
         .route("/crl/people.crl", get(certificate::people_crl))
         .route("/crl/services.crl", get(certificate::services_crl))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })

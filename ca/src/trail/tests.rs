@@ -79,5 +79,6 @@ async fn a_record_that_cannot_be_written_is_told() {
     // Writing to it fails as a full disk does (Linux).
     let Ok(trail) = Trail::open(Path::new("/dev/full"), clock()) else { return };
     assert!(matches!(trail.record("about-to-sign", json!({})).await, Err(TrailError::Io { .. })));
+    assert!(trail.is_failing());
     assert_eq!(trail.head().count, 0);
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::{AuditRecord, Head, MAX_RECORD_BYTES, Pending, TrailError};
@@ -51,7 +52,13 @@ impl Writer {
     }
 
     /// Writes until nobody records any more.
-    pub(super) fn run(mut self, receive: &mpsc::Receiver<Pending>, shared: &Mutex<Head>, clock: &Clock) {
+    pub(super) fn run(
+        mut self,
+        receive: &mpsc::Receiver<Pending>,
+        shared: &Mutex<Head>,
+        failing: &AtomicBool,
+        clock: &Clock,
+    ) {
         while let Ok(first) = receive.recv() {
             let mut group = vec![first];
             while group.len() < MAX_GROUP
@@ -60,6 +67,7 @@ impl Writer {
                 group.push(next);
             }
             let result = self.write(&group, clock().as_secs());
+            failing.store(result.is_err(), Ordering::Relaxed);
             if let Err(error) = &result {
                 tracing::error!(%error, "decisions could not be recorded");
             }

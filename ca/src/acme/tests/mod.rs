@@ -12,6 +12,7 @@ mod operator;
 mod privacy;
 mod renewal;
 mod revocation;
+mod status;
 mod trail;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

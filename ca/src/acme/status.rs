@@ -1,0 +1,134 @@
+//! How the authority is: a page for people, health for whoever restarts it, figures for whoever watches it.
+//!
+//! None of it tells anything of an address, or depends on one. The figures are for this machine alone: how busy an
+//! authority is concerns its operator.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Service;
+use super::problem::Problem;
+use crate::https::PeerAddr;
+use crate::store::{Authority, Select};
+
+/// A revocation list that is older was not renewed for a day: then clients begin to warn people.
+const MAX_LIST_AGE_SECONDS: u64 = 86_400;
+const AUTHORITIES: [Authority; 2] = [Authority::People, Authority::Services];
+
+/// GET health: 200 if certificates can be made and revoked, else 503; why stands in the body.
+pub(super) async fn health(State(service): State<Arc<Service>>) -> Response {
+    let store = service.store.read(Select::Unfinished { limit: 1 }).await.is_ok();
+    let lists = AUTHORITIES.iter().all(|a| list_age(&service, *a).is_some_and(|age| age <= MAX_LIST_AGE_SECONDS));
+    let trail = !service.issuer.trail.is_failing();
+    let well = store && lists && trail;
+    let word = |good: bool| if good { "ok" } else { "failing" };
+    let body: Value = json!({
+        "status": word(well),
+        "database": word(store),
+        "revocationLists": word(lists),
+        "auditTrail": word(trail),
+    });
+    (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+/// Seconds since the newest list was made.
+fn list_age(service: &Service, authority: Authority) -> Option<u64> {
+    let made = service.crls.made(authority)?;
+    Some(service.now().as_secs().saturating_sub(made))
+}
+
+/// GET metrics, in the text format of Prometheus, from this machine alone.
+pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Problem> {
+    let peer = request.extensions().get::<ConnectInfo<PeerAddr>>().map(|c| c.0.0.ip());
+    if !peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback()) {
+        return Err(Problem::not_found());
+    }
+    let mut out = String::from(
+        "# HELP inperson_ca_decisions_total Decisions since the start, as the audit trail names them.\n# TYPE inperson_ca_decisions_total counter\n",
+    );
+    for (what, count) in service.issuer.trail.counts() {
+        let _ = writeln!(out, "inperson_ca_decisions_total{{what=\"{what}\"}} {count}");
+    }
+    out.push_str(
+        "# HELP inperson_ca_audit_records Records in the audit trail.\n# TYPE inperson_ca_audit_records gauge\n",
+    );
+    let _ = writeln!(out, "inperson_ca_audit_records {}", service.issuer.trail.head().count);
+    out.push_str("# HELP inperson_ca_list_age_seconds Age of the newest revocation list.\n# TYPE inperson_ca_list_age_seconds gauge\n");
+    for authority in AUTHORITIES {
+        if let Some(age) = list_age(&service, authority) {
+            let _ = writeln!(out, "inperson_ca_list_age_seconds{{authority=\"{}\"}} {age}", authority.name());
+        }
+    }
+    out.push_str("# HELP inperson_ca_mail_places_free Mails that could be handed over beside those under way.\n# TYPE inperson_ca_mail_places_free gauge\n");
+    let _ = writeln!(out, "inperson_ca_mail_places_free {}", service.mails_in_flight.available_permits());
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
+}
+
+/// GET status: what a person may want to know, without a script.
+pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
+    let config = &service.config;
+    let host = escaped(service.host());
+    let root = hex::encode(Sha256::digest(service.issuer.keys().root_der()));
+    let link = |url: &str| format!("<a href=\"{0}\">{0}</a>", escaped(url));
+    let mut rows = vec![
+        ("Root certificate, SHA-256", format!("<code>{root}</code>")),
+        ("Enrolment (ACME)", link(&service.directory())),
+        ("Transparency log", format!("<code>{}</code>", escaped(&config.origin))),
+    ];
+    for authority in AUTHORITIES {
+        let what = match authority {
+            Authority::People => "Revocation list, people",
+            Authority::Services => "Revocation list, services",
+        };
+        rows.push((what, link(&format!("{}{}", config.base_url, authority.crl_path()))));
+    }
+    if let Some(terms) = &config.terms {
+        rows.push(("Terms of service", link(terms)));
+    }
+    if let Some(website) = &config.website {
+        rows.push(("More about it", link(website)));
+    }
+    let rows: String =
+        rows.iter().map(|(what, value)| format!("<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>\n")).collect();
+    let body = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>Certificates for people: {host}</title>\n\
+         <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}\
+         th{{text-align:left;vertical-align:top;padding-right:1rem;font-weight:600}}\
+         td,code,pre{{overflow-wrap:anywhere;white-space:pre-wrap}}</style>\n</head>\n<body>\n\
+         <h1>Certificates for people</h1>\n\
+         <p>The authority at <strong>{host}</strong> certifies that a mail address is yours, and signs no certificate that \
+         does not stand in a public, witnessed log.</p>\n\
+         <h2>How to get one</h2>\n\
+         <pre>certtool enroll you@example.org</pre>\n\
+         <p>Before that, pin its trust policy by the fingerprint that the operator gives you over another channel.</p>\n\
+         <h2>A device was stolen</h2>\n\
+         <pre>certtool revoke you@example.org --stolen</pre>\n\
+         <h2>Where everything is</h2>\n<table>\n{rows}</table>\n\
+         <h2>Privacy</h2>\n\
+         <p>Your address stands in this authority's database and in your certificate. It does not stand in the public log: \
+         nobody can list people from it, and you can find every certificate ever made in your name.</p>\n\
+         </body>\n</html>\n"
+    );
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "max-age=300"),
+    ];
+    (headers, body).into_response()
+}
+
+/// As text and as the value of an attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::device;
+use crate::https::PeerAddr;
+use crate::testing::{BASE, Client, Signer, World};
+
+#[tokio::test]
+async fn the_page_says_where_everything_is_and_runs_nothing() {
+    let terms = "https://example.org/terms?a=1&b=\"2\"";
+    let world = World::with(|config| config.terms = Some(terms.into())).await;
+    let answer = Client::new(&world, Signer::p256()).get("/status").await.ok();
+    assert!(answer.header("content-type").starts_with("text/html"));
+    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    let page = String::from_utf8(answer.body).unwrap();
+    let root = Sha256::digest(&world.trust().policies()[0].authorities[0].root.0);
+    for words in [
+        format!("{BASE}/directory"),
+        format!("{BASE}/crl/people.crl"),
+        hex::encode(root),
+        "localhost/log".into(),
+        "a=1&amp;b=&quot;2&quot;".into(),
+        "certtool enroll".into(),
+    ] {
+        assert!(page.contains(&words), "no {words} in\n{page}");
+    }
+    assert!(!page.contains("<script") && !page.contains("b=\"2"));
+}
+
+#[tokio::test]
+async fn health_is_good_until_a_revocation_list_is_a_day_old() {
+    let world = World::new().await;
+    let client = Client::new(&world, Signer::p256());
+    let answer = client.get("/health").await;
+    assert_eq!((answer.status, answer.text("status").as_str()), (StatusCode::OK, "ok"));
+    world.advance(Duration::from_secs(86_401));
+    let answer = client.get("/health").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((answer.text("revocationLists").as_str(), answer.text("database").as_str()), ("failing", "ok"));
+}
+
+#[tokio::test]
+async fn figures_are_for_this_machine_alone() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    client.enroll(&world, "alice@example.org", &device()).await;
+    let ask = async |peer: Option<&str>| {
+        let mut request = Request::get("/metrics");
+        if let Some(peer) = peer {
+            request.extensions_mut().unwrap().insert(ConnectInfo(PeerAddr(peer.parse().unwrap())));
+        }
+        client.request(request.body(Body::empty()).unwrap()).await
+    };
+    for stranger in [None, Some("192.0.2.1:5"), Some("[2001:db8::1]:5")] {
+        assert_eq!(ask(stranger).await.status, StatusCode::NOT_FOUND);
+    }
+    for own in ["127.0.0.1:5", "[::1]:5", "[::ffff:127.0.0.1]:5"] {
+        let answer = ask(Some(own)).await.ok();
+        let text = String::from_utf8(answer.body).unwrap();
+        for line in [
+            "inperson_ca_decisions_total{what=\"issued\"} 1",
+            "inperson_ca_decisions_total{what=\"account-made\"} 1",
+            "inperson_ca_list_age_seconds{authority=\"people\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
+        assert!(!text.contains("example.org"));
+    }
+}
