@@ -34,7 +34,14 @@ const GLANCE: Duration = Duration::from_millis(100);
 )]
 struct Arguments {
     /// The authority's folder, with ca.sqlite in it
-    #[arg(long, global = true, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "INPERSON_SERVER",
+        hide_env_values = true,
+        default_value = "inperson-server"
+    )]
     folder: PathBuf,
     /// Print one line of JSON for each thing instead of text
     #[arg(long, global = true)]
