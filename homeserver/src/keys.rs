@@ -1,9 +1,9 @@
-//! The signing keys of the log and of the witness: Ed25519 (RFC 8032) as PKCS#8 PEM (RFC 5958, RFC 8410), each in a
-//! file of its own that only the server's account can read.
+//! The signing keys of the log and of the witness: Ed25519 (RFC 8032) as PKCS#8 PEM (RFC 5958, RFC 8410), and the
+//! witness's ML-DSA-44 key by its seed (RFC 9881), each in a file of its own that only the server's account can read.
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
-use pkcs8::LineEnding;
+use pkcs8::{LineEnding, SecretDocument};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::StartError;
@@ -13,6 +13,16 @@ use crate::folder::Folder;
 pub const LOG: &str = "keys/log.pem";
 /// The witness's key cosigns them. It is the operator's own witness, and tools say so.
 pub const WITNESS: &str = "keys/witness.pem";
+/// The same witness's key against quantum computers.
+pub const WITNESS_ML_DSA_44: &str = "keys/witness-ml-dsa-44.pem";
+
+/// What stands before the seed: RFC 9881 section 6, `OneAsymmetricKey` with the choice `seed`.
+const ML_DSA_44_SEED: [u8; 22] = [
+    0x30, 0x34, // OneAsymmetricKey, 52 bytes
+    0x02, 0x01, 0x00, // version 1
+    0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11, // id-ml-dsa-44
+    0x04, 0x22, 0x80, 0x20, // privateKey, 34 bytes: seed [0], 32 bytes
+];
 
 /// The key in this file; made at the first call.
 ///
@@ -23,6 +33,33 @@ pub fn open(folder: &Folder, name: &str) -> Result<SigningKey, StartError> {
     let damaged = |reason: String| StartError::Damaged { what: folder.join(name).display().to_string(), reason };
     let text = std::str::from_utf8(&bytes).map_err(|_| damaged("expected PEM text, found other bytes".into()))?;
     SigningKey::from_pkcs8_pem(text).map_err(|error| damaged(format!("expected an Ed25519 key as PKCS#8 PEM: {error}")))
+}
+
+/// The seed of the ML-DSA-44 key in this file; made at the first call.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_ml_dsa_44(folder: &Folder, name: &str) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let Some(bytes) = folder.read(name)?.map(Zeroizing::new) else { return make_ml_dsa_44(folder, name) };
+    let read = std::str::from_utf8(&bytes).ok().and_then(|text| SecretDocument::from_pem(text).ok());
+    let seed = read.filter(|(label, _)| *label == "PRIVATE KEY").and_then(|(_, key)| {
+        let seed = key.as_bytes().strip_prefix(&ML_DSA_44_SEED)?;
+        Some(Zeroizing::new(<[u8; 32]>::try_from(seed).ok()?))
+    });
+    seed.ok_or_else(|| StartError::Damaged {
+        what: folder.join(name).display().to_string(),
+        reason: "expected an ML-DSA-44 key by its seed as PKCS#8 PEM".into(),
+    })
+}
+
+fn make_ml_dsa_44(folder: &Folder, name: &str) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|error| StartError::part("random number generator", &error))?;
+    let der = Zeroizing::new([ML_DSA_44_SEED.as_slice(), &*seed].concat());
+    let pem = SecretDocument::try_from(der.as_slice()).and_then(|key| key.to_pem("PRIVATE KEY", LineEnding::LF));
+    let pem = pem.map_err(|error| StartError::part("key writer", &error))?;
+    folder.write(name, pem.as_bytes())?;
+    Ok(seed)
 }
 
 fn make(folder: &Folder, name: &str) -> Result<SigningKey, StartError> {
@@ -38,6 +75,24 @@ fn make(folder: &Folder, name: &str) -> Result<SigningKey, StartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ml_dsa_44_key_is_made_once_in_the_form_of_rfc_9881() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let made = open_ml_dsa_44(&folder, WITNESS_ML_DSA_44).unwrap();
+        assert_eq!(open_ml_dsa_44(&folder, WITNESS_ML_DSA_44).unwrap(), made);
+        // RFC 9881 appendix C.1.1.1: the seed 00 01 02 … 1f.
+        let example = "-----BEGIN PRIVATE KEY-----\n\
+                       MDQCAQAwCwYJYIZIAWUDBAMRBCKAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZ\nGhscHR4f\n\
+                       -----END PRIVATE KEY-----\n";
+        folder.write(WITNESS_ML_DSA_44, example.as_bytes()).unwrap();
+        let seed: Vec<u8> = (0..32).collect();
+        assert_eq!(open_ml_dsa_44(&folder, WITNESS_ML_DSA_44).unwrap().as_slice(), seed);
+        folder.write(WITNESS_ML_DSA_44, example.replace("MDQC", "MDUC").as_bytes()).unwrap();
+        assert!(open_ml_dsa_44(&folder, WITNESS_ML_DSA_44).unwrap_err().to_string().contains("ML-DSA-44"));
+        assert!(open(&folder, WITNESS_ML_DSA_44).is_err(), "no Ed25519 key");
+    }
 
     #[test]
     fn a_key_is_made_once_and_a_damaged_one_is_never_replaced() {

@@ -15,19 +15,20 @@ use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
 use serde::Serialize;
-use tlog_proof::{LogPolicy, ObjectKind};
+use tlog_proof::{LogPolicy, ObjectKind, SubtreeCosigner, VerifierKey, WitnessKey};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::storage::FolderStorage;
 use transparency_log::witness::{self, Witnessing};
-use transparency_log::{LogConfig, Pace, Sequencer, Witness};
+use transparency_log::{LogConfig, Pace, Sequencer, Witness, WitnessKeys};
 
 use crate::clock;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::genesis::{self, Signers};
+use crate::keys;
 use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::pages;
@@ -306,6 +307,16 @@ fn log_policy(
     Ok(neighbours.known_to(policy))
 }
 
+/// The policy with one more key whose cosignatures stand on the checkpoint. Nobody needs them: certificates cannot
+/// carry ML-DSA-44, and a house founded before it had such a key goes on under the policy that people pinned.
+fn with_witness(policy: &LogPolicy, name: &str, vkey: VerifierKey) -> LogPolicy {
+    let mut policy = policy.clone();
+    if !policy.witnesses.iter().any(|known| known.vkey == vkey) {
+        policy.witnesses.push(WitnessKey { name: format!("{name}/ml-dsa-44"), vkey, url: None });
+    }
+    policy
+}
+
 async fn open_log(
     folder: &Folder,
     settings: &Settings,
@@ -314,6 +325,11 @@ async fn open_log(
     neighbours: &Neighbours,
 ) -> Result<(Sequencer, Witness), StartError> {
     let Signers { log, witness } = signers;
+    let seed = keys::open_ml_dsa_44(folder, keys::WITNESS_ML_DSA_44)?;
+    let ml_dsa_44 =
+        SubtreeCosigner::new(&settings.witness(), &seed).map_err(|error| StartError::part("witness's name", &error))?;
+    let policy = with_witness(policy, &settings.witness(), ml_dsa_44.vkey());
+    let witness = WitnessKeys::both(witness, ml_dsa_44);
     let logs = std::iter::once(log.vkey()).chain(neighbours.logs()).collect();
     let witness = Witness::open(&folder.join(WITNESS), witness, logs, transparency_log::system_clock())
         .map_err(|error| StartError::part("witness", &error))?;
@@ -322,9 +338,7 @@ async fn open_log(
     witnesses.extend(remote);
     let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
     let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
-    let log = Sequencer::open(config, log, witnesses, policy.clone())
-        .await
-        .map_err(|error| StartError::part("log", &error))?;
+    let log = Sequencer::open(config, log, witnesses, policy).await.map_err(|error| StartError::part("log", &error))?;
     Ok((log, witness))
 }
 

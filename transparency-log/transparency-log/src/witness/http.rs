@@ -88,13 +88,16 @@ fn refusal(error: &WitnessError) -> Response {
 #[derive(Debug, Serialize)]
 struct Status {
     witness: String,
+    /// Every key it cosigns with, the first of which is `witness`.
+    keys: Vec<String>,
     logs: Vec<LogStatus>,
 }
 
 async fn look(witness: Witness) -> Result<Status, Response> {
     let vkey = witness.vkey().to_string();
+    let keys = witness.vkeys().iter().map(ToString::to_string).collect();
     match tokio::task::spawn_blocking(move || witness.status()).await {
-        Ok(Ok(logs)) => Ok(Status { witness: vkey, logs }),
+        Ok(Ok(logs)) => Ok(Status { witness: vkey, keys, logs }),
         Ok(Err(error)) => {
             tracing::error!(%error, "the witness's state cannot be read");
             Err(words(StatusCode::INTERNAL_SERVER_ERROR, "the witness's state cannot be read"))
@@ -130,7 +133,8 @@ async fn page(State(served): State<Served>) -> Response {
         "This witness cosigns the checkpoints of the logs below: each one only after proof that it extends the last. \
          A log that shows two people two histories cannot get a cosignature on both.",
     );
-    page.facts(&[("Key", &status.witness)]);
+    let facts: Vec<(&str, &str)> = status.keys.iter().map(|key| ("Key", key.as_str())).collect();
+    page.facts(&facts);
     page.heading("Logs");
     let rows = status.logs.iter().map(|log| {
         let cosigned = log.cosigned_at.map_or_else(|| "not since this start".to_owned(), |at| moment(at, clock()));
