@@ -71,7 +71,7 @@ fn build() -> Result<PathBuf, String> {
         .current_dir(sources())
         .env("GOPATH", folder.join("path"))
         .env("GOCACHE", folder.join("cache"))
-        .env("GOFLAGS", "-modcacherw -mod=readonly")
+        .env("GOFLAGS", "-modcacherw -mod=readonly -buildvcs=false")
         .env("GOTOOLCHAIN", "local")
         .env("CGO_ENABLED", "0"))?;
     // Only the programs are wanted: Go, sources and objects are some hundred megabytes.
