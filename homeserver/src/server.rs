@@ -14,6 +14,7 @@ use ca::{AuthorityKeys, Ca};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
+use log_service::explorer::Explorer;
 use serde::Serialize;
 use tlog_proof::{LogPolicy, ObjectKind, SubtreeCosigner, VerifierKey, WitnessKey};
 use tokio::net::TcpListener;
@@ -21,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::storage::FolderStorage;
-use transparency_log::witness::{self, Witnessing};
+use transparency_log::witness::{self, Observed, Witnessing};
 use transparency_log::{LogConfig, Pace, Sequencer, Witness, WitnessKeys};
 
 use crate::clock;
@@ -120,6 +121,7 @@ struct Parts {
     log: Sequencer,
     log_policy: LogPolicy,
     witness: Witness,
+    observed: Vec<Arc<Observed>>,
     published: Published,
     chaos: Option<Chaos>,
 }
@@ -141,9 +143,9 @@ impl Homeserver {
         let published = Published::open(folder.path(), &policy)?;
         let neighbours = Neighbours::read(folder.path())?;
         let log_policy = log_policy(&settings, &signers, &published, &neighbours, now)?;
-        let (log, witness) = open_log(&folder, &settings, signers, &log_policy, &neighbours).await?;
+        let (log, witness, observed) = open_log(&folder, &settings, signers, &log_policy, &neighbours).await?;
         let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
-        let parts = Parts { settings, policy, authority, log, log_policy, witness, published, chaos };
+        let parts = Parts { settings, policy, authority, log, log_policy, witness, observed, published, chaos };
         parts.serve(folder, ports).await
     }
 
@@ -182,10 +184,18 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, log, log_policy, witness, published, chaos } = self;
+        let Self { settings, policy, authority, log, log_policy, witness, observed, published, chaos } = self;
         // The directory trusts by the newest version; one that comes later counts from the next start.
         let trust = Trust::new(vec![published.newest()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
+        let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
+        let explorer = Explorer::new(
+            Arc::clone(&tiles) as _,
+            log_policy.clone(),
+            "/log",
+            observed,
+            transparency_log::system_clock(),
+        );
         let config = ca_config(&folder, &settings, log_policy, chaos)?;
         let opening = Ca::open(config, authority, Arc::new(log.clone()), ca::system_clock());
         let (ca, genesis_logged) = tokio::join!(opening, publish(&folder, &log, &policy));
@@ -201,10 +211,9 @@ impl Parts {
         let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
 
         let ready = Ready::new(&folder, &settings, &policy);
-        let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
-            .nest("/log", transparency_log::server::router(tiles))
+            .nest("/log", transparency_log::server::router(tiles).merge(explorer.router()))
             .nest("/witness", witness::router(witness, RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)))
             .layer(axum::middleware::map_request(with_address));
         let stop = CancellationToken::new();
@@ -213,6 +222,7 @@ impl Parts {
         tasks.spawn(named("revocation lists", hand_over_revocations(Arc::clone(&ca), trust, stop.clone())));
         let (place, signed, told) = (folder.path().to_path_buf(), log.clone(), stop.clone());
         tasks.spawn(named("trust policy", policies::publish(place, published, signed, told)));
+        tasks.spawn(named("log's pages", explorer.remember(stop.clone())));
         let told = stop.clone();
         tasks.spawn(named("directory", async move { directory.serve(told).await }));
         Ok(Homeserver { ready, stop, tasks, ca, log, _folder: folder })
@@ -323,7 +333,7 @@ async fn open_log(
     signers: Signers,
     policy: &LogPolicy,
     neighbours: &Neighbours,
-) -> Result<(Sequencer, Witness), StartError> {
+) -> Result<(Sequencer, Witness, Vec<Arc<Observed>>), StartError> {
     let Signers { log, witness } = signers;
     let seed = keys::open_ml_dsa_44(folder, keys::WITNESS_ML_DSA_44)?;
     let ml_dsa_44 =
@@ -334,12 +344,13 @@ async fn open_log(
     let witness = Witness::open(&folder.join(WITNESS), witness, logs, transparency_log::system_clock())
         .map_err(|error| StartError::part("witness", &error))?;
     let remote = neighbours.witnesses();
-    let mut witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(witness.clone())];
-    witnesses.extend(remote);
+    let asked = std::iter::once(Arc::new(witness.clone()) as Arc<dyn Witnessing>).chain(remote);
+    let observed: Vec<_> = asked.map(|one| Arc::new(Observed::new(one, transparency_log::system_clock()))).collect();
+    let witnesses: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
     let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
     let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
     let log = Sequencer::open(config, log, witnesses, policy).await.map_err(|error| StartError::part("log", &error))?;
-    Ok((log, witness))
+    Ok((log, witness, observed))
 }
 
 /// Tells the parts whom a request comes from, in their own words.

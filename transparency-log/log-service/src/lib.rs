@@ -14,6 +14,7 @@
 //! | [`settings`] | the settings files, one for each command |
 //! | [`keys`] | signing keys in files |
 //! | [`serving`] | ports, TLS, limits and deadlines |
+//! | [`explorer`] | the log's own pages |
 //! | [`witness`] | a witness as a process |
 //! | [`monitor`] | a monitor that watches unattended |
 //! | [`running`] | binding ports, signals, the line that says where everything is |
@@ -21,6 +22,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod error;
+pub mod explorer;
 pub mod keys;
 pub mod monitor;
 pub mod running;
