@@ -39,7 +39,7 @@ pub(super) struct Worker {
 /// Why the worker ends: it was told to, or going on would be wrong.
 enum End {
     Stopped,
-    Halted(String),
+    Halted,
 }
 
 impl Worker {
@@ -116,10 +116,7 @@ impl Worker {
 
     /// Works until it is told to stop, no handle is left, or it must not go on.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Submission>, stop: CancellationToken) {
-        if let Err(End::Halted(reason)) = self.work(&mut queue, &stop).await {
-            tracing::error!(reason, "the log has stopped");
-            let _already = self.state.halted.set(reason);
-        }
+        let _why = self.work(&mut queue, &stop).await;
         self.cosigners.shut_down().await;
     }
 
@@ -191,7 +188,7 @@ impl Worker {
         if !entries.is_empty() {
             // The entries were bounded when they were submitted, so that they fit into a bundle.
             let batch = Batch::new(&self.edge, entries, &self.log.origin, &self.log.signer, self.log.writer)
-                .map_err(|error| End::Halted(format!("an entry does not fit into a bundle: {error}")))?;
+                .map_err(|error| self.halt(format!("an entry does not fit into a bundle: {error}")))?;
             self.commit_until_done(Arc::new(batch), queue, stop).await?;
         }
         self.answer(waiting).await;
@@ -213,7 +210,7 @@ impl Worker {
                     self.adopt(&batch, gathered);
                     return Ok(());
                 }
-                Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
+                Err(error) if error.is_final() => return Err(self.halt(error.to_string())),
                 Err(error) => {
                     tracing::error!(%error, "a batch waits; trying again");
                     self.state.set_trouble(Some(error.to_string()));
@@ -274,6 +271,13 @@ impl Worker {
         Ok(())
     }
 
+    /// Says why the log ends, before those who wait for an answer learn that there is none.
+    fn halt(&self, reason: String) -> End {
+        tracing::error!(reason, "the log has stopped");
+        let _already = self.state.halted.set(reason);
+        End::Halted
+    }
+
     async fn renew_or_complain(&mut self) -> Result<(), End> {
         let (signed, size) = self.signed_again();
         let renewed = match self.cosigners.collect(&signed, size).await {
@@ -281,7 +285,7 @@ impl Worker {
             Err(error) => Err(error.into()),
         };
         match renewed {
-            Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
+            Err(error) if error.is_final() => return Err(self.halt(error.to_string())),
             Err(error) => {
                 tracing::warn!(%error, "cosignatures could not be renewed");
                 self.state.set_trouble(Some(error.to_string()));
@@ -295,12 +299,12 @@ impl Worker {
 
     /// A witness has answered after the quorum was there: its cosignature joins the others.
     async fn take_late(&mut self, late: Result<bool, CosignError>) -> Result<(), End> {
-        let added = late.map_err(|error| End::Halted(error.to_string()))?;
+        let added = late.map_err(|error| self.halt(error.to_string()))?;
         let Some(newest) = self.newest.as_ref().filter(|_| added) else { return Ok(()) };
         let text = newest.text().to_owned();
         match self.log.publish(&text).await {
             Ok(()) => self.state.publish(text),
-            Err(error) if error.is_final() => return Err(End::Halted(error.to_string())),
+            Err(error) if error.is_final() => return Err(self.halt(error.to_string())),
             Err(error) => tracing::warn!(%error, "a late cosignature was not published"),
         }
         Ok(())

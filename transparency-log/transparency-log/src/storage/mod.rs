@@ -3,12 +3,16 @@
 pub mod disk;
 mod folder;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object;
 mod simulated;
 
 use std::io;
 
 pub use folder::{FolderStorage, LockError};
 pub use memory::{Fault, MemoryStorage};
+#[cfg(feature = "object-store")]
+pub use object::{ObjectStorage, ProbeError};
 pub use simulated::SimulatedDisk;
 
 /// A file to be written: its path relative to the storage, with `/`, and its contents.

@@ -54,15 +54,15 @@ pub(super) async fn probe(store: &Arc<dyn ObjectStore>, prefix: &Path) -> Result
 }
 
 async fn race(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<bool, ProbeError> {
-    let mut version = one_winner(store, path, &PutMode::Create, "new object").await?;
+    let mut version = one_winner(store, path, &PutMode::Create, "new object", 0).await?;
     let bare = !accepts(store, path, &mut version, false).await?;
     if bare && !accepts(store, path, &mut version, true).await? {
         let account = "an update that names the current ETag is refused".to_owned();
         return Err(ProbeError::Unconditional { account });
     }
-    for _ in 0..ROUNDS {
+    for round in 1..=ROUNDS {
         let stale = spelled(&version, bare);
-        version = one_winner(store, path, &PutMode::Update(stale.clone()), "update").await?;
+        version = one_winner(store, path, &PutMode::Update(stale.clone()), "update", round).await?;
         if won(store.put_opts(path, b"stale".to_vec().into(), PutMode::Update(stale).into()).await)?.is_some() {
             let account = "an update that names an old ETag is taken".to_owned();
             return Err(ProbeError::Unconditional { account });
@@ -78,9 +78,11 @@ async fn one_winner(
     path: &Path,
     mode: &PutMode,
     what: &'static str,
+    round: usize,
 ) -> Result<UpdateVersion, ProbeError> {
     let tries = (0..WRITERS).map(|writer| {
-        let bytes = format!("{what} by writer {writer}").into_bytes();
+        // Never the same twice: an ETag may be a digest of the contents.
+        let bytes = format!("{what} {round} by writer {writer} of {path}").into_bytes();
         let (store, path, mode) = (Arc::clone(store), path.clone(), mode.clone());
         async move { (store.put_opts(&path, bytes.clone().into(), mode.into()).await, bytes) }
     });
