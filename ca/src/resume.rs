@@ -27,6 +27,9 @@ const SOON: Duration = Duration::from_secs(60);
 /// Orders and authorizations are forgotten so long after they expired.
 const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
+/// Openings nobody needs any more: their certificates ended 90 days ago, and every watch had all that time.
+const ERASE: Duration = Duration::from_secs(90 * 86_400);
+
 /// Takes up what a crash left half done, once at once and then every minute, until stopped.
 pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
     loop {
@@ -97,8 +100,10 @@ pub(crate) async fn clean(store: Arc<dyn Store>, clock: Clock, stop: Cancellatio
 }
 
 async fn forget(store: &dyn Store, clock: &Clock) -> Result<(), StoreError> {
-    let expired_before = clock().as_secs().saturating_sub(KEEP.as_secs());
-    store.commit(vec![Change::Forget { expired_before }]).await
+    let now = clock().as_secs();
+    let forget = Change::Forget { expired_before: now.saturating_sub(KEEP.as_secs()) };
+    let erase = Change::Erase { ended_before: now.saturating_sub(ERASE.as_secs()), of: None };
+    store.commit(vec![forget, erase]).await
 }
 
 /// Sleeps; `true` if it is time to stop.

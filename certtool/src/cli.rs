@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{audit, enroll, evidence, inspect, limbo, renew, revoke, status, trust, verify, watch};
+use crate::commands::{audit, enroll, erase, evidence, inspect, limbo, renew, revoke, status, trust, verify, watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     Evidence(evidence::Evidence),
     Audit(audit::Audit),
     Watch(watch::Watch),
+    Erase(erase::Erase),
     #[command(alias = "devices")]
     Status(status::Status),
     #[command(hide = true)]

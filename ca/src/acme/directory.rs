@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Service, ascii};
 
 /// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
-/// RFC 9773; `inpersonWatch` is ours.
+/// RFC 9773; `inpersonWatch` and `inpersonErase` are ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let days = Profile::device().lifetime().as_secs() / 86_400;
     let config = &service.config;
@@ -35,6 +35,7 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
         "keyChange": service.url("/key-change"),
         "renewalInfo": service.url("/renewal-info"),
         "inpersonWatch": service.url("/watch"),
+        "inpersonErase": service.url("/erase"),
         "meta": meta,
     }))
 }

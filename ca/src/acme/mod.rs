@@ -7,6 +7,7 @@ mod challenge;
 mod chaos;
 mod delivery;
 mod directory;
+mod erase;
 mod finalize;
 mod key_change;
 mod nonce;
@@ -147,6 +148,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/status", get(status::page))
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))
+        .route("/erase", post(erase::erase))
         .route("/crl/people.crl", get(certificate::people_crl))
         .route("/crl/services.crl", get(certificate::services_crl))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })

@@ -56,8 +56,9 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
         .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": proof}))
         .collect();
     let entries = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
+    let erased: Vec<_> = entries.iter().filter_map(erased).collect();
     let entries: Vec<_> = entries.iter().filter_map(opened).collect();
-    Ok(Json(json!({"origin": service.config.origin, "labels": labels, "entries": entries})))
+    Ok(Json(json!({"origin": service.config.origin, "labels": labels, "entries": entries, "erased": erased})))
 }
 
 /// From as far back as a certificate can still be valid, but not before the authority began, to the next one.
@@ -70,6 +71,9 @@ fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
 /// signed part.
 fn opened(certificate: &CertificateRecord) -> Option<Value> {
     let Subject::Person { slot, .. } = certificate.subject else { return None };
+    if certificate.is_erased() {
+        return None;
+    }
     Some(json!({
         "index": certificate.index(),
         "period": certificate.period,
@@ -77,4 +81,11 @@ fn opened(certificate: &CertificateRecord) -> Option<Value> {
         "opening": URL_SAFE_NO_PAD.encode(certificate.opening),
         "tbs": URL_SAFE_NO_PAD.encode(&certificate.tbs),
     }))
+}
+
+/// An entry whose opening was erased: where it stands is all that is left.
+fn erased(certificate: &CertificateRecord) -> Option<Value> {
+    let Subject::Person { slot, .. } = certificate.subject else { return None };
+    let place = json!({"index": certificate.index(), "period": certificate.period, "slot": slot});
+    certificate.is_erased().then_some(place)
 }

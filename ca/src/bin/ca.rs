@@ -210,6 +210,7 @@ fn state(record: &CertificateRecord, now: u64) -> &'static str {
         CertificateState::Issued { .. } => "valid",
         CertificateState::Planned | CertificateState::Logged { .. } => "under way",
         CertificateState::Abandoned { .. } => "abandoned",
+        CertificateState::Erased { .. } => "expired",
     }
 }
 
@@ -293,7 +294,7 @@ fn run_audit(folder: &Path, json: bool) -> Result<(), Failure> {
     println!("head   {}", found.head);
     match found.logged.last() {
         Some((count, index)) => {
-            println!("logged the head after record {count}, as entry {index} of the transparency log")
+            println!("logged the head after record {count}, as entry {index} of the transparency log");
         }
         None => println!("logged no head yet"),
     }

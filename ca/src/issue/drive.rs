@@ -117,7 +117,10 @@ impl Issuer {
         mut record: CertificateRecord,
         linted: Option<Linted>,
     ) -> Result<CertificateRecord, DriveError> {
-        if matches!(record.state, CertificateState::Issued { .. } | CertificateState::Abandoned { .. }) {
+        if matches!(
+            record.state,
+            CertificateState::Issued { .. } | CertificateState::Abandoned { .. } | CertificateState::Erased { .. }
+        ) {
             return Ok(record);
         }
         let linted = match linted {

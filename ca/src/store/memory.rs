@@ -110,6 +110,18 @@ impl Tables {
                 self.authorizations.retain(|_, a| a.expires >= expired_before);
                 Ok(())
             }
+            Change::Erase { ended_before, of } => {
+                let over = |c: &CertificateRecord| {
+                    let settled =
+                        matches!(c.state, CertificateState::Issued { .. } | CertificateState::Abandoned { .. });
+                    let hers = place(c).is_some_and(|(who, ..)| of.as_ref().is_none_or(|of| of == who));
+                    settled && hers && c.not_after < ended_before
+                };
+                for certificate in self.certificates.iter_mut().filter(|c| over(c)) {
+                    *certificate = certificate.clone().erased();
+                }
+                Ok(())
+            }
         }
     }
 

@@ -118,6 +118,15 @@ pub enum Change {
         /// Seconds since the epoch.
         expired_before: u64,
     },
+    /// Erases what opens the entries of people's certificates that were issued or abandoned and ended before this time:
+    /// opening, contents, label proof, and who ordered them. Nothing of it can be read afterwards, here or in the store's
+    /// files; copies that somebody made before are somebody's to erase.
+    Erase {
+        /// Seconds since the epoch.
+        ended_before: u64,
+        /// Of this identifier alone.
+        of: Option<Identifier>,
+    },
 }
 
 /// Why the store refused.

@@ -237,6 +237,7 @@ fn certificate_state(row: &Row<'_>) -> Result<CertificateState, Unreadable> {
         ("logged", Some(index)) => Ok(CertificateState::Logged { index, proof: row.get("proof")? }),
         ("issued", Some(index)) => Ok(CertificateState::Issued { index, certificate: row.get("certificate")? }),
         ("abandoned", index) => Ok(CertificateState::Abandoned { index }),
+        ("erased", index) => Ok(CertificateState::Erased { index }),
         (other, _) => bad("certificate", format!("state {other} without what belongs to it")),
     }
 }

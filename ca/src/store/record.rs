@@ -173,7 +173,8 @@ pub enum Handover {
     Failed,
 }
 
-/// A certificate, from its plan on. Kept for ever: the authority must be able to open every entry it put into the log.
+/// A certificate, from its plan on. Never deleted, so that no label is used twice; what opens its entry in the log is kept
+/// until it is erased, some time after the certificate's end.
 #[derive(Clone, Debug)]
 pub struct CertificateRecord {
     /// Unique.
@@ -216,7 +217,33 @@ impl CertificateRecord {
         match &self.state {
             CertificateState::Planned => None,
             CertificateState::Logged { index, .. } | CertificateState::Issued { index, .. } => Some(*index),
-            CertificateState::Abandoned { index } => *index,
+            CertificateState::Abandoned { index } | CertificateState::Erased { index } => *index,
+        }
+    }
+
+    /// Whether nothing opens its entry any more.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        matches!(self.state, CertificateState::Erased { .. })
+    }
+
+    /// What is left of it after [`Change::Erase`](super::Change::Erase).
+    #[must_use]
+    pub(super) fn erased(self) -> Self {
+        let index = self.index();
+        let subject = match self.subject {
+            Subject::Person { identifier, slot, .. } => Subject::Person { identifier, slot, vrf_proof: [0; 80] },
+            service => service,
+        };
+        Self {
+            revision: self.revision + 1,
+            account: None,
+            order: None,
+            subject,
+            opening: [0; 32],
+            tbs: Vec::new(),
+            state: CertificateState::Erased { index },
+            ..self
         }
     }
 }
@@ -258,6 +285,12 @@ pub enum CertificateState {
         index: u64,
         /// DER of the certificate.
         certificate: Vec<u8>,
+    },
+    /// Over, and forgotten: opening, contents and the label's proof are zeros or empty. What is left keeps its serial
+    /// number and its label from being used again.
+    Erased {
+        /// Leaf index, if known.
+        index: Option<u64>,
     },
     /// Never signed and never to be. Its entry may stand in the log, and can be opened to its owner.
     Abandoned {

@@ -1,5 +1,6 @@
 //! Records into rows: one statement per kind of change, all prepared once per connection.
 
+use identity::Identifier;
 use rusqlite::{Connection, Params, named_params};
 
 use super::record::{
@@ -28,7 +29,21 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<(), Stor
             execute(connection, "DELETE FROM authorization WHERE expires < ?1", [seconds(*expired_before)])?;
             Ok(())
         }
+        Change::Erase { ended_before, of } => erase(connection, *ended_before, of.as_ref()),
     }
+}
+
+/// As [`CertificateRecord::erased`]. A service's certificate hides nothing.
+fn erase(connection: &Connection, ended_before: u64, of: Option<&Identifier>) -> Result<(), StoreError> {
+    const ERASE: &str = "UPDATE certificate SET revision = revision + 1, account = NULL, acme_order = NULL,
+        vrf_proof = zeroblob(80), opening = zeroblob(32), tbs = x'', state = 'erased', proof = NULL, certificate = NULL
+        WHERE service IS NULL AND state IN ('issued', 'abandoned') AND not_after < ?1";
+    let before = seconds(ended_before);
+    match of {
+        None => execute(connection, ERASE, [before])?,
+        Some(of) => execute(connection, &format!("{ERASE} AND identifier = ?2"), (before, of.as_str()))?,
+    };
+    Ok(())
 }
 
 fn kind(record: &Record) -> &'static str {
@@ -208,6 +223,7 @@ fn state_columns(state: &CertificateState) -> StateColumns<'_> {
         CertificateState::Logged { index, proof } => ("logged", Some(seconds(*index)), Some(proof), None),
         CertificateState::Issued { index, certificate } => ("issued", Some(seconds(*index)), None, Some(certificate)),
         CertificateState::Abandoned { index } => ("abandoned", index.map(seconds), None, None),
+        CertificateState::Erased { index } => ("erased", index.map(seconds), None, None),
     }
 }
 

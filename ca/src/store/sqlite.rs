@@ -136,6 +136,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // What is overwritten or deleted is gone from the file, not only unreachable in it.
+        connection.pragma_update(None, "secure_delete", true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(())
     };
@@ -199,7 +201,21 @@ fn write_loop(connection: &mut Connection, writes: &mpsc::Receiver<Write>) {
         {
             group.push(next);
         }
+        let erases =
+            group.iter().any(|write| write.changes.iter().any(|change| matches!(change, Change::Erase { .. })));
         commit_group(connection, group);
+        if erases {
+            empty_journal(connection);
+        }
+    }
+}
+
+/// The journal (WAL) keeps pages as they were before the last change. A reader in the middle of a question holds it for a
+/// moment longer; then the next erasure empties it.
+fn empty_journal(connection: &Connection) {
+    let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    if emptied != Ok(0) {
+        tracing::debug!("the journal still holds what was erased; the next erasure empties it");
     }
 }
 

@@ -387,3 +387,66 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
     .unwrap();
     old.execute_batch(and).unwrap();
 }
+
+#[tokio::test]
+async fn what_opens_an_entry_is_erased_once_its_certificate_has_ended() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let store = store.as_ref();
+        let issued = |serial, slot, not_after| CertificateRecord {
+            not_after,
+            state: CertificateState::Issued { index: 7, certificate: vec![5; 9] },
+            ..certificate(serial, slot)
+        };
+        let bobs = Identifier::parse("bob@example.org").unwrap();
+        let bob = CertificateRecord {
+            subject: Subject::Person { identifier: bobs.clone(), slot: 1, vrf_proof: [9; 80] },
+            ..issued(3, 1, 100)
+        };
+        // One that ended, one that has not, somebody else's, and one that nobody knows the end of.
+        for record in
+            [issued(1, 1, 100), issued(2, 2, 200), bob, CertificateRecord { not_after: 1, ..certificate(4, 4) }]
+        {
+            insert(store, Record::Certificate(record)).await.unwrap();
+        }
+        store.commit(vec![Change::Erase { ended_before: 200, of: Some(alice()) }]).await.unwrap();
+        let read = async |serial: u8| store.certificate(Serial([serial; 16])).await.unwrap().unwrap();
+        let erased = read(1).await;
+        assert_eq!(
+            (erased.opening, erased.tbs.len(), erased.state),
+            ([0; 32], 0, CertificateState::Erased { index: Some(7) })
+        );
+        assert_eq!((erased.account, erased.order, erased.revision), (None, None, 1));
+        assert!(matches!(erased.subject, Subject::Person { slot: 1, vrf_proof: [0, ..], .. }));
+        for kept in [2, 3, 4] {
+            assert!(!read(kept).await.is_erased() && read(kept).await.opening == [1; 32], "{kept}");
+        }
+        // Its place is taken still, so that no label stands in the log twice.
+        let again = insert(store, Record::Certificate(issued(5, 1, 300))).await;
+        assert_eq!(again, Err(StoreError::Taken("certificate")));
+        store.commit(vec![Change::Erase { ended_before: 101, of: None }]).await.unwrap();
+        assert!(read(3).await.is_erased() && !read(2).await.is_erased());
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_an_erased_opening_is_left_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("ca.sqlite")).unwrap();
+    let secret = *b"an opening that is to be erased!";
+    let record = CertificateRecord {
+        opening: secret,
+        not_after: 100,
+        state: CertificateState::Issued { index: 7, certificate: [b"a signed ".as_slice(), &secret].concat() },
+        ..certificate(1, 1)
+    };
+    insert(&store, Record::Certificate(record)).await.unwrap();
+    let found = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.filter(|bytes| bytes.windows(secret.len()).any(|window| window == secret)).count()
+    };
+    assert!(found() > 0, "it is there before");
+    store.commit(vec![Change::Erase { ended_before: 101, of: None }]).await.unwrap();
+    drop(store);
+    assert_eq!(found(), 0);
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod enroll;
+pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod inspect;
 pub(crate) mod limbo;
@@ -28,6 +29,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Evidence(command) => command.run(context),
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
+        Command::Erase(command) => command.run(context).await,
         Command::Status(command) => command.run(context),
         Command::LimboHarness(command) => command.run(),
     }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::jws::{self, Payload, Sender};
-use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, Order, Problem, WatchAnswer};
+use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswer};
 use crate::https::{self, FetchError};
 use crate::keys::AccountKey;
 
@@ -166,6 +166,17 @@ impl AcmeClient {
             found: "none".to_owned(),
         })?;
         self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?.json("the answer to a watch")
+    }
+
+    /// Has the openings of the identifier's ended certificates erased; gives their number.
+    pub async fn erase(&mut self, identifier: &str) -> Result<u64, AcmeError> {
+        let url = self.directory.inperson_erase.clone().ok_or_else(|| AcmeError::Protocol {
+            url: self.directory_url.clone(),
+            expected: "a directory object with inpersonErase",
+            found: "none".to_owned(),
+        })?;
+        let answer = self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?;
+        Ok(answer.json::<EraseAnswer>("the answer to an erasure")?.erased)
     }
 
     async fn post(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {

@@ -22,6 +22,9 @@ pub struct Directory {
     /// Where an owner asks for the proofs of her labels; absent at an authority without a watch.
     #[serde(default)]
     pub inperson_watch: Option<String>,
+    /// Where an owner has openings erased.
+    #[serde(default)]
+    pub inperson_erase: Option<String>,
     /// What the authority says about itself.
     #[serde(default)]
     pub meta: Meta,
@@ -181,6 +184,25 @@ pub struct WatchAnswer {
     pub labels: Vec<LabelProof>,
     /// Everything the authority logged under them.
     pub entries: Vec<OpenedEntry>,
+    /// What it logged and cannot open any more.
+    #[serde(default)]
+    pub erased: Vec<ErasedEntry>,
+}
+
+/// An entry whose opening the authority says it has erased.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ErasedEntry {
+    /// Period of its label.
+    pub period: u32,
+    /// Slot of its label.
+    pub slot: u8,
+}
+
+/// The answer to a request to erase.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct EraseAnswer {
+    /// How many openings were erased.
+    pub erased: u64,
 }
 
 /// The VRF proof of one label.

@@ -125,7 +125,12 @@ mod tests {
             let input = LabelInput { origin: "log", identifier: &identifier, period, slot };
             LabelProof { period, slot, proof: URL_SAFE_NO_PAD.encode(key.prove(&input).as_bytes()) }
         };
-        WatchAnswer { origin: "log".to_owned(), labels: span.labels().map(proof).collect(), entries: Vec::new() }
+        WatchAnswer {
+            origin: "log".to_owned(),
+            labels: span.labels().map(proof).collect(),
+            entries: Vec::new(),
+            erased: Vec::new(),
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
 
 mod accuse;
+mod erase;
 mod freshness;
 mod labels;
 mod opened;
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 use tlog_proof::LogPolicy;
 use transparency_log::monitor::{AuditReport, Progress};
 
+pub use erase::erase_openings;
 pub use freshness::check as check_freshness;
 pub use opened::OpenedCertificate;
 pub use owner::Owner;

@@ -46,7 +46,7 @@ pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer
         let before = state.opened(&answer.origin, hit);
         let opened = match before.clone() {
             Some(certificate) => Ok(certificate),
-            None => open(identifier, hit, &answer.entries),
+            None => open(identifier, hit, answer),
         };
         let certificate = match opened {
             Ok(certificate) => certificate,
@@ -78,10 +78,15 @@ fn duplicates(hits: &[Hit]) -> Vec<Alarm> {
     by_label.into_values().filter(|indexes| indexes.len() > 1).map(|indexes| Alarm::Duplicate { indexes }).collect()
 }
 
-/// The one of `entries` that opens `hit`: its HMAC under the opening is the commitment in the log.
-fn open(identifier: &Identifier, hit: &Hit, entries: &[OpenedEntry]) -> Result<OpenedCertificate, String> {
-    let mut reason = "the authority does not say what it is".to_owned();
-    for entry in entries.iter().filter(|entry| entry.period == hit.period && entry.slot == hit.slot) {
+/// What opens `hit` in the answer: its HMAC under the opening is the commitment in the log.
+fn open(identifier: &Identifier, hit: &Hit, answer: &WatchAnswer) -> Result<OpenedCertificate, String> {
+    let erased = answer.erased.iter().any(|entry| (entry.period, entry.slot) == (hit.period, hit.slot));
+    let mut reason = match erased {
+        true => "the authority says that what opens it was erased, as whoever reads this mailbox may ask for",
+        false => "the authority does not say what it is",
+    }
+    .to_owned();
+    for entry in answer.entries.iter().filter(|entry| entry.period == hit.period && entry.slot == hit.slot) {
         match open_with(identifier, hit, entry) {
             Ok(certificate) => return Ok(certificate),
             Err(found) => reason = found,

@@ -1,6 +1,7 @@
 //! What somebody learns who has proven nothing: that nobody is told apart from anybody (docs/spec/privacy.md).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use base64::Engine as _;
 use identity::transparency::SLOTS;
@@ -61,6 +62,7 @@ async fn interrogate(stranger: &Client, address: &str) -> Vec<String> {
     let device = rcgen::KeyPair::from_pem(KEY).unwrap();
     note(stranger.finalize(&order, &csr(address, &device)).await);
     note(stranger.post("/watch", json!({"identifier": address})).await);
+    note(stranger.post("/erase", json!({"identifier": address})).await);
     note(stranger.read(challenge).await);
     note(stranger.read(&url("location")).await);
     for path in ["/watch", "/new-order", "/certificate/0", "/order/0", "/authz/0", "/challenge/0"] {
@@ -114,6 +116,26 @@ async fn a_stranger_cannot_tell_who_is_here() {
     }
     // The comparison is one that can fail: who has proven control hears something else.
     assert_ne!(interrogate(&owner, once).await, expected);
+}
+
+#[tokio::test]
+async fn an_owner_has_openings_erased_once_her_certificates_have_ended() {
+    let world = World::new().await;
+    let owner = Client::open(&world, Signer::p256()).await;
+    let ask = json!({"identifier": "alice@example.org"});
+    owner.enroll(&world, "alice@example.org", &device()).await;
+    assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 0, "it has not ended");
+    assert_eq!(owner.post("/watch", ask.clone()).await.ok().json()["entries"].as_array().unwrap().len(), 1);
+
+    world.advance(Duration::from_secs(15 * 86_400));
+    let stranger = Client::open(&world, Signer::p256()).await;
+    assert_eq!(stranger.post("/erase", ask.clone()).await.problem(), "unauthorized");
+    assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 1);
+    assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 0, "once");
+    let answer = owner.post("/watch", ask).await.ok().json();
+    assert_eq!(answer["entries"], json!([]));
+    let [place] = answer["erased"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+    assert!(place["index"].is_u64() && place["period"].is_u64() && place["slot"].is_u64(), "{place}");
 }
 
 #[tokio::test]

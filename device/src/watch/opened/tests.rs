@@ -56,7 +56,7 @@ fn found(hits: &[&Issued]) -> Found {
 
 fn answer(entries: &[&Issued]) -> WatchAnswer {
     let entries = entries.iter().map(|issued| issued.entry.clone()).collect();
-    WatchAnswer { origin: "log".to_owned(), labels: Vec::new(), entries }
+    WatchAnswer { origin: "log".to_owned(), labels: Vec::new(), entries, erased: Vec::new() }
 }
 
 #[test]
@@ -148,4 +148,14 @@ fn what_was_opened_once_stays_open_when_the_authority_has_forgotten_it() {
     // And a key that she does not know stays unknown, though opened.
     let stranger = State::read(&Home::at(temp.path().join("other")).unwrap(), &alice()).unwrap();
     assert!(!judge(&alice(), &found(&[&mine]), &answer(&[&mine]), &stranger).alarms.is_empty());
+}
+
+#[test]
+fn an_entry_said_to_be_erased_is_an_alarm_unless_it_was_seen_open() {
+    let rogue = issue(&Authority::new(1, NOON), "alice@example.org");
+    let erased = vec![crate::acme::messages::ErasedEntry { period: rogue.hit.period, slot: rogue.hit.slot }];
+    let answer = WatchAnswer { erased, ..answer(&[]) };
+    let Judged { alarms, .. } = judge(&alice(), &found(&[&rogue]), &answer, &state(&[rogue.key]));
+    let [Alarm::NotOpened { reason, .. }] = &alarms[..] else { panic!("{alarms:?}") };
+    assert!(reason.contains("erased"), "{reason}");
 }
