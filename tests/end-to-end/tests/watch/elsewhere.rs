@@ -66,3 +66,19 @@ fn a_proof_of_control_that_nobody_gave_makes_the_watch_blind() {
     assert!(blind.text().contains("BLIND") && blind.text().contains("--prove"), "{}", blind.text());
     server.stop().unwrap();
 }
+
+#[test]
+fn erasing_takes_nothing_that_is_valid_and_nothing_unknown() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    assert_eq!(alice.certtool_json(&["erase", alice.address()]).unwrap()["erased"], 0, "it has not ended");
+    alice.certtool(&["watch", "--once"]).unwrap().expect(0, "a watch afterwards").unwrap();
+
+    let thief = Person::new(&place.path().join("elsewhere"), "alice@example.org");
+    thief.join(server.ready(), &server.outbox()).unwrap();
+    let refused = alice.certtool(&["erase", alice.address()]).unwrap().expect(3, "what may be evidence").unwrap();
+    assert!(refused.text().contains("Nothing was erased"), "{}", refused.text());
+    server.stop().unwrap();
+}
