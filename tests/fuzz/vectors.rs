@@ -52,6 +52,9 @@ pub static POLICIES: LazyLock<Vec<TrustPolicy>> = LazyLock::new(|| {
     let texts: HashSet<&str> = UPDATE_VECTORS.iter().filter_map(|vector| vector["current"].as_str()).collect();
     texts.into_iter().map(|text| TrustPolicy::parse(text.as_bytes()).expect("a policy in order")).collect()
 });
-pub static UPDATES: LazyLock<HashSet<Vec<u8>>> = LazyLock::new(|| {
-    UPDATE_VECTORS.iter().filter_map(|vector| vector["update"].as_str()).map(|text| text.as_bytes().to_vec()).collect()
+/// The policies that stand in the updates.
+pub static UPDATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let updates = UPDATE_VECTORS.iter().filter_map(|vector| vector["update"].as_str());
+    let read = updates.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    read.filter_map(|update| update["policy"].as_str().map(str::to_owned)).collect()
 });

@@ -20,7 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(update.to_bytes(), bytes, "an update has one spelling");
         for current in &*vectors::POLICIES {
             if update.verify(current).is_ok() {
-                assert!(vectors::UPDATES.contains(&bytes.to_vec()), "nobody forged an update");
+                // Cosignatures by unknown keys and a proof's extra data are passed over: it is the policy that counts.
+                assert!(vectors::UPDATES.contains(&update.policy), "nobody forged an update");
             }
         }
     }
