@@ -60,18 +60,31 @@ need_cargo_fuzz() {
     rm -rf "$TOOLS_DIR/build"
 }
 
-# fuzz SECONDS: every target of tests/fuzz for that long. libFuzzer needs compiler flags that stable Rust hides
-# behind RUSTC_BOOTSTRAP; nothing that is shipped is built so.
+# fuzz SECONDS: every target of tests/fuzz for that long, as many at a time as there are cores.
 fuzz() {
-    local target
+    local targets
+    targets=$(basename -s .rs -a tests/fuzz/fuzz_targets/*.rs)
     python3 tests/fuzz/seeds.py
-    for target in tests/fuzz/fuzz_targets/*.rs; do
-        target=$(basename "$target" .rs)
-        say "fuzzing $target for $1 s"
-        RUSTC_BOOTSTRAP=1 "$TOOLS_DIR/bin/cargo-fuzz" run --fuzz-dir tests/fuzz \
-            --target-dir "${CARGO_TARGET_DIR:-target}/fuzz" "$target" -- -max_total_time="$1" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 \
-            > "${CARGO_TARGET_DIR:-target}/fuzz-$target.log" 2>&1 \
-            || { tail -40 "${CARGO_TARGET_DIR:-target}/fuzz-$target.log"; fail "fuzzing $target found something, or did not build (log above)"; }
-        grep -E 'number_of_executed_units|^Done' "${CARGO_TARGET_DIR:-target}/fuzz-$target.log" | sed 's/^/   /'
-    done
+    say "building the targets"
+    cargo_fuzz build > "${CARGO_TARGET_DIR:-target}/fuzz-build.log" 2>&1 \
+        || { tail -40 "${CARGO_TARGET_DIR:-target}/fuzz-build.log"; fail "the fuzz targets do not build (log above)"; }
+    xargs -P "$(nproc)" -I{} bash -c '. tools/setup.sh; fuzz_one "$@"' test {} "$1" <<< "$targets" \
+        || fail "fuzzing found something (log above)"
+}
+
+# fuzz_one TARGET SECONDS
+fuzz_one() {
+    local log="${CARGO_TARGET_DIR:-target}/fuzz-$1.log"
+    say "fuzzing $1 for $2 s"
+    cargo_fuzz run "$1" -- -max_total_time="$2" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 > "$log" 2>&1 \
+        || { tail -40 "$log"; return 255; }
+    say "$1: $(sed -n 's/.*number_of_executed_units: */executions /p' "$log")"
+}
+
+# libFuzzer needs compiler flags that stable Rust hides behind RUSTC_BOOTSTRAP; nothing that is shipped is built so.
+cargo_fuzz() {
+    local command=$1
+    shift
+    RUSTC_BOOTSTRAP=1 "$TOOLS_DIR/bin/cargo-fuzz" "$command" --fuzz-dir tests/fuzz \
+        --target-dir "${CARGO_TARGET_DIR:-target}/fuzz" "$@"
 }
