@@ -14,7 +14,7 @@ use crate::commands::{audit, enroll, erase, evidence, inspect, limbo, renew, rev
     about = "Certificates for people: get one for your address, see what it says, check that it holds",
     max_term_width = 100,
     after_help = "Example, a person's first minutes:\n  \
-        certtool trust add https://chat.example.org:8443/policy\n  \
+        certtool trust add https://chat.example.org:8443/policy --fingerprint 5f1c…\n  \
         certtool enroll alice@example.org\n  \
         certtool status\n\n\
         Exit codes: 0 ok, 1 failed, 2 wrong command line, 3 verification refused or alarm,\n\

@@ -27,6 +27,7 @@
 pub mod clock;
 pub mod error;
 pub mod folder;
+mod following;
 pub mod genesis;
 pub mod keys;
 pub mod neighbours;

@@ -28,6 +28,7 @@ use transparency_log::{LogConfig, Pace, Sequencer, Witness, WitnessKeys};
 use crate::clock;
 use crate::error::StartError;
 use crate::folder::Folder;
+use crate::following::Following;
 use crate::genesis::{self, Signers};
 use crate::keys;
 use crate::neighbours::Neighbours;
@@ -56,9 +57,6 @@ const PUBLISHED: &str = "log-holds-policy";
 /// How often a neighbour may ask the witness, each second and at once.
 const WITNESS_RATE: (NonZeroU32, NonZeroU32) =
     (NonZeroU32::new(5).expect("not zero"), NonZeroU32::new(50).expect("not zero"));
-
-/// How often the directory looks for a new revocation list.
-const REVOCATIONS: Duration = Duration::from_secs(1);
 
 /// How long connections may take to end when the server stops.
 const STOP: Duration = Duration::from_secs(7);
@@ -185,8 +183,8 @@ impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
         let Self { settings, policy, authority, log, log_policy, witness, observed, published, chaos } = self;
-        // The directory trusts by the newest version; one that comes later counts from the next start.
-        let trust = Trust::new(vec![published.newest()]).map_err(|error| StartError::part("trust policy", &error))?;
+        let trusted = published.newest();
+        let trust = Trust::new(vec![trusted.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
         let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
         let explorer = Explorer::new(
@@ -206,6 +204,7 @@ impl Parts {
 
         let directory = DirectoryConfig::new(ports.directory, Arc::clone(&resolver), Arc::clone(&trust));
         let directory = Directory::bind(directory).map_err(|error| StartError::part("directory", &error))?;
+        let directory = Arc::new(directory);
         let tls = ca::https::server_config(resolver).map_err(|error| StartError::part("HTTPS port", &error))?;
         let listener = TcpListener::from_std(ports.https).and_then(|tcp| TlsListener::new(tcp, Arc::new(tls)));
         let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
@@ -219,7 +218,14 @@ impl Parts {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
-        tasks.spawn(named("revocation lists", hand_over_revocations(Arc::clone(&ca), trust, stop.clone())));
+        let following = Following {
+            directory: Arc::clone(&directory),
+            ca: Arc::clone(&ca),
+            published: published.clone(),
+            trust,
+            number: trusted.number,
+        };
+        tasks.spawn(named("directory's trust", following.run(stop.clone())));
         let (place, signed, told) = (folder.path().to_path_buf(), log.clone(), stop.clone());
         tasks.spawn(named("trust policy", policies::publish(place, published, signed, told)));
         tasks.spawn(named("log's pages", explorer.remember(stop.clone())));
@@ -370,24 +376,6 @@ async fn publish(folder: &Folder, log: &Sequencer, policy: &TrustPolicy) -> Resu
     let logged = log.put_object(ObjectKind::TrustPolicy, policy.canonical()).await;
     logged.map_err(|error| StartError::part("log", &error))?;
     folder.write(PUBLISHED, fingerprint.as_bytes())
-}
-
-/// Tells the directory of every new revocation list: whoever was revoked is cut off.
-async fn hand_over_revocations(ca: Arc<Ca>, trust: Arc<Trust>, stop: CancellationToken) {
-    let mut known = Vec::new();
-    loop {
-        let newest = ca.people_crl_der();
-        if newest != known {
-            match trust.install_crl(&newest, UnixTime::now()) {
-                Ok(_) => known = newest,
-                Err(error) => tracing::warn!(%error, "the directory cannot use the newest revocation list"),
-            }
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(REVOCATIONS) => {}
-        }
-    }
 }
 
 fn ca_config(

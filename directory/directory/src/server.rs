@@ -8,9 +8,11 @@ use crate::tls::{self, TlsError};
 use directory_protocol::CloseCode;
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
+use identity::trust::Trust;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How long the last packets may take at the end.
@@ -38,8 +40,9 @@ pub struct Directory {
     address: SocketAddr,
     hub: Arc<Hub>,
     admission: Admission,
-    verifier: Arc<PersonVerifier>,
-    recheck_every: Duration,
+    config: DirectoryConfig,
+    verifier: RwLock<Arc<PersonVerifier>>,
+    trust_changed: Notify,
 }
 
 impl Directory {
@@ -52,7 +55,21 @@ impl Directory {
         let address = endpoint.local_addr().map_err(socket)?;
         let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback()));
         let admission = Admission::new(config.limits);
-        Ok(Self { endpoint, address, hub, admission, verifier, recheck_every: config.timing.recheck })
+        let (verifier, trust_changed) = (RwLock::new(verifier), Notify::new());
+        Ok(Self { endpoint, address, hub, admission, config, verifier, trust_changed })
+    }
+
+    /// From now on makes other certificates acceptable. Whoever is connected by one that no longer is, is cut off.
+    pub fn trust(&self, trust: Arc<Trust>) -> Result<(), TlsError> {
+        let verifier = Arc::new(PersonVerifier::new(trust));
+        self.endpoint.set_server_config(Some(tls::server_config(&self.config, Arc::clone(&verifier))?));
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+        self.trust_changed.notify_one();
+        Ok(())
+    }
+
+    fn verifier(&self) -> Arc<PersonVerifier> {
+        Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The address it listens on, with the port that was chosen if none was asked for.
@@ -81,8 +98,7 @@ impl Directory {
         while let Some(incoming) = self.endpoint.accept().await {
             match self.admission.judge(incoming.remote_address().ip(), incoming.remote_address_validated()) {
                 Verdict::Admitted(pass) => {
-                    let (hub, verifier) = (Arc::clone(&self.hub), Arc::clone(&self.verifier));
-                    tokio::spawn(connection::serve(incoming, pass, hub, verifier));
+                    tokio::spawn(connection::serve(incoming, pass, Arc::clone(&self.hub), self.verifier()));
                 }
                 Verdict::Retry => {
                     // An address that has been validated cannot be asked again; `judge` does not.
@@ -96,10 +112,13 @@ impl Directory {
     /// Closes the connections of people whose certificates are no longer accepted, for ever.
     async fn recheck(&self) {
         loop {
-            tokio::time::sleep(self.recheck_every).await;
-            let now = UnixTime::now();
+            tokio::select! {
+                () = tokio::time::sleep(self.config.timing.recheck) => {}
+                () = self.trust_changed.notified() => {}
+            }
+            let (now, verifier) = (UnixTime::now(), self.verifier());
             for (_, connection) in self.hub.connections() {
-                if connection::person(&connection, &self.verifier, now).is_none() {
+                if connection::person(&connection, &verifier, now).is_none() {
                     connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
                 }
                 tokio::task::yield_now().await;

@@ -142,6 +142,21 @@ async fn a_person_of_another_authority_is_refused() {
 }
 
 #[tokio::test]
+async fn what_a_directory_trusts_can_change_while_it_runs() {
+    let world = World::new();
+    let mut alice = world.connect("alice").await;
+    let newcomer = Authority::new(2, before_now(Duration::from_secs(86_400)));
+    let config = || device(&newcomer, "mallory", before_now(Duration::ZERO), world.authority.trust());
+    assert!(world.try_connect(config()).await.is_err());
+    world.directory.trust(newcomer.trust()).unwrap();
+    let mallory = world.try_connect(config()).await.unwrap();
+    let reason = CloseReason::ByDirectory(CloseCode::NoLongerAccepted);
+    assert_eq!(alice.next().await, DirectoryEvent::Closed { reason });
+    drop(mallory);
+    assert!(world.try_connect(world.device("alice", before_now(Duration::ZERO))).await.is_err());
+}
+
+#[tokio::test]
 async fn a_directory_of_another_authority_or_name_is_refused() {
     let world = World::new();
     let elsewhere = Authority::new(2, before_now(Duration::from_secs(86_400)));

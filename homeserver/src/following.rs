@@ -1,0 +1,84 @@
+//! What the running directory trusts: the newest published policy, and the newest revocation list. Whoever was revoked, or
+//! certified by an authority that a new version leaves out, is cut off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::Ca;
+use directory::Directory;
+use identity::UnixTime;
+use identity::trust::Trust;
+use tokio_util::sync::CancellationToken;
+
+use crate::policies::Published;
+
+/// Pause between looks. Both are in this process's memory: a look costs nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Hands the directory what changes.
+pub(crate) struct Following {
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) published: Published,
+    /// What the directory trusts at the moment.
+    pub(crate) trust: Arc<Trust>,
+    /// The number of the policy version in it.
+    pub(crate) number: u64,
+}
+
+impl Following {
+    /// Until it is told to stop.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut list = Vec::new();
+        loop {
+            if self.follow_policy() {
+                list.clear();
+            }
+            self.follow_revocations(&mut list);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Whether another policy counts from now on; the revocation list has to be installed beside it.
+    fn follow_policy(&mut self) -> bool {
+        let newest = self.published.newest();
+        if newest.number == self.number {
+            return false;
+        }
+        self.number = newest.number;
+        let trust = match Trust::new(vec![newest]) {
+            Ok(trust) => Arc::new(trust),
+            Err(error) => {
+                tracing::warn!(%error, "the directory cannot trust by the newest policy");
+                return false;
+            }
+        };
+        // Before anybody is judged by it: a revoked certificate must not slip in between.
+        install(&trust, &self.ca.people_crl_der());
+        if let Err(error) = self.directory.trust(Arc::clone(&trust)) {
+            tracing::warn!(%error, "the directory cannot trust by the newest policy");
+            return false;
+        }
+        tracing::info!(number = self.number, "the directory trusts by a new version of the trust policy");
+        self.trust = trust;
+        true
+    }
+
+    fn follow_revocations(&self, known: &mut Vec<u8>) {
+        let newest = self.ca.people_crl_der();
+        if newest != *known && install(&self.trust, &newest) {
+            *known = newest;
+        }
+    }
+}
+
+fn install(trust: &Trust, list: &[u8]) -> bool {
+    let installed = trust.install_crl(list, UnixTime::now());
+    if let Err(error) = &installed {
+        tracing::warn!(%error, "the directory cannot use the newest revocation list");
+    }
+    installed.is_ok()
+}
