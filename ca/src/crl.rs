@@ -1,7 +1,7 @@
 //! Revocation lists (RFC 5280 section 5): signed hourly and at once after a revocation, and logged before anybody sees
 //! them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use identity::plan::{CrlPlan, RevocationReason, RevokedEntry};
 use serde_json::json;
 use thiserror::Error;
 use tlog_proof::ObjectKind;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use transparency_log::SubmitError;
 use x509_cert::crl::CertificateList;
 use x509_cert::ext::pkix::CrlNumber;
@@ -21,7 +21,7 @@ use x509_cert::ext::pkix::CrlNumber;
 use crate::files;
 use crate::issuance::{CrlSignError, sign_crl};
 use crate::issue::Issuer;
-use crate::store::{Authority, CertificateRecord, Select, StoreError};
+use crate::store::{Authority, CertificateRecord, Select, Serial, StoreError};
 
 /// A list is renewed when it is so old.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -57,6 +57,8 @@ pub(crate) struct Crls {
     newest: RwLock<HashMap<Authority, Newest>>,
     /// One renewal of a list at a time: numbers must not cross.
     renewing: [Mutex<()>; 2],
+    /// Woken when a revocation could not be shown at once.
+    pub(crate) behind: Notify,
 }
 
 #[derive(Clone)]
@@ -64,6 +66,7 @@ struct Newest {
     der: Bytes,
     number: u64,
     this_update: u64,
+    listed: Arc<HashSet<Serial>>,
 }
 
 impl Crls {
@@ -72,7 +75,8 @@ impl Crls {
         files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
         let kept = [Authority::People, Authority::Services];
         let newest = kept.into_iter().filter_map(|a| Some((a, Newest::read(&path(&folder, a))?))).collect();
-        Ok(Self { issuer, folder, newest: RwLock::new(newest), renewing: Default::default() })
+        let (newest, renewing, behind) = (RwLock::new(newest), Default::default(), Notify::new());
+        Ok(Self { issuer, folder, newest, renewing, behind })
     }
 
     /// DER of the newest list.
@@ -97,11 +101,23 @@ impl Crls {
         }
     }
 
-    /// Makes a new list if the newest is an hour old, or if there is none.
+    /// Makes a new list if the newest is an hour old, if there is none, or if it lacks what was revoked.
     pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
         let now = (self.issuer.clock)().as_secs();
         let fresh = |n: &Newest| n.this_update <= now && now - n.this_update < FRESH.as_secs();
-        if self.newest(authority).is_some_and(|n| fresh(&n)) { Ok(()) } else { self.renew(authority).await }
+        let Some(newest) = self.newest(authority).filter(fresh) else { return self.renew(authority).await };
+        let revoked = self.issuer.store.certificates(Select::Revoked { authority, at: now }).await?;
+        if revoked.iter().all(|c| newest.listed.contains(&c.serial)) { Ok(()) } else { self.renew(authority).await }
+    }
+
+    /// Makes a new list unless the newest shows that this certificate is revoked, or it has expired. If that fails, it is
+    /// tried again soon in the background.
+    pub(crate) async fn show(&self, authority: Authority, serial: Serial, not_after: u64) -> Result<(), CrlError> {
+        let shown = self.newest(authority).is_some_and(|n| n.listed.contains(&serial));
+        if shown || not_after < (self.issuer.clock)().as_secs() {
+            return Ok(());
+        }
+        self.renew(authority).await.inspect_err(|_| self.behind.notify_one())
     }
 
     /// Makes a new list: signs, logs, keeps, and only then shows it.
@@ -118,7 +134,8 @@ impl Crls {
         tracing::info!(authority = authority.name(), number, count, "revocation list renewed");
         let of = json!({"authority": authority.name(), "number": number, "revoked": count});
         self.issuer.trail.note("list-signed", of);
-        let newest = Newest { der: der.into(), number, this_update: now.as_secs() };
+        let listed = Arc::new(revoked.iter().map(|c| c.serial).collect());
+        let newest = Newest { der: der.into(), number, this_update: now.as_secs(), listed };
         self.newest.write().unwrap_or_else(PoisonError::into_inner).insert(authority, newest);
         Ok(())
     }
@@ -166,6 +183,8 @@ impl Newest {
         let number = CrlNumber::from_der(number.extn_value.as_bytes()).ok()?.0;
         let number = number.as_bytes().iter().try_fold(0u64, |n, b| n.checked_mul(256).map(|n| n + u64::from(*b)))?;
         let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
-        Some(Self { der: der.into(), number, this_update })
+        let serials = list.tbs_cert_list.revoked_certificates.iter().flatten().map(|r| r.serial_number.as_bytes());
+        let listed = Arc::new(serials.filter_map(|serial| Some(Serial(serial.try_into().ok()?))).collect());
+        Some(Self { der: der.into(), number, this_update, listed })
     }
 }

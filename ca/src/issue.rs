@@ -4,6 +4,7 @@
 //! crash between any two of them [`Issuer::drive`] goes on from what was persisted, and submits the identical entry: so
 //! a certificate is never logged twice, and never signed over two different proofs.
 
+mod decide;
 mod drive;
 
 use std::collections::HashSet;

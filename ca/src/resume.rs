@@ -47,7 +47,7 @@ pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
     }
 }
 
-/// Renews both revocation lists every hour.
+/// Renews both revocation lists every hour, and at once where one lacks what was revoked.
 pub(crate) async fn renew_crls(crls: Arc<Crls>, stop: CancellationToken) {
     loop {
         let mut pause = HOURLY;
@@ -57,8 +57,9 @@ pub(crate) async fn renew_crls(crls: Arc<Crls>, stop: CancellationToken) {
                 pause = SOON;
             }
         }
-        if rest(pause, &stop).await {
-            return;
+        tokio::select! {
+            stopped = rest(pause, &stop) => if stopped { return },
+            () = crls.behind.notified() => {}
         }
     }
 }

@@ -72,19 +72,26 @@ pub(crate) async fn carry_out(
     by: &str,
 ) -> Result<(), Problem> {
     let certificate = issued(&found)?;
+    let (authority, serial, not_after) = (found.authority, found.serial, found.not_after);
+    let (issuer, crls) = (Arc::clone(&service.issuer), Arc::clone(&service.crls));
+    let show = async move { crls.show(authority, serial, not_after).await.map_err(|e| Problem::internal(&e)) };
     if found.revoked.is_some() {
+        // Whoever asks again may do so because the list could not be renewed the first time.
+        issuer.carried_through(show).await??;
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
     }
-    let (authority, serial) = (found.authority, found.serial);
     let at = service.now().as_secs();
     let mut changes =
         if reason == KEY_COMPROMISE { shut_out(service, &found, &certificate, at).await? } else { vec![] };
     let revoked = Some(Revocation { at, reason });
     changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
-    service.store.commit(changes).await?;
-    tracing::info!(%serial, reason, "revoked");
-    service.issuer.trail.note("revoked", json!({"serial": serial.to_string(), "reason": reason, "by": by}));
-    service.crls.renew(authority).await.map_err(|e| Problem::internal(&e))
+    let of = json!({"serial": serial.to_string(), "reason": reason, "by": by});
+    let revoke = async move {
+        issuer.decide(changes, "revoked", of).await?;
+        tracing::info!(%serial, reason, "revoked");
+        show.await
+    };
+    service.issuer.carried_through(revoke).await?
 }
 
 /// The issued certificate that is to be revoked.

@@ -39,6 +39,7 @@ pub(crate) enum Fate {
 pub(crate) struct FaultyLog {
     pub(crate) memory: MemoryLog,
     fate: Mutex<Fate>,
+    objects_fate: Mutex<Fate>,
     submitted: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -58,7 +59,16 @@ impl Log for FaultyLog {
     }
 
     fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
-        Log::put_object(&self.memory.sequencer, kind, bytes)
+        let fate = *self.objects_fate.lock().unwrap();
+        async move {
+            let lost = SubmitError::Delayed { reason: "injected".into() };
+            if fate == Fate::Refused {
+                return Err(lost);
+            }
+            let logged = Log::put_object(&self.memory.sequencer, kind, bytes).await?;
+            if fate == Fate::AnswerLost { Err(lost) } else { Ok(logged) }
+        }
+        .boxed()
     }
 }
 
@@ -86,7 +96,12 @@ impl World {
         });
         let log_seconds = Arc::clone(&seconds);
         let memory = MemoryLog::open(ORIGIN, Arc::new(move || log_seconds.load(Ordering::SeqCst))).await;
-        let log = Arc::new(FaultyLog { memory, fate: Mutex::new(Fate::Logged), submitted: Mutex::default() });
+        let log = Arc::new(FaultyLog {
+            memory,
+            fate: Mutex::new(Fate::Logged),
+            objects_fate: Mutex::new(Fate::Logged),
+            submitted: Mutex::default(),
+        });
         init(&folder.path().join("keys"), "Example", clock()).unwrap();
         let store = Arc::new(MemoryStore::default());
         let mut config = CaConfig::new(folder.path().join("ca"), BASE.into(), ORIGIN.into(), log.memory.policy.clone());
@@ -122,6 +137,11 @@ impl World {
     /// What becomes of certificates' entries from now on.
     pub(crate) fn log_shall(&self, fate: Fate) {
         *self.log.fate.lock().unwrap() = fate;
+    }
+
+    /// What becomes of revocation lists and other objects from now on.
+    pub(crate) fn log_shall_with_objects(&self, fate: Fate) {
+        *self.log.objects_fate.lock().unwrap() = fate;
     }
 
     /// All entries that were submitted, repeated ones included.

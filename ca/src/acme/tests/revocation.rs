@@ -4,7 +4,7 @@ use identity::verify::verify_person;
 use serde_json::{Value, json};
 
 use super::{chain, device};
-use crate::testing::{Client, Signer, World, csr};
+use crate::testing::{Client, Fate, Signer, World, csr};
 
 fn revoke(leaf: &[u8], reason: u8) -> Value {
     json!({"certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason})
@@ -126,4 +126,33 @@ async fn who_lost_the_device_revokes_by_the_serial_number_that_the_watch_tells()
     owner.post("/revoke-cert", by_serial(&serial)).await.ok();
     assert_eq!(owner.post("/revoke-cert", by_serial(&serial)).await.problem(), "alreadyRevoked");
     assert_eq!(stolen.order("alice@example.org").await.ok().text("status"), "pending");
+}
+
+#[tokio::test]
+async fn a_revocation_whose_list_could_not_be_made_is_not_done_until_it_is_shown() {
+    for restart in [false, true] {
+        let world = World::new().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let chain = chain(&client.enroll(&world, "alice@example.org", &device()).await);
+        let person = verify_person(&chain, &world.trust(), world.now()).unwrap();
+        let revoked = |world: &World| {
+            let trust = world.trust();
+            trust.install_crl(&world.ca.people_crl_der(), world.now()).unwrap();
+            format!("{:?}", trust.revocation(&person, world.now())).starts_with("Revoked")
+        };
+        world.log_shall_with_objects(Fate::Refused);
+        for _ in 0..2 {
+            assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "serverInternal");
+        }
+        assert!(!revoked(&world));
+        world.log_shall_with_objects(Fate::Logged);
+        let world = if restart {
+            drop(client);
+            world.restart().await
+        } else {
+            assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "alreadyRevoked");
+            world
+        };
+        assert!(revoked(&world), "restart: {restart}");
+    }
 }
