@@ -149,13 +149,10 @@ impl Issuer {
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
-            match self.store.commit(changes).await {
-                Ok(()) => {
-                    let serial = record.serial.to_string();
-                    let of = json!({"serial": serial, "account": record.account, "order": record.order});
-                    self.trail.note("planned", of);
-                    return Ok(self.spawn(record, linted, claim));
-                }
+            let serial = record.serial.to_string();
+            let of = json!({"serial": serial, "account": record.account, "order": record.order});
+            match self.decide(changes, "planned", of).await {
+                Ok(()) => return Ok(self.spawn(record, linted, claim)),
                 Err(StoreError::Taken(_)) => {}
                 Err(error) => return Err(error.into()),
             }

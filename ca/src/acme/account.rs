@@ -62,11 +62,11 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         terms: service.config.terms.clone(),
         external,
     };
-    match service.store.commit(vec![Change::Insert(Record::Account(account.clone()))]).await {
+    let changes = vec![Change::Insert(Record::Account(account.clone()))];
+    let of = json!({"account": account.id, "key": account.thumbprint, "external": account.external});
+    match service.issuer.decide(changes, "account-made", of).await {
         Ok(()) => {
             tracing::info!(account = account.id, "account made");
-            let of = json!({"account": account.id, "key": account.thumbprint, "external": account.external});
-            service.issuer.trail.note("account-made", of);
             Ok(respond(&service, StatusCode::CREATED, &account))
         }
         // The same key at the same moment, or the same account elsewhere.
@@ -154,9 +154,9 @@ pub(super) async fn update(
         check_contact(&contact)?;
         account.contact = contact;
     }
-    service.store.commit(vec![Change::Update(Record::Account(account.clone()))]).await?;
     let what = if account.status == AccountStatus::Valid { "account-changed" } else { "account-closed" };
-    service.issuer.trail.note(what, json!({"account": account.id}));
+    let changes = vec![Change::Update(Record::Account(account.clone()))];
+    service.issuer.decide(changes, what, json!({"account": account.id})).await?;
     Ok(respond(&service, StatusCode::OK, &account))
 }
 

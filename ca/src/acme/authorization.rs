@@ -64,8 +64,9 @@ pub(super) async fn read(
         }
         authorization.status = AuthorizationStatus::Deactivated;
         authorization.code = None;
-        service.store.commit(vec![Change::Update(Record::Authorization(authorization.clone()))]).await?;
-        service.issuer.trail.note("authorization-given-up", json!({"authorization": authorization.id}));
+        let changes = vec![Change::Update(Record::Authorization(authorization.clone()))];
+        let of = json!({"authorization": authorization.id});
+        service.issuer.decide(changes, "authorization-given-up", of).await?;
     }
     Ok(Json(object(&service, &authorization)))
 }

@@ -81,13 +81,12 @@ async fn check(service: &Service, mut found: Authorization, typed: &str) -> Resu
     for _ in 0..RACES {
         let id = found.id.clone();
         let (changed, wrong) = judge(service, found, typed)?;
-        match service.store.commit(vec![Change::Update(Record::Authorization(changed.clone()))]).await {
-            Ok(()) => {
-                let who = service.pseudonyms.of(&changed.identifier);
-                let of = json!({"authorization": changed.id, "account": changed.account, "who": who});
-                service.issuer.trail.note(if wrong.is_some() { "wrong-code" } else { "control-proven" }, of);
-                return wrong.map_or(Ok(changed), Err);
-            }
+        let who = service.pseudonyms.of(&changed.identifier);
+        let of = json!({"authorization": changed.id, "account": changed.account, "who": who});
+        let changes = vec![Change::Update(Record::Authorization(changed.clone()))];
+        let what = if wrong.is_some() { "wrong-code" } else { "control-proven" };
+        match service.issuer.decide(changes, what, of).await {
+            Ok(()) => return wrong.map_or(Ok(changed), Err),
             Err(StoreError::Conflict(_)) => {
                 let newer = service.store.authorization(Select::Authorization(id)).await?;
                 found = newer.ok_or_else(Problem::not_found)?;

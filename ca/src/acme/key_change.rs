@@ -46,10 +46,11 @@ pub(super) async fn change(State(service): State<Arc<Service>>, by: ByAccount) -
     }
     account::check_key(&service, &new).await?;
     let changed = Account { key: new.to_jwk(), thumbprint: new.thumbprint(), ..by.account };
-    match service.store.commit(vec![Change::Update(Record::Account(changed.clone()))]).await {
+    let changes = vec![Change::Update(Record::Account(changed.clone()))];
+    let of = json!({"account": changed.id, "key": changed.thumbprint});
+    match service.issuer.decide(changes, "account-key-changed", of).await {
         Ok(()) => {
             tracing::info!(account = changed.id, "account key changed");
-            service.issuer.trail.note("account-key-changed", json!({"account": changed.id, "key": changed.thumbprint}));
             Ok(account::respond(&service, StatusCode::OK, &changed))
         }
         Err(error @ StoreError::Conflict(_)) => match other(&service, &changed).await? {

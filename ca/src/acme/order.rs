@@ -81,11 +81,10 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         replaces,
     };
     changes.push(Change::Insert(Record::Order(order.clone())));
-    service.store.commit(changes).await?;
     let who = service.pseudonyms.of(&order.identifier);
-    tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
     let of = json!({"order": order.id, "account": order.account, "who": who, "profile": order.profile});
-    service.issuer.trail.note("ordered", of);
+    service.issuer.decide(changes, "ordered", of).await?;
+    tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
 
     let mut response = respond(&service, &order, Some(&authorization)).await?;
     *response.status_mut() = StatusCode::CREATED;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::{
     Account, AuthorizationStatus, CertificateState, Change, Record, Select, Store, StoreError, Subject,
@@ -26,6 +27,7 @@ pub enum Fault {
 #[derive(Default)]
 pub struct MemoryStore {
     tables: Mutex<Tables>,
+    holding: watch::Sender<bool>,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +61,11 @@ impl MemoryStore {
         tables.fault = Some((at, fault));
     }
 
+    /// Whether commits are answered late: once this is no longer wished.
+    pub fn hold_answers(&self, hold: bool) {
+        self.holding.send_replace(hold);
+    }
+
     /// How many commits were tried.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -78,7 +85,11 @@ impl Store for MemoryStore {
 
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
         let result = self.lock().commit(changes);
-        Box::pin(async move { result })
+        let mut holding = self.holding.subscribe();
+        Box::pin(async move {
+            let _ = holding.wait_for(|hold| !hold).await;
+            result
+        })
     }
 }
 

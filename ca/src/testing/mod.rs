@@ -5,6 +5,17 @@ mod client;
 mod signer;
 mod world;
 
+use std::time::{Duration, Instant};
+
 pub(crate) use client::{Answer, Client};
 pub(crate) use signer::Signer;
 pub(crate) use world::{BASE, Fate, World, csr};
+
+/// Waits until it is so. A minute is far more than any of it takes.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,10 +1,17 @@
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde_json::json;
+use base64::Engine as _;
+use serde_json::{Value, json};
 
-use super::device;
-use crate::testing::{Client, Signer, World};
+use super::{URL_SAFE_NO_PAD, chain, device};
+use crate::testing::{Client, Signer, World, until};
 use crate::trail::{FILE, verify};
+
+/// How often what was recorded. A record that is just being written looks torn: then there is nothing.
+fn counts(path: &Path) -> BTreeMap<String, u64> {
+    verify(path).map(|found| found.counts).unwrap_or_default()
+}
 
 #[tokio::test]
 async fn every_decision_is_recorded_and_no_address_is() {
@@ -19,17 +26,9 @@ async fn every_decision_is_recorded_and_no_address_is() {
     let account = client.account.clone().unwrap();
     client.post(&account, json!({"status": "deactivated"})).await.ok();
     let path = world.folder().join("ca").join(FILE);
-    // What is not waited for reaches the disk soon, in order: the last is there when all are. A record that is just being
-    // written looks torn.
-    let read = || verify(&path).map(|found| found.counts).unwrap_or_default();
-    let mut counts = read();
-    for _ in 0..200 {
-        if counts.contains_key("account-closed") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        counts = read();
-    }
+    // What is not waited for reaches the disk soon, in order: the last is there when all are.
+    until("all is recorded", async || counts(&path).contains_key("account-closed")).await;
+    let counts = counts(&path);
     for (what, count) in [
         ("account-made", 1),
         ("ordered", 2),
@@ -45,4 +44,39 @@ async fn every_decision_is_recorded_and_no_address_is() {
     }
     assert!(counts["list-signed"] >= 2);
     assert!(!std::fs::read_to_string(&path).unwrap().contains("example.org"));
+}
+
+#[tokio::test]
+async fn a_decision_is_recorded_although_its_client_hangs_up() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let leaf = chain(&client.enroll(&world, "alice@example.org", &device()).await).remove(0);
+    let account = client.account.clone().unwrap();
+    let order = client.order("bob@example.org").await.ok().json();
+    let given_up = order["authorizations"][0].as_str().unwrap();
+    let proof = client.challenge(&client.order("carol@example.org").await.ok().json()).await;
+    let challenge = proof["url"].as_str().unwrap();
+    client.post(challenge, json!({})).await.ok();
+    let (wrong, right) =
+        (json!({"code": "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"}), json!({"code": world.code("carol@example.org")}));
+    let ordered = json!({"identifiers": [{"type": "email", "value": "dan@example.org"}], "profile": "device"});
+    let path = world.folder().join("ca").join(FILE);
+    let recorded = |what: &str| counts(&path).get(what).copied();
+    let hang_up = async |what: &str, to: &str, payload: Value| {
+        let (before, commits) = (recorded(what), world.store.commits());
+        world.store.hold_answers(true);
+        tokio::select! {
+            answer = client.post(to, payload) => panic!("{what}: answered before it was kept: {}", answer.status),
+            () = until("the store is asked", async || world.store.commits() > commits) => {}
+        }
+        world.store.hold_answers(false);
+        until(what, async || recorded(what) > before).await;
+    };
+    hang_up("revoked", "/revoke-cert", json!({"certificate": URL_SAFE_NO_PAD.encode(leaf)})).await;
+    hang_up("ordered", "/new-order", ordered).await;
+    hang_up("authorization-given-up", given_up, json!({"status": "deactivated"})).await;
+    hang_up("wrong-code", challenge, wrong).await;
+    hang_up("control-proven", challenge, right).await;
+    hang_up("account-changed", &account, json!({"contact": []})).await;
+    hang_up("account-closed", &account, json!({"status": "deactivated"})).await;
 }
