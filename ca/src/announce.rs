@@ -69,7 +69,7 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
     {
         // Revoked meanwhile, for instance: the next look strikes it out.
         Err(StoreError::Conflict(_)) => Ok(false),
-        other => other.map(|()| true),
+        other => other.map(|_| true),
     }
 }
 

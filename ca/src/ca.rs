@@ -113,7 +113,7 @@ impl Ca {
         log_first(&issuer, &crls, &config.folder.join("objects")).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
-        tasks.spawn(resume::clean(Arc::clone(&store), Arc::clone(&clock), stop.clone()));
+        tasks.spawn(resume::clean(Arc::clone(&issuer), stop.clone()));
         let service = Arc::new(Service {
             mails_under_way: Arc::default(),
             mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),

@@ -8,10 +8,9 @@ use serde_json::json;
 use tlog_proof::ObjectKind;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Clock;
 use crate::crl::Crls;
 use crate::issue::Issuer;
-use crate::store::{Authority, Change, Select, Store, StoreError};
+use crate::store::{Authority, Change, Select, StoreError};
 
 /// Pause between looks for certificates that nobody drives: their plan was persisted, and the answer of the store was
 /// lost.
@@ -89,9 +88,9 @@ pub(crate) async fn log_heads(issuer: Arc<Issuer>, stop: CancellationToken) {
 }
 
 /// Forgets what expired long ago.
-pub(crate) async fn clean(store: Arc<dyn Store>, clock: Clock, stop: CancellationToken) {
+pub(crate) async fn clean(issuer: Arc<Issuer>, stop: CancellationToken) {
     loop {
-        if let Err(error) = forget(store.as_ref(), &clock).await {
+        if let Err(error) = forget(&issuer).await {
             tracing::warn!(%error, "could not forget what expired");
         }
         if rest(HOURLY, &stop).await {
@@ -100,11 +99,16 @@ pub(crate) async fn clean(store: Arc<dyn Store>, clock: Clock, stop: Cancellatio
     }
 }
 
-async fn forget(store: &dyn Store, clock: &Clock) -> Result<(), StoreError> {
-    let now = clock().as_secs();
+async fn forget(issuer: &Issuer) -> Result<(), StoreError> {
+    let now = (issuer.clock)().as_secs();
     let forget = Change::Forget { expired_before: now.saturating_sub(KEEP.as_secs()) };
-    let erase = Change::Erase { ended_before: now.saturating_sub(ERASE.as_secs()), of: None };
-    store.commit(vec![forget, erase]).await
+    let ended_before = now.saturating_sub(ERASE.as_secs());
+    let erased = issuer.store.commit(vec![forget, Change::Erase { ended_before, of: None }]).await?;
+    if erased > 0 {
+        tracing::info!(erased, "openings erased whose time has come");
+        issuer.trail.note("erased", json!({"count": erased, "ended-before": ended_before}));
+    }
+    Ok(())
 }
 
 /// Sleeps; `true` if it is time to stop.

@@ -181,7 +181,7 @@ async fn note(service: &Service, id: String, hash: CodeHash, handover: Handover)
         let changed = Authorization { code: Some(IssuedCode { handover, ..code }), ..found };
         match service.store.commit(vec![Change::Update(Record::Authorization(changed))]).await {
             Err(StoreError::Conflict(_)) => {}
-            other => return other,
+            other => return other.map(|_| ()),
         }
     }
     Err(StoreError::Conflict("authorization"))

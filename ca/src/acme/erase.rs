@@ -15,7 +15,7 @@ use super::problem::{Kind, Problem};
 use super::request::ByAccount;
 use crate::config::Limit;
 use crate::proven::Proven;
-use crate::store::{CertificateState, Change, Select};
+use crate::store::{Change, Select, StoreError};
 
 #[derive(Deserialize)]
 struct Erase {
@@ -42,16 +42,16 @@ pub(super) async fn erase(State(service): State<Arc<Service>>, by: ByAccount) ->
     authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
     service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now)?;
 
-    let all = Select::CertificatesOf { identifier: identifier.clone(), from: 0, to: u32::MAX };
-    let ended = now.as_secs();
-    let due = service.store.certificates(all).await?.into_iter().filter(|certificate| {
-        let erasable =
-            matches!(certificate.state, CertificateState::Issued { .. } | CertificateState::Abandoned { .. });
-        erasable && certificate.not_after < ended
-    });
-    let erased = due.count();
-    let who = service.pseudonyms.of(&identifier);
-    service.store.commit(vec![Change::Erase { ended_before: ended, of: Some(identifier) }]).await?;
-    tracing::info!(account = by.account.id, who, erased, "openings erased on request");
+    let (issuer, account, who) = (Arc::clone(&service.issuer), by.account.id, service.pseudonyms.of(&identifier));
+    let erase = async move {
+        let erase = Change::Erase { ended_before: now.as_secs(), of: Some(identifier) };
+        let erased = issuer.store.commit(vec![erase]).await?;
+        if erased > 0 {
+            tracing::info!(account, who, erased, "openings erased on request");
+            issuer.trail.note("erased", json!({"account": account, "who": who, "count": erased}));
+        }
+        Ok::<_, StoreError>(erased)
+    };
+    let erased = service.issuer.carried_through(erase).await??;
     Ok(Json(json!({ "erased": erased })))
 }

@@ -83,7 +83,7 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(found) })
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<usize, StoreError>> {
         let result = self.lock().commit(changes);
         let mut holding = self.holding.subscribe();
         Box::pin(async move {
@@ -94,7 +94,7 @@ impl Store for MemoryStore {
 }
 
 impl Tables {
-    fn commit(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: Vec<Change>) -> Result<usize, StoreError> {
         let fault = self.fault.take_if(|(at, _)| *at == self.commits).map(|(_, fault)| fault);
         self.commits += 1;
         self.dead |= fault == Some(Fault::Dead);
@@ -102,24 +102,26 @@ impl Tables {
             return Err(StoreError::Unavailable("injected: not persisted".into()));
         }
         let mut after = self.clone();
+        let mut erased = 0;
         for change in changes {
-            after.apply(change)?;
+            erased += after.apply(change)?;
         }
         *self = after;
         if fault == Some(Fault::Persisted) {
             return Err(StoreError::Unavailable("injected: persisted".into()));
         }
-        Ok(())
+        Ok(erased)
     }
 
-    fn apply(&mut self, change: Change) -> Result<(), StoreError> {
+    /// How many certificates' openings it erased.
+    fn apply(&mut self, change: Change) -> Result<usize, StoreError> {
         match change {
-            Change::Insert(record) => self.insert(record),
-            Change::Update(record) => self.update(record),
+            Change::Insert(record) => self.insert(record).map(|()| 0),
+            Change::Update(record) => self.update(record).map(|()| 0),
             Change::Forget { expired_before } => {
                 self.orders.retain(|_, o| o.expires >= expired_before);
                 self.authorizations.retain(|_, a| a.expires >= expired_before);
-                Ok(())
+                Ok(0)
             }
             Change::Erase { ended_before, of } => {
                 let over = |c: &CertificateRecord| {
@@ -128,10 +130,12 @@ impl Tables {
                     let hers = place(c).is_some_and(|(who, ..)| of.as_ref().is_none_or(|of| of == who));
                     settled && hers && c.not_after < ended_before
                 };
+                let mut erased = 0;
                 for certificate in self.certificates.iter_mut().filter(|c| over(c)) {
                     *certificate = certificate.clone().erased();
+                    erased += 1;
                 }
-                Ok(())
+                Ok(erased)
             }
         }
     }

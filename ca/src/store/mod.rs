@@ -35,8 +35,8 @@ pub use sqlite::SqliteStore;
 pub trait Store: Send + Sync + 'static {
     /// Reads what `select` asks for, as of the last commit that was answered.
     fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>>;
-    /// Writes all changes or none.
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Writes all changes or none. Answers how many certificates' openings were erased ([`Change::Erase`]).
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<usize, StoreError>>;
 }
 
 /// A question to the store.

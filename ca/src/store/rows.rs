@@ -13,37 +13,36 @@ pub(super) fn unavailable(error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-/// Applies one change inside a transaction.
-pub(super) fn apply(connection: &Connection, change: &Change) -> Result<(), StoreError> {
+/// Applies one change inside a transaction. Answers how many certificates' openings it erased.
+pub(super) fn apply(connection: &Connection, change: &Change) -> Result<usize, StoreError> {
     match change {
         Change::Insert(record) => match write(connection, record, false)? {
             0 => Err(StoreError::Taken(kind(record))),
-            _ => Ok(()),
+            _ => Ok(0),
         },
         Change::Update(record) => match write(connection, record, true)? {
             0 => Err(StoreError::Conflict(kind(record))),
-            _ => Ok(()),
+            _ => Ok(0),
         },
         Change::Forget { expired_before } => {
             execute(connection, "DELETE FROM acme_order WHERE expires < ?1", [seconds(*expired_before)])?;
             execute(connection, "DELETE FROM authorization WHERE expires < ?1", [seconds(*expired_before)])?;
-            Ok(())
+            Ok(0)
         }
         Change::Erase { ended_before, of } => erase(connection, *ended_before, of.as_ref()),
     }
 }
 
 /// As [`CertificateRecord::erased`]. A service's certificate hides nothing.
-fn erase(connection: &Connection, ended_before: u64, of: Option<&Identifier>) -> Result<(), StoreError> {
+fn erase(connection: &Connection, ended_before: u64, of: Option<&Identifier>) -> Result<usize, StoreError> {
     const ERASE: &str = "UPDATE certificate SET revision = revision + 1, account = NULL, acme_order = NULL,
         vrf_proof = zeroblob(80), opening = zeroblob(32), tbs = x'', state = 'erased', proof = NULL, certificate = NULL
         WHERE service IS NULL AND state IN ('issued', 'abandoned') AND not_after < ?1";
     let before = seconds(ended_before);
     match of {
-        None => execute(connection, ERASE, [before])?,
-        Some(of) => execute(connection, &format!("{ERASE} AND identifier = ?2"), (before, of.as_str()))?,
-    };
-    Ok(())
+        None => execute(connection, ERASE, [before]),
+        Some(of) => execute(connection, &format!("{ERASE} AND identifier = ?2"), (before, of.as_str())),
+    }
 }
 
 fn kind(record: &Record) -> &'static str {

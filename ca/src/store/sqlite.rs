@@ -45,7 +45,7 @@ pub struct SqliteStore {
 
 struct Write {
     changes: Vec<Change>,
-    answer: oneshot::Sender<Result<(), StoreError>>,
+    answer: oneshot::Sender<Result<usize, StoreError>>,
 }
 
 struct Read {
@@ -79,7 +79,7 @@ impl Store for SqliteStore {
         Box::pin(async move { if sent { result.await.map_err(|_| stopped())? } else { Err(stopped()) } })
     }
 
-    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<usize, StoreError>> {
         let (answer, result) = oneshot::channel();
         let sent = self.writer.as_ref().is_some_and(|writer| writer.send(Write { changes, answer }).is_ok());
         Box::pin(async move { if sent { result.await.map_err(|_| stopped())? } else { Err(stopped()) } })
@@ -194,6 +194,8 @@ fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {
 }
 
 fn write_loop(connection: &mut Connection, writes: &mpsc::Receiver<Write>) {
+    // A crash may have left what was erased in the journal.
+    let mut to_empty = true;
     while let Ok(first) = writes.recv() {
         let mut group = vec![first];
         while group.len() < MAX_GROUP
@@ -201,32 +203,31 @@ fn write_loop(connection: &mut Connection, writes: &mpsc::Receiver<Write>) {
         {
             group.push(next);
         }
-        let erases =
-            group.iter().any(|write| write.changes.iter().any(|change| matches!(change, Change::Erase { .. })));
-        commit_group(connection, group);
-        if erases {
-            empty_journal(connection);
-        }
+        to_empty |= commit_group(connection, group);
+        to_empty = to_empty && !empty_journal(connection);
     }
 }
 
 /// The journal (WAL) keeps pages as they were before the last change. A reader in the middle of a question holds it for a
-/// moment longer; then the next erasure empties it.
-fn empty_journal(connection: &Connection) {
+/// moment longer; then the next commit empties it. Answers whether it is empty.
+fn empty_journal(connection: &Connection) -> bool {
     let emptied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     if emptied != Ok(0) {
-        tracing::debug!("the journal still holds what was erased; the next erasure empties it");
+        tracing::debug!("the journal still holds what was erased; the next commit empties it");
     }
+    emptied == Ok(0)
 }
 
-/// One transaction for the whole group. If it as a whole fails, everybody in it is told so.
-fn commit_group(connection: &mut Connection, group: Vec<Write>) {
+/// One transaction for the whole group. If it as a whole fails, everybody in it is told so. Answers whether anything was
+/// erased.
+fn commit_group(connection: &mut Connection, group: Vec<Write>) -> bool {
     let mut answers = Vec::with_capacity(group.len());
     let whole = (|| -> rusqlite::Result<()> {
         let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         for write in group {
             let mut savepoint = transaction.savepoint()?;
-            let result = write.changes.iter().try_for_each(|change| rows::apply(&savepoint, change));
+            let result =
+                write.changes.iter().try_fold(0, |erased, change| Ok(erased + rows::apply(&savepoint, change)?));
             if result.is_err() {
                 savepoint.rollback()?;
             }
@@ -236,7 +237,9 @@ fn commit_group(connection: &mut Connection, group: Vec<Write>) {
         transaction.commit()
     })();
     let whole = whole.map_err(|e| rows::unavailable(&e));
+    let erased = whole.is_ok() && answers.iter().any(|(_, result)| matches!(result, Ok(1..)));
     for (answer, result) in answers {
         let _ = answer.send(whole.clone().and(result));
     }
+    erased
 }

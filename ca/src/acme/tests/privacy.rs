@@ -8,7 +8,7 @@ use identity::transparency::SLOTS;
 use serde_json::json;
 
 use super::{chain, device};
-use crate::testing::{Answer, Client, Signer, World, csr};
+use crate::testing::{Answer, Client, Signer, World, csr, until};
 
 /// The whole answer in text, but for what must differ: nonces, random names in URLs, and the address itself.
 fn shape(answer: &Answer, address: &str) -> String {
@@ -136,6 +136,42 @@ async fn an_owner_has_openings_erased_once_her_certificates_have_ended() {
     assert_eq!(answer["entries"], json!([]));
     let [place] = answer["erased"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert!(place["index"].is_u64() && place["period"].is_u64() && place["slot"].is_u64(), "{place}");
+    let erased = recorded(&world, "erased", 1).await;
+    assert_eq!(
+        (&erased[0]["account"], &erased[0]["count"]),
+        (&json!(owner.account.as_ref().unwrap().rsplit('/').next().unwrap()), &json!(1))
+    );
+    assert!(erased[0]["who"].as_str().is_some_and(|who| !who.contains("alice")), "{erased:?}");
+}
+
+#[tokio::test]
+async fn what_is_erased_unasked_is_recorded_and_only_if_there_was_anything() {
+    let world = World::new().await;
+    let owner = Client::open(&world, Signer::p256()).await;
+    owner.enroll(&world, "alice@example.org", &device()).await;
+    drop(owner);
+    world.advance(Duration::from_secs(104 * 86_400));
+    // Each start cleans up; the second finds nothing.
+    let mut world = world;
+    for _ in 0..2 {
+        let commits = world.store.commits();
+        world = world.restart().await;
+        until("it cleaned up", async || world.store.commits() > commits).await;
+        let erased = recorded(&world, "erased", 1).await;
+        assert_eq!((erased.len(), &erased[0]["count"]), (1, &json!(1)), "{erased:?}");
+    }
+}
+
+/// What was recorded of this kind, once it is so often.
+async fn recorded(world: &World, what: &str, times: usize) -> Vec<serde_json::Value> {
+    let read = || {
+        let trail = std::fs::read_to_string(world.folder().join("ca").join(crate::trail::FILE)).unwrap();
+        let whole = trail.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let records = whole.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        records.filter(|record| record["what"] == what).map(|record| record["of"].clone()).collect::<Vec<_>>()
+    };
+    until(what, async || read().len() >= times).await;
+    read()
 }
 
 #[tokio::test]
