@@ -78,7 +78,12 @@ pub async fn run(path: &Path, json: bool, once: bool, stop: CancellationToken) -
             report.tell(json);
             metrics.take(&report);
             faults |= !report.faults.is_empty();
-            round::alarm(settings.alarm_command.as_deref(), &report).await;
+            // Only what was told is forgotten: after a failed alarm, or a crash until here, it is told again.
+            if round::alarm(settings.alarm_command.as_deref(), &report).await
+                && let Err(error) = log.book.told(&report.duplicates)
+            {
+                tracing::error!(log = log.origin, %error, "duplicates will be told again");
+            }
             endings.insert(log.origin.clone(), report.blind.is_none());
         }
         if once {

@@ -26,10 +26,10 @@ async fn round(
     log: &MemoryLog,
     folder: &Path,
 ) -> (Result<Followed<Memory>, FollowError>, Vec<Duplicate>) {
-    let mut found = Vec::new();
-    let result =
-        follow(Arc::new(source), &log.policy, &mut book(folder), |_| {}, |duplicate| found.push(duplicate.clone()))
-            .await;
+    let mut book = book(folder);
+    let result = follow(Arc::new(source), &log.policy, &mut book, |_| {}).await;
+    let found = book.untold().unwrap();
+    book.told(&found).unwrap();
     (result, found)
 }
 
@@ -131,6 +131,43 @@ async fn a_label_used_again_is_found_across_rounds() {
         .await
         .unwrap();
     clean(&log, place.path()).await;
+}
+
+/// A monitor that dies after it found a duplicate, and before it told anybody, tells it after the next start; once.
+#[tokio::test]
+async fn a_duplicate_outlives_the_round_that_found_it() {
+    let (place, log) = (tempfile::tempdir().unwrap(), MemoryLog::open(ORIGIN, clock()).await);
+    submit_all(&log, 0..10).await;
+    let twice = |number, commitment| {
+        let Entry::Certificate { label, .. } = Entry::decode(&entry(number)).unwrap() else { panic!("a certificate") };
+        (label, Entry::Certificate { label, commitment: [commitment; 32] }.encode())
+    };
+    let (one, again) = twice(3, 1);
+    transparency_log::Submit::submit(&log.sequencer, again).await.unwrap();
+
+    // The labels cannot be written: the cursor stays, what was found is kept, and found once more.
+    std::fs::create_dir(place.path().join("labels")).unwrap();
+    let failed = follow(Arc::new(log.source()), &log.policy, &mut book(place.path()), |_| {}).await;
+    assert!(matches!(failed, Err(FollowError::Book(_))));
+    let first = Duplicate { label: one, first: 3, second: 10 };
+    let stayed = book(place.path());
+    assert_eq!((stayed.cursor(), stayed.untold().unwrap().as_slice()), (None, std::slice::from_ref(&first)));
+    drop(stayed);
+    std::fs::remove_dir(place.path().join("labels")).unwrap();
+
+    // This round ends well, and its monitor dies then.
+    follow(Arc::new(log.source()), &log.policy, &mut book(place.path()), |_| {}).await.map(|_| ()).unwrap();
+    assert_eq!(book(place.path()).untold().unwrap(), std::slice::from_ref(&first));
+
+    // The next one looks at nothing old, and finds another.
+    let (other, again) = twice(7, 2);
+    transparency_log::Submit::submit(&log.sequencer, again).await.unwrap();
+    let (result, found) = round(log.source(), &log, place.path()).await;
+    assert_eq!(result.unwrap().start, 11);
+    assert_eq!(found, [first, Duplicate { label: other, first: 7, second: 11 }]);
+    clean(&log, place.path()).await;
+    std::fs::write(place.path().join("duplicates.json"), "[{").unwrap();
+    assert!(matches!(book(place.path()).untold(), Err(BookError::Damaged { .. })));
 }
 
 /// Cosignatures that were seen before, on the same tree or an older one, are not news.

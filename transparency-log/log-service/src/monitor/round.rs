@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tlog_proof::{Cosigned, LogPolicy, UnverifiedCheckpoint, VerifiedCheckpoint};
 use tokio::io::AsyncWriteExt as _;
 use transparency_log::client::{HttpSource, LogClient, VerifiedTree};
-use transparency_log::monitor::{Followed, SplitView, View, compare, compare_sources, follow, shown};
+use transparency_log::monitor::{Duplicate, Followed, SplitView, View, compare, compare_sources, follow, shown};
 use transparency_log::page::{ago, utc};
 use transparency_log::system_clock;
 
@@ -41,6 +41,9 @@ pub struct Report {
     pub cosigned: BTreeMap<String, u64>,
     /// What the other sources show.
     pub sources: Vec<Other>,
+    /// Those of the faults that the book keeps until they were told.
+    #[serde(skip)]
+    pub(super) duplicates: Vec<Duplicate>,
 }
 
 /// What another source shows.
@@ -70,19 +73,16 @@ pub(super) async fn round(
     let start = log.book.cursor().map_or(0, transparency_log::monitor::Cursor::size);
     let older = log.book.checkpoint().ok().flatten();
     let source = Arc::new(log.source.clone());
-    let mut duplicates = Vec::new();
-    let followed = follow(
-        Arc::clone(&source),
-        policy,
-        &mut log.book,
-        |at| bar.advance(at),
-        |found| duplicates.push(found.clone()),
-    )
-    .await;
+    let followed = follow(Arc::clone(&source), policy, &mut log.book, |at| bar.advance(at)).await;
     drop(bar);
     report.at = system_clock()();
     report.checked = log.book.cursor().map_or(0, transparency_log::monitor::Cursor::size).saturating_sub(start);
-    for found in duplicates {
+    // Those of earlier rounds, too, that ended before anybody was told.
+    match log.book.untold() {
+        Ok(untold) => report.duplicates = untold,
+        Err(error) => report.blind = Some(error.to_string()),
+    }
+    for found in &report.duplicates {
         let account =
             format!("entries {} and {} have the label {}", found.first, found.second, hex::encode(found.label));
         report.faults.push(Fault::new(Kind::Duplicate, account));
@@ -246,10 +246,11 @@ impl Report {
     }
 }
 
-/// Runs the alarm's command with the report on its standard input, if something is wrong.
-pub(super) async fn alarm(command: Option<&[String]>, report: &Report) {
+/// Runs the alarm's command with the report on its standard input, if something is wrong. Says whether nobody remains
+/// to be told.
+pub(super) async fn alarm(command: Option<&[String]>, report: &Report) -> bool {
     let Some((program, arguments)) = command.and_then(<[_]>::split_first).filter(|_| !report.faults.is_empty()) else {
-        return;
+        return true;
     };
     let text = serde_json::to_vec(report).expect("strings and numbers can be written as JSON");
     let work = async {
@@ -262,9 +263,10 @@ pub(super) async fn alarm(command: Option<&[String]>, report: &Report) {
         child.wait().await
     };
     match tokio::time::timeout(ALARM, work).await {
-        Ok(Ok(status)) if status.success() => {}
+        Ok(Ok(status)) if status.success() => return true,
         Ok(Ok(status)) => tracing::error!(program, %status, "the alarm's command failed"),
         Ok(Err(error)) => tracing::error!(program, %error, "the alarm's command could not be run"),
         Err(_elapsed) => tracing::error!(program, "the alarm's command took longer than 30 seconds and was ended"),
     }
+    false
 }

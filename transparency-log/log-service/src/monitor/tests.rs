@@ -193,6 +193,33 @@ async fn flipped_bits_and_withheld_entries_are_faults() {
     assert_eq!(world.once().await, Ending::Clean);
 }
 
+/// A monitor that was ended after it went past a duplicate tells it after the next start, until somebody listens.
+#[tokio::test]
+async fn a_duplicate_is_told_after_a_crash_and_a_failed_alarm() {
+    let world = World::new().await;
+    submit(&world.log, 0..5).await;
+    assert_eq!(world.once().await, Ending::Clean);
+    let mut label = [0xaa; 32];
+    label[..4].copy_from_slice(&3_u32.to_be_bytes());
+    world.log.sequencer.submit(Entry::Certificate { label, commitment: [2; 32] }.encode()).await.unwrap();
+    // As far as a round gets that is ended before its report.
+    let folder = world.place.path().join("memory").join(round::digest(ORIGIN));
+    let mut book = Book::open(&folder, ORIGIN).unwrap();
+    let source = Arc::new(world.log.source());
+    transparency_log::monitor::follow(source, &world.log.policy, &mut book, |_| {}).await.map(|_| ()).unwrap();
+    assert_eq!(book.cursor().unwrap().size(), 6);
+    drop(book);
+
+    world.write("alarm_command = [\"false\"]\n");
+    assert_eq!(world.once().await, Ending::Fault);
+    let alarm = world.place.path().join("alarm.json");
+    world.write(&format!("alarm_command = [\"sh\", \"-c\", \"cat > {}\"]\n", alarm.display()));
+    assert_eq!(world.once().await, Ending::Fault, "the alarm had failed");
+    let told: serde_json::Value = serde_json::from_slice(&std::fs::read(alarm).unwrap()).unwrap();
+    assert_eq!((&told["faults"][0]["kind"], told["checked"].as_u64()), (&"duplicate".into(), Some(0)));
+    assert_eq!(world.once().await, Ending::Clean, "told once");
+}
+
 #[tokio::test]
 async fn tells_a_prometheus_server_and_stops_when_told() {
     let world = World::new().await;

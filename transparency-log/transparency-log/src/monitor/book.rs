@@ -1,11 +1,12 @@
 //! What a monitor remembers of one log, in a folder of its own.
 //!
 //! ```text
-//! lock          held by the one monitor
-//! cursor.json   what was audited; replaced atomically, after the labels are on disk
-//! checkpoint    the newest checkpoint that was audited whole, as it was signed
-//! labels        eight bytes an entry: the beginning of its label, zeros where it has none
-//! seen.json     the latest cosignature of each witness, in seconds since the epoch
+//! lock              held by the one monitor
+//! cursor.json       what was audited; replaced atomically, after the labels and duplicates are on disk
+//! checkpoint        the newest checkpoint that was audited whole, as it was signed
+//! labels            eight bytes an entry: the beginning of its label, zeros where it has none
+//! duplicates.json   labels that stand in the log twice, until somebody was told (see `untold`)
+//! seen.json         the latest cosignature of each witness, in seconds since the epoch
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
@@ -113,7 +114,7 @@ impl Book {
     /// # Errors
     /// It cannot be removed.
     pub fn start_over(&mut self) -> Result<(), BookError> {
-        self.storage.remove("cursor.json").map_err(|source| self.io("cursor.json", source))?;
+        self.remove("cursor.json")?;
         self.cursor = None;
         Ok(())
     }
@@ -187,12 +188,16 @@ impl Book {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, BookError> {
+    pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, BookError> {
         self.storage.get(name).map_err(|source| self.io(name, source))
     }
 
-    fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), BookError> {
+    pub(super) fn write(&self, name: &str, bytes: Vec<u8>) -> Result<(), BookError> {
         self.storage.put(name, bytes).map_err(|source| self.io(name, source))
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), BookError> {
+        self.storage.remove(name).map_err(|source| self.io(name, source))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -203,7 +208,7 @@ impl Book {
         BookError::Io { path: self.path(name), source }
     }
 
-    fn damaged(&self, name: &str, reason: String) -> BookError {
+    pub(super) fn damaged(&self, name: &str, reason: String) -> BookError {
         BookError::Damaged { path: self.path(name), reason }
     }
 }

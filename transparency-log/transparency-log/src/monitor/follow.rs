@@ -59,8 +59,8 @@ pub struct Followed<S: ?Sized> {
 
 /// Follows a log from the book's cursor to the newest checkpoint of `source`.
 ///
-/// Verifies what [`super::audit`] verifies. Labels are compared with all that were ever seen; each one found again
-/// goes to `duplicate` before the cursor moves past it, so that none is lost however the round ends.
+/// Verifies what [`super::audit`] verifies. Labels are compared with all that were ever seen; those found again are in
+/// [`Book::untold`] before the cursor moves past them, so that none is lost however the round ends.
 ///
 /// # Errors
 /// When the log cannot be read or shows a fault. What was audited until then stays audited.
@@ -69,7 +69,6 @@ pub async fn follow<S: Source + 'static>(
     policy: &LogPolicy,
     book: &mut Book,
     mut progress: impl FnMut(Progress),
-    mut duplicate: impl FnMut(&Duplicate),
 ) -> Result<Followed<S>, FollowError> {
     let verdict = fetch_checkpoint(&*source, policy).await?;
     let start = book.cursor().map_or(0, Cursor::size);
@@ -86,9 +85,8 @@ pub async fn follow<S: Source + 'static>(
         let labels =
             portion(&tree, &mut frontier, end, &mut counts, |done| progress(Progress { start, done, size })).await?;
         let first = end - labels.len() as u64;
-        for found in duplicates(&tree, book, first, &labels).await? {
-            duplicate(&found);
-        }
+        let found = duplicates(&tree, book, first, &labels).await?;
+        book.keep_untold(&found)?;
         book.advance(&labels, Cursor::new(verdict.checkpoint.origin.clone(), frontier.clone()))?;
     }
     if size == 0 {

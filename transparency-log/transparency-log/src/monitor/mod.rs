@@ -5,6 +5,7 @@ mod cursor;
 mod duplicates;
 mod follow;
 mod report;
+mod untold;
 mod views;
 
 use std::sync::Arc;
