@@ -6,6 +6,8 @@ mod common;
 use std::sync::Arc;
 
 use common::{ORIGIN, clock, submit_all};
+use sha2::{Digest as _, Sha256};
+use tlog_proof::UnverifiedCheckpoint;
 use transparency_log::OpenError;
 use transparency_log::storage::{Fault, MemoryStorage, Storage as _};
 use transparency_log::testing::MemoryLog;
@@ -85,8 +87,8 @@ async fn a_fork_is_caught_by_the_witness() {
     assert!(matches!(refused, Some(OpenError::Inconsistent { .. })), "{refused:?}");
 }
 
-#[tokio::test]
-async fn a_damaged_or_foreign_stage_is_refused() {
+/// A log that died with its 11th entry staged, and nothing published of it.
+async fn interrupted() -> MemoryLog {
     let log = MemoryLog::open(ORIGIN, clock()).await;
     submit_all(&log, 0..10).await;
     log.storage.die_at_write(1, Fault::NotPersisted);
@@ -100,6 +102,35 @@ async fn a_damaged_or_foreign_stage_is_refused() {
     log.sequencer.clone().stop().await;
     assert!(waiting.await.unwrap().is_err());
     log.storage.revive();
+    log
+}
+
+/// As older programs wrote it: without the 16 bytes of its writer.
+fn first_version(stage: &mut Vec<u8>) {
+    stage.truncate(stage.len() - 32);
+    *stage = [b"inperson-stage-v1\n", &stage[18 + 16..]].concat();
+    let digest = Sha256::digest(&*stage);
+    stage.extend(digest);
+}
+
+#[tokio::test]
+async fn a_log_of_an_older_program_starts_whatever_its_stage_holds() {
+    let log = interrupted().await;
+    let pending = log.storage.snapshot();
+    assert!(pending.tamper("stage", first_version));
+    let upgraded = open(pending).await.unwrap();
+    let finished = UnverifiedCheckpoint::parse(upgraded.sequencer.checkpoint()).unwrap();
+    assert_eq!(log.policy.check(&finished).unwrap().checkpoint.size, 11, "the batch is finished");
+    submit_all(&upgraded, 200..203).await;
+
+    let published = stopped().await.snapshot();
+    assert!(published.tamper("stage", first_version));
+    submit_all(&open(published).await.unwrap(), 700..702).await;
+}
+
+#[tokio::test]
+async fn a_damaged_or_foreign_stage_is_refused() {
+    let log = interrupted().await;
     assert!(open(log.storage.snapshot()).await.is_ok(), "the stage is finished");
 
     let damaged = log.storage.snapshot();

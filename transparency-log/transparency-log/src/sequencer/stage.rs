@@ -10,17 +10,22 @@
 //! u32   number of entries, and each entry with its length as u16
 //! 32    SHA-256 of everything before
 //! ```
-//! Numbers are big-endian.
+//! Numbers are big-endian. Version 1, which logs wrote before there were storages without a lock, has no such 16 bytes;
+//! it is still read, so that a log can be upgraded whatever state it was left in.
 
 use sha2::{Digest as _, Sha256};
 
 const MAGIC: &[u8] = b"inperson-stage-v2\n";
+const MAGIC_V1: &[u8] = b"inperson-stage-v1\n";
 
 /// Where the staged batch is stored.
 pub(super) const PATH: &str = "stage";
 
 /// Tells one opening of a log from every other.
 pub(super) type Writer = [u8; 16];
+
+/// Stands for the writer in a stage of version 1, which names none.
+const UNNAMED: Writer = [0; 16];
 
 /// A batch with the checkpoint that the log has signed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +65,10 @@ impl Stage {
         if Sha256::digest(body).as_slice() != digest {
             return None;
         }
-        let rest = body.strip_prefix(MAGIC)?;
-        let (writer, rest) = rest.split_first_chunk::<16>()?;
+        let (writer, rest) = match body.strip_prefix(MAGIC_V1) {
+            Some(rest) => (&UNNAMED, rest),
+            None => body.strip_prefix(MAGIC)?.split_first_chunk::<16>()?,
+        };
         let (base, rest) = rest.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (signed, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
@@ -99,6 +106,17 @@ mod tests {
             let mut altered = bytes.clone();
             altered[position] ^= 1;
             assert_eq!(Stage::decode(&altered), None, "byte {position} altered");
+        }
+    }
+
+    #[test]
+    fn the_first_version_is_read() {
+        let body = b"inperson-stage-v1\n\0\0\0\0\0\0\0\x07\0\0\0\x0bcheckpoint\n\0\0\0\x02\0\x02\x01\x02\0\0";
+        let bytes = [body.as_slice(), &Sha256::digest(body)].concat();
+        let (signed, entries) = ("checkpoint\n".to_owned(), vec![vec![1, 2], vec![]]);
+        assert_eq!(Stage::decode(&bytes).unwrap(), Stage { writer: UNNAMED, base: 7, signed, entries });
+        for length in 0..bytes.len() {
+            assert_eq!(Stage::decode(&bytes[..length]), None, "cut to {length}");
         }
     }
 }
