@@ -60,8 +60,11 @@ Examples:
 
 A sample of the settings: transparency-log/log-service/samples/monitor.toml
 
-Exit codes: 0 every log kept its promise, 1 failed or could not finish a round, 2 wrong usage or settings, 3 a log has
-broken its promise.")]
+Exit codes:
+  0  every log kept its promise
+  1  failed, or could not finish a round
+  2  wrong usage or settings
+  3  a log has broken its promise")]
     Monitor {
         /// The settings
         #[arg(long, value_name = "FILE")]
