@@ -56,11 +56,14 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
             tracing::info!(serial = %record.serial, "announced");
             service.issuer.trail.note("announced", serde_json::json!({"serial": record.serial.to_string()}));
         }
-        Err(error @ MailError::Unreachable(_)) => {
+        Err(error @ (MailError::Refused | MailError::Compose(_))) => {
+            tracing::warn!(serial = %record.serial, %error, "cannot be announced");
+        }
+        // A full disk, a server that is down or does not know us: it passes.
+        Err(error) => {
             tracing::warn!(serial = %record.serial, %error, "not announced yet");
             return Ok(false);
         }
-        Err(error) => tracing::warn!(serial = %record.serial, %error, "cannot be announced"),
     }
     match service
         .store

@@ -28,18 +28,24 @@ impl Outbox {
     }
 }
 
-/// Writes to `tmp`, syncs, renames to `new`, syncs the folder.
+/// Writes to `tmp`, syncs, renames to `new`, syncs the folder. What fails leaves no draft: it may be tried often.
 fn deliver(folder: &Path, letter: &Letter) -> io::Result<()> {
     let name = unique_name();
     let draft = folder.join("tmp").join(&name);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let delivered = write(&draft, letter).and_then(|()| fs::rename(&draft, folder.join("new").join(&name)));
+    if delivered.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    delivered?;
+    File::open(folder.join("new"))?.sync_all()
+}
+
+fn write(draft: &Path, letter: &Letter) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     // Mails in a Maildir have the line ends of the system they lie on.
     let text = String::from_utf8_lossy(&letter.bytes()).replace("\r\n", "\n");
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    let new = folder.join("new");
-    fs::rename(&draft, new.join(&name))?;
-    File::open(&new)?.sync_all()
+    file.sync_all()
 }
 
 /// `seconds.R<random>.localhost`: sorts by time, and 128 random bits are in nobody's way.

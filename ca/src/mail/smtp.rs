@@ -27,9 +27,20 @@ impl Smtp {
         match self.transport.send_raw(letter.envelope(), &letter.bytes()).await {
             Ok(_) => Ok(()),
             // A server's words about a mailbox can quote the address; they are not repeated.
-            Err(error) if error.is_permanent() => Err(MailError::Refused),
+            Err(error) if error.is_permanent() => Err(self.refused().await),
             Err(error) if error.is_transient() => Err(MailError::Unreachable("it asks to come back later".into())),
             Err(error) => Err(MailError::Unreachable(error.to_string())),
+        }
+    }
+
+    /// What a reply 5yz was about: this mail, or us. lettre does not tell at which command it came; but a server that does
+    /// not greet us, or refuses our password, does so also without a mail.
+    async fn refused(&self) -> MailError {
+        match self.transport.test_connection().await {
+            Ok(true) => MailError::Refused,
+            Ok(false) | Err(_) => {
+                MailError::Unreachable("it refuses this authority; look at its name and password".into())
+            }
         }
     }
 }

@@ -81,49 +81,65 @@ fn a_password_is_not_shown() {
     assert!(!format!("{mailer:?}").contains("secret"));
 }
 
-/// A mail server that says hello, and answers RCPT as told. Gives back what it was told in DATA.
-async fn server(rcpt: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+/// How a mail server answers.
+#[derive(Clone, Copy)]
+struct Server {
+    greeting: &'static str,
+    auth: &'static str,
+    rcpt: &'static str,
+}
+
+/// A server that takes everything.
+const KIND: Server = Server { greeting: "220 test", auth: "235 welcome", rcpt: "250 fine" };
+
+/// A mail server that answers as told. Gives back what it was told in DATA.
+async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let (reader, mut writer) = stream.into_split();
-        let mut lines = BufReader::new(reader).lines();
-        writer.write_all(b"220 test\r\n").await.unwrap();
-        let (mut in_data, mut data) = (false, String::new());
-        while let Ok(Some(line)) = lines.next_line().await {
-            let answer = match line.split([' ', ':']).next().unwrap_or_default() {
-                "." if in_data => {
-                    in_data = false;
-                    "250 taken"
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            writer.write_all(format!("{}\r\n", says.greeting).as_bytes()).await.unwrap();
+            let (mut in_data, mut data) = (false, String::new());
+            while let Ok(Some(line)) = lines.next_line().await {
+                let answer = match line.split([' ', ':']).next().unwrap_or_default() {
+                    "." if in_data => {
+                        in_data = false;
+                        "250 taken"
+                    }
+                    _ if in_data => {
+                        data.push_str(&line);
+                        data.push('\n');
+                        continue;
+                    }
+                    "EHLO" => "250-test\r\n250 AUTH PLAIN",
+                    "AUTH" => says.auth,
+                    "RCPT" => says.rcpt,
+                    "DATA" => {
+                        in_data = true;
+                        "354 go on"
+                    }
+                    "QUIT" => break,
+                    _ => "250 fine",
+                };
+                if writer.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+                    break;
                 }
-                _ if in_data => {
-                    data.push_str(&line);
-                    data.push('\n');
-                    continue;
-                }
-                "EHLO" => "250 test",
-                "RCPT" => rcpt,
-                "DATA" => {
-                    in_data = true;
-                    "354 go on"
-                }
-                "QUIT" => break,
-                _ => "250 fine",
-            };
-            if writer.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
-                break;
+            }
+            if !data.is_empty() {
+                return data;
             }
         }
-        data
     });
     (url, serving)
 }
 
 #[tokio::test]
 async fn a_mail_goes_to_an_smtp_server() {
-    let (url, serving) = server("250 fine").await;
+    let (url, serving) = server(KIND).await;
     let post = Post::open(&Mailer::Smtp(url)).unwrap();
     let code = Code::new([0x5a; 15]);
     post.send(letter("alice@example.org", &code)).await.unwrap();
@@ -135,7 +151,7 @@ async fn a_mail_goes_to_an_smtp_server() {
 #[tokio::test]
 async fn an_unknown_mailbox_and_an_unreachable_server_are_told_apart_without_the_address() {
     for (rcpt, refused) in [("550 no alice@example.org here", true), ("450 later, alice@example.org", false)] {
-        let (url, _serving) = server(rcpt).await;
+        let (url, _serving) = server(Server { rcpt, ..KIND }).await;
         let post = Post::open(&Mailer::Smtp(url)).unwrap();
         let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert_eq!(matches!(error, MailError::Refused), refused, "{error}");
@@ -144,4 +160,25 @@ async fn an_unknown_mailbox_and_an_unreachable_server_are_told_apart_without_the
     let post = Post::open(&Mailer::Smtp("smtp://127.0.0.1:1".into())).unwrap();
     let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Unreachable(_)));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
+    for says in [Server { greeting: "554 not today", ..KIND }, Server { auth: "535 wrong password", ..KIND }] {
+        let (url, _serving) = server(says).await;
+        let url = url.replace("smtp://", "smtp://authority:password@");
+        let post = Post::open(&Mailer::Smtp(url)).unwrap();
+        let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+        assert!(matches!(error, MailError::Unreachable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_delivered_leaves_no_draft() {
+    let folder = tempfile::tempdir().unwrap();
+    let post = Post::open(&Mailer::Outbox(folder.path().into())).unwrap();
+    std::fs::remove_dir(folder.path().join("new")).unwrap();
+    let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+    assert!(matches!(error, MailError::Outbox { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
 }

@@ -1,20 +1,18 @@
-use std::time::Duration;
-
 use super::device;
-use crate::testing::{Client, Signer, World};
+use crate::store::Select;
+use crate::testing::{Client, Signer, World, csr, until};
 
-/// Those about another device, once there are so many.
-async fn announced(world: &World, expected: usize) -> Vec<String> {
-    let mut found = Vec::new();
-    for _ in 0..100 {
-        found = world.mails();
-        found.retain(|mail| mail.contains("another device speaks for"));
-        if found.len() >= expected {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    found
+/// The mails about another device.
+fn told(world: &World) -> Vec<String> {
+    let mut mails = world.mails();
+    mails.retain(|mail| mail.contains("another device speaks for"));
+    mails
+}
+
+/// Waits until nobody is to be told of anything any more: then every mail that was due has left.
+async fn all_told(world: &World) {
+    let left = async || world.store().certificates(Select::Unannounced { limit: 9 }).await.unwrap().len();
+    until("all are told", async || left().await == 0).await;
 }
 
 #[tokio::test]
@@ -25,18 +23,21 @@ async fn an_owner_is_told_of_another_device_and_of_nothing_else() {
     client.enroll(&world, "alice@example.org", &laptop).await;
     client.enroll(&world, "alice@example.org", &laptop).await;
     client.enroll(&world, "bob@example.org", &device()).await;
+    all_told(&world).await;
+    assert_eq!(told(&world), [""; 0]);
     client.enroll(&world, "alice@example.org", &phone).await;
-    let told = announced(&world, 1).await;
-    assert_eq!(told.len(), 1, "{told:?}");
+    all_told(&world).await;
+    let mails = told(&world);
+    assert_eq!(mails.len(), 1, "{mails:?}");
     let key = hex::encode(rcgen::PublicKeyData::der_bytes(&phone));
     for words in ["To: alice@example.org", &key, "certtool revoke alice@example.org --stolen --serial"] {
-        assert!(told[0].contains(words), "no {words:?} in\n{}", told[0]);
+        assert!(mails[0].contains(words), "no {words:?} in\n{}", mails[0]);
     }
     // Both are known now.
     client.enroll(&world, "alice@example.org", &phone).await;
     client.enroll(&world, "alice@example.org", &laptop).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(announced(&world, 1).await.len(), 1);
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 1);
 }
 
 #[tokio::test]
@@ -44,17 +45,36 @@ async fn an_announcement_survives_a_crash() {
     let world = World::new().await;
     let client = Client::open(&world, Signer::p256()).await;
     client.enroll(&world, "alice@example.org", &device()).await;
+    all_told(&world).await;
     let order = client.ready(&world, "alice@example.org").await;
+    let commits = world.store.commits();
     // Planned, logged, issued; then the power fails before it is noted that she was told.
     world.store.die_after(3);
-    let finalized = client.finalize(&order, &crate::testing::csr("alice@example.org", &device())).await;
+    let finalized = client.finalize(&order, &csr("alice@example.org", &device())).await;
     drop((client, finalized));
-    announced(&world, 1).await;
+    until("it could not be noted", async || world.store.commits() > commits + 3).await;
+    assert_eq!(told(&world).len(), 1);
     world.store.revive();
     let world = world.restart().await;
-    let told = announced(&world, 2).await;
-    assert!((1..=2).contains(&told.len()), "{told:?}");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let left = world.store().certificates(crate::store::Select::Unannounced { limit: 9 }).await.unwrap();
-    assert!(left.is_empty(), "{left:?}");
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 2, "once more, for nobody knew");
+}
+
+#[tokio::test]
+async fn an_announcement_waits_until_mails_can_leave() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    client.enroll(&world, "alice@example.org", &device()).await;
+    let outbox = world.folder().join("outbox");
+    let (new, away) = (outbox.join("new"), outbox.join("away"));
+    let drafts = || outbox.join("tmp").metadata().unwrap().modified().unwrap();
+    let before = drafts();
+    std::fs::rename(&new, &away).unwrap();
+    client.enroll(&world, "alice@example.org", &device()).await;
+    until("it was tried", async || drafts() > before).await;
+    drop(client);
+    std::fs::rename(&away, &new).unwrap();
+    let world = world.restart().await;
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 1);
 }

@@ -1,19 +1,7 @@
-use std::time::Duration;
-
 use super::{chain, device};
 use crate::operator::{WishError, wish_revocation};
 use crate::store::{Select, Serial};
-use crate::testing::{Client, Signer, World};
-
-async fn settled(look: impl Fn() -> bool) -> bool {
-    for _ in 0..200 {
-        if look() {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    false
-}
+use crate::testing::{Client, Signer, World, until};
 
 #[tokio::test]
 async fn an_operator_revokes_while_the_authority_runs() {
@@ -28,19 +16,21 @@ async fn an_operator_revokes_while_the_authority_runs() {
     let folder = world.folder().join("ca");
     let list = world.ca.people_crl_der();
     let wish = wish_revocation(&folder, serial(&first), 9).unwrap();
-    assert!(settled(|| wish.is_taken()).await && !wish.is_refused());
+    until("it is taken up", async || wish.is_taken()).await;
+    assert!(!wish.is_refused());
     assert_ne!(world.ca.people_crl_der(), list, "the list is renewed at once");
     let revoked = world.store().certificate(serial(&first)).await.unwrap().unwrap().revoked.unwrap();
     assert_eq!((revoked.reason, revoked.at), (9, world.now().as_secs()));
 
     let unknown = wish_revocation(&folder, Serial([7; 16]), 1).unwrap();
-    assert!(settled(|| unknown.is_refused()).await);
+    until("it is refused", async || unknown.is_refused()).await;
     assert!(matches!(wish_revocation(&folder, serial(&first), 2), Err(WishError::Reason(2))));
 
     // A second wish for the same changes nothing.
     let again = wish_revocation(&folder, serial(&first), 4).unwrap();
     let wish = wish_revocation(&folder, serial(&second), 1).unwrap();
-    assert!(settled(|| wish.is_taken() && again.is_taken()).await && !again.is_refused());
+    until("both are taken up", async || wish.is_taken() && again.is_taken()).await;
+    assert!(!again.is_refused());
     let ask = Select::Revoked { authority: crate::store::Authority::People, at: 0 };
     let listed = world.store().certificates(ask).await.unwrap();
     let mut reasons: Vec<_> = listed.iter().filter_map(|c| c.revoked).map(|r| r.reason).collect();
