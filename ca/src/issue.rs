@@ -184,7 +184,8 @@ impl Issuer {
     }
 
     /// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
-    /// told. Whoever has none yet has just read a mail about it.
+    /// told. Whoever has none yet has just read a mail about it. The key of an erased certificate is forgotten, and so counts
+    /// as none of hers: otherwise a thief would have one erased, and nobody would be told of his.
     async fn is_another_device(&self, proven: &Proven, spki_der: &[u8], now: UnixTime) -> Result<bool, StoreError> {
         let (key, to) = (KeyDigest::of(spki_der), period_of(now));
         let from = to.saturating_sub(periods_back());

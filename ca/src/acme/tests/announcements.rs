@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::device;
 use crate::store::Select;
 use crate::testing::{Client, Signer, World, csr, until};
@@ -67,14 +71,36 @@ async fn an_announcement_waits_until_mails_can_leave() {
     client.enroll(&world, "alice@example.org", &device()).await;
     let outbox = world.folder().join("outbox");
     let (new, away) = (outbox.join("new"), outbox.join("away"));
-    let drafts = || outbox.join("tmp").metadata().unwrap().modified().unwrap();
-    let before = drafts();
+    let drafts = outbox.join("tmp");
+    let changed = || drafts.metadata().unwrap().modified().unwrap();
+    let before = changed();
     std::fs::rename(&new, &away).unwrap();
     client.enroll(&world, "alice@example.org", &device()).await;
-    until("it was tried", async || drafts() > before).await;
+    // A draft came and went.
+    until("it was tried", async || changed() > before && drafts.read_dir().unwrap().next().is_none()).await;
     drop(client);
     std::fs::rename(&away, &new).unwrap();
     let world = world.restart().await;
     all_told(&world).await;
     assert_eq!(told(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn an_erasure_keeps_nobody_from_being_told() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (laptop, phone) = (device(), device());
+    client.enroll(&world, "alice@example.org", &laptop).await;
+    world.advance(Duration::from_secs(15 * 86_400));
+    client.enroll(&world, "alice@example.org", &phone).await;
+    all_told(&world).await;
+    let before = told(&world).len();
+    let erased = client.post("/erase", json!({"identifier": "alice@example.org"})).await.ok().json();
+    assert_eq!(erased["erased"], 1);
+    // Neither of a stranger's key, nor of one that is forgotten.
+    for (number, key) in [(1, &device()), (2, &laptop)] {
+        client.enroll(&world, "alice@example.org", key).await;
+        all_told(&world).await;
+        assert_eq!(told(&world).len(), before + number);
+    }
 }
