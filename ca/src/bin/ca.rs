@@ -58,6 +58,9 @@ enum Command {
     ///
     /// The running authority takes it up within a second, and shows it on its revocation list at once; one that is
     /// stopped does so when it starts.
+    #[command(after_help = "Example:\n  \
+        ca --folder /srv/inperson revoke 5f2e0c71a94b3d8806e1f7c2b5a3904d --reason key-compromise\n\n\
+        The serial number is what ca list and certtool inspect show.")]
     Revoke(Revoke),
     /// Count what the database holds
     Stats,
@@ -266,8 +269,8 @@ fn run_stats(folder: &Path, json: bool) -> Result<(), Failure> {
     println!("authorizations  {} not forgotten yet", stats.authorizations);
     println!("certificates    {} issued, {} of them count now", stats.issued, stats.current);
     println!(
-        "                {} revoked, {} under way, {} abandoned",
-        stats.revoked, stats.unfinished, stats.abandoned
+        "                {} revoked, {} under way, {} abandoned, {} erased",
+        stats.revoked, stats.unfinished, stats.abandoned, stats.erased
     );
     println!("database        {} bytes", stats.bytes);
     Ok(())

@@ -24,16 +24,18 @@ pub struct Stats {
     pub orders: u64,
     /// Authorizations that are not forgotten yet.
     pub authorizations: u64,
-    /// Certificates that were issued, expired and revoked ones included.
+    /// Certificates that were issued and are not erased yet, expired and revoked ones included.
     pub issued: u64,
     /// Certificates that count now: issued, not revoked, not expired.
     pub current: u64,
-    /// Certificates that were revoked.
+    /// Certificates that were revoked, erased ones included.
     pub revoked: u64,
     /// Certificates on their way through the log.
     pub unfinished: u64,
-    /// Certificates that came to nothing.
+    /// Certificates that came to nothing and are not erased yet.
     pub abandoned: u64,
+    /// Certificates that were issued or came to nothing, and whose openings are erased.
+    pub erased: u64,
     /// Bytes of the database.
     pub bytes: u64,
 }
@@ -98,6 +100,7 @@ impl Book {
             revoked: certificates("revoked_at IS NOT NULL")?,
             unfinished: certificates("state IN ('planned', 'logged')")?,
             abandoned: certificates("state = 'abandoned'")?,
+            erased: certificates("state = 'erased'")?,
             bytes: count("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
         })
     }

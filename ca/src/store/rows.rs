@@ -34,10 +34,11 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<usize, S
 }
 
 /// As [`CertificateRecord::erased`]. A service's certificate hides nothing.
-fn erase(connection: &Connection, ended_before: u64, of: Option<&Identifier>) -> Result<usize, StoreError> {
-    const ERASE: &str = "UPDATE certificate SET revision = revision + 1, account = NULL, acme_order = NULL,
+pub(super) const ERASE: &str = "UPDATE certificate SET revision = revision + 1, account = NULL, acme_order = NULL,
         vrf_proof = zeroblob(80), opening = zeroblob(32), tbs = x'', state = 'erased', proof = NULL, certificate = NULL
         WHERE service IS NULL AND state IN ('issued', 'abandoned') AND not_after < ?1";
+
+fn erase(connection: &Connection, ended_before: u64, of: Option<&Identifier>) -> Result<usize, StoreError> {
     let before = seconds(ended_before);
     match of {
         None => execute(connection, ERASE, [before]),

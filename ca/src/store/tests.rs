@@ -380,6 +380,7 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
          ALTER TABLE account DROP COLUMN terms;
          ALTER TABLE account DROP COLUMN external;
          ALTER TABLE acme_order DROP COLUMN replaces;
+         DROP INDEX certificate_erasable;
          DROP INDEX certificate_unannounced;
          ALTER TABLE certificate DROP COLUMN announce;
          PRAGMA user_version = 2;",
@@ -452,4 +453,34 @@ async fn nothing_of_an_erased_opening_is_left_in_the_files() {
     store.commit(vec![Change::Erase { ended_before: 101, of: None }]).await.unwrap();
     drop(store);
     assert_eq!(found(), 0);
+}
+
+#[test]
+fn what_can_be_erased_is_found_without_looking_at_all_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    drop(SqliteStore::open(&path).unwrap());
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", rows::ERASE);
+    let plan: String = database.query_row(&plan, [100], |row| row.get("detail")).unwrap();
+    assert!(plan.starts_with("SEARCH ") && plan.contains("certificate_erasable"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_is_erased_is_counted_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    for (serial, not_after) in [(1, 100), (2, 100), (3, 300)] {
+        let state = CertificateState::Issued { index: 7, certificate: vec![5; 9] };
+        let revoked = (serial == 1).then_some(Revocation { at: 50, reason: 0 });
+        let issued = CertificateRecord { not_after, state, revoked, ..certificate(serial, serial) };
+        insert(&store, Record::Certificate(issued)).await.unwrap();
+    }
+    let stats = || Book::open(&path).unwrap().stats(200).unwrap();
+    let found = stats();
+    assert_eq!((found.issued, found.current, found.revoked, found.erased), (3, 1, 1, 0));
+    store.commit(vec![Change::Erase { ended_before: 200, of: None }]).await.unwrap();
+    let found = stats();
+    assert_eq!((found.issued, found.current, found.revoked, found.erased), (1, 1, 1, 2));
 }
