@@ -138,31 +138,71 @@ async fn two_writers_never_fork_the_log() {
     race(Arc::new(InMemory::new()), 40).await;
 }
 
-/// A store whose conditional writes look first and write then.
+/// A store that is worse than it should be.
 #[derive(Debug)]
-struct Careless {
+struct Bad {
     store: InMemory,
-    /// Whether it looks at all.
-    looks: bool,
+    manner: Manner,
 }
 
-impl fmt::Display for Careless {
+#[derive(Debug)]
+enum Manner {
+    /// Its conditional writes do not look at their condition.
+    Blind,
+    /// Its conditional writes look first and write then.
+    Careless,
+    /// Sound, until it does one write of the object named, whose answer is lost; its client sends it again, and is told
+    /// that the object is another one by now. The next read fails.
+    Lossy(Mutex<Loss>),
+}
+
+#[derive(Debug, PartialEq)]
+enum Loss {
+    Ahead(&'static str),
+    Read,
+    Over,
+}
+
+impl Bad {
+    fn new(manner: Manner) -> Arc<Self> {
+        Arc::new(Self { store: InMemory::new(), manner })
+    }
+
+    /// Whether this is the moment.
+    fn loses(&self, when: impl Fn(&Loss) -> bool, then: Loss) -> bool {
+        let Manner::Lossy(loss) = &self.manner else { return false };
+        let mut loss = loss.lock().unwrap();
+        let now = when(&loss);
+        if now {
+            *loss = then;
+        }
+        now
+    }
+}
+
+impl fmt::Display for Bad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a careless store")
+        f.write_str("a bad store")
     }
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for Careless {
+impl ObjectStore for Bad {
     async fn put_opts(&self, path: &ObjectPath, payload: PutPayload, options: PutOptions) -> StoreResult<PutResult> {
+        let another = || Err(Error::Precondition { path: path.to_string(), source: "it is another one".into() });
+        if matches!(self.manner, Manner::Lossy(_)) {
+            let written = self.store.put_opts(path, payload, options).await;
+            let named = |loss: &Loss| matches!(loss, Loss::Ahead(name) if path.as_ref().ends_with(name));
+            return if written.is_ok() && self.loses(named, Loss::Read) { another() } else { written };
+        }
         let found = self.store.get_opts(path, GetOptions::default()).await.ok().and_then(|found| found.meta.e_tag);
         let fits = match &options.mode {
             PutMode::Overwrite => true,
             PutMode::Create => found.is_none(),
             PutMode::Update(version) => found == version.e_tag,
         };
-        if self.looks && !fits {
-            return Err(Error::Precondition { path: path.to_string(), source: "it is another one".into() });
+        if matches!(self.manner, Manner::Careless) && !fits {
+            return another();
         }
         tokio::task::yield_now().await;
         self.store.put_opts(path, payload, PutMode::Overwrite.into()).await
@@ -177,6 +217,9 @@ impl ObjectStore for Careless {
     }
 
     async fn get_opts(&self, path: &ObjectPath, options: GetOptions) -> StoreResult<GetResult> {
+        if self.loses(|loss| *loss == Loss::Read, Loss::Over) {
+            return Err(Error::Generic { store: "bad", source: "connection reset".into() });
+        }
         self.store.get_opts(path, options).await
     }
 
@@ -202,12 +245,33 @@ impl ObjectStore for Careless {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_lets_two_writers_win_is_refused() {
-    for looks in [true, false] {
-        let store = Arc::new(Careless { store: InMemory::new(), looks });
-        let refused = ObjectStorage::open(store, "logs/2026").await.unwrap_err();
+    for manner in [Manner::Careless, Manner::Blind] {
+        let refused = ObjectStorage::open(Bad::new(manner), "logs/2026").await.unwrap_err();
         assert!(matches!(refused, ProbeError::NotAtomic { won: 2.., .. }), "{refused}");
         assert!(refused.to_string().contains("could fork"), "{refused}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_was_lost_is_no_other_writer() {
+    let bad = Bad::new(Manner::Lossy(Mutex::new(Loss::Ahead("2026/checkpoint"))));
+    let store: Arc<dyn ObjectStore> = bad.clone();
+    let (mine, others) = (storage(&store).await, storage(&store).await);
+    tokio::task::spawn_blocking(move || {
+        for writer in [&mine, &others] {
+            assert_eq!(writer.claim("checkpoint").unwrap(), None);
+        }
+        let failed = mine.replace("checkpoint", b"first".to_vec()).unwrap_err();
+        assert!(failed.to_string().contains("connection reset"), "{failed}");
+        // What stands there is its own first attempt.
+        mine.replace("checkpoint", b"second".to_vec()).unwrap();
+        assert_eq!(mine.get("checkpoint").unwrap().unwrap(), b"second");
+        let refused = others.replace("checkpoint", b"third".to_vec()).unwrap_err();
+        assert!(refused.to_string().contains("another process"), "{refused}");
+    })
+    .await
+    .unwrap();
+    assert!(bad.loses(|loss| *loss == Loss::Over, Loss::Over), "it happened");
 }
 
 /// An S3 server of moto's, in a process of its own.

@@ -48,6 +48,14 @@ struct Claim {
     doubtful: Vec<[u8; 32]>,
 }
 
+impl Claim {
+    /// Remembers that this may have been written.
+    fn doubt(&mut self, digest: [u8; 32]) {
+        self.doubtful.truncate(MAX_DOUBTFUL - 1);
+        self.doubtful.insert(0, digest);
+    }
+}
+
 impl ObjectStorage {
     /// Takes a store whose conditional writes are atomic, after trying whether they are.
     ///
@@ -104,20 +112,23 @@ impl ObjectStorage {
         for _ in 0..2 {
             match self.put_if(path, bytes, claim.version.as_ref()).await {
                 Ok(written) => return (Claim { version: Some(written.into()), doubtful: Vec::new() }, Ok(())),
+                // The store's client sends a request again whose answer was lost: what stands in the way of this very
+                // write may be itself.
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
                 Err(error) => {
-                    claim.doubtful.truncate(MAX_DOUBTFUL - 1);
-                    claim.doubtful.insert(0, digest);
+                    claim.doubt(digest);
                     return (claim, Err(Failure::Store(error)));
                 }
             }
             let (found, version) = match self.read(path).await {
                 Ok(Some(found)) => found,
                 Ok(None) => return (claim, Err(Failure::Superseded)),
-                Err(error) => return (claim, Err(Failure::Store(error))),
+                Err(error) => {
+                    claim.doubt(digest);
+                    return (claim, Err(Failure::Store(error)));
+                }
             };
             let found: [u8; 32] = Sha256::digest(found).into();
-            // The answer to this very write may have been lost within the store's client.
             if found == digest {
                 return (Claim { version: Some(version), doubtful: Vec::new() }, Ok(()));
             }
