@@ -79,7 +79,7 @@ Exit codes:
     /// Judge a file of evidence that a monitor wrote, offline
     #[command(after_help = "\
 Example:
-  transparency-log evidence evidence/1795648496-split-view-5f2c9a01.json
+  transparency-log evidence evidence/split-view-9f86d081-60303ae2-2c26b46b68ffc68f.json
 
 Exit codes: 0 it proves a split view, 1 it proves nothing, 2 wrong usage.")]
     Evidence {

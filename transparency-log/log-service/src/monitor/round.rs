@@ -100,7 +100,7 @@ pub(super) async fn round(
                 if matches!(fault.kind, Kind::Rewritten | Kind::Truncated)
                     && let Some(split) = rewritten(older.as_deref(), &source, policy).await
                 {
-                    fault = keep.fault(&split);
+                    fault = keep.fault(&split, None);
                 }
                 report.faults.push(fault);
             }
@@ -146,7 +146,7 @@ async fn others(
                 account
             }
             Ok(View::Split(split)) => {
-                report.faults.push(keep.fault(&split));
+                report.faults.push(keep.fault(&split, Some(name)));
                 "shows another history".to_owned()
             }
             Err(reason) => reason,
@@ -205,11 +205,11 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    fn fault(&self, split: &SplitView) -> Fault {
+    fn fault(&self, split: &SplitView, source: Option<&str>) -> Fault {
         let mut fault = Fault::new(Kind::SplitView, format!("{} has signed two histories", self.origin));
         let folder = self.read.resolve(&self.settings.folder).join("evidence");
         let trust = self.settings.trust_document(self.read).ok().flatten();
-        match evidence::keep(&folder, split, self.policy, trust.as_deref(), self.at) {
+        match evidence::keep(&folder, split, source, self.policy, trust.as_deref(), self.at) {
             Ok(path) => fault.evidence = Some(path),
             Err(error) => tracing::error!(%error, "no evidence could be written"),
         }

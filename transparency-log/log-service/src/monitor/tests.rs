@@ -125,6 +125,12 @@ async fn a_rewritten_history_becomes_evidence_that_convinces_others() {
     assert_eq!((judged.log.as_str(), judged.size, judged.keys.len()), (ORIGIN, 300, 1));
     let told: serde_json::Value = serde_json::from_slice(&std::fs::read(alarm).unwrap()).unwrap();
     assert_eq!(told["faults"][0]["kind"], "split-view");
+    // The same fork in later rounds, grown and cosigned anew, is the same evidence.
+    let before = std::fs::read(file).unwrap();
+    submit(&fork, 400..410).await;
+    world.show(fork.storage.snapshot());
+    assert_eq!(world.once().await, Ending::Fault);
+    assert_eq!((world.evidence().as_slice(), std::fs::read(file).unwrap()), (std::slice::from_ref(file), before));
     // One altered byte proves nothing any more.
     let text = std::fs::read_to_string(file).unwrap();
     let other = world.place.path().join("altered.json");
@@ -160,6 +166,27 @@ async fn what_a_mirror_and_a_witness_have_seen_is_held_against_the_log() {
     seen.add_checkpoint_blocking(0, &[], &fork.sequencer.checkpoint()).unwrap();
     assert_eq!(world.once().await, Ending::Fault);
     assert_eq!(judge(&world.evidence()[0]).unwrap().size, 30);
+}
+
+/// A fork that grows with every round does not fill the disk, and every fault names a file that proves it.
+#[tokio::test]
+async fn evidence_of_one_source_has_an_end() {
+    let world = World::new().await;
+    submit(&world.log, 0..50).await;
+    let fork = MemoryLog::open(ORIGIN, system_clock()).await;
+    let mirror = serve_at(server::router(Arc::clone(&fork.storage) as Arc<dyn Storage>)).await;
+    let alarm = world.place.path().join("alarm.json");
+    world.write(&format!(
+        "alarm_command = [\"sh\", \"-c\", \"cat > {}\"]\n[[source]]\nname = \"mirror\"\nurl = \"http://{mirror}\"\n",
+        alarm.display()
+    ));
+    for round in 1..20 {
+        submit(&fork, 100 + round..101 + round).await;
+        assert_eq!(world.once().await, Ending::Fault);
+        assert_eq!(world.evidence().len(), round.min(16) as usize);
+        let told: serde_json::Value = serde_json::from_slice(&std::fs::read(&alarm).unwrap()).unwrap();
+        judge(told["faults"][0]["evidence"].as_str().unwrap().as_ref()).unwrap();
+    }
 }
 
 #[tokio::test]
