@@ -88,7 +88,8 @@ async fn open(
 
 const FAST: Pace = Pace { batch_interval: Duration::from_millis(5), renewal: Duration::from_secs(600) };
 
-#[tokio::test]
+/// Time stands still here until all that is left to do is to wait: what passes is what was waited for.
+#[tokio::test(start_paused = true)]
 async fn a_quorum_is_enough_and_is_not_held_up() {
     let witnesses = vec![
         (witness("a.example", clock()), Mood::Failing(AtomicU64::new(0))),
@@ -99,9 +100,9 @@ async fn a_quorum_is_enough_and_is_not_held_up() {
     ];
     let (log, policy) = open(witnesses, 2, FAST).await;
     let log = log.unwrap();
-    let start = Instant::now();
+    let start = tokio::time::Instant::now();
     let logged = log.submit(entry(1)).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(2), "the silent one is not waited for");
+    assert!(start.elapsed() < Duration::from_secs(1), "the silent one is not waited for: {:?}", start.elapsed());
     let verdict = logged.proof.verify(&leaf_hash(&entry(1)), &policy).unwrap();
     let names: Vec<&str> = verdict.cosigned.iter().map(|by| by.name.as_str()).collect();
     assert_eq!(names, ["a.example", "e.example"]);
