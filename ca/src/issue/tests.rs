@@ -108,12 +108,7 @@ async fn what_is_not_logged_within_a_day_is_abandoned_and_can_be_opened() {
         world.log_shall(Fate::Logged);
         let world = world.restart().await;
         let client = Client { router: world.ca.router(), ..client };
-        for _ in 0..100 {
-            if unfinished(&world).await == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        crate::testing::until("it is abandoned", async || unfinished(&world).await == 0).await;
         let answer = client.read(order["url"].as_str().unwrap()).await.ok().json();
         assert_eq!(answer["status"], "invalid");
         assert!(answer["error"]["detail"].as_str().unwrap().contains("new order"));

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{BASE, Signer, World, csr};
+use super::{BASE, Signer, World, csr, until};
 
 /// What came back.
 #[derive(Debug)]
@@ -144,17 +144,16 @@ impl Client {
 
     /// The PEM chain of an order, polled for until it is valid.
     pub(crate) async fn download(&self, order: &str) -> String {
-        for _ in 0..100 {
-            let order = self.read(order).await.ok().json();
-            if order["status"] == "valid" {
-                let answer = self.read(order["certificate"].as_str().unwrap()).await.ok();
-                assert_eq!(answer.header("content-type"), "application/pem-certificate-chain");
-                return String::from_utf8(answer.body).unwrap();
-            }
-            assert_eq!(order["status"], "processing", "{order}");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the order stays in processing");
+        let mut found = Value::Null;
+        until("the order is valid", async || {
+            found = self.read(order).await.ok().json();
+            assert!(found["status"] == "valid" || found["status"] == "processing", "{found}");
+            found["status"] == "valid"
+        })
+        .await;
+        let answer = self.read(found["certificate"].as_str().unwrap()).await.ok();
+        assert_eq!(answer.header("content-type"), "application/pem-certificate-chain");
+        String::from_utf8(answer.body).unwrap()
     }
 
     /// Order, code, request, certificate chain.

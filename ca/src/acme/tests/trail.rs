@@ -63,6 +63,7 @@ async fn a_decision_is_recorded_although_its_client_hangs_up() {
     let path = world.folder().join("ca").join(FILE);
     let recorded = |what: &str| counts(&path).get(what).copied();
     let hang_up = async |what: &str, to: &str, payload: Value| {
+        until("the trail is whole", async || verify(&path).is_ok()).await;
         let (before, commits) = (recorded(what), world.store.commits());
         world.store.hold_answers(true);
         tokio::select! {
