@@ -62,8 +62,7 @@ pub(super) async fn read(
         if update.status != "deactivated" {
             return Err(Problem::malformed(format!("expected the status deactivated, found {:?}", update.status)));
         }
-        authorization.status = AuthorizationStatus::Deactivated;
-        authorization.code = None;
+        authorization = authorization.ended(AuthorizationStatus::Deactivated);
         let changes = vec![Change::Update(Record::Authorization(authorization.clone()))];
         let of = json!({"authorization": authorization.id});
         service.issuer.decide(changes, "authorization-given-up", of).await?;
@@ -76,7 +75,7 @@ fn object(service: &Service, authorization: &Authorization) -> Value {
         "status": status(authorization, service.now().as_secs()),
         "expires": rfc3339(authorization.expires),
         "identifier": identifier(&authorization.identifier),
-        "challenges": [challenge::object(service, authorization)],
+        "challenges": challenge::objects(service, authorization),
     })
 }
 

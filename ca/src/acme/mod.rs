@@ -138,7 +138,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/new-authz", post(authorization::new))
         .route("/order/{id}", post(order::read))
         .route("/authz/{id}", post(authorization::read))
-        .route("/challenge/{id}", post(challenge::respond))
+        .route("/challenge/{id}/{type}", post(challenge::respond))
         .route("/finalize/{id}", post(finalize::finalize))
         .route("/certificate/{serial}", post(certificate::read))
         .route("/certificate/{serial}/with-root", post(certificate::read_with_root))

@@ -111,6 +111,7 @@ pub(super) fn pending(account: &str, identifier: Identifier, expires: u64) -> Au
         status: AuthorizationStatus::Pending,
         expires,
         validated: None,
+        proven_by: None,
         code: None,
     }
 }

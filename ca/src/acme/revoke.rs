@@ -18,8 +18,8 @@ use super::request::ByAny;
 use crate::jws::PublicKey;
 use crate::proven::Proven;
 use crate::store::{
-    Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, Record, Revocation,
-    Select, Serial, Subject,
+    AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, Record, Revocation, Select, Serial,
+    Subject,
 };
 
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
@@ -137,10 +137,9 @@ async fn shut_out(
     if let (Some(account), Subject::Person { identifier, .. }) = (&found.account, &found.subject) {
         let ask = Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at };
         let valid = service.store.authorizations(ask).await?;
-        changes.extend(valid.into_iter().map(|a| {
-            let ended = Authorization { status: AuthorizationStatus::Deactivated, code: None, ..a };
-            Change::Update(Record::Authorization(ended))
-        }));
+        changes.extend(
+            valid.into_iter().map(|a| Change::Update(Record::Authorization(a.ended(AuthorizationStatus::Deactivated)))),
+        );
     }
     Ok(changes)
 }

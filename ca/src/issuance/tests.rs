@@ -45,6 +45,7 @@ fn proven() -> Proven {
         status: AuthorizationStatus::Valid,
         expires: BEGIN + 10,
         validated: Some(BEGIN),
+        proven_by: None,
         code: None,
     };
     assert!(Proven::by(&authorization, at(BEGIN + 10)).is_none());

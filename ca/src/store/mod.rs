@@ -27,7 +27,7 @@ pub use book::{Book, Stats};
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 pub use sqlite::SqliteStore;
 

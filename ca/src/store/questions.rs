@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
 };
 use super::rows::{seconds, unavailable};
 use super::{Select, StoreError};
@@ -175,8 +175,19 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
         },
         expires: unsigned(row, "expires")?,
         validated: maybe_unsigned(row, "validated")?,
+        proven_by: proven_by(row)?,
         code,
     }))
+}
+
+fn proven_by(row: &Row<'_>) -> Result<Option<ChallengeType>, Unreadable> {
+    match row.get::<_, Option<String>>("proven_by")? {
+        None => Ok(None),
+        Some(name) => match ChallengeType::by_name(&name) {
+            Some(kind) => Ok(Some(kind)),
+            None => bad("authorization", format!("unknown challenge {name}")),
+        },
+    }
 }
 
 fn handover(row: &Row<'_>) -> Result<Handover, Unreadable> {

@@ -17,7 +17,7 @@ pub enum Record {
     Account(Account),
     /// An ACME order.
     Order(Order),
-    /// An ACME authorization with its one challenge.
+    /// An ACME authorization with its challenges.
     Authorization(Authorization),
     /// A certificate, from its plan on.
     Certificate(CertificateRecord),
@@ -116,10 +116,10 @@ pub enum OrderState {
     Invalid(String),
 }
 
-/// Proof of control of one identifier by one account (RFC 8555 section 7.1.4), with its one challenge.
+/// Proof of control of one identifier by one account (RFC 8555 section 7.1.4), with what its challenges need.
 #[derive(Clone, Debug)]
 pub struct Authorization {
-    /// Path segment of its URL and of its challenge's.
+    /// Path segment of its URL and of its challenges'.
     pub id: String,
     /// Raised by the store with every update; 0 when new.
     pub revision: u64,
@@ -133,8 +133,44 @@ pub struct Authorization {
     pub expires: u64,
     /// When control was proven, seconds since the epoch.
     pub validated: Option<u64>,
+    /// By which challenge it was.
+    pub proven_by: Option<ChallengeType>,
     /// The code that was mailed last.
     pub code: Option<IssuedCode>,
+}
+
+impl Authorization {
+    /// In its last state, or its last but one: whatever was under way to prove control is over.
+    #[must_use]
+    pub(crate) fn ended(self, status: AuthorizationStatus) -> Self {
+        Self { status, code: None, ..self }
+    }
+}
+
+/// A way to prove control (RFC 8555 section 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChallengeType {
+    /// A mailed code comes back signed by the account key.
+    EmailCode,
+}
+
+impl ChallengeType {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::EmailCode];
+
+    /// Its name in ACME and in the store.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EmailCode => "email-code-00",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// An authorization's status (RFC 8555 section 7.1.6); "expired" follows from the time.

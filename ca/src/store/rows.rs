@@ -4,8 +4,8 @@ use identity::Identifier;
 use rusqlite::{Connection, Params, named_params};
 
 use super::record::{
-    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Handover,
-    KeyDigest, Order, OrderState, Record, Subject,
+    Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, ChallengeType,
+    Handover, KeyDigest, Order, OrderState, Record, Subject,
 };
 use super::{Change, StoreError};
 
@@ -134,13 +134,13 @@ fn write_order(connection: &Connection, o: &Order, update: bool) -> Result<usize
 fn write_authorization(connection: &Connection, a: &Authorization, update: bool) -> Result<usize, StoreError> {
     let sql = if update {
         "UPDATE authorization SET revision = :revision + 1, account = :account, identifier = :identifier,
-            status = :status, expires = :expires, validated = :validated, code_hash = :code_hash,
+            status = :status, expires = :expires, validated = :validated, proven_by = :proven_by, code_hash = :code_hash,
             code_expires = :code_expires, code_tries = :code_tries, code_handover = :code_handover WHERE id = :id
             AND revision = :revision"
     } else {
         "INSERT OR IGNORE INTO authorization (id, revision, account, identifier, status, expires,
-            validated, code_hash, code_expires, code_tries, code_handover) VALUES (:id, :revision, :account,
-            :identifier, :status, :expires, :validated, :code_hash, :code_expires, :code_tries, :code_handover)"
+            validated, proven_by, code_hash, code_expires, code_tries, code_handover) VALUES (:id, :revision, :account,
+            :identifier, :status, :expires, :validated, :proven_by, :code_hash, :code_expires, :code_tries, :code_handover)"
     };
     let status = match a.status {
         AuthorizationStatus::Pending => "pending",
@@ -153,7 +153,8 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
         named_params! {
             ":id": a.id, ":revision": seconds(a.revision), ":account": a.account,
             ":identifier": a.identifier.as_str(), ":status": status, ":expires": seconds(a.expires),
-            ":validated": a.validated.map(seconds), ":code_hash": a.code.map(|c| c.hash.0),
+            ":validated": a.validated.map(seconds),
+            ":proven_by": a.proven_by.map(ChallengeType::name), ":code_hash": a.code.map(|c| c.hash.0),
             ":code_expires": a.code.map(|c| seconds(c.expires)), ":code_tries": a.code.map(|c| c.tries_left),
             ":code_handover": a.code.map(|c| handover(c.handover)),
         },

@@ -30,6 +30,7 @@ fn authorization(id: &str, status: AuthorizationStatus, expires: u64) -> Authori
         status,
         expires,
         validated: Some(7),
+        proven_by: Some(ChallengeType::EmailCode),
         code: Some(IssuedCode { hash: CodeHash([3; 32]), expires: 9, tries_left: 5, handover: Handover::Failed }),
     }
 }
@@ -370,6 +371,22 @@ async fn a_database_of_version_2_keeps_what_became_of_its_mails() {
     }
 }
 
+#[tokio::test]
+async fn a_database_of_version_6_had_one_challenge() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    insert(&store, Record::Authorization(authorization("z", AuthorizationStatus::Valid, 50))).await.unwrap();
+    drop(store);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch("ALTER TABLE authorization DROP COLUMN proven_by; PRAGMA user_version = 6;").unwrap();
+    drop(old);
+    let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
+    let read = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
+    assert_eq!(read.proven_by, Some(ChallengeType::EmailCode));
+}
+
 fn back_to_version_2(path: &std::path::Path, and: &str) {
     let old = rusqlite::Connection::open(path).unwrap();
     old.execute_batch(
@@ -383,6 +400,7 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
          DROP INDEX certificate_erasable;
          DROP INDEX certificate_unannounced;
          ALTER TABLE certificate DROP COLUMN announce;
+         ALTER TABLE authorization DROP COLUMN proven_by;
          PRAGMA user_version = 2;",
     )
     .unwrap();

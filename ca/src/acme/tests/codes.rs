@@ -140,3 +140,19 @@ async fn racing_guesses_are_all_counted() {
     let wrong = answers.iter().filter(|a| a.problem() == "codeWrong").count();
     assert!(wrong <= 4, "{wrong} guesses were listened to");
 }
+
+#[tokio::test]
+async fn an_authorization_shows_the_challenge_that_proved_it_and_knows_no_others() {
+    let world = World::new().await;
+    let (client, order, challenge) = begun(&world).await;
+    let unknown = challenge.replace("email-code-00", "email-code-01");
+    assert_eq!(client.post(&unknown, json!({})).await.status, StatusCode::NOT_FOUND);
+    client.post(&challenge, json!({})).await.ok();
+    client.post(&challenge, json!({"code": world.code("alice@example.org")})).await.ok();
+    let order = client.read(&order).await.ok().json();
+    let authorization = client.read(order["authorizations"][0].as_str().unwrap()).await.ok().json();
+    let challenges = authorization["challenges"].as_array().unwrap();
+    assert_eq!(challenges.len(), 1);
+    assert_eq!((&challenges[0]["type"], &challenges[0]["status"]), (&json!("email-code-00"), &json!("valid")));
+    assert!(challenges[0]["validated"].is_string(), "{authorization}");
+}

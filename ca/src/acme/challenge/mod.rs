@@ -1,0 +1,101 @@
+//! The challenges (RFC 8555 section 7.1.5): the ways to prove control of an identifier. An authorization offers those that
+//! fit its identifier; whichever is met first proves it.
+//!
+//! A new kind is a [`ChallengeType`], a file here, and a line in each `match` below: the compiler asks for them.
+
+mod code;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::request::ByAccount;
+use super::{Service, ascii, authorization, own_authorization, rfc3339};
+use crate::store::{Authorization, AuthorizationStatus, ChallengeType, Change, Record, StoreError};
+
+/// The challenges that an authorization offers, the one that most people want first. Of one that is proven it is the one by
+/// which it was (RFC 8555 section 7.1.4).
+fn offered(_service: &Service, authorization: &Authorization) -> Vec<ChallengeType> {
+    match authorization.proven_by {
+        Some(by) => vec![by],
+        None => vec![ChallengeType::EmailCode],
+    }
+}
+
+/// POST to a challenge: an empty payload reads it, any other is an answer to it.
+pub(super) async fn respond(
+    State(service): State<Arc<Service>>,
+    Path((id, kind)): Path<(String, String)>,
+    by: ByAccount,
+) -> Result<Response, Problem> {
+    let found = own_authorization(&service, &by.account.id, id).await?;
+    let kind = ChallengeType::by_name(&kind).filter(|kind| offered(&service, &found).contains(kind));
+    let kind = kind.ok_or_else(Problem::not_found)?;
+    let answered = if by.payload.is_none() || found.status == AuthorizationStatus::Valid {
+        found
+    } else {
+        if authorization::status(&found, service.now().as_secs()) != "pending" {
+            return Err(Problem::malformed("the authorization is no longer pending; make a new order"));
+        }
+        match kind {
+            ChallengeType::EmailCode => code::respond(&service, &by, found).await?,
+        }
+    };
+    let up = ascii(&format!("<{}>;rel=\"up\"", service.url(&format!("/authz/{}", answered.id))));
+    Ok(([(header::LINK, up)], Json(object(&service, &answered, kind))).into_response())
+}
+
+/// All challenges of an authorization.
+pub(super) fn objects(service: &Service, authorization: &Authorization) -> Vec<Value> {
+    offered(service, authorization).into_iter().map(|kind| object(service, authorization, kind)).collect()
+}
+
+fn object(service: &Service, authorization: &Authorization, kind: ChallengeType) -> Value {
+    let pending = authorization::status(authorization, service.now().as_secs()) == "pending";
+    let mut out = json!({
+        "type": kind.name(),
+        "url": service.url(&format!("/challenge/{}/{}", authorization.id, kind.name())),
+        "status": match authorization.status {
+            AuthorizationStatus::Valid => "valid",
+            AuthorizationStatus::Pending if pending => "pending",
+            AuthorizationStatus::Pending | AuthorizationStatus::Deactivated => "invalid",
+        },
+    });
+    if let Some(at) = authorization.validated {
+        out["validated"] = rfc3339(at).into();
+    }
+    match kind {
+        ChallengeType::EmailCode => code::describe(service, authorization, &mut out),
+    }
+    out
+}
+
+/// An authorization whose control was just proven: what else was under way for it is over. To be stored by [`keep`].
+fn proven(service: &Service, found: Authorization, by: ChallengeType) -> Authorization {
+    let now = service.now().as_secs();
+    let who = service.pseudonyms.of(&found.identifier);
+    tracing::info!(authorization = found.id, account = found.account, who, by = by.name(), "control proven");
+    Authorization {
+        expires: now + service.config.limits.authorization_lifetime.as_secs(),
+        validated: Some(now),
+        proven_by: Some(by),
+        ..found.ended(AuthorizationStatus::Valid)
+    }
+}
+
+/// Stores and records what an answer has made of an authorization.
+async fn keep(
+    service: &Service,
+    changed: Authorization,
+    by: ChallengeType,
+    what: &'static str,
+) -> Result<(), StoreError> {
+    let who = service.pseudonyms.of(&changed.identifier);
+    let of = json!({"authorization": changed.id, "account": changed.account, "who": who, "challenge": by.name()});
+    service.issuer.decide(vec![Change::Update(Record::Authorization(changed))], what, of).await
+}
