@@ -1,11 +1,12 @@
-//! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core; all others bring it what
-//! happened and do what it asks.
+//! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core and reads what peers send; all
+//! others bring it what else happened and do what it asks.
 
 mod dial;
 mod directory;
 mod door;
 mod lane;
 mod peer;
+mod reader;
 mod tls;
 mod verifier;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory_protocol::DirectoryEvent;
+use futures_util::stream::{BoxStream, SelectAll, StreamExt};
 use quinn::{Connection, Endpoint};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
@@ -62,7 +64,6 @@ pub(crate) struct Driver {
     events: mpsc::Sender<Event>,
     pending: VecDeque<Event>,
     inbox: mpsc::Receiver<Happening>,
-    outbox: mpsc::Sender<Happening>,
     asks: mpsc::UnboundedSender<Ask>,
     wanted: watch::Sender<u64>,
     /// The last change of mind about the directory, still to be carried out.
@@ -71,6 +72,8 @@ pub(crate) struct Driver {
     closing: Vec<JoinHandle<()>>,
     door: watch::Sender<bool>,
     peers: HashMap<SessionId, peer::Peer>,
+    /// What the peers send.
+    readers: SelectAll<BoxStream<'static, Happening>>,
     next_session: SessionId,
     ended: bool,
 }
@@ -103,7 +106,7 @@ impl Driver {
             bot: config.bot,
         };
         let core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
-        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier.clone(), outbox.clone());
+        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier.clone(), outbox);
         Ok(Self {
             core,
             endpoint,
@@ -113,13 +116,13 @@ impl Driver {
             events,
             pending: VecDeque::new(),
             inbox,
-            outbox,
             asks,
             wanted,
             turning: None,
             closing: Vec::new(),
             door,
             peers: HashMap::new(),
+            readers: SelectAll::new(),
             next_session: 1,
             ended: false,
         })
@@ -148,6 +151,7 @@ impl Driver {
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
                 command = self.commands.recv() => self.core.command(command.unwrap_or(Command::Quit), Now::read()),
+                Some(happening) = self.readers.next(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 _ = ticker.tick() => self.core.tick(Now::read()),
                 _ = review.tick() => self.review(),
@@ -196,7 +200,7 @@ impl Driver {
         self.core.connected(session, person, dialled, Now::read());
         self.act();
         if self.peers.contains_key(&session) {
-            tokio::spawn(peer::read(connection, session, self.outbox.clone()));
+            self.readers.push(reader::read(connection, session).boxed());
         }
     }
 

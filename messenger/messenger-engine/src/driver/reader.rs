@@ -1,0 +1,126 @@
+//! The reading side of one connection: every frame of every stream, then the end of the connection.
+//!
+//! What is read is a stream of happenings that the core's owner polls itself: a frame wakes no task in between, and an
+//! owner who is busy leaves what came in QUIC's own bounded buffers, so that the peer is made to wait.
+
+use futures_util::stream::{self, Stream, StreamExt};
+use quinn::{Connection, ConnectionError, RecvStream};
+
+use super::Happening;
+use crate::core::SessionId;
+use crate::wire::{self, Channel, Close, FrameError, RoomFrame, TalkFrame};
+
+/// The most that is taken from a stream at once, in bytes.
+const CHUNK: usize = 16 * 1024;
+
+/// Everything the peer sends until the connection is lost, which is reported last.
+pub(super) fn read(connection: Connection, session: SessionId) -> impl Stream<Item = Happening> + Send {
+    let accepted = stream::unfold(connection.clone(), |connection| async move {
+        // QUIC bounds how many streams are open.
+        let stream = connection.accept_uni().await.ok()?;
+        Some((stream, connection))
+    });
+    // What arrived before the end is still read.
+    let frames = accepted.flat_map_unordered(None, move |stream| Box::pin(read_stream(stream, session)));
+    let lost = async move { Happening::Lost { session, reason: reason(&connection.closed().await) } };
+    frames.chain(stream::once(lost))
+}
+
+/// The frames of one stream, up to its end or the first thing that is none.
+fn read_stream(stream: RecvStream, session: SessionId) -> impl Stream<Item = Happening> + Send {
+    stream::unfold(Some(Frames::new(stream)), move |frames| async move {
+        let mut frames = frames?;
+        match frames.next().await {
+            Ok(Some(Frame::Talk(frame))) => Some((Happening::Talk { session, frame }, Some(frames))),
+            Ok(Some(Frame::Rooms(frame))) => Some((Happening::Rooms { session, frame }, Some(frames))),
+            Ok(None) => None,
+            Err(error) => Some((Happening::Misbehaved { session, reason: error.to_string() }, None)),
+        }
+    })
+}
+
+enum Frame {
+    Talk(TalkFrame),
+    Rooms(RoomFrame),
+}
+
+/// A stream, and what came of a frame that is not whole yet. Memory is taken as bytes come, not as they are announced.
+struct Frames {
+    stream: RecvStream,
+    channel: Option<Channel>,
+    unread: Vec<u8>,
+    /// How much of `unread` is done with.
+    done: usize,
+}
+
+impl Frames {
+    fn new(stream: RecvStream) -> Self {
+        Self { stream, channel: None, unread: Vec::new(), done: 0 }
+    }
+
+    /// The next frame of a known kind; `None` when the stream or the connection ended.
+    async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        loop {
+            while let Some(channel) = self.channel {
+                let Some(body) = self.body(channel)? else { break };
+                let body = &self.unread[body];
+                let frame = match channel {
+                    Channel::Talk => wire::decode::<TalkFrame>(body)?.map(Frame::Talk),
+                    Channel::Rooms => wire::decode::<RoomFrame>(body)?.map(Frame::Rooms),
+                };
+                if frame.is_some() {
+                    return Ok(frame);
+                }
+            }
+            let Ok(Some(chunk)) = self.stream.read_chunk(CHUNK, true).await else { return Ok(None) };
+            self.unread.drain(..std::mem::take(&mut self.done));
+            self.unread.extend_from_slice(&chunk.bytes);
+            if self.channel.is_none() && !self.open() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads the stream's first byte; a stream of an unknown channel is stopped.
+    fn open(&mut self) -> bool {
+        let Some(first) = self.unread.first() else { return true };
+        self.channel = Channel::from_byte(*first);
+        self.done = 1;
+        if self.channel.is_none() {
+            // Fails only if the stream ended, which is as well.
+            let _ = self.stream.stop(Close::UNKNOWN_CHANNEL.0.into());
+        }
+        self.channel.is_some()
+    }
+
+    /// Where the next body lies once it is whole.
+    fn body(&mut self, channel: Channel) -> Result<Option<std::ops::Range<usize>>, FrameError> {
+        let Some(prefix) = self.unread[self.done..].first_chunk::<4>() else { return Ok(None) };
+        let start = self.done + prefix.len();
+        let body = start..start + wire::body_length(*prefix, channel)?;
+        if body.end > self.unread.len() {
+            return Ok(None);
+        }
+        self.done = body.end;
+        Ok(Some(body))
+    }
+}
+
+/// The end of a connection, for people.
+fn reason(error: &ConnectionError) -> String {
+    let code = match error {
+        ConnectionError::ApplicationClosed(closed) => closed.error_code.into_inner(),
+        ConnectionError::TimedOut => return "the other device was not heard for 15 s".into(),
+        ConnectionError::LocallyClosed => return "closed by this device".into(),
+        ConnectionError::Reset => return "the other device restarted".into(),
+        other => return other.to_string(),
+    };
+    match u32::try_from(code).map(Close) {
+        Ok(Close::DONE) => "the other device closed it".into(),
+        Ok(Close::PROTOCOL) => "the other device says that this one broke the protocol".into(),
+        Ok(Close::NOT_INTRODUCED) => "the other device did not expect this one".into(),
+        Ok(Close::EXPIRED) => "a certificate has expired or is no longer accepted".into(),
+        Ok(Close::STALLED) => "the other device says that this one stopped reading".into(),
+        _ => format!("the other device closed it with code {code}"),
+    }
+}
