@@ -12,9 +12,8 @@ mod service;
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
-    client::danger::HandshakeSignatureValid,
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
+    Error,
+    crypto::{CryptoProvider, aws_lc_rs},
 };
 
 pub use component::ComponentVerifier;
@@ -32,23 +31,38 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-/// Checks CertificateVerify (RFC 8446 section 4.4.3) with this one signature scheme.
-fn check_signature(
-    provider: &CryptoProvider,
-    scheme: SignatureScheme,
-    message: &[u8],
-    leaf: &rustls_pki_types::CertificateDer<'_>,
-    signed: &DigitallySignedStruct,
-) -> Result<HandshakeSignatureValid, Error> {
-    if signed.scheme != scheme {
-        return Err(PeerIncompatible::NoSignatureSchemesInCommon.into());
-    }
-    verify_tls13_signature(message, leaf, signed, &provider.signature_verification_algorithms)
-}
+/// The half of a verifier that checks CertificateVerify (RFC 8446 section 4.4.3): TLS 1.3 alone, and this one scheme.
+/// rustls has two traits with the same four methods, and no common one.
+macro_rules! signed_by {
+    ($scheme:expr) => {
+        fn verify_tls12_signature(
+            &self,
+            _message: &[u8],
+            _leaf: &rustls_pki_types::CertificateDer<'_>,
+            _signed: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, Error> {
+            Err(rustls::PeerIncompatible::Tls12NotOffered.into())
+        }
 
-fn tls12_refused() -> Error {
-    PeerIncompatible::Tls12NotOffered.into()
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            leaf: &rustls_pki_types::CertificateDer<'_>,
+            signed: &rustls::DigitallySignedStruct,
+        ) -> Result<rustls::client::danger::HandshakeSignatureValid, Error> {
+            if signed.scheme != $scheme {
+                return Err(rustls::PeerIncompatible::NoSignatureSchemesInCommon.into());
+            }
+            let algorithms = &self.provider.signature_verification_algorithms;
+            rustls::crypto::verify_tls13_signature(message, leaf, signed, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            vec![$scheme]
+        }
+    };
 }
+use signed_by;
 
 /// The chain as it came off the wire.
 fn chain(

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
-    client::danger::HandshakeSignatureValid,
+    DistinguishedName, Error, SignatureScheme,
     crypto::CryptoProvider,
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::UnixTime;
 
-use super::{chain, check_signature, explained, provider, tls12_refused};
+use super::{chain, explained, provider, signed_by};
 use crate::{trust::Trust, verify::verify_component};
 
 /// Accepts the certificate of one component, by the DNS name that the operator gave it. A client names itself in its
@@ -45,25 +44,5 @@ impl ClientCertVerifier for ComponentVerifier {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &rustls_pki_types::CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(tls12_refused())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls_pki_types::CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(&self.provider, SignatureScheme::ECDSA_NISTP256_SHA256, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
+    signed_by!(SignatureScheme::ECDSA_NISTP256_SHA256);
 }

@@ -3,15 +3,15 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    DistinguishedName, Error, SignatureScheme,
+    client::danger::{ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 use rustls_pki_types::{ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 
-use super::{cache::Cache, chain, check_signature, provider, refused, tls12_refused};
+use super::{cache::Cache, chain, provider, refused, signed_by};
 use crate::{
     CertificateDer,
     trust::Trust,
@@ -108,27 +108,7 @@ impl ServerCertVerifier for PersonVerifier {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &rustls_pki_types::CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(tls12_refused())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls_pki_types::CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(&self.provider, SignatureScheme::ED25519, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+    signed_by!(SignatureScheme::ED25519);
 }
 
 impl ClientCertVerifier for PersonVerifier {
@@ -147,25 +127,5 @@ impl ClientCertVerifier for PersonVerifier {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &rustls_pki_types::CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(tls12_refused())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls_pki_types::CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(&self.provider, SignatureScheme::ED25519, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
+    signed_by!(SignatureScheme::ED25519);
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use rustls::{
-    DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    Error, SignatureScheme,
+    client::danger::{ServerCertVerified, ServerCertVerifier},
     crypto::CryptoProvider,
 };
 use rustls_pki_types::{ServerName, UnixTime};
 
-use super::{chain, check_signature, explained, provider, tls12_refused};
+use super::{chain, explained, provider, signed_by};
 use crate::{
     rules::Rule,
     trust::Trust,
@@ -47,25 +47,5 @@ impl ServerCertVerifier for ServiceVerifier {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &rustls_pki_types::CertificateDer<'_>,
-        _dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(tls12_refused())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &rustls_pki_types::CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(&self.provider, SignatureScheme::ECDSA_NISTP256_SHA256, message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
+    signed_by!(SignatureScheme::ECDSA_NISTP256_SHA256);
 }

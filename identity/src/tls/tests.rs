@@ -220,6 +220,6 @@ fn the_cache_is_not_asked_about_other_bytes() {
 fn tls_1_2_is_not_spoken() {
     let authority = Authority::new(1, NOON);
     let verifier = PersonVerifier::new(authority.trust());
-    assert_eq!(ServerCertVerifier::supported_verify_schemes(&verifier), [SignatureScheme::ED25519]);
+    assert_eq!(ServerCertVerifier::supported_verify_schemes(&verifier), [rustls::SignatureScheme::ED25519]);
     assert!(provider().cipher_suites.iter().all(|suite| suite.tls13().is_some()));
 }
