@@ -46,6 +46,9 @@ fn canonical_local(text: &str) -> Result<String, IdentifierError> {
 
 /// NFC, lower case, NFC again, because lower-casing can leave a sequence that composes.
 fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let normal: String = text.nfc().collect();
     normal.to_lowercase().nfc().collect()
 }
