@@ -7,6 +7,8 @@ mod door;
 mod lane;
 mod peer;
 mod reader;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod verifier;
 

@@ -124,3 +124,91 @@ fn reason(error: &ConnectionError) -> String {
         _ => format!("the other device closed it with code {code}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::testing::connected;
+    use super::*;
+    use crate::wire::encode;
+
+    const WINDOW: u32 = 1_200_000;
+    const SESSION: SessionId = 7;
+
+    fn text(number: u64) -> TalkFrame {
+        TalkFrame::Text { number, id: number, text: "at seven".repeat(usize::try_from(number % 100).unwrap()) }
+    }
+
+    /// What is read up to the end of the connection: the numbers of texts, and what went wrong.
+    async fn told(accepted: Connection) -> Vec<Result<u64, String>> {
+        let told = read(accepted, SESSION).map(|happening| match happening {
+            Happening::Talk { session: SESSION, frame: TalkFrame::Text { number, id, text: found } } => {
+                let same = text(number) == TalkFrame::Text { number, id, text: found };
+                if same { Ok(number) } else { Err(format!("another text {number}")) }
+            }
+            Happening::Misbehaved { session: SESSION, reason } | Happening::Lost { session: SESSION, reason } => {
+                Err(reason)
+            }
+            _ => Err("something else".into()),
+        });
+        tokio::time::timeout(Duration::from_secs(30), told.collect()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn frames_in_pieces_and_frames_in_heaps_are_read_whole_and_the_end_comes_last() {
+        const FRAMES: u64 = 300;
+        let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
+        let mut bytes = vec![Channel::Talk.byte()];
+        for number in 1..=FRAMES {
+            bytes.extend(encode(&text(number), Channel::Talk).unwrap());
+        }
+        let writing = tokio::spawn(async move {
+            let mut stream = dialled.open_uni().await.unwrap();
+            let (pieces, heap) = bytes.split_at(3000);
+            for piece in pieces.chunks(7) {
+                stream.write_all(piece).await.unwrap();
+                // Every piece leaves before the next is written.
+                tokio::task::yield_now().await;
+            }
+            stream.write_all(heap).await.unwrap();
+            stream.finish().unwrap();
+            stream.stopped().await.unwrap();
+            dialled.close(Close::DONE.0.into(), b"");
+        });
+        let mut expected: Vec<_> = (1..=FRAMES).map(Ok).collect();
+        expected.push(Err("the other device closed it".to_owned()));
+        assert_eq!(told(accepted).await, expected);
+        writing.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stream_of_an_unknown_channel_is_stopped_and_the_others_are_read_on() {
+        let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
+        let reading = tokio::spawn(told(accepted));
+        let mut unknown = dialled.open_uni().await.unwrap();
+        unknown.write_all(&[99, 1, 2, 3]).await.unwrap();
+        assert_eq!(unknown.stopped().await.unwrap(), Some(Close::UNKNOWN_CHANNEL.0.into()));
+        let mut stream = dialled.open_uni().await.unwrap();
+        stream.write_all(&[Channel::Talk.byte()]).await.unwrap();
+        stream.write_all(&encode(&text(1), Channel::Talk).unwrap()).await.unwrap();
+        stream.finish().unwrap();
+        stream.stopped().await.unwrap();
+        dialled.close(Close::DONE.0.into(), b"");
+        assert_eq!(reading.await.unwrap(), [Ok(1), Err("the other device closed it".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_frame_ends_its_stream_with_the_reason() {
+        let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
+        let reading = tokio::spawn(told(accepted));
+        let mut stream = dialled.open_uni().await.unwrap();
+        stream.write_all(&[Channel::Talk.byte(), 0, 1, 0, 1]).await.unwrap();
+        // What follows is read no more.
+        let _ = stream.stopped().await;
+        dialled.close(Close::DONE.0.into(), b"");
+        let told = reading.await.unwrap();
+        assert_eq!(told[0], Err("expected a body of at most 65536 bytes, found 65537".to_owned()));
+        assert_eq!(told.len(), 2);
+    }
+}
