@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use futures_util::future::try_join_all;
 use identity::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
@@ -17,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::acme::{self, Nonces, Service, Turns};
 use crate::audit::Pseudonyms;
 use crate::config::{CaConfig, Clock};
-use crate::crl::{CrlError, Crls};
+use crate::crl::{CrlError, Crls, ListName};
 use crate::issue::Issuer;
 use crate::keys::AuthorityKeys;
 use crate::limit::Limiters;
@@ -106,6 +107,7 @@ impl Ca {
             Arc::clone(&clock),
             config.origin.clone(),
             config.base_url.clone(),
+            config.crl_shards,
             tasks.clone(),
             stop.clone(),
         ));
@@ -160,16 +162,16 @@ impl Ca {
         Ok(resolver)
     }
 
-    /// DER of the newest revocation list for people's certificates.
+    /// DER of the newest revocation lists for people's certificates: one, or one for each part beside the one without.
     #[must_use]
-    pub fn people_crl_der(&self) -> Vec<u8> {
-        self.service.crls.der(Authority::People).map(|der| der.to_vec()).unwrap_or_default()
+    pub fn people_crls_der(&self) -> Vec<Bytes> {
+        self.service.crls.all(Authority::People)
     }
 
     /// DER of the newest revocation list for services' certificates.
     #[must_use]
     pub fn services_crl_der(&self) -> Vec<u8> {
-        self.service.crls.der(Authority::Services).map(|der| der.to_vec()).unwrap_or_default()
+        self.service.crls.der(ListName::whole(Authority::Services)).map(|der| der.to_vec()).unwrap_or_default()
     }
 
     /// Ends the background work. Certificates on their way are waited for as long as the log takes them; those it does

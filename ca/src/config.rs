@@ -64,6 +64,8 @@ pub struct CaConfig {
     pub website: Option<String>,
     /// The accounts elsewhere that accounts here are bound to.
     pub external: ExternalAccounts,
+    /// Into how many parts the revocation list of people's certificates is cut: 1 to 1024.
+    pub crl_shards: u16,
     /// Keys that get no certificate and no account.
     pub blocked_keys: BlockedKeys,
     /// A test mode for clients: none where people enrol.
@@ -88,6 +90,7 @@ impl CaConfig {
             terms: None,
             website: None,
             external: ExternalAccounts::default(),
+            crl_shards: 1,
             blocked_keys: BlockedKeys::default(),
             chaos: None,
         }

@@ -1,27 +1,38 @@
 //! Revocation lists (RFC 5280 section 5): signed hourly and at once after a revocation, and logged before anybody sees
 //! them.
+//!
+//! The list of an authority's people may be cut into parts, so that it stays small where many are certified: which part
+//! speaks for a certificate is baked into it. A list that has parts beside it says so itself: it speaks for the
+//! certificates that name it, from before there were parts. A part that was once made is made anew for as long as its file
+//! is there, whatever the number of parts for new certificates is by then.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+mod name;
+mod newest;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use der::Decode as _;
+use futures_util::future::try_join_all;
 use identity::UnixTime;
+use identity::certificate::Tbs;
 use identity::plan::{CrlPlan, RevocationReason, RevokedEntry};
 use serde_json::json;
 use thiserror::Error;
 use tlog_proof::ObjectKind;
 use tokio::sync::{Mutex, Notify};
 use transparency_log::SubmitError;
-use x509_cert::crl::CertificateList;
-use x509_cert::ext::pkix::CrlNumber;
+
+pub(crate) use name::ListName;
+use name::MAX_SHARDS;
+use newest::Newest;
 
 use crate::files;
 use crate::issuance::{CrlSignError, sign_crl};
 use crate::issue::Issuer;
-use crate::store::{Authority, CertificateRecord, Select, Serial, StoreError};
+use crate::store::{Authority, CertificateRecord, Select, StoreError};
 
 /// A list is renewed when it is so old.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -50,113 +61,189 @@ pub enum CrlError {
     },
 }
 
-/// The newest list of both issuing authorities.
+/// The newest of all lists.
 pub(crate) struct Crls {
     issuer: Arc<Issuer>,
     folder: PathBuf,
-    newest: RwLock<HashMap<Authority, Newest>>,
-    /// One renewal of a list at a time: numbers must not cross.
-    renewing: [Mutex<()>; 2],
+    lists: BTreeMap<ListName, List>,
     /// Woken when a revocation could not be shown at once.
     pub(crate) behind: Notify,
 }
 
-#[derive(Clone)]
-struct Newest {
-    der: Bytes,
-    number: u64,
-    this_update: u64,
-    listed: Arc<HashSet<Serial>>,
+struct List {
+    /// Where it is, to the byte as certificates name it.
+    url: String,
+    newest: RwLock<Option<Newest>>,
+    /// One renewal at a time: numbers must not cross.
+    renewing: Mutex<()>,
 }
 
+impl List {
+    fn newest(&self) -> Option<Newest> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is revoked and has not expired, by the list that must show it.
+type Revoked = BTreeMap<ListName, Vec<CertificateRecord>>;
+
 impl Crls {
-    /// Takes up the lists in `folder`, as far as there are any that read back.
+    /// Takes up the lists in `folder`, as far as there are any that read back, beside those that new certificates name.
     pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf) -> Result<Self, CrlError> {
-        files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
-        let kept = [Authority::People, Authority::Services];
-        let newest = kept.into_iter().filter_map(|a| Some((a, Newest::read(&path(&folder, a))?))).collect();
-        let (newest, renewing, behind) = (RwLock::new(newest), Default::default(), Notify::new());
-        Ok(Self { issuer, folder, newest, renewing, behind })
+        let io = |source| CrlError::Io { path: folder.clone(), source };
+        files::private_folder(&folder).map_err(io)?;
+        let shards = issuer.shards.min(MAX_SHARDS);
+        let mut names: Vec<_> = [Authority::People, Authority::Services].map(ListName::whole).into();
+        let shard = |shard| ListName { authority: Authority::People, shard: Some(shard) };
+        names.extend((0..shards).map(shard).filter(|_| shards > 1));
+        for file in std::fs::read_dir(&folder).map_err(io)? {
+            names.extend(file.map_err(io)?.file_name().to_str().and_then(ListName::shard_of_file));
+        }
+        let list = |name: ListName| {
+            let newest = RwLock::new(Newest::read(&folder.join(name.file())));
+            (name, List { url: issuer.list_url(name), newest, renewing: Mutex::default() })
+        };
+        let lists = names.into_iter().map(list).collect();
+        Ok(Self { issuer, folder, lists, behind: Notify::new() })
     }
 
     /// DER of the newest list.
-    pub(crate) fn der(&self, authority: Authority) -> Option<Bytes> {
-        self.newest(authority).map(|n| n.der)
+    pub(crate) fn der(&self, name: ListName) -> Option<Bytes> {
+        Some(self.lists.get(&name)?.newest()?.der)
     }
 
-    /// When the newest list was made, seconds since the epoch.
+    /// DER of all newest lists of an authority.
+    pub(crate) fn all(&self, authority: Authority) -> Vec<Bytes> {
+        self.of(authority).filter_map(|(_, list)| Some(list.newest()?.der)).collect()
+    }
+
+    /// When the oldest of an authority's newest lists was made, seconds since the epoch; `None` if one is missing.
     pub(crate) fn made(&self, authority: Authority) -> Option<u64> {
-        self.newest(authority).map(|n| n.this_update)
+        let made = self.of(authority).map(|(_, list)| list.newest().map(|newest| newest.this_update));
+        made.min().flatten()
     }
 
-    fn newest(&self, authority: Authority) -> Option<Newest> {
-        self.newest.read().unwrap_or_else(PoisonError::into_inner).get(&authority).cloned()
+    /// How many parts the list of an authority has.
+    pub(crate) fn parts(&self, authority: Authority) -> usize {
+        self.of(authority).count() - 1
     }
 
-    fn renewing(&self, authority: Authority) -> &Mutex<()> {
-        let [people, services] = &self.renewing;
-        match authority {
-            Authority::People => people,
-            Authority::Services => services,
+    fn of(&self, authority: Authority) -> impl Iterator<Item = (&ListName, &List)> {
+        self.lists.iter().filter(move |(name, _)| name.authority == authority)
+    }
+
+    /// The list that speaks for a certificate. One that names none of ours, from before the authority moved, perhaps, is
+    /// shown in the one that has no parts.
+    fn list_of(&self, certificate: &CertificateRecord) -> ListName {
+        let authority = certificate.authority;
+        let urls = Tbs::decode(&certificate.tbs).map(|tbs| tbs.crl_urls()).unwrap_or_default();
+        let named = self.of(authority).find(|(_, list)| urls.contains(&list.url));
+        named.map_or(ListName::whole(authority), |(name, _)| *name)
+    }
+
+    async fn revoked(&self, authority: Authority, at: u64) -> Result<Revoked, StoreError> {
+        let mut revoked = Revoked::new();
+        for certificate in self.issuer.store.certificates(Select::Revoked { authority, at }).await? {
+            revoked.entry(self.list_of(&certificate)).or_default().push(certificate);
         }
+        Ok(revoked)
     }
 
-    /// Makes a new list if the newest is an hour old, if there is none, or if it lacks what was revoked.
+    /// Makes new lists where the newest is an hour old, where there is none, or where it lacks what was revoked.
     pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
         let now = (self.issuer.clock)().as_secs();
-        let fresh = |n: &Newest| n.this_update <= now && now - n.this_update < FRESH.as_secs();
-        let Some(newest) = self.newest(authority).filter(fresh) else { return self.renew(authority).await };
-        let revoked = self.issuer.store.certificates(Select::Revoked { authority, at: now }).await?;
-        if revoked.iter().all(|c| newest.listed.contains(&c.serial)) { Ok(()) } else { self.renew(authority).await }
+        let mut revoked = self.revoked(authority, now).await?;
+        let due = self.of(authority).filter_map(|(name, list)| {
+            let revoked = revoked.remove(name).unwrap_or_default();
+            let fresh = |newest: &Newest| {
+                newest.place.as_deref() == self.place(*name)
+                    && newest.this_update <= now
+                    && now - newest.this_update < FRESH.as_secs()
+                    && revoked.iter().all(|c| newest.listed.contains(&c.serial))
+            };
+            (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(*name)
+        });
+        let due: Vec<_> = due.collect();
+        self.renew(authority, &due).await
     }
 
     /// Makes a new list unless the newest shows that this certificate is revoked, or it has expired. If that fails, it is
     /// tried again soon in the background.
-    pub(crate) async fn show(&self, authority: Authority, serial: Serial, not_after: u64) -> Result<(), CrlError> {
-        let shown = self.newest(authority).is_some_and(|n| n.listed.contains(&serial));
-        if shown || not_after < (self.issuer.clock)().as_secs() {
+    pub(crate) async fn show(&self, certificate: &CertificateRecord) -> Result<(), CrlError> {
+        let name = self.list_of(certificate);
+        let newest = self.lists.get(&name).and_then(List::newest);
+        let shown = newest.is_some_and(|newest| newest.listed.contains(&certificate.serial));
+        if shown || certificate.not_after < (self.issuer.clock)().as_secs() {
             return Ok(());
         }
-        self.renew(authority).await.inspect_err(|_| self.behind.notify_one())
+        self.renew(name.authority, &[name]).await.inspect_err(|_| self.behind.notify_one())
+    }
+
+    /// Makes new lists, all at once, so that they share a batch of the log. `due` is in the order of names.
+    async fn renew(&self, authority: Authority, due: &[ListName]) -> Result<(), CrlError> {
+        // What is revoked is asked for while nobody else renews these lists: an older answer would bring it back.
+        let mut held = Vec::with_capacity(due.len());
+        for (name, list) in due.iter().filter_map(|name| self.lists.get_key_value(name)) {
+            held.push((*name, list, list.renewing.lock().await));
+        }
+        let now = (self.issuer.clock)();
+        let mut revoked = self.revoked(authority, now.as_secs()).await?;
+        let made = held.iter().map(|(name, list, _)| {
+            let revoked = revoked.remove(name).unwrap_or_default();
+            self.make(*name, list, now, revoked)
+        });
+        try_join_all(made).await.map(drop)
     }
 
     /// Makes a new list: signs, logs, keeps, and only then shows it.
-    pub(crate) async fn renew(&self, authority: Authority) -> Result<(), CrlError> {
-        let _one = self.renewing(authority).lock().await;
-        let now = (self.issuer.clock)();
-        let revoked = self.issuer.store.certificates(Select::Revoked { authority, at: now.as_secs() }).await?;
-        let number = self.newest(authority).map_or(1, |n| n.number + 1);
-        let der = self.sign(authority, number, now, &revoked)?;
+    async fn make(
+        &self,
+        name: ListName,
+        list: &List,
+        now: UnixTime,
+        revoked: Vec<CertificateRecord>,
+    ) -> Result<(), CrlError> {
+        let number = list.newest().map_or(1, |n| n.number + 1);
+        let der = self.sign(name, number, now, &revoked)?;
         self.issuer.log.put_object(ObjectKind::Crl, der.clone()).await?;
-        let path = path(&self.folder, authority);
+        let path = self.folder.join(name.file());
         files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
-        let count = revoked.len();
-        tracing::info!(authority = authority.name(), number, count, "revocation list renewed");
-        let of = json!({"authority": authority.name(), "number": number, "revoked": count});
+        let (count, authority) = (revoked.len(), name.authority.name());
+        tracing::info!(authority, shard = name.shard, number, count, "revocation list renewed");
+        let of = json!({"authority": authority, "shard": name.shard, "number": number, "revoked": count});
         self.issuer.trail.note("list-signed", of);
-        let listed = Arc::new(revoked.iter().map(|c| c.serial).collect());
-        let newest = Newest { der: der.into(), number, this_update: now.as_secs(), listed };
-        self.newest.write().unwrap_or_else(PoisonError::into_inner).insert(authority, newest);
+        let listed: HashSet<_> = revoked.iter().map(|c| c.serial).collect();
+        let place = self.place(name).map(str::to_owned);
+        let newest = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
+        *list.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(newest);
         Ok(())
+    }
+
+    /// The address that a list speaks for alone; `None` if it is the only one of its authority, which speaks for all.
+    fn place(&self, name: ListName) -> Option<&str> {
+        self.lists.get(&name).filter(|_| self.parts(name.authority) > 0).map(|list| list.url.as_str())
     }
 
     fn sign(
         &self,
-        authority: Authority,
+        name: ListName,
         number: u64,
         now: UnixTime,
         revoked: &[CertificateRecord],
     ) -> Result<Vec<u8>, CrlError> {
-        let signer = self.issuer.keys().issuer(authority);
+        let signer = self.issuer.keys().issuer(name.authority);
         let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
         let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));
-        let plan = CrlPlan { issuer: signer.certificate(), this_update: now, next_update, number, revoked: &revoked };
+        let plan = CrlPlan {
+            issuer: signer.certificate(),
+            this_update: now,
+            next_update,
+            number,
+            revoked: &revoked,
+            place: self.place(name),
+        };
         Ok(sign_crl(&plan, signer)?)
     }
-}
-
-fn path(folder: &Path, authority: Authority) -> PathBuf {
-    folder.join(format!("{}.crl", authority.name()))
 }
 
 fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
@@ -171,20 +258,4 @@ fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
     };
     let time = UnixTime::since_unix_epoch(Duration::from_secs(revocation.at));
     Some(RevokedEntry { serial: certificate.serial.0.to_vec(), time, reason })
-}
-
-impl Newest {
-    /// `None` if there is no such file, or it is no list of ours: then a new one is made.
-    fn read(path: &Path) -> Option<Self> {
-        let der = std::fs::read(path).ok()?;
-        let list = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(&der).ok()?;
-        let extensions = list.tbs_cert_list.crl_extensions?;
-        let number = extensions.iter().find(|e| e.extn_id == identity::oid::extension::CRL_NUMBER)?;
-        let number = CrlNumber::from_der(number.extn_value.as_bytes()).ok()?.0;
-        let number = number.as_bytes().iter().try_fold(0u64, |n, b| n.checked_mul(256).map(|n| n + u64::from(*b)))?;
-        let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
-        let serials = list.tbs_cert_list.revoked_certificates.iter().flatten().map(|r| r.serial_number.as_bytes());
-        let listed = Arc::new(serials.filter_map(|serial| Some(Serial(serial.try_into().ok()?))).collect());
-        Some(Self { der: der.into(), number, this_update, listed })
-    }
 }

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use drive::{Claim, DriveError};
 
 use crate::config::Clock;
+use crate::crl::ListName;
 use crate::csr::VerifiedRequest;
 use crate::issuance::{LintError, Linted, PersonInput, Planned, ServiceInput};
 use crate::keys::AuthorityKeys;
@@ -51,6 +52,8 @@ pub(crate) struct Issuer {
     pub(crate) clock: Clock,
     pub(crate) origin: String,
     pub(crate) base_url: String,
+    /// Into how many parts the revocation list of people's certificates is cut.
+    pub(crate) shards: u16,
     /// Woken when there is somebody to be told of a certificate.
     pub(crate) to_announce: Notify,
     /// Certificates on their way in this process.
@@ -91,6 +94,7 @@ impl Issuer {
         clock: Clock,
         origin: String,
         base_url: String,
+        shards: u16,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -103,6 +107,7 @@ impl Issuer {
             clock,
             origin,
             base_url,
+            shards,
             to_announce: Notify::new(),
             active: Arc::default(),
             tasks,
@@ -118,18 +123,23 @@ impl Issuer {
         (self.clock)()
     }
 
-    fn crl_url(&self, authority: Authority) -> String {
-        format!("{}{}", self.base_url, authority.crl_path())
+    /// Where a revocation list is.
+    pub(crate) fn list_url(&self, name: ListName) -> String {
+        format!("{}{}", self.base_url, name.path())
+    }
+
+    fn list_of_new(&self, authority: Authority, serial: Serial) -> String {
+        self.list_url(ListName::of_new(authority, serial, self.shards))
     }
 
     /// Plans, lints and persists a person's certificate, and sets it on its way. The handle ends when the certificate
     /// is issued or abandoned; dropping it stops nothing.
     pub(crate) async fn start_person(self: &Arc<Self>, asked: PersonRequest) -> Result<JoinHandle<()>, StartError> {
-        let crl_url = self.crl_url(Authority::People);
         for _ in 0..DRAWS {
             let now = self.now();
             let slot = self.free_slot(&asked.proven, now).await?;
             let Some(claim) = self.claim_new() else { continue };
+            let crl_url = self.list_of_new(Authority::People, claim.serial);
             let input = PersonInput {
                 profile: asked.profile,
                 proven: &asked.proven,
@@ -166,8 +176,8 @@ impl Issuer {
         name: &str,
         spki_der: &[u8],
     ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
-        let crl_url = self.crl_url(Authority::Services);
         let claim = self.claim_new().ok_or(StoreError::Taken("certificate"))?;
+        let crl_url = self.list_of_new(Authority::Services, claim.serial);
         let input = ServiceInput {
             name,
             spki_der,

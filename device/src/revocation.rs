@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use identity::UnixTime;
 use identity::rules::Rule;
 use identity::trust::Trust;
@@ -15,6 +16,9 @@ use sha2::{Digest, Sha256};
 
 use crate::https::{self, FetchError, http_client};
 use crate::{Home, HomeError, files};
+
+/// Lists that are fetched at the same time.
+const AT_ONCE: usize = 4;
 
 /// Why there is no newer list.
 #[derive(Debug, thiserror::Error)]
@@ -45,15 +49,40 @@ pub async fn refresh(
     chain: &[CertificateDer<'static>],
     now: UnixTime,
 ) -> Result<(), RevocationError> {
-    let url = address(chain)?;
+    fetch(home, trust, &http_client(trust.clone()), &address(chain)?, now).await
+}
+
+/// Fetches the lists that speak for people who were verified since the last call, where there is none or an old one: an
+/// authority may cut its list into parts, and everybody's own certificate names one of them only. What cannot be had is
+/// asked for again when somebody is verified by it again.
+pub async fn refresh_wanted(home: &Home, trust: &Arc<Trust>, now: UnixTime) {
+    let wanted = trust.take_wanted_lists();
+    if wanted.is_empty() {
+        return;
+    }
     let http = http_client(trust.clone());
-    let response = https::get(&http, &url).await?;
-    let der = https::body(&url, response).await?;
+    let fetches = wanted.iter().map(|url| async {
+        if let Err(error) = fetch(home, trust, &http, url, now).await {
+            tracing::warn!(%error, "a revocation list could not be fetched");
+        }
+    });
+    futures_util::stream::iter(fetches).for_each_concurrent(AT_ONCE, |fetch| fetch).await;
+}
+
+async fn fetch(
+    home: &Home,
+    trust: &Arc<Trust>,
+    http: &reqwest::Client,
+    url: &str,
+    now: UnixTime,
+) -> Result<(), RevocationError> {
+    let response = https::get(http, url).await?;
+    let der = https::body(url, response).await?;
     trust
-        .install_crl(&der, now)
-        .map_err(|error| RevocationError::Refused { url: url.clone(), reason: error.to_string() })?;
+        .install_crl_of(url, &der, now)
+        .map_err(|error| RevocationError::Refused { url: url.to_owned(), reason: error.to_string() })?;
     let _lock = home.lock()?;
-    files::write_atomic(&path(home, &url), &der)?;
+    files::write_atomic(&path(home, url), &der)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use ca::Ca;
 use directory::Directory;
 use identity::UnixTime;
@@ -29,12 +30,12 @@ pub(crate) struct Following {
 impl Following {
     /// Until it is told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut list = Vec::new();
+        let mut known = Vec::new();
         loop {
             if self.follow_policy() {
-                list.clear();
+                known.clear();
             }
-            self.follow_revocations(&mut list);
+            self.follow_revocations(&mut known);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -57,7 +58,9 @@ impl Following {
             }
         };
         // Before anybody is judged by it: a revoked certificate must not slip in between.
-        install(&trust, &self.ca.people_crl_der());
+        for list in self.ca.people_crls_der() {
+            install(&trust, &list);
+        }
         if let Err(error) = self.directory.trust(Arc::clone(&trust)) {
             tracing::warn!(%error, "the directory cannot trust by the newest policy");
             return false;
@@ -67,11 +70,11 @@ impl Following {
         true
     }
 
-    fn follow_revocations(&self, known: &mut Vec<u8>) {
-        let newest = self.ca.people_crl_der();
-        if newest != *known && install(&self.trust, &newest) {
-            *known = newest;
-        }
+    /// Lists are compared by where they lie in memory: a new one lies elsewhere, and `known` holds the old ones there.
+    fn follow_revocations(&self, known: &mut Vec<Bytes>) {
+        let newest = self.ca.people_crls_der();
+        let is_known = |list: &Bytes| known.iter().any(|old| old.as_ptr() == list.as_ptr());
+        *known = newest.into_iter().filter(|list| is_known(list) || install(&self.trust, list)).collect();
     }
 }
 

@@ -113,12 +113,14 @@ rules! {
     RevocationRevoked = "REV-01",
     /// The revocation list of its issuer, once known, is not older than seven days.
     RevocationFresh = "REV-02",
-    /// A revocation list is a complete v2 list in strict DER of at most 4 MiB.
+    /// A revocation list is a v2 list in strict DER of at most 4 MiB.
     RevocationEncoding = "REV-03",
     /// A revocation list is by an issuing certificate of the trust policy, which signed it.
     RevocationIssuer = "REV-04",
     /// A revocation list is neither from the future nor older than the one already known.
     RevocationOrder = "REV-05",
+    /// A partitioned list names one place and nothing else, and speaks for certificates that name the same place.
+    RevocationPlace = "REV-06",
     /// A person stays with the authority by which she was first known, until another is confirmed.
     TrustBinding = "TRUST-06",
     /// An update of a trust policy is a canonical document of at most 1 MiB that holds a policy in order.

@@ -237,6 +237,11 @@ impl Authority {
 
     /// A revocation list of the people CA with these serial numbers.
     pub fn people_crl(&self, number: u64, this_update: UnixTime, serials: &[&[u8]]) -> Vec<u8> {
+        self.people_crl_at(None, number, this_update, serials)
+    }
+
+    /// The same, for the certificates that name this address alone.
+    pub fn people_crl_at(&self, place: Option<&str>, number: u64, this_update: UnixTime, serials: &[&[u8]]) -> Vec<u8> {
         let revoked: Vec<_> = (serials.iter())
             .map(|serial| RevokedEntry { serial: serial.to_vec(), time: this_update, reason: None })
             .collect();
@@ -246,6 +251,7 @@ impl Authority {
             next_update: UnixTime::since_unix_epoch(Duration::from_secs(this_update.as_secs() + 86_400)),
             number,
             revoked: &revoked,
+            place,
         })
     }
 

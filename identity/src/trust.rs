@@ -23,6 +23,7 @@ pub use binding::{Binding, BindingError, Bindings, MAX_BINDINGS};
 pub use change::{Change, ChangeKind};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use policy::{Authority, Base64Bytes, DirectoryEntry, EarlierLog, MAX_POLICY_BYTES, PolicyError, TrustPolicy};
+pub(crate) use revocation::Issued;
 pub use revocation::{CRL_MAX_AGE, CRL_WARNING_AGE, InstalledCrl, Revocation};
 pub use update::{MAX_UPDATE_BYTES, PolicyUpdate, VerifiedUpdate, signing_input};
 pub use windows::Window;
@@ -56,14 +57,35 @@ impl Trust {
         &self.policies
     }
 
-    /// Verifies a revocation list and keeps it in place of an older one of the same issuer.
+    /// Verifies a revocation list and keeps it in place of an older one of the same issuer and place.
     ///
-    /// Refused are lists that are not by an issuing certificate of the policies (REV-04), malformed or partial ones
-    /// (REV-03), and such as are from the future, older than the one known (REV-05), or older than seven days (REV-02).
+    /// Refused are lists that are not by an issuing certificate of the policies (REV-04), malformed ones and deltas
+    /// (REV-03), parts of another kind than by place (REV-06), and such as are from the future, older than the one known (REV-05), or older than seven days (REV-02).
     pub fn install_crl(&self, der: &[u8], now: UnixTime) -> Result<InstalledCrl, VerifyError> {
         let list = revocation::CheckedList::check(der, &self.authorities, now)?;
         let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         lists.install(list)
+    }
+
+    /// As [`install_crl`](Self::install_crl), for a list that was fetched from the address that a certificate names:
+    /// refused is the list of another place, too (REV-06).
+    pub fn install_crl_of(&self, url: &str, der: &[u8], now: UnixTime) -> Result<InstalledCrl, VerifyError> {
+        let list = revocation::CheckedList::check(der, &self.authorities, now)?.speaks_for(url)?;
+        let mut lists = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lists.install(list)
+    }
+
+    /// The addresses of lists that would say more about people who were verified since the last call: whoever is online
+    /// fetches them, now and then. At most 256.
+    pub fn take_wanted_lists(&self) -> std::collections::BTreeSet<String> {
+        self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).take_wanted()
+    }
+
+    /// Remembers that a list would say more about a certificate in use.
+    pub(crate) fn want_list(&self, issued: &Issued<'_>, now: UnixTime) {
+        if self.status(issued).wants_list(now) {
+            self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).want(issued.list_url);
+        }
     }
 
     /// As [`install_crl`](Self::install_crl), for a list that was accepted and kept before: however old it is by now.
@@ -77,12 +99,13 @@ impl Trust {
 
     /// What the revocation lists now say about a person verified earlier: for sessions that outlive a list.
     pub fn revocation(&self, person: &Certified, now: UnixTime) -> Revocation {
-        self.status(person.issuer_key(), person.serial(), now)
+        self.want_list(&person.issued(), now);
+        self.status(&person.issued())
     }
 
-    pub(crate) fn status(&self, issuer_key: &[u8; 32], serial: &[u8], now: UnixTime) -> Revocation {
+    pub(crate) fn status(&self, issued: &Issued<'_>) -> Revocation {
         let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        lists.status(issuer_key, serial, now)
+        lists.status(issued)
     }
 
     /// To which authorities people are bound.

@@ -32,7 +32,7 @@ use crate::{
     path::PathCertificate,
     plan::Finding,
     rules::Rule,
-    trust::{Trust, TrustedAuthority},
+    trust::{Issued, Trust, TrustedAuthority},
 };
 
 /// Which rule is broken, and how.
@@ -124,16 +124,12 @@ fn with_each_authority<T>(
 }
 
 /// REV-01 and REV-02.
-fn check_revocation(
-    trust: &Trust,
-    issuer_key: &[u8; 32],
-    serial: &[u8],
-    now: UnixTime,
-) -> Result<Revocation, VerifyError> {
-    let status = trust.status(issuer_key, serial, now);
+fn check_revocation(trust: &Trust, issued: &Issued<'_>, now: UnixTime) -> Result<Revocation, VerifyError> {
+    let status = trust.status(issued);
     match status {
         Revocation::Revoked => {
-            let found = format_args!("serial number {} in its issuer's revocation list", hex::encode(serial));
+            let serial = hex::encode(issued.serial);
+            let found = format_args!("serial number {serial} in its issuer's revocation list");
             Err(VerifyError::new(Rule::RevocationRevoked, "a certificate that is not revoked", found))
         }
         Revocation::Good { as_of } if status.too_old(now) => {

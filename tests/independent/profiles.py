@@ -235,18 +235,24 @@ def check_key_identifiers(leaf, issuer):
         refuse("PROF-08", "another key's identifier")
 
 
+def crl_address(leaf):
+    """The one address of a revocation list that a certificate names."""
+    points = der.whole(only(leaf, x509.CRL_POINTS), der.SEQUENCE)
+    point = points.inside(der.SEQUENCE)
+    points.end()
+    name = point.inside(0xA0)
+    point.end()
+    full = name.inside(0xA0)
+    name.end()
+    url = full.expect(0x86)
+    full.end()
+    return url
+
+
 def check_crl_point(leaf, profile):
     """PROF-09."""
     try:
-        points = der.whole(only(leaf, x509.CRL_POINTS), der.SEQUENCE)
-        point = points.inside(der.SEQUENCE)
-        points.end()
-        name = point.inside(0xA0)
-        point.end()
-        full = name.inside(0xA0)
-        name.end()
-        url = full.expect(0x86)
-        full.end()
+        url = crl_address(leaf)
     except DerError as error:
         refuse("PROF-09", error)
     if not url.startswith(profile.list_schemes) or len(url) > 512 or not url.isascii():

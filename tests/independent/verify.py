@@ -84,11 +84,15 @@ def check_permitted(authority, kind, name):
 
 
 def install(encoding, authorities, known, now):
-    """REV-03 to REV-05, and REV-02 at once: takes in a revocation list."""
+    """REV-03 to REV-06, and REV-02 at once: takes in a revocation list."""
     try:
         new = x509.revocation_list(encoding)
     except DerError as error:
         refuse("REV-03", error)
+    try:
+        place = x509.place_of(new.place) if new.place else None
+    except DerError as error:
+        refuse("REV-06", error)
     for issuer in (issuer for authority in authorities for issuer in authority.issuers):
         if issuer.subject != new.issuer or x509.key_identifier(issuer.key) != new.authority_key_id:
             continue
@@ -101,21 +105,23 @@ def install(encoding, authorities, known, now):
         refuse("REV-04", new.issuer.hex())
     if now - new.this_update > 7 * DAY:
         refuse("REV-02", new.this_update)
-    old = known.get(issuer.encoding)
+    old = known.get((issuer.encoding, place))
     if new.this_update > now + 300 or old and (new.number < old.number or new.this_update < old.this_update):
         refuse("REV-05", new.number)
-    known[issuer.encoding] = new
+    known[issuer.encoding, place] = new
 
 
 def revocation(leaf, issuer, known, now):
     """REV-01 and REV-02."""
-    found = known.get(issuer.encoding)
-    if found is None:
+    places = [None, profiles.crl_address(leaf)]
+    found = [known[issuer.encoding, place] for place in places if (issuer.encoding, place) in known]
+    if not found:
         return "unknown"
-    if leaf.serial in found.serials:
+    if any(leaf.serial in one.serials for one in found):
         refuse("REV-01", leaf.serial.hex())
-    if now - found.this_update > 7 * DAY:
-        refuse("REV-02", found.this_update)
+    newest = max(one.this_update for one in found)
+    if now - newest > 7 * DAY:
+        refuse("REV-02", newest)
     return "good"
 
 

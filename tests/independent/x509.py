@@ -17,7 +17,7 @@ from der import DerError, Reader, need
 AUTHORITY_KEY_ID, SUBJECT_KEY_ID, KEY_USAGE = "2.5.29.35", "2.5.29.14", "2.5.29.15"
 POLICIES, SUBJECT_ALT_NAME, BASIC_CONSTRAINTS = "2.5.29.32", "2.5.29.17", "2.5.29.19"
 EXT_KEY_USAGE, CRL_POINTS, NAME_CONSTRAINTS = "2.5.29.37", "2.5.29.31", "2.5.29.30"
-CRL_NUMBER, ISSUER_ACCESS = "2.5.29.20", "1.3.6.1.5.5.7.1.1"
+CRL_NUMBER, ISSUER_ACCESS, CRL_PLACE = "2.5.29.20", "1.3.6.1.5.5.7.1.1", "2.5.29.28"
 # Keys and signatures
 EC_KEY, P256, P384, ED25519 = "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.101.112"
 RSA_KEY = "1.2.840.113549.1.1.1"
@@ -233,10 +233,11 @@ class RevocationList:
     serials: set
     number: int
     authority_key_id: bytes
+    place: object  # the Extension issuingDistributionPoint, or None
 
 
 def revocation_list(encoding):
-    """REV-03: a complete v2 list in strict DER."""
+    """REV-03: a v2 list in strict DER, complete or of one place."""
     need(len(encoding) <= 4 * 1024 * 1024, "more than 4 MiB")
     der.check(encoding)
     outer = der.whole(encoding, der.SEQUENCE)
@@ -268,7 +269,7 @@ def revocation_list(encoding):
     read = extensions(wrapper.inside(der.SEQUENCE))
     wrapper.end()
     reader.end()
-    need(not any(extension.critical for extension in read), "critical extension")
+    need(not any(extension.critical and extension.oid != CRL_PLACE for extension in read), "critical extension")
     values = {extension.oid: extension.value for extension in read}
     need(len(values) == len(read), "an extension twice")
     need(CRL_NUMBER in values and AUTHORITY_KEY_ID in values, "no number, or no authority key identifier")
@@ -280,4 +281,22 @@ def revocation_list(encoding):
     return RevocationList(
         tbs, inner_algorithm, outer_algorithm, signature, issuer, this_update, next_update,
         serials, count, authority_key_identifier(values[AUTHORITY_KEY_ID]),
+        next((extension for extension in read if extension.oid == CRL_PLACE), None),
     )
+
+
+def place_of(extension):
+    """REV-06: the address a partitioned list names. A list that is narrower than its place is none of ours."""
+    need(extension.critical, "issuingDistributionPoint is critical")
+    reader = der.whole(extension.value, der.SEQUENCE)
+    name = reader.inside(0xA0)
+    full = name.inside(0xA0)
+    name.end()
+    url = full.expect(0x86)
+    full.end()
+    if reader.more():
+        # onlyContainsUserCerts, which says what is so in any case.
+        need(reader.expect(0x81) == b"\xff", "onlyContainsUserCerts is true or left out")
+    reader.end()
+    need(url.isascii(), "an address in ASCII")
+    return url

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use super::request::ByAccount;
 use super::{Service, ascii};
+use crate::crl::ListName;
 use crate::pem;
 use crate::store::{Authority, CertificateState, Serial};
 
@@ -52,19 +53,25 @@ async fn chain(service: &Service, serial: &str, by: &ByAccount, with_root: bool)
     Ok(pem::chain(&chain))
 }
 
-pub(super) async fn people_crl(State(service): State<Arc<Service>>) -> Response {
-    crl(&service, Authority::People)
+pub(super) async fn people_crl(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    crl(&service, ListName::whole(Authority::People))
 }
 
-pub(super) async fn services_crl(State(service): State<Arc<Service>>) -> Response {
-    crl(&service, Authority::Services)
+pub(super) async fn services_crl(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    crl(&service, ListName::whole(Authority::Services))
 }
 
-fn crl(service: &Service, authority: Authority) -> Response {
-    match service.crls.der(authority) {
-        // Clients fetch hourly; a proxy on the way must not make that two hours.
-        Some(der) => ([(header::CONTENT_TYPE, "application/pkix-crl"), (header::CACHE_CONTROL, "max-age=300")], der)
-            .into_response(),
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
+pub(super) async fn part_of_people_crl(
+    State(service): State<Arc<Service>>,
+    Path(file): Path<String>,
+) -> Result<Response, Problem> {
+    let shard = file.strip_suffix(".crl").and_then(|shard| shard.parse().ok()).ok_or_else(Problem::not_found)?;
+    crl(&service, ListName { authority: Authority::People, shard: Some(shard) })
+}
+
+fn crl(service: &Service, name: ListName) -> Result<Response, Problem> {
+    let der = service.crls.der(name).ok_or_else(Problem::not_found)?;
+    // Clients fetch hourly; a proxy on the way must not make that two hours.
+    let headers = [(header::CONTENT_TYPE, "application/pkix-crl"), (header::CACHE_CONTROL, "max-age=300")];
+    Ok((headers, der).into_response())
 }

@@ -150,6 +150,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/erase", post(erase::erase))
         .route("/crl/people.crl", get(certificate::people_crl))
+        .route("/crl/people/{file}", get(certificate::part_of_people_crl))
         .route("/crl/services.crl", get(certificate::services_crl))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })
         .method_not_allowed_fallback(|| async {

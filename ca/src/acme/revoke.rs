@@ -72,9 +72,9 @@ pub(crate) async fn carry_out(
     by: &str,
 ) -> Result<(), Problem> {
     let certificate = issued(&found)?;
-    let (authority, serial, not_after) = (found.authority, found.serial, found.not_after);
-    let (issuer, crls) = (Arc::clone(&service.issuer), Arc::clone(&service.crls));
-    let show = async move { crls.show(authority, serial, not_after).await.map_err(|e| Problem::internal(&e)) };
+    let serial = found.serial;
+    let (issuer, crls, shown) = (Arc::clone(&service.issuer), Arc::clone(&service.crls), found.clone());
+    let show = async move { crls.show(&shown).await.map_err(|e| Problem::internal(&e)) };
     if found.revoked.is_some() {
         // Whoever asks again may do so because the list could not be renewed the first time.
         issuer.carried_through(show).await??;

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Service;
 use super::problem::Problem;
+use crate::crl::ListName;
 use crate::https::PeerAddr;
 use crate::store::{Authority, Select};
 
@@ -88,7 +89,12 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
             Authority::People => "Revocation list, people",
             Authority::Services => "Revocation list, services",
         };
-        rows.push((what, link(&format!("{}{}", config.base_url, authority.crl_path()))));
+        let parts = match service.crls.parts(authority) {
+            0 => String::new(),
+            parts => format!(" and {parts} parts, of which each certificate names one"),
+        };
+        let url = service.issuer.list_url(ListName::whole(authority));
+        rows.push((what, format!("{}{parts}", link(&url))));
     }
     if let Some(terms) = &config.terms {
         rows.push(("Terms of service", link(terms)));

@@ -20,6 +20,9 @@ pub struct Enrolment {
     /// URL of a page about the authority.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub website: Option<String>,
+    /// Into how many parts the revocation list of people's certificates is cut, if not into one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crl_shards: Option<u16>,
     /// Whether an account must be bound to one elsewhere. The names and keys of those are in a file of their own.
     pub require_external_account: bool,
     /// Other rates than the default ones, for everybody.
@@ -71,6 +74,9 @@ pub enum EnrolmentError {
         /// What stands there.
         found: String,
     },
+    /// Parts of the revocation list that are none, or too many.
+    #[error("crl_shards: expected 1 to 1024, found {0}")]
+    Shards(u16),
     /// The list of accounts elsewhere.
     #[error("the accounts elsewhere: {0}")]
     External(#[from] ExternalKeyError),
@@ -96,6 +102,11 @@ impl Enrolment {
                 return Err(EnrolmentError::Url { member, found: found.chars().take(200).collect() });
             }
         }
+        config.crl_shards = match self.crl_shards {
+            None => 1,
+            Some(shards @ 1..=1024) => shards,
+            Some(found) => return Err(EnrolmentError::Shards(found)),
+        };
         config.terms.clone_from(&self.terms);
         config.website.clone_from(&self.website);
         config.external = ExternalAccounts::parse(external.unwrap_or_default(), self.require_external_account)?;

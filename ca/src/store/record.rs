@@ -363,7 +363,7 @@ impl KeyDigest {
 }
 
 /// One of the two issuing authorities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Authority {
     /// Issues certificates for people.
     People,
@@ -379,12 +379,6 @@ impl Authority {
             Self::People => "people",
             Self::Services => "services",
         }
-    }
-
-    /// Path of its CRL below the base URL.
-    #[must_use]
-    pub fn crl_path(self) -> String {
-        format!("/crl/{}.crl", self.name())
     }
 }
 

@@ -113,10 +113,16 @@ impl World {
 
     /// The authority dies, and is opened again on what its store holds.
     pub(crate) async fn restart(self) -> Self {
-        let config = CaConfig {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, configured otherwise.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut CaConfig)) -> Self {
+        let mut config = CaConfig {
             mail: Mailer::Outbox(self.folder.path().join("outbox")),
             ..CaConfig::new(self.folder.path().join("ca"), BASE.into(), ORIGIN.into(), self.log.memory.policy.clone())
         };
+        change(&mut config);
         drop(self.ca);
         let ca = open(config, &self.folder.path().join("keys"), &self.store, &self.log, &self.clock).await;
         Self { ca, ..self }

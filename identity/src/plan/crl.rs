@@ -11,7 +11,10 @@ use rustls_pki_types::UnixTime;
 use x509_cert::{
     certificate::{Rfc5280, Version},
     crl::{RevokedCert, TbsCertList},
-    ext::{Extension, pkix::CrlNumber},
+    ext::{
+        Extension,
+        pkix::{CrlNumber, crl::dp::IssuingDistributionPoint, name::DistributionPointName},
+    },
     serial_number::SerialNumber,
 };
 
@@ -67,6 +70,9 @@ pub struct CrlPlan<'a> {
     pub number: u64,
     /// What is revoked, each serial number once.
     pub revoked: &'a [RevokedEntry],
+    /// Of a partitioned list: the address that the certificates it is about name, to the byte. `None` for a list that is
+    /// about all certificates of the issuer.
+    pub place: Option<&'a str>,
 }
 
 /// The TBSCertList in DER, to be signed with the issuer's key and put together by [`assemble_crl`].
@@ -88,10 +94,7 @@ pub fn crl(plan: &CrlPlan<'_>) -> Result<Vec<u8>, PlanError> {
         next_update: Some(time(plan.next_update)?),
         // RFC 5280 section 5.1.2.6: absent where nothing is revoked.
         revoked_certificates: (!revoked.is_empty()).then_some(revoked),
-        crl_extensions: Some(vec![
-            parts::authority_key_id(plan.issuer.tbs().spki())?,
-            raw(CrlNumber::OID, &CrlNumber(Uint::try_from(plan.number)?))?,
-        ]),
+        crl_extensions: Some(extensions(plan)?),
     };
     let der = list.to_der()?;
     if der.len() + 512 > MAX_CRL_BYTES {
@@ -99,6 +102,26 @@ pub fn crl(plan: &CrlPlan<'_>) -> Result<Vec<u8>, PlanError> {
         return Err(PlanError::Bound { field: "revoked", expected, found });
     }
     Ok(der)
+}
+
+fn extensions(plan: &CrlPlan<'_>) -> Result<Vec<Extension>, PlanError> {
+    let mut extensions = vec![
+        parts::authority_key_id(plan.issuer.tbs().spki())?,
+        raw(CrlNumber::OID, &CrlNumber(Uint::try_from(plan.number)?))?,
+    ];
+    if let Some(place) = plan.place {
+        // RFC 5280 section 5.2.5: critical, so that nobody takes a part for the whole.
+        let scope = IssuingDistributionPoint {
+            distribution_point: Some(DistributionPointName::FullName(vec![parts::list_address(place)?])),
+            only_contains_user_certs: false,
+            only_contains_ca_certs: false,
+            only_some_reasons: None,
+            indirect_crl: false,
+            only_contains_attribute_certs: false,
+        };
+        extensions.push(Extension { critical: true, ..raw(extension::ISSUING_DISTRIBUTION_POINT, &scope)? });
+    }
+    Ok(extensions)
 }
 
 /// Puts a revocation list together from its signed part and the signature (for ECDSA, its DER form).

@@ -158,6 +158,11 @@ pub(super) fn issuer_access(url: &str, schemes: &[String]) -> Result<Extension, 
     Ok(extension(false, &AuthorityInfoAccessSyntax(vec![access]))?)
 }
 
+/// Where a list is, as its issuingDistributionPoint has it.
+pub(super) fn list_address(url: &str) -> Result<GeneralName, PlanError> {
+    location("place", url, &["http".to_owned(), "https".to_owned()])
+}
+
 fn location(field: &'static str, url: &str, schemes: &[String]) -> Result<GeneralName, PlanError> {
     if !is_url(url, schemes) {
         let expected = format!("a URL of at most 512 ASCII characters, by {}", schemes.join(" or "));

@@ -1,6 +1,9 @@
 //! Revocation lists (RFC 5280 section 5): checked when they come in, asked at every verification.
 
-use std::{collections::HashMap, time::Duration};
+mod known;
+mod place;
+
+use std::time::Duration;
 
 use der::{
     Decode, Encode, Sequence,
@@ -16,6 +19,9 @@ use x509_cert::{
         pkix::{AuthorityKeyIdentifier, CrlNumber},
     },
 };
+
+use known::List;
+pub(crate) use known::{Issued, Lists};
 
 use super::{Issuer, TrustedAuthority};
 use crate::{
@@ -36,14 +42,14 @@ const CLOCK_SKEW: u64 = 5 * 60;
 /// What is known about a certificate's revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// Not in the list that was made at this time.
+    /// Not in the list that speaks for it and was made at this time.
     Good {
         /// When the list was made (`thisUpdate`).
         as_of: UnixTime,
     },
     /// In the list.
     Revoked,
-    /// No list of its issuer was ever installed.
+    /// No list that speaks for it was ever installed.
     Unknown,
 }
 
@@ -78,53 +84,14 @@ pub struct InstalledCrl {
     pub next_update: UnixTime,
     /// How many certificates it revokes.
     pub revoked: usize,
-}
-
-/// The lists known, by issuer.
-#[derive(Debug, Default)]
-pub(super) struct Lists(HashMap<[u8; 32], List>);
-
-#[derive(Debug)]
-struct List {
-    number: Vec<u8>,
-    this_update: UnixTime,
-    /// Serial numbers without leading zeros, sorted.
-    revoked: Vec<Vec<u8>>,
-}
-
-impl Lists {
-    pub(super) fn status(&self, issuer_key: &[u8; 32], serial: &[u8], _now: UnixTime) -> Revocation {
-        match self.0.get(issuer_key) {
-            None => Revocation::Unknown,
-            Some(list) if list.revoked.binary_search_by(|s| s.as_slice().cmp(serial)).is_ok() => Revocation::Revoked,
-            Some(list) => Revocation::Good { as_of: list.this_update },
-        }
-    }
-
-    pub(super) fn install(&mut self, checked: CheckedList) -> Result<InstalledCrl, VerifyError> {
-        if let Some(known) = self.0.get(&checked.issuer_key) {
-            // Numbers are minimal big-endian integers: the longer one is larger.
-            let order = |list: &List| (list.number.len(), list.number.clone());
-            if order(&checked.list) < order(known) || checked.list.this_update < known.this_update {
-                return Err(VerifyError::new(
-                    Rule::RevocationOrder,
-                    format_args!(
-                        "a list not older than number {} of {}",
-                        hex::encode(&known.number),
-                        date(known.this_update)
-                    ),
-                    format_args!("number {} of {}", hex::encode(&checked.list.number), date(checked.list.this_update)),
-                ));
-            }
-        }
-        self.0.insert(checked.issuer_key, checked.list);
-        Ok(checked.summary)
-    }
+    /// Of a partitioned list: it speaks for the certificates that name this address.
+    pub place: Option<String>,
 }
 
 /// A list whose signature and form are in order.
 pub(super) struct CheckedList {
     issuer_key: [u8; 32],
+    place: Option<String>,
     list: List,
     summary: InstalledCrl,
 }
@@ -137,6 +104,17 @@ struct Outer<'a> {
 }
 
 impl CheckedList {
+    /// REV-06, of a list that was fetched from this address: it speaks for the certificates that name it.
+    pub(super) fn speaks_for(self, url: &str) -> Result<Self, VerifyError> {
+        match &self.place {
+            Some(place) if place != url => {
+                let expected = format_args!("the revocation list of {url}");
+                Err(VerifyError::new(Rule::RevocationPlace, expected, format_args!("the one of {place}")))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// A list that has just come in: it must not be old.
     pub(super) fn check(der: &[u8], authorities: &[TrustedAuthority], now: UnixTime) -> Result<Self, VerifyError> {
         let checked = Self::check_kept(der, authorities, now)?;
@@ -176,13 +154,16 @@ impl CheckedList {
             this_update,
             next_update: form.next_update,
             revoked: revoked.len(),
+            place: form.place.clone(),
         };
-        Ok(Self { issuer_key: issuer.key, list: List { number: form.number, this_update, revoked }, summary })
+        let list = List { number: form.number, this_update, revoked };
+        Ok(Self { issuer_key: issuer.key, place: form.place, list, summary })
     }
 }
 
-/// What a list must have besides entries: a complete list with number, next date and the issuer's key.
+/// What a list must have besides entries: number, next date, the issuer's key, and its place if it is a part.
 struct Form {
+    place: Option<String>,
     number: Vec<u8>,
     next_update: UnixTime,
     authority_key_id: Vec<u8>,
@@ -195,16 +176,19 @@ impl Form {
         }
         let next_update = tbs.next_update.ok_or_else(|| encoding("nextUpdate", "none"))?;
         let extensions = tbs.crl_extensions.as_deref().unwrap_or_default();
-        // RFC 5280 section 5.2: an unknown critical extension makes the list unusable. Partial lists (delta, indirect,
-        // partitioned) say that they are so in critical extensions.
-        let entries = tbs.revoked_certificates.iter().flatten().flat_map(|e| e.crl_entry_extensions.iter().flatten());
-        if let Some(critical) = extensions.iter().chain(entries).find(|e| e.critical) {
+        // RFC 5280 section 5.2: an unknown critical extension makes the list unusable. Lists that are no complete ones
+        // (delta, indirect, partitioned) say that they are so in critical extensions; of those we know the last.
+        let mut entries =
+            tbs.revoked_certificates.iter().flatten().flat_map(|e| e.crl_entry_extensions.iter().flatten());
+        let unknown = |e: &&Extension| e.critical && e.extn_id != extension::ISSUING_DISTRIBUTION_POINT;
+        if let Some(critical) = extensions.iter().find(unknown).or_else(|| entries.find(|e| e.critical)) {
             return Err(encoding("no critical extension", critical.extn_id));
         }
         let number: CrlNumber = only(extensions, extension::CRL_NUMBER)?;
         let id: AuthorityKeyIdentifier = only(extensions, extension::AUTHORITY_KEY_ID)?;
         let id = id.key_identifier.ok_or_else(|| encoding("the issuer's key identifier", "none"))?;
         Ok(Self {
+            place: place::read(extensions)?,
             number: stripped(number.0.as_bytes()),
             next_update: UnixTime::since_unix_epoch(next_update.to_unix_duration()),
             authority_key_id: id.as_bytes().to_vec(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     plan::{CrlPlan, RevocationReason, RevokedEntry},
-    testing::{Authority as TestAuthority, NOON},
+    testing::{Authority as TestAuthority, CRL_URL, NOON},
 };
 
 fn later(seconds: u64) -> UnixTime {
@@ -145,8 +145,46 @@ fn revocation_lists_carry_reasons() {
         next_update: later(86_400),
         number: 1,
         revoked: &revoked,
+        place: None,
     });
     assert_eq!(authority.trust().install_crl(&list, NOON).unwrap().revoked, 2);
-    let too_long = CrlPlan { issuer, this_update: NOON, next_update: later(11 * 86_400), number: 1, revoked: &[] };
+    let too_long =
+        CrlPlan { issuer, this_update: NOON, next_update: later(11 * 86_400), number: 1, revoked: &[], place: None };
     assert!(crate::plan::crl(&too_long).is_err());
+}
+
+#[test]
+fn a_part_speaks_for_its_place_and_is_wanted_until_it_is_there() {
+    let elsewhere = "http://ca.example.org/crl/7";
+    let authority = TestAuthority::new(1, NOON);
+    let (alice, _) = authority.issue_person(&"alice@example.org".parse().unwrap(), NOON);
+    let serial = crate::certificate::Certificate::parse(&alice[0]).unwrap().tbs().serial().to_vec();
+    let trust = authority.trust();
+    let status = |now| crate::verify::verify_person(&alice, &trust, now).map(|person| person.revocation());
+    assert_eq!(status(NOON), Ok(Revocation::Unknown));
+    assert_eq!(trust.take_wanted_lists().into_iter().collect::<Vec<_>>(), [CRL_URL]);
+    assert!(trust.take_wanted_lists().is_empty());
+
+    // Whoever keeps the list back cannot serve the one of another place in its stead.
+    let other = authority.people_crl_at(Some(elsewhere), 9, NOON, &[&serial]);
+    breaks("REV-06", trust.install_crl_of(CRL_URL, &other, NOON));
+    assert_eq!(trust.install_crl_of(elsewhere, &other, NOON).unwrap().place.as_deref(), Some(elsewhere));
+    assert_eq!(status(NOON), Ok(Revocation::Unknown));
+
+    trust.install_crl_of(CRL_URL, &authority.people_crl_at(Some(CRL_URL), 1, NOON, &[]), NOON).unwrap();
+    trust.take_wanted_lists();
+    assert_eq!(status(later(3599)), Ok(Revocation::Good { as_of: NOON }));
+    assert!(trust.take_wanted_lists().is_empty());
+    assert_eq!(status(later(3600)), Ok(Revocation::Good { as_of: NOON }));
+    assert_eq!(trust.take_wanted_lists().len(), 1);
+    // Fresh lists of other places do not make up for an old one, and of a refused certificate a new one is wanted as well.
+    let week = later(7 * 86_400 + 1);
+    trust.install_crl(&authority.people_crl_at(Some(elsewhere), 10, week, &[]), week).unwrap();
+    breaks("REV-02", status(week));
+    assert_eq!(trust.take_wanted_lists().len(), 1);
+    // A complete list does, and what it revokes is revoked.
+    trust.install_crl(&authority.people_crl(3, week, &[]), week).unwrap();
+    assert_eq!(status(week), Ok(Revocation::Good { as_of: week }));
+    trust.install_crl(&authority.people_crl(4, week, &[&serial]), week).unwrap();
+    breaks("REV-01", status(week));
 }

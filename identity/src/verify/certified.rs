@@ -13,7 +13,7 @@ use crate::{
     plan::lint,
     profile::Profile,
     rules::Rule,
-    trust::{Revocation, Trust, TrustedAuthority},
+    trust::{Issued, Revocation, Trust, TrustedAuthority},
 };
 
 /// Whom a certificate names, and how it is proven. What the key may be used for is said by the type around it:
@@ -39,6 +39,7 @@ pub struct Certified {
     only_operator: bool,
     revocation: Revocation,
     issuer_key: [u8; 32],
+    list_url: String,
     path_not_after: UnixTime,
 }
 
@@ -82,7 +83,11 @@ fn under(
     let identifier = identifier(tbs)?;
     authority.permits(&identifier)?;
     let logged = log::check(leaf.certificate(), &log::Subject::Person(&identifier), authority)?;
-    let revocation = check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
+    // The lints have made sure that there is one.
+    let list_url = tbs.crl_urls().into_iter().next().unwrap_or_default();
+    let issued = Issued { issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
+    trust.want_list(&issued, now);
+    let revocation = check_revocation(trust, &issued, now)?;
     trust.check_binding(&identifier, &authority.name, &authority.root)?;
     Ok(Certified {
         identifier,
@@ -101,6 +106,7 @@ fn under(
         only_operator: logged.only_operator,
         revocation,
         issuer_key: path.issuer_key,
+        list_url,
         path_not_after: path.not_after,
     })
 }
@@ -211,8 +217,13 @@ impl Certified {
         self.revocation
     }
 
-    pub(crate) fn issuer_key(&self) -> &[u8; 32] {
-        &self.issuer_key
+    /// Where the revocation list is that speaks for her certificate.
+    pub fn list_url(&self) -> &str {
+        &self.list_url
+    }
+
+    pub(crate) fn issued(&self) -> Issued<'_> {
+        Issued { issuer_key: &self.issuer_key, serial: &self.serial, list_url: &self.list_url }
     }
 
     /// The same person at another time: for a cache. Only what depends on the time is checked again.
@@ -225,7 +236,8 @@ impl Certified {
             let expected = format!("certificates that last beyond {}", super::date(now));
             return Err(VerifyError::new(Rule::ChainExpired, expected, super::date(self.path_not_after)));
         }
-        let revocation = check_revocation(trust, &self.issuer_key, &self.serial, now)?;
+        trust.want_list(&self.issued(), now);
+        let revocation = check_revocation(trust, &self.issued(), now)?;
         trust.check_binding(&self.identifier, &self.authority, &self.authority_root)?;
         Ok(Self { revocation, ..self.clone() })
     }

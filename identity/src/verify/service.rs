@@ -12,7 +12,7 @@ use crate::{
     plan::lint,
     profile::Profile,
     rules::Rule,
-    trust::{Trust, TrustedAuthority},
+    trust::{Issued, Trust, TrustedAuthority},
 };
 
 /// A service, as proven by a certificate that keeps every rule. Only [`verify_service`] makes one.
@@ -77,7 +77,10 @@ fn verify(
         }
         permits(authority, &wanted)?;
         let logged = log::check(leaf.certificate(), &log::Subject::Service(&wanted), authority)?;
-        check_revocation(trust, &path.issuer_key, tbs.serial(), now)?;
+        // The lints have made sure that there is one.
+        let list_url = tbs.crl_urls().into_iter().next().unwrap_or_default();
+        let issued = Issued { issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
+        check_revocation(trust, &issued, now)?;
         Ok(VerifiedService {
             name: wanted.clone(),
             authority: authority.name.clone(),

@@ -19,6 +19,8 @@ use crate::failure::Failure;
 
 /// How often the authority's revocation list is fetched.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Pause between looks for the lists of people who were met.
+const WANTED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Everything needed to go online, read and verified; nothing has been sent to anybody yet.
 pub(crate) struct Prepared {
@@ -132,15 +134,25 @@ fn me(person: &VerifiedPerson, directory: &DirectoryAddress) -> Me {
     }
 }
 
-/// Fetches the authority's revocation list now and every hour, into the trust that all connections share.
+/// Fetches the authority's revocation list now and every hour, and those of the people one meets soon after meeting them,
+/// into the trust that all connections share.
 async fn follow_revocations(home: Home, trust: Arc<Trust>, device: Device) {
-    let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
-    loop {
-        interval.tick().await;
-        if let Err(error) = revocation::refresh(&home, &trust, &device.chain, UnixTime::now()).await {
-            tracing::warn!(%error, "the revocation list could not be refreshed");
+    let own = async {
+        let mut interval = tokio::time::interval(REVOCATION_INTERVAL);
+        loop {
+            interval.tick().await;
+            if let Err(error) = revocation::refresh(&home, &trust, &device.chain, UnixTime::now()).await {
+                tracing::warn!(%error, "the revocation list could not be refreshed");
+            }
         }
-    }
+    };
+    let of_others = async {
+        loop {
+            tokio::time::sleep(WANTED_INTERVAL).await;
+            revocation::refresh_wanted(&home, &trust, UnixTime::now()).await;
+        }
+    };
+    tokio::join!(own, of_others);
 }
 
 fn folder_failure(error: device::HomeError) -> Failure {

@@ -9,6 +9,7 @@ mod external;
 mod identifiers;
 mod limits;
 mod operator;
+mod parts;
 mod privacy;
 mod renewal;
 mod revocation;

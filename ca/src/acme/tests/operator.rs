@@ -14,11 +14,11 @@ async fn an_operator_revokes_while_the_authority_runs() {
         Serial(certificate.tbs().serial().try_into().unwrap())
     };
     let folder = world.folder().join("ca");
-    let list = world.ca.people_crl_der();
+    let list = world.ca.people_crls_der();
     let wish = wish_revocation(&folder, serial(&first), 9).unwrap();
     until("it is taken up", async || wish.is_taken()).await;
     assert!(!wish.is_refused());
-    assert_ne!(world.ca.people_crl_der(), list, "the list is renewed at once");
+    assert_ne!(world.ca.people_crls_der(), list, "the list is renewed at once");
     let revoked = world.store().certificate(serial(&first)).await.unwrap().unwrap().revoked.unwrap();
     assert_eq!((revoked.reason, revoked.at), (9, world.now().as_secs()));
 

@@ -89,9 +89,10 @@ async fn any_other_reason_leaves_the_authorization_and_the_key() {
 async fn both_lists_are_there_from_the_beginning() {
     let world = World::new().await;
     let client = Client::new(&world, Signer::p256());
-    for (path, der) in
-        [("/crl/people.crl", world.ca.people_crl_der()), ("/crl/services.crl", world.ca.services_crl_der())]
-    {
+    for (path, der) in [
+        ("/crl/people.crl", world.ca.people_crls_der()[0].to_vec()),
+        ("/crl/services.crl", world.ca.services_crl_der()),
+    ] {
         let answer = client.get(path).await.ok();
         assert_eq!((answer.header("content-type").as_str(), &answer.body), ("application/pkix-crl", &der));
         world.trust().install_crl(&der, world.now()).unwrap();
@@ -137,7 +138,7 @@ async fn a_revocation_whose_list_could_not_be_made_is_not_done_until_it_is_shown
         let person = verify_person(&chain, &world.trust(), world.now()).unwrap();
         let revoked = |world: &World| {
             let trust = world.trust();
-            trust.install_crl(&world.ca.people_crl_der(), world.now()).unwrap();
+            trust.install_crl(&world.ca.people_crls_der()[0], world.now()).unwrap();
             format!("{:?}", trust.revocation(&person, world.now())).starts_with("Revoked")
         };
         world.log_shall_with_objects(Fate::Refused);

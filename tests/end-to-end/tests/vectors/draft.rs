@@ -13,6 +13,7 @@ pub(crate) const NAME_CONSTRAINTS: &str = "2.5.29.30";
 pub(crate) const EXT_KEY_USAGE: &str = "2.5.29.37";
 pub(crate) const CRL_POINTS: &str = "2.5.29.31";
 pub(crate) const CRL_NUMBER: &str = "2.5.29.20";
+pub(crate) const CRL_PLACE: &str = "2.5.29.28";
 pub(crate) const DELTA_CRL: &str = "2.5.29.27";
 pub(crate) const ISSUER_ACCESS: &str = "1.3.6.1.5.5.7.1.1";
 pub(crate) const TRANSPARENCY: &str = "1.3.6.1.4.1.32473.1.1";
@@ -133,5 +134,11 @@ impl ListDraft {
 
     pub(crate) fn drop(&mut self, oid: &str) {
         self.extensions.retain(|extension| extension.oid != oid);
+    }
+
+    /// The list of the certificates that name this address (RFC 5280 section 5.2.5).
+    pub(crate) fn at(&mut self, place: &str) {
+        let place = seq([around(0xa0, [around(0xa0, [der::tlv(0x86, place.as_bytes())])])]);
+        self.extensions.push(Extension::critical(CRL_PLACE, place));
     }
 }

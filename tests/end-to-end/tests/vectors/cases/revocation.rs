@@ -1,12 +1,14 @@
-//! REV: revoked certificates, and revocation lists that are none.
+//! REV: revoked certificates, revocation lists that are none, and lists that are parts.
 
-use crate::case::{Case, person};
-use crate::der::{self, int, number, seq, tlv};
-use crate::draft::{AUTHORITY_KEY_ID, BASIC_CONSTRAINTS, CRL_NUMBER, DELTA_CRL, Extension, KEY_USAGE, ListDraft};
+use crate::case::{Case, person, uri};
+use crate::der::{self, around, int, number, seq, tlv};
+use crate::draft::{
+    AUTHORITY_KEY_ID, BASIC_CONSTRAINTS, CRL_NUMBER, CRL_PLACE, DELTA_CRL, Extension, KEY_USAGE, ListDraft,
+};
 use crate::house::{Ca, DAY, House, Key, NOON, authority_key_id, base64};
 
 pub(super) fn cases() -> Vec<Case> {
-    [certificates(), encodings(), issuers(), order()].into_iter().flatten().collect()
+    [certificates(), encodings(), issuers(), order(), parts(), places()].into_iter().flatten().collect()
 }
 
 fn certificates() -> Vec<Case> {
@@ -19,6 +21,83 @@ fn certificates() -> Vec<Case> {
         person("rev-02-list-too-old", "The list is older than seven days by a second.")
             .list(|house, _| house.people.list(1, NOON, &[], |list| list.next_update = der::time(NOON + 10 * DAY)))
             .after(7 * DAY + 1),
+        person("rev-01-revoked-in-its-part", "In the list of the very place that the certificate names.")
+            .list(|house, serial| house.people.list(1, NOON, &[serial.to_vec()], |list| list.at(PLACE))),
+        person("rev-01-revoked-in-the-complete-list", "Not in the newer list of its place, but in the complete one.")
+            .list(|house, serial| house.people.list(1, NOON, &[serial.to_vec()], |_| ()))
+            .list(|house, _| house.people.list(2, NOON + 60, &[], |list| list.at(PLACE)))
+            .after(60),
+    ]
+}
+
+/// What the certificates of these cases name.
+pub(super) const PLACE: &str = "http://ca.example.org/crl";
+/// What others name.
+pub(super) const ELSEWHERE: &str = "http://ca.example.org/crl/7";
+
+/// Parts of another kind than by place.
+fn parts() -> Vec<Case> {
+    let part = |name, description, fields: fn() -> Vec<Vec<u8>>| {
+        person(name, description)
+            .list(move |house, _| {
+                house.people.list(1, NOON, &[], |list| {
+                    list.extensions.push(Extension::critical(CRL_PLACE, seq(fields())));
+                })
+            })
+            .about_list()
+    };
+    vec![
+        part("rev-06-without-a-place", "For certificates of people and machines, wherever.", || vec![truth(0x81)]),
+        part("rev-06-certificates-of-authorities", "For issuing certificates only.", || vec![place(), truth(0x82)]),
+        part("rev-06-some-reasons", "For compromised keys only.", || vec![place(), tlv(0x83, &[6, 0x40])]),
+        part("rev-06-indirect", "In the name of other issuers, too.", || vec![place(), truth(0x84)]),
+        part("rev-06-attribute-certificates", "For attribute certificates only.", || vec![place(), truth(0x85)]),
+        part("rev-06-two-places", "Two addresses.", || {
+            vec![around(0xa0, [around(0xa0, [uri(PLACE), uri(ELSEWHERE)])])]
+        }),
+        part("rev-06-name-of-a-directory", "A place that is no address: a name.", || {
+            vec![around(0xa0, [around(0xa0, [around(0xa4, [crate::case::common_name("lists")])])])]
+        }),
+        spoiled("rev-06-not-critical", "Whoever does not know of places would take the part for the whole.", |list| {
+            list.extensions.push(Extension::new(CRL_PLACE, seq([place()])));
+        }),
+        part("rev-06-default-written", "onlyContainsUserCerts is FALSE, and written.", || {
+            vec![place(), tlv(0x81, &[0])]
+        }),
+    ]
+}
+
+fn truth(tag: u8) -> Vec<u8> {
+    tlv(tag, &[0xff])
+}
+
+fn place() -> Vec<u8> {
+    around(0xa0, [around(0xa0, [uri(PLACE)])])
+}
+
+/// Lists of the right form that speak for others.
+fn places() -> Vec<Case> {
+    vec![
+        person("good-list-of-its-place", "The list of the place that the certificate names.")
+            .list(|house, _| house.people.list(1, NOON, &[int(&[1, 2, 3])], |list| list.at(PLACE)))
+            .not_revoked(),
+        person("good-list-of-people-at-its-place", "The list says, too, that it is about no issuing certificates.")
+            .list(|house, _| {
+                house.people.list(1, NOON, &[], |list| {
+                    list.extensions.push(Extension::critical(CRL_PLACE, seq([place(), tlv(0x81, &[0xff])])));
+                })
+            })
+            .not_revoked(),
+        person("good-list-of-another-place", "It says nothing of this certificate, whose number stands in it.")
+            .list(|house, serial| house.people.list(1, NOON, &[serial.to_vec()], |list| list.at(ELSEWHERE))),
+        person("good-lists-of-two-places", "Each place counts its lists by itself.")
+            .list(|house, _| house.people.list(9, NOON, &[], |list| list.at(ELSEWHERE)))
+            .list(|house, _| house.people.list(1, NOON - 60, &[], |list| list.at(PLACE)))
+            .not_revoked(),
+        person("good-complete-list-beside-its-place", "A list of its place, and an older, complete one.")
+            .list(|house, _| house.people.list(2, NOON, &[], |list| list.at(PLACE)))
+            .list(|house, _| house.people.list(1, NOON - 60, &[int(&[1, 2, 3])], |_| ()))
+            .not_revoked(),
     ]
 }
 

@@ -1,0 +1,55 @@
+//! One list as it is served, and as it is read back at the next start.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use der::Decode as _;
+use x509_cert::certificate::Rfc5280;
+use x509_cert::crl::CertificateList;
+use x509_cert::ext::pkix::CrlNumber;
+use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+
+use crate::store::Serial;
+
+#[derive(Clone)]
+pub(super) struct Newest {
+    pub(super) der: Bytes,
+    pub(super) number: u64,
+    pub(super) this_update: u64,
+    /// The address that its certificates name, if it speaks for those alone.
+    pub(super) place: Option<String>,
+    pub(super) listed: Arc<HashSet<Serial>>,
+}
+
+impl Newest {
+    /// `None` if there is no such file, or it is no list of ours: then a new one is made.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        let der = std::fs::read(path).ok()?;
+        let list = CertificateList::<Rfc5280>::from_der(&der).ok()?;
+        let extensions = list.tbs_cert_list.crl_extensions?;
+        let value = |oid| Some(extensions.iter().find(|e| e.extn_id == oid)?.extn_value.as_bytes());
+        let number = CrlNumber::from_der(value(identity::oid::extension::CRL_NUMBER)?).ok()?.0;
+        let number = number.as_bytes().iter().try_fold(0u64, |n, b| n.checked_mul(256).map(|n| n + u64::from(*b)))?;
+        let place = match value(identity::oid::extension::ISSUING_DISTRIBUTION_POINT) {
+            None => None,
+            Some(der) => Some(place(der)?),
+        };
+        let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
+        let serials = list.tbs_cert_list.revoked_certificates.iter().flatten().map(|r| r.serial_number.as_bytes());
+        let listed = Arc::new(serials.filter_map(|serial| Some(Serial(serial.try_into().ok()?))).collect());
+        Some(Self { der: der.into(), number, this_update, place, listed })
+    }
+}
+
+fn place(der: &[u8]) -> Option<String> {
+    match IssuingDistributionPoint::from_der(der).ok()?.distribution_point? {
+        DistributionPointName::FullName(names) => match &*names {
+            [GeneralName::UniformResourceIdentifier(url)] => Some(url.as_str().to_owned()),
+            _ => None,
+        },
+        DistributionPointName::NameRelativeToCRLIssuer(_) => None,
+    }
+}

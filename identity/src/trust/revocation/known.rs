@@ -1,0 +1,101 @@
+//! The lists that are known, and what they say of a certificate.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rustls_pki_types::UnixTime;
+
+use super::{CheckedList, InstalledCrl, Revocation, age};
+use crate::{
+    rules::Rule,
+    verify::{VerifyError, date},
+};
+
+/// Addresses of lists remembered as wanted; beyond it, more are forgotten. Each stood in a certificate that verified.
+const MAX_WANTED: usize = 256;
+/// A list is wanted anew when it is so old (seconds): authorities make a new one every hour.
+const WANTED_AGE: u64 = 60 * 60;
+
+/// By what a certificate is looked up in revocation lists.
+#[derive(Clone, Copy)]
+pub(crate) struct Issued<'a> {
+    /// The key of its issuer.
+    pub(crate) issuer_key: &'a [u8; 32],
+    /// Big-endian, without leading zeros.
+    pub(crate) serial: &'a [u8],
+    /// The list it names.
+    pub(crate) list_url: &'a str,
+}
+
+/// The lists known, by issuer and place: a complete list has none.
+#[derive(Debug, Default)]
+pub(crate) struct Lists {
+    known: HashMap<[u8; 32], HashMap<Option<String>, List>>,
+    wanted: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) number: Vec<u8>,
+    pub(super) this_update: UnixTime,
+    /// Serial numbers without leading zeros, sorted.
+    pub(super) revoked: Vec<Vec<u8>>,
+}
+
+impl List {
+    fn has(&self, serial: &[u8]) -> bool {
+        self.revoked.binary_search_by(|known| known.as_slice().cmp(serial)).is_ok()
+    }
+}
+
+impl Lists {
+    /// The list of the certificate's own place and the complete one speak for it (RFC 5280 section 6.3.3 (b) (2)): what
+    /// one of them revokes is revoked, and of both, the newer one says as of when it is not.
+    pub(crate) fn status(&self, issued: &Issued<'_>) -> Revocation {
+        let Some(known) = self.known.get(issued.issuer_key) else { return Revocation::Unknown };
+        let places = [None, Some(issued.list_url.to_owned())];
+        let lists = || places.iter().filter_map(|place| known.get(place));
+        if lists().any(|list| list.has(issued.serial)) {
+            return Revocation::Revoked;
+        }
+        let newest = lists().map(|list| list.this_update).max();
+        newest.map_or(Revocation::Unknown, |as_of| Revocation::Good { as_of })
+    }
+
+    /// Remembers the address of a list without which little is known of a certificate that is in use.
+    pub(crate) fn want(&mut self, url: &str) {
+        if self.wanted.len() < MAX_WANTED {
+            self.wanted.insert(url.to_owned());
+        }
+    }
+
+    /// The addresses remembered so far, which are forgotten.
+    pub(crate) fn take_wanted(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.wanted)
+    }
+
+    pub(crate) fn install(&mut self, checked: CheckedList) -> Result<InstalledCrl, VerifyError> {
+        let lists = self.known.entry(checked.issuer_key).or_default();
+        if let Some(known) = lists.get(&checked.place) {
+            // Numbers are minimal big-endian integers: the longer one is larger.
+            let order = |list: &List| (list.number.len(), list.number.clone());
+            if order(&checked.list) < order(known) || checked.list.this_update < known.this_update {
+                let name = |list: &List| format!("number {} of {}", hex::encode(&list.number), date(list.this_update));
+                let expected = format_args!("a list not older than {}", name(known));
+                return Err(VerifyError::new(Rule::RevocationOrder, expected, name(&checked.list)));
+            }
+        }
+        lists.insert(checked.place, checked.list);
+        Ok(checked.summary)
+    }
+}
+
+impl Revocation {
+    /// Whether a newer list is worth fetching: there is none, or its authority should have made another one since.
+    pub(crate) fn wants_list(&self, now: UnixTime) -> bool {
+        match self {
+            Self::Good { as_of } => age(*as_of, now) >= WANTED_AGE,
+            Self::Unknown => true,
+            Self::Revoked => false,
+        }
+    }
+}
