@@ -103,6 +103,7 @@ async fn issue_with(folder: &Path, identifier: &Identifier) -> Rogue {
         status: AuthorizationStatus::Valid,
         expires: u64::MAX,
         validated: None,
+        proven_by: None,
         code: None,
     };
     let key = SigningKey::from_bytes(&[0x66; 32]);
