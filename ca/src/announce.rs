@@ -1,21 +1,23 @@
-//! An owner is told by mail of a certificate for another device than those she had: if it was not she, she can revoke it
+//! An owner is told, by mail or text message, of a certificate for another device than those she had: if it was not she, she can revoke it
 //! before anybody has spoken in her name.
 //!
-//! That she is to be told is stored together with the certificate, and struck out once the mail has left. After a crash
+//! That she is to be told is stored together with the certificate, and struck out once the message has left. After a crash
 //! in between she is told twice.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use identity::certificate::Tbs;
+use identity::{Identifier, IdentifierKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::acme::Service;
+use crate::acme::{self, Service};
 use crate::mail::{DeviceLetter, MailError};
 use crate::random;
+use crate::sms::{SmsError, Text};
 use crate::store::{CertificateRecord, Change, Record, Select, StoreError, Subject};
 
-/// Pause before a mail that did not leave is tried again.
+/// Pause before a message that did not leave is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Told at a time.
 const TAKE: u32 = 64;
@@ -56,12 +58,12 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
             tracing::info!(serial = %record.serial, "announced");
             service.issuer.trail.note("announced", serde_json::json!({"serial": record.serial.to_string()}));
         }
-        Err(error @ (MailError::Refused | MailError::Compose(_))) => {
-            tracing::warn!(serial = %record.serial, %error, "cannot be announced");
+        Err(Untold::Never(error)) => {
+            tracing::warn!(serial = %record.serial, error, "cannot be announced");
         }
-        // A full disk, a server that is down or does not know us: it passes.
-        Err(error) => {
-            tracing::warn!(serial = %record.serial, %error, "not announced yet");
+        // A full disk, a server that is down or does not know us, a day's money that is spent: it passes.
+        Err(Untold::Later(error)) => {
+            tracing::warn!(serial = %record.serial, error, "not announced yet");
             return Ok(false);
         }
     }
@@ -76,9 +78,29 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
     }
 }
 
-async fn send(service: &Service, record: &CertificateRecord) -> Result<(), MailError> {
+/// Why she was not told.
+enum Untold {
+    /// She never can be.
+    Never(String),
+    /// It may be tried again.
+    Later(String),
+}
+
+impl From<MailError> for Untold {
+    fn from(error: MailError) -> Self {
+        match error {
+            MailError::Refused | MailError::Compose(_) => Self::Never(error.to_string()),
+            error => Self::Later(error.to_string()),
+        }
+    }
+}
+
+async fn send(service: &Service, record: &CertificateRecord) -> Result<(), Untold> {
     let Subject::Person { identifier, .. } = &record.subject else { return Ok(()) };
-    let key = Tbs::decode(&record.tbs).map_err(|e| MailError::Compose(e.to_string()))?;
+    if identifier.kind() == IdentifierKind::Phone {
+        return send_text(service, record, identifier).await;
+    }
+    let key = Tbs::decode(&record.tbs).map_err(|e| Untold::Never(e.to_string()))?;
     let letter = DeviceLetter {
         from: &service.mail_from,
         to: identifier,
@@ -89,5 +111,20 @@ async fn send(service: &Service, record: &CertificateRecord) -> Result<(), MailE
         now: service.now(),
         message_id: random::id(),
     };
-    service.post.send(letter.compose()?).await
+    Ok(service.post.send(letter.compose()?).await?)
+}
+
+async fn send_text(service: &Service, record: &CertificateRecord, number: &Identifier) -> Result<(), Untold> {
+    let Some(texting) = &service.texting else {
+        return Err(Untold::Never("no text messages are sent here any more".into()));
+    };
+    let later = |e: &dyn std::fmt::Display| Untold::Later(e.to_string());
+    let charge = acme::charge(service, &texting.phones, number).await;
+    let charge = charge.map_err(|_| Untold::Later("the day's money for text messages is spent".into()))?;
+    // A race with another message is lost until the next look.
+    service.store.commit(vec![charge]).await.map_err(|e| later(&e))?;
+    match texting.send(service, &Text::device(number, &record.serial.to_string())).await {
+        Err(error @ SmsError::Refused) => Err(Untold::Never(error.to_string())),
+        other => other.map_err(|e| later(&e)),
+    }
 }

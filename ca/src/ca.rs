@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::acme::{self, Nonces, Service, Turns};
+use crate::acme::{self, Nonces, Service, Texting, Turns};
 use crate::audit::Pseudonyms;
 use crate::config::{CaConfig, Clock};
 use crate::crl::{CrlError, Crls, ListName};
@@ -26,6 +26,7 @@ use crate::log::Log;
 use crate::mail::{MailError, Post};
 use crate::objects::{ObjectError, log_once};
 use crate::service::{Resolver, ServiceError, issue};
+use crate::sms::SmsError;
 use crate::store::{Authority, SqliteStore, Store, StoreError};
 use crate::trail::{Trail, TrailError};
 use crate::{announce, files, operator, random, resume, trail};
@@ -47,6 +48,9 @@ pub enum OpenError {
     /// Where mails go, or who they are from.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// Where text messages go.
+    #[error("text messages: {0}")]
+    Sms(#[from] SmsError),
     /// The authority's own certificates could not be logged.
     #[error("an issuing certificate could not be logged: {0}")]
     Object(#[from] ObjectError),
@@ -94,6 +98,7 @@ impl Ca {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let post = Post::open(&config.mail)?;
         let mail_from = acme::mailbox(&config.mail_from)?;
+        let texting = config.phones.as_ref().map(Texting::open).transpose()?;
         let pseudonyms = Pseudonyms::new(keys.audit());
         files::private_folder(&config.folder)
             .map_err(|source| OpenError::Folder { path: config.folder.clone(), source })?;
@@ -129,6 +134,7 @@ impl Ca {
             crls,
             post,
             mail_from,
+            texting,
             pseudonyms,
         });
         tasks.spawn(resume::log_heads(Arc::clone(&service.issuer), stop.clone()));
@@ -172,6 +178,12 @@ impl Ca {
     #[must_use]
     pub fn services_crl_der(&self) -> Vec<u8> {
         self.service.crls.der(ListName::whole(Authority::Services)).map(|der| der.to_vec()).unwrap_or_default()
+    }
+
+    /// What became of text messages, as the figures have it.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> String {
+        self.service.texting.as_ref().map(|texting| texting.receipts.metrics()).unwrap_or_default()
     }
 
     /// Ends the background work. Certificates on their way are waited for as long as the log takes them; those it does

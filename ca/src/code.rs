@@ -1,8 +1,9 @@
-//! The code of `email-code-00`: what is mailed, what is stored, what a typed one is compared with.
+//! The codes of `email-code-00` and `sms-code-00`: what is sent, what is stored, what a typed one is compared with.
 //!
-//! 24 base32 characters (RFC 4648) in six groups of four: 120 random bits. The CA/Browser Forum's S/MIME Baseline
-//! Requirements ask for at least 112 (section 3.2.2.2). Only its hash is kept: who reads the database cannot answer a
-//! challenge.
+//! By mail, 24 base32 characters (RFC 4648) in six groups of four: 120 random bits. The CA/Browser Forum's S/MIME Baseline
+//! Requirements ask for at least 112 (section 3.2.2.2). By text message, ten in two groups of five: 50 bits, which nobody
+//! guesses with any number of accounts, so that it need not be counted how often a number is guessed at by everybody
+//! together: such a count would let a stranger shut its owner out. Only a code's hash is kept.
 
 use std::fmt;
 
@@ -11,32 +12,47 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Characters in a code, without hyphens.
-const CHARACTERS: usize = 24;
+/// Characters in a mailed code, without hyphens, and in each group of them.
+const MAILED: (usize, usize) = (24, 4);
+/// The same of one in a text message.
+const TEXTED: (usize, usize) = (10, 5);
 /// A typed code longer than this, with all its spaces, is not looked at.
 const MAX_TYPED: usize = 256;
 
-/// A code on its way into a mail. Neither `Debug` nor a log line shows it.
-pub(crate) struct Code(Zeroizing<[u8; CHARACTERS]>);
+/// A code on its way into a message. Neither `Debug` nor a log line shows it.
+pub(crate) struct Code {
+    text: Zeroizing<Vec<u8>>,
+    group: usize,
+}
 
 impl Code {
-    /// A new code from 120 random bits.
+    /// A new code for a mail, from 120 random bits.
     pub(crate) fn new(random: [u8; 15]) -> Self {
-        let mut text = Zeroizing::new([0; CHARACTERS]);
-        BASE32_NOPAD.encode_mut(&random, text.as_mut_slice());
-        Self(text)
+        Self::of(&random, MAILED)
+    }
+
+    /// A new code for a text message, from the first 50 of these random bits.
+    pub(crate) fn short(random: [u8; 7]) -> Self {
+        Self::of(&random, TEXTED)
+    }
+
+    fn of(random: &[u8], (characters, group): (usize, usize)) -> Self {
+        let mut text = Zeroizing::new(vec![0; BASE32_NOPAD.encode_len(random.len())]);
+        BASE32_NOPAD.encode_mut(random, text.as_mut_slice());
+        text.truncate(characters);
+        Self { text, group }
     }
 
     /// What may be stored of it.
     pub(crate) fn hash(&self) -> CodeHash {
-        CodeHash::of(self.0.as_slice())
+        CodeHash::of(self.text.as_slice())
     }
 
-    /// As it stands in the mail: `ABCD-EFGH-IJKL-MNOP-QRST-UVWX`.
+    /// As it stands in the message: `ABCD-EFGH-IJKL-MNOP-QRST-UVWX`, or `ABCDE-FGHIJ`.
     pub(crate) fn grouped(&self) -> Zeroizing<String> {
-        let mut out = Zeroizing::new(String::with_capacity(CHARACTERS + CHARACTERS / 4));
-        for (at, character) in self.0.iter().enumerate() {
-            if at > 0 && at % 4 == 0 {
+        let mut out = Zeroizing::new(String::with_capacity(2 * self.text.len()));
+        for (at, character) in self.text.iter().enumerate() {
+            if at > 0 && at.is_multiple_of(self.group) {
                 out.push('-');
             }
             out.push(char::from(*character));
@@ -82,8 +98,8 @@ impl CodeHash {
                 })
                 .collect(),
         );
-        let right_length = characters.len() == CHARACTERS;
-        right_length & bool::from(Self::of(&characters).0.ct_eq(&self.0))
+        // The hash is over all of them: a code of another length is another code.
+        Self::of(&characters).0.ct_eq(&self.0).into()
     }
 }
 
@@ -95,6 +111,19 @@ mod tests {
     fn six_groups_of_four() {
         assert_eq!(*Code::new([0; 15]).grouped(), "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA");
         assert_eq!(*Code::new([0xff; 15]).grouped(), "7777-7777-7777-7777-7777-7777");
+    }
+
+    #[test]
+    fn two_groups_of_five() {
+        let code = Code::short([0xff; 7]);
+        assert_eq!(*code.grouped(), "77777-77777");
+        assert!(
+            code.hash().matches("7777777777")
+                && !code.hash().matches("777777777")
+                && !code.hash().matches("77777777777")
+        );
+        // The fifty-first bit does not count.
+        assert_eq!(Code::short([0, 0, 0, 0, 0, 0, 0b0011_1111]).hash(), Code::short([0; 7]).hash());
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod enrolment;
 mod limits;
+mod money;
+mod phone;
 mod rate;
 
 use std::path::PathBuf;
@@ -12,13 +14,19 @@ use tlog_proof::policy::LogPolicy;
 
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use limits::{Limit, Limits, Overrides};
+pub use money::{Money, MoneyError};
+pub use phone::{Budget, PhoneError, PhoneTable, Phones, check_prefix};
 pub use rate::{Rate, RateError};
 
 pub use crate::acme::Chaos;
 pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
+pub use crate::sms::{
+    Expected, HttpGateway, ReceiptShape, Secrets, SecretsError, SmsError, Template, TemplateError, Texter,
+};
 use crate::weak::BlockedKeys;
+pub use crate::web::WebError;
 
 /// The time, passed in. Tests advance it; programs give the system's clock ([`system_clock`]).
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
@@ -56,6 +64,8 @@ pub struct CaConfig {
     pub mail: Mailer,
     /// The `From` address of mails.
     pub mail_from: String,
+    /// Phone numbers; without it, none enrols.
+    pub phones: Option<Phones>,
     /// How much anybody may ask for.
     pub limits: Limits,
     /// URL of the terms of service. Who makes an account must agree to them; accounts from before go on.
@@ -86,6 +96,7 @@ impl CaConfig {
             permitted_domains: vec!["*".into()],
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),
+            phones: None,
             limits: Limits::default(),
             terms: None,
             website: None,

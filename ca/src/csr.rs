@@ -7,7 +7,7 @@ use der::asn1::{Any, Ia5String, SetOfVec};
 use der::{Decode as _, Encode as _, Tag};
 use identity::certificate::key_algorithm;
 use identity::profile::{KeyAlgorithm, Profile};
-use identity::{Identifier, oid};
+use identity::{Identifier, IdentifierKind, oid};
 use thiserror::Error;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::{GeneralName, OtherName};
@@ -117,9 +117,13 @@ fn names(request: &CertReq) -> Result<Vec<GeneralName>, CsrError> {
     Ok(names)
 }
 
-/// The name form for a person (RFC 9598 section 3: `SmtpUTF8Mailbox` only where the local part is not ASCII).
+/// The name form for a person: for a number, its URI (RFC 3966); for an address, `SmtpUTF8Mailbox` only where the local
+/// part is not ASCII (RFC 9598 section 3).
 fn expected_name(identifier: &Identifier) -> Option<GeneralName> {
     let text = identifier.as_str();
+    if identifier.kind() == IdentifierKind::Phone {
+        return Ia5String::new(&format!("tel:{text}")).ok().map(GeneralName::UniformResourceIdentifier);
+    }
     if text.is_ascii() {
         return Ia5String::new(text).ok().map(GeneralName::Rfc822Name);
     }

@@ -1,7 +1,7 @@
 //! The certificate authority of In Person.
 //!
-//! **What it does.** Proves that somebody controls a mail address ([`acme`](https://www.rfc-editor.org/rfc/rfc8555)
-//! with the challenge `email-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log,
+//! **What it does.** Proves that somebody controls a mail address or a phone number
+//! ([`acme`](https://www.rfc-editor.org/rfc/rfc8555) with the challenges `email-code-00` and `sms-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log,
 //! and only then signs it. It opens every entry under an address to its owner, issues the certificates of its own
 //! services, and keeps revocation lists.
 //!
@@ -47,11 +47,13 @@ pub mod proven;
 mod random;
 mod resume;
 mod service;
+mod sms;
 pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod trail;
 mod weak;
+mod web;
 
 pub use ca::{Ca, OpenError};
 pub use code::CodeHash;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use device::enrolment::{Conversation, Step, Typed};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use identity::Identifier;
+use identity::{Identifier, IdentifierKind};
 
 use crate::output::Output;
 use crate::text;
@@ -45,15 +45,16 @@ impl Conversation for Person<'_> {
                 if too_old {
                     sent.push_str("; the one given is from before");
                 }
-                if self.output.verbose() { format!("{sent}. The mail names your account key: {account}") } else { sent }
+                let named = self.output.verbose() && to.kind() == IdentifierKind::Email;
+                if named { format!("{sent}. The mail names your account key: {account}") } else { sent }
             }
             Step::CodeWrong { tries_left } => match tries_left {
                 Some(left) => format!("That is not the code; {} left", text::count(left.into(), "try", "tries")),
                 None => "That is not the code".to_owned(),
             },
-            Step::CodeMisshapen { found } => format!(
-                "Expected a code of 24 letters and digits in six groups of four, found {found}; no try was spent"
-            ),
+            Step::CodeMisshapen { expected, found } => {
+                format!("Expected a code of {expected}, found {found}; no try was spent")
+            }
             Step::Proven => "The address is proven to be yours".to_owned(),
             Step::Issuing => "Waiting for the log and the signature".to_owned(),
             Step::Verifying => "Verifying what came".to_owned(),
@@ -77,12 +78,12 @@ impl Conversation for Person<'_> {
     }
 }
 
-/// What a person is told when the mail before did not leave the authority.
+/// What a person is told when the message before did not leave the authority.
 fn not_handed_over(reason: &str, to: &Identifier) -> String {
-    format!("The last mail could not be handed over: {reason}; sending another to {to}")
+    format!("The last message could not be handed over: {reason}; sending another to {to}")
 }
 
-/// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another mail.
+/// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another message.
 fn read_line(prompt: bool) -> Typed {
     loop {
         if prompt {
@@ -109,7 +110,7 @@ mod tests {
         let told = not_handed_over("the mail server refused", &to);
         assert_eq!(
             told,
-            "The last mail could not be handed over: the mail server refused; sending another to alice@example.org"
+            "The last message could not be handed over: the mail server refused; sending another to alice@example.org"
         );
     }
 }

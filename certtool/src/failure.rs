@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use device::acme::AcmeError;
-use device::enrolment::{ChooseError, EnrolError};
+use device::enrolment::{ChooseError, CodeShape, EnrolError};
 use device::evidence::EvidenceFailure;
 use device::https::FetchError;
 use device::logbook::FollowError;
@@ -208,12 +208,15 @@ impl From<EnrolError> for Failure {
                 Self::new(Exit::Refused, what, "It was not stored. Tell the authority's operator.")
             }
             EnrolError::NoCode => {
-                Self::failed(what, "Run the command again with the code from the mail: it goes on where it stopped.")
+                Self::failed(what, "Run the command again with the code from the message: it goes on where it stopped.")
             }
-            EnrolError::CodeMisshapen { .. } => Self::failed(
-                what,
-                "Run the command again with the code as the mail has it, like ABCD-EFGH-IJKL-MNOP-QRST-UVWX.",
-            ),
+            EnrolError::CodeMisshapen { expected, .. } => {
+                let like = match expected {
+                    CodeShape::Mailed => "ABCD-EFGH-IJKL-MNOP-QRST-UVWX",
+                    CodeShape::Texted => "ABCDE-FGHIJ",
+                };
+                Self::failed(what, format!("Run the command again with the code as the message has it, like {like}."))
+            }
             EnrolError::NotSent { .. } => {
                 Self::failed(what, "Run the command again later: it goes on where it stopped.")
             }

@@ -64,6 +64,12 @@ pub enum StartError {
         /// What was given.
         found: String,
     },
+    /// `--permit-phone` is no beginning of phone numbers.
+    #[error("--permit-phone: expected + and digits such as +49, or *, found {found:?}")]
+    PermittedPhone {
+        /// What was given.
+        found: String,
+    },
     /// A port cannot be bound.
     #[error("cannot listen on {protocol} {address}: {source}")]
     Port {
@@ -162,7 +168,14 @@ impl StartError {
     /// Whether the command line is wrong, as opposed to the world.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        matches!(self, Self::Domain { .. } | Self::Smtp | Self::Sender { .. } | Self::Permitted { .. })
+        matches!(
+            self,
+            Self::Domain { .. }
+                | Self::Smtp
+                | Self::Sender { .. }
+                | Self::Permitted { .. }
+                | Self::PermittedPhone { .. }
+        )
     }
 
     /// What to try.
@@ -190,6 +203,7 @@ impl StartError {
                 "give what stands after the @ in your people's addresses; domains outside ASCII in their xn-- form"
                     .into()
             }
+            Self::PermittedPhone { .. } => "give what your people's numbers begin with, like +49 or +4915".into(),
             Self::Port { option, source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 format!(
                     "stop the program that uses it, or start a new server with {option} and another port (0 takes a free one)"

@@ -90,9 +90,9 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
             root: authority.root_der().to_vec().into(),
             issuers: authority.issuers().iter().map(|der| der.to_vec().into()).collect(),
             withdrawn: Vec::new(),
-            kinds: vec![IdentifierKind::Email],
+            kinds: kinds(settings),
             domains: settings.permit_domains.clone(),
-            phone_prefixes: Vec::new(),
+            phone_prefixes: settings.permit_phones.clone(),
             vrf_key: authority.vrf_public().to_bytes().to_vec().into(),
             log: settings.origin(),
             earlier_logs: Vec::new(),
@@ -103,6 +103,11 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
         windows: Vec::new(),
         updates: Some(format!("{}/policy", settings.base_url())),
     })
+}
+
+fn kinds(settings: &Settings) -> Vec<IdentifierKind> {
+    let phones = (!settings.permit_phones.is_empty()).then_some(IdentifierKind::Phone);
+    std::iter::once(IdentifierKind::Email).chain(phones).collect()
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ pub struct Options {
     #[arg(long = "permit-domain", value_name = "DOMAIN")]
     pub permit_domains: Vec<String>,
 
+    /// What the phone numbers that may enrol begin with, like +49, repeatable; "*" permits all. Codes go out as the
+    /// table "phone" of homeserver.toml says, else into the outbox. Part of the trust policy: fixed at the first start
+    /// [default: none]
+    #[arg(long = "permit-phone", value_name = "PREFIX")]
+    pub permit_phones: Vec<String>,
+
     /// Start although the clock is more than 60 days ahead of the log: the server really was off that long. Counts for
     /// this start alone
     #[arg(long)]
@@ -88,7 +94,7 @@ impl Options {
     ///
     /// # Errors
     /// The name is no DNS name, the mail server's URL is none, the sender is no mail address, or a permitted domain is
-    /// no mail domain.
+    /// no mail domain, or a prefix of phone numbers is none.
     pub fn check(&self) -> Result<(), StartError> {
         if let Some(domain) = &self.domain {
             settings::check_name(domain)?;
@@ -101,6 +107,9 @@ impl Options {
         }
         for domain in &self.permit_domains {
             settings::check_permitted(domain)?;
+        }
+        for prefix in &self.permit_phones {
+            ca::config::check_prefix(prefix).map_err(|_| StartError::PermittedPhone { found: prefix.clone() })?;
         }
         Ok(())
     }
@@ -128,6 +137,11 @@ mod tests {
         }
         for bad in ["", "a b", "*.example.org", "localhost", "a@example.org"] {
             assert!(matches!(permitting(bad).check(), Err(StartError::Permitted { .. })), "{bad}");
+        }
+        let calling = |prefix: &str| Options { permit_phones: vec![prefix.into()], ..Options::default() };
+        assert!(calling("*").check().is_ok() && calling("+49").check().is_ok());
+        for bad in ["", "49", "+", "+49-", "*49"] {
+            assert!(matches!(calling(bad).check(), Err(StartError::PermittedPhone { .. })), "{bad}");
         }
         let from = |sender: &str| Options { mail_from: Some(sender.into()), ..Options::default() };
         assert!(from("ca@example.org").check().is_ok());

@@ -49,6 +49,8 @@ const DATABASE: &str = "ca.sqlite";
 const SERVICES: &str = "services";
 /// Names and keys of the accounts elsewhere that accounts here are bound to.
 const EXTERNAL_ACCOUNTS: &str = "external-accounts";
+/// What a gateway for text messages knows this server by.
+const PHONE_SECRETS: &str = "phone-secrets";
 /// Keys that get no certificate and no account.
 const BLOCKED_KEYS: &str = "blocked-keys";
 /// Says which policy stands in the log, so that no later start logs it again.
@@ -394,6 +396,15 @@ fn ca_config(
     if let Some(bytes) = folder.read(BLOCKED_KEYS)? {
         let list = ca::BlockedKeys::parse(&String::from_utf8_lossy(&bytes));
         config.blocked_keys = list.map_err(|error| wrong(format!("{BLOCKED_KEYS}: {error}")))?;
+    }
+    if !settings.permit_phones.is_empty() {
+        let secrets = folder.read(PHONE_SECRETS)?.map(String::from_utf8).transpose();
+        let secrets = secrets.map_err(|_| wrong(format!("expected UTF-8 text in {PHONE_SECRETS}")))?;
+        let (permitted, outbox) = (settings.permit_phones.clone(), folder.join(OUTBOX));
+        let phones = settings.phone.open(permitted, secrets.as_deref(), folder.path(), outbox);
+        config.phones = Some(phones.map_err(|error| wrong(format!("[phone]: {error}")))?);
+    } else if !settings.phone.is_default() {
+        return Err(wrong("[phone]: expected permit_phones too, for without it no number may enrol".into()));
     }
     let external = folder.read(EXTERNAL_ACCOUNTS)?.map(String::from_utf8).transpose();
     let external = external.map_err(|_| wrong(format!("expected UTF-8 text in {EXTERNAL_ACCOUNTS}")))?;

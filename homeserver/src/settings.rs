@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use ca::config::Enrolment;
+use ca::config::{Enrolment, PhoneTable};
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 64 * 1024;
 
 const HEAD: &str = "\
 # Settings of this home server, written at its first start. Options given to `homeserver up` later are remembered here.
-# domain, ports, permit_domains and log_year are part of the trust policy that people have pinned: they stay.
+# domain, ports, permit_domains, permit_phones and log_year are part of the trust policy that people have pinned: they stay.
 ";
 
 /// The settings of one home server. Unknown keys are refused: a slip of the pen must not pass silently.
@@ -39,6 +39,9 @@ pub struct Settings {
     pub mail_from: String,
     /// Mail domains whose people may enrol; `*` permits all.
     pub permit_domains: Vec<String>,
+    /// What the phone numbers that may enrol begin with; `*` permits all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permit_phones: Vec<String>,
     /// The year in which its log began; part of the log's origin.
     pub log_year: i16,
     /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
@@ -47,6 +50,9 @@ pub struct Settings {
     /// Terms, accounts elsewhere, rate limits: written by hand, kept as it is. (A table, so it stands last.)
     #[serde(default, skip_serializing_if = "Enrolment::is_default")]
     pub enrolment: Enrolment,
+    /// How codes get to phone numbers: written by hand, kept as it is.
+    #[serde(default, skip_serializing_if = "PhoneTable::is_default")]
+    pub phone: PhoneTable,
 }
 
 impl Settings {
@@ -61,9 +67,11 @@ impl Settings {
             https_port: options.https_port.unwrap_or(8443),
             directory_port: options.directory_port.unwrap_or(8444),
             permit_domains: vec!["*".to_owned()],
+            permit_phones: options.permit_phones.clone(),
             log_year: year,
             smtp: None,
             enrolment: Enrolment::default(),
+            phone: PhoneTable::default(),
         };
         if !options.permit_domains.is_empty() {
             settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
@@ -82,6 +90,8 @@ impl Settings {
         fixed("--directory-port", &self.directory_port, options.directory_port.as_ref().filter(|&&port| port != 0))?;
         let permitted = options.permit_domains.join(", ").to_ascii_lowercase();
         fixed("--permit-domain", &self.permit_domains.join(", "), Some(&permitted).filter(|text| !text.is_empty()))?;
+        let phones = options.permit_phones.join(", ");
+        fixed("--permit-phone", &self.permit_phones.join(", "), Some(&phones).filter(|text| !text.is_empty()))?;
         self.take(options);
         Ok(self)
     }

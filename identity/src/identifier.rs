@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use domain::{DomainError, canonical_dns_name};
 pub use lookalike::Lookalike;
+pub use phone::{Line, Numbering};
 
 /// No identifier, in any spelling, is longer than this (octets). RFC 5321 section 4.5.3.1.3 allows 256 with the angle
 /// brackets, hence 254.
@@ -168,6 +169,14 @@ impl Identifier {
     /// The part before the `@` of an e-mail address; `None` for a phone number.
     pub fn local_part(&self) -> Option<&str> {
         self.split().map(|(local, _)| local)
+    }
+
+    /// What the numbering plans say of a phone number; `None` for an e-mail address.
+    pub fn numbering(&self) -> Option<Numbering> {
+        match self.kind {
+            IdentifierKind::Phone => phone::numbering(&self.text),
+            IdentifierKind::Email => None,
+        }
     }
 
     fn split(&self) -> Option<(&str, &str)> {

@@ -41,7 +41,7 @@ pub mod transparency;
 pub mod trust;
 pub mod verify;
 
-pub use identifier::{Identifier, IdentifierKind};
+pub use identifier::{Identifier, IdentifierKind, Line, Numbering};
 /// A certificate as it travels: DER bytes.
 pub type CertificateDer = rustls_pki_types::CertificateDer<'static>;
 pub use rustls_pki_types::UnixTime;

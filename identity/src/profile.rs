@@ -110,9 +110,9 @@ impl Profile {
         Self::all().into_iter().find(|profile| profile.policy == policy)
     }
 
-    /// What a person can order from an authority now, the default first.
-    pub fn offered() -> [&'static Self; 1] {
-        [Self::device()]
+    /// What a person can order from an authority now; the first that fits an identifier's kind is the default for it.
+    pub fn offered() -> [&'static Self; 2] {
+        [Self::device(), Self::phone_device()]
     }
 
     /// Reads a profile; unknown fields are refused.

@@ -1,29 +1,34 @@
 //! How a code gets to its reader, and what is known of it afterwards.
 //!
 //! No crash may leave a code that nobody can type while everybody believes it was sent. A mail for the outbox lies there
-//! before its code counts. A mail server may take its time, and that time would tell whether it knows the address, so
-//! nobody waits for it: its code is stored as [`Handover::UnderWay`] until the mail server has the mail. Found so by a
-//! process that is not sending it, the mail may be lost, and the challenge says so.
+//! before its code counts. A mail server or a gateway may take its time, and that time would tell whether it knows the
+//! address, so nobody waits for it: its code is stored as [`Handover::UnderWay`] until the other side has the message.
+//! Found so by a process that is not sending it, the message may be lost, and the challenge says so.
+//!
+//! A text message costs money: it is charged in the commit that stores its code, before it leaves.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use identity::IdentifierKind;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Service;
 use super::problem::{Kind, Problem};
+use super::texting::{self, Texting};
+use super::{Service, budget};
 use crate::code::{Code, CodeHash};
 use crate::config::Limit;
 use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
+use crate::sms::{SmsError, Text};
 use crate::store::{Account, Authorization, Change, Handover, IssuedCode, Record, Select, StoreError};
 
-/// How long a request waits while too many mails are under way.
+/// How long a request waits while too many messages are under way.
 const QUEUE: Duration = Duration::from_secs(10);
-/// How often it is tried to note what became of a mail while the authorization changes.
+/// How often a change is tried while somebody else makes another.
 const RACES: usize = 8;
 
 /// The codes whose mails this process is handing over.
@@ -53,12 +58,18 @@ impl Drop for Handing {
     }
 }
 
+/// A message with a code.
+enum Message {
+    Mail(Letter),
+    Text(Text),
+}
+
 /// Why the newest code cannot be on its way, in words for who waits for it.
 pub(super) fn failure(service: &Service, code: &IssuedCode) -> Option<&'static str> {
     match code.handover {
-        Handover::Failed => Some("the mail could not be handed to the mail server; ask for another one later"),
+        Handover::Failed => Some("the message could not be handed over; ask for another one later"),
         Handover::UnderWay if !service.mails_under_way.contains(code.hash) => {
-            Some("the authority was interrupted before the mail was on its way for certain; ask for another one")
+            Some("the authority was interrupted before the message was on its way for certain; ask for another one")
         }
         Handover::UnderWay | Handover::Done => None,
     }
@@ -71,51 +82,78 @@ pub(super) async fn send(
     peer: Option<IpAddr>,
     found: Authorization,
 ) -> Result<Authorization, Problem> {
-    let place = permitted(service, account, peer, &found).await?;
+    let texting = texting::of(service, &found)?;
+    let place = permitted(service, account, peer, &found, texting).await?;
     // The address' own limit is kept silently: see Limits::mails_per_address.
-    let quiet = service.limits.take(Limit::MailsPerAddress, &[found.identifier.as_str()], service.now()).is_err();
-    let code = Code::new(random::bytes());
-    let letter = compose(service, account, peer, &found, &code)?;
+    let own = if texting.is_some() { Limit::TextsPerNumber } else { Limit::MailsPerAddress };
+    let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).is_err();
+    let code = if texting.is_some() { Code::short(random::bytes()) } else { Code::new(random::bytes()) };
+    let message = match texting {
+        Some(_) => Message::Text(Text::code(&found.identifier, &code, service.host())),
+        None => Message::Mail(compose(service, account, peer, &found, &code)?),
+    };
     let who = service.pseudonyms.of(&found.identifier);
     tracing::info!(authorization = found.id, account = account.id, who, quiet, "code made");
     let of = json!({"authorization": found.id, "account": account.id, "who": who, "sent": !quiet});
     service.issuer.trail.note("code-made", of);
     if quiet {
-        return remember(service, found, &code, Handover::Done).await;
+        return remember(service, found, &code, Handover::Done, None).await;
     }
     // An outbox knows nobody: its time tells nothing.
-    if service.post.is_local() {
-        let handover = hand_over(service, &found.id, letter).await;
-        return remember(service, found, &code, handover).await;
+    if texting.is_none() && service.post.is_local() {
+        let handover = hand_over(service, &found.id, message).await;
+        return remember(service, found, &code, handover, None).await;
     }
     let handing = service.mails_under_way.begin(code.hash());
-    let changed = remember(service, found, &code, Handover::UnderWay).await?;
-    tokio::spawn({
+    let changed = remember(service, found, &code, Handover::UnderWay, texting).await?;
+    let handing_over = tokio::spawn({
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
-            let handover = hand_over(&service, &id, letter).await;
+            let handover = hand_over(&service, &id, message).await;
             if let Err(error) = note(&service, id, handing.hash, handover).await {
-                tracing::warn!(%error, "could not note what became of a mail");
+                tracing::warn!(%error, "could not note what became of a message");
             }
             drop((handing, place));
         }
     });
+    // A message lies in an outbox when the answer leaves, as a mail does.
+    if texting.is_some_and(|texting| texting.sms.is_local()) {
+        let _ = handing_over.await;
+        let newer = service.store.authorization(Select::Authorization(changed.id)).await?;
+        return newer.ok_or_else(Problem::not_found);
+    }
     Ok(changed)
 }
 
-/// Whether this account may have another code sent to this address now, and a place among the mails under way.
+/// Whether this account may have another code sent to this address now, and a place among the messages under way.
 async fn permitted(
     service: &Service,
     account: &Account,
     peer: Option<IpAddr>,
     found: &Authorization,
+    texting: Option<&Texting>,
 ) -> Result<OwnedSemaphorePermit, Problem> {
-    let now = service.now();
-    service.limits.take(Limit::MailsPerAccount, &[&account.id, found.identifier.as_str()], now)?;
-    service.limits.take_from(Limit::MailsPerIp, peer, now)?;
-    service.limits.take(Limit::MailsPerDomain, &[found.identifier.domain().unwrap_or_default()], now)?;
+    let (now, limits, to) = (service.now(), &service.limits, &found.identifier);
+    match texting {
+        None => {
+            limits.take(Limit::MailsPerAccount, &[&account.id, to.as_str()], now)?;
+            limits.take_from(Limit::MailsPerIp, peer, now)?;
+            limits.take(Limit::MailsPerDomain, &[to.domain().unwrap_or_default()], now)?;
+        }
+        Some(texting) => {
+            texting.phones.check(to).map_err(|e| Problem::new(Kind::RejectedIdentifier, e.to_string()))?;
+            limits.take(Limit::TextsPerAccount, &[&account.id], now)?;
+            limits.take_from(Limit::TextsPerIp, peer, now)?;
+            let number = to.as_str();
+            limits.take(Limit::TextsPerPrefix, &[&number[..number.len().saturating_sub(4)]], now)?;
+            let country = to.numbering().map(|numbering| format!("+{}", numbering.country_code)).unwrap_or_default();
+            limits.take(Limit::TextsPerCountry, &[&country], now)?;
+            // Also where nothing will be sent for the number's own limit: else the refusal would tell of that.
+            budget::charge(service, &texting.phones, to).await?;
+        }
+    }
     let place = tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await;
-    place.ok().and_then(Result::ok).ok_or_else(|| Problem::internal(&"too many mails are under way"))
+    place.ok().and_then(Result::ok).ok_or_else(|| Problem::internal(&"too many messages are under way"))
 }
 
 fn compose(
@@ -143,31 +181,50 @@ fn compose(
         .map_err(|e| Problem::new(Kind::RejectedIdentifier, format!("this address cannot be written to: {e}")))
 }
 
-/// Stores the code as the newest of its authorization.
+/// Stores the code as the newest of its authorization, and charges its message if it is one that costs.
 async fn remember(
     service: &Service,
     found: Authorization,
     code: &Code,
     handover: Handover,
+    charged: Option<&Texting>,
 ) -> Result<Authorization, Problem> {
     let limits = &service.config.limits;
-    let expires = service.now().as_secs() + limits.code_lifetime.as_secs();
+    let phone = found.identifier.kind() == IdentifierKind::Phone;
+    let lifetime = if phone { limits.text_code_lifetime } else { limits.code_lifetime };
+    let expires = service.now().as_secs() + lifetime.as_secs();
     let issued = IssuedCode { hash: code.hash(), expires, tries_left: limits.code_tries, handover };
     let changed = Authorization { code: Some(issued), ..found };
-    service.store.commit(vec![Change::Update(Record::Authorization(changed.clone()))]).await?;
-    Ok(Authorization { revision: changed.revision + 1, ..changed })
-}
-
-/// Hands the mail over. That it could not be is remembered for who asks for the challenge; that the mailbox does not
-/// exist is not.
-async fn hand_over(service: &Service, id: &str, letter: Letter) -> Handover {
-    match service.post.send(letter).await {
-        Ok(()) => Handover::Done,
-        Err(error) => {
-            tracing::warn!(authorization = id, %error, "a mail did not leave");
-            if matches!(error, MailError::Refused) { Handover::Done } else { Handover::Failed }
+    for _ in 0..RACES {
+        let mut changes = vec![Change::Update(Record::Authorization(changed.clone()))];
+        if let Some(texting) = charged {
+            changes.push(budget::charge(service, &texting.phones, &changed.identifier).await?);
+        }
+        match service.store.commit(changes).await {
+            Ok(_) => return Ok(Authorization { revision: changed.revision + 1, ..changed }),
+            Err(error) if charged.is_some() && budget::raced(&error) => {}
+            Err(error) => return Err(error.into()),
         }
     }
+    Err(StoreError::Conflict("spending").into())
+}
+
+/// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the
+/// number does not exist is not.
+async fn hand_over(service: &Service, id: &str, message: Message) -> Handover {
+    let (error, refused) = match (message, &service.texting) {
+        (Message::Mail(letter), _) => match service.post.send(letter).await {
+            Ok(()) => return Handover::Done,
+            Err(error) => (error.to_string(), matches!(error, MailError::Refused)),
+        },
+        (Message::Text(text), Some(texting)) => match texting.send(service, &text).await {
+            Ok(()) => return Handover::Done,
+            Err(error) => (error.to_string(), matches!(error, SmsError::Refused)),
+        },
+        (Message::Text(_), None) => ("no text messages are sent here".to_owned(), false),
+    };
+    tracing::warn!(authorization = id, error, "a message did not leave");
+    if refused { Handover::Done } else { Handover::Failed }
 }
 
 /// Notes what became of the mail with this code, unless another code is the newest by now.

@@ -14,13 +14,19 @@ use super::{Service, ascii};
 /// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
 /// RFC 9773; `inpersonWatch` and `inpersonErase` are ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
-    let days = Profile::device().lifetime().as_secs() / 86_400;
+    let days = |profile: &Profile| profile.lifetime().as_secs() / 86_400;
     let config = &service.config;
+    let device = format!("one of a person's devices, by her mail address: Ed25519, {} days", days(Profile::device()));
     let mut meta = json!({
         "externalAccountRequired": config.external.required,
-        "profiles": {"device": format!("one of a person's devices, by her mail address: Ed25519, {days} days")},
+        "profiles": {"device": device},
         "caaIdentities": [service.domain()],
     });
+    if config.phones.is_some() {
+        let phone = Profile::phone_device();
+        meta["profiles"][phone.name()] =
+            format!("one of a person's devices, by her phone number: Ed25519, {} days", days(phone)).into();
+    }
     for (member, url) in [("termsOfService", &config.terms), ("website", &config.website)] {
         if let Some(url) = url {
             meta[member] = url.as_str().into();

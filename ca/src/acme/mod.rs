@@ -2,6 +2,7 @@
 
 mod account;
 mod authorization;
+mod budget;
 mod certificate;
 mod challenge;
 mod chaos;
@@ -14,10 +15,12 @@ mod nonce;
 mod order;
 mod orders;
 pub(crate) mod problem;
+mod receipt;
 mod renewal;
 mod request;
 pub(crate) mod revoke;
 mod status;
+mod texting;
 mod wanted;
 mod watch;
 
@@ -30,7 +33,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
-use identity::UnixTime;
+use identity::{IdentifierKind, UnixTime};
 use lettre::message::Mailbox;
 use serde_json::Value;
 use tower_http::timeout::TimeoutLayer;
@@ -42,11 +45,13 @@ use crate::issue::Issuer;
 use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
 use crate::store::{Select, Store};
+pub(crate) use budget::charge;
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;
 pub(crate) use delivery::UnderWay;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
+pub(crate) use texting::Texting;
 
 /// Time for a whole request, its body included.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -60,6 +65,8 @@ pub(crate) struct Service {
     pub(crate) crls: Arc<Crls>,
     pub(crate) post: Post,
     pub(crate) mail_from: Mailbox,
+    /// Where phone numbers are certified.
+    pub(crate) texting: Option<Texting>,
     pub(crate) mails_in_flight: Arc<tokio::sync::Semaphore>,
     pub(crate) mails_under_way: Arc<UnderWay>,
     pub(crate) nonces: Nonces,
@@ -139,6 +146,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/order/{id}", post(order::read))
         .route("/authz/{id}", post(authorization::read))
         .route("/challenge/{id}/{type}", post(challenge::respond))
+        .route("/receipt/{reference}", get(receipt::take).post(receipt::take))
         .route("/finalize/{id}", post(finalize::finalize))
         .route("/certificate/{serial}", post(certificate::read))
         .route("/certificate/{serial}/with-root", post(certificate::read_with_root))
@@ -192,7 +200,11 @@ fn rfc3339(seconds: u64) -> String {
 
 /// The identifier of an ACME object.
 fn identifier(identifier: &identity::Identifier) -> Value {
-    serde_json::json!({"type": "email", "value": identifier.as_str()})
+    let kind = match identifier.kind() {
+        IdentifierKind::Email => "email",
+        IdentifierKind::Phone => "tel",
+    };
+    serde_json::json!({"type": kind, "value": identifier.as_str()})
 }
 
 /// An authorization of this account, or "nothing here".

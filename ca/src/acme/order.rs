@@ -42,8 +42,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
             "expected no notBefore and notAfter, found one: certificates begin when they are made",
         ));
     }
-    let profile = profile(asked.profile.as_deref())?;
     let identifier = wanted::one(&service, &asked.identifiers)?;
+    let profile = profile(asked.profile.as_deref(), &identifier)?;
     let now = service.now();
     service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
     service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
@@ -91,14 +91,18 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     Ok(response)
 }
 
-fn profile(name: Option<&str>) -> Result<&'static Profile, Problem> {
-    let mut offered = Profile::offered().into_iter();
+fn profile(name: Option<&str>, identifier: &Identifier) -> Result<&'static Profile, Problem> {
+    let fits = |profile: &&Profile| profile.subject().identifier_kind() == Some(identifier.kind());
+    let mut offered = Profile::offered().into_iter().filter(fits);
     let profile = match name {
         Some(name) => offered.find(|profile| profile.name() == name),
         None => offered.next(),
     };
     profile.ok_or_else(|| {
-        Problem::new(Kind::InvalidProfile, "expected one of the profiles that the directory names in meta.profiles")
+        Problem::new(
+            Kind::InvalidProfile,
+            "expected one of the profiles that the directory names in meta.profiles, of the identifier's kind",
+        )
     })
 }
 

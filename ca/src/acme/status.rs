@@ -70,6 +70,9 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
     }
     out.push_str("# HELP inperson_ca_mail_places_free Mails that could be handed over beside those under way.\n# TYPE inperson_ca_mail_places_free gauge\n");
     let _ = writeln!(out, "inperson_ca_mail_places_free {}", service.mails_in_flight.available_permits());
+    if let Some(texting) = &service.texting {
+        out.push_str(&texting.receipts.metrics());
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
 }
 
@@ -78,6 +81,10 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let config = &service.config;
     let host = escaped(service.host());
     let root = hex::encode(Sha256::digest(service.issuer.keys().root_der()));
+    let (what, or_number) = match config.phones {
+        None => ("a mail address", ""),
+        Some(_) => ("a mail address or a phone number", "\ncerttool enroll +15550123456"),
+    };
     let link = |url: &str| format!("<a href=\"{0}\">{0}</a>", escaped(url));
     let mut rows = vec![
         ("Root certificate, SHA-256", format!("<code>{root}</code>")),
@@ -111,16 +118,16 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
          th{{text-align:left;vertical-align:top;padding-right:1rem;font-weight:600}}\
          td,code,pre{{overflow-wrap:anywhere;white-space:pre-wrap}}</style>\n</head>\n<body>\n\
          <h1>Certificates for people</h1>\n\
-         <p>The authority at <strong>{host}</strong> certifies that a mail address is yours, and signs no certificate that \
+         <p>The authority at <strong>{host}</strong> certifies that {what} is yours, and signs no certificate that \
          does not stand in a public, witnessed log.</p>\n\
          <h2>How to get one</h2>\n\
-         <pre>certtool enroll you@example.org</pre>\n\
+         <pre>certtool enroll you@example.org{or_number}</pre>\n\
          <p>Before that, pin its trust policy by the fingerprint that the operator gives you over another channel.</p>\n\
          <h2>A device was stolen</h2>\n\
          <pre>certtool revoke you@example.org --stolen</pre>\n\
          <h2>Where everything is</h2>\n<table>\n{rows}</table>\n\
          <h2>Privacy</h2>\n\
-         <p>Your address stands in this authority's database and in your certificate. It does not stand in the public log: \
+         <p>Your address or number stands in this authority's database and in your certificate. It does not stand in the public log: \
          nobody can list people from it, and you can find every certificate ever made in your name.</p>\n\
          </body>\n</html>\n"
     );

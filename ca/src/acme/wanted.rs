@@ -42,14 +42,26 @@ fn too_many(service: &Service, several: &[Named]) -> Problem {
 }
 
 fn usable(service: &Service, named: &Named) -> Result<Identifier, (Kind, String)> {
-    if named.r#type != "email" {
-        return Err((Kind::UnsupportedIdentifier, "expected an identifier of type email".into()));
-    }
     let rejected = |detail: String| (Kind::RejectedIdentifier, detail);
-    let identifier = Identifier::parse(&named.value).map_err(|e| rejected(e.to_string()))?;
-    match identifier.domain() {
-        Some(domain) if identifier.kind() == IdentifierKind::Email && service.config.permits(domain) => Ok(identifier),
-        Some(domain) => Err(rejected(format!("this authority does not certify addresses under {domain}"))),
-        None => Err(rejected("expected a mail address".into())),
+    let parsed = || Identifier::parse(&named.value).map_err(|e| rejected(e.to_string()));
+    match (named.r#type.as_str(), &service.config.phones) {
+        ("email", _) => {
+            let identifier = parsed()?;
+            match identifier.domain() {
+                Some(domain) if service.config.permits(domain) => Ok(identifier),
+                Some(domain) => Err(rejected(format!("this authority does not certify addresses under {domain}"))),
+                None => Err(rejected("expected a mail address".into())),
+            }
+        }
+        ("tel", Some(phones)) => {
+            let identifier = parsed()?;
+            if identifier.kind() != IdentifierKind::Phone {
+                return Err(rejected("expected a phone number".into()));
+            }
+            phones.check(&identifier).map_err(|e| rejected(e.to_string()))?;
+            Ok(identifier)
+        }
+        (_, None) => Err((Kind::UnsupportedIdentifier, "expected an identifier of type email".into())),
+        (_, Some(_)) => Err((Kind::UnsupportedIdentifier, "expected an identifier of type email or tel".into())),
     }
 }

@@ -141,7 +141,17 @@ fn whose(one: &Override) -> Result<String, EnrolmentError> {
         found: one.r#for.chars().take(80).collect(),
     };
     match one.limit {
-        Limit::MailsPerAccount | Limit::OrdersPerAccount | Limit::WatchesPerAccount => Ok(one.r#for.clone()),
+        Limit::MailsPerAccount | Limit::TextsPerAccount | Limit::OrdersPerAccount | Limit::WatchesPerAccount => {
+            Ok(one.r#for.clone())
+        }
+        Limit::TextsPerNumber => match Identifier::parse(&one.r#for) {
+            Ok(number) if number.numbering().is_some() => Ok(number.as_str().to_owned()),
+            _ => Err(wrong("a phone number")),
+        },
+        Limit::TextsPerPrefix | Limit::TextsPerCountry => match super::phone::check_prefix(&one.r#for) {
+            Ok(()) if one.r#for != "*" => Ok(one.r#for.clone()),
+            _ => Err(wrong("a + and digits, as the limit counts")),
+        },
         Limit::MailsPerAddress => match Identifier::parse(&one.r#for) {
             Ok(address) => Ok(address.as_str().to_owned()),
             Err(_) => Err(wrong("a mail address")),
@@ -150,7 +160,7 @@ fn whose(one: &Override) -> Result<String, EnrolmentError> {
             Ok(address) => address.domain().map(str::to_owned).ok_or_else(|| wrong("a domain")),
             Err(_) => Err(wrong("a domain")),
         },
-        Limit::MailsPerIp | Limit::OrdersPerIp | Limit::AccountsPerIp => {
+        Limit::MailsPerIp | Limit::TextsPerIp | Limit::OrdersPerIp | Limit::AccountsPerIp => {
             let address = one.r#for.strip_suffix("/64").unwrap_or(&one.r#for);
             address.parse().map(crate::limit::network).map_err(|_| wrong("an IPv4 address or an IPv6 /64"))
         }

@@ -19,6 +19,18 @@ pub struct Limits {
     pub mails_per_domain: Rate,
     /// Mails asked for from one network: see [`Self::accounts_per_ip`].
     pub mails_per_ip: Rate,
+    /// Text messages of one account, to whatever numbers.
+    pub texts_per_account: Rate,
+    /// Text messages to one number on behalf of everybody together; beyond it nothing is sent and the answer is the usual
+    /// one, as for [`Self::mails_per_address`].
+    pub texts_per_number: Rate,
+    /// Text messages to the ten thousand numbers that differ in their last four digits: who earns by messages rents such
+    /// blocks.
+    pub texts_per_prefix: Rate,
+    /// Text messages to the numbers of one country code.
+    pub texts_per_country: Rate,
+    /// Text messages asked for from one network.
+    pub texts_per_ip: Rate,
     /// New orders and authorizations of one account.
     pub orders_per_account: Rate,
     /// New orders and authorizations from one network.
@@ -32,12 +44,17 @@ pub struct Limits {
     pub overrides: Overrides,
     /// Wrong codes before a new code is needed.
     pub code_tries: u8,
-    /// How long a code lives.
+    /// How long a mailed code lives.
     pub code_lifetime: Duration,
+    /// How long a code in a text message lives.
+    pub text_code_lifetime: Duration,
     /// How long an order or a pending authorization waits for its next step.
     pub order_lifetime: Duration,
-    /// How long a proof of control lasts for device certificates.
+    /// How long a proof of control of a mail address lasts for device certificates.
     pub authorization_lifetime: Duration,
+    /// How long one of a phone number does. Numbers are given to others: together with the life of a certificate it stays
+    /// below the 45 days for which a number rests at least (47 CFR 52.15(f)(1)(ii); elsewhere longer).
+    pub phone_authorization_lifetime: Duration,
     /// Mails being handed over at the same time; further ones wait for their turn.
     pub mails_in_flight: usize,
 }
@@ -50,6 +67,11 @@ impl Default for Limits {
             mails_per_address: Rate::per_hour(10),
             mails_per_domain: Rate::per_hour(2000),
             mails_per_ip: Rate::per_hour(600),
+            texts_per_account: Rate::per_hour(5),
+            texts_per_number: Rate { burst: 10, period: day },
+            texts_per_prefix: Rate::per_hour(60),
+            texts_per_country: Rate::per_hour(600),
+            texts_per_ip: Rate::per_hour(30),
             orders_per_account: Rate::per_hour(60),
             orders_per_ip: Rate::per_hour(2000),
             accounts_per_ip: Rate::per_hour(600),
@@ -57,8 +79,10 @@ impl Default for Limits {
             overrides: Overrides::default(),
             code_tries: 5,
             code_lifetime: day,
+            text_code_lifetime: Duration::from_secs(600),
             order_lifetime: 7 * day,
             authorization_lifetime: 180 * day,
+            phone_authorization_lifetime: 30 * day,
             mails_in_flight: 64,
         }
     }
@@ -76,6 +100,16 @@ pub enum Limit {
     MailsPerDomain,
     /// [`Limits::mails_per_ip`]
     MailsPerIp,
+    /// [`Limits::texts_per_account`]
+    TextsPerAccount,
+    /// [`Limits::texts_per_number`]
+    TextsPerNumber,
+    /// [`Limits::texts_per_prefix`]
+    TextsPerPrefix,
+    /// [`Limits::texts_per_country`]
+    TextsPerCountry,
+    /// [`Limits::texts_per_ip`]
+    TextsPerIp,
     /// [`Limits::orders_per_account`]
     OrdersPerAccount,
     /// [`Limits::orders_per_ip`]
@@ -88,11 +122,16 @@ pub enum Limit {
 
 impl Limit {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::MailsPerAccount,
         Self::MailsPerAddress,
         Self::MailsPerDomain,
         Self::MailsPerIp,
+        Self::TextsPerAccount,
+        Self::TextsPerNumber,
+        Self::TextsPerPrefix,
+        Self::TextsPerCountry,
+        Self::TextsPerIp,
         Self::OrdersPerAccount,
         Self::OrdersPerIp,
         Self::AccountsPerIp,
@@ -107,6 +146,11 @@ impl Limit {
             Self::MailsPerAddress => "mails_per_address",
             Self::MailsPerDomain => "mails_per_domain",
             Self::MailsPerIp => "mails_per_ip",
+            Self::TextsPerAccount => "texts_per_account",
+            Self::TextsPerNumber => "texts_per_number",
+            Self::TextsPerPrefix => "texts_per_prefix",
+            Self::TextsPerCountry => "texts_per_country",
+            Self::TextsPerIp => "texts_per_ip",
             Self::OrdersPerAccount => "orders_per_account",
             Self::OrdersPerIp => "orders_per_ip",
             Self::AccountsPerIp => "accounts_per_ip",
@@ -122,6 +166,11 @@ impl Limit {
             Self::MailsPerAddress => "codes sent to this address",
             Self::MailsPerDomain => "codes sent to addresses of this domain",
             Self::MailsPerIp => "codes asked for from this network",
+            Self::TextsPerAccount => "text messages for this account; use the newest code, or wait",
+            Self::TextsPerNumber => "text messages to this number",
+            Self::TextsPerPrefix => "text messages to numbers like this one",
+            Self::TextsPerCountry => "text messages to numbers of this country",
+            Self::TextsPerIp => "text messages asked for from this network",
             Self::OrdersPerAccount => "orders of this account",
             Self::OrdersPerIp => "orders from this network",
             Self::AccountsPerIp => "new accounts from this network",
@@ -138,6 +187,11 @@ impl Limits {
             Limit::MailsPerAddress => self.mails_per_address,
             Limit::MailsPerDomain => self.mails_per_domain,
             Limit::MailsPerIp => self.mails_per_ip,
+            Limit::TextsPerAccount => self.texts_per_account,
+            Limit::TextsPerNumber => self.texts_per_number,
+            Limit::TextsPerPrefix => self.texts_per_prefix,
+            Limit::TextsPerCountry => self.texts_per_country,
+            Limit::TextsPerIp => self.texts_per_ip,
             Limit::OrdersPerAccount => self.orders_per_account,
             Limit::OrdersPerIp => self.orders_per_ip,
             Limit::AccountsPerIp => self.accounts_per_ip,
@@ -152,6 +206,11 @@ impl Limits {
             Limit::MailsPerAddress => self.mails_per_address = rate,
             Limit::MailsPerDomain => self.mails_per_domain = rate,
             Limit::MailsPerIp => self.mails_per_ip = rate,
+            Limit::TextsPerAccount => self.texts_per_account = rate,
+            Limit::TextsPerNumber => self.texts_per_number = rate,
+            Limit::TextsPerPrefix => self.texts_per_prefix = rate,
+            Limit::TextsPerCountry => self.texts_per_country = rate,
+            Limit::TextsPerIp => self.texts_per_ip = rate,
             Limit::OrdersPerAccount => self.orders_per_account = rate,
             Limit::OrdersPerIp => self.orders_per_ip = rate,
             Limit::AccountsPerIp => self.accounts_per_ip = rate,

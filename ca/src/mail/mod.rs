@@ -11,7 +11,7 @@ use thiserror::Error;
 
 pub(crate) use device::DeviceLetter;
 pub(crate) use letter::{CodeLetter, Letter};
-use outbox::Outbox;
+pub(crate) use outbox::Outbox;
 use smtp::Smtp;
 
 /// Where mails go.

@@ -13,7 +13,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn open(folder: &Path) -> Result<Self, MailError> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, MailError> {
         let made = ["tmp", "new", "cur"].iter().try_for_each(|part| fs::create_dir_all(folder.join(part)));
         made.and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o700)))
             .map_err(|source| MailError::Outbox { folder: folder.into(), source })?;
@@ -21,18 +21,24 @@ impl Outbox {
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
+        // Mails in a Maildir have the line ends of the system they lie on.
+        self.put(String::from_utf8_lossy(&letter.bytes()).replace("\r\n", "\n").into_bytes()).await
+    }
+
+    /// Puts a message there, with the line ends of this system.
+    pub(crate) async fn put(&self, message: Vec<u8>) -> Result<(), MailError> {
         let folder = self.folder.clone();
-        let delivered = tokio::task::spawn_blocking(move || deliver(&folder, &letter)).await;
+        let delivered = tokio::task::spawn_blocking(move || deliver(&folder, &message)).await;
         let delivered = delivered.unwrap_or_else(|e| Err(io::Error::other(e)));
         delivered.map_err(|source| MailError::Outbox { folder: self.folder.clone(), source })
     }
 }
 
 /// Writes to `tmp`, syncs, renames to `new`, syncs the folder. What fails leaves no draft: it may be tried often.
-fn deliver(folder: &Path, letter: &Letter) -> io::Result<()> {
+fn deliver(folder: &Path, message: &[u8]) -> io::Result<()> {
     let name = unique_name();
     let draft = folder.join("tmp").join(&name);
-    let delivered = write(&draft, letter).and_then(|()| fs::rename(&draft, folder.join("new").join(&name)));
+    let delivered = write(&draft, message).and_then(|()| fs::rename(&draft, folder.join("new").join(&name)));
     if delivered.is_err() {
         let _ = fs::remove_file(&draft);
     }
@@ -40,11 +46,9 @@ fn deliver(folder: &Path, letter: &Letter) -> io::Result<()> {
     File::open(folder.join("new"))?.sync_all()
 }
 
-fn write(draft: &Path, letter: &Letter) -> io::Result<()> {
+fn write(draft: &Path, message: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    // Mails in a Maildir have the line ends of the system they lie on.
-    let text = String::from_utf8_lossy(&letter.bytes()).replace("\r\n", "\n");
-    file.write_all(text.as_bytes())?;
+    file.write_all(message)?;
     file.sync_all()
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{
     Account, AuthorizationStatus, CertificateState, Change, Record, Select, Store, StoreError, Subject,
-    record::{Authorization, CertificateRecord, Order},
+    record::{Authorization, CertificateRecord, Order, Spending},
 };
 use crate::store::{KeyDigest, Serial};
 
@@ -37,6 +37,7 @@ struct Tables {
     authorizations: BTreeMap<String, Authorization>,
     certificates: Vec<CertificateRecord>,
     compromised: BTreeSet<KeyDigest>,
+    spending: BTreeMap<u64, Spending>,
     commits: u64,
     fault: Option<(u64, Fault)>,
     dead: bool,
@@ -121,6 +122,7 @@ impl Tables {
             Change::Forget { expired_before } => {
                 self.orders.retain(|_, o| o.expires >= expired_before);
                 self.authorizations.retain(|_, a| a.expires >= expired_before);
+                self.spending.retain(|day, _| Spending::ends(*day) >= expired_before);
                 Ok(0)
             }
             Change::Erase { ended_before, of } => {
@@ -171,6 +173,11 @@ impl Tables {
                 self.certificates.push(new);
             }
             Record::CompromisedKey(new) => _ = self.compromised.insert(new),
+            Record::Spending(new) => {
+                if self.spending.insert(new.day, new).is_some() {
+                    return Err(StoreError::Taken("spending"));
+                }
+            }
         }
         Ok(())
     }
@@ -199,6 +206,10 @@ impl Tables {
                     CertificateRecord { revision: new.revision + 1, ..new };
             }
             Record::CompromisedKey(new) => _ = self.compromised.insert(new),
+            Record::Spending(new) => {
+                let old = self.spending.get_mut(&new.day).filter(|o| o.revision == new.revision);
+                *old.ok_or(StoreError::Conflict("spending"))? = Spending { revision: new.revision + 1, ..new };
+            }
         }
         Ok(())
     }
@@ -236,6 +247,9 @@ impl Tables {
             }
             Select::CompromisedKey(key) => {
                 return self.compromised.get(key).copied().map(Record::CompromisedKey).into_iter().collect();
+            }
+            Select::Spending(day) => {
+                return self.spending.get(day).copied().map(Record::Spending).into_iter().collect();
             }
             Select::ValidAuthorizations { account, identifier, at } => {
                 let usable = |a: &&Authorization| {

@@ -27,7 +27,7 @@ pub use book::{Book, Stats};
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Spending, Subject,
 };
 pub use sqlite::SqliteStore;
 
@@ -98,6 +98,8 @@ pub enum Select {
         /// Seconds since the epoch.
         at: u64,
     },
+    /// What was spent on text messages on this day (since the epoch).
+    Spending(u64),
     /// The key with this digest, if it is known to be compromised.
     CompromisedKey(KeyDigest),
 }
@@ -112,7 +114,8 @@ pub enum Change {
     /// The record as it is to be, carrying the revision it was read at. [`StoreError::Conflict`] if it has another by
     /// now, or if an account's new key is another account's.
     Update(Record),
-    /// Forgets orders, and authorizations of any status, that expired before this time (seconds since the epoch).
+    /// Forgets orders, and authorizations of any status, that expired before this time (seconds since the epoch), and what
+    /// was spent on days that were over.
     /// Certificates stay.
     Forget {
         /// Seconds since the epoch.
@@ -189,6 +192,10 @@ impl dyn Store {
     /// Of a [`Select`] that asks for several.
     pub(crate) async fn authorizations(&self, select: Select) -> Result<Vec<Authorization>, StoreError> {
         Ok(self.read(select).await?.into_iter().filter_map(Record::authorization).collect())
+    }
+
+    pub(crate) async fn spending(&self, day: u64) -> Result<Option<Spending>, StoreError> {
+        Ok(self.read(Select::Spending(day)).await?.into_iter().find_map(Record::spending))
     }
 
     pub(crate) async fn is_compromised(&self, key: KeyDigest) -> Result<bool, StoreError> {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row};
 
 use super::record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Subject,
+    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Spending, Subject,
 };
 use super::rows::{seconds, unavailable};
 use super::{Select, StoreError};
@@ -55,6 +55,7 @@ pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Recor
             rows(connection, sql, [limit], certificate)
         }
         Select::Revoked { authority, at } => rows(connection, REVOKED, (authority.name(), seconds(*at)), certificate),
+        Select::Spending(day) => rows(connection, "SELECT * FROM spending WHERE day = ?1", [seconds(*day)], spending),
         Select::CompromisedKey(key) => {
             rows(connection, "SELECT * FROM compromised_key WHERE digest = ?1", [key.0], compromised_key)
         }
@@ -233,6 +234,15 @@ pub(super) fn certificate(row: &Row<'_>) -> Result<Record, Unreadable> {
             None => None,
         },
         announce: row.get("announce")?,
+    }))
+}
+
+fn spending(row: &Row<'_>) -> Result<Record, Unreadable> {
+    Ok(Record::Spending(Spending {
+        day: unsigned(row, "day")?,
+        revision: unsigned(row, "revision")?,
+        spent: unsigned(row, "spent")?,
+        messages: unsigned(row, "messages")?,
     }))
 }
 

@@ -23,6 +23,8 @@ pub enum Record {
     Certificate(CertificateRecord),
     /// A key that is known to be compromised.
     CompromisedKey(KeyDigest),
+    /// What text messages cost on a day.
+    Spending(Spending),
 }
 
 impl Record {
@@ -36,6 +38,10 @@ impl Record {
 
     pub(crate) fn authorization(self) -> Option<Authorization> {
         if let Self::Authorization(authorization) = self { Some(authorization) } else { None }
+    }
+
+    pub(crate) fn spending(self) -> Option<Spending> {
+        if let Self::Spending(spending) = self { Some(spending) } else { None }
     }
 
     pub(crate) fn certificate(self) -> Option<CertificateRecord> {
@@ -147,22 +153,45 @@ impl Authorization {
     }
 }
 
+/// What text messages cost on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// Days since the epoch (UTC): unique.
+    pub day: u64,
+    /// Raised by the store with every update; 0 when new.
+    pub revision: u64,
+    /// In millionths of the currency's unit.
+    pub spent: u64,
+    /// How many messages.
+    pub messages: u64,
+}
+
+impl Spending {
+    /// When this day is over, seconds since the epoch.
+    pub(super) const fn ends(day: u64) -> u64 {
+        day.saturating_add(1).saturating_mul(86_400)
+    }
+}
+
 /// A way to prove control (RFC 8555 section 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeType {
     /// A mailed code comes back signed by the account key.
     EmailCode,
+    /// The same with one in a text message.
+    SmsCode,
 }
 
 impl ChallengeType {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::EmailCode];
+    pub const ALL: [Self; 2] = [Self::EmailCode, Self::SmsCode];
 
     /// Its name in ACME and in the store.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::EmailCode => "email-code-00",
+            Self::SmsCode => "sms-code-00",
         }
     }
 

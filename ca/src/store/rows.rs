@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, named_params};
 
 use super::record::{
     Account, AccountStatus, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, ChallengeType,
-    Handover, KeyDigest, Order, OrderState, Record, Subject,
+    Handover, KeyDigest, Order, OrderState, Record, Spending, Subject,
 };
 use super::{Change, StoreError};
 
@@ -27,6 +27,7 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<usize, S
         Change::Forget { expired_before } => {
             execute(connection, "DELETE FROM acme_order WHERE expires < ?1", [seconds(*expired_before)])?;
             execute(connection, "DELETE FROM authorization WHERE expires < ?1", [seconds(*expired_before)])?;
+            execute(connection, "DELETE FROM spending WHERE (day + 1) * 86400 < ?1", [seconds(*expired_before)])?;
             Ok(0)
         }
         Change::Erase { ended_before, of } => erase(connection, *ended_before, of.as_ref()),
@@ -53,6 +54,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Authorization(_) => "authorization",
         Record::Certificate(_) => "certificate",
         Record::CompromisedKey(_) => "compromised key",
+        Record::Spending(_) => "spending",
     }
 }
 
@@ -64,6 +66,7 @@ fn write(connection: &Connection, record: &Record, update: bool) -> Result<usize
         Record::Certificate(certificate) if update => update_certificate(connection, certificate),
         Record::Certificate(certificate) => insert_certificate(connection, certificate),
         Record::CompromisedKey(key) => write_compromised_key(connection, *key),
+        Record::Spending(spending) => write_spending(connection, *spending, update),
     }
 }
 
@@ -214,6 +217,15 @@ fn update_certificate(connection: &Connection, c: &CertificateRecord) -> Result<
 
 pub(super) fn write_compromised_key(connection: &Connection, key: KeyDigest) -> Result<usize, StoreError> {
     execute(connection, "INSERT OR REPLACE INTO compromised_key (digest) VALUES (?1)", [key.0])
+}
+
+fn write_spending(connection: &Connection, s: Spending, update: bool) -> Result<usize, StoreError> {
+    let sql = if update {
+        "UPDATE spending SET revision = ?2 + 1, spent = ?3, messages = ?4 WHERE day = ?1 AND revision = ?2"
+    } else {
+        "INSERT OR IGNORE INTO spending (day, revision, spent, messages) VALUES (?1, ?2, ?3, ?4)"
+    };
+    execute(connection, sql, [s.day, s.revision, s.spent, s.messages].map(seconds))
 }
 
 type StateColumns<'a> = (&'static str, Option<i64>, Option<&'a str>, Option<&'a [u8]>);

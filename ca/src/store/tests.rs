@@ -380,7 +380,8 @@ async fn a_database_of_version_6_had_one_challenge() {
     insert(&store, Record::Authorization(authorization("z", AuthorizationStatus::Valid, 50))).await.unwrap();
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("ALTER TABLE authorization DROP COLUMN proven_by; PRAGMA user_version = 6;").unwrap();
+    old.execute_batch("ALTER TABLE authorization DROP COLUMN proven_by; DROP TABLE spending; PRAGMA user_version = 6;")
+        .unwrap();
     drop(old);
     let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
     let read = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
@@ -401,10 +402,34 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
          DROP INDEX certificate_unannounced;
          ALTER TABLE certificate DROP COLUMN announce;
          ALTER TABLE authorization DROP COLUMN proven_by;
+         DROP TABLE spending;
          PRAGMA user_version = 2;",
     )
     .unwrap();
     old.execute_batch(and).unwrap();
+}
+
+#[tokio::test]
+async fn what_messages_cost_is_kept_by_day_and_never_counted_over() {
+    let (_folder, stores) = stores();
+    for store in stores {
+        let day = Spending { day: 20_000, revision: 0, spent: 75_000, messages: 1 };
+        let insert = |spending| Change::Insert(Record::Spending(spending));
+        store.commit(vec![insert(day)]).await.unwrap();
+        assert_eq!(store.commit(vec![insert(day)]).await, Err(StoreError::Taken("spending")));
+        let more = Spending { spent: 150_000, messages: 2, ..day };
+        store.commit(vec![Change::Update(Record::Spending(more))]).await.unwrap();
+        // Who read before that counts anew.
+        let late = store.commit(vec![Change::Update(Record::Spending(more))]).await;
+        assert_eq!(late, Err(StoreError::Conflict("spending")));
+        assert_eq!(store.spending(20_000).await, Ok(Some(Spending { revision: 1, ..more })));
+        assert_eq!(store.spending(20_001).await, Ok(None));
+        let over = 20_001 * 86_400;
+        store.commit(vec![Change::Forget { expired_before: over }]).await.unwrap();
+        assert!(store.spending(20_000).await.unwrap().is_some(), "the day was not over before");
+        store.commit(vec![Change::Forget { expired_before: over + 1 }]).await.unwrap();
+        assert_eq!(store.spending(20_000).await, Ok(None));
+    }
 }
 
 #[tokio::test]

@@ -109,9 +109,10 @@ impl Client {
         self.send(path, self.key.sign(&protected, payload).to_string()).await
     }
 
+    /// For a mail address, or for a number if it begins so.
     pub(crate) async fn order(&self, address: &str) -> Answer {
-        self.post("/new-order", json!({"identifiers": [{"type": "email", "value": address}], "profile": "device"}))
-            .await
+        let (kind, profile) = if address.starts_with('+') { ("tel", "phone-device") } else { ("email", "device") };
+        self.post("/new-order", json!({"identifiers": [{"type": kind, "value": address}], "profile": profile})).await
     }
 
     /// The one challenge of an order.

@@ -177,6 +177,13 @@ impl World {
         mail.lines().find_map(|l| l.strip_prefix("    ")).expect("a line with a code").into()
     }
 
+    /// The code in the newest text message to this number.
+    pub(crate) fn text_code(&self, number: &str) -> String {
+        let to = format!("To: {number}\nSubject: text message\n");
+        let text = self.mails().into_iter().rfind(|text| text.starts_with(&to)).expect("a text message to this number");
+        text.split_once(" is your In Person code").unwrap().0.rsplit('\n').next().unwrap().into()
+    }
+
     /// A trust policy for this authority, as its operator would publish it.
     pub(crate) fn trust(&self) -> Trust {
         let keys = AuthorityKeys::open(&self.folder.path().join("keys")).unwrap();
@@ -191,9 +198,9 @@ impl World {
                 "acme": format!("{BASE}/directory"),
                 "root": b64(keys.root_der()),
                 "issuers": keys.issuers().map(b64),
-                "kinds": ["email"],
+                "kinds": ["email", "phone"],
                 "domains": ["*"],
-                "phone_prefixes": [],
+                "phone_prefixes": ["*"],
                 "vrf_key": b64(&keys.vrf_public().to_bytes()),
                 "log": ORIGIN,
             }],
@@ -222,6 +229,9 @@ pub(crate) fn csr(name: &str, device: &rcgen::KeyPair) -> Vec<u8> {
     let name = Identifier::parse(name).unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.subject_alt_names = vec![rcgen::SanType::Rfc822Name(name.as_str().try_into().unwrap())];
+    params.subject_alt_names = vec![match name.numbering() {
+        None => rcgen::SanType::Rfc822Name(name.as_str().try_into().unwrap()),
+        Some(_) => rcgen::SanType::URI(format!("tel:{name}").try_into().unwrap()),
+    }];
     params.serialize_request(device).unwrap().der().to_vec()
 }

@@ -16,10 +16,12 @@ use crate::text;
 /// Get a certificate for your address on this device.
 ///
 /// Makes a key here (it never leaves this device), asks the authority that may certify the address, and proves that the
-/// address is yours: a code is sent there and typed in here. An enrolment that was interrupted goes on where it stopped.
+/// address is yours: a code is sent there and typed in here. A phone number is as good as a mail address. An enrolment
+/// that was interrupted goes on where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool enroll alice@example.org\n  \
+    certtool enroll +4915112345678\n  \
     certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
     echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org")]
 pub(crate) struct Enroll {

@@ -3,6 +3,8 @@
 use futures_util::future::BoxFuture;
 use identity::Identifier;
 
+use super::CodeShape;
+
 /// What happens during an enrolment, for a person to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -21,9 +23,9 @@ pub enum Step {
         to: Identifier,
         /// Whether it was sent in an earlier run, not just now.
         earlier: bool,
-        /// Why the mail before it could not be handed over, if so.
+        /// Why the message before it could not be handed over, if so.
         failed: Option<String>,
-        /// Thumbprint of the account key (RFC 7638). The mail names it, so that the person can see that it is hers.
+        /// Thumbprint of the account key (RFC 7638). A mail names it, so that the person can see that it is hers.
         account: String,
     },
     /// The code was wrong.
@@ -33,6 +35,8 @@ pub enum Step {
     },
     /// What was typed cannot be a code; it was not handed in and cost no try.
     CodeMisshapen {
+        /// What codes look like here.
+        expected: CodeShape,
         /// What was found, without the text itself.
         found: String,
     },

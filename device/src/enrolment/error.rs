@@ -2,7 +2,7 @@
 
 use identity::verify::VerifyError;
 
-use super::ChooseError;
+use super::{ChooseError, CodeShape};
 use crate::acme::AcmeError;
 use crate::{HomeError, KeyError};
 
@@ -28,11 +28,13 @@ pub enum EnrolError {
         reason: String,
     },
     /// The person gave no code; the order stays open.
-    #[error("no code from the newest mail was given")]
+    #[error("no code from the newest message was given")]
     NoCode,
     /// What was given cannot be a code. It was not handed in: no try is spent and the order stays open.
-    #[error("expected a code of 24 letters and digits in six groups of four, found {found}; no try was spent")]
+    #[error("expected a code of {expected}, found {found}; no try was spent")]
     CodeMisshapen {
+        /// What codes look like here.
+        expected: CodeShape,
         /// What was found, without the text itself.
         found: String,
     },

@@ -25,6 +25,7 @@ use rustls_pki_types::CertificateDer;
 
 pub(crate) use choose::permits;
 pub use choose::{Choice, ChooseError, choose_authority};
+pub use code::CodeShape;
 pub use control::prove_control;
 pub use conversation::{Conversation, Step, Typed};
 pub use due::Due;

@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
-use super::code::shaped;
+use super::code::{CodeShape, shaped};
 use super::{Conversation, EnrolError, Step, Typed, acme_identifier, request};
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
@@ -223,12 +223,12 @@ async fn answer(
     to: &Identifier,
     person: &mut dyn Conversation,
 ) -> Result<(), EnrolError> {
-    // A mail that could not be handed over is not on its way.
+    // A message that could not be handed over is not on its way.
     let earlier = challenge.status != ProofStatus::Pending && challenge.error.is_none();
     if !earlier {
         send(client, challenge).await?;
     }
-    let account = client.thumbprint();
+    let (account, expected) = (client.thumbprint(), CodeShape::of(to));
     let failed = challenge.error.as_ref().map(ToString::to_string);
     person.step(Step::CodeSent { to: to.clone(), earlier, failed, account: account.clone() });
     loop {
@@ -239,13 +239,13 @@ async fn answer(
                 person.step(Step::CodeSent { to: to.clone(), earlier: false, failed: None, account: account.clone() });
                 continue;
             }
-            Typed::Code(typed) => match shaped(&typed) {
+            Typed::Code(typed) => match shaped(&typed, expected) {
                 Ok(code) => code,
                 Err(found) if person.asks_again() => {
-                    person.step(Step::CodeMisshapen { found });
+                    person.step(Step::CodeMisshapen { expected, found });
                     continue;
                 }
-                Err(found) => return Err(EnrolError::CodeMisshapen { found }),
+                Err(found) => return Err(EnrolError::CodeMisshapen { expected, found }),
             },
         };
         let problem = match client.challenge(&challenge.url, &json!({ "code": code })).await {

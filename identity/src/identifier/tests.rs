@@ -177,3 +177,18 @@ proptest! {
         prop_assert_eq!(Identifier::parse(&address.to_uppercase()), Identifier::parse(&address));
     }
 }
+
+#[test]
+fn the_numbering_plan_tells_what_a_number_is_for() {
+    let of = |text: &str| Identifier::parse(text).unwrap().numbering().map(|n| (n.country_code, n.line));
+    assert_eq!(of("+4915112345678"), Some((49, Line::Mobile)));
+    assert_eq!(of("+493012345678"), Some((49, Line::Fixed)));
+    assert_eq!(of("+499001234567"), Some((49, Line::Premium)), "premium rate");
+    assert_eq!(of("+447012345678"), Some((44, Line::Premium)), "a personal number that its holder earns by");
+    assert_eq!(of("+14155552671"), Some((1, Line::FixedOrMobile)));
+    assert_eq!(of("+18005552671"), Some((1, Line::Other)), "toll free");
+    assert_eq!(of("+19005552671"), Some((1, Line::Premium)));
+    assert_eq!(of("+881612345678"), Some((881, Line::Global)), "a satellite");
+    assert_eq!(of("+886912345678"), Some((886, Line::Mobile)), "Taiwan is a country in this sense");
+    assert_eq!(of("alice@example.org"), None);
+}

@@ -81,12 +81,14 @@ impl Mail {
         self.text.split_once("\n\n").map_or("", |(_, body)| body)
     }
 
-    /// The code that stands alone on a line: six groups of four base32 characters.
+    /// The code that stands alone on a line: six groups of four base32 characters. In a text message it stands first: two
+    /// groups of five.
     ///
     /// # Errors
     /// There is no such line.
     pub fn code(&self) -> Result<String, Failure> {
-        let code = self.body().lines().map(str::trim).find(|line| is_code(line));
+        let texted = self.body().split_once(" is your In Person code").map(|(code, _)| code);
+        let code = texted.or_else(|| self.body().lines().map(str::trim).find(|line| is_code(line)));
         Ok(code.context(format!("expected a code alone on a line, found none in:\n{}", self.text))?.to_owned())
     }
 

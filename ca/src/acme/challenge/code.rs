@@ -1,7 +1,7 @@
-//! The challenge `email-code-00` (docs/spec/enrolment.md): a code is mailed to the canonical address, and comes back
-//! signed by the account key.
+//! The challenges `email-code-00` and `sms-code-00` (docs/spec/enrolment.md): a code is sent to the canonical address or
+//! number, and comes back signed by the account key.
 //!
-//! An empty object asks for a mail, and for another one as often as the rate limits allow; only the newest code counts.
+//! An empty object asks for a message, and for another one as often as the rate limits allow; only the newest code counts.
 //! A code typed wrong five times is dead: so is guessing.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::super::problem::{Kind, Problem};
 use super::super::request::ByAccount;
 use super::super::{Service, delivery, rfc3339};
 use super::{keep, proven};
+use crate::sms::Fate;
 use crate::store::{Authorization, ChallengeType, IssuedCode, Select, StoreError};
 
 /// How often a typed code is judged anew because the authorization changed meanwhile.
@@ -28,17 +29,20 @@ pub(super) async fn respond(
     service: &Arc<Service>,
     by: &ByAccount,
     found: Authorization,
+    kind: ChallengeType,
 ) -> Result<Authorization, Problem> {
     let answer: Answer = by.payload.json()?;
     match answer.code {
         None => delivery::send(service, &by.account, by.peer, found).await,
-        Some(typed) => check(service, found, &typed).await,
+        Some(typed) => check(service, found, &typed, kind).await,
     }
 }
 
 /// The challenge is "processing" while a code is on its way.
 pub(super) fn describe(service: &Service, authorization: &Authorization, out: &mut Value) {
-    let Some(code) = authorization.code.filter(|_| out["status"] == "pending") else { return };
+    // One that has lapsed is on its way no more: whoever goes on with an order from before has another one sent.
+    let live = |code: &IssuedCode| out["status"] == "pending" && code.expires > service.now().as_secs();
+    let Some(code) = authorization.code.filter(live) else { return };
     out["status"] = "processing".into();
     out["codeExpires"] = rfc3339(code.expires).into();
     out["triesLeft"] = code.tries_left.into();
@@ -49,13 +53,25 @@ pub(super) fn describe(service: &Service, authorization: &Authorization, out: &m
 
 /// Compares a typed code. A wrong one is counted durably before the answer leaves: the count cannot be raced, for the
 /// store refuses the second of two updates, and whoever lost is judged anew by what the first has left.
-async fn check(service: &Service, mut found: Authorization, typed: &str) -> Result<Authorization, Problem> {
+async fn check(
+    service: &Service,
+    mut found: Authorization,
+    typed: &str,
+    kind: ChallengeType,
+) -> Result<Authorization, Problem> {
     for _ in 0..RACES {
         let id = found.id.clone();
-        let (changed, wrong) = judge(service, found, typed)?;
+        let (changed, wrong) = judge(service, found, typed, kind)?;
         let what = if wrong.is_some() { "wrong-code" } else { "control-proven" };
-        match keep(service, changed.clone(), ChallengeType::EmailCode, what).await {
-            Ok(()) => return wrong.map_or(Ok(changed), Err),
+        match keep(service, changed.clone(), kind, what).await {
+            Ok(()) => {
+                if let (None, Some(texting)) = (&wrong, &service.texting)
+                    && kind == ChallengeType::SmsCode
+                {
+                    texting.receipts.count(&changed.identifier, Fate::Proven);
+                }
+                return wrong.map_or(Ok(changed), Err);
+            }
             Err(StoreError::Conflict(_)) => {
                 let newer = service.store.authorization(Select::Authorization(id)).await?;
                 found = newer.ok_or_else(Problem::not_found)?;
@@ -68,7 +84,12 @@ async fn check(service: &Service, mut found: Authorization, typed: &str) -> Resu
 
 /// What a typed code makes of an authorization, to be stored before the answer leaves; with the problem of a wrong one.
 /// An error changes nothing.
-fn judge(service: &Service, found: Authorization, typed: &str) -> Result<(Authorization, Option<Problem>), Problem> {
+fn judge(
+    service: &Service,
+    found: Authorization,
+    typed: &str,
+    kind: ChallengeType,
+) -> Result<(Authorization, Option<Problem>), Problem> {
     let now = service.now().as_secs();
     let Some(code) = found.code else {
         return Err(Problem::new(Kind::CodeMissing, "no code was sent yet; an empty object asks for one"));
@@ -89,14 +110,14 @@ fn judge(service: &Service, found: Authorization, typed: &str) -> Result<(Author
         let changed = Authorization { code: Some(IssuedCode { tries_left: left, ..code }), ..found };
         return Ok((changed, Some(wrong(left))));
     }
-    Ok((proven(service, found, ChallengeType::EmailCode), None))
+    Ok((proven(service, found, kind), None))
 }
 
 fn wrong(left: u8) -> Problem {
     if left == 0 {
         return exhausted();
     }
-    Problem::new(Kind::CodeWrong, format!("this is not the code of the newest mail; {left} tries left"))
+    Problem::new(Kind::CodeWrong, format!("this is not the code of the newest message; {left} tries left"))
         .with("triesLeft", left)
 }
 

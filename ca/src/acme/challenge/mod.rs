@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use identity::IdentifierKind;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
@@ -23,7 +24,10 @@ use crate::store::{Authorization, AuthorizationStatus, ChallengeType, Change, Re
 fn offered(_service: &Service, authorization: &Authorization) -> Vec<ChallengeType> {
     match authorization.proven_by {
         Some(by) => vec![by],
-        None => vec![ChallengeType::EmailCode],
+        None => match authorization.identifier.kind() {
+            IdentifierKind::Email => vec![ChallengeType::EmailCode],
+            IdentifierKind::Phone => vec![ChallengeType::SmsCode],
+        },
     }
 }
 
@@ -43,7 +47,7 @@ pub(super) async fn respond(
             return Err(Problem::malformed("the authorization is no longer pending; make a new order"));
         }
         match kind {
-            ChallengeType::EmailCode => code::respond(&service, &by, found).await?,
+            ChallengeType::EmailCode | ChallengeType::SmsCode => code::respond(&service, &by, found, kind).await?,
         }
     };
     let up = ascii(&format!("<{}>;rel=\"up\"", service.url(&format!("/authz/{}", answered.id))));
@@ -70,7 +74,7 @@ fn object(service: &Service, authorization: &Authorization, kind: ChallengeType)
         out["validated"] = rfc3339(at).into();
     }
     match kind {
-        ChallengeType::EmailCode => code::describe(service, authorization, &mut out),
+        ChallengeType::EmailCode | ChallengeType::SmsCode => code::describe(service, authorization, &mut out),
     }
     out
 }
@@ -79,9 +83,13 @@ fn object(service: &Service, authorization: &Authorization, kind: ChallengeType)
 fn proven(service: &Service, found: Authorization, by: ChallengeType) -> Authorization {
     let now = service.now().as_secs();
     let who = service.pseudonyms.of(&found.identifier);
+    let lifetime = match found.identifier.kind() {
+        IdentifierKind::Email => service.config.limits.authorization_lifetime,
+        IdentifierKind::Phone => service.config.limits.phone_authorization_lifetime,
+    };
     tracing::info!(authorization = found.id, account = found.account, who, by = by.name(), "control proven");
     Authorization {
-        expires: now + service.config.limits.authorization_lifetime.as_secs(),
+        expires: now + lifetime.as_secs(),
         validated: Some(now),
         proven_by: Some(by),
         ..found.ended(AuthorizationStatus::Valid)

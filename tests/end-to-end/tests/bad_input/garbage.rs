@@ -72,7 +72,8 @@ fn the_https_port_takes_garbage_before_and_inside_tls() {
 
     let paths =
         ["/acme/new-nonce", "/acme/new-account", "/acme/new-order", "/acme/watch", "/acme/account/1", "/acme/order/1"];
-    let more = ["/acme/finalize/1", "/acme/challenge/1/email-code-00", "/log/checkpoint", "/log/tile/0/000", "/policy", "/"];
+    let more =
+        ["/acme/finalize/1", "/acme/challenge/1/email-code-00", "/log/checkpoint", "/log/tile/0/000", "/policy", "/"];
     for path in paths.iter().chain(&more) {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/jose+json\r\nContent-Length: {MEBIBYTE}\r\n\r\n"

@@ -1,0 +1,69 @@
+//! What text messages cost in a day, kept durably: what is sent is charged before it leaves, together with its code, so
+//! that neither a crash nor several front ends at once spend more than the operator allows.
+
+use std::time::Duration;
+
+use identity::Identifier;
+
+use super::Service;
+use super::problem::{Kind, Problem};
+use crate::config::Phones;
+use crate::store::{Change, Record, Spending, StoreError};
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// Why nothing more is sent today.
+#[derive(Debug)]
+pub(crate) enum NoMoney {
+    /// The day's sum is spent.
+    Spent {
+        /// When the next day begins.
+        wait: Duration,
+    },
+    /// It could not be read.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NoMoney {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<NoMoney> for Problem {
+    fn from(error: NoMoney) -> Self {
+        match error {
+            // The same to everybody, whatever the number: how much is spent tells nothing of anybody.
+            NoMoney::Spent { wait } => {
+                Self::new(Kind::RateLimited, "no more text messages are sent today; come back tomorrow (UTC)")
+                    .with("limit", "texts_per_day")
+                    .retry_after(wait)
+            }
+            NoMoney::Store(error) => error.into(),
+        }
+    }
+}
+
+/// The change that charges one message to `number`; refused if the day's sum does not hold it any more. A commit with it
+/// fails with a conflict about "spending" if somebody else charged meanwhile: then ask again.
+pub(crate) async fn charge(service: &Service, phones: &Phones, number: &Identifier) -> Result<Change, NoMoney> {
+    let now = service.now().as_secs();
+    let day = now / DAY_SECONDS;
+    let price = phones.budget.price_of(number).0;
+    let found = service.store.spending(day).await?;
+    let spent = found.map_or(0, |spending| spending.spent).saturating_add(price);
+    if spent > phones.budget.per_day.0 {
+        return Err(NoMoney::Spent { wait: Duration::from_secs(DAY_SECONDS - now % DAY_SECONDS) });
+    }
+    Ok(match found {
+        Some(spending) => {
+            Change::Update(Record::Spending(Spending { spent, messages: spending.messages + 1, ..spending }))
+        }
+        None => Change::Insert(Record::Spending(Spending { day, revision: 0, spent, messages: 1 })),
+    })
+}
+
+/// Whether a commit failed because somebody else charged at the same time.
+pub(crate) fn raced(error: &StoreError) -> bool {
+    matches!(error, StoreError::Conflict("spending") | StoreError::Taken("spending"))
+}
