@@ -10,13 +10,11 @@ use identity::UnixTime;
 use identity::evidence::{Claim, Evidence, LoggedEntry, Opened};
 use identity::trust::TrustPolicy;
 use sha2::{Digest, Sha256};
-use tlog_proof::{
-    Entry, Hash, HashReader, LogPolicy, PolicyVerdict, Proof, UnverifiedCheckpoint, prove_consistency, prove_inclusion,
-};
+use tlog_proof::{Entry, Hash, HashReader, LogPolicy, PolicyVerdict, Proof, UnverifiedCheckpoint, prove_inclusion};
 use transparency_log::client::{ClientError, LogClient, Source, VerifiedTree};
-use transparency_log::monitor::Duplicate;
+use transparency_log::monitor::{Duplicate, SplitView, View, compare};
 
-use crate::{Home, HomeError};
+use crate::{Home, HomeError, files};
 
 /// Why no evidence was written.
 #[derive(Debug, thiserror::Error)]
@@ -41,19 +39,83 @@ pub fn evidence(home: &Home, policy: &TrustPolicy, claim: Claim, now: UnixTime) 
     Ok(evidence)
 }
 
-/// Keeps a claim as a file in the folder `evidence`, and says where.
+/// Most split views of one log that are kept: one proof convinces, and a fork that grows is another one at every look.
+const MAX_SPLIT_VIEWS: usize = 16;
+
+/// Keeps a claim as a file in the folder `evidence`, and says where. What is proven there already is not written again:
+/// a fork is there at every look from now on, and its checkpoints are cosigned anew all the time.
 pub fn keep(home: &Home, policy: &TrustPolicy, claim: Claim, now: UnixTime) -> Result<PathBuf, EvidenceFailure> {
     let evidence = evidence(home, policy, claim, now)?;
-    let kind = match evidence.claim {
-        Claim::Certificate { .. } => "certificate",
-        Claim::Entries { .. } => "entries",
-        Claim::SplitView { .. } => "split-view",
+    let kind = match &evidence.claim {
+        Claim::Certificate { .. } => "certificate".to_owned(),
+        Claim::Entries { .. } => "entries".to_owned(),
+        Claim::SplitView { older, .. } => format!("split-view-{}", short(log_of(older).as_bytes())),
     };
-    let text = String::from_utf8(evidence.to_bytes()).expect("JSON is UTF-8");
-    let digest = hex::encode(&Sha256::digest(&text)[..4]);
-    let file = format!("evidence/{}-{kind}-{digest}.json", now.as_secs());
-    home.write_text(&file, &text)?;
-    Ok(home.folder().join(file))
+    let end = format!("-{kind}-{}.json", contradiction(policy, &evidence.claim));
+    let _lock = home.lock()?;
+    if let Some(there) = there(home, &end, &format!("-{kind}-"))? {
+        return Ok(there);
+    }
+    let path = home.folder().join(format!("evidence/{}{end}", now.as_secs()));
+    files::write_atomic(&path, &evidence.to_bytes())?;
+    Ok(path)
+}
+
+/// The file that makes another one needless: one of the same contradiction, or, where there are enough split views of
+/// the log, the first of them.
+fn there(home: &Home, end: &str, kind: &str) -> Result<Option<PathBuf>, HomeError> {
+    let files = files::files(&home.folder().join("evidence"))?;
+    let named =
+        |path: &&PathBuf, part: &str| path.file_name().is_some_and(|name| name.to_string_lossy().contains(part));
+    if let Some(same) = files.iter().find(|path| named(path, end)) {
+        return Ok(Some(same.clone()));
+    }
+    let alike: Vec<_> = files.iter().filter(|path| named(path, kind)).collect();
+    let enough = kind.contains("split-view") && alike.len() >= MAX_SPLIT_VIEWS;
+    Ok(alike.first().filter(|_| enough).map(|path| (*path).clone()))
+}
+
+fn log_of(checkpoint: &str) -> String {
+    UnverifiedCheckpoint::parse(checkpoint).map(|note| note.claimed().origin.clone()).unwrap_or_default()
+}
+
+fn short(bytes: &[u8]) -> String {
+    hex::encode(&Sha256::digest(bytes)[..4])
+}
+
+/// Names what a claim is about, and not how it is told: the same fault found again has the same name.
+fn contradiction(policy: &TrustPolicy, claim: &Claim) -> String {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    part(policy.name.as_bytes());
+    match claim {
+        Claim::Certificate { chain, refused, .. } => {
+            chain.iter().for_each(|der| part(&der.0));
+            part(refused.as_ref().map_or("", |refused| &refused.rule).as_bytes());
+        }
+        Claim::Entries { entries, .. } => {
+            for logged in entries {
+                part(&logged.entry.0);
+                part(&Proof::parse(&logged.proof).map_or(0, |proof| proof.index).to_be_bytes());
+            }
+        }
+        // The smaller tree, and what the larger one has in its place.
+        Claim::SplitView { older, beginning, .. } => {
+            let tree = UnverifiedCheckpoint::parse(older).map(|note| note.claimed().to_body());
+            part(tree.unwrap_or_default().as_bytes());
+            part(beginning.as_bytes());
+        }
+    }
+    hex::encode(&digest.finalize()[..8])
+}
+
+/// The split view as a claim.
+pub fn claim(split: &SplitView) -> Claim {
+    let SplitView { older, newer, beginning, proof } = split.clone();
+    Claim::SplitView { older, newer, beginning, proof }
 }
 
 /// Whether the log now shows a tree that contradicts a checkpoint it signed before; `None` if it does not.
@@ -63,24 +125,17 @@ pub async fn split_view(
     policy: &LogPolicy,
 ) -> Result<Option<Claim>, EvidenceFailure> {
     let note = UnverifiedCheckpoint::parse(older).map_err(|error| EvidenceFailure::Nothing(error.to_string()))?;
-    let (size, root) = (note.claimed().size, note.claimed().root);
+    let older = policy.check_log(&note).map_err(|error| EvidenceFailure::Nothing(error.to_string()))?;
     let client = LogClient::new(Arc::clone(source), policy.clone());
     let verdict = client.checkpoint().await?;
-    if size == 0 || size > verdict.checkpoint.size {
+    if older.size == 0 {
         return Ok(None);
     }
     let tree = client.tree(&verdict).await?;
-    let beginning = tree.frontier(size).await?.root();
-    if beginning == root {
-        return Ok(None);
+    match compare(&tree, &verdict.checkpoint, &older).await? {
+        View::Split(split) => Ok(Some(claim(&split))),
+        View::Agrees { .. } | View::Ahead { .. } => Ok(None),
     }
-    let proof = proven(&tree, |reader| prove_consistency(reader, size, verdict.checkpoint.size)).await?;
-    Ok(Some(Claim::SplitView {
-        older: older.to_owned(),
-        newer: verdict.checkpoint.text().to_owned(),
-        beginning: beginning.to_string(),
-        proof: proof.iter().map(Hash::to_string).collect(),
-    }))
 }
 
 /// A label that stands in the log twice.

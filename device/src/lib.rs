@@ -7,6 +7,7 @@
 //!   a certificate only after [`identity::verify_person`](identity::verify::verify_person) accepted it;
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
+//! * [`gossip`] compares what this device has seen of a log with what others have;
 //! * [`watch`] finds every certificate that was ever logged in the owner's name.
 //!
 //! What it never does: send a private key anywhere or print it, take a certificate the verifier refuses, trust an
@@ -20,6 +21,7 @@ mod device;
 pub mod enrolment;
 pub mod evidence;
 mod files;
+pub mod gossip;
 mod home;
 pub mod https;
 mod keys;

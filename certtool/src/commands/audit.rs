@@ -1,5 +1,7 @@
 //! `certtool audit`: an authority's whole log, checked to the last hash.
 
+mod sources;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +14,10 @@ use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use serde::Serialize;
 use tlog_proof::LogPolicy;
-use transparency_log::client::HttpSource;
+use transparency_log::client::{ClientError, HttpSource};
 use transparency_log::monitor::{AuditError, AuditReport};
 
+use self::sources::{Compared, Scene};
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -29,8 +32,12 @@ const MAX_FILES: usize = 16;
 /// Downloads what was added since the last audit, recomputes the root from every entry, checks the log's signature, the
 /// witnesses' cosignatures and that nothing seen before was changed. Goes on where the last audit stopped. Exit code 3:
 /// the log does not keep its promise, or what it shows is older than an hour, so that it could hide what came since.
+///
+/// A log can show you one history and others another. With --source it is held against what somebody else shows of it:
+/// a mirror, a witness, a copy. Where the two contradict each other, the proof is written to a file.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  certtool audit\n  certtool audit --from-start --json")]
+#[command(after_help = "Examples:\n  certtool audit\n  certtool audit --from-start --json\n  \
+    certtool audit --source https://chat.example.net:8443/witness --source https://mirror.example.com")]
 pub(crate) struct Audit {
     /// Only this authority's log
     #[arg(long, value_name = "NAME")]
@@ -38,6 +45,10 @@ pub(crate) struct Audit {
     /// Check every entry again from the first
     #[arg(long)]
     from_start: bool,
+    /// Who else shows the log: a mirror, a witness, or the address below which its checkpoint lies; may be given several
+    /// times
+    #[arg(long = "source", value_name = "URL")]
+    sources: Vec<String>,
 }
 
 impl Audit {
@@ -56,14 +67,20 @@ impl Audit {
             return Err(Failure::failed("no pinned authority of that name", "certtool trust list shows them."));
         }
         let mut exit = Exit::Ok;
+        let mut unused: Vec<&String> = self.sources.iter().collect();
         for (policy, authority) in logs {
             let audited = self.audit(context, policy, &authority.name, &authority.log).await?;
-            if audited.exit() != Exit::Ok {
-                exit = audited.exit();
-            }
+            exit = worse(exit, audited.exit());
+            unused.retain(|url| !audited.sources.iter().any(|compared| compared.source() == *url));
             context.output.report(&audited);
         }
-        Ok(exit)
+        match unused.first() {
+            Some(url) if exit == Exit::Ok => Err(Failure::failed(
+                format!("{url} shows another log than those that were audited"),
+                "Give the address of a mirror or witness of this log, or the one below which its checkpoint lies.",
+            )),
+            _ => Ok(exit),
+        }
     }
 
     async fn audit(
@@ -90,6 +107,9 @@ impl Audit {
             Err(error) => return Err(accuse(context, policy, &book, &source, &log_policy, error).await),
         };
         let mut audited = Audited::new(authority, policy, &report, started.elapsed());
+        let told = |error: ClientError| Failure::from(FollowError::from(AuditError::from(error)));
+        let scene = Scene { context, policy, log_policy: &log_policy, source: &source };
+        audited.sources = sources::compare(&scene, &report, &self.sources).await.map_err(told)?;
         audited.stale = check_freshness(&log_policy, &report.cosigned_by, clock::now()).err().map(|b| stale(&b));
         for duplicate in report.duplicates.iter().take(MAX_FILES) {
             let claim = evidence::duplicate(duplicate, &source, &log_policy).await;
@@ -100,6 +120,11 @@ impl Audit {
         }
         Ok(audited)
     }
+}
+
+/// A broken promise outweighs a source that was silent.
+fn worse(one: Exit, other: Exit) -> Exit {
+    if one == Exit::Refused || other == Exit::Ok { one } else { other }
 }
 
 /// What an old checkpoint may mean.
@@ -163,6 +188,9 @@ pub(crate) struct Audited {
     /// Why the newest checkpoint says nothing about now, if it is older than an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<String>,
+    /// What others show of the log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<Compared>,
     /// Files that prove it to others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     evidence: Vec<String>,
@@ -208,6 +236,7 @@ impl Audited {
                 .map(|duplicate| format!("entries {} and {}", duplicate.first, duplicate.second))
                 .collect(),
             stale: None,
+            sources: Vec::new(),
             evidence: Vec::new(),
             took,
         }
@@ -215,9 +244,20 @@ impl Audited {
 }
 
 impl Audited {
-    /// A log that shows an old state of itself may have broken its promise since.
+    /// A log that shows an old state of itself may have broken its promise since. A source that does not answer leaves
+    /// a question open, which is not the same as a clean answer.
     fn exit(&self) -> Exit {
-        if self.duplicates.is_empty() && self.stale.is_none() { Exit::Ok } else { Exit::Refused }
+        if !self.keeps_its_promise() {
+            Exit::Refused
+        } else if self.sources.iter().any(Compared::is_silent) {
+            Exit::Unreachable
+        } else {
+            Exit::Ok
+        }
+    }
+
+    fn keeps_its_promise(&self) -> bool {
+        self.duplicates.is_empty() && self.stale.is_none() && !self.sources.iter().any(Compared::is_fault)
     }
 }
 
@@ -260,7 +300,10 @@ impl Report for Audited {
         if let Some(stale) = &self.stale {
             page.bad(&format!("What was checked is right, but {stale}."));
         }
-        if self.duplicates.is_empty() && self.stale.is_none() {
+        for source in &self.sources {
+            source.page(page);
+        }
+        if self.keeps_its_promise() {
             page.good("The log keeps its promise: same history, right root, signed and cosigned.");
         }
         for duplicate in &self.duplicates {
@@ -295,6 +338,7 @@ mod tests {
             witnessed_only_by_operator: false,
             duplicates: Vec::new(),
             stale: None,
+            sources: Vec::new(),
             evidence: Vec::new(),
             took: Duration::ZERO,
         }

@@ -3,11 +3,11 @@
 //! ```text
 //! trust/<fingerprint>/genesis.json, updates/<n>.json, current.json     pinned trust policies
 //! bindings.json                                      to which authorities people are bound
-//! evidence/<time>-<kind>-<hash>.json                 what proves misbehaviour to others
+//! evidence/<time>-<kind>-<hash>.json                 what proves misbehaviour to others, once each
 //! devices/<identifier>/key.pem, account.pem, chain.pem, enrolment.toml
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! watch/<identifier>.json                            labels, confirmed device keys
-//! logs/<SHA-256 of the origin>/…                     how far a log was followed
+//! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
 //! crl/<SHA-256 of the issuer>.der                    newest revocation lists
 //! messenger/contacts.toml                            the messenger's own
 //! ```

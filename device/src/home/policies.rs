@@ -25,6 +25,15 @@ pub struct PinnedPolicy {
     pub policy: TrustPolicy,
     /// The pinned version and every update taken since, as they came: what convinces others.
     pub documents: Vec<String>,
+    /// The number and fingerprint of each of them.
+    versions: Vec<(u64, Fingerprint)>,
+}
+
+impl PinnedPolicy {
+    /// The fingerprint of the version of this number, where it was taken.
+    pub fn version(&self, number: u64) -> Option<Fingerprint> {
+        self.versions.iter().find(|(known, _)| *known == number).map(|(_, fingerprint)| *fingerprint)
+    }
 }
 
 /// Trust policies.
@@ -104,21 +113,21 @@ fn read_policy(folder: &Path) -> Result<PinnedPolicy, HomeError> {
         return Err(corrupt("genesis.json", format!("fingerprint {pinned}")));
     }
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("a policy that was read is JSON");
-    let (mut versions, mut documents) = (vec![pinned], vec![text(genesis)]);
+    let (mut versions, mut documents) = (vec![(policy.number, pinned)], vec![text(genesis)]);
     loop {
         let file = format!("updates/{}.json", policy.number + 1);
         let Some(bytes) = files::read(&folder.join(&file))? else { break };
         let update = PolicyUpdate::parse(&bytes).map_err(|error| corrupt(&file, error.to_string()))?;
         policy = update.verify(&policy).map_err(|error| corrupt(&file, error.to_string()))?.take_confirmed();
-        versions.push(policy.fingerprint());
+        versions.push((policy.number, policy.fingerprint()));
         documents.push(text(bytes));
     }
     // After a crash the newest update may be there and the current version still the one before.
     let current =
         files::read(&folder.join("current.json"))?.ok_or_else(|| corrupt("current.json", "no file".to_owned()))?;
     let current = TrustPolicy::parse(&current).map_err(|error| corrupt("current.json", error.to_string()))?;
-    if !versions.iter().rev().take(2).any(|version| *version == current.fingerprint()) {
+    if !versions.iter().rev().take(2).any(|(_, version)| *version == current.fingerprint()) {
         return Err(corrupt("current.json", format!("fingerprint {}", current.fingerprint())));
     }
-    Ok(PinnedPolicy { pinned, policy, documents })
+    Ok(PinnedPolicy { pinned, policy, documents, versions })
 }

@@ -327,6 +327,11 @@ pub fn mirror_source(mirror: &str, origin: &str) -> transparency_log::client::Ht
     transparency_log::client::HttpSource::new(https::client_for_what_proves_itself(), &prefix)
 }
 
+/// Somebody else who shows logs, to be held against them. Not authenticated either, for the same reason.
+pub fn open_source(url: &str) -> transparency_log::monitor::OtherSource {
+    transparency_log::monitor::OtherSource::new(https::client_for_what_proves_itself(), url)
+}
+
 #[cfg(test)]
 mod tests {
     use identity::testing::{Authority, NOON};

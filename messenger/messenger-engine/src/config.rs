@@ -8,6 +8,8 @@ use identity::Identifier;
 use identity::trust::Trust;
 use rustls::pki_types::CertificateDer;
 
+use crate::gossip::Gossip;
+
 /// Where a directory is and what its certificate must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryAddress {
@@ -35,4 +37,6 @@ pub struct EngineConfig {
     pub contacts: Vec<Identifier>,
     /// Whether a program answers here: said to every peer in `Hello`.
     pub bot: bool,
+    /// What this device tells its peers of logs and policies, and who listens to what they tell; none says nothing.
+    pub gossip: Option<Arc<dyn Gossip>>,
 }

@@ -29,10 +29,25 @@ pub enum StartError {
     Certificate(String),
 }
 
+/// Where a program reports what it found out by itself; see [`Engine::reports`].
+#[derive(Clone, Debug)]
+pub struct Reports(mpsc::WeakSender<Event>);
+
+impl Reports {
+    /// Puts an event among the engine's. Returns false when the engine has ended.
+    pub async fn send(&self, event: Event) -> bool {
+        match self.0.upgrade() {
+            Some(events) => events.send(event).await.is_ok(),
+            None => false,
+        }
+    }
+}
+
 /// A running engine; when the last handle is dropped, it ends like on [`Command::Quit`].
 #[derive(Clone, Debug)]
 pub struct Engine {
     commands: mpsc::Sender<Command>,
+    events: mpsc::WeakSender<Event>,
     address: SocketAddr,
 }
 
@@ -49,16 +64,21 @@ impl Engine {
     pub fn start(config: EngineConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
         let (commands, commanded) = mpsc::channel(COMMANDS);
         let (events, receiver) = mpsc::channel(EVENTS);
-        let bind = config.bind;
+        let (bind, reports) = (config.bind, events.downgrade());
         let driver = Driver::start(config, commanded, events)?;
         let address = driver.local_addr().map_err(|source| StartError::Socket { address: bind, source })?;
         tokio::spawn(driver.run());
-        Ok((Self { commands, address }, receiver))
+        Ok((Self { commands, events: reports, address }, receiver))
     }
 
     /// Hands over a command; its results come as events. Returns false when the engine has ended.
     pub async fn send(&self, command: Command) -> bool {
         self.commands.send(command).await.is_ok()
+    }
+
+    /// A way to put events among the engine's, for what the program finds out by itself. It keeps no engine running.
+    pub fn reports(&self) -> Reports {
+        Reports(self.events.clone())
     }
 
     /// The UDP address the engine is bound to.

@@ -14,6 +14,7 @@ mod config;
 pub mod core;
 mod driver;
 mod engine;
+pub mod gossip;
 pub mod room;
 pub mod session;
 pub mod time;
@@ -21,7 +22,8 @@ pub mod wire;
 
 pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
 pub use config::{DirectoryAddress, EngineConfig};
-pub use engine::{Engine, StartError};
+pub use engine::{Engine, Reports, StartError};
+pub use gossip::Gossip;
 
 /// The longest text of one message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 32 * 1024;

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::api::RoomId;
-use crate::wire::{Ack, TalkFrame, VERSION};
+use crate::wire::{Ack, TalkFrame, VERSION, Views};
 
 /// How many numbered frames may be without an answer; more wait, and more than [`MAX_WAITING`] waiting are refused.
 pub const WINDOW: usize = 256;
@@ -64,6 +64,8 @@ pub enum Arrival<T> {
     Taken(T),
     /// It refused it, and says why.
     Refused(T, String),
+    /// What the other side has seen of logs and policies.
+    Views(Views),
 }
 
 /// How the other side broke the protocol; the connection is closed.
@@ -100,6 +102,9 @@ pub enum Violation {
         /// How many.
         found: usize,
     },
+    /// Views with more in them than allowed.
+    #[error("expected views within their limits, found more")]
+    Views,
     /// A text above the limit.
     #[error("expected a text of at most {} bytes, found {found}", crate::MAX_TEXT_BYTES)]
     TextTooLong {
@@ -208,6 +213,8 @@ impl<T> Session<T> {
                 self.content(number, Content::Room { room: RoomId(room), message })
             }
             TalkFrame::Ack { acks } => self.answers(acks),
+            TalkFrame::Views { views } if views.is_bounded() => Ok(vec![Arrival::Views(views)]),
+            TalkFrame::Views { .. } => Err(Violation::Views),
         }
     }
 

@@ -77,6 +77,10 @@ fn report(event: &Event) -> Option<String> {
         Event::MessageState { to, state: DeliveryState::NotDelivered | DeliveryState::Unknown, reason, .. } => {
             format!("echo not delivered to {to}: {}", harmless_line(reason.as_deref().unwrap_or("no reason was given")))
         }
+        Event::Contradiction { message, evidence, remedy, .. } => {
+            let evidence = evidence.as_deref().map(|path| format!(" (proof: {path})")).unwrap_or_default();
+            harmless_line(&format!("ALARM: {message}{evidence}. {remedy}"))
+        }
         Event::Error { about, message, remedy } => harmless_line(&format!("{about}: {message}. {remedy}")),
         _ => return None,
     })

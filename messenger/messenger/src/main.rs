@@ -19,6 +19,7 @@ mod bot;
 mod cli;
 mod contacts;
 mod failure;
+mod gossip;
 mod headless;
 mod keys;
 mod run;

@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::{Device, Home, revocation};
+use device::{Device, Home, gossip, revocation};
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
@@ -16,6 +16,7 @@ use crate::app::Me;
 use crate::cli::Options;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
+use crate::gossip::Voice;
 
 /// How often the authority's revocation list is fetched.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -61,6 +62,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
 impl Prepared {
     /// Starts the engine on the current runtime. Being online follows as an event.
     pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
+        let gossip = gossip::Gossip::open(self.home.clone(), self.trust.clone()).map_err(folder_failure)?;
+        let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
         let config = EngineConfig {
             identifier: self.device.identifier.clone(),
             chain: self.device.chain.clone(),
@@ -70,11 +73,13 @@ impl Prepared {
             bind: self.bind,
             contacts: self.contacts.clone(),
             bot,
+            gossip: Some(Arc::new(voice)),
         };
         let started = Engine::start(config)
             .map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
         tokio::spawn(acquaintance::follow(self.home.clone(), self.trust.clone()));
+        tokio::spawn(listener.listen(started.0.reports()));
         Ok(started)
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use transparency_log::client::{HttpSource, self_proving_http};
-use transparency_log::monitor::Book;
+use transparency_log::monitor::{Book, OtherSource};
 
 use crate::error::Failure;
 use crate::running::{announce_line, bind};
@@ -44,7 +44,7 @@ pub enum Ending {
 struct Watched {
     origin: String,
     source: HttpSource,
-    others: Vec<(String, HttpSource)>,
+    others: Vec<(String, OtherSource)>,
     book: Book,
 }
 
@@ -117,7 +117,7 @@ fn open(read: &Read<MonitorSettings>, policy: &tlog_proof::LogPolicy) -> Result<
             .sources
             .iter()
             .filter(|source| policy.logs.len() == 1 || source.log.as_deref() == Some(&origin));
-        let others = sources.map(|source| (source.name.clone(), HttpSource::new(http.clone(), &source.url))).collect();
+        let others = sources.map(|source| (source.name.clone(), OtherSource::new(http.clone(), &source.url))).collect();
         let folder = read.resolve(&read.settings.folder).join(round::digest(&origin));
         let book = Book::open(&folder, &origin).map_err(|error| {
             Failure::new(

@@ -160,6 +160,19 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// A log or a trust policy shows this device something else than somebody else. What it says
+    /// must not be believed until that is explained.
+    Contradiction {
+        /// The log's origin, or the policy's name.
+        about: String,
+        /// What is wrong, for people.
+        message: String,
+        /// The file that proves it to others, where it can be proven.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
+        /// What to do.
+        remedy: String,
+    },
     /// Something asked for could not be done, or something is wrong.
     Error {
         /// What it is about: a command's name, a person, a part.
@@ -232,6 +245,7 @@ impl Event {
             Self::RoomInvitationFailed { .. } => "room_invitation_failed",
             Self::RoomLeft { .. } => "room_left",
             Self::RoomClosed { .. } => "room_closed",
+            Self::Contradiction { .. } => "contradiction",
             Self::Error { .. } => "error",
         }
     }

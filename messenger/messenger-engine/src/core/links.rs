@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::calls::Errand;
+use super::gossip::Listening;
 use super::{Action, Core, SessionId};
 use crate::api::{DeliveryState, Purpose, RoomId};
 use crate::room::{DeviceKey, Person};
@@ -36,6 +37,7 @@ pub(super) struct Link {
     pub(super) session: Session<Token>,
     pub(super) run: [u8; 8],
     pub(super) bot: bool,
+    pub(super) gossip: Listening,
     since: Instant,
     last_content: Instant,
     /// When the first of what is unanswered was sent, or the last answer came.
@@ -44,10 +46,12 @@ pub(super) struct Link {
 
 impl Core {
     pub(super) fn open_link(&mut self, id: SessionId, person: Person, purpose: Purpose, now: Now) {
-        let capabilities = capability::TEXT | capability::ROOMS | if self.me.bot { capability::BOT } else { 0 };
+        let bot = if self.me.bot { capability::BOT } else { 0 };
+        let capabilities = capability::TEXT | capability::ROOMS | bot | self.gossip_capability();
         let (session, hello) = Session::new(self.run, capabilities);
         let (since, last_content, answers_due_since) = (now.instant, now.instant, now.instant);
-        let link = Link { person, purpose, session, run: [0; 8], bot: false, since, last_content, answers_due_since };
+        let (run, bot, gossip) = ([0; 8], false, Listening::default());
+        let link = Link { person, purpose, session, run, bot, gossip, since, last_content, answers_due_since };
         self.links.insert(id, link);
         self.send_talk(id, &hello);
     }
@@ -102,9 +106,9 @@ impl Core {
         }
     }
 
-    fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
+    pub(super) fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
         let bytes = encode(frame, Channel::Talk)
-            .expect("texts are within the limit, which leaves room for the rest of a frame");
+            .expect("texts and views are within their limits, which leave room for the rest of a frame");
         self.actions.push_back(Action::Send { session, channel: Channel::Talk, bytes });
     }
 
@@ -121,10 +125,14 @@ impl Core {
         let Some(link) = self.links.get_mut(&session) else { return };
         match link.session.receive(frame) {
             Ok(arrivals) => {
+                let opened = matches!(*arrivals, [Arrival::Open { .. }]);
                 for arrival in arrivals {
                     self.arrived(session, arrival, now);
                 }
                 self.flush(session);
+                if opened {
+                    self.tell_views(session);
+                }
             }
             Err(violation) => self.close_link(session, Close::PROTOCOL, &violation.to_string(), now),
         }
@@ -140,7 +148,9 @@ impl Core {
                 link.answers_due_since = now.instant;
                 link.run = run;
                 link.bot = capabilities & capability::BOT != 0;
+                self.link_opened(session, capabilities);
             }
+            Arrival::Views(views) => self.views_arrived(session, views),
             Arrival::Content { number, content } => {
                 link.last_content = now.instant;
                 match content {

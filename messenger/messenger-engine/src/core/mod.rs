@@ -14,6 +14,7 @@ mod acquaintance;
 mod action;
 mod calls;
 mod fanout;
+mod gossip;
 mod hosting;
 mod links;
 mod membership;
@@ -33,6 +34,7 @@ use directory_protocol::DirectoryEvent;
 use identity::Identifier;
 
 use crate::api::{CallId, Command, Event, RoomId};
+use crate::gossip::Gossip;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
 
@@ -80,6 +82,7 @@ pub struct Core {
     used_ids: texts::Ids,
     told_offline: Option<String>,
     refusals: acquaintance::Refusals,
+    gossip: Option<Arc<dyn Gossip>>,
     actions: VecDeque<Action>,
 }
 
@@ -106,6 +109,7 @@ impl Core {
             used_ids: texts::Ids::default(),
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
+            gossip: None,
             actions: VecDeque::from([announce, Action::GoOnline]),
         }
     }
@@ -204,6 +208,7 @@ impl Core {
         self.expire_links(now);
         self.tick_rooms(now);
         self.tend_mesh(now);
+        self.tend_gossip();
     }
 
     fn go_offline(&mut self, now: Now) {

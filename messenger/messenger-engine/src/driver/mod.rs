@@ -107,7 +107,10 @@ impl Driver {
             directory: config.directory.name,
             bot: config.bot,
         };
-        let core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
+        let mut core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
+        if let Some(gossip) = config.gossip {
+            core.gossip_through(gossip);
+        }
         let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier.clone(), outbox);
         Ok(Self {
             core,

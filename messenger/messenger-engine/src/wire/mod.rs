@@ -6,11 +6,13 @@
 
 mod room;
 mod talk;
+mod views;
 
 use minicbor::{Decode, Encode};
 
 pub use room::{RoomFrame, RoomPlaintext};
 pub use talk::{Ack, TalkFrame, capability};
+pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};
 
 /// The application protocol of a peer connection (RFC 7301).
 pub const ALPN: &[u8] = b"inperson/1";

@@ -2,6 +2,8 @@
 
 use minicbor::{Decode, Encode};
 
+use super::Views;
+
 /// Bits of `Hello`'s capabilities.
 pub mod capability {
     /// Takes texts.
@@ -10,6 +12,8 @@ pub mod capability {
     pub const ROOMS: u64 = 2;
     /// A program answers, not a person. Bots do not answer bots.
     pub const BOT: u64 = 4;
+    /// Takes views of logs and policies.
+    pub const GOSSIP: u64 = 8;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -63,6 +67,13 @@ pub enum TalkFrame {
         #[n(0)]
         acks: Vec<Ack>,
     },
+    /// What the sender has seen of the logs and policies that both trust. Only to who said that she takes it.
+    #[n(4)]
+    Views {
+        /// At most 8 checkpoints, 8 policies and 2 contradictions.
+        #[n(0)]
+        views: Views,
+    },
 }
 
 /// The fate of one numbered frame.
@@ -86,6 +97,7 @@ impl std::fmt::Debug for TalkFrame {
             Self::Text { number, id, .. } => write!(f, "Text {{ number: {number}, id: {id} }}"),
             Self::RoomText { number, .. } => write!(f, "RoomText {{ number: {number} }}"),
             Self::Ack { acks } => write!(f, "Ack {{ {} }}", acks.len()),
+            Self::Views { views } => write!(f, "Views {{ {} }}", views.checkpoints.len()),
         }
     }
 }

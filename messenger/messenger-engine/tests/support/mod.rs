@@ -106,6 +106,7 @@ impl Town {
             bind: "127.0.0.1:0".parse().unwrap(),
             contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
             bot: false,
+            gossip: None,
         }
     }
 

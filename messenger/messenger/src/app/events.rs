@@ -58,6 +58,12 @@ impl App {
                 self.room_note(room, format!("{who} left and cannot read what follows"), now);
             }
             Event::RoomClosed { room, reason } => self.hear_closed(room, reason, now),
+            Event::Contradiction { about, message, evidence, remedy } => {
+                self.alarm = Some(about);
+                let next = evidence.map_or(remedy, |path| format!("certtool verify --evidence {path}"));
+                self.wrong(format!("{message}. {next}"));
+                return vec![Effect::Bell];
+            }
             Event::Error { about, message, remedy } => {
                 let text = [format!("{about}: {message}"), remedy].join(". ");
                 self.wrong(text);

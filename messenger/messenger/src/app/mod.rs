@@ -142,6 +142,8 @@ pub(crate) struct App {
     pub(crate) pane: Pane,
     pub(crate) cover: Option<Cover>,
     pub(crate) notice: Option<Notice>,
+    /// The log or trust policy that was found to show different people different things; said until the program ends.
+    pub(crate) alarm: Option<String>,
     /// Columns and rows of the terminal.
     pub(crate) size: (u16, u16),
     next_id: u64,
@@ -171,6 +173,7 @@ impl App {
             selected,
             cover: None,
             notice: None,
+            alarm: None,
             size,
             next_id: 1,
             touched: false,

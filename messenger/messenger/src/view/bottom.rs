@@ -41,7 +41,8 @@ pub(super) fn notice(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme)
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
 }
 
-/// Who I am, who says so until when, and whether I am online and where.
+/// Who I am, who says so until when, and whether I am online and where. An alarm takes the place of who says so: it is
+/// about just that.
 pub(super) fn status(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width);
     let (state, style) = match &app.connection {
@@ -55,11 +56,18 @@ pub(super) fn status(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme)
     let authority = harmless_line(&app.me.authority);
     let long = format!(" · certified by {authority} until {}", app.me.until);
     let proof = [long, format!(" · certified by {authority}"), format!(" · by {authority}")];
-    let proof = proof.into_iter().find(|words| width(words) <= room).unwrap_or_default();
+    let (proof, style_of_proof) = match &app.alarm {
+        Some(about) => {
+            let about = harmless_line(about);
+            let words = [format!(" ! {about} contradicts itself"), " ! contradiction".to_owned()];
+            (words.into_iter().find(|words| width(words) <= room).unwrap_or(" !".to_owned()), theme.wrong())
+        }
+        None => (proof.into_iter().find(|words| width(words) <= room).unwrap_or_default(), theme.quiet()),
+    };
     let gap = columns.saturating_sub(1 + width(&me) + width(&proof) + width(&state));
     let line = Line::from(vec![
         Span::styled(format!(" {me}"), theme.mine()),
-        Span::styled(proof, theme.quiet()),
+        Span::styled(proof, style_of_proof),
         Span::raw(" ".repeat(gap)),
         Span::styled(state, style),
     ]);

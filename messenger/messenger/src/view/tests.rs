@@ -125,6 +125,24 @@ fn compare(name: &str, app: &App) {
 }
 
 #[test]
+fn an_alarm_stays_in_the_status_line() {
+    let mut app = conversation(SMALL);
+    app.hear(
+        Event::Contradiction {
+            about: "home.example.org:8443/log/2026".to_owned(),
+            message: "home.example.org:8443/log/2026 has signed two histories: one was shown to bob@example.org, another one to this device".to_owned(),
+            evidence: Some("/home/alice/evidence/1795435200-split-view.json".to_owned()),
+            remedy: "show the proof to those who use this log".to_owned(),
+        },
+        at(10, 52),
+    );
+    compare("alarm", &app);
+    app.act(Action::Insert("x".to_owned()), at(10, 53));
+    let (text, _) = screen(&app);
+    assert!(text.lines().any(|line| line.contains("alice@example.org") && line.contains("contradict")), "{text}");
+}
+
+#[test]
 fn first_start() {
     compare("first-start", &alice(&[], SMALL));
 }

@@ -78,6 +78,7 @@ impl Talk {
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),
                 contacts: vec![contact.clone()],
                 bot: false,
+                gossip: None,
             })
             .expect("loopback has free ports")
         };

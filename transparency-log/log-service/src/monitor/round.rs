@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{Cosigned, LogPolicy, UnverifiedCheckpoint, VerifiedCheckpoint};
+use tlog_proof::{Cosigned, LogPolicy, UnverifiedCheckpoint};
 use tokio::io::AsyncWriteExt as _;
 use transparency_log::client::{HttpSource, LogClient, VerifiedTree};
-use transparency_log::monitor::{Duplicate, Followed, SplitView, View, compare, compare_sources, follow, shown};
+use transparency_log::monitor::{Duplicate, Followed, SplitView, View, compare, follow, hold_against};
 use transparency_log::page::{ago, utc};
 use transparency_log::system_clock;
 
@@ -130,15 +130,16 @@ async fn others(
 ) {
     let newest = &followed.verdict.checkpoint;
     for (name, other) in &log.others {
-        let seen = match shown(other, policy, &log.origin).await {
-            Ok(seen) => seen,
+        let (other, seen) = match other.of_log(policy, &log.origin).await {
+            Ok(found) => found,
             Err(error) => {
                 let account = error.to_string();
                 report.sources.push(Other { name: name.clone(), size: None, account });
                 continue;
             }
         };
-        let account = match view(&followed.tree, newest, source, &Arc::new(other.clone()), &seen, policy).await {
+        let (mine, theirs) = ((source, &*followed.tree, newest), (&Arc::new(other), &seen));
+        let account = match hold_against(mine, theirs, policy).await {
             Ok(View::Agrees { size }) => format!("agrees up to {size} entries"),
             Ok(View::Ahead { size }) => {
                 let account = format!("{name} has a checkpoint of {size} entries, the log shows {}", newest.size);
@@ -149,34 +150,9 @@ async fn others(
                 report.faults.push(keep.fault(&split, Some(name)));
                 "shows another history".to_owned()
             }
-            Err(reason) => reason,
+            Err(error) => error.to_string(),
         };
         report.sources.push(Other { name: name.clone(), size: Some(seen.size), account });
-    }
-}
-
-/// How the other's checkpoint stands to the log. One that is ahead is asked about once more: the log may have grown
-/// while the round ran.
-async fn view(
-    tree: &VerifiedTree<HttpSource>,
-    newest: &VerifiedCheckpoint,
-    source: &Arc<HttpSource>,
-    other: &Arc<HttpSource>,
-    seen: &VerifiedCheckpoint,
-    policy: &LogPolicy,
-) -> Result<View, String> {
-    let told = |error: transparency_log::client::ClientError| error.to_string();
-    match compare(tree, newest, seen).await.map_err(told)? {
-        View::Ahead { size } => {
-            let again = shown(&**source, policy, &newest.origin).await.map_err(told)?;
-            let mine = (source, &again);
-            match compare_sources(mine, (other, seen)).await {
-                Ok(view) => Ok(view),
-                // It serves no tiles, as witnesses do not: all it says is that there is more.
-                Err(_) => Ok(View::Ahead { size }),
-            }
-        }
-        settled => Ok(settled),
     }
 }
 

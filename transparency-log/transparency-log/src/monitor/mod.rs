@@ -5,6 +5,7 @@ mod cursor;
 mod duplicates;
 mod follow;
 mod report;
+mod sources;
 mod untold;
 mod views;
 
@@ -20,6 +21,7 @@ pub use book::{Book, BookError};
 pub use cursor::{Cursor, CursorError};
 pub use follow::{FollowError, Followed, follow};
 pub use report::{AuditReport, Counts, Duplicate, Progress};
+pub use sources::{Here, OtherSource, hold_against, hold_seen};
 pub use views::{SplitView, SplitViewError, View, compare, compare_sources, shown};
 
 use report::Tally;

@@ -199,6 +199,11 @@ impl World {
         self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id) });
     }
 
+    /// Somebody takes part in gossip from now on.
+    pub(super) fn gossip(&mut self, name: &str, gossip: Arc<dyn crate::gossip::Gossip>) {
+        self.node(name).core.gossip_through(gossip);
+    }
+
     /// Both send before either hears of the other.
     pub(super) fn both_send(&mut self, a: &str, b: &str) {
         let now = self.now();

@@ -1,7 +1,6 @@
-//! Misbehaviour for real, and what proves it to people who were not there.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! An authority that certifies somebody else in a person's name, a log with two histories, and certificates as evidence.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,38 +11,12 @@ use identity::transparency::{LabelInput, Opening, VrfPublicKey, commitment};
 use identity::trust::TrustPolicy;
 use identity::{CertificateDer, Identifier};
 use rustls::pki_types::pem::PemObject;
-use serde_json::Value;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use tlog_proof::{Cosigner, Entry, NoteSigner};
 use transparency_log::{LogConfig, Sequencer, Submit, Witness};
 
-/// Everything below a folder, copied.
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (entry, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
-        if entry.is_dir() {
-            copy(&entry, &target);
-        } else {
-            std::fs::copy(&entry, &target).unwrap();
-        }
-    }
-}
-
-/// The files of evidence in somebody's folder.
-fn files(person: &Person) -> Vec<PathBuf> {
-    let folder = std::fs::read_dir(person.home().join("evidence")).into_iter().flatten();
-    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
-/// What somebody who was not there, and has pinned nothing, reads in a file.
-fn judge(place: &Path, file: &Path) -> Value {
-    let stranger = Person::new(place, "judge@elsewhere.example");
-    stranger.certtool_json(&["verify", "--evidence", file.to_str().unwrap()]).unwrap()
-}
+use super::{Forked, files, judge};
 
 /// The log of a stopped server, opened with the server's own keys.
 async fn seize(folder: &Path, policy: &TrustPolicy) -> Sequencer {
@@ -127,37 +100,28 @@ fn an_authority_that_certifies_somebody_else_in_her_name_is_convicted() {
 
 #[test]
 fn a_log_with_two_histories_is_convicted_with_its_witness() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("server");
-    let server = Homeserver::start(&folder, &[]).unwrap();
-    let person = |name: &str| Person::new(place.path(), &format!("{name}@example.org"));
-    let (alice, auditor) = (person("alice"), person("auditor"));
-    alice.join(server.ready(), &server.outbox()).unwrap();
-    auditor.trust(server.ready()).unwrap();
-    server.stop().unwrap();
-    let before = place.path().join("before");
-    copy(&folder, &before);
-
-    let server = Homeserver::start(&folder, &[]).unwrap();
-    person("bob").join(server.ready(), &server.outbox()).unwrap();
+    let forked = Forked::new(&["alice", "auditor"]);
+    let auditor = forked.person("auditor");
+    let server = forked.start();
+    forked.enrol(&server, &["bob"]);
     auditor.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
     server.stop().unwrap();
 
-    // The whole server as it was before, witness and all: bob never happened.
-    std::fs::remove_dir_all(&folder).unwrap();
-    copy(&before, &folder);
-    let server = Homeserver::start(&folder, &[]).unwrap();
-    for name in ["carol", "dave", "erin"] {
-        person(name).join(server.ready(), &server.outbox()).unwrap();
-    }
+    forked.begin_the_other();
+    let server = forked.start();
+    forked.enrol(&server, &["carol", "dave", "erin"]);
     let refused = auditor.certtool(&["audit"]).unwrap().expect(3, "audit of a rewritten log").unwrap();
     let [file] = &*files(&auditor) else { panic!("{}", refused.text()) };
     assert!(refused.text().contains(file.to_str().unwrap()), "{}", refused.text());
-    let judgement = judge(place.path(), file);
+    let judgement = judge(forked.place.path(), file);
     assert_eq!(judgement["proves_misbehaviour"], true, "{judgement}");
     assert!(judgement["of"].as_str().unwrap().starts_with("the log localhost"), "{judgement}");
     let text = judgement["proven"].to_string();
     assert!(text.contains("two histories") && text.contains("has cosigned both"), "{judgement}");
+
+    // Looked at again, it is the same evidence.
+    auditor.certtool(&["audit"]).unwrap().expect(3, "audit of a rewritten log").unwrap();
+    assert_eq!(&*files(&auditor), std::slice::from_ref(file));
     server.stop().unwrap();
 }
 
