@@ -114,9 +114,9 @@ impl Core {
         }
     }
 
-    /// What is to be done now, in order.
-    pub fn take_actions(&mut self) -> impl Iterator<Item = Action> + '_ {
-        self.actions.drain(..)
+    /// What is to be done next; to be asked for until there is none.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
     }
 
     /// Carries out a command.

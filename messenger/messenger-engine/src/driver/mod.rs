@@ -14,17 +14,16 @@ mod verifier;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use directory_protocol::DirectoryEvent;
-use futures_util::stream::{BoxStream, SelectAll, StreamExt};
 use quinn::{Connection, Endpoint};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::api::{CallId, Command, Event};
+use crate::api::{CallId, Command, DeliveryState, Event};
 use crate::config::EngineConfig;
 use crate::core::{Action, Ask, Core, Me, SessionId};
 use crate::engine::StartError;
@@ -38,6 +37,8 @@ const TICK: Duration = Duration::from_millis(100);
 const REVIEW: Duration = Duration::from_secs(5);
 /// Events that may wait for a slow client before peers are made to wait too.
 const MAX_PENDING_EVENTS: usize = 4096;
+/// Events that may wait for the next tick.
+const MAX_HELD: usize = 64;
 /// How long the end of the engine may take: last frames, closings.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -65,6 +66,8 @@ pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     pending: VecDeque<Event>,
+    /// Told with the next event, or at the next tick.
+    held: Vec<Event>,
     inbox: mpsc::Receiver<Happening>,
     asks: mpsc::UnboundedSender<Ask>,
     wanted: watch::Sender<u64>,
@@ -75,8 +78,10 @@ pub(crate) struct Driver {
     door: watch::Sender<bool>,
     peers: HashMap<SessionId, peer::Peer>,
     /// What the peers send.
-    readers: SelectAll<BoxStream<'static, Happening>>,
+    reader: reader::Reader,
     next_session: SessionId,
+    /// When the certificates of standing connections were last looked at.
+    reviewed: Instant,
     ended: bool,
 }
 
@@ -120,6 +125,7 @@ impl Driver {
             commands,
             events,
             pending: VecDeque::new(),
+            held: Vec::new(),
             inbox,
             asks,
             wanted,
@@ -127,8 +133,9 @@ impl Driver {
             closing: Vec::new(),
             door,
             peers: HashMap::new(),
-            readers: SelectAll::new(),
+            reader: reader::Reader::default(),
             next_session: 1,
+            reviewed: Instant::now(),
             ended: false,
         })
     }
@@ -142,8 +149,6 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut review = tokio::time::interval(REVIEW);
-        review.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let events = self.events.clone();
         self.act();
         while !self.ended {
@@ -156,10 +161,9 @@ impl Driver {
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
                 command = self.commands.recv() => self.core.command(command.unwrap_or(Command::Quit), Now::read()),
-                Some(happening) = self.readers.next(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
+                Some(happening) = self.reader.next(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
-                _ = ticker.tick() => self.core.tick(Now::read()),
-                _ = review.tick() => self.review(),
+                _ = ticker.tick() => self.tick(Now::read()),
             }
             self.act();
         }
@@ -187,9 +191,17 @@ impl Driver {
         }
     }
 
+    fn tick(&mut self, now: Now) {
+        self.core.tick(now);
+        self.tell_held();
+        if now.instant >= self.reviewed + REVIEW {
+            self.reviewed = now.instant;
+            self.review(now);
+        }
+    }
+
     /// Fresh revocation lists and policies reach standing connections.
-    fn review(&mut self) {
-        let now = Now::read();
+    fn review(&mut self, now: Now) {
         for (session, peer) in &self.peers {
             if let Err(reason) = self.verifier.peer(peer.connection()) {
                 self.core.no_longer_accepted(*session, &reason, now);
@@ -205,13 +217,12 @@ impl Driver {
         self.core.connected(session, person, dialled, Now::read());
         self.act();
         if self.peers.contains_key(&session) {
-            self.readers.push(reader::read(connection, session).boxed());
+            self.reader.add(connection, session);
         }
     }
 
     fn act(&mut self) {
-        let actions: Vec<Action> = self.core.take_actions().collect();
-        for action in actions {
+        while let Some(action) = self.core.next_action() {
             match action {
                 Action::Emit(event) => self.emit(event),
                 Action::GoOnline => self.turn(true),
@@ -238,8 +249,24 @@ impl Driver {
         }
     }
 
-    /// Tells the client at once if it listens, later if it is slow or has ended.
+    /// Tells the client. That a text is being sent is told together with its fate, which on a standing connection is
+    /// known a moment later, or at the next tick: nobody is woken twice for one text.
     fn emit(&mut self, event: Event) {
+        if matches!(event, Event::MessageState { state: DeliveryState::Sending, .. }) && self.held.len() < MAX_HELD {
+            return self.held.push(event);
+        }
+        self.tell_held();
+        self.tell(event);
+    }
+
+    fn tell_held(&mut self) {
+        for event in std::mem::take(&mut self.held) {
+            self.tell(event);
+        }
+    }
+
+    /// Tells the client at once if it listens, later if it is slow or has ended.
+    fn tell(&mut self, event: Event) {
         if !self.pending.is_empty() {
             self.pending.push_back(event);
         } else if let Err(TrySendError::Full(event) | TrySendError::Closed(event)) = self.events.try_send(event) {
@@ -275,6 +302,7 @@ impl Driver {
     /// Lets the last frames and closings go out, tells the client what is left to tell.
     async fn farewell(mut self) {
         self.commands.close();
+        self.tell_held();
         for event in self.pending.drain(..) {
             if self.events.send_timeout(event, FAREWELL).await.is_err() {
                 break;

@@ -1,10 +1,12 @@
-//! The reading side of one connection: every frame of every stream, then the end of the connection.
+//! The reading side of connections: every frame of every stream, then the end of the connection.
 //!
-//! What is read is a stream of happenings that the core's owner polls itself: a frame wakes no task in between, and an
+//! What is read is streams of happenings that the core's owner polls itself: a frame wakes no task in between, and an
 //! owner who is busy leaves what came in QUIC's own bounded buffers, so that the peer is made to wait.
 
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 use quinn::{Connection, ConnectionError, RecvStream};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Happening;
 use crate::core::SessionId;
@@ -13,29 +15,63 @@ use crate::wire::{self, Channel, Close, FrameError, RoomFrame, TalkFrame};
 /// The most that is taken from a stream at once, in bytes.
 const CHUNK: usize = 16 * 1024;
 
-/// Everything the peer sends until the connection is lost, which is reported last.
-pub(super) fn read(connection: Connection, session: SessionId) -> impl Stream<Item = Happening> + Send {
-    let accepted = stream::unfold(connection.clone(), |connection| async move {
-        // QUIC bounds how many streams are open.
-        let stream = connection.accept_uni().await.ok()?;
-        Some((stream, connection))
-    });
-    // What arrived before the end is still read.
-    let frames = accepted.flat_map_unordered(None, move |stream| Box::pin(read_stream(stream, session)));
-    let lost = async move { Happening::Lost { session, reason: reason(&connection.closed().await) } };
-    frames.chain(stream::once(lost))
+/// Reads all connections.
+#[derive(Default)]
+pub(super) struct Reader {
+    streams: SelectAll<BoxStream<'static, Read>>,
+}
+
+/// What a connection brings.
+enum Read {
+    Happening(Happening),
+    /// A stream that the peer has opened; the connection's end is not told before the token is dropped.
+    Opened(SessionId, RecvStream, TaskTrackerToken),
+}
+
+impl Reader {
+    /// Reads this connection, too: everything the peer sends until it is lost, which is reported last.
+    pub(super) fn add(&mut self, connection: Connection, session: SessionId) {
+        self.streams.push(accept(connection, session).boxed());
+    }
+
+    /// What comes next, of all connections. None if there is none.
+    pub(super) async fn next(&mut self) -> Option<Happening> {
+        loop {
+            match self.streams.next().await? {
+                Read::Happening(happening) => return Some(happening),
+                Read::Opened(session, stream, token) => self.streams.push(frames(stream, session, token).boxed()),
+            }
+        }
+    }
+}
+
+/// The streams that the peer opens, and the end of the connection once they are read to their ends. QUIC bounds how many
+/// are open.
+fn accept(connection: Connection, session: SessionId) -> impl Stream<Item = Read> + Send {
+    stream::unfold(Some((connection, TaskTracker::new())), move |state| async move {
+        let (connection, open) = state?;
+        match connection.accept_uni().await {
+            Ok(stream) => Some((Read::Opened(session, stream, open.token()), Some((connection, open)))),
+            Err(error) => {
+                open.close();
+                open.wait().await;
+                Some((Read::Happening(Happening::Lost { session, reason: reason(&error) }), None))
+            }
+        }
+    })
 }
 
 /// The frames of one stream, up to its end or the first thing that is none.
-fn read_stream(stream: RecvStream, session: SessionId) -> impl Stream<Item = Happening> + Send {
-    stream::unfold(Some(Frames::new(stream)), move |frames| async move {
-        let mut frames = frames?;
-        match frames.next().await {
-            Ok(Some(Frame::Talk(frame))) => Some((Happening::Talk { session, frame }, Some(frames))),
-            Ok(Some(Frame::Rooms(frame))) => Some((Happening::Rooms { session, frame }, Some(frames))),
-            Ok(None) => None,
-            Err(error) => Some((Happening::Misbehaved { session, reason: error.to_string() }, None)),
-        }
+fn frames(stream: RecvStream, session: SessionId, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
+    stream::unfold(Some((Frames::new(stream), token)), move |state| async move {
+        let (mut frames, token) = state?;
+        let (happening, state) = match frames.next().await {
+            Ok(Some(Frame::Talk(frame))) => (Happening::Talk { session, frame }, Some((frames, token))),
+            Ok(Some(Frame::Rooms(frame))) => (Happening::Rooms { session, frame }, Some((frames, token))),
+            Ok(None) => return None,
+            Err(error) => (Happening::Misbehaved { session, reason: error.to_string() }, None),
+        };
+        Some((Read::Happening(happening), state))
     })
 }
 
@@ -142,7 +178,10 @@ mod tests {
 
     /// What is read up to the end of the connection: the numbers of texts, and what went wrong.
     async fn told(accepted: Connection) -> Vec<Result<u64, String>> {
-        let told = read(accepted, SESSION).map(|happening| match happening {
+        let mut reader = Reader::default();
+        reader.add(accepted, SESSION);
+        let happenings = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
+        let told = happenings.map(|happening| match happening {
             Happening::Talk { session: SESSION, frame: TalkFrame::Text { number, id, text: found } } => {
                 let same = text(number) == TalkFrame::Text { number, id, text: found };
                 if same { Ok(number) } else { Err(format!("another text {number}")) }

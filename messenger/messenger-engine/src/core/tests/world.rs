@@ -283,7 +283,7 @@ impl World {
     pub(super) fn intrude(&mut self, at: &str, person: Person) -> Vec<Close> {
         let now = self.now();
         self.node(at).core.connected(9999, person, None, now);
-        let actions: Vec<Action> = self.node(at).core.take_actions().collect();
+        let actions = actions(&mut self.node(at).core);
         actions
             .into_iter()
             .filter_map(|action| if let Action::Close { code, .. } = action { Some(code) } else { None })
@@ -299,7 +299,7 @@ impl World {
         loop {
             let mut todo: VecDeque<(String, Action)> = VecDeque::new();
             for (name, node) in &mut self.nodes {
-                todo.extend(node.core.take_actions().map(|action| (name.clone(), action)));
+                todo.extend(actions(&mut node.core).into_iter().map(|action| (name.clone(), action)));
             }
             if todo.is_empty() {
                 return;
@@ -415,7 +415,7 @@ impl World {
                         now,
                     );
                     // The listener's door opens before the dialler hears of it.
-                    let doors: Vec<Action> = self.node(at).core.take_actions().collect();
+                    let doors = actions(&mut self.node(at).core);
                     for action in doors {
                         self.carry_out(at, action);
                     }
@@ -478,4 +478,8 @@ pub(super) fn room_texts(events: &[Event]) -> Vec<String> {
         .iter()
         .filter_map(|event| if let Event::RoomMessage { text, .. } = event { Some(text.clone()) } else { None })
         .collect()
+}
+
+fn actions(core: &mut Core) -> Vec<Action> {
+    std::iter::from_fn(|| core.next_action()).collect()
 }
