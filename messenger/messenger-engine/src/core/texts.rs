@@ -45,16 +45,18 @@ impl Ids {
     /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
     /// does not undo what an earlier one did, or may have done.
     fn after(&mut self, to: &str, id: u64, state: DeliveryState) -> DeliveryState {
+        if state == DeliveryState::Sending {
+            return state;
+        }
         let Some(given) = self.given.get_mut(&(to.to_owned(), id)) else { return state };
         match (given.arrived, state) {
-            (_, DeliveryState::Sending) => state,
             (Some(DeliveryState::Delivered), _) | (_, DeliveryState::Delivered) => {
                 *given.arrived.insert(DeliveryState::Delivered)
             }
             (Some(DeliveryState::Unknown), _) | (_, DeliveryState::Unknown) => {
                 *given.arrived.insert(DeliveryState::Unknown)
             }
-            (_, DeliveryState::NotDelivered) => state,
+            _ => state,
         }
     }
 }
