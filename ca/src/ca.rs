@@ -17,14 +17,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::acme::{self, Nonces, Service, Texting, Turns};
 use crate::audit::Pseudonyms;
-use crate::config::{CaConfig, Clock};
+use crate::config::{CaConfig, Clock, Replies};
 use crate::crl::{CrlError, Crls, ListName};
+use crate::dns::Dns;
 use crate::issue::Issuer;
 use crate::keys::AuthorityKeys;
 use crate::limit::Limiters;
 use crate::log::Log;
-use crate::mail::{MailError, Post};
+use crate::mail::{MailError, Post, Signers};
 use crate::objects::{ObjectError, log_once};
+use crate::reply::listener::{self, Listener};
 use crate::service::{Resolver, ServiceError, issue};
 use crate::sms::SmsError;
 use crate::store::{Authority, SqliteStore, Store, StoreError};
@@ -51,6 +53,17 @@ pub enum OpenError {
     /// Where text messages go.
     #[error("text messages: {0}")]
     Sms(#[from] SmsError),
+    /// The resolvers.
+    #[error("the resolvers: {0}")]
+    Dns(String),
+    /// Where replies by mail come in.
+    #[error("nobody can listen for mail at {address}: {source}")]
+    Lmtp {
+        /// The address.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The authority's own certificates could not be logged.
     #[error("an issuing certificate could not be logged: {0}")]
     Object(#[from] ObjectError),
@@ -96,9 +109,17 @@ impl Ca {
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let post = Post::open(&config.mail)?;
         let mail_from = acme::mailbox(&config.mail_from)?;
         let texting = config.phones.as_ref().map(Texting::open).transpose()?;
+        let reply_from = config.replies.as_ref().map(|replies| acme::mailbox(&replies.address)).transpose()?;
+        let senders = std::iter::once(&mail_from).chain(&reply_from).map(|sender| sender.email.domain());
+        let signers = Signers::open(config.dkim.as_ref(), senders).map_err(MailError::from)?;
+        let post = Post::open(&config.mail, signers)?;
+        let dns = config.dns.as_ref().map(Dns::open).transpose().map_err(|error| OpenError::Dns(error.to_string()))?;
+        let listening = match &config.replies {
+            Some(replies) => Some((listen(replies).await?, replies.clone())),
+            None => None,
+        };
         let pseudonyms = Pseudonyms::new(keys.audit());
         files::private_folder(&config.folder)
             .map_err(|source| OpenError::Folder { path: config.folder.clone(), source })?;
@@ -135,11 +156,16 @@ impl Ca {
             post,
             mail_from,
             texting,
+            reply_from,
+            dns: dns.map(Arc::new),
             pseudonyms,
         });
         tasks.spawn(resume::log_heads(Arc::clone(&service.issuer), stop.clone()));
         tasks.spawn(operator::fulfil(Arc::clone(&service), stop.clone()));
         tasks.spawn(announce::announce(Arc::clone(&service), stop.clone()));
+        if let Some((listener, replies)) = listening {
+            tasks.spawn(listener::serve(listener, Arc::clone(&service), replies, stop.clone()));
+        }
         Ok(Self { service, tasks, stop })
     }
 
@@ -199,6 +225,11 @@ impl Drop for Ca {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+async fn listen(replies: &Replies) -> Result<Listener, OpenError> {
+    let address = || format!("{:?}", replies.lmtp);
+    Listener::bind(&replies.lmtp).await.map_err(|source| OpenError::Lmtp { address: address(), source })
 }
 
 /// Logs what must stand in the log before anybody is served: the issuing certificates once, a revocation list of each.

@@ -2,6 +2,7 @@
 
 mod enrolment;
 mod limits;
+mod mail;
 mod money;
 mod phone;
 mod rate;
@@ -14,6 +15,9 @@ use tlog_proof::policy::LogPolicy;
 
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use limits::{Limit, Limits, Overrides};
+pub use mail::{
+    DkimKey, DkimTable, DnsTable, LmtpAddress, MailTableError, Replies, RepliesTable, Resolvers, check_selector,
+};
 pub use money::{Money, MoneyError};
 pub use phone::{Budget, PhoneError, PhoneTable, Phones, check_prefix};
 pub use rate::{Rate, RateError};
@@ -66,6 +70,12 @@ pub struct CaConfig {
     pub mail_from: String,
     /// Phone numbers; without it, none enrols.
     pub phones: Option<Phones>,
+    /// The key that signs mails; without one they go out unsigned.
+    pub dkim: Option<DkimKey>,
+    /// Replies by mail as a proof of control; they need [`Self::dns`].
+    pub replies: Option<Replies>,
+    /// Whom the domain name system is asked through. Without resolvers no CAA record is looked for.
+    pub dns: Option<Resolvers>,
     /// How much anybody may ask for.
     pub limits: Limits,
     /// URL of the terms of service. Who makes an account must agree to them; accounts from before go on.
@@ -97,6 +107,9 @@ impl CaConfig {
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),
             phones: None,
+            dkim: None,
+            replies: None,
+            dns: None,
             limits: Limits::default(),
             terms: None,
             website: None,

@@ -36,7 +36,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         Some(proven) => proven,
         None => {
             let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
-            let new = order::pending(&account, identifier, expires);
+            let new = order::pending(&service, &account, identifier, expires);
             service.store.commit(vec![Change::Insert(Record::Authorization(new.clone()))]).await?;
             new
         }
@@ -66,6 +66,8 @@ pub(super) async fn read(
         let changes = vec![Change::Update(Record::Authorization(authorization.clone()))];
         let of = json!({"authorization": authorization.id});
         service.issuer.decide(changes, "authorization-given-up", of).await?;
+    } else {
+        authorization = challenge::begin(&service, &by, authorization).await?;
     }
     Ok(Json(object(&service, &authorization)))
 }

@@ -12,63 +12,76 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use identity::IdentifierKind;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::{Kind, Problem};
 use super::texting::{self, Texting};
 use super::{Service, budget};
-use crate::code::{Code, CodeHash};
+use crate::code::Code;
 use crate::config::Limit;
 use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
-use crate::store::{Account, Authorization, Change, Handover, IssuedCode, Record, Select, StoreError};
+use crate::store::{
+    Account, Authorization, ChallengeType, Change, Handover, IssuedCode, IssuedReply, Record, ReplyState, Select,
+    StoreError,
+};
 
 /// How long a request waits while too many messages are under way.
 const QUEUE: Duration = Duration::from_secs(10);
 /// How often a change is tried while somebody else makes another.
 const RACES: usize = 8;
 
+/// What a message is known by: the stored hash of the secret in it.
+pub(super) type Mark = [u8; 32];
+
 /// The codes whose mails this process is handing over.
 #[derive(Default)]
-pub(crate) struct UnderWay(Mutex<HashSet<CodeHash>>);
+pub(crate) struct UnderWay(Mutex<HashSet<Mark>>);
 
 impl UnderWay {
-    fn begin(self: &Arc<Self>, hash: CodeHash) -> Handing {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
-        Handing { under_way: Arc::clone(self), hash }
+    fn begin(self: &Arc<Self>, mark: Mark) -> Handing {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mark);
+        Handing { under_way: Arc::clone(self), mark }
     }
 
-    fn contains(&self, hash: CodeHash) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&hash)
+    fn contains(&self, mark: Mark) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&mark)
     }
 }
 
 /// One mail being handed over; ends with this value.
 struct Handing {
     under_way: Arc<UnderWay>,
-    hash: CodeHash,
+    mark: Mark,
 }
 
 impl Drop for Handing {
     fn drop(&mut self) {
-        self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hash);
+        self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.mark);
     }
 }
 
-/// A message with a code.
-enum Message {
+/// A message with a secret.
+pub(super) enum Message {
     Mail(Letter),
     Text(Text),
 }
 
-/// Why the newest code cannot be on its way, in words for who waits for it.
-pub(super) fn failure(service: &Service, code: &IssuedCode) -> Option<&'static str> {
-    match code.handover {
+/// A message that is ready to go.
+pub(super) struct Outgoing {
+    pub(super) message: Message,
+    pub(super) mark: Mark,
+    /// Makes its secret the newest of the authorization.
+    pub(super) issue: Box<dyn FnOnce(Authorization, Handover) -> Authorization + Send>,
+}
+
+/// Why a message cannot be on its way, in words for who waits for it.
+pub(super) fn failure(service: &Service, handover: Handover, mark: Mark) -> Option<&'static str> {
+    match handover {
         Handover::Failed => Some("the message could not be handed over; ask for another one later"),
-        Handover::UnderWay if !service.mails_under_way.contains(code.hash) => {
+        Handover::UnderWay if !service.mails_under_way.contains(mark) => {
             Some("the authority was interrupted before the message was on its way for certain; ask for another one")
         }
         Handover::UnderWay | Handover::Done => None,
@@ -76,41 +89,66 @@ pub(super) fn failure(service: &Service, code: &IssuedCode) -> Option<&'static s
 }
 
 /// Makes a new code, remembers its hash, and sends it.
+pub(super) async fn send_code(
+    service: &Arc<Service>,
+    account: &Account,
+    peer: Option<IpAddr>,
+    found: Authorization,
+    kind: ChallengeType,
+) -> Result<Authorization, Problem> {
+    let limits = &service.config.limits;
+    let texting = texting::of(service, &found)?;
+    let code = if texting.is_some() { Code::short(random::bytes()) } else { Code::new(random::bytes()) };
+    let message = match texting {
+        Some(_) => Message::Text(Text::code(&found.identifier, &code, service.host())),
+        None => Message::Mail(compose(service, account, peer, &found, &code)?),
+    };
+    let lifetime = if texting.is_some() { limits.text_code_lifetime } else { limits.code_lifetime };
+    let (hash, tries_left) = (code.hash(), limits.code_tries);
+    let expires = service.now().as_secs() + lifetime.as_secs();
+    let issue = move |found: Authorization, handover| Authorization {
+        code: Some(IssuedCode { hash, expires, tries_left, handover }),
+        ..found
+    };
+    send(service, account, peer, found, kind, Outgoing { message, mark: hash.0, issue: Box::new(issue) }).await
+}
+
+/// Sends a message, and makes what stands in it the newest secret of its authorization.
 pub(super) async fn send(
     service: &Arc<Service>,
     account: &Account,
     peer: Option<IpAddr>,
     found: Authorization,
+    kind: ChallengeType,
+    outgoing: Outgoing,
 ) -> Result<Authorization, Problem> {
     let texting = texting::of(service, &found)?;
     let place = permitted(service, account, peer, &found, texting).await?;
     // The address' own limit is kept silently: see Limits::mails_per_address.
     let own = if texting.is_some() { Limit::TextsPerNumber } else { Limit::MailsPerAddress };
     let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).is_err();
-    let code = if texting.is_some() { Code::short(random::bytes()) } else { Code::new(random::bytes()) };
-    let message = match texting {
-        Some(_) => Message::Text(Text::code(&found.identifier, &code, service.host())),
-        None => Message::Mail(compose(service, account, peer, &found, &code)?),
-    };
+    let Outgoing { message, mark, issue } = outgoing;
     let who = service.pseudonyms.of(&found.identifier);
-    tracing::info!(authorization = found.id, account = account.id, who, quiet, "code made");
-    let of = json!({"authorization": found.id, "account": account.id, "who": who, "sent": !quiet});
+    tracing::info!(authorization = found.id, account = account.id, who, quiet, challenge = kind.name(), "code made");
+    let of = json!({
+        "authorization": found.id, "account": account.id, "who": who, "sent": !quiet, "challenge": kind.name(),
+    });
     service.issuer.trail.note("code-made", of);
     if quiet {
-        return remember(service, found, &code, Handover::Done, None).await;
+        return remember(service, issue(found, Handover::Done), None).await;
     }
     // An outbox knows nobody: its time tells nothing.
     if texting.is_none() && service.post.is_local() {
         let handover = hand_over(service, &found.id, message).await;
-        return remember(service, found, &code, handover, None).await;
+        return remember(service, issue(found, handover), None).await;
     }
-    let handing = service.mails_under_way.begin(code.hash());
-    let changed = remember(service, found, &code, Handover::UnderWay, texting).await?;
+    let handing = service.mails_under_way.begin(mark);
+    let changed = remember(service, issue(found, Handover::UnderWay), texting).await?;
     let handing_over = tokio::spawn({
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
             let handover = hand_over(&service, &id, message).await;
-            if let Err(error) = note(&service, id, handing.hash, handover).await {
+            if let Err(error) = note(&service, id, mark, handover).await {
                 tracing::warn!(%error, "could not note what became of a message");
             }
             drop((handing, place));
@@ -181,20 +219,12 @@ fn compose(
         .map_err(|e| Problem::new(Kind::RejectedIdentifier, format!("this address cannot be written to: {e}")))
 }
 
-/// Stores the code as the newest of its authorization, and charges its message if it is one that costs.
+/// Stores a secret as the newest of its authorization, and charges its message if it is one that costs.
 async fn remember(
     service: &Service,
-    found: Authorization,
-    code: &Code,
-    handover: Handover,
+    changed: Authorization,
     charged: Option<&Texting>,
 ) -> Result<Authorization, Problem> {
-    let limits = &service.config.limits;
-    let phone = found.identifier.kind() == IdentifierKind::Phone;
-    let lifetime = if phone { limits.text_code_lifetime } else { limits.code_lifetime };
-    let expires = service.now().as_secs() + lifetime.as_secs();
-    let issued = IssuedCode { hash: code.hash(), expires, tries_left: limits.code_tries, handover };
-    let changed = Authorization { code: Some(issued), ..found };
     for _ in 0..RACES {
         let mut changes = vec![Change::Update(Record::Authorization(changed.clone()))];
         if let Some(texting) = charged {
@@ -227,19 +257,24 @@ async fn hand_over(service: &Service, id: &str, message: Message) -> Handover {
     if refused { Handover::Done } else { Handover::Failed }
 }
 
-/// Notes what became of the mail with this code, unless another code is the newest by now.
-async fn note(service: &Service, id: String, hash: CodeHash, handover: Handover) -> Result<(), StoreError> {
+/// Notes what became of a message, unless another one is the newest by now.
+async fn note(service: &Service, id: String, mark: Mark, handover: Handover) -> Result<(), StoreError> {
     for _ in 0..RACES {
         let found = service.store.authorization(Select::Authorization(id.clone())).await?;
-        let Some((code, found)) = found.and_then(|found| Some((found.code.filter(|code| code.hash == hash)?, found)))
-        else {
-            return Ok(());
-        };
-        let changed = Authorization { code: Some(IssuedCode { handover, ..code }), ..found };
+        let Some(changed) = found.and_then(|found| noted(found, mark, handover)) else { return Ok(()) };
         match service.store.commit(vec![Change::Update(Record::Authorization(changed))]).await {
             Err(StoreError::Conflict(_)) => {}
             other => return other.map(|_| ()),
         }
     }
     Err(StoreError::Conflict("authorization"))
+}
+
+fn noted(found: Authorization, mark: Mark, handover: Handover) -> Option<Authorization> {
+    if let Some(code) = found.code.filter(|code| code.hash.0 == mark) {
+        return Some(Authorization { code: Some(IssuedCode { handover, ..code }), ..found });
+    }
+    let reply = found.reply.clone()?;
+    let mail = reply.mail.filter(|mail| mail.digest.0 == mark)?;
+    Some(Authorization { reply: Some(ReplyState { mail: Some(IssuedReply { handover, ..mail }), ..reply }), ..found })
 }

@@ -55,6 +55,8 @@ pub(super) async fn finalize(
         return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));
     }
 
+    super::check_caa(&service, &found.identifier, &by.account.id, authorization.as_ref().and_then(|a| a.proven_by))
+        .await?;
     let started = service.issuer.start_person(PersonRequest { order: found, proven, request, profile }).await;
     let issuing = started.map_err(|e| refused(&e, now.as_secs()))?;
     // The work goes on whether or not the client waits.

@@ -39,13 +39,16 @@ use serde_json::Value;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::audit::Pseudonyms;
+use crate::caa::{self, CaaError};
 use crate::config::{CaConfig, Clock};
 use crate::crl::Crls;
+use crate::dns::SharedDns;
 use crate::issue::Issuer;
 use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
-use crate::store::{Select, Store};
+use crate::store::{ChallengeType, Select, Store};
 pub(crate) use budget::charge;
+pub(crate) use challenge::{keep_refusal, prove_by_reply};
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;
 pub(crate) use delivery::UnderWay;
@@ -67,6 +70,9 @@ pub(crate) struct Service {
     pub(crate) mail_from: Mailbox,
     /// Where phone numbers are certified.
     pub(crate) texting: Option<Texting>,
+    /// The sender of mails that are to be replied to.
+    pub(crate) reply_from: Option<Mailbox>,
+    pub(crate) dns: Option<SharedDns>,
     pub(crate) mails_in_flight: Arc<tokio::sync::Semaphore>,
     pub(crate) mails_under_way: Arc<UnderWay>,
     pub(crate) nonces: Nonces,
@@ -205,6 +211,26 @@ fn identifier(identifier: &identity::Identifier) -> Value {
         IdentifierKind::Phone => "tel",
     };
     serde_json::json!({"type": kind, "value": identifier.as_str()})
+}
+
+/// Whether the owner of the identifier's domain permits this authority to certify it (RFC 9495), where resolvers are
+/// configured.
+async fn check_caa(
+    service: &Service,
+    identifier: &identity::Identifier,
+    account: &str,
+    proven_by: Option<ChallengeType>,
+) -> Result<(), Problem> {
+    let (Some(dns), Some(domain)) = (&service.dns, identifier.domain()) else { return Ok(()) };
+    let account = service.url(&format!("/account/{account}"));
+    let asked = caa::Asked { account: &account, proven_by: proven_by.map(ChallengeType::name) };
+    caa::check(dns, domain, service.domain(), asked).await.map_err(|error| {
+        tracing::info!(%error, "CAA");
+        match error {
+            CaaError::Unknown { .. } => Problem::new(Kind::Dns, format!("{error}; try again later")),
+            CaaError::Critical { .. } | CaaError::Forbidden { .. } => Problem::new(Kind::Caa, error.to_string()),
+        }
+    })
 }
 
 /// An authorization of this account, or "nothing here".

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
 use super::wanted::{self, Named};
-use super::{Service, ascii, identifier, own_order, renewal, rfc3339};
+use super::{Service, ascii, check_caa, identifier, own_order, renewal, rfc3339};
 use crate::config::Limit;
 use crate::random;
-use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, Select};
+use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, ReplyState, Select};
 
 /// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of
 /// the log.
@@ -47,6 +47,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let now = service.now();
     service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
     service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
+    // Nobody shall go through a proof for a certificate that cannot be made. What counts is the look before it is made.
+    check_caa(&service, &identifier, &by.account.id, None).await?;
     let replaces = match &asked.replaces {
         Some(id) => Some(renewal::replaced(&service, &by.account, &identifier, id).await?),
         None => None,
@@ -63,7 +65,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let authorization = match service.store.authorization(ask).await?.filter(|_| again) {
         Some(proven) => proven,
         None => {
-            let new = pending(&by.account.id, identifier.clone(), expires);
+            let new = pending(&service, &by.account.id, identifier.clone(), expires);
             changes.push(Change::Insert(Record::Authorization(new.clone())));
             new
         }
@@ -106,7 +108,8 @@ fn profile(name: Option<&str>, identifier: &Identifier) -> Result<&'static Profi
     })
 }
 
-pub(super) fn pending(account: &str, identifier: Identifier, expires: u64) -> Authorization {
+pub(super) fn pending(service: &Service, account: &str, identifier: Identifier, expires: u64) -> Authorization {
+    let reply = service.config.replies.as_ref().filter(|_| identifier.domain().is_some());
     Authorization {
         id: random::id(),
         revision: 0,
@@ -117,6 +120,7 @@ pub(super) fn pending(account: &str, identifier: Identifier, expires: u64) -> Au
         validated: None,
         proven_by: None,
         code: None,
+        reply: reply.map(|_| ReplyState { part2: random::bytes(), mail: None }),
     }
 }
 

@@ -23,6 +23,10 @@ pub(crate) enum Kind {
     BadNonce,
     BadPublicKey,
     BadSignatureAlgorithm,
+    /// The domain's CAA records permit it not (RFC 8555 section 6.7).
+    Caa,
+    /// The domain name system did not answer.
+    Dns,
     ExternalAccountRequired,
     InvalidContact,
     InvalidProfile,
@@ -47,6 +51,8 @@ pub(crate) enum Kind {
     CodeExhausted,
     /// No code was asked for yet.
     CodeMissing,
+    /// A reply by mail came that proves nothing.
+    ReplyRefused,
     /// The identifier's certificates of this period are used up.
     SlotsExhausted,
 }
@@ -61,6 +67,8 @@ impl Kind {
             Self::BadNonce => (ACME, "badNonce"),
             Self::BadPublicKey => (ACME, "badPublicKey"),
             Self::BadSignatureAlgorithm => (ACME, "badSignatureAlgorithm"),
+            Self::Caa => (ACME, "caa"),
+            Self::Dns => (ACME, "dns"),
             Self::ExternalAccountRequired => (ACME, "externalAccountRequired"),
             Self::InvalidContact => (ACME, "invalidContact"),
             Self::InvalidProfile => (ACME, "invalidProfile"),
@@ -79,6 +87,7 @@ impl Kind {
             Self::CodeExpired => (OURS, "codeExpired"),
             Self::CodeExhausted => (OURS, "codeExhausted"),
             Self::CodeMissing => (OURS, "codeMissing"),
+            Self::ReplyRefused => (OURS, "replyRefused"),
             Self::SlotsExhausted => (OURS, "slotsExhausted"),
         };
         format!("{prefix}{name}")
@@ -94,6 +103,8 @@ impl Kind {
             Self::RateLimited | Self::SlotsExhausted => StatusCode::TOO_MANY_REQUESTS,
             Self::ServerInternal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unauthorized
+            | Self::Caa
+            | Self::ReplyRefused
             | Self::ExternalAccountRequired
             | Self::UserActionRequired
             | Self::OrderNotReady

@@ -1,7 +1,7 @@
 //! `ca`: what the operator of an authority asks and wishes, also while the authority runs.
 //!
-//! It looks into the authority's folder, checks the audit trail and writes down wishes there; it opens no key, signs nothing and changes no
-//! database.
+//! It looks into the authority's folder, checks the audit trail, writes down wishes there and makes the key that signs mails; it opens no other
+//! key, signs nothing and changes no database.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::path::{Path, PathBuf};
@@ -67,6 +67,11 @@ enum Command {
     /// Check the audit trail
     #[command(subcommand)]
     Audit(Audit),
+    /// Make the key that signs mails (DKIM), if there is none, and show the record to publish
+    #[command(after_help = "Example:\n  \
+        ca --folder /srv/inperson dkim --selector 2026 --domain example.org\n\n\
+        Then publish the record, and write the selector into [enrolment.dkim] of homeserver.toml.")]
+    Dkim(Dkim),
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +81,20 @@ enum Audit {
     /// And that the heads which were put into the transparency log are those of the records before them. Compare the
     /// newest with the log: certtool audit, then the object of kind 0x13 at the index told here.
     Verify,
+}
+
+#[derive(Debug, Args)]
+struct Dkim {
+    /// The name of the key in the domain name system: letters, digits and hyphens, a new one for each key
+    #[arg(long, value_name = "NAME", value_parser = selector)]
+    selector: String,
+    /// The domain of the sender of mails: what stands after the @ of --mail-from
+    #[arg(long, value_name = "DOMAIN")]
+    domain: String,
+}
+
+fn selector(text: &str) -> Result<String, String> {
+    ca::config::check_selector(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +143,7 @@ fn main() -> ExitCode {
         Command::Revoke(revoke) => run_revoke(folder, revoke, json),
         Command::Stats => run_stats(folder, json),
         Command::Audit(Audit::Verify) => run_audit(folder, json),
+        Command::Dkim(dkim) => run_dkim(folder, dkim, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -273,6 +293,23 @@ fn run_stats(folder: &Path, json: bool) -> Result<(), Failure> {
         stats.revoked, stats.unfinished, stats.abandoned, stats.erased
     );
     println!("database        {} bytes", stats.bytes);
+    Ok(())
+}
+
+fn run_dkim(folder: &Path, dkim: &Dkim, json: bool) -> Result<(), Failure> {
+    let record = ca::new_dkim_key(folder)
+        .map_err(|error| Failure::new(1, error, "run this as the account that runs the authority"))?;
+    let name = format!("{}._domainkey.{}.", dkim.selector, dkim.domain.trim_end_matches('.'));
+    let done = if record.new { "made" } else { "there already" };
+    if json {
+        println!("{}", json!({"done": done, "name": name, "type": "TXT", "value": record.value}));
+        return Ok(());
+    }
+    println!("The key: {done} ({}).", folder.join("keys/dkim.key.pem").display());
+    println!("Publish this record:\n");
+    // A string of a TXT record has at most 255 bytes (RFC 1035 section 3.3.14); several are joined.
+    let strings: Vec<_> = record.value.as_bytes().chunks(250).map(|part| String::from_utf8_lossy(part)).collect();
+    println!("{name} 3600 IN TXT ( \"{}\" )", strings.join("\"\n    \""));
     Ok(())
 }
 

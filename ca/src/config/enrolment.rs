@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::limits::Limit;
-use super::{CaConfig, Rate};
+use super::{CaConfig, DkimTable, DnsTable, MailTableError, Rate, RepliesTable};
 use crate::external::{ExternalAccounts, ExternalKeyError};
 
 /// The table `[enrolment]`. Unknown keys are refused: a slip of the pen must not pass silently.
@@ -28,6 +28,15 @@ pub struct Enrolment {
     /// Other rates than the default ones, for everybody.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, Rate>,
+    /// Whom the domain name system is asked through, for CAA records and signatures of mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsTable>,
+    /// The key that signs mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dkim: Option<DkimTable>,
+    /// Replies by mail as a proof of control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replies: Option<RepliesTable>,
     /// Other rates for some.
     #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
@@ -77,6 +86,9 @@ pub enum EnrolmentError {
     /// Parts of the revocation list that are none, or too many.
     #[error("crl_shards: expected 1 to 1024, found {0}")]
     Shards(u16),
+    /// A table about mail.
+    #[error(transparent)]
+    Mail(#[from] MailTableError),
     /// The list of accounts elsewhere.
     #[error("the accounts elsewhere: {0}")]
     External(#[from] ExternalKeyError),
@@ -113,6 +125,7 @@ impl Enrolment {
         if self.require_external_account && config.external.is_empty() {
             return Err(EnrolmentError::NoExternal);
         }
+        self.apply_mail(config)?;
         for (name, rate) in &self.limits {
             let limit = Limit::ALL.into_iter().find(|limit| limit.name() == name);
             let limit = limit.ok_or_else(|| EnrolmentError::Limit {
@@ -125,6 +138,20 @@ impl Enrolment {
             config.limits.overrides.set(one.limit, &whose(one)?, one.rate);
         }
         Ok(())
+    }
+}
+
+impl Enrolment {
+    /// Replies count only if they can be verified, and the mails they answer must be signed (RFC 8823 section 3.1).
+    fn apply_mail(&self, config: &mut CaConfig) -> Result<(), MailTableError> {
+        config.dns = self.dns.as_ref().map(DnsTable::resolvers).transpose()?;
+        config.dkim = self.dkim.as_ref().map(|table| table.key(&config.folder)).transpose()?;
+        config.replies = self.replies.as_ref().map(RepliesTable::replies).transpose()?;
+        match (&config.replies, &config.dns, &config.dkim) {
+            (Some(_), None, _) => Err(MailTableError::Missing("dns")),
+            (Some(_), _, None) => Err(MailTableError::Missing("dkim")),
+            _ => Ok(()),
+        }
     }
 }
 

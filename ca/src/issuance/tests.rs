@@ -47,6 +47,7 @@ fn proven() -> Proven {
         validated: Some(BEGIN),
         proven_by: None,
         code: None,
+        reply: None,
     };
     assert!(Proven::by(&authorization, at(BEGIN + 10)).is_none());
     for status in [AuthorizationStatus::Pending, AuthorizationStatus::Deactivated] {

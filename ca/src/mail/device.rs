@@ -4,7 +4,7 @@ use identity::{Identifier, UnixTime};
 use lettre::message::Mailbox;
 
 use super::MailError;
-use super::letter::{Envelope, Letter};
+use super::letter::{Automatic, Envelope, Letter};
 
 /// What a mail about another device says: for which key a certificate was made and when, and what to do if it was not
 /// you.
@@ -26,7 +26,8 @@ pub(crate) struct DeviceLetter<'a> {
 impl DeviceLetter<'_> {
     pub(crate) fn compose(&self) -> Result<Letter, MailError> {
         let subject = format!("In Person: another device speaks for {}", self.to);
-        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject }
+        let automatic = Automatic::Generated;
+        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject, automatic }
             .compose(self.text())
     }
 

@@ -12,16 +12,32 @@ use super::MailError;
 use crate::code::Code;
 
 /// A composed mail (RFC 5322) and its envelope (RFC 5321).
-pub(crate) struct Letter(Message);
+pub(crate) struct Letter {
+    message: Message,
+    /// The domain of its sender.
+    domain: String,
+    /// The field `DKIM-Signature`, with its CRLF, once it is signed.
+    signature: String,
+}
 
 impl Letter {
     pub(super) fn envelope(&self) -> &address::Envelope {
-        self.0.envelope()
+        self.message.envelope()
+    }
+
+    pub(super) fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    pub(super) fn with_signature(self, signature: String) -> Self {
+        Self { signature, ..self }
     }
 
     /// The message with CRLF line ends.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.0.formatted()
+        let mut out = self.signature.clone().into_bytes();
+        out.extend(self.message.formatted());
+        out
     }
 }
 
@@ -49,6 +65,8 @@ pub(super) struct Envelope<'a> {
     pub(super) now: UnixTime,
     pub(super) message_id: &'a str,
     pub(super) subject: String,
+    /// What is said about its being sent by a program.
+    pub(super) automatic: Automatic,
 }
 
 impl Envelope<'_> {
@@ -66,18 +84,19 @@ impl Envelope<'_> {
             .date(SystemTime::UNIX_EPOCH + Duration::from_secs(self.now.as_secs()))
             .message_id(Some(format!("<{}@{host}>", self.message_id)))
             .subject(self.subject)
-            .header(AutoSubmitted)
+            .header(self.automatic)
             .header(ContentType::TEXT_PLAIN)
             .body(text)
             .map_err(|e| failed(&e))?;
-        Ok(Letter(message))
+        Ok(Letter { message, domain: host.to_ascii_lowercase(), signature: String::new() })
     }
 }
 
 impl CodeLetter<'_> {
     pub(crate) fn compose(&self) -> Result<Letter, MailError> {
         let subject = format!("In Person: your code for {}", self.to);
-        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject }
+        let automatic = Automatic::Generated;
+        Envelope { from: self.from, to: self.to, now: self.now, message_id: &self.message_id, subject, automatic }
             .compose(self.text())
     }
 
@@ -118,20 +137,28 @@ impl CodeLetter<'_> {
     }
 }
 
-/// `Auto-Submitted: auto-generated` (RFC 3834): no vacation message answers.
-#[derive(Clone)]
-struct AutoSubmitted;
+/// `Auto-Submitted` (RFC 3834): no vacation message answers.
+#[derive(Clone, Copy)]
+pub(super) enum Automatic {
+    Generated,
+    /// A challenge that is to be replied to (RFC 8823 section 3.1, item 5).
+    Acme,
+}
 
-impl Header for AutoSubmitted {
+impl Header for Automatic {
     fn name() -> HeaderName {
         HeaderName::new_from_ascii_str("Auto-Submitted")
     }
 
     fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
+        Ok(Self::Generated)
     }
 
     fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".into())
+        let value = match self {
+            Self::Generated => "auto-generated",
+            Self::Acme => "auto-generated; type=acme",
+        };
+        HeaderValue::new(Self::name(), value.into())
     }
 }

@@ -1,8 +1,10 @@
 //! Mails on their way out: into a folder, or to an SMTP server.
 
 mod device;
+pub(crate) mod dkim;
 mod letter;
 mod outbox;
+mod reply;
 mod smtp;
 
 use std::path::PathBuf;
@@ -10,8 +12,11 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub(crate) use device::DeviceLetter;
+pub(crate) use dkim::{DKIM_FILE, Signers};
+pub use dkim::{DkimError, DkimRecord, new_dkim_key};
 pub(crate) use letter::{CodeLetter, Letter};
 pub(crate) use outbox::Outbox;
+pub(crate) use reply::ReplyLetter;
 use smtp::Smtp;
 
 /// Where mails go.
@@ -64,35 +69,45 @@ pub enum MailError {
     /// The mail server cannot be reached or asks to come back later.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
+    /// The key that signs mails.
+    #[error(transparent)]
+    Dkim(#[from] DkimError),
     /// The mail cannot be written down.
     #[error("the mail cannot be composed: {0}")]
     Compose(String),
 }
 
 /// An open mailer.
-pub(crate) enum Post {
+pub(crate) struct Post {
+    way: Way,
+    signers: Signers,
+}
+
+enum Way {
     Outbox(Outbox),
     Smtp(Box<Smtp>),
 }
 
 impl Post {
-    pub(crate) fn open(mailer: &Mailer) -> Result<Self, MailError> {
-        Ok(match mailer {
-            Mailer::Outbox(folder) => Self::Outbox(Outbox::open(folder)?),
-            Mailer::Smtp(url) => Self::Smtp(Box::new(Smtp::open(url)?)),
-        })
+    pub(crate) fn open(mailer: &Mailer, signers: Signers) -> Result<Self, MailError> {
+        let way = match mailer {
+            Mailer::Outbox(folder) => Way::Outbox(Outbox::open(folder)?),
+            Mailer::Smtp(url) => Way::Smtp(Box::new(Smtp::open(url)?)),
+        };
+        Ok(Self { way, signers })
     }
 
     /// Whether sending takes no network, and so no time that would tell a stranger anything.
     pub(crate) fn is_local(&self) -> bool {
-        matches!(self, Self::Outbox(_))
+        matches!(self.way, Way::Outbox(_))
     }
 
     /// Hands the mail over; when it answers, the other side has it durably.
     pub(crate) async fn send(&self, letter: Letter) -> Result<(), MailError> {
-        match self {
-            Self::Outbox(outbox) => outbox.send(letter).await,
-            Self::Smtp(smtp) => smtp.send(letter).await,
+        let letter = self.signers.signed(letter)?;
+        match &self.way {
+            Way::Outbox(outbox) => outbox.send(letter).await,
+            Way::Smtp(smtp) => smtp.send(letter).await,
         }
     }
 }

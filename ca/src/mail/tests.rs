@@ -29,7 +29,7 @@ fn letter(to: &str, code: &Code) -> Letter {
 #[tokio::test]
 async fn a_mail_lands_in_new_whole_with_the_code_on_a_line_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let post = Post::open(&Mailer::Outbox(folder.path().into())).unwrap();
+    let post = Post::open(&Mailer::Outbox(folder.path().into()), Signers::default()).unwrap();
     let code = Code::new([0x5a; 15]);
     post.send(letter("alice@example.org", &code)).await.unwrap();
     let files: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
@@ -140,7 +140,7 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
 #[tokio::test]
 async fn a_mail_goes_to_an_smtp_server() {
     let (url, serving) = server(KIND).await;
-    let post = Post::open(&Mailer::Smtp(url)).unwrap();
+    let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
     let code = Code::new([0x5a; 15]);
     post.send(letter("alice@example.org", &code)).await.unwrap();
     drop(post);
@@ -152,12 +152,12 @@ async fn a_mail_goes_to_an_smtp_server() {
 async fn an_unknown_mailbox_and_an_unreachable_server_are_told_apart_without_the_address() {
     for (rcpt, refused) in [("550 no alice@example.org here", true), ("450 later, alice@example.org", false)] {
         let (url, _serving) = server(Server { rcpt, ..KIND }).await;
-        let post = Post::open(&Mailer::Smtp(url)).unwrap();
+        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
         let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert_eq!(matches!(error, MailError::Refused), refused, "{error}");
         assert!(!error.to_string().contains("alice"));
     }
-    let post = Post::open(&Mailer::Smtp("smtp://127.0.0.1:1".into())).unwrap();
+    let post = Post::open(&Mailer::Smtp("smtp://127.0.0.1:1".into()), Signers::default()).unwrap();
     let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Unreachable(_)));
 }
@@ -167,7 +167,7 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
     for says in [Server { greeting: "554 not today", ..KIND }, Server { auth: "535 wrong password", ..KIND }] {
         let (url, _serving) = server(says).await;
         let url = url.replace("smtp://", "smtp://authority:password@");
-        let post = Post::open(&Mailer::Smtp(url)).unwrap();
+        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
         let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert!(matches!(error, MailError::Unreachable(_)), "{error}");
     }
@@ -176,7 +176,7 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
 #[tokio::test]
 async fn a_mail_that_cannot_be_delivered_leaves_no_draft() {
     let folder = tempfile::tempdir().unwrap();
-    let post = Post::open(&Mailer::Outbox(folder.path().into())).unwrap();
+    let post = Post::open(&Mailer::Outbox(folder.path().into()), Signers::default()).unwrap();
     std::fs::remove_dir(folder.path().join("new")).unwrap();
     let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Outbox { .. }), "{error}");

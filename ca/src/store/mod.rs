@@ -27,7 +27,8 @@ pub use book::{Book, Stats};
 pub use memory::{Fault, MemoryStore};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Spending, Subject,
+    ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,
+    Serial, Spending, Subject,
 };
 pub use sqlite::SqliteStore;
 

@@ -5,11 +5,13 @@ use rusqlite::{Connection, Params, Row};
 
 use super::record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
-    ChallengeType, Handover, IssuedCode, KeyDigest, Order, OrderState, Record, Revocation, Serial, Spending, Subject,
+    ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,
+    Serial, Spending, Subject,
 };
 use super::rows::{seconds, unavailable};
 use super::{Select, StoreError};
 use crate::code::CodeHash;
+use crate::token::DigestHash;
 
 /// Answers one question.
 pub(super) fn read(connection: &Connection, select: &Select) -> Result<Vec<Record>, StoreError> {
@@ -159,7 +161,7 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
             hash: CodeHash(hash),
             expires: unsigned(row, "code_expires")?,
             tries_left: row.get("code_tries")?,
-            handover: handover(row)?,
+            handover: handover(row, "code_handover")?,
         }),
         None => None,
     };
@@ -178,7 +180,24 @@ fn authorization(row: &Row<'_>) -> Result<Record, Unreadable> {
         validated: maybe_unsigned(row, "validated")?,
         proven_by: proven_by(row)?,
         code,
+        reply: reply(row)?,
     }))
+}
+
+fn reply(row: &Row<'_>) -> Result<Option<ReplyState>, Unreadable> {
+    let Some(part2) = row.get("reply_part2")? else { return Ok(None) };
+    let digest: Option<[u8; 32]> = row.get("reply_digest")?;
+    let mail = match digest {
+        Some(digest) => Some(IssuedReply {
+            digest: DigestHash(digest),
+            expires: unsigned(row, "reply_expires")?,
+            tries_left: row.get("reply_tries")?,
+            handover: handover(row, "reply_handover")?,
+            refused: row.get("reply_refused")?,
+        }),
+        None => None,
+    };
+    Ok(Some(ReplyState { part2, mail }))
 }
 
 fn proven_by(row: &Row<'_>) -> Result<Option<ChallengeType>, Unreadable> {
@@ -191,8 +210,8 @@ fn proven_by(row: &Row<'_>) -> Result<Option<ChallengeType>, Unreadable> {
     }
 }
 
-fn handover(row: &Row<'_>) -> Result<Handover, Unreadable> {
-    Ok(match row.get::<_, String>("code_handover")?.as_str() {
+fn handover(row: &Row<'_>, column: &str) -> Result<Handover, Unreadable> {
+    Ok(match row.get::<_, String>(column)?.as_str() {
         "under way" => Handover::UnderWay,
         "done" => Handover::Done,
         "failed" => Handover::Failed,

@@ -9,6 +9,7 @@ use identity::certificate::Tbs;
 use sha2::{Digest as _, Sha256};
 
 use crate::code::CodeHash;
+use crate::token::{DigestHash, PART2_BYTES};
 
 /// Any record.
 #[derive(Clone, Debug)]
@@ -143,13 +144,16 @@ pub struct Authorization {
     pub proven_by: Option<ChallengeType>,
     /// The code that was mailed last.
     pub code: Option<IssuedCode>,
+    /// What a reply by mail has to fit; none where it cannot be proven so.
+    pub reply: Option<ReplyState>,
 }
 
 impl Authorization {
     /// In its last state, or its last but one: whatever was under way to prove control is over.
     #[must_use]
     pub(crate) fn ended(self, status: AuthorizationStatus) -> Self {
-        Self { status, code: None, ..self }
+        let reply = self.reply.map(|reply| ReplyState { mail: None, ..reply });
+        Self { status, code: None, reply, ..self }
     }
 }
 
@@ -180,11 +184,13 @@ pub enum ChallengeType {
     EmailCode,
     /// The same with one in a text message.
     SmsCode,
+    /// A mail is replied to (RFC 8823).
+    EmailReply,
 }
 
 impl ChallengeType {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::EmailCode, Self::SmsCode];
+    pub const ALL: [Self; 3] = [Self::EmailCode, Self::SmsCode, Self::EmailReply];
 
     /// Its name in ACME and in the store.
     #[must_use]
@@ -192,6 +198,7 @@ impl ChallengeType {
         match self {
             Self::EmailCode => "email-code-00",
             Self::SmsCode => "sms-code-00",
+            Self::EmailReply => "email-reply-00",
         }
     }
 
@@ -224,6 +231,30 @@ pub struct IssuedCode {
     pub tries_left: u8,
     /// What became of its mail.
     pub handover: Handover,
+}
+
+/// What RFC 8823 needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyState {
+    /// The second half of the token, which goes by HTTPS.
+    pub part2: [u8; PART2_BYTES],
+    /// The mail that is to be replied to, if one was sent.
+    pub mail: Option<IssuedReply>,
+}
+
+/// A mail that waits for a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuedReply {
+    /// Of the digest that the reply has to bring.
+    pub digest: DigestHash,
+    /// When it lapses, seconds since the epoch.
+    pub expires: u64,
+    /// How many replies more are looked at that prove nothing.
+    pub tries_left: u8,
+    /// What became of the mail.
+    pub handover: Handover,
+    /// Why the last reply proved nothing.
+    pub refused: Option<String>,
 }
 
 /// What is durably known of a code's mail. A crash may come between the code and its mail: then nobody could ever type

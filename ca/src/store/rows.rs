@@ -138,13 +138,18 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
     let sql = if update {
         "UPDATE authorization SET revision = :revision + 1, account = :account, identifier = :identifier,
             status = :status, expires = :expires, validated = :validated, proven_by = :proven_by, code_hash = :code_hash,
-            code_expires = :code_expires, code_tries = :code_tries, code_handover = :code_handover WHERE id = :id
+            code_expires = :code_expires, code_tries = :code_tries, code_handover = :code_handover, reply_part2 =
+            :reply_part2, reply_digest = :reply_digest, reply_expires = :reply_expires, reply_tries = :reply_tries,
+            reply_handover = :reply_handover, reply_refused = :reply_refused WHERE id = :id
             AND revision = :revision"
     } else {
         "INSERT OR IGNORE INTO authorization (id, revision, account, identifier, status, expires,
-            validated, proven_by, code_hash, code_expires, code_tries, code_handover) VALUES (:id, :revision, :account,
-            :identifier, :status, :expires, :validated, :proven_by, :code_hash, :code_expires, :code_tries, :code_handover)"
+            validated, proven_by, code_hash, code_expires, code_tries, code_handover, reply_part2, reply_digest, reply_expires,
+            reply_tries, reply_handover, reply_refused) VALUES (:id, :revision, :account,
+            :identifier, :status, :expires, :validated, :proven_by, :code_hash, :code_expires, :code_tries, :code_handover,
+            :reply_part2, :reply_digest, :reply_expires, :reply_tries, :reply_handover, :reply_refused)"
     };
+    let mail = a.reply.as_ref().and_then(|reply| reply.mail.as_ref());
     let status = match a.status {
         AuthorizationStatus::Pending => "pending",
         AuthorizationStatus::Valid => "valid",
@@ -159,7 +164,10 @@ fn write_authorization(connection: &Connection, a: &Authorization, update: bool)
             ":validated": a.validated.map(seconds),
             ":proven_by": a.proven_by.map(ChallengeType::name), ":code_hash": a.code.map(|c| c.hash.0),
             ":code_expires": a.code.map(|c| seconds(c.expires)), ":code_tries": a.code.map(|c| c.tries_left),
-            ":code_handover": a.code.map(|c| handover(c.handover)),
+            ":code_handover": a.code.map(|c| handover(c.handover)), ":reply_part2": a.reply.as_ref().map(|r| r.part2),
+            ":reply_digest": mail.map(|m| m.digest.0), ":reply_expires": mail.map(|m| seconds(m.expires)),
+            ":reply_tries": mail.map(|m| m.tries_left), ":reply_handover": mail.map(|m| handover(m.handover)),
+            ":reply_refused": mail.and_then(|m| m.refused.as_deref()),
         },
     )
 }

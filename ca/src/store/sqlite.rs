@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
 
 /// The schema's version, kept in `user_version`.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 /// What leads from each version to the next, from an empty file on.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -29,6 +29,7 @@ const STEPS: [&str; 8] = [
     include_str!("schema-6.sql"),
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
+    include_str!("schema-9.sql"),
 ];
 /// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
 const APPLICATION: i64 = 0x494e_5065;

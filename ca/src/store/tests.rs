@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::code::CodeHash;
+use crate::token::DigestHash;
 
 fn alice() -> Identifier {
     Identifier::parse("alice@example.org").unwrap()
@@ -32,6 +33,17 @@ fn authorization(id: &str, status: AuthorizationStatus, expires: u64) -> Authori
         validated: Some(7),
         proven_by: Some(ChallengeType::EmailCode),
         code: Some(IssuedCode { hash: CodeHash([3; 32]), expires: 9, tries_left: 5, handover: Handover::Failed }),
+        reply: Some(ReplyState { part2: [4; 24], mail: Some(reply()) }),
+    }
+}
+
+fn reply() -> IssuedReply {
+    IssuedReply {
+        digest: DigestHash([6; 32]),
+        expires: 10,
+        tries_left: 4,
+        handover: Handover::UnderWay,
+        refused: Some("no".into()),
     }
 }
 
@@ -121,6 +133,7 @@ async fn the_second_of_two_updates_from_one_revision_is_refused() {
         let again = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
         let code = again.code.unwrap();
         assert_eq!((again.revision, code.tries_left, code.handover), (1, 5, Handover::Failed));
+        assert_eq!(again.reply, Some(ReplyState { part2: [4; 24], mail: Some(reply()) }));
     }
 }
 
@@ -380,8 +393,18 @@ async fn a_database_of_version_6_had_one_challenge() {
     insert(&store, Record::Authorization(authorization("z", AuthorizationStatus::Valid, 50))).await.unwrap();
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
-    old.execute_batch("ALTER TABLE authorization DROP COLUMN proven_by; DROP TABLE spending; PRAGMA user_version = 6;")
-        .unwrap();
+    old.execute_batch(
+        "ALTER TABLE authorization DROP COLUMN proven_by;
+         ALTER TABLE authorization DROP COLUMN reply_part2;
+         ALTER TABLE authorization DROP COLUMN reply_digest;
+         ALTER TABLE authorization DROP COLUMN reply_expires;
+         ALTER TABLE authorization DROP COLUMN reply_tries;
+         ALTER TABLE authorization DROP COLUMN reply_handover;
+         ALTER TABLE authorization DROP COLUMN reply_refused;
+         DROP TABLE spending;
+         PRAGMA user_version = 6;",
+    )
+    .unwrap();
     drop(old);
     let store: Box<dyn Store> = Box::new(SqliteStore::open(&path).unwrap());
     let read = store.authorization(Select::Authorization("z".into())).await.unwrap().unwrap();
@@ -403,6 +426,12 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
          ALTER TABLE certificate DROP COLUMN announce;
          ALTER TABLE authorization DROP COLUMN proven_by;
          DROP TABLE spending;
+         ALTER TABLE authorization DROP COLUMN reply_part2;
+         ALTER TABLE authorization DROP COLUMN reply_digest;
+         ALTER TABLE authorization DROP COLUMN reply_expires;
+         ALTER TABLE authorization DROP COLUMN reply_tries;
+         ALTER TABLE authorization DROP COLUMN reply_handover;
+         ALTER TABLE authorization DROP COLUMN reply_refused;
          PRAGMA user_version = 2;",
     )
     .unwrap();

@@ -2,12 +2,14 @@
 //! client.
 
 mod client;
+mod dns;
 mod signer;
 mod world;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use dns::NameServer;
 pub(crate) use signer::Signer;
 pub(crate) use world::{BASE, Fate, World, csr};
 

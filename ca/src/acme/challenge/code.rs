@@ -33,7 +33,7 @@ pub(super) async fn respond(
 ) -> Result<Authorization, Problem> {
     let answer: Answer = by.payload.json()?;
     match answer.code {
-        None => delivery::send(service, &by.account, by.peer, found).await,
+        None => delivery::send_code(service, &by.account, by.peer, found, kind).await,
         Some(typed) => check(service, found, &typed, kind).await,
     }
 }
@@ -46,7 +46,7 @@ pub(super) fn describe(service: &Service, authorization: &Authorization, out: &m
     out["status"] = "processing".into();
     out["codeExpires"] = rfc3339(code.expires).into();
     out["triesLeft"] = code.tries_left.into();
-    if let Some(reason) = delivery::failure(service, &code) {
+    if let Some(reason) = delivery::failure(service, code.handover, code.hash.0) {
         out["error"] = Problem::new(Kind::ServerInternal, reason).document();
     }
 }

@@ -4,6 +4,7 @@
 //! A new kind is a [`ChallengeType`], a file here, and a line in each `match` below: the compiler asks for them.
 
 mod code;
+mod reply;
 
 use std::sync::Arc;
 
@@ -18,17 +19,35 @@ use super::problem::Problem;
 use super::request::ByAccount;
 use super::{Service, ascii, authorization, own_authorization, rfc3339};
 use crate::store::{Authorization, AuthorizationStatus, ChallengeType, Change, Record, StoreError};
+pub(crate) use reply::{keep_refusal, prove_by_reply};
 
 /// The challenges that an authorization offers, the one that most people want first. Of one that is proven it is the one by
 /// which it was (RFC 8555 section 7.1.4).
-fn offered(_service: &Service, authorization: &Authorization) -> Vec<ChallengeType> {
-    match authorization.proven_by {
-        Some(by) => vec![by],
-        None => match authorization.identifier.kind() {
-            IdentifierKind::Email => vec![ChallengeType::EmailCode],
-            IdentifierKind::Phone => vec![ChallengeType::SmsCode],
-        },
+fn offered(service: &Service, authorization: &Authorization) -> Vec<ChallengeType> {
+    match (authorization.proven_by, authorization.identifier.kind()) {
+        (Some(by), _) => vec![by],
+        (None, IdentifierKind::Phone) => vec![ChallengeType::SmsCode],
+        (None, IdentifierKind::Email) => {
+            let replies = service.config.replies.as_ref().filter(|_| authorization.reply.is_some());
+            let code = (!replies.is_some_and(|replies| replies.only)).then_some(ChallengeType::EmailCode);
+            code.into_iter().chain(replies.map(|_| ChallengeType::EmailReply)).collect()
+        }
     }
+}
+
+/// Where a reply by mail is the only way, the mail goes out once the challenge was read (RFC 8823 section 3, step 3): a
+/// client has nothing to choose. Elsewhere it is sent to who asks for it.
+pub(super) async fn begin(
+    service: &Arc<Service>,
+    by: &ByAccount,
+    found: Authorization,
+) -> Result<Authorization, Problem> {
+    let pending = authorization::status(&found, service.now().as_secs()) == "pending";
+    let untouched = found.reply.as_ref().is_some_and(|reply| reply.mail.is_none());
+    if pending && untouched && offered(service, &found) == [ChallengeType::EmailReply] {
+        return reply::send(service, by, found).await;
+    }
+    Ok(found)
 }
 
 /// POST to a challenge: an empty payload reads it, any other is an answer to it.
@@ -48,6 +67,7 @@ pub(super) async fn respond(
         }
         match kind {
             ChallengeType::EmailCode | ChallengeType::SmsCode => code::respond(&service, &by, found, kind).await?,
+            ChallengeType::EmailReply => reply::respond(&service, &by, found).await?,
         }
     };
     let up = ascii(&format!("<{}>;rel=\"up\"", service.url(&format!("/authz/{}", answered.id))));
@@ -75,6 +95,7 @@ fn object(service: &Service, authorization: &Authorization, kind: ChallengeType)
     }
     match kind {
         ChallengeType::EmailCode | ChallengeType::SmsCode => code::describe(service, authorization, &mut out),
+        ChallengeType::EmailReply => reply::describe(service, authorization, &mut out),
     }
     out
 }

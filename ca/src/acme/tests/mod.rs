@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announcements;
+mod caa;
 mod codes;
 mod door;
 mod enrolment;
@@ -14,6 +15,7 @@ mod parts;
 mod phone;
 mod privacy;
 mod renewal;
+mod replies;
 mod revocation;
 mod status;
 mod trail;
