@@ -70,6 +70,9 @@ pub enum OpenError {
     /// The audit trail.
     #[error("the audit trail: {0}")]
     Trail(#[from] TrailError),
+    /// The certificate that the log elsewhere is to be shown.
+    #[error("{0}")]
+    Component(#[from] ServiceError),
     /// The first revocation lists.
     #[error("a revocation list: {0}")]
     Crl(#[from] CrlError),
@@ -137,6 +140,11 @@ impl Ca {
             tasks.clone(),
             stop.clone(),
         ));
+        if let Some(component) = &config.component {
+            // Before everything else: whatever else is logged goes through a connection that shows it.
+            component.begin(&issuer).await?;
+            tasks.spawn(Arc::clone(component).renew_in_time(Arc::clone(&issuer), stop.clone()));
+        }
         let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"))?);
         log_first(&issuer, &crls, &config.folder.join("objects")).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));

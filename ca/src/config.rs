@@ -23,6 +23,7 @@ pub use phone::{Budget, PhoneError, PhoneTable, Phones, check_prefix};
 pub use rate::{Rate, RateError};
 
 pub use crate::acme::Chaos;
+use crate::component::Connected;
 pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
@@ -88,6 +89,8 @@ pub struct CaConfig {
     pub crl_shards: u16,
     /// Keys that get no certificate and no account.
     pub blocked_keys: BlockedKeys,
+    /// Where the log is elsewhere: what the authority is there, whose certificate it keeps valid.
+    pub component: Option<Arc<Connected>>,
     /// A test mode for clients: none where people enrol.
     pub chaos: Option<Chaos>,
 }
@@ -116,6 +119,7 @@ impl CaConfig {
             external: ExternalAccounts::default(),
             crl_shards: 1,
             blocked_keys: BlockedKeys::default(),
+            component: None,
             chaos: None,
         }
     }

@@ -170,15 +170,17 @@ impl Issuer {
         Err(StartError::NoSlot)
     }
 
-    /// Plans, lints and persists a service's certificate, for the caller to drive.
+    /// Plans, lints and persists the certificate of a service or a component, for the caller to drive.
     pub(crate) async fn plan_service(
         &self,
         name: &str,
+        profile: &'static Profile,
         spki_der: &[u8],
     ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
         let claim = self.claim_new().ok_or(StoreError::Taken("certificate"))?;
         let crl_url = self.list_of_new(Authority::Services, claim.serial);
         let input = ServiceInput {
+            profile,
             name,
             spki_der,
             serial: claim.serial,

@@ -1,4 +1,4 @@
-//! New P-256 keys.
+//! P-256 keys.
 
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::error::Unspecified;
@@ -18,7 +18,11 @@ pub(crate) struct NewKey {
 impl NewKey {
     pub(crate) fn generate() -> Result<Self, Unspecified> {
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())?;
-        let pkcs8 = Zeroizing::new(document.as_ref().to_vec());
+        Self::from_pkcs8(Zeroizing::new(document.as_ref().to_vec()))
+    }
+
+    /// A key that was made before.
+    pub(crate) fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, Unspecified> {
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| Unspecified)?;
         let spki: PublicKeyX509Der<'_> = key.public_key().as_der()?;
         let spki_der = spki.as_ref().to_vec();

@@ -27,6 +27,7 @@ mod audit;
 mod ca;
 mod caa;
 mod code;
+mod component;
 pub mod config;
 mod crl;
 mod csr;
@@ -61,6 +62,7 @@ mod web;
 
 pub use ca::{Ca, OpenError};
 pub use code::CodeHash;
+pub use component::{Component, ComponentError, Connected};
 pub use config::{CaConfig, Chaos, Clock, ExternalAccounts, ExternalKeyError, Limits, Mailer, Rate, system_clock};
 pub use crl::CrlError;
 pub use keys::{AuthorityKeys, InitError, KeysError, init, sign_policy};

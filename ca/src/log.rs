@@ -3,9 +3,10 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tlog_proof::ObjectKind;
+use transparency_log::submission::RemoteLog;
 use transparency_log::{Logged, Sequencer, Submit, SubmitError};
 
-/// The authority's log: a [`Sequencer`] in this process, or a client of one elsewhere.
+/// The authority's log: a [`Sequencer`] in this process, or a [`RemoteLog`].
 ///
 /// **Trust.** Whoever runs the log can refuse entries. She learns no address, and cannot make the authority sign: every
 /// proof is verified under the configured policy first.
@@ -18,6 +19,16 @@ pub trait Log: Send + Sync + 'static {
 }
 
 impl Log for Sequencer {
+    fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        Submit::submit(self, entry)
+    }
+
+    fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        Self::put_object(self, kind, bytes).boxed()
+    }
+}
+
+impl Log for RemoteLog {
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
         Submit::submit(self, entry)
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use identity::certificate::Certificate;
+use identity::profile::Profile;
 use identity::{CertificateDer, UnixTime};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -62,15 +63,26 @@ pub(crate) type Issued = (Vec<CertificateDer>, PrivateKeyDer<'static>);
 /// Issues a certificate for a DNS name, with a new P-256 key.
 pub(crate) async fn issue(issuer: &Issuer, name: &str) -> Result<Issued, ServiceError> {
     let new = NewKey::generate().map_err(|_| ServiceError::Key)?;
+    let chain = certify(issuer, name, Profile::service(), &new.spki_der).await?;
+    Ok((chain, PrivateKeyDer::from(PrivatePkcs8KeyDer::from(new.pkcs8.to_vec()))))
+}
+
+/// Issues a certificate of this profile, of a service or a component, for a DNS name and a key: the chain, leaf first.
+pub(crate) async fn certify(
+    issuer: &Issuer,
+    name: &str,
+    profile: &'static Profile,
+    spki_der: &[u8],
+) -> Result<Vec<CertificateDer>, ServiceError> {
     // Held until it is done: nobody else shall drive it meanwhile.
-    let (record, linted, _claim) = issuer.plan_service(name, &new.spki_der).await.map_err(|e| started(name, &e))?;
+    let planned = issuer.plan_service(name, profile, spki_der).await;
+    let (record, linted, _claim) = planned.map_err(|e| started(name, &e))?;
     let done = issuer.drive(record, Some(linted)).await.map_err(|e| driven(name, &e))?;
     let CertificateState::Issued { certificate, .. } = done.state else {
         return Err(ServiceError::Unavailable { name: name.into(), reason: "it was abandoned".into() });
     };
     let issuing = issuer.keys().issuer(Authority::Services).certificate().der().to_vec();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(new.pkcs8.to_vec()));
-    Ok((vec![certificate.into(), issuing.into()], key))
+    Ok(vec![certificate.into(), issuing.into()])
 }
 
 fn started(name: &str, error: &StartError) -> ServiceError {
@@ -186,7 +198,7 @@ impl Kept {
 }
 
 /// Whether half of a certificate's life is over, or has not begun.
-fn is_due(leaf: &[u8], now: UnixTime) -> bool {
+pub(crate) fn is_due(leaf: &[u8], now: UnixTime) -> bool {
     let Ok(certificate) = Certificate::parse(leaf) else { return true };
     let (begin, end, now) =
         (certificate.tbs().not_before().as_secs(), certificate.tbs().not_after().as_secs(), now.as_secs());

@@ -116,6 +116,25 @@ pub enum StartError {
         /// Expected and found.
         reason: String,
     },
+    /// `--log-policy` is not that of a log elsewhere.
+    #[error("--log-policy {}: {reason}", path.display())]
+    LogPolicy {
+        /// The file.
+        path: PathBuf,
+        /// Expected and found.
+        reason: String,
+    },
+    /// The log elsewhere does not take this authority's entries.
+    #[error("the log at {submission} does not take this authority's entries: {reason}")]
+    LogElsewhere {
+        /// Where entries are submitted.
+        submission: String,
+        /// Its own words, or why there are none.
+        reason: String,
+    },
+    /// There is no log elsewhere to be introduced to.
+    #[error("this server's log is its own: nobody need be told of it")]
+    OwnLog,
     /// A witness elsewhere cannot be added.
     #[error("no witness was added: {reason}")]
     Witness {
@@ -175,6 +194,8 @@ impl StartError {
                 | Self::Sender { .. }
                 | Self::Permitted { .. }
                 | Self::PermittedPhone { .. }
+                | Self::LogPolicy { .. }
+                | Self::OwnLog
         )
     }
 
@@ -222,6 +243,14 @@ impl StartError {
             }
             Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
             Self::Policy { .. } => "begin with what homeserver policy draft prints; nothing was signed".into(),
+            Self::LogPolicy { .. } => {
+                "save what transparency-log serve --show-policy prints, with the log's URL in it".into()
+            }
+            Self::LogElsewhere { .. } => {
+                "see that the log runs, and that its operator has added what homeserver introduce prints; then start again"
+                    .into()
+            }
+            Self::OwnLog => "for a log elsewhere, begin in a new --folder with --log-policy and --log-submission".into(),
             Self::Witness { .. } => {
                 "ask its operator for the address and for the fingerprint of its trust policy (or the witness's key)".into()
             }

@@ -19,8 +19,8 @@ pub const FILE: &str = "policy.json";
 /// The keys that a genesis policy names.
 #[derive(Debug)]
 pub struct Signers {
-    /// Signs the log's checkpoints.
-    pub log: NoteSigner,
+    /// Signs the log's checkpoints; none if the log is elsewhere.
+    pub log: Option<NoteSigner>,
     /// Cosigns them.
     pub witness: Cosigner,
 }
@@ -31,10 +31,13 @@ impl Signers {
     /// # Errors
     /// See [`keys::open`].
     pub fn open(folder: &Folder, settings: &Settings) -> Result<Self, StartError> {
-        let log = NoteSigner::new(&settings.origin(), keys::open(folder, keys::LOG)?);
+        let log = match &settings.log_elsewhere {
+            Some(_) => None,
+            None => Some(NoteSigner::new(&settings.origin(), keys::open(folder, keys::LOG)?)),
+        };
         let witness = Cosigner::new(&settings.witness(), keys::open(folder, keys::WITNESS)?);
         Ok(Self {
-            log: log.map_err(|error| StartError::part("log's name", &error))?,
+            log: log.transpose().map_err(|error| StartError::part("log's name", &error))?,
             witness: witness.map_err(|error| StartError::part("witness's name", &error))?,
         })
     }
@@ -70,9 +73,15 @@ pub fn open(
     Ok(policy)
 }
 
-/// The log's part of the policy (C2SP tlog-policy): one log, one witness, and both must have signed.
+/// The log's part of the policy (C2SP tlog-policy): one log, one witness, and both must have signed; or what the operator
+/// of a log elsewhere has said.
 pub fn log_policy(settings: &Settings, signers: &Signers) -> Result<LogPolicy, StartError> {
-    let (log, witness) = (signers.log.vkey(), signers.witness.vkey());
+    let elsewhere = |reason: String| StartError::Settings { path: crate::settings::FILE.into(), reason };
+    if let Some(log) = &settings.log_elsewhere {
+        return log.log_policy().map_err(elsewhere);
+    }
+    let log = signers.log.as_ref().ok_or_else(|| elsewhere("expected a log's key, found none".to_owned()))?.vkey();
+    let witness = signers.witness.vkey();
     let name = settings.witness();
     let text = format!("log {log} {}/log\nwitness {name} {witness}\nquorum {name}\n", settings.base_url());
     LogPolicy::parse(&text).map_err(|error| StartError::part("log policy", &error))
@@ -99,7 +108,10 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
         }],
         directories: vec![DirectoryEntry { name: settings.domain.clone(), address: settings.directory_address() }],
         tlog_policy: log_policy(settings, signers)?.to_string(),
-        operator_witnesses: vec![settings.witness()],
+        operator_witnesses: match &settings.log_elsewhere {
+            Some(log) => log.operator_witnesses.clone(),
+            None => vec![settings.witness()],
+        },
         windows: Vec::new(),
         updates: Some(format!("{}/policy", settings.base_url())),
     })

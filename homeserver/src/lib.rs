@@ -15,6 +15,7 @@
 //! | [`folder`] | the folder, its lock, its files |
 //! | [`keys`] | the signing keys of log and witness |
 //! | [`genesis`] | the trust policy made at the first start |
+//! | [`introduce`] | what a log elsewhere must be told of this authority |
 //! | [`policies`] | the versions of the trust policy that follow |
 //! | [`neighbours`] | home servers that witness one another |
 //! | [`ports`] | the two ports |
@@ -29,7 +30,9 @@ pub mod error;
 pub mod folder;
 mod following;
 pub mod genesis;
+pub mod introduce;
 pub mod keys;
+mod log;
 pub mod neighbours;
 pub mod options;
 pub mod pages;

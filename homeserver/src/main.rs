@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use homeserver::introduce::introduce;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 use homeserver::{Homeserver, Options, Ready, StartError, policies};
 use identity::trust::Fingerprint;
@@ -36,6 +37,25 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.")]
         #[command(flatten)]
         options: Options,
         /// When ready, print one line of JSON; the words for people go to standard error
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a log elsewhere must be told of this server before it takes entries from it
+    ///
+    /// Makes folder, keys and trust policy as the first start would, with the same options. Then the log's operator adds
+    /// what is printed to the log's settings, and homeserver up starts.
+    #[command(after_help = "\
+Example:
+  transparency-log serve --config serve.toml --show-policy > log-policy
+  homeserver introduce --domain chat.example.org --log-policy log-policy \\
+      --log-submission https://log.example.org:9443
+  homeserver up
+
+Exit codes: 0 printed, 1 failed, 2 wrong usage.")]
+    Introduce {
+        #[command(flatten)]
+        options: Options,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -131,6 +151,7 @@ enum Policy {
 fn main() -> ExitCode {
     let (options, json) = match Arguments::parse().command {
         Command::Up { options, json } => (options, json),
+        Command::Introduce { options, json } => return introduced(&options, json),
         Command::Policy(command) => return policy(&command),
         Command::Witness(command) => return witness(command),
     };
@@ -150,6 +171,15 @@ fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
         failed(&format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
     Ok(runtime.block_on(work))
+}
+
+fn introduced(options: &Options, json: bool) -> ExitCode {
+    match introduce(options) {
+        Ok(introduction) if json => println!("{}", serde_json::json!(introduction)),
+        Ok(introduction) => print!("{introduction}"),
+        Err(error) => return refused(&error),
+    }
+    ExitCode::SUCCESS
 }
 
 fn witness(command: Witness) -> ExitCode {

@@ -54,6 +54,20 @@ pub struct Options {
     #[arg(long = "permit-phone", value_name = "PREFIX")]
     pub permit_phones: Vec<String>,
 
+    /// Have certificates logged in a log elsewhere (`transparency-log serve`), whose C2SP tlog-policy this file holds, and
+    /// run none here. Part of the trust policy: fixed at the first start
+    #[arg(long, value_name = "FILE")]
+    pub log_policy: Option<PathBuf>,
+
+    /// The https address at which that log takes entries
+    #[arg(long, value_name = "URL")]
+    pub log_submission: Option<String>,
+
+    /// The key name of a witness in that policy that you run yourself, repeatable: people are told where nobody else has
+    /// seen a certificate
+    #[arg(long = "log-operator-witness", value_name = "NAME", requires = "log_policy")]
+    pub log_operator_witnesses: Vec<String>,
+
     /// Start although the clock is more than 60 days ahead of the log: the server really was off that long. Counts for
     /// this start alone
     #[arg(long)]

@@ -10,40 +10,38 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use ca::config::{CaConfig, Chaos, Mailer};
 use ca::https::{PeerAddr, TlsListener};
-use ca::{AuthorityKeys, Ca};
+use ca::{AuthorityKeys, Ca, Log};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
-use log_service::explorer::Explorer;
 use serde::Serialize;
-use tlog_proof::{LogPolicy, ObjectKind, SubtreeCosigner, VerifierKey, WitnessKey};
+use tlog_proof::{LogPolicy, ObjectKind};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use transparency_log::Witness;
 use transparency_log::limit::{ClientAddress, RateLimit};
-use transparency_log::storage::FolderStorage;
-use transparency_log::witness::{self, Observed, Witnessing};
-use transparency_log::{LogConfig, Pace, Sequencer, Witness, WitnessKeys};
+use transparency_log::witness;
 
 use crate::clock;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::following::Following;
 use crate::genesis::{self, Signers};
-use crate::keys;
+use crate::log::{self, HouseLog};
 use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::pages;
 use crate::policies::{self, Published};
 use crate::ports::{self, Ports};
-use crate::settings::{self, Settings};
+use crate::settings::{self, LogElsewhere, Settings};
 
 /// What lies where in the folder.
-const KEYS: &str = "keys";
-const LOG: &str = "log";
+pub(crate) const KEYS: &str = "keys";
+pub(crate) const LOG: &str = "log";
 /// The log's newest checkpoint.
 const CHECKPOINT: &str = "log/checkpoint";
-const WITNESS: &str = "witness";
+pub(crate) const WITNESS: &str = "witness";
 const OUTBOX: &str = "outbox";
 const DATABASE: &str = "ca.sqlite";
 const SERVICES: &str = "services";
@@ -108,7 +106,7 @@ pub struct Homeserver {
     /// The listeners; one that ends before `stop` has failed.
     tasks: JoinSet<&'static str>,
     ca: Arc<Ca>,
-    log: Sequencer,
+    log: HouseLog,
     /// Let go of last: nobody else may touch the folder before everything has ended.
     _folder: Folder,
 }
@@ -118,10 +116,9 @@ struct Parts {
     settings: Settings,
     policy: TrustPolicy,
     authority: AuthorityKeys,
-    log: Sequencer,
+    log: HouseLog,
     log_policy: LogPolicy,
     witness: Witness,
-    observed: Vec<Arc<Observed>>,
     published: Published,
     chaos: Option<Chaos>,
 }
@@ -143,9 +140,9 @@ impl Homeserver {
         let published = Published::open(folder.path(), &policy)?;
         let neighbours = Neighbours::read(folder.path())?;
         let log_policy = log_policy(&settings, &signers, &published, &neighbours, now)?;
-        let (log, witness, observed) = open_log(&folder, &settings, signers, &log_policy, &neighbours).await?;
+        let (log, witness) = log::open(&folder, &settings, signers, &log_policy, &neighbours, now).await?;
         let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
-        let parts = Parts { settings, policy, authority, log, log_policy, witness, observed, published, chaos };
+        let parts = Parts { settings, policy, authority, log, log_policy, witness, published, chaos };
         parts.serve(folder, ports).await
     }
 
@@ -184,22 +181,24 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, log, log_policy, witness, observed, published, chaos } = self;
+        let Self { settings, policy, authority, log, log_policy, witness, published, chaos } = self;
         let trusted = published.newest();
         let trust = Trust::new(vec![trusted.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
-        let tiles = Arc::new(FolderStorage::open(&folder.join(LOG)));
-        let explorer = Explorer::new(
-            Arc::clone(&tiles) as _,
-            log_policy.clone(),
-            "/log",
-            observed,
-            transparency_log::system_clock(),
-        );
-        let config = ca_config(&folder, &settings, log_policy, chaos)?;
-        let opening = Ca::open(config, authority, Arc::new(log.clone()), ca::system_clock());
-        let (ca, genesis_logged) = tokio::join!(opening, publish(&folder, &log, &policy));
-        let ca = Arc::new(ca.map_err(|error| StartError::part("authority", &error))?);
+        let pages = log.pages(&log_policy);
+        let mut config = ca_config(&folder, &settings, log_policy, chaos)?;
+        config.component = log.elsewhere();
+        let opening = Ca::open(config, authority, log.handle(), ca::system_clock());
+        let handle = log.handle();
+        // Together, so that they share a batch of the log; but to one elsewhere the authority must first show itself.
+        let (ca, genesis_logged) = match log.elsewhere() {
+            None => tokio::join!(opening, publish(&folder, &*handle, &policy)),
+            Some(_) => match opening.await {
+                Ok(ca) => (Ok(ca), publish(&folder, &*handle, &policy).await),
+                failed => (failed, Ok(())),
+            },
+        };
+        let ca = Arc::new(ca.map_err(|error| unopened(&settings, &error))?);
         genesis_logged?;
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
@@ -214,9 +213,14 @@ impl Parts {
         let ready = Ready::new(&folder, &settings, &policy);
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
-            .nest("/log", transparency_log::server::router(tiles).merge(explorer.router()))
-            .nest("/witness", witness::router(witness, RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)))
-            .layer(axum::middleware::map_request(with_address));
+            .nest("/witness", witness::router(witness, RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)));
+        let router = match &pages {
+            Some((explorer, tiles)) => {
+                router.nest("/log", transparency_log::server::router(Arc::clone(tiles)).merge(explorer.router()))
+            }
+            None => router,
+        };
+        let router = router.layer(axum::middleware::map_request(with_address));
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
@@ -228,9 +232,11 @@ impl Parts {
             number: trusted.number,
         };
         tasks.spawn(named("directory's trust", following.run(stop.clone())));
-        let (place, signed, told) = (folder.path().to_path_buf(), log.clone(), stop.clone());
+        let (place, signed, told) = (folder.path().to_path_buf(), log.handle(), stop.clone());
         tasks.spawn(named("trust policy", policies::publish(place, published, signed, told)));
-        tasks.spawn(named("log's pages", explorer.remember(stop.clone())));
+        if let Some((explorer, _)) = pages {
+            tasks.spawn(named("log's pages", explorer.remember(stop.clone())));
+        }
         let told = stop.clone();
         tasks.spawn(named("directory", async move { directory.serve(told).await }));
         Ok(Homeserver { ready, stop, tasks, ca, log, _folder: folder })
@@ -251,7 +257,7 @@ impl Ready {
             fingerprint: policy.fingerprint().to_string(),
             policy: format!("{base}/policy"),
             acme: format!("{base}/acme/directory"),
-            log: format!("{base}/log"),
+            log: settings.log_elsewhere.as_ref().map_or_else(|| format!("{base}/log"), LogElsewhere::url),
             directory: settings.directory_address(),
             outbox: settings.smtp.is_none().then(|| folder.join(OUTBOX)),
         }
@@ -259,7 +265,7 @@ impl Ready {
 }
 
 /// The settings for this start, on ports that are bound, written down; unless the clock cannot be right.
-fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings, Ports), StartError> {
+pub(crate) fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings, Ports), StartError> {
     let remembered = folder.read(settings::FILE)?;
     let mut settings = match &remembered {
         Some(bytes) => {
@@ -282,7 +288,7 @@ fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings
 }
 
 /// The authority's keys, made at the first start; and a clock that can have seen them made.
-fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<AuthorityKeys, StartError> {
+pub(crate) fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<AuthorityKeys, StartError> {
     let keys = folder.join(KEYS);
     if !AuthorityKeys::exist(&keys) {
         ca::init(&keys, &settings.domain, now).map_err(|error| StartError::part("authority", &error))?;
@@ -319,46 +325,11 @@ fn log_policy(
     now: UnixTime,
 ) -> Result<LogPolicy, StartError> {
     let newest = published.newest().log_policy_at(now).map_err(|error| StartError::part("trust policy", &error))?;
-    let own = signers.log.vkey();
-    let policy =
-        if newest.logs.iter().any(|log| log.vkey == own) { newest } else { genesis::log_policy(settings, signers)? };
-    Ok(neighbours.known_to(policy))
-}
-
-/// The policy with one more key whose cosignatures stand on the checkpoint. Nobody needs them: certificates cannot
-/// carry ML-DSA-44, and a house founded before it had such a key goes on under the policy that people pinned.
-fn with_witness(policy: &LogPolicy, name: &str, vkey: VerifierKey) -> LogPolicy {
-    let mut policy = policy.clone();
-    if !policy.witnesses.iter().any(|known| known.vkey == vkey) {
-        policy.witnesses.push(WitnessKey { name: format!("{name}/ml-dsa-44"), vkey, url: None });
-    }
-    policy
-}
-
-async fn open_log(
-    folder: &Folder,
-    settings: &Settings,
-    signers: Signers,
-    policy: &LogPolicy,
-    neighbours: &Neighbours,
-) -> Result<(Sequencer, Witness, Vec<Arc<Observed>>), StartError> {
-    let Signers { log, witness } = signers;
-    let seed = keys::open_ml_dsa_44(folder, keys::WITNESS_ML_DSA_44)?;
-    let ml_dsa_44 =
-        SubtreeCosigner::new(&settings.witness(), &seed).map_err(|error| StartError::part("witness's name", &error))?;
-    let policy = with_witness(policy, &settings.witness(), ml_dsa_44.vkey());
-    let witness = WitnessKeys::both(witness, ml_dsa_44);
-    let logs = std::iter::once(log.vkey()).chain(neighbours.logs()).collect();
-    let witness = Witness::open(&folder.join(WITNESS), witness, logs, transparency_log::system_clock())
-        .map_err(|error| StartError::part("witness", &error))?;
-    let remote = neighbours.witnesses();
-    let asked = std::iter::once(Arc::new(witness.clone()) as Arc<dyn Witnessing>).chain(remote);
-    let observed: Vec<_> = asked.map(|one| Arc::new(Observed::new(one, transparency_log::system_clock()))).collect();
-    let witnesses: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
-    let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
-    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin(), batch_interval };
-    let log = Sequencer::open(config, log, witnesses, policy).await.map_err(|error| StartError::part("log", &error))?;
-    Ok((log, witness, observed))
+    let founding = genesis::log_policy(settings, signers)?;
+    let known = founding.logs.iter().any(|own| newest.logs.iter().any(|log| log.vkey == own.vkey));
+    let policy = if known { newest } else { founding };
+    // The operator of a log elsewhere says whose cosignatures stand on its checkpoints.
+    Ok(if settings.log_elsewhere.is_some() { policy } else { neighbours.known_to(policy) })
 }
 
 /// Tells the parts whom a request comes from, in their own words.
@@ -369,8 +340,18 @@ async fn with_address(mut request: Request) -> Request {
     request
 }
 
+/// Why the authority did not open; where it is the log elsewhere that does not know it, so.
+fn unopened(settings: &Settings, error: &ca::OpenError) -> StartError {
+    match (&settings.log_elsewhere, error) {
+        (Some(log), ca::OpenError::Component(reason)) => {
+            StartError::LogElsewhere { submission: log.submission.clone(), reason: reason.to_string() }
+        }
+        _ => StartError::part("authority", error),
+    }
+}
+
 /// Puts the trust policy into the log, once.
-async fn publish(folder: &Folder, log: &Sequencer, policy: &TrustPolicy) -> Result<(), StartError> {
+async fn publish(folder: &Folder, log: &dyn Log, policy: &TrustPolicy) -> Result<(), StartError> {
     let fingerprint = policy.fingerprint().to_string();
     if folder.read(PUBLISHED)?.is_some_and(|bytes| bytes == fingerprint.as_bytes()) {
         return Ok(());

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use ca::config::{Enrolment, PhoneTable};
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
+use tlog_proof::{LogPolicy, Quorum};
 
 use crate::error::StartError;
 use crate::options::{Options, Smtp};
@@ -47,12 +48,29 @@ pub struct Settings {
     /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<String>,
+    /// The log elsewhere that this server's authority submits to; without it the log is in this process. (A table, so it
+    /// stands behind what is none.)
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_elsewhere: Option<LogElsewhere>,
     /// Terms, accounts elsewhere, rate limits: written by hand, kept as it is. (A table, so it stands last.)
     #[serde(default, skip_serializing_if = "Enrolment::is_default")]
     pub enrolment: Enrolment,
     /// How codes get to phone numbers: written by hand, kept as it is.
     #[serde(default, skip_serializing_if = "PhoneTable::is_default")]
     pub phone: PhoneTable,
+}
+
+/// A log run by somebody else, or as a process of its own (`transparency-log serve`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogElsewhere {
+    /// The address at which it takes entries.
+    pub submission: String,
+    /// Its C2SP tlog-policy: one log with its URL, witnesses, quorum.
+    pub policy: String,
+    /// Key names of those witnesses that this server's operator runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operator_witnesses: Vec<String>,
 }
 
 impl Settings {
@@ -70,6 +88,7 @@ impl Settings {
             permit_phones: options.permit_phones.clone(),
             log_year: year,
             smtp: None,
+            log_elsewhere: LogElsewhere::read(options)?,
             enrolment: Enrolment::default(),
             phone: PhoneTable::default(),
         };
@@ -92,6 +111,12 @@ impl Settings {
         fixed("--permit-domain", &self.permit_domains.join(", "), Some(&permitted).filter(|text| !text.is_empty()))?;
         let phones = options.permit_phones.join(", ");
         fixed("--permit-phone", &self.permit_phones.join(", "), Some(&phones).filter(|text| !text.is_empty()))?;
+        if let (Some(given), kept) = (LogElsewhere::read(options)?, &self.log_elsewhere)
+            && kept.as_ref().is_none_or(|kept| kept.policy != given.policy)
+        {
+            let kept = kept.as_ref().map_or_else(|| "the log of this server".to_owned(), LogElsewhere::origin);
+            fixed("--log-policy", &kept, Some(&format!("another policy, of {}", given.origin())))?;
+        }
         self.take(options);
         Ok(self)
     }
@@ -100,6 +125,9 @@ impl Settings {
     fn take(&mut self, options: &Options) {
         if let Some(listen) = options.listen {
             self.listen = listen;
+        }
+        if let (Some(log), Some(submission)) = (&mut self.log_elsewhere, &options.log_submission) {
+            log.submission.clone_from(submission);
         }
         if let Some(from) = &options.mail_from {
             self.mail_from.clone_from(from);
@@ -126,6 +154,9 @@ impl Settings {
             format!("line {line}: {}", error.message())
         })?;
         check_name(&settings.domain).map_err(|error| error.to_string())?;
+        if let Some(log) = &settings.log_elsewhere {
+            log.log_policy().map_err(|reason| format!("[log_elsewhere]: {reason}"))?;
+        }
         Ok(settings)
     }
 
@@ -139,6 +170,9 @@ impl Settings {
     /// The log's origin line.
     #[must_use]
     pub fn origin(&self) -> String {
+        if let Some(log) = &self.log_elsewhere {
+            return log.origin();
+        }
         format!("{}:{}/log/{}", self.domain, self.https_port, self.log_year)
     }
 
@@ -162,6 +196,67 @@ impl Settings {
             return std::net::SocketAddr::new(self.listen, self.directory_port).to_string();
         }
         format!("{}:{}", self.domain, self.directory_port)
+    }
+}
+
+impl LogElsewhere {
+    /// What `--log-policy` and `--log-submission` say, if they are given.
+    fn read(options: &Options) -> Result<Option<Self>, StartError> {
+        let Some(path) = &options.log_policy else { return Ok(None) };
+        let refused = |reason: String| StartError::LogPolicy { path: path.clone(), reason };
+        let length = std::fs::metadata(path).map_err(|source| StartError::folder(path, source))?.len();
+        if length > MAX_BYTES as u64 {
+            return Err(refused(format!("expected at most {MAX_BYTES} bytes, found {length}")));
+        }
+        let policy = std::fs::read_to_string(path).map_err(|source| StartError::folder(path, source))?;
+        let submission = options.log_submission.clone().ok_or_else(|| {
+            refused("expected --log-submission with it, the address at which the log takes entries".to_owned())
+        })?;
+        let log = Self { submission, policy, operator_witnesses: options.log_operator_witnesses.clone() };
+        log.log_policy().map_err(refused)?;
+        Ok(Some(log))
+    }
+
+    /// Log, witnesses and quorum.
+    ///
+    /// # Errors
+    /// The text is no policy, has not exactly one log with its address, demands no witness, or the address of the
+    /// submission is none.
+    pub fn log_policy(&self) -> Result<LogPolicy, String> {
+        let policy = LogPolicy::parse(&self.policy).map_err(|error| error.to_string())?;
+        match policy.logs.as_slice() {
+            [log] if log.url.is_some() => {}
+            [_] => return Err("expected the log's line to end with its URL, found none".to_owned()),
+            logs => return Err(format!("expected one log, found {}", logs.len())),
+        }
+        if policy.quorum == Quorum::None {
+            return Err("expected a quorum of at least one witness, found none".to_owned());
+        }
+        let submission = self.submission.strip_prefix("https://").unwrap_or_default();
+        if submission.is_empty() || submission.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(format!(
+                "submission: expected an address such as https://log.example.org:9443, found {:?}",
+                self.submission
+            ));
+        }
+        if let Some(name) =
+            self.operator_witnesses.iter().find(|name| !policy.witnesses.iter().any(|w| w.vkey.name() == **name))
+        {
+            return Err(format!("operator_witnesses: expected key names of witnesses in the policy, found {name:?}"));
+        }
+        Ok(policy)
+    }
+
+    /// The log's origin line; empty for a policy that [`LogElsewhere::log_policy`] refuses.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.log_policy().ok().and_then(|policy| Some(policy.logs.first()?.vkey.name().to_owned())).unwrap_or_default()
+    }
+
+    /// Where the log is read; empty as the origin is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.log_policy().ok().and_then(|policy| policy.logs.first()?.url.clone()).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,5 @@
 """Fills the fuzz corpora with what the shared vectors hold, for each parser what it reads; and with one message of each
-kind to witnesses and mirrors.
+kind to witnesses, mirrors and logs elsewhere.
 
 Usage: python3 tests/fuzz/seeds.py
 """
@@ -96,6 +96,8 @@ def plant_log_messages() -> None:
     plant("log_messages", b"subtree 8 13\n" + line + line + b"\n" + checkpoint)
     plant("log_messages", checkpoint.rpartition(b"\n\n")[2])
     plant("log_messages", b"70000\n256\nYSB0aWNrZXQ=\n")
+    plant("log_messages", b"\0\x42\1\1" + bytes(64))
+    plant("log_messages", b"\0\1\0\0\0\x03one\0\1\0\0" + bytes(8) + b"\1" + bytes(32))
     header = b"\0\x0blog.example" + (5).to_bytes(8, "big") + (7).to_bytes(8) + b"\0\0"
     plant("log_messages", header + b"\0\x03one\0\x03two\x01" + bytes(32))
     for numbers in [(0, 1, 1), (8, 13, 14), (256, 300, 600), (0, 7, 9)]:

@@ -1,7 +1,7 @@
 //! First stage: what the certificate is to say, and where its label stands.
 
 use identity::certificate::{Certificate, CertificateError, Tbs};
-use identity::plan::{self, PersonPlan, PlanError, ServicePlan};
+use identity::plan::{self, ComponentPlan, PersonPlan, PlanError, ServicePlan};
 use identity::profile::Profile;
 use identity::transparency::{
     LabelInput, Opening, SLOTS, VrfError, VrfProof, VrfPublicKey, VrfSecretKey, period_of, service_name_digest,
@@ -40,8 +40,10 @@ pub struct PersonInput<'a> {
     pub vrf: &'a VrfSecretKey,
 }
 
-/// What goes into a service's certificate.
+/// What goes into the certificate of a service or a component.
 pub struct ServiceInput<'a> {
+    /// [`Profile::service`] or [`Profile::component`], whose default lifetime is taken.
+    pub profile: &'a Profile,
     /// Its DNS name, canonical.
     pub name: &'a str,
     /// DER of the SubjectPublicKeyInfo.
@@ -129,10 +131,10 @@ impl Planned {
         })
     }
 
-    /// Plans a service's certificate.
+    /// Plans the certificate of a service or a component.
     pub fn service(input: &ServiceInput<'_>) -> Result<Self, PlanError> {
-        let profile = Profile::service();
-        let tbs = ServicePlan {
+        let profile = input.profile;
+        let plan = ServicePlan {
             name: input.name,
             spki_der: input.spki_der,
             serial: input.serial.0,
@@ -140,8 +142,8 @@ impl Planned {
             lifetime: profile.lifetime(),
             issuer: input.issuer,
             crl_url: input.crl_url,
-        }
-        .tbs()?;
+        };
+        let tbs = if profile == Profile::component() { ComponentPlan(plan).tbs()? } else { plan.tbs()? };
         let place = Place::Service { name: input.name.into() };
         let period = period_of(input.now);
         Ok(Self {

@@ -94,8 +94,7 @@ impl Audit {
             Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.")
         };
         let log_policy = policy.log_policy_at(clock::now()).map_err(|error| incomplete(error.to_string()))?;
-        let trust = Arc::new(context.home.trust()?);
-        let source = Arc::new(log_source(&log_policy, origin, &trust).map_err(incomplete)?);
+        let source = Arc::new(log_source(&log_policy, origin).map_err(incomplete)?);
         let book = Logbook::open(&context.home, origin);
         let from = if self.from_start { From::Start } else { From::Cursor };
         let bar = progress::audit_bar(&context.output);

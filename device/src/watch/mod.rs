@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use identity::trust::{Authority, Trust, TrustPolicy};
+use identity::trust::{Authority, TrustPolicy};
 use identity::{Identifier, UnixTime};
 use sha2::{Digest, Sha256};
 use tlog_proof::LogPolicy;
@@ -237,7 +237,7 @@ pub async fn watch_once(
     }
     let source = match mirror {
         Some(mirror) => mirror_source(mirror, &authority.log),
-        None => log_source(&log_policy, &authority.log, &trust).map_err(incomplete)?,
+        None => log_source(&log_policy, &authority.log).map_err(incomplete)?,
     };
     let source = Arc::new(source);
     let book = Logbook::open(home, &authority.log);
@@ -305,19 +305,16 @@ fn refused(error: AcmeError) -> Result<WatchReport, WatchError> {
     }
 }
 
-/// Where the log called `origin` is served according to the policy, over HTTPS verified by the policy.
-pub fn log_source(
-    policy: &LogPolicy,
-    origin: &str,
-    trust: &Arc<Trust>,
-) -> Result<transparency_log::client::HttpSource, String> {
+/// Where the log called `origin` is served according to the policy. It may be run by somebody else than the authority, and
+/// need not be authenticated: nothing is believed that the log and its witnesses have not signed.
+pub fn log_source(policy: &LogPolicy, origin: &str) -> Result<transparency_log::client::HttpSource, String> {
     let log = policy
         .logs
         .iter()
         .find(|log| log.vkey.name() == origin)
         .ok_or_else(|| format!("no key of the log {origin}"))?;
     let url = log.url.as_ref().ok_or_else(|| format!("no address of the log {origin}"))?;
-    Ok(transparency_log::client::HttpSource::new(https_client(trust.clone()), url))
+    Ok(transparency_log::client::HttpSource::new(https::client_for_what_proves_itself(), url))
 }
 
 /// Where a mirror with this monitoring prefix serves the log called `origin` (C2SP tlog-mirror). A mirror is no service of

@@ -1,8 +1,9 @@
-//! What is said to witnesses and mirrors: no panic, what is read is written back, and a stream is read the same in
+//! What is said to witnesses, to mirrors and to logs elsewhere: no panic, what is read is written back, and a stream is read the same in
 //! one piece or in several.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use tlog_proof::submission::{Answer, Batch};
 use tlog_proof::{
     AddCheckpoint, AddEntries, MirrorInfo, Package, PackageRange, SignSubtree, UnverifiedCheckpoint, empty_root, parse_cosignatures,
     parse_size,
@@ -22,6 +23,14 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(lines) = parse_cosignatures(bytes) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         assert_eq!(text.as_bytes(), bytes, "signature lines have one spelling");
+    }
+    if let Ok(batch) = Batch::decode(bytes) {
+        assert_eq!(batch.encode(), bytes, "a submission has one encoding");
+    }
+    for entries in [1, 2, 256] {
+        if let Ok(answer) = Answer::decode(bytes, entries) {
+            assert_eq!(Answer::decode(&answer.encode(), entries), Ok(answer), "what is read can be written");
+        }
     }
     let _ = parse_size(bytes);
     upload(bytes);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use log_service::monitor::{self, Ending, Judged};
 use log_service::settings::Read;
-use log_service::{Failure, running, witness};
+use log_service::{Failure, running, serve, witness};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -35,6 +35,27 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a log that takes entries from authorities elsewhere
+    ///
+    /// Gives each entry its place, gets every checkpoint cosigned, and answers with proofs. Everybody reads it at one
+    /// port; authorities submit at another, each by a certificate of the component profile. Keys are made at the first
+    /// start.
+    #[command(after_help = "\
+Examples:
+  transparency-log serve --config serve.toml --show-key
+  transparency-log serve --config serve.toml --show-policy
+  transparency-log serve --config serve.toml
+
+A sample of the settings: transparency-log/log-service/samples/serve.toml
+
+Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings.")]
+    Serve {
+        #[command(flatten)]
+        common: Common,
+        /// Print the C2SP tlog-policy that authorities and people need, and end
+        #[arg(long, conflicts_with = "show_key")]
+        show_policy: bool,
+    },
     /// Cosign the checkpoints of other people's logs, each only after proof that it extends the last
     ///
     /// Answers add-checkpoint of C2SP tlog-witness, and shows at its address what it watches. Its key is made at the
@@ -108,6 +129,13 @@ pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
     messages(arguments.log_format);
     let done = match arguments.command {
+        Command::Serve { common, .. } if common.show_key => {
+            Read::open(&common.config).and_then(|read| serve::key(&read)).map(|key| println!("{key}"))
+        }
+        Command::Serve { common, show_policy: true } => {
+            Read::open(&common.config).and_then(|read| serve::policy(&read)).map(|policy| print!("{policy}"))
+        }
+        Command::Serve { common, .. } => run(&common, serve::run),
         Command::Witness(common) if common.show_key => {
             Read::open(&common.config).and_then(|read| witness::key(&read)).map(|key| println!("{key}"))
         }

@@ -15,6 +15,7 @@
 //! | [`keys`] | signing keys in files |
 //! | [`serving`] | ports, TLS, limits and deadlines |
 //! | [`explorer`] | the log's own pages |
+//! | [`serve`] | a log as a process, which takes entries from authorities elsewhere |
 //! | [`witness`] | a witness as a process |
 //! | [`monitor`] | a monitor that watches unattended |
 //! | [`running`] | binding ports, signals, the line that says where everything is |
@@ -26,6 +27,7 @@ pub mod explorer;
 pub mod keys;
 pub mod monitor;
 pub mod running;
+pub mod serve;
 pub mod serving;
 pub mod settings;
 pub mod witness;

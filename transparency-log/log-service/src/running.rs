@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -41,6 +41,40 @@ pub async fn bind<T: serde::de::DeserializeOwned>(
         (None, None) => None,
         _ => return Err(Failure::usage("a port needs both certificate and key, or none", "give the other one, too")),
     };
+    bind_with(port, tls).await
+}
+
+/// Binds a port that demands a client certificate, which `clients` decides about. Without a certificate of its own in
+/// the settings it makes one for this start: its clients look at what they get, not at who says so.
+///
+/// # Errors
+/// As [`bind`], and where a proxy is said to stand before the port: client certificates end there.
+pub async fn bind_for_clients<T: serde::de::DeserializeOwned>(
+    read: &Read<T>,
+    port: &Port,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<Bound, Failure> {
+    if port.behind_proxy {
+        let what = "expected no proxy before a port for client certificates, found behind_proxy = true";
+        return Err(Failure::usage(what, "let the port be reached directly, or through a proxy that passes TLS on"));
+    }
+    if port.certificate.is_some() || port.key.is_some() {
+        return bind(read, port, Some(clients)).await;
+    }
+    let (chain, key) = self_signed()?;
+    let config = config(chain, key, Some(clients)).map_err(|error| unusable(Path::new("a new certificate"), &error))?;
+    bind_with(port, Some(config)).await
+}
+
+fn self_signed() -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
+    let made = rcgen::generate_simple_self_signed(vec!["transparency-log.invalid".to_owned()]);
+    let made =
+        made.map_err(|error| Failure::new(format!("no key could be made: {error}"), "report this as a fault"))?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    Ok((vec![made.cert.der().clone()], key.into()))
+}
+
+async fn bind_with(port: &Port, tls: Option<Arc<ServerConfig>>) -> Result<Bound, Failure> {
     let cannot = |error: std::io::Error| {
         let remedy = match error.kind() {
             std::io::ErrorKind::AddrInUse => "stop the program that uses it, or give another port under listen",
@@ -61,26 +95,36 @@ fn tls(
     key: &Path,
     clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<Arc<ServerConfig>, Failure> {
-    let unusable = |path: &Path, reason: &dyn std::fmt::Display| {
-        Failure::new(
-            format!("{} cannot be used: {reason}", path.display()),
-            "give a certificate chain and its PKCS#8 key, in PEM",
-        )
-    };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unusable(certificate, &error))?;
     let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(certificate, &error))?;
+    config(chain, key_der, clients).map_err(|error| unusable(certificate, &error))
+}
+
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    // A client's certificate is encrypted in TLS 1.3 alone.
     let builder = match clients {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
-        None => builder.with_no_client_auth(),
+        Some(verifier) => {
+            builder.with_protocol_versions(&[&rustls::version::TLS13])?.with_client_cert_verifier(verifier)
+        }
+        None => builder.with_safe_default_protocol_versions()?.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(chain, key_der).map_err(|error| unusable(certificate, &error))?;
+    let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        format!("{} cannot be used: {reason}", path.display()),
+        "give a certificate chain and its PKCS#8 key, in PEM",
+    )
 }
 
 /// A token that is cancelled by Ctrl-C or by the service manager.

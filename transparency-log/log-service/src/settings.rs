@@ -81,6 +81,48 @@ const fn fifty() -> NonZeroU32 {
     NonZeroU32::new(50).expect("not zero")
 }
 
+/// `transparency-log serve`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeSettings {
+    /// The log's identity.
+    pub origin: String,
+    /// Where everybody reads it, as others see it.
+    pub url: Option<String>,
+    /// Where keys and log are.
+    pub folder: PathBuf,
+    /// The name of a witness in the same process.
+    pub own_witness: Option<String>,
+    /// Witnesses and quorum: a C2SP tlog-policy without the log.
+    pub policy: Option<String>,
+    /// How many entries may wait for their proofs.
+    #[serde(default = "bundles")]
+    pub waiting_entries: NonZeroU32,
+    /// Where everybody reads.
+    pub port: Port,
+    /// Where authorities submit.
+    pub submission: Port,
+    /// Whom it takes entries from.
+    #[serde(default, rename = "authority")]
+    pub authorities: Vec<KnownAuthority>,
+}
+
+const fn bundles() -> NonZeroU32 {
+    NonZeroU32::new(64 * 256).expect("not zero")
+}
+
+/// An authority that a log takes entries from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownAuthority {
+    /// The DNS name of its component.
+    pub name: String,
+    /// Its trust policy, by which the component's certificate is verified.
+    pub trust_policy: PathBuf,
+    /// SHA-256 of the SubjectPublicKeyInfo of the component's first key, in hexadecimal.
+    pub key: Option<String>,
+}
+
 /// `transparency-log witness`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,6 +250,12 @@ mod tests {
             let refused = read::<WitnessSettings>(&text).unwrap_err();
             assert!(refused.contains("unknown field") || refused.contains("line"), "{found}: {refused}");
         }
+    }
+
+    #[test]
+    fn the_sample_of_a_log_is_understood() {
+        let settings: ServeSettings = read(include_str!("../samples/serve.toml")).unwrap();
+        assert_eq!((settings.authorities.len(), settings.waiting_entries), (1, bundles()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! Ed25519 and ML-DSA-44, [tiles](tile), [proofs](proof) and [policies](policy); what is said to a
 //! witness ([`add_checkpoint`], [`sign_subtree`]) and to a mirror ([`add_entries`]); the RFC 6962
 //! [Merkle tree](merkle) and its [subtrees](subtree) below them; and the [entries](entry) that our own
-//! log holds.
+//! log holds, and how they are [submitted](submission) to it.
 //!
 //! **What it never does.** No I/O, no clock, no randomness, no panic on any input. Nothing it parses
 //! counts as verified: parsing gives `Unverified…` values, only verification gives [`VerifiedCheckpoint`]
@@ -50,6 +50,7 @@ mod policy_text;
 pub mod proof;
 pub mod prove;
 pub mod sign_subtree;
+pub mod submission;
 pub mod subtree;
 pub mod tile;
 pub mod vkey;

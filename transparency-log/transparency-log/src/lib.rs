@@ -1,8 +1,8 @@
 //! An append-only log that nobody needs to trust, in C2SP tlog-tiles form.
 //!
 //! **What it does.** Takes entries and answers each with an index, an inclusion proof and a checkpoint
-//! that witnesses have cosigned ([`sequencer`]); cosigns other logs' checkpoints ([`witness`]); serves
-//! tiles over HTTP ([`server`]); reads them back, trusting nothing that does not hash up to a verified
+//! that witnesses have cosigned ([`sequencer`]); cosigns other logs' checkpoints ([`witness`]); takes
+//! entries from elsewhere ([`submission`]); serves tiles over HTTP ([`server`]); reads them back, trusting nothing that does not hash up to a verified
 //! checkpoint ([`client`]); and follows a log from a durable cursor ([`monitor`]).
 //!
 //! **What it never does.** It never acknowledges what is not durable, integrated and cosigned; never
@@ -23,6 +23,7 @@ mod prover;
 pub mod sequencer;
 pub mod server;
 pub mod storage;
+pub mod submission;
 pub mod testing;
 pub mod witness;
 

@@ -8,9 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WantsClientCert};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::sign::CertifiedKey;
+use rustls::version::TLS13;
+use rustls::{
+    ClientConfig, ConfigBuilder, DEFAULT_VERSIONS, DigitallySignedStruct, Error, SignatureScheme,
+    SupportedProtocolVersion,
+};
 
 /// Longest time to open a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -21,13 +27,32 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// # Panics
 /// Never: the configuration is made of constants.
 pub fn self_proving_http() -> reqwest::Client {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites of TLS 1.2 and 1.3")
+    http(builder(aws_lc_rs::default_provider()).with_no_client_auth())
+}
+
+/// The same, showing a certificate to whoever asks for one (RFC 8446 section 4.4.2), in TLS 1.3 alone: there it is
+/// encrypted, and the signature is bound to this connection, so that nobody in between can use it for another.
+///
+/// # Panics
+/// Never, as [`self_proving_http`].
+pub fn self_proving_http_as(identity: Arc<CertifiedKey>) -> reqwest::Client {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| suite.tls13().is_some());
+    http(builder(provider).with_client_cert_resolver(Arc::new(Identity(identity))))
+}
+
+fn builder(provider: CryptoProvider) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let provider = Arc::new(provider);
+    let tls13_alone = provider.cipher_suites.iter().all(|suite| suite.tls13().is_some());
+    let versions: &[&SupportedProtocolVersion] = if tls13_alone { &[&TLS13] } else { DEFAULT_VERSIONS };
+    ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(versions)
+        .expect("the provider has suites of these versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
+}
+
+fn http(mut tls: ClientConfig) -> reqwest::Client {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
@@ -37,6 +62,20 @@ pub fn self_proving_http() -> reqwest::Client {
         .no_proxy()
         .build()
         .expect("a configuration made of constants")
+}
+
+/// One certificate for everybody who asks.
+#[derive(Debug)]
+struct Identity(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Identity {
+    fn resolve(&self, _root_hint_subjects: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]

@@ -42,6 +42,14 @@ pub enum SubmitError {
     /// An object could not be stored.
     #[error("object: {0}")]
     Object(io::Error),
+    /// A log elsewhere refuses the entry, or refuses whoever submits it. It is not logged.
+    #[error("the log refuses it with status {status}: {reason}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The log's own words, cut to 200 characters.
+        reason: String,
+    },
     /// The entry is in the log, but its proof could not be read back.
     #[error("proof: {0}")]
     Proof(String),

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{Entry, LogPolicy, MAX_ENTRY_BYTES, NoteSigner, ObjectKind, Proof};
 use tokio::sync::{mpsc, oneshot};
@@ -222,29 +222,45 @@ impl Sequencer {
         self.submit(Entry::Object { kind, hash }.encode()).await
     }
 
-    async fn submit_entry(&self, entry: Vec<u8>) -> Result<Logged, SubmitError> {
-        if entry.len() > MAX_ENTRY_BYTES {
-            return Err(SubmitError::TooLarge { expected: MAX_ENTRY_BYTES, found: entry.len() });
+    /// Logs several entries, of which either all are taken or none; the answers have their order.
+    ///
+    /// # Errors
+    /// As [`Submit::submit`], of all of them: after an error that leaves it open, each may be logged or not.
+    pub async fn submit_all(&self, entries: Vec<Vec<u8>>) -> Result<Vec<Logged>, SubmitError> {
+        for entry in &entries {
+            if entry.len() > MAX_ENTRY_BYTES {
+                return Err(SubmitError::TooLarge { expected: MAX_ENTRY_BYTES, found: entry.len() });
+            }
+            // Auditors refuse what is no entry, so the log must not take it.
+            Entry::decode(entry)?;
         }
-        // Auditors refuse what is no entry, so the log must not take it.
-        Entry::decode(&entry)?;
         if self.inner.stop.is_cancelled() {
             return Err(self.stopped());
         }
-        let (answer, answered) = oneshot::channel();
-        let submission = Submission { entry, arrived: Instant::now(), answer };
-        self.inner.queue.try_send(submission).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => SubmitError::Busy,
-            mpsc::error::TrySendError::Closed(_) => self.stopped(),
+        let places = self.inner.queue.try_reserve_many(entries.len()).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(()) => SubmitError::Busy,
+            mpsc::error::TrySendError::Closed(()) => self.stopped(),
         })?;
-        match timeout(PATIENCE, answered).await {
-            Ok(Ok(result)) => result,
+        let arrived = Instant::now();
+        let mut answers = Vec::with_capacity(entries.len());
+        for (place, entry) in places.zip(entries) {
+            let (answer, answered) = oneshot::channel();
+            place.send(Submission { entry, arrived, answer });
+            answers.push(answered);
+        }
+        match timeout(PATIENCE, try_join_all(answers)).await {
+            Ok(Ok(answers)) => answers.into_iter().collect(),
             Ok(Err(_dropped)) => Err(self.stopped()),
             Err(_elapsed) => {
                 let reason = self.trouble().unwrap_or_else(|| "the log is overloaded".to_owned());
                 Err(SubmitError::Delayed { reason })
             }
         }
+    }
+
+    async fn submit_entry(&self, entry: Vec<u8>) -> Result<Logged, SubmitError> {
+        let logged = self.submit_all(vec![entry]).await?;
+        logged.into_iter().next().ok_or_else(|| self.stopped())
     }
 }
 

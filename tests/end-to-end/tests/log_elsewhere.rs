@@ -1,0 +1,154 @@
+//! An authority and its log as two processes: enrolment through the log, the log killed, nothing issued without proof.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::{self, Finished, Running};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// A log as a process, with settings of its own.
+struct Log {
+    settings: PathBuf,
+    running: Running,
+    ready: Value,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Settings of a log that knows no authority yet, at these ports.
+fn settings(folder: &Path, port: u16, submission: u16) -> String {
+    format!(
+        "origin = \"log.example.org/2026\"\nurl = \"http://127.0.0.1:{port}\"\nfolder = {folder:?}\n\
+         own_witness = \"log.example.org/witness\"\n\n[port]\nlisten = \"127.0.0.1:{port}\"\n\n\
+         [submission]\nlisten = \"127.0.0.1:{submission}\"\n"
+    )
+}
+
+fn transparency_log(arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    command.args(arguments);
+    process::run("transparency-log", command, SOON).unwrap()
+}
+
+impl Log {
+    fn start(settings: &Path) -> Self {
+        let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        command.args(["serve", "--json", "--config"]).arg(settings);
+        let words = process::sink(&settings.with_extension("log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
+        let mut running = Running::start("log", command).unwrap();
+        let mut line = String::new();
+        BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        let said = || std::fs::read_to_string(settings.with_extension("log")).unwrap_or_default();
+        let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the log has not started: {}", said()));
+        Self { settings: settings.to_owned(), running, ready }
+    }
+
+    /// SIGKILL.
+    fn kill(mut self) -> PathBuf {
+        self.running.kill();
+        self.settings
+    }
+}
+
+fn homeserver(arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program("homeserver").unwrap()).unwrap();
+    command.args(arguments);
+    process::run("homeserver", command, SOON).unwrap()
+}
+
+fn stats(server: &Homeserver) -> (u64, u64) {
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    command.arg("--json").arg("--folder").arg(server.folder()).arg("stats");
+    let done = process::run("ca", command, SOON).unwrap().expect(0, "ca stats").unwrap();
+    let stats: Value = serde_json::from_str(done.stdout.trim()).unwrap();
+    (stats["issued"].as_u64().unwrap(), stats["unfinished"].as_u64().unwrap())
+}
+
+#[test]
+fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (port, submission) = (free_port(), free_port());
+    let config = at("serve.toml");
+    std::fs::write(&config, settings(&at("log"), port, submission)).unwrap();
+
+    // The log's operator says which policy the log keeps; the authority's says who it is; the log learns of it.
+    let policy = transparency_log(&["serve", "--config", &text(&config), "--show-policy"]).expect(0, "policy").unwrap();
+    assert!(policy.stdout.contains("quorum own"), "{}", policy.stdout);
+    std::fs::write(at("log-policy"), &policy.stdout).unwrap();
+    let folder = text(&at("ca"));
+    let (policy, at_log) = (text(&at("log-policy")), format!("https://127.0.0.1:{submission}"));
+    let options = ["--folder", &folder, "--https-port", "0", "--directory-port", "0", "--log-policy", &policy];
+    let options = [&options[..], &["--log-submission", &at_log]].concat();
+    let introduced = homeserver(&[&["introduce"], &options[..]].concat()).expect(0, "introduce").unwrap();
+    let with_authority = format!("{}{}", settings(&at("log"), port, submission), introduced.stdout);
+    std::fs::write(&config, with_authority).unwrap();
+    let log = Log::start(&config);
+    assert_eq!(log.ready["authorities"][0], "localhost");
+
+    let server = Homeserver::start(&at("ca"), &[]).unwrap();
+    assert_eq!(server.ready().log, format!("http://127.0.0.1:{port}"));
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|address| Person::new(place.path(), address));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    let verified = alice.certtool_json(&["verify", &text(&alice.device().join("chain.pem"))]).unwrap();
+    assert_eq!(verified["verified"], true, "{verified}");
+    let before = stats(&server);
+    assert_eq!(before.1, 0);
+
+    // The log dies. Bob proves his address; his certificate is planned, and not signed.
+    let config = log.kill();
+    bob.trust(server.ready()).unwrap();
+    let mut enrolment = bob.begin_enrolment(&[]).unwrap();
+    let code = server.outbox().await_mail(bob.address(), 0, SOON).unwrap().code().unwrap();
+    enrolment.type_line(&code);
+    process::await_sight("a planned certificate", SOON, || (stats(&server).1 == 1).then_some(())).unwrap();
+    assert_eq!(stats(&server).0, before.0, "nothing is issued without proof");
+    assert!(!bob.device().join("chain.pem").exists());
+
+    // It comes back, and goes on where it was: the waiting certificate is logged once and issued.
+    let log = Log::start(&config);
+    enrolment.finish(SOON).unwrap().expect(0, "certtool enroll").unwrap();
+    process::await_sight("Bob's certificate", SOON, || (stats(&server) == (before.0 + 1, 0)).then_some(())).unwrap();
+    alice.certtool(&["audit"]).unwrap().expect(0, "certtool audit").unwrap();
+
+    // The authority dies, too, and comes back with the certificate it has.
+    server.kill();
+    let server = Homeserver::start(&at("ca"), &[]).unwrap();
+    let carol = Person::new(place.path(), "carol@example.org");
+    carol.join(server.ready(), &server.outbox()).unwrap();
+    drop(log);
+}
+
+#[test]
+fn a_log_that_does_not_know_the_authority_is_told_of_by_name() {
+    let place = tempfile::tempdir().unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let config = place.path().join("serve.toml");
+    std::fs::write(&config, settings(&place.path().join("log"), 1, 2)).unwrap();
+    let nobody = transparency_log(&["serve", "--config", &text(&config)]);
+    assert_eq!(nobody.code, 2, "{}", nobody.text());
+    assert!(nobody.stderr.contains("[[authority]]") && nobody.stderr.contains("introduce"), "{}", nobody.text());
+
+    let own = homeserver(&["introduce", "--folder", &text(&place.path().join("own")), "--https-port", "0"]);
+    assert_eq!(own.code, 2, "{}", own.text());
+    let policy = place.path().join("policy");
+    std::fs::write(&policy, "quorum none\n").unwrap();
+    let folder = text(&place.path().join("ca"));
+    let refused = homeserver(&["introduce", "--folder", &folder, "--log-policy", &text(&policy)]);
+    assert_eq!(refused.code, 2, "{}", refused.text());
+    assert!(refused.stderr.contains("--log-submission"), "{}", refused.text());
+}

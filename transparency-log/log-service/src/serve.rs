@@ -1,0 +1,205 @@
+//! A log as a process: the sequencer with its own key, its files for everybody, and a port for the authorities that it
+//! takes entries from.
+
+mod admission;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tlog_proof::{Cosigner, LogPolicy, NoteSigner, VerifierKey};
+use tokio_util::sync::CancellationToken;
+use transparency_log::client::self_proving_http;
+use transparency_log::storage::FolderStorage;
+use transparency_log::witness::{Observed, RemoteWitness};
+use transparency_log::{LogConfig, OpenError, Pace, Sequencer, Witness, Witnessing, server, submission, system_clock};
+
+use crate::error::Failure;
+use crate::explorer::Explorer;
+use crate::keys;
+use crate::running::{announce, bind, bind_for_clients};
+use crate::serving::serve;
+use crate::settings::{Read, ServeSettings};
+
+pub use admission::{Admission, Submitter};
+
+/// What lies where in the folder.
+const LOG_KEY: &str = "log.pem";
+const WITNESS_KEY: &str = "witness.pem";
+const LOG: &str = "log";
+const WITNESS: &str = "witness";
+
+/// The name that the policy of the settings has for the witness in this process.
+const OWN: &str = "own";
+
+/// What people and programs are told when it answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ready {
+    /// Always true.
+    pub ready: bool,
+    /// The log's verifier key, whose name is its origin.
+    pub key: String,
+    /// Where checkpoint and tiles are reached on this machine.
+    pub url: String,
+    /// Where authorities submit, on this machine.
+    pub submission: String,
+    /// The DNS names of the components that may submit.
+    pub authorities: Vec<String>,
+    /// Log, witnesses and quorum, as a C2SP tlog-policy: what authorities and people must know.
+    pub policy: String,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "This log is ready.\n  address     {}\n  submission  {}", self.url, self.submission)?;
+        self.authorities.iter().try_for_each(|name| writeln!(f, "  authority   {name}"))?;
+        writeln!(f, "Authorities need the address of the submission, as seen from them, and this policy:\n")?;
+        f.write_str(&self.policy)
+    }
+}
+
+/// The keys of a log, and of the witness beside it.
+struct Signers {
+    log: NoteSigner,
+    witness: Option<Cosigner>,
+}
+
+impl Signers {
+    fn open(read: &Read<ServeSettings>) -> Result<Self, Failure> {
+        let settings = &read.settings;
+        let folder = read.resolve(&settings.folder);
+        let name = |what: &'static str| {
+            move |error: tlog_proof::VkeyError| {
+                Failure::usage(format!("{what}: {error}"), "give an address without scheme and spaces")
+            }
+        };
+        let log = NoteSigner::new(&settings.origin, keys::open(&folder.join(LOG_KEY))?).map_err(name("origin"))?;
+        let witness = match &settings.own_witness {
+            Some(own) => Some(Cosigner::new(own, keys::open(&folder.join(WITNESS_KEY))?).map_err(name("own_witness"))?),
+            None => None,
+        };
+        Ok(Self { log, witness })
+    }
+}
+
+/// The log's verifier key; its key file is made if there is none.
+///
+/// # Errors
+/// Origin or key file cannot be used.
+pub fn key(read: &Read<ServeSettings>) -> Result<VerifierKey, Failure> {
+    Ok(Signers::open(read)?.log.vkey())
+}
+
+/// The log's policy: the settings' text, with the log's key and that of its own witness before it.
+///
+/// # Errors
+/// Keys cannot be used, or the text is no policy.
+pub fn policy(read: &Read<ServeSettings>) -> Result<LogPolicy, Failure> {
+    policy_of(read, &Signers::open(read)?)
+}
+
+fn policy_of(read: &Read<ServeSettings>, signers: &Signers) -> Result<LogPolicy, Failure> {
+    let settings = &read.settings;
+    let mut text = format!("log {}", signers.log.vkey());
+    if let Some(url) = &settings.url {
+        text.push_str(&format!(" {}", url.trim_end_matches('/')));
+    }
+    if let Some(own) = &signers.witness {
+        text.push_str(&format!("\nwitness {OWN} {}", own.vkey()));
+    }
+    text.push('\n');
+    match &settings.policy {
+        Some(others) => text.push_str(others.trim_start()),
+        None if signers.witness.is_some() => text.push_str(&format!("quorum {OWN}\n")),
+        None => {
+            let what = "expected policy or own_witness, found neither: nobody would cosign this log";
+            return Err(Failure::usage(what, "name witnesses and a quorum, see the sample that --help names"));
+        }
+    }
+    let refused = |reason: String| Failure::usage(format!("policy: {reason}"), "see the sample that --help names");
+    let policy = LogPolicy::parse(&text).map_err(|error| refused(error.to_string()))?;
+    if policy.logs.len() > 1 {
+        return Err(refused("expected no line \"log\": this log's own is added".to_owned()));
+    }
+    if policy.quorum == tlog_proof::Quorum::None {
+        return Err(refused("expected a quorum of at least one witness, found none".to_owned()));
+    }
+    Ok(policy)
+}
+
+/// Whom the log asks for cosignatures: its own witness, and everybody of the policy who has a URL.
+fn witnesses(policy: &LogPolicy, own: Option<&Witness>) -> Vec<Arc<Observed>> {
+    let http = self_proving_http();
+    let elsewhere = policy.witnesses.iter().filter_map(|witness| {
+        let url = witness.url.as_ref()?;
+        Some(Arc::new(RemoteWitness::new(http.clone(), witness.vkey.clone(), url)) as Arc<dyn Witnessing>)
+    });
+    let own = own.map(|witness| Arc::new(witness.clone()) as Arc<dyn Witnessing>);
+    own.into_iter().chain(elsewhere).map(|one| Arc::new(Observed::new(one, system_clock()))).collect()
+}
+
+/// Runs a log until `stop` is cancelled.
+///
+/// # Errors
+/// It cannot start.
+pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(), Failure> {
+    let read = Read::<ServeSettings>::open(path)?;
+    let settings = &read.settings;
+    let admission = Arc::new(Admission::open(&read)?);
+    let signers = Signers::open(&read)?;
+    let policy = policy_of(&read, &signers)?;
+    let folder = read.resolve(&settings.folder);
+    // Ports first: a start that cannot be reached must change nothing.
+    let public = bind(&read, &settings.port, None).await?;
+    let closed = bind_for_clients(&read, &settings.submission, Arc::clone(&admission) as _).await?;
+    let own = signers.witness.map(|cosigner| {
+        Witness::open(&folder.join(WITNESS), cosigner, vec![signers.log.vkey()], system_clock())
+            .map_err(|error| Failure::new(error.to_string(), "stop the other log, or make the folder writable"))
+    });
+    let own = own.transpose()?;
+    let observed = witnesses(&policy, own.as_ref());
+    let asked: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
+    let batch_interval = Pace::for_witnesses(&asked).batch_interval;
+    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin.clone(), batch_interval };
+    let key = signers.log.vkey().to_string();
+    let log = Sequencer::open(config, signers.log, asked, policy.clone()).await.map_err(|error| unopened(&error))?;
+    let ready = Ready {
+        ready: true,
+        key,
+        url: public.url.clone(),
+        submission: closed.url.clone(),
+        authorities: admission.names(),
+        policy: policy.to_string(),
+    };
+    let files = Arc::new(FolderStorage::open(&folder.join(LOG)));
+    let explorer = Explorer::new(Arc::clone(&files) as _, policy, "", observed, system_clock());
+    let pages = server::router(files).merge(explorer.router());
+    let entries = submission::router(log.clone(), admission.gate(), settings.waiting_entries);
+    let remembering = tokio::spawn(explorer.remember(stop.clone()));
+    announce(&ready, json);
+    // Who submits is waited for longer than who reads: serve() lets requests under way finish.
+    tokio::join!(
+        serve(public.listener, public.serving, pages, stop.clone()),
+        serve(closed.listener, closed.serving, entries, stop.clone()),
+    );
+    log.stop().await;
+    let _ended = remembering.await;
+    Ok(())
+}
+
+fn unopened(error: &OpenError) -> Failure {
+    let remedy = match error {
+        OpenError::Folder(_) => "stop the other log, or make the folder writable",
+        OpenError::Configuration { .. } => "give the origin and the key that belong together",
+        OpenError::Storage { .. } => "look at the disk; nothing has been lost",
+        OpenError::Inconsistent { .. } | OpenError::Behind { .. } => {
+            "do not run it on an old copy: restore the newest one, or begin a log under another origin"
+        }
+        OpenError::Unwitnessed { .. } => "start the witnesses, or mend their URLs in the policy",
+    };
+    Failure::new(error.to_string(), remedy)
+}
+
+#[cfg(test)]
+mod tests;
