@@ -12,9 +12,9 @@ mod compare;
 mod state;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use identity::trust::{Fingerprint, Trust};
+use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 use tlog_proof::UnverifiedCheckpoint;
 pub use transparency_log::monitor::SplitView;
@@ -68,7 +68,6 @@ pub struct Alarm {
 /// The gossip of one device.
 pub struct Gossip {
     home: Home,
-    trust: Arc<Trust>,
     state: Mutex<State>,
 }
 
@@ -77,9 +76,9 @@ impl Gossip {
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn open(home: Home, trust: Arc<Trust>) -> Result<Self, HomeError> {
+    pub fn open(home: Home) -> Result<Self, HomeError> {
         let state = State::remembered(&home)?;
-        Ok(Self { home, trust, state: Mutex::new(state) })
+        Ok(Self { home, state: Mutex::new(state) })
     }
 
     /// What may be told to a peer of one of these authorities: nothing about others. Does not block.

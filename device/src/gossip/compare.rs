@@ -75,7 +75,7 @@ impl Gossip {
         own: Option<&VerifiedCheckpoint>,
         told: &[(&Identifier, &String, VerifiedCheckpoint)],
     ) -> Result<Vec<Alarm>, ClientError> {
-        let source = match log_source(&log.policy, log.origin, &self.trust) {
+        let source = match log_source(&log.policy, log.origin) {
             Ok(source) => Arc::new(source),
             Err(reason) => {
                 tracing::info!(log = log.origin, reason, "the log is not looked at");

@@ -26,7 +26,7 @@ fn seen(newest: &str) -> (tempfile::TempDir, Home) {
 }
 
 fn of(home: &Home) -> Gossip {
-    Gossip::open(home.clone(), Arc::new(home.trust_at(NOON).unwrap())).unwrap()
+    Gossip::open(home.clone()).unwrap()
 }
 
 fn bob() -> Identifier {

@@ -62,7 +62,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
 impl Prepared {
     /// Starts the engine on the current runtime. Being online follows as an event.
     pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
-        let gossip = gossip::Gossip::open(self.home.clone(), self.trust.clone()).map_err(folder_failure)?;
+        let gossip = gossip::Gossip::open(self.home.clone()).map_err(folder_failure)?;
         let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
         let config = EngineConfig {
             identifier: self.device.identifier.clone(),
