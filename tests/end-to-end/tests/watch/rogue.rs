@@ -105,6 +105,7 @@ async fn issue_with(folder: &Path, identifier: &Identifier) -> Rogue {
         validated: None,
         proven_by: None,
         code: None,
+        reply: None,
     };
     let key = SigningKey::from_bytes(&[0x66; 32]);
     let spki = ed25519_dalek::pkcs8::EncodePublicKey::to_public_key_der(&key.verifying_key()).unwrap();
