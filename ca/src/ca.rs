@@ -170,6 +170,7 @@ impl Ca {
         });
         tasks.spawn(resume::log_heads(Arc::clone(&service.issuer), stop.clone()));
         tasks.spawn(operator::fulfil(Arc::clone(&service), stop.clone()));
+        tasks.spawn(acme::listen(Arc::clone(&service), stop.clone()));
         tasks.spawn(announce::announce(Arc::clone(&service), stop.clone()));
         if let Some((listener, replies)) = listening {
             tasks.spawn(listener::serve(listener, Arc::clone(&service), replies, stop.clone()));

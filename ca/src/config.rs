@@ -28,7 +28,8 @@ pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
 pub use crate::sms::{
-    Expected, HttpGateway, ReceiptShape, Secrets, SecretsError, SmsError, Template, TemplateError, Texter,
+    Expected, HttpGateway, ReceiptShape, Secrets, SecretsError, SmppError, SmppGateway, SmsError, Template,
+    TemplateError, Texter,
 };
 use crate::weak::BlockedKeys;
 pub use crate::web::WebError;

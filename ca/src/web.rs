@@ -58,18 +58,27 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// A client that trusts the web's authorities, or those in the file `roots` alone.
-pub(crate) fn client(roots: Option<&Path>) -> Result<Client, WebError> {
+fn tls(roots: Option<&Path>) -> Result<ClientConfig, WebError> {
     let store = match roots {
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         Some(path) => read_roots(path).map_err(|reason| WebError::Roots { path: path.into(), reason })?,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for TLS 1.2 and 1.3")
         .with_root_certificates(store)
-        .with_no_client_auth();
+        .with_no_client_auth())
+}
+
+/// TLS by the same certificates for what is no HTTP.
+pub(crate) fn connector(roots: Option<&Path>) -> Result<tokio_rustls::TlsConnector, WebError> {
+    Ok(Arc::new(tls(roots)?).into())
+}
+
+/// A client that trusts the web's authorities, or those in the file `roots` alone.
+pub(crate) fn client(roots: Option<&Path>) -> Result<Client, WebError> {
+    let mut tls = tls(roots)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
@@ -96,7 +105,7 @@ fn proxy() -> Option<Proxy> {
 }
 
 /// The certificates of a PEM file as roots.
-pub(crate) fn read_roots(path: &Path) -> Result<RootCertStore, String> {
+fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())? {
         store.add(certificate.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;

@@ -100,7 +100,7 @@ pub(super) async fn send_code(
     let texting = texting::of(service, &found)?;
     let code = if texting.is_some() { Code::short(random::bytes()) } else { Code::new(random::bytes()) };
     let message = match texting {
-        Some(_) => Message::Text(Text::code(&found.identifier, &code, service.host())),
+        Some(_) => Message::Text(Text::code(&found.identifier, &code, service.domain())),
         None => Message::Mail(compose(service, account, peer, &found, &code)?),
     };
     let lifetime = if texting.is_some() { limits.text_code_lifetime } else { limits.code_lifetime };

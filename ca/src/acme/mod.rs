@@ -54,7 +54,7 @@ pub(crate) use chaos::Turns;
 pub(crate) use delivery::UnderWay;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
-pub(crate) use texting::Texting;
+pub(crate) use texting::{Texting, listen};
 
 /// Time for a whole request, its body included.
 const REQUEST: Duration = Duration::from_secs(30);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use serde_json::json;
 
 use super::Service;
 
@@ -24,11 +23,8 @@ pub(super) async fn take(
     let Some(texting) = &service.texting else { return StatusCode::NO_CONTENT };
     let shape = texting.sms.receipt();
     let fate = shape.and_then(|shape| shape.read(parts.uri.query().unwrap_or_default(), &body));
-    if let Some(fate) = fate
-        && let Some(who) = texting.receipts.take(&reference, fate)
-    {
-        tracing::info!(who, fate = fate.name(), "receipt of a text message");
-        service.issuer.trail.note("text-receipt", json!({"who": who, "fate": fate.name()}));
+    if let Some(fate) = fate {
+        texting.report(&service, &reference, fate);
     }
     StatusCode::NO_CONTENT
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::money::Money;
-use crate::sms::{HttpGateway, Secrets, SecretsError, Template, Texter, preset, presets};
+use crate::sms::{HttpGateway, Secrets, SecretsError, SmppGateway, Template, Texter, preset, presets};
 
 /// Lines that a text message may be sent to without the operator saying more.
 const USUAL: [Line; 2] = [Line::Mobile, Line::FixedOrMobile];
@@ -81,7 +81,7 @@ impl Phones {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PhoneTable {
-    /// `outbox` (the default), the name of a provider, or `http` for a request of one's own.
+    /// `outbox` (the default), the name of a provider, `http` for a request of one's own, or `smpp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
     /// Who messages are from: a number or a name of at most 11 characters, as the provider permits it.
@@ -185,6 +185,10 @@ impl PhoneTable {
             return Err(PhoneError::Member { member: "sender", expected, found: sender.chars().take(40).collect() });
         }
         let roots = self.roots.as_ref().map(|path| folder.join(path));
+        if name == "smpp" && self.request.is_none() {
+            let url = self.url.clone().ok_or_else(|| missing("url", "where the SMSC is"))?;
+            return Ok(Texter::Smpp(Box::new(SmppGateway { url, sender, secrets, roots })));
+        }
         let template = match (name, &self.request) {
             ("http", Some(template)) => template.clone(),
             ("http", None) => return Err(missing("request", "the request that the gateway wants")),
@@ -193,7 +197,7 @@ impl PhoneTable {
                 return Err(PhoneError::Member { member: "request", expected: "none but for the gateway http", found });
             }
             (name, None) => preset(name).ok_or_else(|| PhoneError::Gateway {
-                expected: ["outbox", "http"].into_iter().chain(presets()).collect::<Vec<_>>().join(", "),
+                expected: ["outbox", "http", "smpp"].into_iter().chain(presets()).collect::<Vec<_>>().join(", "),
                 found: name.chars().take(40).collect(),
             })?,
         };
@@ -275,7 +279,7 @@ mod tests {
         assert!(matches!(twilio.texter, Texter::Http(_)));
         assert!(!format!("{twilio:?}").contains("AC1"), "a secret is shown");
         for (wrong, says) in [
-            ("gateway = \"nobody\"\nsender = \"x\"", "expected one of outbox, http, bird"),
+            ("gateway = \"nobody\"\nsender = \"x\"", "expected one of outbox, http, smpp, bird"),
             ("gateway = \"twilio\"", "sender: expected"),
             ("gateway = \"kannel\"\nsender = \"x\"", "url: expected"),
             ("gateway = \"http\"\nsender = \"x\"", "request: expected"),

@@ -3,6 +3,7 @@
 mod gateway;
 mod receipts;
 mod secrets;
+mod smpp;
 mod template;
 mod text;
 
@@ -12,14 +13,16 @@ use thiserror::Error;
 
 pub use gateway::HttpGateway;
 pub(crate) use gateway::{preset, presets};
-pub(crate) use receipts::{Fate, Receipts};
+pub(crate) use receipts::{Fate, Receipts, Reports};
 pub use secrets::{Secrets, SecretsError};
+pub use smpp::{SmppError, SmppGateway};
 pub use template::{Expected, ReceiptShape, Template, TemplateError};
 pub(crate) use text::Text;
 
 use crate::mail::{MailError, Outbox};
 use crate::web::WebError;
 use gateway::Gateway;
+use smpp::Smpp;
 
 /// Where text messages go.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub enum Texter {
     Outbox(PathBuf),
     /// To a provider over HTTP.
     Http(Box<HttpGateway>),
+    /// To an SMSC over SMPP.
+    Smpp(Box<SmppGateway>),
 }
 
 /// Why a text message did not leave, or the gateway did not open. Nothing here holds a secret or a code.
@@ -45,6 +50,9 @@ pub enum SmsError {
     /// The outbox cannot be written.
     #[error(transparent)]
     Outbox(#[from] MailError),
+    /// The SMSC.
+    #[error("the SMSC: {0}")]
+    Smpp(#[from] SmppError),
     /// The gateway takes nothing from us, or not now.
     #[error("the gateway {host} does not take the message: it answers {status}")]
     Unaccepted {
@@ -63,13 +71,16 @@ pub enum SmsError {
 pub(crate) enum Sms {
     Outbox(Outbox),
     Http(Box<Gateway>),
+    Smpp(Smpp),
 }
 
 impl Sms {
-    pub(crate) fn open(texter: &Texter) -> Result<Self, SmsError> {
+    /// What an SMSC reports goes to `reports`.
+    pub(crate) fn open(texter: &Texter, reports: Reports) -> Result<Self, SmsError> {
         Ok(match texter {
             Texter::Outbox(folder) => Self::Outbox(Outbox::open(folder)?),
             Texter::Http(config) => Self::Http(Box::new(Gateway::open(config)?)),
+            Texter::Smpp(config) => Self::Smpp(Smpp::open(config, reports)?),
         })
     }
 
@@ -82,16 +93,17 @@ impl Sms {
     pub(crate) fn receipt(&self) -> Option<&ReceiptShape> {
         match self {
             Self::Http(gateway) => gateway.receipt(),
-            Self::Outbox(_) => None,
+            Self::Outbox(_) | Self::Smpp(_) => None,
         }
     }
 
     /// Hands the message over; when it answers, the other side has it. `receipt` is the URL at which it may report,
     /// and ends with `reference`.
-    pub(crate) async fn send(&self, text: &Text, _reference: &str, receipt: &str) -> Result<(), SmsError> {
+    pub(crate) async fn send(&self, text: &Text, reference: &str, receipt: &str) -> Result<(), SmsError> {
         match self {
             Self::Outbox(outbox) => Ok(outbox.put(as_mail(text).into_bytes()).await?),
             Self::Http(gateway) => gateway.send(text, receipt).await,
+            Self::Smpp(smpp) => smpp.send(text.clone(), reference.to_owned()).await,
         }
     }
 }

@@ -12,9 +12,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use identity::Identifier;
 use lru::LruCache;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::template::{ReceiptShape, text_of};
 
+/// Reports that wait for being looked at; of more, some are lost.
+const REPORTS: usize = 1000;
 /// Messages whose fate is awaited; of more, the oldest are forgotten.
 const AWAITED: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 
@@ -42,6 +45,21 @@ impl Fate {
             Self::Failed => "failed",
             Self::Proven => "proven",
         }
+    }
+}
+
+/// Where an SMSC's receipts go.
+#[derive(Clone)]
+pub(crate) struct Reports(mpsc::Sender<(String, Fate)>);
+
+impl Reports {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<(String, Fate)>) {
+        let (send, receive) = mpsc::channel(REPORTS);
+        (Self(send), receive)
+    }
+
+    pub(super) fn tell(&self, reference: String, fate: Fate) {
+        let _ = self.0.try_send((reference, fate));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::code::Code;
 const MAX_CHARACTERS: usize = 160;
 
 /// A message on its way. It may hold a code, so `Debug` shows none of it.
+#[derive(Clone)]
 pub(crate) struct Text {
     /// In canonical form.
     pub(crate) to: Identifier,
@@ -33,7 +34,7 @@ impl Text {
             "{code} is your In Person code. It makes a certificate in the name of this number. Tell nobody. Not you? Ignore it."
         ));
         let bound = Zeroizing::new(format!("\n\n@{host} #{code}"));
-        if body.len() + bound.len() <= MAX_CHARACTERS && !host.contains(':') {
+        if body.len() + bound.len() <= MAX_CHARACTERS {
             body.push_str(&bound);
         }
         Self { to: to.clone(), body }

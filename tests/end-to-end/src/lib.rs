@@ -7,6 +7,7 @@
 //! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
 //! * [`headless`] speaks JSON lines with a person's messenger;
 //! * [`python`] sets up other people's Python programs, which judge ours;
+//! * [`node`] does the same for Node's;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
@@ -21,6 +22,7 @@ pub mod homeserver;
 pub mod mail;
 pub mod memory;
 pub mod narrator;
+pub mod node;
 pub mod person;
 pub mod process;
 pub mod python;

