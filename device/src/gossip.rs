@@ -63,6 +63,8 @@ pub struct Alarm {
     pub message: String,
     /// The file that proves it to others, where it can be proven.
     pub evidence: Option<PathBuf>,
+    /// It is told once under this name, in which nothing is of a peer's choice: nobody makes many alarms of one.
+    name: String,
 }
 
 /// The gossip of one device.
@@ -164,7 +166,8 @@ impl Gossip {
             }
         };
         self.state().proven(log, split);
-        Alarm { about: log.to_owned(), message: format!("{log} has signed two histories: {how}"), evidence }
+        let name = evidence.as_ref().map_or_else(|| format!("split {log}"), |path| path.display().to_string());
+        Alarm { about: log.to_owned(), message: format!("{log} has signed two histories: {how}"), evidence, name }
     }
 
     fn policies(&self) -> Result<Vec<PinnedPolicy>, HomeError> {

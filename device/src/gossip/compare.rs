@@ -24,6 +24,7 @@ pub(super) fn policies(pinned: &[PinnedPolicy], from: &Identifier, told: &[Polic
                 view.number, ours.policy.name, view.digest
             ),
             evidence: None,
+            name: format!("policy {} {from}", view.genesis),
         });
     }
     alarms
@@ -94,7 +95,9 @@ impl Gossip {
         for (from, _, seen) in told {
             match hold_seen(here, seen, &log.policy).await? {
                 View::Agrees { .. } => self.state().agrees(seen),
-                View::Ahead { size } => alarms.push(log.behind(format!("{from} has seen {size} entries"), newest.size)),
+                View::Ahead { size } => {
+                    alarms.push(log.behind(from.as_str(), format!("{from} has seen {size} entries"), newest.size));
+                }
                 View::Split(split) => alarms.push(self.prove(log.pinned, log.origin, &split, shown_to(from))),
             }
         }
@@ -113,7 +116,9 @@ impl Gossip {
                 self.see(here.2);
                 None
             }
-            View::Ahead { size } => Some(log.behind(format!("it was seen with {size} entries before"), here.2.size)),
+            View::Ahead { size } => {
+                Some(log.behind("", format!("it was seen with {size} entries before"), here.2.size))
+            }
             View::Split(split) => {
                 let how = "it shows this device another one than before".to_owned();
                 Some(self.prove(log.pinned, log.origin, &split, how))
@@ -135,12 +140,13 @@ impl Log<'_> {
         (signed.origin == self.origin).then_some(signed)
     }
 
-    fn behind(&self, seen: String, shown: u64) -> Alarm {
+    /// `by` has seen more; nobody else than this device, if it is empty.
+    fn behind(&self, by: &str, seen: String, shown: u64) -> Alarm {
         let origin = self.origin;
         let message = format!(
             "{origin} shows this device {shown} entries, but {seen}: an old state is being shown, or the log was cut off"
         );
-        Alarm { about: origin.to_owned(), message, evidence: None }
+        Alarm { about: origin.to_owned(), message, evidence: None, name: format!("behind {origin} {by}") }
     }
 }
 

@@ -17,8 +17,8 @@ const MAX_AGREED: usize = 256;
 /// Checkpoints that could not be compared yet, because the log did not answer.
 const MAX_UNSETTLED: usize = 16;
 
-/// Alarms whose telling is remembered.
-const MAX_TOLD: usize = 256;
+/// Alarms whose telling is remembered; then the oldest may be told again.
+const MAX_TOLD: usize = 1024;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -29,7 +29,7 @@ pub(super) struct State {
     proven: BTreeMap<String, SplitView>,
     agreed: VecDeque<(String, u64, Hash)>,
     pub(super) unsettled: Vec<(Identifier, String)>,
-    told: BTreeSet<String>,
+    told: VecDeque<String>,
     pub(super) revision: u64,
 }
 
@@ -130,8 +130,12 @@ impl State {
 
     /// Whether this is to be told: the first time.
     pub(super) fn tell(&mut self, alarm: &Alarm) -> bool {
-        let name = alarm.evidence.as_ref().map_or_else(|| alarm.message.clone(), |path| path.display().to_string());
-        self.told.len() < MAX_TOLD && self.told.insert(name)
+        if self.told.contains(&alarm.name) {
+            return false;
+        }
+        self.told.push_back(alarm.name.clone());
+        self.told.drain(..self.told.len().saturating_sub(MAX_TOLD));
+        true
     }
 }
 

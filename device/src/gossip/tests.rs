@@ -60,7 +60,7 @@ async fn two_trees_of_one_size_are_evidence_without_asking_the_log() {
     let gossip = of(&home);
     assert_eq!(gossip.hear(&bob(), told(&honest[2])).await, []);
     let alarms = gossip.hear(&bob(), told(&fork[2])).await;
-    let [Alarm { about, message, evidence: Some(file) }] = &*alarms else { panic!("{alarms:?}") };
+    let [Alarm { about, message, evidence: Some(file), .. }] = &*alarms else { panic!("{alarms:?}") };
     assert_eq!(about, ORIGIN);
     assert!(message.contains("bob@example.org"), "{message}");
     let judged = Evidence::parse(&std::fs::read(file).unwrap()).unwrap().judge().unwrap();
@@ -117,4 +117,21 @@ async fn another_version_of_a_policy_is_told() {
     let alarms = hear(PolicyView { digest: Fingerprint([1; 32]), ..view }).await;
     let [Alarm { about, evidence: None, .. }] = &*alarms else { panic!("{alarms:?}") };
     assert_eq!(*about, ours.name);
+}
+
+#[tokio::test]
+async fn a_peer_who_cries_wolf_is_told_of_once_and_silences_nothing() {
+    let (honest, fork) = (checkpoints(b"abc"), checkpoints(b"abd"));
+    let (_place, home) = seen(&honest[2]);
+    let gossip = of(&home);
+    let ours = Authority::new(1, NOON).policy();
+    let mut told_of = 0;
+    for wrong in 0..2000_u16 {
+        let digest = Fingerprint(std::array::from_fn(|at| if at == 0 { 255 } else { wrong.to_be_bytes()[at % 2] }));
+        let view = PolicyView { genesis: ours.fingerprint(), number: ours.number, digest };
+        told_of += gossip.hear(&bob(), Views { policies: vec![view; MAX_VIEWS], ..Views::default() }).await.len();
+    }
+    assert_eq!(told_of, 1);
+    let alarms = gossip.hear(&bob(), told(&fork[2])).await;
+    assert!(matches!(&*alarms, [Alarm { evidence: Some(_), .. }]), "{alarms:?}");
 }

@@ -59,7 +59,10 @@ impl App {
             }
             Event::RoomClosed { room, reason } => self.hear_closed(room, reason, now),
             Event::Contradiction { about, message, evidence, remedy } => {
-                self.alarm = Some(about);
+                // What a peer says and nothing proves is told, but it does not stand there for good.
+                if evidence.is_some() {
+                    self.alarm = Some(about);
+                }
                 let next = evidence.map_or(remedy, |path| format!("certtool verify --evidence {path}"));
                 self.wrong(format!("{message}. {next}"));
                 return vec![Effect::Bell];
