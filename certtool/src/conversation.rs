@@ -2,12 +2,15 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use device::enrolment::{Conversation, Step, Typed};
+use device::enrolment::{Conversation, Step, Typed, Way};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use identity::{Identifier, IdentifierKind};
+use indicatif::ProgressBar;
+use serde_json::json;
 
 use crate::output::Output;
+use crate::progress::spinner;
 use crate::text;
 
 /// No line that could hold a code is longer.
@@ -21,16 +24,31 @@ pub(crate) struct Person<'a> {
     code: Option<String>,
     /// Whether the code asked for last came from a person at a terminal.
     typed: bool,
+    way: Way,
+    /// A sign of life while a reply is waited for.
+    waiting: Option<ProgressBar>,
 }
 
 impl<'a> Person<'a> {
     pub(crate) fn new(output: &'a Output, code: Option<String>) -> Self {
-        Self { output, code, typed: false }
+        Self { output, code, typed: false, way: Way::Code, waiting: None }
+    }
+
+    /// With another way to prove that the address is hers.
+    pub(crate) fn by(self, way: Way) -> Self {
+        Self { way, ..self }
     }
 }
 
 impl Conversation for Person<'_> {
     fn step(&mut self, step: Step) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.finish_and_clear();
+        }
+        let is_waiting = matches!(step, Step::AwaitingReply | Step::ReplyRefused { .. });
+        if let Step::ReplyReady { to, subject, text } = &step {
+            self.output.event(&json!({ "reply": { "to": to, "subject": subject, "text": text } }));
+        }
         let text = match step {
             Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
             Step::Resuming => "Going on with the order from before".to_owned(),
@@ -55,26 +73,59 @@ impl Conversation for Person<'_> {
             Step::CodeMisshapen { expected, found } => {
                 format!("Expected a code of {expected}, found {found}; no try was spent")
             }
+            Step::ReplyAsked { to, from, earlier } => {
+                let sent = if earlier { "was sent before" } else { "was sent" };
+                format!(
+                    "A mail from {from} {sent} to {to}. Its subject begins with ACME:\nGive that subject here, and reply to the mail with what is shown then"
+                )
+            }
+            Step::SubjectMisshapen { found } => {
+                format!("Expected the subject, ACME: and 22 or more letters and digits, found {found}")
+            }
+            Step::ReplyReady { to, subject, text } => format!(
+                "Reply to the mail (to {to}, subject {subject}) in plain text, with these three lines:\n\n{text}\n"
+            ),
+            Step::AwaitingReply => {
+                "Waiting for your reply to arrive there; Ctrl-C, and it can be waited for later".to_owned()
+            }
+            Step::ReplyRefused { reason } => format!("A reply arrived that proves nothing: {reason}. Another one may"),
             Step::Proven => "The address is proven to be yours".to_owned(),
             Step::Issuing => "Waiting for the log and the signature".to_owned(),
             Step::Verifying => "Verifying what came".to_owned(),
         };
         self.output.step(&text);
+        if is_waiting {
+            self.waiting = Some(spinner(self.output, "waiting for the reply"));
+        }
+    }
+
+    fn way(&self) -> Way {
+        self.way
+    }
+
+    fn subject(&mut self) -> BoxFuture<'_, Typed> {
+        self.ask("Subject (empty line: send another mail): ")
     }
 
     fn code(&mut self) -> BoxFuture<'_, Typed> {
+        self.ask("Code (empty line: send another): ")
+    }
+
+    fn asks_again(&self) -> bool {
+        self.typed
+    }
+}
+
+impl Person<'_> {
+    fn ask(&mut self, question: &'static str) -> BoxFuture<'_, Typed> {
         if let Some(code) = self.code.take() {
             return async { Typed::Code(code) }.boxed();
         }
         let prompt = io::stdin().is_terminal();
         self.typed = prompt;
         // Reading a line blocks: done beside, so that nothing else stands still.
-        let line = tokio::task::spawn_blocking(move || read_line(prompt));
+        let line = tokio::task::spawn_blocking(move || read_line(prompt.then_some(question)));
         async move { line.await.unwrap_or(Typed::Nothing) }.boxed()
-    }
-
-    fn asks_again(&self) -> bool {
-        self.typed
     }
 }
 
@@ -84,17 +135,17 @@ fn not_handed_over(reason: &str, to: &Identifier) -> String {
 }
 
 /// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another message.
-fn read_line(prompt: bool) -> Typed {
+fn read_line(prompt: Option<&str>) -> Typed {
     loop {
-        if prompt {
-            eprint!("Code (empty line: send another): ");
+        if let Some(question) = prompt {
+            eprint!("{question}");
             let _ = io::stderr().flush();
         }
         let mut line = String::new();
         match io::stdin().lock().take(MAX_LINE).read_line(&mut line) {
             Ok(0) | Err(_) => return Typed::Nothing,
             Ok(_) if !line.trim().is_empty() => return Typed::Code(line.trim().to_owned()),
-            Ok(_) if prompt => return Typed::SendAgain,
+            Ok(_) if prompt.is_some() => return Typed::SendAgain,
             Ok(_) => {}
         }
     }

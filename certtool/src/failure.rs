@@ -217,15 +217,29 @@ impl From<EnrolError> for Failure {
                 };
                 Self::failed(what, format!("Run the command again with the code as the message has it, like {like}."))
             }
+            EnrolError::NoSubject => Self::failed(
+                what,
+                "Run the command again once the mail is there, and give its subject: it goes on where it stopped.",
+            ),
+            EnrolError::SubjectMisshapen { .. } => Self::failed(
+                what,
+                "Run the command again with the whole subject as the mail has it: ACME: and what follows.",
+            ),
+            EnrolError::NoReply { .. } => Self::failed(
+                what,
+                "Run the command again; if the reply was sent, press Ctrl-D instead of giving the subject: it waits on.",
+            ),
             EnrolError::NotSent { .. } => {
                 Self::failed(what, "Run the command again later: it goes on where it stopped.")
             }
-            EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new code will be sent."),
+            EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new message will be sent."),
             EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
             EnrolError::Slow { .. } => {
                 Self::failed(what, "Run the command again in a minute: it goes on where it stopped.")
             }
-            EnrolError::NoChallenge { .. } => Self::failed(what, "A newer certtool may know the authority's way."),
+            EnrolError::NoChallenge { .. } => {
+                Self::failed(what, "Leave --challenge out; or a newer certtool may know the authority's way.")
+            }
         }
     }
 }

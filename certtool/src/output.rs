@@ -75,6 +75,13 @@ impl Output {
         print(&mut io::stderr(), &page.text);
     }
 
+    /// Tells a program of something on the way that it has to act on: one line of JSON on standard output.
+    pub(crate) fn event(&self, event: &serde_json::Value) {
+        if self.json {
+            print(&mut io::stdout(), &format!("{event}\n"));
+        }
+    }
+
     /// Tells a step on the way, on standard error; not to programs and not if quiet.
     pub(crate) fn step(&self, text: &str) {
         if !self.quiet && !self.json {

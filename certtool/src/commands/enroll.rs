@@ -1,7 +1,7 @@
 //! `certtool enroll`: a certificate for one's address on this device.
 
 use clap::Args;
-use device::enrolment::{self, EnrolRequest, Enrolled};
+use device::enrolment::{self, EnrolRequest, Enrolled, Way};
 use identity::Identifier;
 use identity::verify::VerifiedPerson;
 use serde::Serialize;
@@ -23,7 +23,9 @@ use crate::text;
     certtool enroll alice@example.org\n  \
     certtool enroll +4915112345678\n  \
     certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
-    echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org")]
+    echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org\n  \
+    certtool enroll alice@example.org --challenge email-reply\n  \
+    certtool enroll alice@example.org --challenge email-reply --code \"ACME: AAECAwQFBgcI…\"")]
 pub(crate) struct Enroll {
     /// Your e-mail address or phone number, in any spelling
     #[arg(value_name = "ID", value_parser = identifier)]
@@ -31,12 +33,24 @@ pub(crate) struct Enroll {
     /// Which authority, if more than one of those pinned may certify you
     #[arg(long, value_name = "NAME")]
     authority: Option<String>,
-    /// The code that was sent; without it, it is read from the terminal or from standard input
+    /// How to prove that the address is yours: code, or email-reply to reply to a mail
+    #[arg(long, value_name = "WAY", default_value = "code", value_parser = way)]
+    challenge: Way,
+    /// The code that was sent, or the subject of the mail to reply to; without it, it is read from the terminal or from
+    /// standard input
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
     /// Make a new key and certificate even if there is a valid one
     #[arg(long)]
     new: bool,
+}
+
+fn way(text: &str) -> Result<Way, String> {
+    match text {
+        "code" => Ok(Way::Code),
+        "email-reply" => Ok(Way::Reply),
+        other => Err(format!("expected code or email-reply, found {other:?}")),
+    }
 }
 
 impl Enroll {
@@ -46,7 +60,7 @@ impl Enroll {
         }
         let request =
             EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
-        let mut person = Person::new(&context.output, self.code);
+        let mut person = Person::new(&context.output, self.code).by(self.challenge);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
         let (done, certified) = match &enrolled {
             Enrolled::Already(certified) => ("already enrolled", certified),

@@ -135,6 +135,11 @@ impl AcmeClient {
         self.post(url, Payload::Json(payload)).await?.json("a challenge")
     }
 
+    /// Reads a challenge.
+    pub async fn read_challenge(&mut self, url: &str) -> Result<Challenge, AcmeError> {
+        self.post(url, Payload::Nothing).await?.json("a challenge")
+    }
+
     /// Hands in the certificate request (PKCS#10 DER).
     pub async fn finalize(&mut self, url: &str, csr: &[u8]) -> Result<Order, AcmeError> {
         use base64::Engine;

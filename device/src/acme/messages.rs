@@ -129,6 +129,7 @@ pub struct Authorization {
 
 /// A challenge (section 7.1.5).
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Challenge {
     /// Which kind: `email-code-00` and the like.
     #[serde(rename = "type")]
@@ -140,6 +141,15 @@ pub struct Challenge {
     /// The last thing that went wrong.
     #[serde(default)]
     pub error: Option<Problem>,
+    /// Of `email-reply-00`: the half of the token that comes by HTTPS (RFC 8823).
+    #[serde(default)]
+    pub token: Option<String>,
+    /// Of `email-reply-00`: whom the mail is from.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// How many more tries there are.
+    #[serde(default)]
+    pub tries_left: Option<u32>,
 }
 
 /// A problem document (RFC 7807, RFC 8555 section 6.7).

@@ -40,12 +40,52 @@ pub enum Step {
         /// What was found, without the text itself.
         found: String,
     },
+    /// A mail was sent that is to be replied to.
+    ReplyAsked {
+        /// To whom, in canonical form.
+        to: Identifier,
+        /// Who it is from.
+        from: String,
+        /// Whether it was sent in an earlier run.
+        earlier: bool,
+    },
+    /// What was given cannot be the subject of such a mail.
+    SubjectMisshapen {
+        /// What was found, without the text itself.
+        found: String,
+    },
+    /// The reply is ready to be sent, by her mail program.
+    ReplyReady {
+        /// To whom.
+        to: String,
+        /// With this subject, which the mail has already.
+        subject: String,
+        /// With these lines.
+        text: String,
+    },
+    /// The reply is waited for.
+    AwaitingReply,
+    /// A reply came that proves nothing; another may come.
+    ReplyRefused {
+        /// What the authority said.
+        reason: String,
+    },
     /// Control is proven.
     Proven,
     /// The authority logs and signs.
     Issuing,
     /// The certificate came and is being verified.
     Verifying,
+}
+
+/// How a person wants to prove that an address is hers, where there is a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// She types a code.
+    #[default]
+    Code,
+    /// She replies to a mail.
+    Reply,
 }
 
 /// What a person types when she is asked for a code.
@@ -65,6 +105,14 @@ pub trait Conversation: Send {
     fn step(&mut self, step: Step);
     /// Asks for the code that was sent.
     fn code(&mut self) -> BoxFuture<'_, Typed>;
+    /// How she wants to prove that the address is hers.
+    fn way(&self) -> Way {
+        Way::default()
+    }
+    /// Asks for the subject of the mail that is to be replied to.
+    fn subject(&mut self) -> BoxFuture<'_, Typed> {
+        self.code()
+    }
     /// Whether she can be asked again if what she typed cannot be a code; if not, the enrolment ends with that error.
     fn asks_again(&self) -> bool {
         true

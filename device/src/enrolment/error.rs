@@ -44,6 +44,21 @@ pub enum EnrolError {
         /// What the authority said.
         reason: String,
     },
+    /// The person did not give the subject of the mail; the order stays open.
+    #[error("the subject of the mail was not given")]
+    NoSubject,
+    /// What was given cannot be the subject.
+    #[error("expected the subject of the mail, ACME: and 22 or more letters and digits, found {found}")]
+    SubjectMisshapen {
+        /// What was found, without the text itself.
+        found: String,
+    },
+    /// No reply arrived; the order stays open.
+    #[error("no reply has arrived after {seconds} s; the order stays open")]
+    NoReply {
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// The order came to nothing.
     #[error("the order became invalid: {reason}")]
     Invalid {

@@ -11,6 +11,7 @@ mod conversation;
 mod due;
 mod error;
 mod order;
+mod reply;
 mod request;
 mod revoke;
 
@@ -27,7 +28,7 @@ pub(crate) use choose::permits;
 pub use choose::{Choice, ChooseError, choose_authority};
 pub use code::CodeShape;
 pub use control::prove_control;
-pub use conversation::{Conversation, Step, Typed};
+pub use conversation::{Conversation, Step, Typed, Way};
 pub use due::Due;
 pub use error::EnrolError;
 pub use revoke::{Listed, Owner, Reason, Revoked, revoke_own};

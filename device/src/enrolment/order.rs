@@ -8,14 +8,15 @@ use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
 use super::code::{CodeShape, shaped};
-use super::{Conversation, EnrolError, Step, Typed, acme_identifier, request};
+use super::{Conversation, EnrolError, Step, Typed, Way, acme_identifier, reply, request};
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
 use crate::certificates::chain_from_pem;
 use crate::{DeviceKey, HomeError};
 
-/// The challenges this program can answer: a typed code.
-const KNOWN: [&str; 2] = ["email-code-00", "sms-code-00"];
+/// The challenges this program can answer by a typed code, and by a reply.
+const CODES: [&str; 2] = ["email-code-00", "sms-code-00"];
+const REPLY: &str = "email-reply-00";
 /// How long a certificate in the making is waited for.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// First pause between two looks at an order; doubled up to [`LONGEST_PAUSE`].
@@ -200,19 +201,29 @@ pub(super) async fn prove(
     match authorization.status {
         ProofStatus::Valid => Ok(()),
         ProofStatus::Pending | ProofStatus::Processing => {
-            let challenge = answerable(authorization)?;
+            let challenge = answerable(authorization, person.way())?;
             let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| identifier.clone());
-            answer(client, challenge, &canonical, person).await
+            match challenge.kind.as_str() {
+                REPLY => reply::answer(client, challenge, &canonical, person).await,
+                _ => answer(client, challenge, &canonical, person).await,
+            }
         }
         other => Err(EnrolError::Invalid { reason: format!("the proof of control is {other:?}").to_lowercase() }),
     }
 }
 
-fn answerable(authorization: &Authorization) -> Result<&Challenge, EnrolError> {
-    let known = |challenge: &&Challenge| KNOWN.contains(&challenge.kind.as_str());
-    authorization.challenges.iter().find(known).ok_or_else(|| {
-        let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.kind.as_str()).collect();
-        EnrolError::NoChallenge { expected: "email-code-00, sms-code-00", found: offered.join(", ") }
+/// The challenge she wants. Who did not choose takes what there is.
+fn answerable(authorization: &Authorization, way: Way) -> Result<&Challenge, EnrolError> {
+    let offered = &authorization.challenges;
+    let code = offered.iter().find(|challenge| CODES.contains(&challenge.kind.as_str()));
+    let reply = offered.iter().find(|challenge| challenge.kind == REPLY);
+    let (found, expected) = match way {
+        Way::Code => (code.or(reply), "email-code-00, sms-code-00, email-reply-00"),
+        Way::Reply => (reply, REPLY),
+    };
+    found.ok_or_else(|| {
+        let offered: Vec<_> = offered.iter().map(|challenge| challenge.kind.as_str()).collect();
+        EnrolError::NoChallenge { expected, found: offered.join(", ") }
     })
 }
 

@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(1800);
 /// First pause between two looks; grows up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The least that half a token can have: 128 bits (RFC 8823 section 3.1).
 const LEAST_BYTES: usize = 16;
 
@@ -100,7 +100,8 @@ async fn await_reply(
     person.step(Step::AwaitingReply);
     // The reply is on its way (RFC 8823 section 3, step 6).
     let mut seen = client.challenge(&challenge.url, &json!({})).await?;
-    let mut told = challenge.error.as_ref().map(ToString::to_string);
+    // Two replies may be refused for one reason: each costs a try.
+    let mut told = refusal(challenge);
     let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
     loop {
         match seen.status {
@@ -110,14 +111,17 @@ async fn await_reply(
                 return Err(EnrolError::Invalid { reason: format!("the challenge is {other:?}").to_lowercase() });
             }
         }
-        let reason = seen.error.as_ref().map(ToString::to_string);
-        if let Some(reason) = reason.clone().filter(|_| reason != told) {
-            if seen.tries_left == Some(0) {
+        let newest = refusal(&seen);
+        if newest != told
+            && let Some((reason, tries_left)) = newest.clone()
+        {
+            if tries_left == Some(0) {
                 return Err(EnrolError::CodeSpent { reason });
             }
             person.step(Step::ReplyRefused { reason });
+            pause = FIRST_PAUSE;
         }
-        told = reason;
+        told = newest;
         if waited >= DEADLINE {
             return Err(EnrolError::NoReply { seconds: waited.as_secs() });
         }
@@ -126,6 +130,11 @@ async fn await_reply(
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         seen = client.read_challenge(&challenge.url).await?;
     }
+}
+
+/// Why the last reply proved nothing, and how many more are looked at.
+fn refusal(challenge: &Challenge) -> Option<(String, Option<u32>)> {
+    challenge.error.as_ref().map(|error| (error.to_string(), challenge.tries_left))
 }
 
 #[cfg(test)]

@@ -54,6 +54,13 @@ impl Running {
         Ok(Self { child, name })
     }
 
+    /// Takes over a child that was started already.
+    #[must_use]
+    pub fn adopt(name: impl Into<String>, child: Child) -> Self {
+        LIVING.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id());
+        Self { child, name: name.into() }
+    }
+
     /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
