@@ -1,4 +1,5 @@
 //! The practice statement names rules and tests that exist.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;
