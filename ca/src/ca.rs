@@ -26,6 +26,7 @@ use crate::limit::Limiters;
 use crate::log::Log;
 use crate::mail::{MailError, Post, Signers};
 use crate::objects::{ObjectError, log_once};
+use crate::oidc::{Issuers, OpenIdError};
 use crate::reply::listener::{self, Listener};
 use crate::service::{Resolver, ServiceError, issue};
 use crate::sms::SmsError;
@@ -50,6 +51,9 @@ pub enum OpenError {
     /// Where mails go, or who they are from.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// Who vouches for addresses.
+    #[error("an issuer of OpenID: {0}")]
+    OpenId(#[from] OpenIdError),
     /// Where text messages go.
     #[error("text messages: {0}")]
     Sms(#[from] SmsError),
@@ -113,6 +117,7 @@ impl Ca {
     ) -> Result<Self, OpenError> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mail_from = acme::mailbox(&config.mail_from)?;
+        let issuers = Issuers::open(&config.openid)?;
         let texting = config.phones.as_ref().map(Texting::open).transpose()?;
         let reply_from = config.replies.as_ref().map(|replies| acme::mailbox(&replies.address)).transpose()?;
         let senders = std::iter::once(&mail_from).chain(&reply_from).map(|sender| sender.email.domain());
@@ -163,6 +168,7 @@ impl Ca {
             crls,
             post,
             mail_from,
+            issuers,
             texting,
             reply_from,
             dns: dns.map(Arc::new),

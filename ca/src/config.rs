@@ -27,6 +27,7 @@ use crate::component::Connected;
 pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
 pub use crate::mail::Mailer;
+pub use crate::oidc::{OpenIdError, OpenIdIssuer};
 pub use crate::sms::{
     Expected, HttpGateway, ReceiptShape, Secrets, SecretsError, SmppError, SmppGateway, SmsError, Template,
     TemplateError, Texter,
@@ -72,6 +73,8 @@ pub struct CaConfig {
     pub mail_from: String,
     /// Phone numbers; without it, none enrols.
     pub phones: Option<Phones>,
+    /// Issuers of OpenID that vouch for the addresses of their domains.
+    pub openid: Vec<OpenIdIssuer>,
     /// The key that signs mails; without one they go out unsigned.
     pub dkim: Option<DkimKey>,
     /// Replies by mail as a proof of control; they need [`Self::dns`].
@@ -111,6 +114,7 @@ impl CaConfig {
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),
             phones: None,
+            openid: Vec::new(),
             dkim: None,
             replies: None,
             dns: None,

@@ -44,6 +44,7 @@ mod limit;
 pub mod log;
 mod mail;
 mod objects;
+mod oidc;
 pub mod operator;
 mod pem;
 pub mod proven;

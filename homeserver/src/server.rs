@@ -378,6 +378,7 @@ fn ca_config(
         let list = ca::BlockedKeys::parse(&String::from_utf8_lossy(&bytes));
         config.blocked_keys = list.map_err(|error| wrong(format!("{BLOCKED_KEYS}: {error}")))?;
     }
+    config.openid = settings.openid.iter().cloned().map(|issuer| issuer.beside(folder.path())).collect();
     if !settings.permit_phones.is_empty() {
         let secrets = folder.read(PHONE_SECRETS)?.map(String::from_utf8).transpose();
         let secrets = secrets.map_err(|_| wrong(format!("expected UTF-8 text in {PHONE_SECRETS}")))?;

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use ca::config::{Enrolment, PhoneTable};
+use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
 use tlog_proof::{LogPolicy, Quorum};
@@ -58,6 +58,9 @@ pub struct Settings {
     /// How codes get to phone numbers: written by hand, kept as it is.
     #[serde(default, skip_serializing_if = "PhoneTable::is_default")]
     pub phone: PhoneTable,
+    /// Who vouches for the addresses of which domains: written by hand, kept as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openid: Vec<OpenIdIssuer>,
 }
 
 /// A log run by somebody else, or as a process of its own (`transparency-log serve`).
@@ -91,6 +94,7 @@ impl Settings {
             log_elsewhere: LogElsewhere::read(options)?,
             enrolment: Enrolment::default(),
             phone: PhoneTable::default(),
+            openid: Vec::new(),
         };
         if !options.permit_domains.is_empty() {
             settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();

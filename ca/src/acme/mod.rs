@@ -46,6 +46,7 @@ use crate::dns::SharedDns;
 use crate::issue::Issuer;
 use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
+use crate::oidc::Issuers;
 use crate::store::{ChallengeType, Select, Store};
 pub(crate) use budget::charge;
 pub(crate) use challenge::{keep_refusal, prove_by_reply};
@@ -68,6 +69,8 @@ pub(crate) struct Service {
     pub(crate) crls: Arc<Crls>,
     pub(crate) post: Post,
     pub(crate) mail_from: Mailbox,
+    /// Who vouches for addresses.
+    pub(crate) issuers: Issuers,
     /// Where phone numbers are certified.
     pub(crate) texting: Option<Texting>,
     /// The sender of mails that are to be replied to.

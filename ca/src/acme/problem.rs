@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     CodeMissing,
     /// A reply by mail came that proves nothing.
     ReplyRefused,
+    /// The ID token does not prove what is asked.
+    TokenRefused,
     /// The identifier's certificates of this period are used up.
     SlotsExhausted,
 }
@@ -88,6 +90,7 @@ impl Kind {
             Self::CodeExhausted => (OURS, "codeExhausted"),
             Self::CodeMissing => (OURS, "codeMissing"),
             Self::ReplyRefused => (OURS, "replyRefused"),
+            Self::TokenRefused => (OURS, "tokenRefused"),
             Self::SlotsExhausted => (OURS, "slotsExhausted"),
         };
         format!("{prefix}{name}")
@@ -112,7 +115,8 @@ impl Kind {
             | Self::CodeWrong
             | Self::CodeExpired
             | Self::CodeExhausted
-            | Self::CodeMissing => StatusCode::FORBIDDEN,
+            | Self::CodeMissing
+            | Self::TokenRefused => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -186,11 +186,13 @@ pub enum ChallengeType {
     SmsCode,
     /// A mail is replied to (RFC 8823).
     EmailReply,
+    /// An issuer of OpenID vouches for the address.
+    OpenId,
 }
 
 impl ChallengeType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::EmailCode, Self::SmsCode, Self::EmailReply];
+    pub const ALL: [Self; 4] = [Self::EmailCode, Self::SmsCode, Self::EmailReply, Self::OpenId];
 
     /// Its name in ACME and in the store.
     #[must_use]
@@ -199,6 +201,7 @@ impl ChallengeType {
             Self::EmailCode => "email-code-00",
             Self::SmsCode => "sms-code-00",
             Self::EmailReply => "email-reply-00",
+            Self::OpenId => "oidc-00",
         }
     }
 

@@ -56,13 +56,26 @@ impl Node {
     /// # Errors
     /// The script cannot be written.
     pub fn script(&self, name: &str, text: &str) -> Result<Command, Failure> {
-        // Beside the packages: that is where Node looks for them.
+        let mut command = guard::guarded(&self.node)?;
+        command.arg(self.file(name, text)?);
+        Ok(command)
+    }
+
+    /// Node itself.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.node
+    }
+
+    /// A file beside the packages: that is where Node looks for them.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn file(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.packages.join(name);
         let draft = self.packages.join(format!("{name}.{}", std::process::id()));
         std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).context("writing a script")?;
-        let mut command = guard::guarded(&self.node)?;
-        command.arg(path);
-        Ok(command)
+        Ok(path)
     }
 }
 

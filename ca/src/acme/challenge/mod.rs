@@ -4,6 +4,7 @@
 //! A new kind is a [`ChallengeType`], a file here, and a line in each `match` below: the compiler asks for them.
 
 mod code;
+mod openid;
 mod reply;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ fn offered(service: &Service, authorization: &Authorization) -> Vec<ChallengeTyp
         (None, IdentifierKind::Email) => {
             let replies = service.config.replies.as_ref().filter(|_| authorization.reply.is_some());
             let code = (!replies.is_some_and(|replies| replies.only)).then_some(ChallengeType::EmailCode);
-            code.into_iter().chain(replies.map(|_| ChallengeType::EmailReply)).collect()
+            let vouched = service.issuers.of(&authorization.identifier).next().map(|_| ChallengeType::OpenId);
+            code.into_iter().chain(replies.map(|_| ChallengeType::EmailReply)).chain(vouched).collect()
         }
     }
 }
@@ -68,6 +70,7 @@ pub(super) async fn respond(
         match kind {
             ChallengeType::EmailCode | ChallengeType::SmsCode => code::respond(&service, &by, found, kind).await?,
             ChallengeType::EmailReply => reply::respond(&service, &by, found).await?,
+            ChallengeType::OpenId => openid::respond(&service, &by, found).await?,
         }
     };
     let up = ascii(&format!("<{}>;rel=\"up\"", service.url(&format!("/authz/{}", answered.id))));
@@ -96,6 +99,7 @@ fn object(service: &Service, authorization: &Authorization, kind: ChallengeType)
     match kind {
         ChallengeType::EmailCode | ChallengeType::SmsCode => code::describe(service, authorization, &mut out),
         ChallengeType::EmailReply => reply::describe(service, authorization, &mut out),
+        ChallengeType::OpenId => openid::describe(service, authorization, &mut out),
     }
     out
 }

@@ -10,6 +10,7 @@ mod external;
 mod gateway;
 mod identifiers;
 mod limits;
+mod openid;
 mod operator;
 mod parts;
 mod phone;

@@ -1,0 +1,239 @@
+//! `oidc-00`: an issuer on this machine, honest and otherwise.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::config::OpenIdIssuer;
+use crate::testing::{Client, Signer, World};
+
+const ALICE: &str = "alice@example.org";
+
+/// An issuer that serves the keys it is told to.
+struct Issuer {
+    url: String,
+    keys: Arc<Mutex<Vec<Value>>>,
+    asked: Arc<Mutex<usize>>,
+}
+
+impl Issuer {
+    async fn start(key: &Signer) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let keys = Arc::new(Mutex::new(vec![named(key, "one")]));
+        let asked = Arc::new(Mutex::new(0));
+        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
+        let (served, counted) = (Arc::clone(&keys), Arc::clone(&asked));
+        let jwks = async move || {
+            *counted.lock().unwrap() += 1;
+            Json(json!({"keys": served.lock().unwrap().clone()}))
+        };
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(async move || Json(discovery)))
+            .route("/jwks", get(jwks));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, keys, asked }
+    }
+
+    async fn world(&self) -> World {
+        let one = OpenIdIssuer {
+            issuer: self.url.clone(),
+            client_id: "devices".into(),
+            domains: vec!["example.org".into()],
+            roots: None,
+        };
+        World::with(|config| config.openid = vec![one]).await
+    }
+}
+
+/// A key as a set has it.
+fn named(key: &Signer, id: &str) -> Value {
+    let mut jwk = key.jwk();
+    jwk["kid"] = id.into();
+    jwk["use"] = "sig".into();
+    jwk
+}
+
+/// An order's `oidc-00`.
+async fn begun(client: &Client, address: &str) -> (String, Value) {
+    let order = client.order(address).await.ok();
+    let authorization = client.read(order.json()["authorizations"][0].as_str().unwrap()).await.ok().json();
+    let challenges = authorization["challenges"].as_array().unwrap().clone();
+    let openid = challenges.into_iter().find(|challenge| challenge["type"] == "oidc-00").unwrap_or_default();
+    (order.header("location"), openid)
+}
+
+/// What an honest issuer says of Alice.
+fn claims(issuer: &Issuer, world: &World, client: &Client, challenge: &Value) -> Value {
+    let token = challenge["token"].as_str().unwrap();
+    let now = world.now().as_secs();
+    json!({
+        "iss": issuer.url, "sub": "7", "aud": "devices", "iat": now, "exp": now + 300,
+        "nonce": nonce(token, client), "email": "Alice@Example.org", "email_verified": true,
+    })
+}
+
+fn nonce(token: &str, client: &Client) -> String {
+    let thumbprint = crate::jws::PublicKey::from_jwk(&client.key.jwk()).unwrap().thumbprint();
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{token}.{thumbprint}")))
+}
+
+fn signed(key: &Signer, id: &str, claims: &Value) -> String {
+    with_header(key, &json!({"alg": key.algorithm(), "kid": id}), claims)
+}
+
+fn with_header(key: &Signer, header: &Value, claims: &Value) -> String {
+    let jws = key.sign(header, claims.to_string().as_bytes());
+    let part = |name: &str| jws[name].as_str().unwrap().to_owned();
+    format!("{}.{}.{}", part("protected"), part("payload"), part("signature"))
+}
+
+async fn hand_in(client: &Client, challenge: &Value, token: &str) -> crate::testing::Answer {
+    client.post(challenge["url"].as_str().unwrap(), json!({"idToken": token})).await
+}
+
+#[tokio::test]
+async fn an_issuer_vouches_for_an_address_of_its_domain() {
+    for key in [Signer::p256(), Signer::ed25519(9), Signer::rsa()] {
+        let issuer = Issuer::start(&key).await;
+        let world = issuer.world().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let (order, challenge) = begun(&client, ALICE).await;
+        assert_eq!(challenge["issuers"], json!([{"issuer": issuer.url, "clientId": "devices"}]));
+        let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+        let proven = hand_in(&client, &challenge, &token).await.ok();
+        assert_eq!((proven.text("status"), proven.text("type")), ("valid".into(), "oidc-00".into()));
+        assert_eq!(client.read(&order).await.ok().text("status"), "ready");
+        assert!(world.mails().is_empty());
+
+        // Not for other domains; there the mailed code is all there is.
+        let (_, none) = begun(&client, "alice@example.com").await;
+        assert_eq!(none, Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn what_an_issuer_did_not_say_for_this_account_proves_nothing() {
+    let (key, other) = (Signer::rsa(), Signer::rsa());
+    let issuer = Issuer::start(&key).await;
+    let world = issuer.world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (order, challenge) = begun(&client, ALICE).await;
+    let honest = claims(&issuer, &world, &client, &challenge);
+    let now = world.now().as_secs();
+    let but = |member: &str, value: Value| {
+        let mut claims = honest.clone();
+        claims[member] = value;
+        signed(&key, "one", &claims)
+    };
+    let mallory = Client::open(&world, Signer::p256()).await;
+    let (_, hers) = begun(&mallory, ALICE).await;
+    let of_another_account = nonce(challenge["token"].as_str().unwrap(), &mallory);
+    let of_another_order = nonce(hers["token"].as_str().unwrap(), &client);
+
+    let alg = |alg: &str| json!({"alg": alg, "kid": "one"});
+    // HS256 with the public key as the secret: what the classic confusion signs with.
+    let public = crate::jws::PublicKey::from_jwk(&key.jwk()).unwrap().to_spki();
+    let confused = {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(&alg("HS256")), part(&honest));
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &public);
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&key, text.as_bytes())))
+    };
+    let whole = signed(&key, "one", &honest);
+    let unsigned = format!("{}.", whole.rsplit_once('.').unwrap().0);
+    let attacks = [
+        ("another audience", but("aud", json!("mail")), "aud"),
+        ("several audiences", but("aud", json!(["devices", "mail"])), "azp"),
+        ("another party", but("azp", json!("mail")), "azp"),
+        ("another issuer", but("iss", json!("https://login.example.com")), "iss"),
+        ("another nonce", but("nonce", json!("x")), "nonce"),
+        ("no nonce", but("nonce", Value::Null), "nonce"),
+        ("another account's nonce", but("nonce", json!(of_another_account)), "nonce"),
+        ("another order's nonce", but("nonce", json!(of_another_order)), "nonce"),
+        ("expired", but("exp", json!(now - 61)), "exp"),
+        ("stale", but("iat", json!(now - 601)), "iat"),
+        ("from the future", but("iat", json!(now + 61)), "iat"),
+        ("not yet", but("nbf", json!(now + 61)), "nbf"),
+        ("unverified", but("email_verified", json!(false)), "email_verified"),
+        ("a word", but("email_verified", json!("true")), "email_verified"),
+        ("unsaid", but("email_verified", Value::Null), "email_verified"),
+        ("another address", but("email", json!("bob@example.org")), "email"),
+        ("a look-alike", but("email", json!("\u{430}lice@example.org")), "email"),
+        ("alg none", with_header(&key, &alg("none"), &honest), "signed with RS256"),
+        ("no signature", unsigned, "signature"),
+        ("HS256", confused, "signed with RS256"),
+        ("another algorithm", with_header(&key, &alg("ES256"), &honest), "key of the issuer"),
+        ("another key", signed(&other, "one", &honest), "signature"),
+        ("an unknown key", signed(&other, "two", &honest), "key of the issuer"),
+        ("crit", with_header(&key, &json!({"alg": "RS256", "kid": "one", "crit": ["b64"]}), &honest), "crit"),
+        ("nothing", String::new(), "number of parts"),
+        ("much", "x".repeat(20_000), "longer"),
+    ];
+    for (what, token, says) in attacks {
+        let answer = hand_in(&client, &challenge, &token).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (StatusCode::FORBIDDEN, "tokenRefused"), "{what}");
+        assert!(answer.text("detail").contains(says), "{what}: {}", answer.text("detail"));
+        assert_eq!(client.read(&order).await.ok().text("status"), "pending", "{what}");
+    }
+    assert_eq!(hand_in(&mallory, &hers, &whole).await.problem(), "tokenRefused", "stolen on its way");
+    let missing = client.post(challenge["url"].as_str().unwrap(), json!({})).await;
+    assert_eq!(missing.problem(), "malformed");
+    hand_in(&client, &challenge, &whole).await.ok();
+}
+
+#[tokio::test]
+async fn an_issuer_may_change_its_keys_and_is_not_asked_without_end() {
+    let (old, new) = (Signer::p256(), Signer::p256());
+    let issuer = Issuer::start(&old).await;
+    let world = issuer.world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (_, challenge) = begun(&client, ALICE).await;
+    let mut first = claims(&issuer, &world, &client, &challenge);
+    first["email_verified"] = false.into();
+    hand_in(&client, &challenge, &signed(&old, "one", &first)).await;
+    let asked = || *issuer.asked.lock().unwrap();
+    assert_eq!(asked(), 1);
+
+    *issuer.keys.lock().unwrap() = vec![named(&new, "two")];
+    // Within the minute, however many tokens name unknown keys, nobody is asked.
+    let early = signed(&new, "two", &claims(&issuer, &world, &client, &challenge));
+    for _ in 0..3 {
+        assert_eq!(hand_in(&client, &challenge, &early).await.problem(), "tokenRefused");
+    }
+    assert_eq!(asked(), 1);
+    world.advance(Duration::from_secs(61));
+    let token = signed(&new, "two", &claims(&issuer, &world, &client, &challenge));
+    hand_in(&client, &challenge, &token).await.ok();
+    assert_eq!(asked(), 2);
+
+    // The old key counts no more.
+    let (_, again) = begun(&Client::open(&world, Signer::p256()).await, ALICE).await;
+    assert_ne!(again, Value::Null);
+    let other = Client::open(&world, Signer::p256()).await;
+    let (_, challenge) = begun(&other, ALICE).await;
+    let token = signed(&old, "one", &claims(&issuer, &world, &other, &challenge));
+    assert_eq!(hand_in(&other, &challenge, &token).await.problem(), "tokenRefused");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_away_refuses_nobody_for_good() {
+    let key = Signer::p256();
+    let mut issuer = Issuer::start(&key).await;
+    let reachable = std::mem::replace(&mut issuer.url, "http://127.0.0.1:1".into());
+    let world = issuer.world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (order, challenge) = begun(&client, ALICE).await;
+    let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+    let answer = hand_in(&client, &challenge, &token).await;
+    assert_eq!((answer.problem().as_str(), answer.header("retry-after").as_str()), ("serverInternal", "60"));
+    assert_eq!(client.read(&order).await.ok().text("status"), "pending");
+    assert!(reachable.starts_with("http://127.0.0.1:"));
+}
