@@ -27,11 +27,11 @@ fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Settings of a log that knows no authority yet, at these ports.
-fn settings(folder: &Path, port: u16, submission: u16) -> String {
+/// Settings of a log that knows no authority yet, at these ports; `more` stands among the first.
+fn settings(folder: &Path, port: u16, submission: u16, more: &str) -> String {
     format!(
         "origin = \"log.example.org/2026\"\nurl = \"http://127.0.0.1:{port}\"\nfolder = {folder:?}\n\
-         own_witness = \"log.example.org/witness\"\n\n[port]\nlisten = \"127.0.0.1:{port}\"\n\n\
+         own_witness = \"log.example.org/witness\"\n{more}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\n\
          [submission]\nlisten = \"127.0.0.1:{submission}\"\n"
     )
 }
@@ -44,8 +44,13 @@ fn transparency_log(arguments: &[&str]) -> Finished {
 
 impl Log {
     fn start(settings: &Path) -> Self {
+        Self::start_as("serve", settings)
+    }
+
+    /// Another part of a log: a mirror.
+    fn start_as(part: &str, settings: &Path) -> Self {
         let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
-        command.args(["serve", "--json", "--config"]).arg(settings);
+        command.args([part, "--json", "--config"]).arg(settings);
         let words = process::sink(&settings.with_extension("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
         let mut running = Running::start("log", command).unwrap();
@@ -84,18 +89,39 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let (port, submission) = (free_port(), free_port());
     let config = at("serve.toml");
-    std::fs::write(&config, settings(&at("log"), port, submission)).unwrap();
+    std::fs::write(&config, settings(&at("log"), port, submission, "")).unwrap();
+
+    // A mirror is asked to copy the log, and everybody will demand its cosignature beside the log's own witness.
+    let key = |part: &str, config: &Path| {
+        let shown = transparency_log(&[part, "--config", &text(config), "--show-key"]).expect(0, "show-key").unwrap();
+        shown.stdout.trim().to_owned()
+    };
+    let (mirror_config, mirror_port) = (at("mirror.toml"), free_port());
+    let mirror_settings = format!(
+        "name = \"mirror.example.com/m1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{mirror_port}\"\n\
+         requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {:?}\n",
+        at("mirror"),
+        key("serve", &config)
+    );
+    std::fs::write(&mirror_config, mirror_settings).unwrap();
+    let mirror = Log::start_as("mirror", &mirror_config);
+    let demand = format!(
+        "mirrors = [\"m1\"]\npolicy = \"\"\"\nwitness m1 {} http://127.0.0.1:{mirror_port}\n\
+         group both all own m1\nquorum both\n\"\"\"\n",
+        key("mirror", &mirror_config)
+    );
+    std::fs::write(&config, settings(&at("log"), port, submission, &demand)).unwrap();
 
     // The log's operator says which policy the log keeps; the authority's says who it is; the log learns of it.
     let policy = transparency_log(&["serve", "--config", &text(&config), "--show-policy"]).expect(0, "policy").unwrap();
-    assert!(policy.stdout.contains("quorum own"), "{}", policy.stdout);
+    assert!(policy.stdout.contains("quorum both"), "{}", policy.stdout);
     std::fs::write(at("log-policy"), &policy.stdout).unwrap();
     let folder = text(&at("ca"));
     let (policy, at_log) = (text(&at("log-policy")), format!("https://127.0.0.1:{submission}"));
     let options = ["--folder", &folder, "--https-port", "0", "--directory-port", "0", "--log-policy", &policy];
     let options = [&options[..], &["--log-submission", &at_log]].concat();
     let introduced = homeserver(&[&["introduce"], &options[..]].concat()).expect(0, "introduce").unwrap();
-    let with_authority = format!("{}{}", settings(&at("log"), port, submission), introduced.stdout);
+    let with_authority = format!("{}{}", settings(&at("log"), port, submission, &demand), introduced.stdout);
     std::fs::write(&config, with_authority).unwrap();
     let log = Log::start(&config);
     assert_eq!(log.ready["authorities"][0], "localhost");
@@ -125,12 +151,30 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
     process::await_sight("Bob's certificate", SOON, || (stats(&server) == (before.0 + 1, 0)).then_some(())).unwrap();
     alice.certtool(&["audit"]).unwrap().expect(0, "certtool audit").unwrap();
 
+    // Whoever reads the mirror sees the same log, cosigned by the mirror.
+    let copy = mirror.ready["logs"][0]["url"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
+    let copy = std::fs::read_to_string(at("mirror").join("copies").join(copy).join("checkpoint")).unwrap();
+    assert!(copy.contains("\n— mirror.example.com/m1 "), "{copy}");
+    let size: u64 = copy.lines().nth(1).unwrap().parse().unwrap();
+    assert!(size >= stats(&server).0, "{size} entries");
+
+    // Without the mirror the log gathers no quorum, so that nothing is issued; with it everything goes on.
+    let mirror_config = mirror.kill();
+    let dave = Person::new(place.path(), "dave@example.org");
+    dave.trust(server.ready()).unwrap();
+    let mut enrolment = dave.begin_enrolment(&[]).unwrap();
+    let code = server.outbox().await_mail(dave.address(), 0, SOON).unwrap().code().unwrap();
+    enrolment.type_line(&code);
+    process::await_sight("a planned certificate", SOON, || (stats(&server).1 == 1).then_some(())).unwrap();
+    let mirror = Log::start_as("mirror", &mirror_config);
+    enrolment.finish(SOON).unwrap().expect(0, "certtool enroll").unwrap();
+
     // The authority dies, too, and comes back with the certificate it has.
     server.kill();
     let server = Homeserver::start(&at("ca"), &[]).unwrap();
     let carol = Person::new(place.path(), "carol@example.org");
     carol.join(server.ready(), &server.outbox()).unwrap();
-    drop(log);
+    drop((log, mirror));
 }
 
 #[test]
@@ -138,7 +182,7 @@ fn a_log_that_does_not_know_the_authority_is_told_of_by_name() {
     let place = tempfile::tempdir().unwrap();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let config = place.path().join("serve.toml");
-    std::fs::write(&config, settings(&place.path().join("log"), 1, 2)).unwrap();
+    std::fs::write(&config, settings(&place.path().join("log"), 1, 2, "")).unwrap();
     let nobody = transparency_log(&["serve", "--config", &text(&config)]);
     assert_eq!(nobody.code, 2, "{}", nobody.text());
     assert!(nobody.stderr.contains("[[authority]]") && nobody.stderr.contains("introduce"), "{}", nobody.text());

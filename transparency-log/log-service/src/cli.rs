@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use log_service::monitor::{self, Ending, Judged};
 use log_service::settings::Read;
-use log_service::{Failure, running, serve, witness};
+use log_service::{Failure, mirror, running, serve, witness};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -69,6 +69,19 @@ A sample of the settings: transparency-log/log-service/samples/witness.toml
 
 Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings.")]
     Witness(Common),
+    /// Hold copies of other people's logs, serve them, and cosign what is held
+    ///
+    /// Takes entries as C2SP tlog-mirror says, each with proof that it stands in the log, and cosigns a checkpoint once
+    /// everything it covers is on disk. Its key is made at the first start.
+    #[command(after_help = "\
+Examples:
+  transparency-log mirror --config mirror.toml --show-key
+  transparency-log mirror --config mirror.toml
+
+A sample of the settings: transparency-log/log-service/samples/mirror.toml
+
+Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings.")]
+    Mirror(Common),
     /// Follow logs unattended, and raise the alarm when one breaks its promise
     ///
     /// Verifies every tile and every entry, that each checkpoint extends the last, the cosignatures, and that no label
@@ -140,6 +153,10 @@ pub(crate) fn main() -> ExitCode {
             Read::open(&common.config).and_then(|read| witness::key(&read)).map(|key| println!("{key}"))
         }
         Command::Witness(common) => run(&common, witness::run),
+        Command::Mirror(common) if common.show_key => {
+            Read::open(&common.config).and_then(|read| mirror::key(&read)).map(|key| println!("{key}"))
+        }
+        Command::Mirror(common) => run(&common, mirror::run),
         Command::Monitor { config, json, once } => {
             let ended = on_threads(async { monitor::run(&config, json, once, running::stop_on_signals()?).await });
             match ended {

@@ -17,6 +17,7 @@
 //! | [`explorer`] | the log's own pages |
 //! | [`serve`] | a log as a process, which takes entries from authorities elsewhere |
 //! | [`witness`] | a witness as a process |
+//! | [`mirror`] | a mirror as a process |
 //! | [`monitor`] | a monitor that watches unattended |
 //! | [`running`] | binding ports, signals, the line that says where everything is |
 //! | [`error`] | what happened, and what to try |
@@ -25,6 +26,7 @@
 pub mod error;
 pub mod explorer;
 pub mod keys;
+pub mod mirror;
 pub mod monitor;
 pub mod running;
 pub mod serve;

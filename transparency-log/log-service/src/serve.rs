@@ -11,7 +11,8 @@ use serde::Serialize;
 use tlog_proof::{Cosigner, LogPolicy, NoteSigner, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use transparency_log::client::self_proving_http;
-use transparency_log::storage::FolderStorage;
+use transparency_log::mirror::RemoteMirror;
+use transparency_log::storage::{FolderStorage, Storage};
 use transparency_log::witness::{Observed, RemoteWitness};
 use transparency_log::{LogConfig, OpenError, Pace, Sequencer, Witness, Witnessing, server, submission, system_clock};
 
@@ -128,15 +129,34 @@ fn policy_of(read: &Read<ServeSettings>, signers: &Signers) -> Result<LogPolicy,
     Ok(policy)
 }
 
-/// Whom the log asks for cosignatures: its own witness, and everybody of the policy who has a URL.
-fn witnesses(policy: &LogPolicy, own: Option<&Witness>) -> Vec<Arc<Observed>> {
+/// Whom the log asks for cosignatures: its own witness, and everybody of the policy who has a URL. Mirrors are brought
+/// the entries from `files`.
+fn witnesses(
+    settings: &ServeSettings,
+    policy: &LogPolicy,
+    own: Option<&Witness>,
+    files: &Arc<dyn Storage>,
+) -> Result<Vec<Arc<Observed>>, Failure> {
+    if let Some(name) = settings
+        .mirrors
+        .iter()
+        .find(|name| !policy.witnesses.iter().any(|witness| witness.name == **name && witness.url.is_some()))
+    {
+        let what = format!("mirrors: expected names of the policy with a URL, found {name:?}");
+        return Err(Failure::usage(what, "see the sample that --help names"));
+    }
     let http = self_proving_http();
     let elsewhere = policy.witnesses.iter().filter_map(|witness| {
-        let url = witness.url.as_ref()?;
-        Some(Arc::new(RemoteWitness::new(http.clone(), witness.vkey.clone(), url)) as Arc<dyn Witnessing>)
+        let (url, vkey) = (witness.url.as_ref()?, witness.vkey.clone());
+        let one: Arc<dyn Witnessing> = if settings.mirrors.contains(&witness.name) {
+            Arc::new(RemoteMirror::new(http.clone(), vkey, url, Arc::clone(files)))
+        } else {
+            Arc::new(RemoteWitness::new(http.clone(), vkey, url))
+        };
+        Some(one)
     });
     let own = own.map(|witness| Arc::new(witness.clone()) as Arc<dyn Witnessing>);
-    own.into_iter().chain(elsewhere).map(|one| Arc::new(Observed::new(one, system_clock()))).collect()
+    Ok(own.into_iter().chain(elsewhere).map(|one| Arc::new(Observed::new(one, system_clock()))).collect())
 }
 
 /// Runs a log until `stop` is cancelled.
@@ -158,7 +178,8 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
             .map_err(|error| Failure::new(error.to_string(), "stop the other log, or make the folder writable"))
     });
     let own = own.transpose()?;
-    let observed = witnesses(&policy, own.as_ref());
+    let files: Arc<dyn Storage> = Arc::new(FolderStorage::open(&folder.join(LOG)));
+    let observed = witnesses(settings, &policy, own.as_ref(), &files)?;
     let asked: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
     let batch_interval = Pace::for_witnesses(&asked).batch_interval;
     let config = LogConfig { folder: folder.join(LOG), origin: settings.origin.clone(), batch_interval };
@@ -172,8 +193,7 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
         authorities: admission.names(),
         policy: policy.to_string(),
     };
-    let files = Arc::new(FolderStorage::open(&folder.join(LOG)));
-    let explorer = Explorer::new(Arc::clone(&files) as _, policy, "", observed, system_clock());
+    let explorer = Explorer::new(Arc::clone(&files), policy, "", observed, system_clock());
     let pages = server::router(files).merge(explorer.router());
     let entries = submission::router(log.clone(), admission.gate(), settings.waiting_entries);
     let remembering = tokio::spawn(explorer.remember(stop.clone()));

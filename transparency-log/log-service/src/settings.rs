@@ -95,6 +95,9 @@ pub struct ServeSettings {
     pub own_witness: Option<String>,
     /// Witnesses and quorum: a C2SP tlog-policy without the log.
     pub policy: Option<String>,
+    /// Names in the policy of those who are mirrors: they are brought the entries.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
     /// How many entries may wait for their proofs.
     #[serde(default = "bundles")]
     pub waiting_entries: NonZeroU32,
@@ -134,6 +137,21 @@ pub struct WitnessSettings {
     /// Where it is reached.
     pub port: Port,
     /// The logs it cosigns.
+    #[serde(default, rename = "log")]
+    pub logs: Vec<KnownLog>,
+}
+
+/// `transparency-log mirror`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MirrorSettings {
+    /// The name of its key: a schema-less URL.
+    pub name: String,
+    /// Where its key and its copies are.
+    pub folder: PathBuf,
+    /// Where it is reached.
+    pub port: Port,
+    /// The logs it copies.
     #[serde(default, rename = "log")]
     pub logs: Vec<KnownLog>,
 }
@@ -253,9 +271,11 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_of_a_log_is_understood() {
+    fn the_samples_of_a_log_and_a_mirror_are_understood() {
         let settings: ServeSettings = read(include_str!("../samples/serve.toml")).unwrap();
         assert_eq!((settings.authorities.len(), settings.waiting_entries), (1, bundles()));
+        let settings: MirrorSettings = read(include_str!("../samples/mirror.toml")).unwrap();
+        assert_eq!(settings.logs.len(), 1);
     }
 
     #[test]

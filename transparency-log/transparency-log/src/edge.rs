@@ -1,11 +1,16 @@
 //! The right edge of the stored tree: what appending needs, and the files that appending makes.
 
+use std::io;
 use std::sync::Arc;
 
 use tlog_proof::tile::{complete_at, encode_tile};
-use tlog_proof::{BundlePath, Frontier, Hash, TILE_WIDTH, TileError, TilePath, TilePyramid, encode_bundle, leaf_hash};
+use tlog_proof::{
+    BundlePath, Frontier, Hash, HashReader as _, TILE_WIDTH, TileError, TilePath, TilePyramid, decode_bundle,
+    encode_bundle, leaf_hash,
+};
 
-use crate::storage::File;
+use crate::prover::Prover;
+use crate::storage::{File, Storage};
 
 /// The partial bundle and the partial tile of each level, and the root over everything.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +34,29 @@ impl Edge {
     /// Takes up the edge of a stored tree whose consistency the caller has checked.
     pub(crate) fn from_parts(frontier: Frontier, bundle: Vec<Vec<u8>>, levels: Vec<Vec<Hash>>) -> Self {
         Self { frontier, bundle, levels }
+    }
+
+    /// Takes up the edge of a stored tree of this size. The caller compares its root with one that is known.
+    pub(crate) fn load(prover: &Prover, storage: &dyn Storage, size: u64) -> io::Result<Self> {
+        let damaged = |account: String| io::Error::new(io::ErrorKind::InvalidData, account);
+        let mut reader = prover.at(size);
+        let bits = (0..u64::BITS).rev().filter(|bit| size >> bit & 1 == 1);
+        let subtrees = bits.map(|bit| reader.read(bit as u8, (size >> bit) - 1)).collect::<Result<_, _>>()?;
+        let frontier = Frontier::from_parts(size, subtrees).ok_or_else(|| damaged("the edge is incomplete".into()))?;
+        let mut levels = Vec::new();
+        for level in (0..8).take_while(|level| complete_at(*level, size) > 0) {
+            let partial = TilePath::partials(size).find(|path| path.level == level);
+            let tile = partial.map(|path| prover.tile(path).map(|tile| (path.width, tile))).transpose()?;
+            let hashes = tile.map(|(width, tile)| (0..u64::from(width)).filter_map(|at| tile.get(0, at)).collect());
+            levels.push(hashes.unwrap_or_default());
+        }
+        let Some(path) = BundlePath::holding(size, size + 1).filter(|_| !size.is_multiple_of(TILE_WIDTH)) else {
+            return Ok(Self { frontier, bundle: Vec::new(), levels });
+        };
+        let path = BundlePath { index: path.index, width: (size % TILE_WIDTH) as u16 };
+        let bytes = storage.get(&path.to_string())?.ok_or_else(|| damaged(format!("{path} is missing")))?;
+        let bundle = decode_bundle(&bytes, path.width).map_err(|error| damaged(format!("{path}: {error}")))?;
+        Ok(Self { frontier, bundle: bundle.into_iter().map(<[u8]>::to_vec).collect(), levels })
     }
 
     pub(crate) fn size(&self) -> u64 {

@@ -17,6 +17,7 @@ pub mod client;
 pub mod clock;
 mod edge;
 pub mod limit;
+pub mod mirror;
 pub mod monitor;
 pub mod page;
 mod prover;

@@ -4,29 +4,31 @@
 mod health;
 mod http;
 mod keys;
+mod ledger;
 mod remote;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{
-    CheckpointError, Hash, MerkleError, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, empty_root,
-    verify_consistency,
-};
+use tlog_proof::{CheckpointError, Hash, MerkleError, VerifierKey};
 
 use crate::clock::Clock;
 use crate::storage::{FolderStorage, LockError, Storage};
 
 pub use health::{Health, Observed};
+pub(crate) use http::refusal;
 pub use http::router;
 pub use keys::WitnessKeys;
+pub(crate) use ledger::Ledger;
 pub use remote::RemoteWitness;
+pub(crate) use remote::read_answer;
 
 /// Most hashes in a consistency proof that a witness takes (C2SP tlog-witness).
 pub const MAX_PROOF: usize = tlog_proof::add_checkpoint::MAX_PROOF_HASHES;
@@ -39,6 +41,11 @@ pub trait Witnessing: Send + Sync {
     /// Whether it is asked over the network: then batches are longer.
     fn is_remote(&self) -> bool {
         false
+    }
+
+    /// How long one answer may take.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(5)
     }
 
     /// Asks for a cosignature on a signed checkpoint, given the size it last cosigned and the proof that
@@ -125,9 +132,8 @@ pub struct Witness {
 struct Inner {
     name: String,
     keys: WitnessKeys,
-    logs: BTreeMap<String, Vec<VerifierKey>>,
     clock: Clock,
-    storage: Arc<dyn Storage>,
+    ledger: Ledger,
     /// Serialises checking and persisting. It guards when each log was cosigned last.
     turn: Mutex<BTreeMap<String, u64>>,
 }
@@ -168,12 +174,9 @@ impl Witness {
         clock: Clock,
     ) -> Self {
         let keys = keys.into();
-        let mut by_origin = BTreeMap::<String, Vec<VerifierKey>>::new();
-        for key in logs {
-            by_origin.entry(key.name().to_owned()).or_default().push(key);
-        }
         let name = keys.vkey().name().to_owned();
-        Self { inner: Arc::new(Inner { name, keys, logs: by_origin, clock, storage, turn: Mutex::default() }) }
+        let ledger = Ledger::new(storage, "witness", logs);
+        Self { inner: Arc::new(Inner { name, keys, clock, ledger, turn: Mutex::default() }) }
     }
 
     /// The Ed25519 key that its cosignatures verify with.
@@ -198,11 +201,11 @@ impl Witness {
     pub fn status(&self) -> Result<Vec<LogStatus>, WitnessError> {
         let cosigned = self.inner.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = |origin: &String| {
-            let (size, root) = self.inner.last(origin)?;
+            let (size, root) = self.inner.ledger.last(origin)?;
             let cosigned_at = cosigned.get(origin).copied();
             Ok(LogStatus { origin: origin.clone(), size, root: root.to_string(), cosigned_at })
         };
-        self.inner.logs.keys().map(known).collect()
+        self.inner.ledger.origins().map(known).collect()
     }
 
     /// The checkpoint cosigned last for the log whose origin has this SHA-256 (lower-case hex), as the log signed it;
@@ -211,9 +214,9 @@ impl Witness {
     /// # Errors
     /// [`WitnessError::Storage`].
     pub fn checkpoint(&self, origin_digest: &str) -> Result<Option<String>, WitnessError> {
-        let known = self.inner.logs.keys().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
+        let known = self.inner.ledger.origins().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
         let Some(origin) = known else { return Ok(None) };
-        let state = self.inner.storage.get(&state_path(origin))?;
+        let state = self.inner.ledger.text(origin)?;
         Ok(state.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
@@ -228,67 +231,15 @@ impl Witness {
 
 impl Inner {
     fn add_checkpoint(&self, old: u64, proof: &[Hash], checkpoint: &str) -> Result<String, WitnessError> {
-        if proof.len() > MAX_PROOF {
-            return Err(WitnessError::Malformed(format!("expected at most {MAX_PROOF} hashes, found {}", proof.len())));
-        }
-        let unverified =
-            UnverifiedCheckpoint::parse(checkpoint).map_err(|error| WitnessError::Malformed(error.to_string()))?;
-        let new = self.verify_log(&unverified)?;
-        if old > new.size {
-            return Err(WitnessError::OldSize { old, size: new.size });
-        }
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (last_size, last_root) = self.last(&new.origin)?;
-        if old != last_size {
-            return Err(WitnessError::Conflict { size: last_size });
-        }
-        if last_size == new.size && last_root != new.root {
-            return Err(WitnessError::Forked { size: new.size, expected: last_root, found: new.root });
-        }
-        verify_consistency(old, &last_root, new.size, &new.root, proof)?;
-        // Made before the state is kept and sent after: what cannot be cosigned changes nothing.
         let now = (self.clock)();
-        let lines = self.keys.cosign(&new, now).map_err(|error| WitnessError::Malformed(error.to_string()))?;
-        if last_size != new.size {
-            self.storage.put(&state_path(&new.origin), new.text().as_bytes().to_vec())?;
-        }
-        turn.insert(new.origin.clone(), now);
+        let (origin, lines) = self.ledger.advance(old, proof, checkpoint, |new| {
+            let lines = self.keys.cosign(new, now).map_err(|error| WitnessError::Malformed(error.to_string()))?;
+            Ok((new.origin.clone(), lines))
+        })?;
+        turn.insert(origin, now);
         Ok(lines)
     }
-
-    fn verify_log(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifiedCheckpoint, WitnessError> {
-        let origin = &checkpoint.claimed().origin;
-        let keys = self.logs.get(origin).ok_or_else(|| WitnessError::UnknownLog { origin: origin.clone() })?;
-        let mut unsigned = CheckpointError::Note(NoteError::Unsigned { expected: origin.clone() });
-        for key in keys {
-            match checkpoint.verify_log(key) {
-                Ok(verified) => return Ok(verified),
-                Err(error) => unsigned = error,
-            }
-        }
-        Err(WitnessError::Unsigned(unsigned))
-    }
-
-    /// Size and root cosigned last; the empty tree for a log never seen.
-    fn last(&self, origin: &str) -> Result<(u64, Hash), WitnessError> {
-        let Some(state) = self.storage.get(&state_path(origin))? else {
-            return Ok((0, empty_root()));
-        };
-        // Our own state: a fault in it is a fault of the disk, and no reason to start from nothing.
-        let broken =
-            |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", state_path(origin)));
-        let last = UnverifiedCheckpoint::parse(state).map_err(|error| broken(error.to_string()))?;
-        let last = self.verify_log(&last).map_err(|error| broken(error.to_string()))?;
-        if last.origin != origin {
-            return Err(broken(format!("expected the log {origin:?}, found {:?}", last.origin)).into());
-        }
-        Ok((last.size, last.root))
-    }
-}
-
-/// Origins are free text, so that their digest names the file.
-fn state_path(origin: &str) -> String {
-    format!("witness/{}", hex::encode(Sha256::digest(origin)))
 }
 
 impl Witnessing for Witness {

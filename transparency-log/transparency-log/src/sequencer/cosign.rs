@@ -16,7 +16,7 @@ use super::round::Round;
 use crate::prover::Prover;
 use crate::witness::{WitnessError, Witnessing};
 
-/// How long one round with all witnesses may take to reach the quorum, and one witness to answer.
+/// How long one round with all witnesses may take to reach the quorum.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The witnesses of a log, what each has cosigned last, and the quorum.
@@ -211,7 +211,9 @@ async fn ask_from(
     let prover = Arc::clone(prover);
     let proof: io::Result<_> = blocking(move || prover.consistency(old, size)).await;
     let answer = witness.add_checkpoint(old, proof?, signed.to_string());
-    timeout(DEADLINE, answer).await.unwrap_or_else(|_| Err(WitnessError::Unreachable("no answer in time".into())))
+    timeout(witness.patience(), answer)
+        .await
+        .unwrap_or_else(|_| Err(WitnessError::Unreachable("no answer in time".into())))
 }
 
 /// A witness that knows more than we do, or another history, must stop the log; anything else is one

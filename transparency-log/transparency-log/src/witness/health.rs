@@ -74,6 +74,10 @@ impl Witnessing for Observed {
         self.witness.is_remote()
     }
 
+    fn patience(&self) -> Duration {
+        self.witness.patience()
+    }
+
     fn add_checkpoint(
         &self,
         old: u64,

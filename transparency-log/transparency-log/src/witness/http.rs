@@ -58,7 +58,7 @@ async fn add_checkpoint(State(served): State<Served>, request: Request) -> Respo
 }
 
 /// The status that the specification demands for each refusal.
-fn refusal(error: &WitnessError) -> Response {
+pub(crate) fn refusal(error: &WitnessError) -> Response {
     let status = match error {
         WitnessError::Conflict { size } => {
             let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(SIZE_CONTENT_TYPE))];

@@ -34,7 +34,7 @@ impl WitnessKeys {
     }
 
     /// A signature line by each key on one checkpoint, at `time` in seconds since the epoch.
-    pub(super) fn cosign(&self, checkpoint: &Checkpoint, time: u64) -> Result<String, CheckpointError> {
+    pub(crate) fn cosign(&self, checkpoint: &Checkpoint, time: u64) -> Result<String, CheckpointError> {
         let mut lines = self.ed25519.cosign(&checkpoint.to_body(), time);
         if let Some(key) = &self.ml_dsa_44 {
             lines.push_str(&key.cosign(checkpoint, time)?);

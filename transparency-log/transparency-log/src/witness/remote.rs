@@ -13,8 +13,8 @@ use super::{WitnessError, Witnessing};
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Largest answer that is read, in bytes: some cosignatures, ML-DSA-44 ones included.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Largest answer that is read, in bytes: some cosignatures, ML-DSA-44 ones included, or a mirror's ticket.
+const MAX_ANSWER_BYTES: usize = 128 * 1024;
 
 /// Most characters of a refusal that are repeated.
 const MAX_REASON: usize = 200;
@@ -44,10 +44,10 @@ impl RemoteWitness {
 
     async fn ask(&self, body: String) -> Result<String, WitnessError> {
         let request = self.http.post(&self.url).timeout(PATIENCE).body(body);
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        let is_size = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == SIZE_CONTENT_TYPE);
-        let body = self.read(response).await?;
+        let response = request.send().await;
+        let kind = response.as_ref().ok().and_then(|response| response.headers().get(header::CONTENT_TYPE));
+        let is_size = kind.is_some_and(|kind| kind == SIZE_CONTENT_TYPE);
+        let (status, body) = read_answer(&self.url, response).await?;
         match status {
             StatusCode::OK => Ok(body),
             StatusCode::CONFLICT if is_size => Err(match parse_size(&body) {
@@ -60,23 +60,30 @@ impl RemoteWitness {
             status => Err(WitnessError::Unreachable(format!("{}: expected the answer 200, found {status}", self.url))),
         }
     }
+}
 
-    async fn read(&self, mut response: Response) -> Result<String, WitnessError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                let account = format!("{}: expected at most {MAX_ANSWER_BYTES} bytes, found more", self.url);
-                return Err(WitnessError::Unreachable(account));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        String::from_utf8(body).map_err(|_| WitnessError::Unreachable(format!("{}: the answer is no text", self.url)))
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> WitnessError {
+/// Status and bounded text of an answer.
+pub(crate) async fn read_answer(
+    url: &str,
+    answer: Result<Response, reqwest::Error>,
+) -> Result<(StatusCode, String), WitnessError> {
+    let unreachable = |error: &reqwest::Error| {
         let reason = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last();
-        WitnessError::Unreachable(format!("{}: {}", self.url, reason.map(ToString::to_string).unwrap_or_default()))
+        WitnessError::Unreachable(format!("{url}: {}", reason.map(ToString::to_string).unwrap_or_default()))
+    };
+    let mut response = answer.map_err(|error| unreachable(&error))?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            let account = format!("{url}: expected at most {MAX_ANSWER_BYTES} bytes, found more");
+            return Err(WitnessError::Unreachable(account));
+        }
+        body.extend_from_slice(&chunk);
     }
+    let text =
+        String::from_utf8(body).map_err(|_| WitnessError::Unreachable(format!("{url}: the answer is no text")))?;
+    Ok((status, text))
 }
 
 /// A stranger's words, short and on one line.

@@ -1,0 +1,112 @@
+//! What was accepted last of each log: the check that every witness and mirror makes before it accepts more.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use tlog_proof::{
+    CheckpointError, Hash, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, empty_root,
+    verify_consistency,
+};
+
+use super::{MAX_PROOF, WitnessError};
+use crate::storage::Storage;
+
+/// The logs that are known, and the last checkpoint of each on storage. The caller lets one in at a time.
+pub(crate) struct Ledger {
+    logs: BTreeMap<String, Vec<VerifierKey>>,
+    storage: Arc<dyn Storage>,
+    /// Where the states are.
+    folder: &'static str,
+}
+
+impl Ledger {
+    pub(crate) fn new(storage: Arc<dyn Storage>, folder: &'static str, logs: Vec<VerifierKey>) -> Self {
+        let mut by_origin = BTreeMap::<String, Vec<VerifierKey>>::new();
+        for key in logs {
+            by_origin.entry(key.name().to_owned()).or_default().push(key);
+        }
+        Self { logs: by_origin, storage, folder }
+    }
+
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &String> {
+        self.logs.keys()
+    }
+
+    /// The last checkpoint as the log signed it, unread.
+    pub(crate) fn text(&self, origin: &str) -> io::Result<Option<Vec<u8>>> {
+        self.storage.get(&self.path(origin))
+    }
+
+    /// Checks that a checkpoint is signed by its log and extends the last one of it, asks `accept` what it gives for
+    /// it, and keeps it, durably, before that is given.
+    pub(crate) fn advance<T>(
+        &self,
+        old: u64,
+        proof: &[Hash],
+        checkpoint: &str,
+        accept: impl FnOnce(&VerifiedCheckpoint) -> Result<T, WitnessError>,
+    ) -> Result<T, WitnessError> {
+        if proof.len() > MAX_PROOF {
+            return Err(WitnessError::Malformed(format!("expected at most {MAX_PROOF} hashes, found {}", proof.len())));
+        }
+        let unverified =
+            UnverifiedCheckpoint::parse(checkpoint).map_err(|error| WitnessError::Malformed(error.to_string()))?;
+        let new = self.verify_log(&unverified)?;
+        if old > new.size {
+            return Err(WitnessError::OldSize { old, size: new.size });
+        }
+        let (last_size, last_root) = self.last(&new.origin)?;
+        if old != last_size {
+            return Err(WitnessError::Conflict { size: last_size });
+        }
+        if last_size == new.size && last_root != new.root {
+            return Err(WitnessError::Forked { size: new.size, expected: last_root, found: new.root });
+        }
+        verify_consistency(old, &last_root, new.size, &new.root, proof)?;
+        // Made before the state is kept and given after: what cannot be accepted changes nothing.
+        let accepted = accept(&new)?;
+        if last_size != new.size {
+            self.storage.put(&self.path(&new.origin), new.text().as_bytes().to_vec())?;
+        }
+        Ok(accepted)
+    }
+
+    /// The last checkpoint, verified; `None` for a log never seen.
+    pub(crate) fn newest(&self, origin: &str) -> Result<Option<VerifiedCheckpoint>, WitnessError> {
+        let Some(state) = self.text(origin)? else { return Ok(None) };
+        // Our own state: a fault in it is a fault of the disk, and no reason to start from nothing.
+        let broken =
+            |what: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", self.path(origin)));
+        let last = UnverifiedCheckpoint::parse(state).map_err(|error| broken(error.to_string()))?;
+        let last = self.verify_log(&last).map_err(|error| broken(error.to_string()))?;
+        if last.origin != origin {
+            return Err(broken(format!("expected the log {origin:?}, found {:?}", last.origin)).into());
+        }
+        Ok(Some(last))
+    }
+
+    /// Size and root of the last checkpoint; the empty tree for a log never seen.
+    pub(crate) fn last(&self, origin: &str) -> Result<(u64, Hash), WitnessError> {
+        Ok(self.newest(origin)?.map_or_else(|| (0, empty_root()), |last| (last.size, last.root)))
+    }
+
+    fn verify_log(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifiedCheckpoint, WitnessError> {
+        let origin = &checkpoint.claimed().origin;
+        let keys = self.logs.get(origin).ok_or_else(|| WitnessError::UnknownLog { origin: origin.clone() })?;
+        let mut unsigned = CheckpointError::Note(NoteError::Unsigned { expected: origin.clone() });
+        for key in keys {
+            match checkpoint.verify_log(key) {
+                Ok(verified) => return Ok(verified),
+                Err(error) => unsigned = error,
+            }
+        }
+        Err(WitnessError::Unsigned(unsigned))
+    }
+
+    /// Origins are free text, so that their digest names the file.
+    fn path(&self, origin: &str) -> String {
+        format!("{}/{}", self.folder, hex::encode(Sha256::digest(origin)))
+    }
+}
