@@ -23,12 +23,12 @@ use crate::dns::Dns;
 use crate::issue::Issuer;
 use crate::keys::AuthorityKeys;
 use crate::limit::Limiters;
-use crate::log::Log;
 use crate::mail::{MailError, Post, Signers};
 use crate::objects::{ObjectError, log_once};
 use crate::oidc::{Issuers, OpenIdError};
 use crate::reply::listener::{self, Listener};
 use crate::service::{Resolver, ServiceError, issue};
+use crate::shards::{self, Shards};
 use crate::sms::SmsError;
 use crate::store::{Authority, SqliteStore, Store, StoreError};
 use crate::trail::{Trail, TrailError};
@@ -84,7 +84,7 @@ pub enum OpenError {
 
 /// An open authority. Its background work ends with [`Ca::stop`], or when it is dropped.
 pub struct Ca {
-    service: Arc<Service>,
+    pub(crate) service: Arc<Service>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -92,19 +92,15 @@ pub struct Ca {
 impl Ca {
     /// Opens the authority on an SQLite database in its folder. Half-done orders are taken up in the background.
     ///
-    /// `log` may be an `Arc` of a [`Sequencer`](transparency_log::Sequencer).
-    pub async fn open(
-        config: CaConfig,
-        keys: AuthorityKeys,
-        log: Arc<dyn Log>,
-        clock: Clock,
-    ) -> Result<Self, OpenError> {
+    /// What a shard's log is may be an `Arc` of a [`Sequencer`](transparency_log::Sequencer); further shards may be added
+    /// later ([`Shards::add`]).
+    pub async fn open(config: CaConfig, keys: AuthorityKeys, shards: Shards, clock: Clock) -> Result<Self, OpenError> {
         let folder = config.folder.clone();
         files::private_folder(&folder).map_err(|source| OpenError::Folder { path: folder.clone(), source })?;
         let database = folder.join("ca.sqlite");
         let store = tokio::task::spawn_blocking(move || SqliteStore::open(&database)).await;
         let store = store.map_err(|e| StoreError::Unavailable(e.to_string()))??;
-        Self::open_on(Arc::new(store), config, keys, log, clock).await
+        Self::open_on(Arc::new(store), config, keys, shards, clock).await
     }
 
     /// Opens the authority on any store.
@@ -112,7 +108,7 @@ impl Ca {
         store: Arc<dyn Store>,
         config: CaConfig,
         keys: AuthorityKeys,
-        log: Arc<dyn Log>,
+        shards: Shards,
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -134,12 +130,10 @@ impl Ca {
         let trail = Trail::open(&config.folder.join(trail::FILE), Arc::clone(&clock))?;
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&store),
-            log,
+            shards,
             trail,
-            config.log_policy.clone(),
             keys,
             Arc::clone(&clock),
-            config.origin.clone(),
             config.base_url.clone(),
             config.crl_shards,
             tasks.clone(),
@@ -154,6 +148,7 @@ impl Ca {
         log_first(&issuer, &crls, &config.folder.join("objects")).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
+        tasks.spawn(shards::retire_due(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::clean(Arc::clone(&issuer), stop.clone()));
         let service = Arc::new(Service {
             mails_under_way: Arc::default(),
@@ -209,6 +204,12 @@ impl Ca {
         Ok(resolver)
     }
 
+    /// The logs, to which further ones can be added.
+    #[must_use]
+    pub fn shards(&self) -> &Shards {
+        &self.service.issuer.logs
+    }
+
     /// DER of the newest revocation lists for people's certificates: one, or one for each part beside the one without.
     #[must_use]
     pub fn people_crls_der(&self) -> Vec<Bytes> {
@@ -250,7 +251,8 @@ async fn listen(replies: &Replies) -> Result<Listener, OpenError> {
 /// Logs what must stand in the log before anybody is served: the issuing certificates once, a revocation list of each.
 /// All at once, so that they share a batch of the log.
 async fn log_first(issuer: &Issuer, crls: &Crls, objects: &Path) -> Result<(), OpenError> {
-    let log = issuer.log.as_ref();
+    let shard = issuer.shard();
+    let log = shard.log();
     let issuing = issuer.keys().issuers();
     let issuing = issuing.iter().map(|der| log_once(log, objects, ObjectKind::IssuingCertificate, der));
     let lists = [Authority::People, Authority::Services].map(|authority| crls.renew_if_old(authority));

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use identity::UnixTime;
-use tlog_proof::policy::LogPolicy;
 
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use limits::{Limit, Limits, Overrides};
@@ -60,11 +59,6 @@ pub struct CaConfig {
     /// Where the router is reached from outside, without a trailing slash: `https://localhost:8443/acme`. Every URL in
     /// an answer begins with it, and a signed request must name its URL exactly so (RFC 8555 section 6.4).
     pub base_url: String,
-    /// The log's origin line. It is part of every label and of every certificate's proof.
-    pub origin: String,
-    /// The log's key, its witnesses and their quorum. The log is not taken at its word: nothing is signed before the
-    /// proof it returned verifies under this policy.
-    pub log_policy: LogPolicy,
     /// Mail domains (A-labels, lower case) whose addresses may enrol; `*` permits every domain.
     pub permitted_domains: Vec<String>,
     /// Where mails go.
@@ -103,13 +97,11 @@ impl CaConfig {
     /// A configuration with the embedded defaults: every domain permitted, mails into the folder's `outbox`, default
     /// limits.
     #[must_use]
-    pub fn new(folder: PathBuf, base_url: String, origin: String, log_policy: LogPolicy) -> Self {
+    pub fn new(folder: PathBuf, base_url: String) -> Self {
         let outbox = folder.join("outbox");
         Self {
             folder,
             base_url,
-            origin,
-            log_policy,
             permitted_domains: vec!["*".into()],
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),

@@ -205,7 +205,7 @@ impl Crls {
     ) -> Result<(), CrlError> {
         let number = list.newest().map_or(1, |n| n.number + 1);
         let der = self.sign(name, number, now, &revoked)?;
-        self.issuer.log.put_object(ObjectKind::Crl, der.clone()).await?;
+        self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
         let path = self.folder.join(name.file());
         files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
         let (count, authority) = (revoked.len(), name.authority.name());

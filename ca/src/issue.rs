@@ -8,6 +8,7 @@ mod decide;
 mod drive;
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
@@ -17,7 +18,6 @@ use identity::profile::Profile;
 use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
 use serde_json::json;
 use thiserror::Error;
-use tlog_proof::LogPolicy;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,9 +30,9 @@ use crate::crl::ListName;
 use crate::csr::VerifiedRequest;
 use crate::issuance::{LintError, Linted, PersonInput, Planned, ServiceInput};
 use crate::keys::AuthorityKeys;
-use crate::log::Log;
 use crate::proven::Proven;
 use crate::random;
+use crate::shards::{Shard, Shards};
 use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
     Store, StoreError, Subject,
@@ -45,12 +45,10 @@ const DRAWS: usize = 8;
 /// What issuing needs.
 pub(crate) struct Issuer {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) log: Arc<dyn Log>,
+    pub(crate) logs: Shards,
     pub(crate) trail: Trail,
-    pub(crate) policy: LogPolicy,
     pub(crate) keys: AuthorityKeys,
     pub(crate) clock: Clock,
-    pub(crate) origin: String,
     pub(crate) base_url: String,
     /// Into how many parts the revocation list of people's certificates is cut.
     pub(crate) shards: u16,
@@ -70,11 +68,20 @@ pub(crate) struct PersonRequest {
     pub(crate) profile: &'static Profile,
 }
 
+/// The proof of one label.
+pub(crate) struct Labelled {
+    pub(crate) period: u32,
+    pub(crate) slot: u8,
+    pub(crate) proof: VrfProof,
+}
+
 /// Why a certificate was not begun. Nothing was logged.
 #[derive(Debug, Error)]
 pub(crate) enum StartError {
     #[error("every slot of this period is used")]
     NoSlot,
+    #[error("the label key of {0} is destroyed, and no other log follows it")]
+    NoLabelKey(String),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
@@ -87,12 +94,10 @@ impl Issuer {
     #[allow(clippy::too_many_arguments, reason = "called once, by the one place that has all of them")]
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        log: Arc<dyn Log>,
+        logs: Shards,
         trail: Trail,
-        policy: LogPolicy,
         keys: AuthorityKeys,
         clock: Clock,
-        origin: String,
         base_url: String,
         shards: u16,
         tasks: TaskTracker,
@@ -100,12 +105,10 @@ impl Issuer {
     ) -> Self {
         Self {
             store,
-            log,
+            logs,
             trail,
-            policy,
             keys,
             clock,
-            origin,
             base_url,
             shards,
             to_announce: Notify::new(),
@@ -119,7 +122,7 @@ impl Issuer {
         &self.keys
     }
 
-    fn now(&self) -> UnixTime {
+    pub(crate) fn now(&self) -> UnixTime {
         (self.clock)()
     }
 
@@ -132,6 +135,11 @@ impl Issuer {
         self.list_url(ListName::of_new(authority, serial, self.shards))
     }
 
+    /// The log into which goes what is made now.
+    pub(crate) fn shard(&self) -> Arc<Shard> {
+        self.logs.at(self.now())
+    }
+
     /// Plans, lints and persists a person's certificate, and sets it on its way. The handle ends when the certificate
     /// is issued or abandoned; dropping it stops nothing.
     pub(crate) async fn start_person(self: &Arc<Self>, asked: PersonRequest) -> Result<JoinHandle<()>, StartError> {
@@ -139,6 +147,8 @@ impl Issuer {
             let now = self.now();
             let slot = self.free_slot(&asked.proven, now).await?;
             let Some(claim) = self.claim_new() else { continue };
+            let shard = self.logs.at(now);
+            let key = shard.key().ok_or_else(|| StartError::NoLabelKey(shard.origin().to_owned()))?;
             let crl_url = self.list_of_new(Authority::People, claim.serial);
             let input = PersonInput {
                 profile: asked.profile,
@@ -150,8 +160,8 @@ impl Issuer {
                 now,
                 issuer: self.keys.issuer(Authority::People).certificate(),
                 crl_url: &crl_url,
-                origin: &self.origin,
-                vrf: self.keys.vrf(),
+                origin: shard.origin(),
+                vrf: key.vrf(),
             };
             let linted = Planned::person(&input)?.lint()?;
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
@@ -223,14 +233,15 @@ impl Issuer {
         random::one_of(&free).ok_or(StartError::NoSlot)
     }
 
-    /// The proofs of all labels of an identifier in these periods. Takes a tenth of a millisecond of computing for each
-    /// of them.
-    pub(crate) fn label_proofs(&self, proven: &Proven, from: u32, to: u32) -> Vec<(u32, u8, VrfProof)> {
+    /// The proofs of all labels of an identifier in this log in these periods; none once its label key is destroyed. Takes
+    /// a tenth of a millisecond of computing for each of them.
+    pub(crate) fn label_proofs(shard: &Shard, proven: &Proven, periods: RangeInclusive<u32>) -> Vec<Labelled> {
+        let Some(key) = shard.key() else { return Vec::new() };
         let mut proofs = Vec::new();
-        for period in from..=to {
+        for period in periods {
             for slot in 0..SLOTS {
-                let input = LabelInput { origin: &self.origin, identifier: proven.identifier(), period, slot };
-                proofs.push((period, slot, self.keys.vrf().prove(&input)));
+                let input = LabelInput { origin: shard.origin(), identifier: proven.identifier(), period, slot };
+                proofs.push(Labelled { period, slot, proof: key.vrf().prove(&input) });
             }
         }
         proofs

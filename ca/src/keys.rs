@@ -5,7 +5,7 @@
 //! | `root.pem`, `root.key.pem` | the root. Its key is needed for new issuing certificates only: move it off the machine |
 //! | `people.pem`, `people.key.pem` | the issuing CA for people |
 //! | `services.pem`, `services.key.pem` | the issuing CA for services |
-//! | `vrf.key.pem` | the label key of the log |
+//! | `vrf.key.pem` | the label key of the first log ([`crate::shards::LabelKey`]) |
 //! | `audit.key.pem` | makes pseudonyms for log lines |
 //!
 //! Keys are P-256 in PKCS#8 (RFC 5958), the last two plain secrets of 32 bytes; all in PEM, mode 0600.
@@ -20,7 +20,6 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use identity::UnixTime;
 use identity::certificate::{Certificate, SignatureAlgorithm};
-use identity::transparency::{VrfPublicKey, VrfSecretKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -33,6 +32,9 @@ pub use root::sign_policy;
 
 const CERTIFICATE: &str = "CERTIFICATE";
 const PRIVATE_KEY: &str = "PRIVATE KEY";
+/// The name of the file with the label key of the first log.
+pub const LABEL_KEY: &str = "vrf.key.pem";
+
 const SECRET: &str = "IN PERSON SECRET";
 
 /// Why keys could not be opened.
@@ -56,12 +58,11 @@ pub enum KeysError {
     },
 }
 
-/// An open authority: everything it signs and computes labels with. The root's key is not among it.
+/// An open authority: everything it signs with, but for the root's key.
 pub struct AuthorityKeys {
     root: Certificate,
     people: FileSigner,
     services: FileSigner,
-    vrf: VrfSecretKey,
     audit: Zeroizing<[u8; 32]>,
 }
 
@@ -78,7 +79,6 @@ impl AuthorityKeys {
             root: certificate(&folder.join("root.pem"))?,
             people: FileSigner::open(folder, Authority::People)?,
             services: FileSigner::open(folder, Authority::Services)?,
-            vrf: VrfSecretKey::from_bytes(&*secret(&folder.join("vrf.key.pem"))?),
             audit: secret(&folder.join("audit.key.pem"))?,
         })
     }
@@ -95,20 +95,10 @@ impl AuthorityKeys {
         [self.people.certificate.der(), self.services.certificate.der()]
     }
 
-    /// The public half of the label key, as the trust policy lists it.
-    #[must_use]
-    pub fn vrf_public(&self) -> &VrfPublicKey {
-        self.vrf.public()
-    }
-
     /// When the authority began: nothing of it is older.
     #[must_use]
     pub fn began(&self) -> UnixTime {
         self.root.tbs().not_before()
-    }
-
-    pub(crate) fn vrf(&self) -> &VrfSecretKey {
-        &self.vrf
     }
 
     pub(crate) fn audit(&self) -> &[u8; 32] {

@@ -15,7 +15,7 @@
 //! * [`issuance`]: the core, without I/O: planned → linted → logged → issued.
 //! * [`store`]: what is remembered, behind a contract of two methods; SQLite by default.
 //! * [`log`]: what is needed of the transparency log.
-//! * [`keys`]: root, issuing and label keys.
+//! * [`keys`]: root and issuing keys; [`shards`]: the logs, one after the other, each with its label key.
 //! * [`Ca`]: all of it together, with an ACME server as a [`Router`](axum::Router); [`https`] serves it.
 //!
 //! The protocol is specified in `docs/spec/enrolment.md`.
@@ -52,6 +52,7 @@ mod random;
 pub mod reply;
 mod resume;
 mod service;
+pub mod shards;
 mod sms;
 pub mod store;
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub use log::Log;
 pub use mail::{DkimError, DkimRecord, MailError, new_dkim_key};
 pub use objects::ObjectError;
 pub use service::ServiceError;
+pub use shards::{LabelKey, LabelKeyError, Shard, ShardError, Shards};
 pub use token::DigestHash;
 pub use token::TokenPart1;
 pub use weak::{BlockedKeys, BlockedKeysError};

@@ -71,7 +71,8 @@ pub(crate) async fn log_heads(issuer: Arc<Issuer>, stop: CancellationToken) {
         let head = issuer.trail.head();
         pause = HOURLY;
         if head.count > logged {
-            match issuer.log.put_object(ObjectKind::AuditHead, head.object(&issuer.origin)).await {
+            let shard = issuer.shard();
+            match shard.log().put_object(ObjectKind::AuditHead, head.object(shard.origin())).await {
                 Ok(found) => {
                     let of = json!({"count": head.count, "head": hex::encode(head.hash), "index": found.index});
                     issuer.trail.note("head-logged", of);

@@ -3,115 +3,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod town;
 
-use device::enrolment::{Conversation, EnrolError, EnrolRequest, Enrolled, Renewed, Step, Typed, enroll, renew};
+use device::enrolment::{EnrolError, Enrolled, Renewed, Step, renew};
 use device::https::{FetchError, fetch_to_compare_by_fingerprint};
 use device::watch::{Alarm, Blindness, WatchReport, confirm_key, watch_once};
 use device::{AccountKey, Home};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use homeserver::{Homeserver, Options};
+use identity::UnixTime;
 use identity::trust::Fingerprint;
-use identity::{Identifier, UnixTime};
-
-/// A running homeserver and the folders of the people who use it.
-struct Town {
-    temp: tempfile::TempDir,
-    server: Homeserver,
-}
-
-impl Town {
-    async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
-
-    async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        let mut options = Options {
-            folder: temp.path().join("server"),
-            https_port: Some(0),
-            directory_port: Some(0),
-            ..Options::default()
-        };
-        change(&mut options);
-        let server = Homeserver::start(&options).await.unwrap();
-        Self { temp, server }
-    }
-
-    /// A new device that has pinned the policy.
-    async fn device(&self, name: &str) -> Home {
-        let home = Home::at(self.temp.path().join(name)).unwrap();
-        let ready = self.server.ready();
-        let bytes = fetch_to_compare_by_fingerprint(&ready.policy).await.unwrap();
-        home.add_trust(&bytes, &ready.fingerprint.parse().unwrap()).unwrap();
-        home
-    }
-
-    fn outbox(&self) -> PathBuf {
-        self.server.ready().outbox.clone().unwrap().join("new")
-    }
-
-    /// The code of the newest mail.
-    fn mailed(&self) -> String {
-        newest_code(&self.outbox()).expect("a mail has arrived")
-    }
-}
-
-fn newest_code(outbox: &Path) -> Option<String> {
-    let mut mails: Vec<_> = fs::read_dir(outbox).ok()?.map(|mail| mail.unwrap().path()).collect();
-    mails.sort_by_key(|mail| fs::metadata(mail).unwrap().modified().unwrap());
-    // Mails about another device have none, and come at times of their own.
-    mails.iter().rev().find_map(|mail| {
-        let mail = fs::read_to_string(mail).unwrap();
-        let mut lines = mail.lines().map(str::trim);
-        lines.find(|line| line.len() == 29 && line.split('-').all(|group| group.len() == 4)).map(str::to_owned)
-    })
-}
-
-/// Types what it was told to, then what the mail says, then nothing.
-struct Person {
-    outbox: PathBuf,
-    wrong: Vec<&'static str>,
-    gives_up: bool,
-    steps: Vec<Step>,
-}
-
-impl Person {
-    fn new(town: &Town) -> Self {
-        Self { outbox: town.outbox(), wrong: Vec::new(), gives_up: false, steps: Vec::new() }
-    }
-
-    fn codes_sent(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step, Step::CodeSent { earlier: false, .. })).count()
-    }
-}
-
-impl Conversation for Person {
-    fn step(&mut self, step: Step) {
-        self.steps.push(step);
-    }
-
-    fn code(&mut self) -> BoxFuture<'_, Typed> {
-        let typed = match self.wrong.pop() {
-            Some(wrong) => Typed::Code(wrong.to_owned()),
-            None if self.gives_up => Typed::Nothing,
-            None => Typed::Code(newest_code(&self.outbox).unwrap().to_lowercase().replace('-', " ")),
-        };
-        async { typed }.boxed()
-    }
-}
-
-fn alice() -> Identifier {
-    Identifier::parse("alice@example.org").unwrap()
-}
-
-async fn enrol(home: &Home, person: &mut Person) -> Result<Enrolled, EnrolError> {
-    let identifier = alice();
-    let request = EnrolRequest { identifier: &identifier, authority: None, new: false };
-    enroll(home, request, UnixTime::now, person).await
-}
+use town::{Person, Town, alice, enrol};
 
 async fn watch(home: &Home) -> WatchReport {
     let device = home.device(&alice()).unwrap();

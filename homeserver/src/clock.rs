@@ -7,6 +7,7 @@ use tlog_proof::cosignature::Cosigner;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::keys;
+use crate::logs::{FIRST, SHARDS};
 use crate::settings::Settings;
 
 /// How far the clock may lag behind the certificates' making: clocks are stepped back a little now and then.
@@ -27,27 +28,39 @@ pub fn check_behind(began: UnixTime, now: UnixTime) -> Result<(), StartError> {
     Err(StartError::Clock { made: words(began.as_secs()), now: words(now.as_secs()) })
 }
 
-/// The clock must not lie far ahead of the last cosignature in `checkpoint`, the log's own: a server that believes it
+/// The clock must not lie far ahead of the last cosignature of the logs, of which the newest is looked at: a server that believes it
 /// would forget, as too old, who has proven which address. Nothing is written.
 ///
 /// # Errors
 /// It does, or the witness's key is damaged.
-pub fn check_ahead(folder: &Folder, checkpoint: &str, settings: &Settings, now: UnixTime) -> Result<(), StartError> {
-    let Some(text) = folder.read(checkpoint)? else { return Ok(()) };
+pub fn check_ahead(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<(), StartError> {
     if !folder.join(keys::WITNESS).exists() {
         return Ok(());
     }
     let witness = Cosigner::new(&settings.witness(), keys::open(folder, keys::WITNESS)?)
         .map_err(|error| StartError::part("witness's name", &error))?;
-    // A checkpoint that is damaged or not cosigned says nothing about the time; whether it may stand is for the log.
-    let cosigned =
-        UnverifiedCheckpoint::parse(&text).and_then(|checkpoint| checkpoint.verify_cosignature(&witness.vkey()));
-    match cosigned {
-        Ok(cosigned) if now.as_secs() > cosigned.time.saturating_add(AHEAD_SECONDS) => {
-            Err(StartError::ClockAhead { cosigned: words(cosigned.time), now: words(now.as_secs()) })
+    let mut newest = None;
+    for checkpoint in checkpoints(folder) {
+        let Some(text) = folder.read(&checkpoint)? else { continue };
+        // A checkpoint that is damaged or not cosigned says nothing about the time; whether it may stand is for the log.
+        let cosigned =
+            UnverifiedCheckpoint::parse(&text).and_then(|checkpoint| checkpoint.verify_cosignature(&witness.vkey()));
+        newest = newest.max(cosigned.ok().map(|cosigned| cosigned.time));
+    }
+    match newest {
+        Some(time) if now.as_secs() > time.saturating_add(AHEAD_SECONDS) => {
+            Err(StartError::ClockAhead { cosigned: words(time), now: words(now.as_secs()) })
         }
         _ => Ok(()),
     }
+}
+
+/// Where the newest checkpoint of each log lies.
+fn checkpoints(folder: &Folder) -> Vec<String> {
+    let later = std::fs::read_dir(folder.join(SHARDS)).into_iter().flatten().flatten();
+    let later = later.filter_map(|entry| entry.file_name().into_string().ok());
+    let later = later.map(|name| format!("{SHARDS}/{name}/{FIRST}/checkpoint"));
+    std::iter::once(format!("{FIRST}/checkpoint")).chain(later).collect()
 }
 
 /// A time as people write it, in UTC.
@@ -79,16 +92,21 @@ mod tests {
         let folder = Folder::open(place.path()).unwrap();
         let settings = Settings::first(&Options::default(), 2027).unwrap();
         let later = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000 + days * 86_400));
-        assert!(check_ahead(&folder, "checkpoint", &settings, later(4000)).is_ok(), "a first start has no log");
+        assert!(check_ahead(&folder, &settings, later(4000)).is_ok(), "a first start has no log");
         let signers = Signers::open(&folder, &settings).unwrap();
         let checkpoint = Checkpoint { origin: settings.origin(), size: 0, root: tlog_proof::empty_root() };
         let cosignature = signers.witness.cosign(&checkpoint.to_body(), 1_800_000_000);
         let text = format!("{}{cosignature}", sign_checkpoint(&checkpoint, signers.log.as_ref().unwrap()));
-        folder.write("checkpoint", text.as_bytes()).unwrap();
-        assert!(check_ahead(&folder, "checkpoint", &settings, later(59)).is_ok());
-        let refused = check_ahead(&folder, "checkpoint", &settings, later(365)).unwrap_err();
+        folder.write("log/checkpoint", text.as_bytes()).unwrap();
+        assert!(check_ahead(&folder, &settings, later(59)).is_ok());
+        let refused = check_ahead(&folder, &settings, later(365)).unwrap_err();
         let said = refused.to_string();
         assert!(said.contains("2027-01-15T08:00:00Z") && said.contains("2028-01-15T08:00:00Z"), "{said}");
         assert!(refused.remedy().contains("--clock-is-right"));
+        // A log that was closed long ago is no sign of a wrong clock.
+        let cosignature = signers.witness.cosign(&checkpoint.to_body(), later(360).as_secs());
+        let text = format!("{}{cosignature}", sign_checkpoint(&checkpoint, signers.log.as_ref().unwrap()));
+        folder.write("shards/2028/log/checkpoint", text.as_bytes()).unwrap();
+        assert!(check_ahead(&folder, &settings, later(365)).is_ok());
     }
 }

@@ -135,6 +135,12 @@ pub enum StartError {
     /// There is no log elsewhere to be introduced to.
     #[error("this server's log is its own: nobody need be told of it")]
     OwnLog,
+    /// A further log cannot be prepared.
+    #[error("no log was prepared: {reason}")]
+    Shard {
+        /// Expected and found.
+        reason: String,
+    },
     /// A witness elsewhere cannot be added.
     #[error("no witness was added: {reason}")]
     Witness {
@@ -251,6 +257,7 @@ impl StartError {
                     .into()
             }
             Self::OwnLog => "for a log elsewhere, begin in a new --folder with --log-policy and --log-submission".into(),
+            Self::Shard { .. } => "homeserver shard list shows the logs so far; nothing was signed".into(),
             Self::Witness { .. } => {
                 "ask its operator for the address and for the fingerprint of its trust policy (or the witness's key)".into()
             }

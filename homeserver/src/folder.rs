@@ -10,12 +10,13 @@ use crate::error::StartError;
 /// The largest file read through [`Folder::read`] (bytes).
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// A folder that belongs to this process as long as this value lives.
+/// A folder that belongs to this process as long as this value lives, unless it was opened [beside](Folder::beside)
+/// another.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     /// Holds the lock; the operating system lets go of it when the process ends, however it ends.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Folder {
@@ -31,7 +32,16 @@ impl Folder {
             .map_err(|source| StartError::folder(path, source))?;
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
         let lock = lock(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, _lock: Some(lock) })
+    }
+
+    /// The folder of a server that may be running: for an operator's command that adds files of its own to it.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub fn beside(path: &Path) -> Result<Self, StartError> {
+        let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
+        Ok(Self { path, _lock: None })
     }
 
     /// Where it is.

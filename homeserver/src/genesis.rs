@@ -3,6 +3,7 @@
 
 use ca::AuthorityKeys;
 use identity::IdentifierKind;
+use identity::transparency::VrfPublicKey;
 use identity::trust::{Authority, DirectoryEntry, TrustPolicy};
 use tlog_proof::cosignature::Cosigner;
 use tlog_proof::note::NoteSigner;
@@ -52,20 +53,20 @@ pub fn open(
     settings: &Settings,
     authority: &AuthorityKeys,
     signers: &Signers,
+    labels: Option<&VrfPublicKey>,
 ) -> Result<TrustPolicy, StartError> {
     let damaged = |reason: String| StartError::Damaged { what: folder.join(FILE).display().to_string(), reason };
     let Some(bytes) = folder.read(FILE)? else {
-        let policy = compose(settings, authority, signers)?;
+        let labels = labels.ok_or_else(|| damaged("expected the label key of a first log, found no file".into()))?;
+        let policy = compose(settings, authority, signers, labels)?;
         folder.write(FILE, &policy.canonical())?;
         return Ok(policy);
     };
     let policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let own = compose(settings, authority, signers)?;
-    let names_own_keys = policy
-        .authorities
-        .iter()
-        .any(|named| named.root == own.authorities[0].root && named.vrf_key == own.authorities[0].vrf_key);
-    if !names_own_keys || policy.tlog_policy != own.tlog_policy {
+    // A label key that is not there any more was destroyed when its log's time was over.
+    let is_own = |key: &[u8]| labels.is_none_or(|own| key == own.to_bytes());
+    let is_own = |named: &Authority| named.root.0 == authority.root_der() && is_own(&named.vrf_key.0);
+    if !policy.authorities.iter().any(is_own) || policy.tlog_policy != log_policy(settings, signers)?.to_string() {
         return Err(damaged(
             "expected a policy that names the keys in this folder, found one that names others".into(),
         ));
@@ -87,7 +88,12 @@ pub fn log_policy(settings: &Settings, signers: &Signers) -> Result<LogPolicy, S
     LogPolicy::parse(&text).map_err(|error| StartError::part("log policy", &error))
 }
 
-fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) -> Result<TrustPolicy, StartError> {
+fn compose(
+    settings: &Settings,
+    authority: &AuthorityKeys,
+    signers: &Signers,
+    labels: &VrfPublicKey,
+) -> Result<TrustPolicy, StartError> {
     Ok(TrustPolicy {
         version: 1,
         number: 1,
@@ -102,7 +108,7 @@ fn compose(settings: &Settings, authority: &AuthorityKeys, signers: &Signers) ->
             kinds: kinds(settings),
             domains: settings.permit_domains.clone(),
             phone_prefixes: settings.permit_phones.clone(),
-            vrf_key: authority.vrf_public().to_bytes().to_vec().into(),
+            vrf_key: labels.to_bytes().to_vec().into(),
             log: settings.origin(),
             earlier_logs: Vec::new(),
         }],
@@ -139,7 +145,9 @@ mod tests {
         let settings = Settings::first(&Options::default(), 2026).unwrap();
         let policy = |folder: &Folder| {
             let authority = AuthorityKeys::open(&folder.join("keys")).unwrap();
-            open(folder, &settings, &authority, &Signers::open(folder, &settings).unwrap())
+            let labels = ca::LabelKey::open(&folder.join("keys").join(ca::keys::LABEL_KEY)).unwrap();
+            let signers = Signers::open(folder, &settings).unwrap();
+            open(folder, &settings, &authority, &signers, labels.as_ref().map(ca::LabelKey::public))
         };
         let made = policy(&one).unwrap();
         assert_eq!(policy(&one).unwrap().fingerprint(), made.fingerprint());

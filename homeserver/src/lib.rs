@@ -17,6 +17,7 @@
 //! | [`genesis`] | the trust policy made at the first start |
 //! | [`introduce`] | what a log elsewhere must be told of this authority |
 //! | [`policies`] | the versions of the trust policy that follow |
+//! | [`shards`] | further logs: keys, and the version of the policy that announces them |
 //! | [`neighbours`] | home servers that witness one another |
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
@@ -33,6 +34,7 @@ pub mod genesis;
 pub mod introduce;
 pub mod keys;
 mod log;
+mod logs;
 pub mod neighbours;
 pub mod options;
 pub mod pages;
@@ -40,6 +42,7 @@ pub mod policies;
 pub mod ports;
 pub mod server;
 pub mod settings;
+pub mod shards;
 
 pub use error::StartError;
 pub use options::Options;

@@ -3,11 +3,13 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use homeserver::introduce::introduce;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
-use homeserver::{Homeserver, Options, Ready, StartError, policies};
+use homeserver::{Homeserver, Options, Ready, StartError, policies, shards};
+use identity::UnixTime;
 use identity::trust::Fingerprint;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -65,6 +67,12 @@ Exit codes: 0 printed, 1 failed, 2 wrong usage.")]
     /// they take it: certtool trust update.
     #[command(subcommand)]
     Policy(Policy),
+    /// Prepare the next log, and see which there are
+    ///
+    /// A log is closed after a year, say, and another one takes over by itself at the time that is set here. Certificates
+    /// in the old one keep verifying; its label key is destroyed when nobody needs a proof of its labels any more.
+    #[command(subcommand)]
+    Shard(Shard),
     /// Have other home servers witness this one's log, and witness theirs
     ///
     /// Each server's witness then cosigns the other's log, so that nobody can show different people different logs
@@ -122,6 +130,43 @@ Exit codes: 0 added, 1 failed or not yet compared, 2 wrong usage.")]
 }
 
 #[derive(Debug, Subcommand)]
+enum Shard {
+    /// Make the keys of the next log, and sign the version of the trust policy that announces it
+    ///
+    /// People must have taken that version when the time comes: certificates in a log that a device does not know are
+    /// refused there. So announce it some weeks before. The running server logs and serves it within a second.
+    #[command(after_help = "\
+Example:
+  homeserver shard prepare --begins 2027-01-01T00:00:00Z
+
+Exit codes: 0 prepared, 1 failed, 2 wrong usage.")]
+    Prepare {
+        /// From when on certificates go into it, such as 2027-01-01T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        begins: jiff::Timestamp,
+        /// Its name, the last part of its origin and of its address [default: the year in which it begins]
+        #[arg(long)]
+        name: Option<String>,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+        /// The root's key, if it is kept elsewhere than in the folder
+        #[arg(long, value_name = "FILE")]
+        root_key: Option<PathBuf>,
+    },
+    /// List the logs, the oldest first
+    #[command(after_help = "Example:\n  homeserver shard list --json")]
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Where everything lives
+        #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Policy {
     /// Print the next version in JSON, for you to edit
     #[command(after_help = "Example:\n  homeserver policy draft --folder /srv/inperson > next.json")]
@@ -153,6 +198,7 @@ fn main() -> ExitCode {
         Command::Up { options, json } => (options, json),
         Command::Introduce { options, json } => return introduced(&options, json),
         Command::Policy(command) => return policy(&command),
+        Command::Shard(command) => return shard(&command),
         Command::Witness(command) => return witness(command),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
@@ -266,14 +312,59 @@ fn failed(what: &str, remedy: &str) -> ExitCode {
 }
 
 fn policy(command: &Policy) -> ExitCode {
-    let done = match command {
+    ended(match command {
         Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
-        Policy::Sign { new, folder, root_key } => policies::sign(folder, new, root_key.as_deref()).map(|signed| {
-            println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
-            signed.changes.iter().for_each(|change| println!("  {change}"));
-            println!("The server logs and serves it; people take it with: certtool trust update");
-        }),
+        Policy::Sign { new, folder, root_key } => {
+            policies::sign(folder, new, root_key.as_deref()).map(|signed| tell_signed(&signed))
+        }
+    })
+}
+
+fn shard(command: &Shard) -> ExitCode {
+    ended(match command {
+        Shard::Prepare { begins, name, folder, root_key } => {
+            let year = begins.to_zoned(jiff::tz::TimeZone::UTC).year();
+            let name = name.clone().unwrap_or_else(|| year.to_string());
+            let begins = Duration::from_secs(u64::try_from(begins.as_second()).unwrap_or_default());
+            let begins = UnixTime::since_unix_epoch(begins);
+            shards::prepare(folder, &name, begins, UnixTime::now(), root_key.as_deref())
+                .map(|signed| tell_signed(&signed))
+        }
+        Shard::List { json, folder } => shards::list(folder).map(|listed| list_shards(&listed, *json)),
+    })
+}
+
+fn tell_signed(signed: &policies::Signed) {
+    println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
+    signed.changes.iter().for_each(|change| println!("  {change}"));
+    println!("The server logs and serves it; people take it with: certtool trust update");
+}
+
+fn list_shards(listed: &[shards::Listed], json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "logs": listed }));
+    }
+    let time = |seconds: u64| {
+        let time = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        time.map_or_else(|| seconds.to_string(), |time| time.to_string())
     };
+    for log in listed.iter().filter(|_| !json) {
+        println!("{}", log.origin);
+        if log.takes_from > 0 {
+            println!("  takes certificates from {}", time(log.takes_from));
+        }
+        if let Some(closes) = log.closes {
+            println!("  closes at {}", time(closes));
+        }
+        match log.retires {
+            Some(retires) if log.label_key => println!("  label key destroyed at {}", time(retires)),
+            _ if !log.label_key => println!("  label key destroyed"),
+            _ => {}
+        }
+    }
+}
+
+fn ended(done: Result<(), StartError>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error.to_string(), &error.remedy()),

@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ca::Log;
 use identity::trust::{MAX_UPDATE_BYTES, PolicyUpdate, TrustPolicy};
 use tlog_proof::ObjectKind;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::StartError;
 
 pub use sign::{Signed, draft, sign};
+pub(crate) use sign::{newest, sign_as_next};
 
 const FOLDER: &str = "policies";
 
@@ -88,11 +88,11 @@ impl Versions {
 
 /// Logs and publishes every version that was signed, until told to stop. One that cannot be published is told once, and
 /// stays where it is.
-pub async fn publish(folder: PathBuf, published: Published, log: Arc<dyn Log>, stop: CancellationToken) {
+pub async fn publish(folder: PathBuf, published: Published, log: Arc<dyn ca::Log>, stop: CancellationToken) {
     let mut told = None;
     loop {
         let number = published.newest().number + 1;
-        match publish_next(&folder, number, &published, &*log).await {
+        match publish_next(&folder, number, &published, log.as_ref()).await {
             Ok(true) => {
                 tracing::info!(number, "a new version of the trust policy is published");
                 continue;
@@ -112,7 +112,7 @@ pub async fn publish(folder: PathBuf, published: Published, log: Arc<dyn Log>, s
 }
 
 /// After a crash at any point this is done once more: the log gives the same entry its old index.
-async fn publish_next(folder: &Path, number: u64, published: &Published, log: &dyn Log) -> Result<bool, String> {
+async fn publish_next(folder: &Path, number: u64, published: &Published, log: &dyn ca::Log) -> Result<bool, String> {
     let Some(bytes) = read(&signed(folder, number)).map_err(|error| error.to_string())? else { return Ok(false) };
     let mut update = PolicyUpdate::parse(&bytes).map_err(|error| error.to_string())?;
     let logged_as = log.put_object(ObjectKind::TrustPolicy, update.policy.clone().into_bytes()).await;

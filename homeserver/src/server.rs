@@ -8,18 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
-use ca::config::{CaConfig, Chaos, Mailer};
+use ca::config::{CaConfig, Chaos, Clock, Mailer};
 use ca::https::{PeerAddr, TlsListener};
-use ca::{AuthorityKeys, Ca, Log};
+use ca::{AuthorityKeys, Ca, LabelKey, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
 use serde::Serialize;
-use tlog_proof::{LogPolicy, ObjectKind};
+use tlog_proof::ObjectKind;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use transparency_log::Witness;
 use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::witness;
 
@@ -28,7 +27,8 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::following::Following;
 use crate::genesis::{self, Signers};
-use crate::log::{self, HouseLog};
+use crate::log;
+use crate::logs::{Current, Logs};
 use crate::neighbours::Neighbours;
 use crate::options::Options;
 use crate::pages;
@@ -38,10 +38,6 @@ use crate::settings::{self, LogElsewhere, Settings};
 
 /// What lies where in the folder.
 pub(crate) const KEYS: &str = "keys";
-pub(crate) const LOG: &str = "log";
-/// The log's newest checkpoint.
-const CHECKPOINT: &str = "log/checkpoint";
-pub(crate) const WITNESS: &str = "witness";
 const OUTBOX: &str = "outbox";
 const DATABASE: &str = "ca.sqlite";
 const SERVICES: &str = "services";
@@ -106,9 +102,9 @@ pub struct Homeserver {
     /// The listeners; one that ends before `stop` has failed.
     tasks: JoinSet<&'static str>,
     ca: Arc<Ca>,
-    log: HouseLog,
+    logs: Arc<Logs>,
     /// Let go of last: nobody else may touch the folder before everything has ended.
-    _folder: Folder,
+    _folder: Arc<Folder>,
 }
 
 /// The parts that serve, before they do.
@@ -116,11 +112,12 @@ struct Parts {
     settings: Settings,
     policy: TrustPolicy,
     authority: AuthorityKeys,
-    log: HouseLog,
-    log_policy: LogPolicy,
-    witness: Witness,
+    logs: Arc<Logs>,
+    shards: Shards,
     published: Published,
     chaos: Option<Chaos>,
+    clock: Clock,
+    stop: CancellationToken,
 }
 
 impl Homeserver {
@@ -129,20 +126,38 @@ impl Homeserver {
     /// # Errors
     /// See [`StartError`]. Nothing keeps running, and nothing that was there before is lost.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
+        Self::start_at(options, ca::system_clock()).await
+    }
+
+    /// As [`Self::start`], by another clock than the system's: for tests that advance it. Connections are still judged by
+    /// the system's.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn start_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
         options.check()?;
-        let folder = Folder::open(&options.folder)?;
-        let now = UnixTime::now();
+        let folder = Arc::new(Folder::open(&options.folder)?);
+        let now = clock();
         let (settings, ports) = settle(&folder, options, now)?;
         let authority = open_authority(&folder, &settings, now)?;
         check_database(&folder)?;
         let signers = Signers::open(&folder, &settings)?;
-        let policy = genesis::open(&folder, &settings, &authority, &signers)?;
+        let labels = LabelKey::open(&folder.join(KEYS).join(ca::keys::LABEL_KEY))
+            .map_err(|error| StartError::part("label key", &error))?;
+        let labels = labels.as_ref().map(LabelKey::public);
+        let policy = genesis::open(&folder, &settings, &authority, &signers, labels)?;
         let published = Published::open(folder.path(), &policy)?;
         let neighbours = Neighbours::read(folder.path())?;
-        let log_policy = log_policy(&settings, &signers, &published, &neighbours, now)?;
-        let (log, witness) = log::open(&folder, &settings, signers, &log_policy, &neighbours, now).await?;
+        let stop = CancellationToken::new();
+        let (lock, shared, witness) = (Arc::clone(&folder), settings.clone(), signers.witness);
+        let (versions, time, told) = (published.clone(), Arc::clone(&clock), stop.clone());
+        let newest = published.newest().log_policy_of(&settings.origin(), now);
+        let newest = newest.map_err(|error| StartError::part("trust policy", &error))?;
+        let elsewhere = log::connect(&folder, &settings, &newest, now)?.map(Arc::new);
+        let logs = Arc::new(Logs::new(lock, shared, witness, neighbours, versions, time, told, elsewhere)?);
+        let shards = logs.open_all().await?;
         let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
-        let parts = Parts { settings, policy, authority, log, log_policy, witness, published, chaos };
+        let parts = Parts { settings, policy, authority, logs, shards, published, chaos, clock, stop };
         parts.serve(folder, ports).await
     }
 
@@ -174,27 +189,26 @@ impl Homeserver {
         {
             tracing::warn!("some orders did not end in time; they are resumed at the next start");
         }
-        self.log.stop().await;
+        self.logs.finish().await;
     }
 }
 
 impl Parts {
     /// Opens what people talk to, and serves it.
-    async fn serve(self, folder: Folder, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, log, log_policy, witness, published, chaos } = self;
+    async fn serve(self, folder: Arc<Folder>, ports: Ports) -> Result<Homeserver, StartError> {
+        let Self { settings, policy, authority, logs, shards, published, chaos, clock, stop } = self;
         let trusted = published.newest();
         let trust = Trust::new(vec![trusted.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
-        let pages = log.pages(&log_policy);
-        let mut config = ca_config(&folder, &settings, log_policy, chaos)?;
-        config.component = log.elsewhere();
-        let opening = Ca::open(config, authority, log.handle(), ca::system_clock());
-        let handle = log.handle();
+        let mut config = ca_config(&folder, &settings, chaos)?;
+        config.component = logs.elsewhere();
+        let current: Arc<dyn ca::Log> = Arc::new(Current { shards: shards.clone(), clock: Arc::clone(&clock) });
+        let opening = Ca::open(config, authority, shards, clock);
         // Together, so that they share a batch of the log; but to one elsewhere the authority must first show itself.
-        let (ca, genesis_logged) = match log.elsewhere() {
-            None => tokio::join!(opening, publish(&folder, &*handle, &policy)),
+        let (ca, genesis_logged) = match logs.elsewhere() {
+            None => tokio::join!(opening, publish(&folder, current.as_ref(), &policy)),
             Some(_) => match opening.await {
-                Ok(ca) => (Ok(ca), publish(&folder, &*handle, &policy).await),
+                Ok(ca) => (Ok(ca), publish(&folder, current.as_ref(), &policy).await),
                 failed => (failed, Ok(())),
             },
         };
@@ -213,15 +227,9 @@ impl Parts {
         let ready = Ready::new(&folder, &settings, &policy);
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
-            .nest("/witness", witness::router(witness, RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)));
-        let router = match &pages {
-            Some((explorer, tiles)) => {
-                router.nest("/log", transparency_log::server::router(Arc::clone(tiles)).merge(explorer.router()))
-            }
-            None => router,
-        };
-        let router = router.layer(axum::middleware::map_request(with_address));
-        let stop = CancellationToken::new();
+            .merge(logs.router())
+            .nest("/witness", witness::router(logs.witness().clone(), RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)))
+            .layer(axum::middleware::map_request(with_address));
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
         let following = Following {
@@ -232,14 +240,12 @@ impl Parts {
             number: trusted.number,
         };
         tasks.spawn(named("directory's trust", following.run(stop.clone())));
-        let (place, signed, told) = (folder.path().to_path_buf(), log.handle(), stop.clone());
-        tasks.spawn(named("trust policy", policies::publish(place, published, signed, told)));
-        if let Some((explorer, _)) = pages {
-            tasks.spawn(named("log's pages", explorer.remember(stop.clone())));
-        }
+        let (place, told) = (folder.path().to_path_buf(), stop.clone());
+        tasks.spawn(named("trust policy", policies::publish(place, published, current, told)));
+        tasks.spawn(named("logs", Arc::clone(&logs).follow(Arc::clone(&ca))));
         let told = stop.clone();
         tasks.spawn(named("directory", async move { directory.serve(told).await }));
-        Ok(Homeserver { ready, stop, tasks, ca, log, _folder: folder })
+        Ok(Homeserver { ready, stop, tasks, ca, logs, _folder: folder })
     }
 }
 
@@ -273,7 +279,7 @@ pub(crate) fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Resul
                 .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
                 .with(options)?;
             if !options.clock_is_right {
-                clock::check_ahead(folder, CHECKPOINT, &settings, now)?;
+                clock::check_ahead(folder, &settings, now)?;
             }
             settings
         }
@@ -315,23 +321,6 @@ fn check_database(folder: &Folder) -> Result<(), StartError> {
     })
 }
 
-/// What the log must gather: the quorum of the newest published policy, so that what is certified from now on satisfies
-/// whoever has taken that, and besides it what neighbours give.
-fn log_policy(
-    settings: &Settings,
-    signers: &Signers,
-    published: &Published,
-    neighbours: &Neighbours,
-    now: UnixTime,
-) -> Result<LogPolicy, StartError> {
-    let newest = published.newest().log_policy_at(now).map_err(|error| StartError::part("trust policy", &error))?;
-    let founding = genesis::log_policy(settings, signers)?;
-    let known = founding.logs.iter().any(|own| newest.logs.iter().any(|log| log.vkey == own.vkey));
-    let policy = if known { newest } else { founding };
-    // The operator of a log elsewhere says whose cosignatures stand on its checkpoints.
-    Ok(if settings.log_elsewhere.is_some() { policy } else { neighbours.known_to(policy) })
-}
-
 /// Tells the parts whom a request comes from, in their own words.
 async fn with_address(mut request: Request) -> Request {
     if let Some(ConnectInfo(PeerAddr(address))) = request.extensions().get().copied() {
@@ -351,7 +340,7 @@ fn unopened(settings: &Settings, error: &ca::OpenError) -> StartError {
 }
 
 /// Puts the trust policy into the log, once.
-async fn publish(folder: &Folder, log: &dyn Log, policy: &TrustPolicy) -> Result<(), StartError> {
+async fn publish(folder: &Folder, log: &dyn ca::Log, policy: &TrustPolicy) -> Result<(), StartError> {
     let fingerprint = policy.fingerprint().to_string();
     if folder.read(PUBLISHED)?.is_some_and(|bytes| bytes == fingerprint.as_bytes()) {
         return Ok(());
@@ -361,14 +350,9 @@ async fn publish(folder: &Folder, log: &dyn Log, policy: &TrustPolicy) -> Result
     folder.write(PUBLISHED, fingerprint.as_bytes())
 }
 
-fn ca_config(
-    folder: &Folder,
-    settings: &Settings,
-    log_policy: LogPolicy,
-    chaos: Option<Chaos>,
-) -> Result<CaConfig, StartError> {
+fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chaos>) -> Result<CaConfig, StartError> {
     let base_url = format!("{}/acme", settings.base_url());
-    let mut config = CaConfig::new(folder.path().to_path_buf(), base_url, settings.origin(), log_policy);
+    let mut config = CaConfig::new(folder.path().to_path_buf(), base_url);
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = settings.smtp.clone().map_or_else(|| Mailer::Outbox(folder.join(OUTBOX)), Mailer::Smtp);

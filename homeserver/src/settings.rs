@@ -171,13 +171,26 @@ impl Settings {
         format!("{HEAD}{body}")
     }
 
-    /// The log's origin line.
+    /// The first log's origin line.
     #[must_use]
     pub fn origin(&self) -> String {
         if let Some(log) = &self.log_elsewhere {
             return log.origin();
         }
-        format!("{}:{}/log/{}", self.domain, self.https_port, self.log_year)
+        self.shard_origin(&self.log_year.to_string())
+    }
+
+    /// The origin line of the log of this name.
+    #[must_use]
+    pub fn shard_origin(&self, name: &str) -> String {
+        format!("{}:{}/log/{name}", self.domain, self.https_port)
+    }
+
+    /// The name of a later log of this server; none if it is no such log's origin.
+    #[must_use]
+    pub fn shard_name<'a>(&self, origin: &'a str) -> Option<&'a str> {
+        let name = origin.strip_prefix(&self.shard_origin(""))?;
+        is_shard_name(name).then_some(name)
     }
 
     /// The name of the witness in this process.
@@ -285,6 +298,14 @@ fn fixed<T: PartialEq + std::fmt::Display>(
         }
         _ => Ok(()),
     }
+}
+
+/// What a later log can be called: it names a folder, and stands in an address beside the first log's own paths.
+#[must_use]
+pub fn is_shard_name(name: &str) -> bool {
+    let of_the_first = ["checkpoint", "tile", "object", "entry", "certificate", "add-entries"];
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(plain) && !of_the_first.contains(&name)
 }
 
 /// A DNS name in lower-case letters, digits, hyphens and dots (RFC 1123 section 2.1): what a certificate can carry.

@@ -10,6 +10,7 @@ mod fingerprint;
 mod policy;
 mod revocation;
 mod services;
+mod shard;
 mod update;
 mod windows;
 mod withdrawal;
@@ -25,6 +26,7 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use policy::{Authority, Base64Bytes, DirectoryEntry, EarlierLog, MAX_POLICY_BYTES, PolicyError, TrustPolicy};
 pub(crate) use revocation::Issued;
 pub use revocation::{CRL_MAX_AGE, CRL_WARNING_AGE, InstalledCrl, Revocation};
+pub use shard::{LogWindow, Shard};
 pub use update::{MAX_UPDATE_BYTES, PolicyUpdate, VerifiedUpdate, signing_input};
 pub use windows::Window;
 
@@ -106,6 +108,12 @@ impl Trust {
     pub(crate) fn status(&self, issued: &Issued<'_>) -> Revocation {
         let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         lists.status(issued)
+    }
+
+    /// When this certificate was revoked, if the newest list of its issuer says that it was.
+    pub(crate) fn revoked_at(&self, issuer_key: &[u8; 32], serial: &[u8]) -> Option<UnixTime> {
+        let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lists.revoked_at(issuer_key, serial)
     }
 
     /// To which authorities people are bound.

@@ -79,6 +79,6 @@ fn refused(error: &StartError, now: u64) -> Problem {
         }
         StartError::Plan(error) => bad_csr(error),
         StartError::Store(error) => error.clone().into(),
-        StartError::Lint(error) => Problem::internal(error),
+        StartError::Lint(_) | StartError::NoLabelKey(_) => Problem::internal(error),
     }
 }

@@ -89,7 +89,7 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let mut rows = vec![
         ("Root certificate, SHA-256", format!("<code>{root}</code>")),
         ("Enrolment (ACME)", link(&service.directory())),
-        ("Transparency log", format!("<code>{}</code>", escaped(&config.origin))),
+        ("Transparency log", format!("<code>{}</code>", escaped(service.issuer.shard().origin()))),
     ];
     for authority in AUTHORITIES {
         let what = match authority {

@@ -2,6 +2,7 @@
 //! labels, and every entry under them opened.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +17,9 @@ use super::Service;
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
 use crate::config::Limit;
+use crate::issue::{Issuer, Labelled};
 use crate::proven::Proven;
+use crate::shards::{Shard, Shards};
 use crate::store::{CertificateRecord, Select, Subject};
 
 #[derive(Deserialize)]
@@ -46,19 +49,45 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now)?;
 
     let (from, to) = periods(now, service.issuer.keys().began());
-    let issuer = Arc::clone(&service.issuer);
-    let labels = tokio::task::spawn_blocking(move || issuer.label_proofs(&proven, from, to))
-        .await
-        .map_err(|e| Problem::internal(&e))?;
-    let labels: Vec<_> = labels
-        .into_iter()
-        .map(|(period, slot, proof)| (period, slot, URL_SAFE_NO_PAD.encode(proof.as_bytes())))
-        .map(|(period, slot, proof)| json!({"period": period, "slot": slot, "proof": proof}))
+    let shards = service.issuer.logs.covering(from, to);
+    let logs = tokio::task::spawn_blocking(move || {
+        let prove = |(shard, periods): (Arc<Shard>, _)| {
+            let labels = Issuer::label_proofs(&shard, &proven, periods);
+            (shard, labels)
+        };
+        shards.into_iter().map(prove).collect::<Vec<_>>()
+    })
+    .await
+    .map_err(|e| Problem::internal(&e))?;
+    let certificates = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
+    let logs: Vec<_> = logs
+        .iter()
+        .map(|(shard, labels)| {
+            let here = |record: &&CertificateRecord| stands_in(record, shard, labels, &service.issuer.logs);
+            let entries: Vec<_> = certificates.iter().filter(here).filter_map(opened).collect();
+            let erased: Vec<_> = certificates.iter().filter(here).filter_map(erased).collect();
+            let labels: Vec<_> = labels.iter().map(proven_label).collect();
+            json!({"origin": shard.origin(), "labels": labels, "entries": entries, "erased": erased})
+        })
         .collect();
-    let entries = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
-    let erased: Vec<_> = entries.iter().filter_map(erased).collect();
-    let entries: Vec<_> = entries.iter().filter_map(opened).collect();
-    Ok(Json(json!({"origin": service.config.origin, "labels": labels, "entries": entries, "erased": erased})))
+    Ok(Json(json!({ "logs": logs })))
+}
+
+fn proven_label(label: &Labelled) -> Value {
+    let proof = URL_SAFE_NO_PAD.encode(label.proof.as_bytes());
+    json!({"period": label.period, "slot": label.slot, "proof": proof})
+}
+
+/// Whether the certificate's entry is in this log: its label is one of those that were proven just now (proofs are made
+/// without randomness, RFC 9381 section 5.4.2.2). Of an erased one only the time is left.
+fn stands_in(record: &CertificateRecord, shard: &Shard, labels: &[Labelled], all: &Shards) -> bool {
+    let Subject::Person { slot, vrf_proof, .. } = &record.subject else { return false };
+    if record.is_erased() {
+        let begin = UnixTime::since_unix_epoch(Duration::from_secs(record.not_before));
+        return all.at(begin).origin() == shard.origin();
+    }
+    let of_it = labels.iter().find(|label| (label.period, label.slot) == (record.period, *slot));
+    of_it.is_some_and(|label| label.proof.as_bytes() == vrf_proof)
 }
 
 /// From as far back as a certificate can still be valid, but not before the authority began, to the next one.

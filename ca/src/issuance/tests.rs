@@ -19,7 +19,7 @@ use crate::proven::Proven;
 use crate::store::{
     Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState, Serial, Subject,
 };
-use crate::{AuthorityKeys, init};
+use crate::{AuthorityKeys, LabelKey, init};
 
 const ORIGIN: &str = "localhost/log";
 const CRL: &str = "https://localhost/acme/crl/people.crl";
@@ -28,6 +28,7 @@ const BEGIN: u64 = 1_790_000_000;
 struct Bench {
     _folder: tempfile::TempDir,
     keys: AuthorityKeys,
+    labels: LabelKey,
     seconds: Arc<AtomicU64>,
     log: MemoryLog,
 }
@@ -63,7 +64,8 @@ impl Bench {
         let seconds = Arc::new(AtomicU64::new(BEGIN));
         let clock = Arc::clone(&seconds);
         let log = MemoryLog::open(ORIGIN, Arc::new(move || clock.load(Ordering::SeqCst))).await;
-        Self { keys: AuthorityKeys::open(folder.path()).unwrap(), _folder: folder, seconds, log }
+        let labels = LabelKey::open(&folder.path().join(crate::keys::LABEL_KEY)).unwrap().unwrap();
+        Self { keys: AuthorityKeys::open(folder.path()).unwrap(), labels, _folder: folder, seconds, log }
     }
 
     fn plan(&self, slot: u8, spki_der: &[u8]) -> Result<Planned, identity::plan::PlanError> {
@@ -78,7 +80,7 @@ impl Bench {
             issuer: self.keys.issuer(Authority::People).certificate(),
             crl_url: CRL,
             origin: ORIGIN,
-            vrf: self.keys.vrf(),
+            vrf: self.labels.vrf(),
         })
     }
 
@@ -91,7 +93,7 @@ impl Bench {
     }
 
     fn restore(&self, record: &CertificateRecord) -> Result<Planned, RestoreError> {
-        Planned::restore(record, ORIGIN, self.keys.vrf().public())
+        Planned::restore(record, ORIGIN, self.labels.public())
     }
 }
 

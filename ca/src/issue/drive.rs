@@ -14,6 +14,7 @@ use transparency_log::SubmitError;
 use super::Issuer;
 use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
 use crate::random;
+use crate::shards::Shard;
 use crate::store::{CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, StoreError};
 use crate::trail::TrailError;
 
@@ -123,12 +124,13 @@ impl Issuer {
         ) {
             return Ok(record);
         }
+        let shard = self.logs.of(&record);
         let linted = match linted {
             Some(linted) => linted,
-            None => Planned::restore(&record, &self.origin, self.keys.vrf().public())?.lint()?,
+            None => Planned::restore(&record, shard.origin(), shard.labels())?.lint()?,
         };
         let late = is_too_late(linted.not_before(), self.now());
-        let logged = match self.prove(&mut record, linted, late).await {
+        let logged = match self.prove(&shard, &mut record, linted, late).await {
             Err(error) if late && !matches!(error, DriveError::Store(_)) => {
                 tracing::warn!(serial = %record.serial, %error, "abandoned");
                 return self.abandon(record).await;
@@ -150,15 +152,22 @@ impl Issuer {
     }
 
     /// The persisted proof, or the log's, persisted.
-    async fn prove(&self, record: &mut CertificateRecord, linted: Linted, late: bool) -> Result<Logged, DriveError> {
+    async fn prove(
+        &self,
+        shard: &Shard,
+        record: &mut CertificateRecord,
+        linted: Linted,
+        late: bool,
+    ) -> Result<Logged, DriveError> {
+        let (policy, origin) = (shard.policy(), shard.origin());
         if let CertificateState::Logged { proof, .. } = &record.state {
-            return Ok(linted.logged(&Proof::parse(proof)?, &self.policy, &self.origin)?);
+            return Ok(linted.logged(&Proof::parse(proof)?, policy, origin)?);
         }
         if late {
             return Err(DriveError::TooLate);
         }
-        let answer = self.log.submit(linted.entry().to_vec()).await?;
-        let logged = linted.logged(&answer.proof, &self.policy, &self.origin)?;
+        let answer = shard.log().submit(linted.entry().to_vec()).await?;
+        let logged = linted.logged(&answer.proof, policy, origin)?;
         record.state = CertificateState::Logged { index: answer.index, proof: answer.proof.to_string() };
         self.store.commit(vec![Change::Update(Record::Certificate(record.clone()))]).await?;
         record.revision += 1;

@@ -113,7 +113,7 @@ async fn what_is_not_logged_within_a_day_is_abandoned_and_can_be_opened() {
         assert_eq!(answer["status"], "invalid");
         assert!(answer["error"]["detail"].as_str().unwrap().contains("new order"));
         let opened = client.post("/watch", serde_json::json!({"identifier": "alice@example.org"})).await.ok().json();
-        assert_eq!(opened["entries"].as_array().unwrap().len(), 1);
+        assert_eq!(opened["logs"][0]["entries"].as_array().unwrap().len(), 1);
         // A new order goes through, in another slot.
         client.enroll(&world, "alice@example.org", &device()).await;
     }

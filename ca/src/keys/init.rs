@@ -70,7 +70,7 @@ pub fn init(folder: &Path, name: &str, now: UnixTime) -> Result<(), InitError> {
     for (made, file) in [(&root, "root.key.pem"), (&people, "people.key.pem"), (&services, "services.key.pem")] {
         write(file, PRIVATE_KEY, &made.key.pkcs8)?;
     }
-    for file in ["vrf.key.pem", "audit.key.pem"] {
+    for file in [super::LABEL_KEY, "audit.key.pem"] {
         write(file, SECRET, &*Zeroizing::new(random::bytes::<32>()))?;
     }
     for (made, file) in [(&people, "people.pem"), (&services, "services.pem"), (&root, "root.pem")] {

@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use identity::trust::{Trust, TrustPolicy};
+use identity::transparency::VrfSecretKey;
+use identity::trust::{LogWindow, Trust, TrustPolicy};
 use identity::{Identifier, UnixTime};
 use serde_json::json;
 use tlog_proof::ObjectKind;
@@ -18,10 +19,10 @@ use transparency_log::{Logged, SubmitError};
 
 use crate::config::{CaConfig, Clock};
 use crate::store::{MemoryStore, Store};
-use crate::{AuthorityKeys, Ca, Log, Mailer, init};
+use crate::{AuthorityKeys, Ca, LabelKey, Log, Mailer, Shard, Shards, init};
 
 pub(crate) const BASE: &str = "https://localhost:8443/acme";
-const ORIGIN: &str = "localhost/log";
+pub(crate) const ORIGIN: &str = "localhost/log";
 /// 2026-09-21, a Monday.
 const BEGIN: u64 = 1_790_000_000;
 
@@ -104,7 +105,7 @@ impl World {
         });
         init(&folder.path().join("keys"), "Example", clock()).unwrap();
         let store = Arc::new(MemoryStore::default());
-        let mut config = CaConfig::new(folder.path().join("ca"), BASE.into(), ORIGIN.into(), log.memory.policy.clone());
+        let mut config = CaConfig::new(folder.path().join("ca"), BASE.into());
         config.mail = Mailer::Outbox(folder.path().join("outbox"));
         change(&mut config);
         let ca = open(config, &folder.path().join("keys"), &store, &log, &clock).await;
@@ -120,7 +121,7 @@ impl World {
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut CaConfig)) -> Self {
         let mut config = CaConfig {
             mail: Mailer::Outbox(self.folder.path().join("outbox")),
-            ..CaConfig::new(self.folder.path().join("ca"), BASE.into(), ORIGIN.into(), self.log.memory.policy.clone())
+            ..CaConfig::new(self.folder.path().join("ca"), BASE.into())
         };
         change(&mut config);
         drop(self.ca);
@@ -201,7 +202,7 @@ impl World {
                 "kinds": ["email", "phone"],
                 "domains": ["*"],
                 "phone_prefixes": ["*"],
-                "vrf_key": b64(&keys.vrf_public().to_bytes()),
+                "vrf_key": b64(&label_key(&self.folder.path().join("keys")).public().to_bytes()),
                 "log": ORIGIN,
             }],
             "directories": [],
@@ -220,8 +221,28 @@ async fn open(
     log: &Arc<FaultyLog>,
     clock: &Clock,
 ) -> Ca {
-    let (store, log): (Arc<dyn Store>, Arc<dyn Log>) = (Arc::<MemoryStore>::clone(store), Arc::<FaultyLog>::clone(log));
-    Ca::open_on(store, config, AuthorityKeys::open(keys).unwrap(), log, Arc::clone(clock)).await.unwrap()
+    let store: Arc<dyn Store> = Arc::<MemoryStore>::clone(store);
+    let (policy, log) = (log.memory.policy.clone(), Arc::<FaultyLog>::clone(log));
+    // A key that was destroyed leaves a log that is closed.
+    let shard = match LabelKey::open(&keys.join(crate::keys::LABEL_KEY)).unwrap() {
+        Some(key) => Shard::first(ORIGIN, policy, log, key),
+        None => Shard::new(ORIGIN, policy, log, closed(), any_label_key().public().clone(), None),
+    };
+    let shards = Shards::new(shard);
+    Ca::open_on(store, config, AuthorityKeys::open(keys).unwrap(), shards, Arc::clone(clock)).await.unwrap()
+}
+
+fn closed() -> LogWindow {
+    LogWindow { opens: None, closes: Some(BEGIN) }
+}
+
+fn any_label_key() -> VrfSecretKey {
+    VrfSecretKey::from_bytes(&[1; 32])
+}
+
+/// The label key of the first log.
+pub(crate) fn label_key(keys: &std::path::Path) -> LabelKey {
+    LabelKey::open(&keys.join(crate::keys::LABEL_KEY)).unwrap().unwrap()
 }
 
 /// A request for this name by a device's key.

@@ -11,7 +11,7 @@ use device::evidence;
 use device::logbook::{FollowError, From, Logbook};
 use device::watch::{Blindness, check_freshness, log_source};
 use identity::UnixTime;
-use identity::trust::TrustPolicy;
+use identity::trust::{Shard, TrustPolicy};
 use serde::Serialize;
 use tlog_proof::LogPolicy;
 use transparency_log::client::{ClientError, HttpSource};
@@ -69,10 +69,13 @@ impl Audit {
         let mut exit = Exit::Ok;
         let mut unused: Vec<&String> = self.sources.iter().collect();
         for (policy, authority) in logs {
-            let audited = self.audit(context, policy, &authority.name, &authority.log).await?;
-            exit = worse(exit, audited.exit());
-            unused.retain(|url| !audited.sources.iter().any(|compared| compared.source() == *url));
-            context.output.report(&audited);
+            let shards = policy.shards(authority).map_err(|error| incomplete(&authority.name, &error.to_string()))?;
+            for shard in shards.iter().filter(|shard| shard.window.has_begun(clock::now())) {
+                let audited = self.audit(context, policy, &authority.name, shard).await?;
+                exit = worse(exit, audited.exit());
+                unused.retain(|url| !audited.sources.iter().any(|compared| compared.source() == *url));
+                context.output.report(&audited);
+            }
         }
         match unused.first() {
             Some(url) if exit == Exit::Ok => Err(Failure::failed(
@@ -88,13 +91,14 @@ impl Audit {
         context: &Context,
         policy: &TrustPolicy,
         authority: &str,
-        origin: &str,
+        shard: &Shard,
     ) -> Result<Audited, Failure> {
-        let incomplete = |reason: String| {
-            Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.")
-        };
-        let log_policy = policy.log_policy_at(clock::now()).map_err(|error| incomplete(error.to_string()))?;
-        let source = Arc::new(log_source(&log_policy, origin).map_err(incomplete)?);
+        let (origin, now) = (&shard.origin, clock::now());
+        // A log that is closed is judged as it was at its end.
+        let log_policy = policy.log_policy_of(origin, shard.window.judged_at(now));
+        let log_policy = log_policy.map_err(|error| incomplete(authority, &error.to_string()))?;
+        let source = log_source(&log_policy, origin).map_err(|reason| incomplete(authority, &reason))?;
+        let source = Arc::new(source);
         let book = Logbook::open(&context.home, origin);
         let from = if self.from_start { From::Start } else { From::Cursor };
         let bar = progress::audit_bar(&context.output);
@@ -109,7 +113,7 @@ impl Audit {
         let told = |error: ClientError| Failure::from(FollowError::from(AuditError::from(error)));
         let scene = Scene { context, policy, log_policy: &log_policy, source: &source };
         audited.sources = sources::compare(&scene, &report, &self.sources).await.map_err(told)?;
-        audited.stale = check_freshness(&log_policy, &report.cosigned_by, clock::now()).err().map(|b| stale(&b));
+        audited.stale = check_freshness(&log_policy, &report.cosigned_by, &shard.window, now).err().map(|b| stale(&b));
         for duplicate in report.duplicates.iter().take(MAX_FILES) {
             let claim = evidence::duplicate(duplicate, &source, &log_policy).await;
             match claim.and_then(|claim| evidence::keep(&context.home, policy, claim, clock::now())) {
@@ -124,6 +128,10 @@ impl Audit {
 /// A broken promise outweighs a source that was silent.
 fn worse(one: Exit, other: Exit) -> Exit {
     if one == Exit::Refused || other == Exit::Ok { one } else { other }
+}
+
+fn incomplete(authority: &str, reason: &str) -> Failure {
+    Failure::failed(format!("the trust policy of {authority} is not complete: {reason}"), "Ask its operator.")
 }
 
 /// What an old checkpoint may mean.

@@ -31,8 +31,11 @@ impl Status {
         let devices = context.home.devices()?;
         let mut logs = Vec::new();
         for authority in policies.iter().flat_map(|policy| &policy.authorities) {
-            let cursor = Logbook::open(&context.home, &authority.log).cursor()?;
-            logs.push(Log { origin: authority.log.clone(), audited: cursor.map(|cursor| cursor.size()) });
+            let earlier = authority.earlier_logs.iter().map(|earlier| &earlier.log);
+            for origin in earlier.chain([&authority.log]) {
+                let cursor = Logbook::open(&context.home, origin).cursor()?;
+                logs.push(Log { origin: origin.clone(), audited: cursor.map(|cursor| cursor.size()) });
+            }
         }
         let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
         let advice = advice(policies.is_empty(), &devices);

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::jws::{self, Payload, Sender};
-use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswer};
+use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswers};
 use crate::https::{self, FetchError};
 use crate::keys::AccountKey;
 
@@ -163,7 +163,7 @@ impl AcmeClient {
     }
 
     /// Asks for the proofs of the identifier's labels and the entries under them.
-    pub async fn watch(&mut self, identifier: &str) -> Result<WatchAnswer, AcmeError> {
+    pub async fn watch(&mut self, identifier: &str) -> Result<WatchAnswers, AcmeError> {
         let url = self.directory.inperson_watch.clone().or_else(|| self.directory.meta.inperson_watch.clone());
         let url = url.ok_or_else(|| AcmeError::Protocol {
             url: self.directory_url.clone(),

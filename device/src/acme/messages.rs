@@ -185,7 +185,14 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What the authority tells an owner about the labels of her identifier.
+/// What the authority tells an owner about the labels of her identifier, in each log that can hold a certificate of hers.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WatchAnswers {
+    /// One answer for each log.
+    pub logs: Vec<WatchAnswer>,
+}
+
+/// What the authority tells an owner about the labels of her identifier in one log.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WatchAnswer {
     /// The log's origin.

@@ -121,13 +121,13 @@ impl Owner {
     /// The certificates in her name that have not ended, the oldest first, as the authority opens them. (That it opens
     /// all there are is what the watch checks against the log.)
     pub async fn certificates(&mut self, now: UnixTime) -> Result<Vec<Listed>, EnrolError> {
-        let answer = self.client.watch(self.identifier.as_str()).await?;
+        let answers = self.client.watch(self.identifier.as_str()).await?;
         let read = |tbs: &str| {
             let der = URL_SAFE_NO_PAD.decode(tbs).map_err(|error| error.to_string())?;
             Tbs::decode(&der).map_err(|error| error.to_string())
         };
         let mut listed = Vec::new();
-        for entry in &answer.entries {
+        for entry in answers.logs.iter().flat_map(|log| &log.entries) {
             let tbs = read(&entry.tbs).map_err(|found| EnrolError::NoCertificate { found })?;
             if tbs.not_after().as_secs() >= now.as_secs() {
                 listed.push(Listed {

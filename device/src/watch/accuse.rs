@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::evidence::{Claim, Label, Opened};
-use identity::transparency::{LabelInput, Opening, VrfPublicKey, commitment};
+use identity::transparency::{LabelInput, Opening, commitment};
 use identity::trust::TrustPolicy;
 use tlog_proof::{Entry, LogPolicy, leaf_hash, root_from_inclusion};
 use transparency_log::client::Source;
@@ -50,7 +50,7 @@ impl<S: Source + 'static> Scene<'_, S> {
         let claim = match alarm {
             Alarm::UnknownKey(certificate) => self.entries(&[certificate.index]).await?,
             Alarm::NotOpened { index, .. } => self.entries(&[*index]).await?,
-            Alarm::Duplicate { indexes } => self.entries(&indexes[..indexes.len().min(2)]).await?,
+            Alarm::Duplicate { indexes, .. } => self.entries(&indexes[..indexes.len().min(2)]).await?,
             Alarm::OwnMissing { .. } => match self.owner.device().and_then(|own| own_checkpoint(own, self.policy)) {
                 Some(own) => evidence::split_view(&own, self.source, self.log_policy).await?,
                 None => None,
@@ -99,8 +99,8 @@ impl<S: Source + 'static> Scene<'_, S> {
 fn own_checkpoint(device: &Device, policy: &TrustPolicy) -> Option<String> {
     let leaf = Certificate::parse(device.chain.first()?).ok()?;
     let extension = leaf.tbs().transparency().ok()??;
-    let authority = policy.authorities.iter().find(|authority| authority.log == extension.origin)?;
-    let key = VrfPublicKey::from_bytes(&authority.vrf_key.0.as_slice().try_into().ok()?).ok()?;
+    let shards = policy.authorities.iter().filter_map(|authority| policy.shards(authority).ok()).flatten();
+    let key = shards.into_iter().find(|shard| shard.origin == extension.origin)?.vrf_key;
     let (identifier, period, slot) = (&device.identifier, extension.period, extension.slot);
     let input = LabelInput { origin: &extension.origin, identifier, period, slot };
     let label = key.verify(&input, extension.vrf_proof.as_ref()?).ok()?;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use identity::UnixTime;
+use identity::trust::LogWindow;
 use tlog_proof::{Cosigned, LogPolicy, VerifierKey};
 
 use super::Blindness;
@@ -15,13 +16,14 @@ pub(super) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// A witness's clock may be ahead of ours by this.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 
-/// Whether the policy's quorum has cosigned lately: within the last hour.
+/// Whether the policy's quorum has cosigned lately: within the last hour. A log that is closed cannot hide anything that
+/// came later: of it, the last hour before its end is enough.
 ///
 /// # Errors
 ///
 /// [`Blindness::Stale`] if not.
-pub fn check(policy: &LogPolicy, cosigned: &[Cosigned], now: UnixTime) -> Result<(), Blindness> {
-    let oldest = now.as_secs().saturating_sub(MAX_AGE.as_secs());
+pub fn check(policy: &LogPolicy, cosigned: &[Cosigned], window: &LogWindow, now: UnixTime) -> Result<(), Blindness> {
+    let oldest = window.judged_at(now).as_secs().saturating_sub(MAX_AGE.as_secs());
     let newest = now.as_secs().saturating_add(AHEAD.as_secs());
     let lately: Vec<_> = cosigned.iter().filter(|c| (oldest..=newest).contains(&c.time)).collect();
     let by = |key: &VerifierKey| lately.iter().any(|c| c.name == key.name() && c.key_id == key.id());
@@ -55,11 +57,15 @@ mod tests {
             cosigned.time = time;
             [cosigned]
         };
-        let check = |time| check(&log.policy, &cosigned(time), at(NOW));
+        let check_of = |window: LogWindow, time| check(&log.policy, &cosigned(time), &window, at(NOW));
+        let check = |time| check_of(LogWindow::default(), time);
         assert_eq!(check(NOW - 3600), Ok(()));
         assert_eq!(check(NOW + 300), Ok(()));
         let stale = |time| Err(Blindness::Stale { cosigned: at(time), now: at(NOW) });
         assert_eq!(check(NOW - 3601), stale(NOW - 3601));
         assert_eq!(check(NOW + 301), stale(NOW + 301), "a witness that signs in advance says nothing about now");
+        let closed = LogWindow { opens: None, closes: Some(NOW - 86_400) };
+        assert_eq!(check_of(closed, NOW - 86_400 - 3600), Ok(()), "its last hour");
+        assert_eq!(check_of(closed, NOW - 86_400 - 3601), stale(NOW - 86_400 - 3601));
     }
 }

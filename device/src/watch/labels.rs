@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::certificate::Certificate;
 use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of, periods_back};
-use identity::trust::Authority;
+use identity::trust::{Authority, LogWindow};
 use identity::{Identifier, UnixTime};
 
 use super::Blindness;
@@ -24,7 +24,8 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// From the period in which a certificate that is still valid can have begun, or from the authority's own beginning, to the next period.
+    /// From the period in which a certificate that is still valid can have begun, or from the authority's own beginning, to
+    /// the next period.
     ///
     /// The beginning is that of the root certificate in the pinned policy, which the authority cannot change
     /// afterwards: it could otherwise make the span as short as it likes by claiming that its log is young.
@@ -38,6 +39,14 @@ impl Span {
         let current = period_of(now);
         let last = current.saturating_add(1);
         Self { first: current.saturating_sub(periods_back()).max(period_of(beginning)).min(last), last }
+    }
+
+    /// The part of it in which a certificate can stand in a log with this window; none if there is none, or the log has not
+    /// begun.
+    pub(super) fn within(self, window: &LogWindow, now: UnixTime) -> Option<Self> {
+        let (first, last) = window.periods();
+        let (first, last) = (self.first.max(first), self.last.min(last));
+        (window.has_begun(now) && first <= last).then_some(Self { first, last })
     }
 
     fn labels(self) -> impl Iterator<Item = (u32, u8)> {
@@ -57,21 +66,6 @@ impl Span {
 
 /// Verifies every proof given and insists that all that matter were.
 pub(super) fn verify(
-    authority: &Authority,
-    identifier: &Identifier,
-    answer: &WatchAnswer,
-    span: Span,
-) -> Result<Labels, Blindness> {
-    if answer.origin != authority.log {
-        return Err(Blindness::OtherLog { expected: authority.log.clone(), found: answer.origin.clone() });
-    }
-    let key =
-        <[u8; 32]>::try_from(authority.vrf_key.0.as_slice()).ok().and_then(|key| VrfPublicKey::from_bytes(&key).ok());
-    let key = key.expect("a trust policy with a malformed VRF key is refused when it is read");
-    verify_under(&key, identifier, answer, span)
-}
-
-fn verify_under(
     key: &VrfPublicKey,
     identifier: &Identifier,
     answer: &WatchAnswer,
@@ -141,10 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn a_log_is_looked_at_as_long_as_a_certificate_in_it_can_matter() {
+        let span = |now: u64| Span::between(at(0), at(now));
+        let closed = LogWindow { opens: None, closes: Some(2900 * WEEK + 1000) };
+        let next = LogWindow { opens: Some(2900 * WEEK + 1000), closes: None };
+        let within = |window: &LogWindow, now: u64| span(now).within(window, at(now));
+        assert_eq!(within(&closed, 2890), Some(span(2890)), "long before its end");
+        assert_eq!(within(&closed, 2903), Some(Span { first: 2898, last: 2900 }));
+        assert_eq!((within(&closed, 2905), within(&closed, 2906)), (Some(Span { first: 2900, last: 2900 }), None));
+        assert_eq!((within(&next, 2899), within(&next, 2900)), (None, Some(Span { first: 2899, last: 2901 })));
+    }
+
+    #[test]
     fn all_proofs_give_all_labels() {
         let key = VrfSecretKey::from_bytes(&[1; 32]);
         let span = Span { first: 10, last: 11 };
-        let labels = verify_under(key.public(), &alice(), &answer(&key, span), span).unwrap();
+        let labels = verify(key.public(), &alice(), &answer(&key, span), span).unwrap();
         assert_eq!(labels.len(), 2 * usize::from(SLOTS));
     }
 
@@ -154,7 +160,7 @@ mod tests {
         let span = Span { first: 10, last: 10 };
         let mut answer = answer(&key, span);
         answer.labels.remove(7);
-        let blind = verify_under(key.public(), &alice(), &answer, span).unwrap_err();
+        let blind = verify(key.public(), &alice(), &answer, span).unwrap_err();
         assert_eq!(blind, Blindness::Missing { missing: 1, expected: 32, period: 10, slot: 7 });
     }
 
@@ -164,7 +170,7 @@ mod tests {
         let span = Span { first: 10, last: 10 };
         let mut answer = answer(&key, span);
         answer.labels[3].proof = answer.labels[4].proof.clone();
-        let blind = verify_under(key.public(), &alice(), &answer, span).unwrap_err();
+        let blind = verify(key.public(), &alice(), &answer, span).unwrap_err();
         assert!(matches!(blind, Blindness::BadProof { period: 10, slot: 3, .. }), "{blind}");
     }
 
@@ -173,6 +179,6 @@ mod tests {
         let span = Span { first: 10, last: 10 };
         let answer = answer(&VrfSecretKey::from_bytes(&[2; 32]), span);
         let pinned = VrfSecretKey::from_bytes(&[1; 32]);
-        assert!(matches!(verify_under(pinned.public(), &alice(), &answer, span), Err(Blindness::BadProof { .. })));
+        assert!(matches!(verify(pinned.public(), &alice(), &answer, span), Err(Blindness::BadProof { .. })));
     }
 }

@@ -15,6 +15,7 @@ mod labels;
 mod opened;
 mod owner;
 mod scan;
+mod shard;
 mod state;
 
 use std::collections::BTreeSet;
@@ -37,7 +38,7 @@ pub(crate) use state::remember_own_key;
 use crate::acme::{AcmeClient, AcmeError};
 use crate::enrolment::{ChooseError, choose_authority, permits};
 use crate::https::{self, https_client};
-use crate::logbook::{FollowError, From, Logbook};
+use crate::logbook::FollowError;
 use crate::{Home, HomeError, revocation};
 
 /// What a watch found.
@@ -61,8 +62,8 @@ pub struct Seen {
     /// Other pinned authorities that may certify her, and that are not watched on this device: what these have logged was
     /// not looked for.
     pub not_watched: Vec<String>,
-    /// The audit of the log.
-    pub audit: AuditReport,
+    /// The audit of each log that can hold a certificate of hers, the newest log last.
+    pub audits: Vec<AuditReport>,
     /// The first and the last period whose labels were searched, as the times at which they begin and end.
     pub covered: (UnixTime, UnixTime),
     /// The certificates of the owner that the log holds.
@@ -104,8 +105,8 @@ pub enum Blindness {
         /// What is wrong with it.
         reason: String,
     },
-    /// The proofs are for another log than the trust policy's.
-    #[error("the authority gave proofs for another log: expected {expected}, found {found}")]
+    /// There are no proofs for a log of the trust policy.
+    #[error("the authority gave no proofs for a log of the trust policy: expected {expected}, found {found}")]
     OtherLog {
         /// Origin in the trust policy.
         expected: String,
@@ -134,6 +135,8 @@ pub enum Alarm {
     UnknownKey(OpenedCertificate),
     /// An entry under one of her labels that the authority did not open.
     NotOpened {
+        /// The log's origin.
+        log: String,
         /// Where it stands.
         index: u64,
         /// What the authority said instead, or what was wrong with it.
@@ -141,16 +144,30 @@ pub enum Alarm {
     },
     /// Two entries under one label, which an honest authority never makes.
     Duplicate {
+        /// The log's origin.
+        log: String,
         /// Where they stand.
         indexes: Vec<u64>,
     },
     /// The certificate of this device is not where it says it stands.
     OwnMissing {
+        /// The log's origin.
+        log: String,
         /// Where it says it stands.
         index: u64,
         /// What was found there.
         found: String,
     },
+}
+
+impl Alarm {
+    /// The origin of the log that it is about.
+    pub fn log(&self) -> &str {
+        match self {
+            Self::UnknownKey(certificate) => &certificate.log,
+            Self::NotOpened { log, .. } | Self::Duplicate { log, .. } | Self::OwnMissing { log, .. } => log,
+        }
+    }
 }
 
 /// Why a watch could not be made.
@@ -195,7 +212,7 @@ pub async fn watch_once(
     owner: &Owner,
     mirror: Option<&str>,
     now: UnixTime,
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<WatchReport, WatchError> {
     let policies = home.trust_policies()?;
     let identifier = owner.identifier();
@@ -209,8 +226,9 @@ pub async fn watch_once(
         .expect("the choice was made from these policies");
     let not_watched = others(&policies, authority, identifier, |acme| watched(home, identifier, acme));
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
-    let log_policy = policy.log_policy_at(now).map_err(|error| incomplete(error.to_string()))?;
     let trust = Arc::new(home.trust_at(now)?);
+    let matters = labels::Span::that_matters(authority, now).map_err(incomplete)?;
+    let shards = policy.shards(authority).map_err(|error| incomplete(error.to_string()))?;
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
     let mut client = match AcmeClient::connect(https_client(trust.clone()), &choice.acme, owner.account().clone()).await
@@ -218,16 +236,18 @@ pub async fn watch_once(
         Ok(client) => client,
         Err(error) => return refused(error),
     };
-    let mut answer = match client.watch(identifier.as_str()).await {
-        Ok(answer) => answer,
+    let answers = match client.watch(identifier.as_str()).await {
+        Ok(answers) => answers,
         Err(error) => return refused(error),
     };
-    let span = labels::Span::that_matters(authority, now).map_err(incomplete)?;
-    let fresh = match labels::verify(authority, identifier, &answer, span) {
-        Ok(labels) => labels,
-        Err(blind) => return Ok(WatchReport::Blind(blind)),
-    };
-    let state = state::State::remember(home, identifier, &authority.log, &fresh)?;
+    let mut looks = Vec::new();
+    for shard in &shards {
+        let Some(span) = matters.within(&shard.window, now) else { continue };
+        match shard::Look::begin(home, identifier, shard, span, &answers)? {
+            Ok(look) => looks.push(look),
+            Err(blind) => return Ok(WatchReport::Blind(blind)),
+        }
+    }
 
     // For the rest of the device: whoever watches also hears of revocations.
     if let Some(device) = owner.device()
@@ -235,42 +255,31 @@ pub async fn watch_once(
     {
         tracing::warn!(%error, "the revocation list could not be fetched");
     }
-    let source = match mirror {
-        Some(mirror) => mirror_source(mirror, &authority.log),
-        None => log_source(&log_policy, &authority.log).map_err(incomplete)?,
-    };
-    let source = Arc::new(source);
-    let book = Logbook::open(home, &authority.log);
-    let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
-    let found = scan::find(&book, &source, &log_policy, &audit.cursor, &state, owner.device()).await?;
-    if found.newer_than(&answer, &state) {
-        // Somebody, perhaps another device of hers, enrolled between the two looks: ask once more before the alarm.
-        answer = client.watch(identifier.as_str()).await.map_err(WatchError::Acme)?;
-    }
-    let opened::Judged { certificates, alarms, new } = opened::judge(identifier, &found, &answer, &state);
-    state::State::settle(home, identifier, &authority.log, &new)?;
-    // What ended long ago is of no interest, as long as it is known.
-    let certificates =
-        certificates.into_iter().filter(|(hit, _)| span.covers(hit.period)).map(|(_, one)| one).collect();
-    // An alarm is one however old; that there is none says something about now only if the log does.
-    if alarms.is_empty()
-        && let Err(stale) = freshness::check(&log_policy, &audit.cosigned_by, now)
-    {
-        return Ok(WatchReport::Blind(stale));
-    }
-    let (source, found, answer, log_policy) = (&source, &found, &answer, &log_policy);
-    let scene = accuse::Scene { home, owner, policy, log_policy, source, found, answer, now };
-    let evidence = scene.keep(&alarms).await;
-    let seen = Seen {
+    let place = shard::Place { home, owner, policy, authority: &choice.authority, trust: &trust, mirror, now };
+    let (mut alarms, mut stale) = (Vec::new(), None);
+    let mut seen = Seen {
         identifier: identifier.clone(),
-        authority: choice.authority,
+        authority: choice.authority.clone(),
         not_watched,
-        audit,
-        covered: span.times(),
-        certificates,
-        evidence,
+        audits: Vec::new(),
+        covered: matters.times(),
+        certificates: Vec::new(),
+        evidence: Vec::new(),
     };
-    Ok(if alarms.is_empty() { WatchReport::Clean(seen) } else { WatchReport::Alarm(seen, alarms) })
+    for look in looks {
+        let saw = look.look(&place, &mut client, &mut progress).await?;
+        stale = stale.or(saw.stale);
+        seen.audits.push(saw.audit);
+        seen.certificates.extend(saw.certificates);
+        seen.evidence.extend(saw.evidence);
+        alarms.extend(saw.alarms);
+    }
+    // An alarm is one however old; that there is none says something about now only if the log does.
+    Ok(match (alarms.is_empty(), stale) {
+        (true, Some(stale)) => WatchReport::Blind(stale),
+        (true, None) => WatchReport::Clean(seen),
+        (false, _) => WatchReport::Alarm(seen, alarms),
+    })
 }
 
 /// The names of those who may certify this person besides the one that is asked; one authority may stand in several

@@ -16,7 +16,9 @@ use crate::acme::messages::{OpenedEntry, WatchAnswer};
 /// A certificate in the owner's name, as the log holds it and the authority opened it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenedCertificate {
-    /// Where it stands in the log.
+    /// The origin of the log in which it stands.
+    pub log: String,
+    /// Where it stands there.
     pub index: u64,
     /// Its serial number, hex.
     pub serial: String,
@@ -51,7 +53,7 @@ pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer
         let certificate = match opened {
             Ok(certificate) => certificate,
             Err(reason) => {
-                judged.alarms.push(Alarm::NotOpened { index: hit.index, reason });
+                judged.alarms.push(Alarm::NotOpened { log: answer.origin.clone(), index: hit.index, reason });
                 continue;
             }
         };
@@ -64,18 +66,27 @@ pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer
             judged.alarms.push(Alarm::UnknownKey(certificate));
         }
     }
-    judged.alarms.extend(duplicates(&found.hits));
-    judged.alarms.extend(found.own_missing.clone().map(|(index, found)| Alarm::OwnMissing { index, found }));
+    judged.alarms.extend(duplicates(&answer.origin, &found.hits));
+    judged.alarms.extend(own_missing(&answer.origin, found));
     judged
 }
 
+fn own_missing(log: &str, found: &Found) -> Option<Alarm> {
+    let (index, found) = found.own_missing.clone()?;
+    Some(Alarm::OwnMissing { log: log.to_owned(), index, found })
+}
+
 /// Two entries under one label.
-fn duplicates(hits: &[Hit]) -> Vec<Alarm> {
+fn duplicates(log: &str, hits: &[Hit]) -> Vec<Alarm> {
     let mut by_label: BTreeMap<(u32, u8), Vec<u64>> = BTreeMap::new();
     for hit in hits {
         by_label.entry((hit.period, hit.slot)).or_default().push(hit.index);
     }
-    by_label.into_values().filter(|indexes| indexes.len() > 1).map(|indexes| Alarm::Duplicate { indexes }).collect()
+    by_label
+        .into_values()
+        .filter(|indexes| indexes.len() > 1)
+        .map(|indexes| Alarm::Duplicate { log: log.to_owned(), indexes })
+        .collect()
 }
 
 /// What opens `hit` in the answer: its HMAC under the opening is the commitment in the log.
@@ -87,7 +98,7 @@ fn open(identifier: &Identifier, hit: &Hit, answer: &WatchAnswer) -> Result<Open
     }
     .to_owned();
     for entry in answer.entries.iter().filter(|entry| entry.period == hit.period && entry.slot == hit.slot) {
-        match open_with(identifier, hit, entry) {
+        match open_with(identifier, &answer.origin, hit, entry) {
             Ok(certificate) => return Ok(certificate),
             Err(found) => reason = found,
         }
@@ -106,7 +117,7 @@ fn text(name: &SubjectName) -> &str {
     }
 }
 
-fn open_with(identifier: &Identifier, hit: &Hit, entry: &OpenedEntry) -> Result<OpenedCertificate, String> {
+fn open_with(identifier: &Identifier, log: &str, hit: &Hit, entry: &OpenedEntry) -> Result<OpenedCertificate, String> {
     let decode = |text: &str| {
         URL_SAFE_NO_PAD.decode(text).map_err(|error| format!("what the authority says does not decode: {error}"))
     };
@@ -124,6 +135,7 @@ fn open_with(identifier: &Identifier, hit: &Hit, entry: &OpenedEntry) -> Result<
         return Err(format!("the log holds a certificate for {} under a label of {identifier}", names.join(", ")));
     }
     Ok(OpenedCertificate {
+        log: log.to_owned(),
         index: hit.index,
         serial: tbs.serial_hex(),
         key: tbs.spki().subject_public_key.raw_bytes().to_vec(),

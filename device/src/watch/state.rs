@@ -135,7 +135,7 @@ impl State {
     /// What was in this entry of the log called `origin`, if it was opened before and is the same still.
     pub(super) fn opened(&self, origin: &str, hit: &Hit) -> Option<OpenedCertificate> {
         let settled = self.opened.get(origin)?.get(&hit.index)?;
-        (settled.commitment == hex::encode(hit.commitment)).then(|| settled.certificate(hit.index))?
+        (settled.commitment == hex::encode(hit.commitment)).then(|| settled.certificate(origin, hit.index))?
     }
 
     /// Every label in the log called `origin`, with period and slot.
@@ -170,9 +170,10 @@ impl Settled {
         }
     }
 
-    fn certificate(&self, index: u64) -> Option<OpenedCertificate> {
+    fn certificate(&self, log: &str, index: u64) -> Option<OpenedCertificate> {
         let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         Some(OpenedCertificate {
+            log: log.to_owned(),
             index,
             serial: self.serial.clone(),
             key: hex::decode(&self.key).ok()?,

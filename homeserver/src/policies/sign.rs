@@ -45,10 +45,19 @@ pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed
     let expected = following(&current);
     let mut policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
     current.withdraw_what_is_gone(&mut policy);
-    let canonical = policy.canonical();
-    TrustPolicy::parse(&canonical).map_err(|error| wrong(error.to_string()))?;
+    TrustPolicy::parse(&policy.canonical()).map_err(|error| wrong(error.to_string()))?;
     keeps_this_server(&current, &policy).map_err(wrong)?;
+    sign_as_next(folder, &current, &policy, root_key)
+}
 
+/// Signs a policy that is in order, and puts it where the running server finds it.
+pub(crate) fn sign_as_next(
+    folder: &Path,
+    current: &TrustPolicy,
+    policy: &TrustPolicy,
+    root_key: Option<&Path>,
+) -> Result<Signed, StartError> {
+    let canonical = policy.canonical();
     let keys = folder.join("keys");
     let key = root_key.map_or_else(|| keys.join("root.key.pem"), Path::to_path_buf);
     let signature = ca::sign_policy(&keys, &key, &canonical).map_err(|error| StartError::part("root's key", &error))?;
@@ -58,7 +67,7 @@ pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed
     Ok(Signed {
         number: policy.number,
         fingerprint: policy.fingerprint().to_string(),
-        changes: current.changes_to(&policy),
+        changes: current.changes_to(policy),
     })
 }
 
@@ -67,7 +76,7 @@ fn following(current: &TrustPolicy) -> TrustPolicy {
 }
 
 /// The newest version in the folder, published or only signed.
-fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
+pub(crate) fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
     let path = folder.join(genesis::FILE);
     let bytes = read(&path)?.ok_or_else(|| StartError::folder(&path, std::io::ErrorKind::NotFound.into()))?;
     let mut policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(&path, error))?;
@@ -93,7 +102,10 @@ fn keeps_this_server(current: &TrustPolicy, next: &TrustPolicy) -> Result<(), St
     if same {
         return Ok(());
     }
-    Err(format!("expected {} first among the authorities, with the same root, label key and log", own.name))
+    Err(format!(
+        "expected {} first among the authorities, with the same root, label key and log; another log: homeserver shard prepare",
+        own.name
+    ))
 }
 
 #[cfg(test)]
@@ -113,7 +125,9 @@ mod tests {
         ca::init(&folder.join("keys"), "localhost", UnixTime::now()).unwrap();
         let settings = Settings::first(&Options::default(), 2026).unwrap();
         let keys = ca::AuthorityKeys::open(&folder.join("keys")).unwrap();
-        let policy = genesis::open(&folder, &settings, &keys, &Signers::open(&folder, &settings).unwrap()).unwrap();
+        let labels = ca::LabelKey::open(&folder.join("keys").join(ca::keys::LABEL_KEY)).unwrap().unwrap();
+        let signers = Signers::open(&folder, &settings).unwrap();
+        let policy = genesis::open(&folder, &settings, &keys, &signers, Some(labels.public())).unwrap();
         (place, policy)
     }
 

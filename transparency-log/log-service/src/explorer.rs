@@ -12,6 +12,7 @@
 mod certificate;
 mod entry;
 mod overview;
+mod siblings;
 mod steps;
 
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ const REMEMBERED: usize = 50;
 /// Pause between looks for a new checkpoint.
 const LOOK: Duration = Duration::from_secs(2);
 
+pub use siblings::Siblings;
+
 type Client = LogClient<StorageSource<dyn Storage>>;
 
 /// What the pages are made from. Cheap to clone: all see the same.
@@ -49,6 +52,7 @@ struct Inner {
     witnesses: Vec<Arc<Observed>>,
     clock: Clock,
     seen: Mutex<VecDeque<Seen>>,
+    siblings: Siblings,
 }
 
 /// A checkpoint as it was first seen.
@@ -70,8 +74,17 @@ impl Explorer {
         clock: Clock,
     ) -> Self {
         let client = LogClient::new(StorageSource::new(storage), policy.clone());
-        let (prefix, seen) = (prefix.to_owned(), Mutex::default());
-        Self(Arc::new(Inner { client, policy, prefix, witnesses, clock, seen }))
+        let (prefix, seen, siblings) = (prefix.to_owned(), Mutex::default(), Siblings::default());
+        Self(Arc::new(Inner { client, policy, prefix, witnesses, clock, seen, siblings }))
+    }
+
+    /// Links to the other logs of the same authority on every page. To be called before anything is served.
+    #[must_use]
+    pub fn with_siblings(self, siblings: Siblings) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { siblings, ..inner })),
+            Err(shared) => Self(shared),
+        }
     }
 
     /// The routes, to be merged with those of the log itself.
@@ -111,12 +124,15 @@ impl Explorer {
         let at = |path: &str| format!("{}/{path}", self.0.prefix);
         let home = if self.0.prefix.is_empty() { "/".to_owned() } else { self.0.prefix.clone() };
         let (entry, certificate, checkpoint) = (at("entry"), at("certificate"), at("checkpoint"));
-        Page::new(title).with_navigation(&[
+        let others = self.0.siblings.others(&self.0.prefix);
+        let mut links = vec![
             (home.as_str(), "The log"),
             (entry.as_str(), "An entry"),
             (certificate.as_str(), "A certificate"),
             (checkpoint.as_str(), "Newest checkpoint (raw)"),
-        ])
+        ];
+        links.extend(others.iter().map(|(prefix, words)| (prefix.as_str(), words.as_str())));
+        Page::new(title).with_navigation(&links)
     }
 
     /// What is shown when the log's own files do not verify.

@@ -101,8 +101,8 @@ impl Mirror {
         let ledger = Ledger::new(Arc::clone(&storage), "pending", logs);
         let mut held = BTreeMap::new();
         for origin in ledger.origins() {
-            let pending = ledger.newest(origin).map_err(io::Error::other)?;
-            let copy = Held::open(Arc::clone(&storage), &digest(origin), pending)?;
+            let pending = ledger.newest(&origin).map_err(io::Error::other)?;
+            let copy = Held::open(Arc::clone(&storage), &digest(&origin), pending)?;
             held.insert(origin.clone(), Mutex::new(copy));
         }
         Ok(Self { inner: Arc::new(Inner { keys: keys.into(), clock, ledger, logs: held, storage }) })

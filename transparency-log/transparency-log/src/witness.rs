@@ -189,6 +189,11 @@ impl Witness {
         self.inner.keys.vkeys()
     }
 
+    /// Cosigns the log with this key, too, from now on.
+    pub fn add_log(&self, key: VerifierKey) {
+        self.inner.ledger.add_log(key);
+    }
+
     /// The clock it cosigns by.
     pub fn clock(&self) -> Clock {
         Arc::clone(&self.inner.clock)
@@ -205,7 +210,7 @@ impl Witness {
             let cosigned_at = cosigned.get(origin).copied();
             Ok(LogStatus { origin: origin.clone(), size, root: root.to_string(), cosigned_at })
         };
-        self.inner.ledger.origins().map(known).collect()
+        self.inner.ledger.origins().iter().map(known).collect()
     }
 
     /// The checkpoint cosigned last for the log whose origin has this SHA-256 (lower-case hex), as the log signed it;
@@ -214,9 +219,9 @@ impl Witness {
     /// # Errors
     /// [`WitnessError::Storage`].
     pub fn checkpoint(&self, origin_digest: &str) -> Result<Option<String>, WitnessError> {
-        let known = self.inner.ledger.origins().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
+        let known = self.inner.ledger.origins().into_iter().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
         let Some(origin) = known else { return Ok(None) };
-        let state = self.inner.ledger.text(origin)?;
+        let state = self.inner.ledger.text(&origin)?;
         Ok(state.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 

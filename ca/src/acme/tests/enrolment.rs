@@ -58,6 +58,7 @@ async fn the_watch_hands_out_label_proofs_and_opens_every_entry() {
         client.enroll(&world, alice.as_str(), &device()).await;
     }
     let answer = client.post("/watch", json!({"identifier": alice.as_str()})).await.ok().json();
+    let [answer] = &answer["logs"].as_array().unwrap()[..] else { panic!("{answer}") };
     let labels = answer["labels"].as_array().unwrap();
     // The authority began in this period: this one and the next.
     assert_eq!(labels.len(), 2 * usize::from(SLOTS));

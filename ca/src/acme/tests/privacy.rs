@@ -125,14 +125,14 @@ async fn an_owner_has_openings_erased_once_her_certificates_have_ended() {
     let ask = json!({"identifier": "alice@example.org"});
     owner.enroll(&world, "alice@example.org", &device()).await;
     assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 0, "it has not ended");
-    assert_eq!(owner.post("/watch", ask.clone()).await.ok().json()["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(owner.post("/watch", ask.clone()).await.ok().json()["logs"][0]["entries"].as_array().unwrap().len(), 1);
 
     world.advance(Duration::from_secs(15 * 86_400));
     let stranger = Client::open(&world, Signer::p256()).await;
     assert_eq!(stranger.post("/erase", ask.clone()).await.problem(), "unauthorized");
     assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 1);
     assert_eq!(owner.post("/erase", ask.clone()).await.ok().json()["erased"], 0, "once");
-    let answer = owner.post("/watch", ask).await.ok().json();
+    let answer = owner.post("/watch", ask).await.ok().json()["logs"][0].clone();
     assert_eq!(answer["entries"], json!([]));
     let [place] = answer["erased"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert!(place["index"].is_u64() && place["period"].is_u64() && place["slot"].is_u64(), "{place}");

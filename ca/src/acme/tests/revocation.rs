@@ -114,7 +114,7 @@ async fn who_lost_the_device_revokes_by_the_serial_number_that_the_watch_tells()
     owner.post(&challenge, json!({})).await.ok();
     owner.post(&challenge, json!({"code": world.code("alice@example.org")})).await.ok();
     let seen = owner.post("/watch", json!({"identifier": "alice@example.org"})).await.ok().json();
-    let tbs = URL_SAFE_NO_PAD.decode(seen["entries"][0]["tbs"].as_str().unwrap()).unwrap();
+    let tbs = URL_SAFE_NO_PAD.decode(seen["logs"][0]["entries"][0]["tbs"].as_str().unwrap()).unwrap();
     assert_eq!(identity::certificate::Tbs::decode(&tbs).unwrap().serial_hex(), serial);
     for (wrong, problem) in [
         (json!({}), "malformed"),

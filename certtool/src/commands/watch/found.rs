@@ -28,10 +28,9 @@ pub(super) struct Found {
     /// Other authorities that may certify the address, and that were not asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_watched: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    log: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
+    /// The logs that were searched, the newest last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logs: Vec<Searched>,
     #[serde(skip_serializing_if = "Option::is_none")]
     covered_from: Option<String>,
     certificates: Vec<Logged>,
@@ -48,6 +47,13 @@ pub(super) struct Found {
     no_certificate: bool,
     #[serde(skip)]
     unknown: Vec<OpenedCertificate>,
+}
+
+/// A log that was searched, and how many entries it has.
+#[derive(Debug, Serialize)]
+struct Searched {
+    log: String,
+    size: u64,
 }
 
 /// A certificate in the log.
@@ -93,8 +99,7 @@ impl Found {
             identifier: owner.identifier().to_string(),
             authority: owner.authority().to_owned(),
             not_watched: Vec::new(),
-            log: None,
-            size: None,
+            logs: Vec::new(),
             covered_from: None,
             certificates: Vec::new(),
             alarms: Vec::new(),
@@ -109,7 +114,7 @@ impl Found {
             WatchReport::Alarm(seen, alarms) => {
                 found.see(&seen, own);
                 found.verdict = Verdict::Alarm;
-                found.alarms = alarms.iter().map(describe).collect();
+                found.alarms = alarms.iter().map(|alarm| describe(alarm, &found.logs)).collect();
                 found.unknown = alarms
                     .into_iter()
                     .filter_map(
@@ -126,9 +131,8 @@ impl Found {
     }
 
     fn see(&mut self, seen: &Seen, own: &[u8]) {
-        self.log = Some(seen.audit.origin.clone());
         self.not_watched = seen.not_watched.clone();
-        self.size = Some(seen.audit.size);
+        self.logs = seen.audits.iter().map(|one| Searched { log: one.origin.clone(), size: one.size }).collect();
         self.evidence = seen.evidence.iter().map(|path| path.display().to_string()).collect();
         self.covered_from = Some(text::rfc3339(seen.covered.0));
         self.certificates = seen.certificates.iter().map(|certificate| Logged::new(certificate, own)).collect();
@@ -144,7 +148,7 @@ impl Found {
         for certificate in matching {
             let key: [u8; 32] = certificate.key.as_slice().try_into().expect("just seen to have 32 bytes");
             watch::confirm_key(&context.home, identifier, &key, clock::now())?;
-            let description = describe(&Alarm::UnknownKey(certificate.clone()));
+            let description = describe(&Alarm::UnknownKey(certificate.clone()), &self.logs);
             self.alarms.retain(|alarm| *alarm != description);
             self.confirmed.push(hex::encode(key));
             self.certificates.push(Logged::new(&certificate, &[]));
@@ -188,7 +192,15 @@ fn short(key: &[u8]) -> String {
     hex::encode(&key[..key.len().min(8)])
 }
 
-fn describe(alarm: &Alarm) -> String {
+/// An entry's number says where it stands only together with the log, if there are several.
+fn describe(alarm: &Alarm, logs: &[Searched]) -> String {
+    match logs.len() {
+        0 | 1 => what(alarm),
+        _ => format!("{} (in the log {})", what(alarm), alarm.log()),
+    }
+}
+
+fn what(alarm: &Alarm) -> String {
     match alarm {
         Alarm::UnknownKey(certificate) => format!(
             "entry {}: a certificate in your name for a key you have not confirmed ({}), serial {}, from {} to {}",
@@ -198,13 +210,13 @@ fn describe(alarm: &Alarm) -> String {
             text::time(certificate.not_before),
             text::time(certificate.not_after),
         ),
-        Alarm::NotOpened { index, reason } => {
+        Alarm::NotOpened { index, reason, .. } => {
             format!("entry {index}: something under your name that stays closed: {reason}")
         }
-        Alarm::Duplicate { indexes } => {
+        Alarm::Duplicate { indexes, .. } => {
             format!("entries {indexes:?} stand under one label, which an honest authority never does")
         }
-        Alarm::OwnMissing { index, found } => format!(
+        Alarm::OwnMissing { index, found, .. } => format!(
             "entry {index} should be this device's certificate; found {found}: the log shows different people different things"
         ),
     }
@@ -245,8 +257,8 @@ impl Report for Found {
         for path in &self.evidence {
             page.field("evidence", format!("{path} (certtool verify --evidence shows what it proves)"));
         }
-        if let (Some(log), Some(size)) = (&self.log, self.size) {
-            page.field("searched", format!("{} of {log}", text::count(size, "entry", "entries")));
+        for Searched { log, size } in &self.logs {
+            page.field("searched", format!("{} of {log}", text::count(*size, "entry", "entries")));
         }
         for other in &self.not_watched {
             page.field(
@@ -284,8 +296,7 @@ mod tests {
             identifier: "alice@example.org".into(),
             authority: "Example".into(),
             not_watched: not_watched.iter().map(|&name| name.to_owned()).collect(),
-            log: None,
-            size: None,
+            logs: Vec::new(),
             covered_from: None,
             certificates: Vec::new(),
             alarms: Vec::new(),

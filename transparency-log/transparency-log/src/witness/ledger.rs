@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{
@@ -15,7 +15,7 @@ use crate::storage::Storage;
 
 /// The logs that are known, and the last checkpoint of each on storage. The caller lets one in at a time.
 pub(crate) struct Ledger {
-    logs: BTreeMap<String, Vec<VerifierKey>>,
+    logs: RwLock<BTreeMap<String, Vec<VerifierKey>>>,
     storage: Arc<dyn Storage>,
     /// Where the states are.
     folder: &'static str,
@@ -27,11 +27,20 @@ impl Ledger {
         for key in logs {
             by_origin.entry(key.name().to_owned()).or_default().push(key);
         }
-        Self { logs: by_origin, storage, folder }
+        Self { logs: RwLock::new(by_origin), storage, folder }
     }
 
-    pub(crate) fn origins(&self) -> impl Iterator<Item = &String> {
-        self.logs.keys()
+    /// Knows the log with this key, too, from now on.
+    pub(crate) fn add_log(&self, key: VerifierKey) {
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        let known = logs.entry(key.name().to_owned()).or_default();
+        if !known.contains(&key) {
+            known.push(key);
+        }
+    }
+
+    pub(crate) fn origins(&self) -> Vec<String> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// The last checkpoint as the log signed it, unread.
@@ -94,7 +103,8 @@ impl Ledger {
 
     fn verify_log(&self, checkpoint: &UnverifiedCheckpoint) -> Result<VerifiedCheckpoint, WitnessError> {
         let origin = &checkpoint.claimed().origin;
-        let keys = self.logs.get(origin).ok_or_else(|| WitnessError::UnknownLog { origin: origin.clone() })?;
+        let logs = self.logs.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = logs.get(origin).ok_or_else(|| WitnessError::UnknownLog { origin: origin.clone() })?;
         let mut unsigned = CheckpointError::Note(NoteError::Unsigned { expected: origin.clone() });
         for key in keys {
             match checkpoint.verify_log(key) {

@@ -1,0 +1,64 @@
+//! The end of a label key. Whoever had it could compute every label of every address she can guess, also of the past: so
+//! it goes as soon as nobody has a right to its proofs any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::Shard;
+use crate::files;
+use crate::issue::Issuer;
+use crate::trail::{Trail, TrailError};
+
+/// Pause between looks.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Why a key could not be destroyed. It is tried again.
+#[derive(Debug, Error)]
+pub(crate) enum RetireError {
+    #[error("the audit trail: {0}")]
+    Trail(#[from] TrailError),
+    #[error("{path}: {source}")]
+    Io { path: std::path::PathBuf, source: std::io::Error },
+}
+
+/// Destroys the label keys whose time has come, and looks again every minute until stopped.
+pub(crate) async fn retire_due(issuer: Arc<Issuer>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = retire(&issuer).await {
+            tracing::warn!(%error, "a label key could not be destroyed");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Destroys the label keys whose time has come: how many.
+pub(crate) async fn retire(issuer: &Issuer) -> Result<usize, RetireError> {
+    let now = issuer.now();
+    let mut destroyed = 0;
+    for shard in issuer.logs.all() {
+        if shard.window().retires().is_some_and(|at| at <= now) && destroy(&shard, &issuer.trail).await? {
+            destroyed += 1;
+        }
+    }
+    Ok(destroyed)
+}
+
+/// Recorded before and after, each time on disk: a crash in between leaves the first record, and either the key, which
+/// the next look destroys, or none. What fails is done once more from the beginning.
+async fn destroy(shard: &Shard, trail: &Trail) -> Result<bool, RetireError> {
+    let Some(key) = shard.key() else { return Ok(false) };
+    let of = json!({"log": shard.origin(), "label-key": hex::encode(shard.labels().to_bytes())});
+    trail.record("label-key-to-be-destroyed", of.clone()).await?;
+    files::destroy(key.file()).map_err(|source| RetireError::Io { path: key.file().into(), source })?;
+    trail.record("label-key-destroyed", of).await?;
+    shard.forget_key();
+    tracing::info!(log = shard.origin(), "the label key of a closed log is destroyed");
+    Ok(true)
+}

@@ -1,0 +1,254 @@
+//! The server's logs: the first one, and each that a later version of the trust policy brings (docs/spec/log.md,
+//! "Shards"). A log is opened when the newest policy names it, and works until its label key's time is over.
+//!
+//! ```text
+//! log/  keys/log.pem  keys/vrf.key.pem                 the first log, served at /log
+//! shards/<name>/{log/, log.pem, vrf.key.pem}           each later one, served at /log/<name>
+//! ```
+
+mod open;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use ca::{Ca, Connected, Shard, Shards};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use identity::UnixTime;
+use identity::trust::TrustPolicy;
+use log_service::explorer::Siblings;
+use tlog_proof::{Cosigner, ObjectKind, SubtreeCosigner, VerifierKey};
+use tokio_util::sync::CancellationToken;
+use transparency_log::witness::{Observed, Witnessing};
+use transparency_log::{Logged, Sequencer, SubmitError, Witness, WitnessKeys};
+
+use crate::error::StartError;
+use crate::folder::Folder;
+use crate::keys;
+use crate::neighbours::Neighbours;
+use crate::policies::Published;
+use crate::settings::Settings;
+use routes::Routes;
+
+/// Where later logs lie.
+pub(crate) const SHARDS: &str = "shards";
+/// Where the first log lies.
+pub(crate) const FIRST: &str = "log";
+const WITNESS: &str = "witness";
+
+/// How often the newest policy is looked at. It is in this process's memory: a look costs nothing.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// All logs, and what they share.
+pub(crate) struct Logs {
+    folder: Arc<Folder>,
+    settings: Settings,
+    neighbours: Neighbours,
+    published: Published,
+    witness: Witness,
+    observed: Vec<Arc<Observed>>,
+    ml_dsa_44: VerifierKey,
+    clock: ca::config::Clock,
+    routes: Routes,
+    siblings: Siblings,
+    running: Mutex<BTreeMap<String, Sequencer>>,
+    /// The connection to the log, if that is elsewhere. Then there is no other.
+    elsewhere: Option<Arc<Connected>>,
+    stop: CancellationToken,
+}
+
+/// Where one log lies, and where it is served.
+struct Place {
+    folder: PathBuf,
+    log_key: String,
+    label_key: PathBuf,
+    prefix: String,
+    is_first: bool,
+}
+
+impl Logs {
+    /// Opens the witness, and no log yet.
+    #[allow(clippy::too_many_arguments, reason = "called once, by the one place that has all of them")]
+    pub(crate) fn new(
+        folder: Arc<Folder>,
+        settings: Settings,
+        witness: Cosigner,
+        neighbours: Neighbours,
+        published: Published,
+        clock: ca::config::Clock,
+        stop: CancellationToken,
+        elsewhere: Option<Arc<Connected>>,
+    ) -> Result<Self, StartError> {
+        let seed = keys::open_ml_dsa_44(&folder, keys::WITNESS_ML_DSA_44)?;
+        let ml_dsa_44 = SubtreeCosigner::new(&settings.witness(), &seed)
+            .map_err(|error| StartError::part("witness's name", &error))?;
+        let vkey = ml_dsa_44.vkey();
+        let (keys, known) = (WitnessKeys::both(witness, ml_dsa_44), neighbours.logs());
+        let witness = Witness::open(&folder.join(WITNESS), keys, known, seconds(&clock))
+            .map_err(|error| StartError::part("witness", &error))?;
+        let asked = std::iter::once(Arc::new(witness.clone()) as Arc<dyn Witnessing>).chain(neighbours.witnesses());
+        let observed = asked.map(|one| Arc::new(Observed::new(one, seconds(&clock)))).collect();
+        let (routes, siblings, running) = (Routes::default(), Siblings::default(), Mutex::default());
+        let ml_dsa_44 = vkey;
+        Ok(Self {
+            folder,
+            settings,
+            neighbours,
+            published,
+            witness,
+            observed,
+            ml_dsa_44,
+            clock,
+            routes,
+            siblings,
+            running,
+            elsewhere,
+            stop,
+        })
+    }
+
+    /// What the authority is at a log elsewhere.
+    pub(crate) fn elsewhere(&self) -> Option<Arc<Connected>> {
+        self.elsewhere.clone()
+    }
+
+    /// Opens every log that the newest policy names.
+    pub(crate) async fn open_all(&self) -> Result<Shards, StartError> {
+        let policy = self.published.newest();
+        let mut all: Option<Shards> = None;
+        for named in self.named(&policy)? {
+            let shard = self.open(&policy, &named).await?;
+            match &all {
+                None => all = Some(Shards::new(shard)),
+                Some(all) => all.add(shard).map_err(|error| StartError::part("log", &error))?,
+            }
+        }
+        all.ok_or_else(|| self.unnamed())
+    }
+
+    /// The routes of all logs, those to come included: to be served below `/log`.
+    pub(crate) fn router(&self) -> Router {
+        self.routes.router()
+    }
+
+    pub(crate) const fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
+    /// Opens what a newer policy brings, and closes what is over, until told to stop.
+    pub(crate) async fn follow(self: Arc<Self>, ca: Arc<Ca>) {
+        let mut told = None;
+        while !self.stop.is_cancelled() {
+            match self.look(ca.shards()).await {
+                Ok(()) => told = None,
+                Err(error) if told.as_deref() != Some(&*error.to_string()) => {
+                    tracing::warn!(%error, "a log of the newest trust policy cannot be opened");
+                    told = Some(error.to_string());
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    async fn look(&self, shards: &Shards) -> Result<(), StartError> {
+        let policy = self.published.newest();
+        let known = shards.all();
+        for named in self.named(&policy)? {
+            if known.iter().any(|shard| shard.origin() == named.origin) {
+                shards.set_window(&named.origin, named.window);
+            } else {
+                let shard = self.open(&policy, &named).await?;
+                tracing::info!(log = shard.origin(), "another log is open");
+                shards.add(shard).map_err(|error| StartError::part("log", &error))?;
+            }
+        }
+        for shard in known.iter().filter(|shard| self.is_over(shard.window())) {
+            self.close(shard).await;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self, window: identity::trust::LogWindow) -> bool {
+        window.retires().is_some_and(|at| at <= (self.clock)())
+    }
+
+    /// A closed log whose labels nobody needs any more is signed for the last time; what it holds is served on.
+    async fn close(&self, shard: &Shard) {
+        let running = self.running().remove(shard.origin());
+        if let Some(sequencer) = running {
+            sequencer.stop().await;
+            tracing::info!(log = shard.origin(), "a closed log is signed no more");
+        }
+    }
+
+    /// The logs of this server's authority, the oldest first. A policy that leaves the first one out leaves it as it was.
+    fn named(&self, policy: &TrustPolicy) -> Result<Vec<identity::trust::Shard>, StartError> {
+        let authority = policy.authorities.first().ok_or_else(|| self.unnamed())?;
+        let shards = policy.shards(authority).map_err(|error| StartError::part("trust policy", &error))?;
+        if shards.iter().any(|shard| shard.origin == self.settings.origin()) { Ok(shards) } else { Err(self.unnamed()) }
+    }
+
+    fn unnamed(&self) -> StartError {
+        StartError::Damaged {
+            what: "the trust policy".into(),
+            reason: format!("expected {} among its first authority's logs, found others", self.settings.origin()),
+        }
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Sequencer>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finishes what waits in every log.
+    pub(crate) async fn finish(&self) {
+        let running = std::mem::take(&mut *self.running());
+        for (_, sequencer) in running {
+            sequencer.stop().await;
+        }
+    }
+}
+
+/// The log that takes what is made just now.
+pub(crate) struct Current {
+    pub(crate) shards: Shards,
+    pub(crate) clock: ca::config::Clock,
+}
+
+impl ca::Log for Current {
+    fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        let shard = self.shards.at((self.clock)());
+        async move { shard.log().submit(entry).await }.boxed()
+    }
+
+    fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        let shard = self.shards.at((self.clock)());
+        async move { shard.log().put_object(kind, bytes).await }.boxed()
+    }
+}
+
+/// A log that takes nothing any more.
+struct Closed;
+
+impl ca::Log for Closed {
+    fn submit(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        async { Err(SubmitError::Stopped) }.boxed()
+    }
+
+    fn put_object(&self, _: ObjectKind, _: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
+        async { Err(SubmitError::Stopped) }.boxed()
+    }
+}
+
+/// The clock as logs and witnesses want it.
+pub(crate) fn seconds(clock: &ca::config::Clock) -> transparency_log::Clock {
+    let clock = Arc::clone(clock);
+    Arc::new(move || UnixTime::as_secs(&clock()))
+}

@@ -1,0 +1,161 @@
+//! Opening one log.
+
+use std::sync::Arc;
+
+use ca::{Connected, LabelKey, Shard};
+use identity::trust::TrustPolicy;
+use log_service::explorer::Explorer;
+use tlog_proof::{LogPolicy, NoteSigner, VerifierKey, WitnessKey};
+use transparency_log::storage::FolderStorage;
+use transparency_log::witness::Witnessing;
+use transparency_log::{LogConfig, Pace, Sequencer};
+
+use super::{Closed, FIRST, Logs, Place, SHARDS, seconds};
+use crate::error::StartError;
+use crate::keys;
+
+impl Logs {
+    /// Opens the log that the policy names so: for reading alone, if its time is over.
+    pub(super) async fn open(&self, policy: &TrustPolicy, named: &identity::trust::Shard) -> Result<Shard, StartError> {
+        let place = self.place(&named.origin)?;
+        if let Some(connected) = &self.elsewhere {
+            return self.open_elsewhere(connected, &place, policy, named);
+        }
+        let time = named.window.judged_at((self.clock)());
+        let key = self.log_key(&place, &named.origin)?;
+        let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
+        let label_key = label_key(&place)?;
+        let over = self.is_over(named.window);
+        if label_key.is_none() && !over {
+            return Err(damaged(&place.label_key, "expected the label key of a log in use, found no file"));
+        }
+        if label_key.as_ref().is_some_and(|key| *key.public() != named.vrf_key) {
+            return Err(damaged(&place.label_key, "expected the label key that the trust policy names, found another"));
+        }
+        self.show(&place, &named.origin, &log_policy);
+        let log: Arc<dyn ca::Log> =
+            if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy).await?) };
+        Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
+    }
+
+    /// The log of another operator: what it is submitted is all that is known of it here.
+    fn open_elsewhere(
+        &self,
+        connected: &Connected,
+        place: &Place,
+        policy: &TrustPolicy,
+        named: &identity::trust::Shard,
+    ) -> Result<Shard, StartError> {
+        let time = named.window.judged_at((self.clock)());
+        let log_policy = policy.log_policy_of(&named.origin, time);
+        let log_policy = log_policy.map_err(|error| StartError::part("trust policy", &error))?;
+        // Its operator may ask the witness in this process.
+        log_policy.logs.iter().for_each(|log| self.witness.add_log(log.vkey.clone()));
+        let label_key = label_key(place)?;
+        if label_key.as_ref().is_none_or(|key| *key.public() != named.vrf_key) {
+            return Err(damaged(
+                &place.label_key,
+                "expected the label key that the trust policy names, found another or none",
+            ));
+        }
+        let log = Arc::new(connected.log());
+        Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
+    }
+
+    /// A log's name is the end of its origin, and the name of its folder.
+    fn place(&self, origin: &str) -> Result<Place, StartError> {
+        if *origin == self.settings.origin() {
+            return Ok(Place {
+                folder: self.folder.join(FIRST),
+                log_key: keys::LOG.into(),
+                label_key: self.folder.join("keys").join(ca::keys::LABEL_KEY),
+                prefix: "/log".into(),
+                is_first: true,
+            });
+        }
+        let name = self.settings.shard_name(origin).ok_or_else(|| StartError::Damaged {
+            what: "the trust policy".into(),
+            reason: format!("expected a log of this server, found {origin}"),
+        })?;
+        let folder = self.folder.join(SHARDS).join(name);
+        Ok(Place {
+            log_key: format!("{SHARDS}/{name}/{}", crate::shards::LOG_KEY),
+            label_key: folder.join(ca::keys::LABEL_KEY),
+            prefix: format!("/log/{name}"),
+            folder: folder.join(FIRST),
+            is_first: false,
+        })
+    }
+
+    fn log_key(&self, place: &Place, origin: &str) -> Result<NoteSigner, StartError> {
+        if !place.is_first && !self.folder.join(&place.log_key).exists() {
+            return Err(damaged(
+                &self.folder.join(&place.log_key),
+                "expected the key of a log in the trust policy, found no file",
+            ));
+        }
+        let key = keys::open(&self.folder, &place.log_key)?;
+        NoteSigner::new(origin, key).map_err(|error| StartError::part("log's name", &error))
+    }
+
+    /// What the log must gather: the quorum of the policy at this time, so that what is certified satisfies whoever has
+    /// taken that, and besides it what neighbours give.
+    fn log_policy(
+        &self,
+        policy: &TrustPolicy,
+        origin: &str,
+        own: &VerifierKey,
+        time: identity::UnixTime,
+    ) -> Result<LogPolicy, StartError> {
+        let named = policy.log_policy_of(origin, time).map_err(|error| StartError::part("trust policy", &error))?;
+        if !named.logs.iter().any(|log| log.vkey == *own) {
+            let reason = format!("expected the log key {own} in the trust policy, found another");
+            return Err(StartError::Damaged { what: format!("the key of the log {origin}"), reason });
+        }
+        Ok(self.neighbours.known_to(named))
+    }
+
+    async fn run(&self, place: &Place, key: NoteSigner, policy: &LogPolicy) -> Result<Sequencer, StartError> {
+        self.witness.add_log(key.vkey());
+        let policy = with_witness(policy, &self.settings.witness(), self.ml_dsa_44.clone());
+        let witnesses: Vec<_> = self.observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
+        let origin = key.vkey().name().to_owned();
+        let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
+        let config = LogConfig { folder: place.folder.clone(), origin: origin.clone(), batch_interval };
+        let opened = Sequencer::open(config, key, witnesses, policy).await;
+        let sequencer = opened.map_err(|error| StartError::part("log", &error))?;
+        self.running().insert(origin, sequencer.clone());
+        Ok(sequencer)
+    }
+
+    /// Its tiles and its pages.
+    fn show(&self, place: &Place, origin: &str, policy: &LogPolicy) {
+        let tiles = Arc::new(FolderStorage::open(&place.folder));
+        let clock = seconds(&self.clock);
+        let explorer =
+            Explorer::new(Arc::clone(&tiles) as _, policy.clone(), &place.prefix, self.observed.clone(), clock);
+        self.siblings.add(&place.prefix, origin);
+        let explorer = explorer.with_siblings(self.siblings.clone());
+        let router = transparency_log::server::router(tiles).merge(explorer.router());
+        self.routes.add(&place.prefix, router);
+        tokio::spawn(explorer.remember(self.stop.clone()));
+    }
+}
+
+fn label_key(place: &Place) -> Result<Option<LabelKey>, StartError> {
+    LabelKey::open(&place.label_key).map_err(|error| damaged(&place.label_key, &error.to_string()))
+}
+
+fn damaged(path: &std::path::Path, reason: &str) -> StartError {
+    StartError::Damaged { what: path.display().to_string(), reason: reason.to_owned() }
+}
+
+/// The policy with one more key whose cosignatures stand on the checkpoint. Nobody needs them: certificates cannot
+/// carry ML-DSA-44, and a house founded before it had such a key goes on under the policy that people pinned.
+fn with_witness(policy: &LogPolicy, name: &str, vkey: VerifierKey) -> LogPolicy {
+    let mut policy = policy.clone();
+    if !policy.witnesses.iter().any(|known| known.vkey == vkey) {
+        policy.witnesses.push(WitnessKey { name: format!("{name}/ml-dsa-44"), vkey, url: None });
+    }
+    policy
+}
