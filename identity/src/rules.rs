@@ -133,9 +133,22 @@ rules! {
     UpdateSignature = "TRUST-10",
     /// It stands in a log of the version it replaces, cosigned by its quorum.
     UpdateLogged = "TRUST-11",
+    /// What dates a signature is a tlog-proof with version, label and opening.
+    DateForm = "DATE-01",
+    /// The signature's entry stands in a log of the trust policy, cosigned by its quorum, all in their windows.
+    DateLogged = "DATE-02",
+    /// The date of a signature lies in the life of the certificate.
+    DateLife = "DATE-03",
+    /// The certificate was not revoked when the signature was dated.
+    DateRevoked = "DATE-04",
 }
 
 impl Rule {
+    /// Whether it is about the date of a signature.
+    pub const fn is_about_dates(self) -> bool {
+        matches!(self, Self::DateForm | Self::DateLogged | Self::DateLife | Self::DateRevoked)
+    }
+
     /// Whether it is about updates of a trust policy, and not about a certificate or a list.
     pub const fn is_about_updates(self) -> bool {
         use Rule::{UpdateForm, UpdateLogged, UpdateNumber, UpdatePrevious, UpdateSignature};

@@ -84,6 +84,11 @@ pub fn commitment(opening: &Opening, tbs_der_without_extension: &[u8]) -> [u8; 3
     mac.finalize().into_bytes().into()
 }
 
+/// What the log holds in place of a signature, to date it: HMAC-SHA-256 under the opening of the signature's SHA-256.
+pub fn signature_commitment(opening: &Opening, signature_sha256: &[u8; 32]) -> [u8; 32] {
+    commitment(opening, signature_sha256)
+}
+
 /// What stands in the log in place of a service's name. Services are public, so a plain digest serves.
 pub fn service_name_digest(name: &str) -> [u8; 32] {
     Sha256::new().chain_update(b"inperson-service-v1\0").chain_update(name.as_bytes()).finalize().into()

@@ -110,10 +110,10 @@ impl Trust {
         lists.status(issued)
     }
 
-    /// When this certificate was revoked, if the newest list of its issuer says that it was.
-    pub(crate) fn revoked_at(&self, issuer_key: &[u8; 32], serial: &[u8]) -> Option<UnixTime> {
+    /// When this certificate was revoked, if a list says that it was.
+    pub(crate) fn revoked_at(&self, issued: &Issued<'_>) -> Option<UnixTime> {
         let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        lists.revoked_at(issuer_key, serial)
+        lists.revoked_at(issued)
     }
 
     /// To which authorities people are bound.

@@ -9,6 +9,7 @@
 //! ask beyond it: key identifiers, the profile, the authority's permissions, the proof from the log, revocation.
 
 mod certified;
+mod dated;
 mod log;
 mod mail;
 mod path;
@@ -21,6 +22,7 @@ use der::DateTime;
 use rustls_pki_types::UnixTime;
 
 pub use certified::Certified;
+pub use dated::{DatedSigner, MAX_DATE_PROOF_BYTES, SignerKind, UnverifiedDate, VerifiedDate, verify_dated};
 pub use mail::{VerifiedMailbox, verify_mail};
 pub use person::{VerifiedPerson, verify_person};
 pub use service::{VerifiedComponent, VerifiedService, verify_component, verify_service};

@@ -146,9 +146,15 @@ impl CheckedList {
             let expected = format_args!("a list from before {}", date(now));
             return Err(VerifyError::new(Rule::RevocationOrder, expected, date(this_update)));
         }
-        let mut revoked: Vec<Vec<u8>> =
-            (tbs.revoked_certificates.iter().flatten()).map(|entry| stripped(entry.serial_number.as_bytes())).collect();
+        let mut revoked: Vec<_> = (tbs.revoked_certificates.iter().flatten())
+            .map(|entry| {
+                let time = UnixTime::since_unix_epoch(entry.revocation_date.to_unix_duration());
+                (stripped(entry.serial_number.as_bytes()), time)
+            })
+            .collect();
+        // Of one that stands there twice, the earlier time counts.
         revoked.sort_unstable();
+        revoked.dedup_by(|later, first| later.0 == first.0);
         let summary = InstalledCrl {
             issuer: tbs.issuer.to_string(),
             this_update,

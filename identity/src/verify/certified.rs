@@ -1,10 +1,12 @@
 //! What every certificate of a person proves, whatever it is for.
 
+use std::cell::Cell;
+
 use const_oid::ObjectIdentifier;
 use rustls_pki_types::UnixTime;
 use sha2::{Digest, Sha256};
 
-use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_authority};
+use super::{VerifyError, check_revocation, dated, log, path, read_leaf, with_each_authority};
 use crate::{
     CertificateDer,
     certificate::{Certificate, SubjectName, Tbs},
@@ -43,6 +45,9 @@ pub struct Certified {
     path_not_after: UnixTime,
 }
 
+/// What is known of the revocation of a certificate, or the rule it breaks.
+type AskRevocation<'a> = dyn Fn(&Issued<'_>) -> Result<Revocation, VerifyError> + 'a;
+
 /// What a person's certificate is wanted for.
 pub(super) struct Use {
     /// Required of every certificate on the path.
@@ -61,8 +66,33 @@ pub(super) fn certify(
     now: UnixTime,
 ) -> Result<(Certified, Certificate), VerifyError> {
     let leaf = read_leaf(chain)?;
-    let certified = with_each_authority(trust, |authority| under(authority, &leaf, chain, wanted, trust, now))?;
+    let revocation = |issued: &Issued<'_>| check_revocation(trust, issued, now);
+    let certified =
+        with_each_authority(trust, |authority| under(authority, &leaf, chain, wanted, trust, now, &revocation))?;
     Ok((certified, leaf.into_certificate()))
+}
+
+/// Every rule for people's certificates as they held when a signature was dated; and when the certificate was revoked, if
+/// it was later.
+pub(super) fn certify_dated(
+    chain: &[CertificateDer],
+    wanted: &Use,
+    trust: &Trust,
+    time: UnixTime,
+) -> Result<(Certified, Option<UnixTime>), VerifyError> {
+    let leaf = read_leaf(chain)?;
+    let tbs = leaf.certificate().tbs();
+    let not_after = tbs.not_after();
+    dated::check_life(tbs.not_before(), not_after, time)?;
+    let later = Cell::new(None);
+    let revocation = |issued: &Issued<'_>| {
+        let (status, revoked_later) = dated::check_revocation_then(trust, issued, not_after, time)?;
+        later.set(revoked_later);
+        Ok(status)
+    };
+    let certified =
+        with_each_authority(trust, |authority| under(authority, &leaf, chain, wanted, trust, time, &revocation))?;
+    Ok((certified, later.get()))
 }
 
 fn under(
@@ -72,6 +102,7 @@ fn under(
     wanted: &Use,
     trust: &Trust,
     now: UnixTime,
+    revocation: &AskRevocation<'_>,
 ) -> Result<Certified, VerifyError> {
     let path = path::find(leaf, chain, authority, wanted.purposes, now)?;
     let tbs = leaf.certificate().tbs();
@@ -87,7 +118,7 @@ fn under(
     let list_url = tbs.crl_urls().into_iter().next().unwrap_or_default();
     let issued = Issued { issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
     trust.want_list(&issued, now);
-    let revocation = check_revocation(trust, &issued, now)?;
+    let revocation = revocation(&issued)?;
     trust.check_binding(&identifier, &authority.name, &authority.root)?;
     Ok(Certified {
         identifier,

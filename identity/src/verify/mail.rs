@@ -18,7 +18,7 @@ pub struct VerifiedMailbox {
     key: Vec<u8>,
 }
 
-const MAIL: Use = Use {
+pub(super) const MAIL: Use = Use {
     purposes: &[oid::EMAIL_PROTECTION, oid::CLIENT_AUTH],
     fits: |profile| profile.policy() == oid::POLICY_MAIL,
     expected: "the policy of the profile mail",

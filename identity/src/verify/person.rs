@@ -17,7 +17,7 @@ pub struct VerifiedPerson {
     device_key: [u8; 32],
 }
 
-const LIVE: Use = Use {
+pub(super) const LIVE: Use = Use {
     purposes: &[oid::CLIENT_AUTH, oid::LIVE_PERSON],
     fits: Profile::is_live,
     expected: "the one policy of a person's device",

@@ -141,9 +141,13 @@ fn prose_code_and_tests_name_the_same_rules() {
     let in_prose: Vec<&str> =
         prose.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(id, _)| id)).collect();
     assert_eq!(in_prose, in_code, "policies/rules.md and identity::rules");
-    let tests =
-        [include_str!("tests/faults.rs"), include_str!("../trust/tests.rs"), include_str!("../trust/tests/updates.rs")]
-            .concat();
+    let tests = [
+        include_str!("tests/faults.rs"),
+        include_str!("../trust/tests.rs"),
+        include_str!("../trust/tests/updates.rs"),
+        include_str!("dated/tests.rs"),
+    ]
+    .concat();
     for rule in in_code {
         assert!(tests.contains(&format!("\"{rule}\"")), "no test breaks {rule}");
     }

@@ -37,13 +37,15 @@ pub(crate) struct Lists {
 pub(super) struct List {
     pub(super) number: Vec<u8>,
     pub(super) this_update: UnixTime,
-    /// Serial numbers without leading zeros, sorted.
-    pub(super) revoked: Vec<Vec<u8>>,
+    /// Serial numbers without leading zeros, sorted, each with the time of its revocation.
+    pub(super) revoked: Vec<(Vec<u8>, UnixTime)>,
 }
 
 impl List {
-    fn has(&self, serial: &[u8]) -> bool {
-        self.revoked.binary_search_by(|known| known.as_slice().cmp(serial)).is_ok()
+    /// Since when this number stands in it.
+    fn since(&self, serial: &[u8]) -> Option<UnixTime> {
+        let place = self.revoked.binary_search_by(|(known, _)| known.as_slice().cmp(serial)).ok()?;
+        self.revoked.get(place).map(|(_, time)| *time)
     }
 }
 
@@ -51,14 +53,23 @@ impl Lists {
     /// The list of the certificate's own place and the complete one speak for it (RFC 5280 section 6.3.3 (b) (2)): what
     /// one of them revokes is revoked, and of both, the newer one says as of when it is not.
     pub(crate) fn status(&self, issued: &Issued<'_>) -> Revocation {
-        let Some(known) = self.known.get(issued.issuer_key) else { return Revocation::Unknown };
-        let places = [None, Some(issued.list_url.to_owned())];
-        let lists = || places.iter().filter_map(|place| known.get(place));
-        if lists().any(|list| list.has(issued.serial)) {
+        if self.revoked_at(issued).is_some() {
             return Revocation::Revoked;
         }
-        let newest = lists().map(|list| list.this_update).max();
+        let newest = self.of(issued).map(|list| list.this_update).max();
         newest.map_or(Revocation::Unknown, |as_of| Revocation::Good { as_of })
+    }
+
+    /// When the certificate was revoked: of two lists that say so, the earlier time counts.
+    pub(crate) fn revoked_at(&self, issued: &Issued<'_>) -> Option<UnixTime> {
+        self.of(issued).filter_map(|list| list.since(issued.serial)).min()
+    }
+
+    /// The lists that speak for the certificate.
+    fn of(&self, issued: &Issued<'_>) -> impl Iterator<Item = &List> {
+        let places = [None, Some(issued.list_url.to_owned())];
+        let known = self.known.get(issued.issuer_key);
+        places.into_iter().filter_map(move |place| known?.get(&place))
     }
 
     /// Remembers the address of a list without which little is known of a certificate that is in use.
