@@ -53,6 +53,7 @@ fn list(authority: &Authority, made: u64, revoked: Option<(&[u8], u64)>) -> Vec<
         this_update: later(made),
         next_update: later(made + 7 * DAY),
         number: made + 1,
+        place: None,
         revoked: &revoked,
     })
 }
