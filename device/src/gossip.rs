@@ -102,7 +102,10 @@ impl Gossip {
         };
         for pinned in &policies {
             for authority in &pinned.policy.authorities {
-                alarms.extend(self.look(pinned, &authority.log, &[]).await);
+                let Ok(shards) = pinned.policy.shards(authority) else { continue };
+                for shard in shards.iter().filter(|shard| shard.window.has_begun(UnixTime::now())) {
+                    alarms.extend(self.look(pinned, &shard.origin, &[]).await);
+                }
             }
         }
         let unsettled = std::mem::take(&mut self.state().unsettled);

@@ -40,8 +40,7 @@ struct Log<'a> {
 impl Gossip {
     /// Looks at a log: it must extend the newest checkpoint known here, and what peers told.
     pub(super) async fn look(&self, pinned: &PinnedPolicy, origin: &str, told: &[(Identifier, String)]) -> Vec<Alarm> {
-        let Ok(mut policy) = pinned.policy.log_policy_at(UnixTime::now()) else { return Vec::new() };
-        policy.logs.retain(|log| log.vkey.name() == origin);
+        let Ok(policy) = pinned.policy.log_policy_of(origin, UnixTime::now()) else { return Vec::new() };
         let log = Log { pinned, origin, policy };
         let own = self.state().newest(origin).and_then(|text| log.signed(text));
         let mut alarms = Vec::new();
