@@ -1,7 +1,7 @@
 //! The genesis trust policy: what people pin by its fingerprint. Made once, from the keys of the first start; read at
 //! every other.
 
-use ca::AuthorityKeys;
+use ca::{AuthorityKeys, LabelKey};
 use identity::IdentifierKind;
 use identity::transparency::VrfPublicKey;
 use identity::trust::{Authority, DirectoryEntry, TrustPolicy};
@@ -42,6 +42,15 @@ impl Signers {
             witness: witness.map_err(|error| StartError::part("witness's name", &error))?,
         })
     }
+}
+
+/// The label key of the first log, until it is destroyed.
+///
+/// # Errors
+/// The file cannot be read, or holds something else.
+pub fn labels(folder: &Folder) -> Result<Option<LabelKey>, StartError> {
+    let file = folder.join("keys").join(ca::keys::LABEL_KEY);
+    LabelKey::open(&file).map_err(|error| StartError::part("label key", &error))
 }
 
 /// The policy in the folder; made from these settings and keys if there is none yet.
@@ -145,9 +154,9 @@ mod tests {
         let settings = Settings::first(&Options::default(), 2026).unwrap();
         let policy = |folder: &Folder| {
             let authority = AuthorityKeys::open(&folder.join("keys")).unwrap();
-            let labels = ca::LabelKey::open(&folder.join("keys").join(ca::keys::LABEL_KEY)).unwrap();
+            let labels = LabelKey::open(&folder.join("keys").join(ca::keys::LABEL_KEY)).unwrap();
             let signers = Signers::open(folder, &settings).unwrap();
-            open(folder, &settings, &authority, &signers, labels.as_ref().map(ca::LabelKey::public))
+            open(folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))
         };
         let made = policy(&one).unwrap();
         assert_eq!(policy(&one).unwrap().fingerprint(), made.fingerprint());

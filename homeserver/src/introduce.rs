@@ -55,7 +55,8 @@ pub fn introduce(options: &Options) -> Result<Introduction, StartError> {
     }
     let authority = server::open_authority(&folder, &settings, now)?;
     let signers = Signers::open(&folder, &settings)?;
-    genesis::open(&folder, &settings, &authority, &signers)?;
+    let labels = genesis::labels(&folder)?;
+    genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(ca::LabelKey::public))?;
     let component = log::component(&folder, &settings)?;
     Ok(Introduction {
         name: component.name().to_owned(),

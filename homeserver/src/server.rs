@@ -142,10 +142,8 @@ impl Homeserver {
         let authority = open_authority(&folder, &settings, now)?;
         check_database(&folder)?;
         let signers = Signers::open(&folder, &settings)?;
-        let labels = LabelKey::open(&folder.join(KEYS).join(ca::keys::LABEL_KEY))
-            .map_err(|error| StartError::part("label key", &error))?;
-        let labels = labels.as_ref().map(LabelKey::public);
-        let policy = genesis::open(&folder, &settings, &authority, &signers, labels)?;
+        let labels = genesis::labels(&folder)?;
+        let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
         let published = Published::open(folder.path(), &policy)?;
         let neighbours = Neighbours::read(folder.path())?;
         let stop = CancellationToken::new();

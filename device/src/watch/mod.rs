@@ -255,7 +255,7 @@ pub async fn watch_once(
     {
         tracing::warn!(%error, "the revocation list could not be fetched");
     }
-    let place = shard::Place { home, owner, policy, authority: &choice.authority, trust: &trust, mirror, now };
+    let place = shard::Place { home, owner, policy, authority: &choice.authority, mirror, now };
     let (mut alarms, mut stale) = (Vec::new(), None);
     let mut seen = Seen {
         identifier: identifier.clone(),

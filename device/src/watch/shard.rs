@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use identity::trust::{Shard, Trust, TrustPolicy};
+use identity::trust::{Shard, TrustPolicy};
 use identity::{Identifier, UnixTime};
 use transparency_log::monitor::{AuditReport, Progress};
 
@@ -31,7 +31,6 @@ pub(super) struct Place<'a> {
     pub(super) owner: &'a Owner,
     pub(super) policy: &'a TrustPolicy,
     pub(super) authority: &'a str,
-    pub(super) trust: &'a Arc<Trust>,
     pub(super) mirror: Option<&'a str>,
     pub(super) now: UnixTime,
 }
@@ -73,7 +72,7 @@ impl<'a> Look<'a> {
         client: &mut AcmeClient,
         progress: impl FnMut(Progress) + Send,
     ) -> Result<Saw, WatchError> {
-        let Place { home, owner, policy, authority, trust, mirror, now } = *place;
+        let Place { home, owner, policy, authority, mirror, now } = *place;
         let (identifier, origin) = (owner.identifier(), &self.shard.origin);
         let incomplete = |reason: String| WatchError::Policy { authority: authority.to_owned(), reason };
         let log_policy = policy.log_policy_of(origin, self.shard.window.judged_at(now));
