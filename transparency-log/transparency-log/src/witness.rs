@@ -219,7 +219,8 @@ impl Witness {
     /// # Errors
     /// [`WitnessError::Storage`].
     pub fn checkpoint(&self, origin_digest: &str) -> Result<Option<String>, WitnessError> {
-        let known = self.inner.ledger.origins().into_iter().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
+        let known =
+            self.inner.ledger.origins().into_iter().find(|origin| hex::encode(Sha256::digest(origin)) == origin_digest);
         let Some(origin) = known else { return Ok(None) };
         let state = self.inner.ledger.text(&origin)?;
         Ok(state.and_then(|bytes| String::from_utf8(bytes).ok()))
