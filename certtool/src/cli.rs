@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::commands::{audit, enroll, erase, evidence, inspect, limbo, renew, revoke, status, trust, verify, watch};
+use crate::commands::{
+    audit, enroll, erase, evidence, inspect, limbo, proof, renew, revoke, status, trust, verify, watch,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Evidence(evidence::Evidence),
+    #[command(subcommand)]
+    Proof(proof::Proof),
     Audit(audit::Audit),
     Watch(watch::Watch),
     Erase(erase::Erase),

@@ -33,6 +33,11 @@ impl Output {
         self.verbose
     }
 
+    /// Whether a program reads.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
     /// Whether progress may be shown: on a terminal that a person looks at.
     pub(crate) fn progress(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()

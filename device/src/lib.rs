@@ -7,6 +7,7 @@
 //!   a certificate only after [`identity::verify_person`](identity::verify::verify_person) accepted it;
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
+//! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
 //! * [`watch`] finds every certificate that was ever logged in the owner's name.
 //!
@@ -27,6 +28,7 @@ pub mod https;
 mod keys;
 pub mod logbook;
 pub mod policy;
+pub mod proof;
 pub mod revocation;
 pub mod watch;
 

@@ -6,6 +6,7 @@ pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod inspect;
 pub(crate) mod limbo;
+pub(crate) mod proof;
 pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod status;
@@ -27,6 +28,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),
+        Command::Proof(command) => command.run(context),
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Erase(command) => command.run(context).await,

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::evidence::{Claim, Label, Opened};
-use identity::transparency::{LabelInput, Opening, commitment};
+use identity::transparency::{Opening, commitment};
 use identity::trust::TrustPolicy;
-use tlog_proof::{Entry, LogPolicy, leaf_hash, root_from_inclusion};
+use tlog_proof::LogPolicy;
 use transparency_log::client::Source;
 
 use super::Alarm;
@@ -18,6 +18,7 @@ use super::Owner;
 use super::scan::{Found, Hit};
 use crate::acme::messages::WatchAnswer;
 use crate::evidence::{self, EvidenceFailure, Reader};
+use crate::proof::place;
 use crate::{Device, Home};
 
 /// Everything that gathering needs.
@@ -98,14 +99,5 @@ impl<S: Source + 'static> Scene<'_, S> {
 /// The checkpoint in this device's certificate: the log has signed it, and must be able to show that tree for ever.
 fn own_checkpoint(device: &Device, policy: &TrustPolicy) -> Option<String> {
     let leaf = Certificate::parse(device.chain.first()?).ok()?;
-    let extension = leaf.tbs().transparency().ok()??;
-    let shards = policy.authorities.iter().filter_map(|authority| policy.shards(authority).ok()).flatten();
-    let key = shards.into_iter().find(|shard| shard.origin == extension.origin)?.vrf_key;
-    let (identifier, period, slot) = (&device.identifier, extension.period, extension.slot);
-    let input = LabelInput { origin: &extension.origin, identifier, period, slot };
-    let label = key.verify(&input, extension.vrf_proof.as_ref()?).ok()?;
-    let commitment = commitment(&extension.opening, &leaf.tbs().without_transparency().encode());
-    let entry = leaf_hash(&Entry::Certificate { label, commitment }.encode());
-    let root = root_from_inclusion(extension.index, extension.tree_size, &entry, &extension.path).ok()?;
-    Some(extension.checkpoint(&root))
+    Some(place(&leaf, std::slice::from_ref(policy)).ok()?.proof().checkpoint)
 }

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use identity::certificate::Certificate;
+use identity::testing::{Authority, NOON};
 use serde_json::json;
+use story::person::Person;
 use tlog_proof::{
     Checkpoint, Cosigner, LogPolicy, NoteSignature, NoteSigner, Proof, Subtree, SubtreeCosigner, UnverifiedCheckpoint,
     leaf_hash, node_hash, sign_checkpoint,
@@ -163,4 +166,38 @@ fn a_tlog_proof_is_one_for_torchwood() {
     let stranger = NoteSignature { name: "x".into(), key_id: [0; 4], signature: vec![1; 64] };
     let more = format!("{}{stranger}\n", proof.checkpoint);
     ask(&Proof { checkpoint: more, ..proof }, b"second").unwrap();
+}
+
+/// What `certtool proof export` makes of a certificate: the person's own tool, other people's judge.
+#[test]
+fn the_proof_in_a_certificate_is_one_for_torchwood() {
+    let Some(judges) = Judges::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let authority = Authority::new(1, NOON);
+    // Others before and after her, so that her proof has a path.
+    let [_, alice, _] = ["bob", "alice", "carol"]
+        .map(|name| authority.issue_person(&format!("{name}@example.org").parse().unwrap(), NOON).0);
+    let trusted = file(place.path(), "policy.json", authority.policy().canonical());
+    let certificate = file(place.path(), "alice.der", &alice[0]);
+    let [proof, entry, extension] = ["proof", "entry", "extension.der"].map(|name| place.path().join(name));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let person = Person::new(place.path(), "alice@example.org");
+    let certtool = |arguments: &[&str]| person.certtool(arguments).unwrap();
+    let fingerprint = authority.policy().fingerprint().to_string();
+    certtool(&["trust", "add", &path(&trusted), "--fingerprint", &fingerprint]).expect(0, "trust add").unwrap();
+    let export = ["proof", "export", &path(&certificate), "-o", &path(&proof), "--entry", &path(&entry)];
+    certtool(&export).expect(0, "proof export").unwrap();
+
+    let policy = file(place.path(), "policy", authority.policy().tlog_policy);
+    let judge = |entry: &[u8]| judges.ask(&["proof", &path(&policy), &path(&proof), &hex::encode(entry)]);
+    let entry = fs::read(entry).unwrap();
+    let found = judge(&entry).unwrap();
+    let held = Certificate::parse(&alice[0]).unwrap().tbs().transparency().unwrap().unwrap();
+    let extra = found["extra"].as_str().unwrap();
+    assert!(extra.contains(&hex::encode(held.opening.as_bytes())), "{extra}");
+    judge(b"another entry").unwrap_err();
+
+    // Back again, and nothing is lost.
+    certtool(&["proof", "import", &path(&proof), "-o", &path(&extension)]).expect(0, "proof import").unwrap();
+    assert_eq!(fs::read(extension).unwrap(), held.to_der());
 }
