@@ -11,9 +11,9 @@
 //! logs/<SHA-256 of the origin>/labels        eight bytes an entry; zeros for what is no certificate
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +28,9 @@ use crate::{Home, HomeError, files};
 
 /// Bytes of a label that are kept for each entry: enough that a chance hit is rare, and a hit is checked anyway.
 const PREFIX: usize = 8;
+
+/// New entries whose labels are compared at once with those before: 32 MiB of memory, and as much for their order.
+const PIECE: u64 = 1 << 22;
 
 /// Why a log could not be followed.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +183,6 @@ impl Logbook {
         mut each: impl FnMut(u64, &Entry) + Send,
     ) -> Result<AuditReport, FollowError> {
         let kept = cursor.as_ref().map_or(0, Cursor::size);
-        let mut fresh = HashMap::new();
         let write_error = |source| HomeError::Write { path: path.to_owned(), source };
         let mut index = BufWriter::new(open_index(path, kept).map_err(write_error)?);
         let mut failed: Option<io::Error> = None;
@@ -189,9 +191,6 @@ impl Logbook {
             if failed.is_none() {
                 failed = index.write_all(&prefix(entry)).err();
             }
-            if let (true, Entry::Certificate { label, .. }) = (kept > 0, entry) {
-                fresh.entry(label_prefix(label)).or_insert((*label, at));
-            }
         })
         .await?;
         if let Some(source) = failed {
@@ -199,31 +198,55 @@ impl Logbook {
         }
         let file = index.into_inner().map_err(|error| write_error(error.into_error()))?;
         file.sync_all().map_err(write_error)?;
-        report.duplicates.extend(self.seen_before(source, policy, &report.cursor, kept, &fresh).await?);
+        if kept > 0 {
+            report.duplicates.extend(self.seen_before(source, policy, &report.cursor, kept).await?);
+        }
         Ok(report)
     }
 
-    /// Labels of the new entries that stand among the first `kept` too. The monitor looks within one audit only.
+    /// Labels of the new entries that stand among the first `kept` too: the monitor looks within one audit only. The index
+    /// on disk is compared in pieces, so that memory does not grow with what is new.
     async fn seen_before(
         &self,
         source: &Arc<impl Source + 'static>,
         policy: &LogPolicy,
         audited: &Cursor,
         kept: u64,
-        fresh: &HashMap<[u8; PREFIX], ([u8; 32], u64)>,
     ) -> Result<Vec<Duplicate>, FollowError> {
-        let mut prefixes: Vec<_> = fresh.keys().copied().collect();
-        prefixes.sort_unstable();
-        let candidates = self.search(&prefixes, kept)?;
         let mut duplicates = Vec::new();
-        for (first, entry) in read_entries(source, policy, audited, &candidates).await? {
-            if let Entry::Certificate { label, .. } = entry
-                && let Some((_, second)) = fresh.get(&label_prefix(&label)).filter(|(new, _)| *new == label)
-            {
-                duplicates.push(Duplicate { label, first, second: *second });
+        for start in (kept..audited.size()).step_by(PIECE as usize) {
+            let piece = self.piece(start..(start + PIECE).min(audited.size()))?;
+            let mut prefixes = piece.clone();
+            prefixes.sort_unstable();
+            prefixes.dedup();
+            // What is no certificate has zeros.
+            prefixes.retain(|prefix| *prefix != [0; PREFIX]);
+            let mut suspects = self.search(&prefixes, kept)?;
+            if suspects.is_empty() {
+                continue;
             }
+            let of_old = self.prefixes(&suspects)?;
+            suspects
+                .extend((start..).zip(&piece).filter(|(_, prefix)| of_old.contains(*prefix)).map(|(index, _)| index));
+            duplicates.extend(again(read_entries(source, policy, audited, &suspects).await?, kept));
         }
         Ok(duplicates)
+    }
+
+    /// The prefixes of these entries.
+    fn piece(&self, range: std::ops::Range<u64>) -> Result<Vec<[u8; PREFIX]>, HomeError> {
+        let path = self.folder.join("labels");
+        let read_error = |source| HomeError::Read { path: path.clone(), source };
+        let mut file = BufReader::with_capacity(1 << 16, File::open(&path).map_err(read_error)?);
+        file.seek(SeekFrom::Start(range.start * PREFIX as u64)).map_err(read_error)?;
+        let mut piece = vec![[0; PREFIX]; (range.end - range.start) as usize];
+        piece.iter_mut().try_for_each(|prefix| file.read_exact(prefix)).map_err(read_error)?;
+        Ok(piece)
+    }
+
+    fn prefixes(&self, indexes: &[u64]) -> Result<HashSet<[u8; PREFIX]>, HomeError> {
+        let one = |index: &u64| Ok(self.piece(*index..index + 1)?[0]);
+        indexes.iter().map(one).collect()
     }
 
     /// The newest checkpoint that was audited, as it was signed; `None` if never.
@@ -277,6 +300,20 @@ pub(crate) async fn read_entries(
     Ok(entries)
 }
 
+/// The entries from `kept` on whose label an earlier one has.
+fn again(entries: BTreeMap<u64, Entry>, kept: u64) -> Vec<Duplicate> {
+    let mut firsts: HashMap<[u8; 32], u64> = HashMap::new();
+    let mut duplicates = Vec::new();
+    for (index, entry) in entries {
+        let Entry::Certificate { label, .. } = entry else { continue };
+        let first = *firsts.entry(label).or_insert(index);
+        if first < kept && kept <= index {
+            duplicates.push(Duplicate { label, first, second: index });
+        }
+    }
+    duplicates
+}
+
 /// Whether a tree of `size` entries, of which as many as `known` counts have the root `found`, extends `known`.
 fn holds(known: &Cursor, size: u64, found: Hash) -> Result<(), AuditError> {
     if size < known.size() {
@@ -303,10 +340,9 @@ pub(crate) fn label_prefix(label: &[u8; 32]) -> [u8; PREFIX] {
 
 /// Opens the index for appending after its first `kept` entries; what an interrupted audit left behind them is cut.
 fn open_index(path: &Path, kept: u64) -> io::Result<File> {
-    use io::Seek;
     let mut file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     file.set_len(kept * PREFIX as u64)?;
-    file.seek(io::SeekFrom::End(0))?;
+    file.seek(SeekFrom::End(0))?;
     Ok(file)
 }
 

@@ -1,51 +1,66 @@
 //! Which labels stand in a log twice.
 //!
-//! An audit keeps eight bytes of every label only. Those that agree with an earlier one in these are
-//! suspects, and the log is read once more for them: an honest log has none, or one in a billion entries.
+//! An audit keeps eight bytes of every label only. Where two agree in these the log is read once more: an honest log has
+//! no such labels, or one pair in a billion entries.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, pin_mut};
 use tlog_proof::Entry;
 
 use super::AuditError;
-use super::report::{Duplicate, Label, Tally};
-use crate::client::{Source, VerifiedTree};
+use super::labels::beginning;
+use super::report::{Duplicate, Label, MAX_DUPLICATES, Tally};
+use crate::client::{ClientError, Source, VerifiedTree};
 
-/// Settles every suspect of the tally.
+/// Reads the log again for the labels that did not fit into memory, and settles every suspicion.
 pub(super) async fn find<S: Source + 'static>(
     tree: &Arc<VerifiedTree<S>>,
     tally: &mut Tally,
+    size: u64,
 ) -> Result<(), AuditError> {
-    let suspects = std::mem::take(&mut tally.suspects);
-    let Some(last) = suspects.iter().map(|(_, index)| *index).max() else { return Ok(()) };
-    let firsts = firsts(tree, tally.start()..last, &suspects).await?;
-    for (label, second) in suspects {
-        if let Some(first) = firsts.get(&label).copied().filter(|first| *first < second) {
-            tally.duplicates.push(Duplicate { label, first, second });
-        }
+    let mut suspects = tally.labels.repeated();
+    for _ in 1..tally.labels.parts() {
+        each_label(tree, tally.start()..size, |_, label| tally.labels.add(label)).await?;
+        suspects.extend(tally.labels.repeated());
     }
+    suspects.truncate(MAX_DUPLICATES);
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    suspects.sort_unstable();
+    let mut firsts: HashMap<Label, u64> = HashMap::new();
+    let mut again: BTreeMap<u64, Duplicate> = BTreeMap::new();
+    each_label(tree, tally.start()..size, |index, label| {
+        if suspects.binary_search(&beginning(label)).is_err() || again.len() >= MAX_DUPLICATES {
+            return;
+        }
+        let first = *firsts.entry(*label).or_insert(index);
+        if first < index {
+            again.insert(index, Duplicate { label: *label, first, second: index });
+        }
+    })
+    .await?;
+    tally.duplicates.extend(again.into_values());
     Ok(())
 }
 
-/// Where each of these labels stands first.
-async fn firsts<S: Source + 'static>(
+async fn each_label<S: Source + 'static>(
     tree: &Arc<VerifiedTree<S>>,
     range: std::ops::Range<u64>,
-    suspects: &[(Label, u64)],
-) -> Result<HashMap<Label, u64>, AuditError> {
-    let mut firsts: HashMap<Label, Option<u64>> = suspects.iter().map(|(label, _)| (*label, None)).collect();
-    let scan = tree.scan(range.clone()).map_err(crate::client::ClientError::from)?;
+    mut each: impl FnMut(u64, &Label),
+) -> Result<(), AuditError> {
+    let scan = tree.scan(range.clone()).map_err(ClientError::from)?;
     pin_mut!(scan);
     while let Some(scanned) = scan.next().await {
         let bundle = scanned?.bundle;
         for (index, bytes) in (bundle.first..).zip(&bundle.entries).filter(|(index, _)| range.contains(index)) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
-            if let Some(first) = entry.label().and_then(|label| firsts.get_mut(label)) {
-                first.get_or_insert(index);
+            if let Some(label) = entry.label() {
+                each(index, label);
             }
         }
     }
-    Ok(firsts.into_iter().filter_map(|(label, first)| Some((label, first?))).collect())
+    Ok(())
 }

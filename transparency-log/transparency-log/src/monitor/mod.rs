@@ -4,6 +4,7 @@ mod book;
 mod cursor;
 mod duplicates;
 mod follow;
+mod labels;
 mod report;
 mod sources;
 mod untold;
@@ -83,7 +84,8 @@ pub enum AuditError {
 /// Fetches and verifies every bundle and every tile in that part, recomputes the root from the entries,
 /// checks that the tree extends the cursor's, decodes every entry and hands it to `each`, and looks for
 /// labels that stand there twice. Duplicates are looked for among the entries of this call: an audit
-/// without cursor finds all. `progress` is told after each bundle.
+/// without cursor finds all. `progress` is told after each bundle. Memory is bounded (some 150 MB): of more than 16
+/// million entries, each further 16 million ask for one more reading of the log.
 ///
 /// The report's cursor is to be kept for the next call. After an error, keep the old one: the next audit
 /// then looks at the same entries again, and none is ever skipped.
@@ -94,8 +96,20 @@ pub async fn audit<S: Source + 'static>(
     source: S,
     policy: &LogPolicy,
     cursor: Option<Cursor>,
+    progress: impl FnMut(Progress),
+    each: impl FnMut(u64, &Entry),
+) -> Result<AuditReport, AuditError> {
+    audit_keeping(source, policy, cursor, progress, each, labels::MAX_KEPT).await
+}
+
+/// As [`audit`], with `most` labels in memory at once; it is what its tests call.
+async fn audit_keeping<S: Source + 'static>(
+    source: S,
+    policy: &LogPolicy,
+    cursor: Option<Cursor>,
     mut progress: impl FnMut(Progress),
     mut each: impl FnMut(u64, &Entry),
+    most: u64,
 ) -> Result<AuditReport, AuditError> {
     let source = Arc::new(source);
     let verdict = fetch_checkpoint(&*source, policy).await?;
@@ -106,7 +120,7 @@ pub async fn audit<S: Source + 'static>(
     };
     let mut frontier = tree.frontier(start).await?;
     let size = verdict.checkpoint.size;
-    let mut tally = Tally::new(start, size);
+    let mut tally = Tally::new(start, size, most);
     let scan = tree.scan(start..size).map_err(ClientError::from)?;
     pin_mut!(scan);
     while let Some(scanned) = scan.next().await {
@@ -114,7 +128,7 @@ pub async fn audit<S: Source + 'static>(
         let skip = start.saturating_sub(bundle.first) as usize;
         for (index, bytes) in (bundle.first..).zip(&bundle.entries).skip(skip) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
-            tally.add(index, &entry);
+            tally.add(&entry);
             each(index, &entry);
         }
         // A whole bundle is appended by the root over its entries, which was computed already.
@@ -123,7 +137,7 @@ pub async fn audit<S: Source + 'static>(
         }
         progress(Progress { start, done: frontier.size(), size });
     }
-    duplicates::find(&tree, &mut tally).await?;
+    duplicates::find(&tree, &mut tally, size).await?;
     let (expected, found) = (verdict.checkpoint.root, frontier.root());
     if expected != found {
         return Err(AuditError::Root { expected, found });
@@ -158,4 +172,38 @@ async fn extend<S: Source + 'static>(
         return Err(AuditError::Rewritten { size: cursor.size(), expected, found });
     }
     Ok(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Submit as _;
+    use crate::testing::MemoryLog;
+
+    /// However little memory there is for labels, every one that comes again is found, with its places.
+    #[tokio::test]
+    async fn labels_that_do_not_fit_into_memory_are_compared_all_the_same() {
+        let log = MemoryLog::open("log.example/2026", crate::system_clock()).await;
+        let label = |number: u64| {
+            let mut label = [7; 32];
+            label[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+            label
+        };
+        let entry = |number: u64, commitment| Entry::Certificate { label: label(number), commitment: [commitment; 32] };
+        for number in 0..300 {
+            log.sequencer.submit(entry(number, 1).encode()).await.unwrap();
+        }
+        for (number, commitment) in [(5, 2), (299, 2), (5, 3)] {
+            log.sequencer.submit(entry(number, commitment).encode()).await.unwrap();
+        }
+        // Two that agree in the eight bytes that are kept, and in no more.
+        let mut alike = label(9);
+        alike[31] ^= 1;
+        log.sequencer.submit(Entry::Certificate { label: alike, commitment: [3; 32] }.encode()).await.unwrap();
+        for most in [1000, 304, 100, 13] {
+            let report = audit_keeping(log.source(), &log.policy, None, |_| {}, |_, _| {}, most).await.unwrap();
+            let found: Vec<_> = report.duplicates.iter().map(|one| (one.label, one.first, one.second)).collect();
+            assert_eq!(found, [(label(5), 5, 300), (label(299), 299, 301), (label(5), 5, 302)], "{most} at once");
+        }
+    }
 }

@@ -1,16 +1,12 @@
 //! What an audit found.
 
-use std::collections::HashSet;
-
 use tlog_proof::{Cosigned, Entry, Frontier, Hash, PolicyVerdict};
 
 use super::Cursor;
+use super::labels::Labels;
 
 /// Most duplicates that are reported one by one.
-const MAX_DUPLICATES: usize = 1000;
-
-/// Most labels that room is made for beforehand: a checkpoint may claim any size.
-const MAX_FORESEEN: u64 = 1 << 24;
+pub(super) const MAX_DUPLICATES: usize = 1000;
 
 /// How far an audit has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +88,8 @@ pub struct AuditReport {
 pub(super) struct Tally {
     start: u64,
     counts: Counts,
-    /// The first eight bytes of every label: nine bytes of memory for each entry instead of fifty. Labels
-    /// that agree in these are looked at again (see `duplicates`).
-    labels: HashSet<u64>,
-    /// Labels that may stand in the log twice, each with the index of the later entry.
-    pub(super) suspects: Vec<(Label, u64)>,
+    /// Labels that agree in what is kept of them are looked at again (see `duplicates`).
+    pub(super) labels: Labels,
     pub(super) duplicates: Vec<Duplicate>,
 }
 
@@ -104,11 +97,10 @@ pub(super) struct Tally {
 pub(super) type Label = [u8; 32];
 
 impl Tally {
-    /// For the entries from `start` to below `size`.
-    pub(super) fn new(start: u64, size: u64) -> Self {
-        let foreseen = size.saturating_sub(start).min(MAX_FORESEEN) as usize;
-        let labels = HashSet::with_capacity(foreseen);
-        Self { start, counts: Counts::default(), labels, suspects: Vec::new(), duplicates: Vec::new() }
+    /// For the entries from `start` to below `size`, of whose labels `most` may be kept at once.
+    pub(super) fn new(start: u64, size: u64, most: u64) -> Self {
+        let labels = Labels::new(size.saturating_sub(start), most);
+        Self { start, counts: Counts::default(), labels, duplicates: Vec::new() }
     }
 
     /// Index of the first entry looked at.
@@ -116,12 +108,10 @@ impl Tally {
         self.start
     }
 
-    pub(super) fn add(&mut self, index: u64, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &Entry) {
         self.counts.add(entry);
-        let Some(label) = entry.label() else { return };
-        let seen = !self.labels.insert(beginning(label));
-        if seen && self.suspects.len() < MAX_DUPLICATES {
-            self.suspects.push((*label, index));
+        if let Some(label) = entry.label() {
+            self.labels.add(label);
         }
     }
 
@@ -139,9 +129,4 @@ impl Tally {
             origin,
         }
     }
-}
-
-fn beginning(label: &Label) -> u64 {
-    let (beginning, _) = label.split_first_chunk().expect("32 bytes begin with eight");
-    u64::from_be_bytes(*beginning)
 }
