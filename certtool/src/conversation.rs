@@ -9,6 +9,7 @@ use identity::{Identifier, IdentifierKind};
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use crate::browser;
 use crate::output::Output;
 use crate::progress::spinner;
 use crate::text;
@@ -89,6 +90,13 @@ impl Conversation for Person<'_> {
                 "Waiting for your reply to arrive there; Ctrl-C, and it can be waited for later".to_owned()
             }
             Step::ReplyRefused { reason } => format!("A reply arrived that proves nothing: {reason}. Another one may"),
+            Step::LogIn { issuer, url } => {
+                self.output.event(&json!({ "login": { "issuer": issuer, "url": url } }));
+                let opened = if browser::open(&url) { "Your browser opens" } else { "Open this in your own browser" };
+                format!("{opened}, to log in at {issuer}:\n\n  {url}\n")
+            }
+            Step::WaitingForLogIn { seconds } => format!("Waiting for you to log in ({seconds} s)"),
+            Step::LoggedIn { issuer } => format!("Back from {issuer}"),
             Step::Proven => "The address is proven to be yours".to_owned(),
             Step::Issuing => "Waiting for the log and the signature".to_owned(),
             Step::Verifying => "Verifying what came".to_owned(),

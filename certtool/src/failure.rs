@@ -229,6 +229,13 @@ impl From<EnrolError> for Failure {
                 what,
                 "Run the command again; if the reply was sent, press Ctrl-D instead of giving the subject: it waits on.",
             ),
+            EnrolError::Login(_) => {
+                Self::failed(what, "Run the command again, or without --challenge: it goes on where it stopped.")
+            }
+            EnrolError::TokenRefused { .. } => Self::failed(
+                what,
+                "Log in as who you want to be certified; or run the command again without --challenge, for a code.",
+            ),
             EnrolError::NotSent { .. } => {
                 Self::failed(what, "Run the command again later: it goes on where it stopped.")
             }

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod alarm;
+mod browser;
 mod cli;
 mod clock;
 mod commands;

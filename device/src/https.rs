@@ -112,6 +112,31 @@ pub(crate) fn client_for_what_proves_itself() -> reqwest::Client {
     client(Arc::new(pinned::AnyCertificate), false)
 }
 
+/// A client for servers of the wide web, which knows nothing of trust policies: for a log-in at an issuer of OpenID alone.
+pub(crate) fn web_client() -> reqwest::Client {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    built(tls, false)
+}
+
+/// Whether a server of the web may be asked at this address: by https, or by http on this computer itself.
+pub(crate) fn check_web_url(text: &str) -> Result<(), FetchError> {
+    let bad = |reason: &str| FetchError::BadUrl { url: text.chars().take(200).collect(), reason: reason.to_owned() };
+    let url = reqwest::Url::parse(text).map_err(|error| bad(&error.to_string()))?;
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<std::net::IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let local = host == "localhost" || address.is_some_and(|ip| ip.is_loopback());
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if local => Ok(()),
+        _ => Err(bad("expected https, or http on this computer itself")),
+    }
+}
+
 /// GET with status 200.
 pub(crate) async fn get(http: &reqwest::Client, url: &str) -> Result<Response, FetchError> {
     let response = http.get(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
@@ -140,9 +165,13 @@ fn client(verifier: Arc<dyn ServerCertVerifier>, https_only: bool) -> reqwest::C
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // A ticket would skip the certificate, and with it the revocation that came since.
     tls.resumption = rustls::client::Resumption::disabled();
+    built(tls, https_only)
+}
+
+fn built(mut tls: ClientConfig, https_only: bool) -> reqwest::Client {
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .https_only(https_only)

@@ -24,6 +24,7 @@ use crate::text;
     certtool enroll +4915112345678\n  \
     certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
     echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org\n  \
+    certtool enroll alice@example.org --challenge oidc\n  \
     certtool enroll alice@example.org --challenge email-reply\n  \
     certtool enroll alice@example.org --challenge email-reply --code \"ACME: AAECAwQFBgcI…\"")]
 pub(crate) struct Enroll {
@@ -33,7 +34,8 @@ pub(crate) struct Enroll {
     /// Which authority, if more than one of those pinned may certify you
     #[arg(long, value_name = "NAME")]
     authority: Option<String>,
-    /// How to prove that the address is yours: code, or email-reply to reply to a mail
+    /// How to prove that the address is yours: code, email-reply to reply to a mail, or oidc to log in where your
+    /// organisation does
     #[arg(long, value_name = "WAY", default_value = "code", value_parser = way)]
     challenge: Way,
     /// The code that was sent, or the subject of the mail to reply to; without it, it is read from the terminal or from
@@ -49,7 +51,8 @@ fn way(text: &str) -> Result<Way, String> {
     match text {
         "code" => Ok(Way::Code),
         "email-reply" => Ok(Way::Reply),
-        other => Err(format!("expected code or email-reply, found {other:?}")),
+        "oidc" => Ok(Way::OpenId),
+        other => Err(format!("expected code, email-reply or oidc, found {other:?}")),
     }
 }
 

@@ -141,15 +141,28 @@ pub struct Challenge {
     /// The last thing that went wrong.
     #[serde(default)]
     pub error: Option<Problem>,
-    /// Of `email-reply-00`: the half of the token that comes by HTTPS (RFC 8823).
+    /// Of `email-reply-00`: the half of the token that comes by HTTPS (RFC 8823). Of `oidc-00`: the whole.
     #[serde(default)]
     pub token: Option<String>,
     /// Of `email-reply-00`: whom the mail is from.
     #[serde(default)]
     pub from: Option<String>,
+    /// Of `oidc-00`: who vouches for the address.
+    #[serde(default)]
+    pub issuers: Vec<Issuer>,
     /// How many more tries there are.
     #[serde(default)]
     pub tries_left: Option<u32>,
+}
+
+/// Who vouches for an address (`oidc-00`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuer {
+    /// Its identifier, a URL.
+    pub issuer: String,
+    /// What it knows this program by.
+    pub client_id: String,
 }
 
 /// A problem document (RFC 7807, RFC 8555 section 6.7).

@@ -70,6 +70,23 @@ pub enum Step {
         /// What the authority said.
         reason: String,
     },
+    /// She is to log in with her browser, at this address.
+    LogIn {
+        /// At whom.
+        issuer: String,
+        /// Where the browser begins. For her own browser alone: who follows it elsewhere logs in for this device.
+        url: String,
+    },
+    /// She is still waited for.
+    WaitingForLogIn {
+        /// How long so far.
+        seconds: u64,
+    },
+    /// She came back.
+    LoggedIn {
+        /// From whom.
+        issuer: String,
+    },
     /// Control is proven.
     Proven,
     /// The authority logs and signs.
@@ -86,6 +103,8 @@ pub enum Way {
     Code,
     /// She replies to a mail.
     Reply,
+    /// She logs in at an issuer of OpenID.
+    OpenId,
 }
 
 /// What a person types when she is asked for a code.

@@ -2,7 +2,7 @@
 
 use identity::verify::VerifyError;
 
-use super::{ChooseError, CodeShape};
+use super::{ChooseError, CodeShape, LoginError};
 use crate::acme::AcmeError;
 use crate::{HomeError, KeyError};
 
@@ -62,6 +62,15 @@ pub enum EnrolError {
     /// The order came to nothing.
     #[error("the order became invalid: {reason}")]
     Invalid {
+        /// What the authority said.
+        reason: String,
+    },
+    /// There is no token of an issuer of OpenID; the order stays open.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The authority does not believe the token; the order stays open.
+    #[error("the authority does not take the log-in for a proof: {reason}")]
+    TokenRefused {
         /// What the authority said.
         reason: String,
     },

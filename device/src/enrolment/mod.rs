@@ -4,12 +4,14 @@
 //! enrolment that was interrupted anywhere goes on where it stopped when it is run again. A certificate is stored only
 //! after the verifier accepted it and it names this person, this key and this authority.
 
+mod callback;
 mod choose;
 mod code;
 mod control;
 mod conversation;
 mod due;
 mod error;
+mod openid;
 mod order;
 mod reply;
 mod request;
@@ -31,6 +33,7 @@ pub use control::prove_control;
 pub use conversation::{Conversation, Step, Typed, Way};
 pub use due::Due;
 pub use error::EnrolError;
+pub use openid::LoginError;
 pub use revoke::{Listed, Owner, Reason, Revoked, revoke_own};
 
 use crate::acme::messages::AcmeIdentifier;

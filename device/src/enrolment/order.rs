@@ -8,7 +8,7 @@ use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
 use super::code::{CodeShape, shaped};
-use super::{Conversation, EnrolError, Step, Typed, Way, acme_identifier, reply, request};
+use super::{Conversation, EnrolError, Step, Typed, Way, acme_identifier, openid, reply, request};
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
 use crate::certificates::chain_from_pem;
@@ -17,6 +17,8 @@ use crate::{DeviceKey, HomeError};
 /// The challenges this program can answer by a typed code, and by a reply.
 const CODES: [&str; 2] = ["email-code-00", "sms-code-00"];
 const REPLY: &str = "email-reply-00";
+/// And by a log-in.
+const OPENID: &str = "oidc-00";
 /// How long a certificate in the making is waited for.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// First pause between two looks at an order; doubled up to [`LONGEST_PAUSE`].
@@ -205,6 +207,7 @@ pub(super) async fn prove(
             let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| identifier.clone());
             match challenge.kind.as_str() {
                 REPLY => reply::answer(client, challenge, &canonical, person).await,
+                OPENID => openid::answer(client, challenge, &canonical, person).await,
                 _ => answer(client, challenge, &canonical, person).await,
             }
         }
@@ -220,6 +223,7 @@ fn answerable(authorization: &Authorization, way: Way) -> Result<&Challenge, Enr
     let (found, expected) = match way {
         Way::Code => (code.or(reply), "email-code-00, sms-code-00, email-reply-00"),
         Way::Reply => (reply, REPLY),
+        Way::OpenId => (offered.iter().find(|challenge| challenge.kind == OPENID), OPENID),
     };
     found.ok_or_else(|| {
         let offered: Vec<_> = offered.iter().map(|challenge| challenge.kind.as_str()).collect();
