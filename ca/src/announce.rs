@@ -1,9 +1,10 @@
-//! An owner is told, by mail or text message, of a certificate for another device than those she had: if it was not she, she can revoke it
-//! before anybody has spoken in her name.
+//! An owner is told, by mail or text message, of a certificate for another device than those she had: if it was not she,
+//! she can revoke it before anybody has spoken in her name.
 //!
 //! That she is to be told is stored together with the certificate, and struck out once the message has left. After a crash
-//! in between she is told twice.
+//! in between she is told twice. What does not leave is tried again, ever more rarely, and keeps nobody else waiting.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,17 +16,23 @@ use crate::acme::{self, Service};
 use crate::mail::{DeviceLetter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
-use crate::store::{CertificateRecord, Change, Record, Select, StoreError, Subject};
+use crate::store::{CertificateRecord, Change, Record, Select, Serial, StoreError, Subject};
 
-/// Pause before a message that did not leave is tried again.
+/// Pause before a message that did not leave is tried again; each further one is twice as long.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The longest pause.
+const SELDOM: Duration = Duration::from_secs(6 * 3600);
 /// Told at a time.
-const TAKE: u32 = 64;
+const TAKE: usize = 64;
+
+/// Messages that did not leave: how often they were tried, and when they are again (seconds since the epoch).
+type Waiting = HashMap<Serial, (u32, u64)>;
 
 /// Tells whoever is to be told, whenever there is somebody, until stopped.
 pub(crate) async fn announce(service: Arc<Service>, stop: CancellationToken) {
+    let mut waiting = Waiting::new();
     loop {
-        if let Err(error) = announce_all(&service).await {
+        if let Err(error) = announce_all(&service, &mut waiting).await {
             tracing::warn!(%error, "could not look for certificates to be announced");
         }
         tokio::select! {
@@ -36,16 +43,28 @@ pub(crate) async fn announce(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
-async fn announce_all(service: &Service) -> Result<(), StoreError> {
+async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), StoreError> {
     loop {
-        let due = service.store.certificates(Select::Unannounced { limit: TAKE }).await?;
-        let whole = due.len() == TAKE as usize;
-        let mut told = 0;
+        let limit = TAKE + waiting.len();
+        let due =
+            service.store.certificates(Select::Unannounced { limit: limit.try_into().unwrap_or(u32::MAX) }).await?;
+        let (whole, now) = (due.len() == limit, service.now().as_secs());
+        let mut tried = 0;
         for record in due {
-            told += usize::from(tell(service, record).await?);
+            if waiting.get(&record.serial).is_some_and(|(_, until)| *until > now) {
+                continue;
+            }
+            tried += 1;
+            let serial = record.serial;
+            if tell(service, record).await? {
+                waiting.remove(&serial);
+            } else {
+                let times = waiting.get(&serial).map_or(0, |(times, _)| *times);
+                let pause = AGAIN.saturating_mul(1 << times.min(16)).min(SELDOM);
+                waiting.insert(serial, (times + 1, now + pause.as_secs()));
+            }
         }
-        // Those that could not be told are tried again later, not at once.
-        if !whole || told == 0 {
+        if !whole || tried == 0 {
             return Ok(());
         }
     }
@@ -125,6 +144,13 @@ async fn send_text(service: &Service, record: &CertificateRecord, number: &Ident
     service.store.commit(vec![charge]).await.map_err(|e| later(&e))?;
     match texting.send(service, &Text::device(number, &record.serial.to_string())).await {
         Err(error @ SmsError::Refused) => Err(Untold::Never(error.to_string())),
+        // It says itself that it sends nothing: nothing is to be paid. After a silence nobody knows.
+        Err(error @ SmsError::Unaccepted { .. }) => {
+            if let Err(error) = acme::give_back(service, &texting.phones, number).await {
+                tracing::warn!(%error, "a text message that was not sent stays charged");
+            }
+            Err(later(&error))
+        }
         other => other.map_err(|e| later(&e)),
     }
 }

@@ -63,6 +63,15 @@ pub(crate) async fn charge(service: &Service, phones: &Phones, number: &Identifi
     })
 }
 
+/// Takes back what was charged for a message that was certainly not sent. A race with another charge loses it.
+pub(crate) async fn give_back(service: &Service, phones: &Phones, number: &Identifier) -> Result<(), StoreError> {
+    let Some(found) = service.store.spending(service.now().as_secs() / DAY_SECONDS).await? else { return Ok(()) };
+    let spent = found.spent.saturating_sub(phones.budget.price_of(number).0);
+    let messages = found.messages.saturating_sub(1);
+    let back = Change::Update(Record::Spending(Spending { spent, messages, ..found }));
+    service.store.commit(vec![back]).await.map(drop)
+}
+
 /// Whether a commit failed because somebody else charged at the same time.
 pub(crate) fn raced(error: &StoreError) -> bool {
     matches!(error, StoreError::Conflict("spending") | StoreError::Taken("spending"))

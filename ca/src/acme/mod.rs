@@ -48,7 +48,7 @@ use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
 use crate::oidc::Issuers;
 use crate::store::{ChallengeType, Select, Store};
-pub(crate) use budget::charge;
+pub(crate) use budget::{charge, give_back};
 pub(crate) use challenge::{keep_refusal, prove_by_reply};
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;

@@ -75,10 +75,20 @@ impl Gateway {
         let accepted = self.config.template.accepted.as_ref();
         match answer.status {
             status if status.is_success() && accepted.is_none_or(|expected| expected.holds(&answer.body)) => Ok(()),
-            status if status.is_success() => Err(SmsError::Unaccepted { host, status: status.as_u16() }),
-            // What is said about the message, not about us or the moment: mostly that the number cannot be reached.
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Err(SmsError::Refused),
-            status => Err(SmsError::Unaccepted { host, status: status.as_u16() }),
+            // Said about us or about the moment: whoever asks may know.
+            StatusCode::UNAUTHORIZED
+            | StatusCode::PAYMENT_REQUIRED
+            | StatusCode::FORBIDDEN
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            | StatusCode::TOO_MANY_REQUESTS => Err(SmsError::Unaccepted { host, status: answer.status.as_u16() }),
+            status if status.is_redirection() || status.is_server_error() => {
+                Err(SmsError::Unaccepted { host, status: status.as_u16() })
+            }
+            // Whatever else it says may be about the number, and is for the operator alone.
+            status => {
+                tracing::warn!(host, status = status.as_u16(), "the gateway refuses a message");
+                Err(SmsError::Refused)
+            }
         }
     }
 
