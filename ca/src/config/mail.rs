@@ -1,5 +1,6 @@
 //! What an operator decides about mail beyond where it goes: resolvers, the key that signs it, and replies.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -50,9 +51,11 @@ pub enum MailTableError {
     /// The system's resolvers cannot be found out.
     #[error("resolvers: the system's cannot be found out: {0}")]
     System(String),
-    /// More than there are would have to agree, or none.
-    #[error("agree: expected a number from 1 to {most}, found {found}")]
+    /// More than there are would have to agree, or so few that two answers could both win.
+    #[error("agree: expected a number from {least} to {most}, more than half of the resolvers, found {found}")]
     Agree {
+        /// More than half.
+        least: usize,
         /// How many resolvers there are.
         most: usize,
         /// What stands there.
@@ -92,11 +95,14 @@ impl DnsTable {
                 servers.push(resolver(text).ok_or_else(|| MailTableError::Resolver { found: brief(text) })?);
             }
         }
-        servers.dedup();
+        // Whoever is named twice has one voice.
+        let mut known = HashSet::new();
+        servers.retain(|server| known.insert(*server));
         let resolvers = Resolvers { servers, agree: self.agree };
         let (most, found) = (resolvers.servers.len(), resolvers.agree());
-        if !(1..=most).contains(&found) {
-            return Err(MailTableError::Agree { most, found });
+        let least = most / 2 + 1;
+        if !(least..=most).contains(&found) {
+            return Err(MailTableError::Agree { least, most, found });
         }
         Ok(resolvers)
     }
@@ -227,9 +233,19 @@ mod tests {
         assert_eq!(three.servers[0], "192.0.2.53:53".parse().unwrap());
         assert_eq!((three.servers[1].port(), three.servers[2].port(), three.agree()), (5353, 53, 2));
         assert_eq!(table(&["192.0.2.53"], None).resolvers().unwrap().agree(), 1);
-        assert_eq!(table(&[], None).resolvers(), Err(MailTableError::Agree { most: 0, found: 1 }));
-        assert_eq!(table(&["192.0.2.53"], Some(2)).resolvers(), Err(MailTableError::Agree { most: 1, found: 2 }));
-        assert_eq!(table(&["192.0.2.53"], Some(0)).resolvers(), Err(MailTableError::Agree { most: 1, found: 0 }));
+        assert_eq!(table(&[], None).resolvers(), Err(MailTableError::Agree { least: 1, most: 0, found: 1 }));
+        assert_eq!(
+            table(&["192.0.2.53"], Some(2)).resolvers(),
+            Err(MailTableError::Agree { least: 1, most: 1, found: 2 })
+        );
+        assert_eq!(
+            table(&["192.0.2.53"], Some(0)).resolvers(),
+            Err(MailTableError::Agree { least: 1, most: 1, found: 0 })
+        );
+        let twice = table(&["192.0.2.53", "192.0.2.54", "192.0.2.53:53"], None).resolvers().unwrap();
+        assert_eq!((twice.servers.len(), twice.agree()), (2, 2));
+        let lone_liar = table(&["192.0.2.1", "192.0.2.2", "192.0.2.3"], Some(1)).resolvers();
+        assert_eq!(lone_liar, Err(MailTableError::Agree { least: 2, most: 3, found: 1 }));
         assert!(matches!(table(&["dns.example"], None).resolvers(), Err(MailTableError::Resolver { .. })));
     }
 

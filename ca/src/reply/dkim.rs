@@ -71,7 +71,7 @@ pub(crate) enum Unsigned {
 
 /// Checks that `domain` has signed the mail.
 pub(crate) async fn signed_by(dns: &Dns, fields: &Fields<'_>, domain: &str) -> Result<(), Unsigned> {
-    let mut why = Unsigned::None(domain.to_owned());
+    let (mut why, mut later) = (Unsigned::None(domain.to_owned()), None);
     let mut asked = 0;
     for field in fields.named(NAME) {
         let tags = String::from_utf8_lossy(field.value).into_owned();
@@ -86,14 +86,14 @@ pub(crate) async fn signed_by(dns: &Dns, fields: &Fields<'_>, domain: &str) -> R
         match acceptable(&tags, fields) {
             Ok(()) => match verify(dns, fields, field, &tags, domain).await {
                 Ok(()) => return Ok(()),
-                // Whatever else is found, the sender's server is to try again.
-                Err(later @ Unsigned::Later(_)) => return Err(later),
+                Err(Unsigned::Later(error)) => later = Some(error),
                 Err(other) => why = other,
             },
             Err(other) => why = other,
         }
     }
-    Err(why)
+    // Where none is good, and one may yet be, the sender's server is to try again.
+    Err(later.map_or(why, Unsigned::Later))
 }
 
 /// What can be said without the key.
@@ -149,7 +149,10 @@ async fn verify(
 /// The one key record of this name (RFC 6376 section 3.6.2.2: where there are several, the result is undefined).
 async fn key(dns: &Dns, name: &str) -> Result<Txt, Unsigned> {
     let none = |found| Unsigned::Key { name: name.to_owned(), found };
-    let records = dns.txt(name).await?;
+    let records = match dns.txt(name).await {
+        Err(DnsError::Name(_)) => return Err(none("no name that could be asked for")),
+        found => found?,
+    };
     let [record] = records.as_slice() else {
         return Err(none(if records.is_empty() { "nothing" } else { "several records" }));
     };
