@@ -153,7 +153,8 @@ impl Session {
             }
             (CommandId::GenericNack, _) => {
                 if let Some((job, _)) = self.unanswered.remove(&sequence) {
-                    let _ = job.done.send(self.taken(command.status()));
+                    // One without a reason is a refusal all the same.
+                    let _ = job.done.send(self.taken(command.status()).and(Err(SmsError::Refused)));
                 }
                 Ok(())
             }
@@ -179,15 +180,14 @@ impl Session {
     fn taken(&self, status: CommandStatus) -> Result<(), SmsError> {
         match status {
             CommandStatus::EsmeRok => Ok(()),
-            // What is said about the message, not about us or the moment.
-            CommandStatus::EsmeRinvdstadr
-            | CommandStatus::EsmeRinvdstton
-            | CommandStatus::EsmeRinvdstnpi
-            | CommandStatus::EsmeRdeliveryfailure => Err(SmsError::Refused),
-            // A nack without a reason is one all the same.
-            status => {
+            status if is_about_us(status) => {
                 let error = SmppError::Status { host: self.host.clone(), what: "the message", status: status.into() };
                 Err(error.into())
+            }
+            status => {
+                let status = u32::from(status);
+                tracing::warn!(host = self.host, "the SMSC refuses a message with command status 0x{status:08x}");
+                Err(SmsError::Refused)
             }
         }
     }
@@ -241,5 +241,44 @@ impl Session {
 
     fn broken(&self, reason: &str) -> SmppError {
         SmppError::Broken { host: self.host.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// Whether a refusal (SMPP 3.4 section 5.1.3) speaks of us, of our session or of the moment, which whoever asked may
+/// know. Any other, and what providers invent (0x400 to 0x4ff), may speak of the number and is for the operator alone.
+const fn is_about_us(status: CommandStatus) -> bool {
+    matches!(
+        status,
+        CommandStatus::EsmeRinvmsglen
+            | CommandStatus::EsmeRinvcmdlen
+            | CommandStatus::EsmeRinvcmdid
+            | CommandStatus::EsmeRinvbndsts
+            | CommandStatus::EsmeRalybnd
+            | CommandStatus::EsmeRsyserr
+            | CommandStatus::EsmeRinvsrcadr
+            | CommandStatus::EsmeRbindfail
+            | CommandStatus::EsmeRinvpaswd
+            | CommandStatus::EsmeRinvsysid
+            | CommandStatus::EsmeRmsgqful
+            | CommandStatus::EsmeRinvsertyp
+            | CommandStatus::EsmeRinvsrcton
+            | CommandStatus::EsmeRinvsrcnpi
+            | CommandStatus::EsmeRinvsystyp
+            | CommandStatus::EsmeRthrottled
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_speak_of_the_number_is_told_to_nobody() {
+        for status in [0x0b, 0x45, 0x50, 0x51, 0xfe, 0xff, 0x100, 0x400, 0x4ff, 0xdead] {
+            assert!(!is_about_us(status.into()), "{status:#x}");
+        }
+        for status in [0x04, 0x08, 0x0d, 0x0e, 0x0f, 0x14, 0x58] {
+            assert!(is_about_us(status.into()), "{status:#x}");
+        }
     }
 }
