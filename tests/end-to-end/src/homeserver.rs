@@ -1,10 +1,7 @@
 //! A home server as a child process.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -88,7 +85,7 @@ impl Homeserver {
         let _ = std::fs::remove_file(&words);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&words)?);
         let mut running = Running::start("homeserver", command)?;
-        let line = first_line(&mut running)?;
+        let line = running.first_line(START)?;
         if line.is_empty() {
             let said = std::fs::read_to_string(&words).unwrap_or_default();
             return Err(Failure::new(format!("homeserver ended before it was ready:\n{said}")));
@@ -171,19 +168,4 @@ impl Homeserver {
     fn words_file(folder: &Path) -> PathBuf {
         folder.with_extension("log")
     }
-}
-
-/// The first line of its standard output; empty if it ends without one. The rest is read and dropped, so that the
-/// program never blocks on a full pipe.
-fn first_line(running: &mut Running) -> Result<String, Failure> {
-    let stdout = running.take_stdout().context("the home server's output is not in our hands")?;
-    let (send, receive) = mpsc::channel();
-    thread::spawn(move || {
-        let mut lines = BufReader::new(stdout);
-        let mut line = String::new();
-        let _ = lines.read_line(&mut line);
-        let _ = send.send(line);
-        let _ = std::io::copy(&mut lines, &mut std::io::sink());
-    });
-    receive.recv_timeout(START).context(format!("waiting {START:?} for the home server to be ready"))
 }

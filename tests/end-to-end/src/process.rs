@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,24 @@ impl Running {
     /// Its standard output, once.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// The first line of its standard output; empty if it ends without one. The rest is read and dropped, so that the
+    /// program never blocks on a full pipe.
+    ///
+    /// # Errors
+    /// Nothing comes in time, or the output is not in our hands.
+    pub fn first_line(&mut self, patience: Duration) -> Result<String, Failure> {
+        let stdout = self.take_stdout().context(format!("the output of {} is not in our hands", self.name))?;
+        let (send, receive) = mpsc::channel();
+        thread::spawn(move || {
+            let mut lines = BufReader::new(stdout);
+            let mut line = String::new();
+            let _ = lines.read_line(&mut line);
+            let _ = send.send(line);
+            let _ = std::io::copy(&mut lines, &mut std::io::sink());
+        });
+        receive.recv_timeout(patience).context(format!("waiting {patience:?} for the first line of {}", self.name))
     }
 
     /// Whether it has ended, and how.

@@ -4,7 +4,7 @@
 //! Needs python3 with venv, and packages from PyPI; says so clearly when it skips.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -231,16 +231,14 @@ fn an_enrolment_by_reply_goes_on_after_an_interruption() {
     again.args(["--code", mail["subject"].as_str().unwrap()]).stdin(Stdio::null()).stdout(Stdio::piped());
     again.stderr(Stdio::null());
     let mut child = again.spawn().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let says = lines(child.stdout.take().unwrap(), |line| line);
     let mut running = Running::adopt("certtool", child);
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
+    let line: String = says.recv_timeout(PATIENCE).unwrap();
     let mut reply: Value = serde_json::from_str::<Value>(&line).unwrap()["reply"].clone();
     reply["id"] = mail["id"].clone();
     assert_eq!(reply["subject"], format!("Re: {}", mail["subject"].as_str().unwrap()));
     assert_eq!(stage.reply(&reply, "signed"), "taken");
-    let mut rest = String::new();
-    stdout.read_to_string(&mut rest).unwrap();
+    let rest = says.recv_timeout(PATIENCE).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&rest).unwrap()["done"], "enrolled", "{rest}");
     assert!(running.wait(PATIENCE).unwrap().success());
     server.stop().unwrap();

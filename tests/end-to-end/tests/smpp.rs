@@ -1,7 +1,7 @@
 //! The code comes through an SMSC: the home server speaks SMPP 3.4 to npm's `smpp`, which is not ours.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -63,8 +63,7 @@ impl Smsc {
         command.arg(&journal).arg(port.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("smsc.log")).unwrap());
         let mut running = Running::start("the SMSC", command).unwrap();
-        let mut line = String::new();
-        BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        let line = running.first_line(PATIENCE).unwrap();
         let said = std::fs::read_to_string(place.join("smsc.log")).unwrap_or_default();
         Self { running, port: line.trim().parse().unwrap_or_else(|_| panic!("no port: {said}")), journal }
     }

@@ -3,7 +3,7 @@
 //! Needs python3 with venv; says so clearly when it skips.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use story::person::Person;
 use story::process::{self, Running};
 
 const INSTALL: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mail server that stores every mail in a Maildir and tells its port on standard output.
 const SERVER: &str = r#"
@@ -78,8 +79,7 @@ fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
     command.arg(script).arg(place.join("mails")).arg(mode);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
     let mut running = Running::start("the mail server", command).unwrap();
-    let mut line = String::new();
-    BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    let line = running.first_line(PATIENCE).unwrap();
     let port = line
         .trim()
         .parse()
