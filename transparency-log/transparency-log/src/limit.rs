@@ -1,8 +1,10 @@
-//! Rate limits by the client's address: token buckets in bounded memory.
+//! Limits by the client's address: how often, in token buckets in bounded memory, and how many at a time.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -62,6 +64,51 @@ impl RateLimit {
     }
 }
 
+/// So many things at a time altogether, and for each client.
+#[derive(Debug)]
+pub struct Places {
+    all: usize,
+    each: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One of the [`Places`], until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    client: IpAddr,
+}
+
+impl Places {
+    /// `all` altogether, `each` for one client.
+    pub fn new(all: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self { all, each, taken: Mutex::default() })
+    }
+
+    /// A place, if there is one for this client.
+    pub fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+        let client = network(client);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.values().sum::<usize>() >= self.all || taken.get(&client).is_some_and(|own| *own >= self.each) {
+            return None;
+        }
+        *taken.entry(client).or_default() += 1;
+        Some(Place { places: Arc::clone(self), client })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut own) = taken.entry(self.client) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+    }
+}
+
 /// One household or server has a /64 of IPv6 addresses, not one.
 fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
@@ -89,6 +136,20 @@ mod tests {
         limit.take(one, start + Duration::from_millis(500)).unwrap_err();
         let later = start + Duration::from_secs(3600);
         assert_eq!((0..9).filter(|_| limit.take(one, later).is_ok()).count(), 3, "no more than a burst is saved up");
+    }
+
+    #[test]
+    fn nobody_takes_all_places() {
+        let places = Places::new(3, 2);
+        let [one, other]: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap()];
+        let (first, second) = (places.take(one).unwrap(), places.take(one).unwrap());
+        assert!(places.take(one).is_none());
+        let third = places.take(other).unwrap();
+        assert!(places.take(other).is_none(), "all are taken");
+        drop((first, second));
+        let again = places.take(one).unwrap();
+        drop((third, again));
+        assert!(places.taken.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -19,21 +19,25 @@ use futures_util::StreamExt as _;
 use tlog_proof::add_checkpoint::{AddCheckpoint, MAX_REQUEST_BYTES};
 use tlog_proof::add_entries::{ENTRIES_CONTENT_TYPE, INFO_CONTENT_TYPE, MAX_HEADER_BYTES, MAX_PACKAGE_BYTES};
 use tlog_proof::{AddEntries, Package, packages};
-use tokio::sync::Semaphore;
 use tower_http::decompression::RequestDecompressionLayer;
 
 use super::held::Below;
 use super::{Mirror, MirrorError, Upload};
 use crate::bounded::{read_body, too_often, words};
-use crate::limit::{ClientAddress, RateLimit};
+use crate::limit::{ClientAddress, Places, RateLimit};
 use crate::server;
 use crate::witness::{WitnessError, refusal};
 
-/// Uploads at a time: each holds one package, and what is saved at once, in memory.
+/// Uploads at a time, and of one client: each holds one package, and what is saved at once, in memory. Whoever sends
+/// slowly must not keep the others out (C2SP tlog-mirror, "Implementation Considerations").
 const UPLOADS: usize = 8;
+const UPLOADS_OF_ONE: usize = 2;
 
 /// How long the next piece of an upload may take.
-const PIECE: Duration = Duration::from_secs(30);
+const PIECE: Duration = Duration::from_secs(10);
+
+/// How long a whole upload may take. What came until then counts, and the next one brings the rest.
+const UPLOAD: Duration = Duration::from_secs(60);
 
 /// Packages, and bytes of them, that are saved at once.
 const PACKAGES: usize = 32;
@@ -43,7 +47,7 @@ const BYTES: usize = 4 << 20;
 struct Served {
     mirror: Mirror,
     limit: Arc<RateLimit>,
-    uploads: Arc<Semaphore>,
+    uploads: Arc<Places>,
 }
 
 /// The routes of a mirror, whose submission and monitoring prefixes are one.
@@ -53,7 +57,7 @@ pub fn router(mirror: Mirror, limit: RateLimit) -> Router {
         router.nest(&format!("/{digest}"), copy)
     });
     let entries = post(add_entries).layer(RequestDecompressionLayer::new());
-    let served = Served { mirror, limit: Arc::new(limit), uploads: Arc::new(Semaphore::new(UPLOADS)) };
+    let served = Served { mirror, limit: Arc::new(limit), uploads: Places::new(UPLOADS, UPLOADS_OF_ONE) };
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .route("/add-entries", entries)
@@ -91,7 +95,7 @@ async fn add_entries(State(served): State<Served>, request: Request) -> Response
     if kind.is_none_or(|kind| kind != ENTRIES_CONTENT_TYPE) {
         return words(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/octet-stream");
     }
-    let Ok(_place) = Arc::clone(&served.uploads).try_acquire_owned() else {
+    let Some(_place) = served.uploads.take(ClientAddress::of(request.extensions())) else {
         return too_often(Duration::from_secs(1));
     };
     let mut response = upload(&served.mirror, request).await;
@@ -103,6 +107,8 @@ async fn add_entries(State(served): State<Served>, request: Request) -> Response
 struct Pieces {
     stream: BodyDataStream,
     buffer: Vec<u8>,
+    /// When the whole of it must be there.
+    until: tokio::time::Instant,
 }
 
 impl Pieces {
@@ -122,7 +128,8 @@ impl Pieces {
             if self.buffer.len() > limit {
                 return Ok(None);
             }
-            match tokio::time::timeout(PIECE, self.stream.next()).await {
+            let until = self.until.min(tokio::time::Instant::now() + PIECE);
+            match tokio::time::timeout_at(until, self.stream.next()).await {
                 Ok(Some(Ok(piece))) => self.buffer.extend_from_slice(&piece),
                 Ok(Some(Err(_)) | None) | Err(_) => return Ok(None),
             }
@@ -131,7 +138,8 @@ impl Pieces {
 }
 
 async fn upload(mirror: &Mirror, request: Request) -> Response {
-    let mut pieces = Pieces { stream: request.into_body().into_data_stream(), buffer: Vec::new() };
+    let until = tokio::time::Instant::now() + UPLOAD;
+    let mut pieces = Pieces { stream: request.into_body().into_data_stream(), buffer: Vec::new(), until };
     let header = match pieces.next(MAX_HEADER_BYTES, AddEntries::parse).await {
         Ok(Some(header)) => header,
         Ok(None) => return words(StatusCode::BAD_REQUEST, "expected the header of an add-entries request, found less"),

@@ -63,6 +63,7 @@ impl RemoteMirror {
             let response = request.timeout(REQUEST).body(body).send().await;
             let (status, text) = read_answer(&self.url, response).await?;
             if status == StatusCode::OK {
+                self.told.lock().unwrap_or_else(PoisonError::into_inner).0 = end;
                 return Ok(text);
             }
             if !matches!(status, StatusCode::ACCEPTED | StatusCode::CONFLICT) {
