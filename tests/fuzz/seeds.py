@@ -72,6 +72,22 @@ def plant_certificate(vector: dict) -> None:
             plant("identifiers", text.encode())
 
 
+KEYS = [
+    b"pkcs11:token=CA;object=people-2;id=%01?module-path=/lib/x.so&pin-source=file:/etc/pin",
+    b"file:/etc/passphrase",
+    b"credential:ca-keys",
+    # openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | openssl pkcs8 -topk8 -scrypt -passout pass:x
+    b"""-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIHkME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAitlh4pdCDqiQICQAAC
+AQgCAQEwHQYJYIZIAWUDBAEqBBCXW4VfQVYYRrpCHonjYNiDBIGQ8XWaHMJhy7hK
+pHSzWqsyVW0KaDb+BcAPpyJSzufpm8XiZN1FakynG3Wn8N5HICeoelBbGfIeKHc3
+TQY5PsVZEasLJ8uKy9szc0BDrXVQ9W8nTMV54Dmnu4VRZLmp58VFdZCx+svrHT4+
+MT4hbz6HN5HDuXlXB7nDGMNgzxgsmVKB1JQwWWOqwH/KR+Ht+juv
+-----END ENCRYPTED PRIVATE KEY-----
+""",
+]
+
+
 def plant_update(vector: dict) -> None:
     for text in (vector["current"], vector["update"]):
         plant("trust_policies", text.encode())
@@ -112,6 +128,8 @@ def main() -> None:
         plant_update(vector)
     for text in ["alice@example.org", "jürgen@bücher.example", "+14155550123", "δοκιμή@παράδειγμα.δοκιμή", "a·b@l·l.example"]:
         plant("identifiers", text.encode())
+    for key in KEYS:
+        plant("key_files", key)
 
 
 main()
