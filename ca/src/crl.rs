@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use identity::UnixTime;
 use identity::certificate::Tbs;
 use identity::plan::{CrlPlan, RevocationReason, RevokedEntry};
@@ -123,6 +123,13 @@ impl Crls {
         made.min().flatten()
     }
 
+    /// When the next list is due.
+    pub(crate) fn due_in(&self) -> Duration {
+        let now = (self.issuer.clock)().as_secs();
+        let made = [Authority::People, Authority::Services].into_iter().filter_map(|authority| self.made(authority));
+        made.min().map_or(FRESH, |made| FRESH.saturating_sub(Duration::from_secs(now.saturating_sub(made))))
+    }
+
     /// How many parts the list of an authority has.
     pub(crate) fn parts(&self, authority: Authority) -> usize {
         self.of(authority).count() - 1
@@ -192,7 +199,8 @@ impl Crls {
             let revoked = revoked.remove(name).unwrap_or_default();
             self.make(*name, list, now, revoked)
         });
-        try_join_all(made).await.map(drop)
+        // Each to its end: a list that stands in the log must be shown, whatever becomes of the others.
+        join_all(made).await.into_iter().collect()
     }
 
     /// Makes a new list: signs, logs, keeps, and only then shows it.
@@ -203,7 +211,8 @@ impl Crls {
         now: UnixTime,
         revoked: Vec<CertificateRecord>,
     ) -> Result<(), CrlError> {
-        let number = list.newest().map_or(1, |n| n.number + 1);
+        // Never less than the time in seconds: a list whose file was lost goes on above all that verifiers know (REV-05).
+        let number = list.newest().map_or(0, |newest| newest.number + 1).max(now.as_secs());
         let der = self.sign(name, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
         let path = self.folder.join(name.file());

@@ -49,13 +49,15 @@ pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
 /// Renews both revocation lists every hour, and at once where one lacks what was revoked.
 pub(crate) async fn renew_crls(crls: Arc<Crls>, stop: CancellationToken) {
     loop {
-        let mut pause = HOURLY;
+        let mut failed = false;
         for authority in [Authority::People, Authority::Services] {
             if let Err(error) = crls.renew_if_old(authority).await {
                 tracing::warn!(%error, authority = authority.name(), "could not renew a revocation list");
-                pause = SOON;
+                failed = true;
             }
         }
+        // A list that a revocation renewed in between is due later than the others.
+        let pause = if failed { SOON } else { crls.due_in().max(Duration::from_secs(1)) };
         tokio::select! {
             stopped = rest(pause, &stop) => if stopped { return },
             () = crls.behind.notified() => {}

@@ -22,7 +22,7 @@ impl ListName {
     /// their list has no parts.
     pub(crate) fn of_new(authority: Authority, serial: Serial, shards: u16) -> Self {
         let [.., a, b, c, d] = serial.0;
-        let draw = u32::from_be_bytes([a, b, c, d]) % u32::from(shards.max(1));
+        let draw = u32::from_be_bytes([a, b, c, d]) % u32::from(shards.clamp(1, MAX_SHARDS));
         let shard = u16::try_from(draw).ok().filter(|_| shards > 1 && authority == Authority::People);
         Self { authority, shard }
     }

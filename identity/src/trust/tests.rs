@@ -173,9 +173,9 @@ fn a_part_speaks_for_its_place_and_is_wanted_until_it_is_there() {
 
     trust.install_crl_of(CRL_URL, &authority.people_crl_at(Some(CRL_URL), 1, NOON, &[]), NOON).unwrap();
     trust.take_wanted_lists();
-    assert_eq!(status(later(3599)), Ok(Revocation::Good { as_of: NOON }));
+    assert_eq!(status(later(4199)), Ok(Revocation::Good { as_of: NOON }));
     assert!(trust.take_wanted_lists().is_empty());
-    assert_eq!(status(later(3600)), Ok(Revocation::Good { as_of: NOON }));
+    assert_eq!(status(later(4200)), Ok(Revocation::Good { as_of: NOON }));
     assert_eq!(trust.take_wanted_lists().len(), 1);
     // Fresh lists of other places do not make up for an old one, and of a refused certificate a new one is wanted as well.
     let week = later(7 * 86_400 + 1);

@@ -12,8 +12,8 @@ use crate::{
 
 /// Addresses of lists remembered as wanted; beyond it, more are forgotten. Each stood in a certificate that verified.
 const MAX_WANTED: usize = 256;
-/// A list is wanted anew when it is so old (seconds): authorities make a new one every hour.
-const WANTED_AGE: u64 = 60 * 60;
+/// A list is wanted anew when it is so old (seconds): authorities make a new one every hour, and it is there by then.
+const WANTED_AGE: u64 = 70 * 60;
 
 /// By what a certificate is looked up in revocation lists.
 #[derive(Clone, Copy)]
