@@ -234,7 +234,7 @@ pub(crate) fn base64(bytes: &[u8]) -> Value {
     BASE64.encode(bytes).into()
 }
 
-/// Root, CAs, VRF key, log and three witnesses.
+/// Root, CAs, VRF key, log, three witnesses and, as a fourth, a mirror.
 pub(crate) struct House {
     pub(crate) name: &'static str,
     pub(crate) root: Ca,
@@ -268,6 +268,7 @@ impl House {
         );
         let signing = |what: &str| SigningKey::from_bytes(&seed(&format!("{authority}, {what}")));
         let witness = |n| Cosigner::new(&format!("witness.example.org/w{n}"), signing(&format!("witness {n}")));
+        let mirror = Cosigner::new("mirror.example.com/m1", signing("mirror"));
         Self {
             name: authority,
             people,
@@ -275,7 +276,7 @@ impl House {
             root,
             vrf: VrfSecretKey::from_bytes(&seed(&format!("{authority}, VRF"))),
             log: NoteSigner::new(ORIGIN, signing("log")).unwrap(),
-            witnesses: (1..=3).map(|n| witness(n).unwrap()).collect(),
+            witnesses: (1..=3).map(witness).chain([mirror]).map(Result::unwrap).collect(),
         }
     }
 

@@ -55,6 +55,9 @@ fn places() -> Vec<Case> {
     ]
 }
 
+/// Two of three witnesses, and a mirror among those who cosigned.
+pub(super) const WITH_MIRROR: &str = "group seen 2 w1 w2 w3\ngroup both all seen w4\nquorum both\n";
+
 fn witnesses() -> Vec<Case> {
     let two = "group two 2 w1 w2 w3\nquorum two\n";
     vec![
@@ -67,6 +70,9 @@ fn witnesses() -> Vec<Case> {
                 policy["tlog_policy"] =
                     house.log_policy(3, "group either any w1 w2\ngroup both all either w3\nquorum both\n").into();
             }),
+        person("good-quorum-with-a-mirror", "Two of three witnesses, and the mirror that is demanded besides.")
+            .logged(|l| l.cosigned = vec![(0, NOON), (1, NOON), (3, NOON + 60)])
+            .policy(|house, policy| policy["tlog_policy"] = house.log_policy(4, WITH_MIRROR).into()),
         person("good-late-cosignature-beside-enough", "One cosignature is too late to count; the others are enough.")
             .counting(&[0, 2])
             .logged(|l| l.cosigned = vec![(0, NOON), (1, NOON + DAY + 1), (2, NOON)])

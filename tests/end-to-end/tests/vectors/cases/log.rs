@@ -167,6 +167,12 @@ fn witnesses() -> Vec<Case> {
             .policy(|house, policy| {
                 policy["tlog_policy"] = house.log_policy(3, "group two 2 w1 w2 w3\nquorum two\n").into();
             }),
+        person("wit-02-without-the-mirror", "All witnesses, but not the mirror that is demanded besides.")
+            .logged(|l| l.cosigned = vec![(0, NOON), (1, NOON), (2, NOON)])
+            .policy(|house, policy| policy["tlog_policy"] = house.log_policy(4, super::good::WITH_MIRROR).into()),
+        person("wit-02-the-mirror-and-one", "The mirror and one witness, where two witnesses are demanded besides it.")
+            .logged(|l| l.cosigned = vec![(1, NOON), (3, NOON)])
+            .policy(|house, policy| policy["tlog_policy"] = house.log_policy(4, super::good::WITH_MIRROR).into()),
         person("wit-02-half-of-each-group", "One of each of two groups that want both.")
             .logged(|l| l.cosigned = vec![(0, NOON), (2, NOON)])
             .policy(|house, policy| {
