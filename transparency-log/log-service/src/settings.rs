@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use identity::trust::TrustPolicy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tlog_proof::submission::MAX_BATCH;
 use tlog_proof::{LogPolicy, VerifierKey};
 
 use crate::error::Failure;
@@ -98,20 +99,31 @@ pub struct ServeSettings {
     /// Names in the policy of those who are mirrors: they are brought the entries.
     #[serde(default)]
     pub mirrors: Vec<String>,
-    /// How many entries may wait for their proofs.
-    #[serde(default = "bundles")]
+    /// How many entries may wait for their proofs; the largest request at least.
+    #[serde(default = "bundles", deserialize_with = "a_batch_at_least")]
     pub waiting_entries: NonZeroU32,
     /// Where everybody reads.
     pub port: Port,
-    /// Where authorities submit.
+    /// Where the authority submits.
     pub submission: Port,
-    /// Whom it takes entries from.
+    /// Whom it takes entries from: one, for it to start; none yet, for it to say its policy.
     #[serde(default, rename = "authority")]
     pub authorities: Vec<KnownAuthority>,
 }
 
 const fn bundles() -> NonZeroU32 {
     NonZeroU32::new(64 * 256).expect("not zero")
+}
+
+/// Reads how many entries may wait. With room for fewer than one request may have, that one could never be taken.
+fn a_batch_at_least<'de, D: serde::Deserializer<'de>>(from: D) -> Result<NonZeroU32, D::Error> {
+    let found = u32::deserialize(from)?;
+    let enough = NonZeroU32::new(found).filter(|_| found as usize >= MAX_BATCH);
+    enough.ok_or_else(|| {
+        serde::de::Error::custom(format_args!(
+            "expected at least {MAX_BATCH}, the entries of one request, found {found}"
+        ))
+    })
 }
 
 /// An authority that a log takes entries from.
@@ -276,6 +288,22 @@ mod tests {
         assert_eq!((settings.authorities.len(), settings.waiting_entries), (1, bundles()));
         let settings: MirrorSettings = read(include_str!("../samples/mirror.toml")).unwrap();
         assert_eq!(settings.logs.len(), 1);
+    }
+
+    #[test]
+    fn the_largest_request_must_have_room() {
+        let sample = include_str!("../samples/serve.toml");
+        let waiting =
+            |entries: &str| sample.replace("waiting_entries = 16384", &format!("waiting_entries = {entries}"));
+        let settings: ServeSettings = read(&waiting("256")).unwrap();
+        assert_eq!(settings.waiting_entries.get(), 256);
+        for few in ["0", "255"] {
+            let refused = read::<ServeSettings>(&waiting(few)).unwrap_err();
+            assert!(
+                refused.contains(&format!("expected at least 256, the entries of one request, found {few}")),
+                "{refused}"
+            );
+        }
     }
 
     #[test]
