@@ -124,7 +124,7 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
     let with_authority = format!("{}{}", settings(&at("log"), port, submission, &demand), introduced.stdout);
     std::fs::write(&config, with_authority).unwrap();
     let log = Log::start(&config);
-    assert_eq!(log.ready["authorities"][0], "localhost");
+    assert_eq!(log.ready["authority"], "localhost");
 
     let server = Homeserver::start(&at("ca"), &[]).unwrap();
     assert_eq!(server.ready().log, format!("http://127.0.0.1:{port}"));

@@ -1,4 +1,4 @@
-//! A log as a process: the sequencer with its own key, its files for everybody, and a port for the authorities that it
+//! A log as a process: the sequencer with its own key, its files for everybody, and a port for the authority that it
 //! takes entries from.
 
 mod admission;
@@ -43,10 +43,10 @@ pub struct Ready {
     pub key: String,
     /// Where checkpoint and tiles are reached on this machine.
     pub url: String,
-    /// Where authorities submit, on this machine.
+    /// Where the authority submits, on this machine.
     pub submission: String,
-    /// The DNS names of the components that may submit.
-    pub authorities: Vec<String>,
+    /// The DNS name of the component that may submit.
+    pub authority: String,
     /// Log, witnesses and quorum, as a C2SP tlog-policy: what authorities and people must know.
     pub policy: String,
 }
@@ -54,8 +54,8 @@ pub struct Ready {
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "This log is ready.\n  address     {}\n  submission  {}", self.url, self.submission)?;
-        self.authorities.iter().try_for_each(|name| writeln!(f, "  authority   {name}"))?;
-        writeln!(f, "Authorities need the address of the submission, as seen from them, and this policy:\n")?;
+        writeln!(f, "  authority   {}", self.authority)?;
+        writeln!(f, "The authority needs the address of the submission, as seen from there, and this policy:\n")?;
         f.write_str(&self.policy)
     }
 }
@@ -190,7 +190,7 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
         key,
         url: public.url.clone(),
         submission: closed.url.clone(),
-        authorities: admission.names(),
+        authority: admission.name().to_owned(),
         policy: policy.to_string(),
     };
     let explorer = Explorer::new(Arc::clone(&files), policy, "", observed, system_clock());

@@ -1,12 +1,16 @@
-//! Who may submit: the components that the log's operator has named, by what they show in the TLS handshake.
+//! Who may submit: the component that the log's operator has named, by what it shows in the TLS handshake.
 //!
 //! A component shows a certificate of the `component` profile, which its own authority has logged here; it is verified
 //! rule by rule, with its proof. Before it has one it cannot have one logged. So it begins with a self-signed certificate
 //! of a key that the operator was told, and with that may log entries of its own name and nothing else.
+//!
+//! There is one, because one authority feeds one log: labels are public once they are logged, so that a second one could
+//! log them again with other commitments, and the first would be taken for the one who did.
 
 use std::sync::Arc;
 
 use axum::http::Extensions;
+use identity::identifier::canonical_dns_name;
 use identity::tls::provider;
 use identity::transparency::service_name_digest;
 use identity::trust::{Trust, TrustPolicy};
@@ -27,117 +31,55 @@ use crate::error::Failure;
 use crate::serving::ClientCertificates;
 use crate::settings::{KnownAuthority, Read, ServeSettings};
 
-/// Most components that one log takes entries from: each handshake is held against all of them.
-const MAX_AUTHORITIES: usize = 32;
-
 /// Longest chain that is looked at, in certificates.
 const MAX_CHAIN: usize = 6;
 
-/// Whom a chain shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// By what the component is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Submitter {
-    /// A component, by its certificate.
-    Component {
-        /// Its DNS name.
-        name: String,
-    },
-    /// One that has no certificate yet, by its key.
-    Beginner {
-        /// Its DNS name.
-        name: String,
-    },
+    /// By its certificate.
+    Component,
+    /// It has none yet: by its key.
+    Beginner,
 }
 
-/// The components that may submit.
+/// The component that may submit.
 #[derive(Debug)]
 pub struct Admission {
-    accepted: Vec<Accepted>,
-    provider: Arc<CryptoProvider>,
-}
-
-#[derive(Debug)]
-struct Accepted {
     name: String,
     trust: Trust,
     key: Option<[u8; 32]>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl Admission {
-    /// Those of the settings.
+    /// That of the settings.
     ///
     /// # Errors
-    /// There is none, a name or digest is none, or a trust policy cannot be read.
+    /// There is not exactly one, its name or digest is none, or its trust policy cannot be read.
     pub fn open(read: &Read<ServeSettings>) -> Result<Self, Failure> {
-        let known = &read.settings.authorities;
-        if known.is_empty() || known.len() > MAX_AUTHORITIES {
-            let what = format!("expected 1 to {MAX_AUTHORITIES} [[authority]], found {}", known.len());
-            return Err(Failure::usage(what, "homeserver introduce prints what stands there"));
-        }
-        let accepted = known.iter().map(|authority| Accepted::open(read, authority)).collect::<Result<_, _>>()?;
-        Ok(Self { accepted, provider: provider() })
-    }
-
-    /// One beginner, for tests.
-    #[cfg(test)]
-    pub(super) fn of_key(name: &str, key: [u8; 32]) -> Self {
-        let trust = Trust::new(Vec::new()).unwrap();
-        Self { accepted: vec![Accepted { name: name.to_owned(), trust, key: Some(key) }], provider: provider() }
-    }
-
-    /// The DNS names of the components.
-    pub fn names(&self) -> Vec<String> {
-        self.accepted.iter().map(|accepted| accepted.name.clone()).collect()
-    }
-
-    /// Whom this chain, leaf first, shows at `now`.
-    ///
-    /// # Errors
-    /// Nobody who may submit; says why, for each component.
-    pub fn recognise(&self, chain: &[CertificateDer], now: UnixTime) -> Result<Submitter, String> {
-        let leaf = chain.first().ok_or("no certificate")?;
-        let key = key_digest(leaf)?;
-        let mut reasons = Vec::new();
-        for Accepted { name, trust, key: known } in &self.accepted {
-            match verify_component(chain, name, trust, now) {
-                Ok(_) => return Ok(Submitter::Component { name: name.clone() }),
-                Err(_) if chain.len() == 1 && *known == Some(key) => {
-                    return Ok(Submitter::Beginner { name: name.clone() });
-                }
-                Err(error) => reasons.push(format!("{name}: {error}")),
+        match read.settings.authorities.as_slice() {
+            [known] => Self::of(read, known),
+            [] => {
+                let what = "expected one [[authority]], found none";
+                Err(Failure::usage(what, "homeserver introduce prints what stands there"))
+            }
+            several => {
+                let what = format!("expected one [[authority]], found {}: one authority feeds one log", several.len());
+                Err(Failure::usage(what, "run a log for each of them, with an origin and a folder of its own"))
             }
         }
-        Err(reasons.join("; "))
     }
 
-    /// Decides for each request: a certificate may have ended since the handshake.
-    pub fn gate(self: &Arc<Self>) -> Gate {
-        let admission = Arc::clone(self);
-        Arc::new(move |extensions: &Extensions, entries: &[Entry]| {
-            let shown = extensions.get::<ClientCertificates>().ok_or("a client certificate is needed")?;
-            match admission.recognise(&shown.0, UnixTime::now())? {
-                Submitter::Component { .. } => Ok(()),
-                Submitter::Beginner { name } => {
-                    let own = service_name_digest(&name);
-                    let is_own =
-                        |entry: &Entry| matches!(entry, Entry::Service { name_digest, .. } if *name_digest == own);
-                    if entries.iter().all(is_own) {
-                        return Ok(());
-                    }
-                    Err(format!("before {name} has a certificate, it may only log that"))
-                }
-            }
-        })
-    }
-}
-
-impl Accepted {
-    fn open(read: &Read<ServeSettings>, known: &KnownAuthority) -> Result<Self, Failure> {
+    fn of(read: &Read<ServeSettings>, known: &KnownAuthority) -> Result<Self, Failure> {
         let wrong = |what: String| {
             Failure::usage(
                 format!("[[authority]] {}: {what}", known.name),
                 "homeserver introduce prints what stands there",
             )
         };
+        let name = canonical_dns_name(&known.name);
+        let name = name.map_err(|error| wrong(format!("name: expected a DNS name: {error}")))?;
         let path = read.resolve(&known.trust_policy);
         let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
         let policy = TrustPolicy::parse(&bytes).map_err(|error| wrong(format!("trust_policy: {error}")))?;
@@ -148,7 +90,63 @@ impl Accepted {
             read.map_err(|error| wrong(format!("key: expected 64 hexadecimal digits: {error}")))
         };
         let key = known.key.as_ref().map(digest).transpose()?;
-        Ok(Self { name: known.name.clone(), trust, key })
+        Ok(Self { name, trust, key, provider: provider() })
+    }
+
+    /// One beginner, for tests.
+    #[cfg(test)]
+    pub(super) fn of_key(name: &str, key: [u8; 32]) -> Self {
+        let trust = Trust::new(Vec::new()).unwrap();
+        Self { name: name.to_owned(), trust, key: Some(key), provider: provider() }
+    }
+
+    /// The DNS name of the component.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// By what this chain, leaf first, shows the component at `now`.
+    ///
+    /// # Errors
+    /// It shows somebody else, or nobody; says why.
+    pub fn recognise(&self, chain: &[CertificateDer], now: UnixTime) -> Result<Submitter, String> {
+        let leaf = chain.first().ok_or("no certificate")?;
+        let key = key_digest(leaf)?;
+        match verify_component(chain, &self.name, &self.trust, now) {
+            Ok(_) => Ok(Submitter::Component),
+            Err(_) if chain.len() == 1 && self.key == Some(key) => Ok(Submitter::Beginner),
+            Err(error) => Err(format!("{}: {error}", self.name)),
+        }
+    }
+
+    /// Whether the component may log these. Service certificates are for its own name alone, whatever it shows: its
+    /// authority has no others, and nobody else's services shall be certified through this log.
+    pub(super) fn permits(&self, submitter: Submitter, entries: &[Entry]) -> Result<(), String> {
+        let (name, own) = (&self.name, service_name_digest(&self.name));
+        for entry in entries {
+            match (entry, submitter) {
+                (Entry::Service { name_digest, .. }, _) if *name_digest == own => {}
+                (Entry::Service { name_digest, .. }, _) => {
+                    let found = hex::encode(name_digest);
+                    return Err(format!("expected service certificates of {name} alone, found name digest {found}"));
+                }
+                (_, Submitter::Component) => {}
+                (_, Submitter::Beginner) => {
+                    return Err(format!("before {name} has a certificate, it may only log that"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides for each request: a certificate may have ended since the handshake.
+    pub fn gate(self: &Arc<Self>) -> Gate {
+        let admission = Arc::clone(self);
+        Arc::new(move |extensions: &Extensions, entries: &[Entry]| {
+            let shown = extensions.get::<ClientCertificates>().ok_or("a client certificate is needed")?;
+            let submitter = admission.recognise(&shown.0, UnixTime::now())?;
+            admission.permits(submitter, entries)
+        })
     }
 }
 

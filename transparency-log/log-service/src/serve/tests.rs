@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use identity::UnixTime;
+use identity::transparency::service_name_digest;
 use rustls::server::danger::ClientCertVerifier as _;
 use sha2::{Digest as _, Sha256};
+use tlog_proof::{Entry, ObjectKind};
 
 use super::{Admission, Submitter, policy};
 use crate::settings::{Read, ServeSettings};
@@ -49,7 +51,40 @@ fn a_log_without_anybody_to_take_entries_from_does_not_start() {
         Admission::open(&read(place.path(), |text| text.replace("[[authority]]", "[[authority]]\nkey = \"0g\"")));
     assert!(refused.unwrap_err().to_string().contains("policy.json"));
     let none = |text: String| text.split("[[authority]]").next().unwrap().to_owned();
-    assert!(Admission::open(&read(place.path(), none)).unwrap_err().to_string().contains("[[authority]]"));
+    let refused = Admission::open(&read(place.path(), none)).unwrap_err();
+    assert!(refused.to_string().contains("expected one [[authority]], found none"), "{refused}");
+    let unnamed = |text: String| text.replace("ca.example.org", "not a name");
+    let refused = Admission::open(&read(place.path(), unnamed)).unwrap_err();
+    assert!(refused.to_string().contains("expected a DNS name"), "{refused}");
+}
+
+#[test]
+fn two_authorities_do_not_share_a_log() {
+    let place = tempfile::tempdir().unwrap();
+    let second = "[[authority]]\nname = \"ca.example.net\"\ntrust_policy = \"other.json\"\n";
+    let refused = Admission::open(&read(place.path(), |text| text + second)).unwrap_err();
+    assert!(refused.is_usage());
+    assert!(refused.to_string().contains("expected one [[authority]], found 2"), "{refused}");
+}
+
+#[test]
+fn a_component_logs_services_of_its_own_name_alone() {
+    let admission = Admission::of_key("ca.example.org", [1; 32]);
+    let service = |name: &str| Entry::Service { name_digest: service_name_digest(name), commitment: [2; 32] };
+    let certificate = Entry::Certificate { label: [3; 32], commitment: [4; 32] };
+    let list = Entry::Object { kind: ObjectKind::Crl, hash: [5; 32] };
+    let (own, other) = (service("ca.example.org"), service("ca.example.net"));
+    let everything = [own.clone(), certificate.clone(), list.clone()];
+    assert_eq!(admission.permits(Submitter::Component, &everything), Ok(()));
+    assert_eq!(admission.permits(Submitter::Beginner, std::slice::from_ref(&own)), Ok(()));
+    for submitter in [Submitter::Component, Submitter::Beginner] {
+        let refused = admission.permits(submitter, &[own.clone(), other.clone()]).unwrap_err();
+        assert!(refused.contains("service certificates of ca.example.org alone"), "{refused}");
+    }
+    for early in [certificate, list] {
+        let refused = admission.permits(Submitter::Beginner, &[own.clone(), early]).unwrap_err();
+        assert!(refused.contains("before ca.example.org has a certificate"), "{refused}");
+    }
 }
 
 #[test]
@@ -60,8 +95,7 @@ fn nobody_is_known_by_a_certificate_that_anybody_can_make() {
     let digest: [u8; 32] = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&made.signing_key)).into();
     let admission = Arc::new(Admission::of_key("ca.example.org", digest));
     let now = UnixTime::now();
-    let beginner = Submitter::Beginner { name: "ca.example.org".to_owned() };
-    assert_eq!(admission.recognise(&[made.cert.der().clone()], now), Ok(beginner));
+    assert_eq!(admission.recognise(&[made.cert.der().clone()], now), Ok(Submitter::Beginner));
     assert!(admission.recognise(&[other.cert.der().clone()], now).is_err());
     assert!(admission.recognise(&[made.cert.der().clone(), made.cert.der().clone()], now).is_err());
     assert!(admission.recognise(&[vec![1, 2, 3].into()], now).is_err());
