@@ -39,14 +39,19 @@ pub struct LabelKey {
 }
 
 impl LabelKey {
-    /// The key in this file; none if there is no such file.
+    /// The key in this file; none if there is no such file. If a crash came while it was being destroyed, that is finished
+    /// first.
     ///
     /// # Errors
     /// See [`LabelKeyError`].
     pub fn open(file: &Path) -> Result<Option<Self>, LabelKeyError> {
+        let io = |source| LabelKeyError::Io { path: file.into(), source };
+        if files::finish_destroying(file).map_err(io)? {
+            tracing::warn!(file = %file.display(), "a label key was being destroyed: now it is");
+        }
         let text = match std::fs::read_to_string(file).map(Zeroizing::new) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|source| LabelKeyError::Io { path: file.into(), source })?,
+            other => other.map_err(io)?,
         };
         let wrong = || LabelKeyError::Content { path: file.into() };
         let bytes = pem::decode(SECRET, &text).ok_or_else(wrong)?;

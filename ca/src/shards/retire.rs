@@ -51,7 +51,8 @@ pub(crate) async fn retire(issuer: &Issuer) -> Result<usize, RetireError> {
 }
 
 /// Recorded before and after, each time on disk: a crash in between leaves the first record, and either the key, which
-/// the next look destroys, or none. What fails is done once more from the beginning.
+/// the next look destroys, or what the next start finishes ([`crate::shards::LabelKey::open`]), or nothing. What fails is
+/// done once more from the beginning.
 async fn destroy(shard: &Shard, trail: &Trail) -> Result<bool, RetireError> {
     let Some(key) = shard.key() else { return Ok(false) };
     let of = json!({"log": shard.origin(), "label-key": hex::encode(shard.labels().to_bytes())});

@@ -84,7 +84,10 @@ async fn certificates_go_into_the_log_whose_time_it_is_and_a_closed_logs_label_k
     let issuer = &world.ca.service.issuer;
     assert_eq!((retire::retire(issuer).await.unwrap(), file.exists()), (0, true), "a second before its time");
     world.advance(Duration::from_secs(1));
-    assert_eq!((retire::retire(issuer).await.unwrap(), file.exists()), (1, false));
+    // An attempt that failed after the new name was on disk is taken up.
+    let leftover = file.with_added_extension("destroyed");
+    std::fs::rename(&file, &leftover).unwrap();
+    assert_eq!((retire::retire(issuer).await.unwrap(), file.exists(), leftover.exists()), (1, false, false));
     assert_eq!(retire::retire(issuer).await.unwrap(), 0, "once");
     assert!(world.ca.shards().all()[0].is_retired() && !world.ca.shards().all()[1].is_retired());
     assert!(watched(&client).await.iter().all(|(origin, ..)| origin == NEXT), "nobody needs the old labels");
@@ -131,4 +134,19 @@ fn a_label_key_is_made_once_and_a_damaged_one_is_refused() {
     assert!(!format!("{made:?}").contains("SECRET"));
     std::fs::write(&file, "-----BEGIN IN PERSON SECRET-----\nAAAA\n-----END IN PERSON SECRET-----\n").unwrap();
     assert!(matches!(LabelKey::open(&file), Err(LabelKeyError::Content { .. })));
+}
+
+#[test]
+fn a_label_key_whose_end_a_crash_interrupted_is_none_and_its_leftover_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vrf.key.pem");
+    let leftover = folder.path().join("vrf.key.pem.destroyed");
+    LabelKey::open_or_make(&file).unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    // Renamed; then overwritten, too.
+    for content in [whole.clone(), vec![0; whole.len()]] {
+        std::fs::rename(&file, &leftover).or_else(|_| std::fs::write(&leftover, &content)).unwrap();
+        assert!(LabelKey::open(&file).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
