@@ -15,6 +15,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A file of secrets can be read by more than its owner.
+    #[error("{}: expected a file of secrets that only its owner can read (mode 0600), found mode {mode:04o}", path.display())]
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// Another process holds the folder's lock.
     #[error("another home server{} is running on {}", holder.as_ref().map(|id| format!(" (process {id})")).unwrap_or_default(), folder.display())]
     Running {
@@ -132,6 +140,14 @@ pub enum StartError {
         /// Its own words, or why there are none.
         reason: String,
     },
+    /// The trust policy names a further log elsewhere.
+    #[error(
+        "cannot go over to the log {found}: a server whose log is elsewhere stays with the one that it was introduced to"
+    )]
+    NextElsewhere {
+        /// The further log's origin.
+        found: String,
+    },
     /// There is no log elsewhere to be introduced to.
     #[error("this server's log is its own: nobody need be told of it")]
     OwnLog,
@@ -216,6 +232,9 @@ impl StartError {
                 "give another folder with --folder, or make this one writable for the account that runs homeserver"
                     .into()
             }
+            Self::Readable { path, .. } => {
+                format!("chmod 600 {}; and get new secrets if somebody else may have read these", path.display())
+            }
             Self::Running { .. } => {
                 "stop the other one first, or give this one its own --folder (and its own ports)".into()
             }
@@ -254,6 +273,10 @@ impl StartError {
             }
             Self::LogElsewhere { .. } => {
                 "see that the log runs, and that its operator has added what homeserver introduce prints; then start again"
+                    .into()
+            }
+            Self::NextElsewhere { .. } => {
+                "sign a version of the trust policy without that log (homeserver policy draft), or begin a new server with homeserver introduce in another --folder"
                     .into()
             }
             Self::OwnLog => "for a log elsewhere, begin in a new --folder with --log-policy and --log-submission".into(),

@@ -2,8 +2,10 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use crate::error::StartError;
 
@@ -66,12 +68,30 @@ impl Folder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|source| StartError::folder(&path, source))?,
         };
-        let mut bytes = Vec::new();
+        // Room for all of it at once: a list that grows leaves copies of secrets behind.
+        let length = file.metadata().map_err(|source| StartError::folder(&path, source))?.len().min(MAX_FILE_BYTES);
+        let mut bytes = Vec::with_capacity(length as usize + 1);
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|source| StartError::folder(&path, source))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(StartError::folder(&path, std::io::ErrorKind::FileTooLarge.into()));
         }
         Ok(Some(bytes))
+    }
+
+    /// As [`Self::read`], for a file of secrets that the operator writes: nobody else may read it.
+    ///
+    /// # Errors
+    /// Its mode lets group or others in; and those of [`Self::read`].
+    pub fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StartError> {
+        let path = self.join(name);
+        let mode = match fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|source| StartError::folder(&path, source))?.permissions().mode() & 0o777,
+        };
+        if mode & 0o077 != 0 {
+            return Err(StartError::Readable { path, mode });
+        }
+        Ok(self.read(name)?.map(Zeroizing::new))
     }
 
     /// Writes a file (mode 0600) so that after a crash it is there as a whole or as it was before.
@@ -142,7 +162,6 @@ mod tests {
 
     #[test]
     fn files_are_private_and_absent_ones_are_none() {
-        use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(&place.path().join("server")).unwrap();
         assert_eq!(folder.read("keys/log.pem").unwrap(), None);
@@ -150,5 +169,24 @@ mod tests {
         assert_eq!(folder.read("keys/log.pem").unwrap().as_deref(), Some(&b"secret"[..]));
         let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("keys/log.pem"), mode("keys"), mode("")), (0o600, 0o700, 0o700));
+    }
+
+    #[test]
+    fn a_file_of_secrets_that_others_may_read_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        assert!(folder.read_secret("secrets").unwrap().is_none());
+        let path = folder.join("secrets");
+        fs::write(&path, b"password = s3cret").unwrap();
+        for mode in [0o644, 0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = folder.read_secret("secrets").unwrap_err();
+            assert!(refused.to_string().contains(&format!("found mode {mode:04o}")), "{refused}");
+            assert!(refused.remedy().contains("chmod 600") && !refused.to_string().contains("s3cret"), "{refused}");
+        }
+        for mode in [0o600, 0o400] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(folder.read_secret("secrets").unwrap().unwrap().as_slice(), b"password = s3cret");
+        }
     }
 }

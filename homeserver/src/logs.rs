@@ -6,6 +6,7 @@
 //! shards/<name>/{log/, log.pem, vrf.key.pem}           each later one, served at /log/<name>
 //! ```
 
+mod attempts;
 mod open;
 mod routes;
 
@@ -22,6 +23,7 @@ use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use log_service::explorer::Siblings;
 use tlog_proof::{Cosigner, ObjectKind, SubtreeCosigner, VerifierKey};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Logged, Sequencer, SubmitError, Witness, WitnessKeys};
@@ -32,6 +34,7 @@ use crate::keys;
 use crate::neighbours::Neighbours;
 use crate::policies::Published;
 use crate::settings::Settings;
+use attempts::Attempts;
 use routes::Routes;
 
 /// Where later logs lie.
@@ -116,12 +119,19 @@ impl Logs {
         self.elsewhere.clone()
     }
 
-    /// Opens every log that the newest policy names.
+    /// Opens every log that the newest policy names. One whose time has not come, and that cannot be opened yet (a witness
+    /// that its quorum demands may not know it), keeps nobody from certifying: it is tried again while the server runs.
     pub(crate) async fn open_all(&self) -> Result<Shards, StartError> {
         let policy = self.published.newest();
         let mut all: Option<Shards> = None;
         for named in self.named(&policy)? {
-            let shard = self.open(&policy, &named).await?;
+            let shard = match self.open(&policy, &named).await {
+                Err(error) if all.is_some() && named.window.takes_from() > (self.clock)() => {
+                    self.warn(&named, &error);
+                    break;
+                }
+                opened => opened?,
+            };
             match &all {
                 None => all = Some(Shards::new(shard)),
                 Some(all) => all.add(shard).map_err(|error| StartError::part("log", &error))?,
@@ -141,15 +151,10 @@ impl Logs {
 
     /// Opens what a newer policy brings, and closes what is over, until told to stop.
     pub(crate) async fn follow(self: Arc<Self>, ca: Arc<Ca>) {
-        let mut told = None;
+        let mut attempts = Attempts::default();
         while !self.stop.is_cancelled() {
-            match self.look(ca.shards()).await {
-                Ok(()) => told = None,
-                Err(error) if told.as_deref() != Some(&*error.to_string()) => {
-                    tracing::warn!(%error, "a log of the newest trust policy cannot be opened");
-                    told = Some(error.to_string());
-                }
-                Err(_) => {}
+            if let Err(error) = self.look(ca.shards(), &mut attempts).await {
+                tracing::warn!(%error, "the logs of the newest trust policy cannot be told");
             }
             tokio::select! {
                 () = self.stop.cancelled() => {}
@@ -158,22 +163,51 @@ impl Logs {
         }
     }
 
-    async fn look(&self, shards: &Shards) -> Result<(), StartError> {
+    async fn look(&self, shards: &Shards, attempts: &mut Attempts) -> Result<(), StartError> {
         let policy = self.published.newest();
         let known = shards.all();
-        for named in self.named(&policy)? {
-            if known.iter().any(|shard| shard.origin() == named.origin) {
-                shards.set_window(&named.origin, named.window);
-            } else {
-                let shard = self.open(&policy, &named).await?;
-                tracing::info!(log = shard.origin(), "another log is open");
-                shards.add(shard).map_err(|error| StartError::part("log", &error))?;
-            }
-        }
         for shard in known.iter().filter(|shard| self.is_over(shard.window())) {
             self.close(shard).await;
         }
+        for named in self.named(&policy)? {
+            if known.iter().any(|shard| shard.origin() == named.origin) {
+                shards.set_window(&named.origin, named.window);
+                continue;
+            }
+            // Logs are added in their order: none before the one that waits.
+            if !attempts.is_due(&named.origin, Instant::now()) {
+                break;
+            }
+            if let Err(error) = self.add(shards, &policy, &named).await {
+                self.warn(&named, &error);
+                attempts.failed(&named.origin, Instant::now());
+                break;
+            }
+            attempts.succeeded(&named.origin);
+        }
         Ok(())
+    }
+
+    async fn add(
+        &self,
+        shards: &Shards,
+        policy: &TrustPolicy,
+        named: &identity::trust::Shard,
+    ) -> Result<(), StartError> {
+        let shard = self.open(policy, named).await?;
+        tracing::info!(log = shard.origin(), "another log is open");
+        shards.add(shard).map_err(|error| StartError::part("log", &error))
+    }
+
+    /// Loud, for nobody else will say it: without that log nothing is certified from its time on.
+    fn warn(&self, named: &identity::trust::Shard, error: &StartError) {
+        let (log, begins) = (&named.origin, named.window.takes_from().as_secs());
+        let remedy = error.remedy();
+        if begins > (self.clock)().as_secs() {
+            tracing::warn!(log, begins, %error, remedy, "a log that is to begin cannot be opened yet; it is tried again");
+        } else {
+            tracing::error!(log, begins, %error, remedy, "the log whose time it is cannot be opened; it is tried again");
+        }
     }
 
     fn is_over(&self, window: identity::trust::LogWindow) -> bool {
@@ -252,3 +286,6 @@ pub(crate) fn seconds(clock: &ca::config::Clock) -> transparency_log::Clock {
     let clock = Arc::clone(clock);
     Arc::new(move || UnixTime::as_secs(&clock()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,8 +101,8 @@ pub struct Homeserver {
     stop: CancellationToken,
     /// The listeners; one that ends before `stop` has failed.
     tasks: JoinSet<&'static str>,
-    ca: Arc<Ca>,
-    logs: Arc<Logs>,
+    pub(crate) ca: Arc<Ca>,
+    pub(crate) logs: Arc<Logs>,
     /// Let go of last: nobody else may touch the folder before everything has ended.
     _folder: Arc<Folder>,
 }
@@ -362,10 +362,11 @@ fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chaos>) -> Resu
     }
     config.openid = settings.openid.iter().cloned().map(|issuer| issuer.beside(folder.path())).collect();
     if !settings.permit_phones.is_empty() {
-        let secrets = folder.read(PHONE_SECRETS)?.map(String::from_utf8).transpose();
+        let secrets = folder.read_secret(PHONE_SECRETS)?;
+        let secrets = secrets.as_ref().map(|bytes| std::str::from_utf8(bytes)).transpose();
         let secrets = secrets.map_err(|_| wrong(format!("expected UTF-8 text in {PHONE_SECRETS}")))?;
         let (permitted, outbox) = (settings.permit_phones.clone(), folder.join(OUTBOX));
-        let phones = settings.phone.open(permitted, secrets.as_deref(), folder.path(), outbox);
+        let phones = settings.phone.open(permitted, secrets, folder.path(), outbox);
         config.phones = Some(phones.map_err(|error| wrong(format!("[phone]: {error}")))?);
     } else if !settings.phone.is_default() {
         return Err(wrong("[phone]: expected permit_phones too, for without it no number may enrol".into()));

@@ -66,7 +66,7 @@ pub fn prepare(
     let settings = read_settings(&place)?;
     if settings.log_elsewhere.is_some() {
         return Err(wrong(
-            "expected a log in this server, found one elsewhere: its operator begins the next one".into(),
+            "expected a log in this server, found one elsewhere: such a server stays with the log that it was introduced to".into(),
         ));
     }
     let origin = settings.shard_origin(name);

@@ -24,17 +24,12 @@ impl Logs {
         let time = named.window.judged_at((self.clock)());
         let key = self.log_key(&place, &named.origin)?;
         let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
-        let label_key = label_key(&place)?;
         let over = self.is_over(named.window);
-        if label_key.is_none() && !over {
-            return Err(damaged(&place.label_key, "expected the label key of a log in use, found no file"));
-        }
-        if label_key.as_ref().is_some_and(|key| *key.public() != named.vrf_key) {
-            return Err(damaged(&place.label_key, "expected the label key that the trust policy names, found another"));
-        }
-        self.show(&place, &named.origin, &log_policy);
+        let label_key = label_key(&place, named, over)?;
+        // What does not run is not shown: it will be tried again.
         let log: Arc<dyn ca::Log> =
             if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy).await?) };
+        self.show(&place, &named.origin, &log_policy);
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
     }
 
@@ -51,13 +46,7 @@ impl Logs {
         let log_policy = log_policy.map_err(|error| StartError::part("trust policy", &error))?;
         // Its operator may ask the witness in this process.
         log_policy.logs.iter().for_each(|log| self.witness.add_log(log.vkey.clone()));
-        let label_key = label_key(place)?;
-        if label_key.as_ref().is_none_or(|key| *key.public() != named.vrf_key) {
-            return Err(damaged(
-                &place.label_key,
-                "expected the label key that the trust policy names, found another or none",
-            ));
-        }
+        let label_key = label_key(place, named, self.is_over(named.window))?;
         let log = Arc::new(connected.log());
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
     }
@@ -72,6 +61,9 @@ impl Logs {
                 prefix: "/log".into(),
                 is_first: true,
             });
+        }
+        if self.elsewhere.is_some() {
+            return Err(StartError::NextElsewhere { found: origin.to_owned() });
         }
         let name = self.settings.shard_name(origin).ok_or_else(|| StartError::Damaged {
             what: "the trust policy".into(),
@@ -142,8 +134,20 @@ impl Logs {
     }
 }
 
-fn label_key(place: &Place) -> Result<Option<LabelKey>, StartError> {
-    LabelKey::open(&place.label_key).map_err(|error| damaged(&place.label_key, &error.to_string()))
+/// The label key of a log: none if its time is over and it has been destroyed.
+pub(super) fn label_key(
+    place: &Place,
+    named: &identity::trust::Shard,
+    over: bool,
+) -> Result<Option<LabelKey>, StartError> {
+    let key = LabelKey::open(&place.label_key).map_err(|error| damaged(&place.label_key, &error.to_string()))?;
+    match &key {
+        None if !over => Err(damaged(&place.label_key, "expected the label key of a log in use, found no file")),
+        Some(other) if *other.public() != named.vrf_key => {
+            Err(damaged(&place.label_key, "expected the label key that the trust policy names, found another"))
+        }
+        _ => Ok(key),
+    }
 }
 
 fn damaged(path: &std::path::Path, reason: &str) -> StartError {

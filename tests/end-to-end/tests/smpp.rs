@@ -91,7 +91,7 @@ fn the_code_arrives_through_an_smsc_which_may_come_and_go() {
     let table =
         format!("\n[phone]\ngateway = \"smpp\"\nsender = \"In Person\"\nurl = \"smpp://127.0.0.1:{}\"\n", smsc.port);
     settings.write_all(table.as_bytes()).unwrap();
-    std::fs::write(folder.join("phone-secrets"), "system_id = inperson\npassword = s3cret\n").unwrap();
+    write_secrets(&folder, "system_id = inperson\npassword = s3cret\n");
     let server = Homeserver::start(&folder, &[]).unwrap();
     assert_eq!(smsc.await_line("bind", 1)["good"], true);
     assert_eq!(smsc.await_line("bind", 1)["version"], 0x34);
@@ -208,7 +208,7 @@ fn the_code_arrives_through_kannel() {
     let mut settings = std::fs::OpenOptions::new().append(true).open(folder.join("homeserver.toml")).unwrap();
     let table = format!("\n[phone]\ngateway = \"kannel\"\nsender = \"InPerson\"\nurl = \"http://127.0.0.1:{http}\"\n");
     settings.write_all(table.as_bytes()).unwrap();
-    std::fs::write(folder.join("phone-secrets"), "username = ca\npassword = s3cret\n").unwrap();
+    write_secrets(&folder, "username = ca\npassword = s3cret\n");
     let server = Homeserver::start(&folder, &[]).unwrap();
     let anna = Person::new(place.path(), NUMBER);
     anna.trust(server.ready()).unwrap();
@@ -218,4 +218,12 @@ fn the_code_arrives_through_kannel() {
     enrolment.type_line(message["text"].as_str().unwrap().split(' ').next().unwrap());
     enrolment.finish(PATIENCE).unwrap().expect(0, "certtool enroll").unwrap();
     server.stop().unwrap();
+}
+
+/// The file of what the gateway knows the server by: its owner's alone, else the server does not start.
+fn write_secrets(folder: &std::path::Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = folder.join("phone-secrets");
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }

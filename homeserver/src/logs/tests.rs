@@ -1,0 +1,141 @@
+//! A home server whose next log does not open, and one whose first log is over.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::{Homeserver, Options, policies, shards};
+
+const DAY: u64 = 86_400;
+
+/// A clock that the test advances, from the system's time on.
+fn clock() -> (Arc<AtomicU64>, ca::config::Clock) {
+    let seconds = Arc::new(AtomicU64::new(UnixTime::now().as_secs()));
+    let read = Arc::clone(&seconds);
+    (seconds, Arc::new(move || UnixTime::since_unix_epoch(Duration::from_secs(read.load(Ordering::SeqCst)))))
+}
+
+async fn start(folder: &Path, clock: &ca::config::Clock) -> Result<Homeserver, StartError> {
+    let ports = if folder.join(crate::settings::FILE).exists() { None } else { Some(0) };
+    let folder = folder.to_path_buf();
+    let options =
+        Options { folder, https_port: ports, directory_port: ports, clock_is_right: true, ..Options::default() };
+    Homeserver::start_at(&options, Arc::clone(clock)).await
+}
+
+/// Announces the log `next` in a month.
+fn announce(folder: &Path, clock: &ca::config::Clock) -> UnixTime {
+    let begins = UnixTime::since_unix_epoch(Duration::from_secs(clock().as_secs() + 30 * DAY));
+    shards::prepare(folder, "next", begins, clock(), None).unwrap();
+    begins
+}
+
+/// In that same version the quorum demands a witness that nobody reaches.
+fn demand_a_witness_that_is_away(folder: &Path) {
+    let genesis = TrustPolicy::parse(&std::fs::read(folder.join(crate::genesis::FILE)).unwrap()).unwrap();
+    let mut next = policies::newest(folder).unwrap();
+    let seed = tempfile::tempdir().unwrap();
+    let key = keys::open(&Folder::open(seed.path()).unwrap(), "key.pem").unwrap();
+    let vkey = Cosigner::new("away.example/witness", key).unwrap().vkey();
+    let (rest, quorum) = next.tlog_policy.trim_end().rsplit_once("quorum ").unwrap();
+    next.tlog_policy = format!("{rest}witness away {vkey}\ngroup both all {quorum} away\nquorum both\n");
+    policies::sign_as_next(folder, &genesis, &next, None).unwrap();
+}
+
+/// Waits until the running server has published version 2.
+async fn published(folder: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !folder.join("policies/2.json").exists() {
+        assert!(Instant::now() < deadline, "the next version is not published");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_to_begin_and_does_not_open_keeps_nothing_from_running() {
+    let place = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock();
+    start(place.path(), &clock).await.unwrap().stop().await;
+    let begins = announce(place.path(), &clock);
+    demand_a_witness_that_is_away(place.path());
+    let server = start(place.path(), &clock).await.unwrap();
+    published(place.path()).await;
+    let origin = server.logs.settings.shard_origin("next");
+    let mut attempts = Attempts::default();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while attempts.is_due(&origin, Instant::now()) {
+        assert!(Instant::now() < deadline, "the log is not tried");
+        server.logs.look(server.ca.shards(), &mut attempts).await.unwrap();
+    }
+    assert_eq!(server.ca.shards().all().len(), 1);
+    let page = server.logs.router().oneshot(Request::get("/log/next").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(page.status(), StatusCode::NOT_FOUND, "a log that does not run is not shown");
+    server.stop().await;
+
+    let server = start(place.path(), &clock).await.unwrap();
+    assert_eq!(server.ca.shards().all().len(), 1, "the present log works");
+    server.stop().await;
+    // When its time has come nothing can be certified without it.
+    seconds.store(begins.as_secs(), Ordering::SeqCst);
+    let error = start(place.path(), &clock).await.map(drop).unwrap_err();
+    assert!(matches!(&error, StartError::Part { part: "log", .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_starts_after_a_crash_while_a_label_key_was_destroyed() {
+    let place = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock();
+    let server = start(place.path(), &clock).await.unwrap();
+    announce(place.path(), &clock);
+    published(place.path()).await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.ca.shards().all().len() < 2 {
+        assert!(Instant::now() < deadline, "the next log is not opened");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.stop().await;
+
+    let policy = policies::newest(place.path()).unwrap();
+    let first = policy.shards(&policy.authorities[0]).unwrap().remove(0);
+    seconds.store(first.window.retires().unwrap().as_secs(), Ordering::SeqCst);
+    // As a crash after overwriting leaves it.
+    let file = place.path().join("keys").join(ca::keys::LABEL_KEY);
+    let leftover = file.with_added_extension("destroyed");
+    let length = std::fs::metadata(&file).unwrap().len();
+    std::fs::rename(&file, &leftover).unwrap();
+    std::fs::write(&leftover, vec![0; usize::try_from(length).unwrap()]).unwrap();
+    let server = start(place.path(), &clock).await.unwrap();
+    let shards = server.ca.shards().all();
+    assert_eq!(shards.iter().map(|shard| shard.is_retired()).collect::<Vec<_>>(), [true, false]);
+    assert!(!leftover.exists() && !file.exists());
+    server.stop().await;
+}
+
+#[test]
+fn a_label_key_may_be_missing_only_when_its_logs_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let label_key = folder.path().join(ca::keys::LABEL_KEY);
+    let vrf_key = ca::LabelKey::open_or_make(&label_key).unwrap().public().clone();
+    let another = ca::LabelKey::open_or_make(&folder.path().join("another")).unwrap().public().clone();
+    let place = Place {
+        folder: folder.path().into(),
+        log_key: keys::LOG.into(),
+        label_key: label_key.clone(),
+        prefix: "/log".into(),
+        is_first: true,
+    };
+    let named = |vrf_key| identity::trust::Shard { origin: "a".into(), vrf_key, window: Default::default() };
+    let open = |named, over| open::label_key(&place, &named, over);
+    for over in [false, true] {
+        assert!(open(named(vrf_key.clone()), over).unwrap().is_some());
+        assert!(open(named(another.clone()), over).is_err());
+    }
+    std::fs::remove_file(&label_key).unwrap();
+    assert!(open(named(vrf_key.clone()), true).unwrap().is_none());
+    assert!(open(named(vrf_key), false).is_err());
+}
