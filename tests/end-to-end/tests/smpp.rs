@@ -221,7 +221,7 @@ fn the_code_arrives_through_kannel() {
 }
 
 /// The file of what the gateway knows the server by: its owner's alone, else the server does not start.
-fn write_secrets(folder: &std::path::Path, text: &str) {
+fn write_secrets(folder: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let file = folder.join("phone-secrets");
     std::fs::write(&file, text).unwrap();
