@@ -1,5 +1,6 @@
 //! An issuer's keys: fetched (OpenID Connect Discovery section 4), kept for an hour, and fetched anew when a token names one
-//! that is not among them, but not more often than once a minute, however many such tokens come.
+//! that is not among them, but not more often than once a minute, however many such tokens come. Keys older than the hour
+//! prove nothing any more: whoever keeps us from the issuer must not keep a withdrawn key good.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::OpenIdIssuer;
 use super::keys::KeySet;
 use crate::web;
 
-/// How long keys are taken for the newest, seconds.
+/// How long keys count, seconds.
 const KEEP: u64 = 3600;
 /// Between two requests, seconds.
 const PAUSE: u64 = 60;
@@ -60,8 +61,8 @@ impl Source {
             return Ok(keys);
         }
         if known.asked.is_some_and(|asked| asked.saturating_add(PAUSE) > now) {
-            let old = known.keys.as_ref().map(|(keys, _)| Arc::clone(keys));
-            return old.ok_or_else(|| "it did not answer a moment ago".to_owned());
+            let old = known.keys.as_ref().filter(|(_, fetched)| *fetched > now.saturating_sub(KEEP));
+            return old.map(|(keys, _)| Arc::clone(keys)).ok_or_else(|| "it did not answer a moment ago".to_owned());
         }
         known.asked = Some(now);
         let keys = Arc::new(self.fetch().await.inspect_err(|reason| {

@@ -1,5 +1,6 @@
 //! `oidc-00`: an issuer on this machine, honest and otherwise.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ struct Issuer {
     url: String,
     keys: Arc<Mutex<Vec<Value>>>,
     asked: Arc<Mutex<usize>>,
+    away: Arc<AtomicBool>,
 }
 
 impl Issuer {
@@ -30,16 +32,20 @@ impl Issuer {
         let keys = Arc::new(Mutex::new(vec![named(key, "one")]));
         let asked = Arc::new(Mutex::new(0));
         let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
-        let (served, counted) = (Arc::clone(&keys), Arc::clone(&asked));
+        let away = Arc::new(AtomicBool::new(false));
+        let (served, counted, is_away) = (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&away));
         let jwks = async move || {
             *counted.lock().unwrap() += 1;
-            Json(json!({"keys": served.lock().unwrap().clone()}))
+            if is_away.load(Ordering::SeqCst) {
+                return Err(StatusCode::SERVICE_UNAVAILABLE);
+            }
+            Ok(Json(json!({"keys": served.lock().unwrap().clone()})))
         };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(async move || Json(discovery)))
             .route("/jwks", get(jwks));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, keys, asked }
+        Self { url, keys, asked, away }
     }
 
     async fn world(&self) -> World {
@@ -236,4 +242,42 @@ async fn an_issuer_that_is_away_refuses_nobody_for_good() {
     assert_eq!((answer.problem().as_str(), answer.header("retry-after").as_str()), ("serverInternal", "60"));
     assert_eq!(client.read(&order).await.ok().text("status"), "pending");
     assert!(reachable.starts_with("http://127.0.0.1:"));
+}
+
+#[tokio::test]
+async fn keys_of_an_issuer_that_is_away_for_long_prove_nothing() {
+    let (withdrawn, new) = (Signer::p256(), Signer::p256());
+    let issuer = Issuer::start(&withdrawn).await;
+    let world = issuer.world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (_, challenge) = begun(&client, ALICE).await;
+    let token = signed(&withdrawn, "one", &claims(&issuer, &world, &client, &challenge));
+    hand_in(&client, &challenge, &token).await.ok();
+
+    // The issuer withdraws the key, and somebody keeps us from hearing of it for two hours.
+    *issuer.keys.lock().unwrap() = vec![named(&new, "two")];
+    issuer.away.store(true, Ordering::SeqCst);
+    world.advance(Duration::from_secs(2 * 3600));
+    let thief = Client::open(&world, Signer::p256()).await;
+    let (order, challenge) = begun(&thief, ALICE).await;
+    for asked in [2, 2, 3] {
+        // The first asks the issuer; the second, within the same minute, must not get the old keys for it.
+        let token = signed(&withdrawn, "one", &claims(&issuer, &world, &thief, &challenge));
+        let answer = hand_in(&thief, &challenge, &token).await;
+        assert_eq!((answer.problem().as_str(), answer.header("retry-after").as_str()), ("serverInternal", "60"));
+        assert_eq!(
+            (thief.read(&order).await.ok().text("status").as_str(), *issuer.asked.lock().unwrap()),
+            ("pending", asked)
+        );
+        if asked == 2 {
+            world.advance(Duration::from_secs(31));
+        }
+    }
+
+    issuer.away.store(false, Ordering::SeqCst);
+    world.advance(Duration::from_secs(61));
+    let token = signed(&withdrawn, "one", &claims(&issuer, &world, &thief, &challenge));
+    assert_eq!(hand_in(&thief, &challenge, &token).await.problem(), "tokenRefused");
+    let token = signed(&new, "two", &claims(&issuer, &world, &thief, &challenge));
+    hand_in(&thief, &challenge, &token).await.ok();
 }
