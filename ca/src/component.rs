@@ -3,15 +3,15 @@
 //! The certificate is one of the `component` profile, issued by this authority and logged like all others. The first one
 //! cannot be shown when it is logged itself; so the log's operator is told the key's digest, and a self-signed
 //! certificate of that key opens the connection for that one entry. The key stays the same from then on: an authority
-//! that was off for so long that its certificate ended begins as it did at first.
+//! that was off, or without its log, for so long that its certificate ended begins as it did at first.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use identity::certificate::Certificate;
+use identity::certificate::{Certificate, SubjectName};
 use identity::profile::Profile;
 use identity::{CertificateDer, UnixTime};
 use rcgen::{CertificateParams, KeyPair};
@@ -76,6 +76,8 @@ pub struct Component {
 pub struct Connected {
     component: Component,
     log: RemoteLog,
+    /// What the log is shown, leaf first.
+    shown: Mutex<Vec<CertificateDer>>,
 }
 
 impl Component {
@@ -127,11 +129,11 @@ impl Component {
             Some(chain) => chain,
             None => vec![self.self_signed()?],
         };
-        let log = RemoteLog::new(self_proving_http_as(self.certified(chain)?), prefix, origin, policy);
-        Ok(Connected { component: self, log })
+        let log = RemoteLog::new(self_proving_http_as(self.certified(chain.clone())?), prefix, origin, policy);
+        Ok(Connected { component: self, log, shown: Mutex::new(chain) })
     }
 
-    /// The chain that was kept, if its leaf is valid now.
+    /// The chain that was kept, if it can be shown now.
     fn kept(&self, now: UnixTime) -> Result<Option<Vec<CertificateDer>>, ComponentError> {
         let path = self.folder.join(CHAIN);
         let text = read(&path).map_err(|source| ComponentError::Io { path, source })?;
@@ -139,14 +141,17 @@ impl Component {
             let blocks = text.split_inclusive("-----END CERTIFICATE-----\n");
             blocks.map(|block| Some(pem::decode("CERTIFICATE", block)?.to_vec().into())).collect::<Option<Vec<_>>>()
         });
-        Ok(chain.filter(|chain: &Vec<CertificateDer>| chain.first().is_some_and(|leaf| self.is_valid(leaf, now))))
+        Ok(chain.filter(|chain| self.can_show(chain, now)))
     }
 
-    fn is_valid(&self, leaf: &CertificateDer, now: UnixTime) -> bool {
-        Certificate::parse(leaf).is_ok_and(|leaf| {
-            let tbs = leaf.tbs();
-            (tbs.not_before().as_secs()..=tbs.not_after().as_secs()).contains(&now.as_secs())
-        })
+    /// Whether the leaf is of this key and name and valid now: one that was kept may be of a key that was lost, or of the
+    /// name that the authority had before, and would be shown in vain until it ends.
+    fn can_show(&self, chain: &[CertificateDer], now: UnixTime) -> bool {
+        let Some(Ok(leaf)) = chain.first().map(|leaf| Certificate::parse(leaf)) else { return false };
+        let tbs = leaf.tbs();
+        tbs.spki_der() == self.spki_der
+            && tbs.subject_names() == [SubjectName::Dns(self.name.clone())]
+            && (tbs.not_before().as_secs()..=tbs.not_after().as_secs()).contains(&now.as_secs())
     }
 
     fn self_signed(&self) -> Result<CertificateDer, ComponentError> {
@@ -158,7 +163,8 @@ impl Component {
     }
 
     fn certified(&self, chain: Vec<CertificateDer>) -> Result<Arc<CertifiedKey>, ComponentError> {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.pkcs8.to_vec()));
+        // Borrowed: a copy would not be wiped.
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.pkcs8.as_slice()));
         let key = any_supported_type(&key).map_err(|_| ComponentError::Key)?;
         Ok(Arc::new(CertifiedKey::new(chain, key)))
     }
@@ -185,7 +191,14 @@ impl Connected {
 
     /// Gets a certificate, if there is none that is good for long enough by this issuing CA.
     pub(crate) async fn begin(&self, issuer: &Issuer) -> Result<(), ServiceError> {
-        if self.is_due(issuer) { self.renew(issuer).await } else { Ok(()) }
+        let (now, shown) = ((issuer.clock)(), self.shown());
+        if !self.component.can_show(&shown, now) {
+            // With one that has ended there is no connection, and so no other could be logged.
+            self.component.self_signed().and_then(|own| self.show(vec![own])).map_err(unusable)?;
+        } else if !is_due(&shown[0], now) && is_by(&shown, issuer) {
+            return Ok(());
+        }
+        self.renew(issuer).await
     }
 
     /// Renews at half life until stopped. What fails is tried again.
@@ -201,24 +214,36 @@ impl Connected {
         }
     }
 
-    fn is_due(&self, issuer: &Issuer) -> bool {
-        let now = (issuer.clock)();
-        let issuing = issuer.keys().issuer(Authority::Services).certificate().der();
-        let kept = self.component.kept(now).ok().flatten();
-        kept.is_none_or(|chain| is_due(&chain[0], now) || chain.get(1).is_none_or(|by| by.as_ref() != issuing))
-    }
-
     async fn renew(&self, issuer: &Issuer) -> Result<(), ServiceError> {
         let component = &self.component;
         let chain = certify(issuer, &component.name, Profile::component(), &component.spki_der).await?;
-        let unusable = |error: ComponentError| match error {
-            ComponentError::Io { path, source } => ServiceError::Io { path, source },
-            ComponentError::Content { .. } | ComponentError::Key => ServiceError::Key,
-        };
-        component.keep(&chain).map_err(unusable)?;
-        self.log.set_http(self_proving_http_as(component.certified(chain).map_err(unusable)?));
+        self.show(chain.clone()).map_err(unusable)?;
         tracing::info!(name = component.name, "a certificate to show to the log was made");
+        // Last: it is logged and can be shown, whether it can be kept or not.
+        component.keep(&chain).map_err(unusable)
+    }
+
+    fn shown(&self) -> Vec<CertificateDer> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows another chain from now on.
+    fn show(&self, chain: Vec<CertificateDer>) -> Result<(), ComponentError> {
+        self.log.set_http(self_proving_http_as(self.component.certified(chain.clone())?));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = chain;
         Ok(())
+    }
+}
+
+/// Whether a chain is by the present issuing CA.
+fn is_by(chain: &[CertificateDer], issuer: &Issuer) -> bool {
+    chain.get(1).is_some_and(|by| by.as_ref() == issuer.keys().issuer(Authority::Services).certificate().der())
+}
+
+fn unusable(error: ComponentError) -> ServiceError {
+    match error {
+        ComponentError::Io { path, source } => ServiceError::Io { path, source },
+        ComponentError::Content { .. } | ComponentError::Key => ServiceError::Key,
     }
 }
 
@@ -233,22 +258,4 @@ fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_made_once_and_shown_nowhere() {
-        let place = tempfile::tempdir().unwrap();
-        let made = Component::open(place.path(), "ca.example.org").unwrap();
-        let again = Component::open(place.path(), "ca.example.org").unwrap();
-        assert_eq!((made.key_digest(), made.key_digest().len()), (again.key_digest(), 64));
-        let shown = format!("{made:?}");
-        assert!(shown.contains(&made.key_digest()) && !shown.contains("pkcs8"), "{shown}");
-        assert!(made.kept(UnixTime::now()).unwrap().is_none());
-        made.certified(vec![made.self_signed().unwrap()]).unwrap();
-        std::fs::write(place.path().join(KEY), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-            .unwrap();
-        let refused = Component::open(place.path(), "ca.example.org").unwrap_err();
-        assert!(matches!(refused, ComponentError::Content { .. }), "{refused}");
-    }
-}
+mod tests;

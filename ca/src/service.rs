@@ -191,7 +191,8 @@ impl Kept {
     }
 
     fn certified(&self) -> Result<Arc<CertifiedKey>, ServiceError> {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.to_vec()));
+        // Borrowed: a copy would not be wiped.
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.as_slice()));
         let key = any_supported_type(&key).map_err(|_| ServiceError::Key)?;
         Ok(Arc::new(CertifiedKey::new(self.chain.clone(), key)))
     }
