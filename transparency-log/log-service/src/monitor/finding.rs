@@ -80,7 +80,7 @@ pub(super) fn sort(error: &FollowError) -> Result<Fault, String> {
             AuditError::OtherLog { .. } => fault(Kind::Mismatch),
             AuditError::Truncated { .. } => fault(Kind::Truncated),
             AuditError::Rewritten { .. } => fault(Kind::Rewritten),
-            AuditError::Entry { .. } => fault(Kind::Entry),
+            AuditError::Entry { .. } | AuditError::Uneven { .. } => fault(Kind::Entry),
         },
     }
 }

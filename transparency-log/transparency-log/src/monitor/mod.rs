@@ -25,6 +25,7 @@ pub use report::{AuditReport, Counts, Duplicate, Progress};
 pub use sources::{Here, OtherSource, hold_against, hold_seen};
 pub use views::{SplitView, SplitViewError, View, compare, compare_sources, shown};
 
+use labels::Uneven;
 use report::Tally;
 
 /// Why an audit found fault with a log, or could not be finished.
@@ -77,6 +78,16 @@ pub enum AuditError {
         /// What is wrong with it.
         error: EntryError,
     },
+    /// Labels are outputs of a VRF, as even as random numbers; these were chosen.
+    #[error(
+        "entry {index}: expected labels as even as a VRF makes them, found more than {most} that lie close together: they were chosen"
+    )]
+    Uneven {
+        /// The entry that was one too many.
+        index: u64,
+        /// How many may lie there.
+        most: u64,
+    },
 }
 
 /// Audits a log from a cursor (or from its first entry) to its newest checkpoint.
@@ -85,7 +96,8 @@ pub enum AuditError {
 /// checks that the tree extends the cursor's, decodes every entry and hands it to `each`, and looks for
 /// labels that stand there twice. Duplicates are looked for among the entries of this call: an audit
 /// without cursor finds all. `progress` is told after each bundle. Memory is bounded (some 150 MB): of more than 16
-/// million entries, each further 16 million ask for one more reading of the log.
+/// million entries, each further 16 million ask for one more reading of the log. Labels that were chosen so that more
+/// memory would be needed are a fault of the log ([`AuditError::Uneven`]).
 ///
 /// The report's cursor is to be kept for the next call. After an error, keep the old one: the next audit
 /// then looks at the same entries again, and none is ever skipped.
@@ -128,7 +140,7 @@ async fn audit_keeping<S: Source + 'static>(
         let skip = start.saturating_sub(bundle.first) as usize;
         for (index, bytes) in (bundle.first..).zip(&bundle.entries).skip(skip) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
-            tally.add(&entry);
+            tally.add(&entry).map_err(|Uneven { most }| AuditError::Uneven { index, most })?;
             each(index, &entry);
         }
         // A whole bundle is appended by the root over its entries, which was computed already.
@@ -205,5 +217,30 @@ mod tests {
             let found: Vec<_> = report.duplicates.iter().map(|one| (one.label, one.first, one.second)).collect();
             assert_eq!(found, [(label(5), 5, 300), (label(299), 299, 301), (label(5), 5, 302)], "{most} at once");
         }
+    }
+
+    async fn audited(entries: impl IntoIterator<Item = [u8; 32]>, most: u64) -> Result<AuditReport, AuditError> {
+        let log = MemoryLog::open("log.example/2026", crate::system_clock()).await;
+        let entry = |label| Entry::Certificate { label, commitment: [1; 32] }.encode();
+        let sent = entries.into_iter().map(|label| log.sequencer.submit(entry(label)));
+        futures_util::future::try_join_all(sent).await.unwrap();
+        audit_keeping(log.source(), &log.policy, None, |_| {}, |_, _| {}, most).await
+    }
+
+    /// Whatever labels a log makes up, memory stays bounded, and it is told.
+    #[tokio::test]
+    async fn labels_that_were_chosen_are_a_fault_and_cost_no_memory() {
+        let close = |number: u64| {
+            let mut label = [0; 32];
+            label[8..16].copy_from_slice(&number.to_be_bytes());
+            label
+        };
+        // All in one part of many.
+        let error = audited((0..400).map(close), 100).await.unwrap_err();
+        assert!(matches!(error, AuditError::Uneven { most: 200, .. }), "{error}");
+        // All in one part, and all alike in what is kept of them.
+        let alike = duplicates::MAX_FIRSTS as u64 + 1;
+        let error = audited((0..alike).map(close), 1 << 20).await.unwrap_err();
+        assert!(matches!(error, AuditError::Uneven { most, .. } if most == alike - 1), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 use tlog_proof::{Cosigned, Entry, Frontier, Hash, PolicyVerdict};
 
 use super::Cursor;
-use super::labels::Labels;
+use super::labels::{Labels, Uneven};
 
 /// Most duplicates that are reported one by one.
 pub(super) const MAX_DUPLICATES: usize = 1000;
@@ -108,11 +108,9 @@ impl Tally {
         self.start
     }
 
-    pub(super) fn add(&mut self, entry: &Entry) {
+    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), Uneven> {
         self.counts.add(entry);
-        if let Some(label) = entry.label() {
-            self.labels.add(label);
-        }
+        entry.label().map_or(Ok(()), |label| self.labels.add(label))
     }
 
     pub(super) fn report(self, verdict: PolicyVerdict, frontier: Frontier) -> AuditReport {
