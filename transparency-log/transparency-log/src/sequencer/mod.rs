@@ -65,8 +65,8 @@ pub trait Submit: Send + Sync + 'static {
     /// a caller who never got the answer can ask again.
     ///
     /// # Errors
-    /// After [`SubmitError::Delayed`], [`SubmitError::Stopped`] and [`SubmitError::Halted`] the entry may be logged or not: submit
-    /// the identical one again. After any other it is not logged.
+    /// After [`SubmitError::Delayed`], [`SubmitError::Stopped`], [`SubmitError::Halted`] and [`SubmitError::Proof`] the entry may
+    /// be logged or not: submit the identical one again. After any other it is not logged.
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
 }
 

@@ -93,7 +93,9 @@ impl RemoteLog {
         let entry = Entry::Object { kind, hash: Sha256::digest(&bytes).into() }.encode();
         let path = format!("object/{:02x}", kind.byte());
         let until = Instant::now() + PATIENCE;
-        let logged = self.log.ask_until(&path, &bytes, &[entry], until).await?;
+        let mut open = false;
+        let logged = self.log.ask_until(&path, &bytes, &[entry], until, &mut open).await;
+        let logged = logged.map_err(|error| in_the_end(error, open))?;
         logged.into_iter().next().ok_or_else(|| SubmitError::Proof("the log answered nothing".to_owned()))
     }
 }
@@ -149,21 +151,24 @@ impl Log {
         let Some(since) = batch.iter().map(|one| one.since).min() else { return };
         let entries: Vec<Vec<u8>> = batch.iter().map(|one| one.entry.clone()).collect();
         let body = Batch(entries.clone()).encode();
-        match self.ask_until("entries", &body, &entries, since + PATIENCE).await {
+        let mut open = false;
+        match self.ask_until("entries", &body, &entries, since + PATIENCE, &mut open).await {
             Ok(logged) => batch.into_iter().zip(logged).for_each(|(one, logged)| one.tell(Ok(logged))),
             // Each is told by itself which of them is refused.
             Err(SubmitError::Refused { .. }) if batch.len() > 1 => {
                 for one in batch {
                     let alone = Batch(vec![one.entry.clone()]).encode();
                     let entry = std::slice::from_ref(&one.entry);
-                    let logged = self.ask_until("entries", &alone, entry, one.since + PATIENCE).await;
-                    let answer = logged.and_then(|logged| {
+                    let mut open = open;
+                    let logged = self.ask_until("entries", &alone, entry, one.since + PATIENCE, &mut open).await;
+                    let answer = logged.map_err(|error| in_the_end(error, open)).and_then(|logged| {
                         logged.into_iter().next().ok_or_else(|| SubmitError::Proof("the log answered nothing".into()))
                     });
                     one.tell(answer);
                 }
             }
             Err(error) => {
+                let error = in_the_end(error, open);
                 let (reason, last) = (error.to_string(), batch.len() - 1);
                 let mut error = Some(error);
                 for (number, one) in batch.into_iter().enumerate() {
@@ -174,24 +179,28 @@ impl Log {
         }
     }
 
-    /// Repeats the identical request until there is an answer, or no time is left.
+    /// Repeats the identical request until there is an answer, or no time is left. `open` becomes true once a request may
+    /// have been taken although nobody heard of it.
     async fn ask_until(
         &self,
         path: &str,
         body: &[u8],
         entries: &[Vec<u8>],
         until: Instant,
+        open: &mut bool,
     ) -> Result<Vec<Logged>, SubmitError> {
         loop {
-            match self.ask(path, body, entries).await {
+            let (reason, after) = match self.ask(path, body, entries).await {
                 Ok(logged) => return Ok(logged),
                 Err(Unanswered::Never(error)) => return Err(error),
-                Err(Unanswered::Again { reason, after }) if Instant::now() + after >= until => return Err(reason),
-                Err(Unanswered::Again { reason, after }) => {
-                    tracing::debug!(%reason, ?after, "asking the log again");
-                    sleep(after).await;
-                }
+                Err(Unanswered::Again { reason, after }) => (reason, after),
+            };
+            *open |= matches!(reason, SubmitError::Delayed { .. });
+            if Instant::now() + after >= until {
+                return Err(reason);
             }
+            tracing::debug!(%reason, ?after, "asking the log again");
+            sleep(after).await;
         }
     }
 
@@ -256,6 +265,14 @@ impl Waiting {
     fn tell(self, answer: Result<Logged, SubmitError>) {
         // Whoever no longer waits can ask again.
         let _gone = self.answer.send(answer);
+    }
+}
+
+/// What is told of an entry in the end. That the last request was not taken says nothing of an earlier, open one.
+fn in_the_end(error: SubmitError, open: bool) -> SubmitError {
+    match error {
+        SubmitError::Busy | SubmitError::Refused { .. } if open => SubmitError::Delayed { reason: error.to_string() },
+        other => other,
     }
 }
 

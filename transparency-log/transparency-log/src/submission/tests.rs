@@ -102,6 +102,38 @@ async fn a_lost_answer_is_asked_for_again_and_gives_the_old_index() {
     assert_eq!(remote.submit(entry(2)).await.unwrap().index, 1, "nothing was logged twice");
 }
 
+/// The log takes two entries, and nobody hears of it; then it refuses who submits. That is no "not logged".
+#[tokio::test]
+async fn a_refusal_after_a_lost_answer_leaves_it_open_whether_it_is_logged() {
+    let log = log().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let withdrawn: Gate = {
+        let asked = Arc::clone(&asked);
+        Arc::new(move |_, _| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(()),
+            _ => Err("no longer".to_owned()),
+        })
+    };
+    let losing = from_fn(|request: Request, next: Next| async move {
+        let response: Response = next.run(request).await;
+        match response.status() {
+            StatusCode::OK => Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap(),
+            _ => response,
+        }
+    });
+    let prefix = serve(router(log.sequencer.clone(), withdrawn, room(10)).layer(losing)).await;
+    let remote = remote(&prefix, &log);
+    // Together in one request, then each by itself.
+    for answer in join_all([remote.submit(entry(1)), remote.submit(entry(2))]).await {
+        let Err(SubmitError::Delayed { reason }) = &answer else { panic!("{answer:?}") };
+        assert!(reason.contains("no longer"), "{reason}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+    assert_eq!(log.sequencer.submit(entry(3)).await.unwrap().index, 2, "both are logged");
+    let refused = remote.submit(entry(4)).await;
+    assert!(matches!(refused, Err(SubmitError::Refused { status: 403, .. })), "{refused:?}");
+}
+
 async fn post(router: &Router, path: &str, body: Vec<u8>) -> Response {
     let request = Request::post(path).body(Body::from(body)).unwrap();
     router.clone().oneshot(request).await.unwrap()
