@@ -3,8 +3,12 @@
 
 mod common;
 
+use axum::routing::get;
 use common::{ORIGIN, audit_from, clock, submit_all};
-use transparency_log::client::{HttpSource, LogClient, Source as _, SourceError};
+use sha2::{Digest as _, Sha256};
+use tlog_proof::{CheckpointError, LogPolicy, PolicyError};
+use transparency_log::client::{ClientError, HttpSource, LogClient, Source as _, SourceError};
+use transparency_log::monitor::OtherSource;
 use transparency_log::server::router;
 use transparency_log::testing::MemoryLog;
 
@@ -45,9 +49,55 @@ async fn audited_over_http_while_it_grows() {
 #[tokio::test]
 async fn an_endless_answer_and_a_dead_address_are_bounded() {
     let endless = || async { axum::body::Body::from(vec![b'a'; 10 * 1024 * 1024]) };
-    let url = serve(axum::Router::new().route("/log/checkpoint", axum::routing::get(endless))).await;
+    let url = serve(axum::Router::new().route("/log/checkpoint", get(endless))).await;
     let source = HttpSource::new(client(), &url);
     assert!(matches!(source.get("checkpoint").await, Err(SourceError::TooLarge { expected: 131072, .. })));
     let dead = HttpSource::new(client(), "http://127.0.0.1:9");
     assert!(matches!(dead.get("checkpoint").await, Err(SourceError::Unreachable { .. })));
+}
+
+/// A mirror's or witness's prefix, where something else is called `checkpoint`.
+#[tokio::test]
+async fn another_source_is_found_below_whatever_lies_at_its_address() {
+    let log = MemoryLog::open(ORIGIN, clock()).await;
+    let other = MemoryLog::open("other.example/2026", clock()).await;
+    let both = format!("log {}\nlog {}\nquorum none\n", log.log_key, other.log_key);
+    let [one, both] = [format!("log {}\nquorum none\n", log.log_key), both].map(|t| LogPolicy::parse(&t).unwrap());
+    let digest = hex::encode(Sha256::digest(ORIGIN));
+    let showing = async |at: Option<String>, below: bool| {
+        let mut shown = axum::Router::new();
+        if let Some(text) = at {
+            shown = shown.route("/log/checkpoint", get(async move || text));
+        }
+        if below {
+            shown = shown.nest(&format!("/log/{digest}"), router(log.storage.clone()));
+        }
+        OtherSource::new(client(), &serve(shown).await)
+    };
+
+    let anothers = other.sequencer.checkpoint();
+    for (policy, at) in
+        [(&one, None), (&one, Some("<html>\n")), (&one, Some(anothers.as_str())), (&both, Some(anothers.as_str()))]
+    {
+        let source = showing(at.map(str::to_owned), true).await;
+        let (found, seen) = source.of_log(policy, ORIGIN).await.unwrap();
+        assert_eq!((seen.text(), found.get("checkpoint").await.is_ok()), (log.sequencer.checkpoint().as_str(), true));
+    }
+
+    // Where nothing lies below, it is told what lies there.
+    let alone = async |policy, at: &str| showing(Some(at.to_owned()), false).await.of_log(policy, ORIGIN).await;
+    let error = alone(&one, &anothers).await.unwrap_err();
+    assert!(matches!(error, ClientError::Policy(PolicyError::UnknownLog { .. })), "{error}");
+    let error = alone(&both, &anothers).await.unwrap_err();
+    assert!(matches!(error, ClientError::Checkpoint(CheckpointError::WrongOrigin { .. })), "{error}");
+    let error = alone(&one, "<html>\n").await.unwrap_err();
+    assert!(matches!(error, ClientError::Checkpoint(_)), "{error}");
+
+    // What names the log and is not signed by it is not passed over.
+    let forged = anothers.replacen("other.example/2026", ORIGIN, 1);
+    let error = showing(Some(forged), true).await.of_log(&one, ORIGIN).await.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Policy(error) if !matches!(error, PolicyError::UnknownLog { .. })),
+        "{error}"
+    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use reqwest::Client;
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{LogPolicy, VerifiedCheckpoint};
+use tlog_proof::{LogPolicy, PolicyError, VerifiedCheckpoint};
 
 use super::views::{View, compare, compare_sources, shown};
 use crate::client::{ClientError, HttpSource, Source, SourceError, VerifiedTree};
@@ -26,7 +26,7 @@ impl OtherSource {
     /// Where it shows the log `origin`, and the newest checkpoint there, of which the log's signature alone is checked.
     ///
     /// # Errors
-    /// When it does not answer, or shows nothing that this log has signed.
+    /// When it does not answer, or shows nothing that this log has signed at either place.
     pub async fn of_log(
         &self,
         policy: &LogPolicy,
@@ -35,17 +35,27 @@ impl OtherSource {
         let below = format!("{}/{}", self.url, hex::encode(Sha256::digest(origin)));
         let [direct, prefixed] = [&self.url, &below].map(|url| HttpSource::new(self.http.clone(), url));
         match shown(&direct, policy, origin).await {
-            // Another log's may lie there, or a page for people: what counts is whether this log's lies below.
-            Err(at_first @ ClientError::Source(SourceError::NotFound { .. })) => {
-                match shown(&prefixed, policy, origin).await {
-                    Ok(seen) => Ok((prefixed, seen)),
-                    Err(ClientError::Source(SourceError::NotFound { .. })) => Err(at_first),
-                    Err(error) => Err(error),
-                }
-            }
+            // What counts then is whether this log's lies below.
+            Err(at_first) if is_no_view(&at_first) => match shown(&prefixed, policy, origin).await {
+                Ok(seen) => Ok((prefixed, seen)),
+                Err(ClientError::Source(SourceError::NotFound { .. })) => Err(at_first),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
             Ok(seen) => Ok((direct, seen)),
         }
+    }
+}
+
+/// Whether what lies at an address is nothing of the log's: nothing at all, a page for people, or another log's
+/// checkpoint. One that names the log and is not signed by it is something else.
+fn is_no_view(error: &ClientError) -> bool {
+    match error {
+        ClientError::Source(error) => matches!(error, SourceError::NotFound { .. }),
+        // Malformed, or another log's of the policy.
+        ClientError::Checkpoint(_) => true,
+        ClientError::Policy(error) => matches!(error, PolicyError::UnknownLog { .. }),
+        _ => false,
     }
 }
 
