@@ -11,10 +11,14 @@ use std::time::{Duration, Instant};
 use device::Home;
 use device::enrolment::{EnrolRequest, Enrolled, enroll};
 use device::policy::fetch_updates;
+use device::proof;
 use device::watch::{Alarm, WatchReport, confirm_key, watch_once};
 use homeserver::{Homeserver, Options, shards};
 use identity::UnixTime;
+use identity::certificate::Certificate;
+use identity::trust::TrustPolicy;
 use identity::verify::VerifiedPerson;
+use tlog_proof::Proof;
 use town::{Person, Town, alice};
 
 const DAY: u64 = 86_400;
@@ -70,6 +74,15 @@ async fn restarted(town: Town) -> Town {
     Town { server, ..town }
 }
 
+/// The log of the proof in a certificate, taken out as text and held against policies like anybody's.
+fn exported(device: &device::Device, policies: &[TrustPolicy]) -> String {
+    let leaf = Certificate::parse(&device.chain[0]).unwrap();
+    let place = proof::place(&leaf, policies).unwrap();
+    let read = Proof::parse(&place.proof().to_string()).unwrap();
+    proof::same(&read, &place).unwrap();
+    proof::check(&read, &place.entry.encode(), policies).unwrap().checkpoint.origin.clone()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_log_takes_over_at_its_time_and_both_are_watched() {
     let real = UnixTime::now().as_secs();
@@ -106,6 +119,9 @@ async fn the_next_log_takes_over_at_its_time_and_both_are_watched() {
     let trust = desk.trust_at(now()).unwrap();
     let old = desk.device(&alice()).unwrap();
     assert_eq!(identity::verify::verify_person(&old.chain, &trust, now()).unwrap().origin(), origin);
+    let certified = [desk.device(&alice()).unwrap(), tablet.device(&alice()).unwrap()];
+    let policies = desk.trust_policies().unwrap();
+    assert_eq!(certified.map(|device| exported(&device, &policies)), [origin.as_str(), third.origin()]);
 
     // A server that was off in between: it opens both, and has the old one cosigned.
     let town = restarted(town).await;
