@@ -21,7 +21,7 @@ use crate::config::{CaConfig, Clock, Replies};
 use crate::crl::{CrlError, Crls, ListName};
 use crate::dns::Dns;
 use crate::issue::Issuer;
-use crate::keys::AuthorityKeys;
+use crate::keys::{AuthorityKeys, IssuerName, KeysError};
 use crate::limit::Limiters;
 use crate::mail::{MailError, Post, Signers};
 use crate::objects::{ObjectError, log_once};
@@ -32,7 +32,7 @@ use crate::shards::{self, Shards};
 use crate::sms::SmsError;
 use crate::store::{Authority, SqliteStore, Store, StoreError};
 use crate::trail::{Trail, TrailError};
-use crate::{announce, files, operator, random, resume, trail};
+use crate::{announce, files, objects, operator, random, resume, trail};
 
 /// Why an authority did not open.
 #[derive(Debug, Error)]
@@ -45,6 +45,9 @@ pub enum OpenError {
         /// Why not.
         source: std::io::Error,
     },
+    /// An issuing certificate is not valid now.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,6 +114,7 @@ impl Ca {
         shards: Shards,
         clock: Clock,
     ) -> Result<Self, OpenError> {
+        keys.check_dates(clock())?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let mail_from = acme::mailbox(&config.mail_from)?;
         let issuers = Issuers::open(&config.openid)?;
@@ -145,7 +149,7 @@ impl Ca {
             tasks.spawn(Arc::clone(component).renew_in_time(Arc::clone(&issuer), stop.clone()));
         }
         let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"))?);
-        log_first(&issuer, &crls, &config.folder.join("objects")).await?;
+        log_first(&issuer, &crls, &config.folder.join(objects::FOLDER)).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
         tasks.spawn(shards::retire_due(Arc::clone(&issuer), stop.clone()));
@@ -219,7 +223,8 @@ impl Ca {
     /// DER of the newest revocation list for services' certificates.
     #[must_use]
     pub fn services_crl_der(&self) -> Vec<u8> {
-        self.service.crls.der(ListName::whole(Authority::Services)).map(|der| der.to_vec()).unwrap_or_default()
+        let name = ListName::whole(IssuerName::first(Authority::Services));
+        self.service.crls.der(name).map(|der| der.to_vec()).unwrap_or_default()
     }
 
     /// What became of text messages, as the figures have it.

@@ -85,6 +85,8 @@ pub struct CaConfig {
     pub external: ExternalAccounts,
     /// Into how many parts the revocation list of people's certificates is cut: 1 to 1024.
     pub crl_shards: u16,
+    /// Whether the request for a certificate must name its order: fresh proof that the key is there.
+    pub require_possession: bool,
     /// Keys that get no certificate and no account.
     pub blocked_keys: BlockedKeys,
     /// Where the log is elsewhere: what the authority is there, whose certificate it keeps valid.
@@ -115,6 +117,7 @@ impl CaConfig {
             website: None,
             external: ExternalAccounts::default(),
             crl_shards: 1,
+            require_possession: true,
             blocked_keys: BlockedKeys::default(),
             component: None,
             chaos: None,

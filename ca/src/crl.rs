@@ -32,6 +32,7 @@ use newest::Newest;
 use crate::files;
 use crate::issuance::{CrlSignError, sign_crl};
 use crate::issue::Issuer;
+use crate::keys::{IssuerName, Issuing};
 use crate::store::{Authority, CertificateRecord, Select, StoreError};
 
 /// A list is renewed when it is so old.
@@ -65,12 +66,14 @@ pub enum CrlError {
 pub(crate) struct Crls {
     issuer: Arc<Issuer>,
     folder: PathBuf,
-    lists: BTreeMap<ListName, List>,
+    lists: RwLock<BTreeMap<ListName, Arc<List>>>,
     /// Woken when a revocation could not be shown at once.
     pub(crate) behind: Notify,
 }
 
 struct List {
+    /// Who signs it.
+    issuing: Arc<Issuing>,
     /// Where it is, to the byte as certificates name it.
     url: String,
     newest: RwLock<Option<Newest>>,
@@ -90,36 +93,61 @@ type Revoked = BTreeMap<ListName, Vec<CertificateRecord>>;
 impl Crls {
     /// Takes up the lists in `folder`, as far as there are any that read back, beside those that new certificates name.
     pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf) -> Result<Self, CrlError> {
-        let io = |source| CrlError::Io { path: folder.clone(), source };
-        files::private_folder(&folder).map_err(io)?;
-        let shards = issuer.shards.min(MAX_SHARDS);
-        let mut names: Vec<_> = [Authority::People, Authority::Services].map(ListName::whole).into();
-        let shard = |shard| ListName { authority: Authority::People, shard: Some(shard) };
-        names.extend((0..shards).map(shard).filter(|_| shards > 1));
-        for file in std::fs::read_dir(&folder).map_err(io)? {
-            names.extend(file.map_err(io)?.file_name().to_str().and_then(ListName::shard_of_file));
+        files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
+        let crls = Self { issuer, folder, lists: RwLock::default(), behind: Notify::new() };
+        for issuing in crls.issuer.keys().all() {
+            crls.add(&issuing)?;
+        }
+        Ok(crls)
+    }
+
+    /// Adds the lists of an issuing key. They are there from the next renewal on.
+    fn add(&self, issuing: &Arc<Issuing>) -> Result<(), CrlError> {
+        let io = |source| CrlError::Io { path: self.folder.clone(), source };
+        let issuer = issuing.name;
+        let shards = self.issuer.shards.min(MAX_SHARDS);
+        let mut names = vec![ListName::whole(issuer)];
+        let parts = (0..shards).filter(|_| shards > 1 && issuer.authority == Authority::People);
+        names.extend(parts.map(|shard| ListName { issuer, shard: Some(shard) }));
+        for file in std::fs::read_dir(&self.folder).map_err(io)? {
+            let part = file.map_err(io)?.file_name().to_str().and_then(ListName::shard_of_file);
+            names.extend(part.filter(|part| part.issuer == issuer));
         }
         let list = |name: ListName| {
-            let newest = RwLock::new(Newest::read(&folder.join(name.file())));
-            (name, List { url: issuer.list_url(name), newest, renewing: Mutex::default() })
+            let newest = RwLock::new(Newest::read(&self.folder.join(name.file())));
+            let (issuing, url) = (Arc::clone(issuing), self.issuer.list_url(name));
+            Arc::new(List { issuing, url, newest, renewing: Mutex::default() })
         };
-        let lists = names.into_iter().map(list).collect();
-        Ok(Self { issuer, folder, lists, behind: Notify::new() })
+        let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            lists.entry(name).or_insert_with(|| list(name));
+        }
+        Ok(())
+    }
+
+    /// The lists of an issuing key that is about to issue: made, logged and there when this returns.
+    pub(crate) async fn take_up(&self, issuing: &Arc<Issuing>) -> Result<(), CrlError> {
+        self.add(issuing)?;
+        self.renew_if_old(issuing.name.authority).await
+    }
+
+    fn list(&self, name: ListName) -> Option<Arc<List>> {
+        self.lists.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
     }
 
     /// DER of the newest list.
     pub(crate) fn der(&self, name: ListName) -> Option<Bytes> {
-        Some(self.lists.get(&name)?.newest()?.der)
+        Some(self.list(name)?.newest()?.der)
     }
 
     /// DER of all newest lists of an authority.
     pub(crate) fn all(&self, authority: Authority) -> Vec<Bytes> {
-        self.of(authority).filter_map(|(_, list)| Some(list.newest()?.der)).collect()
+        self.of(authority).iter().filter_map(|(_, list)| Some(list.newest()?.der)).collect()
     }
 
     /// When the oldest of an authority's newest lists was made, seconds since the epoch; `None` if one is missing.
     pub(crate) fn made(&self, authority: Authority) -> Option<u64> {
-        let made = self.of(authority).map(|(_, list)| list.newest().map(|newest| newest.this_update));
+        let made = self.of(authority).into_iter().map(|(_, list)| list.newest().map(|newest| newest.this_update));
         made.min().flatten()
     }
 
@@ -130,22 +158,29 @@ impl Crls {
         made.min().map_or(FRESH, |made| FRESH.saturating_sub(Duration::from_secs(now.saturating_sub(made))))
     }
 
-    /// How many parts the list of an authority has.
-    pub(crate) fn parts(&self, authority: Authority) -> usize {
-        self.of(authority).count() - 1
+    /// How many parts the list of an issuing key has.
+    pub(crate) fn parts(&self, issuer: IssuerName) -> usize {
+        self.of(issuer.authority).iter().filter(|(name, _)| name.issuer == issuer && name.shard.is_some()).count()
     }
 
-    fn of(&self, authority: Authority) -> impl Iterator<Item = (&ListName, &List)> {
-        self.lists.iter().filter(move |(name, _)| name.authority == authority)
+    /// In the order of names.
+    fn of(&self, authority: Authority) -> Vec<(ListName, Arc<List>)> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        let of = lists.iter().filter(|(name, _)| name.issuer.authority == authority);
+        of.map(|(name, list)| (*name, Arc::clone(list))).collect()
     }
 
     /// The list that speaks for a certificate. One that names none of ours, from before the authority moved, perhaps, is
-    /// shown in the one that has no parts.
+    /// shown in the one of its issuer that has no parts.
     fn list_of(&self, certificate: &CertificateRecord) -> ListName {
-        let authority = certificate.authority;
-        let urls = Tbs::decode(&certificate.tbs).map(|tbs| tbs.crl_urls()).unwrap_or_default();
-        let named = self.of(authority).find(|(_, list)| urls.contains(&list.url));
-        named.map_or(ListName::whole(authority), |(name, _)| *name)
+        let tbs = Tbs::decode(&certificate.tbs).ok();
+        let urls = tbs.as_ref().map(Tbs::crl_urls).unwrap_or_default();
+        let named = self.of(certificate.authority).into_iter().find(|(_, list)| urls.contains(&list.url));
+        let issuer = || {
+            let issuing = self.issuer.keys().issuer_of(tbs.as_ref().and_then(Tbs::authority_key_id));
+            issuing.map_or(IssuerName::first(certificate.authority), |issuing| issuing.name)
+        };
+        named.map_or_else(|| ListName::whole(issuer()), |(name, _)| name)
     }
 
     async fn revoked(&self, authority: Authority, at: u64) -> Result<Revoked, StoreError> {
@@ -160,15 +195,15 @@ impl Crls {
     pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
         let now = (self.issuer.clock)().as_secs();
         let mut revoked = self.revoked(authority, now).await?;
-        let due = self.of(authority).filter_map(|(name, list)| {
-            let revoked = revoked.remove(name).unwrap_or_default();
+        let due = self.of(authority).into_iter().filter_map(|(name, list)| {
+            let revoked = revoked.remove(&name).unwrap_or_default();
             let fresh = |newest: &Newest| {
-                newest.place.as_deref() == self.place(*name)
+                newest.place == self.place(name, &list)
                     && newest.this_update <= now
                     && now - newest.this_update < FRESH.as_secs()
                     && revoked.iter().all(|c| newest.listed.contains(&c.serial))
             };
-            (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(*name)
+            (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(name)
         });
         let due: Vec<_> = due.collect();
         self.renew(authority, &due).await
@@ -178,19 +213,20 @@ impl Crls {
     /// tried again soon in the background.
     pub(crate) async fn show(&self, certificate: &CertificateRecord) -> Result<(), CrlError> {
         let name = self.list_of(certificate);
-        let newest = self.lists.get(&name).and_then(List::newest);
+        let newest = self.list(name).and_then(|list| list.newest());
         let shown = newest.is_some_and(|newest| newest.listed.contains(&certificate.serial));
         if shown || certificate.not_after < (self.issuer.clock)().as_secs() {
             return Ok(());
         }
-        self.renew(name.authority, &[name]).await.inspect_err(|_| self.behind.notify_one())
+        self.renew(name.issuer.authority, &[name]).await.inspect_err(|_| self.behind.notify_one())
     }
 
     /// Makes new lists, all at once, so that they share a batch of the log. `due` is in the order of names.
     async fn renew(&self, authority: Authority, due: &[ListName]) -> Result<(), CrlError> {
         // What is revoked is asked for while nobody else renews these lists: an older answer would bring it back.
-        let mut held = Vec::with_capacity(due.len());
-        for (name, list) in due.iter().filter_map(|name| self.lists.get_key_value(name)) {
+        let lists: Vec<_> = due.iter().filter_map(|name| Some((*name, self.list(*name)?))).collect();
+        let mut held = Vec::with_capacity(lists.len());
+        for (name, list) in &lists {
             held.push((*name, list, list.renewing.lock().await));
         }
         let now = (self.issuer.clock)();
@@ -213,43 +249,45 @@ impl Crls {
     ) -> Result<(), CrlError> {
         // Never less than the time in seconds: a list whose file was lost goes on above all that verifiers know (REV-05).
         let number = list.newest().map_or(0, |newest| newest.number + 1).max(now.as_secs());
-        let der = self.sign(name, number, now, &revoked)?;
+        let der = self.sign(name, list, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
         let path = self.folder.join(name.file());
         files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
-        let (count, authority) = (revoked.len(), name.authority.name());
-        tracing::info!(authority, shard = name.shard, number, count, "revocation list renewed");
-        let of = json!({"authority": authority, "shard": name.shard, "number": number, "revoked": count});
+        let (count, issuer) = (revoked.len(), name.issuer.to_string());
+        tracing::info!(issuer, shard = name.shard, number, count, "revocation list renewed");
+        let of = json!({"issuer": issuer, "shard": name.shard, "number": number, "revoked": count});
         self.issuer.trail.note("list-signed", of);
         let listed: HashSet<_> = revoked.iter().map(|c| c.serial).collect();
-        let place = self.place(name).map(str::to_owned);
+        let place = self.place(name, list);
         let newest = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
         *list.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(newest);
         Ok(())
     }
 
-    /// The address that a list speaks for alone; `None` if it is the only one of its authority, which speaks for all.
-    fn place(&self, name: ListName) -> Option<&str> {
-        self.lists.get(&name).filter(|_| self.parts(name.authority) > 0).map(|list| list.url.as_str())
+    /// The address that a list speaks for alone; `None` if it is the only one of its issuer, which speaks for all.
+    fn place(&self, name: ListName, list: &List) -> Option<String> {
+        (self.parts(name.issuer) > 0).then(|| list.url.clone())
     }
 
     fn sign(
         &self,
         name: ListName,
+        list: &List,
         number: u64,
         now: UnixTime,
         revoked: &[CertificateRecord],
     ) -> Result<Vec<u8>, CrlError> {
-        let signer = self.issuer.keys().issuer(name.authority);
+        let signer = list.issuing.signer();
         let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
         let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));
+        let place = self.place(name, list);
         let plan = CrlPlan {
             issuer: signer.certificate(),
             this_update: now,
             next_update,
             number,
             revoked: &revoked,
-            place: self.place(name),
+            place: place.as_deref(),
         };
         Ok(sign_crl(&plan, signer)?)
     }

@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use const_oid::AssociatedOid as _;
 use const_oid::db::rfc5912::ID_EXTENSION_REQ;
 use der::asn1::{Any, Ia5String, SetOfVec};
-use der::{Decode as _, Encode as _, Tag};
+use der::{Decode as _, Encode as _, Tag, Tagged as _};
 use identity::certificate::key_algorithm;
 use identity::profile::{KeyAlgorithm, Profile};
 use identity::{Identifier, IdentifierKind, oid};
@@ -13,6 +13,8 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 use x509_cert::request::{CertReq, ExtensionReq};
 
+/// `pkcs-9-at-challengePassword`.
+const CHALLENGE_PASSWORD: const_oid::ObjectIdentifier = const_oid::ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.7");
 /// A request is at most this long.
 const MAX_BYTES: usize = 8 * 1024;
 
@@ -31,6 +33,8 @@ pub(crate) enum CsrError {
     Signature,
     #[error("expected exactly one subjectAltName, the order's identifier in canonical form, found {0}")]
     Name(&'static str),
+    #[error("expected the attribute challengePassword (RFC 2985 section 5.4.1) with the order's URL, found {0}")]
+    Possession(&'static str),
     #[error("expected an empty subject, or the order's identifier as its common name, found another")]
     Subject,
 }
@@ -48,12 +52,27 @@ impl VerifiedRequest {
     }
 }
 
+/// What ties a request to this very order: the key's signature covers it, so whoever sends the request had the key after
+/// the order was made. (A request alone proves that somebody had the key at some time.)
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Possession<'a> {
+    /// The order's URL, which nobody could know before.
+    pub(crate) order: &'a str,
+    /// Whether a request without it is refused. One that names another order always is.
+    pub(crate) required: bool,
+}
+
 /// Verifies a request for `identifier` under `profile`.
 ///
 /// RFC 8555 section 7.4 wants the request's names to be exactly the order's. The name stands in the subjectAltName; a
 /// common name is tolerated if it says the same. Other extensions and attributes are not looked at: the profile decides
 /// what a certificate contains.
-pub(crate) fn verify(der: &[u8], identifier: &Identifier, profile: &Profile) -> Result<VerifiedRequest, CsrError> {
+pub(crate) fn verify(
+    der: &[u8],
+    identifier: &Identifier,
+    profile: &Profile,
+    possession: Possession<'_>,
+) -> Result<VerifiedRequest, CsrError> {
     if der.len() > MAX_BYTES {
         return Err(CsrError::TooLarge(der.len()));
     }
@@ -65,6 +84,7 @@ pub(crate) fn verify(der: &[u8], identifier: &Identifier, profile: &Profile) -> 
     let signature = request.signature.as_bytes().ok_or(CsrError::Signature)?;
     UnparsedPublicKey::new(&ED25519, key).verify(&signed, signature).map_err(|_| CsrError::Signature)?;
     check_names(&request, identifier)?;
+    check_possession(&request, possession)?;
     Ok(VerifiedRequest { spki: request.info.public_key.to_der().map_err(malformed)? })
 }
 
@@ -99,6 +119,23 @@ fn check_names(request: &CertReq, identifier: &Identifier) -> Result<(), CsrErro
     let one = attributes.next().filter(|_| attributes.next().is_none()).ok_or(CsrError::Subject)?;
     let is_common_name = one.oid == const_oid::db::rfc4519::CN;
     if is_common_name && one.value.value() == identifier.as_str().as_bytes() { Ok(()) } else { Err(CsrError::Subject) }
+}
+
+fn check_possession(request: &CertReq, possession: Possession<'_>) -> Result<(), CsrError> {
+    let mut attributes = request.info.attributes.iter().filter(|attribute| attribute.oid == CHALLENGE_PASSWORD);
+    let Some(attribute) = attributes.next() else {
+        return if possession.required { Err(CsrError::Possession("none")) } else { Ok(()) };
+    };
+    let mut values = attribute.values.iter();
+    let (value, more) =
+        (values.next(), values.next().or_else(|| attributes.next().and_then(|a| a.values.iter().next())));
+    // A DirectoryString; programs take the form they like for ASCII.
+    let text = |value: &&Any| matches!(value.tag(), Tag::Utf8String | Tag::PrintableString | Tag::Ia5String);
+    match value.filter(text) {
+        Some(value) if more.is_none() && value.value() == possession.order.as_bytes() => Ok(()),
+        Some(_) if more.is_none() => Err(CsrError::Possession("another")),
+        _ => Err(CsrError::Possession("something else")),
+    }
 }
 
 /// All names in all subjectAltName extensions that are asked for.

@@ -29,7 +29,7 @@ use crate::config::Clock;
 use crate::crl::ListName;
 use crate::csr::VerifiedRequest;
 use crate::issuance::{LintError, Linted, PersonInput, Planned, ServiceInput};
-use crate::keys::AuthorityKeys;
+use crate::keys::{AuthorityKeys, Issuing};
 use crate::proven::Proven;
 use crate::random;
 use crate::shards::{Shard, Shards};
@@ -131,8 +131,8 @@ impl Issuer {
         format!("{}{}", self.base_url, name.path())
     }
 
-    fn list_of_new(&self, authority: Authority, serial: Serial) -> String {
-        self.list_url(ListName::of_new(authority, serial, self.shards))
+    fn list_of_new(&self, issuing: &Issuing, serial: Serial) -> String {
+        self.list_url(ListName::of_new(issuing.name, serial, self.shards))
     }
 
     /// The log into which goes what is made now.
@@ -149,7 +149,8 @@ impl Issuer {
             let Some(claim) = self.claim_new() else { continue };
             let shard = self.logs.at(now);
             let key = shard.key().ok_or_else(|| StartError::NoLabelKey(shard.origin().to_owned()))?;
-            let crl_url = self.list_of_new(Authority::People, claim.serial);
+            let issuing = self.keys.issuer(Authority::People);
+            let crl_url = self.list_of_new(&issuing, claim.serial);
             let input = PersonInput {
                 profile: asked.profile,
                 proven: &asked.proven,
@@ -158,7 +159,7 @@ impl Issuer {
                 opening: random::bytes(),
                 slot,
                 now,
-                issuer: self.keys.issuer(Authority::People).certificate(),
+                issuer: issuing.certificate(),
                 crl_url: &crl_url,
                 origin: shard.origin(),
                 vrf: key.vrf(),
@@ -188,7 +189,8 @@ impl Issuer {
         spki_der: &[u8],
     ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
         let claim = self.claim_new().ok_or(StoreError::Taken("certificate"))?;
-        let crl_url = self.list_of_new(Authority::Services, claim.serial);
+        let issuing = self.keys.issuer(Authority::Services);
+        let crl_url = self.list_of_new(&issuing, claim.serial);
         let input = ServiceInput {
             profile,
             name,
@@ -196,7 +198,7 @@ impl Issuer {
             serial: claim.serial,
             opening: random::bytes(),
             now: self.now(),
-            issuer: self.keys.issuer(Authority::Services).certificate(),
+            issuer: issuing.certificate(),
             crl_url: &crl_url,
         };
         let linted = Planned::service(&input)?.lint()?;

@@ -1,34 +1,46 @@
-//! The authority's own keys and certificates, in files.
+//! The authority's own keys and certificates, in files and tokens.
 //!
 //! | file | what |
 //! |---|---|
-//! | `root.pem`, `root.key.pem` | the root. Its key is needed for new issuing certificates only: move it off the machine |
-//! | `people.pem`, `people.key.pem` | the issuing CA for people |
-//! | `services.pem`, `services.key.pem` | the issuing CA for services |
-//! | `vrf.key.pem` | the label key of the first log ([`crate::shards::LabelKey`]) |
+//! | `root.pem`, `root.key.pem` | the root. Its key is needed for new issuing certificates and versions of the trust policy only: it belongs on another machine |
+//! | `people.pem`, `people.key.pem` | the issuing CA for people; `people-2.pem`, `people-2.key.pem` and so on those that follow it |
+//! | `services.pem`, `services.key.pem` | the issuing CA for services, likewise |
+//! | `people.key.uri` | in place of the key: where it is in a token (RFC 7512) |
+//! | `vrf.key.pem` | the label key of the first log ([`crate::shards::LabelKey`]), never under a passphrase |
 //! | `audit.key.pem` | makes pseudonyms for log lines |
 //!
-//! Keys are P-256 in PKCS#8 (RFC 5958), the last two plain secrets of 32 bytes; all in PEM, mode 0600.
+//! Keys are P-256 or P-384 in PKCS#8 (RFC 5958), the last two plain secrets of 32 bytes; all in PEM, mode 0600, under a
+//! passphrase or not.
 
+mod ceremony;
 mod init;
+mod issuing;
 mod root;
+mod signing_key;
+mod transcript;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use identity::UnixTime;
-use identity::certificate::{Certificate, SignatureAlgorithm};
+use identity::certificate::Certificate;
+use key_store::{Passphrase, PassphraseSource, TokenError, TokenUriError, sealed::SealError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::issuance::{Signer, SignerError, SigningInput};
 use crate::pem;
 use crate::store::Authority;
 
+pub use ceremony::{
+    CeremonyError, Installed, IssuingRequest, NewKeyPlace, Requested, SignedIssuing, init_root, install_issuing,
+    request_issuing, seal_keys, sign_issuing,
+};
 pub use init::{InitError, init};
+pub use issuing::IssuerName;
+pub(crate) use issuing::Issuing;
 pub use root::sign_policy;
+use signing_key::Unlocking;
 
 const CERTIFICATE: &str = "CERTIFICATE";
 const PRIVATE_KEY: &str = "PRIVATE KEY";
@@ -56,18 +68,59 @@ pub enum KeysError {
         /// What it should hold.
         expected: &'static str,
     },
+    /// A file does not open.
+    #[error("{path}: {source}")]
+    Sealed {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
+    /// A file names no key in a token.
+    #[error("{path}: {source}")]
+    Uri {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: TokenUriError,
+    },
+    /// A certificate is not valid now.
+    #[error(
+        "the certificate {subject}: expected one that is valid at {now}, found {not_before} to {not_after} (seconds since 1970)"
+    )]
+    Dates {
+        /// Whose.
+        subject: String,
+        /// When it should be.
+        now: u64,
+        /// Its first second.
+        not_before: u64,
+        /// Its last.
+        not_after: u64,
+    },
+    /// A token does not give its key.
+    #[error("{path}: {source}")]
+    Token {
+        /// Which file names it.
+        path: PathBuf,
+        /// Why.
+        source: TokenError,
+    },
 }
 
 /// An open authority: everything it signs with, but for the root's key.
 pub struct AuthorityKeys {
+    folder: PathBuf,
+    /// Kept from the start: its source may be at its end by now, or wait for somebody who has gone.
+    passphrase: Option<Passphrase>,
     root: Certificate,
-    people: FileSigner,
-    services: FileSigner,
+    /// The oldest first; the newest of an authority issues.
+    issuing: RwLock<Vec<Arc<Issuing>>>,
     audit: Zeroizing<[u8; 32]>,
 }
 
 impl AuthorityKeys {
-    /// Whether [`init`] has been completed in this folder.
+    /// Whether [`init`] has been completed in this folder, or certificates of a root elsewhere were installed.
     #[must_use]
     pub fn exist(folder: &Path) -> bool {
         folder.join("root.pem").exists()
@@ -75,11 +128,33 @@ impl AuthorityKeys {
 
     /// Opens what [`init`] made.
     pub fn open(folder: &Path) -> Result<Self, KeysError> {
+        Self::open_with(folder, None)
+    }
+
+    /// Opens the keys in this folder, with the passphrase from there. It is read once, now, and kept in memory.
+    pub fn open_with(folder: &Path, passphrase: Option<PassphraseSource>) -> Result<Self, KeysError> {
+        let root = certificate(&folder.join("root.pem"))?;
+        let passphrase = passphrase.map(|source| source.read("the authority's keys")).transpose();
+        let passphrase =
+            passphrase.map_err(|error| KeysError::Sealed { path: folder.into(), source: SealError::from(error) })?;
+        let mut unlocking = Unlocking::known(passphrase.clone());
+        let mut issuing = Vec::new();
+        for authority in [Authority::People, Authority::Services] {
+            let mut names = issuing::generations(folder, authority)?;
+            if names.is_empty() {
+                // It is missed by its name.
+                names.push(IssuerName::first(authority));
+            }
+            for name in names {
+                issuing.push(Arc::new(Issuing::open(folder, name, &mut unlocking)?));
+            }
+        }
         Ok(Self {
-            root: certificate(&folder.join("root.pem"))?,
-            people: FileSigner::open(folder, Authority::People)?,
-            services: FileSigner::open(folder, Authority::Services)?,
-            audit: secret(&folder.join("audit.key.pem"))?,
+            folder: folder.into(),
+            passphrase,
+            root,
+            issuing: RwLock::new(issuing),
+            audit: secret(&folder.join("audit.key.pem"), &mut unlocking)?,
         })
     }
 
@@ -89,10 +164,10 @@ impl AuthorityKeys {
         self.root.der()
     }
 
-    /// DER of the issuing certificates: for people, for services.
+    /// DER of all issuing certificates: for people, then for services, each the oldest first.
     #[must_use]
-    pub fn issuers(&self) -> [&[u8]; 2] {
-        [self.people.certificate.der(), self.services.certificate.der()]
+    pub fn issuers(&self) -> Vec<Vec<u8>> {
+        self.all().iter().map(|issuing| issuing.certificate().der().to_vec()).collect()
     }
 
     /// When the authority began: nothing of it is older.
@@ -105,11 +180,48 @@ impl AuthorityKeys {
         &self.audit
     }
 
-    pub(crate) fn issuer(&self, authority: Authority) -> &dyn Signer {
-        match authority {
-            Authority::People => &self.people,
-            Authority::Services => &self.services,
+    /// All issuing keys, in the order of their names.
+    pub(crate) fn all(&self) -> Vec<Arc<Issuing>> {
+        self.issuing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The one that issues now.
+    pub(crate) fn issuer(&self, authority: Authority) -> Arc<Issuing> {
+        let newest = self.all().into_iter().rfind(|issuing| issuing.name.authority == authority);
+        newest.expect("opened with one of each, and none is ever taken away")
+    }
+
+    /// The one whose key a certificate names (RFC 5280 section 4.2.1.1), if it is still here.
+    pub(crate) fn issuer_of(&self, authority_key_id: Option<Vec<u8>>) -> Option<Arc<Issuing>> {
+        let id = authority_key_id?;
+        self.all().into_iter().find(|issuing| issuing.has_key_id(&id))
+    }
+
+    /// Whether those that issue are valid now. Those before them only sign their lists.
+    pub(crate) fn check_dates(&self, now: UnixTime) -> Result<(), KeysError> {
+        [Authority::People, Authority::Services].into_iter().try_for_each(|one| self.issuer(one).check_dates(now))
+    }
+
+    /// Opens what was installed since. It issues from [`AuthorityKeys::take_up`] on.
+    pub(crate) fn installed_since(&self) -> Result<Vec<Arc<Issuing>>, KeysError> {
+        let known = self.all();
+        let mut unlocking = Unlocking::known(self.passphrase.clone());
+        let mut new = Vec::new();
+        for authority in [Authority::People, Authority::Services] {
+            for name in issuing::generations(&self.folder, authority)? {
+                if known.iter().all(|issuing| issuing.name != name) {
+                    new.push(Arc::new(Issuing::open(&self.folder, name, &mut unlocking)?));
+                }
+            }
         }
+        Ok(new)
+    }
+
+    /// From now on it issues, if it is the newest.
+    pub(crate) fn take_up(&self, new: Arc<Issuing>) {
+        let mut issuing = self.issuing.write().unwrap_or_else(PoisonError::into_inner);
+        issuing.push(new);
+        issuing.sort_by_key(|issuing| issuing.name);
     }
 }
 
@@ -119,43 +231,18 @@ impl std::fmt::Debug for AuthorityKeys {
     }
 }
 
-/// A P-256 key in a file.
-struct FileSigner {
-    certificate: Certificate,
-    key: EcdsaKeyPair,
-}
-
-impl FileSigner {
-    fn open(folder: &Path, authority: Authority) -> Result<Self, KeysError> {
-        let certificate = certificate(&folder.join(format!("{}.pem", authority.name())))?;
-        let path = folder.join(format!("{}.key.pem", authority.name()));
-        let expected = "the P-256 key of the certificate beside it, in PKCS#8";
-        let wrong = || KeysError::Content { path: path.clone(), expected };
-        let pkcs8 = pem::decode(PRIVATE_KEY, &read(&path)?).ok_or_else(wrong)?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| wrong())?;
-        if key.public_key().as_ref() != certificate.tbs().spki().subject_public_key.raw_bytes() {
-            return Err(wrong());
+/// DER of the issuing certificates in a folder of keys, without opening a key.
+///
+/// # Errors
+/// A certificate cannot be read.
+pub fn issuing_certificates(folder: &Path) -> Result<Vec<Vec<u8>>, KeysError> {
+    let mut found = Vec::new();
+    for authority in [Authority::People, Authority::Services] {
+        for name in issuing::generations(folder, authority)? {
+            found.push(certificate(&name.stem(folder).with_added_extension("pem"))?.der().to_vec());
         }
-        Ok(Self { certificate, key })
     }
-}
-
-impl Signer for FileSigner {
-    fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-
-    fn algorithm(&self) -> SignatureAlgorithm {
-        SignatureAlgorithm::EcdsaP256Sha256
-    }
-
-    fn sign(&self, input: SigningInput) -> Result<Vec<u8>, SignerError> {
-        let signature = self.key.sign(&SystemRandom::new(), input.bytes()).map_err(|_| SignerError {
-            issuer: self.certificate.tbs().subject().to_string(),
-            reason: "the key did not sign".into(),
-        })?;
-        Ok(signature.as_ref().to_vec())
-    }
+    Ok(found)
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
@@ -168,9 +255,23 @@ fn certificate(path: &Path) -> Result<Certificate, KeysError> {
     Certificate::parse(&der).map_err(|_| wrong())
 }
 
-fn secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+/// Whether a certificate is valid now (RFC 5280 section 4.1.2.5: both ends belong to it).
+fn check_dates(certificate: &Certificate, now: UnixTime) -> Result<(), KeysError> {
+    let tbs = certificate.tbs();
+    if (tbs.not_before()..=tbs.not_after()).contains(&now) {
+        return Ok(());
+    }
+    Err(KeysError::Dates {
+        subject: tbs.subject().to_string(),
+        now: now.as_secs(),
+        not_before: tbs.not_before().as_secs(),
+        not_after: tbs.not_after().as_secs(),
+    })
+}
+
+fn secret(path: &Path, unlocking: &mut Unlocking) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     let wrong = || KeysError::Content { path: path.into(), expected: "a secret of 32 bytes in PEM" };
-    let bytes = pem::decode(SECRET, &read(path)?).ok_or_else(wrong)?;
+    let bytes = unlocking.open(path, SECRET)?;
     Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| wrong())?))
 }
 

@@ -10,6 +10,9 @@ use transparency_log::SubmitError;
 use crate::files;
 use crate::log::Log;
 
+/// Where it is noted in the authority's folder.
+pub(crate) const FOLDER: &str = "objects";
+
 /// Why an object was not logged.
 #[derive(Debug, Error)]
 pub enum ObjectError {

@@ -8,19 +8,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use tlog_proof::ObjectKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::acme::Service;
 use crate::acme::problem::Kind;
 use crate::acme::revoke::carry_out;
 use crate::files;
+use crate::objects::{FOLDER as OBJECTS, log_once};
 use crate::store::{CertificateState, Serial};
 
 /// Where wishes lie.
 const FOLDER: &str = "wishes";
 /// What a wish for a revocation is named by, after the serial number.
 const REVOKE: &str = "revoke";
+/// What the wish that a new issuing key is taken up is named by.
+const TAKE_UP: &str = "take-up";
 /// What a wish is renamed to that cannot be fulfilled.
 const REFUSED: &str = "refused";
 /// Pause between looks.
@@ -89,6 +95,18 @@ pub fn wish_revocation(folder: &Path, serial: Serial, reason: u8) -> Result<Wish
     Ok(Wish { path })
 }
 
+/// Wishes that the authority in `folder` opens the issuing keys that were installed since it started.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn wish_take_up(folder: &Path) -> Result<Wish, WishError> {
+    let wishes = folder.join(FOLDER);
+    let path = wishes.join(format!("issuing.{TAKE_UP}"));
+    let written = files::private_folder(&wishes).and_then(|()| files::write(&path, b"\n"));
+    written.map_err(|source| WishError::Io { path: path.clone(), source })?;
+    Ok(Wish { path })
+}
+
 /// Takes wishes up until stopped.
 pub(crate) async fn fulfil(service: Arc<Service>, stop: CancellationToken) {
     let folder = service.config.folder.join(FOLDER);
@@ -105,12 +123,13 @@ pub(crate) async fn fulfil(service: Arc<Service>, stop: CancellationToken) {
 
 fn wishes(folder: &Path) -> Vec<PathBuf> {
     let Ok(found) = std::fs::read_dir(folder) else { return vec![] };
-    let wish = |path: &PathBuf| path.extension().is_some_and(|extension| extension == REVOKE);
+    let wish = |path: &PathBuf| path.extension().is_some_and(|e| e == REVOKE || e == TAKE_UP);
     found.filter_map(|entry| Some(entry.ok()?.path())).filter(wish).collect()
 }
 
 async fn fulfil_one(service: &Service, path: &Path) {
     let result = match read(path) {
+        _ if path.extension().is_some_and(|extension| extension == TAKE_UP) => take_up(service).await,
         Some((serial, reason)) => revoke(service, serial, reason).await,
         None => Err(Refusal::ForGood("expected a serial number as its name and a reason as its content".into())),
     };
@@ -143,6 +162,25 @@ fn read(path: &Path) -> Option<(Serial, u8)> {
     }
     let reason = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
     OPERATOR_REASONS.iter().any(|(known, _)| *known == reason).then_some((serial, reason))
+}
+
+/// Opens new issuing keys. Their certificates are logged and their lists are there before they issue.
+async fn take_up(service: &Service) -> Result<(), Refusal> {
+    let issuer = &service.issuer;
+    let new = issuer.keys().installed_since().map_err(|e| Refusal::ForGood(e.to_string()))?;
+    for issuing in new {
+        issuing.check_dates(issuer.now()).map_err(|e| Refusal::ForGood(e.to_string()))?;
+        let der = issuing.certificate().der();
+        let objects = service.config.folder.join(OBJECTS);
+        let logged = log_once(issuer.shard().log(), &objects, ObjectKind::IssuingCertificate, der).await;
+        logged.map_err(|e| Refusal::ForNow(e.to_string()))?;
+        service.crls.take_up(&issuing).await.map_err(|e| Refusal::ForNow(e.to_string()))?;
+        let of = json!({"issuer": issuing.name.to_string(), "sha256": hex::encode(Sha256::digest(der))});
+        issuer.trail.record("issuing-key-taken-up", of).await.map_err(|e| Refusal::ForNow(e.to_string()))?;
+        tracing::info!(issuer = %issuing.name, "a new issuing key is in use");
+        issuer.keys().take_up(issuing);
+    }
+    Ok(())
 }
 
 /// Revokes; a certificate that is revoked already is as it was wished.

@@ -81,7 +81,8 @@ pub(crate) async fn certify(
     let CertificateState::Issued { certificate, .. } = done.state else {
         return Err(ServiceError::Unavailable { name: name.into(), reason: "it was abandoned".into() });
     };
-    let issuing = issuer.keys().issuer(Authority::Services).certificate().der().to_vec();
+    let by = Certificate::parse(&certificate).ok().and_then(|parsed| parsed.tbs().authority_key_id());
+    let issuing = issuer.keys().issuer_of(by).ok_or(ServiceError::Key)?.certificate().der().to_vec();
     Ok(vec![certificate.into(), issuing.into()])
 }
 
@@ -113,7 +114,8 @@ impl Resolver {
     /// Takes the certificate kept in `folder` if it is good for long enough, else a new one.
     pub(crate) async fn open(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
         let path = folder.join(format!("{name}.pem"));
-        let issuing = issuer.keys().issuer(Authority::Services).certificate().der();
+        let issuing = issuer.keys().issuer(Authority::Services);
+        let issuing = issuing.certificate().der();
         let kept = Kept::read(&path)
             .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
         let kept = match kept {

@@ -94,7 +94,7 @@ async fn the_next_log_takes_over_at_its_time_and_both_are_watched() {
     let begins = UnixTime::since_unix_epoch(Duration::from_secs(real - 4 * DAY));
     let folder = town.temp.path().join("server");
     assert_eq!(read(&town, &desk, "/log/next/checkpoint").await, None);
-    shards::prepare(&folder, "next", begins, now(), None).unwrap();
+    shards::prepare(&folder, "next", begins, now(), None, None).unwrap();
     update(&desk).await;
     update(&laptop).await;
 

@@ -11,6 +11,7 @@ use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 use homeserver::{Homeserver, Options, Ready, StartError, policies, shards};
 use identity::UnixTime;
 use identity::trust::Fingerprint;
+use key_store::PassphraseSource;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -150,9 +151,12 @@ Exit codes: 0 prepared, 1 failed, 2 wrong usage.")]
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,
-        /// The root's key, if it is kept elsewhere than in the folder
+        /// The root's key, if it is kept elsewhere than in the folder; one in a token by a file FILE.uri
         #[arg(long, value_name = "FILE")]
         root_key: Option<PathBuf>,
+        /// Where the passphrase of that key comes from: file:PATH, fd:NUMBER, credential:NAME, ask
+        #[arg(long, value_name = "SOURCE")]
+        passphrase: Option<PassphraseSource>,
     },
     /// List the logs, the oldest first
     #[command(after_help = "Example:\n  homeserver shard list --json")]
@@ -187,9 +191,12 @@ enum Policy {
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,
-        /// The root's key, if it is kept elsewhere than in the folder
+        /// The root's key, if it is kept elsewhere than in the folder; one in a token by a file FILE.uri
         #[arg(long, value_name = "FILE")]
         root_key: Option<PathBuf>,
+        /// Where the passphrase of that key comes from: file:PATH, fd:NUMBER, credential:NAME, ask
+        #[arg(long, value_name = "SOURCE")]
+        passphrase: Option<PassphraseSource>,
     },
 }
 
@@ -314,20 +321,20 @@ fn failed(what: &str, remedy: &str) -> ExitCode {
 fn policy(command: &Policy) -> ExitCode {
     ended(match command {
         Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
-        Policy::Sign { new, folder, root_key } => {
-            policies::sign(folder, new, root_key.as_deref()).map(|signed| tell_signed(&signed))
+        Policy::Sign { new, folder, root_key, passphrase } => {
+            policies::sign(folder, new, root_key.as_deref(), passphrase.clone()).map(|signed| tell_signed(&signed))
         }
     })
 }
 
 fn shard(command: &Shard) -> ExitCode {
     ended(match command {
-        Shard::Prepare { begins, name, folder, root_key } => {
+        Shard::Prepare { begins, name, folder, root_key, passphrase } => {
             let year = begins.to_zoned(jiff::tz::TimeZone::UTC).year();
             let name = name.clone().unwrap_or_else(|| year.to_string());
             let begins = Duration::from_secs(u64::try_from(begins.as_second()).unwrap_or_default());
             let begins = UnixTime::since_unix_epoch(begins);
-            shards::prepare(folder, &name, begins, UnixTime::now(), root_key.as_deref())
+            shards::prepare(folder, &name, begins, UnixTime::now(), root_key.as_deref(), passphrase.clone())
                 .map(|signed| tell_signed(&signed))
         }
         Shard::List { json, folder } => shards::list(folder).map(|listed| list_shards(&listed, *json)),

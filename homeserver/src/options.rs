@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use key_store::PassphraseSource;
 
 use crate::error::StartError;
 use crate::settings;
@@ -67,6 +68,11 @@ pub struct Options {
     /// seen a certificate
     #[arg(long = "log-operator-witness", value_name = "NAME", requires = "log_policy")]
     pub log_operator_witnesses: Vec<String>,
+
+    /// Where the passphrase of the authority's keys comes from, if they are sealed: file:PATH, fd:NUMBER, credential:NAME
+    /// (systemd), ask
+    #[arg(long, value_name = "SOURCE")]
+    pub key_passphrase: Option<PassphraseSource>,
 
     /// Start although the clock is more than 60 days ahead of the log: the server really was off that long. Counts for
     /// this start alone

@@ -14,6 +14,7 @@ use ca::{AuthorityKeys, Ca, LabelKey, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
+use key_store::PassphraseSource;
 use serde::Serialize;
 use tlog_proof::ObjectKind;
 use tokio::net::TcpListener;
@@ -297,10 +298,14 @@ pub(crate) fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime
     if !AuthorityKeys::exist(&keys) {
         ca::init(&keys, &settings.domain, now).map_err(|error| StartError::part("authority", &error))?;
     }
-    let authority = AuthorityKeys::open(&keys).map_err(|error| match &error {
+    let wrong = |reason| StartError::Settings { path: folder.join(settings::FILE), reason };
+    let passphrase = settings.key_passphrase.as_deref().map(str::parse::<PassphraseSource>).transpose();
+    let passphrase = passphrase.map_err(|reason| wrong(format!("key_passphrase: {reason}")))?;
+    let authority = AuthorityKeys::open_with(&keys, passphrase).map_err(|error| match &error {
         ca::KeysError::Io { path, .. } | ca::KeysError::Content { path, .. } => {
             StartError::Damaged { what: path.display().to_string(), reason: error.to_string() }
         }
+        _ => wrong(format!("key_passphrase, or the token: {error}")),
     })?;
     clock::check_behind(authority.began(), now)?;
     Ok(authority)

@@ -51,6 +51,9 @@ pub struct Settings {
     /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<String>,
+    /// Where the passphrase of the keys comes from: `file:PATH`, `fd:NUMBER`, `credential:NAME` or `ask`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_passphrase: Option<String>,
     /// The log elsewhere that this server's authority submits to; without it the log is in this process. (A table, so it
     /// stands behind what is none.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,7 @@ impl Settings {
             permit_phones: options.permit_phones.clone(),
             log_year: year,
             smtp: None,
+            key_passphrase: None,
             log_elsewhere: LogElsewhere::read(options)?,
             enrolment: Enrolment::default(),
             phone: PhoneTable::default(),
@@ -125,6 +129,9 @@ impl Settings {
         }
         if let Some(from) = &options.mail_from {
             self.mail_from.clone_from(from);
+        }
+        if let Some(source) = &options.key_passphrase {
+            self.key_passphrase = Some(source.to_string());
         }
         match &options.smtp {
             Some(Smtp::Url(url)) => self.smtp = Some(url.clone()),

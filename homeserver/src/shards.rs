@@ -12,6 +12,7 @@ use std::path::Path;
 use ca::LabelKey;
 use identity::UnixTime;
 use identity::trust::TrustPolicy;
+use key_store::PassphraseSource;
 use serde::Serialize;
 use tlog_proof::NoteSigner;
 
@@ -51,6 +52,7 @@ pub fn prepare(
     begins: UnixTime,
     now: UnixTime,
     root_key: Option<&Path>,
+    passphrase: Option<PassphraseSource>,
 ) -> Result<Signed, StartError> {
     let wrong = |reason: String| StartError::Shard { reason };
     if !settings::is_shard_name(name) {
@@ -80,7 +82,7 @@ pub fn prepare(
     let url = format!("{}/log/{name}", settings.base_url());
     let next = current.with_next_log(&signer.vkey(), &url, labels.public(), begins);
     let next = next.map_err(|error| wrong(error.to_string()))?;
-    policies::sign_as_next(folder, &current, &next, root_key)
+    policies::sign_as_next(folder, &current, &next, root_key, passphrase)
 }
 
 /// The logs of this server by its newest trust policy, the oldest first.
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn a_shard_is_announced_by_a_signed_version_and_listed() {
         let place = place();
-        let signed = prepare(place.path(), "2027", at(NOW + 30 * DAY), at(NOW), None).unwrap();
+        let signed = prepare(place.path(), "2027", at(NOW + 30 * DAY), at(NOW), None, None).unwrap();
         assert_eq!(signed.number, 2);
         let listed = list(place.path()).unwrap();
         let [old, new] = &listed[..] else { panic!("{listed:?}") };
@@ -165,9 +167,9 @@ mod tests {
         };
         assert_eq!((mode("log.pem"), mode("vrf.key.pem"), mode("")), (0o600, 0o600, 0o700));
         // The one after it is announced in the same way, and can begin later only.
-        let early = prepare(place.path(), "2028", at(NOW + 20 * DAY), at(NOW), None).unwrap_err().to_string();
+        let early = prepare(place.path(), "2028", at(NOW + 20 * DAY), at(NOW), None, None).unwrap_err().to_string();
         assert!(early.contains("a time after"), "{early}");
-        assert_eq!(prepare(place.path(), "2028", at(NOW + 400 * DAY), at(NOW), None).unwrap().number, 3);
+        assert_eq!(prepare(place.path(), "2028", at(NOW + 400 * DAY), at(NOW), None, None).unwrap().number, 3);
         assert_eq!(list(place.path()).unwrap().len(), 3);
     }
 
@@ -175,10 +177,11 @@ mod tests {
     fn what_cannot_be_a_shard_is_refused_before_anything_is_signed() {
         let place = place();
         for name in ["", "tile", "a/b", "..", "Ä", &"x".repeat(33)] {
-            assert!(prepare(place.path(), name, at(NOW + DAY), at(NOW), None).is_err(), "{name}");
+            assert!(prepare(place.path(), name, at(NOW + DAY), at(NOW), None, None).is_err(), "{name}");
         }
-        let refused =
-            |name: &str, begins: u64| prepare(place.path(), name, at(begins), at(NOW), None).unwrap_err().to_string();
+        let refused = |name: &str, begins: u64| {
+            prepare(place.path(), name, at(begins), at(NOW), None, None).unwrap_err().to_string()
+        };
         assert!(refused("2027", NOW).contains("a time ahead"));
         assert!(refused("2026", NOW + DAY).contains("the name of no log so far"));
         assert_eq!(list(place.path()).unwrap().len(), 1);

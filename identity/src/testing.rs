@@ -85,6 +85,7 @@ impl Authority {
             let spki_der = spki(key);
             let years = if role == AuthorityRole::Root { 10 } else { 5 };
             let plan = AuthorityPlan {
+                generation: 1,
                 role,
                 name: &name,
                 spki_der: &spki_der,

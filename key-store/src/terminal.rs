@@ -1,32 +1,56 @@
 //! A question on the terminal, whose answer is not shown.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::passphrase::MAX_PASSPHRASE_BYTES;
 
+/// What keys send when the terminal neither edits lines nor makes signals of them.
+const INTERRUPT: u8 = 0x03;
+const END: u8 = 0x04;
+const BACKSPACE: u8 = 0x08;
+const CLEAR: u8 = 0x15;
+const QUIT: u8 = 0x1c;
+const DELETE: u8 = 0x7f;
+
 /// Asks on the controlling terminal, whatever standard input and output are. The line break is not part of the answer.
+///
+/// Ctrl-C is an answer too, of the kind `Interrupted`: as a signal it would end the program with the terminal silent.
 pub(crate) fn ask(question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     terminal.write_all(question.as_bytes())?;
     terminal.flush()?;
     let silent = Silent::new(terminal)?;
+    let answer = read_line(&mut &silent.terminal);
+    // The line break that ended it was not shown.
+    (&silent.terminal).write_all(b"\n")?;
+    answer
+}
+
+fn read_line(keys: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut answer = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE_BYTES + 1));
     let mut byte = Zeroizing::new([0]);
     // Longer than any passphrase: refused as too long.
     while answer.len() <= MAX_PASSPHRASE_BYTES {
-        if (&silent.terminal).read(&mut *byte)? == 0 || byte[0] == b'\n' {
+        if keys.read(&mut *byte)? == 0 {
             break;
         }
-        answer.push(byte[0]);
+        match byte[0] {
+            b'\n' | b'\r' | END => break,
+            INTERRUPT | QUIT => return Err(io::Error::new(io::ErrorKind::Interrupted, "interrupted")),
+            CLEAR => answer.clear(),
+            // A character of UTF-8 is one byte that continues none, and those that continue it.
+            BACKSPACE | DELETE => while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            byte => answer.push(byte),
+        }
     }
     Ok(answer)
 }
 
-/// A terminal without echo, until it is dropped.
+/// A terminal that shows nothing and makes no signals, until it is dropped.
 struct Silent {
     terminal: File,
     before: Termios,
@@ -36,9 +60,10 @@ impl Silent {
     fn new(terminal: File) -> io::Result<Self> {
         let before = tcgetattr(&terminal)?;
         let mut without = before.clone();
-        without.local_modes.remove(LocalModes::ECHO);
-        // The line break is shown, so that the next line begins where it should.
-        without.local_modes.insert(LocalModes::ECHONL);
+        without.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        // One byte at a time, as soon as it is there.
+        without.special_codes[SpecialCodeIndex::VMIN] = 1;
+        without.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&terminal, OptionalActions::Flush, &without)?;
         Ok(Self { terminal, before })
     }
@@ -48,5 +73,31 @@ impl Drop for Silent {
     fn drop(&mut self) {
         // Nobody is left to tell if it fails.
         let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_edited_and_ended_as_on_any_terminal() {
+        for (typed, answer) in [
+            (&b"horse\nmore"[..], "horse"),
+            (b"horse\r", "horse"),
+            (b"hors\x04", "hors"),
+            (b"horse", "horse"),
+            (b"hoe\x7frse\n", "horse"),
+            (b"mule\x15horse\n", "horse"),
+            ("hö\x08orse\n".as_bytes(), "horse"),
+            (b"\x7f\x7fhorse\n", "horse"),
+        ] {
+            assert_eq!(read_line(&mut &*typed).unwrap().as_slice(), answer.as_bytes());
+        }
+        for typed in [b"hor\x03se\n", b"hor\x1cse\n"] {
+            assert_eq!(read_line(&mut &typed[..]).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        }
+        let long = [b'x'; 2 * MAX_PASSPHRASE_BYTES];
+        assert_eq!(read_line(&mut &long[..]).unwrap().len(), MAX_PASSPHRASE_BYTES + 1);
     }
 }

@@ -24,7 +24,7 @@ use thiserror::Error;
 
 pub use uri::{TokenUri, TokenUriError};
 
-use crate::passphrase::PassphraseError;
+use crate::passphrase::{Passphrase, PassphraseError};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -115,7 +115,7 @@ impl TokenKey {
     /// See [`TokenError`].
     pub fn open(uri: TokenUri) -> Result<Self, TokenError> {
         let module = module(&uri)?;
-        let session = log_in(&uri, &module)?;
+        let session = log_in(&uri, &module, Pin::Read)?;
         let key = find(&uri, &session, ObjectClass::PRIVATE_KEY)?;
         let public = find(&uri, &session, ObjectClass::PUBLIC_KEY)?;
         let (algorithm, spki_der) = public_key(&uri, &session, public)?;
@@ -157,13 +157,23 @@ impl TokenKey {
         if state.pin_refused {
             return Err(TokenError::PinRefused { uri: self.uri.to_string() });
         }
-        let opened = log_in(&self.uri, &self.module)
-            .and_then(|session| Ok((find(&self.uri, &session, ObjectClass::PRIVATE_KEY)?, session)));
+        let opened = self.open_again();
         state.pin_refused = matches!(opened, Err(TokenError::PinRefused { .. }));
-        let (key, session) = opened?;
+        let (session, key) = opened?;
         let signature = self.sign_in(&session, key, message).map_err(|error| failed(&self.uri, &error))?;
         state.open = Some((session, key));
         self.encoded(&signature)
+    }
+
+    /// The same key in a new session: another token with the same names may be there by now.
+    fn open_again(&self) -> Result<(Session, ObjectHandle), TokenError> {
+        let session = log_in(&self.uri, &self.module, Pin::Known)?;
+        let key = find(&self.uri, &session, ObjectClass::PRIVATE_KEY)?;
+        let public = find(&self.uri, &session, ObjectClass::PUBLIC_KEY)?;
+        if public_key(&self.uri, &session, public)? != (self.algorithm, self.spki_der.clone()) {
+            return Err(found(&self.uri, "the key that it was opened with", "another".to_owned()));
+        }
+        Ok((session, key))
     }
 
     fn sign_in(&self, session: &Session, key: ObjectHandle, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -215,7 +225,41 @@ fn module(uri: &TokenUri) -> Result<Pkcs11, TokenError> {
     Ok(module)
 }
 
-fn log_in(uri: &TokenUri, module: &Pkcs11) -> Result<Session, TokenError> {
+/// Where the PIN comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pin {
+    /// From its source, unless it was read for this token before.
+    Read,
+    /// From what was read before alone: whoever signs waits for nobody at a terminal, and a descriptor is at its end.
+    Known,
+}
+
+/// The PINs that were read, by token and source. They are kept, as sessions end at any time, and as several keys lie in
+/// one token.
+static PINS: Mutex<BTreeMap<(PathBuf, String, String), Passphrase>> = Mutex::new(BTreeMap::new());
+
+/// The PIN of a token, if there is a source of it.
+fn pin(uri: &TokenUri, serial: &str, from: Pin) -> Result<Option<Passphrase>, TokenError> {
+    let Some(source) = uri.pin() else { return Ok(None) };
+    let place = (uri.module().to_path_buf(), serial.to_owned(), source.to_string());
+    let known = PINS.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+    if known.is_some() || from == Pin::Known {
+        return Ok(known);
+    }
+    // Not under the lock: other keys do not wait for somebody who types.
+    let read = source.read(&uri.to_string()).map_err(|source| TokenError::Pin { uri: uri.to_string(), source })?;
+    PINS.lock().unwrap_or_else(PoisonError::into_inner).insert(place, read.clone());
+    Ok(Some(read))
+}
+
+fn forget_pin(uri: &TokenUri, serial: &str) {
+    if let Some(source) = uri.pin() {
+        let place = (uri.module().to_path_buf(), serial.to_owned(), source.to_string());
+        PINS.lock().unwrap_or_else(PoisonError::into_inner).remove(&place);
+    }
+}
+
+fn log_in(uri: &TokenUri, module: &Pkcs11, from: Pin) -> Result<Session, TokenError> {
     let failed = |error: Error| failed(uri, &error);
     let slot = slot(uri, module)?;
     let token = module.get_token_info(slot).map_err(failed)?;
@@ -227,8 +271,7 @@ fn log_in(uri: &TokenUri, module: &Pkcs11) -> Result<Session, TokenError> {
         // The last try is for a person who knows what she types.
         return Err(TokenError::PinRefused { uri: uri.to_string() });
     }
-    let pin = uri.pin().map(|source| source.read(&uri.to_string())).transpose();
-    let pin = pin.map_err(|source| TokenError::Pin { uri: uri.to_string(), source })?;
+    let pin = pin(uri, token.serial_number(), from)?;
     let pin = pin.map(|pin| AuthPin::new(pin.as_str().into()));
     if pin.is_none() && !token.protected_authentication_path() {
         return Err(found(uri, "a pin-source, as the token wants a PIN", "none".to_owned()));
@@ -243,7 +286,11 @@ fn log_in(uri: &TokenUri, module: &Pkcs11) -> Result<Session, TokenError> {
             | RvError::PinLenRange
             | RvError::PinExpired,
             _,
-        )) => Err(TokenError::PinRefused { uri: uri.to_string() }),
+        )) => {
+            // Whoever opens a key anew may bring another.
+            forget_pin(uri, token.serial_number());
+            Err(TokenError::PinRefused { uri: uri.to_string() })
+        }
         Err(error) => Err(failed(error)),
     }
 }

@@ -54,11 +54,19 @@ fn keys_in_a_token_sign_and_sessions_recover() {
     let wrong = pin_file(folder.path(), "000000");
     let refused = TokenKey::open(uri("people", &wrong).parse().unwrap()).unwrap_err();
     assert!(matches!(refused, TokenError::PinRefused { .. }), "{refused}");
+    // A PIN is read once: who signs does not depend on where it came from.
     std::fs::write(&right, "000000").unwrap();
+    check(b"fifth");
+    assert!(root.sign(b"sixth").is_ok());
+    let pin = |text: &str| cryptoki::types::AuthPin::new(text.into());
+    for slot in module.get_slots_with_initialized_token().unwrap() {
+        module.open_rw_session(slot).unwrap().set_pin(&pin(PIN), &pin("8765-4321")).unwrap();
+    }
+    log_out();
     for _ in 0..20 {
         assert!(matches!(root.sign(b"x"), Err(TokenError::PinRefused { .. })));
     }
     // Twenty would have locked it.
-    std::fs::write(&right, PIN).unwrap();
-    TokenKey::open(uri("people", &right).parse().unwrap()).unwrap().sign(b"fifth").unwrap();
+    std::fs::write(&right, "8765-4321").unwrap();
+    TokenKey::open(uri("people", &right).parse().unwrap()).unwrap().sign(b"seventh").unwrap();
 }

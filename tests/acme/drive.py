@@ -63,7 +63,8 @@ class Drive:
     def ready(self, acme, identifier, key=None, **members):
         """An order whose identifier is proven, with its request."""
         key = key or self.kind.key()
-        order = acme.order([identifier], self.kind.csr(identifier.value, key), **members)
+        order = acme.order([identifier], **members)
+        order = order.update(csr_pem=self.kind.csr(identifier.value, key, order.uri))
         for authorization in order.authorizations:
             if authorization.body.status == messages.STATUS_PENDING:
                 self.kind.prove(acme, authorization)
@@ -320,7 +321,7 @@ def refusals(drive):
     order = acme.order([identifier], drive.kind.csr(identifier.value, drive.kind.key()))
     refused(["orderNotReady"], lambda: acme.begin_finalization(order))
     order = drive.ready(acme, identifier)
-    wrong = order.update(csr_pem=drive.kind.csr(drive.name().value, drive.kind.key()))
+    wrong = order.update(csr_pem=drive.kind.csr(drive.name().value, drive.kind.key(), order.uri))
     # RFC 8555 section 7.4 names badCSR; the reference says unauthorized where the names differ.
     refused(["badCSR", "unauthorized"], lambda: acme.begin_finalization(wrong))
     stranger = drive.stranger()

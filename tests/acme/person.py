@@ -96,9 +96,9 @@ class Mailed:
     def key(self):
         return ed25519.Ed25519PrivateKey.generate()
 
-    def csr(self, value, key):
-        names = [x509.RFC822Name(value)]
-        return request(names, key, None)
+    def csr(self, value, key, order=None):
+        """Names its order, whose URL nobody could know before: fresh proof that the key is there."""
+        return request([x509.RFC822Name(value)], key, None, order)
 
     def prove(self, acme, authorization):
         [challenge] = [c for c in authorization.body.challenges if isinstance(c.chall, EmailCode)]
@@ -138,7 +138,7 @@ class Named:
     def key(self):
         return ec.generate_private_key(ec.SECP256R1())
 
-    def csr(self, value, key):
+    def csr(self, value, key, order=None):
         return request([x509.DNSName(value)], key, hashes.SHA256())
 
     def prove(self, acme, authorization):
@@ -156,9 +156,11 @@ class Named:
         return san.get_values_for_type(x509.DNSName)
 
 
-def request(names, key, digest):
+def request(names, key, digest, order=None):
     """A certificate request (RFC 2986) in PEM."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    if order:
+        builder = builder.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, order.encode())
     return builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
 

@@ -6,12 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use identity::certificate::Certificate;
+
 use super::problem::Problem;
 use super::request::ByAccount;
 use super::{Service, ascii};
 use crate::crl::ListName;
 use crate::pem;
-use crate::store::{Authority, CertificateState, Serial};
+use crate::store::{CertificateState, Serial};
 
 /// RFC 8555 section 9.1.
 const PEM_CHAIN: &str = "application/pem-certificate-chain";
@@ -46,27 +48,26 @@ async fn chain(service: &Service, serial: &str, by: &ByAccount, with_root: bool)
     let found = found.ok_or_else(Problem::not_found)?;
     let CertificateState::Issued { certificate, .. } = &found.state else { return Err(Problem::not_found()) };
     let keys = service.issuer.keys();
-    let mut chain = vec![certificate.as_slice(), keys.issuer(found.authority).certificate().der()];
+    let by = Certificate::parse(certificate).ok().and_then(|parsed| parsed.tbs().authority_key_id());
+    let issuing = keys.issuer_of(by).ok_or_else(|| Problem::internal(&"the issuing certificate is gone"))?;
+    let mut chain = vec![certificate.as_slice(), issuing.certificate().der()];
     if with_root {
         chain.push(keys.root_der());
     }
     Ok(pem::chain(&chain))
 }
 
-pub(super) async fn people_crl(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    crl(&service, ListName::whole(Authority::People))
+/// GET of a revocation list.
+pub(super) async fn list(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Result<Response, Problem> {
+    crl(&service, ListName::of_path(&name, None).ok_or_else(Problem::not_found)?)
 }
 
-pub(super) async fn services_crl(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    crl(&service, ListName::whole(Authority::Services))
-}
-
-pub(super) async fn part_of_people_crl(
+/// GET of a part of one.
+pub(super) async fn part_of_list(
     State(service): State<Arc<Service>>,
-    Path(file): Path<String>,
+    Path((issuer, file)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let shard = file.strip_suffix(".crl").and_then(|shard| shard.parse().ok()).ok_or_else(Problem::not_found)?;
-    crl(&service, ListName { authority: Authority::People, shard: Some(shard) })
+    crl(&service, ListName::of_path(&issuer, Some(&file)).ok_or_else(Problem::not_found)?)
 }
 
 fn crl(service: &Service, name: ListName) -> Result<Response, Problem> {

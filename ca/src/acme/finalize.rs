@@ -49,7 +49,9 @@ pub(super) async fn finalize(
     let der = URL_SAFE_NO_PAD.decode(&asked.csr).map_err(|e| bad_csr(&format!("expected base64url, found {e}")))?;
     let profile =
         Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
-    let request = csr::verify(&der, &found.identifier, profile).map_err(|e| bad_csr(&e))?;
+    let url = service.url(&format!("/order/{}", found.id));
+    let possession = csr::Possession { order: &url, required: service.config.require_possession };
+    let request = csr::verify(&der, &found.identifier, profile, possession).map_err(|e| bad_csr(&e))?;
     service.config.blocked_keys.check(request.spki_der()).map_err(|e| bad_csr(&e))?;
     if service.store.is_compromised(KeyDigest::of(request.spki_der())).await? {
         return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));

@@ -166,9 +166,8 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))
         .route("/erase", post(erase::erase))
-        .route("/crl/people.crl", get(certificate::people_crl))
-        .route("/crl/people/{file}", get(certificate::part_of_people_crl))
-        .route("/crl/services.crl", get(certificate::services_crl))
+        .route("/crl/{list}", get(certificate::list))
+        .route("/crl/{issuer}/{file}", get(certificate::part_of_list))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)")

@@ -96,11 +96,12 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
             Authority::People => "Revocation list, people",
             Authority::Services => "Revocation list, services",
         };
-        let parts = match service.crls.parts(authority) {
+        let issuer = service.issuer.keys().issuer(authority).name;
+        let parts = match service.crls.parts(issuer) {
             0 => String::new(),
             parts => format!(" and {parts} parts, of which each certificate names one"),
         };
-        let url = service.issuer.list_url(ListName::whole(authority));
+        let url = service.issuer.list_url(ListName::whole(issuer));
         rows.push((what, format!("{}{parts}", link(&url))));
     }
     if let Some(terms) = &config.terms {

@@ -23,6 +23,10 @@ pub struct Enrolment {
     /// Into how many parts the revocation list of people's certificates is cut, if not into one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crl_shards: Option<u16>,
+    /// Whether a request for a certificate may leave its order unnamed, as general ACME clients do: then it proves that
+    /// somebody had the key at some time, not that whoever asks has it now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub accept_stale_requests: bool,
     /// Whether an account must be bound to one elsewhere. The names and keys of those are in a file of their own.
     pub require_external_account: bool,
     /// Other rates than the default ones, for everybody.
@@ -119,6 +123,7 @@ impl Enrolment {
             Some(shards @ 1..=1024) => shards,
             Some(found) => return Err(EnrolmentError::Shards(found)),
         };
+        config.require_possession = !self.accept_stale_requests;
         config.terms.clone_from(&self.terms);
         config.website.clone_from(&self.website);
         config.external = ExternalAccounts::parse(external.unwrap_or_default(), self.require_external_account)?;

@@ -1,5 +1,6 @@
 //! Which list: of one issuing authority, and which part of it.
 
+use crate::keys::IssuerName;
 use crate::store::{Authority, Serial};
 
 /// The most parts that a list can have: each is signed and logged every hour.
@@ -8,47 +9,53 @@ pub(super) const MAX_SHARDS: u16 = 1024;
 /// A revocation list. Its path is baked into the certificates it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ListName {
-    pub(crate) authority: Authority,
+    pub(crate) issuer: IssuerName,
     /// Of a part; `None` for the list of certificates that name none.
     pub(crate) shard: Option<u16>,
 }
 
 impl ListName {
-    pub(crate) fn whole(authority: Authority) -> Self {
-        Self { authority, shard: None }
+    pub(crate) fn whole(issuer: IssuerName) -> Self {
+        Self { issuer, shard: None }
     }
 
     /// The list that a new certificate names. Serial numbers are random, so parts are of one size. Services are few:
     /// their list has no parts.
-    pub(crate) fn of_new(authority: Authority, serial: Serial, shards: u16) -> Self {
+    pub(crate) fn of_new(issuer: IssuerName, serial: Serial, shards: u16) -> Self {
         let [.., a, b, c, d] = serial.0;
         let draw = u32::from_be_bytes([a, b, c, d]) % u32::from(shards.clamp(1, MAX_SHARDS));
-        let shard = u16::try_from(draw).ok().filter(|_| shards > 1 && authority == Authority::People);
-        Self { authority, shard }
+        let shard = u16::try_from(draw).ok().filter(|_| shards > 1 && issuer.authority == Authority::People);
+        Self { issuer, shard }
     }
 
     /// Below the authority's base URL.
     pub(crate) fn path(self) -> String {
-        let name = self.authority.name();
         match self.shard {
-            None => format!("/crl/{name}.crl"),
-            Some(shard) => format!("/crl/{name}/{shard}.crl"),
+            None => format!("/crl/{}.crl", self.issuer),
+            Some(shard) => format!("/crl/{}/{shard}.crl", self.issuer),
         }
+    }
+
+    /// What is asked for at such a path: the issuer, and a file in its folder.
+    pub(crate) fn of_path(issuer: &str, file: Option<&str>) -> Option<Self> {
+        let Some(file) = file else { return Some(Self::whole(IssuerName::parse(issuer.strip_suffix(".crl")?)?)) };
+        let shard = file.strip_suffix(".crl")?.parse().ok()?;
+        Some(Self { issuer: IssuerName::parse(issuer)?, shard: Some(shard) })
     }
 
     /// In the folder of lists.
     pub(super) fn file(self) -> String {
-        let name = self.authority.name();
         match self.shard {
-            None => format!("{name}.crl"),
-            Some(shard) => format!("{name}-{shard}.crl"),
+            None => format!("{}.crl", self.issuer),
+            Some(shard) => format!("{}.{shard}.crl", self.issuer),
         }
     }
 
     /// The part whose file in the folder of lists is called so.
     pub(super) fn shard_of_file(file: &str) -> Option<Self> {
-        let shard = file.strip_prefix("people-")?.strip_suffix(".crl")?.parse().ok()?;
-        let name = Self { authority: Authority::People, shard: Some(shard) };
+        let (issuer, shard) = file.strip_suffix(".crl")?.split_once('.')?;
+        let shard = shard.parse().ok()?;
+        let name = Self { issuer: IssuerName::parse(issuer)?, shard: Some(shard) };
         (shard < MAX_SHARDS && name.file() == file).then_some(name)
     }
 }
@@ -59,19 +66,25 @@ mod tests {
 
     #[test]
     fn every_part_gets_its_share_and_files_lead_back() {
+        let people = IssuerName { authority: Authority::People, generation: 2 };
+        let services = IssuerName::first(Authority::Services);
         let mut counts = [0u32; 16];
         for n in 0..1600u32 {
             let serial =
                 Serial([&[0x40; 12][..], &n.wrapping_mul(2_654_435_761).to_be_bytes()].concat().try_into().unwrap());
-            let name = ListName::of_new(Authority::People, serial, 16);
+            let name = ListName::of_new(people, serial, 16);
             counts[usize::from(name.shard.unwrap())] += 1;
             assert_eq!(ListName::shard_of_file(&name.file()), Some(name));
-            assert_eq!(ListName::of_new(Authority::People, serial, 1), ListName::whole(Authority::People));
-            assert_eq!(ListName::of_new(Authority::Services, serial, 16).shard, None);
+            assert_eq!(ListName::of_new(people, serial, 1), ListName::whole(people));
+            assert_eq!(ListName::of_new(services, serial, 16).shard, None);
         }
         assert!(counts.iter().all(|count| (70..130).contains(count)), "{counts:?}");
-        for other in ["people.crl", "people-07.crl", "people-1024.crl", "people-7.crl.new", "services-7.crl"] {
+        for other in ["people.crl", "people.07.crl", "people.1024.crl", "people.7.crl.new", "people-1.7.crl", "x.7.crl"]
+        {
             assert_eq!(ListName::shard_of_file(other), None, "{other}");
         }
+        assert_eq!(ListName::of_path("people-2.crl", None), Some(ListName::whole(people)));
+        assert_eq!(ListName::of_path("people-2", Some("7.crl")), Some(ListName { issuer: people, shard: Some(7) }));
+        assert_eq!(ListName::of_path("people-1.crl", None), None);
     }
 }

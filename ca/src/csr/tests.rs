@@ -2,6 +2,9 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 
 use super::*;
 
+const ORDER: &str = "https://localhost/acme/order/7";
+const FREE: Possession<'_> = Possession { order: ORDER, required: false };
+
 fn key() -> KeyPair {
     KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
 }
@@ -25,7 +28,7 @@ fn alice() -> Identifier {
 }
 
 fn check(der: &[u8]) -> Result<VerifiedRequest, CsrError> {
-    verify(der, &alice(), Profile::device())
+    verify(der, &alice(), Profile::device(), FREE)
 }
 
 #[test]
@@ -51,9 +54,9 @@ fn an_international_address_has_its_own_name_form() {
     let jürgen = Identifier::parse("jürgen@example.org").unwrap();
     let name = |oid: Vec<u64>| SanType::OtherName((oid, rcgen::OtherNameValue::Utf8String(jürgen.to_string())));
     let good = request(vec![name(vec![1, 3, 6, 1, 5, 5, 7, 8, 9])], None, &key());
-    verify(&good, &jürgen, Profile::device()).unwrap();
+    verify(&good, &jürgen, Profile::device(), FREE).unwrap();
     let other = request(vec![name(vec![1, 3, 6, 1, 5, 5, 7, 8, 10])], None, &key());
-    assert_eq!(verify(&other, &jürgen, Profile::device()).unwrap_err(), CsrError::Name("another one"));
+    assert_eq!(verify(&other, &jürgen, Profile::device(), FREE).unwrap_err(), CsrError::Name("another one"));
 }
 
 #[test]
@@ -61,6 +64,22 @@ fn other_keys_are_refused() {
     let elliptic = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let error = check(&request(vec![mail("alice@example.org")], None, &elliptic)).unwrap_err();
     assert_eq!(error, CsrError::Key { expected: "Ed25519".into(), found: "P-256".into() });
+}
+
+#[test]
+fn a_request_names_its_order() {
+    let bound = Possession { order: ORDER, required: true };
+    let verify = |der: &[u8], possession| verify(der, &alice(), Profile::device(), possession);
+    let request = |order| crate::testing::csr_for("alice@example.org", &key(), order);
+    verify(&request(Some(ORDER)), bound).unwrap();
+    verify(&request(Some(ORDER)), FREE).unwrap();
+    verify(&request(None), FREE).unwrap();
+    assert_eq!(verify(&request(None), bound).unwrap_err(), CsrError::Possession("none"));
+    for possession in [bound, FREE] {
+        for other in ["https://localhost/acme/order/8", "", "https://localhost/acme/order/77"] {
+            assert_eq!(verify(&request(Some(other)), possession).unwrap_err(), CsrError::Possession("another"));
+        }
+    }
 }
 
 #[test]

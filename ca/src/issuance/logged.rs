@@ -99,6 +99,12 @@ impl Linted {
 }
 
 impl Logged {
+    /// Which key it was planned for (RFC 5280 section 4.2.1.1).
+    #[must_use]
+    pub fn authority_key_id(&self) -> Option<Vec<u8>> {
+        self.tbs.authority_key_id()
+    }
+
     /// Index of its entry in the log.
     #[must_use]
     pub fn index(&self) -> u64 {

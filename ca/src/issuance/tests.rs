@@ -26,6 +26,7 @@ const CRL: &str = "https://localhost/acme/crl/people.crl";
 const BEGIN: u64 = 1_790_000_000;
 
 struct Bench {
+    issuer: Arc<crate::keys::Issuing>,
     _folder: tempfile::TempDir,
     keys: AuthorityKeys,
     labels: LabelKey,
@@ -65,7 +66,8 @@ impl Bench {
         let clock = Arc::clone(&seconds);
         let log = MemoryLog::open(ORIGIN, Arc::new(move || clock.load(Ordering::SeqCst))).await;
         let labels = LabelKey::open(&folder.path().join(crate::keys::LABEL_KEY)).unwrap().unwrap();
-        Self { keys: AuthorityKeys::open(folder.path()).unwrap(), labels, _folder: folder, seconds, log }
+        let keys = AuthorityKeys::open(folder.path()).unwrap();
+        Self { issuer: keys.issuer(Authority::People), keys, labels, _folder: folder, seconds, log }
     }
 
     fn plan(&self, slot: u8, spki_der: &[u8]) -> Result<Planned, identity::plan::PlanError> {
@@ -77,7 +79,7 @@ impl Bench {
             opening: [slot; 32],
             slot,
             now: at(BEGIN),
-            issuer: self.keys.issuer(Authority::People).certificate(),
+            issuer: self.issuer.certificate(),
             crl_url: CRL,
             origin: ORIGIN,
             vrf: self.labels.vrf(),
@@ -110,7 +112,7 @@ async fn what_is_issued_is_the_plan_and_its_proof() {
     let proof = bench.proof(&linted).await;
     let record = linted.record(None, None);
     let logged = linted.logged(&proof, &bench.log.policy, ORIGIN).unwrap();
-    let issued = logged.sign(bench.keys.issuer(Authority::People)).unwrap();
+    let issued = logged.sign(bench.issuer.signer()).unwrap();
     let certificate = Certificate::parse(issued.der()).unwrap();
     assert_eq!(certificate.tbs().without_transparency().encode(), record.tbs);
     let extension = certificate.tbs().transparency().unwrap().unwrap();
@@ -122,7 +124,7 @@ async fn what_cannot_be_planned() {
     let bench = Bench::new().await;
     assert!(bench.plan(SLOTS, &device()).is_err());
     assert!(bench.plan(0, b"no key").is_err());
-    let people = bench.keys.issuer(Authority::People).certificate();
+    let people = bench.issuer.certificate();
     assert!(bench.plan(0, &people.tbs().spki_der()).is_err(), "a P-256 key in the device profile");
 }
 
@@ -219,7 +221,8 @@ impl Signer for Crooked<'_> {
 #[tokio::test]
 async fn a_signature_that_does_not_fit_is_noticed() {
     let bench = Bench::new().await;
-    let (honest, other) = (bench.keys.issuer(Authority::People), bench.keys.issuer(Authority::Services));
+    let services = bench.keys.issuer(Authority::Services);
+    let (honest, other) = (bench.issuer.signer(), services.signer());
     for with in [Some(other), None] {
         let linted = bench.linted(1);
         let proof = bench.proof(&linted).await;

@@ -137,6 +137,11 @@ impl Issuer {
             }
             other => other?,
         };
+        // The key that it was planned for: meanwhile another may have taken over.
+        let Some(issuing) = self.keys.issuer_of(logged.authority_key_id()) else {
+            tracing::warn!(serial = %record.serial, "abandoned, as the key it was planned for is gone");
+            return self.abandon(record).await;
+        };
         tracing::info!(serial = %record.serial, index = logged.index(), "about to sign");
         let of = json!({
             "serial": record.serial.to_string(),
@@ -145,7 +150,7 @@ impl Issuer {
         });
         // On disk before the key is used: nothing is signed unrecorded.
         self.trail.record("about-to-sign", of).await?;
-        let issued = logged.sign(self.keys.issuer(record.authority))?;
+        let issued = logged.sign(issuing.signer())?;
         record.state = CertificateState::Issued { index: issued.index(), certificate: issued.der().to_vec() };
         let state = OrderState::Valid(record.serial);
         self.finish(record, state).await
@@ -177,7 +182,7 @@ impl Issuer {
     /// The plan is given up. Its entry may stand in the log; it stays in the store, so that it can be opened.
     async fn abandon(&self, mut record: CertificateRecord) -> Result<CertificateRecord, DriveError> {
         record.state = CertificateState::Abandoned { index: record.index() };
-        let reason = "the certificate could not be logged within a day; make a new order";
+        let reason = "the certificate could not be logged or signed; make a new order";
         self.finish(record, OrderState::Invalid(reason.into())).await
     }
 

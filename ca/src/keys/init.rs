@@ -19,9 +19,9 @@ use super::{CERTIFICATE, PRIVATE_KEY, SECRET};
 use crate::key_pair::NewKey;
 use crate::{files, pem, random};
 
-const YEAR: Duration = Duration::from_secs(365 * 86_400);
-const ROOT_YEARS: u32 = 20;
-const ISSUING_YEARS: u32 = 5;
+pub(super) const YEAR: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const ROOT_YEARS: u32 = 20;
+pub(super) const ISSUING_YEARS: u32 = 5;
 
 /// Why an authority could not be made.
 #[derive(Debug, Error)]
@@ -107,7 +107,8 @@ fn plan<'a>(
     issuer: Option<&'a Certificate>,
 ) -> AuthorityPlan<'a> {
     let years = if issuer.is_some() { ISSUING_YEARS } else { ROOT_YEARS };
-    AuthorityPlan { role, name, spki_der, serial: random::serial().0, not_before, lifetime: YEAR * years, issuer }
+    let (generation, serial, lifetime) = (1, random::serial().0, YEAR * years);
+    AuthorityPlan { role, name, generation, spki_der, serial, not_before, lifetime, issuer }
 }
 
 fn sign(plan: &AuthorityPlan<'_>, key: &EcdsaKeyPair) -> Result<Certificate, InitError> {

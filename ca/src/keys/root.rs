@@ -2,26 +2,30 @@
 
 use std::path::Path;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use identity::trust::signing_input;
+use key_store::PassphraseSource;
 
-use super::{KeysError, PRIVATE_KEY, certificate, read};
-use crate::pem;
+use super::signing_key::{SigningKey, Unlocking};
+use super::{KeysError, certificate};
 
-/// Signs the canonical bytes of a trust policy with the root's key: ECDSA with P-256 and SHA-256, in DER.
+/// Signs the canonical bytes of a trust policy with the root's key: ECDSA, in DER.
 ///
-/// `folder` holds the root's certificate, `key` its key, which may lie elsewhere: it is needed for nothing else in
-/// daily work, and is best kept off the machine.
-pub fn sign_policy(folder: &Path, key: &Path, policy: &[u8]) -> Result<Vec<u8>, KeysError> {
+/// `folder` holds the root's certificate, `key` its key, which may lie elsewhere: in PKCS#8, or the URI of one in a token
+/// if its name ends in `.uri`.
+pub fn sign_policy(
+    folder: &Path,
+    key: &Path,
+    passphrase: Option<PassphraseSource>,
+    policy: &[u8],
+) -> Result<Vec<u8>, KeysError> {
     let root = certificate(&folder.join("root.pem"))?;
-    let wrong =
-        || KeysError::Content { path: key.into(), expected: "the P-256 key of the root certificate, in PKCS#8" };
-    let pkcs8 = pem::decode(PRIVATE_KEY, &read(key)?).ok_or_else(wrong)?;
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(|_| wrong())?;
-    if pair.public_key().as_ref() != root.tbs().spki().subject_public_key.raw_bytes() {
+    let wrong = || KeysError::Content { path: key.into(), expected: "the key of the root certificate" };
+    let opened = match key.extension() {
+        Some(uri) if uri == "uri" => SigningKey::in_token(key)?,
+        _ => SigningKey::in_file(key, &mut Unlocking::new(passphrase))?,
+    };
+    if *opened.spki_der() != *root.tbs().spki_der() {
         return Err(wrong());
     }
-    let signature = pair.sign(&SystemRandom::new(), &signing_input(policy)).map_err(|_| wrong())?;
-    Ok(signature.as_ref().to_vec())
+    opened.sign(&signing_input(policy)).map_err(|_| wrong())
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Answer, Client};
 pub(crate) use dns::NameServer;
 pub(crate) use signer::Signer;
-pub(crate) use world::{BASE, Fate, ORIGIN, World, csr};
+pub(crate) use world::{BASE, Fate, ORIGIN, World, csr, csr_for};
 
 /// Waits until it is so. A minute is far more than any of it takes.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {

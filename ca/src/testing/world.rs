@@ -107,6 +107,8 @@ impl World {
         let store = Arc::new(MemoryStore::default());
         let mut config = CaConfig::new(folder.path().join("ca"), BASE.into());
         config.mail = Mailer::Outbox(folder.path().join("outbox"));
+        // Most tests are about something else; those about requests ask for it.
+        config.require_possession = false;
         change(&mut config);
         let ca = open(config, &folder.path().join("keys"), &store, &log, &clock).await;
         Self { folder, seconds, clock, log, store, ca }
@@ -121,6 +123,7 @@ impl World {
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut CaConfig)) -> Self {
         let mut config = CaConfig {
             mail: Mailer::Outbox(self.folder.path().join("outbox")),
+            require_possession: false,
             ..CaConfig::new(self.folder.path().join("ca"), BASE.into())
         };
         change(&mut config);
@@ -198,7 +201,7 @@ impl World {
                 "name": "Example",
                 "acme": format!("{BASE}/directory"),
                 "root": b64(keys.root_der()),
-                "issuers": keys.issuers().map(b64),
+                "issuers": keys.issuers().iter().map(|der| b64(der)).collect::<Vec<_>>(),
                 "kinds": ["email", "phone"],
                 "domains": ["*"],
                 "phone_prefixes": ["*"],
@@ -247,6 +250,11 @@ pub(crate) fn label_key(keys: &std::path::Path) -> LabelKey {
 
 /// A request for this name by a device's key.
 pub(crate) fn csr(name: &str, device: &rcgen::KeyPair) -> Vec<u8> {
+    csr_for(name, device, None)
+}
+
+/// The same, naming an order by its URL.
+pub(crate) fn csr_for(name: &str, device: &rcgen::KeyPair, order: Option<&str>) -> Vec<u8> {
     let name = Identifier::parse(name).unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -254,5 +262,12 @@ pub(crate) fn csr(name: &str, device: &rcgen::KeyPair) -> Vec<u8> {
         None => rcgen::SanType::Rfc822Name(name.as_str().try_into().unwrap()),
         Some(_) => rcgen::SanType::URI(format!("tel:{name}").try_into().unwrap()),
     }];
-    params.serialize_request(device).unwrap().der().to_vec()
+    let attribute = order.map(|order| {
+        use der::Encode as _;
+        let value = der::asn1::Utf8StringRef::new(order).unwrap().to_der().unwrap();
+        let values = der::asn1::AnyRef::new(der::Tag::Set, &value).unwrap().to_der().unwrap();
+        rcgen::Attribute { oid: &[1, 2, 840, 113_549, 1, 9, 7], values }
+    });
+    let request = params.serialize_request_with_attributes(device, attribute.into_iter().collect());
+    request.unwrap().der().to_vec()
 }

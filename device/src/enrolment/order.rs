@@ -67,7 +67,7 @@ impl Job<'_> {
                 }
                 OrderStatus::Ready => {
                     person.step(Step::Issuing);
-                    order = client.finalize(&order.finalize, &request::csr(asked.identifier, self.key)).await?;
+                    order = client.finalize(&order.finalize, &request::csr(asked.identifier, self.key, &url)).await?;
                 }
                 OrderStatus::Processing => {
                     if waited >= DEADLINE {

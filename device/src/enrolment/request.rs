@@ -1,22 +1,37 @@
 //! The certificate request (PKCS#10, RFC 2986): the person's name and the proof that the device holds its key.
 
 use identity::{Identifier, IdentifierKind};
+use p256::pkcs8::der::asn1::{AnyRef, Utf8StringRef};
+use p256::pkcs8::der::{Encode as _, Tag};
 use rcgen::string::Ia5String;
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, OtherNameValue, SanType};
+use rcgen::{Attribute, CertificateParams, DistinguishedName, KeyPair, OtherNameValue, SanType};
 
 use crate::keys::DeviceKey;
 
 /// `id-on-SmtpUTF8Mailbox` (RFC 9598 section 3).
 const SMTP_UTF8_MAILBOX: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 8, 9];
 
-/// A request for exactly this name by this key, DER.
-pub(super) fn csr(identifier: &Identifier, key: &DeviceKey) -> Vec<u8> {
+/// `pkcs-9-at-challengePassword` (RFC 2985 section 5.4.1).
+const CHALLENGE_PASSWORD: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 7];
+
+/// A request for exactly this name by this key, made for this order and no other, DER.
+pub(super) fn csr(identifier: &Identifier, key: &DeviceKey, order: &str) -> Vec<u8> {
     let der = key.rustls_key();
     let pair = KeyPair::try_from(&der).expect("an Ed25519 key in PKCS#8 is always taken");
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = vec![name(identifier)];
-    params.serialize_request(&pair).expect("one name and one key always encode").der().to_vec()
+    // Signed over what the authority has just made up: fresh proof that the key is there.
+    let possession = Attribute { oid: &CHALLENGE_PASSWORD, values: set_of_text(order) };
+    let request = params.serialize_request_with_attributes(&pair, vec![possession]);
+    request.expect("one name and one key always encode").der().to_vec()
+}
+
+/// A SET of one UTF8String, in DER.
+fn set_of_text(text: &str) -> Vec<u8> {
+    let value = Utf8StringRef::new(text).and_then(|text| text.to_der());
+    let set = value.and_then(|value| AnyRef::new(Tag::Set, &value)?.to_der());
+    set.expect("an address of an order is short")
 }
 
 fn name(identifier: &Identifier) -> SanType {
@@ -42,10 +57,14 @@ mod tests {
         let key = DeviceKey::generate().unwrap();
         for who in ["alice@example.org", "жанна@example.org", "+14155550123"] {
             let identifier = Identifier::parse(who).unwrap();
-            let request = csr(&identifier, &key);
+            let order = "https://ca.example.org/acme/order/7";
+            let request = csr(&identifier, &key, order);
             let parsed = CertReq::from_der(&request).unwrap();
             assert_eq!(parsed.info.public_key.subject_public_key.raw_bytes(), key.public_key());
             assert!(parsed.info.subject.is_empty());
+            let mut attributes = parsed.info.attributes.iter();
+            let named = attributes.find(|a| a.oid.to_string() == "1.2.840.113549.1.9.7").unwrap();
+            assert_eq!(named.values.get(0).unwrap().value(), order.as_bytes());
             let text = identifier.as_str().as_bytes();
             assert!(request.windows(text.len()).any(|window| window == text), "{who}");
         }

@@ -31,7 +31,7 @@ async fn start(folder: &Path, clock: &ca::config::Clock) -> Result<Homeserver, S
 /// Announces the log `next` in a month.
 fn announce(folder: &Path, clock: &ca::config::Clock) -> UnixTime {
     let begins = UnixTime::since_unix_epoch(Duration::from_secs(clock().as_secs() + 30 * DAY));
-    shards::prepare(folder, "next", begins, clock(), None).unwrap();
+    shards::prepare(folder, "next", begins, clock(), None, None).unwrap();
     begins
 }
 
@@ -44,7 +44,7 @@ fn demand_a_witness_that_is_away(folder: &Path) {
     let vkey = Cosigner::new("away.example/witness", key).unwrap().vkey();
     let (rest, quorum) = next.tlog_policy.trim_end().rsplit_once("quorum ").unwrap();
     next.tlog_policy = format!("{rest}witness away {vkey}\ngroup both all {quorum} away\nquorum both\n");
-    policies::sign_as_next(folder, &genesis, &next, None).unwrap();
+    policies::sign_as_next(folder, &genesis, &next, None, None).unwrap();
 }
 
 /// Waits until the running server has published version 2.

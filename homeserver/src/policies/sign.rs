@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
+use identity::certificate::Certificate;
 use identity::trust::{Change, PolicyUpdate, TrustPolicy};
+
+use key_store::PassphraseSource;
+use sha2::{Digest as _, Sha256};
 
 use super::{damaged, logged, read, signed, write};
 use crate::error::StartError;
@@ -25,7 +29,8 @@ pub struct Signed {
 /// # Errors
 /// The folder has no policy yet, or a damaged one.
 pub fn draft(folder: &Path) -> Result<String, StartError> {
-    let next = following(&newest(folder)?);
+    let mut next = following(&newest(folder)?);
+    list_new_issuers(folder, &mut next)?;
     Ok(serde_json::to_string_pretty(&next).expect("a policy is JSON"))
 }
 
@@ -37,7 +42,12 @@ pub fn draft(folder: &Path) -> Result<String, StartError> {
 ///
 /// # Errors
 /// The file is no policy in order, the version would lock its own people out, or the root's key is not there.
-pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed, StartError> {
+pub fn sign(
+    folder: &Path,
+    new: &Path,
+    root_key: Option<&Path>,
+    passphrase: Option<PassphraseSource>,
+) -> Result<Signed, StartError> {
     let current = newest(folder)?;
     let bytes = read(new)?.ok_or_else(|| StartError::folder(new, std::io::ErrorKind::NotFound.into()))?;
     let wrong = |reason: String| StartError::Policy { path: new.to_path_buf(), reason };
@@ -47,7 +57,7 @@ pub fn sign(folder: &Path, new: &Path, root_key: Option<&Path>) -> Result<Signed
     current.withdraw_what_is_gone(&mut policy);
     TrustPolicy::parse(&policy.canonical()).map_err(|error| wrong(error.to_string()))?;
     keeps_this_server(&current, &policy).map_err(wrong)?;
-    sign_as_next(folder, &current, &policy, root_key)
+    sign_as_next(folder, &current, &policy, root_key, passphrase)
 }
 
 /// Signs a policy that is in order, and puts it where the running server finds it.
@@ -56,11 +66,13 @@ pub(crate) fn sign_as_next(
     current: &TrustPolicy,
     policy: &TrustPolicy,
     root_key: Option<&Path>,
+    passphrase: Option<PassphraseSource>,
 ) -> Result<Signed, StartError> {
     let canonical = policy.canonical();
     let keys = folder.join("keys");
     let key = root_key.map_or_else(|| keys.join("root.key.pem"), Path::to_path_buf);
-    let signature = ca::sign_policy(&keys, &key, &canonical).map_err(|error| StartError::part("root's key", &error))?;
+    let signature =
+        ca::sign_policy(&keys, &key, passphrase, &canonical).map_err(|error| StartError::part("root's key", &error))?;
     let text = String::from_utf8(canonical).expect("JSON is UTF-8");
     let update = PolicyUpdate { policy: text, proof: String::new(), signature: signature.into() };
     write(&signed(folder, policy.number), &update.to_bytes())?;
@@ -69,6 +81,24 @@ pub(crate) fn sign_as_next(
         fingerprint: policy.fingerprint().to_string(),
         changes: current.changes_to(policy),
     })
+}
+
+/// Issuing certificates that were installed since the last version belong into the next one.
+fn list_new_issuers(folder: &Path, next: &mut TrustPolicy) -> Result<(), StartError> {
+    let installed = ca::issuing_certificates(&folder.join("keys"));
+    let own = &mut next.authorities[0];
+    for der in installed.map_err(|error| StartError::part("issuing certificates", &error))? {
+        let withdrawn = Certificate::parse(&der)
+            .is_ok_and(|parsed| own.withdrawn.iter().any(|key| key.to_string() == digest(&parsed.tbs().spki_der())));
+        if !withdrawn && own.issuers.iter().all(|listed| listed.0 != der) {
+            own.issuers.push(der.into());
+        }
+    }
+    Ok(())
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn following(current: &TrustPolicy) -> TrustPolicy {
@@ -137,7 +167,7 @@ mod tests {
         let draft_one = draft(place.path()).unwrap();
         let file = place.path().join("new.json");
         std::fs::write(&file, draft_one.replacen("\"name\": \"localhost\"", "\"name\": \"Home\"", 1)).unwrap();
-        let signed = sign(place.path(), &file, None).unwrap();
+        let signed = sign(place.path(), &file, None, None).unwrap();
         assert_eq!(signed.number, 2);
         assert!(!signed.changes.is_empty());
         let second = newest(place.path()).unwrap();
@@ -154,12 +184,12 @@ mod tests {
         without.authorities[0].vrf_key =
             identity::testing::Authority::new(1, UnixTime::now()).policy().authorities[0].vrf_key.clone();
         std::fs::write(&file, serde_json::to_string(&without).unwrap()).unwrap();
-        let error = sign(place.path(), &file, None).unwrap_err().to_string();
+        let error = sign(place.path(), &file, None, None).unwrap_err().to_string();
         assert!(error.contains("same root, label key and log"), "{error}");
         std::fs::write(&file, "{}").unwrap();
-        assert!(matches!(sign(place.path(), &file, None), Err(StartError::Policy { .. })));
+        assert!(matches!(sign(place.path(), &file, None, None), Err(StartError::Policy { .. })));
         std::fs::write(&file, draft(place.path()).unwrap()).unwrap();
-        let error = sign(place.path(), &file, Some(&place.path().join("elsewhere.pem"))).unwrap_err().to_string();
+        let error = sign(place.path(), &file, Some(&place.path().join("elsewhere.pem")), None).unwrap_err().to_string();
         assert!(error.contains("elsewhere.pem"), "{error}");
         assert_eq!(newest(place.path()).unwrap(), genesis);
     }

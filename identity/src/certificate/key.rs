@@ -20,7 +20,8 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    pub(crate) fn identifier(self) -> AlgorithmIdentifierOwned {
+    /// As it stands in certificates and lists.
+    pub fn identifier(self) -> AlgorithmIdentifierOwned {
         let oid = match self {
             Self::EcdsaP256Sha256 => oid::ECDSA_SHA256,
             Self::EcdsaP384Sha384 => oid::ECDSA_SHA384,
@@ -29,7 +30,8 @@ impl SignatureAlgorithm {
         AlgorithmIdentifierOwned { oid, parameters: None }
     }
 
-    pub(crate) fn from_identifier(identifier: &AlgorithmIdentifierOwned) -> Option<Self> {
+    /// Reads what [`identifier`](Self::identifier) writes; `None` for any other algorithm.
+    pub fn from_identifier(identifier: &AlgorithmIdentifierOwned) -> Option<Self> {
         [Self::EcdsaP256Sha256, Self::EcdsaP384Sha384].into_iter().find(|a| a.identifier() == *identifier)
     }
 

@@ -59,6 +59,8 @@ pub struct AuthorityPlan<'a> {
     pub role: AuthorityRole,
     /// The authority's name, as people read it; at most 64 characters.
     pub name: &'a str,
+    /// Which of its kind, counted from 1: an issuing CA that follows another has another name.
+    pub generation: u16,
     /// Its P-256 or P-384 key, as DER of a SubjectPublicKeyInfo.
     pub spki_der: &'a [u8],
     /// 16 random bytes, of which 126 bits are used.
@@ -72,6 +74,13 @@ pub struct AuthorityPlan<'a> {
 }
 
 impl AuthorityPlan<'_> {
+    fn common_name(&self) -> String {
+        match self.generation {
+            0 | 1 => self.role.common_name().to_owned(),
+            n => format!("{} {n}", self.role.common_name()),
+        }
+    }
+
     /// The certificate as it will be signed.
     pub fn tbs(&self) -> Result<Tbs, PlanError> {
         if self.issuer.is_some() == (self.role == AuthorityRole::Root) {
@@ -84,7 +93,7 @@ impl AuthorityPlan<'_> {
         let spki = decode_spki(self.spki_der)?;
         // A CA's own key must be one it can sign with.
         SignatureAlgorithm::for_issuer(&spki)?;
-        let subject = parts::authority_subject(self.name, self.role.common_name())?;
+        let subject = parts::authority_subject(self.name, &self.common_name())?;
         let (issuer_spki, issuer_name) = match self.issuer {
             Some(issuer) => (issuer.tbs().spki(), issuer.tbs().subject().clone()),
             None => (&spki, subject.clone()),

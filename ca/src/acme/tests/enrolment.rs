@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::transparency::{LabelInput, Opening, SLOTS, VrfProof, commitment};
 use identity::verify::verify_person;
 use identity::{Identifier, transparency::period_of};
-use serde_json::json;
+use serde_json::{Value, json};
 use tlog_proof::Entry;
 
 use super::{chain, device};
@@ -66,7 +66,7 @@ async fn the_watch_hands_out_label_proofs_and_opens_every_entry() {
     let origin = answer["origin"].as_str().unwrap();
     let vrf = world.trust().policies()[0].authorities[0].vrf_key.clone();
     let vrf = identity::transparency::VrfPublicKey::from_bytes(vrf.0.as_slice().try_into().unwrap()).unwrap();
-    let decode = |v: &serde_json::Value| URL_SAFE_NO_PAD.decode(v.as_str().unwrap()).unwrap();
+    let decode = |v: &Value| URL_SAFE_NO_PAD.decode(v.as_str().unwrap()).unwrap();
     let entries = answer["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 2);
     for entry in entries {
@@ -128,4 +128,20 @@ async fn two_requests_at_once_make_one_certificate() {
     client.download(order["url"].as_str().unwrap()).await;
     let distinct: std::collections::HashSet<_> = world.submitted().into_iter().collect();
     assert_eq!(distinct.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_made_for_another_order_gets_no_certificate() {
+    let world = World::with(|config| config.require_possession = true).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (first, second, device) =
+        (client.ready(&world, "alice@example.org").await, client.ready(&world, "alice@example.org").await, device());
+    let url = |order: &Value| order["url"].as_str().unwrap().to_owned();
+    assert_ne!(url(&first), url(&second));
+    let request = |order: Option<&str>| crate::testing::csr_for("alice@example.org", &device, order);
+    // Whoever came by an old request has no certificate of it.
+    assert_eq!(client.finalize(&second, &request(Some(&url(&first)))).await.problem(), "badCSR");
+    assert_eq!(client.finalize(&second, &request(None)).await.problem(), "badCSR");
+    client.finalize(&second, &request(Some(&url(&second)))).await.ok();
+    client.download(&url(&second)).await;
 }

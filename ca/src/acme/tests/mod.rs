@@ -18,6 +18,7 @@ mod privacy;
 mod renewal;
 mod replies;
 mod revocation;
+mod rollover;
 mod status;
 mod trail;
 

@@ -1,8 +1,10 @@
 //! `ca`: what the operator of an authority asks and wishes, also while the authority runs.
 //!
-//! It looks into the authority's folder, checks the audit trail, writes down wishes there and makes the key that signs mails; it opens no other
-//! key, signs nothing and changes no database.
+//! It looks into the authority's folder, checks the audit trail, writes down wishes there, makes the key that signs mails,
+//! and changes no database. The one key it signs with is the root's, on the root's own machine ([`ceremony`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod ceremony;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -72,6 +74,15 @@ enum Command {
         ca --folder /srv/inperson dkim --selector 2026 --domain example.org\n\n\
         Then publish the record, and write the selector into [enrolment.dkim] of homeserver.toml.")]
     Dkim(Dkim),
+    /// Make the root, on a machine of its own
+    #[command(subcommand)]
+    Root(ceremony::Root),
+    /// Request, sign and install issuing certificates
+    #[command(subcommand)]
+    Issuing(ceremony::Issuing),
+    /// Put keys under a passphrase
+    #[command(subcommand)]
+    Keys(ceremony::Keys),
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +155,9 @@ fn main() -> ExitCode {
         Command::Stats => run_stats(folder, json),
         Command::Audit(Audit::Verify) => run_audit(folder, json),
         Command::Dkim(dkim) => run_dkim(folder, dkim, json),
+        Command::Root(root) => ceremony::root(root, folder, json),
+        Command::Issuing(issuing) => ceremony::issuing(issuing, folder, json),
+        Command::Keys(keys) => ceremony::keys(keys, folder, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
