@@ -10,7 +10,7 @@ mod name;
 mod newest;
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -94,6 +94,7 @@ impl Crls {
     /// Takes up the lists in `folder`, as far as there are any that read back, beside those that new certificates name.
     pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf) -> Result<Self, CrlError> {
         files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
+        rename_parts(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
         let crls = Self { issuer, folder, lists: RwLock::default(), behind: Notify::new() };
         for issuing in crls.issuer.keys().all() {
             crls.add(&issuing)?;
@@ -114,9 +115,9 @@ impl Crls {
             names.extend(part.filter(|part| part.issuer == issuer));
         }
         let list = |name: ListName| {
-            let newest = RwLock::new(Newest::read(&self.folder.join(name.file())));
             let (issuing, url) = (Arc::clone(issuing), self.issuer.list_url(name));
-            Arc::new(List { issuing, url, newest, renewing: Mutex::default() })
+            let newest = Newest::read(&self.folder.join(name.file())).filter(|newest| newest.is_of(&url));
+            Arc::new(List { issuing, url, newest: RwLock::new(newest), renewing: Mutex::default() })
         };
         let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         for name in names {
@@ -291,6 +292,22 @@ impl Crls {
         };
         Ok(sign_crl(&plan, signer)?)
     }
+}
+
+/// Parts were called `people-7.crl` before there were issuing keys that follow each other; now that is the list of the
+/// seventh. What a file is, the place in it says.
+fn rename_parts(folder: &Path) -> std::io::Result<()> {
+    for file in std::fs::read_dir(folder)? {
+        let file = file?;
+        let name = file.file_name();
+        let Some(part) = name.to_str().and_then(ListName::part_of_old_file) else { continue };
+        let place = Newest::read(&file.path()).and_then(|newest| newest.place);
+        let to = folder.join(part.file());
+        if place.is_some_and(|place| place.ends_with(&part.path())) && !to.exists() {
+            std::fs::rename(file.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {

@@ -22,6 +22,7 @@ mod transcript;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use identity::UnixTime;
 use identity::certificate::Certificate;
@@ -197,9 +198,18 @@ impl AuthorityKeys {
         self.all().into_iter().find(|issuing| issuing.has_key_id(&id))
     }
 
-    /// Whether those that issue are valid now. Those before them only sign their lists.
+    /// Whether those that issue are valid already. Those before them only sign their lists; and so does one that has
+    /// ended: what it signs from now on nobody accepts, but its lists are still served.
     pub(crate) fn check_dates(&self, now: UnixTime) -> Result<(), KeysError> {
-        [Authority::People, Authority::Services].into_iter().try_for_each(|one| self.issuer(one).check_dates(now))
+        for authority in [Authority::People, Authority::Services] {
+            match self.issuer(authority).check_dates(now) {
+                Err(error @ KeysError::Dates { not_after, .. }) if not_after < now.as_secs() => {
+                    tracing::error!(%error, "nothing more can be issued: ask the root for the next: ca issuing request");
+                }
+                other => other?,
+            }
+        }
+        Ok(())
     }
 
     /// Opens what was installed since. It issues from [`AuthorityKeys::take_up`] on.
@@ -255,10 +265,15 @@ fn certificate(path: &Path) -> Result<Certificate, KeysError> {
     Certificate::parse(&der).map_err(|_| wrong())
 }
 
+/// So much a clock may lag behind the one that made a certificate.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// Whether a certificate is valid now (RFC 5280 section 4.1.2.5: both ends belong to it).
 fn check_dates(certificate: &Certificate, now: UnixTime) -> Result<(), KeysError> {
     let tbs = certificate.tbs();
-    if (tbs.not_before()..=tbs.not_after()).contains(&now) {
+    // A clock that was set back a little, as at a start, is no reason to refuse.
+    let begins = tbs.not_before().as_secs().saturating_sub(CLOCK_TOLERANCE.as_secs());
+    if (begins..=tbs.not_after().as_secs()).contains(&now.as_secs()) {
         return Ok(());
     }
     Err(KeysError::Dates {

@@ -89,10 +89,7 @@ pub fn wish_revocation(folder: &Path, serial: Serial, reason: u8) -> Result<Wish
         return Err(WishError::Reason(reason));
     }
     let wishes = folder.join(FOLDER);
-    let path = wishes.join(format!("{serial}.{REVOKE}"));
-    let written = files::private_folder(&wishes).and_then(|()| files::write(&path, format!("{reason}\n").as_bytes()));
-    written.map_err(|source| WishError::Io { path: path.clone(), source })?;
-    Ok(Wish { path })
+    wish(&wishes, wishes.join(format!("{serial}.{REVOKE}")), &format!("{reason}\n"))
 }
 
 /// Wishes that the authority in `folder` opens the issuing keys that were installed since it started.
@@ -101,8 +98,15 @@ pub fn wish_revocation(folder: &Path, serial: Serial, reason: u8) -> Result<Wish
 /// The folder cannot be written.
 pub fn wish_take_up(folder: &Path) -> Result<Wish, WishError> {
     let wishes = folder.join(FOLDER);
-    let path = wishes.join(format!("issuing.{TAKE_UP}"));
-    let written = files::private_folder(&wishes).and_then(|()| files::write(&path, b"\n"));
+    wish(&wishes, wishes.join(format!("issuing.{TAKE_UP}")), "\n")
+}
+
+/// Writes a wish. That an earlier one of this name was refused does not count any more.
+fn wish(folder: &Path, path: PathBuf, content: &str) -> Result<Wish, WishError> {
+    let refused = path.with_added_extension(REFUSED);
+    let written = files::private_folder(folder)
+        .and_then(|()| if refused.exists() { std::fs::remove_file(&refused) } else { Ok(()) })
+        .and_then(|()| files::write(&path, content.as_bytes()));
     written.map_err(|source| WishError::Io { path: path.clone(), source })?;
     Ok(Wish { path })
 }
@@ -167,7 +171,10 @@ fn read(path: &Path) -> Option<(Serial, u8)> {
 /// Opens new issuing keys. Their certificates are logged and their lists are there before they issue.
 async fn take_up(service: &Service) -> Result<(), Refusal> {
     let issuer = &service.issuer;
-    let new = issuer.keys().installed_since().map_err(|e| Refusal::ForGood(e.to_string()))?;
+    // A token may take its time, or ask for its PIN.
+    let asked = Arc::clone(issuer);
+    let new = tokio::task::spawn_blocking(move || asked.keys().installed_since()).await;
+    let new = new.map_err(|e| Refusal::ForNow(e.to_string()))?.map_err(|e| Refusal::ForGood(e.to_string()))?;
     for issuing in new {
         issuing.check_dates(issuer.now()).map_err(|e| Refusal::ForGood(e.to_string()))?;
         let der = issuing.certificate().der();

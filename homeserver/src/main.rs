@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use homeserver::introduce::introduce;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
@@ -200,8 +201,19 @@ enum Policy {
     },
 }
 
+/// What was asked for. A wrong `--passphrase` is not shown: it may be the passphrase itself, given by mistake.
+fn arguments() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|mut error| {
+        let about = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+        if about.contains("passphrase") {
+            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+        }
+        error.exit()
+    })
+}
+
 fn main() -> ExitCode {
-    let (options, json) = match Arguments::parse().command {
+    let (options, json) = match arguments().command {
         Command::Up { options, json } => (options, json),
         Command::Introduce { options, json } => return introduced(&options, json),
         Command::Policy(command) => return policy(&command),

@@ -51,6 +51,13 @@ impl ListName {
         }
     }
 
+    /// The part of the first people's list whose file was called so in earlier versions, if it was one.
+    pub(super) fn part_of_old_file(file: &str) -> Option<Self> {
+        let shard: u16 = file.strip_prefix("people-")?.strip_suffix(".crl")?.parse().ok()?;
+        let of_first = Self { issuer: IssuerName::first(Authority::People), shard: Some(shard) };
+        (shard < MAX_SHARDS && file == format!("people-{shard}.crl")).then_some(of_first)
+    }
+
     /// The part whose file in the folder of lists is called so.
     pub(super) fn shard_of_file(file: &str) -> Option<Self> {
         let (issuer, shard) = file.strip_suffix(".crl")?.split_once('.')?;

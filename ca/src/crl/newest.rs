@@ -44,6 +44,13 @@ impl Newest {
     }
 }
 
+impl Newest {
+    /// Whether it speaks for certificates that name this address: alone, or among all.
+    pub(super) fn is_of(&self, url: &str) -> bool {
+        self.place.as_deref().is_none_or(|place| place == url)
+    }
+}
+
 fn place(der: &[u8]) -> Option<String> {
     match IssuingDistributionPoint::from_der(der).ok()?.distribution_point? {
         DistributionPointName::FullName(names) => match &*names {

@@ -85,8 +85,13 @@ async fn each_certificate_names_its_part_and_those_from_before_keep_their_list()
     assert_eq!(client.get("/crl/people/x.crl").await.problem(), "malformed");
     assert!(String::from_utf8(client.get("/status").await.ok().body).unwrap().contains("and 4 parts"));
 
-    // Fewer parts later: those that certificates name go on.
+    // Fewer parts later: those that certificates name go on, also where an earlier version named their files.
+    let folder = world.folder().join("crl");
+    for part in 0..4 {
+        std::fs::rename(folder.join(format!("people.{part}.crl")), folder.join(format!("people-{part}.crl"))).unwrap();
+    }
     let world = world.restart_with(|config| config.crl_shards = 1).await;
+    assert!((0..4).all(|part| folder.join(format!("people.{part}.crl")).exists()));
     let client = Client { router: world.ca.router(), ..client };
     assert_eq!(revoked.revocation(&world, &client).await, Revocation::Revoked);
     assert_eq!(

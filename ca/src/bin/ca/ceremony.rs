@@ -246,7 +246,7 @@ fn take_up(folder: &Path) -> Result<bool, Failure> {
     }
     if wish.is_refused() {
         let what = "installed, but the running authority could not open the key";
-        return Err(Failure::new(1, what, "the authority's log says why; it issues with it after a restart"));
+        return Err(Failure::new(1, what, "do not restart it before its log's reason is mended"));
     }
     Ok(wish.is_taken())
 }

@@ -8,7 +8,8 @@ use identity::certificate::Certificate;
 use key_store::Passphrase;
 use zeroize::Zeroizing;
 
-use super::super::issuing::generations;
+use super::super::issuing::{Issuing, generations};
+use super::super::signing_key::{SigningKey, Unlocking};
 use super::super::transcript::digest;
 use super::super::{CERTIFICATE, IssuerName, KeysError, LABEL_KEY, SECRET, certificate, check_dates, read};
 use super::request::{IssuingRequest, requested};
@@ -49,6 +50,16 @@ pub fn install_issuing(
     let name = pending(folder, &issuing.tbs().spki_der())?;
     check_issuing(&issuing, name, &root)?;
     check_dates(&issuing, now)?;
+    // What its next start would need: one passphrase that opens all, and the key of the certificate.
+    let mut unlocking = Unlocking::known(passphrase.cloned());
+    for known in generations(folder, name.authority)? {
+        Issuing::open(folder, known, &mut unlocking)?;
+    }
+    let key = SigningKey::open(&requested(folder, name), &mut unlocking)?;
+    if *key.spki_der() != *issuing.tbs().spki_der() {
+        return Err(content("the key of this certificate", digest(key.spki_der())));
+    }
+    drop(key);
     // An authority that has begun has its secrets, and a label key that it has destroyed is never made again.
     if !root_path.exists() {
         make_secrets(folder, passphrase)?;

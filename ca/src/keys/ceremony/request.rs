@@ -10,10 +10,10 @@ use x509_cert::name::Name;
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
-use super::super::IssuerName;
 use super::super::issuing::generations;
 use super::super::signing_key::SigningKey;
 use super::super::transcript::{self, digest};
+use super::super::{IssuerName, KeysError, read};
 use super::{CeremonyError, MAX_BYTES, NewKeyPlace, content, make_key, private_folder, verifies, write};
 use crate::pem;
 use crate::store::Authority;
@@ -55,6 +55,9 @@ pub fn request_issuing(
     let path = stem.with_added_extension("csr.pem");
     if path.exists() {
         return Err(CeremonyError::Exists(path));
+    }
+    if matches!(place, NewKeyPlace::File(None)) && has_sealed(folder)? {
+        return Err(content("a passphrase, as other keys in this folder are sealed", "none"));
     }
     let key = make_key(&stem, place)?;
     write(&path, &pem::encode(REQUEST, &request(name, &key)?))?;
@@ -113,6 +116,18 @@ fn request(name: IssuerName, key: &SigningKey) -> Result<Vec<u8>, CeremonyError>
     let signature = key.sign(&info.to_der().map_err(broken)?).map_err(CeremonyError::Key)?;
     let signature = BitString::from_bytes(&signature).map_err(broken)?;
     CertReq { info, algorithm: key.algorithm().identifier(), signature }.to_der().map_err(broken)
+}
+
+/// Whether a key in this folder is under a passphrase.
+fn has_sealed(folder: &Path) -> Result<bool, CeremonyError> {
+    let io = |source| KeysError::Io { path: folder.into(), source };
+    for file in std::fs::read_dir(folder).map_err(io)? {
+        let path = file.map_err(io)?.path();
+        if path.to_string_lossy().ends_with(".key.pem") && read(&path)?.contains("-----BEGIN ENCRYPTED ") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn requested(folder: &Path, name: IssuerName) -> PathBuf {

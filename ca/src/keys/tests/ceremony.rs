@@ -101,7 +101,7 @@ fn an_authority_begins_and_goes_on_with_its_root_elsewhere() {
 fn a_certificate_is_installed_and_issues_while_it_is_valid() {
     let machines = Machines::new();
     let chain = machines.sign(&machines.request(Authority::People));
-    let second = |second| UnixTime::since_unix_epoch(std::time::Duration::from_secs(second));
+    let second = |second| UnixTime::since_unix_epoch(Duration::from_secs(second));
     let at = |years: u64| second(now().as_secs() + years * 365 * 86_400);
     let install = |now| install_issuing(&machines.online, &chain, None, now);
     for wrong in [second(now().as_secs() - 1), at(5)] {
