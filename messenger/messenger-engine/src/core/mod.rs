@@ -242,7 +242,9 @@ impl Core {
     }
 
     fn with_person(&mut self, about: &str, who: &str, act: impl FnOnce(&mut Self, Identifier)) {
-        match Identifier::parse(who) {
+        // Whom one talks to is known by her canonical spelling, which reads as itself.
+        let known = self.links.values().map(|link| &link.person.identifier).find(|known| known.as_str() == who);
+        match known.cloned().map_or_else(|| Identifier::parse(who), Ok) {
             Ok(who) if who == self.me.person.identifier => self.error(about, "that is you", "name somebody else"),
             Ok(who) => act(self, who),
             Err(error) => {
