@@ -86,7 +86,7 @@ async fn each_certificate_names_its_part_and_those_from_before_keep_their_list()
     assert!(String::from_utf8(client.get("/status").await.ok().body).unwrap().contains("and 4 parts"));
 
     // Fewer parts later: those that certificates name go on, also where an earlier version named their files.
-    let folder = world.folder().join("crl");
+    let folder = world.folder().join("ca/crl");
     for part in 0..4 {
         std::fs::rename(folder.join(format!("people.{part}.crl")), folder.join(format!("people-{part}.crl"))).unwrap();
     }

@@ -9,6 +9,7 @@ use identity::verify::verify_person;
 use serde_json::json;
 
 use super::{chain, device};
+use crate::config::Rate;
 use crate::keys::{IssuingRequest, NewKeyPlace, install_issuing, request_issuing, sign_issuing};
 use crate::operator::wish_take_up;
 use crate::store::Authority;
@@ -40,7 +41,7 @@ fn list_url(leaf: &[u8]) -> String {
 
 #[tokio::test]
 async fn a_new_issuing_key_takes_over_without_a_break() {
-    let world = World::new().await;
+    let world = World::with(|config| config.limits.orders_per_account = Rate::per_hour(10_000)).await;
     let client = Client::open(&world, Signer::p256()).await;
     let trust_before = world.trust();
     let first = enroll(&world, &client, "first@example.org").await;

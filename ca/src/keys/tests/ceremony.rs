@@ -103,17 +103,31 @@ fn a_certificate_is_installed_and_issues_while_it_is_valid() {
     let chain = machines.sign(&machines.request(Authority::People));
     let second = |second| UnixTime::since_unix_epoch(Duration::from_secs(second));
     let at = |years: u64| second(now().as_secs() + years * 365 * 86_400);
-    let install = |now| install_issuing(&machines.online, &chain, None, now);
-    for wrong in [second(now().as_secs() - 1), at(5)] {
+    let sealed = passphrase("the others'");
+    let install = |now| install_issuing(&machines.online, &chain, Some(&sealed), now);
+    for wrong in [second(now().as_secs() - 61), at(5)] {
         let error = install(wrong).unwrap_err();
         assert!(matches!(error, CeremonyError::Keys(KeysError::Dates { .. })), "{error}");
         assert!(!machines.online.join("root.pem").exists() && !machines.online.join(LABEL_KEY).exists());
     }
-    install(now()).unwrap();
+    // What the server could not open at its next start is not installed.
+    for (other, why) in [(None, "none was given"), (Some(passphrase("another")), "people.requested.key.pem")] {
+        let error = install_issuing(&machines.online, &chain, other.as_ref(), now()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(!machines.online.join("people.pem").exists());
+    }
+    // A clock that lags a little is no reason to refuse.
+    install(second(now().as_secs() - 60)).unwrap();
     machines.install(&machines.sign(&machines.request(Authority::Services))).unwrap();
     let keys = machines.open().unwrap();
     keys.check_dates(now()).unwrap();
-    assert!(matches!(keys.check_dates(at(5)), Err(KeysError::Dates { .. })));
+    assert!(matches!(keys.check_dates(second(now().as_secs() - 61)), Err(KeysError::Dates { .. })));
+    // One that has ended issues nothing that counts, but its lists are served.
+    keys.check_dates(at(5)).unwrap();
+    assert!(matches!(keys.issuer(Authority::People).check_dates(at(5)), Err(KeysError::Dates { .. })));
+    // Nothing lies in clear beside what is sealed.
+    let clear = request_issuing(&machines.online, Authority::People, &NewKeyPlace::File(None), now()).unwrap_err();
+    assert!(clear.to_string().contains("expected a passphrase"), "{clear}");
 }
 
 fn is_sealed(path: &Path) -> bool {
