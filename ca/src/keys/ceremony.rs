@@ -149,7 +149,8 @@ pub fn sign_issuing(
 /// One cannot be read or written; those before it are done.
 pub fn seal_keys(folder: &Path, passphrase: &Passphrase, now: UnixTime) -> Result<Vec<String>, CeremonyError> {
     let io = |source| KeysError::Io { path: folder.into(), source };
-    let mut done = Vec::new();
+    let mut clear = Vec::new();
+    let mut unlocking = Unlocking::known(Some(passphrase.clone()));
     for file in std::fs::read_dir(folder).map_err(io)? {
         let path = file.map_err(io)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -160,11 +161,22 @@ pub fn seal_keys(folder: &Path, passphrase: &Passphrase, now: UnixTime) -> Resul
             _ => continue,
         };
         let text = read(&path)?;
-        if sealed::is_sealed(&text) {
-            continue;
+        if !sealed::is_sealed(&text) {
+            let key = pem::decode(label, &text);
+            clear.push((
+                path,
+                name.clone(),
+                label,
+                key.ok_or_else(|| content(format!("{label} in {name}"), "another file"))?,
+            ));
+        } else if name != "root.key.pem" {
+            // The server opens all of them with one passphrase. The root's key it does not open.
+            unlocking.open(&path, label)?;
         }
-        let clear = pem::decode(label, &text).ok_or_else(|| content(format!("{label} in {name}"), "another file"))?;
-        write(&path, &seal(label, &clear, passphrase)?)?;
+    }
+    let mut done = Vec::new();
+    for (path, name, label, key) in clear {
+        write(&path, &seal(label, &key, passphrase)?)?;
         done.push(name);
     }
     done.sort_unstable();

@@ -184,6 +184,14 @@ fn keys_that_lie_in_clear_are_sealed() {
     assert_eq!(done, ["audit.key.pem", "people.key.pem", "root.key.pem", "services.key.pem"]);
     assert!(done.iter().all(|file| is_sealed(&keys.join(file))));
     assert_eq!(seal_keys(&keys, &passphrase("the others'"), now()).unwrap(), Vec::<String>::new());
+    // Another passphrase would leave a mix that no server opens: nothing is sealed with it, also of what lies in clear.
+    std::fs::rename(keys.join("people.key.pem"), keys.join("away")).unwrap();
+    let fresh = folder.path().join("fresh");
+    init(&fresh, "Example", now()).unwrap();
+    std::fs::copy(fresh.join("people.key.pem"), keys.join("people.key.pem")).unwrap();
+    seal_keys(&keys, &passphrase("another"), now()).unwrap_err();
+    assert!(!is_sealed(&keys.join("people.key.pem")));
+    std::fs::rename(keys.join("away"), keys.join("people.key.pem")).unwrap();
     AuthorityKeys::open_with(&keys, Some(source.clone())).unwrap();
     assert!(LabelKey::open(&keys.join(LABEL_KEY)).unwrap().is_some());
     sign_policy(&keys, &keys.join("root.key.pem"), Some(source), b"{}").unwrap();
