@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, enroll, erase, evidence, inspect, limbo, proof, renew, revoke, status, trust, verify, watch,
+    audit, card, enroll, erase, evidence, inspect, limbo, proof, renew, revoke, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Erase(erase::Erase),
     #[command(alias = "devices")]
     Status(status::Status),
+    Card(card::Card),
     #[command(hide = true)]
     LimboHarness(limbo::LimboHarness),
 }

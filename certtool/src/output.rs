@@ -99,6 +99,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
+const SHINING: Style = AnsiColor::BrightWhite.on_default().bg_color(Some(anstyle::Color::Ansi(AnsiColor::Black)));
 const BOLD: Style = Style::new().bold();
 
 /// Text for people: lines, and label–value pairs in two columns.
@@ -148,6 +149,15 @@ impl Page {
         let label = self.paint(DIM, &format!("{label:LABELS$}"));
         let value = harmless(&value.to_string());
         writeln!(self.text, "  {label}{value}").expect("writing to a string does not fail");
+    }
+
+    /// A QR code: what shines in it is white on black, whatever the terminal's own colours are, so that cameras read it.
+    pub(crate) fn code(&mut self, code: &str) {
+        self.push("");
+        for line in code.lines() {
+            let line = self.paint(SHINING, line);
+            self.push(line);
+        }
     }
 
     /// Something good.

@@ -7,6 +7,7 @@
 //!   a certificate only after [`identity::verify_person`](identity::verify::verify_person) accepted it;
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
+//! * [`card`] makes contact cards, as links and QR codes, and takes those of others;
 //! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
 //! * [`watch`] finds every certificate that was ever logged in the owner's name.
@@ -17,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod acme;
+pub mod card;
 mod certificates;
 mod device;
 pub mod enrolment;

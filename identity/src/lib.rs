@@ -11,6 +11,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`card`] | contact cards: the link by which people find each other |
 //! | [`identifier`] | e-mail addresses and phone numbers in their one canonical form |
 //! | [`oid`] | our object identifiers, under one arc |
 //! | [`profile`] | certificate profiles, loaded from `policies/profiles/*.toml` |
@@ -26,6 +27,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod card;
 pub mod certificate;
 pub mod evidence;
 pub mod identifier;

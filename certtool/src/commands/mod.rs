@@ -1,6 +1,7 @@
 //! One module for each command: its options, what it does, and its report in both forms.
 
 pub(crate) mod audit;
+pub(crate) mod card;
 pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
@@ -33,6 +34,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Watch(command) => command.run(context).await,
         Command::Erase(command) => command.run(context).await,
         Command::Status(command) => command.run(context),
+        Command::Card(command) => command.run(context),
         Command::LimboHarness(command) => command.run(),
     }
 }

@@ -9,10 +9,14 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use device::PinnedPolicy;
+use device::card::Taken;
 use device::https::fetch_to_compare_by_fingerprint;
+use identity::card::ContactCard;
 use identity::trust::{Fingerprint, TrustPolicy};
 use serde::Serialize;
 
+use super::card;
+use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
@@ -57,10 +61,12 @@ impl Trust {
     certtool trust add https://chat.example.org:8443/policy\n      \
         shows the fingerprint found and pins nothing, so that you can compare it first\n  \
     certtool trust add policy.json --fingerprint \\\n      \
-        5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5")]
+        5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5\n  \
+    certtool trust add 'inperson:bob@example.org?genesis=5f1c…'\n      \
+        pins the policy on a contact card, and knows its person by that authority")]
 pub(crate) struct Add {
-    /// Where the policy is: an https address or a file
-    #[arg(value_name = "URL|FILE")]
+    /// Where the policy is: an https address or a file; or a contact card (certtool card), as a link or a picture
+    #[arg(value_name = "URL|FILE|CARD")]
     from: String,
     /// Its fingerprint, 64 hexadecimal digits; spaces, colons and capitals do not matter
     #[arg(long, value_name = "HEX", value_parser = fingerprint)]
@@ -69,22 +75,51 @@ pub(crate) struct Add {
 
 impl Add {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let bytes = self.read(context).await?;
+        if let Some(card) = card::link_or_picture(&self.from) {
+            return self.of_card(context, &card?).await;
+        }
+        let bytes = read(context, &self.from).await?;
         let Some(expected) = self.fingerprint else { return Err(unconfirmed(&self.from, &bytes)) };
         let policy = context.home.add_trust(&bytes, &expected)?;
-        context.output.report(&Pinned { done: "pinned", policy: Summary::new(&policy) });
+        context.output.report(&Pinned { done: "pinned", policy: Summary::new(&policy), person: None });
         Ok(Exit::Ok)
     }
 
-    async fn read(&self, context: &Context) -> Result<Vec<u8>, Failure> {
-        if self.from.contains("://") {
-            let spinner = progress::spinner(&context.output, "fetching the policy");
-            let bytes = fetch_to_compare_by_fingerprint(&self.from).await;
-            spinner.finish_and_clear();
-            Ok(bytes?)
-        } else {
-            subject::read_file(Path::new(&self.from))
+    /// Pins the policy on a card by the fingerprint on it, and knows the person on it by its authority.
+    async fn of_card(&self, context: &Context, card: &ContactCard) -> Result<Exit, Failure> {
+        if let Some(other) = self.fingerprint.filter(|given| *given != card.genesis) {
+            return Err(Failure::new(
+                Exit::Refused,
+                format!("expected the fingerprint {other}, found {} on the card", card.genesis),
+                "Ask who gave you the card, or the operator, by phone or in person.",
+            ));
         }
+        let known = context.home.pinned_policies()?.into_iter().find(|pinned| pinned.pinned == card.genesis);
+        let policy = match (known, &card.policy) {
+            (Some(pinned), _) => pinned.policy,
+            (None, Some(address)) => context.home.add_trust(&read(context, address).await?, &card.genesis)?,
+            (None, None) => {
+                return Err(Failure::failed(
+                    "the card does not say where its policy is",
+                    format!("Ask for the address, then: certtool trust add URL --fingerprint {}", card.genesis),
+                ));
+            }
+        };
+        let taken = device::card::take(&context.home, card, clock::now())?;
+        let person = Some(OnCard::new(card, &taken));
+        context.output.report(&Pinned { done: "pinned", policy: Summary::new(&policy), person });
+        Ok(if matches!(taken, Taken::Other { .. }) { Exit::Refused } else { Exit::Ok })
+    }
+}
+
+async fn read(context: &Context, from: &str) -> Result<Vec<u8>, Failure> {
+    if from.contains("://") {
+        let spinner = progress::spinner(&context.output, "fetching the policy");
+        let bytes = fetch_to_compare_by_fingerprint(from).await;
+        spinner.finish_and_clear();
+        Ok(bytes?)
+    } else {
+        subject::read_file(Path::new(from))
     }
 }
 
@@ -207,12 +242,61 @@ impl AuthoritySummary {
 struct Pinned {
     done: &'static str,
     policy: Summary,
+    /// Who was on the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<OnCard>,
+}
+
+/// What became of the person on a card.
+#[derive(Debug, Serialize)]
+struct OnCard {
+    identifier: String,
+    /// The authority by which she is known, if she is.
+    known_by: Option<String>,
+    #[serde(skip)]
+    good: bool,
+    #[serde(skip)]
+    in_words: String,
+}
+
+impl OnCard {
+    fn new(card: &ContactCard, taken: &Taken) -> Self {
+        let who = card.identifier.to_string();
+        let (known_by, in_words) = match taken {
+            Taken::Known { authority, newly: true } => (
+                Some(authority),
+                format!("{who} is known by {authority} from now on: another authority's certificate is refused."),
+            ),
+            Taken::Known { authority, newly: false } => {
+                (Some(authority), format!("{who} is known by {authority}, as before."))
+            }
+            Taken::Other { known, card } => (
+                Some(known),
+                format!(
+                    "{who} is known by {known}, and the card says {card}. Ask them; then certtool trust unbind {who}."
+                ),
+            ),
+            Taken::Open { permitted: 0 } => {
+                (None, format!("Nobody may certify {who} by this policy: the card is wrong."))
+            }
+            Taken::Open { .. } | Taken::NotPinned => {
+                (None, format!("{who} will be known by the authority seen first, as several may certify them."))
+            }
+        };
+        let good = matches!(taken, Taken::Known { .. });
+        Self { identifier: who, known_by: known_by.cloned(), good, in_words }
+    }
 }
 
 impl Report for Pinned {
     fn page(&self, page: &mut Page) {
         page.good(&format!("Pinned: {}", self.policy.name));
         self.policy.fields(page);
+        match &self.person {
+            Some(person) if person.good => page.good(&person.in_words),
+            Some(person) => page.warning(&person.in_words),
+            None => {}
+        }
     }
 }
 

@@ -34,6 +34,11 @@ impl PinnedPolicy {
     pub fn version(&self, number: u64) -> Option<Fingerprint> {
         self.versions.iter().find(|(known, _)| *known == number).map(|(_, fingerprint)| *fingerprint)
     }
+
+    /// The fingerprints of all versions, from the pinned one to the newest.
+    pub fn versions(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.versions.iter().map(|(_, fingerprint)| fingerprint)
+    }
 }
 
 /// Trust policies.

@@ -28,10 +28,13 @@ pub struct Binding {
     pub since: u64,
 }
 
-/// SHA-256 of the SubjectPublicKeyInfo of an authority's root.
-fn root(authority: &Authority) -> Option<Fingerprint> {
-    let root = Certificate::parse(&authority.root.0).ok()?;
-    Some(Fingerprint(Sha256::digest(root.tbs().spki_der()).into()))
+impl Authority {
+    /// SHA-256 of the SubjectPublicKeyInfo of its root: by this people are bound to it. None if the root is no certificate,
+    /// which no policy that was read has.
+    pub fn root_digest(&self) -> Option<Fingerprint> {
+        let root = Certificate::parse(&self.root.0).ok()?;
+        Some(Fingerprint(Sha256::digest(root.tbs().spki_der()).into()))
+    }
 }
 
 /// Every person who is bound. Serialises as one JSON object, by identifier.
@@ -101,7 +104,9 @@ impl Bindings {
     pub fn follow(&mut self, old: &TrustPolicy, new: &TrustPolicy) {
         for authority in &new.authorities {
             let before = old.authorities.iter().find(|before| before.name == authority.name);
-            let (Some(before), Some(after)) = (before.and_then(root), root(authority)) else { continue };
+            let (Some(before), Some(after)) = (before.and_then(Authority::root_digest), authority.root_digest()) else {
+                continue;
+            };
             for binding in self.0.values_mut().filter(|binding| binding.root == before) {
                 binding.root = after;
             }

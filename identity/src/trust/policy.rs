@@ -100,7 +100,7 @@ pub struct DirectoryEntry {
 }
 
 impl DirectoryEntry {
-    fn check(&self) -> Result<(), PolicyError> {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
         if canonical_dns_name(&self.name).as_ref() != Ok(&self.name) {
             return Err(PolicyError::value("directories", "a DNS name in lower-case ASCII form", &self.name));
         }

@@ -1,0 +1,164 @@
+//! Contact cards of the people in this folder, and what it means to take somebody else's (docs/spec/contact-card.md).
+
+pub mod qr;
+
+use identity::UnixTime;
+use identity::card::ContactCard;
+use identity::certificate::{Certificate, CertificateError};
+use identity::trust::{Authority, Fingerprint, TrustPolicy};
+
+use crate::enrolment::permits;
+use crate::{Device, Home, HomeError};
+
+/// Why there is no card of a device.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CardFailure {
+    /// The folder cannot be read.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The policy under which the device was enrolled is not pinned any more.
+    #[error("expected the trust policy {policy} under which {identifier} was enrolled, found none of that fingerprint")]
+    NotPinned {
+        /// Whose device.
+        identifier: String,
+        /// The fingerprint of the policy.
+        policy: String,
+    },
+    /// Without a directory nobody can be found.
+    #[error("the trust policy {policy:?} names no directory, so nobody can be found by it")]
+    NoDirectory {
+        /// The policy's name.
+        policy: String,
+    },
+    /// The stored certificate cannot be read.
+    #[error("the certificate of {identifier} cannot be read: {source}")]
+    Certificate {
+        /// Whose.
+        identifier: String,
+        /// What is wrong with it.
+        source: CertificateError,
+    },
+}
+
+/// The card of the person whose device this is: certified under the policy that was pinned, found in its first directory.
+pub fn own(home: &Home, device: &Device) -> Result<ContactCard, CardFailure> {
+    let Device { identifier, enrolment, .. } = device;
+    let enrolled = |version: &Fingerprint| version.to_string() == enrolment.policy;
+    let pinned = home.pinned_policies()?.into_iter().find(|pinned| pinned.versions().any(enrolled));
+    let pinned = pinned.ok_or_else(|| CardFailure::NotPinned {
+        identifier: identifier.to_string(),
+        policy: enrolment.policy.clone(),
+    })?;
+    let directory = pinned.policy.directories.first().cloned();
+    let leaf = Certificate::parse(device.chain.first().map_or(&[][..], |leaf| leaf))
+        .map_err(|source| CardFailure::Certificate { identifier: identifier.to_string(), source })?;
+    let key = leaf.tbs().spki().subject_public_key.raw_bytes().try_into();
+    Ok(ContactCard {
+        identifier: identifier.clone(),
+        genesis: pinned.pinned,
+        // The pinned version is served where the later ones are.
+        policy: pinned.policy.updates.filter(|address| address.starts_with("https://")),
+        directory: directory.ok_or(CardFailure::NoDirectory { policy: pinned.policy.name })?,
+        // Devices have keys of Ed25519; a certificate for mail may have another, which is no device's.
+        keys: key.into_iter().collect(),
+    })
+}
+
+/// What it came to when a card was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// She is known by this authority, from now on or since before: another's certificate for her is refused (TRUST-06).
+    Known {
+        /// The authority's name.
+        authority: String,
+        /// Whether it is so from now on.
+        newly: bool,
+    },
+    /// She is known by another authority than the card's. Nothing was changed.
+    Other {
+        /// By whom she is known.
+        known: String,
+        /// Who certifies her, by the card.
+        card: String,
+    },
+    /// The card's policy is not pinned here. Nothing was changed.
+    NotPinned,
+    /// The policy lets nobody certify her, or several. Nothing was changed.
+    Open {
+        /// How many authorities may.
+        permitted: usize,
+    },
+}
+
+/// Knows the person on the card by the authority of the card's policy, where that is pinned here.
+pub fn take(home: &Home, card: &ContactCard, now: UnixTime) -> Result<Taken, HomeError> {
+    let pinned = home.pinned_policies()?;
+    let Some(pinned) = pinned.iter().find(|pinned| pinned.pinned == card.genesis) else { return Ok(Taken::NotPinned) };
+    let permitted = permitted(&pinned.policy, card);
+    let &[authority] = permitted.as_slice() else { return Ok(Taken::Open { permitted: permitted.len() }) };
+    let root = authority.root_digest().expect("a policy that was read has certificates for roots");
+    home.change_bindings(|bindings| {
+        let newly = bindings.bind(&card.identifier, &authority.name, &root.0, now);
+        match bindings.get(&card.identifier) {
+            Some(binding) if binding.root != root => {
+                Taken::Other { known: binding.authority.clone(), card: authority.name.clone() }
+            }
+            _ => Taken::Known { authority: authority.name.clone(), newly },
+        }
+    })
+}
+
+fn permitted<'a>(policy: &'a TrustPolicy, card: &ContactCard) -> Vec<&'a Authority> {
+    policy.authorities.iter().filter(|authority| permits(authority, &card.identifier)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity::Identifier;
+    use identity::testing::{Authority as TestAuthority, NOON};
+    use identity::trust::DirectoryEntry;
+
+    fn card(policy: &TrustPolicy, who: &str) -> ContactCard {
+        ContactCard {
+            identifier: Identifier::parse(who).unwrap(),
+            genesis: policy.fingerprint(),
+            policy: None,
+            directory: DirectoryEntry { name: "localhost".to_owned(), address: "127.0.0.1:8444".to_owned() },
+            keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn who_is_on_a_card_is_known_by_its_authority() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let [first, second] = [1, 2].map(|seed| TestAuthority::new(seed, NOON).policy());
+        let bob = card(&first, "bob@example.org");
+        assert_eq!(take(&home, &bob, NOON).unwrap(), Taken::NotPinned);
+        assert!(home.bindings().unwrap().get(&bob.identifier).is_none());
+        for policy in [&first, &second] {
+            home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        }
+        let authority = first.authorities[0].name.clone();
+        for newly in [true, false] {
+            assert_eq!(take(&home, &bob, NOON).unwrap(), Taken::Known { authority: authority.clone(), newly });
+        }
+        let other = take(&home, &card(&second, "bob@example.org"), NOON).unwrap();
+        assert_eq!(other, Taken::Other { known: authority.clone(), card: second.authorities[0].name.clone() });
+        assert_eq!(home.bindings().unwrap().get(&bob.identifier).unwrap().authority, authority);
+    }
+
+    #[test]
+    fn who_may_be_certified_by_nobody_stays_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let mut policy = TestAuthority::new(1, NOON).policy();
+        policy.authorities[0].domains = vec!["example.org".to_owned()];
+        home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        let stranger = card(&policy, "bob@example.net");
+        assert_eq!(take(&home, &stranger, NOON).unwrap(), Taken::Open { permitted: 0 });
+        assert!(home.bindings().unwrap().get(&stranger.identifier).is_none());
+    }
+}
