@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use identity::card::{CardError, ContactCard, MAX_CARD_BYTES};
-use image::{ImageReader, Limits};
+use image::{GrayImage, ImageReader, Limits};
 use qrcode::render::{svg, unicode};
 use qrcode::{EcLevel, QrCode};
 
@@ -67,7 +67,11 @@ pub fn read(picture: &[u8]) -> Result<ContactCard, PictureError> {
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     reader.limits(limits);
-    let grey = reader.decode()?.into_luma8();
+    find(&reader.decode()?.into_luma8())
+}
+
+/// The first card among the codes in a picture.
+fn find(grey: &GrayImage) -> Result<ContactCard, PictureError> {
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
         grey.get_pixel(u32::try_from(x).unwrap_or(0), u32::try_from(y).unwrap_or(0)).0[0]
@@ -94,19 +98,52 @@ mod tests {
         &key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     fn picture(text: &str, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        drawn(text).write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+        bytes
+    }
+
+    fn drawn(text: &str) -> GrayImage {
         let code = QrCode::with_error_correction_level(text, EcLevel::L).unwrap();
         let (side, scale, quiet) = (u32::try_from(code.width()).unwrap(), 6, 4);
         let modules = code.to_colors();
         let size = (side + 2 * quiet) * scale;
-        let image = image::GrayImage::from_fn(size, size, |x, y| {
+        GrayImage::from_fn(size, size, |x, y| {
             let inside = |at: u32| (at / scale).checked_sub(quiet).filter(|at| *at < side);
             let dark = matches!((inside(x), inside(y)), (Some(x), Some(y))
                 if modules[(y * side + x) as usize] == qrcode::Color::Dark);
             Luma([if dark { 20 } else { 235 }])
-        });
-        let mut bytes = Vec::new();
-        image.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
-        bytes
+        })
+    }
+
+    #[test]
+    fn damaged_codes_are_refused_or_read_and_nothing_panics() {
+        let whole = drawn(LINK);
+        let mut state = 1_u64;
+        // Numbers without end, the same in every run (splitmix64).
+        let mut number = |below: u32| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            u32::try_from((mixed ^ (mixed >> 31)) % u64::from(below)).unwrap()
+        };
+        let mut read = 0;
+        for _ in 0..40 {
+            let mut damaged = whole.clone();
+            for _ in 0..number(40) {
+                let (x, y, side) = (number(whole.width()), number(whole.height()), 1 + number(24));
+                let shade = Luma([u8::try_from(number(256)).unwrap()]);
+                let ends = ((x + side).min(whole.width()), (y + side).min(whole.height()));
+                (x..ends.0).for_each(|x| (y..ends.1).for_each(|y| damaged.put_pixel(x, y, shade)));
+            }
+            match find(&damaged) {
+                Ok(card) => {
+                    assert_eq!(card.to_string(), LINK);
+                    read += 1;
+                }
+                Err(error) => assert!(!error.to_string().is_empty()),
+            }
+        }
+        assert!((1..40).contains(&read), "{read} of 40 were read");
     }
 
     #[test]
@@ -123,11 +160,11 @@ mod tests {
         assert!(matches!(read(&vec![0; MAX_PICTURE_BYTES + 1]), Err(PictureError::TooLarge { .. })));
         assert!(matches!(read(&picture("https://example.org", ImageFormat::Png)), Err(PictureError::NoCard(_))));
         let mut blank = Vec::new();
-        image::GrayImage::new(64, 64).write_to(&mut Cursor::new(&mut blank), ImageFormat::Png).unwrap();
+        GrayImage::new(64, 64).write_to(&mut Cursor::new(&mut blank), ImageFormat::Png).unwrap();
         assert!(matches!(read(&blank), Err(PictureError::NoCode)));
         // A few hundred bytes that would unpack to 10^8 pixels.
         let mut wide = Vec::new();
-        image::GrayImage::new(MAX_SIDE + 1, 1).write_to(&mut Cursor::new(&mut wide), ImageFormat::Png).unwrap();
+        GrayImage::new(MAX_SIDE + 1, 1).write_to(&mut Cursor::new(&mut wide), ImageFormat::Png).unwrap();
         assert!(matches!(read(&wide), Err(PictureError::Picture(_))));
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::Home;
+use device::card::Taken;
 use identity::UnixTime;
+use identity::card::ContactCard;
 use identity::trust::{Bindings, Trust};
 use messenger_engine::Event;
 
@@ -29,6 +31,33 @@ fn adopt(home: &Home, trust: &Trust, known: &mut Bindings) {
     {
         trust.adopt_bindings(known, &now);
         *known = now;
+    }
+}
+
+/// Knows the person on a card by its authority; says what it came to.
+///
+/// # Errors
+/// What is wrong, and what to try.
+pub(crate) fn take(home: &Home, card: &ContactCard) -> Result<String, (String, String)> {
+    let who = &card.identifier;
+    match device::card::take(home, card, UnixTime::now()) {
+        Ok(Taken::Known { authority, newly: true }) => Ok(format!("{who} is known by {authority} from now on.")),
+        Ok(Taken::Known { authority, newly: false }) => Ok(format!("{who} is known by {authority}, as before.")),
+        Ok(Taken::Open { permitted: 1.. }) => Ok(format!("{who} will be known by the authority that is seen first.")),
+        Ok(Taken::Open { permitted: 0 }) => {
+            Err((format!("by the policy on the card nobody may certify {who}"), "ask for a new card".to_owned()))
+        }
+        Ok(Taken::NotPinned) => Err((
+            format!("the trust policy on the card of {who} is not pinned here"),
+            "`certtool trust add` with the card, then start again".to_owned(),
+        )),
+        Ok(Taken::Other { known, card }) => Err((
+            format!("{who} is known by {known}, and the card says {card}"),
+            format!(
+                "ask them, not over this connection; if the card is right, `certtool trust unbind {who}` and take it again"
+            ),
+        )),
+        Err(error) => Err((format!("{who} is not known by the card: {error}"), "mend the file".to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
 use crate::acquaintance;
-use crate::app::slash;
+use crate::app::slash::{self, Newcomer};
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
 use crate::run::ended_by_signal;
@@ -37,6 +37,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             return Err(failure);
         }
     };
+    let home = prepared.book.home().clone();
     let book = (!ephemeral).then_some(prepared.book);
     let (lines, mut read) = mpsc::channel(16);
     tokio::spawn(read_lines(tokio::io::stdin(), lines));
@@ -46,7 +47,8 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             line = read.recv() => match line.map(|line| understand(&line)) {
                 None | Some(Ok(Some(Command::Quit))) => break,
                 Some(Ok(None)) => {}
-                Some(Ok(Some(command))) => {
+                Some(Ok(Some(mut command))) => {
+                    if let Some(problem) = of_card(&home, &mut command) && print(&problem).await.is_err() { break }
                     let problem = book.as_ref().and_then(|book| remember(book, &command));
                     engine.send(command).await;
                     if let Some(problem) = problem && print(&problem).await.is_err() { break }
@@ -144,6 +146,16 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
             "one JSON object per line, such as {\"do\":\"send\",\"to\":\"bob@example.org\",\"text\":\"hi\"}",
         ),
     }
+}
+
+/// A contact may be added by her card: then she is known by its authority, and the engine is told her address. What could
+/// not be taken from the card comes back as an `error` event; she is a contact in any case.
+fn of_card(home: &device::Home, command: &mut Command) -> Option<Event> {
+    let Command::AddContact { who } = command else { return None };
+    let Ok(Newcomer::OnCard(card)) = slash::newcomer(who) else { return None };
+    *who = card.identifier.to_string();
+    let (message, remedy) = acquaintance::take(home, &card).err()?;
+    Some(Event::Error { about: card.identifier.to_string(), message, remedy })
 }
 
 /// Keeps or removes a contact in the folder. The engine judges addresses; what it will refuse is not kept.

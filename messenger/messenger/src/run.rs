@@ -142,6 +142,13 @@ impl Loop {
                     Ok(())
                 }
                 Effect::Remember(who) => self.book.add(&who),
+                Effect::Take(card) => {
+                    match acquaintance::take(self.book.home(), &card) {
+                        Ok(words) => self.app.tell(words),
+                        Err((message, remedy)) => self.app.tell_wrong(format!("{message}: {remedy}")),
+                    }
+                    Ok(())
+                }
                 Effect::Forget(who) => self.book.remove(&who),
                 Effect::Bell => {
                     let _ = stdout().write_all(b"\x07").and_then(|()| stdout().flush());

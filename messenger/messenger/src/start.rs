@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::{Device, Home, gossip, revocation};
+use identity::card::ContactCard;
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
@@ -54,7 +55,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let mut contacts =
         book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
     contacts.remove(&device.identifier);
-    let me = me(&person, &directory);
+    let card = device::card::own(&home, &device).ok();
+    let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     Ok(Prepared { me, book, contacts: contacts.into_iter().collect(), home, device, trust, directory, bind })
 }
@@ -128,7 +130,7 @@ fn directory(trust: &Trust, device: &Device) -> Result<DirectoryAddress, Failure
     Ok(DirectoryAddress { name: first.name.clone(), address: first.address.clone() })
 }
 
-fn me(person: &VerifiedPerson, directory: &DirectoryAddress) -> Me {
+fn me(person: &VerifiedPerson, directory: &DirectoryAddress, card: Option<ContactCard>) -> Me {
     let until = i64::try_from(person.not_after().as_secs()).unwrap_or(i64::MAX);
     let until = jiff::Timestamp::from_second(until).unwrap_or(jiff::Timestamp::MAX);
     Me {
@@ -136,6 +138,7 @@ fn me(person: &VerifiedPerson, directory: &DirectoryAddress) -> Me {
         authority: person.authority().to_owned(),
         until: until.to_zoned(jiff::tz::TimeZone::system()).strftime("%-d %b %Y").to_string(),
         directory: directory.name.clone(),
+        card,
     }
 }
 

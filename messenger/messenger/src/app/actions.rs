@@ -1,17 +1,18 @@
 //! What the person asks for, done to the model.
 
 use identity::Identifier;
+use identity::card::MAX_CARD_BYTES;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
 use super::editor::{Editor, MAX_TEXT_BYTES};
-use super::slash;
+use super::slash::{self, Newcomer};
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
 use crate::view;
 
-/// The most that an answer to a question may have, in bytes: addresses have at most 254, names of rooms 256.
-const MAX_ANSWER_BYTES: usize = 512;
+/// The most that an answer to a question may have, in bytes: a contact card is the longest.
+const MAX_ANSWER_BYTES: usize = MAX_CARD_BYTES;
 
 impl App {
     /// The terminal has a new size.
@@ -174,7 +175,7 @@ impl App {
     /// The answer to a question: done, or what is wrong with it said in its place.
     fn answered(&mut self, question: &Question, text: &str) -> Vec<Effect> {
         let effects = match question {
-            Question::Contact => slash::identifier(text).and_then(|who| self.add(who)),
+            Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
             Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
         };
@@ -192,14 +193,20 @@ impl App {
         }
     }
 
-    pub(super) fn add(&mut self, who: Identifier) -> Result<Vec<Effect>, String> {
+    pub(super) fn add(&mut self, newcomer: Newcomer) -> Result<Vec<Effect>, String> {
+        let who = newcomer.identifier().clone();
         if who == self.me.identifier {
             return Err("That is you.".to_owned());
         }
         self.person_mut(&who).contact = true;
         self.select(Entry::Person(who.clone()));
         self.pane = Pane::Message;
-        Ok(vec![Effect::Engine(Command::AddContact { who: who.to_string() }), Effect::Remember(who)])
+        let mut effects = vec![Effect::Engine(Command::AddContact { who: who.to_string() }), Effect::Remember(who)];
+        if let Newcomer::OnCard(card) = newcomer {
+            // First of all: who comes online a moment later is judged by it.
+            effects.insert(0, Effect::Take(card));
+        }
+        Ok(effects)
     }
 
     pub(super) fn create_room(&mut self, name: String) -> Vec<Effect> {

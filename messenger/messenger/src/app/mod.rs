@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use identity::Identifier;
+use identity::card::ContactCard;
 use messenger_engine::{CallId, Command, Purpose, RoomId};
 
 use conversation::Conversation;
@@ -28,6 +29,8 @@ pub(crate) struct Me {
     /// Last day of the certificate, as people write it.
     pub(crate) until: String,
     pub(crate) directory: String,
+    /// What she gives to others, so that they find her; none if her policy is not pinned any more.
+    pub(crate) card: Option<ContactCard>,
 }
 
 /// Whether anybody can be reached.
@@ -96,9 +99,19 @@ pub(crate) enum Pane {
 /// What covers the rest.
 #[derive(Debug, Clone)]
 pub(crate) enum Cover {
-    Help { scroll: usize },
-    Ask { question: Question, answer: Editor, wrong: Option<String> },
-    Confirm { entry: Entry },
+    Help {
+        scroll: usize,
+    },
+    Ask {
+        question: Question,
+        answer: Editor,
+        wrong: Option<String>,
+    },
+    Confirm {
+        entry: Entry,
+    },
+    /// One's own contact card.
+    Card,
 }
 
 /// A question that takes text.
@@ -122,6 +135,8 @@ pub(crate) enum Effect {
     Engine(Command),
     /// Keep this contact in the folder.
     Remember(Identifier),
+    /// Know the person on a contact card by its authority.
+    Take(Box<ContactCard>),
     /// Take it out of the folder.
     Forget(Identifier),
     /// Ring the terminal's bell.
@@ -222,7 +237,7 @@ impl App {
     pub(crate) fn place(&self) -> crate::keys::Place {
         use crate::keys::Place;
         match &self.cover {
-            Some(Cover::Help { .. }) => Place::Helping,
+            Some(Cover::Help { .. } | Cover::Card) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,
@@ -265,6 +280,11 @@ impl App {
             conversation.unread = 0;
         }
         self.selected = Some(entry);
+    }
+
+    /// Says what something came to that the program did outside the model.
+    pub(crate) fn tell(&mut self, text: String) {
+        self.said(text);
     }
 
     /// Says that something the program did on its own account went wrong.

@@ -127,7 +127,11 @@ impl App {
     fn run(&mut self, command: Slash, now: DateTime) -> Result<Vec<Effect>, String> {
         let not_a_room = || "This is no room. Open one with /room create NAME.".to_owned();
         Ok(match command {
-            Slash::Add(who) => self.add(who)?,
+            Slash::Add(newcomer) => self.add(newcomer)?,
+            Slash::Card => {
+                self.cover = Some(Cover::Card);
+                Vec::new()
+            }
             Slash::Remove(who) => {
                 let entry = who.map(Entry::Person).or(self.selected.clone()).filter(|entry| match entry {
                     Entry::Person(who) => self.people.contains_key(who),

@@ -1,11 +1,30 @@
 //! Commands typed into the input: `/room create picnic`.
 
 use identity::Identifier;
+use identity::card::ContactCard;
+
+/// Somebody to add: an address as typed, or all that a contact card says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Newcomer {
+    Named(Identifier),
+    OnCard(Box<ContactCard>),
+}
+
+impl Newcomer {
+    /// Who it is.
+    pub(crate) fn identifier(&self) -> &Identifier {
+        match self {
+            Self::Named(who) => who,
+            Self::OnCard(card) => &card.identifier,
+        }
+    }
+}
 
 /// What a line beginning with `/` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Slash {
-    Add(Identifier),
+    Add(Newcomer),
+    Card,
     /// The named person, or the one whose conversation is open.
     Remove(Option<Identifier>),
     CreateRoom(String),
@@ -23,7 +42,8 @@ pub(crate) enum Slash {
 
 /// Every command, for the help: how it is typed and what it does.
 pub(crate) const ALL: &[(&str, &str)] = &[
-    ("/add bob@example.org", "add a contact"),
+    ("/add bob@example.org", "add a contact, by address or by the link of a contact card"),
+    ("/card", "your own contact card, as a link and a QR code"),
     ("/remove [bob@example.org]", "remove a contact (this one, if none is named)"),
     ("/room create NAME", "open a room with yourself as host"),
     ("/invite bob@example.org", "ask somebody who is online into this room"),
@@ -45,7 +65,9 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
     let name = words.next().unwrap_or_default();
     let rest = words.next().unwrap_or_default().trim();
     match name {
-        "/add" => person(rest, "/add").map(Slash::Add),
+        "/add" if rest.is_empty() => Err("/add needs an address, or a contact card: /add bob@example.org".to_owned()),
+        "/add" => newcomer(rest).map(Slash::Add),
+        "/card" => alone(name, rest, Slash::Card),
         "/remove" if rest.is_empty() => Ok(Slash::Remove(None)),
         "/remove" => person(rest, "/remove").map(|who| Slash::Remove(Some(who))),
         "/invite" => person(rest, "/invite").map(Slash::Invite),
@@ -79,6 +101,19 @@ fn person(text: &str, command: &str) -> Result<Identifier, String> {
 pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
     Identifier::parse(text.trim())
         .map_err(|error| format!("That is no address: {error}. Write bob@example.org, or +14155550123."))
+}
+
+/// Somebody to add, as typed or pasted: an address, or the link of a contact card.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn newcomer(text: &str) -> Result<Newcomer, String> {
+    let text = text.trim();
+    if !text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("inperson:")) {
+        return identifier(text).map(Newcomer::Named);
+    }
+    let card = text.parse().map(|card| Newcomer::OnCard(Box::new(card)));
+    card.map_err(|error| format!("That is no contact card: {error}. Copy the whole link, from inperson: to its end."))
 }
 
 fn room(rest: &str) -> Result<Slash, String> {
@@ -115,7 +150,7 @@ mod tests {
     #[test]
     fn reads_what_the_help_lists() {
         let bob = Identifier::parse("bob@example.org").unwrap();
-        assert_eq!(parse("/add  Bob@Example.org "), Ok(Slash::Add(bob.clone())));
+        assert_eq!(parse("/add  Bob@Example.org "), Ok(Slash::Add(Newcomer::Named(bob.clone()))));
         assert_eq!(parse("/remove"), Ok(Slash::Remove(None)));
         assert_eq!(parse("/room create summer picnic"), Ok(Slash::CreateRoom("summer picnic".to_owned())));
         assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob)));

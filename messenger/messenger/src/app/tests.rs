@@ -1,6 +1,7 @@
 //! The model, driven without a screen.
 
 use identity::Identifier;
+use identity::card::ContactCard;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, RoomId};
 
@@ -18,12 +19,18 @@ fn who(name: &str) -> Identifier {
     Identifier::parse(&format!("{name}@example.org")).unwrap()
 }
 
+fn card(name: &str) -> ContactCard {
+    let genesis = "5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5";
+    format!("inperson:{name}@example.org?genesis={genesis}&directory=localhost:8444").parse().unwrap()
+}
+
 fn app(contacts: &[&str]) -> App {
     let me = Me {
         identifier: who("alice"),
         authority: "Home".to_owned(),
         until: "7 Dec".to_owned(),
         directory: "localhost".to_owned(),
+        card: Some(card("alice")),
     };
     let mut app = App::new(me, contacts.iter().map(|name| who(name)), (80, 24));
     app.hear(Event::Online { identifier: who("alice"), directory: "localhost".to_owned() }, now());
@@ -89,6 +96,27 @@ fn commands_are_not_sent_and_slashes_can_be() {
     assert_eq!(typed(&mut app, "//etc"), send("/etc", 1));
     app.hear(not_delivered(1), now());
     assert_eq!(app.act(Action::Send, now()), send("/etc", 1), "what came back is no command");
+}
+
+#[test]
+fn a_contact_card_is_taken_before_its_person_is_added() {
+    let mut app = app(&[]);
+    let add = Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() });
+    let expected = [Effect::Take(Box::new(card("bob"))), add, Effect::Remember(who("bob"))];
+    app.act(Action::AskContact, now());
+    app.paste(&card("bob").to_string().replace("inperson", "INPERSON"));
+    assert_eq!(app.act(Action::Yes, now()), expected);
+    assert_eq!(typed(&mut app, &format!("/add {}", card("bob"))), expected);
+    assert_eq!(typed(&mut app, "/add inperson:bob@example.org"), []);
+    assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("no contact card")), "{:?}", app.notice);
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    assert_eq!(typed(&mut app, &format!("/add {}", card("alice"))), []);
+    assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("That is you")), "{:?}", app.notice);
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    typed(&mut app, "/card");
+    assert!(matches!(app.cover, Some(Cover::Card)));
+    app.act(Action::Close, now());
+    assert!(app.cover.is_none());
 }
 
 #[test]

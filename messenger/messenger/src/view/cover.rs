@@ -1,5 +1,6 @@
 //! Questions in the middle of the screen: one line of text, or yes or no.
 
+use device::card::qr;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -14,6 +15,7 @@ const COLUMNS: u16 = 60;
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
     match cover {
         Cover::Help { .. } => {}
+        Cover::Card => card(frame, area, app, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {
             let (title, hint) = match question {
@@ -42,6 +44,34 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
             frame.set_cursor_position(Position::new(inner.x + 2 + (layout.column - hidden) as u16, inner.y + 2));
         }
     }
+}
+
+/// One's own contact card: the code as large as it must be, if the window is, and the link in any case.
+fn card(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
+    let Some(card) = &app.me.card else {
+        let words = "There is no card: your home server's policy is not pinned any more.";
+        let inner = frame_of(frame, area, " Your contact card ", 1, theme);
+        return frame.render_widget(Paragraph::new(words), inner);
+    };
+    let link = card.to_string();
+    let code = qr::for_terminal(card).unwrap_or_default();
+    let rows: Vec<&str> = code.lines().collect();
+    let columns = rows.first().map_or(0, |row| row.chars().count());
+    let width = usize::from(area.width).saturating_sub(4);
+    let of_link =
+        |columns: usize| link.as_bytes().chunks(columns.max(1)).map(|row| String::from_utf8_lossy(row).into_owned());
+    let with_code = columns <= width && rows.len() + of_link(columns).count() + 3 <= usize::from(area.height);
+    let columns = if with_code { columns } else { width.min(usize::from(COLUMNS) - 4) };
+    let mut lines: Vec<Line<'_>> = if with_code {
+        rows.into_iter().map(|row| Line::styled(row, theme.code())).collect()
+    } else {
+        let words = "The window is too small for the QR code: make it larger, or `certtool card`.";
+        wrap(words, columns).into_iter().map(|row| Line::styled(&words[row], theme.quiet())).collect()
+    };
+    lines.push(Line::default());
+    lines.extend(of_link(columns).map(Line::from));
+    let inner = frame_of_size(frame, area, " Your contact card ", (columns as u16 + 4, lines.len() as u16), theme);
+    frame.render_widget(Paragraph::new(lines), inner);
 }
 
 fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: Theme) {
@@ -76,7 +106,18 @@ fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: T
 
 /// Clears a box for `rows` rows in the middle and returns its inside.
 fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
-    let (width, height) = (COLUMNS.min(area.width), (rows + 2).min(area.height));
+    frame_of_size(frame, area, title, (COLUMNS, rows), theme)
+}
+
+/// As [`frame_of`], so many columns wide, its frame counted.
+fn frame_of_size(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &'static str,
+    (columns, rows): (u16, u16),
+    theme: Theme,
+) -> Rect {
+    let (width, height) = (columns.min(area.width), (rows + 2).min(area.height));
     let area = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 3, width, height };
     let block = super::block(Line::styled(title, theme.strong()), theme.frame(true));
     let inner = block.inner(area);

@@ -26,6 +26,11 @@ fn at(hour: i8, minute: i8) -> DateTime {
     date(2026, 11, 23).at(hour, minute, 0, 0)
 }
 
+const CARD: &str = "inperson:alice@example.org?\
+    genesis=5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5\
+    &policy=https://home.example.org:8443/policy&directory=home.example.org:8444\
+    &key=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 /// Alice's messenger as it starts.
 fn alice(contacts: &[&str], size: (u16, u16)) -> App {
     let me = Me {
@@ -33,6 +38,7 @@ fn alice(contacts: &[&str], size: (u16, u16)) -> App {
         authority: "Example Home".to_owned(),
         until: "7 Dec 2026".to_owned(),
         directory: "home.example.org".to_owned(),
+        card: Some(CARD.parse().unwrap()),
     };
     App::new(me, contacts.iter().map(|name| who(name)), size)
 }
@@ -145,6 +151,15 @@ fn an_alarm_stays_in_the_status_line() {
 #[test]
 fn first_start() {
     compare("first-start", &alice(&[], SMALL));
+}
+
+#[test]
+fn the_own_card_at_both_sizes() {
+    for (name, size) in [("card-80x24", SMALL), ("card-200x60", LARGE)] {
+        let mut app = online(&["bob"], size);
+        write(&mut app, "/card", at(12, 0));
+        compare(name, &app);
+    }
 }
 
 #[test]

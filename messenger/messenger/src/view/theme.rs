@@ -62,6 +62,12 @@ impl Theme {
         self.strong()
     }
 
+    /// A QR code: what shines in it is white on black, whatever the terminal's own colours are, so that cameras read it.
+    pub(crate) fn code(self) -> Style {
+        let shining = self.with(Style::new(), Color::White);
+        if self.colour { shining.bg(Color::Black) } else { shining }
+    }
+
     /// The frame of the pane that takes the keys, and of the others.
     pub(crate) fn frame(self, active: bool) -> Style {
         if active { self.with(self.strong(), Color::Cyan) } else { self.quiet() }
