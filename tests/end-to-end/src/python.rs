@@ -10,6 +10,14 @@ use crate::{Context, Failure};
 /// # Errors
 /// Python cannot be started, or the packages cannot be had.
 pub fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Failure> {
+    environment_with(folder, requirements, &[])
+}
+
+/// The same, with further options for pip.
+///
+/// # Errors
+/// As [`environment`].
+pub fn environment_with(folder: &Path, requirements: &Path, options: &[&str]) -> Result<PathBuf, Failure> {
     let wanted = std::fs::read_to_string(requirements).context("reading the list of packages")?;
     let done = folder.join("installed.txt");
     let python = folder.join("bin/python");
@@ -18,7 +26,9 @@ pub fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Failur
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(options)
+        .arg("--requirement")
         .arg(requirements))?;
     std::fs::write(&done, wanted).context("noting what is installed")?;
     Ok(python)

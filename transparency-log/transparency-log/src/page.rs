@@ -68,14 +68,20 @@ impl Page {
         self.add(&format!("<dl>\n{}</dl>\n", facts.collect::<String>()));
     }
 
-    /// A table; on a narrow screen it scrolls by itself.
+    /// One long value that few want to see: its name, and the value when asked for.
+    pub fn folded(&mut self, name: &str, value: &str) {
+        let (name, value) = (escape(name), escape(value));
+        self.add(&format!("<details><summary>{name}</summary><p class=\"mono\">{value}</p></details>\n"));
+    }
+
+    /// A table; on a narrow screen each row becomes a list of names and values.
     pub fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) {
-        let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", escape(cell))).collect();
-        let row = |row: Vec<String>| -> String {
-            let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-            format!("<tr>{cells}</tr>\n")
+        let cell = |(label, cell): (&&str, &String)| {
+            format!("<td data-label=\"{}\"><span>{}</span></td>", escape(label), escape(cell))
         };
+        let row = |row: Vec<String>| format!("<tr>{}</tr>\n", head.iter().zip(&row).map(cell).collect::<String>());
         let rows: String = rows.into_iter().map(row).collect();
+        let head: String = head.iter().map(|cell| format!("<th scope=\"col\">{}</th>", escape(cell))).collect();
         let table = format!("<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>");
         self.add(&format!("<div class=\"scroll\" tabindex=\"0\">{table}</div>\n"));
     }
@@ -83,7 +89,7 @@ impl Page {
     /// Steps in their order: what is done, and what comes out.
     pub fn steps(&mut self, steps: &[(String, String)]) {
         let step = |(what, result): &(String, String)| {
-            format!("<li>{}<br><code>{}</code></li>\n", escape(what), escape(result))
+            format!("<li>{}<br><code>{}</code></li>\n", with_code(what), escape(result))
         };
         let steps: String = steps.iter().map(step).collect();
         self.add(&format!("<ol>\n{steps}</ol>\n"));
@@ -130,6 +136,19 @@ impl Page {
              </body>\n</html>\n"
         )
     }
+}
+
+/// Escaped text in which long words of hexadecimal digits look like what they are.
+fn with_code(text: &str) -> String {
+    let word = |word: &str| {
+        let digits = word.trim_end_matches([',', '.', ':']);
+        let is_hash = digits.len() >= 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match is_hash {
+            true => format!("<code>{digits}</code>{}", &word[digits.len()..]),
+            false => escape(word),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Text as it may stand in HTML, attributes included.
@@ -191,11 +210,20 @@ mod tests {
         let mut page = Page::new("<script>alert('title')</script>");
         page.paragraph("<img src=x onerror=alert(1)>");
         page.facts(&[("\"><b>", "'\u{0}'")]);
-        page.table(&["<th>"], vec![vec!["</td><script>".to_owned()]]);
+        page.table(&["<th>\"<b>"], vec![vec!["</td><script>".to_owned()]]);
+        page.folded("<b>", "</p><script>");
+        page.steps(&[("<b> of <script>".to_owned(), "<b>".to_owned())]);
         let html = page.to_html();
         for markup in ["<script", "<img", "<b>", "\u{0}"] {
             assert!(!html.contains(markup), "{markup}");
         }
+    }
+
+    #[test]
+    fn hashes_in_steps_are_set_as_code() {
+        let hash = "0123456789abcdef".repeat(4);
+        assert_eq!(with_code(&format!("of 01, {hash}, and <1>")), format!("of 01, <code>{hash}</code>, and &lt;1&gt;"));
+        assert_eq!(with_code("no hash: deadbeef"), "no hash: deadbeef");
     }
 
     #[test]

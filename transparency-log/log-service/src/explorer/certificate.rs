@@ -3,7 +3,7 @@
 use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use identity::certificate::Certificate;
+use identity::certificate::{Certificate, SubjectName};
 use identity::transparency::{TransparencyExtension, commitment};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -81,7 +81,7 @@ async fn explain(
     extension: &TransparencyExtension,
 ) -> Result<(), ClientError> {
     let tbs = certificate.tbs();
-    let names: Vec<_> = tbs.subject_names().iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<_> = tbs.subject_names().iter().map(shown_name).collect();
     let (index, size) = (extension.index, extension.tree_size);
     page.facts(&[
         ("For", &names.join(", ")),
@@ -141,6 +141,14 @@ async fn explain(
     }
     page.paragraph("A verifier checks all this offline, from the certificate alone. It also checks, with the authority's key for labels, that the label is one of this owner's, so that her watch finds the entry; this page cannot, since the log never learns whose labels are whose.");
     Ok(())
+}
+
+fn shown_name(name: &SubjectName) -> String {
+    match name {
+        SubjectName::Email(text) | SubjectName::InternationalEmail(text) => text.clone(),
+        SubjectName::Phone(text) | SubjectName::Dns(text) => text.clone(),
+        _ => "a name of another kind".to_owned(),
+    }
 }
 
 /// The commitment in an entry.

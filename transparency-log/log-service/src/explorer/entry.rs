@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use tlog_proof::{Entry, PolicyVerdict, leaf_hash, verify_inclusion};
+use tlog_proof::{Entry, ObjectKind, PolicyVerdict, leaf_hash, verify_inclusion};
 use transparency_log::client::ClientError;
 use transparency_log::page::{Page, escape};
 
@@ -54,7 +54,7 @@ fn form(page: &mut Page, explorer: &Explorer, size: u64, value: &str) {
 async fn show(page: &mut Page, explorer: &Explorer, verdict: &PolicyVerdict, index: u64) -> Result<(), ClientError> {
     let tree = explorer.0.client.tree(verdict).await?;
     let bytes = tree.entry(index).await?;
-    describe(page, &bytes);
+    describe(page, explorer, &bytes);
     let size = verdict.checkpoint.size;
     let path = tree.prove_inclusion(index).await?;
     page.heading("Proof that it stands in the log");
@@ -67,7 +67,16 @@ async fn show(page: &mut Page, explorer: &Explorer, verdict: &PolicyVerdict, ind
     Ok(())
 }
 
-fn describe(page: &mut Page, bytes: &[u8]) {
+fn what(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Crl => "a list of revoked certificates",
+        ObjectKind::IssuingCertificate => "the certificate of an issuing CA",
+        ObjectKind::TrustPolicy => "a version of its trust policy",
+        ObjectKind::AuditHead => "the head of its audit trail",
+    }
+}
+
+fn describe(page: &mut Page, explorer: &Explorer, bytes: &[u8]) {
     let of = |bytes: &[u8; 32]| hex::encode(bytes);
     match Entry::decode(bytes) {
         Ok(Entry::Certificate { label, commitment }) => {
@@ -83,10 +92,9 @@ fn describe(page: &mut Page, bytes: &[u8]) {
             page.facts(&[("Digest of its name", &of(&name_digest)), ("Commitment", &of(&commitment))]);
         }
         Ok(Entry::Object { kind, hash }) => {
-            page.paragraph(&format!(
-                "Something else that the authority has signed: {kind:?}. It is served as object/ and its hash."
-            ));
+            page.paragraph(&format!("Something else that the authority has signed: {}.", what(kind)));
             page.facts(&[("SHA-256", &of(&hash))]);
+            page.links(&[(format!("{}/object/{}", explorer.0.prefix, of(&hash)), "The object itself".to_owned())]);
         }
         Err(error) => page.bad(&format!("This is no entry that an honest authority logs: {error}")),
     }

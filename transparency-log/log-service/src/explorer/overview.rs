@@ -49,12 +49,17 @@ fn growth(page: &mut Page, seen: &[Seen], now: u64) {
     let (added, since) = (newest.size.saturating_sub(oldest.size), now.saturating_sub(oldest.at));
     page.heading("Growth");
     let span = ago(oldest.at, now);
+    let span = span.trim_end_matches(" ago");
     let first = if since < 2 {
-        "The pages have just begun to watch".to_owned()
+        "These pages have just begun to watch".to_owned()
     } else {
-        format!("{added} entries were added since {span}")
+        format!("{} added in the last {span}", count(added, "entry was", "entries were"))
     };
-    page.paragraph(&format!("{first}; the log has {} entries.", newest.size));
+    page.paragraph(&format!("{first}; the log has {}.", count(newest.size, "entry", "entries")));
+}
+
+fn count(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 fn witnesses(page: &mut Page, explorer: &Explorer, now: u64) {
