@@ -3,7 +3,8 @@
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
-use pkcs8::{LineEnding, SecretDocument};
+use log_service::keys::ml_dsa;
+use pkcs8::LineEnding;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::StartError;
@@ -15,14 +16,6 @@ pub const LOG: &str = "keys/log.pem";
 pub const WITNESS: &str = "keys/witness.pem";
 /// The same witness's key against quantum computers.
 pub const WITNESS_ML_DSA_44: &str = "keys/witness-ml-dsa-44.pem";
-
-/// What stands before the seed: RFC 9881 section 6, `OneAsymmetricKey` with the choice `seed`.
-const ML_DSA_44_SEED: [u8; 22] = [
-    0x30, 0x34, // OneAsymmetricKey, 52 bytes
-    0x02, 0x01, 0x00, // version 1
-    0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11, // id-ml-dsa-44
-    0x04, 0x22, 0x80, 0x20, // privateKey, 34 bytes: seed [0], 32 bytes
-];
 
 /// The key in this file; made at the first call.
 ///
@@ -41,11 +34,7 @@ pub fn open(folder: &Folder, name: &str) -> Result<SigningKey, StartError> {
 /// As [`open`].
 pub fn open_ml_dsa_44(folder: &Folder, name: &str) -> Result<Zeroizing<[u8; 32]>, StartError> {
     let Some(bytes) = folder.read(name)?.map(Zeroizing::new) else { return make_ml_dsa_44(folder, name) };
-    let read = std::str::from_utf8(&bytes).ok().and_then(|text| SecretDocument::from_pem(text).ok());
-    let seed = read.filter(|(label, _)| *label == "PRIVATE KEY").and_then(|(_, key)| {
-        let seed = key.as_bytes().strip_prefix(&ML_DSA_44_SEED)?;
-        Some(Zeroizing::new(<[u8; 32]>::try_from(seed).ok()?))
-    });
+    let seed = std::str::from_utf8(&bytes).ok().and_then(ml_dsa::seed);
     seed.ok_or_else(|| StartError::Damaged {
         what: folder.join(name).display().to_string(),
         reason: "expected an ML-DSA-44 key by its seed as PKCS#8 PEM".into(),
@@ -55,9 +44,7 @@ pub fn open_ml_dsa_44(folder: &Folder, name: &str) -> Result<Zeroizing<[u8; 32]>
 fn make_ml_dsa_44(folder: &Folder, name: &str) -> Result<Zeroizing<[u8; 32]>, StartError> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| StartError::part("random number generator", &error))?;
-    let der = Zeroizing::new([ML_DSA_44_SEED.as_slice(), &*seed].concat());
-    let pem = SecretDocument::try_from(der.as_slice()).and_then(|key| key.to_pem("PRIVATE KEY", LineEnding::LF));
-    let pem = pem.map_err(|error| StartError::part("key writer", &error))?;
+    let pem = ml_dsa::to_pem(&seed).map_err(|error| StartError::part("key writer", &error))?;
     folder.write(name, pem.as_bytes())?;
     Ok(seed)
 }

@@ -149,9 +149,9 @@ pub(crate) fn main() -> ExitCode {
             Read::open(&common.config).and_then(|read| serve::policy(&read)).map(|policy| print!("{policy}"))
         }
         Command::Serve { common, .. } => run(&common, serve::run),
-        Command::Witness(common) if common.show_key => {
-            Read::open(&common.config).and_then(|read| witness::key(&read)).map(|key| println!("{key}"))
-        }
+        Command::Witness(common) if common.show_key => Read::open(&common.config)
+            .and_then(|read| witness::keys_of(&read))
+            .map(|keys| keys.iter().for_each(|key| println!("{key}"))),
         Command::Witness(common) => run(&common, witness::run),
         Command::Mirror(common) if common.show_key => {
             Read::open(&common.config).and_then(|read| mirror::key(&read)).map(|key| println!("{key}"))

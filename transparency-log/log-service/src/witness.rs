@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-use tlog_proof::{Cosigner, KeyKind, VerifierKey};
+use tlog_proof::{Cosigner, KeyKind, SubtreeCosigner, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use transparency_log::limit::RateLimit;
 use transparency_log::witness::router;
-use transparency_log::{Witness, system_clock};
+use transparency_log::{Witness, WitnessKeys, system_clock};
 
 use crate::error::Failure;
 use crate::keys;
@@ -23,6 +23,8 @@ pub struct Ready {
     pub ready: bool,
     /// The verifier key that logs and peers must know.
     pub key: String,
+    /// Every key it cosigns with, the first of which is `key`.
+    pub keys: Vec<String>,
     /// Where it is reached on this machine: the submission prefix.
     pub url: String,
     /// The origins of the logs it cosigns.
@@ -31,25 +33,27 @@ pub struct Ready {
 
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "This witness is ready.\n  address  {}\n  key      {}", self.url, self.key)?;
+        writeln!(f, "This witness is ready.\n  address  {}", self.url)?;
+        self.keys.iter().try_for_each(|key| writeln!(f, "  key      {key}"))?;
         self.logs.iter().try_for_each(|log| writeln!(f, "  cosigns  {log}"))?;
         writeln!(f, "Logs that want its cosignature need address and key, as seen from them.")
     }
 }
 
-/// The witness's verifier key; its key file is made if there is none.
+/// The witness's verifier keys, Ed25519 first; key files are made where there are none.
 ///
 /// # Errors
-/// Name or key file cannot be used.
-pub fn key(read: &Read<WitnessSettings>) -> Result<VerifierKey, Failure> {
-    Ok(cosigner(read)?.vkey())
+/// Name or key files cannot be used.
+pub fn keys_of(read: &Read<WitnessSettings>) -> Result<Vec<VerifierKey>, Failure> {
+    Ok(signers(read)?.vkeys())
 }
 
-fn cosigner(read: &Read<WitnessSettings>) -> Result<Cosigner, Failure> {
-    let folder = read.resolve(&read.settings.folder);
-    let key = keys::open(&folder.join("witness.pem"))?;
-    Cosigner::new(&read.settings.name, key)
-        .map_err(|error| Failure::usage(format!("name: {error}"), "give an address without scheme and spaces"))
+fn signers(read: &Read<WitnessSettings>) -> Result<WitnessKeys, Failure> {
+    let (folder, name) = (read.resolve(&read.settings.folder), &read.settings.name);
+    let refused = |error| Failure::usage(format!("name: {error}"), "give an address without scheme and spaces");
+    let ed25519 = Cosigner::new(name, keys::open(&folder.join("witness.pem"))?).map_err(refused)?;
+    let seed = keys::open_ml_dsa_44(&folder.join("witness-ml-dsa-44.pem"))?;
+    Ok(WitnessKeys::both(ed25519, SubtreeCosigner::new(name, &seed).map_err(refused)?))
 }
 
 /// Runs a witness until `stop` is cancelled.
@@ -69,10 +73,12 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
         let what = format!("expected the key of a log, found {}, which is that of a witness", wrong.key);
         return Err(Failure::usage(what, "ask the log's operator for the log's verifier key"));
     }
-    let cosigner = cosigner(&read)?;
-    let (key, logs) = (cosigner.vkey().to_string(), settings.logs.iter().map(|log| log.key.clone()).collect());
+    let signers = signers(&read)?;
+    let key = signers.vkey().to_string();
+    let keys = signers.vkeys().iter().map(ToString::to_string).collect();
+    let logs = settings.logs.iter().map(|log| log.key.clone()).collect();
     let state = read.resolve(&settings.folder).join("state");
-    let witness = Witness::open(&state, cosigner, logs, system_clock())
+    let witness = Witness::open(&state, signers, logs, system_clock())
         .map_err(|error| Failure::new(error.to_string(), "stop the other witness, or make the folder writable"))?;
     let known = witness.status().map_err(|error| {
         Failure::new(
@@ -82,7 +88,7 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
     })?;
     let bound = bind(&read, &settings.port, None).await?;
     let logs = known.into_iter().map(|log| log.origin).collect();
-    announce(&Ready { ready: true, key, url: bound.url, logs }, json);
+    announce(&Ready { ready: true, key, keys, url: bound.url, logs }, json);
     let limit = RateLimit::new(settings.port.requests_per_second, settings.port.burst);
     serve(bound.listener, bound.serving, router(witness, limit), stop).await;
     Ok(())

@@ -1,11 +1,12 @@
-//! Witnesses: the tlog-witness add-checkpoint operation; [`router`] serves it over HTTP, [`RemoteWitness`] asks one
-//! elsewhere, [`Observed`] keeps an eye on how it answers.
+//! Witnesses: the operations of tlog-witness, add-checkpoint and sign-subtree; [`router`] serves them over HTTP,
+//! [`RemoteWitness`] asks one elsewhere, [`Observed`] keeps an eye on how it answers.
 
 mod health;
 mod http;
 mod keys;
 mod ledger;
 mod remote;
+mod subtree;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,6 +30,7 @@ pub use keys::WitnessKeys;
 pub(crate) use ledger::Ledger;
 pub use remote::RemoteWitness;
 pub(crate) use remote::read_answer;
+pub use subtree::SubtreeError;
 
 /// Most hashes in a consistency proof that a witness takes (C2SP tlog-witness).
 pub const MAX_PROOF: usize = tlog_proof::add_checkpoint::MAX_PROOF_HASHES;

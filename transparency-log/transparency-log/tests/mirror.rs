@@ -7,25 +7,19 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::by_hand::{ByHand, signer};
 use common::{ORIGIN, clock, entry};
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{
-    AddCheckpoint, AddEntries, Cosigner, Frontier, LogPolicy, MirrorInfo, NoteSigner, Package, UnverifiedCheckpoint,
-    leaf_hash, packages, prove_consistency, prove_subtree, sign_checkpoint,
-};
+use tlog_proof::{AddEntries, Cosigner, LogPolicy, MirrorInfo, Package, UnverifiedCheckpoint};
 use transparency_log::client::{HttpSource, LogClient, self_proving_http};
 use transparency_log::limit::RateLimit;
 use transparency_log::mirror::{Mirror, RemoteMirror, router};
 use transparency_log::storage::{MemoryStorage, Storage};
 use transparency_log::testing::key;
 use transparency_log::{Pace, Sequencer, Submit as _, Witness, Witnessing};
-
-fn signer() -> NoteSigner {
-    NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap()
-}
 
 fn mirror(storage: &Arc<MemoryStorage>) -> Mirror {
     let cosigner = Cosigner::new("mirror.example/m1", key(ORIGIN, "mirror")).unwrap();
@@ -119,55 +113,6 @@ async fn a_mirror_that_comes_late_is_brought_everything_in_pieces() {
     submit(&log_, 9000..9001).await;
     assert_eq!(served(&prefix, &policy).await, 9001, "36 packages and no more than 32 in a request");
     log_.stop().await;
-}
-
-/// A log made by hand, of `size` entries.
-struct ByHand {
-    entries: Vec<Vec<u8>>,
-}
-
-struct Leaves<'a>(&'a [Vec<u8>]);
-
-impl tlog_proof::HashReader for Leaves<'_> {
-    type Error = std::convert::Infallible;
-
-    fn read(&mut self, level: u8, index: u64) -> Result<tlog_proof::Hash, Self::Error> {
-        let width = 1_usize << level;
-        let mut tree = Frontier::new();
-        let first = index as usize * width;
-        self.0[first..first + width].iter().for_each(|entry| tree.push(leaf_hash(entry)));
-        Ok(tree.root())
-    }
-}
-
-impl ByHand {
-    fn new(size: u64) -> Self {
-        Self { entries: (0..size).map(entry).collect() }
-    }
-
-    fn signed(&self, size: usize) -> String {
-        let mut tree = Frontier::new();
-        self.entries[..size].iter().for_each(|entry| tree.push(leaf_hash(entry)));
-        let checkpoint = tlog_proof::Checkpoint { origin: ORIGIN.into(), size: size as u64, root: tree.root() };
-        sign_checkpoint(&checkpoint, &signer())
-    }
-
-    fn add_checkpoint(&self, old: u64, size: usize) -> String {
-        let Ok(proof) = prove_consistency(&mut Leaves(&self.entries), old, size as u64);
-        AddCheckpoint { old, proof, checkpoint: self.signed(size) }.to_string()
-    }
-
-    fn upload(&self, start: u64, end: u64, change: impl Fn(&mut Package)) -> Vec<u8> {
-        let mut body = AddEntries { origin: ORIGIN.into(), start, end, ticket: vec![] }.encode().unwrap();
-        for range in packages(start, end) {
-            let Ok(proof) = prove_subtree(&mut Leaves(&self.entries), range.subtree().unwrap(), end);
-            let entries = self.entries[range.start as usize..range.end as usize].to_vec();
-            let mut package = Package { entries, proof };
-            change(&mut package);
-            body.extend_from_slice(&package.encode().unwrap());
-        }
-        body
-    }
 }
 
 async fn post(http: &Client, url: String, body: impl Into<reqwest::Body>) -> (StatusCode, String) {

@@ -1,6 +1,6 @@
 //! The keys that one witness cosigns with.
 
-use tlog_proof::{Checkpoint, CheckpointError, Cosigner, SubtreeCosigner, VerifierKey};
+use tlog_proof::{Checkpoint, CheckpointError, Cosigner, Hash, Subtree, SubtreeCosigner, VerifierKey};
 
 /// A witness's keys: Ed25519, whose cosignatures certificates carry, and perhaps ML-DSA-44, whose
 /// cosignatures stand on the log's checkpoint for those who fear quantum computers.
@@ -31,6 +31,21 @@ impl WitnessKeys {
     pub fn vkeys(&self) -> Vec<VerifierKey> {
         let ml_dsa_44 = self.ml_dsa_44.as_ref().map(SubtreeCosigner::vkey);
         std::iter::once(self.vkey()).chain(ml_dsa_44).collect()
+    }
+
+    /// Whether there is a key that signs subtrees.
+    pub(crate) fn signs_subtrees(&self) -> bool {
+        self.ml_dsa_44.is_some()
+    }
+
+    /// A signature line on a subtree, without a time; `None` without a key for that.
+    pub(crate) fn cosign_subtree(
+        &self,
+        origin: &str,
+        subtree: Subtree,
+        hash: &Hash,
+    ) -> Option<Result<String, CheckpointError>> {
+        self.ml_dsa_44.as_ref().map(|key| key.cosign_subtree(origin, subtree, hash))
     }
 
     /// A signature line by each key on one checkpoint, at `time` in seconds since the epoch.

@@ -1,17 +1,20 @@
 //! What was accepted last of each log: the check that every witness and mirror makes before it accepts more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{
-    CheckpointError, Hash, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, empty_root,
+    Checkpoint, CheckpointError, Hash, NoteError, UnverifiedCheckpoint, VerifiedCheckpoint, VerifierKey, empty_root,
     verify_consistency,
 };
 
 use super::{MAX_PROOF, WitnessError};
 use crate::storage::Storage;
+
+/// How many of the last checkpoints of each log are remembered in memory.
+const REMEMBERED: usize = 16;
 
 /// The logs that are known, and the last checkpoint of each on storage. The caller lets one in at a time.
 pub(crate) struct Ledger {
@@ -19,6 +22,8 @@ pub(crate) struct Ledger {
     storage: Arc<dyn Storage>,
     /// Where the states are.
     folder: &'static str,
+    /// The last checkpoints since the start.
+    recent: Mutex<BTreeMap<String, VecDeque<Checkpoint>>>,
 }
 
 impl Ledger {
@@ -27,7 +32,7 @@ impl Ledger {
         for key in logs {
             by_origin.entry(key.name().to_owned()).or_default().push(key);
         }
-        Self { logs: RwLock::new(by_origin), storage, folder }
+        Self { logs: RwLock::new(by_origin), storage, folder, recent: Mutex::default() }
     }
 
     /// Knows the log with this key, too, from now on.
@@ -41,6 +46,26 @@ impl Ledger {
 
     pub(crate) fn origins(&self) -> Vec<String> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// The keys of a log; `None` for an unknown one.
+    pub(crate) fn keys(&self, origin: &str) -> Option<Vec<VerifierKey>> {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).get(origin).cloned()
+    }
+
+    /// Whether this is one of the last checkpoints that were accepted since the start.
+    pub(crate) fn is_recent(&self, checkpoint: &Checkpoint) -> bool {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.get(&checkpoint.origin).is_some_and(|known| known.contains(checkpoint))
+    }
+
+    fn remember(&self, checkpoint: &Checkpoint) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.entry(checkpoint.origin.clone()).or_default();
+        if !known.contains(checkpoint) {
+            known.push_front(checkpoint.clone());
+            known.truncate(REMEMBERED);
+        }
     }
 
     /// The last checkpoint as the log signed it, unread.
@@ -79,6 +104,7 @@ impl Ledger {
         if last_size != new.size {
             self.storage.put(&self.path(&new.origin), new.text().as_bytes().to_vec())?;
         }
+        self.remember(&new);
         Ok(accepted)
     }
 

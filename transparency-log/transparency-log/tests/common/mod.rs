@@ -1,6 +1,8 @@
 //! What the tests of this crate share.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod by_hand;
+
 use std::sync::Arc;
 
 use tlog_proof::{Entry, leaf_hash};
