@@ -1,16 +1,20 @@
-//! A real litewitness cosigns our log: what it answers to our requests, good and bad.
+//! A real litewitness cosigns our log: what it answers to our requests, good and bad, and to our sequencer's own client.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use tlog_proof::{
-    AddCheckpoint, Checkpoint, Cosigner, Frontier, Hash, NoteSigner, SubtreeCosigner, UnverifiedCheckpoint, empty_root,
-    leaf_hash, node_hash, parse_cosignatures, parse_size, sign_checkpoint,
+    AddCheckpoint, Checkpoint, Cosigner, Entry, Frontier, Hash, LogPolicy, NoteSigner, SubtreeCosigner,
+    UnverifiedCheckpoint, empty_root, leaf_hash, node_hash, parse_cosignatures, parse_size, sign_checkpoint,
 };
+use transparency_log::client::self_proving_http;
+use transparency_log::witness::{Observed, RemoteWitness};
+use transparency_log::{LogConfig, OpenError, Sequencer, Submit as _, Witnessing, system_clock};
 
 use crate::tools::Judges;
 
@@ -133,4 +137,61 @@ fn litewitness_cosigns_our_log_and_refuses_what_it_must() {
     let line = post_quantum.cosign(&signed, 0).unwrap();
     accepted(&AddCheckpoint { old: 0, proof: Vec::new(), checkpoint: format!("{}\n{line}", signed.to_body()) });
     assert_ne!(signed.root, empty_root());
+}
+
+/// A log that asks nobody but a litewitness, by our client of witnesses.
+struct Asking {
+    log: NoteSigner,
+    policy: LogPolicy,
+    witness: Arc<Observed>,
+}
+
+impl Asking {
+    fn of(litewitness: &Litewitness, log: NoteSigner) -> Self {
+        let key = Cosigner::new("litewitness.example", SigningKey::from_bytes(&SEED)).unwrap().vkey();
+        let policy = LogPolicy::parse(&format!("log {}\nwitness l {key}\nquorum l\n", log.vkey())).unwrap();
+        let url = format!("http://{}", litewitness.address);
+        let witness = Arc::new(RemoteWitness::new(self_proving_http(), key, &url));
+        Self { log, policy, witness: Arc::new(Observed::new(witness, system_clock())) }
+    }
+
+    async fn open(self, folder: &Path) -> Result<(Sequencer, LogPolicy, Arc<Observed>), OpenError> {
+        let origin = self.log.vkey().name().to_owned();
+        let config = LogConfig { folder: folder.to_owned(), origin, batch_interval: Duration::from_millis(20) };
+        let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::<Observed>::clone(&self.witness)];
+        let log = Sequencer::open(config, self.log, witnesses, self.policy.clone()).await?;
+        Ok((log, self.policy, self.witness))
+    }
+}
+
+fn entry(number: u8) -> Vec<u8> {
+    Entry::Certificate { label: [number; 32], commitment: [7; 32] }.encode()
+}
+
+/// Each answer that the log gives has litewitness's cosignature: also after a restart, when the client must first be
+/// told from where to prove. A log restored from an old copy is found out by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn our_client_of_witnesses_and_a_running_litewitness() {
+    let Some(judges) = Judges::find() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let log = || NoteSigner::new("log.example/live", SigningKey::from_bytes(&[1; 32])).unwrap();
+    let witness = Litewitness::start(&judges, place.path(), &[log().vkey().to_string()]);
+    let [folder, copy] = ["log", "copy"].map(|name| place.path().join(name));
+    for start in [0, 20] {
+        let (running, policy, observed) = Asking::of(&witness, log()).open(&folder).await.unwrap();
+        for number in start..start + 20 {
+            let logged = running.submit(entry(number)).await.unwrap();
+            let verdict = logged.proof.verify(&leaf_hash(&entry(number)), &policy).unwrap();
+            assert_eq!(verdict.cosigned[0].name, "litewitness.example");
+        }
+        running.stop().await;
+        let health = observed.health();
+        assert!(health.cosigned >= 20 && health.failed == 0, "{health:?}");
+        if start == 0 {
+            let copied = Command::new("cp").arg("-r").arg(&folder).arg(&copy).status().unwrap();
+            assert!(copied.success());
+        }
+    }
+    let refused = Asking::of(&witness, log()).open(&copy).await.map(|_| ()).unwrap_err();
+    assert!(matches!(refused, OpenError::Behind { .. }), "{refused}");
 }
