@@ -156,20 +156,21 @@ def check_signature(text, signature, current):
 
 
 def proof_of(text):
-    """A C2SP tlog-proof: index, path, and the checkpoint behind the empty line."""
+    """A C2SP tlog-proof: extra data (None without), index, path, and the checkpoint behind the empty line."""
     head, blank, note = text.partition("\n\n")
     lines = head.split("\n")
     if not blank or lines.pop(0) != "c2sp.org/tlog-proof@v1":
         raise tlog.ProofError("no tlog-proof")
+    extra = None
     if lines and lines[0].startswith("extra "):
-        base64.b64decode(lines.pop(0).removeprefix("extra "), validate=True)
+        extra = base64.b64decode(lines.pop(0).removeprefix("extra "), validate=True)
     word, _, index = lines.pop(0).partition(" ") if lines else ("", "", "")
     if word != "index" or not index.isdigit() or str(int(index)) != index:
         raise tlog.ProofError("no index")
     path = [base64.b64decode(line, validate=True) for line in lines]
     if any(len(one) != 32 for one in path):
         raise tlog.ProofError("a hash of another length")
-    return int(index), path, note
+    return extra, int(index), path, note
 
 
 def signatures_of(note):
@@ -188,8 +189,8 @@ def signatures_of(note):
 
 
 def seen(proof, leaf, log_policy, in_use):
-    """The times of the cosignatures, if log and quorum have signed a tree with this leaf."""
-    index, path, note = proof_of(proof)
+    """The origin, and the cosignatures as (key, time), if log and quorum have signed a tree with this leaf."""
+    _, index, path, note = proof_of(proof)
     text, found = signatures_of(note)
     origin, size, root = text.split("\n")[:3]
     logs = [key for key in log_policy.logs if key.name == origin and in_use(key)]
@@ -209,28 +210,34 @@ def seen(proof, leaf, log_policy, in_use):
         raise tlog.ProofError("no quorum")
     if tlog.root(index, int(size), leaf, path) != base64.b64decode(root, validate=True):
         raise tlog.ProofError("the path leads elsewhere")
-    return [time for _, time in cosigned]
+    return origin, cosigned
+
+
+def logged(proof, leaf, policy):
+    """With all keys of the policy first, then with those whose windows contain the latest time: that time, the origin, and
+    the keys that count. Raises ProofError, ValueError and IndexError."""
+    log_policy = tlog.LogPolicy(policy["tlog_policy"])
+    windows = {one["key"]: (one.get("not_before", 0), one.get("not_after", 2**64)) for one in policy.get("windows", [])}
+    times = [time for _, time in seen(proof, leaf, log_policy, lambda key: True)[1]]
+    latest = max(times)
+    if 0 in times:
+        raise tlog.ProofError("a cosignature without a time")
+
+    def in_use(key):
+        first, last = windows.get(str(key), (0, 2**64))
+        return first <= latest <= last
+
+    origin, cosigned = seen(proof, leaf, log_policy, in_use)
+    return latest, origin, [key for key, _ in cosigned]
 
 
 def check_logged(text, proof, current):
     """TRUST-11: when the last witness had seen it."""
     leaf = tlog.leaf_hash(b"\x01\x12" + sha256(text.encode()).digest())
-    log_policy = tlog.LogPolicy(current["tlog_policy"])
-    windows = {one["key"]: (one.get("not_before", 0), one.get("not_after", 2**64)) for one in current.get("windows", [])}
     try:
-        times = seen(proof, leaf, log_policy, lambda key: True)
-        latest = max(times)
-        if 0 in times:
-            raise tlog.ProofError("a cosignature without a time")
-
-        def in_use(key):
-            first, last = windows.get(str(key), (0, 2**64))
-            return first <= latest <= last
-
-        seen(proof, leaf, log_policy, in_use)
+        return logged(proof, leaf, current)[0]
     except (tlog.ProofError, ValueError, IndexError) as error:
         refuse("TRUST-11", error)
-    return latest
 
 
 def trusted(policy):

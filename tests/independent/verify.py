@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An independent verifier of certificates for people and services, and of updates of trust policies.
+"""An independent verifier of certificates for people and services, of updates of trust policies, and of dated signatures.
 
-Written from docs/spec/certificate.md, docs/spec/trust-policy.md and policies/rules.md alone. It reads vector files
-(tests/vectors/certificate and tests/vectors/policy-update) and prints, for each, one line of JSON: the file's name, and `ok` with what was found or the rule that is broken.
+Written from docs/spec/certificate.md, docs/spec/trust-policy.md, docs/spec/log.md and policies/rules.md alone. It reads
+vector files (tests/vectors/certificate, tests/vectors/policy-update and tests/vectors/dated-signature) and prints, for each, one line of JSON: the file's name, and `ok` with what was found or the rule that is broken.
 
     verify.py FILE…
 """
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import names
 import constraints
+import dated
 import path
 import profiles
 import transparency
@@ -133,16 +134,22 @@ def check_binding(binding, authority, kind):
         refuse("TRUST-06", authority.name)
 
 
-def verify(vector):
-    """What a vector's certificate says; raises Refusal."""
-    policy, now, use = json.loads(vector["policy"]), vector["now"], vector["kind"]
-    authorities = [Authority.read(member, policy["directories"], policy["tlog_policy"]) for member in policy["authorities"]]
-    log_policy = LogPolicy(policy["tlog_policy"])
+def taken_in(vector, authorities, now):
+    """The revocation lists of a vector, by issuer and place."""
     known = {}
     for one in vector["crls"]:
         install(base64.b64decode(one), authorities, known, now)
-    chain = [base64.b64decode(one) for one in vector["chain"]]
-    leaf = path.leaf_of(chain)
+    return known
+
+
+def authorities_of(policy):
+    return [Authority.read(member, policy["directories"], policy["tlog_policy"]) for member in policy["authorities"]]
+
+
+def certified(vector, leaf, chain, authorities, now, status_of):
+    """What a certificate says at a time; `status_of` judges its revocation."""
+    policy, use = json.loads(vector["policy"]), vector["kind"]
+    log_policy = LogPolicy(policy["tlog_policy"])
     authority, issuers = path.find(leaf, chain[1:], authorities, use, now)
     issuer = issuers[0]
     found, name = profiles.check(leaf, issuer, use, vector.get("service"))
@@ -150,7 +157,7 @@ def verify(vector):
     check_permitted(authority, found.kind, name)
     windows = {one["key"]: (one.get("not_before"), one.get("not_after")) for one in policy.get("windows", [])}
     proof, witnesses = transparency.check(leaf, authority, found.kind, name, log_policy, windows)
-    status = revocation(leaf, issuer, known, now)
+    status = status_of(issuer)
     check_binding(vector.get("bindings", {}).get(name), authority, found.kind)
     return {
         "identifier": name,
@@ -162,14 +169,49 @@ def verify(vector):
     }
 
 
+def verify(vector):
+    """What a vector's certificate says; raises Refusal."""
+    now, authorities = vector["now"], authorities_of(json.loads(vector["policy"]))
+    known = taken_in(vector, authorities, now)
+    chain = [base64.b64decode(one) for one in vector["chain"]]
+    leaf = path.leaf_of(chain)
+    return certified(vector, leaf, chain, authorities, now, lambda issuer: revocation(leaf, issuer, known, now))
+
+
+def verify_dated(vector):
+    """Who signed, by a certificate that was good when the signature was dated, and when; raises Refusal."""
+    policy = json.loads(vector["policy"])
+    authorities = authorities_of(policy)
+    known = taken_in(vector, authorities, vector["crls_at"])
+    date = dated.check(vector["proof"], base64.b64decode(vector["signature"]), policy)
+    chain = [base64.b64decode(one) for one in vector["chain"]]
+    leaf = path.leaf_of(chain)
+    dated.check_life(leaf, date["date"])
+
+    def status_of(issuer):
+        places = [None, profiles.crl_address(leaf)]
+        lists = [known[issuer.encoding, place] for place in places if (issuer.encoding, place) in known]
+        status, date["revoked_later"] = dated.check_revocation(leaf, lists, date["date"])
+        return status
+
+    signer = certified(vector, leaf, chain, authorities, date["date"], status_of)
+    return {"identifier": signer["identifier"], "authority": signer["authority"], "revocation": signer["revocation"], **date}
+
+
+def answer(vector):
+    if "update" in vector:
+        return updates.verify(vector)
+    return verify_dated(vector) if "signature" in vector else verify(vector)
+
+
 def main(files):
     for file in files:
         try:
             vector = json.loads(Path(file).read_text())
-            answer = {"rule": "ok", **(updates.verify(vector) if "update" in vector else verify(vector))}
+            said = {"rule": "ok", **answer(vector)}
         except Refusal as refusal:
-            answer = {"rule": refusal.rule, "found": str(refusal)}
-        print(json.dumps({"name": Path(file).stem, **answer}))
+            said = {"rule": refusal.rule, "found": str(refusal)}
+        print(json.dumps({"name": Path(file).stem, **said}))
 
 
 if __name__ == "__main__":

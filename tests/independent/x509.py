@@ -230,7 +230,7 @@ class RevocationList:
     issuer: bytes
     this_update: int
     next_update: int
-    serials: set
+    serials: dict  # when each was revoked, by serial number
     number: int
     authority_key_id: bytes
     place: object  # the Extension issuingDistributionPoint, or None
@@ -254,14 +254,14 @@ def revocation_list(encoding):
     this_update = time(reader)
     need(reader.tag() in (der.UTC_TIME, der.GENERALIZED_TIME), "no nextUpdate")
     next_update = time(reader)
-    serials = set()
+    serials = {}
     if reader.tag() == der.SEQUENCE:
         entries = reader.inside(der.SEQUENCE)
         need(entries.more(), "an empty list of entries is left out")
         while entries.more():
             entry = entries.inside(der.SEQUENCE)
-            serials.add(entry.expect(der.INTEGER))
-            time(entry)
+            serial = entry.expect(der.INTEGER)
+            serials[serial] = time(entry)
             if entry.more():
                 need(not any(e.critical for e in extensions(entry.inside(der.SEQUENCE))), "critical extension of an entry")
             entry.end()

@@ -26,7 +26,7 @@ fn the_independent_verifier_agrees() {
             return;
         }
     };
-    let folders = ["vectors/certificate", "vectors/policy-update"].map(|folder| tests().join(folder));
+    let folders = ["certificate", "policy-update", "dated-signature"].map(|name| tests().join("vectors").join(name));
     let mut files: Vec<PathBuf> = (folders.iter())
         .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())

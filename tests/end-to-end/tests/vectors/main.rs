@@ -8,6 +8,7 @@
 mod annotate;
 mod case;
 mod cases;
+mod dates;
 mod der;
 mod draft;
 mod entries;
@@ -56,10 +57,10 @@ fn write(made: &[vector::Vector]) {
 
 /// Rules that no certificate can break by itself, and why.
 const NOT_HERE: &[(&str, &str)] = &[
-    ("DATE-01", "is about the date of a signature"),
-    ("DATE-02", "is about the date of a signature"),
-    ("DATE-03", "is about the date of a signature"),
-    ("DATE-04", "is about the date of a signature"),
+    ("DATE-01", "is about the date of a signature: `dates`"),
+    ("DATE-02", "is about the date of a signature: `dates`"),
+    ("DATE-03", "is about the date of a signature: `dates`"),
+    ("DATE-04", "is about the date of a signature: `dates`"),
     ("TRUST-07", "is about an update of the trust policy"),
     ("TRUST-08", "is about an update of the trust policy"),
     ("TRUST-09", "is about an update of the trust policy"),
