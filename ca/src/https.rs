@@ -18,7 +18,7 @@ use rustls::ServerConfig;
 use rustls::server::ResolvesServerCert;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -188,7 +188,10 @@ pub async fn serve(mut listener: TlsListener, router: Router, stop: Cancellation
 }
 
 async fn serve_connection(connection: TlsConnection, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    let asked = Arc::new(Notify::new());
+    let first = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        first.notify_one();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(PeerAddr(peer)));
         router.clone().oneshot(request)
@@ -212,9 +215,18 @@ async fn serve_connection(connection: TlsConnection, peer: SocketAddr, router: R
     };
     tokio::select! {
         _ = serving.as_mut() => return,
+        () = silence(&asked) => return,
         () = ending => serving.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(FAREWELL, serving).await;
+}
+
+/// Ends if nothing is asked in time. hyper's own deadline begins only once it knows the version of HTTP, and HTTP/2 has
+/// none.
+async fn silence(asked: &Notify) {
+    if tokio::time::timeout(HEADER, asked.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
 }
 
 #[cfg(test)]

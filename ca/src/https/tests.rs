@@ -35,7 +35,10 @@ async fn server() -> (SocketAddr, CertificateDer<'static>, CancellationToken, Jo
     (address, certificate, stop, serving)
 }
 
-async fn ask(address: SocketAddr, certificate: &CertificateDer<'static>) -> String {
+async fn connect(
+    address: SocketAddr,
+    certificate: &CertificateDer<'static>,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -43,7 +46,11 @@ async fn ask(address: SocketAddr, certificate: &CertificateDer<'static>) -> Stri
     let config = builder.with_root_certificates(roots).with_no_client_auth();
     let tcp = TcpStream::connect(address).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut tls = connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap();
+    connector.connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+}
+
+async fn ask(address: SocketAddr, certificate: &CertificateDer<'static>) -> String {
+    let mut tls = connect(address, certificate).await;
     tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     let _ = tls.read_to_end(&mut answer).await;
@@ -72,4 +79,17 @@ async fn silent_and_noisy_clients_keep_nobody_waiting() {
     let begun = Instant::now();
     assert!(ask(address, &certificate).await.starts_with("HTTP/1.1 200"));
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+/// Who shakes hands and then says nothing does not keep its place.
+#[tokio::test]
+async fn a_client_that_asks_nothing_is_hung_up_on() {
+    let (address, certificate, ..) = server().await;
+    let mut silent = connect(address, &certificate).await;
+    // From here on time passes only while everybody waits, and then at once.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let _reset = silent.read_to_end(&mut Vec::new()).await;
+    let waited = begun.elapsed();
+    assert!(waited <= HEADER + Duration::from_secs(1), "hung up on after {waited:?}");
 }

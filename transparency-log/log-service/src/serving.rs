@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -108,7 +108,10 @@ async fn requests(
     router: Router,
     stop: CancellationToken,
 ) {
+    let asked = Arc::new(Notify::new());
+    let first = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        first.notify_one();
         let mut request = request.map(Body::new);
         let client = forwarded(&request).filter(|_| behind_proxy).unwrap_or(peer.ip());
         request.extensions_mut().insert(ClientAddress(client));
@@ -136,9 +139,18 @@ async fn requests(
     };
     tokio::select! {
         _ = serving.as_mut() => return,
+        () = silence(&asked) => return,
         () = ending => serving.as_mut().graceful_shutdown(),
     }
     let _cut_off = tokio::time::timeout(FAREWELL, serving).await;
+}
+
+/// Ends if nothing is asked in time. hyper's own deadline begins only once it knows the version of HTTP, and HTTP/2 has
+/// none.
+async fn silence(asked: &Notify) {
+    if tokio::time::timeout(HEADER, asked.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// What the proxy nearest to us has written: earlier elements are the client's own words.

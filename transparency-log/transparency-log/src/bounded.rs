@@ -52,3 +52,44 @@ fn plain() -> HeaderMap {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A body of these pieces, each so many seconds after the one before.
+    fn pieces(count: usize, seconds: u64, piece: &'static [u8]) -> Body {
+        Body::from_stream(stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            (sent < count).then_some((Ok::<_, std::io::Error>(piece), sent + 1))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_read_whole_up_to_its_limit() {
+        assert_eq!(read_body(pieces(3, 1, b"ab"), 6).await, Ok(b"ababab".to_vec()));
+        assert_eq!(read_body(Body::empty(), 0).await, Ok(Vec::new()));
+        assert_eq!(read_body(pieces(3, 1, b"ab"), 5).await, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        let broken = stream::iter([Ok("ab"), Err(std::io::Error::other("gone"))]);
+        assert_eq!(read_body(Body::from_stream(broken), 6).await, Err(StatusCode::BAD_REQUEST));
+    }
+
+    /// One byte at a time, for ever: the client is cut off, however small a body it promises.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_is_cut_off() {
+        let began = Instant::now();
+        assert_eq!(read_body(pieces(usize::MAX, 5, b"a"), 1000).await, Err(StatusCode::REQUEST_TIMEOUT));
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    /// An endless one is not read to its end.
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_body_is_refused_at_its_limit() {
+        let began = Instant::now();
+        assert_eq!(read_body(pieces(usize::MAX, 0, &[0; 4096]), 1 << 20).await, Err(StatusCode::PAYLOAD_TOO_LARGE));
+        assert!(began.elapsed() < PATIENCE);
+    }
+}

@@ -68,3 +68,21 @@ async fn stops_although_a_client_lingers() {
     tokio::time::timeout(Duration::from_secs(20), task).await.expect("it stops").unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+/// Time passes only while everybody waits, so that half a minute is over at once.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_ends_its_header_is_hung_up_on() {
+    let (address, ..) = start(false).await;
+    // Also one that says nothing, and one that might be about to speak HTTP/2.
+    let opening = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    for half in [&b"GET /who HTTP/1.1\r\nHost: x\r\nX-Slow: "[..], b"GET /w", b"", b"PRI * HT", &opening] {
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(half).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let mut answer = Vec::new();
+        // Whether it is told so (408) or not, the connection ends.
+        let _reset = slow.read_to_end(&mut answer).await;
+        let waited = began.elapsed();
+        assert!(waited <= HEADER + Duration::from_secs(1), "{half:?}: hung up on after {waited:?}");
+    }
+}
