@@ -74,7 +74,13 @@ impl Following {
     fn follow_revocations(&self, known: &mut Vec<Bytes>) {
         let newest = self.ca.people_crls_der();
         let is_known = |list: &Bytes| known.iter().any(|old| old.as_ptr() == list.as_ptr());
-        *known = newest.into_iter().filter(|list| is_known(list) || install(&self.trust, list)).collect();
+        let mut changed = false;
+        let mut take = |list: &Bytes| is_known(list) || install(&self.trust, list).then(|| changed = true).is_some();
+        let taken = newest.into_iter().filter(&mut take).collect();
+        if changed {
+            self.directory.revocations_changed();
+        }
+        *known = taken;
     }
 }
 

@@ -93,7 +93,7 @@ fn nothing_after(decoder: &Decoder<'_>, body: &[u8]) -> Result<(), FrameError> {
 }
 
 /// The first request number that no version of ours uses, and the number after the last one kept for requests.
-const UNKNOWN_REQUESTS: std::ops::Range<u32> = 9..32;
+const UNKNOWN_REQUESTS: std::ops::Range<u32> = 10..32;
 
 /// The request id of a single well-formed CBOR array whose number stands for a request of a later version.
 fn unknown_request(body: &[u8]) -> Option<u32> {

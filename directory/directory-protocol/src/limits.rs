@@ -14,6 +14,12 @@ pub const MAX_CONTACTS: usize = 10_000;
 /// People on each of the two named audiences announced by one connection.
 pub const MAX_NAMED: usize = 1_000;
 
+/// People blocked by one connection.
+pub const MAX_BLOCKED: usize = 1_000;
+
+/// Bytes of UTF-8 in the note beside a status.
+pub const MAX_NOTE_BYTES: usize = 200;
+
 /// Addresses one side offers for one call.
 pub const MAX_CANDIDATES: usize = 8;
 

@@ -34,6 +34,11 @@ impl Admission {
         Self { limits, counted: Arc::default() }
     }
 
+    /// How many handshakes are begun and not complete.
+    pub(crate) fn handshakes(&self) -> usize {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).handshakes
+    }
+
     /// Judges a new connection. `validated`: the address has proven that it receives.
     pub(crate) fn judge(&self, address: IpAddr, validated: bool) -> Verdict {
         let network = network(address);
@@ -84,7 +89,7 @@ impl Drop for Pass {
 }
 
 /// What counts as one address: an IPv4 address, or the IPv6 /64 a single household has.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) if !ip.is_loopback() => {
             let [a, b, c, d, ..] = ip.segments();

@@ -1,6 +1,6 @@
 //! What a directory is told at its start.
 
-use directory_protocol::limits::{MAX_CONTACTS, MAX_NAMED, MAX_WATCHED, NEGATIVE_DEADLINE, NO_ANSWER};
+use directory_protocol::limits::{MAX_BLOCKED, MAX_CONTACTS, MAX_NAMED, MAX_WATCHED, NEGATIVE_DEADLINE, NO_ANSWER};
 use identity::trust::Trust;
 use rustls::server::ResolvesServerCert;
 use std::net::SocketAddr;
@@ -62,7 +62,8 @@ impl Rate {
     }
 }
 
-/// The bounds on what is asked of the directory. The rates hold per person, over all her devices together.
+/// The bounds on what is asked of the directory. The rates hold per person, over all her devices together, and so many times
+/// over for all people behind one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Requests of any kind, per connection; a connection that exceeds it is closed.
@@ -75,6 +76,8 @@ pub struct Limits {
     pub watches: Rate,
     /// Calls made.
     pub invites: Rate,
+    /// By how much the people behind one IPv4 address or IPv6 /64 network together may ask more than one person.
+    pub rates_per_address: u32,
     /// Calls of one connection that may wait for an answer, made or ringing there; a further one finds it busy.
     pub calls_waiting: usize,
     /// Calls of one person that may ring on one connection at once.
@@ -85,6 +88,8 @@ pub struct Limits {
     pub contacts: usize,
     /// People on each of the two named audiences of one connection.
     pub named: usize,
+    /// People blocked by one connection.
+    pub blocked: usize,
     /// Connections of one person.
     pub connections_per_person: usize,
     /// Connections and handshakes of one IPv4 address or IPv6 /64 network. Loopback is exempt.
@@ -104,11 +109,13 @@ impl Default for Limits {
             look_ups: Rate::new(300, Duration::from_millis(500)),
             watches: Rate::new(20_000, Duration::from_millis(100)),
             invites: Rate::new(120, Duration::from_millis(500)),
+            rates_per_address: 64,
             calls_waiting: 64,
             calls_per_pair: 8,
             watched: MAX_WATCHED,
             contacts: MAX_CONTACTS,
             named: MAX_NAMED,
+            blocked: MAX_BLOCKED,
             connections_per_person: 8,
             connections_per_address: 1_024,
             connections: 100_000,

@@ -1,6 +1,7 @@
 //! Where the connections' tasks meet the one state: each input is handled under one short lock, and its outputs are put into
 //! bounded queues before the lock is released, so that every connection sees them in the order in which they happened.
 
+use crate::admission;
 use crate::config::DirectoryConfig;
 use crate::state::{ConnectionId, Entropy, Input, Output, State};
 use bytes::Bytes;
@@ -65,8 +66,9 @@ impl Hub {
         let mut core = self.lock();
         core.connected += 1;
         let id = ConnectionId(core.connected);
+        let network = admission::network(connection.remote_address().ip());
         core.links.insert(id, Link { frames, connection });
-        self.handle_locked(core, Input::Connected { id, who, key, expires });
+        self.handle_locked(core, Input::Connected { id, who, key, network, expires });
         (id, outgoing)
     }
 

@@ -68,6 +68,11 @@ impl Directory {
         Ok(())
     }
 
+    /// A revocation list was installed in the trust in force: whoever it names is cut off now.
+    pub fn revocations_changed(&self) {
+        self.trust_changed.notify_one();
+    }
+
     fn verifier(&self) -> Arc<PersonVerifier> {
         Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -80,6 +85,11 @@ impl Directory {
     /// How many there are.
     pub fn counts(&self) -> Counts {
         self.hub.counts()
+    }
+
+    /// How many handshakes are begun and not complete.
+    pub fn handshakes(&self) -> usize {
+        self.admission.handshakes()
     }
 
     /// Serves until `stop` is cancelled; then tells every device that the directory is stopping, and returns.

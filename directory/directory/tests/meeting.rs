@@ -8,7 +8,7 @@ use common::{DIRECTORY, LOOPBACK, Person, World, before_now, device, person};
 use directory_protocol::client::{CloseReason, ConnectError};
 use directory_protocol::message::{Outcome, Purpose, Role};
 use directory_protocol::{
-    Announcement, Answer, Audience, CloseCode, DirectoryClient, DirectoryEvent, Presence, Status,
+    Announcement, Answer, Appearance, Audience, CloseCode, DirectoryClient, DirectoryEvent, Presence, Status,
 };
 use identity::testing::Authority;
 use std::time::{Duration, Instant};
@@ -24,9 +24,10 @@ async fn two_people_see_each_other_come_and_go_by_push() {
     bob.sees("alice", true).await;
     alice.sees("bob", true).await;
 
-    let busy = Announcement { status: Status::Busy, ..Announcement::available(vec![person("alice")]) };
+    let busy =
+        Announcement { appearance: Appearance::As(Status::Busy), ..Announcement::available(vec![person("alice")]) };
     bob.client.announce(busy).await.unwrap();
-    let expected = DirectoryEvent::Presence { who: person("bob"), online: true, status: Some(Status::Busy) };
+    let expected = DirectoryEvent::Presence { who: person("bob"), presence: Presence::plain(Status::Busy) };
     assert_eq!(alice.next().await, expected);
 
     bob.client.close();
@@ -102,7 +103,7 @@ async fn looking_up_answers_late_when_there_is_nobody_to_be_seen() {
     hidden.client.announce(nobody).await.unwrap();
 
     let answer = alice.client.look_up(&person("bob")).await.unwrap();
-    assert_eq!(answer, Presence::Online(Status::Available));
+    assert_eq!(answer, Presence::plain(Status::Available));
     for name in ["hidden", "unknown"] {
         let asked = Instant::now();
         assert_eq!(alice.client.look_up(&person(name)).await.unwrap(), Presence::Offline);
@@ -127,7 +128,7 @@ async fn a_device_learns_how_it_is_seen_and_long_lists_pass() {
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     alice.sees("bob", true).await;
     for _ in 0..9_999 {
-        assert!(matches!(alice.next().await, DirectoryEvent::Presence { online: false, .. }));
+        assert!(matches!(alice.next().await, DirectoryEvent::Presence { presence: Presence::Offline, .. }));
     }
 }
 
@@ -183,7 +184,7 @@ async fn an_expiring_certificate_ends_the_connection() {
 
 #[tokio::test]
 async fn a_revoked_certificate_ends_the_connection() {
-    let world = World::with(|config| config.timing.recheck = Duration::from_millis(50));
+    let world = World::new();
     let mut alice = world.connect("alice").await;
     let mut bob = world.connect("bob").await;
     let connections = world.directory.counts().connections;
@@ -196,6 +197,7 @@ async fn a_revoked_certificate_ends_the_connection() {
     let mut carol = world.try_connect(config.unwrap()).await.unwrap();
     let now = before_now(Duration::ZERO);
     world.trust.install_crl(&world.authority.people_crl(1, now, &[&serial]), now).unwrap();
+    world.directory.revocations_changed();
     let reason = CloseReason::ByDirectory(CloseCode::NoLongerAccepted);
     assert_eq!(carol.next().await, DirectoryEvent::Closed { reason });
     for other in [&mut alice, &mut bob] {

@@ -8,6 +8,7 @@ use identity::Identifier;
 use identity::trust::Trust;
 use rustls::pki_types::CertificateDer;
 
+use crate::api::PresenceSettings;
 use crate::gossip::Gossip;
 
 /// Where a directory is and what its certificate must say.
@@ -35,6 +36,8 @@ pub struct EngineConfig {
     pub bind: SocketAddr,
     /// Whom to watch from the start.
     pub contacts: Vec<Identifier>,
+    /// How to appear from the start.
+    pub presence: PresenceSettings,
     /// Whether a program answers here: said to every peer in `Hello`.
     pub bot: bool,
     /// What this device tells its peers of logs and policies, and who listens to what they tell; none says nothing.

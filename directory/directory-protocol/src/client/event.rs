@@ -1,7 +1,7 @@
 //! What a client is told unasked, and what it says in plain values.
 
 use super::error::CloseReason;
-use crate::message::{AudienceKind, CallId, ListName, Outcome, Purpose, Role, Status};
+use crate::message::{Appearance, AudienceKind, CallId, Details, ListName, Outcome, Presence, Purpose, Role, Status};
 use identity::Identifier;
 use std::net::SocketAddr;
 
@@ -12,10 +12,8 @@ pub enum DirectoryEvent {
     Presence {
         /// The person watched.
         who: Identifier,
-        /// Whether she is there, as far as she lets this person know.
-        online: bool,
-        /// How she is doing, while she is there.
-        status: Option<Status>,
+        /// Whether she is there and how she is doing, as far as she lets this person know.
+        presence: Presence,
     },
     /// Somebody calls; to be answered with [`DirectoryClient::answer`](super::DirectoryClient::answer).
     Incoming {
@@ -97,27 +95,39 @@ impl Audience {
 /// How this device is present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// How the person is doing.
-    pub status: Status,
+    /// How the person is doing, or that she is not to be seen.
+    pub appearance: Appearance,
+    /// What else those are told to whom she is visible.
+    pub details: Details,
     /// Who is told that she is there.
     pub visible_to: Audience,
     /// Whose calls reach this device.
     pub may_knock: Audience,
     /// Her contacts, at most 10,000; what [`Audience::Contacts`] means.
     pub contacts: Vec<Identifier>,
+    /// People to whom she is never there and whose calls never reach her, at most 1,000.
+    pub blocked: Vec<Identifier>,
 }
 
 impl Announcement {
     /// Available, visible to these contacts, and open to everyone's knock.
     pub fn available(contacts: Vec<Identifier>) -> Self {
-        Self { status: Status::Available, visible_to: Audience::Contacts, may_knock: Audience::Everyone, contacts }
+        Self {
+            appearance: Appearance::As(Status::Available),
+            details: Details::default(),
+            visible_to: Audience::Contacts,
+            may_knock: Audience::Everyone,
+            contacts,
+            blocked: Vec::new(),
+        }
     }
 
-    pub(super) fn lists(&self) -> [(ListName, &[Identifier]); 3] {
+    pub(super) fn lists(&self) -> [(ListName, &[Identifier]); 4] {
         [
             (ListName::Contacts, &self.contacts),
             (ListName::VisibleTo, self.visible_to.named()),
             (ListName::MayKnock, self.may_knock.named()),
+            (ListName::Blocked, &self.blocked),
         ]
     }
 }

@@ -12,7 +12,7 @@ mod tasks;
 
 use crate::limits::NEGATIVE_DEADLINE;
 use crate::message::chunks;
-use crate::message::{AnswerKind, CallId, Presence, Request, Response};
+use crate::message::{AnswerKind, Appearance, CallId, Details, Presence, Request, Response};
 use futures_util::future::try_join_all;
 use identity::Identifier;
 use std::net::SocketAddr;
@@ -73,25 +73,32 @@ impl DirectoryClient {
         Ok(sent.elapsed())
     }
 
-    /// Becomes present, or changes how: status, audiences and contacts take effect in one step.
+    /// Becomes present, or changes how: appearance, audiences and lists take effect in one step.
     pub async fn announce(&self, announcement: Announcement) -> Result<Announced, RequestError> {
         // Two announcements at once must not mix their lists.
         let _turn = self.shared.announcing.lock().await;
         for (name, people) in announcement.lists() {
             self.all_done(people, |id, people| Request::List { id, name, people }).await?;
         }
-        let (status, visible_to, may_knock) =
-            (announcement.status, announcement.visible_to.kind(), announcement.may_knock.kind());
-        match self.shared.ask(|id| Request::Announce { id, status, visible_to, may_knock }).await? {
+        let (visible_to, may_knock) = (announcement.visible_to.kind(), announcement.may_knock.kind());
+        let (appearance, details) = (announcement.appearance, Some(announcement.details));
+        match self.shared.ask(|id| Request::Announce { id, appearance, visible_to, may_knock, details }).await? {
             Response::Announced { observed, .. } => Ok(Announced { observed }),
             other => Err(self.shared.unexpected(&other)),
         }
     }
 
+    /// Changes how this device appears once it has announced itself, without sending its lists again.
+    pub async fn appear(&self, appearance: Appearance, details: Details) -> Result<(), RequestError> {
+        // An announcement under way would replace it, or be replaced by it, in an order nobody asked for.
+        let _turn = self.shared.announcing.lock().await;
+        self.done(|id| Request::Appear { id, appearance, details }).await
+    }
+
     /// One person's presence now, as far as she lets this person know.
     pub async fn look_up(&self, who: &Identifier) -> Result<Presence, RequestError> {
         match self.shared.ask(|id| Request::LookUp { id, who: who.clone() }).await? {
-            Response::Found { presence, .. } => Ok(presence),
+            Response::Found { status, details, .. } => Ok(Presence::from_parts(status, details)),
             other => Err(self.shared.unexpected(&other)),
         }
     }

@@ -129,7 +129,7 @@ impl Shared {
     pub(super) fn report_offline(&self, people: &[Identifier]) {
         let seen = lock(&self.presence);
         for who in people.iter().filter(|who| !seen.online.contains(*who)) {
-            seen.events.try_send(DirectoryEvent::Presence { who: who.clone(), online: false, status: None }).ok();
+            seen.events.try_send(DirectoryEvent::Presence { who: who.clone(), presence: Presence::Offline }).ok();
         }
     }
 
@@ -254,12 +254,12 @@ fn take(
 
 fn event(response: Response, online: &mut HashSet<Identifier>) -> Option<DirectoryEvent> {
     Some(match response {
-        Response::Presence { who, presence } => {
-            match presence {
-                Presence::Online(_) => online.insert(who.clone()),
-                Presence::Offline => online.remove(&who),
+        Response::Presence { who, status, details } => {
+            match status {
+                Some(_) => online.insert(who.clone()),
+                None => online.remove(&who),
             };
-            DirectoryEvent::Presence { who, online: presence.is_online(), status: presence.status() }
+            DirectoryEvent::Presence { who, presence: Presence::from_parts(status, details) }
         }
         Response::Incoming { call_id, caller, caller_key, purpose } => {
             DirectoryEvent::Incoming { call_id, caller, caller_key, purpose }

@@ -8,6 +8,7 @@
 //! number it does not know with [`ErrorCode::UnknownRequest`].
 
 mod parts;
+mod presence;
 mod wire;
 
 use crate::limits::MAX_FRAME_BYTES;
@@ -15,7 +16,8 @@ use identity::Identifier;
 use minicbor::{Decode, Encode};
 use std::net::SocketAddr;
 
-pub use parts::{AnswerKind, AudienceKind, CallId, ErrorCode, ListName, Outcome, Presence, Purpose, Role, Status};
+pub use parts::{AnswerKind, AudienceKind, CallId, ErrorCode, ListName, Outcome, Purpose, Role, Status};
+pub use presence::{Appearance, Capabilities, Details, Presence};
 
 /// From the client to the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -48,15 +50,18 @@ pub enum Request {
         /// Request id.
         #[n(0)]
         id: u32,
-        /// How the person is doing.
-        #[n(1)]
-        status: Status,
+        /// How the person is doing, or that she is not to be seen.
+        #[cbor(n(1), with = "wire::appearance")]
+        appearance: Appearance,
         /// Who is told that this connection is there.
         #[n(2)]
         visible_to: AudienceKind,
         /// Whose calls reach this connection.
         #[n(3)]
         may_knock: AudienceKind,
+        /// What else those are told; absent in frames of clients that know nothing of it.
+        #[n(4)]
+        details: Option<Details>,
     },
     /// Asks for one person's presence, once.
     #[n(3)]
@@ -133,6 +138,19 @@ pub enum Request {
         #[cbor(n(1), with = "minicbor::bytes")]
         call_id: CallId,
     },
+    /// Changes how an announced connection appears, and leaves audiences and lists as they are.
+    #[n(9)]
+    Appear {
+        /// Request id.
+        #[n(0)]
+        id: u32,
+        /// How the person is doing, or that she is not to be seen.
+        #[cbor(n(1), with = "wire::appearance")]
+        appearance: Appearance,
+        /// What else those are told to whom she is visible.
+        #[n(2)]
+        details: Details,
+    },
 }
 
 impl Request {
@@ -147,7 +165,8 @@ impl Request {
             | Self::Unwatch { id, .. }
             | Self::Invite { id, .. }
             | Self::Answer { id, .. }
-            | Self::Cancel { id, .. } => *id,
+            | Self::Cancel { id, .. }
+            | Self::Appear { id, .. } => *id,
         }
     }
 }
@@ -210,9 +229,17 @@ pub enum Response {
         /// The request answered.
         #[n(0)]
         id: u32,
-        /// The person's presence. Offline, unknown and hidden are the same.
-        #[cbor(n(1), with = "wire::presence")]
-        presence: Presence,
+        /// Her status, if she is there. Offline, unknown and hidden are the same.
+        #[cbor(
+            n(1),
+            encode_with = "wire::status::encode",
+            decode_with = "wire::status::decode",
+            is_nil = "wire::status::never"
+        )]
+        status: Option<Status>,
+        /// What else she tells, if she is there.
+        #[n(2)]
+        details: Option<Details>,
     },
     /// A watched person's presence is now this.
     #[n(96)]
@@ -220,9 +247,17 @@ pub enum Response {
         /// The person watched.
         #[cbor(n(0), with = "wire::identifier")]
         who: Identifier,
-        /// Her presence.
-        #[cbor(n(1), with = "wire::presence")]
-        presence: Presence,
+        /// Her status, if she is there.
+        #[cbor(
+            n(1),
+            encode_with = "wire::status::encode",
+            decode_with = "wire::status::decode",
+            is_nil = "wire::status::never"
+        )]
+        status: Option<Status>,
+        /// What else she tells, if she is there.
+        #[n(2)]
+        details: Option<Details>,
     },
     /// Somebody calls.
     #[n(97)]
@@ -275,4 +310,18 @@ pub enum Response {
         #[n(6)]
         delay_ms: u32,
     },
+}
+
+impl Response {
+    /// The answer to a LOOK-UP.
+    pub fn found(id: u32, presence: Presence) -> Self {
+        let (status, details) = presence.into_parts();
+        Self::Found { id, status, details }
+    }
+
+    /// The event of a watched person's presence.
+    pub fn presence(who: Identifier, presence: Presence) -> Self {
+        let (status, details) = presence.into_parts();
+        Self::Presence { who, status, details }
+    }
 }

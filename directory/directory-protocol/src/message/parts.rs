@@ -26,30 +26,6 @@ pub enum Status {
     DoNotDisturb,
 }
 
-/// What one person may know of another's presence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Presence {
-    /// Not connected, unknown, or hidden from the asker: deliberately one value.
-    Offline,
-    /// Connected, and willing to let the asker know.
-    Online(Status),
-}
-
-impl Presence {
-    /// Whether the person is there, as far as the asker may know.
-    pub fn is_online(self) -> bool {
-        matches!(self, Self::Online(_))
-    }
-
-    /// The status of somebody who is there.
-    pub fn status(self) -> Option<Status> {
-        match self {
-            Self::Offline => None,
-            Self::Online(status) => Some(status),
-        }
-    }
-}
-
 /// A set of people, by rule or by reference to a list sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
 #[cbor(index_only)]
@@ -81,6 +57,9 @@ pub enum ListName {
     /// The people named by *may knock*.
     #[n(2)]
     MayKnock,
+    /// The people to whom she is never there and whose calls never reach her, whatever the audiences say.
+    #[n(3)]
+    Blocked,
 }
 
 /// What a call is for.
@@ -180,11 +159,17 @@ pub enum ErrorCode {
     /// One cannot call oneself.
     #[n(8)]
     CallsOneself,
+    /// The note is too long, or has characters that a line cannot have.
+    #[n(9)]
+    BadNote,
+    /// This connection has not announced itself yet.
+    #[n(10)]
+    NotAnnounced,
 }
 
 impl ErrorCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::UnknownRequest,
         Self::ListTooLong,
         Self::TooOften,
@@ -193,6 +178,8 @@ impl ErrorCode {
         Self::CallIdInUse,
         Self::TooManyCalls,
         Self::CallsOneself,
+        Self::BadNote,
+        Self::NotAnnounced,
     ];
 }
 
@@ -207,6 +194,8 @@ impl fmt::Display for ErrorCode {
             Self::CallIdInUse => "the call id is already in use",
             Self::TooManyCalls => "too many calls are waiting for an answer",
             Self::CallsOneself => "one cannot call oneself",
+            Self::BadNote => "the note beside the status is too long, or has characters that a line cannot have",
+            Self::NotAnnounced => "this connection has not announced itself yet",
         })
     }
 }

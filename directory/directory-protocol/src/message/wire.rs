@@ -121,21 +121,54 @@ pub(super) mod addresses {
     }
 }
 
-/// Presence: null for offline, the status number otherwise.
-pub(super) mod presence {
+/// The status of somebody else: null if she is not there, the number otherwise. (Derived code would read an unknown number
+/// as null.)
+pub(super) mod status {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
-    use crate::message::{Presence, Status};
+    use crate::message::Status;
 
     pub(in crate::message) fn encode<C, W: Write>(
-        presence: &Presence,
+        status: &Option<Status>,
         e: &mut Encoder<W>,
         ctx: &mut C,
     ) -> Result<(), EncodeError<W::Error>> {
-        e.encode_with(presence.status(), ctx)?.ok()
+        e.encode_with(status, ctx)?.ok()
     }
 
-    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Presence, DecodeError> {
-        Ok(d.decode_with::<C, Option<Status>>(ctx)?.map_or(Presence::Offline, Presence::Online))
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Option<Status>, DecodeError> {
+        d.decode_with(ctx)
+    }
+
+    /// It is never left out: null is what is said.
+    pub(in crate::message) fn never(_: &Option<Status>) -> bool {
+        false
+    }
+}
+
+/// How one wants to appear: the number of a status, or the one after the last of them.
+pub(super) mod appearance {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::message::Appearance;
+
+    const INVISIBLE: u8 = 4;
+
+    pub(in crate::message) fn encode<C, W: Write>(
+        appearance: &Appearance,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        match appearance {
+            Appearance::As(status) => e.encode_with(status, ctx)?.ok(),
+            Appearance::Invisible => e.u8(INVISIBLE)?.ok(),
+        }
+    }
+
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Appearance, DecodeError> {
+        if matches!(d.probe().u8(), Ok(INVISIBLE)) {
+            d.u8()?;
+            return Ok(Appearance::Invisible);
+        }
+        Ok(Appearance::As(d.decode_with(ctx)?))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A call is *open* if caller and callee are visible to each other: then what happens is told as it happens. Any other call is
 //! *quiet*: the caller hears "ringing" at once and "no answer" at the end of the time, in the same bytes, whether the callee
-//! is absent, hides, does not let her knock, ignores the call or declines it. Only acceptance differs.
+//! is absent, hides, blocks her, does not let her knock, ignores the call or declines it. Only acceptance differs.
 
 use super::timers::{Timer, TimerKey};
 use super::{ConnectionId, Output, Refusal, State, candidates, send};
@@ -34,6 +34,8 @@ pub(super) struct Call {
     open: bool,
     /// Where it rings now.
     pub(super) ringing: Vec<ConnectionId>,
+    /// Where a call for text rings next when it is not taken here: less available devices, the best one last.
+    next: Vec<ConnectionId>,
     /// Some device has said that it is busy.
     busy: bool,
     pub(super) timer: TimerKey,
@@ -96,7 +98,7 @@ impl State {
             let crosses = call.ringing.contains(&from)
                 && call.purpose == placed.purpose
                 && *self.people.connection(call.caller).who == placed.callee
-                && self.people.knockable(&placed.callee, &connection.who).any(|device| device == call.caller);
+                && self.people.knockable(&placed.callee, &connection.who).contains(&call.caller);
             crosses.then_some(*id)
         };
         connection.calls.iter().find_map(crosses)
@@ -105,26 +107,45 @@ impl State {
     fn ring(&mut self, now: Instant, from: ConnectionId, placed: Placed, out: &mut Vec<Output>) {
         let Placed { call_id, callee, purpose, candidates } = placed;
         let caller = self.people.who(from);
-        let caller_key = self.people.connection(from).key;
-        let visible = |who: &Identifier, asker: &Identifier| self.people.presence(who, asker).is_online();
-        let mutual = visible(&callee, &caller) && visible(&caller, &callee);
-
-        let permitted: Vec<ConnectionId> = self.people.knockable(&callee, &caller).collect();
-        let ringing: Vec<ConnectionId> =
-            permitted.iter().copied().filter(|device| self.has_room(*device, &caller)).collect();
-        let incoming = Response::Incoming { call_id, caller: Identifier::clone(&caller), caller_key, purpose };
-        out.extend(ringing.iter().map(|to| send(*to, &incoming)));
-
-        for id in ringing.iter().chain([&from]) {
-            self.people.get_mut(*id).expect("it is connected").calls.insert(call_id);
-        }
+        // Whoever calls shows herself to her callee, invisible or not; the callee has not shown herself yet.
+        let mutual = self.people.shown(&callee, &caller).is_some() && self.people.would_show(&caller, &callee);
+        let mut devices = self.people.knockable(&callee, &caller);
+        devices.reverse();
         // Visible, but not to be knocked at: the caller learns no more than a stranger.
-        let open = mutual && !permitted.is_empty();
+        let open = mutual && !devices.is_empty();
         let timer = self.timers.schedule(now + self.timing.no_answer, Timer::NoAnswer { call: call_id });
-        let busy = ringing.len() < permitted.len();
-        let call = Call { caller: from, candidates, purpose, open, ringing, busy, timer };
+        let call =
+            Call { caller: from, candidates, purpose, open, ringing: Vec::new(), next: devices, busy: false, timer };
         self.calls.waiting.insert(call_id, call);
+        self.people.connection_mut(from).calls.insert(call_id);
+        self.ring_next(&call_id, out);
         self.end_if_unreachable(&call_id, out);
+    }
+
+    /// Lets a call ring where it has not rung yet: for text on the next device that can take it, otherwise on all.
+    fn ring_next(&mut self, call_id: &CallId, out: &mut Vec<Output>) {
+        let Some((caller, purpose)) = self.calls.waiting.get(call_id).map(|call| (call.caller, call.purpose)) else {
+            return;
+        };
+        let (who, caller_key) = (self.people.who(caller), self.people.connection(caller).key);
+        while let Some(device) = self.calls.waiting.get_mut(call_id).and_then(|call| call.next.pop()) {
+            if self.people.get(device).is_none() {
+                continue;
+            }
+            let room = self.has_room(device, &who);
+            let call = self.calls.waiting.get_mut(call_id).expect("it waits");
+            if !room {
+                call.busy = true;
+                continue;
+            }
+            call.ringing.push(device);
+            self.people.connection_mut(device).calls.insert(*call_id);
+            let caller = Identifier::clone(&who);
+            out.push(send(device, &Response::Incoming { call_id: *call_id, caller, caller_key, purpose }));
+            if purpose == Purpose::Text {
+                break;
+            }
+        }
     }
 
     /// Whether one more call by `caller` may ring on this device. The second bound keeps one person from taking all the room.
@@ -154,6 +175,7 @@ impl State {
             AnswerKind::Accept => self.introduce(from, call_id, candidates, out),
             AnswerKind::Decline => {
                 let others = std::mem::take(&mut call.ringing);
+                call.next = Vec::new();
                 let open = call.open;
                 self.stop_ringing(&others, call_id);
                 let others = others.into_iter().filter(|device| *device != from);
@@ -198,8 +220,13 @@ impl State {
 
     fn leave_call(&mut self, id: ConnectionId, call_id: &CallId, out: &mut Vec<Output>) {
         if let Some(call) = self.calls.waiting.get_mut(call_id) {
+            let rang_here = call.ringing.contains(&id);
             call.ringing.retain(|device| *device != id);
+            let nowhere = call.ringing.is_empty();
             self.stop_ringing(&[id], call_id);
+            if rang_here && nowhere {
+                self.ring_next(call_id, out);
+            }
             self.end_if_unreachable(call_id, out);
         }
     }

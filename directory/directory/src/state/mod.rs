@@ -6,7 +6,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `people` | connections, their announcements, the presence of each person |
+//! | `people` | connections, and the people they belong to |
+//! | `appearance` | what each connection has announced, and who sees what of it |
 //! | `watching` | who watches whom, and what each watcher was last told |
 //! | `calls` | calls that wait for an answer |
 //! | `introduce` | the end of a call in GO |
@@ -14,6 +15,7 @@
 //! | `quota` | rate limits |
 //! | `timers` | what is due when |
 
+mod appearance;
 mod calls;
 mod candidates;
 mod introduce;
@@ -29,11 +31,11 @@ use bytes::Bytes;
 use calls::Calls;
 use directory_protocol::close::CloseCode;
 use directory_protocol::frame::{self, Received};
-use directory_protocol::message::{ErrorCode, ListName, Presence, Request, Response};
+use directory_protocol::message::{Details, ErrorCode, ListName, Presence, Request, Response};
 use identity::Identifier;
 use people::People;
 use quota::{Quotas, Used};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::{Timer, Timers};
@@ -56,6 +58,8 @@ pub enum Input {
         who: Identifier,
         /// SHA-256 of the device's SubjectPublicKeyInfo.
         key: [u8; 32],
+        /// The IPv4 address or IPv6 /64 network it comes from.
+        network: IpAddr,
         /// When the certificate ends, and with it the connection.
         expires: Instant,
     },
@@ -140,7 +144,11 @@ impl State {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         self.run_timers(now, out);
         match input {
-            Input::Connected { id, who, key, expires } => self.connected(now, id, who, key, expires, out),
+            Input::Connected { id, who, key, network, expires } => {
+                if let Err(code) = self.connected(now, id, (who, key), network, expires) {
+                    out.push(Output::Close { id, code });
+                }
+            }
             Input::Received { id, path, frame } => self.received(now, id, path, frame, out),
             Input::Disconnected { id } => self.disconnected(now, id, out),
             Input::Tick => {}
@@ -163,7 +171,7 @@ impl State {
                 Timer::Answer { to, frame } => out.push(Output::Send { to, frame }),
                 Timer::NoAnswer { call } => self.no_answer(&call, out),
                 Timer::Expired { id } => out.push(Output::Close { id, code: CloseCode::Expired }),
-                Timer::Recovered { person } => self.quotas.forget_if_full(now, person),
+                Timer::Recovered { number } => self.quotas.forget_if_full(now, number),
             }
         }
     }
@@ -172,27 +180,28 @@ impl State {
         &mut self,
         now: Instant,
         id: ConnectionId,
-        who: Identifier,
-        key: [u8; 32],
+        (who, key): (Identifier, [u8; 32]),
+        network: IpAddr,
         expires: Instant,
-        out: &mut Vec<Output>,
-    ) {
+    ) -> Result<(), CloseCode> {
         if self.people.devices_of(&who).len() >= self.limits.connections_per_person {
-            out.push(Output::Close { id, code: CloseCode::TooManyDevices });
-            return;
+            return Err(CloseCode::TooManyDevices);
         }
         let expiry = self.timers.schedule(expires, Timer::Expired { id });
-        self.people.connect(id, who, key, expiry, quota::Bucket::full(now));
+        let address = self.quotas.number(network);
+        self.people.connect(id, who, key, address, expiry, quota::Bucket::full(now));
+        Ok(())
     }
 
     fn disconnected(&mut self, now: Instant, id: ConnectionId, out: &mut Vec<Output>) {
         self.leave_calls(id, out);
         let Some(gone) = self.people.disconnect(id) else { return };
         self.timers.cancel(gone.expiry);
-        let person = self.quotas.number(&gone.who);
-        let full = self.quotas.full_at(now, person);
-        self.timers.schedule(full, Timer::Recovered { person });
-        self.people.push_presence(&gone.who, out);
+        for number in [self.quotas.number(&*gone.who), gone.address] {
+            let full = self.quotas.full_at(now, number);
+            self.timers.schedule(full, Timer::Recovered { number });
+        }
+        self.people.push_presence(now, &gone.who, out);
     }
 
     fn received(&mut self, now: Instant, id: ConnectionId, path: Path, frame: Received, out: &mut Vec<Output>) {
@@ -227,28 +236,34 @@ impl State {
                 let limit = match name {
                     ListName::Contacts => self.limits.contacts,
                     ListName::VisibleTo | ListName::MayKnock => self.limits.named,
+                    ListName::Blocked => self.limits.blocked,
                 };
                 self.people.stage(from, name, people, limit)?;
                 out.push(done);
             }
-            Request::Announce { id, status, visible_to, may_knock } => {
+            Request::Announce { id, appearance, visible_to, may_knock, details } => {
                 self.spend(now, from, Used::Announcements, 1)?;
-                let who = self.people.announce(from, status, visible_to, may_knock);
+                let details = acceptable(details.unwrap_or_default())?;
+                let who = self.people.announce(now, from, appearance, (visible_to, may_knock), details);
                 out.push(send(from, &Response::Announced { id, observed: path.observed }));
-                self.people.push_presence(&who, out);
+                self.people.push_presence(now, &who, out);
+            }
+            Request::Appear { appearance, details, .. } => {
+                self.spend(now, from, Used::Announcements, 1)?;
+                let who = self.people.appear(now, from, appearance, acceptable(details)?)?;
+                out.push(done);
+                self.people.push_presence(now, &who, out);
             }
             Request::LookUp { id, who } => {
                 self.spend(now, from, Used::LookUps, 1)?;
-                let presence = self.people.presence(&who, &self.people.who(from));
-                let frame = encoded(&Response::Found { id, presence });
-                match presence {
-                    Presence::Online(_) => out.push(Output::Send { to: from, frame }),
-                    Presence::Offline => self.answer_later(now, from, frame),
+                match self.people.shown(&who, &self.people.who(from)) {
+                    Some(seen) => out.push(send(from, &Response::found(id, seen.told(now)))),
+                    None => self.answer_later(now, from, encoded(&Response::found(id, Presence::Offline))),
                 }
             }
             Request::Watch { id, people } => {
                 self.spend(now, from, Used::Watches, people.len())?;
-                self.people.watch(from, people, self.limits.watched, out)?;
+                self.people.watch(now, from, people, self.limits.watched, out)?;
                 self.answer_later(now, from, encoded(&Response::Done { id }));
             }
             Request::Unwatch { people, .. } => {
@@ -271,11 +286,14 @@ impl State {
         Ok(())
     }
 
+    /// Her own rate first: a person who asks too much takes nothing from her neighbours.
     fn spend(&mut self, now: Instant, from: ConnectionId, what: Used, count: usize) -> Result<(), Refusal> {
-        let person = self.quotas.number(&self.people.who(from));
+        let (person, address) = (self.quotas.number(&*self.people.who(from)), self.people.connection(from).address);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.quotas
-            .take(now, person, what, count, &self.limits)
+        let shares = [(person, 1), (address, self.limits.rates_per_address)];
+        shares
+            .into_iter()
+            .try_for_each(|(number, times)| self.quotas.take(now, number, what, count, &self.limits, times))
             .map_err(|wait| Refusal { error: ErrorCode::TooOften, wait })
     }
 
@@ -296,6 +314,10 @@ impl From<ErrorCode> for Refusal {
     fn from(error: ErrorCode) -> Self {
         Self { error, wait: Duration::ZERO }
     }
+}
+
+fn acceptable(details: Details) -> Result<Details, Refusal> {
+    if details.note_is_acceptable() { Ok(details) } else { Err(ErrorCode::BadNote.into()) }
 }
 
 fn encoded(response: &Response) -> Bytes {

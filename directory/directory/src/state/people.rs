@@ -1,12 +1,12 @@
-//! Connections, what each has announced, and the presence that follows from it.
+//! Connections, and the people they belong to.
 
+use super::appearance::Announced;
 use super::timers::TimerKey;
 use super::watching::Watching;
-use super::{ConnectionId, Name, Refusal, quota};
-use directory_protocol::message::{AudienceKind, CallId, ErrorCode, ListName, Presence, Status};
+use super::{ConnectionId, Name, quota};
+use directory_protocol::message::CallId;
 use identity::Identifier;
 use std::collections::{HashMap, HashSet};
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ pub(super) struct People {
     /// The connections of each connected person.
     devices: HashMap<Name, Vec<ConnectionId>>,
     pub(super) watching: Watching,
+    announcements: u64,
 }
 
 /// One device's connection.
@@ -24,42 +25,22 @@ pub(super) struct Connection {
     pub(super) who: Name,
     /// SHA-256 of the device's SubjectPublicKeyInfo.
     pub(super) key: [u8; 32],
+    /// The number under which the rates of her network address are kept.
+    pub(super) address: u64,
     pub(super) round_trip: Duration,
     /// Calls that wait for an answer, made or ringing here.
     pub(super) calls: HashSet<CallId>,
     pub(super) frames: quota::Bucket,
-    announced: Option<Announced>,
-    staged: [HashSet<Name>; 3],
+    pub(super) announced: Option<Announced>,
+    /// The lists that the next announcement brings into force, in the order of their names.
+    pub(super) staged: [HashSet<Name>; 4],
     expiry: TimerKey,
-}
-
-/// What a connection has announced.
-struct Announced {
-    status: Status,
-    visible_to: Audience,
-    may_knock: Audience,
-}
-
-/// A resolved audience. Two audiences may share one list of contacts.
-enum Audience {
-    Nobody,
-    Everyone,
-    These(Arc<HashSet<Name>>),
-}
-
-impl Audience {
-    fn includes(&self, who: &Identifier) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::Everyone => true,
-            Self::These(people) => people.contains(who),
-        }
-    }
 }
 
 /// What is left of a connection that has ended.
 pub(super) struct Gone {
     pub(super) who: Name,
+    pub(super) address: u64,
     pub(super) expiry: TimerKey,
 }
 
@@ -96,7 +77,7 @@ impl People {
         self.connections.get(&id).expect("requests and waiting calls belong to live connections")
     }
 
-    fn connection_mut(&mut self, id: ConnectionId) -> &mut Connection {
+    pub(super) fn connection_mut(&mut self, id: ConnectionId) -> &mut Connection {
         self.connections.get_mut(&id).expect("requests belong to live connections")
     }
 
@@ -109,6 +90,7 @@ impl People {
         id: ConnectionId,
         who: Identifier,
         key: [u8; 32],
+        address: u64,
         expiry: TimerKey,
         frames: quota::Bucket,
     ) {
@@ -117,6 +99,7 @@ impl People {
         let connection = Connection {
             who,
             key,
+            address,
             round_trip: Duration::ZERO,
             calls: HashSet::new(),
             frames,
@@ -128,7 +111,7 @@ impl People {
     }
 
     pub(super) fn disconnect(&mut self, id: ConnectionId) -> Option<Gone> {
-        let Connection { who, expiry, .. } = self.connections.remove(&id)?;
+        let Connection { who, address, expiry, .. } = self.connections.remove(&id)?;
         if let Some(devices) = self.devices.get_mut(&who) {
             devices.retain(|device| *device != id);
             if devices.is_empty() {
@@ -136,68 +119,13 @@ impl People {
             }
         }
         self.watching.remove_watcher(id);
-        Some(Gone { who, expiry })
+        Some(Gone { who, address, expiry })
     }
 
-    /// Appends people to a list that the next announcement brings into force.
-    pub(super) fn stage(
-        &mut self,
-        id: ConnectionId,
-        list: ListName,
-        people: Vec<Identifier>,
-        limit: usize,
-    ) -> Result<(), Refusal> {
-        let names: Vec<Name> = people.into_iter().map(|who| self.name(who)).collect();
-        let staged = &mut self.connection_mut(id).staged[list as usize];
-        staged.extend(names);
-        if staged.len() > limit {
-            // The list cannot be what the person meant: an announcement of half of it would surprise her.
-            *staged = HashSet::new();
-            return Err(ErrorCode::ListTooLong.into());
-        }
-        Ok(())
-    }
-
-    /// Brings an announcement and the staged lists into force. Gives whose presence may have changed.
-    pub(super) fn announce(
-        &mut self,
-        id: ConnectionId,
-        status: Status,
-        visible_to: AudienceKind,
-        may_knock: AudienceKind,
-    ) -> Name {
-        let connection = self.connection_mut(id);
-        let [contacts, visible, knocking] = mem::take(&mut connection.staged).map(Arc::new);
-        let resolve = |kind, named| match kind {
-            AudienceKind::Nobody => Audience::Nobody,
-            AudienceKind::Everyone => Audience::Everyone,
-            AudienceKind::Contacts => Audience::These(Arc::clone(&contacts)),
-            AudienceKind::Named => Audience::These(named),
-        };
-        let (visible_to, may_knock) = (resolve(visible_to, visible), resolve(may_knock, knocking));
-        connection.announced = Some(Announced { status, visible_to, may_knock });
-        Arc::clone(&connection.who)
-    }
-
-    /// What `asker` may know of `who`: of the devices visible to the asker, the most available one.
-    pub(super) fn presence(&self, who: &Identifier, asker: &Identifier) -> Presence {
-        let visible = |announced: &&Announced| who == asker || announced.visible_to.includes(asker);
-        let statuses = self.announced(who).map(|(_, announced)| announced).filter(visible).map(|a| a.status);
-        statuses.min().map_or(Presence::Offline, Presence::Online)
-    }
-
-    /// The devices of `callee` that a call by `caller` may reach.
-    pub(super) fn knockable<'a>(
-        &'a self,
-        callee: &'a Identifier,
-        caller: &'a Identifier,
-    ) -> impl Iterator<Item = ConnectionId> + 'a {
-        self.announced(callee).filter(|(_, announced)| announced.may_knock.includes(caller)).map(|(id, _)| id)
-    }
-
-    fn announced(&self, who: &Identifier) -> impl Iterator<Item = (ConnectionId, &Announced)> {
-        let ids = self.devices_of(who).iter();
-        ids.filter_map(|id| Some((*id, self.connections.get(id)?.announced.as_ref()?)))
+    /// The number of the next announcement.
+    pub(super) fn next_turn(&mut self) -> u64 {
+        self.announcements += 1;
+        self.announcements
     }
 
     /// The shared form of an identifier, if somebody connected or watched has it already.

@@ -1,12 +1,11 @@
-//! Rate limits: token buckets per person.
+//! Rate limits: token buckets per person, and larger ones per network address.
 //!
 //! They must outlive a connection, or reconnecting would refill them. So that nothing remembers *who* was here, they are kept
 //! under a hash with a key drawn at start, and only until they are full again.
 
 use crate::config::{Limits, Rate};
-use identity::Identifier;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
 
 /// What is counted.
@@ -55,42 +54,45 @@ impl Bucket {
     }
 }
 
-/// The buckets of everybody who has used some of them.
+/// The buckets of every person and address that has used some of them.
 #[derive(Default)]
 pub(super) struct Quotas {
-    people: HashMap<u64, [Bucket; Used::ALL.len()]>,
+    kept: HashMap<u64, [Bucket; Used::ALL.len()]>,
     key: RandomState,
 }
 
 impl Quotas {
-    /// The number under which a person's buckets are kept.
-    pub(super) fn number(&self, who: &Identifier) -> u64 {
-        self.key.hash_one(who)
+    /// The number under which the buckets of a person or an address are kept.
+    pub(super) fn number(&self, whose: impl Hash) -> u64 {
+        self.key.hash_one(whose)
     }
 
+    /// Takes tokens of the bucket under this number, whose size is `times` that of a person's.
     pub(super) fn take(
         &mut self,
         now: Instant,
-        person: u64,
+        number: u64,
         what: Used,
         count: u32,
         limits: &Limits,
+        times: u32,
     ) -> Result<(), Duration> {
-        let rate = what.rate(limits);
-        let buckets = self.people.entry(person).or_insert_with(|| [Bucket::full(now); Used::ALL.len()]);
+        let Rate { burst, every } = what.rate(limits);
+        let rate = Rate { burst: burst.saturating_mul(times), every: every / times.max(1) };
+        let buckets = self.kept.entry(number).or_insert_with(|| [Bucket::full(now); Used::ALL.len()]);
         buckets[what as usize].take(now, rate, count)
     }
 
-    /// When all buckets of this person will be full.
-    pub(super) fn full_at(&self, now: Instant, person: u64) -> Instant {
-        let buckets = self.people.get(&person).into_iter().flatten();
+    /// When all buckets under this number will be full.
+    pub(super) fn full_at(&self, now: Instant, number: u64) -> Instant {
+        let buckets = self.kept.get(&number).into_iter().flatten();
         buckets.map(|bucket| bucket.full_at).max().unwrap_or(now).max(now)
     }
 
-    /// Forgets this person's buckets if they are full, which is what a person never seen has.
-    pub(super) fn forget_if_full(&mut self, now: Instant, person: u64) {
-        if self.full_at(now, person) <= now {
-            self.people.remove(&person);
+    /// Forgets these buckets if they are full, which is what somebody never seen has.
+    pub(super) fn forget_if_full(&mut self, now: Instant, number: u64) {
+        if self.full_at(now, number) <= now {
+            self.kept.remove(&number);
         }
     }
 }

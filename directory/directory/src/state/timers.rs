@@ -15,8 +15,8 @@ pub(super) enum Timer {
     NoAnswer { call: CallId },
     /// A certificate ends.
     Expired { id: ConnectionId },
-    /// The rate limits of somebody who has gone are full again, and need not be remembered.
-    Recovered { person: u64 },
+    /// The rate limits of somebody who has gone, or of her address, are full again and need not be remembered.
+    Recovered { number: u64 },
 }
 
 /// Names a scheduled timer. The number makes two of the same instant distinct, and keeps their order.

@@ -1,5 +1,6 @@
 //! Who watches whom, and what each watcher was last told.
 
+use super::appearance::Shown;
 use super::people::People;
 use super::{ConnectionId, Name, Output, Refusal, encoded};
 use bytes::Bytes;
@@ -7,12 +8,13 @@ use directory_protocol::message::{ErrorCode, Presence, Response};
 use identity::Identifier;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The watch lists, from both sides.
 #[derive(Default)]
 pub(super) struct Watching {
-    /// Of each watched person: who watches, and the presence last told.
-    watchers: HashMap<Name, HashMap<ConnectionId, Presence>>,
+    /// Of each watched person: who watches, and what she was last told.
+    watchers: HashMap<Name, HashMap<ConnectionId, Shown>>,
     /// Of each watching connection: whom it watches.
     lists: HashMap<ConnectionId, HashSet<Name>>,
 }
@@ -49,6 +51,7 @@ impl People {
     /// Adds people to a watch list and tells at once who of them is there.
     pub(super) fn watch(
         &mut self,
+        now: Instant,
         id: ConnectionId,
         people: Vec<Identifier>,
         limit: usize,
@@ -62,13 +65,13 @@ impl People {
             return Err(ErrorCode::ListTooLong.into());
         }
         for who in new {
-            let presence = self.presence(&who, &watcher);
+            let shown = self.shown(&who, &watcher);
             let who = self.name(who);
-            if presence.is_online() {
-                out.push(Output::Send { to: id, frame: presence_frame(&who, presence) });
+            if shown.is_some() {
+                out.push(Output::Send { to: id, frame: presence_frame(now, &who, &shown) });
             }
             self.watching.lists.entry(id).or_default().insert(Arc::clone(&who));
-            self.watching.watchers.entry(who).or_default().insert(id, presence);
+            self.watching.watchers.entry(who).or_default().insert(id, shown);
         }
         Ok(())
     }
@@ -83,30 +86,31 @@ impl People {
     }
 
     /// Tells every watcher of `who` for whom something has changed.
-    pub(super) fn push_presence(&mut self, who: &Name, out: &mut Vec<Output>) {
+    pub(super) fn push_presence(&mut self, now: Instant, who: &Name, out: &mut Vec<Output>) {
         let Some(watchers) = self.watching.watchers.get(&**who) else { return };
-        let presence = |id: &ConnectionId| self.presence(who, &self.connection(*id).who);
-        let changed: Vec<(ConnectionId, Presence)> = watchers
+        let shown = |id: &ConnectionId| self.shown(who, &self.connection(*id).who);
+        let changed: Vec<(ConnectionId, Shown)> = watchers
             .iter()
-            .map(|(id, told)| (*id, *told, presence(id)))
-            .filter(|(_, told, now)| told != now)
+            .map(|(id, told)| (*id, told, shown(id)))
+            .filter(|(_, told, now)| *told != now)
             .map(|(id, _, now)| (id, now))
             .collect();
         let Some(watchers) = self.watching.watchers.get_mut(&**who) else { return };
         // Almost always all watchers are told the same: encode it once.
-        let mut last: Option<(Presence, Bytes)> = None;
-        for (id, presence) in changed {
-            watchers.insert(id, presence);
+        let mut last: Option<(Shown, Bytes)> = None;
+        for (id, shown) in changed {
             let frame = match &last {
-                Some((same, frame)) if *same == presence => frame.clone(),
-                _ => presence_frame(who, presence),
+                Some((same, frame)) if *same == shown => frame.clone(),
+                _ => presence_frame(now, who, &shown),
             };
-            last = Some((presence, frame.clone()));
+            last = Some((shown.clone(), frame.clone()));
+            watchers.insert(id, shown);
             out.push(Output::Send { to: id, frame });
         }
     }
 }
 
-fn presence_frame(who: &Name, presence: Presence) -> Bytes {
-    encoded(&Response::Presence { who: Identifier::clone(who), presence })
+fn presence_frame(now: Instant, who: &Name, shown: &Shown) -> Bytes {
+    let presence = shown.as_ref().map_or(Presence::Offline, |seen| seen.told(now));
+    encoded(&Response::presence(Identifier::clone(who), presence))
 }

@@ -26,6 +26,11 @@ pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv
 /// Long enough for anything that is going to happen on loopback.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What must happen soon, or the test has failed.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it was due long ago")
+}
+
 pub(crate) struct World {
     pub(crate) authority: Authority,
     /// The directory's own trust: a revocation list installed here is the directory's.
@@ -126,7 +131,9 @@ impl Person {
     /// The next event must be this person's presence.
     pub(crate) async fn sees(&mut self, name: &str, there: bool) {
         match self.next().await {
-            DirectoryEvent::Presence { who, online, .. } => assert_eq!((who, online), (person(name), there)),
+            DirectoryEvent::Presence { who, presence } => {
+                assert_eq!((who, presence.is_online()), (person(name), there));
+            }
             other => panic!("expected presence, found {other:?}"),
         }
     }

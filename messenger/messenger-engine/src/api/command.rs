@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, RoomId};
+use super::{Audience, CallId, OwnStatus, RoomId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -80,6 +80,39 @@ pub enum Command {
         /// The room.
         room: RoomId,
     },
+    /// Appear so from now on.
+    SetStatus {
+        /// How.
+        status: OwnStatus,
+        /// A few words beside it, at most [`crate::MAX_NOTE_BYTES`] bytes in one line; empty for none, absent to leave
+        /// them as they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Say for how long nobody has used this device; 0 when somebody does again. It is for the client to notice.
+    SetIdle {
+        /// Seconds.
+        seconds: u32,
+    },
+    /// Say who may see one, and who may knock. What is absent stays as it is.
+    SetAudience {
+        /// Who learns that one is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visible_to: Option<Audience>,
+        /// Whose calls reach one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        may_knock: Option<Audience>,
+    },
+    /// Be never there for this person, and let no call of hers through. A conversation with her ends.
+    Block {
+        /// The person.
+        who: String,
+    },
+    /// The contrary.
+    Unblock {
+        /// The person.
+        who: String,
+    },
     /// Close every session and the connection to the directory; keep the program running.
     GoOffline,
     /// Connect to the directory again.
@@ -110,6 +143,11 @@ impl Command {
             Self::RoomDecline { .. } => "room_decline",
             Self::RoomSend { .. } => "room_send",
             Self::RoomLeave { .. } => "room_leave",
+            Self::SetStatus { .. } => "set_status",
+            Self::SetIdle { .. } => "set_idle",
+            Self::SetAudience { .. } => "set_audience",
+            Self::Block { .. } => "block",
+            Self::Unblock { .. } => "unblock",
             Self::GoOffline => "go_offline",
             Self::GoOnline => "go_online",
             Self::Quit => "quit",

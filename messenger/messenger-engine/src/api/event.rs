@@ -4,7 +4,7 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, RoomId};
+use super::{CallId, PresenceSettings, RoomId, Seen};
 
 /// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
 ///
@@ -25,13 +25,19 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// A contact came or went.
+    /// A contact came or went, or shows herself differently.
     Presence {
         /// The contact.
         who: Identifier,
         /// Whether a device of hers is connected to the directory and visible to this one.
         online: bool,
+        /// What she shows of herself.
+        #[serde(flatten)]
+        seen: Seen,
     },
+    /// How one appears oneself, after every change; and after `online`, unless all is as it is without any setting.
+    /// The client keeps it, and gives it back at the next start.
+    Appearance(PresenceSettings),
     /// Somebody who is no contact (or wants a call) asks to be connected. Answer with `accept` or `decline`.
     Incoming {
         /// The call, for the answer.
@@ -234,6 +240,7 @@ impl Event {
             Self::Online { .. } => "online",
             Self::Offline { .. } => "offline",
             Self::Presence { .. } => "presence",
+            Self::Appearance(_) => "appearance",
             Self::Incoming { .. } => "incoming",
             Self::IncomingEnded { .. } => "incoming_ended",
             Self::FirstSeen { .. } => "first_seen",

@@ -6,9 +6,11 @@
 mod command;
 mod event;
 mod id;
+mod presence;
 #[cfg(test)]
 mod tests;
 
 pub use command::Command;
 pub use event::{DeliveryState, Event, Missing, Purpose};
 pub use id::{CallId, IdError, RoomId};
+pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};

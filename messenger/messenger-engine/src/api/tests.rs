@@ -74,7 +74,7 @@ fn events() {
         ),
         (Event::Offline { reason: reason() }, r#"{"event":"offline","reason":"asleep"}"#.into()),
         (
-            Event::Presence { who: bob(), online: true },
+            Event::Presence { who: bob(), online: true, seen: crate::api::Seen::default() },
             r#"{"event":"presence","who":"bob@example.org","online":true}"#.into(),
         ),
         (

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use directory_protocol::Announcement;
 use identity::Identifier;
 
 use crate::api::{CallId, Event, Purpose};
@@ -61,11 +62,8 @@ pub enum Action {
 /// A request to the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Be present for these contacts; watch them. Remembered by the driver for the next connection.
-    Announce {
-        /// All contacts.
-        contacts: Vec<Identifier>,
-    },
+    /// Be present like this, from now on and on every later connection.
+    Announce(Box<Announcement>),
     /// Watch one more person.
     Watch {
         /// The person.

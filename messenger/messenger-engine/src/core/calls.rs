@@ -105,7 +105,8 @@ impl Core {
     }
 
     pub(super) fn incoming(&mut self, id: CallId, caller: Identifier, key: [u8; 32], purpose: Purpose, now: Now) {
-        if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
+        // The directory holds blocked people back; one whose call was on its way hears nothing either.
+        if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS || self.is_blocked(&caller) {
             return;
         }
         let crosses = |call: &Call| call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting;
@@ -158,6 +159,15 @@ impl Core {
                 self.actions.push_back(Action::Ask(Ask::Decline { call: id }));
             }
             _ => self.no_such_call("decline", id),
+        }
+    }
+
+    /// Ends what rings from this person, without a word to her.
+    pub(super) fn end_knocks(&mut self, who: &Identifier, now: Now) {
+        let rings = |call: &Call| call.peer == *who && call.stage == Stage::Asked;
+        let ids: Vec<CallId> = self.calls.iter().filter(|(_, call)| rings(call)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.fail_call(id, "you blocked them", now);
         }
     }
 

@@ -232,13 +232,13 @@ impl Core {
     }
 
     /// Whoever is no contact any more must knock before writing again: a link that a room needs stays for the room.
-    pub(super) fn end_text_links(&mut self, who: &Identifier, now: Now) {
+    pub(super) fn end_text_links(&mut self, who: &Identifier, reason: &str, now: Now) {
         let theirs = |link: &Link| link.purpose == Purpose::Text && link.person.identifier == *who;
         let links: Vec<_> =
             self.links.iter().filter(|(_, link)| theirs(link)).map(|(id, link)| (*id, link.person.device)).collect();
         for (id, device) in links {
             if !self.needed_by_room(device) {
-                self.close_link(id, Close::DONE, "you removed this contact", now);
+                self.close_link(id, Close::DONE, reason, now);
             } else if let Some(link) = self.links.get_mut(&id) {
                 link.purpose = Purpose::Room;
             }

@@ -12,6 +12,7 @@
 
 mod acquaintance;
 mod action;
+mod appearance;
 mod calls;
 mod fanout;
 mod gossip;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use directory_protocol::DirectoryEvent;
 use identity::Identifier;
 
-use crate::api::{CallId, Command, Event, RoomId};
+use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::gossip::Gossip;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
@@ -73,7 +74,11 @@ pub struct Core {
     credentials: Arc<dyn Credentials>,
     draw: Draw,
     presence: Presence,
-    contacts: BTreeMap<Identifier, Option<bool>>,
+    settings: PresenceSettings,
+    /// For how long nobody has used this device, in seconds.
+    idle_s: u32,
+    /// What was last told of each contact; nothing while the directory has not said.
+    contacts: BTreeMap<Identifier, Option<directory_protocol::Presence>>,
     calls: BTreeMap<CallId, calls::Call>,
     links: BTreeMap<SessionId, links::Link>,
     seen: seen::Seen,
@@ -87,19 +92,26 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core that wants to be online with these contacts.
-    pub fn new(me: Me, contacts: Vec<Identifier>, credentials: Arc<dyn Credentials>, mut draw: Draw) -> Self {
+    /// A core that wants to be online with these contacts, and to appear like this.
+    pub fn new(
+        me: Me,
+        contacts: Vec<Identifier>,
+        settings: PresenceSettings,
+        credentials: Arc<dyn Credentials>,
+        mut draw: Draw,
+    ) -> Self {
         let mut run = [0; 8];
         draw(&mut run);
         let contacts: BTreeMap<_, _> =
             contacts.into_iter().filter(|who| *who != me.person.identifier).map(|who| (who, None)).collect();
-        let announce = Action::Ask(Ask::Announce { contacts: contacts.keys().cloned().collect() });
-        Self {
+        let mut core = Self {
             me,
             run,
             credentials,
             draw,
             presence: Presence::Away,
+            settings,
+            idle_s: 0,
             contacts,
             calls: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -110,8 +122,11 @@ impl Core {
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
             gossip: None,
-            actions: VecDeque::from([announce, Action::GoOnline]),
-        }
+            actions: VecDeque::new(),
+        };
+        core.announce();
+        core.actions.push_back(Action::GoOnline);
+        core
     }
 
     /// What is to be done next; to be asked for until there is none.
@@ -141,6 +156,11 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::SetStatus { status, text } => self.set_status(status, text),
+            Command::SetIdle { seconds } => self.set_idle(seconds),
+            Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock),
+            Command::Block { who } => self.with_person("block", &who, |core, who| core.block(who, now)),
+            Command::Unblock { who } => self.with_person("unblock", &who, |core, who| core.unblock(&who)),
             Command::GoOffline => self.go_offline(now),
             Command::GoOnline => self.go_online(),
             Command::Quit => {
@@ -161,6 +181,9 @@ impl Core {
             identifier: self.me.person.identifier.clone(),
             directory: self.me.directory.clone(),
         });
+        if self.settings != PresenceSettings::default() {
+            self.emit(Event::Appearance(self.settings.clone()));
+        }
     }
 
     /// The directory is lost; the driver tries again by itself. Sessions with peers live on.
@@ -183,7 +206,7 @@ impl Core {
     /// The directory said something.
     pub fn directory_said(&mut self, event: DirectoryEvent, now: Now) {
         match event {
-            DirectoryEvent::Presence { who, online, .. } => self.presence_pushed(who, online),
+            DirectoryEvent::Presence { who, presence } => self.presence_pushed(who, presence),
             DirectoryEvent::Incoming { call_id, caller, caller_key, purpose } => {
                 self.incoming(CallId(call_id), caller, caller_key, purpose.into(), now);
             }

@@ -1,9 +1,10 @@
 //! Contacts and their presence: pushed by the directory, forgotten with the connection to it.
 
+use directory_protocol::Presence as Shown;
 use identity::Identifier;
 
 use super::{Action, Ask, Core, Presence};
-use crate::api::Event;
+use crate::api::{Event, Seen};
 use crate::time::Now;
 
 /// How many contacts an engine watches.
@@ -31,7 +32,7 @@ impl Core {
         }
         self.announce();
         self.actions.push_back(Action::Ask(Ask::Unwatch { who: who.clone() }));
-        self.end_text_links(who, now);
+        self.end_text_links(who, "you removed this contact", now);
     }
 
     pub(super) fn is_contact(&self, who: &Identifier) -> bool {
@@ -40,24 +41,28 @@ impl Core {
 
     /// Whether the directory said that this contact is not there. Of strangers it says nothing.
     pub(super) fn known_offline(&self, who: &Identifier) -> bool {
-        self.contacts.get(who) == Some(&Some(false))
+        self.contacts.get(who) == Some(&Some(Shown::Offline))
     }
 
-    pub(super) fn presence_pushed(&mut self, who: Identifier, online: bool) {
+    pub(super) fn presence_pushed(&mut self, who: Identifier, presence: Shown) {
         let Some(known) = self.contacts.get_mut(&who) else { return };
-        if *known != Some(online) {
-            *known = Some(online);
-            self.emit(Event::Presence { who, online });
+        if known.as_ref() != Some(&presence) {
+            let (online, seen) = (presence.is_online(), Seen::from(&presence));
+            *known = Some(presence);
+            self.emit(Event::Presence { who, online, seen });
         }
     }
 
     /// Without the directory nobody's presence is known: everybody who was there is shown as gone.
     pub(super) fn forget_presence(&mut self) {
-        let gone: Vec<Identifier> =
-            self.contacts.iter().filter(|(_, online)| **online == Some(true)).map(|(who, _)| who.clone()).collect();
-        self.contacts.values_mut().for_each(|online| *online = None);
+        let mut gone = Vec::new();
+        for (who, known) in &mut self.contacts {
+            if known.take().is_some_and(|presence| presence.is_online()) {
+                gone.push(who.clone());
+            }
+        }
         for who in gone {
-            self.emit(Event::Presence { who, online: false });
+            self.emit(Event::Presence { who, online: false, seen: Seen::default() });
         }
     }
 
@@ -70,10 +75,5 @@ impl Core {
             }
             Presence::Resting => Some("you are offline; nothing was sent and nothing is kept"),
         }
-    }
-
-    fn announce(&mut self) {
-        let contacts = self.contacts.keys().cloned().collect();
-        self.actions.push_back(Action::Ask(Ask::Announce { contacts }));
     }
 }

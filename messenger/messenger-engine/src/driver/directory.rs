@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use directory_protocol::client::RequestError;
 use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
-use identity::Identifier;
 use quinn::Endpoint;
 use tokio::sync::{mpsc, watch};
 
@@ -25,7 +25,8 @@ pub(super) struct Link {
     config: quinn::ClientConfig,
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
-    contacts: Vec<Identifier>,
+    /// How to be present, now and on every later connection.
+    announcement: Announcement,
 }
 
 /// A connection that stands.
@@ -33,6 +34,8 @@ struct Standing {
     client: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
     candidates: Vec<SocketAddr>,
+    /// How to be present from now on; ends with the connection.
+    announcements: watch::Sender<Announcement>,
 }
 
 /// Why a connection is served no longer.
@@ -52,7 +55,8 @@ impl Link {
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
-        Self { endpoint, config, directory, outbox, contacts: Vec::new() }
+        let announcement = Announcement::available(Vec::new());
+        Self { endpoint, config, directory, outbox, announcement }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -106,10 +110,12 @@ impl Link {
             .ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
         let connect = DirectoryClient::connect(&self.endpoint, found, name, self.config.clone());
         let (client, events) = connect.await.map_err(|error| error.to_string())?;
-        let announcement = Announcement::available(self.contacts.clone());
-        let announced = client.announce(announcement).await.map_err(|error| error.to_string())?;
-        client.watch(self.contacts.clone()).await.map_err(|error| error.to_string())?;
-        Ok(Standing { client, events, candidates: self.candidates(found, announced.observed) })
+        let announcement = self.announcement.clone();
+        let announced = client.announce(announcement.clone()).await.map_err(|error| error.to_string())?;
+        client.watch(announcement.contacts.clone()).await.map_err(|error| error.to_string())?;
+        let (announcements, changes) = watch::channel(announcement);
+        tokio::spawn(keep_announced(client.clone(), changes));
+        Ok(Standing { client, events, candidates: self.candidates(found, announced.observed), announcements })
     }
 
     /// Where this device can be reached: its own address toward the directory, and the one the directory sees.
@@ -155,13 +161,15 @@ impl Link {
 
     /// Asks in a task of its own: answers may take their time, events must not wait for them.
     fn ask(&mut self, standing: &Standing, ask: Ask) {
-        if let Ask::Announce { contacts } = &ask {
-            self.contacts.clone_from(contacts);
+        if let Ask::Announce(announcement) = ask {
+            standing.announcements.send_replace((*announcement).clone());
+            self.announcement = *announcement;
+            return;
         }
         let (client, candidates, outbox) = (standing.client.clone(), standing.candidates.clone(), self.outbox.clone());
         tokio::spawn(async move {
             let result = match ask {
-                Ask::Announce { contacts } => client.announce(Announcement::available(contacts)).await.map(|_| ()),
+                Ask::Announce(_) => Ok(()),
                 Ask::Watch { who } => client.watch(vec![who]).await,
                 Ask::Unwatch { who } => client.unwatch(vec![who]).await,
                 Ask::Accept { call } => client.answer(call.0, Answer::Accept { candidates }).await,
@@ -181,10 +189,10 @@ impl Link {
         });
     }
 
-    /// What is asked without a connection: contacts are remembered, calls fail, the rest is told anew on connecting.
+    /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
     async fn not_now(&mut self, ask: Ask) {
         match ask {
-            Ask::Announce { contacts } => self.contacts = contacts,
+            Ask::Announce(announcement) => self.announcement = *announcement,
             Ask::Invite { call, .. } => {
                 let reason = "this device is not connected to its directory".into();
                 let _ = self.outbox.send(Happening::InviteFailed { call, reason }).await;
@@ -214,6 +222,30 @@ impl Link {
                 changed = wanted.changed() => return changed.is_ok(),
                 ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return false },
             }
+        }
+    }
+}
+
+/// Tells the directory the latest of what is to be announced, as long as the connection lives: what was overtaken while
+/// another was under way is never sent, and lists are sent only when they have changed.
+async fn keep_announced(client: DirectoryClient, mut changes: watch::Receiver<Announcement>) {
+    let mut told = changes.borrow_and_update().clone();
+    while changes.changed().await.is_ok() {
+        let new = changes.borrow_and_update().clone();
+        let same_lists =
+            Announcement { appearance: new.appearance, details: new.details.clone(), ..told.clone() } == new;
+        let result = if same_lists {
+            client.appear(new.appearance, new.details.clone()).await
+        } else {
+            client.announce(new.clone()).await.map(drop)
+        };
+        match result {
+            Ok(()) => told = new,
+            Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => {
+                tokio::time::sleep(wait).await;
+                changes.mark_changed();
+            }
+            Err(error) => tracing::debug!(%error, "the directory did not take an announcement"),
         }
     }
 }

@@ -112,7 +112,8 @@ impl Driver {
             directory: config.directory.name,
             bot: config.bot,
         };
-        let mut core = Core::new(me, config.contacts, verifier.clone(), Box::new(|bytes| rand::fill(bytes)));
+        let draw = Box::new(|bytes: &mut [u8]| rand::fill(bytes));
+        let mut core = Core::new(me, config.contacts, config.presence, verifier.clone(), draw);
         if let Some(gossip) = config.gossip {
             core.gossip_through(gossip);
         }

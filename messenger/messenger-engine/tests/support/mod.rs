@@ -18,7 +18,9 @@ use identity::testing::{Authority, private_key};
 use identity::tls::PersonVerifier;
 use identity::trust::Trust;
 use identity::{Identifier, UnixTime};
-use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, RoomId, wire};
+use messenger_engine::{
+    Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings, RoomId, wire,
+};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -105,6 +107,7 @@ impl Town {
             directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
             bind: "127.0.0.1:0".parse().unwrap(),
             contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
+            presence: PresenceSettings::default(),
             bot: false,
             gossip: None,
         }
@@ -246,7 +249,7 @@ impl Someone {
     pub(crate) async fn sees(&mut self, who: &str, here: bool) {
         let expected = identifier(who);
         let question = |event: &Event| match event {
-            Event::Presence { who, online } => (*who == expected && *online == here).then_some(()),
+            Event::Presence { who, online, .. } => (*who == expected && *online == here).then_some(()),
             _ => None,
         };
         self.wait(&format!("{who} to be online: {here}"), question).await;

@@ -8,7 +8,7 @@ use identity::{
     testing::{Authority, private_key},
     tls::{PersonVerifier, provider},
 };
-use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event};
+use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,7 @@ impl Talk {
                 directory: directory.clone(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),
                 contacts: vec![contact.clone()],
+                presence: PresenceSettings::default(),
                 bot: false,
                 gossip: None,
             })

@@ -3,16 +3,21 @@
 use super::*;
 use directory_protocol::message::{AnswerKind, Purpose, Role};
 
-const ALICE: &str = "alice@example.org";
-const BOB: &str = "bob@example.org";
+pub(super) const ALICE: &str = "alice@example.org";
+pub(super) const BOB: &str = "bob@example.org";
 
-fn invite(callee: &str, n: u8) -> impl FnOnce(u32) -> Request {
+pub(super) fn invite(callee: &str, n: u8) -> impl FnOnce(u32) -> Request {
     let callee = person(callee);
     let candidates = vec!["198.51.100.1:1111".parse().unwrap()];
     move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates }
 }
 
-fn answer(n: u8, answer: AnswerKind) -> impl FnOnce(u32) -> Request {
+pub(super) fn ring(callee: &str, n: u8) -> impl FnOnce(u32) -> Request {
+    let callee = person(callee);
+    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Call, candidates: Vec::new() }
+}
+
+pub(super) fn answer(n: u8, answer: AnswerKind) -> impl FnOnce(u32) -> Request {
     let candidates = match answer {
         AnswerKind::Accept => vec!["203.0.113.2:2222".parse().unwrap()],
         _ => Vec::new(),
@@ -20,15 +25,15 @@ fn answer(n: u8, answer: AnswerKind) -> impl FnOnce(u32) -> Request {
     move |id| Request::Answer { id, call_id: call_id(n), answer, candidates }
 }
 
-fn friends(lab: &mut Lab) -> (ConnectionId, ConnectionId) {
+pub(super) fn friends(lab: &mut Lab) -> (ConnectionId, ConnectionId) {
     (lab.come(ALICE, &[BOB]), lab.come(BOB, &[ALICE]))
 }
 
-fn rings(id: ConnectionId, seen: &SeenBy) -> bool {
+pub(super) fn rings(id: ConnectionId, seen: &SeenBy) -> bool {
     to(id, seen).iter().any(|frame| matches!(frame, Response::Incoming { .. }))
 }
 
-fn go(id: ConnectionId, seen: &SeenBy) -> Option<Response> {
+pub(super) fn go(id: ConnectionId, seen: &SeenBy) -> Option<Response> {
     to(id, seen).into_iter().find(|frame| matches!(frame, Response::Go { .. })).cloned()
 }
 
@@ -113,18 +118,26 @@ enum Callee {
     Declining,
     Busy,
     Leaving,
+    Invisible,
+    Blocking,
 }
 
 /// What a stranger is sent in the minute after her call, with the times.
 fn stranger_sees(callee: &Callee) -> Vec<(Duration, Output)> {
     let mut lab = Lab::new();
-    let alice = lab.come(ALICE, &[]);
+    let alice = lab.come(ALICE, &[BOB]);
     let bob = lab.connect(BOB);
     match callee {
         Callee::Unknown => drop(lab.leave(bob)),
         Callee::Hidden => drop(lab.announce(bob, AudienceKind::Nobody, AudienceKind::Nobody, &[])),
         // Visible to her, but not to be knocked at.
         Callee::NotKnockable => drop(lab.announce(bob, AudienceKind::Everyone, AudienceKind::Nobody, &[])),
+        // Alice is his contact, and he hers.
+        Callee::Invisible => {
+            lab.announce(bob, AudienceKind::Contacts, AudienceKind::Everyone, &[ALICE]);
+            lab.hide(bob);
+        }
+        Callee::Blocking => drop(lab.block(bob, &[ALICE])),
         _ => drop(lab.announce(bob, AudienceKind::Contacts, AudienceKind::Everyone, &[])),
     }
     let start = lab.now;
@@ -157,9 +170,16 @@ fn a_stranger_learns_nothing_but_acceptance() {
     let reference = stranger_sees(&Callee::Unknown);
     let times: Vec<Duration> = reference.iter().map(|(time, _)| *time).collect();
     assert_eq!(times, [Duration::ZERO, Duration::ZERO, Duration::from_secs(30)], "done, ringing, no answer");
-    for callee in
-        [Callee::Hidden, Callee::NotKnockable, Callee::Ignoring, Callee::Declining, Callee::Busy, Callee::Leaving]
-    {
+    for callee in [
+        Callee::Hidden,
+        Callee::NotKnockable,
+        Callee::Ignoring,
+        Callee::Declining,
+        Callee::Busy,
+        Callee::Leaving,
+        Callee::Invisible,
+        Callee::Blocking,
+    ] {
         assert_eq!(stranger_sees(&callee), reference);
     }
 }
@@ -181,29 +201,6 @@ fn visibility_must_be_mutual() {
     let (alice, bob) = (lab.come(ALICE, &[BOB]), lab.come(BOB, &[]));
     lab.ask(alice, invite(BOB, 1));
     assert_eq!(outcomes(alice, &lab.ask(bob, answer(1, AnswerKind::Decline))), []);
-}
-
-#[test]
-fn all_devices_ring_and_the_first_to_accept_wins() {
-    let mut lab = Lab::new();
-    let (alice, desk) = friends(&mut lab);
-    let phone = lab.come(BOB, &[ALICE]);
-    let seen = lab.ask(alice, invite(BOB, 1));
-    assert!(rings(desk, &seen) && rings(phone, &seen));
-    let seen = lab.ask(phone, answer(1, AnswerKind::Accept));
-    assert!(go(phone, &seen).is_some() && go(desk, &seen).is_none());
-    assert_eq!(outcomes(desk, &seen), [Outcome::Cancelled]);
-    assert_eq!(refused(&lab.ask(desk, answer(1, AnswerKind::Accept))), Some(ErrorCode::NoSuchCall));
-}
-
-#[test]
-fn one_busy_device_leaves_the_other_ringing() {
-    let mut lab = Lab::new();
-    let (alice, desk) = friends(&mut lab);
-    let phone = lab.come(BOB, &[ALICE]);
-    lab.ask(alice, invite(BOB, 1));
-    assert_eq!(outcomes(alice, &lab.ask(desk, answer(1, AnswerKind::Busy))), []);
-    assert_eq!(outcomes(alice, &lab.leave(phone)), [Outcome::Busy]);
 }
 
 #[test]

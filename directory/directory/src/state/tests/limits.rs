@@ -33,6 +33,48 @@ fn look_ups_are_counted_per_person_and_reconnecting_does_not_help() {
 }
 
 #[test]
+fn the_people_behind_one_address_are_counted_together() {
+    let limits =
+        Limits { look_ups: crate::Rate::new(2, Duration::from_secs(10)), rates_per_address: 2, ..Limits::default() };
+    let mut lab = Lab::with(limits);
+    let mut at = |network: &str, who: &str| lab.connect_from(network, who, Duration::from_secs(86_400)).0;
+    let neighbours = ["a@example.org", "b@example.org", "c@example.org"].map(|who| at("198.51.100.7", who));
+    let elsewhere = at("203.0.113.9", "d@example.org");
+    for device in [neighbours[0], neighbours[1], neighbours[0], neighbours[1]] {
+        assert_eq!(refused(&lab.look_up(device, "bob@example.org")), None);
+    }
+    assert_eq!(refused(&lab.look_up(neighbours[2], "bob@example.org")), Some(ErrorCode::TooOften));
+    assert_eq!(refused(&lab.look_up(elsewhere, "bob@example.org")), None);
+    lab.wait(Duration::from_secs(5));
+    assert_eq!(refused(&lab.look_up(neighbours[2], "bob@example.org")), None);
+    for device in neighbours.into_iter().chain([elsewhere]) {
+        lab.leave(device);
+    }
+    lab.wait(Duration::from_secs(100));
+    assert_eq!(lab.next_deadline(), None, "nothing is remembered of the address either");
+}
+
+/// Whoever may watch ten thousand people is told of each change in one frame, and of nothing else.
+#[test]
+fn ten_thousand_contacts_cost_one_frame_a_change() {
+    let mut lab = Lab::new();
+    let alice = lab.connect("alice@example.org");
+    let contacts: Vec<String> = (0..10_000).map(|n| format!("contact-{n}@example.org")).collect();
+    let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
+    for piece in contacts.chunks(500) {
+        assert_eq!(refused(&lab.watch(alice, piece)), None);
+    }
+    assert_eq!(refused(&lab.watch(alice, &["one-more@example.org"])), Some(ErrorCode::ListTooLong));
+    lab.wait(Duration::from_secs(1));
+    let bob = lab.connect(contacts[7_777]);
+    let seen = lab.announce(bob, AudienceKind::Everyone, AudienceKind::Nobody, &[]);
+    assert_eq!(to(alice, &seen).len(), 1);
+    assert_eq!(lab.state().counts().2, 10_000);
+    lab.leave(alice);
+    assert_eq!(lab.state().counts().2, 0);
+}
+
+#[test]
 fn calls_are_counted_whoever_is_called() {
     let limits = Limits { invites: crate::Rate::new(2, Duration::from_secs(60)), ..Limits::default() };
     for callee in ["bob@example.org", "unknown@example.org"] {

@@ -1,11 +1,13 @@
 //! The state machine in virtual time: a test lets thirty seconds pass by adding them.
 
 mod calls;
+mod devices;
+mod hiding;
 mod limits;
 mod presence;
 
 use super::*;
-use directory_protocol::message::{AudienceKind, CallId, ListName, Outcome, Status};
+use directory_protocol::message::{Appearance, AudienceKind, CallId, ListName, Outcome, Status};
 
 /// A directory with a clock that only tests advance.
 pub(super) struct Lab {
@@ -45,11 +47,16 @@ impl Lab {
     }
 
     pub(super) fn connect_until(&mut self, who: &str, lifetime: Duration) -> (ConnectionId, SeenBy) {
+        self.connect_from("192.0.2.1", who, lifetime)
+    }
+
+    pub(super) fn connect_from(&mut self, network: &str, who: &str, lifetime: Duration) -> (ConnectionId, SeenBy) {
         self.connections += 1;
         let id = ConnectionId(self.connections);
         let key = [self.connections as u8; 32];
         let expires = self.now + lifetime;
-        (id, self.input(Input::Connected { id, who: person(who), key, expires }))
+        let network = network.parse().unwrap();
+        (id, self.input(Input::Connected { id, who: person(who), key, network, expires }))
     }
 
     /// A device connects and announces itself to these contacts, open to everyone's knock.
@@ -78,7 +85,22 @@ impl Lab {
         contacts: &[&str],
     ) -> SeenBy {
         self.list(id, ListName::Contacts, contacts);
-        self.ask(id, |id| Request::Announce { id, status, visible_to, may_knock })
+        let appearance = Appearance::As(status);
+        self.ask(id, |id| Request::Announce { id, appearance, visible_to, may_knock, details: None })
+    }
+
+    /// A device that blocks these people, and is open to everybody else.
+    pub(super) fn block(&mut self, id: ConnectionId, people: &[&str]) -> SeenBy {
+        self.list(id, ListName::Blocked, people);
+        self.announce(id, AudienceKind::Everyone, AudienceKind::Everyone, &[])
+    }
+
+    pub(super) fn appear(&mut self, id: ConnectionId, appearance: Appearance, details: Details) -> SeenBy {
+        self.ask(id, |id| Request::Appear { id, appearance, details })
+    }
+
+    pub(super) fn hide(&mut self, id: ConnectionId) -> SeenBy {
+        self.appear(id, Appearance::Invisible, Details::default())
     }
 
     pub(super) fn list(&mut self, id: ConnectionId, name: ListName, people: &[&str]) -> SeenBy {
@@ -169,7 +191,11 @@ pub(super) fn told(id: ConnectionId, seen: &SeenBy) -> Vec<(String, Presence)> {
     to(id, seen)
         .into_iter()
         .filter_map(|frame| match frame {
-            Response::Presence { who, presence } => Some((who.as_str().to_owned(), *presence)),
+            Response::Presence { who, status, details } => {
+                let presence =
+                    status.map_or(Presence::Offline, |status| Presence::Online(status, details.clone().unwrap()));
+                Some((who.as_str().to_owned(), presence))
+            }
             _ => None,
         })
         .collect()

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::world::{World, address, last_state, texts};
+use super::world::{World, address, last_state, shown, texts};
 use crate::MAX_TEXT_BYTES;
-use crate::api::{Command, DeliveryState, Event, Purpose};
+use crate::api::{Command, DeliveryState, Event, Purpose, Seen};
 use crate::wire::{Close, TalkFrame};
 
 #[test]
 fn presence_is_pushed_and_a_text_is_delivered_by_the_others_word() {
     let mut world = World::of(&["alice", "bob"]);
-    let expected = Event::Presence { who: address("bob").parse().unwrap(), online: true };
+    let seen = Seen::from(&shown(true));
+    let expected = Event::Presence { who: address("bob").parse().unwrap(), online: true, seen };
     assert!(world.events("alice").contains(&expected));
     world.send("alice", "bob", "hello", 7);
     assert_eq!(texts(&world.events("bob")), ["hello"]);

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use directory_protocol::{DirectoryEvent, Outcome, Role};
+use directory_protocol::{Announcement, DirectoryEvent, Outcome, Presence, Role, Status};
 use ed25519_dalek::SigningKey;
 use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
-use crate::api::{CallId, Command, Event, RoomId};
+use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::core::{Action, Ask, Core, Me, SessionId};
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
@@ -66,6 +66,7 @@ struct Node {
     online: bool,
     door: bool,
     watched: Vec<Identifier>,
+    announced: Option<Announcement>,
 }
 
 struct Wire {
@@ -141,10 +142,10 @@ impl World {
             }
         });
         let me = Me { person: person.clone(), leaf: MyLeaf::new(leaf, key), directory: "localhost".into(), bot: false };
-        let core = Core::new(me, contacts, table, draw);
+        let core = Core::new(me, contacts, PresenceSettings::default(), table, draw);
         self.nodes.insert(
             name.into(),
-            Node { core, person, events: Vec::new(), online: false, door: false, watched: Vec::new() },
+            Node { core, person, events: Vec::new(), online: false, door: false, watched: Vec::new(), announced: None },
         );
     }
 
@@ -163,7 +164,7 @@ impl World {
         let now = self.now();
         for who in watched {
             let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-            self.node(name).core.directory_said(DirectoryEvent::Presence { who, online, status: None }, now);
+            self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
         }
         self.settle();
     }
@@ -181,7 +182,7 @@ impl World {
         let who: Identifier = address(name).parse().unwrap();
         let now = self.now();
         for node in self.nodes.values_mut().filter(|node| node.online && node.watched.contains(&who)) {
-            node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), online, status: None }, now);
+            node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), presence: shown(online) }, now);
         }
     }
 
@@ -215,6 +216,11 @@ impl World {
     }
 
     /// Events since the last call.
+    /// What the directory was told last of how to be present.
+    pub(super) fn announced(&mut self, name: &str) -> Announcement {
+        self.node(name).announced.clone().unwrap()
+    }
+
     pub(super) fn events(&mut self, name: &str) -> Vec<Event> {
         std::mem::take(&mut self.node(name).events)
     }
@@ -372,10 +378,14 @@ impl World {
     fn ask(&mut self, name: &str, ask: Ask) {
         let now = self.now();
         match ask {
-            Ask::Announce { contacts } => self.node(name).watched = contacts,
+            Ask::Announce(announcement) => {
+                let node = self.node(name);
+                node.watched.clone_from(&announcement.contacts);
+                node.announced = Some(*announcement);
+            }
             Ask::Watch { who } => {
                 let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-                self.node(name).core.directory_said(DirectoryEvent::Presence { who, online, status: None }, now);
+                self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
             }
             Ask::Unwatch { .. } => {}
             Ask::Invite { call, callee, purpose } => {
@@ -482,4 +492,9 @@ pub(super) fn room_texts(events: &[Event]) -> Vec<String> {
 
 fn actions(core: &mut Core) -> Vec<Action> {
     std::iter::from_fn(|| core.next_action()).collect()
+}
+
+/// What the directory says of somebody who is there, or not, and shows no more.
+pub(super) fn shown(online: bool) -> Presence {
+    if online { Presence::plain(Status::Available) } else { Presence::Offline }
 }

@@ -1,0 +1,120 @@
+//! Several devices of one person.
+
+use super::calls::{ALICE, BOB, answer, friends, go, invite, ring, rings};
+use super::*;
+use directory_protocol::message::{AnswerKind, Capabilities};
+
+fn details(capabilities: Capabilities, idle_s: u32, note: &str) -> Details {
+    Details { capabilities, idle_s, note: note.to_owned() }
+}
+
+#[test]
+fn the_most_available_one_is_shown() {
+    let mut lab = Lab::new();
+    let alice = lab.come(ALICE, &[]);
+    lab.watch(alice, &[BOB]);
+    let (desk, phone) = (lab.connect(BOB), lab.connect(BOB));
+    let (all, none) = (AudienceKind::Contacts, AudienceKind::Nobody);
+    let bob = |presence| [(BOB.to_owned(), presence)];
+
+    let seen = lab.announce_as(desk, Status::Away, all, none, &[ALICE]);
+    assert_eq!(told(alice, &seen), bob(Presence::plain(Status::Away)));
+    assert_eq!(told(alice, &lab.announce_as(phone, Status::Busy, all, none, &[ALICE])), [], "nothing has changed");
+    let seen = lab.announce_as(phone, Status::Available, all, none, &[ALICE]);
+    assert_eq!(told(alice, &seen), bob(Presence::plain(Status::Available)));
+    assert_eq!(told(alice, &lab.leave(phone)), bob(Presence::plain(Status::Away)));
+    assert_eq!(told(alice, &lab.leave(desk)), bob(Presence::Offline));
+}
+
+#[test]
+fn note_and_idle_time_are_of_the_one_shown_and_capabilities_of_all() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    lab.watch(alice, &[BOB]);
+    let available = Appearance::As(Status::Available);
+    lab.appear(phone, available, details(Capabilities::VOICE, 300, "at lunch"));
+    let seen = lab.appear(desk, available, details(Capabilities::TEXT, 0, "back"));
+    let both = Capabilities::TEXT.and(Capabilities::VOICE);
+    let expected = Presence::Online(Status::Available, details(both, 0, "back"));
+    assert_eq!(told(alice, &seen), [(BOB.to_owned(), expected)], "the desk is in use");
+    let expected = Presence::Online(Status::Available, details(Capabilities::VOICE, 300, "at lunch"));
+    assert_eq!(told(alice, &lab.leave(desk)), [(BOB.to_owned(), expected)]);
+}
+
+#[test]
+fn idle_time_goes_on() {
+    let mut lab = Lab::new();
+    let (alice, bob) = friends(&mut lab);
+    lab.appear(bob, Appearance::As(Status::Away), details(Capabilities::default(), 300, ""));
+    lab.wait(Duration::from_secs(60));
+    let seen = lab.look_up(alice, BOB);
+    let [Response::Found { details: Some(details), .. }] = to(alice, &seen)[..] else { panic!("{seen:?}") };
+    assert_eq!(details.idle_s, 360);
+}
+
+#[test]
+fn all_devices_ring_and_the_first_to_accept_wins() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    let seen = lab.ask(alice, ring(BOB, 1));
+    assert!(rings(desk, &seen) && rings(phone, &seen));
+    let seen = lab.ask(phone, answer(1, AnswerKind::Accept));
+    assert!(go(phone, &seen).is_some() && go(desk, &seen).is_none());
+    assert_eq!(outcomes(desk, &seen), [Outcome::Cancelled]);
+    assert_eq!(refused(&lab.ask(desk, answer(1, AnswerKind::Accept))), Some(ErrorCode::NoSuchCall));
+}
+
+#[test]
+fn one_busy_device_leaves_the_other_ringing() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    lab.ask(alice, ring(BOB, 1));
+    assert_eq!(outcomes(alice, &lab.ask(desk, answer(1, AnswerKind::Busy))), []);
+    assert_eq!(outcomes(alice, &lab.leave(phone)), [Outcome::Busy]);
+}
+
+#[test]
+fn text_goes_to_the_most_available_device_and_from_there_to_the_next() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    let tablet = lab.come(BOB, &[ALICE]);
+    lab.appear(phone, Appearance::As(Status::Away), Details::default());
+    lab.appear(tablet, Appearance::As(Status::Busy), Details::default());
+    let where_it_rings = |seen: &SeenBy| [desk, phone, tablet].map(|device| rings(device, seen));
+
+    assert_eq!(where_it_rings(&lab.ask(alice, invite(BOB, 1))), [true, false, false]);
+    assert_eq!(where_it_rings(&lab.ask(desk, answer(1, AnswerKind::Busy))), [false, true, false]);
+    lab.leave(tablet);
+    let seen = lab.leave(phone);
+    assert_eq!(where_it_rings(&seen), [false; 3], "the tablet has gone, the desk has said no");
+    assert_eq!(outcomes(alice, &seen), [Outcome::Busy]);
+}
+
+#[test]
+fn text_declined_on_one_device_rings_on_no_other() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    assert!(rings(phone, &lab.ask(alice, invite(BOB, 1))), "announced last");
+    let seen = lab.ask(phone, answer(1, AnswerKind::Decline));
+    assert!(!rings(desk, &seen));
+    assert_eq!(outcomes(alice, &seen), [Outcome::Declined]);
+}
+
+/// A stranger's text on a device that leaves goes on to the next; the stranger hears nothing of it.
+#[test]
+fn a_quiet_text_goes_on_too() {
+    let mut lab = Lab::new();
+    let alice = lab.come(ALICE, &[]);
+    let (desk, phone) = (lab.come(BOB, &[]), lab.come(BOB, &[]));
+    lab.ask(alice, invite(BOB, 1));
+    let seen = lab.leave(phone);
+    assert!(rings(desk, &seen));
+    assert_eq!(to(alice, &seen), Vec::<&Response>::new());
+    assert!(go(alice, &lab.ask(desk, answer(1, AnswerKind::Accept))).is_some());
+    assert_eq!(lab.state().counts().3, 0);
+}

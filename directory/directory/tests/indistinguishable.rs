@@ -1,0 +1,210 @@
+//! Whether somebody is offline, invisible, blocking, hidden or unknown cannot be told by the bytes of an answer, nor by its time.
+//!
+//! The times are compared by rank within each batch of questions asked together (Friedman's test): what happens to a machine
+//! meanwhile happens to all questions of a batch alike. The same test must notice a difference that is there.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::{World, person};
+use directory::Rate;
+use directory_protocol::frame::{FrameBuffer, decode_response, encode};
+use directory_protocol::message::{Purpose, Request, Response};
+use directory_protocol::{Announcement, Appearance, Audience, Outcome, Status};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// How each of them is not there, for Alice.
+const ABSENT: [&str; 5] = ["offline", "invisible", "blocking", "hidden", "unknown"];
+const BATCHES: usize = 120;
+
+/// The 1 − 10⁻⁹ quantile of the chi-square distribution with four degrees of freedom.
+const UNLIKELY: f64 = 48.0;
+
+/// Friedman's statistic of the times of each batch, in the order of the classes.
+fn friedman(batches: &[[Duration; ABSENT.len()]]) -> f64 {
+    let (n, k) = (batches.len() as f64, ABSENT.len() as f64);
+    let mut rank_sums = [0.0; ABSENT.len()];
+    for times in batches {
+        for (class, time) in times.iter().enumerate() {
+            let below = times.iter().filter(|other| *other < time).count() as f64;
+            let equal = times.iter().filter(|other| *other == time).count() as f64;
+            rank_sums[class] += below + (equal + 1.0) / 2.0;
+        }
+    }
+    let squares: f64 = rank_sums.iter().map(|sum| sum * sum).sum();
+    12.0 / (n * k * (k + 1.0)) * squares - 3.0 * n * (k + 1.0)
+}
+
+/// Asks about all five at once, in an order that changes, and waits for all answers.
+struct Asker {
+    _endpoint: quinn::Endpoint,
+    _connection: quinn::Connection,
+    send: quinn::SendStream,
+    receive: quinn::RecvStream,
+    buffer: FrameBuffer,
+    random: u64,
+    asked: u32,
+}
+
+impl Asker {
+    async fn new(world: &World) -> Self {
+        let (_endpoint, _connection, send, receive) = world.raw("alice").await;
+        Self { _endpoint, _connection, send, receive, buffer: FrameBuffer::new(), random: 0x9e37_79b9, asked: 0 }
+    }
+
+    /// The classes, shuffled (xorshift: the order needs to be independent of the classes, not secret).
+    fn order(&mut self) -> [usize; ABSENT.len()] {
+        let mut order = [0, 1, 2, 3, 4];
+        for last in (1..order.len()).rev() {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            order.swap(last, (self.random % (last as u64 + 1)) as usize);
+        }
+        order
+    }
+
+    /// Sends one request for each class, and gives for each how long it took until `last` knew the answer by its key, and
+    /// the bytes of all that came for it without what the request itself determines.
+    async fn batch(
+        &mut self,
+        request: impl Fn(u32, &str) -> Request,
+        key: impl Fn(&Response) -> Option<u32>,
+        is_last: impl Fn(&Response) -> bool,
+    ) -> [(Duration, Vec<Vec<u8>>); ABSENT.len()] {
+        let mut frames = Vec::new();
+        let mut class_of = HashMap::new();
+        for class in self.order() {
+            self.asked += 1;
+            class_of.insert(self.asked, class);
+            frames.extend(encode(&request(self.asked, ABSENT[class])));
+        }
+        let asked = Instant::now();
+        self.send.write_all(&frames).await.unwrap();
+        let mut answers: [(Duration, Vec<Vec<u8>>); ABSENT.len()] = Default::default();
+        let mut missing = ABSENT.len();
+        while missing > 0 {
+            let chunk = common::soon(self.receive.read_chunk(65_536, true)).await.unwrap().unwrap();
+            let now = asked.elapsed();
+            self.buffer.push(&chunk.bytes);
+            while let Some(body) = self.buffer.next().unwrap() {
+                let response = decode_response(body).unwrap().unwrap();
+                let number = key(&response).unwrap();
+                let answer = &mut answers[class_of[&number]];
+                answer.1.push(without(number, body));
+                if is_last(&response) {
+                    answer.0 = now;
+                    missing -= 1;
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// The frame without the request's own number: after the head of the array and the frame's number it has the id, or the call.
+fn without(number: u32, body: &[u8]) -> Vec<u8> {
+    let (head, rest) = body.split_at(3);
+    let id = match number {
+        0..24 => vec![number as u8],
+        24..256 => vec![0x18, number as u8],
+        _ => [&[0x19][..], &(number as u16).to_be_bytes()].concat(),
+    };
+    let call = [&[0x50][..], &call_id(number)].concat();
+    let rest = rest.strip_prefix(&id[..]).or_else(|| rest.strip_prefix(&call[..])).expect("it names its request");
+    [head, rest].concat()
+}
+
+fn call_id(number: u32) -> [u8; 16] {
+    [&[0xee; 12][..], &number.to_be_bytes()].concat().try_into().unwrap()
+}
+
+/// Alice's contacts in every way of not being there; and one who is there, for the control.
+async fn town() -> (World, Vec<common::Person>) {
+    let plenty = Rate::new(1_000_000, Duration::from_micros(1));
+    let world = World::with(|config| {
+        config.timing.negative_deadline = Duration::from_millis(15);
+        config.timing.no_answer = Duration::from_millis(15);
+        (config.limits.look_ups, config.limits.invites) = (plenty, plenty);
+    });
+    let alice = vec![person("alice")];
+    let mut there = Vec::new();
+    for name in ["invisible", "blocking", "hidden", "friend"] {
+        let someone = world.connect(name).await;
+        let usual = Announcement::available(alice.clone());
+        let announcement = match name {
+            "invisible" => Announcement { appearance: Appearance::Invisible, ..usual },
+            "blocking" => Announcement { visible_to: Audience::Everyone, blocked: alice.clone(), ..usual },
+            "hidden" => Announcement { visible_to: Audience::Nobody, may_knock: Audience::Nobody, ..usual },
+            _ => usual,
+        };
+        someone.client.announce(announcement).await.unwrap();
+        there.push(someone);
+    }
+    world.come("offline", &["alice"]).await.client.close();
+    (world, there)
+}
+
+#[tokio::test]
+async fn look_ups_tell_nothing() {
+    let (world, _there) = town().await;
+    let mut alice = Asker::new(&world).await;
+    let (mut times, mut bytes, mut control) = (Vec::new(), HashSet::new(), Vec::new());
+    let found = |response: &Response| if let Response::Found { id, .. } = response { Some(*id) } else { None };
+    for _ in 0..BATCHES {
+        let answers = alice.batch(|id, who| Request::LookUp { id, who: person(who) }, found, |_| true).await;
+        times.push(answers.each_ref().map(|(time, _)| *time));
+        bytes.extend(answers.map(|(_, frames)| frames));
+    }
+    for _ in 0..10 {
+        let friend = |id, who: &str| Request::LookUp { id, who: person(if who == "hidden" { "friend" } else { who }) };
+        control.push(alice.batch(friend, found, |_| true).await.map(|(time, _)| time));
+    }
+    assert_eq!(bytes.len(), 1, "{bytes:?}");
+    let statistic = friedman(&times);
+    assert!(statistic < UNLIKELY, "the times differ: {statistic}");
+    // One of five always first: ten batches are enough to be noticed far beyond chance.
+    assert!(friedman(&control) > 15.0, "the test notices nothing: {}", friedman(&control));
+}
+
+#[tokio::test]
+async fn calls_tell_nothing() {
+    let (world, _there) = town().await;
+    let mut alice = Asker::new(&world).await;
+    // Alice is there and visible to everyone: nothing on her side makes these calls quiet.
+    let announce = Request::Announce {
+        id: 0,
+        appearance: Appearance::As(Status::Available),
+        visible_to: directory_protocol::message::AudienceKind::Everyone,
+        may_knock: directory_protocol::message::AudienceKind::Everyone,
+        details: None,
+    };
+    alice.send.write_all(&encode(&announce)).await.unwrap();
+    let mut first = [0; 64];
+    assert!(alice.receive.read(&mut first).await.unwrap().is_some());
+    let key = |response: &Response| match response {
+        Response::Done { id } => Some(*id),
+        Response::Outcome { call_id, .. } => Some(u32::from_be_bytes(call_id[12..].try_into().unwrap())),
+        _ => None,
+    };
+    let over = |response: &Response| matches!(response, Response::Outcome { outcome: Outcome::NoAnswer, .. });
+    let (mut times, mut bytes) = (Vec::new(), HashSet::new());
+    for _ in 0..BATCHES {
+        let invite = |id, who: &str| Request::Invite {
+            id,
+            call_id: call_id(id),
+            callee: person(who),
+            purpose: Purpose::Call,
+            candidates: vec![],
+        };
+        let answers = alice.batch(invite, key, over).await;
+        times.push(answers.each_ref().map(|(time, _)| *time));
+        bytes.extend(answers.map(|(_, frames)| frames));
+    }
+    assert_eq!(bytes.len(), 1, "{bytes:?}");
+    assert_eq!(bytes.iter().next().unwrap().len(), 3, "done, ringing, no answer");
+    let statistic = friedman(&times);
+    assert!(statistic < UNLIKELY, "the times differ: {statistic}");
+}

@@ -1,0 +1,143 @@
+//! How one appears to others, and they to oneself.
+
+use std::collections::BTreeSet;
+
+use directory_protocol::{Presence, Status};
+use identity::Identifier;
+use serde::{Deserialize, Serialize};
+
+/// How one wants to appear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnStatus {
+    /// Ready to talk.
+    #[default]
+    Available,
+    /// Not at the device.
+    Away,
+    /// Occupied.
+    Busy,
+    /// Wants no calls.
+    DoNotDisturb,
+    /// Not to be seen. One's own calls show one to whom one calls, and to nobody else.
+    Invisible,
+}
+
+/// A set of people. As JSON: `"everyone"`, `"contacts"`, `"nobody"`, or a list of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "AudienceForm", into = "AudienceForm")]
+pub enum Audience {
+    /// Everyone whose certificate the directory accepts.
+    Everyone,
+    /// One's contacts.
+    Contacts,
+    /// No one.
+    Nobody,
+    /// These people, at most [`MAX_NAMED`].
+    Named(BTreeSet<Identifier>),
+}
+
+/// How many people an audience may name.
+pub const MAX_NAMED: usize = directory_protocol::limits::MAX_NAMED;
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected \"everyone\", \"contacts\", \"nobody\" or a list of addresses")]
+enum AudienceForm {
+    Word(String),
+    Named(Vec<String>),
+}
+
+impl TryFrom<AudienceForm> for Audience {
+    type Error = String;
+
+    fn try_from(form: AudienceForm) -> Result<Self, String> {
+        Ok(match form {
+            AudienceForm::Word(word) => match word.as_str() {
+                "everyone" => Self::Everyone,
+                "contacts" => Self::Contacts,
+                "nobody" => Self::Nobody,
+                _ => {
+                    return Err("expected \"everyone\", \"contacts\", \"nobody\" or a list of addresses".to_owned());
+                }
+            },
+            AudienceForm::Named(people) if people.len() > MAX_NAMED => {
+                return Err(format!("expected at most {MAX_NAMED} addresses, found {}", people.len()));
+            }
+            AudienceForm::Named(people) => {
+                let people: Result<_, _> = people.iter().map(|who| Identifier::parse(who)).collect();
+                Self::Named(people.map_err(|error| error.to_string())?)
+            }
+        })
+    }
+}
+
+impl From<Audience> for AudienceForm {
+    fn from(audience: Audience) -> Self {
+        Self::Word(match audience {
+            Audience::Everyone => "everyone".to_owned(),
+            Audience::Contacts => "contacts".to_owned(),
+            Audience::Nobody => "nobody".to_owned(),
+            Audience::Named(people) => return Self::Named(people.iter().map(ToString::to_string).collect()),
+        })
+    }
+}
+
+/// What one has decided about one's own presence. A client keeps it, and gives it back at the next start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PresenceSettings {
+    /// How one wants to appear.
+    pub status: OwnStatus,
+    /// A few words beside it, at most [`MAX_NOTE_BYTES`] bytes in one line; empty for none.
+    pub text: String,
+    /// Who learns that one is there.
+    pub visible_to: Audience,
+    /// Whose calls reach one.
+    pub may_knock: Audience,
+    /// Who never sees and never reaches one, whatever the audiences say.
+    pub blocked: BTreeSet<Identifier>,
+}
+
+/// The longest text beside a status, in bytes of UTF-8.
+pub const MAX_NOTE_BYTES: usize = directory_protocol::limits::MAX_NOTE_BYTES;
+
+impl Default for PresenceSettings {
+    fn default() -> Self {
+        Self {
+            status: OwnStatus::default(),
+            text: String::new(),
+            visible_to: Audience::Contacts,
+            may_knock: Audience::Everyone,
+            blocked: BTreeSet::new(),
+        }
+    }
+}
+
+/// What somebody who is online shows of herself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// How she is doing; nothing while she is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// Her words beside it, as sent: whoever shows them must make them harmless.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// For how many seconds she had not used the device when this was told; absent while she uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_s: Option<u32>,
+    /// What she can be reached for: `text`, `rooms`, `voice`, `video`, `files`; and `bot` if a program answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub can: Vec<String>,
+}
+
+impl From<&Presence> for Seen {
+    fn from(presence: &Presence) -> Self {
+        let Presence::Online(status, details) = presence else { return Self::default() };
+        Self {
+            status: Some(*status),
+            text: details.note.clone(),
+            idle_s: (details.idle_s > 0).then_some(details.idle_s),
+            can: details.capabilities.names().map(str::to_owned).collect(),
+        }
+    }
+}
