@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::acquaintance;
 use crate::app::slash::{self, Newcomer};
+use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
 use crate::run::ended_by_signal;
@@ -58,7 +59,10 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             event = events.recv() => match event {
                 // Whoever read the events is gone: that is an end like any other.
                 Some(event) => {
-                    let problem = book.as_ref().and_then(|book| acquaintance::keep(book.home(), &event));
+                    let kept = |book: &ContactBook| {
+                        acquaintance::keep(book.home(), &event).or_else(|| appearance::keep(book.home(), &event))
+                    };
+                    let problem = book.as_ref().and_then(kept);
                     if print(&event).await.is_err() { break }
                     if let Some(problem) = problem && print(&problem).await.is_err() { break }
                 }
@@ -220,6 +224,11 @@ mod tests {
             (r#" {"text":"hi","to":"bob@example.org","do":"send"} "#, "send"),
             (r#"{"do":"accept","call":"00112233445566778899aabbccddeeff"}"#, "accept"),
             (r#"{"do":"room_create","name":"picnic"}"#, "room_create"),
+            (r#"{"do":"set_status","status":"do_not_disturb","text":"in a meeting"}"#, "set_status"),
+            (r#"{"do":"set_idle","seconds":300}"#, "set_idle"),
+            (r#"{"do":"set_audience","visible_to":"nobody","may_knock":["bob@example.org"]}"#, "set_audience"),
+            (r#"{"do":"block","who":"mallory@example.org"}"#, "block"),
+            (r#"{"do":"unblock","who":"mallory@example.org"}"#, "unblock"),
             (r#"{"do":"go_offline"}"#, "go_offline"),
             (r#"{"do":"quit"}"#, "quit"),
         ] {
@@ -237,6 +246,8 @@ mod tests {
         assert!(wrong(r#"{"do":"send","to":"bob@example.org"}"#).contains("text"));
         assert!(wrong(r#"{"do":"send","to":"b@e.org","text":"x","colour":"red"}"#).contains("colour"));
         assert!(wrong(r#"{"do":"accept","call":"xyz"}"#).contains("32"));
+        assert!(wrong(r#"{"do":"set_audience","visible_to":"all"}"#).contains("everyone"));
+        assert!(wrong(r#"{"do":"set_status","status":"asleep"}"#).contains("invisible"));
         assert!(wrong("[1]").contains("expected a command"));
         assert!(understand(&Ok(vec![0xff])).is_err());
         assert!(understand(&Err(MAX_LINE_BYTES + 1)).is_err());

@@ -15,6 +15,7 @@
 
 mod acquaintance;
 mod app;
+mod appearance;
 mod bot;
 mod cli;
 mod contacts;

@@ -10,14 +10,16 @@ use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use futures_util::StreamExt;
 use jiff::civil::DateTime;
-use messenger_engine::{Engine, Event};
+use messenger_engine::{Command, Engine, Event};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::acquaintance;
 use crate::app::{App, Effect};
+use crate::appearance;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
 use crate::keys;
@@ -30,6 +32,10 @@ const MOST_PER_FRAME: usize = 256;
 /// How long leaving may take: rooms are left, connections closed.
 const LEAVING: Duration = Duration::from_secs(3);
 
+/// Without a key for so long, others are told that nobody is at this device.
+const IDLE_SECONDS: u32 = 5 * 60;
+const IDLE: Duration = Duration::from_secs(IDLE_SECONDS as u64);
+
 /// Whether the terminal is ours now; it is put back in order exactly once.
 static OURS: AtomicBool = AtomicBool::new(false);
 
@@ -37,16 +43,17 @@ static OURS: AtomicBool = AtomicBool::new(false);
 pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
     let (engine, mut events) = prepared.start(false)?;
     let size = terminal::size().map_err(terminal_failure)?;
-    let app = App::new(prepared.me, prepared.contacts, size);
+    let app = App::new(prepared.me, prepared.contacts, size).appearing(prepared.presence);
     let ended = {
         let _ours = Ours::take(&app).map_err(terminal_failure)?;
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
-        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment() }
+        let idle = Idle { since: Instant::now(), told: false };
+        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment(), idle }
             .run(&mut events)
             .await
     };
     // The terminal is free already: nobody waits for farewells.
-    engine.send(messenger_engine::Command::Quit).await;
+    engine.send(Command::Quit).await;
     let _ = tokio::time::timeout(LEAVING, async { while events.recv().await.is_some() {} }).await;
     ended
 }
@@ -57,6 +64,15 @@ struct Loop {
     book: ContactBook,
     screen: Terminal<CrosstermBackend<std::io::Stdout>>,
     theme: Theme,
+    idle: Idle,
+}
+
+/// Whether anybody is at the keys.
+struct Idle {
+    /// When a key was pressed last.
+    since: Instant,
+    /// It was said that nobody is there.
+    told: bool,
 }
 
 /// Whether to go on.
@@ -81,6 +97,11 @@ impl Loop {
                     // The terminal is gone.
                     None => Next::Leave,
                 },
+                () = tokio::time::sleep_until(self.idle.since + IDLE), if !self.idle.told => {
+                    self.idle.told = true;
+                    self.engine.send(Command::SetIdle { seconds: IDLE_SECONDS }).await;
+                    Next::GoOn
+                }
                 () = &mut signal => Next::Leave,
             };
             if matches!(next, Next::Leave) || matches!(self.catch_up(events, &mut input).await, Next::Leave) {
@@ -107,7 +128,8 @@ impl Loop {
     }
 
     async fn hear(&mut self, event: Event) -> Next {
-        let problem = acquaintance::keep(self.book.home(), &event);
+        let home = self.book.home();
+        let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep(home, &event));
         let mut effects = self.app.hear(event, now());
         if let Some(problem) = problem {
             effects.extend(self.app.hear(problem, now()));
@@ -116,6 +138,10 @@ impl Loop {
     }
 
     async fn typed(&mut self, typed: Input) -> Next {
+        self.idle.since = Instant::now();
+        if std::mem::take(&mut self.idle.told) {
+            self.engine.send(Command::SetIdle { seconds: 0 }).await;
+        }
         let effects = match typed {
             Input::Key(key) => match keys::action(key, self.app.place()) {
                 Some(action) => self.app.act(action, now()),

@@ -9,11 +9,12 @@ use identity::card::ContactCard;
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
-use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event};
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
 use tokio::sync::mpsc;
 
 use crate::acquaintance;
 use crate::app::Me;
+use crate::appearance;
 use crate::cli::Options;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) me: Me,
     pub(crate) book: ContactBook,
     pub(crate) contacts: Vec<Identifier>,
+    pub(crate) presence: PresenceSettings,
     home: Home,
     device: Device,
     trust: Arc<Trust>,
@@ -56,9 +58,12 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
     contacts.remove(&device.identifier);
     let card = device::card::own(&home, &device).ok();
+    let presence = appearance::load(&home)
+        .map_err(|error| Failure::new(error, "mend the file, or move it away to appear as without any setting"))?;
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
-    Ok(Prepared { me, book, contacts: contacts.into_iter().collect(), home, device, trust, directory, bind })
+    let contacts = contacts.into_iter().collect();
+    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind })
 }
 
 impl Prepared {
@@ -74,6 +79,7 @@ impl Prepared {
             directory: self.directory.clone(),
             bind: self.bind,
             contacts: self.contacts.clone(),
+            presence: self.presence.clone(),
             bot,
             gossip: Some(Arc::new(voice)),
         };

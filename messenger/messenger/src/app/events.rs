@@ -1,8 +1,9 @@
 //! What the engine says, taken into the model.
 
 use identity::Identifier;
+use jiff::ToSpan;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, DeliveryState, Event, RoomId};
+use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen};
 
 use super::conversation::{Line, State};
 use super::{App, Connection, Effect, Entry, MAX_WAITING, Notice, Person, Room, Waiting};
@@ -13,7 +14,8 @@ impl App {
         match event {
             Event::Online { directory, .. } => self.connection = Connection::Online { directory },
             Event::Offline { reason } => self.hear_offline(reason),
-            Event::Presence { who, online } => self.hear_presence(who, online, now),
+            Event::Presence { who, online, seen } => self.hear_presence(who, online, seen, now),
+            Event::Appearance(settings) => self.hear_appearance(settings),
             Event::Incoming { call, from, purpose, .. } => {
                 return self.hear_waiting(Waiting::Knock { call, from, purpose });
             }
@@ -82,10 +84,12 @@ impl App {
         }
     }
 
-    fn hear_presence(&mut self, who: Identifier, online: bool, now: DateTime) {
+    fn hear_presence(&mut self, who: Identifier, online: bool, seen: Seen, now: DateTime) {
         let Some(person) = self.people.get_mut(&who) else { return };
         let before = person.online.replace(online);
         person.seen |= online;
+        person.idle_since = seen.idle_s.and_then(|seconds| now.checked_sub(i64::from(seconds).seconds()).ok());
+        person.shows = seen;
         if online && !self.touched {
             let first = self.list().into_iter().map(|(_, entry)| entry).find(|entry| matches!(entry, Entry::Person(_)));
             self.selected = first.or(self.selected.take());
@@ -117,7 +121,7 @@ impl App {
         if self.selected.is_none() {
             self.select(entry);
         }
-        vec![Effect::Bell]
+        self.bell()
     }
 
     /// Takes what waited away; the reason is told once.

@@ -1,6 +1,7 @@
 //! The model of the terminal messenger: events and actions in, effects out. No clock, no terminal, no network.
 
 mod actions;
+pub(crate) mod appearance;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use identity::Identifier;
 use identity::card::ContactCard;
-use messenger_engine::{CallId, Command, Purpose, RoomId};
+use jiff::civil::DateTime;
+use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
 
 use conversation::Conversation;
 use editor::Editor;
@@ -50,6 +52,10 @@ pub(crate) struct Person {
     pub(crate) online: Option<bool>,
     /// Whether she was online at any time since the program started: then she shows herself to us.
     pub(crate) seen: bool,
+    /// What she shows of herself while she is online.
+    pub(crate) shows: Seen,
+    /// Since when she has not used her device.
+    pub(crate) idle_since: Option<DateTime>,
 }
 
 /// A room one is in, or was in until it closed.
@@ -149,6 +155,8 @@ pub(crate) enum Effect {
 pub(crate) struct App {
     pub(crate) me: Me,
     pub(crate) connection: Connection,
+    /// How one appears oneself.
+    pub(crate) settings: PresenceSettings,
     pub(crate) people: BTreeMap<Identifier, Person>,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) waiting: Vec<Waiting>,
@@ -180,6 +188,7 @@ impl App {
         Self {
             me,
             connection: Connection::Connecting,
+            settings: PresenceSettings::default(),
             people,
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
@@ -196,6 +205,16 @@ impl App {
             awaited_names: BTreeSet::new(),
             awaited_rooms: BTreeSet::new(),
         }
+    }
+
+    /// The same, appearing to others as was decided before.
+    pub(crate) fn appearing(self, settings: PresenceSettings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Rings the bell, unless one does not want to be disturbed.
+    fn bell(&self) -> Vec<Effect> {
+        if self.settings.status == OwnStatus::DoNotDisturb { Vec::new() } else { vec![Effect::Bell] }
     }
 
     /// The list on the left, from top to bottom: who waits, contacts (those online first), others, rooms.

@@ -159,6 +159,21 @@ impl App {
                 self.drop_command();
                 self.knock(now)
             }
+            Slash::Status(None) => {
+                self.tell_appearance();
+                Vec::new()
+            }
+            Slash::Status(Some((status, text))) => {
+                vec![Effect::Engine(Command::SetStatus { status, text: Some(text) })]
+            }
+            Slash::Visible(audience) => {
+                vec![Effect::Engine(Command::SetAudience { visible_to: Some(audience), may_knock: None })]
+            }
+            Slash::Reachable(audience) => {
+                vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock: Some(audience) })]
+            }
+            Slash::Block(who) => self.block(who)?,
+            Slash::Unblock(who) => vec![Effect::Engine(Command::Unblock { who: who.to_string() })],
             Slash::Offline => vec![Effect::Engine(Command::GoOffline)],
             Slash::Online => vec![Effect::Engine(Command::GoOnline)],
             Slash::Help => {

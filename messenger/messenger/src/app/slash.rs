@@ -1,7 +1,10 @@
 //! Commands typed into the input: `/room create picnic`.
 
+use std::collections::BTreeSet;
+
 use identity::Identifier;
 use identity::card::ContactCard;
+use messenger_engine::{Audience, OwnStatus};
 
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,13 @@ pub(crate) enum Slash {
     Decline,
     Again,
     Knock,
+    /// How to appear, and the words beside it; nothing asks how one does.
+    Status(Option<(OwnStatus, String)>),
+    Visible(Audience),
+    Reachable(Audience),
+    /// The named person, or the one whose conversation is open.
+    Block(Option<Identifier>),
+    Unblock(Identifier),
     Offline,
     Online,
     Help,
@@ -51,7 +61,12 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/accept, /decline", "answer the first who knocks or invites"),
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),
-    ("/offline, /online", "be away; be back"),
+    ("/status away [WORDS]", "or busy, dnd, invisible, available"),
+    ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
+    ("/reachable everyone", "who may knock, in the same words"),
+    ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
+    ("/unblock bob@example.org", "the contrary"),
+    ("/offline, /online", "leave the directory; come back"),
     ("/help, /quit", "this page; end the program"),
     ("//text", "send text that begins with a slash"),
 ];
@@ -77,6 +92,12 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/decline" => alone(name, rest, Slash::Decline),
         "/again" => alone(name, rest, Slash::Again),
         "/knock" => alone(name, rest, Slash::Knock),
+        "/status" => status(rest).map(Slash::Status),
+        "/visible" => audience(rest, "/visible").map(Slash::Visible),
+        "/reachable" => audience(rest, "/reachable").map(Slash::Reachable),
+        "/block" if rest.is_empty() => Ok(Slash::Block(None)),
+        "/block" => person(rest, "/block").map(|who| Slash::Block(Some(who))),
+        "/unblock" => person(rest, "/unblock").map(Slash::Unblock),
         "/offline" => alone(name, rest, Slash::Offline),
         "/online" => alone(name, rest, Slash::Online),
         "/help" => alone(name, rest, Slash::Help),
@@ -116,6 +137,33 @@ pub(crate) fn newcomer(text: &str) -> Result<Newcomer, String> {
     card.map_err(|error| format!("That is no contact card: {error}. Copy the whole link, from inperson: to its end."))
 }
 
+fn status(rest: &str) -> Result<Option<(OwnStatus, String)>, String> {
+    let (word, words) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let status = match word {
+        "" => return Ok(None),
+        "available" => OwnStatus::Available,
+        "away" => OwnStatus::Away,
+        "busy" => OwnStatus::Busy,
+        "dnd" => OwnStatus::DoNotDisturb,
+        "invisible" => OwnStatus::Invisible,
+        _ => return Err("/status is available, away, busy, dnd or invisible, and a few words if you like.".to_owned()),
+    };
+    Ok(Some((status, words.trim().to_owned())))
+}
+
+fn audience(rest: &str, command: &str) -> Result<Audience, String> {
+    Ok(match rest {
+        "" => return Err(format!("{command} is everyone, contacts, nobody, or addresses with spaces between them.")),
+        "everyone" => Audience::Everyone,
+        "contacts" => Audience::Contacts,
+        "nobody" => Audience::Nobody,
+        people => {
+            let people: Result<BTreeSet<_>, _> = people.split_whitespace().map(identifier).collect();
+            Audience::Named(people?)
+        }
+    })
+}
+
 fn room(rest: &str) -> Result<Slash, String> {
     match rest.split_once(char::is_whitespace) {
         Some(("create", name)) => room_name(name).map(Slash::CreateRoom),
@@ -153,7 +201,10 @@ mod tests {
         assert_eq!(parse("/add  Bob@Example.org "), Ok(Slash::Add(Newcomer::Named(bob.clone()))));
         assert_eq!(parse("/remove"), Ok(Slash::Remove(None)));
         assert_eq!(parse("/room create summer picnic"), Ok(Slash::CreateRoom("summer picnic".to_owned())));
-        assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob)));
+        assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob.clone())));
+        let away = (OwnStatus::Away, "at lunch".to_owned());
+        assert_eq!(parse("/status away  at lunch"), Ok(Slash::Status(Some(away))));
+        assert_eq!(parse("/visible bob@example.org"), Ok(Slash::Visible(Audience::Named([bob].into()))));
         for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
             for one in typed.split(", ") {
                 let typed = one.replace(['[', ']'], "").replace("NAME", "picnic");
@@ -170,6 +221,9 @@ mod tests {
             ("/room", "/room create NAME"),
             ("/room create  ", "/room create NAME"),
             ("/leave now", "stands alone"),
+            ("/status asleep", "dnd or invisible"),
+            ("/visible", "contacts, nobody"),
+            ("/reachable all", "That is no address"),
             ("/", "There is no command"),
             ("/dance", "F1 lists them"),
         ] {

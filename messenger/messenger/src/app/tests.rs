@@ -3,7 +3,9 @@
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::{DateTime, date};
-use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, RoomId};
+use messenger_engine::{
+    Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, Status,
+};
 
 use super::*;
 use crate::keys::{Action, Place};
@@ -22,6 +24,11 @@ fn who(name: &str) -> Identifier {
 fn card(name: &str) -> ContactCard {
     let genesis = "5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5";
     format!("inperson:{name}@example.org?genesis={genesis}&directory=localhost:8444").parse().unwrap()
+}
+
+fn presence(name: &str, online: bool) -> Event {
+    let status = online.then_some(Status::Available);
+    Event::Presence { who: who(name), online, seen: Seen { status, ..Seen::default() } }
 }
 
 fn app(contacts: &[&str]) -> App {
@@ -255,7 +262,7 @@ fn unread_texts_are_counted_until_looked_at() {
 #[test]
 fn offline_means_nobodys_presence_is_known() {
     let mut app = app(&["bob"]);
-    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    app.hear(presence("bob", true), now());
     app.hear(Event::Offline { reason: "no network".to_owned() }, now());
     assert_eq!(app.people[&who("bob")].online, None);
 }
@@ -264,7 +271,7 @@ fn offline_means_nobodys_presence_is_known() {
 fn those_online_stand_first_and_the_choice_stays() {
     let mut app = app(&["bob", "carol"]);
     app.act(Action::ToList, now());
-    app.hear(Event::Presence { who: who("carol"), online: true }, now());
+    app.hear(presence("carol", true), now());
     let people: Vec<_> = app.list().into_iter().map(|(_, entry)| entry).collect();
     assert_eq!(people, [Entry::Person(who("carol")), Entry::Person(who("bob"))]);
     assert_eq!(app.selected, Some(Entry::Person(who("bob"))));
@@ -273,7 +280,7 @@ fn those_online_stand_first_and_the_choice_stays() {
 #[test]
 fn a_contact_who_never_showed_herself_can_be_knocked_at() {
     let mut app = app(&["bob"]);
-    app.hear(Event::Presence { who: who("bob"), online: false }, now());
+    app.hear(presence("bob", false), now());
     typed(&mut app, "hi");
     app.hear(not_delivered(1), now());
     assert!(matches!(&app.notice, Some(Notice::Said(text)) if text.contains("Ctrl-K")));
@@ -285,18 +292,18 @@ fn a_contact_who_never_showed_herself_can_be_knocked_at() {
     ];
     assert_eq!(app.act(Action::Knock, now()), knock);
     assert_eq!(app.act(Action::Knock, now()), [], "nothing more to say");
-    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    app.hear(presence("bob", true), now());
     assert_eq!(typed(&mut app, "/knock"), [], "who is there needs no knock");
 }
 
 #[test]
 fn one_can_type_at_once_to_somebody_who_is_there() {
     let mut app = app(&["bob", "carol"]);
-    app.hear(Event::Presence { who: who("bob"), online: false }, now());
-    app.hear(Event::Presence { who: who("carol"), online: true }, now());
+    app.hear(presence("bob", false), now());
+    app.hear(presence("carol", true), now());
     assert_eq!((app.selected.clone(), app.place()), (Some(Entry::Person(who("carol"))), Place::Writing));
     app.act(Action::Insert("h".to_owned()), now());
-    app.hear(Event::Presence { who: who("bob"), online: true }, now());
+    app.hear(presence("bob", true), now());
     assert_eq!(app.selected, Some(Entry::Person(who("carol"))), "not under her fingers");
 }
 
@@ -307,4 +314,32 @@ fn too_long_a_paste_is_refused_whole() {
     app.paste(&"x".repeat(editor::MAX_TEXT_BYTES + 1));
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("Nothing was inserted")));
     assert_eq!(app.at_stake(), 0);
+}
+
+#[test]
+fn how_one_appears_is_decided_by_commands_and_told_once() {
+    let mut app = app(&["bob"]);
+    let text = Some("at lunch".to_owned());
+    let command = Command::SetStatus { status: OwnStatus::Away, text };
+    assert_eq!(typed(&mut app, "/status away at lunch"), vec![Effect::Engine(command)]);
+    let command = Command::SetAudience { visible_to: None, may_knock: Some(Audience::Contacts) };
+    assert_eq!(typed(&mut app, "/reachable contacts"), vec![Effect::Engine(command)]);
+    let bob = || who("bob").to_string();
+    assert_eq!(typed(&mut app, "/block"), vec![Effect::Engine(Command::Block { who: bob() })], "who is open");
+    assert_eq!(typed(&mut app, "/unblock bob@example.org"), vec![Effect::Engine(Command::Unblock { who: bob() })]);
+
+    let settings = PresenceSettings { status: OwnStatus::Away, text: "at lunch".to_owned(), ..Default::default() };
+    app.hear(Event::Appearance(settings), now());
+    let Some(Notice::Said(words)) = &app.notice else { panic!("{:?}", app.notice) };
+    assert_eq!(words, "You are away (at lunch). Who may see you: your contacts. Who may knock: everyone.");
+}
+
+#[test]
+fn who_wants_no_disturbance_hears_no_bell() {
+    let mut app = app(&[]);
+    let settings = PresenceSettings { status: OwnStatus::DoNotDisturb, ..Default::default() };
+    app.hear(Event::Appearance(settings), now());
+    let knock = Event::Incoming { call: CALL, from: who("mallory"), purpose: Purpose::Text, contact: false };
+    assert_eq!(app.hear(knock, now()), vec![]);
+    assert_eq!(app.waiting.len(), 1, "shown all the same");
 }

@@ -5,7 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use messenger_engine::OwnStatus;
+
 use super::theme::Theme;
+use crate::app::appearance::own_word;
 use crate::app::conversation::Conversation;
 use crate::app::{App, Connection, Entry, Notice, Waiting};
 use crate::keys::{BINDINGS, Binding, Place};
@@ -46,7 +49,14 @@ pub(super) fn notice(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme)
 pub(super) fn status(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width);
     let (state, style) = match &app.connection {
-        Connection::Online { directory } => (format!("● online at {} ", harmless_line(directory)), theme.good()),
+        Connection::Online { directory } => {
+            let (sign, style) = match app.settings.status {
+                OwnStatus::Available => ("●", theme.good()),
+                OwnStatus::Invisible => ("◌", theme.open()),
+                _ => ("◐", theme.open()),
+            };
+            (format!("{sign} {} at {} ", own_word(app.settings.status), harmless_line(directory)), style)
+        }
         Connection::Connecting => (format!("… connecting to {} ", app.me.directory), theme.open()),
         Connection::Offline { reason } => (format!("○ offline: {} ", harmless_line(reason)), theme.wrong()),
     };

@@ -1,6 +1,7 @@
 //! The list on the left: who waits, contacts with their presence, others, rooms.
 
 use identity::Identifier;
+use messenger_engine::Status;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -15,12 +16,26 @@ use crate::text::{fit, fit_middle, harmless_line, width};
 pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static str, &'static str, Style) {
     let person = app.people.get(who);
     match person.and_then(|person| person.online) {
-        Some(true) => ("●", "online", theme.good()),
+        Some(true) => {
+            let person = person.expect("its presence is known");
+            match person.shows.status {
+                None | Some(Status::Available) => ("●", person.status_word(), theme.good()),
+                Some(_) => ("◐", person.status_word(), theme.open()),
+            }
+        }
         Some(false) => ("○", "offline", theme.quiet()),
         None if person.is_some_and(|person| person.contact) => ("·", "unknown", theme.quiet()),
         // Of strangers nobody tells.
         None => ("·", "", theme.quiet()),
     }
+}
+
+/// Since when somebody who is online has not used her device, and her own words beside her status.
+pub(super) fn idle_and_words(app: &App, who: &Identifier) -> String {
+    let Some(person) = app.people.get(who).filter(|person| person.online == Some(true)) else { return String::new() };
+    let idle = person.idle_since.map(|since| format!("idle since {}", since.strftime("%H:%M")));
+    let words = (!person.shows.text.is_empty()).then(|| harmless_line(&person.shows.text));
+    idle.into_iter().chain(words).collect::<Vec<_>>().join(" · ")
 }
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {

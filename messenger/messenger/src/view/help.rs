@@ -17,6 +17,7 @@ const KEY_COLUMNS: usize = 27;
 /// What the signs mean.
 const SIGNS: &[(&str, &str)] = &[
     ("● online", "a device of theirs is connected now"),
+    ("◐ away, busy, …", "so is it, and they say how they are"),
     ("○ offline", "away, or not visible to you: both look the same"),
     ("· unknown", "you are offline, or the directory has not said"),
     ("… sending", "on its way"),

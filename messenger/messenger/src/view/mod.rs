@@ -19,7 +19,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use crate::app::{App, Cover, Entry, Pane};
-use crate::text::{fit, fit_middle, harmless_line, wrap};
+use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
@@ -110,6 +110,11 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
             let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
             if !word.is_empty() {
                 spans.push(Span::styled(format!("{sign} {word} "), style));
+            }
+            let more = contacts::idle_and_words(app, who);
+            let room = width.saturating_sub(text::width(&name) + word.len() + 8);
+            if !more.is_empty() && room > 8 {
+                spans.push(Span::styled(format!("· {} ", fit(&more, room)), theme.quiet()));
             }
             spans
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
-use messenger_engine::{CallId, DeliveryState, Event, Missing, Purpose, RoomId};
+use messenger_engine::{
+    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, Status,
+};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -47,9 +49,14 @@ fn online(contacts: &[&str], size: (u16, u16)) -> App {
     let mut app = alice(contacts, size);
     app.hear(Event::Online { identifier: who("alice"), directory: "home.example.org".to_owned() }, at(10, 40));
     for (n, name) in contacts.iter().enumerate() {
-        app.hear(Event::Presence { who: who(name), online: n % 2 == 0 }, at(10, 40));
+        app.hear(presence(name, n % 2 == 0), at(10, 40));
     }
     app
+}
+
+fn presence(name: &str, online: bool) -> Event {
+    let seen = if online { Seen { status: Some(Status::Available), ..Seen::default() } } else { Seen::default() };
+    Event::Presence { who: who(name), online, seen }
 }
 
 fn write(app: &mut App, text: &str, now: DateTime) {
@@ -94,7 +101,7 @@ fn conversation(size: (u16, u16)) -> App {
     write(&mut app, "At noon.\nBring a hat.", at(10, 43));
     app.hear(state(2, DeliveryState::Unknown, Some("the connection was lost before the answer")), at(10, 43));
     write(&mut app, "And sun cream", at(10, 44));
-    app.hear(Event::Presence { who: who("bob"), online: false }, at(10, 50));
+    app.hear(presence("bob", false), at(10, 50));
     app.hear(says("dave", "psst"), at(10, 51));
     app
 }
@@ -175,9 +182,26 @@ fn nothing_said_yet() {
     app.act(Action::ToList, at(12, 0));
     compare("in-the-list", &app);
     let mut app = alice(&["bob"], SMALL);
-    app.hear(Event::Presence { who: who("bob"), online: false }, at(10, 40));
+    app.hear(presence("bob", false), at(10, 40));
     app.act(Action::Insert("Hello?".to_owned()), at(10, 41));
     compare("seems-offline", &app);
+}
+
+#[test]
+fn how_others_and_oneself_appear() {
+    let mut app = online(&["bob", "carol", "dave"], SMALL);
+    let shows = |status, text: &str, idle_s| Seen { status: Some(status), text: text.to_owned(), idle_s, can: vec![] };
+    let away = shows(Status::Away, "at lunch\u{1b}[2J", Some(600));
+    app.hear(Event::Presence { who: who("bob"), online: true, seen: away }, at(12, 0));
+    let occupied = shows(Status::DoNotDisturb, "", None);
+    app.hear(Event::Presence { who: who("carol"), online: true, seen: occupied }, at(12, 0));
+    let settings = PresenceSettings {
+        status: OwnStatus::Invisible,
+        blocked: [who("mallory")].into(),
+        ..PresenceSettings::default()
+    };
+    app.hear(Event::Appearance(settings), at(12, 0));
+    compare("appearance", &app);
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! How one appears, and how others do: as words.
+
+use messenger_engine::{Audience, Command, OwnStatus, PresenceSettings, Status};
+
+use super::{App, Effect, Entry, Person};
+use identity::Identifier;
+
+impl App {
+    /// What `/status` alone says.
+    pub(super) fn tell_appearance(&mut self) {
+        self.said(described(&self.settings));
+    }
+
+    /// How one appears has changed: one's own doing, so it is told once and briefly.
+    pub(super) fn hear_appearance(&mut self, settings: PresenceSettings) {
+        // The first one after a start says what was kept.
+        if self.settings != settings {
+            self.said(described(&settings));
+        }
+        self.settings = settings;
+    }
+
+    /// Blocks the named person, or the one whose conversation is open.
+    pub(super) fn block(&self, who: Option<Identifier>) -> Result<Vec<Effect>, String> {
+        let open = match &self.selected {
+            Some(Entry::Person(who)) => Some(who.clone()),
+            Some(Entry::Knock(_) | Entry::Invitation(_)) => self.curtain().map(|waiting| waiting.from().clone()),
+            _ => None,
+        };
+        let who = who.or(open).ok_or("Whom? /block mallory@example.org")?;
+        if who == self.me.identifier {
+            return Err("That is you.".to_owned());
+        }
+        Ok(vec![Effect::Engine(Command::Block { who: who.to_string() })])
+    }
+}
+
+impl Person {
+    /// How somebody who is online is doing, in a word or three.
+    pub(crate) fn status_word(&self) -> &'static str {
+        match self.shows.status {
+            Some(Status::Available) | None => "online",
+            Some(Status::Away) => "away",
+            Some(Status::Busy) => "busy",
+            Some(Status::DoNotDisturb) => "do not disturb",
+        }
+    }
+}
+
+/// One's own status as a word beside the directory's name.
+pub(crate) fn own_word(status: OwnStatus) -> &'static str {
+    match status {
+        OwnStatus::Available => "online",
+        OwnStatus::Away => "away",
+        OwnStatus::Busy => "busy",
+        OwnStatus::DoNotDisturb => "do not disturb",
+        OwnStatus::Invisible => "invisible",
+    }
+}
+
+fn described(settings: &PresenceSettings) -> String {
+    let status = match settings.status {
+        OwnStatus::Available => "available",
+        other => own_word(other),
+    };
+    let text = if settings.text.is_empty() { String::new() } else { format!(" ({})", settings.text) };
+    let blocked = match settings.blocked.len() {
+        0 => String::new(),
+        1 => "; 1 person is blocked".to_owned(),
+        n => format!("; {n} people are blocked"),
+    };
+    let (see, knock) = (audience(&settings.visible_to), audience(&settings.may_knock));
+    format!("You are {status}{text}. Who may see you: {see}. Who may knock: {knock}{blocked}.")
+}
+
+fn audience(audience: &Audience) -> String {
+    match audience {
+        Audience::Everyone => "everyone".to_owned(),
+        Audience::Contacts => "your contacts".to_owned(),
+        Audience::Nobody => "nobody".to_owned(),
+        Audience::Named(people) => people.iter().map(Identifier::as_str).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,95 @@
+//! How one appears: `messenger/presence.toml` in the person's folder, written atomically, readable by her alone.
+//!
+//! It holds what she decided (status, words, who may see and knock, whom she blocks), so that a restart shows her to nobody
+//! from whom she hides.
+
+use device::{Home, HomeError};
+use messenger_engine::{Event, PresenceSettings};
+
+const FILE: &str = "messenger/presence.toml";
+
+const HEADER: &str = "\
+# How you appear to others, who may see you and who may knock, and whom you block.
+# Written by messenger whenever you change it; you may edit it while no messenger runs.
+
+";
+
+/// Why the file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppearanceError {
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error("{path} is damaged: {found}")]
+    Damaged { path: String, found: String },
+}
+
+/// What was decided last; as without any setting if nothing was.
+pub(crate) fn load(home: &Home) -> Result<PresenceSettings, AppearanceError> {
+    let Some(text) = home.read_text(FILE)? else { return Ok(PresenceSettings::default()) };
+    let path = home.folder().join(FILE).display().to_string();
+    let damaged = |found: String| AppearanceError::Damaged { path: path.clone(), found };
+    let table: toml::Table = toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
+    let known = toml::Table::try_from(PresenceSettings::default()).expect("it always serialises");
+    if let Some(unknown) = table.keys().find(|key| !known.contains_key(*key)) {
+        return Err(damaged(format!("expected no setting {unknown}")));
+    }
+    table.try_into().map_err(|error: toml::de::Error| damaged(error.message().to_owned()))
+}
+
+/// Keeps what an `appearance` event says; on disk when this returns. What went wrong comes back as an `error` event.
+pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
+    let Event::Appearance(settings) = event else { return None };
+    let text = toml::to_string_pretty(settings).expect("strings and lists of strings always serialise");
+    let written = home.messenger_folder().and_then(|_| home.write_text(FILE, &(HEADER.to_owned() + &text)));
+    written.err().map(|error| Event::Error {
+        about: "appearance".to_owned(),
+        message: format!("not kept how you appear: {error}"),
+        remedy: "mend the folder, or the next start will show you as before".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity::Identifier;
+    use messenger_engine::{Audience, OwnStatus};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_was_decided_counts_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        assert_eq!(load(&home).unwrap(), PresenceSettings::default());
+        let bob = Identifier::parse("bob@example.org").unwrap();
+        let settings = PresenceSettings {
+            status: OwnStatus::Invisible,
+            text: "at \"lunch\"".to_owned(),
+            visible_to: Audience::Named([bob.clone()].into()),
+            may_knock: Audience::Nobody,
+            blocked: [bob].into(),
+        };
+        assert_eq!(keep(&home, &Event::Appearance(settings.clone())), None);
+        assert_eq!(load(&home).unwrap(), settings);
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_not_taken_for_no_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        home.messenger_folder().unwrap();
+        for (text, hint) in [
+            ("visible_to = \"everybody\"", "expected \"everyone\""),
+            ("visible = \"everyone\"", "no setting visible"),
+            ("blocked = [\"bob\"]", "damaged"),
+            ("status =", "damaged"),
+        ] {
+            home.write_text(FILE, text).unwrap();
+            let error = load(&home).unwrap_err().to_string();
+            assert!(error.contains(hint), "{error}");
+        }
+        home.write_text(FILE, "status = \"away\"").unwrap();
+        assert_eq!(load(&home).unwrap(), PresenceSettings { status: OwnStatus::Away, ..PresenceSettings::default() });
+    }
+}
