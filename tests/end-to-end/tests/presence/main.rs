@@ -1,0 +1,22 @@
+//! The directory as others see it: a client by other hands, frames judged by other people's CDDL, a process that stores
+//! nothing.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod frames;
+mod independent;
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The Python that has what `tests/directory-client` needs; says clearly when it cannot be had.
+fn python() -> Option<PathBuf> {
+    // Two tests of this file use it: the first one makes it.
+    static MADE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one_at_a_time = MADE.lock().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("directory-client");
+    let made = story::python::environment(&folder, &root().join("tests/directory-client/requirements.txt"));
+    made.inspect_err(|reason| eprintln!("SKIPPED: the independent client did not run: {reason}")).ok()
+}
