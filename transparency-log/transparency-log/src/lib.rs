@@ -15,6 +15,7 @@
 pub mod bounded;
 pub mod client;
 pub mod clock;
+pub mod copy;
 mod edge;
 pub mod limit;
 pub mod mirror;

@@ -184,8 +184,8 @@ impl Gathered {
     }
 }
 
-/// Asks one witness, a second time where it says from which size it wants the proof.
-async fn ask(
+/// Asks one witness, which is assumed to have cosigned the first so many entries, a second time where it says from which size it wants the proof.
+pub(crate) async fn ask(
     witness: &dyn Witnessing,
     cosigned: u64,
     prover: &Arc<Prover>,

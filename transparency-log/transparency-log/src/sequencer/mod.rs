@@ -37,6 +37,7 @@ use crate::prover::Prover;
 use crate::storage::{FolderStorage, Storage};
 use crate::witness::Witnessing;
 
+pub(crate) use cosign::ask;
 pub use error::{OpenError, SubmitError};
 
 /// Largest object that can be stored beside the log, in bytes.
@@ -322,6 +323,8 @@ fn check_configuration(origin: &str, signer: &NoteSigner, policy: &LogPolicy) ->
 }
 
 /// Runs what blocks on a thread that may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
 }

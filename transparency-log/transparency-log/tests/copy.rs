@@ -1,0 +1,141 @@
+//! A copy of a log: whole, verified, brought up to date, and never of two histories.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{ORIGIN, clock, entry, submit_all};
+use tlog_proof::{Cosigner, Entry, LogPolicy, ObjectKind, VerifierKey};
+use transparency_log::client::{StorageSource, folder_source};
+use transparency_log::copy::{CopyError, LogCopy, Said, is_certain};
+use transparency_log::storage::{MemoryStorage, Storage as _};
+use transparency_log::testing::{MemoryLog, key};
+use transparency_log::witness::Witness;
+
+async fn log(entries: u64) -> MemoryLog {
+    let log = MemoryLog::open(ORIGIN, clock()).await;
+    submit_all(&log, 0..entries).await;
+    log
+}
+
+#[tokio::test]
+async fn a_copy_is_the_log_and_goes_on_as_the_log() {
+    let log = log(300).await;
+    let object = log.sequencer.put_object(ObjectKind::Crl, b"a list".to_vec()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut copy = LogCopy::open(folder.path(), &log.log_key).unwrap();
+    assert_eq!(copy.size(), 0);
+    let extended = copy.extend(log.source()).await.unwrap();
+    assert_eq!((extended.entries, extended.missing.len(), copy.size()), (301, 0, 301));
+    submit_all(&log, 301..900).await;
+    assert_eq!(copy.extend(log.source()).await.unwrap().entries, 599);
+    assert_eq!(copy.extend(log.source()).await.unwrap().entries, 0);
+    let last = copy.entries(899).await.unwrap();
+    assert_eq!(last, [(899, Entry::decode(&entry(899)).unwrap())]);
+    assert!(copy.entries(900).await.unwrap().is_empty());
+    let Entry::Object { hash, .. } = copy.entries(300).await.unwrap()[0].1.clone() else {
+        panic!("index {}", object.index)
+    };
+    assert_eq!(copy.object(&hash).unwrap().unwrap(), b"a list");
+    let root = copy.root();
+    drop(copy);
+
+    // Opened again it is the same; and somebody else can copy it from the folder, and the log go on from it.
+    let copy = LogCopy::open(folder.path(), &log.log_key).unwrap();
+    assert_eq!((copy.size(), copy.root()), (900, root));
+    drop(copy);
+    let storage = Arc::new(MemoryStorage::new());
+    let shared: Arc<dyn transparency_log::storage::Storage> = Arc::<MemoryStorage>::clone(&storage);
+    let mut again = LogCopy::open_on(shared, &log.log_key).unwrap();
+    again.extend(folder_source(folder.path())).await.unwrap();
+    assert_eq!(again.root(), root);
+    let paths = |storage: &MemoryStorage| {
+        let mut paths = storage.paths();
+        paths.retain(|path| path.starts_with("tile") && !path.contains(".p/") || path.starts_with("object"));
+        paths.sort();
+        paths.into_iter().map(|path| (storage.get(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&storage), paths(&log.storage));
+    let reopened = MemoryLog::open_on(storage, ORIGIN, clock()).await.unwrap();
+    assert_eq!(submit_all(&reopened, 2000..2001).await[0].index, 900);
+}
+
+#[tokio::test]
+async fn what_does_not_begin_as_the_copy_does_is_refused() {
+    let log = log(300).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut copy = LogCopy::open(folder.path(), &log.log_key).unwrap();
+    copy.extend(log.source()).await.unwrap();
+    // Another history under the same key: of the same size, and a longer one.
+    let other = MemoryLog::open(ORIGIN, clock()).await;
+    submit_all(&other, 1..301).await;
+    assert!(matches!(copy.extend(other.source()).await, Err(CopyError::Forked { size: 300, .. })));
+    submit_all(&other, 301..700).await;
+    assert!(matches!(copy.extend(other.source()).await, Err(CopyError::Forked { size: 300, .. })));
+    assert_eq!(copy.size(), 300);
+    drop(copy);
+    let copy = LogCopy::open(folder.path(), &log.log_key).unwrap();
+    assert_eq!(copy.size(), 300, "its checkpoint is the old one");
+    // A source that was altered, and a log of another key.
+    let altered = log.storage.snapshot();
+    assert!(altered.tamper("tile/entries/000", |bytes| bytes[20] ^= 1));
+    let empty = tempfile::tempdir().unwrap();
+    let mut fresh = LogCopy::open(empty.path(), &log.log_key).unwrap();
+    assert!(matches!(fresh.extend(StorageSource::new(Arc::new(altered))).await, Err(CopyError::Source(_))));
+    assert_eq!(fresh.size(), 0);
+    let stranger = MemoryLog::open("other.example/1", clock()).await;
+    assert!(matches!(fresh.extend(stranger.source()).await, Err(CopyError::Source(_))));
+}
+
+fn witness(name: &str, log: &VerifierKey) -> Witness {
+    let cosigner = Cosigner::new(name, key(name, "witness")).unwrap();
+    Witness::open_on(Arc::new(MemoryStorage::new()), cosigner, vec![log.clone()], clock())
+}
+
+#[tokio::test]
+async fn a_witness_says_whether_it_knows_more() {
+    let log = log(40).await;
+    let copy_of = |log: &MemoryLog| {
+        let key = log.log_key.clone();
+        let source = log.source();
+        async move {
+            let mut copy = LogCopy::open_on(Arc::new(MemoryStorage::new()), &key).unwrap();
+            copy.extend(source).await.unwrap();
+            copy
+        }
+    };
+    let old = copy_of(&log).await;
+    let seen_less = witness("w.example", &log.log_key);
+    assert_eq!(old.compare(&seen_less).await, Said::Here, "it has seen nothing yet");
+    assert_eq!(old.compare(&seen_less).await, Said::Here);
+    submit_all(&log, 40..300).await;
+    let new = copy_of(&log).await;
+    assert_eq!(new.compare(&seen_less).await, Said::Here, "it is led from 40 to 300");
+    assert_eq!(old.compare(&seen_less).await, Said::Ahead { size: 300 });
+    let other = MemoryLog::open(ORIGIN, clock()).await;
+    submit_all(&other, 1000..1300).await;
+    assert!(matches!(copy_of(&other).await.compare(&seen_less).await, Said::Forked(_)));
+    let unknowing = witness("v.example", &MemoryLog::open("other.example/1", clock()).await.log_key);
+    assert!(matches!(new.compare(&unknowing).await, Said::Nothing(_)));
+}
+
+#[tokio::test]
+async fn certain_is_what_no_quorum_could_have_gone_beyond() {
+    let log = log(1).await;
+    let keys = ["own", "a", "b", "c"].map(|name| Cosigner::new(name, key(name, "witness")).unwrap().vkey());
+    let [own, a, b, c] = &keys;
+    let policy = |quorum: &str| {
+        let witnesses = format!("witness own {own}\nwitness a {a}\nwitness b {b}\nwitness c {c}\n");
+        LogPolicy::parse(&format!("log {}\n{witnesses}{quorum}", log.log_key)).unwrap()
+    };
+    let here = |keys: &[&VerifierKey]| keys.iter().map(|key| (*key).clone()).collect::<Vec<_>>();
+    // The operator's own witness lay on the disk that is lost.
+    assert!(!is_certain(&policy("quorum own\n"), &here(&[a, b, c])));
+    assert!(!is_certain(&policy("quorum none\n"), &here(&[own, a, b, c])));
+    let both = policy("group both all own a\nquorum both\n");
+    assert!(is_certain(&both, &here(&[a])) && !is_certain(&both, &here(&[b, c])));
+    let two = policy("group two 2 own a b c\nquorum two\n");
+    assert!(!is_certain(&two, &here(&[a, b])), "own and c make two");
+    assert!(is_certain(&two, &here(&[a, b, c])));
+}
