@@ -1,6 +1,7 @@
 //! `certtool trust`: pins trust policies, shows them, follows their updates; and to whom people are bound.
 
 mod bind;
+mod remove;
 mod show;
 mod update;
 mod words;
@@ -33,6 +34,7 @@ pub(crate) enum Trust {
     List(List),
     Show(show::Show),
     Update(update::Update),
+    Remove(remove::Remove),
     Contacts(bind::Contacts),
     Bind(bind::Bind),
     Unbind(bind::Unbind),
@@ -45,6 +47,7 @@ impl Trust {
             Self::List(list) => list.run(context),
             Self::Show(show) => show.run(context),
             Self::Update(update) => update.run(context).await,
+            Self::Remove(remove) => remove.run(context),
             Self::Contacts(contacts) => contacts.run(context),
             Self::Bind(bind) => bind.run(context),
             Self::Unbind(unbind) => unbind.run(context),

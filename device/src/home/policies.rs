@@ -4,6 +4,7 @@
 //! trust/<fingerprint>/genesis.json       what was pinned
 //! trust/<fingerprint>/updates/<n>.json   every update taken since, with signature and proof
 //! trust/<fingerprint>/current.json       the newest version
+//! trust-removed/<fingerprint>/           one that is trusted no more
 //! ```
 //!
 //! Every reading follows the updates from the pinned version anew: what somebody put there by hand is noticed.
@@ -69,6 +70,22 @@ impl Home {
         files::write_atomic(&folder.join("genesis.json"), bytes)?;
         files::write_atomic(&folder.join("current.json"), bytes)?;
         Ok(policy)
+    }
+
+    /// Trusts by the policy pinned by `pinned` no more. It is put aside (`trust-removed/`), not lost: whom people are bound
+    /// to stays. Whether there was one.
+    pub fn remove_trust(&self, pinned: &Fingerprint) -> Result<bool, HomeError> {
+        let name = pinned.to_string();
+        let folder = self.folder.join("trust").join(&name);
+        let _lock = self.lock()?;
+        if !folder.is_dir() {
+            return Ok(false);
+        }
+        let aside = self.folder.join("trust-removed").join(&name);
+        files::create_private_folder(&self.folder.join("trust-removed"))?;
+        let earlier = if aside.exists() { std::fs::remove_dir_all(&aside) } else { Ok(()) };
+        let moved = earlier.and_then(|()| std::fs::rename(&folder, &aside));
+        moved.map(|()| true).map_err(|source| HomeError::Write { path: folder, source })
     }
 
     /// Takes the next version of the policy pinned by `pinned`, after the person has seen what it changes. It is verified
