@@ -26,6 +26,8 @@ use crate::limit::Limiters;
 use crate::mail::{MailError, Post, Signers};
 use crate::objects::{ObjectError, log_once};
 use crate::oidc::{Issuers, OpenIdError};
+use crate::recovery::carried::Carried;
+use crate::recovery::taken::TakenLabels;
 use crate::reply::listener::{self, Listener};
 use crate::service::{Resolver, ServiceError, issue};
 use crate::shards::{self, Shards};
@@ -132,6 +134,9 @@ impl Ca {
         files::private_folder(&config.folder)
             .map_err(|source| OpenError::Folder { path: config.folder.clone(), source })?;
         let trail = Trail::open(&config.folder.join(trail::FILE), Arc::clone(&clock))?;
+        let beside = |source| OpenError::Folder { path: config.folder.clone(), source };
+        let carried = Carried::read(&config.folder, clock()).map_err(beside)?;
+        let taken = TakenLabels::read(&config.folder, clock()).map_err(beside)?;
         let issuer = Arc::new(Issuer::new(
             Arc::clone(&store),
             shards,
@@ -140,6 +145,7 @@ impl Ca {
             Arc::clone(&clock),
             config.base_url.clone(),
             config.crl_shards,
+            taken,
             tasks.clone(),
             stop.clone(),
         ));
@@ -148,7 +154,7 @@ impl Ca {
             component.begin(&issuer).await?;
             tasks.spawn(Arc::clone(component).renew_in_time(Arc::clone(&issuer), stop.clone()));
         }
-        let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"))?);
+        let crls = Arc::new(Crls::open(Arc::clone(&issuer), config.folder.join("crl"), carried)?);
         log_first(&issuer, &crls, &config.folder.join(objects::FOLDER)).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));

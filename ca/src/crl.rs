@@ -28,11 +28,13 @@ use transparency_log::SubmitError;
 pub(crate) use name::ListName;
 use name::MAX_SHARDS;
 use newest::Newest;
+pub(crate) use newest::place_of;
 
 use crate::files;
 use crate::issuance::{CrlSignError, sign_crl};
 use crate::issue::Issuer;
 use crate::keys::{IssuerName, Issuing};
+use crate::recovery::carried::Carried;
 use crate::store::{Authority, CertificateRecord, Select, StoreError};
 
 /// A list is renewed when it is so old.
@@ -69,6 +71,8 @@ pub(crate) struct Crls {
     lists: RwLock<BTreeMap<ListName, Arc<List>>>,
     /// Woken when a revocation could not be shown at once.
     pub(crate) behind: Notify,
+    /// Revocations of certificates that the store does not know.
+    carried: Vec<Carried>,
 }
 
 struct List {
@@ -92,10 +96,12 @@ type Revoked = BTreeMap<ListName, Vec<CertificateRecord>>;
 
 impl Crls {
     /// Takes up the lists in `folder`, as far as there are any that read back, beside those that new certificates name.
-    pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf) -> Result<Self, CrlError> {
+    ///
+    /// `carried` goes on standing on the lists beside what the store knows.
+    pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf, carried: Vec<Carried>) -> Result<Self, CrlError> {
         files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
         rename_parts(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
-        let crls = Self { issuer, folder, lists: RwLock::default(), behind: Notify::new() };
+        let crls = Self { issuer, folder, lists: RwLock::default(), behind: Notify::new(), carried };
         for issuing in crls.issuer.keys().all() {
             crls.add(&issuing)?;
         }
@@ -189,7 +195,24 @@ impl Crls {
         for certificate in self.issuer.store.certificates(Select::Revoked { authority, at }).await? {
             revoked.entry(self.list_of(&certificate)).or_default().push(certificate);
         }
+        for (name, certificate) in self.carried(authority) {
+            let listed = revoked.entry(name).or_default();
+            if listed.iter().all(|known| known.serial != certificate.serial) {
+                listed.push(certificate);
+            }
+        }
         Ok(revoked)
+    }
+
+    /// What is carried on, with as much of a record as a list needs, by the list that showed it.
+    fn carried(&self, authority: Authority) -> impl Iterator<Item = (ListName, CertificateRecord)> {
+        let lists = self.of(authority);
+        self.carried.iter().filter_map(move |one| {
+            let issuing = self.issuer.keys().issuer_of(hex::decode(&one.issuer).ok());
+            let issuer = issuing.filter(|issuing| issuing.name.authority == authority)?.name;
+            let at_place = lists.iter().find(|(_, list)| one.place.as_ref() == Some(&list.url));
+            Some((at_place.map_or_else(|| ListName::whole(issuer), |(name, _)| *name), one.record(authority)))
+        })
     }
 
     /// Makes new lists where the newest is an hour old, where there is none, or where it lacks what was revoked.

@@ -32,6 +32,7 @@ use crate::issuance::{LintError, Linted, PersonInput, Planned, ServiceInput};
 use crate::keys::{AuthorityKeys, Issuing};
 use crate::proven::Proven;
 use crate::random;
+use crate::recovery::taken::TakenLabels;
 use crate::shards::{Shard, Shards};
 use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
@@ -52,6 +53,8 @@ pub(crate) struct Issuer {
     pub(crate) base_url: String,
     /// Into how many parts the revocation list of people's certificates is cut.
     pub(crate) shards: u16,
+    /// Labels that stand in the log and not in the store.
+    taken: TakenLabels,
     /// Woken when there is somebody to be told of a certificate.
     pub(crate) to_announce: Notify,
     /// Certificates on their way in this process.
@@ -100,6 +103,7 @@ impl Issuer {
         clock: Clock,
         base_url: String,
         shards: u16,
+        taken: TakenLabels,
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -111,6 +115,7 @@ impl Issuer {
             clock,
             base_url,
             shards,
+            taken,
             to_announce: Notify::new(),
             active: Arc::default(),
             tasks,
@@ -232,7 +237,19 @@ impl Issuer {
                 free.retain(|s| *s != slot);
             }
         }
+        self.leave_taken(proven, now, &mut free);
         random::one_of(&free).ok_or(StartError::NoSlot)
+    }
+
+    /// After a backup was restored: slots whose labels stand in the log, though the store knows nothing of them, are used.
+    fn leave_taken(&self, proven: &Proven, now: UnixTime, free: &mut Vec<u8>) {
+        let shard = self.logs.at(now);
+        let Some(key) = shard.key().filter(|_| self.taken.matter(now)) else { return };
+        let (origin, identifier, period) = (shard.origin(), proven.identifier(), period_of(now));
+        free.retain(|slot| {
+            let input = LabelInput { origin, identifier, period, slot: *slot };
+            !self.taken.contain(&key.vrf().evaluate(&input).0)
+        });
     }
 
     /// The proofs of all labels of an identifier in this log in these periods; none once its label key is destroyed. Takes

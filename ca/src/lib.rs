@@ -16,6 +16,7 @@
 //! * [`store`]: what is remembered, behind a contract of two methods; SQLite by default.
 //! * [`log`]: what is needed of the transparency log.
 //! * [`keys`]: root and issuing keys; [`shards`]: the logs, one after the other, each with its label key.
+//! * [`recovery`]: the books of a restored backup, brought up to what the log tells.
 //! * [`Ca`]: all of it together, with an ACME server as a [`Router`](axum::Router); [`https`] serves it.
 //!
 //! The protocol is specified in `docs/spec/enrolment.md`.
@@ -26,6 +27,7 @@ mod announce;
 mod audit;
 mod ca;
 mod caa;
+mod check;
 mod code;
 mod component;
 pub mod config;
@@ -49,6 +51,7 @@ pub mod operator;
 mod pem;
 pub mod proven;
 mod random;
+pub mod recovery;
 pub mod reply;
 mod resume;
 mod service;
@@ -63,6 +66,7 @@ mod weak;
 mod web;
 
 pub use ca::{Ca, OpenError};
+pub use check::check_config;
 pub use code::CodeHash;
 pub use component::{Component, ComponentError, Connected};
 pub use config::{CaConfig, Chaos, Clock, ExternalAccounts, ExternalKeyError, Limits, Mailer, Rate, system_clock};

@@ -24,10 +24,10 @@ const SETTLE: Duration = Duration::from_secs(600);
 /// After a revocation list could not be renewed.
 const SOON: Duration = Duration::from_secs(60);
 /// Orders and authorizations are forgotten so long after they expired.
-const KEEP: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Openings nobody needs any more: their certificates ended 90 days ago, and every watch had all that time.
-const ERASE: Duration = Duration::from_secs(90 * 86_400);
+pub(crate) const ERASE: Duration = Duration::from_secs(90 * 86_400);
 
 /// Takes up what a crash left half done, once at once and then every minute, until stopped.
 pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {

@@ -148,6 +148,18 @@ pub enum StartError {
         /// The further log's origin.
         found: String,
     },
+    /// A backup was restored here, and has not caught up.
+    #[error("{} was restored from a backup, and it is not certain yet how far its log got: nothing is signed before", folder.display())]
+    NotCaughtUp {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A new authority would take an old one's place.
+    #[error("there is an authority in {} already", folder.display())]
+    Founded {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is no log elsewhere to be introduced to.
     #[error("this server's log is its own: nobody need be told of it")]
     OwnLog,
@@ -279,6 +291,8 @@ impl StartError {
                 "sign a version of the trust policy without that log (homeserver policy draft), or begin a new server with homeserver introduce in another --folder"
                     .into()
             }
+            Self::NotCaughtUp { .. } => "ca restore --again says what is missing".into(),
+            Self::Founded { .. } => "give a new one another --folder; this one starts with homeserver up".into(),
             Self::OwnLog => "for a log elsewhere, begin in a new --folder with --log-policy and --log-submission".into(),
             Self::Shard { .. } => "homeserver shard list shows the logs so far; nothing was signed".into(),
             Self::Witness { .. } => {

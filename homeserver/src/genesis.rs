@@ -74,13 +74,28 @@ pub fn open(
     let policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
     // A label key that is not there any more was destroyed when its log's time was over.
     let is_own = |key: &[u8]| labels.is_none_or(|own| key == own.to_bytes());
-    let is_own = |named: &Authority| named.root.0 == authority.root_der() && is_own(&named.vrf_key.0);
-    if !policy.authorities.iter().any(is_own) || policy.tlog_policy != log_policy(settings, signers)?.to_string() {
+    let is_named = |named: &Authority| {
+        let earlier = named.earlier_logs.iter().map(|log| &log.vrf_key);
+        std::iter::once(&named.vrf_key).chain(earlier).any(|key| is_own(&key.0))
+    };
+    let is_own = |named: &Authority| named.root.0 == authority.root_der() && is_named(named);
+    if !policy.authorities.iter().any(is_own) || !names_the_log(&policy, settings, signers)? {
         return Err(damaged(
             "expected a policy that names the keys in this folder, found one that names others".into(),
         ));
     }
     Ok(policy)
+}
+
+/// Whether a policy is this server's first one, or names its first log beside later ones, as one that was pinned anew
+/// does.
+fn names_the_log(policy: &TrustPolicy, settings: &Settings, signers: &Signers) -> Result<bool, StartError> {
+    if policy.tlog_policy == log_policy(settings, signers)?.to_string() {
+        return Ok(true);
+    }
+    let named = policy.log_policy().map_err(|error| StartError::part("trust policy", &error))?;
+    let own = signers.log.as_ref().map(NoteSigner::vkey);
+    Ok(policy.number > 1 && own.is_some_and(|own| named.logs.iter().any(|log| log.vkey == own)))
 }
 
 /// The log's part of the policy (C2SP tlog-policy): one log, one witness, and both must have signed; or what the operator

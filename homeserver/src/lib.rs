@@ -22,15 +22,22 @@
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
 //! | [`server`] | all parts together |
+//! | [`init`], [`check`] | a new authority, not yet started; whether settings are in order |
+//! | [`backup`], [`restore`] | everything in another folder; a log that goes on only once it is certain how far it got |
+//! | [`supervisor`] | systemd is told when it is ready, and when it stops |
 //! | [`clock`] | whether the clock can be right |
 //! | [`error`] | why it does not start, and what to try |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod backup;
+pub mod check;
 pub mod clock;
 pub mod error;
+mod files;
 pub mod folder;
 mod following;
 pub mod genesis;
+pub mod init;
 pub mod introduce;
 pub mod keys;
 mod log;
@@ -40,9 +47,11 @@ pub mod options;
 pub mod pages;
 pub mod policies;
 pub mod ports;
+pub mod restore;
 pub mod server;
 pub mod settings;
 pub mod shards;
+pub mod supervisor;
 
 pub use error::StartError;
 pub use options::Options;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use homeserver::introduce::introduce;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
-use homeserver::{Homeserver, Options, Ready, StartError, policies, shards};
+use homeserver::{Homeserver, Options, Ready, StartError, policies, shards, supervisor};
 use identity::UnixTime;
 use identity::trust::Fingerprint;
 use key_store::PassphraseSource;
@@ -43,6 +43,9 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.")]
         /// When ready, print one line of JSON; the words for people go to standard error
         #[arg(long)]
         json: bool,
+        /// How messages on standard error look
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        log_format: Format,
     },
     /// Print what a log elsewhere must be told of this server before it takes entries from it
     ///
@@ -81,6 +84,14 @@ Exit codes: 0 printed, 1 failed, 2 wrong usage.")]
     /// without the help of both. Takes effect when the server starts the next time.
     #[command(subcommand)]
     Witness(Witness),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object each
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -213,21 +224,35 @@ fn arguments() -> Arguments {
 }
 
 fn main() -> ExitCode {
-    let (options, json) = match arguments().command {
-        Command::Up { options, json } => (options, json),
+    let (options, json, format) = match arguments().command {
+        Command::Up { options, json, log_format } => (options, json, log_format),
         Command::Introduce { options, json } => return introduced(&options, json),
         Command::Policy(command) => return policy(&command),
         Command::Shard(command) => return shard(&command),
         Command::Witness(command) => return witness(command),
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Colours are for eyes: in a file or a journal their codes would stand in the way.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    match on_threads(up(&options, json)) {
+    messages(format);
+    match on_threads(up(&options, json, format)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if format == Format::Json => {
+            tracing::error!(%error, remedy = error.remedy(), "it does not run");
+            if error.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
         Ok(Err(error)) => refused(&error),
         Err(code) => code,
+    }
+}
+
+fn messages(format: Format) {
+    // A terminal shows what needs somebody; a journal keeps what was done as well.
+    let filter = if format == Format::Text { "warn" } else { "warn,homeserver=info,ca=info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    // Colours are for eyes: in a file or a journal their codes would stand in the way.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let messages = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    match format {
+        Format::Text => messages.init(),
+        Format::Json => messages.json().init(),
     }
 }
 
@@ -390,12 +415,14 @@ fn ended(done: Result<(), StartError>) -> ExitCode {
     }
 }
 
-async fn up(options: &Options, json: bool) -> Result<(), StartError> {
+async fn up(options: &Options, json: bool, format: Format) -> Result<(), StartError> {
     // From here on a signal waits for us, also while keys are being made.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| StartError::signals(&error))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| StartError::signals(&error))?;
     let mut server = Homeserver::start(options).await?;
-    announce(server.ready(), json);
+    // Messages in JSON are for a program that reads standard error: words for people would stand between them.
+    announce(server.ready(), json, format == Format::Text);
+    supervisor::tell("READY=1");
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -404,17 +431,21 @@ async fn up(options: &Options, json: bool) -> Result<(), StartError> {
             return Err(error);
         }
     }
-    if !json {
+    supervisor::tell("STOPPING=1");
+    if !json && format == Format::Text {
         println!("\nStopping; connections are being closed.");
     }
+    tracing::info!("stopping as asked");
     server.stop().await;
+    tracing::info!("stopped");
     Ok(())
 }
 
 /// Says where everything is and what to do next.
-fn announce(ready: &Ready, json: bool) {
+fn announce(ready: &Ready, json: bool, words: bool) {
     use std::io::Write;
-    let words = ready.to_string();
+    let words = if words { ready.to_string() } else { String::new() };
+    tracing::info!(fingerprint = ready.fingerprint, policy = ready.policy, "ready");
     // Nobody may be listening (a closed terminal): the server runs all the same.
     if json {
         let line = serde_json::to_string(ready).expect("strings can be written as JSON");

@@ -125,6 +125,28 @@ async fn publish_next(folder: &Path, number: u64, published: &Published, log: &d
     Ok(true)
 }
 
+/// Keeps a version that was published, whose proof its taker has verified.
+pub(crate) fn keep(folder: &Path, number: u64, update: &PolicyUpdate) -> Result<(), StartError> {
+    write(&logged(folder, number), &update.to_bytes())
+}
+
+/// The fingerprints of all versions in the folder, published or only signed.
+pub(crate) fn fingerprints(folder: &Path) -> Result<Vec<[u8; 32]>, StartError> {
+    let path = folder.join(crate::genesis::FILE);
+    let bytes = read(&path)?.ok_or_else(|| StartError::folder(&path, std::io::ErrorKind::NotFound.into()))?;
+    let genesis = TrustPolicy::parse(&bytes).map_err(|error| damaged(&path, error))?;
+    let mut found = vec![genesis.fingerprint().0];
+    for number in genesis.number + 1..=newest(folder)?.number {
+        for path in [logged(folder, number), signed(folder, number)] {
+            let Some(bytes) = read(&path)? else { continue };
+            let update = PolicyUpdate::parse(&bytes).map_err(|error| damaged(&path, error))?;
+            let version = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| damaged(&path, error))?;
+            found.push(version.fingerprint().0);
+        }
+    }
+    Ok(found)
+}
+
 fn signed(folder: &Path, number: u64) -> PathBuf {
     folder.join(FOLDER).join(format!("{number}.signed.json"))
 }

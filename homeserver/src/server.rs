@@ -35,6 +35,7 @@ use crate::options::Options;
 use crate::pages;
 use crate::policies::{self, Published};
 use crate::ports::{self, Ports};
+use crate::restore;
 use crate::settings::{self, LogElsewhere, Settings};
 
 /// What lies where in the folder.
@@ -138,6 +139,7 @@ impl Homeserver {
     pub async fn start_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
         options.check()?;
         let folder = Arc::new(Folder::open(&options.folder)?);
+        restore::check(&folder)?;
         let now = clock();
         let (settings, ports) = settle(&folder, options, now)?;
         let authority = open_authority(&folder, &settings, now)?;
@@ -353,7 +355,8 @@ async fn publish(folder: &Folder, log: &dyn ca::Log, policy: &TrustPolicy) -> Re
     folder.write(PUBLISHED, fingerprint.as_bytes())
 }
 
-fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chaos>) -> Result<CaConfig, StartError> {
+/// The authority's configuration, from the settings and the files beside them.
+pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chaos>) -> Result<CaConfig, StartError> {
     let base_url = format!("{}/acme", settings.base_url());
     let mut config = CaConfig::new(folder.path().to_path_buf(), base_url);
     config.permitted_domains.clone_from(&settings.permit_domains);

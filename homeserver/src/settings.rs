@@ -4,8 +4,12 @@
 //! more. The rest is remembered anew whenever it is given.
 
 mod elsewhere;
+mod suggest;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::IpAddr;
+use std::path::Path;
 
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
 use identity::Identifier;
@@ -18,6 +22,9 @@ pub use elsewhere::LogElsewhere;
 
 /// The name of the file in the folder.
 pub const FILE: &str = "homeserver.toml";
+
+/// All of it with comments, to be edited.
+pub const SAMPLE: &str = include_str!("../homeserver.sample.toml");
 
 /// The largest settings file that is read (bytes).
 const MAX_BYTES: usize = 64 * 1024;
@@ -152,7 +159,7 @@ impl Settings {
         // Only message and place: the quoted line that the error's Display carries may hold the mail password.
         let settings: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            format!("line {line}: {}", error.message())
+            format!("line {line}: {}", suggest::with_suggestion(error.message()))
         })?;
         check_name(&settings.domain).map_err(|error| error.to_string())?;
         if let Some(log) = &settings.log_elsewhere {
@@ -259,6 +266,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
     Err(StartError::Domain { found: name.chars().take(80).collect() })
 }
 
+/// The bytes of a file of settings.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartError> {
+    let unreadable = |source| StartError::folder(path, source);
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
 /// What can stand after the @ of an address that may enrol, or `*`. Case does not matter.
 pub(crate) fn check_permitted(domain: &str) -> Result<(), StartError> {
     let lower = domain.to_ascii_lowercase();
@@ -287,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_sample_is_understood() {
-        let settings = Settings::parse(include_bytes!("../homeserver.sample.toml")).unwrap();
+        let settings = Settings::parse(SAMPLE.as_bytes()).unwrap();
         assert_eq!(settings.base_url(), "https://chat.example.org:8443");
         assert_eq!(settings.directory_address(), "chat.example.org:8444");
     }
@@ -296,7 +312,7 @@ mod tests {
     fn unknown_missing_and_misspelt_keys_are_refused_by_line_without_quoting_it() {
         let text = Settings::first(&options(), 2026).unwrap().to_toml();
         let unknown = Settings::parse(format!("{text}smpt = \"smtp://u:s3cret@h\"\n").as_bytes()).unwrap_err();
-        assert!(unknown.contains("unknown field `smpt`") && unknown.starts_with("line 1"), "{unknown}");
+        assert!(unknown.contains("`smpt`; did you mean `smtp`?") && unknown.starts_with("line 1"), "{unknown}");
         assert!(!unknown.contains("s3cret"));
         assert!(Settings::parse(b"domain = \"localhost\"\n").unwrap_err().contains("missing field"));
         assert!(Settings::parse(&[0xff; 9]).unwrap_err().contains("UTF-8"));

@@ -35,7 +35,7 @@ impl Newest {
         let number = number.as_bytes().iter().try_fold(0u64, |n, b| n.checked_mul(256).map(|n| n + u64::from(*b)))?;
         let place = match value(identity::oid::extension::ISSUING_DISTRIBUTION_POINT) {
             None => None,
-            Some(der) => Some(place(der)?),
+            Some(der) => Some(place_of(der)?),
         };
         let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
         let serials = list.tbs_cert_list.revoked_certificates.iter().flatten().map(|r| r.serial_number.as_bytes());
@@ -51,7 +51,8 @@ impl Newest {
     }
 }
 
-fn place(der: &[u8]) -> Option<String> {
+/// The address in an issuing distribution point.
+pub(crate) fn place_of(der: &[u8]) -> Option<String> {
     match IssuingDistributionPoint::from_der(der).ok()?.distribution_point? {
         DistributionPointName::FullName(names) => match &*names {
             [GeneralName::UniformResourceIdentifier(url)] => Some(url.as_str().to_owned()),

@@ -7,13 +7,13 @@ use identity::Identifier;
 use rusqlite::{Connection, OpenFlags, Params};
 use serde::Serialize;
 
+use super::migrate::VERSION;
 use super::questions;
 use super::rows::unavailable;
-use super::sqlite::VERSION;
 use super::{CertificateRecord, Record, Select, Serial, StoreError};
 
 /// An SQLite database opened for reading.
-pub struct Book(Connection);
+pub struct Book(pub(super) Connection);
 
 /// How much there is of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -105,7 +105,7 @@ impl Book {
         })
     }
 
-    fn count(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
+    pub(super) fn count(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
         let count: i64 = self.0.query_row(sql, params, |row| row.get(0)).map_err(|e| unavailable(&e))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }

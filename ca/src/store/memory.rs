@@ -50,6 +50,12 @@ impl MemoryStore {
         self.fail_after(skip, Fault::Dead);
     }
 
+    /// What it holds now, in a store of its own: a backup.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        Self { tables: Mutex::new(self.lock().clone()), holding: watch::Sender::default() }
+    }
+
     /// Works again.
     pub fn revive(&self) {
         self.lock().dead = false;

@@ -13,10 +13,13 @@
 //! log, where its owner finds it.
 
 mod book;
+mod growth;
 mod memory;
+mod migrate;
 mod questions;
 mod record;
 mod rows;
+mod snapshot;
 mod sqlite;
 
 use futures_util::future::BoxFuture;
@@ -24,12 +27,15 @@ use identity::Identifier;
 use thiserror::Error;
 
 pub use book::{Book, Stats};
+pub use growth::{Growth, Kept};
 pub use memory::{Fault, MemoryStore};
+pub use migrate::{DownError, Loss, down as migrate_down};
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
     ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,
     Serial, Spending, Subject,
 };
+pub use snapshot::snapshot;
 pub use sqlite::SqliteStore;
 
 /// A place for records. The module's text is the contract.
@@ -150,7 +156,7 @@ pub enum StoreError {
     },
     /// The database was written by a newer program.
     #[error(
-        "expected a database of version {expected} or older, found version {found}: it was written by a newer program"
+        "expected a database of version {expected} or older, found version {found}: it was written by a newer program; with that one, `ca db migrate --to {expected}` makes it fit for this"
     )]
     Newer {
         /// The version this program writes.

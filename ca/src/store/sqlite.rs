@@ -11,28 +11,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use identity::certificate::Certificate;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{Change, KeyDigest, Record, Select, Store, StoreError, questions, rows};
+use super::{Change, Record, Select, Store, StoreError, migrate, questions, rows};
 
-/// The schema's version, kept in `user_version`.
-pub(super) const VERSION: i64 = 9;
-/// What leads from each version to the next, from an empty file on.
-const STEPS: [&str; 9] = [
-    include_str!("schema.sql"),
-    include_str!("schema-2.sql"),
-    include_str!("schema-3.sql"),
-    include_str!("schema-4.sql"),
-    include_str!("schema-5.sql"),
-    include_str!("schema-6.sql"),
-    include_str!("schema-7.sql"),
-    include_str!("schema-8.sql"),
-    include_str!("schema-9.sql"),
-];
-/// "INPe", kept in `application_id`: `file ca.sqlite` can tell what it is.
-const APPLICATION: i64 = 0x494e_5065;
 /// At most so many commits share a transaction.
 const MAX_GROUP: usize = 256;
 /// Statements kept prepared per connection; there are fewer.
@@ -64,7 +47,7 @@ impl SqliteStore {
         let lock = lock(path)?;
         private(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
         let mut write = connect(path)?;
-        migrate(&mut write)?;
+        migrate::up(&mut write)?;
         let read = connect(path)?;
         let (writer, writes) = mpsc::channel();
         let (reader, reads) = mpsc::channel();
@@ -74,6 +57,15 @@ impl SqliteStore {
         ];
         Ok(Self { writer: Some(writer), reader: Some(reader), threads, _lock: lock })
     }
+}
+
+/// A database that is there, opened by nobody else as long as the file beside the connection is held.
+pub(super) fn exclusive(path: &Path) -> Result<(Connection, File), StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::Unavailable(format!("{}: there is no such file", path.display())));
+    }
+    let lock = lock(path)?;
+    Ok((connect(path)?, lock))
 }
 
 impl Store for SqliteStore {
@@ -147,48 +139,6 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     };
     set_up().map_err(|e| rows::unavailable(&e))?;
     Ok(connection)
-}
-
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| rows::unavailable(&e))?;
-    if found > VERSION {
-        return Err(StoreError::Newer { expected: VERSION, found });
-    }
-    if found == VERSION {
-        return Ok(());
-    }
-    let transaction = connection.transaction().map_err(|e| rows::unavailable(&e))?;
-    let versioned = || -> rusqlite::Result<()> {
-        for (version, step) in (1..).zip(STEPS) {
-            if found < version {
-                transaction.execute_batch(step)?;
-            }
-        }
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)
-    };
-    versioned().map_err(|e| rows::unavailable(&e))?;
-    if found < 2 {
-        remember_compromised(&transaction)?;
-    }
-    transaction.commit().map_err(|e| rows::unavailable(&e))
-}
-
-/// What version 1 did not keep apart: the keys of certificates revoked because their key was compromised.
-fn remember_compromised(connection: &Connection) -> Result<(), StoreError> {
-    let mut statement = connection
-        .prepare("SELECT certificate FROM certificate WHERE reason = 1 AND certificate IS NOT NULL")
-        .map_err(|e| rows::unavailable(&e))?;
-    let found = statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(|e| rows::unavailable(&e))?;
-    for der in found {
-        let der = der.map_err(|e| rows::unavailable(&e))?;
-        let key = Certificate::parse(&der).ok().and_then(|c| KeyDigest::of_key(c.tbs()));
-        let key =
-            key.ok_or_else(|| StoreError::Damaged { table: "certificate", reason: "it does not parse".into() })?;
-        rows::write_compromised_key(connection, key)?;
-    }
-    Ok(())
 }
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {

@@ -556,3 +556,71 @@ async fn what_is_erased_is_counted_apart() {
     let found = stats();
     assert_eq!((found.issued, found.current, found.revoked, found.erased), (1, 1, 1, 2));
 }
+
+/// A year of orders that lapse, in a database that is cleaned: nothing is overdue, and the file stops growing.
+#[tokio::test]
+async fn what_lapses_does_not_pile_up() {
+    const DAY: u64 = 86_400;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    let mut sizes = Vec::new();
+    for day in 100..465 {
+        let now = day * DAY;
+        let mut changes = Vec::new();
+        for n in 0..20 {
+            let id = format!("{day}-{n}");
+            changes.push(Change::Insert(Record::Authorization(authorization(&id, AuthorizationStatus::Pending, now))));
+            changes.push(Change::Insert(Record::Order(Order { expires: now, ..order(&id, now) })));
+        }
+        store.commit(changes).await.unwrap();
+        let late = Book::open(&path).unwrap().growth(now + DAY).unwrap();
+        assert_eq!(late.overdue() > 0, day >= 130, "{late:?}");
+        store.commit(vec![Change::Forget { expired_before: now - 30 * DAY }]).await.unwrap();
+        let growth = Book::open(&path).unwrap().growth(now).unwrap();
+        assert_eq!(growth.overdue(), 0, "{growth:?}");
+        let kept = |table: &str| growth.kept.iter().find(|kept| kept.table == table).unwrap().clone();
+        assert!(kept("acme_order").rows <= 31 * 20 && kept("authorization").bytes > 0, "{growth:?}");
+        assert_eq!((kept("account").rows, kept("account").overdue), (1, None));
+        sizes.push(growth.bytes);
+    }
+    assert!(sizes[364] <= sizes[60] + 16 * 4096, "{sizes:?}");
+}
+
+/// Two hundred commits of two rows each while the database is copied again and again: each copy has whole commits, in order.
+#[tokio::test]
+async fn a_copy_of_a_database_in_use_has_whole_commits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    let store = std::sync::Arc::new(SqliteStore::open(&path).unwrap());
+    insert(&*store, Record::Account(account("a", "t"))).await.unwrap();
+    let writing = std::sync::Arc::clone(&store);
+    let writer = tokio::spawn(async move {
+        for n in 0..200u64 {
+            let id = format!("{n}");
+            let authorization = authorization(&id, AuthorizationStatus::Pending, 50);
+            let both = vec![
+                Change::Insert(Record::Authorization(authorization)),
+                Change::Insert(Record::Order(order(&id, n))),
+            ];
+            writing.commit(both).await.unwrap();
+        }
+    });
+    for n in 0..5 {
+        let (from, to) = (path.clone(), folder.path().join(format!("copy-{n}.sqlite")));
+        let copied = to.clone();
+        tokio::task::spawn_blocking(move || snapshot(&from, &to)).await.unwrap().unwrap();
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(copied.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let stats = Book::open(&copied).unwrap().stats(0).unwrap();
+        assert_eq!(stats.orders, stats.authorizations);
+        let copy: Box<dyn Store> = Box::new(SqliteStore::open(&copied).unwrap());
+        for n in 0..stats.orders {
+            assert!(copy.order(&n.to_string()).await.unwrap().is_some(), "{n} of {}", stats.orders);
+        }
+    }
+    writer.await.unwrap();
+    assert!(matches!(snapshot(&path, &path), Err(StoreError::Unavailable(_))), "nothing is overwritten");
+    assert!(snapshot(&folder.path().join("none"), &folder.path().join("new")).is_err());
+}

@@ -119,6 +119,19 @@ impl World {
         self.restart_with(|_| {}).await
     }
 
+    /// The authority is stopped, and opened again after something was done to what it left.
+    pub(crate) async fn restart_after(self, between: impl AsyncFnOnce(&MemoryStore)) -> Self {
+        let config = CaConfig {
+            mail: Mailer::Outbox(self.folder.path().join("outbox")),
+            require_possession: false,
+            ..CaConfig::new(self.folder.path().join("ca"), BASE.into())
+        };
+        self.ca.stop().await;
+        between(&self.store).await;
+        let ca = open(config, &self.folder.path().join("keys"), &self.store, &self.log, &self.clock).await;
+        Self { ca, ..self }
+    }
+
     /// The same, configured otherwise.
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut CaConfig)) -> Self {
         let mut config = CaConfig {

@@ -26,11 +26,22 @@ impl Logs {
         let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
         let over = self.is_over(named.window);
         let label_key = label_key(&place, named, over)?;
+        if self.is_frozen(&named.origin)? {
+            // Its copy here is old: whoever has seen more would take it for a log that forgets.
+            let log = Arc::new(Closed);
+            return Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key));
+        }
         // What does not run is not shown: it will be tried again.
         let log: Arc<dyn ca::Log> =
             if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy).await?) };
         self.show(&place, &named.origin, &log_policy);
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
+    }
+
+    /// Whether a log was given up when a backup was restored: it is never signed again.
+    fn is_frozen(&self, origin: &str) -> Result<bool, StartError> {
+        let frozen = self.folder.read(crate::restore::FROZEN)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&frozen).lines().any(|line| line == origin))
     }
 
     /// The log of another operator: what it is submitted is all that is known of it here.

@@ -2,9 +2,13 @@
 //!
 //! It looks into the authority's folder, checks the audit trail, writes down wishes there, makes the key that signs mails,
 //! and changes no database. The one key it signs with is the root's, on the root's own machine ([`ceremony`]).
+//! A new authority it makes whole ([`config`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ceremony;
+mod config;
+mod copies;
+mod database;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks whether it has taken a wish up.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Look into a certificate authority and ask it to revoke, also while it runs.
+/// Make a certificate authority, look into it and ask it to revoke, also while it runs.
 #[derive(Debug, Parser)]
 #[command(
     name = "ca",
@@ -55,6 +59,37 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a new authority in the folder, without starting it
+    ///
+    /// Folder, keys and trust policy, as the first homeserver up would make them with the same options.
+    #[command(after_help = "Example:\n  \
+        ca --folder /srv/inperson init --domain ca.example.org --permit-domain example.org --listen 0.0.0.0\n\n\
+        Then edit homeserver.toml, and: ca --folder /srv/inperson config check")]
+    Init(Box<homeserver::Options>),
+    /// Check the settings, or show a sample of them
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Look after the database
+    #[command(subcommand)]
+    Db(database::Db),
+    /// Make a backup of everything, also while the authority runs
+    ///
+    /// Database, keys, policies, revocation lists, the audit trail, and the logs, into a new folder that appears when it is
+    /// whole. Sealed keys stay sealed; those in clear are named, so keep the backup as safe as the folder.
+    #[command(after_help = "Example:\n  \
+        ca --folder /srv/inperson backup /media/backup/$(date +%F)\n\n\
+        sha256sum -c SHA256SUMS in it checks it at any time.")]
+    Backup {
+        /// The new folder
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Put a backup into an empty folder, and catch up with what was logged since
+    ///
+    /// Nothing is signed before it is certain how far the log got. Witnesses elsewhere are asked, what is missing comes
+    /// from mirrors. Where that cannot be had, --new-log gives the old log up.
+    #[command(after_help = copies::RESTORE)]
+    Restore(copies::Restore),
     /// List certificates, the newest first
     List(List),
     /// Revoke a certificate
@@ -162,6 +197,11 @@ fn main() -> ExitCode {
     let arguments = arguments();
     let (folder, json) = (&arguments.folder, arguments.json);
     let done = match &arguments.command {
+        Command::Init(options) => config::init(options, folder, json),
+        Command::Config(what) => config::run(what, folder, json),
+        Command::Db(what) => database::run(what, folder, json),
+        Command::Backup { to } => copies::backup(folder, to, json),
+        Command::Restore(what) => copies::restore(what, folder, json),
         Command::List(list) => run_list(folder, list, json),
         Command::Revoke(revoke) => run_revoke(folder, revoke, json),
         Command::Stats => run_stats(folder, json),

@@ -1,0 +1,286 @@
+//! Backups: a folder that holds everything an authority cannot do without, made while it runs.
+//!
+//! ```text
+//! backup.json    when it was made, and how far each log reached before and after
+//! SHA256SUMS     of every other file: sha256sum -c SHA256SUMS
+//! ca.sqlite      the database as of one moment (SQLite's online backup)
+//! keys/ …        everything else under its own name; keys that are sealed stay sealed
+//! log/ …         each log, its entries verified while they were copied
+//! ```
+//!
+//! The order is what makes it whole: the sizes of the logs first, then the database, then the rest, the logs last. So every
+//! certificate that the database knows stands in the logs; and every entry that stood in a log before the database was
+//! copied is known to it.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use identity::UnixTime;
+use identity::trust::TrustPolicy;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tlog_proof::{UnverifiedCheckpoint, VerifierKey};
+use transparency_log::client::folder_source;
+use transparency_log::copy::LogCopy;
+
+use crate::error::StartError;
+use crate::files;
+use crate::folder::Folder;
+use crate::logs::{FIRST, SHARDS};
+use crate::policies;
+use crate::settings::{self, Settings};
+
+/// What says how far the logs reached.
+pub(crate) const MANIFEST: &str = "backup.json";
+/// What says that every file is whole.
+pub(crate) const SUMS: &str = "SHA256SUMS";
+/// The database.
+pub(crate) const DATABASE: &str = "ca.sqlite";
+
+/// Files of the folder, besides the database. Whatever is not there is left out.
+const FILES: [&str; 11] = [
+    settings::FILE,
+    crate::neighbours::FILE,
+    crate::genesis::FILE,
+    "external-accounts",
+    "phone-secrets",
+    "blocked-keys",
+    "log-holds-policy",
+    "taken-labels",
+    "carried-revocations.json",
+    "frozen-logs",
+    "audit.jsonl",
+];
+/// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
+const FOLDERS: [&str; 6] = ["keys", "policies", "crl", "objects", "services", "witness"];
+
+/// One log in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogEdge {
+    /// Its origin.
+    pub origin: String,
+    /// Where it lies in the folder.
+    pub folder: String,
+    /// How many entries it had before the database was copied: those the database knows.
+    pub before: u64,
+    /// How many are in the backup.
+    pub size: u64,
+    /// The root over them, base64.
+    pub root: String,
+}
+
+/// `backup.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Of the form of backups: 1.
+    pub version: u32,
+    /// When it was begun, seconds since the epoch.
+    pub made_at: u64,
+    /// Whose it is.
+    pub domain: String,
+    /// Its logs, the oldest first; none where the log is elsewhere.
+    pub logs: Vec<LogEdge>,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Made {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    /// How many files.
+    pub files: usize,
+    /// How many bytes.
+    pub bytes: u64,
+    /// Keys that lie in it in clear.
+    pub keys_in_clear: Vec<String>,
+}
+
+/// Makes a backup of `folder` in the new folder `to`, also while the server runs. It appears there when it is whole.
+///
+/// # Errors
+/// `to` is there already, something cannot be read or written, or a log is damaged.
+pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, StartError> {
+    let place = Folder::beside(folder)?;
+    if to.exists() {
+        return Err(StartError::folder(to, std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let draft = to.with_added_extension("partial");
+    files::private_folder(&draft).map_err(|source| StartError::folder(&draft, source))?;
+    let parse = |bytes: Vec<u8>| {
+        Settings::parse(&bytes).map_err(|reason| StartError::Settings { path: place.join(settings::FILE), reason })
+    };
+    let settings = parse(settings::read(&place.join(settings::FILE))?)?;
+    let policy = policies::newest(place.path())?;
+    let mut logs = Vec::new();
+    for (origin, key, folder) in own_logs(&settings, &policy)? {
+        // One that is announced may not be there yet.
+        if let Some(before) = size(&place.join(&folder), &key)? {
+            logs.push((key, LogEdge { origin, folder, before, size: 0, root: String::new() }));
+        }
+    }
+    let (from, copy) = (place.join(DATABASE), draft.join(DATABASE));
+    // What an interrupted attempt has left.
+    let _ = std::fs::remove_file(&copy);
+    let copied = tokio::task::spawn_blocking(move || ca::store::snapshot(&from, &copy)).await;
+    let copied = copied.map_err(|error| StartError::part("backup", &error))?;
+    copied.map_err(|error| StartError::part("database", &error))?;
+    copy_rest(&place, &draft)?;
+    for (key, log) in &mut logs {
+        (log.size, log.root) = copy_log(&place.join(&log.folder), &draft.join(&log.folder), key).await?;
+    }
+    let logs = logs.into_iter().map(|(_, log)| log).collect();
+    let manifest = Manifest { version: 1, made_at: now.as_secs(), domain: settings.domain.clone(), logs };
+    let text = serde_json::to_vec_pretty(&manifest).expect("texts and numbers are JSON");
+    let written = files::write(&draft.join(MANIFEST), &text);
+    written.map_err(|source| StartError::folder(&draft, source))?;
+    let (files, bytes) = seal(&draft)?;
+    let keys_in_clear = keys_in_clear(&draft);
+    std::fs::rename(&draft, to).map_err(|source| StartError::folder(to, source))?;
+    Ok(Made { folder: to.to_path_buf(), manifest, files, bytes, keys_in_clear })
+}
+
+/// Origin, key and folder of each log in this process.
+pub(crate) fn own_logs(
+    settings: &Settings,
+    policy: &TrustPolicy,
+) -> Result<Vec<(String, VerifierKey, String)>, StartError> {
+    if settings.log_elsewhere.is_some() {
+        return Ok(Vec::new());
+    }
+    let wrong = |error: &dyn std::error::Error| StartError::part("trust policy", error);
+    let keys = policy.log_policy().map_err(|error| wrong(&error))?;
+    let Some(authority) = policy.authorities.first() else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for shard in policy.shards(authority).map_err(|error| wrong(&error))? {
+        let folder = match settings.shard_name(&shard.origin) {
+            _ if shard.origin == settings.origin() => FIRST.to_owned(),
+            Some(name) => format!("{SHARDS}/{name}/{FIRST}"),
+            None => continue,
+        };
+        let key = keys.logs.iter().find(|log| log.vkey.name() == shard.origin).map(|log| log.vkey.clone());
+        found.extend(key.map(|key| (shard.origin, key, folder)));
+    }
+    Ok(found)
+}
+
+/// How many entries the log in a folder has published; none if there is no log.
+fn size(folder: &Path, key: &VerifierKey) -> Result<Option<u64>, StartError> {
+    let text = match std::fs::read(folder.join("checkpoint")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|source| StartError::folder(folder, source))?,
+    };
+    let checkpoint = UnverifiedCheckpoint::parse(text).and_then(|checkpoint| checkpoint.verify_log(key));
+    checkpoint.map(|checkpoint| Some(checkpoint.size)).map_err(|error| StartError::part("log", &error))
+}
+
+async fn copy_log(from: &Path, to: &Path, key: &VerifierKey) -> Result<(u64, String), StartError> {
+    let mut copy = LogCopy::open(to, key).map_err(|error| StartError::part("copy of the log", &error))?;
+    let extended = copy.extend(folder_source(from)).await;
+    extended.map_err(|error| StartError::part("copy of the log", &error))?;
+    Ok((copy.size(), copy.root().to_string()))
+}
+
+fn copy_rest(place: &Folder, draft: &Path) -> Result<(), StartError> {
+    for file in FILES {
+        copy(&place.join(file), &draft.join(file), file == "audit.jsonl")?;
+    }
+    let later = std::fs::read_dir(place.join(SHARDS)).into_iter().flatten().flatten();
+    let later = later.filter_map(|entry| Some(PathBuf::from(SHARDS).join(entry.file_name().to_str()?)));
+    for shard in later {
+        for key in [crate::shards::LOG_KEY, ca::keys::LABEL_KEY] {
+            let key = shard.join(key);
+            copy(&place.path().join(&key), &draft.join(&key), false)?;
+        }
+    }
+    for folder in FOLDERS {
+        for file in
+            files::below(&place.join(folder)).map_err(|source| StartError::folder(&place.join(folder), source))?
+        {
+            copy(&place.join(folder).join(&file), &draft.join(folder).join(&file), false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file (mode 0600), if it is still there; of the audit trail whole lines alone.
+fn copy(from: &Path, to: &Path, lines: bool) -> Result<(), StartError> {
+    let mut bytes = match std::fs::read(from) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => zeroize::Zeroizing::new(other.map_err(|source| StartError::folder(from, source))?),
+    };
+    if lines {
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        bytes.truncate(whole);
+    }
+    let written = files::private_folder(to.parent().unwrap_or(to)).and_then(|()| files::write(to, &bytes));
+    written.map_err(|source| StartError::folder(to, source))
+}
+
+/// Writes the sums of all files: how many files there are, and how many bytes.
+fn seal(draft: &Path) -> Result<(usize, u64), StartError> {
+    let unreadable = |source| StartError::folder(draft, source);
+    let (mut sums, mut count, mut bytes) = (String::new(), 0, 0);
+    for file in files::below(draft).map_err(unreadable)? {
+        if file != Path::new(SUMS) {
+            let (digest, length) = sum(&draft.join(&file)).map_err(unreadable)?;
+            sums.push_str(&format!("{digest}  {}\n", file.display()));
+            (count, bytes) = (count + 1, bytes + length);
+        }
+    }
+    files::write(&draft.join(SUMS), sums.as_bytes()).map_err(unreadable)?;
+    Ok((count, bytes))
+}
+
+/// SHA-256 of a file, and its length.
+fn sum(path: &Path) -> std::io::Result<(String, u64)> {
+    let (mut file, mut sha256) = (std::fs::File::open(path)?, Sha256::new());
+    let (mut buffer, mut length) = (vec![0; 64 * 1024], 0);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((hex::encode(sha256.finalize()), length)),
+            read => {
+                sha256.update(&buffer[..read]);
+                length += read as u64;
+            }
+        }
+    }
+}
+
+/// Reads the sums of a backup and holds every file against its own: the files.
+pub(crate) fn verified(backup: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
+    let sums = std::fs::read_to_string(backup.join(SUMS)).map_err(|error| format!("{SUMS}: {error}"))?;
+    let mut files = BTreeMap::new();
+    for line in sums.lines() {
+        let (digest, path) =
+            line.split_once("  ").ok_or_else(|| format!("{SUMS}: expected a sum and a path, found {line:?}"))?;
+        let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+        if !Path::new(path).components().all(plain) {
+            return Err(format!("{SUMS}: expected a path below the backup, found {path:?}"));
+        }
+        files.insert(PathBuf::from(path), digest.to_owned());
+    }
+    for (path, expected) in &files {
+        let found = sum(&backup.join(path)).map_err(|error| format!("{}: {error}", path.display()))?.0;
+        if found != *expected {
+            return Err(format!("{}: expected the SHA-256 {expected}, found {found}", path.display()));
+        }
+    }
+    Ok(files)
+}
+
+/// Private keys that are not sealed.
+fn keys_in_clear(draft: &Path) -> Vec<String> {
+    let is_clear = |file: &PathBuf| {
+        let text =
+            std::fs::read_to_string(draft.join("keys").join(file)).map(zeroize::Zeroizing::new).unwrap_or_default();
+        text.contains("BEGIN PRIVATE KEY") || text.contains("BEGIN IN PERSON SECRET")
+    };
+    let keys = files::below(&draft.join("keys")).unwrap_or_default();
+    keys.into_iter().filter(is_clear).map(|file| file.display().to_string()).collect()
+}

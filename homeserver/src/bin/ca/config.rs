@@ -1,0 +1,70 @@
+//! A new authority, and its settings.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use homeserver::{Options, StartError, check, init as found, settings};
+use serde_json::json;
+
+use crate::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Check the settings and the files beside them, also while the authority runs
+    ///
+    /// Whatever would keep the authority from starting with them is told, with its line; a misspelt key with the one that
+    /// may have been meant. Nothing is changed.
+    #[command(after_help = "Examples:\n  \
+        ca --folder /srv/inperson config check\n  \
+        ca --folder /srv/inperson config check next.toml\n\n\
+        Exit codes: 0 in order, 1 not.")]
+    Check {
+        /// Other settings than homeserver.toml, for the same folder
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Show a sample of the settings that explains every key
+    #[command(after_help = "Example:\n  ca config sample > homeserver.toml")]
+    Sample,
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::new(if error.is_usage() { 2 } else { 1 }, &error, error.remedy())
+    }
+}
+
+/// Makes a new authority.
+pub(crate) fn init(options: &Options, folder: &Path, json: bool) -> Result<(), Failure> {
+    let options = Options { folder: folder.to_path_buf(), ..options.clone() };
+    let made = found::init(&options)?;
+    if json {
+        println!("{}", json!(made));
+    } else {
+        print!("{made}");
+    }
+    Ok(())
+}
+
+/// Checks settings, or shows some.
+pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Failure> {
+    let Config::Check { file } = config else {
+        print!("{}", settings::SAMPLE);
+        return Ok(());
+    };
+    // Clients are made, and thrown away; they want a runtime.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(1, error, "try again"))?;
+    let checked = runtime.block_on(async { check::check(folder, file.as_deref()) })?;
+    if json {
+        println!("{}", json!(checked));
+        return Ok(());
+    }
+    println!("In order: {}", checked.file.display());
+    println!("  address   {}", checked.base_url);
+    println!("  log       {}", checked.log);
+    println!("  mails     {}", checked.mails);
+    println!("  enrol     {}", [checked.permit_domains, checked.permit_phones].concat().join(", "));
+    println!("  policy    {}", if checked.founded { "the one in the folder, which fits" } else { "none yet" });
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Backups, and what they are for.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use homeserver::backup::backup as make;
+use homeserver::restore::{self, RestoreError, Restored, Wishes, new_log};
+use identity::UnixTime;
+use serde_json::json;
+
+use crate::Failure;
+
+pub(crate) const RESTORE: &str = "Examples:
+  ca --folder /srv/inperson restore /media/backup/2026-11-26
+  ca --folder /srv/inperson restore --again --mirror https://mirror.example.com
+  ca --folder /srv/inperson restore --again --new-log 2026-2
+
+Exit codes: 0 caught up, 1 failed, 2 wrong usage, 4 the folder waits, and nothing starts in it.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "DIR", required_unless_present = "again", conflicts_with = "again")]
+    backup: Option<PathBuf>,
+    /// Go on in a folder that was restored and waits
+    #[arg(long)]
+    again: bool,
+    /// Where a copy of the log is: the address of a mirror, or a folder; repeatable
+    #[arg(long = "mirror", value_name = "URL|DIR")]
+    mirrors: Vec<String>,
+    /// A revocation list that was published since the backup, as it was served; repeatable
+    #[arg(long = "crl", value_name = "FILE")]
+    lists: Vec<PathBuf>,
+    /// A version of the trust policy that was published since the backup, as /policy/N served it; repeatable
+    #[arg(long = "policy-update", value_name = "FILE")]
+    updates: Vec<PathBuf>,
+    /// Go on although revocations since the backup are lost: revoke again what you know of
+    #[arg(long)]
+    without_lists: bool,
+    /// Give the old log up, and begin another of this name: people pin a new fingerprint
+    #[arg(long, value_name = "NAME")]
+    new_log: Option<String>,
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(1, error, "try again"))
+}
+
+/// Makes a backup.
+pub(crate) fn backup(folder: &Path, to: &Path, json: bool) -> Result<(), Failure> {
+    let made = runtime()?.block_on(make(folder, to, UnixTime::now()))?;
+    if json {
+        println!("{}", json!(made));
+        return Ok(());
+    }
+    println!("Backup: {} ({} files, {} bytes)", made.folder.display(), made.files, made.bytes);
+    for log in &made.manifest.logs {
+        println!("  log {} with {} entries", log.origin, log.size);
+    }
+    if !made.keys_in_clear.is_empty() {
+        println!("  in clear, so keep it safe: {}", made.keys_in_clear.join(", "));
+    }
+    Ok(())
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        Self::new(if error.waits() { 4 } else { 1 }, &error, error.remedy())
+    }
+}
+
+/// Restores one.
+pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), Failure> {
+    let now = UnixTime::now();
+    if let Some(backup) = &asked.backup {
+        restore::unpack(backup, folder, now)?;
+        if !json {
+            println!("Unpacked into {}; asking how far the log got.", folder.display());
+        }
+    }
+    let wishes = Wishes {
+        mirrors: asked.mirrors.clone(),
+        lists: asked.lists.clone(),
+        updates: asked.updates.clone(),
+        without_lists: asked.without_lists,
+    };
+    match &asked.new_log {
+        None => {
+            let done = runtime()?.block_on(restore::catch_up(folder, &wishes, now))?;
+            if json { println!("{}", json!(done)) } else { tell(&done) }
+        }
+        Some(name) => {
+            let begun = runtime()?.block_on(new_log::begin(folder, name, &wishes, now))?;
+            if json {
+                println!("{}", json!(begun));
+                return Ok(());
+            }
+            println!(
+                "Given up: {}. Never signed again, and not served: its last state is not known here.",
+                begun.given_up.join(", ")
+            );
+            println!("Begun: {}", begun.origin);
+            println!("People pin the new fingerprint, which nothing proves but your word:\n  {}", begun.fingerprint);
+            books(&begun.books);
+            cosigned(&begun.cosigned_no_more);
+        }
+    }
+    Ok(())
+}
+
+fn tell(done: &Restored) {
+    println!("Caught up: {}", done.folder.display());
+    for log in &done.logs {
+        println!("  {log}");
+    }
+    books(&done.books);
+    cosigned(&done.cosigned_no_more);
+    println!("Next: homeserver up --folder {}", done.folder.display());
+}
+
+fn books(books: &ca::recovery::Recovered) {
+    println!("  {} certificates on their way came to nothing; {} slots were used since", books.abandoned, books.taken);
+    println!("  {} revoked since, {} of them carried on by number alone", books.revoked + books.carried, books.carried);
+    println!("  {} records of the audit trail are not here", books.audit_records_lost);
+    if books.lists_missing > 0 {
+        println!("  {} revocation lists are not here: revoke again what was revoked since", books.lists_missing);
+    }
+    for issuer in &books.issuers_unknown {
+        println!("  the key of the issuing certificate {issuer} is not here: withdraw it (homeserver policy sign)");
+    }
+}
+
+fn cosigned(logs: &[String]) {
+    for log in logs {
+        println!("  this server's witness cosigns {log} no more; homeserver witness add has it begin anew");
+    }
+}

@@ -1,0 +1,334 @@
+//! A backup put into an empty folder, and nothing signed until it has caught up with the world.
+//!
+//! A backup is old. Since it was made the log has grown, and witnesses have cosigned more than the backup holds: a log that
+//! goes on from there would have two histories. So the folder is marked until it is *certain* how far the log got: as many
+//! witnesses elsewhere say that they know no more as no quorum could have been without. What is missing comes from a mirror.
+//! Only then are the books brought up to the log ([`ca::recovery`]), and the mark is taken away.
+//!
+//! Where that cannot be had the old log is given up ([`new_log`]): it is never signed again, and another one begins.
+
+mod certain;
+pub mod new_log;
+mod unpack;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use ca::recovery::{LoggedSince, Recovered, RecoveryError};
+use identity::UnixTime;
+use identity::trust::{PolicyUpdate, TrustPolicy};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use tlog_proof::{Entry, ObjectKind, VerifierKey};
+use transparency_log::copy::{CopyError, LogCopy};
+
+use crate::backup::{LogEdge, Manifest, own_logs};
+use crate::error::StartError;
+use crate::files;
+use crate::folder::Folder;
+use crate::policies;
+use crate::settings::{self, Settings};
+
+pub use certain::{Answer, Standing};
+
+/// What keeps a server from starting in a folder that has not caught up. It holds the backup's manifest.
+pub(crate) const MARK: &str = "not-caught-up";
+/// The origins of logs that were given up, a line each.
+pub(crate) const FROZEN: &str = "frozen-logs";
+
+/// What helps a backup to catch up.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Copies of the logs: addresses of mirrors or monitors, or folders.
+    pub mirrors: Vec<String>,
+    /// Revocation lists since the backup (DER), where no mirror holds them.
+    pub lists: Vec<PathBuf>,
+    /// Versions of the trust policy since the backup, as `/policy/<n>` served them.
+    pub updates: Vec<PathBuf>,
+    /// Go on although revocations since the backup are lost.
+    pub without_lists: bool,
+}
+
+/// A folder that has caught up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Restored {
+    /// Where.
+    pub folder: PathBuf,
+    /// How far each log got.
+    pub logs: Vec<Standing>,
+    /// What was done to the books.
+    pub books: Recovered,
+    /// Logs elsewhere that this server's witness cosigned: it does not any more, for it may have forgotten what it has seen.
+    pub cosigned_no_more: Vec<String>,
+}
+
+/// Why a folder has not caught up.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The folder, settings, keys or policies.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// There is something in the folder already.
+    #[error("{} is not empty", folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The backup is not whole.
+    #[error("the backup {}: {reason}", backup.display())]
+    Backup {
+        /// Where it lies.
+        backup: PathBuf,
+        /// Expected and found.
+        reason: String,
+    },
+    /// The folder was not restored, or has caught up already.
+    #[error("{} does not wait to catch up", folder.display())]
+    NotMarked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A log's copy and what is shown elsewhere do not fit.
+    #[error("the log {origin}: {source}")]
+    Log {
+        /// Which.
+        origin: String,
+        /// Why.
+        source: CopyError,
+    },
+    /// It is not certain how far a log got.
+    #[error("{}", words(logs))]
+    NotCertain {
+        /// All logs.
+        logs: Vec<Standing>,
+    },
+    /// A version of the trust policy stands in the log that is not here.
+    #[error("{count} versions of the trust policy were published since the backup, and are not here")]
+    Policies {
+        /// How many.
+        count: usize,
+    },
+    /// Revocations may be lost.
+    #[error("{count} revocation lists were published since the backup, and the newest of each is not here")]
+    Lists {
+        /// How many.
+        count: u64,
+    },
+    /// The books.
+    #[error("the books: {0}")]
+    Books(#[from] RecoveryError),
+}
+
+fn words(logs: &[Standing]) -> String {
+    let open = logs.iter().filter(|log| !log.certain);
+    open.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl RestoreError {
+    /// What to try.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Start(error) => error.remedy(),
+            Self::NotEmpty { .. } => "name a folder that is empty, or does not exist yet".into(),
+            Self::Backup { .. } => "take another backup; in this one sha256sum -c SHA256SUMS shows what is wrong".into(),
+            Self::NotMarked { .. } => "homeserver up starts it; another backup goes into another folder".into(),
+            Self::Log { source: CopyError::Forked { .. }, .. } => {
+                "do not start this server: keep both copies, and begin another log with ca restore --new-log".into()
+            }
+            Self::Log { .. } => "name another mirror".into(),
+            Self::NotCertain { .. } => {
+                "have the witnesses answer, name a mirror with --mirror, and run ca restore --again; or give this log up with --new-log. Nothing was signed"
+                    .into()
+            }
+            Self::Policies { .. } => {
+                "get them from whoever has taken them, and run ca restore --again --policy-update FILE. Nothing was signed".into()
+            }
+            Self::Lists { .. } => {
+                "get the newest lists (people.crl, services.crl, every part) from whoever fetched them, and run ca restore --again --crl FILE; or --without-lists, and revoke again what was revoked since. Nothing was signed"
+                    .into()
+            }
+            Self::Books(_) => "look at the disk, and run ca restore --again".into(),
+        }
+    }
+
+    /// Whether it is only a question of evidence.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::NotCertain { .. } | Self::Policies { .. } | Self::Lists { .. })
+    }
+}
+
+/// A server does not start in a folder that has not caught up.
+///
+/// # Errors
+/// [`StartError::NotCaughtUp`].
+pub(crate) fn check(folder: &Folder) -> Result<(), StartError> {
+    if folder.join(MARK).exists() {
+        return Err(StartError::NotCaughtUp { folder: folder.path().to_path_buf() });
+    }
+    Ok(())
+}
+
+/// Puts a backup into an empty folder, marked. Nothing in it runs before [`catch_up`] or [`new_log::begin`].
+///
+/// # Errors
+/// See [`RestoreError`]; the folder is then as it was, or marked.
+pub fn unpack(backup: &Path, folder: &Path, now: UnixTime) -> Result<Manifest, RestoreError> {
+    unpack::unpack(backup, folder, now)
+}
+
+/// What a restored folder knows of itself.
+struct Waiting {
+    folder: Folder,
+    manifest: Manifest,
+    settings: Settings,
+    policy: TrustPolicy,
+}
+
+impl Waiting {
+    fn open(path: &Path) -> Result<Self, RestoreError> {
+        let folder = Folder::open(path)?;
+        let mark = folder.read(MARK)?.ok_or_else(|| RestoreError::NotMarked { folder: path.to_path_buf() })?;
+        let wrong = |reason: String| RestoreError::Backup { backup: folder.join(MARK), reason };
+        let manifest: Manifest = serde_json::from_slice(&mark).map_err(|error| wrong(error.to_string()))?;
+        let settings = settings::read(&folder.join(settings::FILE))?;
+        let settings = Settings::parse(&settings)
+            .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?;
+        let policy = policies::newest(folder.path())?;
+        Ok(Self { folder, manifest, settings, policy })
+    }
+
+    /// When a log counts.
+    fn window_of(&self, origin: &str) -> Result<identity::trust::LogWindow, RestoreError> {
+        Ok(self.shard(origin)?.window)
+    }
+
+    fn shard(&self, origin: &str) -> Result<identity::trust::Shard, StartError> {
+        let named = self.policy.authorities.first().map(|own| self.policy.shards(own)).transpose();
+        let named = named.map_err(|error| StartError::part("trust policy", &error))?.unwrap_or_default();
+        named.into_iter().find(|shard| shard.origin == origin).ok_or_else(|| StartError::Damaged {
+            what: "the trust policy".into(),
+            reason: format!("expected the log {origin}, found others"),
+        })
+    }
+
+    /// The copy of each log of the backup, with its key.
+    fn logs(&self) -> Result<Vec<(LogEdge, VerifierKey, LogCopy)>, RestoreError> {
+        let mut found = Vec::new();
+        for (origin, key, folder) in own_logs(&self.settings, &self.policy)? {
+            let known = self.manifest.logs.iter().find(|log| log.origin == origin);
+            // One that began after the backup is copied from its first entry on.
+            let edge = known.cloned().unwrap_or(LogEdge { origin, folder, before: 0, size: 0, root: String::new() });
+            let copy = LogCopy::open(&self.folder.join(&edge.folder), &key);
+            let copy = copy.map_err(|source| RestoreError::Log { origin: edge.origin.clone(), source })?;
+            found.push((edge, key, copy));
+        }
+        Ok(found)
+    }
+}
+
+/// Brings a restored folder up to the world, and takes the mark away if nothing is left open. It can be tried again.
+///
+/// # Errors
+/// See [`RestoreError`].
+pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<Restored, RestoreError> {
+    let mut waiting = Waiting::open(folder)?;
+    take_updates(&mut waiting, &wishes.updates)?;
+    let (mut standings, mut since) = (Vec::new(), Vec::new());
+    for (edge, _, mut copy) in waiting.logs()? {
+        standings.push(certain::find_out(&waiting, &edge, &mut copy, wishes, now).await?);
+        since.push(logged_since(&waiting, &edge, &copy, wishes).await?);
+    }
+    if standings.iter().any(|log| !log.certain) {
+        return Err(RestoreError::NotCertain { logs: standings });
+    }
+    let unknown = unknown_policies(&waiting, &since)?;
+    if unknown > 0 {
+        return Err(RestoreError::Policies { count: unknown });
+    }
+    finish(waiting, standings, since, wishes, now).await
+}
+
+/// Takes the versions of the policy that follow the newest here, in whatever order they are given.
+fn take_updates(waiting: &mut Waiting, files: &[PathBuf]) -> Result<(), RestoreError> {
+    let mut updates = Vec::new();
+    for path in files {
+        let bytes = std::fs::read(path).map_err(|source| StartError::folder(path, source))?;
+        let wrong =
+            |error: &dyn std::fmt::Display| StartError::Policy { path: path.clone(), reason: error.to_string() };
+        let update = PolicyUpdate::parse(&bytes).map_err(|error| wrong(&error))?;
+        let number = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| wrong(&error))?.number;
+        updates.push((number, path, update));
+    }
+    updates.sort_by_key(|(number, ..)| *number);
+    for (number, path, update) in updates {
+        if number <= waiting.policy.number {
+            continue;
+        }
+        let verified = update.verify(&waiting.policy);
+        let verified =
+            verified.map_err(|error| StartError::Policy { path: path.clone(), reason: error.to_string() })?;
+        policies::keep(waiting.folder.path(), number, &update)?;
+        waiting.policy = verified.take_confirmed();
+    }
+    Ok(())
+}
+
+/// What the log got since the database was copied, with as many of its objects as there are.
+async fn logged_since(
+    waiting: &Waiting,
+    edge: &LogEdge,
+    copy: &LogCopy,
+    wishes: &Wishes,
+) -> Result<LoggedSince, RestoreError> {
+    let wrong = |source| RestoreError::Log { origin: edge.origin.clone(), source };
+    let entries = copy.entries(edge.before).await.map_err(wrong)?;
+    let mut given = HashMap::new();
+    for path in &wishes.lists {
+        let bytes = std::fs::read(path).map_err(|source| StartError::folder(path, source))?;
+        given.insert(<[u8; 32]>::from(Sha256::digest(&bytes)), bytes);
+    }
+    let mut objects = HashMap::new();
+    for (_, entry) in &entries {
+        let Entry::Object { hash, .. } = entry else { continue };
+        let found = copy.object(hash).map_err(|error| wrong(error.into()))?;
+        if let Some(bytes) = found.or_else(|| given.get(hash).cloned()) {
+            objects.insert(*hash, bytes);
+        }
+    }
+    let shard = waiting.shard(&edge.origin)?;
+    Ok(LoggedSince { origin: edge.origin.clone(), labels: shard.vrf_key, entries, objects })
+}
+
+/// Versions of the policy in the log that are neither here nor before the newest here.
+fn unknown_policies(waiting: &Waiting, since: &[LoggedSince]) -> Result<usize, RestoreError> {
+    let known = policies::fingerprints(waiting.folder.path())?;
+    let logged = since.iter().flat_map(|log| &log.entries).filter_map(|(_, entry)| match entry {
+        Entry::Object { kind: ObjectKind::TrustPolicy, hash } => Some(hash),
+        _ => None,
+    });
+    Ok(logged.filter(|hash| !known.contains(*hash)).count())
+}
+
+/// The books, the witness, and then the mark.
+async fn finish(
+    waiting: Waiting,
+    logs: Vec<Standing>,
+    since: Vec<LoggedSince>,
+    wishes: &Wishes,
+    now: UnixTime,
+) -> Result<Restored, RestoreError> {
+    let folder = waiting.folder.path().to_path_buf();
+    let missing = ca::recovery::lists_missing(&folder, &since);
+    if missing > 0 && !wishes.without_lists {
+        return Err(RestoreError::Lists { count: missing });
+    }
+    let books = ca::recovery::recover(&folder, &since, waiting.manifest.made_at, now).await?;
+    let cosigned_no_more = unpack::stop_cosigning(&folder)?;
+    let mark = folder.join(MARK);
+    let unmarked = std::fs::remove_file(&mark).and_then(|()| std::fs::File::open(&folder)?.sync_all());
+    unmarked.map_err(|source| StartError::folder(&mark, source))?;
+    Ok(Restored { folder, logs, books, cosigned_no_more })
+}

@@ -1,0 +1,93 @@
+//! A home server as a service of a machine: systemd's own judgement of its unit, word to the supervisor, messages in JSON,
+//! health and figures, and a graceful end.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::process;
+
+const SOON: Duration = Duration::from_secs(60);
+/// In tenths, as `systemd-analyze security` counts: 0 is shut off, 100 is open.
+const EXPOSURE: &str = "13";
+
+fn unit() -> String {
+    format!("{}/../../homeserver/systemd/homeserver.service", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn analyze(arguments: &[&str]) -> process::Finished {
+    let mut command = guard::guarded(Path::new("systemd-analyze")).unwrap();
+    command.args(arguments);
+    process::run("systemd-analyze", command, SOON).unwrap()
+}
+
+#[test]
+fn systemd_finds_the_unit_in_order_and_hardened() {
+    let place = tempfile::tempdir().unwrap();
+    // Where the unit says that the program is, it is not here.
+    let program = guard::program("homeserver").unwrap();
+    let text = std::fs::read_to_string(unit()).unwrap().replace("/usr/local/bin/homeserver", program.to_str().unwrap());
+    let copy = place.path().join("homeserver.service");
+    std::fs::write(&copy, text).unwrap();
+    let copy = copy.to_str().unwrap();
+    let verified = analyze(&["verify", "--man=no", copy]).expect(0, "systemd's own check").unwrap();
+    assert!(!verified.text().contains("homeserver.service:"), "{}", verified.text());
+    let threshold = format!("--threshold={EXPOSURE}");
+    let judged = analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]);
+    assert_eq!(judged.code, 0, "{}", judged.text());
+    // The figure can fail: the same unit without one of its walls.
+    let open = std::fs::read_to_string(copy).unwrap().replace("ProtectSystem=strict", "ProtectSystem=no");
+    std::fs::write(copy, open).unwrap();
+    assert_ne!(analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]).code, 0);
+}
+
+fn heard(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 256];
+    let length = socket.recv(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+#[test]
+fn it_tells_its_supervisor_speaks_json_and_ends_when_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let socket = UnixDatagram::bind(place.path().join("notify")).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let folder = place.path().join("server");
+    let options = ["--https-port", "0", "--directory-port", "0", "--log-format", "json"];
+    let mut command = Homeserver::command(&folder, &options).unwrap();
+    command.env("NOTIFY_SOCKET", place.path().join("notify")).env_remove("RUST_LOG");
+    let server = Homeserver::start_with(&folder, command).unwrap();
+    assert_eq!(heard(&socket), "READY=1");
+
+    // Health and figures, as a probe on this machine gets them.
+    let base = server.ready().acme.strip_suffix("/directory").unwrap().to_owned();
+    let get = |path: &str| {
+        let mut curl = guard::guarded(Path::new("curl")).unwrap();
+        curl.args(["--silent", "--show-error", "--insecure", "--max-time", "20", &format!("{base}/{path}")]);
+        process::run("curl", curl, SOON).unwrap().expect(0, "curl").unwrap().stdout
+    };
+    let health: Value = serde_json::from_str(&get("health")).unwrap();
+    assert_eq!((&health["status"], &health["database"]), (&"ok".into(), &"ok".into()), "{health}");
+    let figures = get("metrics");
+    assert!(figures.contains("inperson_ca_audit_records ") && figures.contains("# TYPE"), "{figures}");
+
+    let words = folder.with_extension("log");
+    server.stop().unwrap();
+    assert_eq!(heard(&socket), "STOPPING=1");
+    let said = std::fs::read_to_string(words).unwrap();
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let messages: Vec<_> = lines.iter().filter_map(|line| line["fields"]["message"].as_str()).collect();
+    assert!(messages.contains(&"ready") && messages.last() == Some(&"stopped"), "{messages:?}");
+    assert!(lines.iter().all(|line| line["level"].is_string() && line["timestamp"].is_string()), "{said}");
+
+    // A start that fails says so in the same form.
+    let mut refused = Homeserver::command(&folder, &["--domain", "elsewhere.example", "--log-format", "json"]).unwrap();
+    refused.env_remove("RUST_LOG");
+    let refused = process::run("homeserver", refused, SOON).unwrap();
+    let line: Value = serde_json::from_str(refused.stderr.lines().last().unwrap()).unwrap();
+    assert!(refused.code != 0 && line["fields"]["error"].as_str().unwrap().contains("--domain"), "{line}");
+}
