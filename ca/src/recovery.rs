@@ -5,10 +5,10 @@
 //!
 //! * **Certificates on their way** at the time of the backup may have been logged and signed since. None is signed twice:
 //!   they come to nothing, and their orders with them.
-//! * **Slots** that were used since are not used again ([`taken`]): a label that stands in the log twice would be the proof of
+//! * **Slots** that were used since are not used again (`taken`): a label that stands in the log twice would be the proof of
 //!   a misbehaving authority.
 //! * **Revocations** since are revoked again; those of certificates that the books know nothing of are carried on by
-//!   their serial numbers ([`carried`]).
+//!   their serial numbers (`carried`).
 
 pub(crate) mod carried;
 pub(crate) mod taken;
