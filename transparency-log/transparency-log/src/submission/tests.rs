@@ -178,6 +178,37 @@ async fn garbage_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn duplicates_and_other_orders_get_the_old_places() {
+    let log = log().await;
+    let router = router(log.sequencer.clone(), everybody(), room(10));
+    let indexes = async |numbers: &[u32]| {
+        let batch = Batch(numbers.iter().map(|number| entry(*number)).collect());
+        let answer = post(&router, "/entries", batch.encode()).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let answer = Answer::decode(&body, numbers.len()).unwrap();
+        answer.0.iter().map(|logged| logged.index).collect::<Vec<_>>()
+    };
+    assert_eq!(indexes(&[3, 1, 3]).await, [0, 1, 0]);
+    assert_eq!(indexes(&[2, 1, 3, 2]).await, [2, 1, 0, 2]);
+    assert_eq!(log.sequencer.submit(entry(9)).await.unwrap().index, 3, "nothing twice");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_lead_nowhere() {
+    let log = log().await;
+    let router = router(log.sequencer.clone(), everybody(), room(10));
+    for path in ["/", "/entries/", "/object", "/object/1", "/object/10/", "/object/../entries", "/checkpoint"] {
+        assert_eq!(post(&router, path, vec![]).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    for method in ["GET", "PUT", "DELETE"] {
+        let request = Request::builder().method(method).uri("/entries").body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn one_that_is_refused_does_not_take_others_along() {
     let log = log().await;
     let forbidden = entry(13);
