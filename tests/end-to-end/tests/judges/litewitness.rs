@@ -1,6 +1,6 @@
 //! A real litewitness cosigns our log: what it answers to our requests, good and bad, and to our sequencer's own client.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,10 +16,10 @@ use transparency_log::client::self_proving_http;
 use transparency_log::witness::{Observed, RemoteWitness};
 use transparency_log::{LogConfig, OpenError, Sequencer, Submit as _, Witnessing, system_clock};
 
+use crate::http::{PATIENCE, post};
 use crate::tools::Judges;
 
 const SEED: [u8; 32] = [9; 32];
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that does not outlive the test.
 struct Process(Child);
@@ -69,18 +69,8 @@ impl Litewitness {
         started
     }
 
-    /// The status code, the content type and the body of the answer.
     fn post(&self, body: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        let head = format!("POST /add-checkpoint HTTP/1.0\r\nHost: witness\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let kind = head.lines().find_map(|line| line.strip_prefix("Content-Type: ")).unwrap_or_default();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), kind.to_owned(), body.to_owned())
+        post(self.address, "add-checkpoint", body)
     }
 }
 

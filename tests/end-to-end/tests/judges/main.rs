@@ -8,7 +8,9 @@
 
 mod aics;
 mod formats;
+mod http;
 mod litewitness;
 mod proofs;
 mod served;
 mod tools;
+mod witness;
