@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::migrate::VERSION;
 use super::questions;
-use super::rows::unavailable;
+use super::rows::{self, unavailable};
+use super::value::Value;
 use super::{CertificateRecord, Record, Select, Serial, StoreError};
 
 /// An SQLite database opened for reading.
@@ -61,13 +62,13 @@ impl Book {
 
     /// The newest certificates, the newest first.
     pub fn newest(&self, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
-        self.certificates("SELECT * FROM certificate ORDER BY number DESC LIMIT ?1", [limit])
+        self.certificates("SELECT * FROM certificate ORDER BY number DESC LIMIT ?1", [limit.into()])
     }
 
     /// A person's certificates, the newest first.
     pub fn of(&self, identifier: &Identifier, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
         let sql = "SELECT * FROM certificate WHERE identifier = ?1 ORDER BY number DESC LIMIT ?2";
-        self.certificates(sql, (identifier.as_str(), limit))
+        self.certificates(sql, [identifier.as_str().into(), limit.into()])
     }
 
     /// Certificates whose serial number begins with these hexadecimal digits, the newest first.
@@ -75,12 +76,12 @@ impl Book {
         // Digits only: nothing of what LIKE takes for more than itself.
         let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
         let sql = "SELECT * FROM certificate WHERE hex(serial) LIKE ?1 || '%' ORDER BY number DESC LIMIT ?2";
-        self.certificates(sql, (digits, limit))
+        self.certificates(sql, [(&digits).into(), limit.into()])
     }
 
     /// The certificate with this serial number.
     pub fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
-        let found = questions::read(&self.0, &Select::Certificate(serial))?;
+        let found = rows::read(&self.0, &Select::Certificate(serial))?;
         Ok(found.into_iter().find_map(Record::certificate))
     }
 
@@ -95,7 +96,7 @@ impl Book {
             issued: certificates("state = 'issued'")?,
             current: self.count(
                 "SELECT count(*) FROM certificate WHERE state = 'issued' AND revoked_at IS NULL AND not_after >= ?1",
-                [super::rows::seconds(now)],
+                [Value::from(now)],
             )?,
             revoked: certificates("revoked_at IS NOT NULL")?,
             unfinished: certificates("state IN ('planned', 'logged')")?,
@@ -110,8 +111,12 @@ impl Book {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    fn certificates(&self, sql: &str, params: impl Params) -> Result<Vec<CertificateRecord>, StoreError> {
-        let found = questions::rows(&self.0, sql, params, questions::certificate)?;
+    fn certificates<'a>(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value<'a>>,
+    ) -> Result<Vec<CertificateRecord>, StoreError> {
+        let found = rows::ask(&self.0, &questions::certificates(sql, values))?;
         Ok(found.into_iter().filter_map(Record::certificate).collect())
     }
 }

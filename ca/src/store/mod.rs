@@ -13,14 +13,18 @@
 //! log, where its owner finds it.
 
 mod book;
+mod columns;
+mod fields;
 mod growth;
 mod memory;
 mod migrate;
+mod postgres;
 mod questions;
 mod record;
 mod rows;
 mod snapshot;
 mod sqlite;
+mod value;
 
 use futures_util::future::BoxFuture;
 use identity::Identifier;
@@ -30,6 +34,7 @@ pub use book::{Book, Stats};
 pub use growth::{Growth, Kept};
 pub use memory::{Fault, MemoryStore};
 pub use migrate::{DownError, Loss, down as migrate_down};
+pub use postgres::PostgresStore;
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
     ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,

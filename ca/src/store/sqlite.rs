@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::{Change, Record, Select, Store, StoreError, migrate, questions, rows};
+use super::{Change, Record, Select, Store, StoreError, migrate, rows};
 
 /// At most so many commits share a transaction.
 const MAX_GROUP: usize = 256;
@@ -143,7 +143,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {
     while let Ok(read) = reads.recv() {
-        let _ = read.answer.send(questions::read(connection, &read.select));
+        let _ = read.answer.send(rows::read(connection, &read.select));
     }
 }
 

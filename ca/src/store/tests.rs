@@ -1,7 +1,10 @@
-//! One contract, run against both stores.
+//! One contract, run against all stores.
+
+use std::sync::Arc;
 
 use super::*;
 use crate::code::CodeHash;
+use crate::testing::Postgres;
 use crate::token::DigestHash;
 
 fn alice() -> Identifier {
@@ -82,10 +85,16 @@ fn certificate(serial: u8, slot: u8) -> CertificateRecord {
     }
 }
 
-fn stores() -> (tempfile::TempDir, Vec<Box<dyn Store>>) {
+/// One of each kind, empty; and what must live as long as they do.
+async fn stores() -> ((tempfile::TempDir, Option<Arc<Postgres>>), Vec<Box<dyn Store>>) {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteStore::open(&folder.path().join("ca.sqlite")).unwrap();
-    (folder, vec![Box::new(MemoryStore::default()), Box::new(sqlite)])
+    let mut stores: Vec<Box<dyn Store>> = vec![Box::new(MemoryStore::default()), Box::new(sqlite)];
+    let postgres = Postgres::shared();
+    if let Some(postgres) = &postgres {
+        stores.push(Box::new(PostgresStore::open(&postgres.database()).await.unwrap()));
+    }
+    ((folder, postgres), stores)
 }
 
 async fn insert(store: &dyn Store, record: Record) -> Result<(), StoreError> {
@@ -94,7 +103,7 @@ async fn insert(store: &dyn Store, record: Record) -> Result<(), StoreError> {
 
 #[tokio::test]
 async fn accounts_are_unique_by_id_and_key() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -108,7 +117,7 @@ async fn accounts_are_unique_by_id_and_key() {
 
 #[tokio::test]
 async fn an_account_cannot_take_anothers_key() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -121,7 +130,7 @@ async fn an_account_cannot_take_anothers_key() {
 
 #[tokio::test]
 async fn the_second_of_two_updates_from_one_revision_is_refused() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -139,7 +148,7 @@ async fn the_second_of_two_updates_from_one_revision_is_refused() {
 
 #[tokio::test]
 async fn changes_are_written_together_or_not_at_all() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -152,7 +161,7 @@ async fn changes_are_written_together_or_not_at_all() {
 
 #[tokio::test]
 async fn a_slot_and_a_serial_number_are_given_once() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Certificate(certificate(1, 4))).await.unwrap();
@@ -174,7 +183,7 @@ async fn a_slot_and_a_serial_number_are_given_once() {
 
 #[tokio::test]
 async fn a_certificate_goes_through_its_states() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Certificate(certificate(1, 4))).await.unwrap();
@@ -202,7 +211,7 @@ async fn a_certificate_goes_through_its_states() {
 
 #[tokio::test]
 async fn the_longest_valid_authorization_is_found() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -223,7 +232,7 @@ async fn the_longest_valid_authorization_is_found() {
 
 #[tokio::test]
 async fn a_compromised_key_is_remembered_however_often_it_is_written() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let key = KeyDigest::of(b"key");
         assert!(!store.is_compromised(key).await.unwrap());
@@ -236,7 +245,7 @@ async fn a_compromised_key_is_remembered_however_often_it_is_written() {
 
 #[tokio::test]
 async fn what_expired_is_forgotten_and_orders_are_listed_newest_first() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -256,7 +265,7 @@ async fn what_expired_is_forgotten_and_orders_are_listed_newest_first() {
 
 #[tokio::test]
 async fn an_account_elsewhere_has_one_account_here() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let bound = |id: &str| Account { external: Some("member-7".into()), ..account(id, id) };
         insert(store.as_ref(), Record::Account(bound("a"))).await.unwrap();
@@ -271,7 +280,7 @@ async fn an_account_elsewhere_has_one_account_here() {
 
 #[tokio::test]
 async fn an_order_that_replaces_is_found_until_it_comes_to_nothing() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         insert(store, Record::Account(account("a", "t"))).await.unwrap();
@@ -287,7 +296,7 @@ async fn an_order_that_replaces_is_found_until_it_comes_to_nothing() {
 
 #[tokio::test]
 async fn what_is_issued_is_announced_once() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         for slot in 0..3 {
@@ -440,7 +449,7 @@ fn back_to_version_2(path: &std::path::Path, and: &str) {
 
 #[tokio::test]
 async fn what_messages_cost_is_kept_by_day_and_never_counted_over() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in stores {
         let day = Spending { day: 20_000, revision: 0, spent: 75_000, messages: 1 };
         let insert = |spending| Change::Insert(Record::Spending(spending));
@@ -463,7 +472,7 @@ async fn what_messages_cost_is_kept_by_day_and_never_counted_over() {
 
 #[tokio::test]
 async fn what_opens_an_entry_is_erased_once_its_certificate_has_ended() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in &stores {
         let store = store.as_ref();
         let issued = |serial, slot, not_after| CertificateRecord {
@@ -533,8 +542,9 @@ fn what_can_be_erased_is_found_without_looking_at_all_certificates() {
     let path = folder.path().join("ca.sqlite");
     drop(SqliteStore::open(&path).unwrap());
     let database = rusqlite::Connection::open(&path).unwrap();
-    let plan = format!("EXPLAIN QUERY PLAN {}", rows::ERASE);
-    let plan: String = database.query_row(&plan, [100], |row| row.get("detail")).unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", columns::ERASE);
+    let plan: String =
+        database.query_row(&plan, (100, [0u8; 80], [0u8; 32], [0u8; 0]), |row| row.get("detail")).unwrap();
     assert!(plan.starts_with("SEARCH ") && plan.contains("certificate_erasable"), "{plan}");
 }
 
@@ -593,9 +603,9 @@ async fn what_lapses_does_not_pile_up() {
 async fn a_copy_of_a_database_in_use_has_whole_commits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ca.sqlite");
-    let store = std::sync::Arc::new(SqliteStore::open(&path).unwrap());
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
     insert(&*store, Record::Account(account("a", "t"))).await.unwrap();
-    let writing = std::sync::Arc::clone(&store);
+    let writing = Arc::clone(&store);
     let writer = tokio::spawn(async move {
         for n in 0..200u64 {
             let id = format!("{n}");
@@ -623,4 +633,106 @@ async fn a_copy_of_a_database_in_use_has_whole_commits() {
     writer.await.unwrap();
     assert!(matches!(snapshot(&path, &path), Err(StoreError::Unavailable(_))), "nothing is overwritten");
     assert!(snapshot(&folder.path().join("none"), &folder.path().join("new")).is_err());
+}
+
+/// Two front ends on one database, with forty certificates of which each wants every slot: each slot is given once, each
+/// record changed by one of them, and whoever loses is told so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn front_ends_that_share_a_database_do_nothing_twice() {
+    let Some(server) = Postgres::shared() else { return };
+    let address = server.database();
+    // Both bring an empty database up to date at the same time.
+    let (one, other) = tokio::join!(PostgresStore::open(&address), PostgresStore::open(&address));
+    let fronts: [Arc<dyn Store>; 2] = [Arc::new(one.unwrap()), Arc::new(other.unwrap())];
+    insert(&*fronts[0], Record::Account(account("a", "t"))).await.unwrap();
+    let mut wanted = Vec::new();
+    for slot in 0..32 {
+        for (n, front) in fronts.iter().enumerate() {
+            let front = Arc::clone(front);
+            let serial = u8::try_from(n * 32).unwrap() + slot;
+            wanted.push(tokio::spawn(
+                async move { insert(&*front, Record::Certificate(certificate(serial, slot))).await },
+            ));
+        }
+    }
+    let mut given = 0;
+    for one in wanted {
+        match one.await.unwrap() {
+            Ok(()) => given += 1,
+            Err(error) => assert_eq!(error, StoreError::Taken("certificate")),
+        }
+    }
+    let all = Select::CertificatesOf { identifier: alice(), from: 0, to: 3000 };
+    assert_eq!((given, fronts[1].certificates(all).await.unwrap().len()), (32, 32));
+
+    // One counter, raised by both: nothing is lost.
+    insert(&*fronts[0], Record::Spending(Spending { day: 1, revision: 0, spent: 0, messages: 0 })).await.unwrap();
+    let spending = fronts.iter().map(|front| {
+        let front = Arc::clone(front);
+        tokio::spawn(async move {
+            for _ in 0..25 {
+                loop {
+                    let read = front.spending(1).await.unwrap().unwrap();
+                    let more = Spending { spent: read.spent + 1, ..read };
+                    match front.commit(vec![Change::Update(Record::Spending(more))]).await {
+                        Ok(_) => break,
+                        Err(error) => assert_eq!(error, StoreError::Conflict("spending")),
+                    }
+                }
+            }
+        })
+    });
+    for done in spending.collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+    assert_eq!(fronts[1].spending(1).await.unwrap().unwrap().spent, 50);
+}
+
+/// Of two commits that lock the same two records in opposite order, one gives way and changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_wait_for_each_other_end() {
+    let Some(server) = Postgres::shared() else { return };
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&server.database()).await.unwrap());
+    for day in [1, 2] {
+        insert(&*store, Record::Spending(Spending { day, revision: 0, spent: 0, messages: 0 })).await.unwrap();
+    }
+    for round in 0..10 {
+        let crossing = [[1, 2], [2, 1]].map(|days| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let change =
+                    |day| Change::Update(Record::Spending(Spending { day, revision: round, spent: day, messages: 0 }));
+                store.commit(days.map(change).to_vec()).await
+            })
+        });
+        let mut done = Vec::new();
+        for one in crossing {
+            done.push(one.await.unwrap());
+        }
+        assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+        assert!(done.contains(&Err(StoreError::Conflict("spending"))), "{done:?}");
+        assert_eq!(store.spending(2).await.unwrap().unwrap().revision, round + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_or_newer_is_said_to_be() {
+    let said = |error: StoreError| error.to_string();
+    for (url, says) in [
+        ("nonsense", "found one that is none"),
+        ("postgres:///ca?host=/nowhere&user=ca", "the database"),
+        ("postgres://ca:SECRET@localhost:1/ca", "the database"),
+        ("postgres://ca:SECRET@localhost/ca?colour=red", "colour"),
+    ] {
+        let Err(error) = PostgresStore::open(url).await else { panic!("{url}") };
+        assert!(said(error.clone()).contains(says) && !said(error.clone()).contains("SECRET"), "{url}: {error}");
+    }
+    let Some(server) = Postgres::shared() else { return };
+    let address = server.database();
+    drop(PostgresStore::open(&address).await.unwrap());
+    let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("UPDATE ca_schema SET version = 99").await.unwrap();
+    let Err(error) = PostgresStore::open(&address).await else { panic!("it is newer") };
+    assert_eq!(error, StoreError::Newer { expected: 1, found: 99 });
 }

@@ -3,6 +3,7 @@
 
 mod client;
 mod dns;
+mod postgres;
 mod signer;
 mod world;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use dns::NameServer;
+pub(crate) use postgres::Postgres;
 pub(crate) use signer::Signer;
 pub(crate) use world::{BASE, Fate, ORIGIN, World, csr, csr_for};
 
