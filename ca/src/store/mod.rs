@@ -135,7 +135,7 @@ pub enum Change {
     },
     /// Erases what opens the entries of people's certificates that were issued or abandoned and ended before this time:
     /// opening, contents, label proof, and who ordered them. Nothing of it can be read afterwards, here or in the store's
-    /// files; copies that somebody made before are somebody's to erase.
+    /// files (as far as the database lets us: see [`PostgresStore`]); copies that somebody made before are somebody's to erase.
     Erase {
         /// Seconds since the epoch.
         ended_before: u64,
