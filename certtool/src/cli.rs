@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, enroll, erase, evidence, inspect, limbo, proof, renew, revoke, status, trust, verify, watch,
+    audit, card, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -38,6 +39,12 @@ pub(crate) struct Global {
     /// Folder for keys, certificates and trust (otherwise ~/.local/share/inperson)
     #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "DIR", env = "INPERSON_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
+    /// Where the passphrase of your keys comes from, if they have one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
+    #[arg(
+        long, help_heading = EVERYWHERE, global = true, value_name = "SOURCE", env = "INPERSON_PASSPHRASE_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) passphrase: Option<PassphraseSource>,
     /// Print one JSON object instead of text
     #[arg(long, help_heading = EVERYWHERE, global = true)]
     pub(crate) json: bool,
@@ -65,6 +72,8 @@ pub(crate) enum Command {
     Audit(audit::Audit),
     Watch(watch::Watch),
     Erase(erase::Erase),
+    #[command(subcommand)]
+    Key(key::Key),
     #[command(alias = "devices")]
     Status(status::Status),
     Card(card::Card),

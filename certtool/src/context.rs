@@ -2,15 +2,17 @@
 
 use device::Home;
 use identity::Identifier;
+use key_store::PassphraseSource;
 
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// The folder and the output.
+/// The folder, where the passphrase of its keys comes from if that was said, and the output.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) home: Home,
+    pub(crate) passphrase: Option<PassphraseSource>,
     pub(crate) output: Output,
 }
 
@@ -20,7 +22,9 @@ impl Context {
             Some(folder) => Home::at(folder)?,
             None => Home::open()?,
         };
-        Ok(Self { home, output })
+        let passphrase = global.passphrase.clone();
+        let home = home.unlocked_by(passphrase.clone().unwrap_or(PassphraseSource::Ask), passphrase.is_some());
+        Ok(Self { home, passphrase, output })
     }
 }
 

@@ -77,6 +77,17 @@ impl From<HomeError> for Failure {
             HomeError::Permissions { path, .. } => {
                 format!("If nobody else had it: chmod 600 {}. Otherwise enroll with --new.", path.display())
             }
+            HomeError::Sealed { .. } => crate::commands::key::PASSPHRASE.to_owned(),
+            HomeError::Keyring { .. } => {
+                "Is a keyring running in this session (GNOME Keyring, KWallet, KeePassXC), and open? Otherwise enroll with --new --key file.".to_owned()
+            }
+            HomeError::Token { .. } => {
+                "Is the token in, and its PIN where pin-source says? pkcs11-tool -O --module FILE shows what it holds.".to_owned()
+            }
+            HomeError::NeedsPlace { .. } => {
+                "Say where: --key with another object= in its URI, or --key file, or --key keyring.".to_owned()
+            }
+            HomeError::Key(_) => "If the key lies in a token: a device's key is Ed25519, an account's P-256.".to_owned(),
             HomeError::NoDevice { identifier, .. } => format!("Get one: certtool enroll {identifier}"),
             HomeError::Fingerprint { .. } => {
                 "Compare the fingerprint with the operator by phone or in person; do not trust this policy until both agree.".to_owned()
@@ -141,6 +152,7 @@ impl From<AcmeError> for Failure {
     fn from(error: AcmeError) -> Self {
         match error {
             AcmeError::Fetch(error) => error.into(),
+            AcmeError::Key(error) => error.into(),
             AcmeError::Refused { ref problem, .. } if problem.is("rateLimited") => Self::failed(
                 error.to_string(),
                 "Wait a while, then run the command again: it goes on where it stopped.",
@@ -174,7 +186,13 @@ impl From<ChooseError> for Failure {
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
-        Self::failed(error.to_string(), "Try again; if it stays so, this system cannot make keys.")
+        let remedy = match &error {
+            KeyError::Sign(_) => "Is the token in that holds the key? Then try again.",
+            KeyError::Random(_) | KeyError::Parse { .. } | KeyError::Kind { .. } => {
+                "Try again; if it stays so, this system cannot make such keys."
+            }
+        };
+        Self::failed(error.to_string(), remedy)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Fai
     }
     match Identifier::parse(what) {
         Ok(identifier) => {
-            let device = context.home.device(&identifier)?;
+            let device = context.home.locked_device(&identifier)?;
             Ok(Subject { name: identifier.to_string(), chain: device.chain })
         }
         Err(error) => Err(Failure::failed(

@@ -6,9 +6,10 @@ use identity::UnixTime;
 use identity::card::ContactCard;
 use identity::certificate::{Certificate, CertificateError};
 use identity::trust::{Authority, Fingerprint, TrustPolicy};
+use rustls_pki_types::CertificateDer;
 
 use crate::enrolment::permits;
-use crate::{Device, Home, HomeError};
+use crate::{Enrolment, Home, HomeError};
 
 /// Why there is no card of a device.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +42,9 @@ pub enum CardFailure {
     },
 }
 
-/// The card of the person whose device this is: certified under the policy that was pinned, found in its first directory.
-pub fn own(home: &Home, device: &Device) -> Result<ContactCard, CardFailure> {
-    let Device { identifier, enrolment, .. } = device;
+/// The card of the person who has this chain and was enrolled so: certified under the policy that was pinned, found in its first directory.
+pub fn own(home: &Home, chain: &[CertificateDer<'static>], enrolment: &Enrolment) -> Result<ContactCard, CardFailure> {
+    let identifier = &enrolment.identifier;
     let enrolled = |version: &Fingerprint| version.to_string() == enrolment.policy;
     let pinned = home.pinned_policies()?.into_iter().find(|pinned| pinned.versions().any(enrolled));
     let pinned = pinned.ok_or_else(|| CardFailure::NotPinned {
@@ -51,7 +52,7 @@ pub fn own(home: &Home, device: &Device) -> Result<ContactCard, CardFailure> {
         policy: enrolment.policy.clone(),
     })?;
     let directory = pinned.policy.directories.first().cloned();
-    let leaf = Certificate::parse(device.chain.first().map_or(&[][..], |leaf| leaf))
+    let leaf = Certificate::parse(chain.first().map_or(&[][..], |leaf| leaf))
         .map_err(|source| CardFailure::Certificate { identifier: identifier.to_string(), source })?;
     let key = leaf.tbs().spki().subject_public_key.raw_bytes().try_into();
     Ok(ContactCard {

@@ -1,12 +1,15 @@
 //! One enrolled device: whose it is, its key, its certificate, and what is needed to renew it.
 
+use std::path::PathBuf;
+
 use identity::Identifier;
+use identity::certificate::Certificate;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{AccountKey, DeviceKey};
 
-/// A device that holds a certificate for a person. Read by [`Home::device`](crate::Home::device).
+/// A device that holds a certificate for a person, with its keys opened. Read by [`Home::device`](crate::Home::device).
 ///
 /// The chain is what was stored after verification; it may have expired since, or its authority may no longer be
 /// trusted. Whoever relies on it verifies it again.
@@ -24,7 +27,28 @@ pub struct Device {
     pub enrolment: Enrolment,
 }
 
-/// The record `enrolment.toml`: everything about an enrolment that is no secret.
+/// A device whose keys are closed: what can be said of it without a passphrase, a keyring or a token.
+/// [`Home::unlock`](crate::Home::unlock) opens it.
+#[derive(Debug, Clone)]
+pub struct LockedDevice {
+    /// Whom the certificate names.
+    pub identifier: Identifier,
+    /// Leaf first, then the issuing certificate. Never empty.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Where and how it was enrolled.
+    pub enrolment: Enrolment,
+    pub(crate) folder: PathBuf,
+}
+
+impl LockedDevice {
+    /// The public key in the leaf, which is not verified here; none if it does not parse.
+    pub fn public_key(&self) -> Option<Vec<u8>> {
+        let leaf = Certificate::parse(self.chain.first()?).ok()?;
+        Some(leaf.tbs().spki().subject_public_key.raw_bytes().to_vec())
+    }
+}
+
+/// The record `enrolment.toml`: everything about an enrolment that opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrolment {
@@ -42,4 +66,46 @@ pub struct Enrolment {
     /// An order that is under way: running the enrolment again goes on with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_order: Option<String>,
+    /// From what the moments of renewals are drawn.
+    #[serde(default)]
+    pub renewal_seed: RenewalSeed,
+}
+
+/// 32 random bytes that nobody else knows, so that nobody can tell beforehand when this device renews.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RenewalSeed(pub(crate) [u8; 32]);
+
+impl TryFrom<String> for RenewalSeed {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut seed = Self::default();
+        hex::decode_to_slice(&text, &mut seed.0).map_err(|error| format!("expected 64 hex digits: {error}"))?;
+        Ok(seed)
+    }
+}
+
+impl From<RenewalSeed> for String {
+    fn from(seed: RenewalSeed) -> Self {
+        hex::encode(seed.0)
+    }
+}
+
+impl std::fmt::Debug for RenewalSeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RenewalSeed(…)")
+    }
+}
+
+impl RenewalSeed {
+    /// From the operating system's randomness.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn generate() -> Result<Self, crate::KeyError> {
+        let mut seed = Self::default();
+        getrandom::fill(&mut seed.0).map_err(crate::KeyError::Random)?;
+        Ok(seed)
+    }
 }

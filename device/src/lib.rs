@@ -35,6 +35,6 @@ pub mod revocation;
 pub mod watch;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
-pub use device::{Device, Enrolment};
-pub use home::{Home, HomeError, MAX_FILE_BYTES, PinnedPolicy, Watching};
+pub use device::{Device, Enrolment, LockedDevice, RenewalSeed};
+pub use home::{Home, HomeError, KeyForm, KeyPlace, MAX_FILE_BYTES, PinnedPolicy, Watching};
 pub use keys::{AccountKey, DeviceKey, KeyError};

@@ -143,7 +143,7 @@ async fn a_watch_without_proven_control_is_blind() {
     enrol(&home, &mut Person::new(&town)).await.unwrap();
     // An account that never proved anything, as after a restore of the authority's database.
     let stranger = AccountKey::generate().unwrap();
-    home.write_text("devices/alice@example.org/account.pem", &stranger.to_pem()).unwrap();
+    home.write_text("devices/alice@example.org/account.pem", &stranger.to_pem().unwrap()).unwrap();
     let report = watch(&home).await;
     assert!(matches!(report, WatchReport::Blind(Blindness::Refused { .. })), "{report:?}");
     town.server.stop().await;

@@ -32,7 +32,7 @@ fn now() -> UnixTime {
 
 async fn enrol(town: &Town, home: &Home) -> VerifiedPerson {
     let identifier = alice();
-    let request = EnrolRequest { identifier: &identifier, authority: None, new: false };
+    let request = EnrolRequest { identifier: &identifier, authority: None, new: false, keys: None };
     match enroll(home, request, now, &mut Person::new(town)).await.unwrap() {
         Enrolled::New(certified) => certified.person,
         Enrolled::Already(_) => panic!("expected a new certificate"),

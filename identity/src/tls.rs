@@ -2,12 +2,13 @@
 //!
 //! There is one [`PersonVerifier`] for both ends of a personal connection, a [`ServiceVerifier`] for the client end
 //! towards directories and HTTPS endpoints, and a [`ComponentVerifier`] for the server end towards parts of an authority.
-//! None speaks TLS 1.2. Certificates for mail have no verifier here: nobody connects to us with one.
+//! None speaks TLS 1.2. What a device signs with is a [`DeviceSigner`]. Certificates for mail have no verifier here: nobody connects to us with one.
 
 mod cache;
 mod component;
 mod person;
 mod service;
+mod signer;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use rustls::{
 pub use component::ComponentVerifier;
 pub use person::PersonVerifier;
 pub use service::ServiceVerifier;
+pub use signer::{DeviceSigner, DeviceSignerError, certified};
 
 use crate::{CertificateDer, rules::Rule, verify::VerifyError};
 

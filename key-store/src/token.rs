@@ -1,5 +1,6 @@
 //! Keys that never leave a token (PKCS#11): a smart card, an HSM, SoftHSM.
 
+mod make;
 mod uri;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// What is looked for first.
+const ONE_PRIVATE_KEY: &str = "one private key";
 
 /// How a key in a token signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,8 +326,7 @@ fn find(uri: &TokenUri, session: &Session, class: ObjectClass) -> Result<ObjectH
     match keys.as_slice() {
         [one] => Ok(*one),
         keys => {
-            let expected =
-                if class == ObjectClass::PRIVATE_KEY { "one private key" } else { "one public key beside it" };
+            let expected = if class == ObjectClass::PRIVATE_KEY { ONE_PRIVATE_KEY } else { "one public key beside it" };
             Err(found(uri, expected, keys.len().to_string()))
         }
     }

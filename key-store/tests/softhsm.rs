@@ -42,6 +42,22 @@ fn keys_in_a_token_sign_and_sessions_recover() {
     key.verify_strict(b"fourth", &ed25519_dalek::Signature::from_slice(&device.sign(b"fourth").unwrap()).unwrap())
         .unwrap();
 
+    // A key that is not there is made in the token, once; one of another kind is not taken for it.
+    let made = |label: &str, algorithm| TokenKey::open_or_make(uri(label, &right).parse().unwrap(), algorithm, [7; 16]);
+    for (label, algorithm) in [
+        ("new", TokenAlgorithm::Ed25519),
+        ("new 256", TokenAlgorithm::EcdsaP256),
+        ("new 384", TokenAlgorithm::EcdsaP384),
+    ] {
+        let label = &label.replace(' ', "%20");
+        let (first, new) = made(label, algorithm).unwrap();
+        assert!(new && first.algorithm() == algorithm && !first.sign(b"x").unwrap().is_empty());
+        let (again, new) = made(label, algorithm).unwrap();
+        assert!(!new && again.spki_der() == first.spki_der());
+    }
+    let other = made("people", TokenAlgorithm::Ed25519).unwrap_err();
+    assert!(matches!(other, TokenError::Found { expected: "a key on edwards25519", .. }), "{other}");
+
     let error = TokenKey::open(uri("nobody", &right).parse().unwrap()).unwrap_err();
     assert!(matches!(&error, TokenError::Found { expected: "one private key", .. }), "{error}");
     let elsewhere = uri("people", &right).replace("token=CA", "token=Other");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use device::Device;
+use device::LockedDevice;
 use device::card::{self, CardFailure, qr};
 use identity::Identifier;
 use identity::card::{ContactCard, MAX_CARD_BYTES};
@@ -91,7 +91,7 @@ fn read_file(path: &Path) -> Result<ContactCard, Failure> {
 
 fn own(context: &Context, who: Option<&str>) -> Result<ContactCard, Failure> {
     let device = device(context, who)?;
-    card::own(&context.home, &device).map_err(|error| match error {
+    card::own(&context.home, &device.chain, &device.enrolment).map_err(|error| match error {
         CardFailure::Home(error) => error.into(),
         CardFailure::NotPinned { .. } => Failure::failed(error.to_string(), "Pin it again: certtool trust add."),
         CardFailure::NoDirectory { .. } => Failure::failed(error.to_string(), "Ask who runs the home server."),
@@ -100,7 +100,7 @@ fn own(context: &Context, who: Option<&str>) -> Result<ContactCard, Failure> {
 }
 
 /// The device enrolled for an address, or the only one.
-fn device(context: &Context, who: Option<&str>) -> Result<Device, Failure> {
+fn device(context: &Context, who: Option<&str>) -> Result<LockedDevice, Failure> {
     let only;
     let who = match who {
         Some(who) => who,
@@ -115,7 +115,7 @@ fn device(context: &Context, who: Option<&str>) -> Result<Device, Failure> {
             "Give an address you enrolled, a link that begins with inperson:, or the path of a picture.",
         )
     })?;
-    Ok(context.home.device(&identifier)?)
+    Ok(context.home.locked_device(&identifier)?)
 }
 
 fn write_svg(card: &ContactCard, file: &Path) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! `certtool enroll`: a certificate for one's address on this device.
 
 use clap::Args;
+use device::KeyPlace;
 use device::enrolment::{self, EnrolRequest, Enrolled, Way};
 use identity::Identifier;
 use identity::verify::VerifiedPerson;
@@ -24,6 +25,9 @@ use crate::text;
     certtool enroll +4915112345678\n  \
     certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
     echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org\n  \
+    certtool enroll alice@example.org --passphrase ask\n  \
+    certtool enroll alice@example.org --key keyring\n  \
+    certtool enroll alice@example.org --key \"pkcs11:object=alice?module-path=/usr/lib/libykcs11.so&pin-source=ask\"\n  \
     certtool enroll alice@example.org --challenge oidc\n  \
     certtool enroll alice@example.org --challenge email-reply\n  \
     certtool enroll alice@example.org --challenge email-reply --code \"ACME: AAECAwQFBgcI…\"")]
@@ -45,6 +49,12 @@ pub(crate) struct Enroll {
     /// Make a new key and certificate even if there is a valid one
     #[arg(long)]
     new: bool,
+    /// Where the new keys are kept: file, keyring (of your session), or the URI of a key in a token (RFC 7512; it is made
+    /// there if there is none) [default: file, or where the old ones are]
+    ///
+    /// A file is one that you alone can read; with --passphrase it is sealed.
+    #[arg(long, value_name = "WHERE")]
+    key: Option<KeyPlace>,
 }
 
 fn way(text: &str) -> Result<Way, String> {
@@ -61,15 +71,18 @@ impl Enroll {
         if let Some(lookalike) = self.identifier.lookalike() {
             context.output.step(&format!("Look twice: {lookalike}."));
         }
-        let request =
-            EnrolRequest { identifier: &self.identifier, authority: self.authority.as_deref(), new: self.new };
+        let request = EnrolRequest {
+            identifier: &self.identifier,
+            authority: self.authority.as_deref(),
+            new: self.new,
+            keys: self.key.as_ref(),
+        };
         let mut person = Person::new(&context.output, self.code).by(self.challenge);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
-        let (done, certified) = match &enrolled {
-            Enrolled::Already(certified) => ("already enrolled", certified),
-            Enrolled::New(certified) => ("enrolled", certified),
-        };
-        context.output.report(&Certificate::new(&certified.person, done));
+        context.output.report(&match &enrolled {
+            Enrolled::Already(person) => Certificate::new(person, "already enrolled"),
+            Enrolled::New(certified) => Certificate::new(&certified.person, "enrolled"),
+        });
         Ok(Exit::Ok)
     }
 }

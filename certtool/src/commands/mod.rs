@@ -6,6 +6,7 @@ pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod inspect;
+pub(crate) mod key;
 pub(crate) mod limbo;
 pub(crate) mod proof;
 pub(crate) mod renew;
@@ -33,6 +34,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Erase(command) => command.run(context).await,
+        Command::Key(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Card(command) => command.run(context),
         Command::LimboHarness(command) => command.run(),

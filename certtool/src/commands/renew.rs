@@ -1,7 +1,7 @@
 //! `certtool renew`: a fresh certificate for the same key.
 
 use clap::Args;
-use device::Device;
+use device::LockedDevice;
 use device::enrolment::{self, Renewed};
 use identity::Identifier;
 use serde::Serialize;
@@ -42,7 +42,11 @@ impl Renew {
         for device in devices {
             let identifier = device.identifier.clone();
             let mut person = Person::new(&context.output, self.code.clone());
-            match enrolment::renew(&context.home, device, self.force, clock::now, &mut person).await {
+            let renewed = match context.home.unlock(device) {
+                Ok(device) => enrolment::renew(&context.home, device, self.force, clock::now, &mut person).await,
+                Err(error) => Err(error.into()),
+            };
+            match renewed {
                 Ok(Renewed::Done(certified)) => context.output.report(&Certificate::new(&certified.person, "renewed")),
                 Ok(Renewed::NotDue { due, not_after }) => context.output.report(&NotDue {
                     done: "nothing",
@@ -68,7 +72,7 @@ impl Renew {
         worst.map_or(Ok(Exit::Ok), Err)
     }
 
-    fn devices(&self, context: &Context) -> Result<Vec<Device>, Failure> {
+    fn devices(&self, context: &Context) -> Result<Vec<LockedDevice>, Failure> {
         let devices = context.home.devices()?;
         if devices.is_empty() {
             return Err(subject::nobody());
@@ -81,7 +85,7 @@ impl Renew {
             None => Identifier::parse(&subject::only_device(context)?.name)
                 .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?,
         };
-        Ok(vec![context.home.device(&identifier)?])
+        Ok(vec![context.home.locked_device(&identifier)?])
     }
 }
 

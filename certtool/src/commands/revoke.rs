@@ -99,14 +99,14 @@ impl Revoke {
 
     async fn stolen(&self, context: &Context, identifier: &Identifier) -> Result<Exit, Failure> {
         let own = match context.home.has_device(identifier)? {
-            true => Some(context.home.device(identifier)?.key.public_key()),
+            true => context.home.locked_device(identifier)?.public_key(),
             false => None,
         };
         let mut person = Person::new(&context.output, self.code.clone());
         let authority = self.authority.as_deref();
         let mut owner = Owner::prove(&context.home, identifier, authority, clock::now(), &mut person).await?;
         let listed = owner.certificates(clock::now()).await?;
-        let others: Vec<_> = listed.into_iter().filter(|one| own.is_none_or(|own| one.key != own)).collect();
+        let others: Vec<_> = listed.into_iter().filter(|one| own.as_ref().is_none_or(|own| one.key != *own)).collect();
         let reason = self.reason.unwrap_or(Why::KeyCompromise).reason();
         let mut done = Vec::new();
         for one in self.chosen(identifier, &others)? {

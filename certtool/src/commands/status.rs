@@ -1,7 +1,7 @@
 //! `certtool status`: what one has, what ends when, and what to do.
 
 use clap::Args;
-use device::Device;
+use device::LockedDevice;
 use device::enrolment::Due;
 use device::logbook::Logbook;
 use identity::UnixTime;
@@ -97,11 +97,11 @@ struct DeviceStatus {
 }
 
 impl DeviceStatus {
-    fn new(device: &Device, trust: &Trust, now: UnixTime) -> Self {
+    fn new(device: &LockedDevice, trust: &Trust, now: UnixTime) -> Self {
         let mut status = Self {
             identifier: device.identifier.to_string(),
             authority: device.enrolment.authority.clone(),
-            device_key: hex::encode(device.key.public_key()),
+            device_key: hex::encode(device.public_key().unwrap_or_default()),
             verified: false,
             refusal: None,
             not_after: None,
@@ -111,7 +111,7 @@ impl DeviceStatus {
         };
         match verify_person(&device.chain, trust, now) {
             Ok(person) => {
-                let due = Due::of(device).map_or(person.not_after(), |due| due.from);
+                let due = Due::of(&device.chain, &device.enrolment).map_or(person.not_after(), |due| due.from);
                 status.verified = true;
                 status.not_after = Some(text::rfc3339(person.not_after()));
                 status.renew_from = Some(text::rfc3339(due));

@@ -121,7 +121,7 @@ impl Watch {
 
     /// Proves control there, unless a certificate or an earlier proof says so already.
     async fn prove_control(&self, context: &Context, id: &Identifier, choice: &Choice) -> Result<(), Failure> {
-        let enrolled = context.home.has_device(id)? && context.home.device(id)?.enrolment.acme == choice.acme;
+        let enrolled = context.home.has_device(id)? && context.home.locked_device(id)?.enrolment.acme == choice.acme;
         let proven = context.home.watching_at(id, &choice.acme)?.is_some_and(|one| one.pending_order.is_none());
         if !self.prove && (enrolled || proven) {
             return Ok(());
@@ -167,7 +167,10 @@ impl Watch {
 
     fn owners(&self, context: &Context, choice: Option<&Choice>) -> Result<Vec<Owner>, Failure> {
         let home = &context.home;
-        let mut owners: Vec<Owner> = home.devices()?.into_iter().map(Owner::from).collect();
+        let mut devices = home.devices()?;
+        devices.retain(|device| self.identifier.as_ref().is_none_or(|id| device.identifier == *id));
+        let opened = devices.into_iter().map(|device| home.unlock(device).map(Owner::from));
+        let mut owners = opened.collect::<Result<Vec<_>, _>>()?;
         for watching in home.watching()? {
             let by_certificate =
                 |owner: &Owner| owner.acme() == watching.acme && *owner.identifier() == watching.identifier;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::jws::{self, Payload, Sender};
 use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswers};
 use crate::https::{self, FetchError};
-use crate::keys::AccountKey;
+use crate::keys::{AccountKey, KeyError};
 
 /// How often a request is repeated whose nonce the server refused (RFC 8555 section 6.5).
 const NONCE_TRIES: usize = 5;
@@ -21,6 +21,9 @@ pub enum AcmeError {
     /// No answer, or none that may be trusted.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The account's key did not sign the request.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The authority refused, and said why.
     #[error("the authority at {url} refused: {problem}")]
     Refused {
@@ -205,7 +208,7 @@ impl AcmeClient {
             Some(account) => Sender::Account(account),
             None => Sender::Key,
         };
-        let body = jws::sign(&self.key, sender, &nonce, url, payload);
+        let body = jws::sign(&self.key, sender, &nonce, url, payload)?;
         let request = self.http.post(url).header(CONTENT_TYPE, "application/jose+json").body(body);
         let response = request.send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
         // RFC 8555 section 6.5: every answer, also a refusal, brings the next nonce.

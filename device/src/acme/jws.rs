@@ -2,12 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::Signature;
-use p256::ecdsa::signature::Signer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::keys::AccountKey;
+use crate::keys::{AccountKey, KeyError};
 
 /// Whom a request says it is from (RFC 8555 section 6.2: exactly one of the two).
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +27,7 @@ pub enum Payload<'a> {
 
 /// The public key as a JWK (RFC 7517, RFC 7518 section 6.2), members in the order of RFC 7638.
 pub fn jwk(key: &AccountKey) -> Value {
-    let point = key.signing_key().verifying_key().to_sec1_point(false);
+    let point = key.verifying_key().to_sec1_point(false);
     let coordinate = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     // An uncompressed point is 04 ‖ x ‖ y with 32 octets each (SEC 1, section 2.3.3).
     let (x, y) = point.as_bytes()[1..].split_at(32);
@@ -46,7 +44,16 @@ pub fn thumbprint(key: &AccountKey) -> String {
 }
 
 /// A signed request body, ready to be sent as `application/jose+json`.
-pub fn sign(key: &AccountKey, sender: Sender<'_>, nonce: &str, url: &str, payload: Payload<'_>) -> String {
+///
+/// # Errors
+/// The key, in a token, did not sign.
+pub fn sign(
+    key: &AccountKey,
+    sender: Sender<'_>,
+    nonce: &str,
+    url: &str,
+    payload: Payload<'_>,
+) -> Result<String, KeyError> {
     let mut header = json!({ "alg": "ES256", "nonce": nonce, "url": url });
     match sender {
         Sender::Key => header["jwk"] = jwk(key),
@@ -57,17 +64,18 @@ pub fn sign(key: &AccountKey, sender: Sender<'_>, nonce: &str, url: &str, payloa
         Payload::Nothing => String::new(),
         Payload::Json(value) => URL_SAFE_NO_PAD.encode(value.to_string()),
     };
-    let signature: Signature = key.signing_key().sign(format!("{protected}.{payload}").as_bytes());
-    json!({
+    let signature = key.sign(format!("{protected}.{payload}").as_bytes())?;
+    let signed = json!({
         "protected": protected,
         "payload": payload,
-        "signature": URL_SAFE_NO_PAD.encode(signature.to_bytes()),
-    })
-    .to_string()
+        "signature": URL_SAFE_NO_PAD.encode(signature),
+    });
+    Ok(signed.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use p256::ecdsa::Signature;
     use p256::ecdsa::signature::Verifier;
 
     use super::*;
@@ -109,7 +117,8 @@ mod tests {
             "n1",
             "https://ca/new-order",
             Payload::Json(&json!({"a": 1})),
-        );
+        )
+        .unwrap();
         let body: Value = serde_json::from_str(&body).unwrap();
         let header: Value = serde_json::from_slice(&decode(&body["protected"])).unwrap();
         assert_eq!(header["alg"], "ES256");
@@ -120,12 +129,13 @@ mod tests {
         assert_eq!(decode(&body["payload"]), br#"{"a":1}"#);
         let signed = format!("{}.{}", body["protected"].as_str().unwrap(), body["payload"].as_str().unwrap());
         let signature = Signature::from_slice(&decode(&body["signature"])).unwrap();
-        key.signing_key().verifying_key().verify(signed.as_bytes(), &signature).unwrap();
+        key.verifying_key().verify(signed.as_bytes(), &signature).unwrap();
     }
 
     #[test]
     fn a_new_account_shows_its_key_and_a_post_as_get_has_an_empty_payload() {
-        let body: Value = serde_json::from_str(&sign(&rfc_key(), Sender::Key, "n", "u", Payload::Nothing)).unwrap();
+        let signed = sign(&rfc_key(), Sender::Key, "n", "u", Payload::Nothing).unwrap();
+        let body: Value = serde_json::from_str(&signed).unwrap();
         let header: Value = serde_json::from_slice(&decode(&body["protected"])).unwrap();
         assert_eq!(header["jwk"], jwk(&rfc_key()));
         assert!(header.get("kid").is_none());

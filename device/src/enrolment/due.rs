@@ -5,9 +5,10 @@
 
 use identity::UnixTime;
 use identity::certificate::Certificate;
+use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 
-use crate::Device;
+use crate::Enrolment;
 
 /// When the certificate of a device becomes due for renewal, and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,20 +21,20 @@ pub struct Due {
 
 impl Due {
     /// Of this device's leaf, which is not verified here; why it cannot be said, if it does not parse.
-    pub fn of(device: &Device) -> Result<Self, String> {
-        let der = device.chain.first().ok_or("an empty chain")?;
+    pub fn of(chain: &[CertificateDer<'static>], enrolment: &Enrolment) -> Result<Self, String> {
+        let der = chain.first().ok_or("an empty chain")?;
         let leaf = Certificate::parse(der).map_err(|error| error.to_string())?;
         let (begin, not_after) = (leaf.tbs().not_before(), leaf.tbs().not_after());
         let life = not_after.as_secs().saturating_sub(begin.as_secs());
-        let offset = offset(life, draw(device, der));
+        let offset = offset(life, draw(enrolment, der));
         let from = std::time::Duration::from_secs(begin.as_secs().saturating_add(offset));
         Ok(Self { from: UnixTime::since_unix_epoch(from), not_after })
     }
 
     /// In the window (seconds since 1970) that the authority asks for (RFC 9773 section 4.2): the device's own moment in it,
     /// the same each time.
-    pub(super) fn within(self, device: &Device, start: u64, end: u64) -> Self {
-        let draw = device.chain.first().map_or(0, |der| draw(device, der));
+    pub(super) fn within(self, device: &crate::Device, start: u64, end: u64) -> Self {
+        let draw = device.chain.first().map_or(0, |der| draw(&device.enrolment, der));
         let into = (u128::from(end.saturating_sub(start)) * u128::from(draw)) >> 64;
         let from = start.saturating_add(u64::try_from(into).expect("less than the window"));
         Self { from: UnixTime::since_unix_epoch(std::time::Duration::from_secs(from)), ..self }
@@ -41,10 +42,10 @@ impl Due {
 }
 
 /// The same number for the same certificate each time, so that looking often does not make it earlier; and one that
-/// follows from the device's secret, so that nobody else knows it.
-fn draw(device: &Device, der: &[u8]) -> u64 {
+/// follows from a secret of the device, so that nobody else knows it.
+fn draw(enrolment: &Enrolment, der: &[u8]) -> u64 {
     let digest = Sha256::new_with_prefix(b"inperson-renewal-v1\0")
-        .chain_update(device.key.signing_key().as_bytes())
+        .chain_update(enrolment.renewal_seed.0)
         .chain_update(Sha256::digest(der))
         .finalize();
     u64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
@@ -63,7 +64,7 @@ mod tests {
     use identity::testing::{Authority, NOON};
 
     use super::*;
-    use crate::{AccountKey, DeviceKey, Enrolment};
+    use crate::{AccountKey, Device, DeviceKey, RenewalSeed};
 
     const DAY: u64 = 86_400;
 
@@ -77,6 +78,7 @@ mod tests {
             policy: String::new(),
             account: None,
             pending_order: None,
+            renewal_seed: RenewalSeed::generate().unwrap(),
         };
         let (key, account) = (DeviceKey::generate().unwrap(), AccountKey::generate().unwrap());
         Device { identifier, chain, key, account, enrolment }
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn a_window_that_the_authority_asks_for_is_kept() {
         let device = device(&Authority::new(1, NOON));
-        let due = Due::of(&device).unwrap();
+        let due = Due::of(&device.chain, &device.enrolment).unwrap();
         let asked = due.within(&device, 1000, 2000);
         assert!((1000..2000).contains(&asked.from.as_secs()) && asked.not_after == due.not_after);
         assert_eq!(asked, due.within(&device, 1000, 2000));
@@ -104,8 +106,9 @@ mod tests {
     fn each_device_draws_its_own_moment_and_keeps_it() {
         let authority = Authority::new(1, NOON);
         let devices: Vec<_> = (0..30).map(|_| device(&authority)).collect();
-        let mut moments: Vec<_> = devices.iter().map(|device| Due::of(device).unwrap().from.as_secs()).collect();
-        let again: Vec<_> = devices.iter().map(|device| Due::of(device).unwrap().from.as_secs()).collect();
+        let moment = |device: &Device| Due::of(&device.chain, &device.enrolment).unwrap().from.as_secs();
+        let mut moments: Vec<_> = devices.iter().map(moment).collect();
+        let again: Vec<_> = devices.iter().map(moment).collect();
         assert_eq!(moments, again);
         let life = 14 * DAY;
         let (earliest, latest) = (NOON.as_secs() + life / 5 * 2, NOON.as_secs() + life / 5 * 3);

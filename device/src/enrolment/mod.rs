@@ -40,7 +40,7 @@ use crate::acme::messages::AcmeIdentifier;
 use crate::acme::{AcmeClient, certificate_id, renewal_window};
 use crate::home::Pending;
 use crate::https::https_client;
-use crate::{AccountKey, Device, DeviceKey, Enrolment, Home, revocation, watch};
+use crate::{Device, DeviceKey, Enrolment, Home, KeyPlace, RenewalSeed, revocation, watch};
 
 /// The certificate profile of a device.
 const PROFILE_EMAIL: &str = "device";
@@ -56,6 +56,8 @@ pub struct EnrolRequest<'a> {
     pub authority: Option<&'a str>,
     /// Make a new key and certificate even if there is a valid one.
     pub new: bool,
+    /// Where new keys are kept; where those are that they take the place of, if nothing is said.
+    pub keys: Option<&'a KeyPlace>,
 }
 
 /// A device and the person its certificate was just verified to name.
@@ -70,8 +72,8 @@ pub struct Certified {
 /// How an enrolment ended well.
 #[derive(Debug)]
 pub enum Enrolled {
-    /// There was a valid certificate already; nothing was done.
-    Already(Box<Certified>),
+    /// There was a valid certificate already; nothing was done, and its key was not opened.
+    Already(Box<VerifiedPerson>),
     /// A new certificate is stored.
     New(Box<Certified>),
 }
@@ -84,11 +86,12 @@ pub async fn enroll(
     owner: &mut dyn Conversation,
 ) -> Result<Enrolled, EnrolError> {
     if !request.new && home.has_device(request.identifier)? {
-        let device = home.device(request.identifier)?;
+        let device = home.locked_device(request.identifier)?;
         let trust = Arc::new(home.trust_at(now())?);
         match revocation::verify_own(home, &trust, &device.chain, now()).await {
-            Ok(person) => return Ok(Enrolled::Already(Box::new(Certified { device, person }))),
+            Ok(person) => return Ok(Enrolled::Already(Box::new(person))),
             Err(error) if error.rule == Rule::ChainExpired => {
+                let device = home.unlock(device)?;
                 let Renewed::Done(certified) = renew(home, device, true, now, owner).await? else {
                     unreachable!("a forced renewal is always done")
                 };
@@ -99,7 +102,7 @@ pub async fn enroll(
         }
     }
     let choice = choose_authority(&home.trust_policies()?, request.identifier, request.authority)?;
-    let mut pending = pending(home, request.identifier, &choice, now())?;
+    let mut pending = pending(home, &request, &choice, now())?;
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, pending.account.clone()).await?;
@@ -148,7 +151,7 @@ pub async fn renew(
     now: fn() -> UnixTime,
     owner: &mut dyn Conversation,
 ) -> Result<Renewed, EnrolError> {
-    let due = Due::of(&device).map_err(|found| EnrolError::NoCertificate { found })?;
+    let due = Due::of(&device.chain, &device.enrolment).map_err(|found| EnrolError::NoCertificate { found })?;
     if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
         let due = due_as_asked(home, &device, due, now()).await;
         if now().as_secs() < due.from.as_secs() {
@@ -181,6 +184,9 @@ pub async fn renew(
     let person = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
     device.chain = chain;
     device.enrolment.pending_order = None;
+    if device.enrolment.renewal_seed == RenewalSeed::default() {
+        device.enrolment.renewal_seed = RenewalSeed::generate()?;
+    }
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
     Ok(Renewed::Done(Box::new(Certified { device, person })))
@@ -201,26 +207,27 @@ async fn due_as_asked(home: &Home, device: &Device, due: Due, now: UnixTime) -> 
 }
 
 /// The enrolment under way for this person at this authority, or a new one with new keys, stored.
-fn pending(home: &Home, identifier: &Identifier, choice: &Choice, now: UnixTime) -> Result<Pending, EnrolError> {
-    if let Some(pending) = home.pending(identifier)? {
-        if pending.enrolment.acme == choice.acme && pending.enrolment.authority == choice.authority {
-            return Ok(pending);
-        }
-        home.drop_pending(identifier)?;
+fn pending(home: &Home, request: &EnrolRequest<'_>, choice: &Choice, now: UnixTime) -> Result<Pending, EnrolError> {
+    let identifier = request.identifier;
+    // One whose keys lie elsewhere than they are wanted is not gone on with, nor one at another authority.
+    let wanted = request.keys.is_none_or(|place| home.pending_is_kept(identifier, place));
+    if wanted
+        && let Some(pending) = home.pending(identifier)?
+        && pending.enrolment.acme == choice.acme
+        && pending.enrolment.authority == choice.authority
+    {
+        return Ok(pending);
     }
-    let pending = Pending {
-        key: DeviceKey::generate()?,
-        account: AccountKey::generate()?,
-        enrolment: Enrolment {
-            identifier: identifier.clone(),
-            authority: choice.authority.clone(),
-            acme: choice.acme.clone(),
-            policy: choice.policy.clone(),
-            account: None,
-            pending_order: None,
-        },
+    let enrolment = Enrolment {
+        identifier: identifier.clone(),
+        authority: choice.authority.clone(),
+        acme: choice.acme.clone(),
+        policy: choice.policy.clone(),
+        account: None,
+        pending_order: None,
+        renewal_seed: RenewalSeed::generate()?,
     };
-    home.store_pending(&pending)?;
+    let pending = home.begin_pending(request.keys, enrolment)?;
     // Before anything can be logged for it: an order that comes to nothing may leave an entry, and it is hers.
     watch::remember_own_key(home, identifier, &pending.key, now)?;
     Ok(pending)

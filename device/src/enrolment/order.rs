@@ -67,7 +67,8 @@ impl Job<'_> {
                 }
                 OrderStatus::Ready => {
                     person.step(Step::Issuing);
-                    order = client.finalize(&order.finalize, &request::csr(asked.identifier, self.key, &url)).await?;
+                    let csr = request::csr(asked.identifier, self.key, &url)?;
+                    order = client.finalize(&order.finalize, &csr).await?;
                 }
                 OrderStatus::Processing => {
                     if waited >= DEADLINE {

@@ -1,12 +1,16 @@
 //! The certificate request (PKCS#10, RFC 2986): the person's name and the proof that the device holds its key.
 
+use identity::tls::DeviceSigner as _;
 use identity::{Identifier, IdentifierKind};
 use p256::pkcs8::der::asn1::{AnyRef, Utf8StringRef};
 use p256::pkcs8::der::{Encode as _, Tag};
 use rcgen::string::Ia5String;
-use rcgen::{Attribute, CertificateParams, DistinguishedName, KeyPair, OtherNameValue, SanType};
+use rcgen::{
+    Attribute, CertificateParams, DistinguishedName, OtherNameValue, PublicKeyData, SanType, SignatureAlgorithm,
+    SigningKey,
+};
 
-use crate::keys::DeviceKey;
+use crate::keys::{DeviceKey, KeyError};
 
 /// `id-on-SmtpUTF8Mailbox` (RFC 9598 section 3).
 const SMTP_UTF8_MAILBOX: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 8, 9];
@@ -15,16 +19,49 @@ const SMTP_UTF8_MAILBOX: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 8, 9];
 const CHALLENGE_PASSWORD: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 7];
 
 /// A request for exactly this name by this key, made for this order and no other, DER.
-pub(super) fn csr(identifier: &Identifier, key: &DeviceKey, order: &str) -> Vec<u8> {
-    let der = key.rustls_key();
-    let pair = KeyPair::try_from(&der).expect("an Ed25519 key in PKCS#8 is always taken");
+///
+/// # Errors
+/// The key, in a token, did not sign.
+pub(super) fn csr(identifier: &Identifier, key: &DeviceKey, order: &str) -> Result<Vec<u8>, KeyError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = vec![name(identifier)];
     // Signed over what the authority has just made up: fresh proof that the key is there.
     let possession = Attribute { oid: &CHALLENGE_PASSWORD, values: set_of_text(order) };
-    let request = params.serialize_request_with_attributes(&pair, vec![possession]);
-    request.expect("one name and one key always encode").der().to_vec()
+    let request = params.serialize_request_with_attributes(&Requester::new(key), vec![possession]);
+    request.map(|request| request.der().to_vec()).map_err(|error| KeyError::Sign(error.to_string()))
+}
+
+/// The device's key as rcgen takes it.
+struct Requester<'a> {
+    key: &'a DeviceKey,
+    public: [u8; 32],
+}
+
+impl<'a> Requester<'a> {
+    fn new(key: &'a DeviceKey) -> Self {
+        Self { key, public: key.public_key() }
+    }
+}
+
+impl PublicKeyData for Requester<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_ED25519
+    }
+}
+
+impl SigningKey for Requester<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature = self.key.sign(message).map_err(|error| {
+            tracing::warn!(%error, "the request for a certificate");
+            rcgen::Error::RemoteKeyError
+        })?;
+        Ok(signature.to_vec())
+    }
 }
 
 /// A SET of one UTF8String, in DER.
@@ -58,7 +95,7 @@ mod tests {
         for who in ["alice@example.org", "жанна@example.org", "+14155550123"] {
             let identifier = Identifier::parse(who).unwrap();
             let order = "https://ca.example.org/acme/order/7";
-            let request = csr(&identifier, &key, order);
+            let request = csr(&identifier, &key, order).unwrap();
             let parsed = CertReq::from_der(&request).unwrap();
             assert_eq!(parsed.info.public_key.subject_public_key.raw_bytes(), key.public_key());
             assert!(parsed.info.subject.is_empty());

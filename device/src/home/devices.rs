@@ -1,34 +1,49 @@
 //! Enrolled devices, and enrolments under way.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use identity::Identifier;
 
+use super::keys::{KeyPlace, corrupt, remove_folder};
 use super::{Home, HomeError, file_name};
 use crate::certificates::{chain_from_pem, chain_to_pem};
-use crate::device::{Device, Enrolment};
+use crate::device::{Device, Enrolment, LockedDevice};
 use crate::files;
 use crate::keys::{AccountKey, DeviceKey};
 
+/// The record of an enrolment.
+const RECORD: &str = "enrolment.toml";
+
 /// Devices.
 impl Home {
-    /// Every enrolled device, in the order of the identifiers.
-    pub fn devices(&self) -> Result<Vec<Device>, HomeError> {
+    /// Every enrolled device, in the order of the identifiers. No key is opened for it.
+    pub fn devices(&self) -> Result<Vec<LockedDevice>, HomeError> {
         for pending in files::subfolders(&self.folder.join("devices/.pending"))? {
             self.promote_if_finished(&pending.file_name().unwrap_or_default().to_string_lossy())?;
         }
         let mut devices = files::subfolders(&self.folder.join("devices"))?
-            .iter()
-            .map(|folder| read_device(folder))
+            .into_iter()
+            .map(read_locked)
             .collect::<Result<Vec<_>, _>>()?;
         devices.sort_by(|a, b| a.identifier.cmp(&b.identifier));
         Ok(devices)
     }
 
-    /// The device enrolled for `identifier`.
+    /// The device enrolled for `identifier`, with its keys: a passphrase, a keyring or a token may have to open them.
     pub fn device(&self, identifier: &Identifier) -> Result<Device, HomeError> {
+        self.unlock(self.locked_device(identifier)?)
+    }
+
+    /// Opens the keys of a device.
+    pub fn unlock(&self, device: LockedDevice) -> Result<Device, HomeError> {
+        let (key, account) = self.read_keys(&device.folder)?;
+        let LockedDevice { identifier, chain, enrolment, .. } = device;
+        Ok(Device { identifier, chain, key, account, enrolment })
+    }
+
+    /// The device enrolled for `identifier`, its keys closed.
+    pub fn locked_device(&self, identifier: &Identifier) -> Result<LockedDevice, HomeError> {
         self.promote_if_finished(&file_name(identifier))?;
         let folder = self.device_folder(identifier);
         if !folder.is_dir() {
@@ -36,7 +51,7 @@ impl Home {
             let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
             return Err(HomeError::NoDevice { identifier: identifier.clone(), have });
         }
-        read_device(&folder)
+        read_locked(folder)
     }
 
     /// Whether a device is enrolled for `identifier`.
@@ -63,20 +78,38 @@ impl Home {
     pub(crate) fn pending(&self, identifier: &Identifier) -> Result<Option<Pending>, HomeError> {
         self.promote_if_finished(&file_name(identifier))?;
         let folder = self.pending_folder(identifier);
-        if !folder.join("enrolment.toml").is_file() {
+        if !folder.join(RECORD).is_file() {
             return Ok(None);
         }
-        let (key, account) = read_keys(&folder)?;
+        let (key, account) = self.read_keys(&folder)?;
         Ok(Some(Pending { key, account, enrolment: read_enrolment(&folder)? }))
     }
 
-    /// Stores an enrolment under way: keys first, so that no order can exist whose key is lost.
-    pub(crate) fn store_pending(&self, pending: &Pending) -> Result<(), HomeError> {
-        let folder = self.pending_folder(&pending.enrolment.identifier);
+    /// Begins an enrolment in place of any other that is under way: its keys are made and stored first, so that no order can
+    /// exist whose key is lost.
+    pub(crate) fn begin_pending(&self, place: Option<&KeyPlace>, enrolment: Enrolment) -> Result<Pending, HomeError> {
+        let identifier = &enrolment.identifier;
+        let place = match place {
+            Some(place) => place.clone(),
+            None => self.place_like(&self.device_folder(identifier), identifier)?,
+        };
+        self.drop_pending(identifier)?;
+        let folder = self.pending_folder(identifier);
+        let (key, account) = self.make_keys(&folder, &place, identifier)?;
         let _lock = self.lock()?;
-        files::write_atomic(&folder.join("key.pem"), pending.key.to_pem().as_bytes())?;
-        files::write_atomic(&folder.join("account.pem"), pending.account.to_pem().as_bytes())?;
-        write_enrolment(&folder, &pending.enrolment)
+        write_enrolment(&folder, &enrolment)?;
+        Ok(Pending { key, account, enrolment })
+    }
+
+    /// Whether the keys of an enrolment under way lie in this place.
+    pub(crate) fn pending_is_kept(&self, identifier: &Identifier, place: &KeyPlace) -> bool {
+        super::keys::is_kept(&self.pending_folder(identifier), place)
+    }
+
+    /// Stores the record of an enrolment under way.
+    pub(crate) fn store_pending(&self, pending: &Pending) -> Result<(), HomeError> {
+        let _lock = self.lock()?;
+        write_enrolment(&self.pending_folder(&pending.enrolment.identifier), &pending.enrolment)
     }
 
     /// Ends an enrolment under way: its verified chain is stored and it takes the place of the device before it.
@@ -99,18 +132,20 @@ impl Home {
     /// Drops an enrolment under way.
     pub(crate) fn drop_pending(&self, identifier: &Identifier) -> Result<(), HomeError> {
         let _lock = self.lock()?;
-        remove_folder(&self.pending_folder(identifier))
+        remove_folder(&self.pending_folder(identifier), RECORD)
     }
 
     /// A pending folder with a chain is a finished enrolment whose last step, taking its place, may still be due.
     fn promote_if_finished(&self, name: &str) -> Result<(), HomeError> {
+        // Before folders move to where its list does not have them.
+        self.finish_sealing()?;
         let pending = self.folder.join("devices/.pending").join(name);
         if !pending.join("chain.pem").is_file() {
             return Ok(());
         }
         let _lock = self.lock()?;
         let folder = self.folder.join("devices").join(name);
-        remove_folder(&folder)?;
+        remove_folder(&folder, RECORD)?;
         fs::rename(&pending, &folder).map_err(|source| HomeError::Write { path: folder, source })
     }
 
@@ -131,49 +166,18 @@ pub(crate) struct Pending {
     pub(crate) enrolment: Enrolment,
 }
 
-fn read_device(folder: &Path) -> Result<Device, HomeError> {
-    let enrolment = read_enrolment(folder)?;
+fn read_locked(folder: PathBuf) -> Result<LockedDevice, HomeError> {
+    let enrolment = read_enrolment(&folder)?;
     let path = folder.join("chain.pem");
-    let corrupt = |found: String| HomeError::Corrupt {
-        path: path.clone(),
-        expected: "a certificate chain in PEM".to_owned(),
-        found,
-    };
+    let corrupt = |found| corrupt(&path, "a certificate chain in PEM", found);
     let pem = files::read(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
     let chain = chain_from_pem(&pem).map_err(corrupt)?;
-    let (key, account) = read_keys(folder)?;
-    Ok(Device { identifier: enrolment.identifier.clone(), chain, key, account, enrolment })
-}
-
-fn read_keys(folder: &Path) -> Result<(DeviceKey, AccountKey), HomeError> {
-    let secret = |file: &str| {
-        let path = folder.join(file);
-        let bytes = files::read_secret(&path)?.ok_or_else(|| HomeError::Corrupt {
-            path: path.clone(),
-            expected: "a private key".to_owned(),
-            found: "no file".to_owned(),
-        })?;
-        Ok::<_, HomeError>((zeroize::Zeroizing::new(files::text(&path, bytes)?), path))
-    };
-    let corrupt = |path: PathBuf, error: crate::KeyError| HomeError::Corrupt {
-        path,
-        expected: "a private key".to_owned(),
-        found: error.to_string(),
-    };
-    let (pem, path) = secret("key.pem")?;
-    let key = DeviceKey::from_pem(&pem).map_err(|error| corrupt(path, error))?;
-    let (pem, path) = secret("account.pem")?;
-    let account = AccountKey::from_pem(&pem).map_err(|error| corrupt(path, error))?;
-    Ok((key, account))
+    Ok(LockedDevice { identifier: enrolment.identifier.clone(), chain, enrolment, folder })
 }
 
 fn read_enrolment(folder: &Path) -> Result<Enrolment, HomeError> {
-    let path = folder.join("enrolment.toml");
-    let corrupt = |found: String| HomeError::Corrupt {
-        path: path.clone(),
-        expected: "the record of an enrolment".to_owned(),
-        found,
-    };
+    let path = folder.join(RECORD);
+    let corrupt = |found: String| corrupt(&path, "the record of an enrolment", found);
     let text = files::read_text(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
     let enrolment: Enrolment = toml::from_str(&text).map_err(|error| corrupt(error.message().to_owned()))?;
     let named = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -185,14 +189,5 @@ fn read_enrolment(folder: &Path) -> Result<Enrolment, HomeError> {
 
 fn write_enrolment(folder: &Path, enrolment: &Enrolment) -> Result<(), HomeError> {
     let text = toml::to_string(enrolment).expect("strings always serialise");
-    files::write_atomic(&folder.join("enrolment.toml"), text.as_bytes())
-}
-
-fn remove_folder(folder: &Path) -> Result<(), HomeError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(HomeError::Write { path: folder.to_owned(), source: error })
-        }
-        _ => Ok(()),
-    }
+    files::write_atomic(&folder.join(RECORD), text.as_bytes())
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::trust::Fingerprint;
+use key_store::{KeyringError, TokenError, sealed::SealError};
+
+use crate::keys::KeyError;
 
 /// Why the folder could not be read or written. Messages name the path and what was expected and found.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,39 @@ pub enum HomeError {
         /// Its permission bits.
         found: u32,
     },
+    /// A key is sealed with a passphrase and does not open, or cannot be sealed.
+    #[error("{}: {source}", path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<SealError>,
+    },
+    /// A key is kept in the keyring, and cannot be had.
+    #[error("{}: {source}", path.display())]
+    Keyring {
+        /// The file that says so.
+        path: PathBuf,
+        /// Why not.
+        source: Box<KeyringError>,
+    },
+    /// A key lies in a token, and cannot be used.
+    #[error("{}: {source}", path.display())]
+    Token {
+        /// The file that says so.
+        path: PathBuf,
+        /// Why not.
+        source: Box<TokenError>,
+    },
+    /// The same key would be taken once more.
+    #[error("the key of {identifier} lies in a token, where a new one needs a name of its own")]
+    NeedsPlace {
+        /// Whose.
+        identifier: Identifier,
+    },
+    /// A key could not be made, or is of another kind.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// There is no enrolled device for this person.
     #[error("no certificate for {identifier} here; found: {have}")]
     NoDevice {

@@ -5,6 +5,7 @@
 //! bindings.json                                      to which authorities people are bound
 //! evidence/<time>-<kind>-<hash>.json                 what proves misbehaviour to others, once each
 //! devices/<identifier>/key.pem, account.pem, chain.pem, enrolment.toml
+//!                     key.uri, account.uri           instead, where the keys lie in the keyring or in a token
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! watch/<identifier>.json                            labels, confirmed device keys
 //! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
@@ -15,7 +16,10 @@
 mod bindings;
 mod devices;
 mod error;
+mod keys;
 mod policies;
+mod sealing;
+mod unlock;
 mod watching;
 
 use std::env;
@@ -26,6 +30,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use devices::Pending;
 pub use error::HomeError;
+pub use keys::{KeyForm, KeyPlace};
 pub use policies::PinnedPolicy;
 pub use watching::Watching;
 
@@ -38,6 +43,7 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Home {
     folder: PathBuf,
+    unlock: unlock::Unlock,
 }
 
 impl Home {
@@ -58,7 +64,7 @@ impl Home {
         if !folder.is_dir() {
             files::create_private_folder(&folder)?;
         }
-        Ok(Self { folder })
+        Ok(Self { folder, unlock: unlock::Unlock::default() })
     }
 
     /// Where it is.

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use identity::testing::{Authority, NOON};
 use identity::trust::{Bindings, Fingerprint, TrustPolicy};
+use key_store::{Passphrase, PassphraseSource};
 use rustls_pki_types::CertificateDer;
 
 use super::*;
-use crate::device::Enrolment;
-use crate::keys::{AccountKey, DeviceKey};
+use crate::device::{Enrolment, RenewalSeed};
 
 struct Place {
     _temp: tempfile::TempDir,
@@ -32,13 +32,13 @@ impl Place {
             policy: "00".repeat(32),
             account: None,
             pending_order: None,
+            renewal_seed: RenewalSeed::generate().unwrap(),
         };
-        Pending { key: DeviceKey::generate().unwrap(), account: AccountKey::generate().unwrap(), enrolment }
+        self.home.begin_pending(None, enrolment).unwrap()
     }
 
     fn enrol(&self) -> Pending {
         let pending = self.pending();
-        self.home.store_pending(&pending).unwrap();
         self.home.finish_pending(pending.clone(), chain()).unwrap();
         pending
     }
@@ -164,7 +164,7 @@ fn a_device_is_read_as_it_was_stored_and_others_cannot_read_it() {
 #[test]
 fn an_enrolment_under_way_is_no_device_yet() {
     let place = Place::new();
-    place.home.store_pending(&place.pending()).unwrap();
+    place.pending();
     assert!(!place.home.has_device(&place.alice).unwrap());
     assert!(place.home.devices().unwrap().is_empty());
     assert!(place.home.pending(&place.alice).unwrap().is_some());
@@ -175,17 +175,15 @@ fn a_crash_before_the_last_step_loses_neither_the_old_device_nor_the_new_one() {
     let place = Place::new();
     let old = place.enrol();
     let new = place.pending();
-    place.home.store_pending(&new).unwrap();
     assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), old.key.public_key());
 
     // The chain is written, and then the power goes.
     let pem = crate::chain_to_pem(&chain());
     place.home.write_text("devices/.pending/alice@example.org/chain.pem", &pem).unwrap();
-    assert_eq!(place.home.devices().unwrap()[0].key.public_key(), new.key.public_key());
+    assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), new.key.public_key());
 
     // Or: the old folder is gone, the new one not yet in its place.
     let third = place.pending();
-    place.home.store_pending(&third).unwrap();
     place.home.write_text("devices/.pending/alice@example.org/chain.pem", &pem).unwrap();
     fs::remove_dir_all(place.home.folder().join("devices/alice@example.org")).unwrap();
     assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), third.key.public_key());
@@ -257,4 +255,125 @@ fn no_identifier_escapes_its_folder_and_no_two_share_one() {
     assert_eq!(unique.len(), names.len(), "{names:?}");
     let long = Identifier::parse(&format!("{}@{}.example.org", "é".repeat(30), "x".repeat(60))).unwrap();
     assert!(file_name(&long).len() <= 255);
+}
+
+/// Where a passphrase comes from: a file in the folder.
+fn source(place: &Place, text: &str) -> PassphraseSource {
+    let path = place.home.folder().join(format!("passphrase-{}", text.replace(' ', "-")));
+    files::write_atomic(&path, text.as_bytes()).unwrap();
+    PassphraseSource::File(path)
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(zeroize::Zeroizing::new(text.to_owned())).unwrap()
+}
+
+const ALICE: &str = "devices/alice@example.org";
+
+#[test]
+fn keys_under_a_passphrase_open_with_it_alone() {
+    let mut place = Place::new();
+    let plain = place.home.clone();
+    place.home = plain.clone().unlocked_by(source(&place, "correct horse"), true);
+    let pending = place.enrol();
+    for file in ["key.pem", "account.pem"] {
+        let text = place.home.read_text(format!("{ALICE}/{file}")).unwrap().unwrap();
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{file}");
+        assert_eq!(place.mode(&format!("{ALICE}/{file}")), 0o600, "{file}");
+    }
+    for (home, said) in [
+        (plain.clone(), "none was given"),
+        (plain.clone().unlocked_by(source(&place, "wrong"), false), "the passphrase is not the one"),
+        (plain.clone().unlocked_by(PassphraseSource::File("/nonexistent".into()), false), "/nonexistent"),
+    ] {
+        // Its certificate is read all the same.
+        assert_eq!(home.devices().unwrap()[0].chain, chain());
+        let error = home.device(&place.alice).unwrap_err().to_string();
+        assert!(error.contains("key.pem") && error.contains(said), "{error}");
+    }
+    place.home = plain.unlocked_by(source(&place, "correct horse"), false);
+    assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), pending.key.public_key());
+    // What is made beside sealed keys is sealed with the same passphrase, without anybody saying so.
+    place.pending();
+    assert!(place.home.key_forms().unwrap().iter().all(|(_, form)| *form == KeyForm::Sealed));
+    assert!(place.home.pending(&place.alice).unwrap().is_some());
+    let clear = Place::new();
+    clear.enrol();
+    let asks_in_vain = clear.home.clone().unlocked_by(PassphraseSource::File("/nonexistent".into()), false);
+    asks_in_vain.device(&clear.alice).unwrap();
+}
+
+#[test]
+fn a_passphrase_is_set_changed_and_taken_away_for_all_keys_at_once() {
+    let mut place = Place::new();
+    let key = place.enrol().key.public_key();
+    place.pending();
+    let forms = |home: &Home| home.key_forms().unwrap().into_iter().map(|(_, form)| form).collect::<Vec<_>>();
+    assert_eq!(place.home.reseal(Some(&passphrase("one"))).unwrap().len(), 4);
+    assert_eq!(forms(&place.home), [KeyForm::Sealed; 4]);
+    // Whoever sealed them knows it; others have to say it.
+    place.home.device(&place.alice).unwrap();
+    let reopened =
+        |place: &Place, text: &str| Home::at(place.home.folder()).unwrap().unlocked_by(source(place, text), false);
+    place.home = reopened(&place, "two");
+    assert!(place.home.reseal(Some(&passphrase("three"))).unwrap_err().to_string().contains("not the one"));
+    place.home = reopened(&place, "one");
+    place.home.reseal(Some(&passphrase("two"))).unwrap();
+    place.home = reopened(&place, "two");
+    assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), key);
+    place.home.reseal(None).unwrap();
+    assert_eq!(forms(&place.home), [KeyForm::Clear; 4]);
+    assert_eq!(Home::at(place.home.folder()).unwrap().device(&place.alice).unwrap().key.public_key(), key);
+}
+
+#[test]
+fn a_sealing_that_was_interrupted_holds_for_all_keys_or_for_none() {
+    let place = Place::new();
+    let key = place.enrol().key.public_key();
+    let read = |file: &str| place.home.read_text(format!("{ALICE}/{file}")).unwrap().unwrap();
+    let before = ["key.pem", "account.pem"].map(read);
+    place.home.reseal(Some(&passphrase("one"))).unwrap();
+    let sealed = ["key.pem", "account.pem"].map(read);
+    let write = |file: &str, text: &str| place.home.write_text(file, text).unwrap();
+    let open = || Home::at(place.home.folder()).unwrap().unlocked_by(source(&place, "one"), false);
+
+    // The power went before the decision: the old files hold.
+    for (file, text) in ["key.pem", "account.pem"].iter().zip(&before) {
+        write(&format!("{ALICE}/{file}"), text);
+    }
+    write(&format!("{ALICE}/key.pem.new"), &sealed[0]);
+    assert_eq!(open().key_forms().unwrap()[0].1, KeyForm::Clear);
+    open().device(&place.alice).unwrap();
+
+    // After it, at any of the two files: the new ones hold, also for an enrolment that takes its place only now.
+    for done in 0..=2 {
+        for (at, file) in ["key.pem", "account.pem"].iter().enumerate() {
+            write(&format!("{ALICE}/{file}"), if at < done { &sealed[at] } else { &before[at] });
+            let _ = fs::remove_file(place.home.folder().join(format!("{ALICE}/{file}.new")));
+            if at >= done {
+                write(&format!("{ALICE}/{file}.new"), &sealed[at]);
+            }
+        }
+        write(".resealed", &format!("{ALICE}/key.pem\n{ALICE}/account.pem\n"));
+        assert_eq!(open().device(&place.alice).unwrap().key.public_key(), key, "{done}");
+        assert_eq!(["key.pem", "account.pem"].map(read), sealed);
+        assert!(!place.home.folder().join(".resealed").exists());
+    }
+}
+
+#[test]
+fn a_file_that_says_where_a_key_lies_is_read_strictly() {
+    let place = Place::new();
+    place.enrol();
+    for text in ["", "key.pem", "keyring:12", "pkcs11:token=a", "file:/etc/passwd"] {
+        place.home.write_text(format!("{ALICE}/key.uri"), text).unwrap();
+        let error = place.home.device(&place.alice).unwrap_err().to_string();
+        assert!(error.contains("key.uri is damaged") && error.contains("where a key lies"), "{error}");
+    }
+    for text in ["keyring", "file", "pkcs11:object=a?module-path=/x.so"] {
+        text.parse::<KeyPlace>().unwrap();
+    }
+    for text in ["", "Keyring", "pkcs11:id=%01?module-path=/x.so", "pkcs11:object=a", "/etc/key.pem"] {
+        assert!(text.parse::<KeyPlace>().is_err(), "{text}");
+    }
 }

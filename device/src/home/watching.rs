@@ -6,6 +6,7 @@ use identity::Identifier;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::keys::{corrupt, remove_folder};
 use super::{Home, HomeError, file_name};
 use crate::files;
 use crate::keys::AccountKey;
@@ -37,7 +38,6 @@ struct Record {
 }
 
 const RECORD: &str = "watching.toml";
-const ACCOUNT: &str = "account.pem";
 
 impl Home {
     /// Everything that is watched without a certificate, ordered by identifier and authority.
@@ -45,7 +45,7 @@ impl Home {
         let mut all = Vec::new();
         for of_one in files::subfolders(&self.folder.join("watching"))? {
             for folder in files::subfolders(&of_one)? {
-                all.extend(read(folder)?);
+                all.extend(read(self, folder)?);
             }
         }
         all.sort_by(|a, b| (&a.identifier, &a.authority).cmp(&(&b.identifier, &b.authority)));
@@ -54,7 +54,7 @@ impl Home {
 
     /// What is kept to watch this identifier at the authority with this ACME directory.
     pub fn watching_at(&self, identifier: &Identifier, acme: &str) -> Result<Option<Watching>, HomeError> {
-        read(self.watching_folder(identifier, acme))
+        read(self, self.watching_folder(identifier, acme))
     }
 
     /// Keeps it, the key before the record that says that it is there.
@@ -66,8 +66,10 @@ impl Home {
             acme: watching.acme.clone(),
             pending_order: watching.pending_order.clone(),
         };
+        if !folder.join("account.pem").exists() && !folder.join("account.uri").exists() {
+            self.store_account(&folder, &self.place_of_accounts()?, &watching.account, &watching.identifier)?;
+        }
         let _lock = self.lock()?;
-        files::write_atomic(&folder.join(ACCOUNT), watching.account.to_pem().as_bytes())?;
         let text = toml::to_string(&record).expect("strings always serialise");
         files::write_atomic(&folder.join(RECORD), text.as_bytes())
     }
@@ -76,11 +78,9 @@ impl Home {
     pub fn drop_watching(&self, identifier: &Identifier, acme: &str) -> Result<bool, HomeError> {
         let folder = self.watching_folder(identifier, acme);
         let _lock = self.lock()?;
-        match std::fs::remove_dir_all(&folder) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(HomeError::Write { path: folder, source }),
-        }
+        let found = folder.is_dir();
+        remove_folder(&folder, RECORD)?;
+        Ok(found)
     }
 
     /// A URL is no file name, so its digest names the folder.
@@ -90,17 +90,12 @@ impl Home {
     }
 }
 
-fn read(folder: PathBuf) -> Result<Option<Watching>, HomeError> {
+fn read(home: &Home, folder: PathBuf) -> Result<Option<Watching>, HomeError> {
     let path = folder.join(RECORD);
     let Some(text) = files::read_text(&path)? else { return Ok(None) };
-    let corrupt = |path, expected: &str, found| HomeError::Corrupt { path, expected: expected.to_owned(), found };
     let record: Record = toml::from_str(&text)
-        .map_err(|error| corrupt(path, "the record of a watch without a certificate", error.message().to_owned()))?;
-    let path = folder.join(ACCOUNT);
-    let bytes = files::read_secret(&path)?;
-    let bytes = bytes.ok_or_else(|| corrupt(path.clone(), "a private key", "no file".to_owned()))?;
-    let pem = zeroize::Zeroizing::new(files::text(&path, bytes)?);
-    let account = AccountKey::from_pem(&pem).map_err(|error| corrupt(path, "a private key", error.to_string()))?;
+        .map_err(|error| corrupt(&path, "the record of a watch without a certificate", error.message().to_owned()))?;
+    let account = home.read_account(&folder)?;
     let Record { identifier, authority, acme, pending_order } = record;
     Ok(Some(Watching { identifier, authority, acme, account, pending_order }))
 }

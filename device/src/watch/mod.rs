@@ -300,7 +300,7 @@ fn others(
 
 /// Whether this device watches at the authority with this ACME directory, too. What cannot be read is not watched.
 fn watched(home: &Home, identifier: &Identifier, acme: &str) -> bool {
-    let enrolled = home.device(identifier).is_ok_and(|device| device.enrolment.acme == acme);
+    let enrolled = home.locked_device(identifier).is_ok_and(|device| device.enrolment.acme == acme);
     enrolled || home.watching_at(identifier, acme).is_ok_and(|found| found.is_some())
 }
 

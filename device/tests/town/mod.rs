@@ -119,6 +119,6 @@ pub fn alice() -> Identifier {
 
 pub async fn enrol(home: &Home, person: &mut Person) -> Result<Enrolled, EnrolError> {
     let identifier = alice();
-    let request = EnrolRequest { identifier: &identifier, authority: None, new: false };
+    let request = EnrolRequest { identifier: &identifier, authority: None, new: false, keys: None };
     enroll(home, request, UnixTime::now, person).await
 }

@@ -60,6 +60,28 @@ impl TokenUri {
         &self.module
     }
 
+    /// The same place, for the key with this label.
+    #[must_use]
+    pub fn with_object(&self, label: &str) -> Self {
+        Self { object: Some(label.to_owned()), id: None, ..self.clone() }
+    }
+
+    /// As it is read.
+    #[must_use]
+    pub fn to_uri(&self) -> String {
+        let path = [
+            ("token", self.token.as_deref().map(str::as_bytes)),
+            ("serial", self.serial.as_deref().map(str::as_bytes)),
+            ("object", self.object.as_deref().map(str::as_bytes)),
+            ("id", self.id.as_deref()),
+        ];
+        let path: Vec<_> =
+            path.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded((*value)?)))).collect();
+        let pin = self.pin.as_ref().map(|pin| format!("&pin-source={}", encoded(pin.to_string().as_bytes())));
+        let module = encoded(self.module.as_os_str().as_encoded_bytes());
+        format!("pkcs11:{}?module-path={module}{}", path.join(";"), pin.unwrap_or_default())
+    }
+
     /// Where the PIN comes from; none for a token that asks for it itself, or for none.
     #[must_use]
     pub fn pin(&self) -> Option<&PassphraseSource> {
@@ -131,6 +153,12 @@ fn attributes(text: &str, separator: char) -> Result<Vec<(String, Vec<u8>)>, Tok
         .collect()
 }
 
+/// RFC 3986 section 2.1, for all but what no part of such a URI gives a meaning to.
+fn encoded(value: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
+    value.iter().map(|&b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 /// RFC 3986 section 2.1.
 fn decoded(text: &str) -> Result<Vec<u8>, TokenUriError> {
     let mut out = Vec::with_capacity(text.len());
@@ -176,6 +204,10 @@ mod tests {
         assert_eq!((uri.token(), uri.object(), uri.id()), (Some("My CA"), Some("people"), Some(&[1, 0xab][..])));
         assert_eq!((uri.module(), uri.serial()), (Path::new("/lib/x.so"), None));
         assert_eq!(uri.pin(), Some(&PassphraseSource::File("/etc/pin".into())));
+        assert_eq!(uri.to_uri().parse(), Ok(uri.clone()));
+        let other = uri.with_object("a;b ü%");
+        assert_eq!((other.object(), other.id(), other.token()), (Some("a;b ü%"), None, Some("My CA")));
+        assert_eq!(other.to_uri().parse(), Ok(other));
         assert_eq!(uri.to_string(), "the key \"people\" with the id 01ab in the token \"My CA\"");
     }
 

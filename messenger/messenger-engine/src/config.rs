@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ed25519_dalek::SigningKey;
 use identity::Identifier;
+use identity::tls::DeviceSigner;
 use identity::trust::Trust;
 use rustls::pki_types::CertificateDer;
 
@@ -26,8 +26,8 @@ pub struct EngineConfig {
     pub identifier: Identifier,
     /// Her device's chain: leaf first, then the issuing CA.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The device key: TLS and MLS sign with it.
-    pub key: SigningKey,
+    /// The device key, wherever it lies: TLS and MLS sign with it.
+    pub key: Arc<dyn DeviceSigner>,
     /// What certificates are verified against; shared, so that fresh CRLs reach running sessions.
     pub trust: Arc<Trust>,
     /// The directory to be online at.

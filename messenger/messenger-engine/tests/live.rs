@@ -147,11 +147,11 @@ async fn a_certificate_or_a_key_of_somebody_else_does_not_start() {
     let (chain, key) = town.issue("mallory");
     let mut config = town.config("alice", &[]);
     config.chain = chain;
-    config.key = key;
+    config.key = std::sync::Arc::new(key);
     let refused = messenger_engine::Engine::start(config).unwrap_err();
     assert!(matches!(&refused, StartError::Certificate(reason) if reason.contains("mallory")), "{refused}");
     let mut config = town.config("alice", &[]);
-    config.key = town.issue("alice").1;
+    config.key = std::sync::Arc::new(town.issue("alice").1);
     assert!(matches!(messenger_engine::Engine::start(config), Err(StartError::Certificate(_))));
 }
 

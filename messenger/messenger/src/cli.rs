@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use identity::Identifier;
+use key_store::PassphraseSource;
 
 use crate::failure::{Code, Failure};
 use crate::start;
@@ -34,6 +35,10 @@ pub(crate) struct Options {
     /// The folder with your keys and certificates [default: ~/.local/share/inperson]
     #[arg(long, global = true, env = "INPERSON_HOME", hide_env_values = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
+    /// Where the passphrase of your key comes from, if it has one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
+    /// [default: ask]
+    #[arg(long, global = true, value_name = "SOURCE", env = "INPERSON_PASSPHRASE_FROM", hide_env_values = true)]
+    pub(crate) passphrase: Option<PassphraseSource>,
     /// As whom to be online, if the folder holds several certificates
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = address)]
     pub(crate) identity: Option<Identifier>,

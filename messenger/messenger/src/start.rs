@@ -4,11 +4,12 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::{Device, Home, gossip, revocation};
+use device::{Device, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
+use key_store::PassphraseSource;
 use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
 use tokio::sync::mpsc;
 
@@ -44,7 +45,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         Some(folder) => Home::at(folder),
         None => Home::open(),
     };
-    let home = home.map_err(folder_failure)?;
+    let source = options.passphrase.clone().unwrap_or(PassphraseSource::Ask);
+    let home = home.map_err(folder_failure)?.unlocked_by(source, false);
     let device = choose(&home, options.identity.as_ref())?;
     let trust = Arc::new(home.trust().map_err(folder_failure)?);
     let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
@@ -57,7 +59,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let mut contacts =
         book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
     contacts.remove(&device.identifier);
-    let card = device::card::own(&home, &device).ok();
+    let card = device::card::own(&home, &device.chain, &device.enrolment).ok();
     let presence = appearance::load(&home)
         .map_err(|error| Failure::new(error, "mend the file, or move it away to appear as without any setting"))?;
     let me = me(&person, &directory, card);
@@ -74,7 +76,7 @@ impl Prepared {
         let config = EngineConfig {
             identifier: self.device.identifier.clone(),
             chain: self.device.chain.clone(),
-            key: self.device.key.signing_key().clone(),
+            key: Arc::new(self.device.key.clone()),
             trust: self.trust.clone(),
             directory: self.directory.clone(),
             bind: self.bind,
@@ -102,9 +104,12 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
         ));
     }
     if let Some(identity) = identity {
-        return home
-            .device(identity)
-            .map_err(|error| Failure::new(error, format!("`certtool enroll {identity}` to get a certificate")));
+        return home.device(identity).map_err(|error| match error {
+            HomeError::NoDevice { .. } => {
+                Failure::new(error, format!("`certtool enroll {identity}` to get a certificate"))
+            }
+            error => folder_failure(error),
+        });
     }
     let mut devices = home.devices().map_err(folder_failure)?;
     match devices.len() {
@@ -112,7 +117,8 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
             format!("there is no certificate in {}", home.folder().display()),
             "`certtool enroll YOUR-ADDRESS` proves that the address is yours and gets one",
         )),
-        1 => Ok(devices.remove(0)),
+        // Before anything is drawn: a passphrase or a PIN may be asked for.
+        1 => home.unlock(devices.remove(0)).map_err(folder_failure),
         _ => {
             let names: Vec<_> = devices.iter().map(|device| device.identifier.as_str()).collect();
             Err(Failure::new(
@@ -169,6 +175,14 @@ async fn follow_revocations(home: Home, trust: Arc<Trust>, device: Device) {
     tokio::join!(own, of_others);
 }
 
-fn folder_failure(error: device::HomeError) -> Failure {
-    Failure::new(error, "another folder with --home or INPERSON_HOME, or mend this one")
+fn folder_failure(error: HomeError) -> Failure {
+    let remedy = match &error {
+        HomeError::Sealed { .. } => {
+            "`--passphrase` ask, file:PATH, fd:NUMBER or credential:NAME says where it comes from"
+        }
+        HomeError::Keyring { .. } => "start the keyring of your session and open it",
+        HomeError::Token { .. } => "put the token in; its PIN comes from where pin-source says",
+        _ => "another folder with --home or INPERSON_HOME, or mend this one",
+    };
+    Failure::new(error, remedy)
 }

@@ -103,8 +103,16 @@ impl Person {
     /// # Errors
     /// No mail comes, or `certtool` ends with an exit code other than 0.
     pub fn enroll(&self, outbox: &Maildir) -> Result<(Finished, String), Failure> {
+        self.enroll_with(&[], outbox)
+    }
+
+    /// The same with further `options`.
+    ///
+    /// # Errors
+    /// As [`Person::enroll`].
+    pub fn enroll_with(&self, options: &[&str], outbox: &Maildir) -> Result<(Finished, String), Failure> {
         let seen = outbox.to(&self.address).len();
-        let mut enrolment = self.begin_enrolment(&[])?;
+        let mut enrolment = self.begin_enrolment(options)?;
         let code = match outbox.await_mail(&self.address, seen, COMMAND) {
             Ok(mail) => mail.code()?,
             Err(no_mail) => {

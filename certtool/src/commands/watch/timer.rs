@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use key_store::PassphraseSource;
 use tokio::process::Command;
 
 use super::Watch;
@@ -36,7 +37,16 @@ pub(super) async fn install(context: &Context, watch: &Watch) -> Result<Exit, Fa
     let folder = folder()?;
     let program = env::current_exe().map_err(Failure::system)?;
     let home = fs::canonicalize(context.home.folder()).map_err(Failure::system)?;
-    let service = service_unit(&command_line(&program, &home, watch)?);
+    let mut line = command_line(&program, &home, watch)?;
+    if let Some(source) = &context.passphrase {
+        // Nobody will be there to be asked.
+        if matches!(source, PassphraseSource::Ask | PassphraseSource::Descriptor(_)) {
+            let what = "a timer has no terminal at which it could ask for a passphrase";
+            return Err(Failure::failed(what, "Use --passphrase file:/ABSOLUTE/PATH or credential:NAME."));
+        }
+        line.splice(1..1, ["--passphrase".to_owned(), source.to_string()]);
+    }
+    let service = service_unit(&line);
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| cannot(&path, &error))

@@ -6,6 +6,7 @@ use identity::tls::ServiceVerifier;
 use identity::trust::Trust;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::sync::Arc;
 
 /// Why a certificate and key do not make a client configuration.
@@ -26,11 +27,20 @@ pub fn client_config(
     key: PrivateKeyDer<'static>,
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
+    let certified = CertifiedKey::from_der(chain, key, &identity::tls::provider())?;
+    certified_client_config(Arc::new(certified), trust)
+}
+
+/// As [`client_config`], with a key that may lie anywhere ([`identity::tls::certified`]).
+pub fn certified_client_config(
+    certified: Arc<CertifiedKey>,
+    trust: Arc<Trust>,
+) -> Result<quinn::ClientConfig, ConfigError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(ServiceVerifier::new(trust)))
-        .with_client_auth_cert(chain, key)?;
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.resumption = rustls::client::Resumption::disabled();
     tls.enable_early_data = false;

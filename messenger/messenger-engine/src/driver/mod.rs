@@ -322,7 +322,7 @@ fn own_person(config: &EngineConfig, verifier: &verifier::Verifier) -> Result<Pe
     if person.identifier != config.identifier {
         return Err(refused(format!("expected {}, found {}", config.identifier, person.identifier)));
     }
-    if person.device != DeviceKey(config.key.verifying_key().to_bytes()) {
+    if person.device != DeviceKey(config.key.public_key()) {
         return Err(refused("expected the key of the certificate, found another".into()));
     }
     Ok(person)

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ed25519_dalek::pkcs8::EncodePrivateKey;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::SingleCertAndKey;
 
 use super::verifier::Verifier;
 use crate::config::EngineConfig;
@@ -31,15 +30,15 @@ pub(super) struct Configs {
 impl Configs {
     pub(super) fn new(config: &EngineConfig, verifier: &Verifier) -> Result<Self, StartError> {
         let refused = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
-        let key = || private_key(config);
+        let certified = identity::tls::certified(config.chain.clone(), config.key.clone()).map_err(|e| refused(&e))?;
+        let mine = Arc::new(SingleCertAndKey::from(certified.clone()));
         let transport = Arc::new(transport());
 
         let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| refused(&e))?
             .with_client_cert_verifier(verifier.tls.clone())
-            .with_single_cert(config.chain.clone(), key()?)
-            .map_err(|e| refused(&e))?;
+            .with_cert_resolver(mine.clone());
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // No tickets: every connection proves both certificates anew. No 0-RTT: it can be replayed.
         tls.send_tls13_tickets = 0;
@@ -54,8 +53,7 @@ impl Configs {
             .map_err(|e| refused(&e))?
             .dangerous()
             .with_custom_certificate_verifier(verifier.tls.clone())
-            .with_client_auth_cert(config.chain.clone(), key()?)
-            .map_err(|e| refused(&e))?;
+            .with_client_cert_resolver(mine);
         tls.alpn_protocols = vec![ALPN.to_vec()];
         tls.resumption = rustls::client::Resumption::disabled();
         tls.enable_early_data = false;
@@ -63,15 +61,10 @@ impl Configs {
         let mut client = quinn::ClientConfig::new(Arc::new(crypto));
         client.transport_config(transport);
 
-        let directory = directory_protocol::client::client_config(config.chain.clone(), key()?, config.trust.clone())
+        let directory = directory_protocol::client::certified_client_config(certified, config.trust.clone())
             .map_err(|e| refused(&e))?;
         Ok(Self { server, client, directory })
     }
-}
-
-fn private_key(config: &EngineConfig) -> Result<PrivateKeyDer<'static>, StartError> {
-    let der = config.key.to_pkcs8_der().map_err(|e| StartError::Certificate(e.to_string()))?;
-    Ok(PrivatePkcs8KeyDer::from(der.as_bytes().to_vec()).into())
 }
 
 fn transport() -> quinn::TransportConfig {

@@ -1,6 +1,6 @@
 //! One's own leaf in every room.
 
-use ed25519_dalek::Signer as _;
+use identity::tls::DeviceSigner;
 use openmls::prelude::{CredentialWithKey, SignatureScheme};
 use openmls_traits::signatures::{Signer, SignerError};
 
@@ -9,18 +9,18 @@ use super::credential::{self, DeviceKey};
 /// One's own leaf: the device certificate and the device key, which signs for MLS as it does for TLS.
 pub struct MyLeaf {
     certificate: Vec<u8>,
-    key: ed25519_dalek::SigningKey,
+    key: Box<dyn DeviceSigner>,
 }
 
 impl MyLeaf {
     /// From the leaf certificate (DER) and the device key.
-    pub fn new(certificate: Vec<u8>, key: ed25519_dalek::SigningKey) -> Self {
-        Self { certificate, key }
+    pub fn new(certificate: Vec<u8>, key: impl DeviceSigner + 'static) -> Self {
+        Self { certificate, key: Box::new(key) }
     }
 
     /// The device's public key.
     pub fn device(&self) -> DeviceKey {
-        DeviceKey(self.key.verifying_key().to_bytes())
+        DeviceKey(self.key.public_key())
     }
 
     pub(super) fn credential(&self) -> CredentialWithKey {
@@ -33,7 +33,9 @@ impl MyLeaf {
 
 impl Signer for MyLeaf {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        Ok(self.key.sign(payload).to_bytes().to_vec())
+        // openmls has no room for the reason.
+        let signed = self.key.sign(payload).inspect_err(|error| tracing::warn!(%error, "a room's message"));
+        signed.map(|signature| signature.to_vec()).map_err(|_| SignerError::SigningError)
     }
 
     fn signature_scheme(&self) -> SignatureScheme {

@@ -94,7 +94,7 @@ impl Town {
     /// A device of somebody who convinced the careless authority to be this person.
     pub(crate) fn impostor(&self, name: &str, contacts: &[&str]) -> EngineConfig {
         let (chain, key) = self.careless.issue_person(&identifier(name), hour_ago());
-        EngineConfig { chain, key, trust: self.own_trust(), ..self.config(name, contacts) }
+        EngineConfig { chain, key: Arc::new(key), trust: self.own_trust(), ..self.config(name, contacts) }
     }
 
     pub(crate) fn config(&self, name: &str, contacts: &[&str]) -> EngineConfig {
@@ -102,7 +102,7 @@ impl Town {
         EngineConfig {
             identifier: identifier(name),
             chain,
-            key,
+            key: Arc::new(key),
             trust: self.trust.clone(),
             directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
             bind: "127.0.0.1:0".parse().unwrap(),

@@ -72,7 +72,7 @@ impl Talk {
             Engine::start(EngineConfig {
                 identifier: me.clone(),
                 chain,
-                key,
+                key: Arc::new(key),
                 trust: authority.trust(),
                 directory: directory.clone(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -106,7 +106,7 @@ impl Town {
         let config = EngineConfig {
             identifier: person(name),
             chain,
-            key,
+            key: Arc::new(key),
             trust: self.authority.trust(),
             directory: DirectoryAddress { name: NAME.to_owned(), address },
             bind: LOOPBACK,
