@@ -37,15 +37,28 @@ pub(crate) async fn serve(incoming: quinn::Incoming, mut pass: Pass, hub: Arc<Hu
     let now = UnixTime::now();
     let Some(person) = person(&connection, &verifier, now) else {
         connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+        forget(&connection, &verifier);
         return;
     };
     let left = person.not_after().as_secs().saturating_sub(now.as_secs());
     let expires = Instant::now() + Duration::from_secs(left);
     let key = spki_hash(person.device_key());
     let (id, outgoing) = hub.join(connection.clone(), person.identifier().clone(), key, expires);
+    drop(person);
     let presence = Presence { hub, id };
     if let Some(code) = exchange(&connection, &presence, outgoing).await {
         connection.close(code.number().into(), b"");
+    }
+    drop(presence);
+    forget(&connection, &verifier);
+}
+
+/// Lets go of what the verifier remembers of this device's certificate.
+fn forget(connection: &quinn::Connection, verifier: &PersonVerifier) {
+    let chain =
+        connection.peer_identity().and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
+    if let Some(leaf) = chain.as_ref().and_then(|chain| chain.first()) {
+        verifier.forget(leaf);
     }
 }
 

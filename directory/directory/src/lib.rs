@@ -10,8 +10,8 @@
 //! recover (at most some minutes, in the ordinary case), is a number under a key drawn at start.
 //!
 //! Freed memory is wiped by the process, not here: copies of an identifier live in QUIC buffers and decoded frames as well,
-//! so that only a zeroizing allocator in the program around this library reaches all of them. The per-call probe keys are
-//! wiped here.
+//! so that only a zeroizing allocator in the program around this library reaches all of them (`main.rs` has one). The
+//! per-call probe keys are wiped here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -66,6 +66,11 @@ impl PersonVerifier {
         self.cache.len()
     }
 
+    /// Remembers nothing of this person's certificate any more: for who must not, once she has gone.
+    pub fn forget(&self, leaf: &CertificateDer) {
+        self.cache.remove(&Sha256::digest(leaf).into());
+    }
+
     /// The trust it verifies by.
     pub fn trust(&self) -> &Arc<Trust> {
         &self.trust

@@ -4,6 +4,7 @@
 
 mod frames;
 mod independent;
+mod nothing_stored;
 
 use std::path::{Path, PathBuf};
 

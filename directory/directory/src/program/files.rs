@@ -1,0 +1,180 @@
+//! The files a directory reads: at its start, and again when they change. None is written.
+
+use directory::{BindError, Directory};
+use identity::UnixTime;
+use identity::trust::{Trust, TrustPolicy};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Pause between looks at the files.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// More than any of these files has: a list of a hundred thousand revoked certificates takes four megabytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// The settings file. Unknown fields are refused: they would be silently without effect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// The UDP address to listen on.
+    pub(super) listen: SocketAddr,
+    trust_policy: PathBuf,
+    certificate: PathBuf,
+    #[serde(default)]
+    revocation_lists: Vec<PathBuf>,
+}
+
+/// Why a directory does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("{path} cannot be read: {reason}")]
+    Unreadable { path: PathBuf, reason: std::io::Error },
+    #[error("{path} has {found} bytes, and at most {MAX_FILE_BYTES} are read")]
+    TooLong { path: PathBuf, found: u64 },
+    #[error("{path} is not what it should be: {reason}")]
+    Damaged { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("core dumps cannot be switched off: {0}")]
+    Protection(std::io::Error),
+    #[error("the system does not let it run: {0}")]
+    Runtime(std::io::Error),
+    #[error("it ended by itself: {0}")]
+    Ended(String),
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
+    let found = std::fs::metadata(path).map_err(unreadable)?.len();
+    if found > MAX_FILE_BYTES {
+        return Err(Failure::TooLong { path: path.to_owned(), found });
+    }
+    std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
+}
+
+fn damaged(path: &Path, reason: impl ToString) -> Failure {
+    Failure::Damaged { path: path.to_owned(), reason: reason.to_string() }
+}
+
+impl Settings {
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let bytes = read(path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged(path, "expected UTF-8"))?;
+        let settings: Self = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(Self {
+            trust_policy: folder.join(&settings.trust_policy),
+            certificate: folder.join(&settings.certificate),
+            revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
+            ..settings
+        })
+    }
+}
+
+/// What was read last, and what follows from it.
+pub(super) struct Files {
+    settings: Settings,
+    policy: Zeroizing<Vec<u8>>,
+    certificate: Zeroizing<Vec<u8>>,
+    lists: Vec<Zeroizing<Vec<u8>>>,
+    trust: Arc<Trust>,
+    resolver: Arc<Current>,
+}
+
+impl Files {
+    pub(super) fn open(settings: Settings) -> Result<Self, Failure> {
+        let policy = read(&settings.trust_policy)?;
+        let certificate = read(&settings.certificate)?;
+        let trust = trust(&settings.trust_policy, &policy)?;
+        let certified = certified(&settings.certificate, &certificate)?;
+        let resolver = Arc::new(Current(RwLock::new(Arc::new(certified))));
+        let mut files = Self { settings, policy, certificate, lists: Vec::new(), trust, resolver };
+        files.lists = files.install_lists()?;
+        Ok(files)
+    }
+
+    pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
+        Arc::clone(&self.resolver) as Arc<dyn ResolvesServerCert>
+    }
+
+    pub(super) fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust)
+    }
+
+    /// Takes up what changes in the files, for ever. A file that is unreadable or damaged changes nothing, and is told.
+    pub(super) async fn follow(&mut self, directory: &Directory) {
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let problem = self.look(directory).err().map(|failure| failure.to_string()).unwrap_or_default();
+            if problem != told && !problem.is_empty() {
+                tracing::warn!("{problem}; what was read before stays in force");
+            }
+            told = problem;
+        }
+    }
+
+    fn look(&mut self, directory: &Directory) -> Result<(), Failure> {
+        let certificate = read(&self.settings.certificate)?;
+        if certificate != self.certificate {
+            let certified = certified(&self.settings.certificate, &certificate)?;
+            *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+            self.certificate = certificate;
+        }
+        let policy = read(&self.settings.trust_policy)?;
+        if policy != self.policy {
+            self.trust = trust(&self.settings.trust_policy, &policy)?;
+            self.policy = policy;
+            // Before anybody is judged by it: a revoked certificate must not slip in between.
+            self.lists = self.install_lists()?;
+            directory.trust(self.trust()).map_err(|error| damaged(&self.settings.trust_policy, error))?;
+        } else {
+            let lists: Result<Vec<_>, _> = self.settings.revocation_lists.iter().map(|list| read(list)).collect();
+            if lists? != self.lists {
+                self.lists = self.install_lists()?;
+                directory.revocations_changed();
+            }
+        }
+        Ok(())
+    }
+
+    fn install_lists(&self) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
+        let install = |path: &PathBuf| {
+            let list = read(path)?;
+            self.trust.install_crl(&list, UnixTime::now()).map_err(|error| damaged(path, error))?;
+            Ok(list)
+        };
+        self.settings.revocation_lists.iter().map(install).collect()
+    }
+}
+
+fn trust(path: &Path, policy: &[u8]) -> Result<Arc<Trust>, Failure> {
+    let policy = TrustPolicy::parse(policy).map_err(|error| damaged(path, error))?;
+    Trust::new(vec![policy]).map(Arc::new).map_err(|error| damaged(path, error))
+}
+
+/// A private key (PKCS#8) and the chain, leaf first, in one file of PEM.
+fn certified(path: &Path, pem: &[u8]) -> Result<CertifiedKey, Failure> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| damaged(path, error))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.map_err(|error| damaged(path, error))?;
+    CertifiedKey::from_der(chain, key, &identity::tls::provider()).map_err(|error| damaged(path, error))
+}
+
+/// The certificate of the moment.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}

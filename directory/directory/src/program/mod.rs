@@ -1,0 +1,109 @@
+//! Options, and the life of the process.
+
+mod files;
+mod protect;
+
+use clap::{Parser, Subcommand};
+use directory::{Directory, DirectoryConfig};
+use files::{Failure, Files, Settings};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Who is online, and the introduction of two people to each other. Nothing is written to any disk.
+#[derive(Parser)]
+#[command(name = "directory", version, arg_required_else_help = true)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT; then everybody connected is told to come back.
+    #[command(after_help = EXAMPLE)]
+    Serve {
+        /// The settings.
+        settings: PathBuf,
+        /// Print one line of JSON when it answers: {"ready": true, "listen": "…"}.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const EXAMPLE: &str = "\
+Example:
+  directory serve /etc/inperson/directory.toml
+
+Settings (paths are relative to the file's own folder; the files are read again when they change):
+  listen = \"[::]:4433\"               # UDP
+  trust_policy = \"policy.json\"       # whose certificates count
+  certificate = \"directory.pem\"      # private key and chain of a service certificate
+  revocation_lists = [\"people.crl\"]  # DER; whoever they name is cut off
+
+Exit codes: 0 ok, 1 failed, 2 usage";
+
+pub(crate) fn main() -> ExitCode {
+    let Options { command: Command::Serve { settings, json } } = Options::parse();
+    let told = serve(&settings, json);
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("directory: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(settings: &std::path::Path, json: bool) -> Result<(), Failure> {
+    // Before anything secret is read.
+    protect::no_core_dumps()?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let settings = Settings::read(settings)?;
+    let files = Files::open(settings.clone())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    // After the threads are there, so that their stacks are among what is locked.
+    if let Err(reason) = protect::lock_memory() {
+        eprintln!(
+            "directory: its memory may be swapped to disk, for it cannot be locked: {reason}. Permit it (systemd: \
+             LimitMEMLOCK=infinity), or switch swap off."
+        );
+    }
+    runtime.block_on(run(settings, files, json))
+}
+
+async fn run(settings: Settings, mut files: Files, json: bool) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    let config = DirectoryConfig::new(settings.listen, files.resolver(), files.trust());
+    let directory = Arc::new(Directory::bind(config).map_err(Failure::Bind)?);
+    let (serving, told) = (Arc::clone(&directory), stop.clone());
+    let serving = tokio::spawn(async move { serving.serve(told).await });
+    announce(&directory, json);
+    tokio::select! {
+        () = files.follow(&directory) => {}
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    stop.cancel();
+    serving.await.map_err(|error| Failure::Ended(error.to_string()))
+}
+
+fn on(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    signal(kind).map_err(Failure::Runtime)
+}
+
+/// Says that it answers. Nobody may be reading: that is no reason not to serve.
+fn announce(directory: &Directory, json: bool) {
+    let listen = directory.local_addr();
+    let line = if json {
+        format!("{{\"ready\":true,\"listen\":\"{listen}\"}}")
+    } else {
+        format!("This directory answers at {listen} (UDP). It writes nothing to any disk.")
+    };
+    writeln!(std::io::stdout(), "{line}").ok();
+}
