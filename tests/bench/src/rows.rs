@@ -1,5 +1,6 @@
 //! The rows, by name.
 
+mod directory;
 mod handshake;
 pub(crate) mod log;
 mod message;
@@ -24,6 +25,9 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "handshake.first", unit: "µs CPU", aim: "≤ 1.6", run: handshake::first },
     Row { name: "handshake.again", unit: "µs CPU", aim: "≤ 1.1", run: handshake::again },
     Row { name: "message.echo", unit: "µs p50", aim: "≤ 1.25", run: message::echo },
+    Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
+    Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25", run: directory::look_up },
+    Row { name: "directory.handshake", unit: "µs CPU", aim: "≤ 1.67", run: directory::handshake },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
     Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },

@@ -66,10 +66,7 @@ impl World {
     /// CPU time of both ends together, in microseconds per handshake.
     fn compare(&self, runtime: &Runtime, scale: Scale, full: impl Fn() -> Verifiers) -> Pair {
         let ends = runtime.block_on(async { Ends::new() });
-        let root = CertificateDer::from(self.authority.policy().authorities[0].root.0.clone());
-        let anchor = webpki::anchor_from_trusted_cert(&root).expect("our own root").to_owned();
-        let bare = Arc::new(Bare { anchor, provider: provider() });
-        let bare = Verifiers { of_clients: bare.clone(), of_servers: bare };
+        let bare = bare(&self.authority);
         let sample = |verifiers: &dyn Fn() -> Verifiers| {
             runtime.block_on(async {
                 let start = cpu();
@@ -83,6 +80,14 @@ impl World {
         };
         paired(ROUNDS * scale.factor, || sample(&full), || sample(&|| bare.clone()))
     }
+}
+
+/// Both ends verify with webpki alone.
+pub(super) fn bare(authority: &Authority) -> Verifiers {
+    let root = CertificateDer::from(authority.policy().authorities[0].root.0.clone());
+    let anchor = webpki::anchor_from_trusted_cert(&root).expect("our own root").to_owned();
+    let bare = Arc::new(Bare { anchor, provider: provider() });
+    Verifiers { of_clients: bare.clone(), of_servers: bare }
 }
 
 /// webpki's path to the root and nothing else.

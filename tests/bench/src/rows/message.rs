@@ -37,12 +37,12 @@ pub(crate) fn echo(runtime: &Runtime, scale: Scale) -> Pair {
 }
 
 /// One exchange after the other.
-trait Exchange {
+pub(super) trait Exchange {
     async fn once(&mut self);
 }
 
 /// Median of a run of exchanges, in microseconds.
-async fn p50(exchange: &mut impl Exchange) -> f64 {
+pub(super) async fn p50(exchange: &mut impl Exchange) -> f64 {
     let mut times = Vec::with_capacity(MESSAGES);
     for _ in 0..MESSAGES {
         let start = Instant::now();
@@ -116,7 +116,7 @@ impl Exchange for Talk {
     }
 }
 
-fn person(address: &str) -> Identifier {
+pub(super) fn person(address: &str) -> Identifier {
     Identifier::parse(address).expect("an address")
 }
 
@@ -132,7 +132,7 @@ fn serve_directory(authority: &Authority, now: UnixTime, stop: CancellationToken
 }
 
 /// A stream whose other end sends back what it reads.
-struct Bare {
+pub(super) struct Bare {
     send: quinn::SendStream,
     receive: quinn::RecvStream,
     _ends: Ends,
@@ -140,7 +140,7 @@ struct Bare {
 }
 
 impl Bare {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let now = UnixTime::now();
         let authority = Authority::new(4, now);
         let verifier = Arc::new(PersonVerifier::new(authority.trust()));

@@ -1,0 +1,176 @@
+//! The directory on loopback, with its own client: how soon a change is seen, a look-up answered, a device let in.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use directory::{Directory, DirectoryConfig, Rate};
+use directory_protocol::{
+    Announcement, Appearance, Details, DirectoryClient, DirectoryEvent, Presence, Status, client::client_config,
+};
+use identity::{
+    UnixTime,
+    testing::{Authority, private_key},
+    tls::provider,
+};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::{runtime::Runtime, sync::mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    handshake,
+    message::{Bare, Exchange, p50, person},
+};
+use crate::{
+    measure::{Pair, Scale, cpu, paired},
+    quic::{Credential, Ends},
+};
+
+const ROUNDS: usize = 15;
+const HANDSHAKES: usize = 20;
+const NAME: &str = "localhost";
+
+/// From a change of status at one device to the event at another, beside an echo over a bare quinn stream.
+pub(crate) fn presence(runtime: &Runtime, scale: Scale) -> Pair {
+    let mut seen = runtime.block_on(async {
+        let town = Town::new();
+        let (bob, _) = town.come("bob@example.org", "alice@example.org").await;
+        let (alice, events) = town.come("alice@example.org", "bob@example.org").await;
+        Seen { bob, _alice: alice, events, turn: false, _town: town }
+    });
+    beside_an_echo(runtime, scale, &mut seen)
+}
+
+/// A look-up of somebody who is there, beside an echo over a bare quinn stream.
+pub(crate) fn look_up(runtime: &Runtime, scale: Scale) -> Pair {
+    let mut asked = runtime.block_on(async {
+        let town = Town::new();
+        let (bob, _) = town.come("bob@example.org", "alice@example.org").await;
+        let (alice, _) = town.come("alice@example.org", "bob@example.org").await;
+        Asked { alice, _bob: bob, _town: town }
+    });
+    beside_an_echo(runtime, scale, &mut asked)
+}
+
+/// CPU time of both ends until a device is let in and its first request answered, beside a bare mutual handshake with
+/// webpki.
+pub(crate) fn handshake(runtime: &Runtime, scale: Scale) -> Pair {
+    let town = runtime.block_on(async { Town::new() });
+    let config = town.device("alice@example.org");
+    let endpoint = runtime.block_on(async { town.endpoint() });
+    let credential = |address: &str| {
+        let (chain, key) = town.authority.issue_person(&person(address), UnixTime::now());
+        Credential { chain, key: private_key(&key) }
+    };
+    let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
+    let (ends, bare) = (runtime.block_on(async { Ends::new() }), handshake::bare(&town.authority));
+    let spent = |start: Duration| (cpu() - start).as_secs_f64() * 1e6 / HANDSHAKES as f64;
+    let ours = || {
+        runtime.block_on(async {
+            let start = cpu();
+            for _ in 0..HANDSHAKES {
+                let (client, _) = DirectoryClient::connect(&endpoint, town.address, NAME, config.clone())
+                    .await
+                    .expect("it is let in");
+                client.close();
+            }
+            spent(start)
+        })
+    };
+    let theirs = || {
+        runtime.block_on(async {
+            let start = cpu();
+            for _ in 0..HANDSHAKES {
+                let (dialled, accepted) = ends.handshake(&alice, &bob, &bare).await;
+                dialled.close(0u32.into(), b"");
+                accepted.closed().await;
+            }
+            spent(start)
+        })
+    };
+    paired(ROUNDS * scale.factor, ours, theirs)
+}
+
+fn beside_an_echo(runtime: &Runtime, scale: Scale, exchange: &mut impl Exchange) -> Pair {
+    let mut bare = runtime.block_on(Bare::new());
+    paired(
+        ROUNDS * scale.factor,
+        || runtime.block_on(async { p50(exchange).await }),
+        || runtime.block_on(async { p50(&mut bare).await }),
+    )
+}
+
+struct Seen {
+    bob: DirectoryClient,
+    _alice: DirectoryClient,
+    events: mpsc::Receiver<DirectoryEvent>,
+    turn: bool,
+    _town: Town,
+}
+
+impl Exchange for Seen {
+    async fn once(&mut self) {
+        self.turn = !self.turn;
+        let status = if self.turn { Status::Away } else { Status::Available };
+        let wanted = |event: &DirectoryEvent| matches!(event, DirectoryEvent::Presence { presence: Presence::Online(shown, _), .. } if *shown == status);
+        // The answer to the one who changes comes beside the event; it must not be waited for first.
+        let told = self.bob.appear(Appearance::As(status), Details::default());
+        let seen = async { while !wanted(&self.events.recv().await.expect("the directory runs")) {} };
+        tokio::join!(async { told.await.expect("the directory takes it") }, seen);
+    }
+}
+
+struct Asked {
+    alice: DirectoryClient,
+    _bob: DirectoryClient,
+    _town: Town,
+}
+
+impl Exchange for Asked {
+    async fn once(&mut self) {
+        let found = self.alice.look_up(&person("bob@example.org")).await.expect("the directory answers");
+        assert!(found.is_online(), "bob is there");
+    }
+}
+
+struct Town {
+    authority: Authority,
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Town {
+    fn new() -> Self {
+        let now = UnixTime::now();
+        let authority = Authority::new(5, now);
+        let (chain, key) = authority.issue_service(NAME, now);
+        let certified = CertifiedKey::from_der(chain, key, &provider()).expect("the key fits");
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = DirectoryConfig::new(listen, Arc::new(SingleCertAndKey::from(certified)), authority.trust());
+        // What is measured is the work, not how much of it one person may ask for.
+        let plenty = Rate::new(1_000_000, Duration::from_nanos(100));
+        (config.limits.frames, config.limits.look_ups, config.limits.announcements) = (plenty, plenty, plenty);
+        let directory = Directory::bind(config).expect("loopback has free ports");
+        let (address, stop) = (directory.local_addr(), CancellationToken::new());
+        let stopped = stop.clone();
+        tokio::spawn(async move { directory.serve(stopped).await });
+        Self { authority, address, _stop: stop.drop_guard() }
+    }
+
+    fn endpoint(&self) -> quinn::Endpoint {
+        quinn::Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has free ports")
+    }
+
+    fn device(&self, address: &str) -> quinn::ClientConfig {
+        let (chain, key) = self.authority.issue_person(&person(address), UnixTime::now());
+        client_config(chain, private_key(&key), self.authority.trust()).expect("the key fits")
+    }
+
+    /// Connects, is visible to one contact and watches it.
+    async fn come(&self, who: &str, contact: &str) -> (DirectoryClient, mpsc::Receiver<DirectoryEvent>) {
+        let (client, events) = DirectoryClient::connect(&self.endpoint(), self.address, NAME, self.device(who))
+            .await
+            .expect("the directory takes it");
+        client.announce(Announcement::available(vec![person(contact)])).await.expect("it is announced");
+        client.watch(vec![person(contact)]).await.expect("it is watched");
+        (client, events)
+    }
+}
