@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::OpenIdIssuer;
+use crate::store::Fault;
 use crate::testing::{Client, Signer, World};
 
 const ALICE: &str = "alice@example.org";
@@ -280,4 +281,27 @@ async fn keys_of_an_issuer_that_is_away_for_long_prove_nothing() {
     assert_eq!(hand_in(&thief, &challenge, &token).await.problem(), "tokenRefused");
     let token = signed(&new, "two", &claims(&issuer, &world, &thief, &challenge));
     hand_in(&thief, &challenge, &token).await.ok();
+}
+
+#[tokio::test]
+async fn a_fault_at_the_write_of_a_log_in_costs_nothing_but_another_request() {
+    for fault in [Fault::NotPersisted, Fault::Persisted] {
+        let key = Signer::p256();
+        let issuer = Issuer::start(&key).await;
+        let world = issuer.world().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let (order, challenge) = begun(&client, ALICE).await;
+        let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+        world.store.fail_after(0, fault);
+        assert_eq!(hand_in(&client, &challenge, &token).await.problem(), "serverInternal");
+        let status = async || client.read(&order).await.ok().text("status");
+        // What was persisted counts, although nobody was told.
+        assert_eq!(status().await, if fault == Fault::Persisted { "ready" } else { "pending" });
+        hand_in(&client, &challenge, &token).await;
+        assert_eq!(status().await, "ready", "{fault:?}");
+        let ready = client.read(&order).await.ok().json();
+        let device = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+        client.finalize(&ready, &crate::testing::csr(ALICE, &device)).await.ok();
+        client.download(&order).await;
+    }
 }

@@ -6,6 +6,7 @@ use identity::verify::{VerifiedPerson, verify_person};
 use serde_json::json;
 
 use super::{chain, device};
+use crate::store::Fault;
 use crate::testing::{BASE, Client, Fate, Signer, World};
 
 fn list_url(leaf: &[u8]) -> String {
@@ -115,4 +116,33 @@ async fn parts_are_made_anew_each_hour_and_logged_before_they_are_shown() {
     let client = Client { router: world.ca.router(), ..client };
     assert!(world.ca.people_crls_der().iter().zip(&before).all(|(new, old)| new != old));
     assert_eq!(met.revocation(&world, &client).await, Revocation::Revoked);
+}
+
+/// The write of a revocation fails, or the log does not take the part, or its answer is lost: whoever asks again sees it
+/// revoked on its part, and the parts of others are untouched.
+#[tokio::test]
+async fn a_fault_on_the_way_to_a_part_is_made_good() {
+    for fault in [Fault::NotPersisted, Fault::Persisted] {
+        for object in [Fate::Logged, Fate::Refused, Fate::AnswerLost] {
+            let world = World::with(|config| config.crl_shards = 4).await;
+            let client = Client::open(&world, Signer::p256()).await;
+            let all = enroll_all(&world, &client, 0..2).await;
+            world.store.fail_after(0, fault);
+            world.log_shall_with_objects(object);
+            assert_eq!(client.post("/revoke-cert", revoke(&all[0].leaf)).await.problem(), "serverInternal");
+            let second = client.post("/revoke-cert", revoke(&all[0].leaf)).await;
+            if object == Fate::Logged {
+                assert!(second.status.is_success() || second.problem() == "alreadyRevoked", "{second:?}");
+            }
+            world.log_shall_with_objects(Fate::Logged);
+            // Once more: a list that could not be renewed is renewed now.
+            client.post("/revoke-cert", revoke(&all[0].leaf)).await;
+            assert_eq!(all[0].revocation(&world, &client).await, Revocation::Revoked, "{fault:?}, {object:?}");
+            assert!(matches!(all[1].revocation(&world, &client).await, Revocation::Good { .. }));
+            let world = world.restart_with(|config| config.crl_shards = 4).await;
+            let client = Client { router: world.ca.router(), ..client };
+            let met = Met { trust: world.trust(), ..all.into_iter().next().unwrap() };
+            assert_eq!(met.revocation(&world, &client).await, Revocation::Revoked);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::chain;
 use crate::config::{Budget, CaConfig, Money, Phones, Rate, Texter};
+use crate::store::Fault;
 use crate::testing::{Client, Signer, World, csr, until};
 
 const ANNA: &str = "+4915112345678";
@@ -217,4 +218,35 @@ async fn another_device_is_announced_by_a_text_message() {
     until("she is told", async || world.mails().iter().any(told)).await;
     let text = world.mails().into_iter().find(told).unwrap();
     assert!(text.contains(&format!("certtool revoke {ANNA} --stolen --serial ")), "{text}");
+}
+
+/// The writes of a proof by text message: what it costs and its code, that it was handed over, the proof. Each fails once,
+/// before or after it was persisted; the person asks again.
+#[tokio::test]
+async fn a_fault_at_any_write_sends_no_message_that_is_not_charged_and_ends_in_a_proof() {
+    for fault in [Fault::NotPersisted, Fault::Persisted] {
+        for write in 0..4 {
+            let world = World::with(phones).await;
+            let client = Client::open(&world, Signer::p256()).await;
+            let (order, challenge) = begun(&client, ANNA).await;
+            world.store.fail_after(write, fault);
+            let texts = || world.mails().iter().filter(|text| text.starts_with(&format!("To: {ANNA}\n"))).count();
+            let mut tries = 0;
+            while client.read(&order).await.ok().text("status") != "ready" {
+                tries += 1;
+                assert!(tries < 6, "write {write}, {fault:?}");
+                client.post(&challenge, json!({})).await;
+                if texts() > 0 {
+                    client.post(&challenge, json!({"code": world.text_code(ANNA)})).await;
+                }
+                // The newest message is told by its file's time; and a code that is under way is waited for.
+                std::thread::sleep(Duration::from_millis(30));
+                world.advance(Duration::from_secs(60));
+            }
+            let day = world.now().as_secs() / 86_400;
+            let spent = world.store().spending(day).await.unwrap().unwrap();
+            let sent = texts() as u64;
+            assert!(sent >= 1 && spent.messages >= sent, "{sent} sent, {spent:?}; write {write}, {fault:?}");
+        }
+    }
 }

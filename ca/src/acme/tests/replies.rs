@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{DkimKey, LmtpAddress, Replies};
 use crate::new_dkim_key;
+use crate::store::Fault;
 use crate::testing::{Client, NameServer, Signer, World, csr};
 
 const ALICE: &str = "alice@example.org";
@@ -299,4 +300,36 @@ async fn the_domain_name_system_is_asked_only_for_who_has_the_digest() {
     let before = stage.server.asked().len();
     stage.hand_over(&stage.key.sign("example.org", &HEADERS, &good.replace(digest, &"A".repeat(43)))).await;
     assert_eq!(stage.server.asked().len(), before);
+}
+
+/// The writes of a proof by reply: the digest before its mail, that it was handed over, and the proof itself. The mail server
+/// keeps what was not taken, and the asker asks again.
+#[tokio::test]
+async fn a_fault_at_any_write_of_a_reply_is_tried_again_by_whoever_has_the_mail() {
+    for fault in [Fault::NotPersisted, Fault::Persisted] {
+        for write in 0..3 {
+            let stage = Stage::new(false).await;
+            let (client, challenge, authorization) = stage.begun().await;
+            let url = challenge["url"].as_str().unwrap();
+            stage.world.store.fail_after(write, fault);
+            let is_challenge = |mail: &String| mail.contains("\nSubject: ACME: ");
+            let mut tries = 0;
+            while client.read(&authorization).await.ok().text("status") != "valid" {
+                tries += 1;
+                assert!(tries < 6, "write {write}, {fault:?}");
+                client.post(url, json!({})).await;
+                if stage.world.mails().iter().any(is_challenge) {
+                    let signed = stage.key.sign("example.org", &HEADERS, &reply(&client, &challenge, &stage.mail()));
+                    let said = stage.hand_over(&signed).await;
+                    // What could not be written is not taken: it comes again.
+                    assert!(said.starts_with("250 ") || said.starts_with("451 "), "{said}");
+                }
+                std::thread::sleep(std::time::Duration::from_millis(30)); // The newest mail is told by its file's time.
+                stage.world.advance(std::time::Duration::from_secs(60));
+            }
+            // It proves nothing a second time.
+            let found = client.read(&authorization).await.ok().json();
+            assert_eq!(found["challenges"][0]["type"], "email-reply-00");
+        }
+    }
 }

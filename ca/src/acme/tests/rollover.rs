@@ -122,3 +122,34 @@ async fn an_issuing_key_in_a_token_issues() {
 fn key_lies_in_the_token(keys: &Path) -> bool {
     keys.join("people-2.key.uri").exists() && !keys.join("people-2.key.pem").exists()
 }
+
+/// The log is away, or its answers are lost, while a new key is to be taken up; then the process dies: it is taken up once,
+/// and until then the old one issues.
+#[tokio::test]
+async fn a_roll_over_that_the_log_holds_up_is_finished_later() {
+    for object in [Fate::Refused, Fate::AnswerLost] {
+        let world = World::new().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let keys = world.folder().join("keys");
+        world.log_shall_with_objects(object);
+        let asked = request_issuing(&keys, Authority::People, &NewKeyPlace::File(None), world.now()).unwrap();
+        let request = IssuingRequest::read(&std::fs::read_to_string(&asked.path).unwrap()).unwrap();
+        let signed = sign_issuing(&keys, &request, None, world.now()).unwrap();
+        install_issuing(&keys, &signed.chain, None, world.now()).unwrap();
+        let wish = wish_take_up(&world.folder().join("ca")).unwrap();
+        let before = enroll(&world, &client, "before@example.org").await;
+        assert!(!issuer_of(&before).contains("CA 2") && !wish.is_taken() && !wish.is_refused(), "{object:?}");
+        world.log_shall_with_objects(Fate::Logged);
+        let world = world.restart().await;
+        let client = Client { router: world.ca.router(), ..client };
+        until("the new key is taken up", async || wish.is_taken()).await;
+        assert!(!wish.is_refused());
+        let after = enroll(&world, &client, "after@example.org").await;
+        assert!(issuer_of(&after).contains("CA 2"), "{object:?}");
+        for chain in [&before, &after] {
+            verify_person(chain, &world.trust(), world.now()).unwrap();
+        }
+        assert_eq!(list_url(&after[0]), format!("{BASE}/crl/people-2.crl"));
+        client.get("/crl/people-2.crl").await.ok();
+    }
+}
