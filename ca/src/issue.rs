@@ -11,11 +11,11 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use identity::UnixTime;
 use identity::certificate::Tbs;
 use identity::plan::PlanError;
 use identity::profile::Profile;
 use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
+use identity::{Identifier, UnixTime};
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ use crate::keys::{AuthorityKeys, Issuing};
 use crate::proven::Proven;
 use crate::random;
 use crate::recovery::taken::TakenLabels;
-use crate::shards::{Shard, Shards};
+use crate::shards::{LabelKey, LabelKeyError, Shard, Shards};
 use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
     Store, StoreError, Subject,
@@ -85,6 +85,8 @@ pub(crate) enum StartError {
     NoSlot,
     #[error("the label key of {0} is destroyed, and no other log follows it")]
     NoLabelKey(String),
+    #[error("the label key: {0}")]
+    LabelKey(#[from] LabelKeyError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]
@@ -166,8 +168,7 @@ impl Issuer {
                 now,
                 issuer: issuing.certificate(),
                 crl_url: &crl_url,
-                origin: shard.origin(),
-                vrf: key.vrf(),
+                label: label(&key, shard.origin(), asked.proven.identifier(), period_of(now), slot).await?,
             };
             let linted = Planned::person(&input)?.lint()?;
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
@@ -237,34 +238,59 @@ impl Issuer {
                 free.retain(|s| *s != slot);
             }
         }
-        self.leave_taken(proven, now, &mut free);
+        let free = self.leave_taken(proven, now, free).await?;
         random::one_of(&free).ok_or(StartError::NoSlot)
     }
 
     /// After a backup was restored: slots whose labels stand in the log, though the store knows nothing of them, are used.
-    fn leave_taken(&self, proven: &Proven, now: UnixTime, free: &mut Vec<u8>) {
+    async fn leave_taken(&self, proven: &Proven, now: UnixTime, free: Vec<u8>) -> Result<Vec<u8>, StartError> {
         let shard = self.logs.at(now);
-        let Some(key) = shard.key().filter(|_| self.taken.matter(now)) else { return };
-        let (origin, identifier, period) = (shard.origin(), proven.identifier(), period_of(now));
-        free.retain(|slot| {
-            let input = LabelInput { origin, identifier, period, slot: *slot };
-            !self.taken.contain(&key.vrf().evaluate(&input).0)
-        });
+        let Some(key) = shard.key().filter(|_| self.taken.matter(now)) else { return Ok(free) };
+        let mut left = Vec::new();
+        for slot in free {
+            let (label, _) = label(&key, shard.origin(), proven.identifier(), period_of(now), slot).await?;
+            if !self.taken.contain(&label) {
+                left.push(slot);
+            }
+        }
+        Ok(left)
     }
 
     /// The proofs of all labels of an identifier in this log in these periods; none once its label key is destroyed. Takes
     /// a tenth of a millisecond of computing for each of them.
-    pub(crate) fn label_proofs(shard: &Shard, proven: &Proven, periods: RangeInclusive<u32>) -> Vec<Labelled> {
-        let Some(key) = shard.key() else { return Vec::new() };
+    pub(crate) fn label_proofs(
+        shard: &Shard,
+        proven: &Proven,
+        periods: RangeInclusive<u32>,
+    ) -> Result<Vec<Labelled>, LabelKeyError> {
+        let Some(key) = shard.key() else { return Ok(Vec::new()) };
         let mut proofs = Vec::new();
         for period in periods {
             for slot in 0..SLOTS {
                 let input = LabelInput { origin: shard.origin(), identifier: proven.identifier(), period, slot };
-                proofs.push(Labelled { period, slot, proof: key.vrf().prove(&input) });
+                proofs.push(Labelled { period, slot, proof: key.evaluate(&input)?.1 });
             }
         }
-        proofs
+        Ok(proofs)
     }
+}
+
+/// The label of a slot and its proof; asked of a signer on a thread that may wait for it.
+async fn label(
+    key: &Arc<LabelKey>,
+    origin: &str,
+    identifier: &Identifier,
+    period: u32,
+    slot: u8,
+) -> Result<([u8; 32], VrfProof), LabelKeyError> {
+    if key.is_here() {
+        return key.evaluate(&LabelInput { origin, identifier, period, slot });
+    }
+    let (key, origin, identifier) = (Arc::clone(key), origin.to_owned(), identifier.clone());
+    let asked = tokio::task::spawn_blocking(move || {
+        key.evaluate(&LabelInput { origin: &origin, identifier: &identifier, period, slot })
+    });
+    asked.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
 }
 
 #[cfg(test)]

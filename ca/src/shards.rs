@@ -6,12 +6,13 @@
 
 mod label_key;
 mod retire;
+pub mod signer;
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use identity::UnixTime;
-use identity::transparency::{LabelInput, VrfProof, VrfPublicKey, VrfSecretKey};
+use identity::transparency::{LabelInput, VrfProof, VrfPublicKey};
 use identity::trust::LogWindow;
 use thiserror::Error;
 use tlog_proof::{LogPolicy, Proof, UnverifiedCheckpoint};
@@ -19,6 +20,7 @@ use tlog_proof::{LogPolicy, Proof, UnverifiedCheckpoint};
 use crate::log::Log;
 use crate::store::{CertificateRecord, CertificateState, Subject};
 
+pub(crate) use label_key::signer_file;
 pub use label_key::{LabelKey, LabelKeyError};
 pub(crate) use retire::retire_due;
 
@@ -51,7 +53,7 @@ impl Shard {
     /// A log with a label key, in use from the beginning.
     #[must_use]
     pub fn first(origin: &str, policy: LogPolicy, log: Arc<dyn Log>, key: LabelKey) -> Self {
-        let labels = key.vrf().public().clone();
+        let labels = key.public().clone();
         Self::new(origin, policy, log, LogWindow::default(), labels, Some(key))
     }
 
@@ -203,13 +205,6 @@ impl std::fmt::Debug for Shard {
 impl std::fmt::Debug for Shards {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.all()).finish()
-    }
-}
-
-impl LabelKey {
-    /// The key itself.
-    pub(crate) fn vrf(&self) -> &VrfSecretKey {
-        &self.vrf
     }
 }
 

@@ -55,6 +55,9 @@ const FILES: [&str; 11] = [
 /// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
 const FOLDERS: [&str; 6] = ["keys", "policies", "crl", "objects", "services", "witness"];
 
+/// What stands in a later log's folder in place of its label key, where a signer has that.
+const SIGNER: &str = "vrf.signer";
+
 /// One log in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,7 +196,7 @@ fn copy_rest(place: &Folder, draft: &Path) -> Result<(), StartError> {
     let later = std::fs::read_dir(place.join(SHARDS)).into_iter().flatten().flatten();
     let later = later.filter_map(|entry| Some(PathBuf::from(SHARDS).join(entry.file_name().to_str()?)));
     for shard in later {
-        for key in [crate::shards::LOG_KEY, ca::keys::LABEL_KEY] {
+        for key in [crate::shards::LOG_KEY, ca::keys::LABEL_KEY, SIGNER] {
             let key = shard.join(key);
             copy(&place.path().join(&key), &draft.join(&key), false)?;
         }

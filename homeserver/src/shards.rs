@@ -103,7 +103,7 @@ pub fn list(folder: &Path) -> Result<Vec<Listed>, StartError> {
             takes_from: shard.window.takes_from().as_secs(),
             closes: shard.window.closes,
             retires: shard.window.retires().map(|at| at.as_secs()),
-            label_key: file.join(ca::keys::LABEL_KEY).exists(),
+            label_key: LabelKey::is_at(&file.join(ca::keys::LABEL_KEY)),
             origin: shard.origin,
         }
     };

@@ -19,7 +19,7 @@ use super::request::ByAccount;
 use crate::config::Limit;
 use crate::issue::{Issuer, Labelled};
 use crate::proven::Proven;
-use crate::shards::{Shard, Shards};
+use crate::shards::{LabelKeyError, Shard, Shards};
 use crate::store::{CertificateRecord, Select, Subject};
 
 #[derive(Deserialize)]
@@ -52,12 +52,13 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     let shards = service.issuer.logs.covering(from, to);
     let logs = tokio::task::spawn_blocking(move || {
         let prove = |(shard, periods): (Arc<Shard>, _)| {
-            let labels = Issuer::label_proofs(&shard, &proven, periods);
-            (shard, labels)
+            let labels = Issuer::label_proofs(&shard, &proven, periods)?;
+            Ok((shard, labels))
         };
-        shards.into_iter().map(prove).collect::<Vec<_>>()
+        shards.into_iter().map(prove).collect::<Result<Vec<_>, LabelKeyError>>()
     })
     .await
+    .map_err(|e| Problem::internal(&e))?
     .map_err(|e| Problem::internal(&e))?;
     let certificates = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
     let logs: Vec<_> = logs

@@ -4,7 +4,7 @@ use identity::certificate::{Certificate, CertificateError, Tbs};
 use identity::plan::{self, ComponentPlan, PersonPlan, PlanError, ServicePlan};
 use identity::profile::Profile;
 use identity::transparency::{
-    LabelInput, Opening, SLOTS, VrfError, VrfProof, VrfPublicKey, VrfSecretKey, period_of, service_name_digest,
+    LabelInput, Opening, SLOTS, VrfError, VrfProof, VrfPublicKey, period_of, service_name_digest,
 };
 use identity::{Identifier, UnixTime};
 use thiserror::Error;
@@ -34,10 +34,8 @@ pub struct PersonInput<'a> {
     pub issuer: &'a Certificate,
     /// Where the issuer's revocation list is.
     pub crl_url: &'a str,
-    /// The log's origin.
-    pub origin: &'a str,
-    /// The log's label key.
-    pub vrf: &'a VrfSecretKey,
+    /// The label of identifier, period of `now` and slot in the log, and its proof.
+    pub label: ([u8; 32], VrfProof),
 }
 
 /// What goes into the certificate of a service or a component.
@@ -95,7 +93,7 @@ pub enum RestoreError {
 }
 
 impl Planned {
-    /// Plans a person's certificate and computes its label.
+    /// Plans a person's certificate under its label.
     pub fn person(input: &PersonInput<'_>) -> Result<Self, PlanError> {
         if input.slot >= SLOTS {
             return Err(PlanError::Bound {
@@ -118,8 +116,7 @@ impl Planned {
         }
         .tbs()?;
         let period = period_of(input.now);
-        let (label, vrf_proof) =
-            input.vrf.evaluate(&LabelInput { origin: input.origin, identifier, period, slot: input.slot });
+        let (label, vrf_proof) = input.label;
         let place = Place::Person { identifier: identifier.clone(), slot: input.slot, vrf_proof, label };
         Ok(Self {
             profile: input.profile.clone(),

@@ -8,7 +8,7 @@ use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use identity::certificate::{Certificate, SignatureAlgorithm};
 use identity::profile::Profile;
-use identity::transparency::SLOTS;
+use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of};
 use identity::{Identifier, UnixTime};
 use tlog_proof::Proof;
 use transparency_log::testing::MemoryLog;
@@ -81,9 +81,14 @@ impl Bench {
             now: at(BEGIN),
             issuer: self.issuer.certificate(),
             crl_url: CRL,
-            origin: ORIGIN,
-            vrf: self.labels.vrf(),
+            label: self.label(slot),
         })
+    }
+
+    fn label(&self, slot: u8) -> ([u8; 32], VrfProof) {
+        let (proven, period) = (proven(), period_of(at(BEGIN)));
+        let input = LabelInput { origin: ORIGIN, identifier: proven.identifier(), period, slot };
+        self.labels.evaluate(&input).unwrap()
     }
 
     fn linted(&self, slot: u8) -> Linted {

@@ -70,7 +70,9 @@ pub fn init(folder: &Path, name: &str, now: UnixTime) -> Result<(), InitError> {
     for (made, file) in [(&root, "root.key.pem"), (&people, "people.key.pem"), (&services, "services.key.pem")] {
         write(file, PRIVATE_KEY, &made.key.pkcs8)?;
     }
-    for file in [super::LABEL_KEY, "audit.key.pem"] {
+    // A signer that has the label key was named before.
+    let asked = crate::shards::signer_file(&folder.join(super::LABEL_KEY)).is_some_and(|signer| signer.exists());
+    for file in [super::LABEL_KEY, "audit.key.pem"].into_iter().filter(|file| !(asked && *file == super::LABEL_KEY)) {
         write(file, SECRET, &*Zeroizing::new(random::bytes::<32>()))?;
     }
     for (made, file) in [(&people, "people.pem"), (&services, "services.pem"), (&root, "root.pem")] {

@@ -1,13 +1,19 @@
-//! The label key of one log, in a file: a secret of 32 bytes in PEM, mode 0600.
+//! The label key of one log: in a file, a secret of 32 bytes in PEM, mode 0600; or in a process of its own, whose socket a
+//! file in its place names ([`signer`](super::signer)).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use identity::transparency::{VrfPublicKey, VrfSecretKey};
+use identity::transparency::{LabelInput, VrfProof, VrfPublicKey, VrfSecretKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use super::signer::{Remote, SignerError};
 use crate::{files, pem, random};
+
+/// In place of `vrf.key.pem` stands `vrf.signer` where a signer has the key: the path of its socket.
+const KEY_END: &str = ".key.pem";
+const SIGNER_END: &str = ".signer";
 
 /// How the PEM block is called.
 const SECRET: &str = "IN PERSON SECRET";
@@ -23,6 +29,17 @@ pub enum LabelKeyError {
         /// Why.
         source: io::Error,
     },
+    /// Two places name a key.
+    #[error("{path} and {}: expected one of them, found both", signer.display())]
+    Two {
+        /// The key's file.
+        path: PathBuf,
+        /// What names a signer.
+        signer: PathBuf,
+    },
+    /// The process that has the key.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The file holds something else.
     #[error("{path}: expected a secret of 32 bytes in PEM")]
     Content {
@@ -31,16 +48,23 @@ pub enum LabelKeyError {
     },
 }
 
-/// A label key and the file it lies in. Zeroized when dropped.
+/// A label key, and the file that it lies in or that names its signer. Zeroized when dropped.
 #[derive(Debug)]
 pub struct LabelKey {
-    pub(super) vrf: VrfSecretKey,
+    holder: Holder,
+    public: VrfPublicKey,
     file: PathBuf,
 }
 
+#[derive(Debug)]
+enum Holder {
+    Here(Box<VrfSecretKey>),
+    Elsewhere(Remote),
+}
+
 impl LabelKey {
-    /// The key in this file; none if there is no such file. If a crash came while it was being destroyed, that is finished
-    /// first.
+    /// The key in this file, or the one of the signer that stands in its place; none if there is neither. If a crash came
+    /// while a key was being destroyed, that is finished first. May block: a signer is asked for its public key.
     ///
     /// # Errors
     /// See [`LabelKeyError`].
@@ -49,17 +73,21 @@ impl LabelKey {
         if files::finish_destroying(file).map_err(io)? {
             tracing::warn!(file = %file.display(), "a label key was being destroyed: now it is");
         }
+        let signer = signer_file(file);
         let text = match std::fs::read_to_string(file).map(Zeroizing::new) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::elsewhere(signer),
             other => other.map_err(io)?,
         };
+        if let Some(signer) = signer.filter(|signer| signer.exists()) {
+            return Err(LabelKeyError::Two { path: file.into(), signer });
+        }
         let wrong = || LabelKeyError::Content { path: file.into() };
         let bytes = pem::decode(SECRET, &text).ok_or_else(wrong)?;
         let bytes = Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| wrong())?);
-        Ok(Some(Self { vrf: VrfSecretKey::from_bytes(&bytes), file: file.into() }))
+        Ok(Some(Self::here(&bytes, file)))
     }
 
-    /// The key in this file, made and written if there is none.
+    /// The key in this file, or of its signer; made and written if there is neither.
     ///
     /// # Errors
     /// See [`LabelKeyError`].
@@ -72,18 +100,71 @@ impl LabelKey {
         let text = Zeroizing::new(pem::encode(SECRET, &*bytes));
         files::private_folder(file.parent().unwrap_or(file)).map_err(io)?;
         files::write(file, text.as_bytes()).map_err(io)?;
-        Ok(Self { vrf: VrfSecretKey::from_bytes(&bytes), file: file.into() })
+        Ok(Self::here(&bytes, file))
+    }
+
+    /// Whether there is a key in this file, or a signer named in its place. Nobody is asked.
+    #[must_use]
+    pub fn is_at(file: &Path) -> bool {
+        file.exists() || signer_file(file).is_some_and(|signer| signer.exists())
+    }
+
+    fn here(bytes: &[u8; 32], file: &Path) -> Self {
+        let vrf = VrfSecretKey::from_bytes(bytes);
+        Self { public: vrf.public().clone(), holder: Holder::Here(Box::new(vrf)), file: file.into() }
+    }
+
+    fn elsewhere(signer: Option<PathBuf>) -> Result<Option<Self>, LabelKeyError> {
+        let Some(file) = signer else { return Ok(None) };
+        let socket = match std::fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|source| LabelKeyError::Io { path: file.clone(), source })?,
+        };
+        let remote = Remote::new(Path::new(socket.trim_end_matches('\n')));
+        Ok(Some(Self { public: remote.public()?, holder: Holder::Elsewhere(remote), file }))
+    }
+
+    /// The label for an input, and its proof. Blocks for as long as a signer takes. Never call it for an identifier whose
+    /// control is not proven.
+    ///
+    /// # Errors
+    /// There is no word of the signer.
+    pub fn evaluate(&self, input: &LabelInput<'_>) -> Result<([u8; 32], VrfProof), LabelKeyError> {
+        match &self.holder {
+            Holder::Here(vrf) => Ok(vrf.evaluate(input)),
+            Holder::Elsewhere(remote) => Ok(remote.evaluate(&self.public, input)?),
+        }
+    }
+
+    /// Whether it is computed with in this process, so that nothing blocks.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.holder, Holder::Here(_))
+    }
+
+    /// Destroys it where it lies: overwrites and unlinks it, or has its signer do so. May block.
+    ///
+    /// # Errors
+    /// It may still be there.
+    pub fn destroy(&self) -> Result<(), LabelKeyError> {
+        let io = |source| LabelKeyError::Io { path: self.file.clone(), source };
+        match &self.holder {
+            Holder::Here(_) => files::destroy(&self.file).map_err(io),
+            Holder::Elsewhere(remote) => {
+                remote.destroy()?;
+                std::fs::remove_file(&self.file).map_err(io)
+            }
+        }
     }
 
     /// The public half, as the trust policy lists it.
     #[must_use]
     pub fn public(&self) -> &VrfPublicKey {
-        self.vrf.public()
+        &self.public
     }
+}
 
-    /// Where it lies.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
+/// What names the signer of the key that this file would hold.
+pub(crate) fn signer_file(file: &Path) -> Option<PathBuf> {
+    let stem = file.file_name()?.to_str()?.strip_suffix(KEY_END)?;
+    Some(file.with_file_name(format!("{stem}{SIGNER_END}")))
 }

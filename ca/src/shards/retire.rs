@@ -8,8 +8,7 @@ use serde_json::json;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::Shard;
-use crate::files;
+use super::{LabelKeyError, Shard};
 use crate::issue::Issuer;
 use crate::trail::{Trail, TrailError};
 
@@ -21,8 +20,10 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(crate) enum RetireError {
     #[error("the audit trail: {0}")]
     Trail(#[from] TrailError),
-    #[error("{path}: {source}")]
-    Io { path: std::path::PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Key(#[from] LabelKeyError),
+    #[error("{0}")]
+    Ended(String),
 }
 
 /// Destroys the label keys whose time has come, and looks again every minute until stopped.
@@ -57,7 +58,8 @@ async fn destroy(shard: &Shard, trail: &Trail) -> Result<bool, RetireError> {
     let Some(key) = shard.key() else { return Ok(false) };
     let of = json!({"log": shard.origin(), "label-key": hex::encode(shard.labels().to_bytes())});
     trail.record("label-key-to-be-destroyed", of.clone()).await?;
-    files::destroy(key.file()).map_err(|source| RetireError::Io { path: key.file().into(), source })?;
+    let destroyed = tokio::task::spawn_blocking(move || key.destroy()).await;
+    destroyed.map_err(|error| RetireError::Ended(error.to_string()))??;
     trail.record("label-key-destroyed", of).await?;
     shard.forget_key();
     tracing::info!(log = shard.origin(), "the label key of a closed log is destroyed");

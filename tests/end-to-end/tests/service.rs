@@ -12,12 +12,10 @@ use story::homeserver::Homeserver;
 use story::process;
 
 const SOON: Duration = Duration::from_secs(60);
-/// In tenths, as `systemd-analyze security` counts: 0 is shut off, 100 is open.
-const EXPOSURE: &str = "13";
-
-fn unit() -> String {
-    format!("{}/../../homeserver/systemd/homeserver.service", env!("CARGO_MANIFEST_DIR"))
-}
+/// Each unit, its program, and how exposed it may be in tenths, as `systemd-analyze security` counts: 0 is shut off, 100 is
+/// open.
+const UNITS: [(&str, &str, &str); 2] =
+    [("homeserver.service", "homeserver", "13"), ("ca-vrf-signer.service", "ca", "4")];
 
 fn analyze(arguments: &[&str]) -> process::Finished {
     let mut command = guard::guarded(Path::new("systemd-analyze")).unwrap();
@@ -26,23 +24,27 @@ fn analyze(arguments: &[&str]) -> process::Finished {
 }
 
 #[test]
-fn systemd_finds_the_unit_in_order_and_hardened() {
-    let place = tempfile::tempdir().unwrap();
-    // Where the unit says that the program is, it is not here.
-    let program = guard::program("homeserver").unwrap();
-    let text = std::fs::read_to_string(unit()).unwrap().replace("/usr/local/bin/homeserver", program.to_str().unwrap());
-    let copy = place.path().join("homeserver.service");
-    std::fs::write(&copy, text).unwrap();
-    let copy = copy.to_str().unwrap();
-    let verified = analyze(&["verify", "--man=no", copy]).expect(0, "systemd's own check").unwrap();
-    assert!(!verified.text().contains("homeserver.service:"), "{}", verified.text());
-    let threshold = format!("--threshold={EXPOSURE}");
-    let judged = analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]);
-    assert_eq!(judged.code, 0, "{}", judged.text());
-    // The figure can fail: the same unit without one of its walls.
-    let open = std::fs::read_to_string(copy).unwrap().replace("ProtectSystem=strict", "ProtectSystem=no");
-    std::fs::write(copy, open).unwrap();
-    assert_ne!(analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]).code, 0);
+fn systemd_finds_the_units_in_order_and_hardened() {
+    for (unit, program, exposure) in UNITS {
+        let place = tempfile::tempdir().unwrap();
+        let path = format!("{}/../../homeserver/systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
+        // Where the unit says that the program is, it is not here.
+        let built = guard::program(program).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.replace(&format!("/usr/local/bin/{program}"), built.to_str().unwrap());
+        let copy = place.path().join(unit);
+        std::fs::write(&copy, text).unwrap();
+        let copy = copy.to_str().unwrap();
+        let verified = analyze(&["verify", "--man=no", copy]).expect(0, "systemd's own check").unwrap();
+        assert!(!verified.text().contains(&format!("{unit}:")), "{}", verified.text());
+        let threshold = format!("--threshold={exposure}");
+        let judged = analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]);
+        assert_eq!(judged.code, 0, "{}", judged.text());
+        // The figure can fail: the same unit without one of its walls.
+        let open = std::fs::read_to_string(copy).unwrap().replace("ProtectSystem=strict", "ProtectSystem=no");
+        std::fs::write(copy, open).unwrap();
+        assert_ne!(analyze(&["security", "--offline=true", "--no-pager", &threshold, copy]).code, 0);
+    }
 }
 
 fn heard(socket: &UnixDatagram) -> String {

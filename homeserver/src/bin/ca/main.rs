@@ -9,6 +9,7 @@ mod ceremony;
 mod config;
 mod copies;
 mod database;
+mod signer;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -110,6 +111,14 @@ enum Command {
         ca --folder /srv/inperson dkim --selector 2026 --domain example.org\n\n\
         Then publish the record, and write the selector into [enrolment.dkim] of homeserver.toml.")]
     Dkim(Dkim),
+    /// Hold the label key of a log in a process of its own, which the authority asks over a socket
+    ///
+    /// Runs until Ctrl-C or SIGTERM, or until the log is over and its key is destroyed. The authority finds it by the file
+    /// keys/vrf.signer, which holds the socket's path, in place of keys/vrf.key.pem.
+    #[command(after_help = "Example:\n  \
+        ca vrf-signer --key /srv/vrf/vrf.key.pem --socket /run/inperson-vrf/socket --log ca.example.org:8443/log/2026\n\n\
+        Exit codes: 0 stopped as asked, or the key is destroyed; 1 failed, 2 wrong usage.")]
+    VrfSigner(signer::VrfSigner),
     /// Make the root, on a machine of its own
     #[command(subcommand)]
     Root(ceremony::Root),
@@ -207,6 +216,7 @@ fn main() -> ExitCode {
         Command::Stats => run_stats(folder, json),
         Command::Audit(Audit::Verify) => run_audit(folder, json),
         Command::Dkim(dkim) => run_dkim(folder, dkim, json),
+        Command::VrfSigner(signer) => signer::run(signer, json),
         Command::Root(root) => ceremony::root(root, folder, json),
         Command::Issuing(issuing) => ceremony::issuing(issuing, folder, json),
         Command::Keys(keys) => ceremony::keys(keys, folder, json),

@@ -119,8 +119,12 @@ async fn issue_with(folder: &Path, identifier: &Identifier) -> Rogue {
         now,
         issuer: signer.certificate(),
         crl_url: "https://localhost:1/acme/crl/people.crl",
-        origin: &origin,
-        vrf: &vrf,
+        label: vrf.evaluate(&identity::transparency::LabelInput {
+            origin: &origin,
+            identifier: &claimed.identifier,
+            period: identity::transparency::period_of(now),
+            slot: 9,
+        }),
     });
     let linted = planned.unwrap().lint().unwrap();
     let log = seize(folder, &policy).await;

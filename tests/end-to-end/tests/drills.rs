@@ -1,0 +1,90 @@
+//! The drills of docs/operations/ca.md, as they are written there, on one machine.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::{self, Finished};
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn run(program: &str, arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
+    command.args(arguments);
+    process::run(program, command, SOON).unwrap().expect(0, &format!("{program} {}", arguments.join(" "))).unwrap()
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// What the page marks with ▸, so that the page and this file do not part.
+#[test]
+fn the_page_names_the_commands_that_are_run_here() {
+    let page = std::fs::read_to_string(format!("{}/../../docs/operations/ca.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let drills = page.split("## Drills").nth(1).unwrap().split("\n## ").next().unwrap();
+    for command in [
+        "ca issuing request people",
+        "homeserver policy draft > next.json",
+        "homeserver policy sign next.json",
+        "homeserver shard prepare --begins",
+        "homeserver witness remove",
+    ] {
+        assert!(drills.contains(&format!("`{command}")), "{command}");
+    }
+}
+
+#[test]
+fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    let stolen = text(&alice.device().join("chain.pem"));
+    let (at, keys) = (text(&folder), text(&folder.join("keys")));
+
+    // The server was broken into: a new issuing key, and an end to the old one.
+    server.stop().unwrap();
+    run("ca", &["--folder", &at, "issuing", "request", "people"]);
+    let (request, chain) = (text(&folder.join("keys/people-2.requested.csr.pem")), text(&place.path().join("chain.pem")));
+    run("ca", &["issuing", "sign", &request, "--keys", &keys, "--out", &chain, "--yes"]);
+    run("ca", &["--folder", &at, "issuing", "install", &chain]);
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let draft = run("homeserver", &["policy", "draft", "--folder", &at]);
+    let mut next: Value = serde_json::from_str(&draft.stdout).unwrap();
+    let issuers = next["authorities"][0]["issuers"].as_array_mut().unwrap();
+    assert_eq!(issuers.len(), 3, "people, services, and the new one");
+    issuers.remove(0);
+    let file = place.path().join("next.json");
+    std::fs::write(&file, next.to_string()).unwrap();
+    let signed = run("homeserver", &["policy", "sign", &text(&file), "--folder", &at]);
+    assert!(signed.stdout.contains("version 2"), "{}", signed.stdout);
+    process::await_sight("the next version", SOON, || folder.join("policies/2.json").exists().then_some(())).unwrap();
+    alice.certtool(&["trust", "update", "--yes"]).unwrap().expect(0, "trust update").unwrap();
+    let ended = alice.certtool(&["verify", &stolen]).unwrap();
+    assert!(ended.code == 3 && ended.text().contains("CHAIN-04"), "{}", ended.text());
+    bob.trust(server.ready()).unwrap();
+    bob.certtool(&["trust", "update", "--yes"]).unwrap().expect(0, "trust update").unwrap();
+    bob.enroll(&server.outbox()).unwrap();
+    let counts = text(&bob.device().join("chain.pem"));
+    alice.certtool(&["verify", &counts]).unwrap().expect(0, "what the new key has made").unwrap();
+
+    // A witness's key is known to somebody: it is asked no more.
+    let key = "witness.example.org/w1+7f7f9cd7+BIN6wWDOGDiwMzjrCluwFlo5fucwz4Q+zoghJ3Vhg3IJ";
+    run("homeserver", &["witness", "add", "https://witness.example.org", "--key", key, "--folder", &at]);
+    run("homeserver", &["witness", "remove", "witness.example.org/w1", "--folder", &at]);
+
+    // The label key is known to somebody: another log begins.
+    let begins = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
+    let prepared = run("homeserver", &["shard", "prepare", "--begins", &begins.to_string(), "--name", "after", "--folder", &at]);
+    assert!(prepared.stdout.contains("version 3"), "{}", prepared.stdout);
+    let listed = run("homeserver", &["shard", "list", "--json", "--folder", &at]);
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed["logs"].as_array().unwrap().len(), 2, "{listed}");
+    server.stop().unwrap();
+}

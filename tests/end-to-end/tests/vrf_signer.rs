@@ -1,0 +1,75 @@
+//! The label key in a process of its own: the server never has it, people enrol and watch, and nothing is logged while the
+//! signer is away.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::{self, Running};
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn signer(place: &Path, log: &str) -> (Running, Value) {
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    command.args(["--json", "vrf-signer", "--log", log, "--key"]).arg(place.join("vault/vrf.key.pem"));
+    command.arg("--socket").arg(place.join("run/socket"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("signer.log")).unwrap());
+    let mut running = Running::start("vrf-signer", command).unwrap();
+    let mut line = String::new();
+    BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
+    (running, ready)
+}
+
+#[test]
+fn people_enrol_at_a_server_that_has_no_label_key() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
+    let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year();
+    let log = format!("localhost:{port}/log/{year}");
+    let (mut running, ready) = signer(place.path(), &log);
+    assert_eq!((&ready["ready"], &ready["log"]), (&Value::from(true), &Value::from(log.as_str())));
+    let mode = |path: &str| place.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("run/socket"), mode("vault/vrf.key.pem")), (0o600, 0o600));
+
+    std::fs::create_dir_all(folder.join("keys")).unwrap();
+    std::fs::write(folder.join("keys/vrf.signer"), format!("{}\n", place.path().join("run/socket").display())).unwrap();
+    let command = Homeserver::command(&folder, &["--https-port", &port, "--directory-port", "0"]).unwrap();
+    let server = Homeserver::start_with(&folder, command).unwrap();
+    let person = |name: &str| Person::new(place.path(), name);
+    let (alice, bob) = (person("alice@example.org"), person("bob@example.org"));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    alice.certtool(&["verify", alice.address()]).unwrap().expect(0, "verify").unwrap();
+    alice.certtool(&["watch", "--once"]).unwrap().expect(0, "a watch, by proofs of the signer").unwrap();
+    assert!(!folder.join("keys/vrf.key.pem").exists());
+
+    // It dies: nobody is certified. It comes back: they are, without a restart of the server.
+    running.kill();
+    bob.trust(server.ready()).unwrap();
+    let mut enrolment = bob.begin_enrolment(&[]).unwrap();
+    let mail = server.outbox().await_mail(bob.address(), 0, SOON).unwrap();
+    enrolment.type_line(&mail.code().unwrap());
+    let refused = enrolment.finish(SOON).unwrap();
+    assert!(refused.code != 0 && !bob.device().join("chain.pem").exists(), "{}", refused.text());
+    let (mut running, again) = signer(place.path(), &log);
+    assert_eq!(again["public"], ready["public"]);
+    let enrolled = bob.begin_enrolment(&[]).unwrap().finish(SOON).unwrap();
+    enrolled.expect(0, "bob, who has proven his address already").unwrap();
+    // Another log's labels are not to be had from it.
+    server.stop().unwrap();
+    running.kill();
+    let (_running, _) = signer(place.path(), "localhost:1/log/2026");
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let refused = bob.certtool(&["renew", bob.address(), "--force"]).unwrap();
+    assert_ne!(refused.code, 0, "{}", refused.text());
+    server.stop().unwrap();
+}
