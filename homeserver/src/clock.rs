@@ -29,19 +29,28 @@ pub fn check_behind(began: UnixTime, now: UnixTime) -> Result<(), StartError> {
 }
 
 /// The clock must not lie far ahead of the last cosignature of the logs, of which the newest is looked at: a server that believes it
-/// would forget, as too old, who has proven which address. Nothing is written.
+/// would forget, as too old, who has proven which address. Looks at the checkpoints in the folder, and at those that lie
+/// `elsewhere`. Nothing is written.
 ///
 /// # Errors
 /// It does, or the witness's key is damaged.
-pub fn check_ahead(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<(), StartError> {
+pub fn check_ahead(
+    folder: &Folder,
+    settings: &Settings,
+    elsewhere: Vec<Vec<u8>>,
+    now: UnixTime,
+) -> Result<(), StartError> {
     if !folder.join(keys::WITNESS).exists() {
         return Ok(());
     }
     let witness = Cosigner::new(&settings.witness(), keys::open(folder, keys::WITNESS)?)
         .map_err(|error| StartError::part("witness's name", &error))?;
-    let mut newest = None;
+    let mut texts = elsewhere;
     for checkpoint in checkpoints(folder) {
-        let Some(text) = folder.read(&checkpoint)? else { continue };
+        texts.extend(folder.read(&checkpoint)?);
+    }
+    let mut newest = None;
+    for text in texts {
         // A checkpoint that is damaged or not cosigned says nothing about the time; whether it may stand is for the log.
         let cosigned =
             UnverifiedCheckpoint::parse(&text).and_then(|checkpoint| checkpoint.verify_cosignature(&witness.vkey()));
@@ -92,21 +101,23 @@ mod tests {
         let folder = Folder::open(place.path()).unwrap();
         let settings = Settings::first(&Options::default(), 2027).unwrap();
         let later = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000 + days * 86_400));
-        assert!(check_ahead(&folder, &settings, later(4000)).is_ok(), "a first start has no log");
+        assert!(check_ahead(&folder, &settings, Vec::new(), later(4000)).is_ok(), "a first start has no log");
         let signers = Signers::open(&folder, &settings).unwrap();
         let checkpoint = Checkpoint { origin: settings.origin(), size: 0, root: tlog_proof::empty_root() };
         let cosignature = signers.witness.cosign(&checkpoint.to_body(), 1_800_000_000);
         let text = format!("{}{cosignature}", sign_checkpoint(&checkpoint, signers.log.as_ref().unwrap()));
         folder.write("log/checkpoint", text.as_bytes()).unwrap();
-        assert!(check_ahead(&folder, &settings, later(59)).is_ok());
-        let refused = check_ahead(&folder, &settings, later(365)).unwrap_err();
+        assert!(check_ahead(&folder, &settings, Vec::new(), later(59)).is_ok());
+        let refused = check_ahead(&folder, &settings, Vec::new(), later(365)).unwrap_err();
         let said = refused.to_string();
         assert!(said.contains("2027-01-15T08:00:00Z") && said.contains("2028-01-15T08:00:00Z"), "{said}");
         assert!(refused.remedy().contains("--clock-is-right"));
         // A log that was closed long ago is no sign of a wrong clock.
         let cosignature = signers.witness.cosign(&checkpoint.to_body(), later(360).as_secs());
         let text = format!("{}{cosignature}", sign_checkpoint(&checkpoint, signers.log.as_ref().unwrap()));
+        let elsewhere = vec![b"garbage".to_vec(), text.clone().into_bytes()];
+        assert!(check_ahead(&folder, &settings, elsewhere, later(365)).is_ok());
         folder.write("shards/2028/log/checkpoint", text.as_bytes()).unwrap();
-        assert!(check_ahead(&folder, &settings, later(365)).is_ok());
+        assert!(check_ahead(&folder, &settings, Vec::new(), later(365)).is_ok());
     }
 }

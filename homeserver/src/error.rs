@@ -181,6 +181,14 @@ pub enum StartError {
         /// What was given.
         found: String,
     },
+    /// The object store that is to hold the logs cannot be used, or would let a log fork.
+    #[error("the logs cannot lie in {place}: {reason}")]
+    LogStore {
+        /// The bucket, and the store's address.
+        place: String,
+        /// What was expected and found.
+        reason: String,
+    },
     /// One of the parts does not open.
     #[error("the {part} does not start: {reason}")]
     Part {
@@ -199,17 +207,7 @@ impl StartError {
 
     /// `part` does not start because of `error` and what caused it.
     pub(crate) fn part(part: &'static str, error: &dyn std::error::Error) -> Self {
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(deeper) = cause {
-            let text = deeper.to_string();
-            // Some errors already carry their cause in their own words.
-            if !reason.contains(&text) {
-                reason = format!("{reason}: {text}");
-            }
-            cause = deeper.source();
-        }
-        Self::Part { part, reason }
+        Self::Part { part, reason: in_full(error) }
     }
 
     /// The operating system lets nobody wait for signals.
@@ -273,6 +271,9 @@ impl StartError {
                 )
             }
             Self::Port { .. } => "give --listen an address of this machine, or 0.0.0.0 for all of them".into(),
+            Self::LogStore { .. } => {
+                "look at [log_store] and the file log-store-keys, at the bucket and at the store's own log; a store whose conditional writes are not atomic cannot hold a log: take another one, or leave [log_store] away before the first start".into()
+            }
             Self::Clock { .. } => "set the clock (timedatectl set-ntp true) and start again".into(),
             Self::ClockAhead { .. } => {
                 "set the clock (timedatectl set-ntp true) and start again; if the server really was off that long, start it once with --clock-is-right. Nothing has been changed"
@@ -302,4 +303,19 @@ impl StartError {
             Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
         }
     }
+}
+
+/// An error and what caused it.
+pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let text = deeper.to_string();
+        // Some errors already carry their cause in their own words.
+        if !reason.contains(&text) {
+            reason = format!("{reason}: {text}");
+        }
+        cause = deeper.source();
+    }
+    reason
 }

@@ -41,6 +41,7 @@ pub mod init;
 pub mod introduce;
 pub mod keys;
 mod log;
+mod log_store;
 mod logs;
 pub mod neighbours;
 pub mod options;

@@ -5,6 +5,8 @@
 //! log/  keys/log.pem  keys/vrf.key.pem                 the first log, served at /log
 //! shards/<name>/{log/, log.pem, vrf.key.pem}           each later one, served at /log/<name>
 //! ```
+//!
+//! With an object store in the settings, what would lie in a folder `log` lies there ([`crate::log_store`]).
 
 mod attempts;
 mod open;
@@ -31,6 +33,7 @@ use transparency_log::{Logged, Sequencer, SubmitError, Witness, WitnessKeys};
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::keys;
+use crate::log_store::LogStore;
 use crate::neighbours::Neighbours;
 use crate::policies::Published;
 use crate::settings::Settings;
@@ -61,11 +64,13 @@ pub(crate) struct Logs {
     running: Mutex<BTreeMap<String, Sequencer>>,
     /// The connection to the log, if that is elsewhere. Then there is no other.
     elsewhere: Option<Arc<Connected>>,
+    store: LogStore,
     stop: CancellationToken,
 }
 
 /// Where one log lies, and where it is served.
 struct Place {
+    name: String,
     folder: PathBuf,
     log_key: String,
     label_key: PathBuf,
@@ -85,6 +90,7 @@ impl Logs {
         clock: ca::config::Clock,
         stop: CancellationToken,
         elsewhere: Option<Arc<Connected>>,
+        store: LogStore,
     ) -> Result<Self, StartError> {
         let seed = keys::open_ml_dsa_44(&folder, keys::WITNESS_ML_DSA_44)?;
         let ml_dsa_44 = SubtreeCosigner::new(&settings.witness(), &seed)
@@ -110,6 +116,7 @@ impl Logs {
             siblings,
             running,
             elsewhere,
+            store,
             stop,
         })
     }
@@ -117,6 +124,16 @@ impl Logs {
     /// What the authority is at a log elsewhere.
     pub(crate) fn elsewhere(&self) -> Option<Arc<Connected>> {
         self.elsewhere.clone()
+    }
+
+    /// The newest checkpoints of the logs that lie in an object store.
+    pub(crate) async fn checkpoints_elsewhere(&self) -> Result<Vec<Vec<u8>>, StartError> {
+        let mut found = Vec::new();
+        for named in self.named(&self.published.newest())? {
+            let place = self.place(&named.origin)?;
+            found.extend(self.store.checkpoint_elsewhere(&place.folder, &place.name).await?);
+        }
+        Ok(found)
     }
 
     /// Opens every log that the newest policy names. One whose time has not come, and that cannot be opened yet (a witness

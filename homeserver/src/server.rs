@@ -29,6 +29,7 @@ use crate::folder::Folder;
 use crate::following::Following;
 use crate::genesis::{self, Signers};
 use crate::log;
+use crate::log_store::LogStore;
 use crate::logs::{Current, Logs};
 use crate::neighbours::Neighbours;
 use crate::options::Options;
@@ -155,7 +156,11 @@ impl Homeserver {
         let newest = published.newest().log_policy_of(&settings.origin(), now);
         let newest = newest.map_err(|error| StartError::part("trust policy", &error))?;
         let elsewhere = log::connect(&folder, &settings, &newest, now)?.map(Arc::new);
-        let logs = Arc::new(Logs::new(lock, shared, witness, neighbours, versions, time, told, elsewhere)?);
+        let store = LogStore::open(&folder, &settings).await?;
+        let logs = Arc::new(Logs::new(lock, shared, witness, neighbours, versions, time, told, elsewhere, store)?);
+        if settings.log_store.is_some() && !options.clock_is_right {
+            clock::check_ahead(&folder, &settings, logs.checkpoints_elsewhere().await?, now)?;
+        }
         let shards = logs.open_all().await?;
         let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
         let parts = Parts { settings, policy, authority, logs, shards, published, chaos, clock, stop };
@@ -279,8 +284,9 @@ pub(crate) fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Resul
             let settings = Settings::parse(bytes)
                 .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
                 .with(options)?;
-            if !options.clock_is_right {
-                clock::check_ahead(folder, &settings, now)?;
+            // What lies in an object store is looked at once that is open.
+            if !options.clock_is_right && settings.log_store.is_none() {
+                clock::check_ahead(folder, &settings, Vec::new(), now)?;
             }
             settings
         }

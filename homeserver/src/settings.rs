@@ -14,6 +14,7 @@ use std::path::Path;
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
+use transparency_log::storage::S3Place;
 
 use crate::error::StartError;
 use crate::options::{Options, Smtp};
@@ -74,6 +75,10 @@ pub struct Settings {
     /// Who vouches for the addresses of which domains: written by hand, kept as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub openid: Vec<OpenIdIssuer>,
+    /// An object store for the logs in this process: written by hand, kept as it is. Without one, they lie in the server's
+    /// folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_store: Option<S3Place>,
 }
 
 impl Settings {
@@ -96,6 +101,7 @@ impl Settings {
             enrolment: Enrolment::default(),
             phone: PhoneTable::default(),
             openid: Vec::new(),
+            log_store: None,
         };
         if !options.permit_domains.is_empty() {
             settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
@@ -164,6 +170,13 @@ impl Settings {
         check_name(&settings.domain).map_err(|error| error.to_string())?;
         if let Some(log) = &settings.log_elsewhere {
             log.log_policy().map_err(|reason| format!("[log_elsewhere]: {reason}"))?;
+            if settings.log_store.is_some() {
+                let reason = "expected [log_elsewhere] or [log_store], found both: a log elsewhere has its own store";
+                return Err(reason.to_owned());
+            }
+        }
+        if let Some(store) = &settings.log_store {
+            store.check().map_err(|reason| format!("[log_store]: {reason}"))?;
         }
         Ok(settings)
     }
@@ -329,6 +342,23 @@ mod tests {
         assert_eq!((changed.https_port, changed.smtp.as_deref()), (9443, Some("smtp://h")));
         let back = changed.with(&Options { smtp: Some(Smtp::Outbox), ..Options::default() }).unwrap();
         assert_eq!(back, settings);
+    }
+
+    #[test]
+    fn a_store_is_for_logs_in_this_process_alone() {
+        let settings = Settings::first(&options(), 2026).unwrap();
+        let store = "[log_store]\nbucket = \"logs\"\nprefix = \"home\"\n";
+        let with_store = Settings::parse(format!("{}{store}", settings.to_toml()).as_bytes()).unwrap();
+        assert_eq!(Settings::parse(with_store.to_toml().as_bytes()), Ok(with_store), "kept as it is");
+        let sample = std::str::from_utf8(include_bytes!("../homeserver.sample.toml")).unwrap();
+        let (before, elsewhere) = sample.split_once("# [log_elsewhere]").unwrap();
+        let (elsewhere, after) = elsewhere.split_once("\n\n").unwrap();
+        let both = format!("{before}[log_elsewhere]{}\n\n{after}", elsewhere.replace("\n# ", "\n"));
+        let refused = Settings::parse(both.as_bytes()).unwrap_err();
+        assert!(refused.contains("found both"), "{refused}");
+        let refused = |store: &str| Settings::parse(format!("{}{store}", settings.to_toml()).as_bytes()).unwrap_err();
+        assert!(refused(&store.replace("home", "a//b")).starts_with("[log_store]: prefix"));
+        assert!(refused(&format!("{store}secret = \"s3cret\"\n")).contains("unknown field `secret`"));
     }
 
     #[test]

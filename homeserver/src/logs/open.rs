@@ -6,9 +6,8 @@ use ca::{Connected, LabelKey, Shard};
 use identity::trust::TrustPolicy;
 use log_service::explorer::Explorer;
 use tlog_proof::{LogPolicy, NoteSigner, VerifierKey, WitnessKey};
-use transparency_log::storage::FolderStorage;
 use transparency_log::witness::Witnessing;
-use transparency_log::{LogConfig, Pace, Sequencer};
+use transparency_log::{Pace, Sequencer};
 
 use super::{Closed, FIRST, Logs, Place, SHARDS, seconds};
 use crate::error::StartError;
@@ -34,7 +33,7 @@ impl Logs {
         // What does not run is not shown: it will be tried again.
         let log: Arc<dyn ca::Log> =
             if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy).await?) };
-        self.show(&place, &named.origin, &log_policy);
+        self.show(&place, &named.origin, &log_policy)?;
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
     }
 
@@ -63,9 +62,10 @@ impl Logs {
     }
 
     /// A log's name is the end of its origin, and the name of its folder.
-    fn place(&self, origin: &str) -> Result<Place, StartError> {
+    pub(super) fn place(&self, origin: &str) -> Result<Place, StartError> {
         if *origin == self.settings.origin() {
             return Ok(Place {
+                name: self.settings.log_year.to_string(),
                 folder: self.folder.join(FIRST),
                 log_key: keys::LOG.into(),
                 label_key: self.folder.join("keys").join(ca::keys::LABEL_KEY),
@@ -85,6 +85,7 @@ impl Logs {
             log_key: format!("{SHARDS}/{name}/{}", crate::shards::LOG_KEY),
             label_key: folder.join(ca::keys::LABEL_KEY),
             prefix: format!("/log/{name}"),
+            name: name.to_owned(),
             folder: folder.join(FIRST),
             is_first: false,
         })
@@ -123,25 +124,26 @@ impl Logs {
         let policy = with_witness(policy, &self.settings.witness(), self.ml_dsa_44.clone());
         let witnesses: Vec<_> = self.observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
         let origin = key.vkey().name().to_owned();
-        let batch_interval = Pace::for_witnesses(&witnesses).batch_interval;
-        let config = LogConfig { folder: place.folder.clone(), origin: origin.clone(), batch_interval };
-        let opened = Sequencer::open(config, key, witnesses, policy).await;
+        let pace = Pace::for_witnesses(&witnesses);
+        let storage = self.store.writer(&place.folder, &place.name)?;
+        let opened = Sequencer::open_on(storage, &origin, pace, key, witnesses, policy).await;
         let sequencer = opened.map_err(|error| StartError::part("log", &error))?;
         self.running().insert(origin, sequencer.clone());
         Ok(sequencer)
     }
 
     /// Its tiles and its pages.
-    fn show(&self, place: &Place, origin: &str, policy: &LogPolicy) {
-        let tiles = Arc::new(FolderStorage::open(&place.folder));
+    fn show(&self, place: &Place, origin: &str, policy: &LogPolicy) -> Result<(), StartError> {
+        let tiles = self.store.reader(&place.folder, &place.name)?;
         let clock = seconds(&self.clock);
         let explorer =
-            Explorer::new(Arc::clone(&tiles) as _, policy.clone(), &place.prefix, self.observed.clone(), clock);
+            Explorer::new(Arc::clone(&tiles), policy.clone(), &place.prefix, self.observed.clone(), clock);
         self.siblings.add(&place.prefix, origin);
         let explorer = explorer.with_siblings(self.siblings.clone());
         let router = transparency_log::server::router(tiles).merge(explorer.router());
         self.routes.add(&place.prefix, router);
         tokio::spawn(explorer.remember(self.stop.clone()));
+        Ok(())
     }
 }
 

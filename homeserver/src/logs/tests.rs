@@ -123,6 +123,7 @@ fn a_label_key_may_be_missing_only_when_its_logs_time_is_over() {
     let vrf_key = ca::LabelKey::open_or_make(&label_key).unwrap().public().clone();
     let another = ca::LabelKey::open_or_make(&folder.path().join("another")).unwrap().public().clone();
     let place = Place {
+        name: "2026".into(),
         folder: folder.path().into(),
         log_key: keys::LOG.into(),
         label_key: label_key.clone(),

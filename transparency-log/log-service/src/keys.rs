@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 16 * 1024;
 /// # Errors
 /// The file cannot be read or written, others can read it, or it holds something else than such a key.
 pub fn open(path: &Path) -> Result<SigningKey, Failure> {
-    let Some(text) = read(path, "an Ed25519 key")? else { return make(path) };
+    let Some(text) = secret(path)? else { return make(path) };
     SigningKey::from_pkcs8_pem(&text).map_err(|error| damaged(path, "an Ed25519 key", &error.to_string()))
 }
 
@@ -32,7 +32,7 @@ pub fn open(path: &Path) -> Result<SigningKey, Failure> {
 /// As [`open`].
 pub fn open_ml_dsa_44(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let what = "an ML-DSA-44 key by its seed";
-    if let Some(text) = read(path, what)? {
+    if let Some(text) = secret(path)? {
         return ml_dsa::seed(&text).ok_or_else(|| damaged(path, what, "found something else"));
     }
     let seed = random()?;
@@ -46,8 +46,11 @@ fn damaged(path: &Path, expected: &str, reason: &str) -> Failure {
     Failure::new(what, "restore the file from a backup; a new key would be another log or witness")
 }
 
-/// The text of a key file; `None` if there is none.
-fn read(path: &Path, expected: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+/// The text of a secret's file; `None` if there is none.
+///
+/// # Errors
+/// The file cannot be read, others can read it, or it is too large to be one.
+pub fn secret(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
     let metadata = match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|error| Failure::file(path, &error))?,
@@ -63,7 +66,8 @@ fn read(path: &Path, expected: &str) -> Result<Option<Zeroizing<String>>, Failur
         ));
     }
     if metadata.len() > MAX_BYTES {
-        return Err(damaged(path, expected, &format!("found {} bytes", metadata.len())));
+        let what = format!("{}: expected at most {MAX_BYTES} bytes, found {}", path.display(), metadata.len());
+        return Err(Failure::new(what, "restore the file from a backup"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
     Ok(Some(Zeroizing::new(text)))

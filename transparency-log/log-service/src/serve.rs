@@ -2,6 +2,7 @@
 //! takes entries from.
 
 mod admission;
+mod files;
 
 use std::fmt;
 use std::path::Path;
@@ -12,9 +13,9 @@ use tlog_proof::{Cosigner, LogPolicy, NoteSigner, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use transparency_log::client::self_proving_http;
 use transparency_log::mirror::RemoteMirror;
-use transparency_log::storage::{FolderStorage, Storage};
+use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, RemoteWitness};
-use transparency_log::{LogConfig, OpenError, Pace, Sequencer, Witness, Witnessing, server, submission, system_clock};
+use transparency_log::{OpenError, Pace, Sequencer, Witness, Witnessing, server, submission, system_clock};
 
 use crate::error::Failure;
 use crate::explorer::Explorer;
@@ -22,6 +23,7 @@ use crate::keys;
 use crate::running::{announce, bind, bind_for_clients};
 use crate::serving::serve;
 use crate::settings::{Read, ServeSettings};
+use files::Files;
 
 pub use admission::{Admission, Submitter};
 
@@ -178,13 +180,13 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
             .map_err(|error| Failure::new(error.to_string(), "stop the other log, or make the folder writable"))
     });
     let own = own.transpose()?;
-    let files: Arc<dyn Storage> = Arc::new(FolderStorage::open(&folder.join(LOG)));
+    let Files { writer, reader: files } = Files::open(&read).await?;
     let observed = witnesses(settings, &policy, own.as_ref(), &files)?;
     let asked: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
-    let batch_interval = Pace::for_witnesses(&asked).batch_interval;
-    let config = LogConfig { folder: folder.join(LOG), origin: settings.origin.clone(), batch_interval };
+    let pace = Pace::for_witnesses(&asked);
     let key = signers.log.vkey().to_string();
-    let log = Sequencer::open(config, signers.log, asked, policy.clone()).await.map_err(|error| unopened(&error))?;
+    let opened = Sequencer::open_on(writer, &settings.origin, pace, signers.log, asked, policy.clone()).await;
+    let log = opened.map_err(|error| unopened(&error))?;
     let ready = Ready {
         ready: true,
         key,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tlog_proof::submission::MAX_BATCH;
 use tlog_proof::{LogPolicy, VerifierKey};
+use transparency_log::storage::S3Place;
 
 use crate::error::Failure;
 
@@ -106,6 +107,8 @@ pub struct ServeSettings {
     pub port: Port,
     /// Where the authority submits.
     pub submission: Port,
+    /// An object store for the log; without one it lies in the folder.
+    pub log_store: Option<S3Place>,
     /// Whom it takes entries from: one, for it to start; none yet, for it to say its policy.
     #[serde(default, rename = "authority")]
     pub authorities: Vec<KnownAuthority>,
@@ -286,6 +289,12 @@ mod tests {
     fn the_samples_of_a_log_and_a_mirror_are_understood() {
         let settings: ServeSettings = read(include_str!("../samples/serve.toml")).unwrap();
         assert_eq!((settings.authorities.len(), settings.waiting_entries), (1, bundles()));
+        assert_eq!(settings.log_store, None);
+        let (before, store) = include_str!("../samples/serve.toml").split_once("# [log_store]").unwrap();
+        let (store, after) = store.split_once("\n\n").unwrap();
+        let text = format!("{before}[log_store]{}\n\n{after}", store.replace("\n# ", "\n"));
+        let place = read::<ServeSettings>(&text).unwrap().log_store.unwrap();
+        assert_eq!((place.check(), place.prefix.as_str()), (Ok(()), "log.example.org/2026"));
         let settings: MirrorSettings = read(include_str!("../samples/mirror.toml")).unwrap();
         assert_eq!(settings.logs.len(), 1);
     }

@@ -12,7 +12,7 @@ use std::io;
 pub use folder::{FolderStorage, LockError};
 pub use memory::{Fault, MemoryStorage};
 #[cfg(feature = "object-store")]
-pub use object::{ObjectStorage, ProbeError};
+pub use object::{ObjectStorage, ProbeError, S3_KEYS_FILE, S3Keys, S3KeysError, S3Place};
 pub use simulated::SimulatedDisk;
 
 /// A file to be written: its path relative to the storage, with `/`, and its contents.

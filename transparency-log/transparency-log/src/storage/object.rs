@@ -5,6 +5,7 @@
 //! fork, so that [`ObjectStorage::open`] makes it prove that it does not.
 
 mod probe;
+mod s3;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use tokio::runtime::Handle;
 use super::{File, Storage, Superseded};
 
 pub use probe::ProbeError;
+pub use s3::{S3_KEYS_FILE, S3Keys, S3KeysError, S3Place};
 
 /// Requests under way at the same time when many files are written.
 const AT_ONCE: usize = 16;
@@ -67,6 +69,20 @@ impl ObjectStorage {
         let prefix = Path::parse(prefix).map_err(|error| ProbeError::Store(error.into()))?;
         let bare_etags = probe::probe(&store, &prefix).await?;
         Ok(Self { store, prefix, runtime: Handle::current(), bare_etags, claimed: Mutex::default() })
+    }
+
+    /// The same store below a further part of the prefix: a place of its own, for another log. Nothing is tried again.
+    ///
+    /// # Errors
+    /// The name cannot stand in names of objects.
+    pub fn below(&self, name: &str) -> io::Result<Self> {
+        Ok(Self {
+            store: Arc::clone(&self.store),
+            prefix: self.resolve(name)?,
+            runtime: self.runtime.clone(),
+            bare_etags: self.bare_etags,
+            claimed: Mutex::default(),
+        })
     }
 
     fn resolve(&self, path: &str) -> io::Result<Path> {

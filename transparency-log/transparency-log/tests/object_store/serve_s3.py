@@ -1,12 +1,30 @@
-"""An S3 server with one empty bucket, `logs`, that prints its port and serves one request at a time."""
+"""An S3 server with one empty bucket, `logs`, that prints its port and serves one request at a time.
 
+With --careless it does not look at what writes are conditional on: nothing may keep a log there.
+"""
+
+import sys
 import urllib.request
 from threading import Thread
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+
+
+def careless(application):
+    def answer(environ, start_response):
+        for condition in ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"):
+            environ.pop(condition, None)
+        return application(environ, start_response)
+
+    return answer
+
+
+application = DomainDispatcherApplication(create_backend_app)
+if "--careless" in sys.argv[1:]:
+    application = careless(application)
+server = make_server("127.0.0.1", 0, application, threaded=False)
 serving = Thread(target=server.serve_forever)
 serving.start()
 credential = "Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
