@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust, verify, watch,
+    audit, card, date, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Evidence(evidence::Evidence),
     #[command(subcommand)]
     Proof(proof::Proof),
+    #[command(subcommand)]
+    Date(date::Date),
     Audit(audit::Audit),
     Watch(watch::Watch),
     Erase(erase::Erase),

@@ -82,7 +82,8 @@ pub(crate) fn read_up_to(path: &Path, limit: usize, what: &str) -> Result<Vec<u8
     Ok(bytes)
 }
 
-fn chain_of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+/// The chain in a file, in PEM, or a single certificate in DER.
+pub(crate) fn chain_of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let bytes = read_file(path)?;
     // A SEQUENCE tag begins every certificate in DER; PEM begins with text.
     if bytes.first() == Some(&0x30) {

@@ -20,6 +20,7 @@
 pub mod acme;
 pub mod card;
 mod certificates;
+pub mod dating;
 mod device;
 pub mod enrolment;
 pub mod evidence;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Service, ascii};
 
 /// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
-/// RFC 9773; `inpersonWatch` and `inpersonErase` are ours.
+/// RFC 9773; `inpersonWatch`, `inpersonErase` and `inpersonDate` are ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let days = |profile: &Profile| profile.lifetime().as_secs() / 86_400;
     let config = &service.config;
@@ -42,6 +42,7 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
         "renewalInfo": service.url("/renewal-info"),
         "inpersonWatch": service.url("/watch"),
         "inpersonErase": service.url("/erase"),
+        "inpersonDate": service.url("/date-signature"),
         "meta": meta,
     }))
 }

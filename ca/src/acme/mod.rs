@@ -6,6 +6,7 @@ mod budget;
 mod certificate;
 mod challenge;
 mod chaos;
+mod date;
 mod delivery;
 mod directory;
 mod erase;
@@ -162,6 +163,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/renewal-info/{id}", get(renewal::get))
         .route("/revoke-cert", post(revoke::revoke))
         .route("/watch", post(watch::watch))
+        .route("/date-signature", post(date::date))
         .route("/status", get(status::page))
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))

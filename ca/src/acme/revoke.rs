@@ -163,7 +163,7 @@ async fn may_revoke(
 }
 
 /// Whether the certificate is for this key, of a kind that can sign requests.
-fn is_key_of(key: &PublicKey, certificate: &Certificate) -> bool {
+pub(super) fn is_key_of(key: &PublicKey, certificate: &Certificate) -> bool {
     let spki = certificate.tbs().spki();
     let bits = spki.subject_public_key.raw_bytes();
     match (key, key_algorithm(spki)) {

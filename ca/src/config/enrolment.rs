@@ -184,6 +184,10 @@ fn whose(one: &Override) -> Result<String, EnrolmentError> {
             Ok(()) if one.r#for != "*" => Ok(one.r#for.clone()),
             _ => Err(wrong("a + and digits, as the limit counts")),
         },
+        Limit::DatesPerAddress => match Identifier::parse(&one.r#for) {
+            Ok(address) => Ok(address.as_str().to_owned()),
+            Err(_) => Err(wrong("a mail address or a phone number")),
+        },
         Limit::MailsPerAddress => match Identifier::parse(&one.r#for) {
             Ok(address) => Ok(address.as_str().to_owned()),
             Err(_) => Err(wrong("a mail address")),

@@ -40,6 +40,8 @@ pub struct Limits {
     pub accounts_per_ip: Rate,
     /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods.
     pub watches_per_account: Rate,
+    /// Signatures dated for one address: each is an entry in the log.
+    pub dates_per_address: Rate,
     /// Other rates for certain accounts, addresses, domains and networks.
     pub overrides: Overrides,
     /// Wrong codes before a new code is needed.
@@ -76,6 +78,7 @@ impl Default for Limits {
             orders_per_ip: Rate::per_hour(2000),
             accounts_per_ip: Rate::per_hour(600),
             watches_per_account: Rate::per_hour(60),
+            dates_per_address: Rate::per_hour(600),
             overrides: Overrides::default(),
             code_tries: 5,
             code_lifetime: day,
@@ -118,11 +121,13 @@ pub enum Limit {
     AccountsPerIp,
     /// [`Limits::watches_per_account`]
     WatchesPerAccount,
+    /// [`Limits::dates_per_address`]
+    DatesPerAddress,
 }
 
 impl Limit {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::MailsPerAccount,
         Self::MailsPerAddress,
         Self::MailsPerDomain,
@@ -136,6 +141,7 @@ impl Limit {
         Self::OrdersPerIp,
         Self::AccountsPerIp,
         Self::WatchesPerAccount,
+        Self::DatesPerAddress,
     ];
 
     /// As operators write it, and as a refusal names it.
@@ -155,6 +161,7 @@ impl Limit {
             Self::OrdersPerIp => "orders_per_ip",
             Self::AccountsPerIp => "accounts_per_ip",
             Self::WatchesPerAccount => "watches_per_account",
+            Self::DatesPerAddress => "dates_per_address",
         }
     }
 
@@ -175,6 +182,7 @@ impl Limit {
             Self::OrdersPerIp => "orders from this network",
             Self::AccountsPerIp => "new accounts from this network",
             Self::WatchesPerAccount => "looks at the labels by this account",
+            Self::DatesPerAddress => "signatures dated for this address",
         }
     }
 }
@@ -196,6 +204,7 @@ impl Limits {
             Limit::OrdersPerIp => self.orders_per_ip,
             Limit::AccountsPerIp => self.accounts_per_ip,
             Limit::WatchesPerAccount => self.watches_per_account,
+            Limit::DatesPerAddress => self.dates_per_address,
         }
     }
 
@@ -215,6 +224,7 @@ impl Limits {
             Limit::OrdersPerIp => self.orders_per_ip = rate,
             Limit::AccountsPerIp => self.accounts_per_ip = rate,
             Limit::WatchesPerAccount => self.watches_per_account = rate,
+            Limit::DatesPerAddress => self.dates_per_address = rate,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod card;
+pub(crate) mod date;
 pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
@@ -31,6 +32,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),
         Command::Proof(command) => command.run(context),
+        Command::Date(command) => command.run(context).await,
         Command::Audit(command) => command.run(context).await,
         Command::Watch(command) => command.run(context).await,
         Command::Erase(command) => command.run(context).await,

@@ -108,7 +108,7 @@ impl Verify {
 }
 
 /// The revocation list itself is refused.
-fn list_refused(error: VerifyError, list: &Path) -> Failure {
+pub(crate) fn list_refused(error: VerifyError, list: &Path) -> Failure {
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", list.display(), failure.what);
     failure

@@ -13,7 +13,7 @@ use crate::https::{self, FetchError};
 use crate::keys::{AccountKey, KeyError};
 
 /// How often a request is repeated whose nonce the server refused (RFC 8555 section 6.5).
-const NONCE_TRIES: usize = 5;
+pub(super) const NONCE_TRIES: usize = 5;
 
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub struct AcmeClient {
 }
 
 /// An answer: its `Location`, how long to wait before asking again, and its body.
-struct Answer {
+pub(super) struct Answer {
     url: String,
     location: Option<String>,
     retry_after: Option<Duration>,
@@ -202,29 +202,39 @@ impl AcmeClient {
     async fn post_once(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {
         let nonce = match self.nonce.take() {
             Some(nonce) => nonce,
-            None => self.fetch_nonce().await?,
+            None => fetch_nonce(&self.http, &self.directory.new_nonce).await?,
         };
         let sender = match &self.account {
             Some(account) => Sender::Account(account),
             None => Sender::Key,
         };
         let body = jws::sign(&self.key, sender, &nonce, url, payload)?;
-        let request = self.http.post(url).header(CONTENT_TYPE, "application/jose+json").body(body);
-        let response = request.send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
-        // RFC 8555 section 6.5: every answer, also a refusal, brings the next nonce.
-        self.nonce = replay_nonce(&response);
-        read(url, response).await
+        let (nonce, answer) = send(&self.http, url, body).await?;
+        self.nonce = nonce;
+        answer
     }
+}
 
-    async fn fetch_nonce(&self) -> Result<String, AcmeError> {
-        let url = &self.directory.new_nonce;
-        let response = self.http.head(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
-        replay_nonce(&response).ok_or_else(|| AcmeError::Protocol {
-            url: url.clone(),
-            expected: "a Replay-Nonce header",
-            found: format!("none, with status {}", response.status()),
-        })
-    }
+/// Sends a signed request: the next nonce, and the answer or refusal. RFC 8555 section 6.5: every answer, also a refusal,
+/// brings a nonce.
+pub(super) async fn send(
+    http: &reqwest::Client,
+    url: &str,
+    body: String,
+) -> Result<(Option<String>, Result<Answer, AcmeError>), AcmeError> {
+    let request = http.post(url).header(CONTENT_TYPE, "application/jose+json").body(body);
+    let response = request.send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
+    Ok((replay_nonce(&response), read(url, response).await))
+}
+
+/// A first nonce (RFC 8555 section 7.2).
+pub(super) async fn fetch_nonce(http: &reqwest::Client, url: &str) -> Result<String, AcmeError> {
+    let response = http.head(url).send().await.map_err(|error| FetchError::from_reqwest(url, &error))?;
+    replay_nonce(&response).ok_or_else(|| AcmeError::Protocol {
+        url: url.to_owned(),
+        expected: "a Replay-Nonce header",
+        found: format!("none, with status {}", response.status()),
+    })
 }
 
 impl Answer {
@@ -236,7 +246,7 @@ impl Answer {
         })
     }
 
-    fn json<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, AcmeError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, expected: &'static str) -> Result<T, AcmeError> {
         parse(&self.url, expected, &self.body)
     }
 }

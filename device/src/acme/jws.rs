@@ -1,11 +1,53 @@
-//! Signed requests (RFC 7515 flattened JSON, as RFC 8555 section 6.2 profiles it) with ES256. No I/O.
+//! Signed requests (RFC 7515 flattened JSON, as RFC 8555 section 6.2 profiles it) with ES256 or EdDSA. No I/O.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::keys::{AccountKey, KeyError};
+use crate::keys::{AccountKey, DeviceKey, KeyError};
+
+/// A key that signs requests: an account's, or that of a certificate.
+pub trait RequestKey: Sync {
+    /// `alg` (RFC 7518 section 3.1, RFC 8037 section 3.1).
+    fn algorithm(&self) -> &'static str;
+    /// The public key as a JWK.
+    fn jwk(&self) -> Value;
+    /// The signature in the form of JWS.
+    ///
+    /// # Errors
+    /// The key, in a token, did not sign.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+}
+
+impl RequestKey for AccountKey {
+    fn algorithm(&self) -> &'static str {
+        "ES256"
+    }
+
+    fn jwk(&self) -> Value {
+        jwk(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        Self::sign(self, message).map(Vec::from)
+    }
+}
+
+impl RequestKey for DeviceKey {
+    fn algorithm(&self) -> &'static str {
+        "EdDSA"
+    }
+
+    fn jwk(&self) -> Value {
+        json!({ "crv": "Ed25519", "kty": "OKP", "x": URL_SAFE_NO_PAD.encode(self.public_key()) })
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = identity::tls::DeviceSigner::sign(self, message);
+        signature.map(Vec::from).map_err(|error| KeyError::Sign(error.to_string()))
+    }
+}
 
 /// Whom a request says it is from (RFC 8555 section 6.2: exactly one of the two).
 #[derive(Debug, Clone, Copy)]
@@ -48,15 +90,15 @@ pub fn thumbprint(key: &AccountKey) -> String {
 /// # Errors
 /// The key, in a token, did not sign.
 pub fn sign(
-    key: &AccountKey,
+    key: &dyn RequestKey,
     sender: Sender<'_>,
     nonce: &str,
     url: &str,
     payload: Payload<'_>,
 ) -> Result<String, KeyError> {
-    let mut header = json!({ "alg": "ES256", "nonce": nonce, "url": url });
+    let mut header = json!({ "alg": key.algorithm(), "nonce": nonce, "url": url });
     match sender {
-        Sender::Key => header["jwk"] = jwk(key),
+        Sender::Key => header["jwk"] = key.jwk(),
         Sender::Account(account) => header["kid"] = account.into(),
     }
     let protected = URL_SAFE_NO_PAD.encode(header.to_string());

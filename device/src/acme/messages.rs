@@ -25,6 +25,9 @@ pub struct Directory {
     /// Where an owner has openings erased.
     #[serde(default)]
     pub inperson_erase: Option<String>,
+    /// Where signatures are dated.
+    #[serde(default)]
+    pub inperson_date: Option<String>,
     /// What the authority says about itself.
     #[serde(default)]
     pub meta: Meta,

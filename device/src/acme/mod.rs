@@ -5,6 +5,7 @@
 //! certificate is to be renewed (RFC 9773).
 
 mod client;
+pub mod date;
 pub mod jws;
 pub mod messages;
 mod renewal;

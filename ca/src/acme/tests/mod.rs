@@ -4,6 +4,7 @@ mod accounts;
 mod announcements;
 mod caa;
 mod codes;
+mod date;
 mod door;
 mod enrolment;
 mod external;
