@@ -8,6 +8,7 @@
 //! ```text
 //! logs/<SHA-256 of the origin>/cursor.json   what was audited; replaced atomically after the index is on disk
 //! logs/<SHA-256 of the origin>/checkpoint    the checkpoint of then, signed: evidence, should the log show another tree
+//! logs/<SHA-256 of the origin>/objects.json  how far the objects that entries name were looked at
 //! logs/<SHA-256 of the origin>/labels        eight bytes an entry; zeros for what is no certificate
 //! ```
 
@@ -20,9 +21,11 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use tlog_proof::{Entry, Frontier, Hash, LogPolicy, leaf_hash};
-use transparency_log::client::{ClientError, LogClient, Source, SourceError};
-use transparency_log::monitor::{self, AuditError, AuditReport, Cursor, Duplicate, Progress};
+use tlog_proof::{Entry, Frontier, Hash, LogPolicy, UnverifiedCheckpoint, leaf_hash};
+use transparency_log::client::{ClientError, LogClient, Source, SourceError, VerifiedTree};
+use transparency_log::monitor::{
+    self, AuditError, AuditReport, Budget, Cursor, Duplicate, Looked, ObjectCursor, Progress,
+};
 
 use crate::{Home, HomeError, files};
 
@@ -247,6 +250,39 @@ impl Logbook {
     fn prefixes(&self, indexes: &[u64]) -> Result<HashSet<[u8; PREFIX]>, HomeError> {
         let one = |index: &u64| Ok(self.piece(*index..index + 1)?[0]);
         indexes.iter().map(one).collect()
+    }
+
+    /// Fetches the objects that entries name and holds them against these: from where the last time ended, or from the
+    /// first entry. `report` is that of the audit just made.
+    ///
+    /// # Errors
+    /// Entries of earlier audits have to be read once more, and cannot be.
+    pub async fn look_at_objects(
+        &self,
+        source: &Arc<impl Source + 'static>,
+        policy: &LogPolicy,
+        report: &AuditReport,
+        from: From,
+        budget: Budget,
+    ) -> Result<Looked, FollowError> {
+        let _lock = files::lock(&self.folder)?;
+        let path = self.folder.join("objects.json");
+        let known = match files::read_text(&path)? {
+            Some(text) if from == From::Cursor => serde_json::from_str(&text).map_err(|error| HomeError::Corrupt {
+                path: path.clone(),
+                expected: "how far the objects of a log were looked at".to_owned(),
+                found: error.to_string(),
+            })?,
+            _ => ObjectCursor::default(),
+        };
+        let audited = UnverifiedCheckpoint::parse(report.checkpoint.as_bytes()).map_err(ClientError::from);
+        let audited = audited.and_then(|checkpoint| Ok(self.alone(policy).check(&checkpoint)?));
+        let audited = audited.map_err(AuditError::from)?;
+        let tree = VerifiedTree::open(Arc::clone(source), &audited.checkpoint).await.map_err(AuditError::from)?;
+        let looked = monitor::look(&**source, &Arc::new(tree), known, &report.objects, budget).await?;
+        let text = serde_json::to_string(&looked.cursor).expect("a cursor is plain numbers");
+        files::write_atomic(&path, text.as_bytes())?;
+        Ok(looked)
     }
 
     /// The newest checkpoint that was audited, as it was signed; `None` if never.

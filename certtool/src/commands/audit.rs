@@ -15,7 +15,7 @@ use identity::trust::{Shard, TrustPolicy};
 use serde::Serialize;
 use tlog_proof::LogPolicy;
 use transparency_log::client::{ClientError, HttpSource};
-use transparency_log::monitor::{AuditError, AuditReport};
+use transparency_log::monitor::{AuditError, AuditReport, Budget, Looked};
 
 use self::sources::{Compared, Scene};
 use crate::clock;
@@ -111,6 +111,8 @@ impl Audit {
         };
         let mut audited = Audited::new(authority, policy, &report, started.elapsed());
         let told = |error: ClientError| Failure::from(FollowError::from(AuditError::from(error)));
+        let looked = book.look_at_objects(&source, &log_policy, &report, from, Budget::default()).await?;
+        audited.take(looked);
         let scene = Scene { context, policy, log_policy: &log_policy, source: &source };
         audited.sources = sources::compare(&scene, &report, &self.sources).await.map_err(told)?;
         audited.stale = check_freshness(&log_policy, &report.cosigned_by, &shard.window, now).err().map(|b| stale(&b));
@@ -192,6 +194,17 @@ pub(crate) struct Audited {
     cosigned_by: Vec<Witnessed>,
     witnessed_only_by_operator: bool,
     duplicates: Vec<String>,
+    /// Objects fetched now that are what their entries say.
+    objects: u64,
+    /// Objects that entries name, and that are missing or altered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objects_missing: Vec<String>,
+    /// Entries whose objects the next audit looks at.
+    #[serde(skip_serializing_if = "is_zero")]
+    objects_left: u64,
+    /// Why the log could not be asked for an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects_silent: Option<String>,
     /// Why the newest checkpoint says nothing about now, if it is older than an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<String>,
@@ -242,12 +255,28 @@ impl Audited {
                 .iter()
                 .map(|duplicate| format!("entries {} and {}", duplicate.first, duplicate.second))
                 .collect(),
+            objects: 0,
+            objects_missing: Vec::new(),
+            objects_left: 0,
+            objects_silent: None,
             stale: None,
             sources: Vec::new(),
             evidence: Vec::new(),
             took,
         }
     }
+
+    fn take(&mut self, looked: Looked) {
+        self.objects = looked.good;
+        self.objects_missing = looked.faults.iter().map(ToString::to_string).collect();
+        self.objects_left = looked.left;
+        self.objects_silent = looked.silent;
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Audited {
@@ -256,7 +285,7 @@ impl Audited {
     fn exit(&self) -> Exit {
         if !self.keeps_its_promise() {
             Exit::Refused
-        } else if self.sources.iter().any(Compared::is_silent) {
+        } else if self.objects_silent.is_some() || self.sources.iter().any(Compared::is_silent) {
             Exit::Unreachable
         } else {
             Exit::Ok
@@ -264,7 +293,10 @@ impl Audited {
     }
 
     fn keeps_its_promise(&self) -> bool {
-        self.duplicates.is_empty() && self.stale.is_none() && !self.sources.iter().any(Compared::is_fault)
+        self.duplicates.is_empty()
+            && self.objects_missing.is_empty()
+            && self.stale.is_none()
+            && !self.sources.iter().any(Compared::is_fault)
     }
 }
 
@@ -298,6 +330,13 @@ impl Report for Audited {
         if !kinds.is_empty() {
             page.field("", kinds.join(", "));
         }
+        if self.objects > 0 {
+            page.field("fetched", format!("{} that entries name", text::count(self.objects, "object", "objects")));
+        }
+        if self.objects_left > 0 && self.objects_silent.is_none() && self.objects_missing.is_empty() {
+            let left = text::count(self.objects_left, "entry", "entries");
+            page.field("", format!("those that the last {left} may name are left for the next audit"));
+        }
         for witness in &self.cosigned_by {
             page.field("cosigned by", format!("{}, {}", witness.name, text::relative(witness.when, clock::now())));
         }
@@ -306,6 +345,12 @@ impl Report for Audited {
         }
         if let Some(stale) = &self.stale {
             page.bad(&format!("What was checked is right, but {stale}."));
+        }
+        for missing in &self.objects_missing {
+            page.bad(&format!("What the log names it must serve: {missing}."));
+        }
+        if let Some(reason) = &self.objects_silent {
+            page.warning(&format!("  An object could not be asked for: {reason}"));
         }
         for source in &self.sources {
             source.page(page);
@@ -344,11 +389,25 @@ mod tests {
             cosigned_by: Vec::new(),
             witnessed_only_by_operator: false,
             duplicates: Vec::new(),
+            objects: 0,
+            objects_missing: Vec::new(),
+            objects_left: 0,
+            objects_silent: None,
             stale: None,
             sources: Vec::new(),
             evidence: Vec::new(),
             took: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn a_log_that_withholds_an_object_does_not_keep_its_promise_and_one_that_is_silent_may() {
+        let missing = Audited { objects_missing: vec!["object/00 is withheld".into()], ..audited() };
+        assert!(Page::of(&missing).contains("object/00 is withheld"));
+        assert_eq!(missing.exit(), Exit::Refused);
+        let silent = Audited { objects_silent: Some("no route".into()), objects_left: 3, ..audited() };
+        assert!(Page::of(&silent).contains("could not be asked for: no route"));
+        assert_eq!(silent.exit(), Exit::Unreachable);
     }
 
     #[test]

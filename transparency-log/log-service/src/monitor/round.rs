@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tlog_proof::{Cosigned, LogPolicy, UnverifiedCheckpoint};
 use tokio::io::AsyncWriteExt as _;
 use transparency_log::client::{HttpSource, LogClient, VerifiedTree};
-use transparency_log::monitor::{Duplicate, Followed, SplitView, View, compare, follow, hold_against};
+use transparency_log::monitor::{Budget, Duplicate, Followed, SplitView, View, compare, follow, hold_against, look};
 use transparency_log::page::{ago, utc};
 use transparency_log::system_clock;
 
@@ -33,6 +33,8 @@ pub struct Report {
     pub size: Option<u64>,
     /// Entries looked at in this round.
     pub checked: u64,
+    /// Objects fetched in this round that are what their entries say.
+    pub objects: u64,
     /// What is wrong with the log.
     pub faults: Vec<Fault>,
     /// Why the round was not finished, if it is not the log's fault.
@@ -93,6 +95,7 @@ pub(super) async fn round(
             report.size = Some(followed.verdict.checkpoint.size);
             report.cosigned = followed.verdict.cosigned.iter().map(|by| (by.name.clone(), by.time)).collect();
             report.faults.extend(stale(&followed.verdict.cosigned, settings.max_age_seconds.get().into(), report.at));
+            objects(log, &source, &followed, &mut report).await;
             others(log, policy, &source, &followed, &keep, &mut report).await;
         }
         Err(error) => match sort(&error) {
@@ -117,6 +120,31 @@ fn stale(cosigned: &[Cosigned], max_age_seconds: u64, now: u64) -> Option<Fault>
     too_old.then(|| {
         Fault::new(Kind::Stale, format!("the newest cosignature is of {} ({})", utc(newest), ago(newest, now)))
     })
+}
+
+/// Holds the objects that entries name against them.
+async fn objects(log: &Watched, source: &HttpSource, followed: &Followed<HttpSource>, report: &mut Report) {
+    let known = match log.book.objects() {
+        Ok(known) => known,
+        Err(error) => return report.blind = Some(error.to_string()),
+    };
+    match look(source, &followed.tree, known, &followed.objects, Budget::default()).await {
+        Ok(looked) => {
+            report.objects = looked.good;
+            for fault in &looked.faults {
+                let kind = if fault.is_withheld() { Kind::Withheld } else { Kind::Mismatch };
+                report.faults.push(Fault::new(kind, fault));
+            }
+            report.blind = looked.silent;
+            if let Err(error) = log.book.keep_objects(&looked.cursor) {
+                report.blind = Some(error.to_string());
+            }
+        }
+        Err(error) => match sort(&error.into()) {
+            Ok(fault) => report.faults.push(fault),
+            Err(reason) => report.blind = Some(reason),
+        },
+    }
 }
 
 /// Holds what other sources show against the log.

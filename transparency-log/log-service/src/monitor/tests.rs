@@ -143,6 +143,30 @@ async fn a_rewritten_history_becomes_evidence_that_convinces_others() {
 }
 
 #[tokio::test]
+async fn an_object_that_is_withheld_or_altered_is_a_fault_until_it_is_served() {
+    let world = World::new().await;
+    submit(&world.log, 0..20).await;
+    let list = b"a list".to_vec();
+    let path = format!("object/{}", hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&list)));
+    world.log.sequencer.put_object(tlog_proof::ObjectKind::Crl, list).await.unwrap();
+    let alarm = world.place.path().join("alarm.json");
+    world.write(&format!("alarm_command = [\"sh\", \"-c\", \"cat > {}\"]\n", alarm.display()));
+    let withheld = world.log.storage.snapshot();
+    withheld.remove(&path).unwrap();
+    let altered = world.log.storage.snapshot();
+    assert!(altered.tamper(&path, |bytes| bytes[0] ^= 1));
+    for (shown, kind) in [(withheld, "withheld"), (altered, "mismatch")] {
+        world.show(shown);
+        assert_eq!(world.once().await, Ending::Fault);
+        let told: serde_json::Value = serde_json::from_slice(&std::fs::read(&alarm).unwrap()).unwrap();
+        assert_eq!((told["faults"][0]["kind"].as_str(), told["objects"].as_u64()), (Some(kind), Some(0)));
+        assert!(told["faults"][0]["account"].as_str().unwrap().contains("entry 20"), "{told}");
+    }
+    world.show(world.log.storage.snapshot());
+    assert_eq!(world.once().await, Ending::Clean);
+}
+
+#[tokio::test]
 async fn what_a_mirror_and_a_witness_have_seen_is_held_against_the_log() {
     let world = World::new().await;
     submit(&world.log, 0..50).await;

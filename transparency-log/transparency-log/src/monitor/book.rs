@@ -6,6 +6,7 @@
 //! checkpoint        the newest checkpoint that was audited whole, as it was signed
 //! labels            eight bytes an entry: the beginning of its label, zeros where it has none
 //! duplicates.json   labels that stand in the log twice, until somebody was told (see `untold`)
+//! objects.json      how far the objects that entries name were looked at, and which of them were missing
 //! seen.json         the latest cosignature of each witness, in seconds since the epoch
 //! ```
 
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use tlog_proof::{Cosigned, Entry};
 
-use super::Cursor;
+use super::{Cursor, ObjectCursor};
 use crate::storage::{FolderStorage, LockError, Storage as _};
 
 /// Bytes of a label that are kept: enough that a chance hit is rare, and every hit is checked anyway.
@@ -115,8 +116,26 @@ impl Book {
     /// It cannot be removed.
     pub fn start_over(&mut self) -> Result<(), BookError> {
         self.remove("cursor.json")?;
+        self.remove("objects.json")?;
         self.cursor = None;
         Ok(())
+    }
+
+    /// How far the objects that entries name were looked at.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn objects(&self) -> Result<ObjectCursor, BookError> {
+        let Some(bytes) = self.read("objects.json")? else { return Ok(ObjectCursor::default()) };
+        serde_json::from_slice(&bytes).map_err(|error| self.damaged("objects.json", error.to_string()))
+    }
+
+    /// Keeps how far they were looked at.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn keep_objects(&self, cursor: &ObjectCursor) -> Result<(), BookError> {
+        self.write("objects.json", serde_json::to_vec(cursor).expect("numbers can be written as JSON"))
     }
 
     /// Which of these prefixes stand among the labels before `end`: position and prefix.

@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, pin_mut};
 use tlog_proof::{Entry, Frontier, LogPolicy, PolicyVerdict};
 
 use super::book::{Book, BookError, prefix};
+use super::objects::NamedObjects;
 use super::{AuditError, Counts, Cursor, Duplicate, Progress};
 use crate::client::{ClientError, Source, VerifiedTree, fetch_checkpoint};
 
@@ -55,6 +56,14 @@ pub struct Followed<S: ?Sized> {
     pub start: u64,
     /// The entries that this round looked at, by kind.
     pub counts: Counts,
+    /// The objects that they name: for [`super::look`].
+    pub objects: NamedObjects,
+}
+
+/// What one round keeps of the entries it reads.
+struct Kept {
+    counts: Counts,
+    objects: NamedObjects,
 }
 
 /// Follows a log from the book's cursor to the newest checkpoint of `source`.
@@ -78,12 +87,12 @@ pub async fn follow<S: Source + 'static>(
     };
     not_replayed(&book.seen()?, &verdict)?;
     let mut frontier = tree.frontier(start).await?;
-    let mut counts = Counts::default();
+    let mut kept = Kept { counts: Counts::default(), objects: NamedObjects::from(start) };
     let size = verdict.checkpoint.size;
     while frontier.size() < size {
         let end = (frontier.size() + PORTION).min(size);
         let labels =
-            portion(&tree, &mut frontier, end, &mut counts, |done| progress(Progress { start, done, size })).await?;
+            portion(&tree, &mut frontier, end, &mut kept, |done| progress(Progress { start, done, size })).await?;
         let first = end - labels.len() as u64;
         let found = duplicates(&tree, book, first, &labels).await?;
         book.keep_untold(&found)?;
@@ -98,7 +107,7 @@ pub async fn follow<S: Source + 'static>(
     }
     book.keep_checkpoint(verdict.checkpoint.text())?;
     book.see(&verdict.cosigned)?;
-    Ok(Followed { verdict, tree, start, counts })
+    Ok(Followed { verdict, tree, start, counts: kept.counts, objects: kept.objects })
 }
 
 /// No witness may have cosigned before the time that was seen of it already. One that is missing now says nothing.
@@ -116,7 +125,7 @@ async fn portion<S: Source + 'static>(
     tree: &Arc<VerifiedTree<S>>,
     frontier: &mut Frontier,
     end: u64,
-    counts: &mut Counts,
+    kept: &mut Kept,
     mut progress: impl FnMut(u64),
 ) -> Result<Vec<u64>, AuditError> {
     let start = frontier.size();
@@ -129,7 +138,8 @@ async fn portion<S: Source + 'static>(
         for (index, (bytes, leaf)) in entries.filter(|(index, _)| (start..end).contains(index)) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
             frontier.push(*leaf);
-            counts.add(&entry);
+            kept.counts.add(&entry);
+            kept.objects.add(index, &entry);
             labels.push(prefix(&entry));
         }
         progress(frontier.size());

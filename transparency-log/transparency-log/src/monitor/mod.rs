@@ -5,6 +5,7 @@ mod cursor;
 mod duplicates;
 mod follow;
 mod labels;
+mod objects;
 mod report;
 mod sources;
 mod untold;
@@ -21,6 +22,7 @@ use crate::client::{ClientError, Scanned, Source, VerifiedTree, fetch_checkpoint
 pub use book::{Book, BookError};
 pub use cursor::{Cursor, CursorError};
 pub use follow::{FollowError, Followed, follow};
+pub use objects::{Budget, Looked, NamedObject, NamedObjects, ObjectCursor, ObjectFault, look};
 pub use report::{AuditReport, Counts, Duplicate, Progress};
 pub use sources::{Here, OtherSource, hold_against, hold_seen};
 pub use views::{SplitView, SplitViewError, View, compare, compare_sources, shown};
@@ -140,7 +142,7 @@ async fn audit_keeping<S: Source + 'static>(
         let skip = start.saturating_sub(bundle.first) as usize;
         for (index, bytes) in (bundle.first..).zip(&bundle.entries).skip(skip) {
             let entry = Entry::decode(bytes).map_err(|error| AuditError::Entry { index, error })?;
-            tally.add(&entry).map_err(|Uneven { most }| AuditError::Uneven { index, most })?;
+            tally.add(index, &entry).map_err(|Uneven { most }| AuditError::Uneven { index, most })?;
             each(index, &entry);
         }
         // A whole bundle is appended by the root over its entries, which was computed already.

@@ -4,6 +4,7 @@ use tlog_proof::{Cosigned, Entry, Frontier, Hash, PolicyVerdict};
 
 use super::Cursor;
 use super::labels::{Labels, Uneven};
+use super::objects::NamedObjects;
 
 /// Most duplicates that are reported one by one.
 pub(super) const MAX_DUPLICATES: usize = 1000;
@@ -80,6 +81,8 @@ pub struct AuditReport {
     pub cosigned_by: Vec<Cosigned>,
     /// Labels found twice among the entries that this audit looked at; at most 1,000.
     pub duplicates: Vec<Duplicate>,
+    /// The objects that these entries name: for [`super::look`].
+    pub objects: NamedObjects,
     /// From where the next audit goes on.
     pub cursor: Cursor,
 }
@@ -91,6 +94,7 @@ pub(super) struct Tally {
     /// Labels that agree in what is kept of them are looked at again (see `duplicates`).
     pub(super) labels: Labels,
     pub(super) duplicates: Vec<Duplicate>,
+    objects: NamedObjects,
 }
 
 /// The label of an entry.
@@ -100,7 +104,8 @@ impl Tally {
     /// For the entries from `start` to below `size`, of whose labels `most` may be kept at once.
     pub(super) fn new(start: u64, size: u64, most: u64) -> Self {
         let labels = Labels::new(size.saturating_sub(start), most);
-        Self { start, counts: Counts::default(), labels, duplicates: Vec::new() }
+        let objects = NamedObjects::from(start);
+        Self { start, counts: Counts::default(), labels, duplicates: Vec::new(), objects }
     }
 
     /// Index of the first entry looked at.
@@ -108,8 +113,9 @@ impl Tally {
         self.start
     }
 
-    pub(super) fn add(&mut self, entry: &Entry) -> Result<(), Uneven> {
+    pub(super) fn add(&mut self, index: u64, entry: &Entry) -> Result<(), Uneven> {
         self.counts.add(entry);
+        self.objects.add(index, entry);
         entry.label().map_or(Ok(()), |label| self.labels.add(label))
     }
 
@@ -123,6 +129,7 @@ impl Tally {
             counts: self.counts,
             cosigned_by: verdict.cosigned,
             duplicates: self.duplicates,
+            objects: self.objects,
             cursor: Cursor::new(origin.clone(), frontier),
             origin,
         }
