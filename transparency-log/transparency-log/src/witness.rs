@@ -61,6 +61,15 @@ pub trait Witnessing: Send + Sync {
         proof: Vec<Hash>,
         checkpoint: String,
     ) -> BoxFuture<'_, Result<String, WitnessError>>;
+
+    /// The newest checkpoint of a log that it shows, if it shows any: text that nobody has verified. By it a witness that
+    /// says that it knows more than the log can prove that it does.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    fn newest(&self, _origin: &str) -> BoxFuture<'_, Result<Option<String>, WitnessError>> {
+        std::future::ready(Ok(None)).boxed()
+    }
 }
 
 /// Why a witness did not cosign. The C2SP tlog-witness status code stands with each.

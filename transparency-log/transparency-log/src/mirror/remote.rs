@@ -149,4 +149,8 @@ impl Witnessing for RemoteMirror {
         }
         .boxed()
     }
+
+    fn newest(&self, origin: &str) -> BoxFuture<'_, Result<Option<String>, WitnessError>> {
+        self.witness.newest(origin)
+    }
 }

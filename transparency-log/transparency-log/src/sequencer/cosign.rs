@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::blocking;
+use super::claim::{Claim, Claims};
 use super::round::Round;
 use crate::prover::Prover;
 use crate::witness::{WitnessError, Witnessing};
@@ -26,6 +27,9 @@ pub(super) struct Cosigners {
     prover: Arc<Prover>,
     /// Number of the newest round: whoever waits for a slow witness on behalf of an older one gives up.
     newest: Arc<AtomicU64>,
+    /// The largest size that any witness was asked to cosign: what goes beyond it is not ours.
+    asked: Arc<AtomicU64>,
+    claims: Arc<Claims>,
     /// Requests under way, those of older rounds too: a slow witness is let finish, so that it does not
     /// lose its work with every batch.
     asking: JoinSet<()>,
@@ -58,10 +62,11 @@ impl CosignError {
     }
 }
 
-/// One witness's answer: its position, and what it said; `None` when it was not asked any more.
+/// One witness's answer: its position, what it said, and what is to be thought of that.
 struct Answer {
     position: usize,
     said: Result<String, WitnessError>,
+    claim: Claim,
 }
 
 /// A checkpoint that has its quorum, and the witnesses that may still add to it.
@@ -69,16 +74,29 @@ pub(super) struct Gathered {
     round: Round,
     size: u64,
     witnesses: Vec<Arc<Known>>,
-    /// Whether the log is starting: then every witness's contradiction counts.
-    at_start: bool,
+    /// Who says, without proof, that it has cosigned more, and how much.
+    claimed: Option<(String, u64)>,
     answers: mpsc::UnboundedReceiver<Answer>,
 }
 
 impl Cosigners {
-    pub(super) fn new(witnesses: Vec<Arc<dyn Witnessing>>, policy: LogPolicy, prover: Arc<Prover>) -> Self {
+    pub(super) fn new(
+        witnesses: Vec<Arc<dyn Witnessing>>,
+        policy: LogPolicy,
+        prover: Arc<Prover>,
+        claims: Claims,
+    ) -> Self {
         let known = |witness| Arc::new(Known { witness, size: Mutex::new(0) });
         let witnesses = witnesses.into_iter().map(known).collect();
-        Self { witnesses, policy: Arc::new(policy), prover, newest: Arc::default(), asking: JoinSet::new() }
+        Self {
+            witnesses,
+            policy: Arc::new(policy),
+            prover,
+            newest: Arc::default(),
+            asked: Arc::default(),
+            claims: Arc::new(claims),
+            asking: JoinSet::new(),
+        }
     }
 
     /// Assumes that every witness has cosigned this size; one that has not will say so.
@@ -90,8 +108,9 @@ impl Cosigners {
 
     /// The signed checkpoint with a quorum of cosignatures, as soon as it has one.
     pub(super) async fn collect(&mut self, signed: &str, size: u64) -> Result<Gathered, CosignError> {
-        let gathered = self.ask_all(signed, size, false);
-        self.gather(gathered, Duration::ZERO).await
+        let mut gathered = self.ask_all(signed, size);
+        self.gather(&mut gathered, Duration::ZERO).await?;
+        Ok(gathered)
     }
 
     /// As [`Cosigners::collect`], for a log that starts: once the quorum is there waits for so long for the
@@ -102,11 +121,17 @@ impl Cosigners {
         size: u64,
         grace: Duration,
     ) -> Result<Gathered, CosignError> {
-        let gathered = self.ask_all(signed, size, true);
-        self.gather(gathered, grace).await
+        let mut gathered = self.ask_all(signed, size);
+        match (self.gather(&mut gathered, grace).await, gathered.claimed.take()) {
+            // Nothing can be logged without it in any case, and it may be right: then a log that went on would sign a fork.
+            (Err(CosignError::Quorum { .. }), Some((witness, witnessed))) => {
+                Err(CosignError::Ahead { witness, witnessed, stored: size })
+            }
+            (gathering, _) => gathering.map(|()| gathered),
+        }
     }
 
-    async fn gather(&self, mut gathered: Gathered, grace: Duration) -> Result<Gathered, CosignError> {
+    async fn gather(&self, gathered: &mut Gathered, grace: Duration) -> Result<(), CosignError> {
         let deadline = Instant::now() + DEADLINE;
         let mut failures = Vec::new();
         while !gathered.round.quorum_met() {
@@ -119,8 +144,7 @@ impl Cosigners {
         while let Ok(Some(answer)) = timeout_at(until, gathered.answers.recv()).await {
             failures.extend(gathered.take(answer)?);
         }
-        gathered.round.check().map_err(|quorum| CosignError::Quorum { quorum, answers: failures.join("; ") })?;
-        Ok(gathered)
+        gathered.round.check().map_err(|quorum| CosignError::Quorum { quorum, answers: failures.join("; ") })
     }
 
     /// Ends what is under way.
@@ -128,14 +152,16 @@ impl Cosigners {
         self.asking.shutdown().await;
     }
 
-    fn ask_all(&mut self, signed: &str, size: u64, at_start: bool) -> Gathered {
+    fn ask_all(&mut self, signed: &str, size: u64) -> Gathered {
         while self.asking.try_join_next().is_some() {}
         let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        self.asked.fetch_max(size, Ordering::SeqCst);
         let signed: Arc<str> = signed.into();
         let (sender, answers) = mpsc::unbounded_channel();
         for (position, known) in self.witnesses.iter().enumerate() {
             let (known, prover, signed) = (Arc::clone(known), Arc::clone(&self.prover), Arc::clone(&signed));
             let (newest, sender) = (Arc::clone(&self.newest), sender.clone());
+            let (asked, claims) = (Arc::clone(&self.asked), Arc::clone(&self.claims));
             self.asking.spawn(async move {
                 let mut cosigned = known.size.lock().await;
                 if newest.load(Ordering::SeqCst) != number {
@@ -145,12 +171,18 @@ impl Cosigners {
                 if said.is_ok() {
                     *cosigned = size;
                 }
+                let claim = match &said {
+                    Err(WitnessError::Conflict { size: claimed }) if *claimed > size && known.witness.is_remote() => {
+                        claims.examine(&*known.witness, &asked).await
+                    }
+                    _ => Claim::None,
+                };
                 // Nobody listens any more once the checkpoint is no longer the newest.
-                let _outdated = sender.send(Answer { position, said });
+                let _outdated = sender.send(Answer { position, said, claim });
             });
         }
         let (round, witnesses) = (Round::new(Arc::clone(&self.policy), &signed), self.witnesses.clone());
-        Gathered { round, size, witnesses, at_start, answers }
+        Gathered { round, size, witnesses, claimed: None, answers }
     }
 }
 
@@ -175,11 +207,22 @@ impl Gathered {
     fn take(&mut self, answer: Answer) -> Result<Option<String>, CosignError> {
         let witness = &self.witnesses[answer.position].witness;
         let name = witness.name();
-        match answer.said {
-            Ok(lines) => Ok(self.round.add(&lines).err().map(|reason| format!("{name}: {reason}"))),
-            // A stranger's word alone does not stop a log that runs: it proves nothing.
-            Err(error) if witness.is_remote() && !self.at_start => Ok(Some(format!("{name}: {error}"))),
-            Err(error) => final_or_failure(name, error, self.size).map(Some),
+        match (answer.said, answer.claim) {
+            (Ok(lines), _) => Ok(self.round.add(&lines).err().map(|reason| format!("{name}: {reason}"))),
+            // Our own signature is no stranger's word: somebody has a newer copy of this log.
+            (Err(_), Claim::ByTheLog { size: witnessed }) => {
+                Err(CosignError::Ahead { witness: name.to_owned(), witnessed, stored: self.size })
+            }
+            (Err(WitnessError::Conflict { size: claimed }), Claim::Unproven(account)) => {
+                self.claimed = Some((name.to_owned(), claimed));
+                let stored = self.size;
+                Ok(Some(format!(
+                    "{name}: it says that it has cosigned {claimed} entries, there are {stored}; {account}"
+                )))
+            }
+            // A stranger's word alone does not stop a log: it proves nothing.
+            (Err(error), _) if witness.is_remote() => Ok(Some(format!("{name}: {error}"))),
+            (Err(error), _) => final_or_failure(name, error, self.size).map(Some),
         }
     }
 }
@@ -216,7 +259,7 @@ async fn ask_from(
         .unwrap_or_else(|_| Err(WitnessError::Unreachable("no answer in time".into())))
 }
 
-/// A witness that knows more than we do, or another history, must stop the log; anything else is one
+/// A witness in this process that knows more than we do, or another history, must stop the log; anything else is one
 /// cosignature less.
 fn final_or_failure(name: &str, error: WitnessError, stored: u64) -> Result<String, CosignError> {
     let witness = name.to_owned();

@@ -9,6 +9,7 @@
 //! stage as its own, and what is staged or published by anybody else since makes it halt.
 
 mod batch;
+mod claim;
 mod commit;
 mod cosign;
 mod error;
@@ -169,7 +170,8 @@ impl Sequencer {
         check_configuration(origin, &signer, &policy)?;
         let state = Arc::new(State::default());
         let prover = Arc::new(Prover::new(Arc::clone(&storage)));
-        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover));
+        let claims = claim::Claims::new(signer.vkey(), policy.clone(), Arc::clone(&storage));
+        let cosigners = cosign::Cosigners::new(witnesses, policy, Arc::clone(&prover), claims);
         let writer = draw_writer()?;
         let recovered = recover::recover(&storage, &prover, origin, &signer, writer).await?;
         let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer, writer };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use tlog_proof::Hash;
+use tlog_proof::{Hash, UnverifiedCheckpoint};
 
 use super::{WitnessError, Witnessing};
 use crate::clock::Clock;
@@ -47,7 +47,8 @@ impl Observed {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, answer: &Result<String, WitnessError>, took: Duration) {
+    /// `size` is that of the checkpoint that it was asked to cosign.
+    fn note(&self, answer: &Result<String, WitnessError>, size: Option<u64>, took: Duration) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.took = Some(took);
         match answer {
@@ -55,6 +56,12 @@ impl Observed {
                 health.cosigned += 1;
                 health.cosigned_at = Some((self.clock)());
                 health.trouble = None;
+            }
+            Err(WitnessError::Conflict { size: claimed }) if size.is_some_and(|size| *claimed > size) => {
+                health.failed += 1;
+                let size = size.unwrap_or_default();
+                health.trouble =
+                    Some(format!("it says that it has cosigned {claimed} entries of this log, which has {size}"));
             }
             Err(WitnessError::Conflict { .. }) => {}
             Err(error) => {
@@ -86,10 +93,15 @@ impl Witnessing for Observed {
     ) -> BoxFuture<'_, Result<String, WitnessError>> {
         async move {
             let asked = Instant::now();
+            let size = UnverifiedCheckpoint::parse(&checkpoint).map(|checkpoint| checkpoint.claimed().size).ok();
             let answer = self.witness.add_checkpoint(old, proof, checkpoint).await;
-            self.note(&answer, asked.elapsed());
+            self.note(&answer, size, asked.elapsed());
             answer
         }
         .boxed()
+    }
+
+    fn newest(&self, origin: &str) -> BoxFuture<'_, Result<Option<String>, WitnessError>> {
+        self.witness.newest(origin)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::{Client, Response, StatusCode, header};
+use sha2::{Digest as _, Sha256};
 use tlog_proof::add_checkpoint::{AddCheckpoint, SIZE_CONTENT_TYPE, parse_size};
 use tlog_proof::{Hash, VerifierKey};
 
@@ -26,6 +27,7 @@ const MAX_REASON: usize = 200;
 #[derive(Debug, Clone)]
 pub struct RemoteWitness {
     vkey: VerifierKey,
+    prefix: String,
     url: String,
     http: Client,
 }
@@ -33,8 +35,9 @@ pub struct RemoteWitness {
 impl RemoteWitness {
     /// Asks the witness with this key at its submission prefix, such as `https://witness.example`.
     pub fn new(http: Client, vkey: VerifierKey, prefix: &str) -> Self {
-        let url = format!("{}/add-checkpoint", prefix.trim_end_matches('/'));
-        Self { vkey, url, http }
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        let url = format!("{prefix}/add-checkpoint");
+        Self { vkey, prefix, url, http }
     }
 
     /// The key that its cosignatures verify with.
@@ -59,6 +62,16 @@ impl RemoteWitness {
             }
             status => Err(WitnessError::Unreachable(format!("{}: expected the answer 200, found {status}", self.url))),
         }
+    }
+}
+
+impl RemoteWitness {
+    /// Where our witnesses and every mirror (C2SP tlog-mirror, "Monitoring") show what they hold.
+    async fn shown(&self, origin: &str) -> Result<Option<String>, WitnessError> {
+        let url = format!("{}/{}/checkpoint", self.prefix, hex::encode(Sha256::digest(origin)));
+        let response = self.http.get(&url).timeout(PATIENCE).send().await;
+        let (status, text) = read_answer(&url, response).await?;
+        Ok((status == StatusCode::OK).then_some(text))
     }
 }
 
@@ -107,5 +120,10 @@ impl Witnessing for RemoteWitness {
         checkpoint: String,
     ) -> BoxFuture<'_, Result<String, WitnessError>> {
         self.ask(AddCheckpoint { old, proof, checkpoint }.to_string()).boxed()
+    }
+
+    fn newest(&self, origin: &str) -> BoxFuture<'_, Result<Option<String>, WitnessError>> {
+        let origin = origin.to_owned();
+        async move { self.shown(&origin).await }.boxed()
     }
 }
