@@ -27,6 +27,7 @@ use log_service::explorer::Siblings;
 use tlog_proof::{Cosigner, ObjectKind, SubtreeCosigner, VerifierKey};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Logged, Sequencer, SubmitError, Witness, WitnessKeys};
 
@@ -34,7 +35,7 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::keys;
 use crate::log_store::LogStore;
-use crate::neighbours::Neighbours;
+use crate::neighbours::{Neighbours, follow};
 use crate::policies::Published;
 use crate::settings::Settings;
 use attempts::Attempts;
@@ -96,7 +97,9 @@ impl Logs {
         let ml_dsa_44 = SubtreeCosigner::new(&settings.witness(), &seed)
             .map_err(|error| StartError::part("witness's name", &error))?;
         let vkey = ml_dsa_44.vkey();
-        let (keys, known) = (WitnessKeys::both(witness, ml_dsa_44), neighbours.logs());
+        let mut known = neighbours.logs();
+        known.extend(follow::remembered(&folder, &neighbours)?);
+        let keys = WitnessKeys::both(witness, ml_dsa_44);
         let witness = Witness::open(&folder.join(WITNESS), keys, known, seconds(&clock))
             .map_err(|error| StartError::part("witness", &error))?;
         let asked = std::iter::once(Arc::new(witness.clone()) as Arc<dyn Witnessing>).chain(neighbours.witnesses());
@@ -160,6 +163,20 @@ impl Logs {
     /// The routes of all logs, those to come included: to be served below `/log`.
     pub(crate) fn router(&self) -> Router {
         self.routes.router()
+    }
+
+    /// Learns of the neighbours' further logs, until it is told to stop.
+    pub(crate) async fn follow_neighbours(self: Arc<Self>) {
+        let (folder, neighbours) = (Arc::clone(&self.folder), self.neighbours.clone());
+        follow::Follower::new(folder, neighbours, self.witness.clone()).run(self.stop.clone()).await;
+    }
+
+    /// Whom a log asks: the witnesses, which are the same for all logs, and a client of each mirror that reads this log's
+    /// files.
+    fn asked(&self, files: &Arc<dyn Storage>) -> Vec<Arc<Observed>> {
+        let mirrors = self.neighbours.mirrors(files).into_iter();
+        let mirrors = mirrors.map(|one| Arc::new(Observed::new(one, seconds(&self.clock))));
+        self.observed.iter().cloned().chain(mirrors).collect()
     }
 
     pub(crate) const fn witness(&self) -> &Witness {

@@ -96,15 +96,16 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Witness {
-    /// Add the witness of another home server, or one run with `transparency-log witness`
+    /// Add the witness of another home server, one run with `transparency-log witness`, or a mirror
     ///
     /// Of a home server, give the address and the fingerprint of its trust policy, as its operator tells you: its
-    /// witness will be asked to cosign this server's log, and this server's witness cosigns its log. Of a witness alone,
-    /// give its address and its key.
+    /// witness will be asked to cosign this server's log, and this server's witness cosigns its log, and those that
+    /// follow it. Of a witness or a mirror alone, give its address and its key. A mirror is brought every entry.
     #[command(after_help = "\
 Examples:
   homeserver witness add https://chat.example.net:8443 --fingerprint 3f0c…
   homeserver witness add https://witness.example.org --key witness.example.org+1a2b3c4d+BAd…
+  homeserver witness add https://mirror.example.com --key mirror.example.com+1a2b3c4d+BAd… --mirror
 
 Exit codes: 0 added, 1 failed or not yet compared, 2 wrong usage.")]
     Add {
@@ -117,6 +118,9 @@ Exit codes: 0 added, 1 failed or not yet compared, 2 wrong usage.")]
         /// The witness's verifier key
         #[arg(long, value_name = "VKEY")]
         key: Option<String>,
+        /// It is a mirror: it holds a copy of every entry, and cosigns what it holds
+        #[arg(long, requires = "key")]
+        mirror: bool,
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,
@@ -274,11 +278,12 @@ fn introduced(options: &Options, json: bool) -> ExitCode {
 
 fn witness(command: Witness) -> ExitCode {
     let done = match command {
-        Witness::Add { url, fingerprint, key: Some(key), folder } => {
+        Witness::Add { url, fingerprint, key: Some(key), mirror, folder } => {
             debug_assert!(fingerprint.is_none(), "the command line refuses both");
-            Neighbour::witness_only(&url, &key).and_then(|neighbour| remember(&folder, neighbour))
+            let alone = if mirror { Neighbour::mirror_only } else { Neighbour::witness_only };
+            alone(&url, &key).and_then(|neighbour| remember(&folder, neighbour))
         }
-        Witness::Add { url, fingerprint, key: None, folder } => {
+        Witness::Add { url, fingerprint, key: None, folder, .. } => {
             match on_threads(neighbours::by_fingerprint(&url, fingerprint)) {
                 Ok(Ok(Found::Neighbour(neighbour))) => remember(&folder, neighbour),
                 Ok(Ok(Found::Uncompared(found))) => {
@@ -312,6 +317,9 @@ fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
     if neighbour.log.is_some() {
         println!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
         println!("  Its operator must do the same with this server's address and fingerprint.");
+    } else if neighbour.mirror {
+        println!("  Every log of this server will bring it its entries.");
+        println!("  Its operator must let it copy this server's log, whose key stands in this server's /policy.");
     } else {
         println!("  Its operator must let it cosign this server's log, whose key stands in this server's /policy.");
     }
@@ -337,7 +345,7 @@ fn list(neighbours: &Neighbours, json: bool) {
         println!("No witness elsewhere is asked. homeserver witness add URL adds one.");
     }
     for neighbour in neighbours.all().iter().filter(|_| !json) {
-        println!("{}\n  at {}", neighbour.name(), neighbour.url);
+        println!("{}\n  at {}{}", neighbour.name(), neighbour.url, if neighbour.mirror { ", a mirror" } else { "" });
         if let Some(log) = &neighbour.log {
             println!("  cosigned in return: {}", log.split('+').next().unwrap_or(log));
         }

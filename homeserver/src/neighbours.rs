@@ -6,17 +6,23 @@
 //!
 //! A neighbour's cosignature is gathered as soon as it is known here. People *demand* it when a version of the trust
 //! policy says so: `homeserver policy draft` and `sign`.
+//!
+//! A mirror (C2SP tlog-mirror) is remembered here, too: each log brings it its entries by itself.
 
 mod fetch;
+pub(crate) mod follow;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 use tlog_proof::policy::{LogPolicy, WitnessKey};
 use tlog_proof::vkey::{KeyKind, VerifierKey};
 use transparency_log::client::self_proving_http;
+use transparency_log::mirror::RemoteMirror;
+use transparency_log::storage::Storage;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
 use crate::error::StartError;
@@ -33,7 +39,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 const MAX_NEIGHBOURS: usize = 14;
 
 const HEAD: &str = "\
-# Witnesses elsewhere that cosign this server's log, and the logs that its own witness cosigns in return. Written by
+# Witnesses and mirrors elsewhere that cosign this server's log, and the logs that its own witness cosigns in return. Written by
 # `homeserver witness add` and `remove`; read when the server starts. Unknown keys are refused.
 ";
 
@@ -53,9 +59,18 @@ pub struct Neighbour {
     pub key: String,
     /// Its witness's submission prefix (C2SP tlog-witness).
     pub url: String,
+    /// Whether it is a mirror: it is brought the entries, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
     /// Its own log's verifier key, if it has a log: this server's witness cosigns that in return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Its server's address, below which its trust policy lies: by that its further logs are learnt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The fingerprint of that policy's first version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 impl Neighbour {
@@ -64,7 +79,20 @@ impl Neighbour {
     /// # Errors
     /// [`StartError::Witness`] when key or address are none.
     pub fn witness_only(url: &str, key: &str) -> Result<Self, StartError> {
-        let neighbour = Self { key: key.to_owned(), url: url.trim_end_matches('/').to_owned(), log: None };
+        Self::alone(url, key, false)
+    }
+
+    /// A mirror, such as one run with `transparency-log mirror`.
+    ///
+    /// # Errors
+    /// As [`Self::witness_only`].
+    pub fn mirror_only(url: &str, key: &str) -> Result<Self, StartError> {
+        Self::alone(url, key, true)
+    }
+
+    fn alone(url: &str, key: &str, mirror: bool) -> Result<Self, StartError> {
+        let (key, url) = (key.to_owned(), url.trim_end_matches('/').to_owned());
+        let neighbour = Self { key, url, mirror, log: None, server: None, fingerprint: None };
         neighbour.check().map_err(|reason| StartError::Witness { reason })?;
         Ok(neighbour)
     }
@@ -72,6 +100,11 @@ impl Neighbour {
     /// The name of its witness's key.
     pub fn name(&self) -> &str {
         self.key.split_once('+').map_or(&self.key, |(name, _)| name)
+    }
+
+    /// Where its trust policy lies, and what its first version's fingerprint is.
+    fn policy(&self) -> Option<(&str, Fingerprint)> {
+        Some((self.server.as_deref()?, self.fingerprint.as_deref()?.parse().ok()?))
     }
 
     fn witness_key(&self) -> Result<VerifierKey, String> {
@@ -87,14 +120,24 @@ impl Neighbour {
     }
 
     fn check(&self) -> Result<(), String> {
-        let rest = self.url.strip_prefix("https://").or_else(|| self.url.strip_prefix("http://"));
-        if rest.is_none_or(|rest| rest.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control())) {
-            return Err(format!("url: expected an address such as https://witness.example, found {:?}", self.url));
+        is_address(&self.url)
+            .then_some(())
+            .ok_or_else(|| format!("url: expected an address such as https://witness.example, found {:?}", self.url))?;
+        if let Some(server) = self.server.as_deref().filter(|server| !is_address(server)) {
+            return Err(format!("server: expected an address such as https://chat.example.net, found {server:?}"));
+        }
+        if let Some(fingerprint) = &self.fingerprint {
+            fingerprint.parse::<Fingerprint>().map_err(|error| format!("fingerprint: {error}"))?;
         }
         self.witness_key()?;
         self.log_key()?;
         Ok(())
     }
+}
+
+fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(|c: char| c.is_whitespace() || c.is_control()))
 }
 
 impl Neighbours {
@@ -174,6 +217,17 @@ impl Neighbours {
         self.witnesses.iter().filter_map(|neighbour| neighbour.log_key().ok().flatten()).collect()
     }
 
+    /// Clients of the mirrors, which are brought the entries of the log whose files these are.
+    pub fn mirrors(&self, files: &Arc<dyn Storage>) -> Vec<Arc<dyn Witnessing>> {
+        let http = self_proving_http();
+        let client = |mirror: &Neighbour| {
+            let key = mirror.witness_key().ok()?;
+            let client = RemoteMirror::new(http.clone(), key, &mirror.url, Arc::clone(files));
+            Some(Arc::new(client) as Arc<dyn Witnessing>)
+        };
+        self.witnesses.iter().filter(|neighbour| neighbour.mirror).filter_map(client).collect()
+    }
+
     /// Clients of their witnesses.
     pub fn witnesses(&self) -> Vec<Arc<dyn Witnessing>> {
         let http = self_proving_http();
@@ -181,7 +235,7 @@ impl Neighbours {
             let key = neighbour.witness_key().ok()?;
             Some(Arc::new(RemoteWitness::new(http.clone(), key, &neighbour.url)) as Arc<dyn Witnessing>)
         };
-        self.witnesses.iter().filter_map(client).collect()
+        self.witnesses.iter().filter(|neighbour| !neighbour.mirror).filter_map(client).collect()
     }
 
     /// A log's policy that knows these witnesses too, so that their cosignatures are kept. The quorum stays as it is.
@@ -237,6 +291,12 @@ mod tests {
         assert_eq!(read, neighbours);
         assert_eq!(read.all().iter().map(Neighbour::name).collect::<Vec<_>>(), ["b.example/witness", "w.example"]);
         assert_eq!((read.logs(), read.witnesses().len()), (vec![log()], 2));
+        let mirror = Neighbour::mirror_only("https://m.example", &witness("m.example")).unwrap();
+        read.add(mirror).unwrap();
+        read.write(place.path()).unwrap();
+        assert_eq!(Neighbours::read(place.path()).unwrap(), read);
+        let files: Arc<dyn Storage> = Arc::new(transparency_log::storage::MemoryStorage::new());
+        assert_eq!((read.witnesses().len(), read.mirrors(&files).len()), (2, 1));
         assert!(read.remove("w.example") && !read.remove("w.example"));
     }
 

@@ -249,6 +249,7 @@ impl Parts {
         let (place, told) = (folder.path().to_path_buf(), stop.clone());
         tasks.spawn(named("trust policy", policies::publish(place, published, current, told)));
         tasks.spawn(named("logs", Arc::clone(&logs).follow(Arc::clone(&ca))));
+        tasks.spawn(named("neighbours", Arc::clone(&logs).follow_neighbours()));
         let told = stop.clone();
         tasks.spawn(named("directory", async move { directory.serve(told).await }));
         Ok(Homeserver { ready, stop, tasks, ca, logs, _folder: folder })

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use homeserver::neighbours::{Found, Neighbours, by_fingerprint};
-use homeserver::{Homeserver, Options};
+use homeserver::{Homeserver, Options, shards};
+use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use tlog_proof::UnverifiedCheckpoint;
 use transparency_log::client::{HttpSource, Source as _, self_proving_http};
@@ -33,7 +35,11 @@ async fn learn(folder: &Path, of: &Homeserver) {
 /// How many cosigned the newest checkpoint with Ed25519 (72 bytes each). The server's own witness cosigns with
 /// ML-DSA-44, too (2,428 bytes).
 async fn cosigners(server: &Homeserver) -> usize {
-    let text = HttpSource::new(self_proving_http(), &server.ready().log).get("checkpoint").await.unwrap();
+    cosigners_at(&server.ready().log).await
+}
+
+async fn cosigners_at(log: &str) -> usize {
+    let text = HttpSource::new(self_proving_http(), log).get("checkpoint").await.unwrap();
     let checkpoint = UnverifiedCheckpoint::parse(text).unwrap();
     let of = |bytes| checkpoint.note().signatures().iter().filter(|line| line.signature.len() == bytes).count();
     assert_eq!(of(8 + 2420), 1);
@@ -76,4 +82,43 @@ async fn each_cosigns_the_others_log() {
     assert!(page.contains(&origin(&a)) && page.contains(&origin(&b)), "{page}");
     a.stop().await;
     b.stop().await;
+}
+
+async fn page(server: &Homeserver) -> String {
+    self_proving_http().get(format!("{}/witness", base(server))).send().await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_next_log_of_a_neighbour_is_cosigned_without_anybodys_doing() {
+    let place = tempfile::tempdir().unwrap();
+    let folders = ["a", "b"].map(|name| place.path().join(name));
+    let (a, b) = (start(&folders[0]).await, start(&folders[1]).await);
+    learn(&folders[0], &b).await;
+    learn(&folders[1], &a).await;
+    a.stop().await;
+    let begins = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() + 30 * 86_400));
+    shards::prepare(&folders[1], "next", begins, UnixTime::now(), None, None).unwrap();
+    let next = format!("{}/next", b.ready().log);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let http = self_proving_http();
+    // The running server publishes the version and opens the log.
+    while !http.get(format!("{next}/checkpoint")).send().await.unwrap().status().is_success() {
+        assert!(Instant::now() < deadline, "the next log does not open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let origin = next.trim_start_matches("https://").to_owned();
+    let a = start(&folders[0]).await;
+    while !page(&a).await.contains(&origin) {
+        assert!(Instant::now() < deadline, "the neighbour's next log is not followed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    b.stop().await;
+    let b = start(&folders[1]).await;
+    assert_eq!((cosigners(&b).await, cosigners_at(&next).await), (2, 2));
+    // What was learnt is known at the next start, whether the neighbour is there or not.
+    b.stop().await;
+    a.stop().await;
+    let a = start(&folders[0]).await;
+    assert!(page(&a).await.contains(&origin));
+    a.stop().await;
 }

@@ -6,7 +6,8 @@ use ca::{Connected, LabelKey, Shard};
 use identity::trust::TrustPolicy;
 use log_service::explorer::Explorer;
 use tlog_proof::{LogPolicy, NoteSigner, VerifierKey, WitnessKey};
-use transparency_log::witness::Witnessing;
+use transparency_log::storage::Storage;
+use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Pace, Sequencer};
 
 use super::{Closed, FIRST, Logs, Place, SHARDS, seconds};
@@ -30,10 +31,12 @@ impl Logs {
             let log = Arc::new(Closed);
             return Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key));
         }
+        let files = self.store.reader(&place.folder, &place.name)?;
+        let asked = self.asked(&files);
         // What does not run is not shown: it will be tried again.
         let log: Arc<dyn ca::Log> =
-            if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy).await?) };
-        self.show(&place, &named.origin, &log_policy)?;
+            if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy, &asked).await?) };
+        self.show(&place, &named.origin, &log_policy, files, asked);
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
     }
 
@@ -119,10 +122,16 @@ impl Logs {
         Ok(self.neighbours.known_to(named))
     }
 
-    async fn run(&self, place: &Place, key: NoteSigner, policy: &LogPolicy) -> Result<Sequencer, StartError> {
+    async fn run(
+        &self,
+        place: &Place,
+        key: NoteSigner,
+        policy: &LogPolicy,
+        asked: &[Arc<Observed>],
+    ) -> Result<Sequencer, StartError> {
         self.witness.add_log(key.vkey());
         let policy = with_witness(policy, &self.settings.witness(), self.ml_dsa_44.clone());
-        let witnesses: Vec<_> = self.observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
+        let witnesses: Vec<_> = asked.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
         let origin = key.vkey().name().to_owned();
         let pace = Pace::for_witnesses(&witnesses);
         let storage = self.store.writer(&place.folder, &place.name)?;
@@ -133,17 +142,21 @@ impl Logs {
     }
 
     /// Its tiles and its pages.
-    fn show(&self, place: &Place, origin: &str, policy: &LogPolicy) -> Result<(), StartError> {
-        let tiles = self.store.reader(&place.folder, &place.name)?;
+    fn show(
+        &self,
+        place: &Place,
+        origin: &str,
+        policy: &LogPolicy,
+        tiles: Arc<dyn Storage>,
+        asked: Vec<Arc<Observed>>,
+    ) {
         let clock = seconds(&self.clock);
-        let explorer =
-            Explorer::new(Arc::clone(&tiles), policy.clone(), &place.prefix, self.observed.clone(), clock);
+        let explorer = Explorer::new(Arc::clone(&tiles), policy.clone(), &place.prefix, asked, clock);
         self.siblings.add(&place.prefix, origin);
         let explorer = explorer.with_siblings(self.siblings.clone());
         let router = transparency_log::server::router(tiles).merge(explorer.router());
         self.routes.add(&place.prefix, router);
         tokio::spawn(explorer.remember(self.stop.clone()));
-        Ok(())
     }
 }
 

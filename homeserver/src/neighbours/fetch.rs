@@ -35,9 +35,7 @@ pub async fn by_fingerprint(url: &str, expected: Option<Fingerprint>) -> Result<
     let http = self_proving_http();
     let refused = |reason: String| StartError::Witness { reason };
     let address = format!("{base}/policy");
-    let genesis = get(&http, &address).await.map_err(refused)?;
-    let genesis = genesis.ok_or_else(|| refused(format!("{address} is missing: is it a home server?")))?;
-    let genesis = TrustPolicy::parse(&genesis).map_err(|error| refused(format!("{address}: {error}")))?;
+    let genesis = first(&http, base).await.map_err(refused)?;
     let found = genesis.fingerprint();
     match expected {
         None => return Ok(Found::Uncompared(found)),
@@ -47,11 +45,27 @@ pub async fn by_fingerprint(url: &str, expected: Option<Fingerprint>) -> Result<
         Some(_) => {}
     }
     let newest = follow(&http, base, genesis).await.map_err(refused)?;
-    Ok(Found::Neighbour(neighbour(base, &newest).map_err(|reason| refused(format!("{address}: {reason}")))?))
+    let mut neighbour = neighbour(base, &newest).map_err(|reason| refused(format!("{address}: {reason}")))?;
+    neighbour.fingerprint = Some(found.to_string());
+    Ok(Found::Neighbour(neighbour))
+}
+
+async fn first(http: &Client, base: &str) -> Result<TrustPolicy, String> {
+    let address = format!("{base}/policy");
+    let genesis = get(http, &address).await?;
+    let genesis = genesis.ok_or_else(|| format!("{address} is missing: is it a home server?"))?;
+    TrustPolicy::parse(&genesis).map_err(|error| format!("{address}: {error}"))
+}
+
+/// The first version, which has this fingerprint.
+pub(super) async fn genesis(http: &Client, base: &str, expected: Fingerprint) -> Result<TrustPolicy, String> {
+    let genesis = first(http, base).await?;
+    let found = genesis.fingerprint();
+    if found == expected { Ok(genesis) } else { Err(format!("expected the fingerprint {expected}, found {found}")) }
 }
 
 /// The newest version, each verified by the one before it.
-async fn follow(http: &Client, base: &str, genesis: TrustPolicy) -> Result<TrustPolicy, String> {
+pub(super) async fn follow(http: &Client, base: &str, genesis: TrustPolicy) -> Result<TrustPolicy, String> {
     let mut current = genesis;
     for _ in 0..MAX_VERSIONS {
         let address = format!("{base}/policy/{}", current.number + 1);
@@ -70,7 +84,9 @@ fn neighbour(base: &str, policy: &TrustPolicy) -> Result<Neighbour, String> {
     let log = policy.authorities.first().map(|authority| authority.log.as_str());
     let log = logs.logs.iter().find(|known| Some(known.vkey.name()) == log);
     let url = own.url.clone().unwrap_or_else(|| format!("{base}/witness"));
-    Ok(Neighbour { key: own.vkey.to_string(), url, log: log.map(|log| log.vkey.to_string()) })
+    let log = log.map(|log| log.vkey.to_string());
+    let (key, server) = (own.vkey.to_string(), Some(base.to_owned()));
+    Ok(Neighbour { key, url, mirror: false, log, server, fingerprint: None })
 }
 
 /// The body; `None` where there is nothing.
