@@ -113,12 +113,17 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     if to.exists() {
         return Err(StartError::folder(to, std::io::ErrorKind::AlreadyExists.into()));
     }
-    let draft = to.with_added_extension("partial");
-    files::private_folder(&draft).map_err(|source| StartError::folder(&draft, source))?;
     let parse = |bytes: Vec<u8>| {
         Settings::parse(&bytes).map_err(|reason| StartError::Settings { path: place.join(settings::FILE), reason })
     };
     let settings = parse(settings::read(&place.join(settings::FILE))?)?;
+    if settings.log_store.is_some() {
+        // Left out, the log would seem never to have begun where the backup is restored.
+        let reason = "expected logs in the folder, found [log_store]: a log in an object store is not copied by this";
+        return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
+    }
+    let draft = to.with_added_extension("partial");
+    files::private_folder(&draft).map_err(|source| StartError::folder(&draft, source))?;
     let policy = policies::newest(place.path())?;
     let mut logs = Vec::new();
     for (origin, key, folder) in own_logs(&settings, &policy)? {

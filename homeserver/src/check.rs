@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::genesis;
+use crate::log_store;
 use crate::neighbours::Neighbours;
 use crate::server;
 use crate::settings::{self, Settings};
@@ -49,6 +50,9 @@ pub fn check(folder: &Path, file: Option<&Path>) -> Result<Checked, StartError> 
     let config = server::ca_config(&place, &settings, None)?;
     ca::check_config(&config).map_err(|error| wrong(error.to_string()))?;
     Neighbours::read(place.path())?;
+    if settings.log_store.is_some() {
+        log_store::keys(&place)?;
+    }
     let founded = fits_the_policy(&place, &settings).map_err(wrong)?;
     Ok(Checked {
         base_url: settings.base_url(),
@@ -120,6 +124,7 @@ mod tests {
         assert!(refused("key_passphrase = \"s3cret\"", "").await.contains("key_passphrase"));
         assert!(!refused("key_passphrase = \"s3cret\"", "").await.contains("s3cret"));
         assert!(refused("", "[enrolment.dkim]\nselector = \"2026\"\n").await.contains("dkim"), "no key");
+        assert!(refused("", "[log_store]\nbucket = \"logs\"\n").await.contains("the access key of [log_store]"));
         assert!(
             refused("", "[[openid]]\nissuer = \"https://l.example\"\nclient_id = \"x\"\ndomains = [\"*\"]\n")
                 .await

@@ -74,7 +74,10 @@ impl LogStore {
 }
 
 /// What the server is known by at the store.
-fn keys(folder: &Folder) -> Result<S3Keys, StartError> {
+///
+/// # Errors
+/// The file is missing, others can read it, or it holds something else.
+pub(crate) fn keys(folder: &Folder) -> Result<S3Keys, StartError> {
     let wrong = |reason: String| StartError::Settings { path: folder.join(S3_KEYS_FILE), reason };
     let bytes = folder.read_secret(S3_KEYS_FILE)?;
     let bytes = bytes.ok_or_else(|| wrong("expected the access key of [log_store], found no file".into()))?;

@@ -90,7 +90,8 @@ impl Follower {
     /// Looks at all of them once. One that is away costs nothing: what it was seen to announce is remembered.
     pub(crate) async fn look(&mut self) {
         for neighbour in self.neighbours.all().to_vec() {
-            let Some((base, fingerprint)) = neighbour.policy() else { continue };
+            // One whose log is cosigned no more, as after a restored backup, is not followed.
+            let (Some((base, fingerprint)), Some(_)) = (neighbour.policy(), &neighbour.log) else { continue };
             let name = neighbour.name().to_owned();
             let known = self.newest.get(&name).cloned();
             let found = match known {

@@ -136,6 +136,11 @@ fn people_are_certified_by_a_log_on_s3_and_so_they_are_by_the_next_one() {
     alice.certtool(&["watch", alice.address(), "--once"]).unwrap().expect(0, "a clean watch").unwrap();
     alice.certtool(&["audit"]).unwrap().expect(0, "an audit of logs on S3").unwrap();
     server.stop().unwrap();
+    // A backup without the log would seem whole.
+    let mut backup = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    backup.arg("--folder").arg(&folder).arg("backup").arg(place.path().join("backup"));
+    let said = process::run("ca", backup, SOON).unwrap().expect(1, "a backup without the log").unwrap().text();
+    assert!(said.contains("[log_store]") && !place.path().join("backup.partial").exists(), "{said}");
 
     // Without its store the server does not start, and does not begin another log elsewhere.
     drop(s3);
