@@ -36,6 +36,8 @@ mod csr;
 mod dns;
 mod external;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod https;
 pub mod issuance;
 mod issue;

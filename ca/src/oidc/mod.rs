@@ -132,6 +132,15 @@ impl Issuers {
     }
 }
 
+/// A token and keys as they come, for [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn look(token: &str, keys: &[u8], address: &Identifier, now: UnixTime) {
+    let keys = keys::KeySet::parse(keys).unwrap_or_default();
+    let Ok(token) = UnverifiedToken::parse(token) else { return };
+    let expected = Expected { issuer: token.issuer(), client_id: "device", nonce: "nonce", address, now };
+    let _ = token.verify(&keys, &expected);
+}
+
 fn vouches(config: &OpenIdIssuer, address: &Identifier) -> bool {
     address.domain().is_some_and(|domain| config.domains.iter().any(|listed| listed == domain))
 }

@@ -115,6 +115,20 @@ fn acceptable(tags: &Tags<'_>, fields: &Fields<'_>) -> Result<(), Unsigned> {
     left_out.map_or(Ok(()), |name| Err(Unsigned::NotCovered(name)))
 }
 
+/// Signatures and a key record as they come, for [`fuzzing`](crate::fuzzing).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn look(fields: &Fields<'_>, mail: &[u8]) {
+    for field in fields.named(NAME) {
+        let tags = String::from_utf8_lossy(field.value).into_owned();
+        if let Some(tags) = Tags::parse(&tags) {
+            let _ = acceptable(&tags, fields);
+        }
+        let _ = DomainKey::parse(field.value);
+    }
+    // What the verifier is given.
+    let _ = AuthenticatedMessage::parse(mail);
+}
+
 async fn verify(
     dns: &Dns,
     fields: &Fields<'_>,

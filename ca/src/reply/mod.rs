@@ -11,3 +11,6 @@ mod judge;
 pub(crate) mod listener;
 pub mod lmtp;
 pub mod message;
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ pub(crate) use gateway::{preset, presets};
 pub(crate) use receipts::{Fate, Receipts, Reports};
 pub use secrets::{Secrets, SecretsError};
 pub use smpp::{SmppError, SmppGateway};
+#[cfg(any(test, fuzzing))]
+pub(crate) use template::Values;
 pub use template::{Expected, ReceiptShape, Template, TemplateError};
 pub(crate) use text::Text;
 
