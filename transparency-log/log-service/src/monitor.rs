@@ -25,7 +25,7 @@ use crate::running::{announce_line, bind};
 use crate::serving::serve;
 use crate::settings::{MonitorSettings, Read};
 
-pub use evidence::{Judged, judge};
+pub use evidence::{Judged, judge, judge_bytes};
 pub use finding::{Fault, Kind};
 pub use round::Report;
 

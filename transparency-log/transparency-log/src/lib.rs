@@ -17,6 +17,8 @@ pub mod client;
 pub mod clock;
 pub mod copy;
 mod edge;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod limit;
 pub mod mirror;
 pub mod monitor;

@@ -21,6 +21,8 @@ use crate::storage::{FolderStorage, LockError, Storage};
 use crate::witness::{Ledger, WitnessError, WitnessKeys};
 
 use held::Held;
+#[cfg(any(test, fuzzing))]
+pub(crate) use held::read_held;
 pub use http::router;
 pub use remote::RemoteMirror;
 

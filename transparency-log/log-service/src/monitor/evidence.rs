@@ -126,12 +126,20 @@ pub fn judge(path: &Path) -> Result<Judged, Failure> {
         return Err(nothing(format!("expected at most {MAX_BYTES} bytes, found {length}")));
     }
     let bytes = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
-    let plain: Plain = serde_json::from_slice(&bytes).map_err(|error| nothing(error.to_string()))?;
+    judge_bytes(&bytes).map_err(nothing)
+}
+
+/// The same for the content of a file.
+///
+/// # Errors
+/// Why it proves nothing.
+pub fn judge_bytes(bytes: &[u8]) -> Result<Judged, String> {
+    let plain: Plain = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if plain.version != 1 {
-        return Err(nothing(format!("expected version 1, found {}", plain.version)));
+        return Err(format!("expected version 1, found {}", plain.version));
     }
-    let policy = LogPolicy::parse(&plain.policy).map_err(|error| nothing(error.to_string()))?;
-    let (log, size) = plain.split_view.verify(&policy).map_err(|error| nothing(error.to_string()))?;
+    let policy = LogPolicy::parse(&plain.policy).map_err(|error| error.to_string())?;
+    let (log, size) = plain.split_view.verify(&policy).map_err(|error| error.to_string())?;
     let keys =
         policy.logs.iter().filter(|known| known.vkey.name() == log).map(|known| known.vkey.to_string()).collect();
     Ok(Judged { log, keys, size })

@@ -221,7 +221,7 @@ impl Held {
     }
 }
 
-fn read_held(bytes: &[u8]) -> Option<(u64, Hash)> {
+pub(crate) fn read_held(bytes: &[u8]) -> Option<(u64, Hash)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (size, root) = text.strip_suffix('\n')?.split_once('\n')?;
     Some((size.parse().ok()?, root.parse().ok()?))

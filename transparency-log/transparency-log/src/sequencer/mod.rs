@@ -40,6 +40,8 @@ use crate::witness::Witnessing;
 
 pub(crate) use cosign::ask;
 pub use error::{OpenError, SubmitError};
+#[cfg(any(test, fuzzing))]
+pub(crate) use stage::Stage;
 
 /// Largest object that can be stored beside the log, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;

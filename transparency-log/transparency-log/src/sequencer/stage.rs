@@ -29,7 +29,7 @@ const UNNAMED: Writer = [0; 16];
 
 /// A batch with the checkpoint that the log has signed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     /// Whose stage it is.
     pub(super) writer: Writer,
     /// Size of the tree before the batch.
@@ -41,7 +41,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let entries: usize = self.entries.iter().map(|entry| 2 + entry.len()).sum();
         let mut bytes = Vec::with_capacity(MAGIC.len() + 64 + self.signed.len() + entries);
         bytes.extend(MAGIC);
@@ -60,7 +60,7 @@ impl Stage {
     }
 
     /// `None` unless these are the bytes of a stage, unaltered.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (body, digest) = bytes.split_last_chunk::<32>()?;
         if Sha256::digest(body).as_slice() != digest {
             return None;
