@@ -1,10 +1,11 @@
-"""Fills the fuzz corpora with what the shared vectors hold, for each parser what it reads; and with one message of each
-kind to witnesses, mirrors and logs elsewhere.
+"""Fills the fuzz corpora with what the shared vectors hold, for each parser what it reads; and with one of each kind of
+message, request, file, mail, token and template.
 
 Usage: python3 tests/fuzz/seeds.py
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import pathlib
@@ -120,12 +121,97 @@ def plant_log_messages() -> None:
         plant("log_proofs", b"".join(number.to_bytes(8, "big") for number in numbers) + bytes(range(128)))
 
 
+def plant_log_requests() -> None:
+    """Whom, method, form, path, line's end, body: see the target."""
+    line = base64.b64encode(bytes(32)) + b"\n"
+    checkpoint = b"log.example/2026\n7\n" + line + "\n— log.example/2026 ".encode() + base64.b64encode(bytes(68)) + b"\n"
+    digest = hashlib.sha256(b"log.example/2026").hexdigest().encode()
+    for path in [b"", b"checkpoint", b"tile/0/000.p/7", b"tile/entries/000.p/7", b"object/" + b"ab" * 32, b"entry?index=3", b"certificate"]:
+        plant("log_requests", b"\0\0\2" + path + b"\n")
+    plant("log_requests", b"\0\1\0certificate\npem=-----BEGIN+CERTIFICATE-----%0AAAAA%0A-----END+CERTIFICATE-----")
+    for who in (b"\1", b"\2"):
+        plant("log_requests", who + b"\1\0add-checkpoint\nold 0\n\n" + checkpoint)
+        plant("log_requests", who + b"\0\0" + digest + b"/checkpoint\n")
+    plant("log_requests", b"\1\0\0status.json\n")
+    plant("log_requests", b"\1\1\0sign-subtree\nsubtree 0 4\n" + line + line + b"\n" + checkpoint)
+    header = b"\0\x10log.example/2026" + bytes(8) + (7).to_bytes(8, "big") + b"\0\0"
+    package = b"".join(b"\0\x42\1\1" + bytes(64) for _ in range(7)) + b"\0"
+    plant("log_requests", b"\2\1\1add-entries\n" + header + package)
+    plant("log_requests", b"\2\1\3add-entries\n" + gzip.compress(header + package, mtime=0))
+    plant("log_requests", b"\3\1\1entries\n\0\x42\1\1" + bytes(64))
+    plant("log_requests", b"\3\1\1object/10\nan object")
+
+
+def plant_log_files() -> None:
+    line = base64.b64encode(bytes(32)).decode()
+    plant("log_files", f"3\n{line}\n".encode())
+    plant("log_files", canonical({"origin": "log.example/2026", "size": 3, "frontier": [line, line]}))
+    stage = bytes(16) + bytes(8) + (11).to_bytes(4, "big") + b"checkpoint\n" + (2).to_bytes(4, "big") + b"\0\2\1\2\0\0"
+    plant("log_files", b"inperson-stage-v2\n" + stage)
+    plant("log_files", b"inperson-stage-v1\n" + stage[16:])
+
+
+def url64(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).decode().rstrip("=")
+
+
+MAIL = b"""DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=x; h=from:to:subject; bh=AA==; b=AA==
+From: "Alice, A." <alice@example.org>
+To: acme@ca.example
+Subject: Re: ACME:
+ AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIj
+MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary=b
+
+--b
+Content-Type: text/html
+
+<p>x</p>
+--b
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: quoted-printable
+
+-----BEGIN ACME RESPONSE-----
+BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=3D
+-----END ACME RESPONSE-----
+--b--
+""".replace(b"\n", b"\r\n")
+
+
+def plant_ca() -> None:
+    plant("ca_mails", MAIL)
+    plant("ca_mails", b"DKIM-Signature: v=DKIM1; k=ed25519; t=s; p=" + base64.b64encode(bytes(32)) + b"\r\n\r\n")
+    greeting = b"LHLO mx.example\r\nMAIL FROM:<a@b> BODY=8BITMIME SIZE=900\r\nRCPT TO:<@x:acme@ca.example>\r\nDATA\r\n"
+    plant("ca_commands", greeting + MAIL.replace(b"\r\n.", b"\r\n..") + b".\r\nQUIT\r\n")
+    ed25519 = {"crv": "Ed25519", "kty": "OKP", "x": url64(bytes(32))}
+    rsa = {"e": "AQAB", "kty": "RSA", "n": url64(b"\x81" * 256), "kid": "a", "use": "sig"}
+    for jwk in (ed25519, rsa):
+        plant("ca_requests", canonical(jwk))
+        protected = canonical({"alg": "EdDSA", "nonce": "AA", "url": "https://ca.example/acme/new-order", "jwk": jwk})
+        body = {"protected": url64(protected), "payload": url64(b"{}"), "signature": url64(bytes(64))}
+        plant("ca_requests", canonical(body))
+    claims = {
+        "iss": "https://login.example", "sub": "1", "aud": ["device"], "azp": "device", "exp": 1795435300, "iat": 1795435200,
+        "nbf": 0, "nonce": "nonce", "email": "alice@example.org", "email_verified": True,
+    }
+    token = ".".join([url64(canonical({"alg": "RS256", "kid": "a"})), url64(canonical(claims)), url64(bytes(256))])
+    plant("ca_tokens", token.encode() + b"\n" + canonical({"keys": [ed25519, rsa]}))
+    for preset in sorted((HERE.parents[1] / "ca" / "src" / "sms" / "presets").glob("*.toml")):
+        plant("ca_texts", preset.read_bytes() + b"\0status=delivered&x=1")
+    plant("ca_texts", b'url = "https://h/{secret.key}?a={to}"\njson = { a = ["{digits}"], t = "{text}" }\0{"a":[1]}')
+
+
 def main() -> None:
     plant_log_messages()
+    plant_log_requests()
+    plant_log_files()
+    plant_ca()
     for vector in vectors("certificate"):
         plant_certificate(vector)
     for vector in vectors("policy-update"):
         plant_update(vector)
+    for vector in vectors("dated-signature"):
+        plant("proofs", vector["proof"].encode())
     for text in ["alice@example.org", "jürgen@bücher.example", "+14155550123", "δοκιμή@παράδειγμα.δοκιμή", "a·b@l·l.example"]:
         plant("identifiers", text.encode())
     for key in KEYS:

@@ -1,7 +1,8 @@
-//! Checkpoints and proofs under the policy of the shared vectors.
+//! Checkpoints, proofs, and what dates a signature, under the policy of the shared vectors.
 #![no_main]
 
 use identity::transparency::TransparencyExtension;
+use identity::verify::UnverifiedDate;
 use libfuzzer_sys::fuzz_target;
 use tlog_proof::{Hash, Proof, UnverifiedCheckpoint, UnverifiedNote};
 
@@ -16,6 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = vectors::LOG.check(&checkpoint);
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(date) = UnverifiedDate::parse(text) {
+        assert_eq!(UnverifiedDate::parse(&date.to_string()).as_ref().ok(), Some(&date), "a date is read back");
+        assert!(date.verify(&[0; 32], &vectors::TRUST).is_err(), "nobody has this signature");
+    }
     if let Ok(proof) = Proof::parse(text) {
         assert_eq!(Proof::parse(&proof.to_string()).as_ref(), Ok(&proof), "a proof is read back");
         // The extension of a certificate, if it is one of ours: to DER and back, to text and back.
