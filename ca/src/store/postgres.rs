@@ -34,6 +34,8 @@ const SCHEMA_LOCK: i64 = 0x494e_5065;
 const CONNECTIONS: usize = 16;
 /// How long one is waited for, and how long the server may take to answer at first.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any statement may take.
+const PATIENCE_WITH_STATEMENTS: Duration = Duration::from_secs(35);
 /// Durable before acknowledged, whatever the server's own setting is; and no statement goes on for ever.
 const OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s";
 
@@ -44,7 +46,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Opens the database at `url`: `postgres://ca:PASSWORD@db.example.org/ca`, or with a socket
-    /// `postgres:///ca?host=/run/postgresql`. Over the network it speaks TLS or not at all; `sslrootcert=FILE` names the
+    /// `postgres:///ca?host=/run/postgresql`. Over the network (and to a `hostaddr`) it speaks TLS or not at all; `sslrootcert=FILE` names the
     /// authority of the server's certificate (otherwise the web's).
     ///
     /// # Errors
@@ -54,7 +56,9 @@ impl PostgresStore {
         let mut config: Config = url.parse().map_err(|error| wrong_url(&error))?;
         let options = config.get_options().map_or_else(|| OPTIONS.to_owned(), |given| format!("{given} {OPTIONS}"));
         config.options(options).application_name("inperson-ca").connect_timeout(PATIENCE);
-        config.ssl_mode(encryption(config.get_hosts()));
+        config.ssl_mode(encryption(&config));
+        // Whoever vanishes without a word is given up: statements end by the server's own clock, and then this.
+        config.tcp_user_timeout(PATIENCE_WITH_STATEMENTS).keepalives_idle(PATIENCE_WITH_STATEMENTS);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, tls::Connector::new(root.as_deref())?, recycling);
         let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
@@ -67,7 +71,11 @@ impl PostgresStore {
 }
 
 /// Sockets of this machine need none; what leaves the machine is encrypted or not sent.
-fn encryption(hosts: &[Host]) -> SslMode {
+fn encryption(config: &Config) -> SslMode {
+    if !config.get_hostaddrs().is_empty() {
+        return SslMode::Require;
+    }
+    let hosts = config.get_hosts();
     let socket = |host: &Host| matches!(host, Host::Unix(_));
     let here =
         |host: &Host| matches!(host, Host::Tcp(name) if ["localhost", "127.0.0.1", "::1"].contains(&name.as_str()));
@@ -198,8 +206,12 @@ fn unavailable(error: &tokio_postgres::Error) -> StoreError {
     StoreError::Unavailable(format!("the database: {}", causes(error)))
 }
 
-/// The error and what it came from: alone it says "db error".
+/// The error and what it came from: alone it says "db error". Of what the database says, the code and the sentence: its
+/// details may show a whole row.
 fn causes(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} ({})", said.message(), said.code().code());
+    }
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
@@ -233,5 +245,26 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
         Ok(found) if found > VERSION => Err(StoreError::Newer { expected: VERSION, found }),
         Ok(_) => Ok(()),
         Err(error) => Err(unavailable(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_is_encrypted() {
+        for (url, expected) in [
+            ("postgres:///ca?host=/run/postgresql", SslMode::Disable),
+            ("postgres://ca@localhost/ca", SslMode::Prefer),
+            ("postgres://ca@localhost,127.0.0.1/ca", SslMode::Prefer),
+            ("postgres://ca@db.example.org/ca", SslMode::Require),
+            ("postgres://ca@localhost,db.example.org/ca", SslMode::Require),
+            ("postgres://ca@db.example.org/ca?sslmode=disable", SslMode::Require),
+            ("postgres:///ca?hostaddr=10.0.0.5&user=ca", SslMode::Require),
+            ("postgres://ca@localhost/ca?hostaddr=10.0.0.5", SslMode::Require),
+        ] {
+            assert_eq!(encryption(&url.parse().unwrap()), expected, "{url}");
+        }
     }
 }

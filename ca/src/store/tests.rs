@@ -732,6 +732,12 @@ async fn a_database_that_is_not_there_or_newer_is_said_to_be() {
     drop(PostgresStore::open(&address).await.unwrap());
     let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
+    // What the database says of a row is not told: there is an address in it.
+    let store = PostgresStore::open(&address).await.unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    client.batch_execute("ALTER TABLE acme_order ADD COLUMN more TEXT NOT NULL").await.unwrap();
+    let Err(error) = insert(&store, Record::Order(order("o", 1))).await else { panic!("a column is missing") };
+    assert!(said(error.clone()).contains("23502") && !said(error.clone()).contains("alice"), "{error}");
     client.batch_execute("UPDATE ca_schema SET version = 99").await.unwrap();
     let Err(error) = PostgresStore::open(&address).await else { panic!("it is newer") };
     assert_eq!(error, StoreError::Newer { expected: 1, found: 99 });
