@@ -51,7 +51,8 @@ fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log()
     // The server was broken into: a new issuing key, and an end to the old one.
     server.stop().unwrap();
     run("ca", &["--folder", &at, "issuing", "request", "people"]);
-    let (request, chain) = (text(&folder.join("keys/people-2.requested.csr.pem")), text(&place.path().join("chain.pem")));
+    let (request, chain) =
+        (text(&folder.join("keys/people-2.requested.csr.pem")), text(&place.path().join("chain.pem")));
     run("ca", &["issuing", "sign", &request, "--keys", &keys, "--out", &chain, "--yes"]);
     run("ca", &["--folder", &at, "issuing", "install", &chain]);
     let server = Homeserver::start(&folder, &[]).unwrap();
@@ -81,7 +82,8 @@ fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log()
 
     // The label key is known to somebody: another log begins.
     let begins = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
-    let prepared = run("homeserver", &["shard", "prepare", "--begins", &begins.to_string(), "--name", "after", "--folder", &at]);
+    let prepared =
+        run("homeserver", &["shard", "prepare", "--begins", &begins.to_string(), "--name", "after", "--folder", &at]);
     assert!(prepared.stdout.contains("version 3"), "{}", prepared.stdout);
     let listed = run("homeserver", &["shard", "list", "--json", "--folder", &at]);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
