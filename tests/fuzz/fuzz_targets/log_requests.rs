@@ -29,7 +29,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads"));
-static ROUTERS: LazyLock<[Router; 4]> = LazyLock::new(|| RUNTIME.block_on(routers()));
+/// The log goes on as long as the process.
+static ROUTERS: LazyLock<(MemoryLog, [Router; 4])> = LazyLock::new(|| RUNTIME.block_on(routers()));
 
 fn limit() -> RateLimit {
     RateLimit::new(NonZeroU32::MAX, NonZeroU32::MAX)
@@ -39,7 +40,7 @@ fn cosigner(name: &str, seed: u8) -> Cosigner {
     Cosigner::new(name, SigningKey::from_bytes(&[seed; 32])).expect("a name")
 }
 
-async fn routers() -> [Router; 4] {
+async fn routers() -> (MemoryLog, [Router; 4]) {
     let clock: Clock = Arc::new(|| 1_795_435_200);
     let log = MemoryLog::open(ORIGIN, Arc::clone(&clock)).await;
     for n in 0..7 {
@@ -55,9 +56,8 @@ async fn routers() -> [Router; 4] {
     // Whatever could be logged is refused at last: the log stays as small as it is.
     let gate: submission::Gate = Arc::new(|_, _| Err("nobody may".to_owned()));
     let entries = submission::router(log.sequencer.clone(), gate, NonZeroU32::new(1000).expect("not zero"));
-    // The log goes on as long as the process.
-    std::mem::forget(log);
-    [server::router(files).merge(pages), witness::router(witness, limit()), mirror::router(mirror, limit()), entries]
+    let log_and_pages = server::router(files).merge(pages);
+    (log, [log_and_pages, witness::router(witness, limit()), mirror::router(mirror, limit()), entries])
 }
 
 fn request(bytes: &[u8]) -> Option<(usize, Request<Body>)> {
@@ -72,13 +72,13 @@ fn request(bytes: &[u8]) -> Option<(usize, Request<Body>)> {
     if form & 2 != 0 {
         request = request.header("content-encoding", "gzip").header("accept-encoding", "gzip");
     }
-    Some((usize::from(*who) % ROUTERS.len(), request.body(Body::from(body)).ok()?))
+    Some((usize::from(*who) % ROUTERS.1.len(), request.body(Body::from(body)).ok()?))
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((who, request)) = request(bytes) else { return };
     RUNTIME.block_on(async {
-        let Ok(response) = ROUTERS[who].clone().oneshot(request).await;
+        let Ok(response) = ROUTERS.1[who].clone().oneshot(request).await;
         assert!(response.status() < StatusCode::INTERNAL_SERVER_ERROR, "{}", response.status());
         to_bytes(response.into_body(), MAX_ANSWER_BYTES).await.expect("a bounded answer");
     });
