@@ -1,6 +1,6 @@
 //! What a connection has announced, and how a person appears to another because of it.
 
-use super::people::People;
+use super::people::{Connection, People};
 use super::{ConnectionId, Name, Refusal};
 use directory_protocol::message::{
     Appearance, AudienceKind, Capabilities, Details, ErrorCode, ListName, Presence, Status,
@@ -33,6 +33,9 @@ pub(super) struct Seen {
     note: Box<str>,
 }
 
+/// Idle times that begin closer together are the same, rounded to seconds twice.
+const SAME_IDLE_TIME: Duration = Duration::from_secs(2);
+
 /// What one person may know of another: nothing if she is not there, for whatever reason.
 pub(super) type Shown = Option<Arc<Seen>>;
 
@@ -55,14 +58,20 @@ impl Audience {
 
 impl Seen {
     /// As an announcement of this moment describes it. What is invisible has a status that nobody sees.
-    fn new(now: Instant, appearance: Appearance, details: Details) -> Self {
+    ///
+    /// Seconds are told, moments are kept: the same idle time, told again, must not look like a change, or everybody would
+    /// hear of an announcement that changes nothing for them.
+    fn new(now: Instant, appearance: Appearance, details: Details, before: Option<&Announced>) -> Self {
         let status = match appearance {
             Appearance::As(status) => status,
             Appearance::Invisible => Status::DoNotDisturb,
         };
         let idle = Duration::from_secs(details.idle_s.into());
         // A machine that started later than that does not know the moment; it is idle since its start.
-        let idle_since = (details.idle_s > 0).then(|| now.checked_sub(idle).unwrap_or(now));
+        let told = (details.idle_s > 0).then(|| now.checked_sub(idle).unwrap_or(now));
+        let same = |a: Instant, b: Instant| a.max(b) - a.min(b) < SAME_IDLE_TIME;
+        let known = before.and_then(|announced| announced.seen.idle_since);
+        let idle_since = told.map(|told| known.filter(|known| same(*known, told)).unwrap_or(told));
         Self { status, capabilities: details.capabilities, idle_since, note: details.note.into() }
     }
 
@@ -82,6 +91,11 @@ impl Announced {
     /// The most available one has the lowest rank: by status, then the one used last, then the one announced last.
     fn rank(&self) -> impl Ord + use<> {
         (self.invisible, self.seen.status, self.seen.idle_since.map(Reverse), Reverse(self.turn))
+    }
+
+    /// Whether a device of `who` with this announcement is visible to `asker`, whom she does not block.
+    fn shows(&self, who: &Identifier, asker: &Identifier) -> bool {
+        !self.invisible && (who == asker || self.visible_to.includes(asker))
     }
 }
 
@@ -105,6 +119,11 @@ impl People {
         Ok(())
     }
 
+    /// Empties the lists that wait for an announcement: it was refused, and the next one must not add to half of it.
+    pub(super) fn unstage(&mut self, id: ConnectionId) {
+        self.connection_mut(id).staged = Default::default();
+    }
+
     /// Brings an announcement and the staged lists into force. Gives whose presence may have changed.
     pub(super) fn announce(
         &mut self,
@@ -118,6 +137,7 @@ impl People {
         let connection = self.connection_mut(id);
         let [contacts, visible, knocking, blocked] = mem::take(&mut connection.staged);
         let contacts = Arc::new(contacts);
+        let seen = Seen::new(now, appearance, details, connection.announced.as_ref());
         let resolve = |kind, named| match kind {
             AudienceKind::Nobody => Audience::Nobody,
             AudienceKind::Everyone => Audience::Everyone,
@@ -125,7 +145,7 @@ impl People {
             AudienceKind::Named => Audience::These(Arc::new(named)),
         };
         connection.announced = Some(Announced {
-            seen: Arc::new(Seen::new(now, appearance, details)),
+            seen: Arc::new(seen),
             invisible: appearance == Appearance::Invisible,
             visible_to: resolve(audiences.0, visible),
             may_knock: resolve(audiences.1, knocking),
@@ -146,7 +166,7 @@ impl People {
         let turn = self.next_turn();
         let connection = self.connection_mut(id);
         let announced = connection.announced.as_mut().ok_or(ErrorCode::NotAnnounced)?;
-        announced.seen = Arc::new(Seen::new(now, appearance, details));
+        announced.seen = Arc::new(Seen::new(now, appearance, details, Some(announced)));
         announced.invisible = appearance == Appearance::Invisible;
         announced.turn = turn;
         Ok(Arc::clone(&connection.who))
@@ -160,7 +180,7 @@ impl People {
         }
         let visible = || {
             let all = self.announced(who).map(|(_, announced)| announced);
-            all.filter(|a| !a.invisible && (who == asker || a.visible_to.includes(asker)))
+            all.filter(|announced| announced.shows(who, asker))
         };
         let best = &visible().min_by_key(|announced| announced.rank())?.seen;
         let capabilities = visible().fold(Capabilities::default(), |all, a| all.and(a.seen.capabilities));
@@ -188,9 +208,21 @@ impl People {
         devices.into_iter().map(|(id, _)| id).collect()
     }
 
+    /// Whether `asker` sees this very device.
+    pub(super) fn shows(&self, id: ConnectionId, asker: &Identifier) -> bool {
+        let Some(Connection { who, announced: Some(announced), .. }) = self.get(id) else { return false };
+        announced.shows(who, asker) && !self.blocks(who, asker)
+    }
+
+    /// Whether a call by `caller` may reach this device.
+    pub(super) fn admits(&self, id: ConnectionId, caller: &Identifier) -> bool {
+        let Some(Connection { who, announced: Some(announced), .. }) = self.get(id) else { return false };
+        announced.may_knock.includes(caller) && !self.blocks(who, caller)
+    }
+
     /// Whether some device of `who` blocks `other`. One is enough: a person who blocks somebody on her telephone does not
     /// want him on her desk either.
-    fn blocks(&self, who: &Identifier, other: &Identifier) -> bool {
+    pub(super) fn blocks(&self, who: &Identifier, other: &Identifier) -> bool {
         self.announced(who).any(|(_, announced)| announced.blocked.contains(other))
     }
 

@@ -3,6 +3,8 @@
 //! A call is *open* if caller and callee are visible to each other: then what happens is told as it happens. Any other call is
 //! *quiet*: the caller hears "ringing" at once and "no answer" at the end of the time, in the same bytes, whether the callee
 //! is absent, hides, blocks her, does not let her knock, ignores the call or declines it. Only acceptance differs.
+//!
+//! Where a call rings, and when that ends before it is answered, is in `ringing`.
 
 use super::timers::{Timer, TimerKey};
 use super::{ConnectionId, Output, Refusal, State, candidates, send};
@@ -30,14 +32,16 @@ pub(super) struct Placed {
 pub(super) struct Call {
     pub(super) caller: ConnectionId,
     pub(super) candidates: Vec<SocketAddr>,
-    purpose: Purpose,
-    open: bool,
+    pub(super) purpose: Purpose,
+    pub(super) open: bool,
+    /// The callee's connection whose own call to this caller crossed this one: it has shown itself to her.
+    pub(super) back: Option<ConnectionId>,
     /// Where it rings now.
     pub(super) ringing: Vec<ConnectionId>,
     /// Where a call for text rings next when it is not taken here: less available devices, the best one last.
-    next: Vec<ConnectionId>,
-    /// Some device has said that it is busy.
-    busy: bool,
+    pub(super) next: Vec<ConnectionId>,
+    /// Some device that the caller sees has said that it is busy.
+    pub(super) busy: bool,
     pub(super) timer: TimerKey,
 }
 
@@ -63,9 +67,11 @@ impl State {
             out.push(outcome(from, placed.call_id, Outcome::Cancelled));
             return Ok(());
         }
-        // The caller's frames come first and depend on nothing, so that their time tells nothing.
+        // The caller's frames depend on nothing. They leave when the call rings, some microseconds later where it does than
+        // where it does not: tests/indistinguishable.rs holds that against what a network shows.
         out.push(outcome(from, placed.call_id, Outcome::Ringing));
-        self.ring(now, from, placed, out);
+        let back = crossing.and_then(|other| Some(self.calls.waiting.get(&other)?.caller));
+        self.ring(now, from, placed, back, out);
         // Last, so that whoever loses her own call holds the one that stays already.
         if let Some((other, call)) = crossing.and_then(|other| Some((other, self.end(&other)?))) {
             out.extend(call.everybody().map(|to| outcome(to, other, Outcome::Cancelled)));
@@ -89,73 +95,46 @@ impl State {
         }
     }
 
-    /// The call with which the callee is calling this very connection for the same purpose, if the new call would reach
-    /// hers. Only the one with the lower id stays. Both sides know of both, so that withdrawing one reveals nothing.
+    /// The call with which the callee is calling this very connection for the same purpose. Only the one with the lower id
+    /// stays. Whoever calls may be called back where she calls from, whatever her settings: else the caller would learn
+    /// from her own call's end whether she is blocked by somebody who calls her.
     fn crossing(&self, from: ConnectionId, placed: &Placed) -> Option<CallId> {
         let connection = self.people.connection(from);
         let crosses = |id: &CallId| {
             let call = self.calls.waiting.get(id)?;
             let crosses = call.ringing.contains(&from)
                 && call.purpose == placed.purpose
-                && *self.people.connection(call.caller).who == placed.callee
-                && self.people.knockable(&placed.callee, &connection.who).contains(&call.caller);
+                && *self.people.connection(call.caller).who == placed.callee;
             crosses.then_some(*id)
         };
         connection.calls.iter().find_map(crosses)
     }
 
-    fn ring(&mut self, now: Instant, from: ConnectionId, placed: Placed, out: &mut Vec<Output>) {
+    fn ring(
+        &mut self,
+        now: Instant,
+        from: ConnectionId,
+        placed: Placed,
+        back: Option<ConnectionId>,
+        out: &mut Vec<Output>,
+    ) {
         let Placed { call_id, callee, purpose, candidates } = placed;
         let caller = self.people.who(from);
         // Whoever calls shows herself to her callee, invisible or not; the callee has not shown herself yet.
         let mutual = self.people.shown(&callee, &caller).is_some() && self.people.would_show(&caller, &callee);
         let mut devices = self.people.knockable(&callee, &caller);
+        devices.retain(|device| Some(*device) != back);
+        devices.splice(0..0, back);
+        // Visible, but not to be knocked at where she is: the caller learns no more than a stranger.
+        let open = mutual && devices.iter().any(|id| Some(*id) == back || self.people.shows(*id, &caller));
         devices.reverse();
-        // Visible, but not to be knocked at: the caller learns no more than a stranger.
-        let open = mutual && !devices.is_empty();
         let timer = self.timers.schedule(now + self.timing.no_answer, Timer::NoAnswer { call: call_id });
-        let call =
-            Call { caller: from, candidates, purpose, open, ringing: Vec::new(), next: devices, busy: false, timer };
+        let (ringing, busy) = (Vec::new(), false);
+        let call = Call { caller: from, candidates, purpose, open, back, ringing, next: devices, busy, timer };
         self.calls.waiting.insert(call_id, call);
         self.people.connection_mut(from).calls.insert(call_id);
         self.ring_next(&call_id, out);
         self.end_if_unreachable(&call_id, out);
-    }
-
-    /// Lets a call ring where it has not rung yet: for text on the next device that can take it, otherwise on all.
-    fn ring_next(&mut self, call_id: &CallId, out: &mut Vec<Output>) {
-        let Some((caller, purpose)) = self.calls.waiting.get(call_id).map(|call| (call.caller, call.purpose)) else {
-            return;
-        };
-        let (who, caller_key) = (self.people.who(caller), self.people.connection(caller).key);
-        while let Some(device) = self.calls.waiting.get_mut(call_id).and_then(|call| call.next.pop()) {
-            if self.people.get(device).is_none() {
-                continue;
-            }
-            let room = self.has_room(device, &who);
-            let call = self.calls.waiting.get_mut(call_id).expect("it waits");
-            if !room {
-                call.busy = true;
-                continue;
-            }
-            call.ringing.push(device);
-            self.people.connection_mut(device).calls.insert(*call_id);
-            let caller = Identifier::clone(&who);
-            out.push(send(device, &Response::Incoming { call_id: *call_id, caller, caller_key, purpose }));
-            if purpose == Purpose::Text {
-                break;
-            }
-        }
-    }
-
-    /// Whether one more call by `caller` may ring on this device. The second bound keeps one person from taking all the room.
-    fn has_room(&self, device: ConnectionId, caller: &Identifier) -> bool {
-        let calls = &self.people.connection(device).calls;
-        let by_caller = |id: &&CallId| {
-            let call = self.calls.waiting.get(*id);
-            call.is_some_and(|call| *self.people.connection(call.caller).who == *caller)
-        };
-        calls.len() < self.limits.calls_waiting && calls.iter().filter(by_caller).count() < self.limits.calls_per_pair
     }
 
     pub(super) fn answer(
@@ -185,7 +164,7 @@ impl State {
                 }
             }
             AnswerKind::Busy => {
-                call.busy = true;
+                self.note_busy(from, call_id);
                 self.leave_call(from, call_id, out);
             }
         }
@@ -209,39 +188,6 @@ impl State {
         }
     }
 
-    /// A connection has ended: its own calls are withdrawn, calls that ring there go on elsewhere or nowhere.
-    pub(super) fn leave_calls(&mut self, id: ConnectionId, out: &mut Vec<Output>) {
-        let calls: Vec<CallId> = self.people.get(id).map(|c| c.calls.iter().copied().collect()).unwrap_or_default();
-        for call_id in calls {
-            self.cancel(id, &call_id, out);
-            self.leave_call(id, &call_id, out);
-        }
-    }
-
-    fn leave_call(&mut self, id: ConnectionId, call_id: &CallId, out: &mut Vec<Output>) {
-        if let Some(call) = self.calls.waiting.get_mut(call_id) {
-            let rang_here = call.ringing.contains(&id);
-            call.ringing.retain(|device| *device != id);
-            let nowhere = call.ringing.is_empty();
-            self.stop_ringing(&[id], call_id);
-            if rang_here && nowhere {
-                self.ring_next(call_id, out);
-            }
-            self.end_if_unreachable(call_id, out);
-        }
-    }
-
-    /// An open call that rings nowhere any more is over; a quiet one only seems to go on.
-    fn end_if_unreachable(&mut self, call_id: &CallId, out: &mut Vec<Output>) {
-        let over = |call: &&Call| call.open && call.ringing.is_empty();
-        if self.calls.waiting.get(call_id).filter(over).is_some()
-            && let Some(call) = self.end(call_id)
-        {
-            let reason = if call.busy { Outcome::Busy } else { Outcome::Offline };
-            out.push(outcome(call.caller, *call_id, reason));
-        }
-    }
-
     /// Takes a call out of everything that mentions it.
     pub(super) fn end(&mut self, call_id: &CallId) -> Option<Call> {
         let call = self.calls.waiting.remove(call_id)?;
@@ -251,7 +197,7 @@ impl State {
         Some(call)
     }
 
-    fn stop_ringing(&mut self, devices: &[ConnectionId], call_id: &CallId) {
+    pub(super) fn stop_ringing(&mut self, devices: &[ConnectionId], call_id: &CallId) {
         for id in devices {
             if let Some(connection) = self.people.get_mut(*id) {
                 connection.calls.remove(call_id);

@@ -10,6 +10,7 @@
 //! | `appearance` | what each connection has announced, and who sees what of it |
 //! | `watching` | who watches whom, and what each watcher was last told |
 //! | `calls` | calls that wait for an answer |
+//! | `ringing` | where a call rings, and until when |
 //! | `introduce` | the end of a call in GO |
 //! | `candidates` | which addresses a device may offer |
 //! | `quota` | rate limits |
@@ -21,6 +22,7 @@ mod candidates;
 mod introduce;
 mod people;
 mod quota;
+mod ringing;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -171,7 +173,7 @@ impl State {
                 Timer::Answer { to, frame } => out.push(Output::Send { to, frame }),
                 Timer::NoAnswer { call } => self.no_answer(&call, out),
                 Timer::Expired { id } => out.push(Output::Close { id, code: CloseCode::Expired }),
-                Timer::Recovered { number } => self.quotas.forget_if_full(now, number),
+                Timer::Recovered { number } => self.recover(now, number),
             }
         }
     }
@@ -198,10 +200,20 @@ impl State {
         let Some(gone) = self.people.disconnect(id) else { return };
         self.timers.cancel(gone.expiry);
         for number in [self.quotas.number(&*gone.who), gone.address] {
-            let full = self.quotas.full_at(now, number);
-            self.timers.schedule(full, Timer::Recovered { number });
+            if self.quotas.begin_recovery(number) {
+                self.recover(now, number);
+            }
         }
+        // A call that goes on elsewhere may ring only where its caller sees nobody any more.
+        self.reconsider_calls(&gone.who, out);
         self.people.push_presence(now, &gone.who, out);
+    }
+
+    /// Forgets the rates under this number if they are full again, or looks again when they will be.
+    fn recover(&mut self, now: Instant, number: u64) {
+        if let Some(full_at) = self.quotas.forget_if_full(now, number) {
+            self.timers.schedule(full_at, Timer::Recovered { number });
+        }
     }
 
     fn received(&mut self, now: Instant, id: ConnectionId, path: Path, frame: Received, out: &mut Vec<Output>) {
@@ -242,17 +254,19 @@ impl State {
                 out.push(done);
             }
             Request::Announce { id, appearance, visible_to, may_knock, details } => {
-                self.spend(now, from, Used::Announcements, 1)?;
-                let details = acceptable(details.unwrap_or_default())?;
+                let allowed = self.spend(now, from, Used::Announcements, 1);
+                let details = allowed
+                    .and_then(|()| acceptable(details.unwrap_or_default()))
+                    .inspect_err(|_| self.people.unstage(from))?;
                 let who = self.people.announce(now, from, appearance, (visible_to, may_knock), details);
                 out.push(send(from, &Response::Announced { id, observed: path.observed }));
-                self.people.push_presence(now, &who, out);
+                self.changed(now, &who, out);
             }
             Request::Appear { appearance, details, .. } => {
                 self.spend(now, from, Used::Announcements, 1)?;
                 let who = self.people.appear(now, from, appearance, acceptable(details)?)?;
                 out.push(done);
-                self.people.push_presence(now, &who, out);
+                self.changed(now, &who, out);
             }
             Request::LookUp { id, who } => {
                 self.spend(now, from, Used::LookUps, 1)?;
@@ -286,14 +300,19 @@ impl State {
         Ok(())
     }
 
-    /// Her own rate first: a person who asks too much takes nothing from her neighbours.
+    /// Calls first, as when somebody leaves: whoever hides must look like it.
+    fn changed(&mut self, now: Instant, who: &Name, out: &mut Vec<Output>) {
+        self.reconsider_calls(who, out);
+        self.people.push_presence(now, who, out);
+    }
+
+    /// Takes from her own rate and from her address's, or from neither.
     fn spend(&mut self, now: Instant, from: ConnectionId, what: Used, count: usize) -> Result<(), Refusal> {
         let (person, address) = (self.quotas.number(&*self.people.who(from)), self.people.connection(from).address);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let shares = [(person, 1), (address, self.limits.rates_per_address)];
-        shares
-            .into_iter()
-            .try_for_each(|(number, times)| self.quotas.take(now, number, what, count, &self.limits, times))
+        self.quotas
+            .take(now, &shares, what, count, &self.limits)
             .map_err(|wait| Refusal { error: ErrorCode::TooOften, wait })
     }
 

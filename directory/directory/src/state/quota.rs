@@ -43,22 +43,44 @@ impl Bucket {
 
     /// Takes `count` tokens, or says how long to wait until they are there.
     pub(super) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> Result<(), Duration> {
+        *self = self.after(now, rate, count)?;
+        Ok(())
+    }
+
+    /// The bucket without `count` tokens, or how long to wait until they are there.
+    fn after(self, now: Instant, rate: Rate, count: u32) -> Result<Self, Duration> {
         let full_at = self.full_at.max(now) + rate.every.saturating_mul(count);
         // A bucket of `burst` tokens is empty when it needs `burst × every` to be full again.
         let earliest = now + rate.every.saturating_mul(rate.burst);
         if full_at > earliest {
             return Err(full_at - earliest);
         }
-        self.full_at = full_at;
-        Ok(())
+        Ok(Self { full_at })
     }
 }
 
 /// The buckets of every person and address that has used some of them.
 #[derive(Default)]
 pub(super) struct Quotas {
-    kept: HashMap<u64, [Bucket; Used::ALL.len()]>,
+    kept: HashMap<u64, Kept>,
     key: RandomState,
+}
+
+/// The buckets under one number.
+struct Kept {
+    buckets: [Bucket; Used::ALL.len()],
+    /// A timer is running that will look whether they are full: one is enough, however often somebody comes and goes.
+    recovering: bool,
+}
+
+impl Kept {
+    fn full(now: Instant) -> Self {
+        Self { buckets: [Bucket::full(now); Used::ALL.len()], recovering: false }
+    }
+
+    fn full_at(&self) -> Option<Instant> {
+        self.buckets.iter().map(|bucket| bucket.full_at).max()
+    }
 }
 
 impl Quotas {
@@ -67,33 +89,40 @@ impl Quotas {
         self.key.hash_one(whose)
     }
 
-    /// Takes tokens of the bucket under this number, whose size is `times` that of a person's.
+    /// Takes tokens of the buckets under these numbers, each of so many times the size of a person's: of all, or of none.
     pub(super) fn take(
         &mut self,
         now: Instant,
-        number: u64,
+        shares: &[(u64, u32)],
         what: Used,
         count: u32,
         limits: &Limits,
-        times: u32,
     ) -> Result<(), Duration> {
         let Rate { burst, every } = what.rate(limits);
-        let rate = Rate { burst: burst.saturating_mul(times), every: every / times.max(1) };
-        let buckets = self.kept.entry(number).or_insert_with(|| [Bucket::full(now); Used::ALL.len()]);
-        buckets[what as usize].take(now, rate, count)
+        let mut after = Vec::with_capacity(shares.len());
+        for (number, times) in shares {
+            let rate = Rate { burst: burst.saturating_mul(*times), every: every / (*times).max(1) };
+            let bucket = self.kept.get(number).map_or(Bucket::full(now), |kept| kept.buckets[what as usize]);
+            after.push((*number, bucket.after(now, rate, count)?));
+        }
+        for (number, bucket) in after {
+            self.kept.entry(number).or_insert_with(|| Kept::full(now)).buckets[what as usize] = bucket;
+        }
+        Ok(())
     }
 
-    /// When all buckets under this number will be full.
-    pub(super) fn full_at(&self, now: Instant, number: u64) -> Instant {
-        let buckets = self.kept.get(&number).into_iter().flatten();
-        buckets.map(|bucket| bucket.full_at).max().unwrap_or(now).max(now)
+    /// Whether there is something under this number that a timer should look after and none does yet.
+    pub(super) fn begin_recovery(&mut self, number: u64) -> bool {
+        self.kept.get_mut(&number).is_some_and(|kept| !std::mem::replace(&mut kept.recovering, true))
     }
 
-    /// Forgets these buckets if they are full, which is what somebody never seen has.
-    pub(super) fn forget_if_full(&mut self, now: Instant, number: u64) {
-        if self.full_at(now, number) <= now {
+    /// Forgets these buckets if they are full, which is what somebody never seen has; otherwise says when they will be.
+    pub(super) fn forget_if_full(&mut self, now: Instant, number: u64) -> Option<Instant> {
+        let full_at = self.kept.get(&number)?.full_at().filter(|at| *at > now);
+        if full_at.is_none() {
             self.kept.remove(&number);
         }
+        full_at
     }
 }
 

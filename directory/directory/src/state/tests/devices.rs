@@ -118,3 +118,21 @@ fn a_quiet_text_goes_on_too() {
     assert!(go(alice, &lab.ask(desk, answer(1, AnswerKind::Accept))).is_some());
     assert_eq!(lab.state().counts().3, 0);
 }
+
+/// Seconds are rounded on their way: that alone is no change, or all contacts would hear of it when, say, she blocks somebody.
+#[test]
+fn the_same_idle_time_told_again_is_no_change() {
+    let mut lab = Lab::new();
+    let (alice, bob) = friends(&mut lab);
+    lab.watch(alice, &[BOB]);
+    let away = Appearance::As(Status::Away);
+    let idle = |seconds| details(Capabilities::default(), seconds, "");
+    lab.appear(bob, away, idle(300));
+    lab.wait(Duration::from_millis(1_900));
+    assert_eq!(told(alice, &lab.appear(bob, away, idle(301))), []);
+    let (kind, seconds) = (AudienceKind::Contacts, Some(idle(301)));
+    lab.list(bob, ListName::Contacts, &[ALICE]);
+    let again = |id| Request::Announce { id, appearance: away, visible_to: kind, may_knock: kind, details: seconds };
+    assert_eq!(told(alice, &lab.ask(bob, again)), []);
+    assert_eq!(told(alice, &lab.appear(bob, away, idle(10))).len(), 1, "she was there meanwhile");
+}

@@ -158,3 +158,45 @@ fn unknown_requests_are_answered() {
     let expected = Response::Refused { id: 5, error: ErrorCode::UnknownRequest, wait_ms: 0 };
     assert_eq!(to(alice, &seen), [&expected]);
 }
+
+#[test]
+fn what_the_address_refuses_is_not_taken_from_the_person() {
+    let look_ups = crate::Rate::new(2, Duration::from_secs(10));
+    let mut lab = Lab::with(Limits { look_ups, rates_per_address: 1, ..Limits::default() });
+    let day = Duration::from_secs(86_400);
+    let (alice, _) = lab.connect_from("198.51.100.7", "alice@example.org", day);
+    let (bob, _) = lab.connect_from("198.51.100.7", "bob@example.org", day);
+    let (at_home, _) = lab.connect_from("203.0.113.9", "bob@example.org", day);
+    for _ in 0..2 {
+        assert_eq!(refused(&lab.look_up(alice, "carol@example.org")), None);
+    }
+    for _ in 0..5 {
+        assert_eq!(refused(&lab.look_up(bob, "carol@example.org")), Some(ErrorCode::TooOften));
+    }
+    for _ in 0..2 {
+        assert_eq!(refused(&lab.look_up(at_home, "carol@example.org")), None, "hers are all there");
+    }
+}
+
+/// Coming and going costs the directory one timer a person and one an address, not two each time.
+#[test]
+fn one_timer_looks_after_the_rates_of_somebody_who_comes_and_goes() {
+    let mut lab = Lab::new();
+    for _ in 0..50 {
+        let alice = lab.connect("alice@example.org");
+        lab.look_up(alice, "bob@example.org");
+        lab.leave(alice);
+    }
+    lab.wait(Duration::from_millis(100));
+    let mut timers = 0;
+    while let Some(at) = lab.next_deadline() {
+        lab.now = at;
+        lab.tick();
+        timers += 1;
+    }
+    assert!(timers <= 4, "{timers} timers: each of the two looks once early and once when all is full");
+
+    let idle = lab.connect("carol@example.org");
+    lab.leave(idle);
+    assert_eq!(lab.next_deadline(), None, "nothing to remember of somebody who asked nothing");
+}

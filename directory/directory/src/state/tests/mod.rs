@@ -5,6 +5,7 @@ mod devices;
 mod hiding;
 mod limits;
 mod presence;
+mod vanishing;
 
 use super::*;
 use directory_protocol::message::{Appearance, AudienceKind, CallId, ListName, Outcome, Status};

@@ -154,3 +154,26 @@ fn nothing_is_left_of_people_who_have_gone() {
     lab.wait(Duration::from_secs(86_400));
     assert_eq!(lab.next_deadline(), None, "no timer survives either");
 }
+
+/// Whoever was taken out of an audience must not come back with the lists of an announcement that was refused.
+#[test]
+fn a_refused_announcement_leaves_no_lists_behind() {
+    let limits = Limits { announcements: crate::Rate::new(1, Duration::from_secs(10)), ..Limits::default() };
+    let note = Details { note: "two\nlines".to_owned(), ..Details::default() };
+    for (limits, details, error) in
+        [(limits, None, ErrorCode::TooOften), (Limits::default(), Some(note), ErrorCode::BadNote)]
+    {
+        let mut lab = Lab::with(limits);
+        let alice = lab.come("alice@example.org", &[]);
+        lab.watch(alice, &["bob@example.org"]);
+        let bob = lab.come("bob@example.org", &[]);
+        lab.list(bob, ListName::Contacts, &["alice@example.org"]);
+        let (appearance, visible_to) = (Appearance::As(Status::Available), AudienceKind::Contacts);
+        let may_knock = AudienceKind::Nobody;
+        let seen = lab.ask(bob, |id| Request::Announce { id, appearance, visible_to, may_knock, details });
+        assert_eq!(refused(&seen), Some(error));
+        lab.wait(Duration::from_secs(10));
+        let seen = lab.announce(bob, AudienceKind::Contacts, AudienceKind::Nobody, &["carol@example.org"]);
+        assert_eq!((refused(&seen), told(alice, &seen)), (None, vec![]), "{error:?}");
+    }
+}
