@@ -78,7 +78,14 @@ pub fn decode_response(body: &[u8]) -> Result<Option<Response>, FrameError> {
     }
 }
 
+/// The head of an array of indefinite length (RFC 8949 section 3.2.2).
+const INDEFINITE_ARRAY: u8 = 0x9f;
+
 fn decode_one<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> Result<T, FrameError> {
+    // Derived code would take an array of indefinite length as well.
+    if body.first() == Some(&INDEFINITE_ARRAY) {
+        return Err(minicbor::decode::Error::message("arrays have a definite length").into());
+    }
     let mut decoder = Decoder::new(body);
     let value = decoder.decode()?;
     nothing_after(&decoder, body)?;

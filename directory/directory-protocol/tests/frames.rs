@@ -182,10 +182,11 @@ fn notes_are_short_and_one_line() {
     let acceptable = |note: &str| Details { note: note.to_owned(), ..Details::default() }.note_is_acceptable();
     assert!(acceptable("") && acceptable("back at four ☕") && acceptable(&"x".repeat(200)));
     assert!(!acceptable(&"x".repeat(201)) && !acceptable("two\nlines") && !acceptable("\u{9b}31m"));
+    assert!(!acceptable("two\u{2028}lines") && !acceptable("two\u{2029}paragraphs"));
 }
 
 /// The CDDL has each frame, under the name and with the number it has here. Whether its shape is right is for other
-/// people's programs to say (tests/end-to-end/tests/presence.rs).
+/// people's programs to say (tests/end-to-end/tests/presence).
 #[test]
 fn the_cddl_lists_the_same_frames() {
     let number = |line: &str| {
@@ -210,6 +211,11 @@ fn further_elements_are_ignored() {
     // array(3) ‖ 0 ‖ id ‖ "later"
     let body = hex::decode("83 00 01 656c61746572".replace(' ', "")).unwrap();
     assert_eq!(decode_request(&body).unwrap(), Received::Request(Request::Ping { id: 1 }));
+    // array(4) ‖ 9 ‖ id ‖ available ‖ array(4) ‖ 0 ‖ 0 ‖ "" ‖ {}
+    let body = [0x84, 0x09, 0x01, 0x00, 0x84, 0x00, 0x00, 0x60, 0xa0];
+    let (appearance, details) = (Appearance::As(Status::Available), Details::default());
+    let expected = Request::Appear { id: 1, appearance, details };
+    assert_eq!(decode_request(&body).unwrap(), Received::Request(expected));
 }
 
 #[test]
@@ -248,6 +254,12 @@ fn malformed_bodies_are_refused() {
             .unwrap(),
         ),
         ("status_unknown", vec![0x85, 0x02, 0x01, 0x05, 0x00, 0x00]),
+        ("frame_of_indefinite_length", vec![0x9f, 0x00, 0x01, 0xff]),
+        // array(4) ‖ 9 ‖ id ‖ available ‖ array(*) ‖ 0 ‖ 0 ‖ "" ‖ break
+        ("details_of_indefinite_length", vec![0x84, 0x09, 0x01, 0x00, 0x9f, 0x00, 0x00, 0x60, 0xff]),
+        ("details_null", vec![0x84, 0x09, 0x01, 0x00, 0xf6]),
+        ("details_null_where_they_may_be_left_out", vec![0x86, 0x02, 0x01, 0x00, 0x00, 0x00, 0xf6]),
+        ("note_of_indefinite_length", vec![0x84, 0x09, 0x01, 0x00, 0x83, 0x00, 0x00, 0x7f, 0xff]),
         ("details_without_note", vec![0x84, 0x09, 0x01, 0x00, 0x82, 0x00, 0x00]),
     ];
     for (fault, body) in cases {
@@ -257,6 +269,11 @@ fn malformed_bodies_are_refused() {
     for status in ["04", "05"] {
         let body = bytes(&["83", "1860", BOB, status]);
         assert!(decode_response(&body[4..]).is_err(), "{status}");
+    }
+    // PRESENCE with details of null, and of indefinite length.
+    for details in ["f6", "9f 00 00 60 ff"] {
+        let body = bytes(&["84", "1860", BOB, "02", details]);
+        assert!(decode_response(&body[4..]).is_err(), "{details}");
     }
 }
 

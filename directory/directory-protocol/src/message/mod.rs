@@ -60,7 +60,13 @@ pub enum Request {
         #[n(3)]
         may_knock: AudienceKind,
         /// What else those are told; absent in frames of clients that know nothing of it.
-        #[n(4)]
+        #[cbor(
+            n(4),
+            encode_with = "wire::details_or_none::encode",
+            decode_with = "wire::details_or_none::decode",
+            nil = "wire::details_or_none::left_out",
+            is_nil = "wire::details_or_none::are_left_out"
+        )]
         details: Option<Details>,
     },
     /// Asks for one person's presence, once.
@@ -148,7 +154,7 @@ pub enum Request {
         #[cbor(n(1), with = "wire::appearance")]
         appearance: Appearance,
         /// What else those are told to whom she is visible.
-        #[n(2)]
+        #[cbor(n(2), with = "wire::details")]
         details: Details,
     },
 }
@@ -238,7 +244,13 @@ pub enum Response {
         )]
         status: Option<Status>,
         /// What else she tells, if she is there.
-        #[n(2)]
+        #[cbor(
+            n(2),
+            encode_with = "wire::details_or_none::encode",
+            decode_with = "wire::details_or_none::decode",
+            nil = "wire::details_or_none::left_out",
+            is_nil = "wire::details_or_none::are_left_out"
+        )]
         details: Option<Details>,
     },
     /// A watched person's presence is now this.
@@ -256,7 +268,13 @@ pub enum Response {
         )]
         status: Option<Status>,
         /// What else she tells, if she is there.
-        #[n(2)]
+        #[cbor(
+            n(2),
+            encode_with = "wire::details_or_none::encode",
+            decode_with = "wire::details_or_none::decode",
+            nil = "wire::details_or_none::left_out",
+            is_nil = "wire::details_or_none::are_left_out"
+        )]
         details: Option<Details>,
     },
     /// Somebody calls.

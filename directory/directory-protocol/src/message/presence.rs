@@ -2,7 +2,6 @@
 
 use super::Status;
 use crate::limits::MAX_NOTE_BYTES;
-use minicbor::{Decode, Encode};
 use std::fmt;
 
 /// How a device wants to appear.
@@ -15,9 +14,8 @@ pub enum Appearance {
 }
 
 /// What a device can be reached for: a set of bits, of which those that nobody knows yet are passed on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Encode, Decode)]
-#[cbor(transparent)]
-pub struct Capabilities(#[n(0)] pub u32);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Capabilities(pub u32);
 
 impl Capabilities {
     /// Written words.
@@ -61,23 +59,22 @@ impl fmt::Debug for Capabilities {
 }
 
 /// What is told beside the status.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Details {
     /// What the person can be reached for, on all devices that are visible together.
-    #[n(0)]
     pub capabilities: Capabilities,
     /// Seconds since she last used the device; 0 while she uses it.
-    #[n(1)]
     pub idle_s: u32,
     /// A few words of hers, at most [`MAX_NOTE_BYTES`]; empty if she says nothing.
-    #[n(2)]
     pub note: String,
 }
 
 impl Details {
-    /// Whether the note is one that may be announced: short, and one line without control characters.
+    /// Whether the note is one that may be announced: short, and one line without control characters. (Unicode's own
+    /// separators of lines and paragraphs, U+2028 and U+2029, are no control characters.)
     pub fn note_is_acceptable(&self) -> bool {
-        self.note.len() <= MAX_NOTE_BYTES && !self.note.contains(char::is_control)
+        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        self.note.len() <= MAX_NOTE_BYTES && !self.note.contains(breaks)
     }
 }
 

@@ -145,6 +145,57 @@ pub(super) mod status {
     }
 }
 
+/// What is told beside the status: an array of three. Elements after those are ignored, as in a frame.
+pub(super) mod details {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::message::{Capabilities, Details};
+
+    pub(in crate::message) fn encode<C, W: Write>(
+        details: &Details,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.array(3)?.u32(details.capabilities.0)?.u32(details.idle_s)?.str(&details.note)?.ok()
+    }
+
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Details, DecodeError> {
+        let position = d.position();
+        let count = super::definite_array(d)?;
+        let later = count.checked_sub(3).ok_or_else(|| DecodeError::message("details are three").at(position))?;
+        let details = Details { capabilities: Capabilities(d.u32()?), idle_s: d.u32()?, note: d.str()?.to_owned() };
+        (0..later).try_for_each(|_| d.skip())?;
+        Ok(details)
+    }
+}
+
+/// Details that may be left out. (Derived code would take null for that.)
+pub(super) mod details_or_none {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::message::Details;
+
+    pub(in crate::message) fn encode<C, W: Write>(
+        details: &Option<Details>,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        details.as_ref().map_or(Ok(()), |details| super::details::encode(details, e, ctx))
+    }
+
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Option<Details>, DecodeError> {
+        super::details::decode(d, ctx).map(Some)
+    }
+
+    /// What a frame without them means.
+    #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
+    pub(in crate::message) fn left_out() -> Option<Option<Details>> {
+        Some(None)
+    }
+
+    pub(in crate::message) fn are_left_out(details: &Option<Details>) -> bool {
+        details.is_none()
+    }
+}
+
 /// How one wants to appear: the number of a status, or the one after the last of them.
 pub(super) mod appearance {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
