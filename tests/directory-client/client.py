@@ -11,6 +11,7 @@ to what and after how long. Byte strings are `{"hex": "00…"}` both ways. Every
 import argparse
 import asyncio
 import json
+import os
 import ssl
 import sys
 import time
@@ -82,6 +83,14 @@ class Client(QuicConnectionProtocol):
         self.transmit()
 
     def quic_event_received(self, event):
+        try:
+            self.take(event)
+        except Exception as error:  # noqa: BLE001
+            # asyncio would only log it and go on: whoever reads this must not believe that all was well.
+            say(got="wrong", why=repr(error))
+            os._exit(1)
+
+    def take(self, event):
         if isinstance(event, StreamDataReceived):
             self.buffer += event.data
             while len(self.buffer) >= 4:

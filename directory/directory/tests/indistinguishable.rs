@@ -11,7 +11,7 @@ use common::{World, person};
 use directory::Rate;
 use directory_protocol::frame::{FrameBuffer, decode_response, encode};
 use directory_protocol::message::{Purpose, Request, Response};
-use directory_protocol::{Announcement, Appearance, Audience, Outcome, Status};
+use directory_protocol::{Announcement, Appearance, Audience, DirectoryEvent, Outcome, Status};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,15 @@ fn friedman(batches: &[[Duration; ABSENT.len()]]) -> f64 {
     }
     let squares: f64 = rank_sums.iter().map(|sum| sum * sum).sum();
     12.0 / (n * k * (k + 1.0)) * squares - 3.0 * n * (k + 1.0)
+}
+
+/// What came for one request: when the first frame of it, when the last one, and the bytes of all without what the request
+/// itself determines.
+#[derive(Default)]
+struct Answer {
+    first: Option<Duration>,
+    last: Duration,
+    frames: Vec<Vec<u8>>,
 }
 
 /// Asks about all five at once, in an order that changes, and waits for all answers.
@@ -66,14 +75,13 @@ impl Asker {
         order
     }
 
-    /// Sends one request for each class, and gives for each how long it took until `last` knew the answer by its key, and
-    /// the bytes of all that came for it without what the request itself determines.
+    /// Sends one request for each class, and waits until the last frame of each has come; `key` tells what a frame answers.
     async fn batch(
         &mut self,
         request: impl Fn(u32, &str) -> Request,
         key: impl Fn(&Response) -> Option<u32>,
         is_last: impl Fn(&Response) -> bool,
-    ) -> [(Duration, Vec<Vec<u8>>); ABSENT.len()] {
+    ) -> [Answer; ABSENT.len()] {
         let mut frames = Vec::new();
         let mut class_of = HashMap::new();
         for class in self.order() {
@@ -83,7 +91,7 @@ impl Asker {
         }
         let asked = Instant::now();
         self.send.write_all(&frames).await.unwrap();
-        let mut answers: [(Duration, Vec<Vec<u8>>); ABSENT.len()] = Default::default();
+        let mut answers: [Answer; ABSENT.len()] = Default::default();
         let mut missing = ABSENT.len();
         while missing > 0 {
             let chunk = common::soon(self.receive.read_chunk(65_536, true)).await.unwrap().unwrap();
@@ -93,9 +101,10 @@ impl Asker {
                 let response = decode_response(body).unwrap().unwrap();
                 let number = key(&response).unwrap();
                 let answer = &mut answers[class_of[&number]];
-                answer.1.push(without(number, body));
+                answer.frames.push(without(number, body));
+                answer.first.get_or_insert(now);
                 if is_last(&response) {
-                    answer.0 = now;
+                    answer.last = now;
                     missing -= 1;
                 }
             }
@@ -155,23 +164,37 @@ async fn look_ups_tell_nothing() {
     let found = |response: &Response| if let Response::Found { id, .. } = response { Some(*id) } else { None };
     for _ in 0..BATCHES {
         let answers = alice.batch(|id, who| Request::LookUp { id, who: person(who) }, found, |_| true).await;
-        times.push(answers.each_ref().map(|(time, _)| *time));
-        bytes.extend(answers.map(|(_, frames)| frames));
+        times.push(answers.each_ref().map(|answer| answer.last));
+        bytes.extend(answers.map(|answer| answer.frames));
     }
     for _ in 0..10 {
         let friend = |id, who: &str| Request::LookUp { id, who: person(if who == "hidden" { "friend" } else { who }) };
-        control.push(alice.batch(friend, found, |_| true).await.map(|(time, _)| time));
+        control.push(alice.batch(friend, found, |_| true).await.map(|answer| answer.last));
     }
     assert_eq!(bytes.len(), 1, "{bytes:?}");
     let statistic = friedman(&times);
     assert!(statistic < UNLIKELY, "the times differ: {statistic}");
-    // One of five always first: ten batches are enough to be noticed far beyond chance.
-    assert!(friedman(&control) > 15.0, "the test notices nothing: {}", friedman(&control));
+    notices(&control);
+}
+
+/// One of five always first or last: ten batches are enough to be noticed far beyond chance.
+fn notices(control: &[[Duration; ABSENT.len()]]) {
+    assert!(friedman(control) > 15.0, "the test notices nothing: {}", friedman(control));
+}
+
+/// Declines whatever rings.
+async fn decline_all(mut someone: common::Person) {
+    while let Some(event) = someone.events.recv().await {
+        if let DirectoryEvent::Incoming { call_id, .. } = event {
+            someone.client.answer(call_id, directory_protocol::Answer::Decline).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
 async fn calls_tell_nothing() {
-    let (world, _there) = town().await;
+    let (world, mut there) = town().await;
+    tokio::spawn(decline_all(there.pop().expect("the friend came last")));
     let mut alice = Asker::new(&world).await;
     // Alice is there and visible to everyone: nothing on her side makes these calls quiet.
     let announce = Request::Announce {
@@ -185,26 +208,45 @@ async fn calls_tell_nothing() {
     let mut first = [0; 64];
     assert!(alice.receive.read(&mut first).await.unwrap().is_some());
     let key = |response: &Response| match response {
-        Response::Done { id } => Some(*id),
+        Response::Done { id } | Response::Found { id, .. } => Some(*id),
         Response::Outcome { call_id, .. } => Some(u32::from_be_bytes(call_id[12..].try_into().unwrap())),
         _ => None,
     };
-    let over = |response: &Response| matches!(response, Response::Outcome { outcome: Outcome::NoAnswer, .. });
-    let (mut times, mut bytes) = (Vec::new(), HashSet::new());
+    let over = |response: &Response| match response {
+        Response::Outcome { outcome, .. } => *outcome != Outcome::Ringing,
+        other => matches!(other, Response::Found { .. }),
+    };
+    let invite = |id, who: &str| Request::Invite {
+        id,
+        call_id: call_id(id),
+        callee: person(who),
+        purpose: Purpose::Call,
+        candidates: vec![],
+    };
+    let (mut firsts, mut times, mut bytes) = (Vec::new(), Vec::new(), HashSet::new());
     for _ in 0..BATCHES {
-        let invite = |id, who: &str| Request::Invite {
-            id,
-            call_id: call_id(id),
-            callee: person(who),
-            purpose: Purpose::Call,
-            candidates: vec![],
-        };
         let answers = alice.batch(invite, key, over).await;
-        times.push(answers.each_ref().map(|(time, _)| *time));
-        bytes.extend(answers.map(|(_, frames)| frames));
+        firsts.push(answers.each_ref().map(|answer| answer.first.unwrap()));
+        times.push(answers.each_ref().map(|answer| answer.last));
+        bytes.extend(answers.map(|answer| answer.frames));
+    }
+    let (mut declined, mut later) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        // Somebody who lets Alice see that she declines; and a request whose first frame comes late.
+        let friend = |id, who: &str| invite(id, if who == "hidden" { "friend" } else { who });
+        declined.push(alice.batch(friend, key, over).await.map(|answer| answer.last));
+        let late = |id, who: &str| match who {
+            "hidden" => Request::LookUp { id, who: person(who) },
+            who => invite(id, who),
+        };
+        later.push(alice.batch(late, key, over).await.map(|answer| answer.first.unwrap()));
     }
     assert_eq!(bytes.len(), 1, "{bytes:?}");
     assert_eq!(bytes.iter().next().unwrap().len(), 3, "done, ringing, no answer");
-    let statistic = friedman(&times);
-    assert!(statistic < UNLIKELY, "the times differ: {statistic}");
+    for times in [firsts, times] {
+        let statistic = friedman(&times);
+        assert!(statistic < UNLIKELY, "the times differ: {statistic}");
+    }
+    notices(&declined);
+    notices(&later);
 }

@@ -132,6 +132,8 @@ fn they_call_each_other(alice: &mut Messenger, pia: &mut Messenger) {
 }
 
 fn hiding_looks_like_leaving(alice: &mut Messenger, pia: &mut Messenger) {
+    // What was said of pia before, when she was not there yet, is not what is waited for.
+    alice.catch_up();
     ask(pia, "appear", &json!([4, [1, 0, ""]]));
     pia.expect(&json!({ "got": "done", "of": "appear" })).unwrap();
     alice.expect(&json!({ "event": "presence", "who": PIA, "online": false })).unwrap();
