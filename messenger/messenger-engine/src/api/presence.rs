@@ -47,6 +47,18 @@ enum AudienceForm {
     Named(Vec<String>),
 }
 
+impl Audience {
+    /// Whether it includes this person, who is a contact or not.
+    pub(crate) fn includes(&self, who: &Identifier, is_contact: bool) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Contacts => is_contact,
+            Self::Nobody => false,
+            Self::Named(people) => people.contains(who),
+        }
+    }
+}
+
 impl TryFrom<AudienceForm> for Audience {
     type Error = String;
 
@@ -96,6 +108,13 @@ pub struct PresenceSettings {
     pub may_knock: Audience,
     /// Who never sees and never reaches one, whatever the audiences say.
     pub blocked: BTreeSet<Identifier>,
+}
+
+impl PresenceSettings {
+    /// Whether they show this person, who is a contact or not, that one is there.
+    pub(crate) fn show_to(&self, who: &Identifier, is_contact: bool) -> bool {
+        self.status != OwnStatus::Invisible && !self.blocked.contains(who) && self.visible_to.includes(who, is_contact)
+    }
 }
 
 /// The longest text beside a status, in bytes of UTF-8.

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use directory_protocol::Announcement;
 use identity::Identifier;
 
+use super::Presenting;
 use crate::api::{CallId, Event, Purpose};
 use crate::room::Person;
 use crate::wire::{Channel, Close};
@@ -63,7 +63,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
     /// Be present like this, from now on and on every later connection.
-    Announce(Box<Announcement>),
+    Announce(Box<Presenting>),
     /// Watch one more person.
     Watch {
         /// The person.

@@ -76,13 +76,17 @@ pub(super) struct Call {
 impl Core {
     /// Runs an errand that needs a connection to `who`: joins a call that is under way or begins one.
     pub(super) fn call_for(&mut self, who: Identifier, purpose: Purpose, errand: Errand, now: Now) {
-        if let Some(call) = self
-            .calls
-            .values_mut()
-            .find(|call| call.peer == who && call.stage != Stage::Asked && call.purpose == purpose)
-        {
-            call.wanted |= errand.is_wanted();
+        let wanted = errand.is_wanted();
+        let joins = |call: &Call| call.peer == who && call.purpose == purpose && (call.stage != Stage::Asked || wanted);
+        if let Some((id, call)) = self.calls.iter_mut().find(|(_, call)| joins(call)) {
+            call.wanted |= wanted;
             call.errands.push(errand);
+            if call.stage == Stage::Asked {
+                // Whoever wants to talk to somebody who knocks lets them in.
+                let id = *id;
+                self.emit(Event::IncomingEnded { call: id, reason: "you wrote to them".to_owned() });
+                self.accept_call(id, now);
+            }
             return;
         }
         let id = CallId(self.random_16());
@@ -91,7 +95,7 @@ impl Core {
             key: None,
             purpose,
             stage: Stage::Inviting,
-            wanted: errand.is_wanted(),
+            wanted,
             errands: vec![errand],
             deadline: now.instant + INVITING,
         };
@@ -105,14 +109,18 @@ impl Core {
     }
 
     pub(super) fn incoming(&mut self, id: CallId, caller: Identifier, key: [u8; 32], purpose: Purpose, now: Now) {
-        // The directory holds blocked people back; one whose call was on its way hears nothing either.
-        if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS || self.is_blocked(&caller) {
+        if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;
         }
         let crosses = |call: &Call| call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting;
         let crossing = self.calls.iter().find(|(_, call)| crosses(call)).map(|(id, _)| *id);
         if crossing.is_some_and(|own| own < id) {
             // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
+            return;
+        }
+        // The directory holds blocked people back; one whose call was on its way hears nothing either. But whoever calls
+        // somebody wants to talk to them, blocked or not, and a call that crosses hers stands for her own.
+        if crossing.is_none() && self.is_blocked(&caller) {
             return;
         }
         let own = crossing.and_then(|own| self.calls.remove(&own));
@@ -131,11 +139,13 @@ impl Core {
         }
     }
 
-    /// Texts and rooms of contacts (a room rings with its invitation), and fellow members of a room.
+    /// Texts and rooms of contacts (a room rings with its invitation), and fellow members of a room. An answer shows that
+    /// somebody is there: contacts from whom she hides have to wait for it, as strangers do.
     fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
+        let welcome = self.is_contact(caller) && self.shows_itself_to(caller);
         match purpose {
-            Purpose::Text => self.is_contact(caller),
-            Purpose::Room => self.is_contact(caller) || self.shares_room_with(key),
+            Purpose::Text => welcome,
+            Purpose::Room => welcome || self.shares_room_with(key),
             Purpose::Call => false,
         }
     }
@@ -162,12 +172,30 @@ impl Core {
         }
     }
 
-    /// Ends what rings from this person, without a word to her.
+    /// Ends what rings from this person or was let in, without a word to her; a room that one shares keeps what it needs.
     pub(super) fn end_knocks(&mut self, who: &Identifier, now: Now) {
-        let rings = |call: &Call| call.peer == *who && call.stage == Stage::Asked;
-        let ids: Vec<CallId> = self.calls.iter().filter(|(_, call)| rings(call)).map(|(id, _)| *id).collect();
+        let ends = |core: &Self, call: &Call| {
+            let of_room = call.purpose == Purpose::Room && call.key.is_some_and(|key| core.shares_room_with(key));
+            call.peer == *who && !of_room
+        };
+        self.end_incoming("you blocked them", ends, now);
+    }
+
+    /// Ends what was let in without ringing, and would ring now.
+    pub(super) fn end_unasked(&mut self, reason: &str, now: Now) {
+        let ends = |core: &Self, call: &Call| {
+            let welcome = call.key.is_some_and(|key| core.enters_without_ringing(&call.peer, key, call.purpose));
+            call.stage != Stage::Asked && !call.wanted && !welcome
+        };
+        self.end_incoming(reason, ends, now);
+    }
+
+    fn end_incoming(&mut self, reason: &str, ends: impl Fn(&Self, &Call) -> bool, now: Now) {
+        let theirs = |call: &Call| matches!(call.stage, Stage::Asked | Stage::Accepted | Stage::Listening);
+        let calls = self.calls.iter().filter(|(_, call)| theirs(call) && ends(self, call));
+        let ids: Vec<CallId> = calls.map(|(id, _)| *id).collect();
         for id in ids {
-            self.fail_call(id, "you blocked them", now);
+            self.fail_call(id, reason, now);
         }
     }
 

@@ -231,11 +231,11 @@ impl Core {
         self.disconnected(session, reason, now);
     }
 
-    /// Whoever is no contact any more must knock before writing again: a link that a room needs stays for the room.
-    pub(super) fn end_text_links(&mut self, who: &Identifier, reason: &str, now: Now) {
-        let theirs = |link: &Link| link.purpose == Purpose::Text && link.person.identifier == *who;
-        let links: Vec<_> =
-            self.links.iter().filter(|(_, link)| theirs(link)).map(|(id, link)| (*id, link.person.device)).collect();
+    /// Whoever is no contact any more, or sees nobody here, must knock before writing again: a link that a room needs
+    /// stays for the room.
+    pub(super) fn end_links(&mut self, who: &Identifier, reason: &str, now: Now) {
+        let theirs = self.links.iter().filter(|(_, link)| link.person.identifier == *who);
+        let links: Vec<_> = theirs.map(|(id, link)| (*id, link.person.device)).collect();
         for (id, device) in links {
             if !self.needed_by_room(device) {
                 self.close_link(id, Close::DONE, reason, now);

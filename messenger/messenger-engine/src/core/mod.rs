@@ -40,6 +40,7 @@ use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
 
 pub use action::{Action, Ask, Introduction, SessionId};
+pub use appearance::Presenting;
 
 /// Draws randomness: fills the slice.
 pub type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -75,8 +76,8 @@ pub struct Core {
     draw: Draw,
     presence: Presence,
     settings: PresenceSettings,
-    /// For how long nobody has used this device, in seconds.
-    idle_s: u32,
+    /// For how long nobody has used this device; nothing while somebody does.
+    idle: Option<appearance::Idle>,
     /// What was last told of each contact; nothing while the directory has not said.
     contacts: BTreeMap<Identifier, Option<directory_protocol::Presence>>,
     calls: BTreeMap<CallId, calls::Call>,
@@ -111,7 +112,7 @@ impl Core {
             draw,
             presence: Presence::Away,
             settings,
-            idle_s: 0,
+            idle: None,
             contacts,
             calls: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -156,9 +157,9 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_room(room, "you left", now),
-            Command::SetStatus { status, text } => self.set_status(status, text),
-            Command::SetIdle { seconds } => self.set_idle(seconds),
-            Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock),
+            Command::SetStatus { status, text } => self.set_status(status, text, now),
+            Command::SetIdle { seconds } => self.set_idle(seconds, now),
+            Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
             Command::Block { who } => self.with_person("block", &who, |core, who| core.block(who, now)),
             Command::Unblock { who } => self.with_person("unblock", &who, |core, who| core.unblock(&who)),
             Command::GoOffline => self.go_offline(now),

@@ -138,6 +138,15 @@ impl Core {
         }
     }
 
+    /// Forgets invitations of this person that wait for an answer.
+    pub(super) fn end_invitations(&mut self, who: &Identifier, reason: &str, now: Now) {
+        let theirs = |room: &Room| matches!(&room.part, Part::Asked { host } if host.identifier == *who);
+        let ids: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| theirs(room)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.close_room(id, reason, now);
+        }
+    }
+
     /// Leaves a room whatever one is in it; the keys go with it.
     pub(super) fn leave_room(&mut self, id: RoomId, reason: &str, now: Now) {
         let Some(room) = self.rooms.get(&id) else { return self.no_such_room("room_leave", id) };
@@ -221,7 +230,8 @@ impl Core {
         if let Some(reason) = refusal {
             return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: reason.into() });
         }
-        if self.rooms.contains_key(&id) {
+        // To somebody who is blocked it looks like an invitation that nobody answers.
+        if self.rooms.contains_key(&id) || self.is_blocked(&host.identifier) {
             return;
         }
         let members: Vec<Identifier> =

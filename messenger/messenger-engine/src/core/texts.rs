@@ -135,8 +135,10 @@ impl Core {
     pub(super) fn text_arrived(&mut self, session: SessionId, number: u64, id: u64, text: String) {
         let Some(link) = self.links.get_mut(&session) else { return };
         let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
-        if link.purpose != Purpose::Text && !self.contacts.contains_key(&from) {
-            link.session.refuse(number, "this connection is for a room: knock first");
+        let stranger = link.purpose != Purpose::Text && !self.contacts.contains_key(&from);
+        // The same words: whoever is blocked may share a room, and cannot tell it from not being a contact.
+        if stranger || self.settings.blocked.contains(&from) {
+            link.session.refuse(number, "this connection is not for texts: knock first");
             return;
         }
         link.session.acknowledge(number);

@@ -1,16 +1,17 @@
 //! The link to the directory: connected while wanted, tried again with growing, jittered pauses when lost.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use directory_protocol::client::RequestError;
+use directory_protocol::client::{CloseReason, RequestError};
 use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
 use quinn::Endpoint;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::Happening;
 use crate::config::DirectoryAddress;
-use crate::core::Ask;
+use crate::core::{Ask, Presenting};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -26,7 +27,7 @@ pub(super) struct Link {
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
     /// How to be present, now and on every later connection.
-    announcement: Announcement,
+    presenting: Presenting,
 }
 
 /// A connection that stands.
@@ -35,7 +36,9 @@ struct Standing {
     events: mpsc::Receiver<DirectoryEvent>,
     candidates: Vec<SocketAddr>,
     /// How to be present from now on; ends with the connection.
-    announcements: watch::Sender<Announcement>,
+    presenting: watch::Sender<Presenting>,
+    /// Tells the directory; ends when it did not take what it was told.
+    announcing: JoinHandle<RequestError>,
 }
 
 /// Why a connection is served no longer.
@@ -55,8 +58,8 @@ impl Link {
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
-        let announcement = Announcement::available(Vec::new());
-        Self { endpoint, config, directory, outbox, announcement }
+        let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
+        Self { endpoint, config, directory, outbox, presenting }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -71,7 +74,7 @@ impl Link {
                 }
             }
             self.take_waiting(&mut asks).await;
-            let reason = match tokio::time::timeout(ATTEMPT, self.connect()).await {
+            let reason = match tokio::time::timeout(ATTEMPT, self.connect(&wanted, &mut asks)).await {
                 Ok(Ok(standing)) => {
                     pause = FIRST_PAUSE;
                     if self.outbox.send(Happening::DirectoryUp).await.is_err() {
@@ -98,7 +101,29 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<Standing, String> {
+    async fn connect(
+        &mut self,
+        wanted: &watch::Receiver<u64>,
+        asks: &mut mpsc::UnboundedReceiver<Ask>,
+    ) -> Result<Standing, String> {
+        let (found, client, events) = self.reach().await?;
+        // Meanwhile she may have decided not to be seen: then not even for a moment.
+        self.take_waiting(asks).await;
+        if wanted.borrow().is_multiple_of(2) {
+            return Err("went offline".to_owned());
+        }
+        let presenting = self.presenting.clone();
+        let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
+        let contacts = presenting.announcement.contacts.clone();
+        client.watch(contacts).await.map_err(|error| error.to_string())?;
+        let candidates = self.candidates(found, announced.observed);
+        let (presenting, changes) = watch::channel(presenting);
+        let announcing = tokio::spawn(keep_announced(client.clone(), changes));
+        Ok(Standing { client, events, candidates, presenting, announcing })
+    }
+
+    /// A connection on which nothing has been said yet.
+    async fn reach(&self) -> Result<(SocketAddr, DirectoryClient, mpsc::Receiver<DirectoryEvent>), String> {
         let DirectoryAddress { name, address } = &self.directory;
         let resolved = tokio::net::lookup_host(address).await;
         let addresses: Vec<SocketAddr> =
@@ -110,12 +135,7 @@ impl Link {
             .ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
         let connect = DirectoryClient::connect(&self.endpoint, found, name, self.config.clone());
         let (client, events) = connect.await.map_err(|error| error.to_string())?;
-        let announcement = self.announcement.clone();
-        let announced = client.announce(announcement.clone()).await.map_err(|error| error.to_string())?;
-        client.watch(announcement.contacts.clone()).await.map_err(|error| error.to_string())?;
-        let (announcements, changes) = watch::channel(announcement);
-        tokio::spawn(keep_announced(client.clone(), changes));
-        Ok(Standing { client, events, candidates: self.candidates(found, announced.observed), announcements })
+        Ok((found, client, events))
     }
 
     /// Where this device can be reached: its own address toward the directory, and the one the directory sees.
@@ -151,6 +171,10 @@ impl Link {
                     Some(ask) => self.ask(&standing, ask),
                     None => return End::EngineGone,
                 },
+                ended = &mut standing.announcing => {
+                    standing.client.close();
+                    return self.not_announced(ended.ok()).await;
+                },
                 changed = wanted.changed() => {
                     standing.client.close();
                     return if changed.is_ok() { End::NotWanted } else { End::EngineGone };
@@ -159,11 +183,26 @@ impl Link {
         }
     }
 
+    /// The directory shows her as before, or not at all: nobody may believe herself hidden because she said so, and a
+    /// connection that is made anew begins with how she is to be present.
+    async fn not_announced(&self, error: Option<RequestError>) -> End {
+        let error = match error {
+            Some(RequestError::Closed(reason)) => return End::Lost(reason.to_string()),
+            Some(error) => error,
+            None => return End::Lost("the connection to the directory was lost".into()),
+        };
+        let reason = not_taken(&error);
+        match self.outbox.send(Happening::NotAnnounced(reason.clone())).await {
+            Ok(()) => End::Lost(reason),
+            Err(_) => End::EngineGone,
+        }
+    }
+
     /// Asks in a task of its own: answers may take their time, events must not wait for them.
     fn ask(&mut self, standing: &Standing, ask: Ask) {
-        if let Ask::Announce(announcement) = ask {
-            standing.announcements.send_replace((*announcement).clone());
-            self.announcement = *announcement;
+        if let Ask::Announce(presenting) = ask {
+            standing.presenting.send_replace((*presenting).clone());
+            self.presenting = *presenting;
             return;
         }
         let (client, candidates, outbox) = (standing.client.clone(), standing.candidates.clone(), self.outbox.clone());
@@ -192,7 +231,7 @@ impl Link {
     /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
     async fn not_now(&mut self, ask: Ask) {
         match ask {
-            Ask::Announce(announcement) => self.announcement = *announcement,
+            Ask::Announce(presenting) => self.presenting = *presenting,
             Ask::Invite { call, .. } => {
                 let reason = "this device is not connected to its directory".into();
                 let _ = self.outbox.send(Happening::InviteFailed { call, reason }).await;
@@ -227,27 +266,31 @@ impl Link {
 }
 
 /// Tells the directory the latest of what is to be announced, as long as the connection lives: what was overtaken while
-/// another was under way is never sent, and lists are sent only when they have changed.
-async fn keep_announced(client: DirectoryClient, mut changes: watch::Receiver<Announcement>) {
+/// another was under way is never sent, and lists are sent only when they have changed. Ends with what the directory said
+/// when it did not take it; what came too often only waits (a refused announcement leaves no lists behind).
+async fn keep_announced(client: DirectoryClient, mut changes: watch::Receiver<Presenting>) -> RequestError {
     let mut told = changes.borrow_and_update().clone();
     while changes.changed().await.is_ok() {
         let new = changes.borrow_and_update().clone();
-        let same_lists =
-            Announcement { appearance: new.appearance, details: new.details.clone(), ..told.clone() } == new;
-        let result = if same_lists {
-            client.appear(new.appearance, new.details.clone()).await
-        } else {
-            client.announce(new.clone()).await.map(drop)
-        };
+        let now = new.at(Instant::now());
+        let (appearance, details) = (now.appearance, now.details.clone());
+        let same_lists = Announcement { appearance, details: details.clone(), ..told.announcement.clone() } == now;
+        let result =
+            if same_lists { client.appear(appearance, details).await } else { client.announce(now).await.map(drop) };
         match result {
             Ok(()) => told = new,
             Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => {
                 tokio::time::sleep(wait).await;
                 changes.mark_changed();
             }
-            Err(error) => tracing::debug!(%error, "the directory did not take an announcement"),
+            Err(error) => return error,
         }
     }
+    RequestError::Closed(CloseReason::ByUs)
+}
+
+fn not_taken(error: &RequestError) -> String {
+    format!("the directory did not take how you appear: {error}")
 }
 
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.

@@ -46,6 +46,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 enum Happening {
     DirectoryUp,
     DirectoryDown(String),
+    NotAnnounced(String),
     Directory(DirectoryEvent),
     InviteFailed { call: CallId, reason: String },
     Connected { connection: Connection, person: Person, dialled: Option<CallId> },
@@ -177,6 +178,7 @@ impl Driver {
         match happening {
             Happening::DirectoryUp => core.directory_up(),
             Happening::DirectoryDown(reason) => core.directory_down(&reason, now),
+            Happening::NotAnnounced(reason) => core.not_announced(&reason),
             Happening::Directory(event) => core.directory_said(event, now),
             Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
             Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),

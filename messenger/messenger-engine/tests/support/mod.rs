@@ -62,6 +62,11 @@ pub(crate) fn identifier(name: &str) -> Identifier {
 
 impl Town {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A town whose directory has these settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut DirectoryConfig)) -> Self {
         let authority = Authority::new(1, hour_ago());
         let careless = Authority::new(2, hour_ago());
         let trust = trust_in(&authority, &careless);
@@ -74,6 +79,7 @@ impl Town {
             trust.clone(),
         );
         config.timing = Timing { no_answer: Duration::from_secs(3), ..Timing::default() };
+        change(&mut config);
         let directory = Directory::bind(config).unwrap();
         let address = directory.local_addr();
         let stop = CancellationToken::new();
@@ -167,6 +173,55 @@ pub(crate) fn peer_config(
     quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
 }
 
+/// A way to the directory that lets nothing pass until it is opened; what came meanwhile is not lost.
+pub(crate) struct Gate {
+    pub(crate) address: SocketAddr,
+    open: Option<tokio::sync::oneshot::Sender<()>>,
+    waits: Option<tokio::sync::oneshot::Receiver<()>>,
+}
+
+impl Gate {
+    pub(crate) async fn before(directory: SocketAddr) -> Self {
+        let bind = || tokio::net::UdpSocket::bind("127.0.0.1:0");
+        let (near, far) = (bind().await.unwrap(), bind().await.unwrap());
+        let address = near.local_addr().unwrap();
+        let (open, opened) = tokio::sync::oneshot::channel();
+        let (came, waits) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            // Whatever comes before waits in the socket.
+            near.readable().await.unwrap();
+            came.send(()).unwrap();
+            if opened.await.is_err() {
+                return;
+            }
+            let (mut up, mut down, mut client) = ([0; 2_048], [0; 2_048], None);
+            loop {
+                tokio::select! {
+                    Ok((count, from)) = near.recv_from(&mut up) => {
+                        client = Some(from);
+                        far.send_to(&up[..count], directory).await.unwrap();
+                    }
+                    Ok((count, _)) = far.recv_from(&mut down) => if let Some(client) = client {
+                        // The client may be gone.
+                        let _ = near.send_to(&down[..count], client).await;
+                    },
+                    else => return,
+                }
+            }
+        });
+        Self { address, open: Some(open), waits: Some(waits) }
+    }
+
+    /// Waits until somebody is at the gate.
+    pub(crate) async fn something_waits(&mut self) {
+        tokio::time::timeout(PATIENCE, self.waits.take().unwrap()).await.unwrap().unwrap();
+    }
+
+    pub(crate) fn open(&mut self) {
+        self.open.take().unwrap().send(()).unwrap();
+    }
+}
+
 /// A person at the directory, moved by hand.
 pub(crate) struct Puppet {
     pub(crate) endpoint: quinn::Endpoint,
@@ -215,11 +270,20 @@ pub(crate) struct Someone {
 impl Someone {
     /// Starts an engine and waits until it is online.
     pub(crate) async fn start(config: EngineConfig) -> Self {
+        let mut someone = Self::begin(config);
+        someone.is_online().await;
+        someone
+    }
+
+    /// Starts an engine.
+    pub(crate) fn begin(config: EngineConfig) -> Self {
         let name = config.identifier.to_string().replace("@example.org", "");
         let (engine, events) = Engine::start(config).unwrap();
-        let mut someone = Self { name, engine, events };
-        someone.wait("online", |event| matches!(event, Event::Online { .. }).then_some(())).await;
-        someone
+        Self { name, engine, events }
+    }
+
+    pub(crate) async fn is_online(&mut self) {
+        self.wait("online", |event| matches!(event, Event::Online { .. }).then_some(())).await;
     }
 
     pub(crate) async fn do_it(&self, command: Command) {

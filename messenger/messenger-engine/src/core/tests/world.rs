@@ -10,7 +10,7 @@ use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, Ask, Core, Me, SessionId};
+use crate::core::{Action, Ask, Core, Me, Presenting, SessionId};
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
@@ -66,7 +66,7 @@ struct Node {
     online: bool,
     door: bool,
     watched: Vec<Identifier>,
-    announced: Option<Announcement>,
+    announced: Option<Presenting>,
 }
 
 struct Wire {
@@ -215,12 +215,13 @@ impl World {
         self.settle();
     }
 
-    /// Events since the last call.
-    /// What the directory was told last of how to be present.
+    /// What the directory was told last of how to be present, as it would be told now.
     pub(super) fn announced(&mut self, name: &str) -> Announcement {
-        self.node(name).announced.clone().unwrap()
+        let now = self.now().instant;
+        self.node(name).announced.as_ref().unwrap().at(now)
     }
 
+    /// Events since the last call.
     pub(super) fn events(&mut self, name: &str) -> Vec<Event> {
         std::mem::take(&mut self.node(name).events)
     }
@@ -380,7 +381,7 @@ impl World {
         match ask {
             Ask::Announce(announcement) => {
                 let node = self.node(name);
-                node.watched.clone_from(&announcement.contacts);
+                node.watched.clone_from(&announcement.announcement.contacts);
                 node.announced = Some(*announcement);
             }
             Ask::Watch { who } => {
