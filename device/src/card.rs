@@ -5,7 +5,7 @@ pub mod qr;
 use identity::UnixTime;
 use identity::card::ContactCard;
 use identity::certificate::{Certificate, CertificateError};
-use identity::trust::{Authority, Fingerprint, TrustPolicy};
+use identity::trust::{Authority, Bindings, Fingerprint, TrustPolicy};
 use rustls_pki_types::CertificateDer;
 
 use crate::enrolment::permits;
@@ -92,22 +92,41 @@ pub enum Taken {
     },
 }
 
-/// Knows the person on the card by the authority of the card's policy, where that is pinned here.
+/// Knows the person on the card by the authority of the card's policy, where that is pinned here; on disk when this
+/// returns.
 pub fn take(home: &Home, card: &ContactCard, now: UnixTime) -> Result<Taken, HomeError> {
-    let pinned = home.pinned_policies()?;
-    let Some(pinned) = pinned.iter().find(|pinned| pinned.pinned == card.genesis) else { return Ok(Taken::NotPinned) };
-    let permitted = permitted(&pinned.policy, card);
-    let &[authority] = permitted.as_slice() else { return Ok(Taken::Open { permitted: permitted.len() }) };
-    let root = authority.root_digest().expect("a policy that was read has certificates for roots");
-    home.change_bindings(|bindings| {
-        let newly = bindings.bind(&card.identifier, &authority.name, &root.0, now);
-        match bindings.get(&card.identifier) {
-            Some(binding) if binding.root != root => {
-                Taken::Other { known: binding.authority.clone(), card: authority.name.clone() }
-            }
-            _ => Taken::Known { authority: authority.name.clone(), newly },
-        }
+    match speaker(home, card)? {
+        Ok((authority, root)) => home.change_bindings(|bindings| known(bindings, card, authority, root, now)),
+        Err(open) => Ok(open),
+    }
+}
+
+/// As [`take`], but the person is known in these bindings alone: the folder stays as it is.
+pub fn take_into(bindings: &mut Bindings, home: &Home, card: &ContactCard, now: UnixTime) -> Result<Taken, HomeError> {
+    Ok(match speaker(home, card)? {
+        Ok((authority, root)) => known(bindings, card, authority, root, now),
+        Err(open) => open,
     })
+}
+
+/// The one authority that may speak for the person on the card, and its root; else what the card comes to.
+fn speaker(home: &Home, card: &ContactCard) -> Result<Result<(String, Fingerprint), Taken>, HomeError> {
+    let pinned = home.pinned_policies()?;
+    let Some(pinned) = pinned.iter().find(|pinned| pinned.pinned == card.genesis) else {
+        return Ok(Err(Taken::NotPinned));
+    };
+    let permitted = permitted(&pinned.policy, card);
+    let &[authority] = permitted.as_slice() else { return Ok(Err(Taken::Open { permitted: permitted.len() })) };
+    let root = authority.root_digest().expect("a policy that was read has certificates for roots");
+    Ok(Ok((authority.name.clone(), root)))
+}
+
+fn known(bindings: &mut Bindings, card: &ContactCard, authority: String, root: Fingerprint, now: UnixTime) -> Taken {
+    let newly = bindings.bind(&card.identifier, &authority, &root.0, now);
+    match bindings.get(&card.identifier) {
+        Some(binding) if binding.root != root => Taken::Other { known: binding.authority.clone(), card: authority },
+        _ => Taken::Known { authority, newly },
+    }
 }
 
 fn permitted<'a>(policy: &'a TrustPolicy, card: &ContactCard) -> Vec<&'a Authority> {
@@ -149,6 +168,13 @@ mod tests {
         let other = take(&home, &card(&second, "bob@example.org"), NOON).unwrap();
         assert_eq!(other, Taken::Other { known: authority.clone(), card: second.authorities[0].name.clone() });
         assert_eq!(home.bindings().unwrap().get(&bob.identifier).unwrap().authority, authority);
+
+        // Into memory alone.
+        let (carol, mut memory) = (card(&second, "carol@example.org"), Bindings::default());
+        let taken = take_into(&mut memory, &home, &carol, NOON).unwrap();
+        assert_eq!(taken, Taken::Known { authority: second.authorities[0].name.clone(), newly: true });
+        assert!(memory.get(&carol.identifier).is_some());
+        assert!(home.bindings().unwrap().get(&carol.identifier).is_none());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::Home;
 use device::card::Taken;
+use device::{Home, HomeError};
 use identity::UnixTime;
 use identity::card::ContactCard;
 use identity::trust::{Bindings, Trust};
@@ -34,13 +34,33 @@ fn adopt(home: &Home, trust: &Trust, known: &mut Bindings) {
     }
 }
 
-/// Knows the person on a card by its authority; says what it came to.
+/// For how long what is learnt counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// From now on: it is in the folder.
+    InFolder,
+    /// While this program runs.
+    InMemory,
+}
+
+/// Knows the person on a card by its authority: whoever verifies by `trust` does so when this returns. Says what it
+/// came to.
 ///
 /// # Errors
 /// What is wrong, and what to try.
-pub(crate) fn take(home: &Home, card: &ContactCard) -> Result<String, (String, String)> {
+pub(crate) fn take(home: &Home, trust: &Trust, card: &ContactCard, kept: Kept) -> Result<String, (String, String)> {
     let who = &card.identifier;
-    match device::card::take(home, card, UnixTime::now()) {
+    let taken = match kept {
+        Kept::InFolder => take_for_good(home, trust, card),
+        Kept::InMemory => {
+            let before = trust.bindings();
+            let mut after = before.clone();
+            let taken = device::card::take_into(&mut after, home, card, UnixTime::now());
+            trust.adopt_bindings(&before, &after);
+            taken
+        }
+    };
+    match taken {
         Ok(Taken::Known { authority, newly: true }) => Ok(format!("{who} is known by {authority} from now on.")),
         Ok(Taken::Known { authority, newly: false }) => Ok(format!("{who} is known by {authority}, as before.")),
         Ok(Taken::Open { permitted: 1.. }) => Ok(format!("{who} will be known by the authority that is seen first.")),
@@ -59,6 +79,17 @@ pub(crate) fn take(home: &Home, card: &ContactCard) -> Result<String, (String, S
         )),
         Err(error) => Err((format!("{who} is not known by the card: {error}"), "mend the file".to_owned())),
     }
+}
+
+/// The folder counts, and is taken over at once: the next look at it would come after the first connection.
+fn take_for_good(home: &Home, trust: &Trust, card: &ContactCard) -> Result<Taken, HomeError> {
+    let taken = device::card::take(home, card, UnixTime::now())?;
+    if let Some(binding) = home.bindings()?.get(&card.identifier) {
+        let mut theirs = Bindings::default();
+        theirs.bind(&card.identifier, &binding.authority, &binding.root.0, UnixTime::now());
+        trust.adopt_bindings(&Bindings::default(), &theirs);
+    }
+    Ok(taken)
 }
 
 /// Keeps what a `first_seen` event says; on disk when this returns. What went wrong comes back as an `error` event.
@@ -92,7 +123,7 @@ mod tests {
     use super::*;
     use identity::Identifier;
     use identity::testing::{Authority, NOON};
-    use identity::trust::Fingerprint;
+    use identity::trust::{DirectoryEntry, Fingerprint, TrustPolicy};
     use identity::verify::{VerifiedPerson, VerifyError, verify_person};
 
     fn seen(person: &VerifiedPerson) -> Event {
@@ -101,6 +132,42 @@ mod tests {
             authority: person.authority().to_owned(),
             root: Fingerprint(*person.authority_root()),
             device: Fingerprint([0; 32]),
+        }
+    }
+
+    fn card(policy: &TrustPolicy, who: &Identifier) -> ContactCard {
+        ContactCard {
+            identifier: who.clone(),
+            genesis: policy.fingerprint(),
+            policy: None,
+            directory: DirectoryEntry { name: "localhost".to_owned(), address: "127.0.0.1:8444".to_owned() },
+            keys: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn who_is_on_a_card_is_known_by_it_at_once() {
+        for kept in [Kept::InFolder, Kept::InMemory] {
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home::at(folder.path()).unwrap();
+            let [first, second] = [1, 2].map(|seed| Authority::new(seed, NOON));
+            for policy in [first.policy(), second.policy()] {
+                home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+            }
+            let bob = Identifier::parse("bob@example.org").unwrap();
+            let [right, wrong] = [&first, &second].map(|authority| authority.issue_person(&bob, NOON).0);
+            // What the running engine verifies by.
+            let trust = home.trust_at(NOON).unwrap();
+            let words = take(&home, &trust, &card(&first.policy(), &bob), kept).unwrap();
+            assert!(words.contains("Test authority 1 from now on"), "{words}");
+            assert_eq!(verify_person(&wrong, &trust, NOON).unwrap_err().rule.id(), "TRUST-06");
+            verify_person(&right, &trust, NOON).unwrap();
+            let words = take(&home, &trust, &card(&first.policy(), &bob), kept).unwrap();
+            assert!(words.contains("as before"), "{words}");
+            let (message, _) = take(&home, &trust, &card(&second.policy(), &bob), kept).unwrap_err();
+            assert!(message.contains("known by Test authority 1, and the card says Test authority 2"), "{message}");
+            verify_person(&right, &trust, NOON).unwrap();
+            assert_eq!(folder.path().join("bindings.json").exists(), kept == Kept::InFolder);
         }
     }
 

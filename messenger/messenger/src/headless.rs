@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use identity::trust::Trust;
 use messenger_engine::{Command, Engine, Event};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
-use crate::acquaintance;
+use crate::acquaintance::{self, Kept};
 use crate::app::slash::{self, Newcomer};
 use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
@@ -38,7 +39,8 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             return Err(failure);
         }
     };
-    let home = prepared.book.home().clone();
+    let (home, trust) = (prepared.book.home().clone(), prepared.trust.clone());
+    let kept = if ephemeral { Kept::InMemory } else { Kept::InFolder };
     let book = (!ephemeral).then_some(prepared.book);
     let (lines, mut read) = mpsc::channel(16);
     tokio::spawn(read_lines(tokio::io::stdin(), lines));
@@ -49,7 +51,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 None | Some(Ok(Some(Command::Quit))) => break,
                 Some(Ok(None)) => {}
                 Some(Ok(Some(mut command))) => {
-                    if let Some(problem) = of_card(&home, &mut command) && print(&problem).await.is_err() { break }
+                    if let Some(problem) = of_card(&home, &trust, kept, &mut command) && print(&problem).await.is_err() { break }
                     let problem = book.as_ref().and_then(|book| remember(book, &command));
                     engine.send(command).await;
                     if let Some(problem) = problem && print(&problem).await.is_err() { break }
@@ -154,11 +156,11 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
 
 /// A contact may be added by her card: then she is known by its authority, and the engine is told her address. What could
 /// not be taken from the card comes back as an `error` event; she is a contact in any case.
-fn of_card(home: &device::Home, command: &mut Command) -> Option<Event> {
+fn of_card(home: &device::Home, trust: &Trust, kept: Kept, command: &mut Command) -> Option<Event> {
     let Command::AddContact { who } = command else { return None };
     let Ok(Newcomer::OnCard(card)) = slash::newcomer(who) else { return None };
     *who = card.identifier.to_string();
-    let (message, remedy) = acquaintance::take(home, &card).err()?;
+    let (message, remedy) = acquaintance::take(home, trust, &card, kept).err()?;
     Some(Event::Error { about: card.identifier.to_string(), message, remedy })
 }
 
@@ -236,6 +238,37 @@ mod tests {
             assert_eq!(command.name(), name);
         }
         assert!(understand(&Ok(b"  ".to_vec())).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_card_is_taken_and_the_folder_left_alone_if_it_shall_be() {
+        use identity::testing::{Authority, NOON};
+        let folder = tempfile::tempdir().unwrap();
+        let home = device::Home::at(folder.path()).unwrap();
+        let policy = Authority::new(1, NOON).policy();
+        home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        let trust = home.trust_at(NOON).unwrap();
+        let card = identity::card::ContactCard {
+            identifier: identity::Identifier::parse("bob@example.org").unwrap(),
+            genesis: policy.fingerprint(),
+            policy: None,
+            directory: identity::trust::DirectoryEntry { name: "localhost".into(), address: "127.0.0.1:1".into() },
+            keys: Vec::new(),
+        };
+        let names = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = names();
+        let mut command = Command::AddContact { who: card.to_string() };
+        assert_eq!(of_card(&home, &trust, Kept::InMemory, &mut command), None);
+        assert_eq!(command, Command::AddContact { who: "bob@example.org".to_owned() });
+        assert!(trust.bindings().get(&card.identifier).is_some(), "known while the program runs");
+        assert_eq!(names(), before);
+        assert_eq!(of_card(&home, &trust, Kept::InFolder, &mut Command::AddContact { who: card.to_string() }), None);
+        assert!(home.bindings().unwrap().get(&card.identifier).is_some());
     }
 
     #[test]

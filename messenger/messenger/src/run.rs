@@ -2,6 +2,7 @@
 
 use std::io::{Write, stdout};
 use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event as Inp
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use futures_util::StreamExt;
+use identity::trust::Trust;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, Engine, Event};
 use ratatui::Terminal;
@@ -17,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::acquaintance;
+use crate::acquaintance::{self, Kept};
 use crate::app::{App, Effect};
 use crate::appearance;
 use crate::contacts::ContactBook;
@@ -48,9 +50,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
         let _ours = Ours::take(&app).map_err(terminal_failure)?;
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
         let idle = Idle { since: Instant::now(), told: false };
-        Loop { app, engine: engine.clone(), book: prepared.book, screen, theme: Theme::from_environment(), idle }
-            .run(&mut events)
-            .await
+        let (engine, book, trust) = (engine.clone(), prepared.book, prepared.trust);
+        Loop { app, engine, book, trust, screen, theme: Theme::from_environment(), idle }.run(&mut events).await
     };
     // The terminal is free already: nobody waits for farewells.
     engine.send(Command::Quit).await;
@@ -62,6 +63,7 @@ struct Loop {
     app: App,
     engine: Engine,
     book: ContactBook,
+    trust: Arc<Trust>,
     screen: Terminal<CrosstermBackend<std::io::Stdout>>,
     theme: Theme,
     idle: Idle,
@@ -169,7 +171,7 @@ impl Loop {
                 }
                 Effect::Remember(who) => self.book.add(&who),
                 Effect::Take(card) => {
-                    match acquaintance::take(self.book.home(), &card) {
+                    match acquaintance::take(self.book.home(), &self.trust, &card, Kept::InFolder) {
                         Ok(words) => self.app.tell(words),
                         Err((message, remedy)) => self.app.tell_wrong(format!("{message}: {remedy}")),
                     }

@@ -34,7 +34,8 @@ pub(crate) struct Prepared {
     pub(crate) presence: PresenceSettings,
     home: Home,
     device: Device,
-    trust: Arc<Trust>,
+    /// What all connections verify by.
+    pub(crate) trust: Arc<Trust>,
     directory: DirectoryAddress,
     bind: SocketAddr,
 }
