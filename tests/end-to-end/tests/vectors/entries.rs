@@ -19,7 +19,8 @@ use rustls::{CertificateError, Error};
 
 use story::{guard, process};
 
-use super::vector::{Kind, Says, Vector, read_all};
+use super::files::read_all;
+use super::vector::{Kind, Says, Vector};
 
 /// What an entry point cannot be asked, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
@@ -62,7 +63,7 @@ fn bindings(vector: &Vector) -> String {
 #[test]
 fn the_library_agrees() {
     let mut wrong = Vec::new();
-    for vector in read_all() {
+    for vector in read_all::<Vector>() {
         let (rule, said) = match by_library(&vector) {
             Ok(says) => ("ok".to_owned(), format!("{says:?}")),
             Err(error) => (error.rule.id().to_owned(), error.to_string()),
@@ -129,7 +130,7 @@ fn machine(name: &str, authority: &str, origin: &str, index: u64) -> Says {
 #[test]
 fn the_verifiers_for_rustls_agree() {
     let mut wrong = Vec::new();
-    for vector in read_all().iter().filter(|vector| !excepted("rustls", vector)) {
+    for vector in read_all::<Vector>().iter().filter(|vector| !excepted("rustls", vector)) {
         let said = match trust(vector) {
             Ok(trust) => by_rustls(vector, Arc::new(trust)),
             Err(error) => vec![error.rule.id().to_owned()],
@@ -195,7 +196,7 @@ fn rule<T>(result: Result<T, Error>) -> String {
 fn certtool_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
-    for vector in read_all().iter().filter(|vector| !excepted("certtool", vector)) {
+    for vector in read_all::<Vector>().iter().filter(|vector| !excepted("certtool", vector)) {
         let done = by_certtool(vector, &folder.path().join(&vector.name));
         let said = if done.code == 0 {
             "ok".to_owned()

@@ -1,9 +1,9 @@
 //! The file of one case.
 
-use std::path::{Path, PathBuf};
-
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
+
+use crate::files::InFile;
 
 /// What a verifier is given, and what it must say. See `tests/vectors/certificate/README.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,16 +69,7 @@ pub(crate) struct Says {
     pub(crate) revocation: String,
 }
 
-/// Where the vectors are.
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/certificate")
-}
-
 impl Vector {
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap() + "\n"
-    }
-
     pub(crate) fn chain(&self) -> Vec<Vec<u8>> {
         self.chain.iter().map(|der| BASE64.decode(der.as_bytes()).unwrap()).collect()
     }
@@ -88,15 +79,14 @@ impl Vector {
     }
 }
 
-/// Every vector in the folder, by name.
-pub(crate) fn read_all() -> Vec<Vector> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "json")).collect();
-    files.sort();
-    let read = |path: &PathBuf| {
-        let vector: Vector = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(path.file_stem().unwrap().to_str(), Some(vector.name.as_str()));
-        vector
-    };
-    files.iter().map(read).collect()
+impl InFile for Vector {
+    const FOLDER: &'static str = "certificate";
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn rule(&self) -> &str {
+        &self.rule
+    }
 }

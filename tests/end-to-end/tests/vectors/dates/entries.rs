@@ -8,14 +8,15 @@ use identity::verify::{Revocation, SignerKind, UnverifiedDate, VerifyError, veri
 use identity::{CertificateDer, UnixTime};
 use sha2::{Digest, Sha256};
 
-use super::vector::{DateVector, Says, read_all};
+use super::vector::{DateVector, Says};
 use crate::entries::all_right;
+use crate::files::read_all;
 use crate::vector::Kind;
 
 #[test]
 fn the_library_agrees() {
     let mut wrong = Vec::new();
-    for vector in read_all() {
+    for vector in read_all::<DateVector>() {
         match by_library(&vector) {
             Ok(says) if vector.says.as_ref() == Some(&says) => {}
             Ok(says) => wrong.push(format!("{}: expected {:?}, found {says:?}", vector.name, vector.says)),

@@ -1,10 +1,9 @@
 //! The file of one case.
 
-use std::path::{Path, PathBuf};
-
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::files::InFile;
 use crate::vector::Kind;
 
 /// What a verifier is given, and what it must say. See `tests/vectors/dated-signature/README.md`.
@@ -56,40 +55,20 @@ pub(crate) struct Says {
     pub(crate) witnesses: Vec<String>,
 }
 
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/dated-signature")
-}
-
 impl DateVector {
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap() + "\n"
-    }
-
     pub(crate) fn signature(&self) -> Vec<u8> {
         BASE64.decode(self.signature.as_bytes()).unwrap()
     }
 }
 
-/// Every vector in the folder, by name.
-pub(crate) fn read_all() -> Vec<DateVector> {
-    let Ok(files) = std::fs::read_dir(folder()) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    let read = |path: &PathBuf| {
-        let vector: DateVector = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(path.file_stem().unwrap().to_str(), Some(vector.name.as_str()));
-        vector
-    };
-    files.iter().map(read).collect()
-}
+impl InFile for DateVector {
+    const FOLDER: &'static str = "dated-signature";
 
-pub(crate) fn write(made: &[DateVector]) {
-    std::fs::create_dir_all(folder()).unwrap();
-    for old in read_all() {
-        std::fs::remove_file(folder().join(format!("{}.json", old.name))).unwrap();
+    fn name(&self) -> &str {
+        &self.name
     }
-    for vector in made {
-        std::fs::write(folder().join(format!("{}.json", vector.name)), vector.to_json()).unwrap();
+
+    fn rule(&self) -> &str {
+        &self.rule
     }
 }

@@ -10,13 +10,14 @@ use identity::trust::{PolicyUpdate, TrustPolicy};
 use identity::verify::VerifyError;
 use story::{guard, process};
 
-use super::vector::{Says, UpdateVector, read_all};
+use super::vector::{Says, UpdateVector};
 use crate::entries::all_right;
+use crate::files::read_all;
 
 #[test]
 fn the_library_agrees() {
     let mut wrong = Vec::new();
-    for vector in read_all() {
+    for vector in read_all::<UpdateVector>() {
         let (rule, said) = match by_library(&vector) {
             Ok(says) => ("ok".to_owned(), Some(says)),
             Err(error) => {
@@ -46,7 +47,7 @@ fn by_library(vector: &UpdateVector) -> Result<Says, VerifyError> {
 #[test]
 fn evidence_agrees() {
     let mut wrong = Vec::new();
-    for vector in read_all() {
+    for vector in read_all::<UpdateVector>() {
         let claim = Claim::Entries { label: None, entries: Vec::new() };
         let policies = vec![vector.current.clone(), vector.update.clone()];
         let evidence = Evidence::new(policies, claim, UnixTime::since_unix_epoch(Duration::ZERO));
@@ -66,7 +67,7 @@ fn evidence_agrees() {
 fn certtool_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
-    for vector in read_all() {
+    for vector in read_all::<UpdateVector>() {
         let [shown, taken] = by_certtool(&vector, &folder.path().join(&vector.name));
         let asks = vector.says.as_ref().is_some_and(|says| says.asks);
         // … is refused by TRUST-10: expected …

@@ -1,8 +1,8 @@
 //! The file of one case.
 
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
+
+use crate::files::InFile;
 
 /// What a person has and is given, and what must come of it. See `tests/vectors/policy-update/README.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,36 +37,14 @@ pub(crate) struct Says {
     pub(crate) asks: bool,
 }
 
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/policy-update")
-}
+impl InFile for UpdateVector {
+    const FOLDER: &'static str = "policy-update";
 
-impl UpdateVector {
-    pub(crate) fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap() + "\n"
+    fn name(&self) -> &str {
+        &self.name
     }
-}
 
-/// Every vector in the folder, by name.
-pub(crate) fn read_all() -> Vec<UpdateVector> {
-    let Ok(files) = std::fs::read_dir(folder()) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    let read = |path: &PathBuf| {
-        let vector: UpdateVector = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(path.file_stem().unwrap().to_str(), Some(vector.name.as_str()));
-        vector
-    };
-    files.iter().map(read).collect()
-}
-
-pub(crate) fn write(made: &[UpdateVector]) {
-    std::fs::create_dir_all(folder()).unwrap();
-    for old in read_all() {
-        std::fs::remove_file(folder().join(format!("{}.json", old.name))).unwrap();
-    }
-    for vector in made {
-        std::fs::write(folder().join(format!("{}.json", vector.name)), vector.to_json()).unwrap();
+    fn rule(&self) -> &str {
+        &self.rule
     }
 }
