@@ -24,15 +24,13 @@ mod text;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    // clap prints its own messages and exits with 2 on a wrong command line, 0 on --help.
-    let cli = Cli::parse();
+    // It ends here with 2 on a wrong command line, with 0 on --help.
+    let cli: Cli = key_store::arguments();
     logging(cli.global.verbose);
     let output = Output::new(cli.global.json, cli.global.quiet, cli.global.verbose > 0);
     let result = Context::new(&cli.global, output.clone()).and_then(|context| {

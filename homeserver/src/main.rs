@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 use homeserver::introduce::introduce;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
@@ -216,19 +215,8 @@ enum Policy {
     },
 }
 
-/// What was asked for. A wrong `--passphrase` is not shown: it may be the passphrase itself, given by mistake.
-fn arguments() -> Arguments {
-    Arguments::try_parse().unwrap_or_else(|mut error| {
-        let about = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-        if about.contains("passphrase") {
-            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
-        }
-        error.exit()
-    })
-}
-
 fn main() -> ExitCode {
-    let (options, json, format) = match arguments().command {
+    let (options, json, format) = match key_store::arguments::<Arguments>().command {
         Command::Up { options, json, log_format } => (options, json, log_format),
         Command::Introduce { options, json } => return introduced(&options, json),
         Command::Policy(command) => return policy(&command),

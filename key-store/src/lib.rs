@@ -1,7 +1,8 @@
 //! Private keys at rest: in files, with or without a passphrase, in keyrings, and in tokens.
 //!
 //! **What it does.** Reads and writes PKCS#8 (RFC 5958) under a passphrase ([`sealed`]: PBES2 of RFC 8018, scrypt and
-//! AES-256, as OpenSSL reads and writes it). Gets passphrases from where they may come from ([`PassphraseSource`]). Signs
+//! AES-256, as OpenSSL reads and writes it). Gets passphrases from where they may come from ([`PassphraseSource`]), and shows none that was
+//! typed where its source was to be named ([`arguments`]). Signs
 //! with keys that never leave a token ([`TokenKey`]: PKCS#11, named by an RFC 7512 URI). Keeps secrets in the keyring of a
 //! person's session ([`KeyringItem`], with the feature `keyring`).
 //!
@@ -10,6 +11,7 @@
 //! sign what is decided above it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod arguments;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod passphrase;
@@ -18,6 +20,7 @@ mod terminal;
 pub mod testing;
 mod token;
 
+pub use arguments::arguments;
 #[cfg(feature = "keyring")]
 pub use keyring::{KeyringError, KeyringItem};
 pub use passphrase::{MAX_PASSPHRASE_BYTES, Passphrase, PassphraseError, PassphraseSource};

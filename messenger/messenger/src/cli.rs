@@ -73,7 +73,7 @@ fn address(text: &str) -> Result<Identifier, String> {
 
 /// Reads the command line, runs, and says with which code to end. Usage errors end with 2 (clap's own code).
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = key_store::arguments();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

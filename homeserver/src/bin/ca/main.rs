@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 use ca::operator::{OPERATOR_REASONS, wish_revocation};
 use ca::store::{Book, CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
-use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
@@ -191,19 +190,8 @@ impl Failure {
     }
 }
 
-/// What was asked for. A wrong `--passphrase` is not shown: it may be the passphrase itself, given by mistake.
-fn arguments() -> Arguments {
-    Arguments::try_parse().unwrap_or_else(|mut error| {
-        let about = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-        if about.contains("passphrase") {
-            error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
-        }
-        error.exit()
-    })
-}
-
 fn main() -> ExitCode {
-    let arguments = arguments();
+    let arguments: Arguments = key_store::arguments();
     let (folder, json) = (&arguments.folder, arguments.json);
     let done = match &arguments.command {
         Command::Init(options) => config::init(options, folder, json),
