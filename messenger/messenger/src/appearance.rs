@@ -83,6 +83,7 @@ mod tests {
             ("visible_to = \"everybody\"", "expected \"everyone\""),
             ("visible = \"everyone\"", "no setting visible"),
             ("blocked = [\"bob\"]", "damaged"),
+            ("text = \"two\\u2028lines\"", "in one line"),
             ("status =", "damaged"),
         ] {
             home.write_text(FILE, text).unwrap();

@@ -17,7 +17,7 @@ use minicbor::{Decode, Encode};
 use std::net::SocketAddr;
 
 pub use parts::{AnswerKind, AudienceKind, CallId, ErrorCode, ListName, Outcome, Purpose, Role, Status};
-pub use presence::{Appearance, Capabilities, Details, Presence};
+pub use presence::{Appearance, Capabilities, Details, Presence, is_acceptable_note};
 
 /// From the client to the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -60,13 +60,7 @@ pub enum Request {
         #[n(3)]
         may_knock: AudienceKind,
         /// What else those are told; absent in frames of clients that know nothing of it.
-        #[cbor(
-            n(4),
-            encode_with = "wire::details_or_none::encode",
-            decode_with = "wire::details_or_none::decode",
-            nil = "wire::details_or_none::left_out",
-            is_nil = "wire::details_or_none::are_left_out"
-        )]
+        #[cbor(n(4), with = "wire::details_or_none", has_nil)]
         details: Option<Details>,
     },
     /// Asks for one person's presence, once.
@@ -244,13 +238,7 @@ pub enum Response {
         )]
         status: Option<Status>,
         /// What else she tells, if she is there.
-        #[cbor(
-            n(2),
-            encode_with = "wire::details_or_none::encode",
-            decode_with = "wire::details_or_none::decode",
-            nil = "wire::details_or_none::left_out",
-            is_nil = "wire::details_or_none::are_left_out"
-        )]
+        #[cbor(n(2), with = "wire::details_or_none", has_nil)]
         details: Option<Details>,
     },
     /// A watched person's presence is now this.
@@ -268,13 +256,7 @@ pub enum Response {
         )]
         status: Option<Status>,
         /// What else she tells, if she is there.
-        #[cbor(
-            n(2),
-            encode_with = "wire::details_or_none::encode",
-            decode_with = "wire::details_or_none::decode",
-            nil = "wire::details_or_none::left_out",
-            is_nil = "wire::details_or_none::are_left_out"
-        )]
+        #[cbor(n(2), with = "wire::details_or_none", has_nil)]
         details: Option<Details>,
     },
     /// Somebody calls.

@@ -70,12 +70,17 @@ pub struct Details {
 }
 
 impl Details {
-    /// Whether the note is one that may be announced: short, and one line without control characters. (Unicode's own
-    /// separators of lines and paragraphs, U+2028 and U+2029, are no control characters.)
+    /// Whether the note is one that may be announced.
     pub fn note_is_acceptable(&self) -> bool {
-        let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        self.note.len() <= MAX_NOTE_BYTES && !self.note.contains(breaks)
+        is_acceptable_note(&self.note)
     }
+}
+
+/// Whether a note may be announced: short, and one line without control characters. (Unicode's own separators of lines and
+/// paragraphs, U+2028 and U+2029, are no control characters.)
+pub fn is_acceptable_note(note: &str) -> bool {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    note.len() <= MAX_NOTE_BYTES && !note.contains(breaks)
 }
 
 /// What one person may know of another's presence.

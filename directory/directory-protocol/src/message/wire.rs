@@ -187,11 +187,11 @@ pub(super) mod details_or_none {
 
     /// What a frame without them means.
     #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
-    pub(in crate::message) fn left_out() -> Option<Option<Details>> {
+    pub(in crate::message) fn nil() -> Option<Option<Details>> {
         Some(None)
     }
 
-    pub(in crate::message) fn are_left_out(details: &Option<Details>) -> bool {
+    pub(in crate::message) fn is_nil(details: &Option<Details>) -> bool {
         details.is_none()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use directory_protocol::{Presence, Status};
+use directory_protocol::{Presence, Status, is_acceptable_note};
 use identity::Identifier;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How one wants to appear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -101,6 +102,7 @@ pub struct PresenceSettings {
     /// How one wants to appear.
     pub status: OwnStatus,
     /// A few words beside it, at most [`MAX_NOTE_BYTES`] bytes in one line; empty for none.
+    #[serde(deserialize_with = "note")]
     pub text: String,
     /// Who learns that one is there.
     pub visible_to: Audience,
@@ -108,6 +110,15 @@ pub struct PresenceSettings {
     pub may_knock: Audience,
     /// Who never sees and never reaches one, whatever the audiences say.
     pub blocked: BTreeSet<Identifier>,
+}
+
+/// Words that the directory takes; others would keep one offline for good.
+fn note<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let note = String::deserialize(deserializer)?;
+    match is_acceptable_note(&note) {
+        true => Ok(note),
+        false => Err(D::Error::custom(format_args!("expected a text of at most {MAX_NOTE_BYTES} bytes in one line"))),
+    }
 }
 
 impl PresenceSettings {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use directory_protocol as directory;
-use directory_protocol::{Announcement, Capabilities, Details};
+use directory_protocol::{Announcement, Capabilities, Details, is_acceptable_note};
 use identity::Identifier;
 
 use super::{Action, Ask, Core};
@@ -51,7 +51,7 @@ impl Core {
     pub(super) fn set_status(&mut self, status: OwnStatus, text: Option<String>, now: Now) {
         let before = self.settings.clone();
         if let Some(text) = text {
-            if text.len() > MAX_NOTE_BYTES || text.contains(char::is_control) {
+            if !is_acceptable_note(&text) {
                 let found = text.len();
                 return self.error(
                     "set_status",

@@ -63,6 +63,8 @@ fn what_cannot_be_announced_is_refused_and_changes_nothing() {
     let mut world = World::of(&["alice"]);
     world.command("alice", Command::SetStatus { status: OwnStatus::Busy, text: Some("x".repeat(201)) });
     world.command("alice", Command::SetStatus { status: OwnStatus::Busy, text: Some("two\nlines".to_owned()) });
+    // What the directory would refuse for good.
+    world.command("alice", Command::SetStatus { status: OwnStatus::Busy, text: Some("two\u{2028}lines".to_owned()) });
     world.command("alice", Command::Unblock { who: address("mallory") });
     world.command("alice", Command::Block { who: address("alice") });
     let events = world.events("alice");
