@@ -97,8 +97,7 @@ impl Logs {
         let ml_dsa_44 = SubtreeCosigner::new(&settings.witness(), &seed)
             .map_err(|error| StartError::part("witness's name", &error))?;
         let vkey = ml_dsa_44.vkey();
-        let mut known = neighbours.logs();
-        known.extend(follow::remembered(&folder, &neighbours)?);
+        let known = neighbours.logs(follow::remembered(&folder, &neighbours)?, &settings);
         let keys = WitnessKeys::both(witness, ml_dsa_44);
         let witness = Witness::open(&folder.join(WITNESS), keys, known, seconds(&clock))
             .map_err(|error| StartError::part("witness", &error))?;
@@ -167,8 +166,8 @@ impl Logs {
 
     /// Learns of the neighbours' further logs, until it is told to stop.
     pub(crate) async fn follow_neighbours(self: Arc<Self>) {
-        let (folder, neighbours) = (Arc::clone(&self.folder), self.neighbours.clone());
-        follow::Follower::new(folder, neighbours, self.witness.clone()).run(self.stop.clone()).await;
+        let (folder, neighbours, settings) = (Arc::clone(&self.folder), self.neighbours.clone(), self.settings.clone());
+        follow::Follower::new(folder, neighbours, settings, self.witness.clone()).run(self.stop.clone()).await;
     }
 
     /// Whom a log asks: the witnesses, which are the same for all logs, and a client of each mirror that reads this log's

@@ -26,6 +26,7 @@ use transparency_log::storage::Storage;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
 use crate::error::StartError;
+use crate::settings::Settings;
 
 pub use fetch::{Found, by_fingerprint};
 
@@ -212,9 +213,19 @@ impl Neighbours {
         written().map_err(|source| StartError::folder(&path, source))
     }
 
-    /// The logs that this server's witness cosigns in return.
-    pub fn logs(&self) -> Vec<VerifierKey> {
-        self.witnesses.iter().filter_map(|neighbour| neighbour.log_key().ok().flatten()).collect()
+    /// The logs that this server's witness cosigns in return: their first ones, and `further` ones that were learnt. No
+    /// neighbour speaks for a log of this server's, nor for one that another was first to name.
+    pub(crate) fn logs(&self, further: Vec<VerifierKey>, settings: &Settings) -> Vec<VerifierKey> {
+        let first = self.witnesses.iter().filter_map(|neighbour| neighbour.log_key().ok().flatten());
+        let mut known: Vec<VerifierKey> = Vec::new();
+        for key in first.chain(further) {
+            if settings.is_own_log(key.name()) || known.iter().any(|one| one.name() == key.name() && *one != key) {
+                tracing::warn!(log = key.name(), "a neighbour names a log that is not its own; it is not cosigned");
+            } else if !known.contains(&key) {
+                known.push(key);
+            }
+        }
+        known
     }
 
     /// Clients of the mirrors, which are brought the entries of the log whose files these are.

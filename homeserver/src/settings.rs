@@ -210,6 +210,12 @@ impl Settings {
         is_shard_name(name).then_some(name)
     }
 
+    /// Whether a log of this origin is this server's, or could become so.
+    #[must_use]
+    pub fn is_own_log(&self, origin: &str) -> bool {
+        self.origin() == origin || self.shard_name(origin).is_some()
+    }
+
     /// The name of the witness in this process.
     #[must_use]
     pub fn witness(&self) -> String {

@@ -20,12 +20,16 @@ use transparency_log::client::self_proving_http;
 use super::{Neighbour, Neighbours, fetch};
 use crate::error::StartError;
 use crate::folder::Folder;
+use crate::settings::Settings;
 
 /// The name of the file in the folder: by the name of each neighbour's witness, the keys of its further logs.
 const FILE: &str = "neighbour-logs.json";
 
 /// Pause between looks: a neighbour whose quorum demands this witness tries as often to open its next log.
 const LOOK: Duration = Duration::from_secs(300);
+
+/// How long all answers of one may take together.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is remembered, so that a start does not depend on the neighbours being there.
 type Remembered = BTreeMap<String, Vec<String>>;
@@ -61,6 +65,7 @@ impl Neighbour {
 pub(crate) struct Follower {
     folder: Arc<Folder>,
     neighbours: Neighbours,
+    settings: Settings,
     witness: Witness,
     http: Client,
     /// The newest verified version of each, by the name of its witness.
@@ -69,8 +74,8 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Adds to the logs that this witness cosigns.
-    pub(crate) fn new(folder: Arc<Folder>, neighbours: Neighbours, witness: Witness) -> Self {
-        Self { folder, neighbours, witness, http: self_proving_http(), newest: BTreeMap::new() }
+    pub(crate) fn new(folder: Arc<Folder>, neighbours: Neighbours, settings: Settings, witness: Witness) -> Self {
+        Self { folder, neighbours, settings, witness, http: self_proving_http(), newest: BTreeMap::new() }
     }
 
     /// Until it is told to stop.
@@ -94,13 +99,16 @@ impl Follower {
             let (Some((base, fingerprint)), Some(_)) = (neighbour.policy(), &neighbour.log) else { continue };
             let name = neighbour.name().to_owned();
             let known = self.newest.get(&name).cloned();
-            let found = match known {
-                Some(known) => fetch::follow(&self.http, base, known).await,
-                None => match fetch::genesis(&self.http, base, fingerprint).await {
-                    Ok(genesis) => fetch::follow(&self.http, base, genesis).await,
-                    Err(reason) => Err(reason),
-                },
+            let newest = async {
+                let known = match known {
+                    Some(known) => known,
+                    None => fetch::genesis(&self.http, base, fingerprint).await?,
+                };
+                fetch::follow(&self.http, base, known).await
             };
+            // One that answers slowly does not keep the others waiting.
+            let found = tokio::time::timeout(PATIENCE, newest).await;
+            let found = found.unwrap_or_else(|_| Err(format!("it did not answer in {} s", PATIENCE.as_secs())));
             match found.and_then(|newest| Ok((logs(&newest)?, newest))) {
                 Ok((logs, newest)) => {
                     self.newest.insert(name, newest);
@@ -118,11 +126,12 @@ impl Follower {
         let (own, others): (Vec<_>, Vec<_>) = logs
             .into_iter()
             .filter(|key| first != Some(key.to_string().as_str()))
-            .partition(|key| neighbour.may_name(key.name()));
-        for other in others {
-            let (neighbour, log) = (neighbour.name(), other.name());
+            .partition(|key| neighbour.may_name(key.name()) && !self.settings.is_own_log(key.name()));
+        let warn = |log: &str| {
+            let neighbour = neighbour.name();
             tracing::warn!(neighbour, log, "a neighbour names a log that is not its own; it is not cosigned");
-        }
+        };
+        others.iter().for_each(|other| warn(other.name()));
         let texts: Vec<String> = own.iter().map(ToString::to_string).collect();
         let mut remembered = match read(&self.folder) {
             Ok(remembered) => remembered,
@@ -139,7 +148,11 @@ impl Follower {
                 tracing::info!(neighbour, log, "the witness cosigns a further log of a neighbour");
             }
         }
-        own.into_iter().for_each(|key| self.witness.add_log(key));
+        for key in own {
+            if !self.witness.add_foreign_log(key.clone()) {
+                warn(key.name());
+            }
+        }
     }
 }
 
@@ -157,6 +170,7 @@ mod tests {
     use tlog_proof::{Cosigner, NoteSigner};
 
     use super::*;
+    use crate::Options;
 
     fn key(origin: &str) -> VerifierKey {
         NoteSigner::new(origin, SigningKey::from_bytes(&[8; 32])).unwrap().vkey()
@@ -178,6 +192,41 @@ mod tests {
         }
     }
 
+    /// A server at `a.example`.
+    fn here() -> Settings {
+        let options = Options { domain: Some("a.example".to_owned()), ..Options::default() };
+        Settings::first(&options, 2026).unwrap()
+    }
+
+    #[test]
+    fn nobody_speaks_for_a_log_of_this_server_or_of_another_neighbour() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(place.path()).unwrap());
+        let ours = here().origin();
+        let at = |origin: &str, seed: u8| NoteSigner::new(origin, SigningKey::from_bytes(&[seed; 32])).unwrap().vkey();
+        let next = here().shard_origin("2027");
+        // One that says its first log lies where ours are, and so might name ours later.
+        let mut liar = neighbour();
+        liar.log = Some(at(&here().shard_origin("x"), 8).to_string());
+        let mut neighbours = Neighbours::default();
+        neighbours.add(liar.clone()).unwrap();
+        assert!(neighbours.logs(vec![at(&next, 8), at(&ours, 8)], &here()).is_empty());
+        let cosigner = Cosigner::new("a.example/witness", SigningKey::from_bytes(&[6; 32])).unwrap();
+        let storage = Arc::new(transparency_log::storage::MemoryStorage::new());
+        let witness = Witness::open_on(storage, cosigner, vec![at("c.example:8443/log/2026", 5)], Arc::new(|| 0));
+        let follower = Follower::new(folder, neighbours, here(), witness.clone());
+        follower.learn(&liar, vec![at(&ours, 8), at(&next, 8)]);
+        // One below another's host cannot take its place either.
+        let mut beside = neighbour();
+        beside.log = Some(at("c.example:8443/log/mine", 8).to_string());
+        follower.learn(&beside, vec![at("c.example:8443/log/2026", 8)]);
+        let known: Vec<String> = witness.status().unwrap().into_iter().map(|log| log.origin).collect();
+        assert_eq!(known, ["c.example:8443/log/2026"]);
+        assert!(!witness.add_foreign_log(at("c.example:8443/log/2026", 8)), "its first key alone counts");
+        let both = [at("c.example:8443/log/2026", 5), at("c.example:8443/log/2026", 8)];
+        assert_eq!(Neighbours::default().logs(both.to_vec(), &here()), both[..1]);
+    }
+
     #[test]
     fn what_was_learnt_is_remembered_and_what_is_not_its_own_is_not_learnt() {
         let place = tempfile::tempdir().unwrap();
@@ -188,7 +237,7 @@ mod tests {
         let cosigner = Cosigner::new("a.example/witness", SigningKey::from_bytes(&[6; 32])).unwrap();
         let storage = Arc::new(transparency_log::storage::MemoryStorage::new());
         let witness = Witness::open_on(storage, cosigner, Vec::new(), Arc::new(|| 0));
-        let follower = Follower::new(Arc::clone(&folder), neighbours.clone(), witness.clone());
+        let follower = Follower::new(Arc::clone(&folder), neighbours.clone(), here(), witness.clone());
         let named = ["b.example:8443/log/2026", "b.example:8443/log/2027", "a.example:8443/log/2026"];
         follower.learn(&neighbour(), named.map(key).to_vec());
         let known: Vec<String> = witness.status().unwrap().into_iter().map(|log| log.origin).collect();

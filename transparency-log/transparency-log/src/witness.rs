@@ -205,6 +205,12 @@ impl Witness {
         self.inner.ledger.add_log(key);
     }
 
+    /// Cosigns the log with this key, too, from now on, unless a log of its origin is known with another one: what
+    /// somebody says about a log of her own must not make her speak for another's. Whether it is cosigned.
+    pub fn add_foreign_log(&self, key: VerifierKey) -> bool {
+        self.inner.ledger.add_foreign_log(key)
+    }
+
     /// The clock it cosigns by.
     pub fn clock(&self) -> Clock {
         Arc::clone(&self.inner.clock)

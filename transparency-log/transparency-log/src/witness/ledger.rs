@@ -44,6 +44,14 @@ impl Ledger {
         }
     }
 
+    /// Knows somebody else's log from now on, unless a log of this origin is known with another key: nobody speaks for it
+    /// beside whoever was first. Whether it is known.
+    pub(crate) fn add_foreign_log(&self, key: VerifierKey) -> bool {
+        let mut logs = self.logs.write().unwrap_or_else(PoisonError::into_inner);
+        let known = logs.entry(key.name().to_owned()).or_insert_with(|| vec![key.clone()]);
+        known.contains(&key)
+    }
+
     pub(crate) fn origins(&self) -> Vec<String> {
         self.logs.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
