@@ -144,6 +144,10 @@ impl Home {
             return Ok(());
         }
         let _lock = self.lock()?;
+        // Somebody else may have done it while the lock was waited for: then what stands there now is the new device.
+        if !pending.join("chain.pem").is_file() {
+            return Ok(());
+        }
         let folder = self.folder.join("devices").join(name);
         remove_folder(&folder, RECORD)?;
         fs::rename(&pending, &folder).map_err(|source| HomeError::Write { path: folder, source })

@@ -227,6 +227,12 @@ impl Home {
     }
 
     /// Every folder that may hold keys.
+    /// Where keys lie that lie in files.
+    pub(super) fn places_of_keys(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let folders = self.key_folders()?.into_iter();
+        Ok(folders.flat_map(|folder| [DEVICE, ACCOUNT].map(|stem| folder.join(format!("{stem}.pem")))).collect())
+    }
+
     fn key_folders(&self) -> Result<Vec<PathBuf>, HomeError> {
         let mut folders = files::subfolders(&self.folder.join("devices"))?;
         folders.extend(files::subfolders(&self.folder.join("devices/.pending"))?);

@@ -35,29 +35,52 @@ impl Home {
         }
         let _lock = self.lock()?;
         let files = self.keys_in_files()?;
+        let list = self.write_beside(&files, passphrase).inspect_err(|_| {
+            // Nothing was decided: no key is to lie there in another form than before.
+            files.iter().for_each(|(path, _)| drop(fs::remove_file(beside(path))));
+        })?;
+        self.put_in_place(&list)?;
+        self.now_sealed_with(passphrase.cloned());
+        Ok(files.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Writes the new content of each file beside it, and last the list, which decides.
+    fn write_beside(&self, files: &[(PathBuf, KeyForm)], passphrase: Option<&Passphrase>) -> Result<String, HomeError> {
         let mut list = String::new();
-        for (path, _) in &files {
+        for (path, _) in files {
             let text = closed(path, &self.clear_key(path)?, passphrase)?;
             files::write_atomic(&beside(path), text.as_bytes())?;
             let relative = path.strip_prefix(&self.folder).unwrap_or(path);
             list.push_str(&format!("{}\n", relative.display()));
         }
         files::write_atomic(&self.folder.join(LIST), list.as_bytes())?;
-        self.put_in_place(&list)?;
-        self.now_sealed_with(passphrase.cloned());
-        Ok(files.into_iter().map(|(path, _)| path).collect())
+        Ok(list)
     }
 
-    /// Ends a sealing that was interrupted after its decision.
+    /// Ends a sealing that was interrupted after its decision; of one that was interrupted before it, nothing is left.
     pub(super) fn finish_sealing(&self) -> Result<(), HomeError> {
-        if !self.folder.join(LIST).exists() {
+        if !self.folder.join(LIST).exists() && self.undecided()?.is_empty() {
             return Ok(());
         }
         let _lock = self.lock()?;
         match files::read_text(&self.folder.join(LIST))? {
             Some(list) => self.put_in_place(&list),
-            None => Ok(()),
+            None => self.forget_undecided(),
         }
+    }
+
+    /// What a sealing has written beside keys and not put in its list.
+    fn undecided(&self) -> Result<Vec<PathBuf>, HomeError> {
+        let mut found: Vec<PathBuf> = self.places_of_keys()?.iter().map(|path| beside(path)).collect();
+        found.retain(|path| path.is_file());
+        Ok(found)
+    }
+
+    fn forget_undecided(&self) -> Result<(), HomeError> {
+        for path in self.undecided()? {
+            fs::remove_file(&path).map_err(|source| HomeError::Write { path, source })?;
+        }
+        Ok(())
     }
 
     fn put_in_place(&self, list: &str) -> Result<(), HomeError> {

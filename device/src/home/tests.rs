@@ -343,6 +343,15 @@ fn a_sealing_that_was_interrupted_holds_for_all_keys_or_for_none() {
     }
     write(&format!("{ALICE}/key.pem.new"), &sealed[0]);
     assert_eq!(open().key_forms().unwrap()[0].1, KeyForm::Clear);
+    let beside = |file: &str| place.home.folder().join(format!("{ALICE}/{file}.new"));
+    assert!(!beside("key.pem").exists(), "what was not decided is gone");
+
+    // One file cannot be written: none is changed, and no key lies about in another form.
+    fs::create_dir_all(beside("account.pem").join("in the way")).unwrap();
+    assert!(open().reseal(Some(&passphrase("two"))).is_err());
+    assert!(!beside("key.pem").exists());
+    assert_eq!(["key.pem", "account.pem"].map(read), before);
+    fs::remove_dir_all(beside("account.pem")).unwrap();
     open().device(&place.alice).unwrap();
 
     // After it, at any of the two files: the new ones hold, also for an enrolment that takes its place only now.

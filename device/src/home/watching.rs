@@ -66,7 +66,11 @@ impl Home {
             acme: watching.acme.clone(),
             pending_order: watching.pending_order.clone(),
         };
-        if !folder.join("account.pem").exists() && !folder.join("account.uri").exists() {
+        // Without a record, what lies there is of an attempt that failed.
+        if !folder.join(RECORD).exists() {
+            let lock = self.lock()?;
+            remove_folder(&folder, RECORD)?;
+            drop(lock);
             self.store_account(&folder, &self.place_of_accounts()?, &watching.account, &watching.identifier)?;
         }
         let _lock = self.lock()?;
