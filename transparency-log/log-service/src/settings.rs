@@ -36,7 +36,11 @@ impl<T: DeserializeOwned> Read<T> {
             return Err(refused(path, &format!("expected at most {MAX_BYTES} bytes, found {length}")));
         }
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
-        let settings = toml::from_str(&text).map_err(|error| refused(path, error.to_string().trim_end()))?;
+        // Only message and place: the quoted line that the error's Display carries may hold a secret.
+        let settings = toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            refused(path, &format!("line {line}: {}", error.message()))
+        })?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Self { settings, base })
     }

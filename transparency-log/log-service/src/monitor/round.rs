@@ -135,7 +135,9 @@ async fn objects(log: &Watched, source: &HttpSource, followed: &Followed<HttpSou
                 let kind = if fault.is_withheld() { Kind::Withheld } else { Kind::Mismatch };
                 report.faults.push(Fault::new(kind, fault));
             }
-            report.blind = looked.silent;
+            if looked.silent.is_some() {
+                report.blind = looked.silent;
+            }
             if let Err(error) = log.book.keep_objects(&looked.cursor) {
                 report.blind = Some(error.to_string());
             }
