@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use device::KeyForm;
 use key_store::PassphraseSource;
 use tokio::process::Command;
 
@@ -38,12 +39,7 @@ pub(super) async fn install(context: &Context, watch: &Watch) -> Result<Exit, Fa
     let program = env::current_exe().map_err(Failure::system)?;
     let home = fs::canonicalize(context.home.folder()).map_err(Failure::system)?;
     let mut line = command_line(&program, &home, watch)?;
-    if let Some(source) = &context.passphrase {
-        // Nobody will be there to be asked.
-        if matches!(source, PassphraseSource::Ask | PassphraseSource::Descriptor(_)) {
-            let what = "a timer has no terminal at which it could ask for a passphrase";
-            return Err(Failure::failed(what, "Use --passphrase file:/ABSOLUTE/PATH or credential:NAME."));
-        }
+    if let Some(source) = passphrase(context)? {
         line.splice(1..1, ["--passphrase".to_owned(), source.to_string()]);
     }
     let service = service_unit(&line);
@@ -61,6 +57,24 @@ pub(super) async fn install(context: &Context, watch: &Watch) -> Result<Exit, Fa
         "The last look: systemctl --user status inperson-watch. Also while you are logged out: loginctl enable-linger",
     );
     Ok(Exit::Ok)
+}
+
+/// From where the looks get the passphrase, if they need one. Nobody will be there to be asked, in no folder that is known
+/// now, and with no credential, which our unit does not load.
+fn passphrase(context: &Context) -> Result<Option<PassphraseSource>, Failure> {
+    let refused = |what: &str| Err(Failure::failed(what, "Use --passphrase file:/ABSOLUTE/PATH."));
+    match &context.passphrase {
+        Some(PassphraseSource::File(path)) if path.is_absolute() => Ok(context.passphrase.clone()),
+        Some(PassphraseSource::File(_)) => refused("the looks start in no folder that a relative path could begin at"),
+        Some(PassphraseSource::Credential(_)) => refused("the unit is written without the credential"),
+        Some(PassphraseSource::Ask | PassphraseSource::Descriptor(_)) => {
+            refused("a timer has no terminal at which it could ask for a passphrase")
+        }
+        None if context.home.key_forms()?.iter().any(|(_, form)| *form == KeyForm::Sealed) => {
+            refused("your keys are sealed, and a timer has no terminal at which it could ask for the passphrase")
+        }
+        None => Ok(None),
+    }
 }
 
 /// Stops the timer and removes both units.
