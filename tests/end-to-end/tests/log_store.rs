@@ -2,18 +2,18 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::process::{self, Finished};
+use story::process::{self, Finished, Running};
 
 /// moto, in the environment that the log's own tests of object stores use as well.
 const MOTO: &str = "moto[server]==5.2.5";
@@ -21,15 +21,8 @@ const MOTO: &str = "moto[server]==5.2.5";
 const SOON: Duration = Duration::from_secs(60);
 
 struct S3 {
-    server: Child,
+    _server: Running,
     address: String,
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        let _ended = self.server.kill();
-        let _ended = self.server.wait();
-    }
 }
 
 impl S3 {
@@ -55,10 +48,10 @@ impl S3 {
         );
         let mut command = guard::guarded(&python).unwrap();
         command.args(["-B", script]).args(careless.then_some("--careless"));
-        let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut port = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Some(Self { server, address: format!("127.0.0.1:{}", port.trim()) })
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server = Running::start("moto", command).unwrap();
+        let port = server.first_line(SOON).unwrap();
+        Some(Self { _server: server, address: format!("127.0.0.1:{}", port.trim()) })
     }
 
     /// Whether there is such an object in the bucket.

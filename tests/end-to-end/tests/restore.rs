@@ -2,7 +2,6 @@
 //! log got, no slot is used twice, no revocation forgotten, and the log never has two histories.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -70,8 +69,7 @@ impl Witness {
             .stdout(Stdio::piped())
             .stderr(process::sink(&config.with_extension("log")).unwrap());
         let mut running = Running::start("witness", command).unwrap();
-        let mut line = String::new();
-        BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        let line = running.first_line(SOON).unwrap();
         assert!(line.contains('{'), "{line}");
         Self { config: config.to_owned(), running }
     }

@@ -2,7 +2,6 @@
 //! signer is away.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -23,8 +22,7 @@ fn signer(place: &Path, log: &str) -> (Running, Value) {
     command.arg("--socket").arg(place.join("run/socket"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("signer.log")).unwrap());
     let mut running = Running::start("vrf-signer", command).unwrap();
-    let mut line = String::new();
-    BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+    let line = running.first_line(SOON).unwrap();
     let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
     (running, ready)
 }
