@@ -51,6 +51,9 @@ pub struct LoggedSince {
     pub entries: Vec<(u64, Entry)>,
     /// Objects that these entries name, by their SHA-256, as far as they were found.
     pub objects: HashMap<[u8; 32], Vec<u8>>,
+    /// Revocation lists since that stand behind these entries, where the log's end is not known. Their issuer's signature
+    /// was verified.
+    pub lists: Vec<Vec<u8>>,
 }
 
 /// What was done, and what is missing.
@@ -94,6 +97,12 @@ pub enum RecoveryError {
     },
 }
 
+/// Which list it is: its signer's key identifier, and its place if it is a part or has parts; none if it is no list of ours.
+#[must_use]
+pub fn list_name(der: &[u8]) -> Option<(String, Option<String>)> {
+    Carried::name(der)
+}
+
 /// How many revocation lists were logged since that are not there and may show more than those that are: the newest one of
 /// each list must be there.
 #[must_use]
@@ -111,6 +120,8 @@ pub fn lists_missing(folder: &Path, logs: &[LoggedSince]) -> u64 {
             None => missing.push(place),
         }
     }
+    let behind = logs.iter().flat_map(|log| &log.lists).filter_map(|der| Carried::name(der));
+    newest.extend(behind.map(|name| (name, usize::MAX)));
     let oldest = newest.values().min().copied().unwrap_or_default();
     missing.iter().filter(|place| **place > oldest).count() as u64
 }
@@ -203,7 +214,7 @@ fn objects(logs: &[LoggedSince], wanted: ObjectKind) -> impl Iterator<Item = ([u
     })
 }
 
-/// The lists were signed by this authority, or they would not stand in its log.
+/// The lists were signed by this authority: they stand in its log, or their signature was verified.
 async fn revoke(
     store: &dyn Store,
     folder: &Path,
@@ -211,7 +222,8 @@ async fn revoke(
     done: &mut Recovered,
 ) -> Result<(), RecoveryError> {
     let mut revoked = BTreeMap::new();
-    for (_, der) in objects(logs, ObjectKind::Crl) {
+    let behind = logs.iter().flat_map(|log| &log.lists).map(Some);
+    for der in objects(logs, ObjectKind::Crl).map(|(_, der)| der).chain(behind) {
         match der.and_then(|der| Carried::listed(der)) {
             Some(listed) => revoked.extend(listed.into_iter().map(|one| (one.serial, one))),
             None => done.lists_missing += 1,

@@ -38,8 +38,9 @@ pub(crate) const SUMS: &str = "SHA256SUMS";
 /// The database.
 pub(crate) const DATABASE: &str = "ca.sqlite";
 
-/// Files of the folder, besides the database. Whatever is not there is left out.
-const FILES: [&str; 11] = [
+/// Files of the folder, besides the database. Whatever is not there is left out. What the logs run by comes before the
+/// policies, so that the version it names is among them.
+const FILES: [&str; 12] = [
     settings::FILE,
     crate::neighbours::FILE,
     crate::genesis::FILE,
@@ -50,10 +51,11 @@ const FILES: [&str; 11] = [
     "taken-labels",
     "carried-revocations.json",
     "frozen-logs",
+    crate::logs::RUN_BY,
     "audit.jsonl",
 ];
 /// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
-const FOLDERS: [&str; 6] = ["keys", "policies", "crl", "objects", "services", "witness"];
+const FOLDERS: [&str; 7] = ["keys", "policies", "crl", "objects", "services", "witness", "wishes"];
 
 /// What stands in a later log's folder in place of its label key, where a signer has that.
 const SIGNER: &str = "vrf.signer";
@@ -110,6 +112,8 @@ pub struct Made {
 /// `to` is there already, something cannot be read or written, or a log is damaged.
 pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, StartError> {
     let place = Folder::beside(folder)?;
+    // It would look like the backup of a server that has caught up.
+    crate::restore::check(&place)?;
     if to.exists() {
         return Err(StartError::folder(to, std::io::ErrorKind::AlreadyExists.into()));
     }
@@ -123,7 +127,8 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
         return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
     }
     let draft = to.with_added_extension("partial");
-    files::private_folder(&draft).map_err(|source| StartError::folder(&draft, source))?;
+    let emptied = files::private_folder(&draft).and_then(|()| empty(&draft));
+    emptied.map_err(|source| StartError::folder(&draft, source))?;
     let policy = policies::newest(place.path())?;
     let mut logs = Vec::new();
     for (origin, key, folder) in own_logs(&settings, &policy)? {
@@ -133,12 +138,10 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
         }
     }
     let (from, copy) = (place.join(DATABASE), draft.join(DATABASE));
-    // What an interrupted attempt has left.
-    let _ = std::fs::remove_file(&copy);
     let copied = tokio::task::spawn_blocking(move || ca::store::snapshot(&from, &copy)).await;
     let copied = copied.map_err(|error| StartError::part("backup", &error))?;
     copied.map_err(|error| StartError::part("database", &error))?;
-    copy_rest(&place, &draft)?;
+    copy_rest(&place, &draft, &settings)?;
     for (key, log) in &mut logs {
         (log.size, log.root) = copy_log(&place.join(&log.folder), &draft.join(&log.folder), key).await?;
     }
@@ -149,7 +152,9 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     written.map_err(|source| StartError::folder(&draft, source))?;
     let (files, bytes) = seal(&draft)?;
     let keys_in_clear = keys_in_clear(&draft);
-    std::fs::rename(&draft, to).map_err(|source| StartError::folder(to, source))?;
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let moved = std::fs::rename(&draft, to).and_then(|()| std::fs::File::open(parent)?.sync_all());
+    moved.map_err(|source| StartError::folder(to, source))?;
     Ok(Made { folder: to.to_path_buf(), manifest, files, bytes, keys_in_clear })
 }
 
@@ -194,9 +199,12 @@ async fn copy_log(from: &Path, to: &Path, key: &VerifierKey) -> Result<(u64, Str
     Ok((copy.size(), copy.root().to_string()))
 }
 
-fn copy_rest(place: &Folder, draft: &Path) -> Result<(), StartError> {
+fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), StartError> {
     for file in FILES {
         copy(&place.join(file), &draft.join(file), file == "audit.jsonl")?;
+    }
+    for roots in own_roots(settings) {
+        copy(&place.path().join(roots), &draft.join(roots), false)?;
     }
     let later = std::fs::read_dir(place.join(SHARDS)).into_iter().flatten().flatten();
     let later = later.filter_map(|entry| Some(PathBuf::from(SHARDS).join(entry.file_name().to_str()?)));
@@ -214,6 +222,37 @@ fn copy_rest(place: &Folder, draft: &Path) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Certificates that the settings name, as far as they lie in the folder.
+fn own_roots(settings: &Settings) -> impl Iterator<Item = &Path> {
+    let named = settings.openid.iter().filter_map(|issuer| issuer.roots.as_deref());
+    let named = named.chain(settings.phone.roots.as_deref());
+    named.filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))))
+}
+
+/// What an interrupted attempt has left, but for the logs: a key that was destroyed since does not get into this backup.
+fn empty(draft: &Path) -> std::io::Result<()> {
+    remove_all_but(draft, &[FIRST, SHARDS])?;
+    let later = match std::fs::read_dir(draft.join(SHARDS)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    later.into_iter().try_for_each(|shard| remove_all_but(&shard?.path(), &[FIRST]))
+}
+
+fn remove_all_but(folder: &Path, kept: &[&str]) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if kept.iter().all(|kept| *kept != entry.file_name()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
 /// Copies a file (mode 0600), if it is still there; of the audit trail whole lines alone.

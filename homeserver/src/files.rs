@@ -22,7 +22,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The files below a folder, by their paths from it, in order; none if there is no such folder. What is half written,
-/// being destroyed, or only a lock is left out.
+/// being destroyed, or only a lock is left out. A symbolic link is refused: what it leads to would be missing.
 pub(crate) fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -34,6 +34,10 @@ pub(crate) fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
         for entry in entries {
             let entry = entry?;
             let (path, kind) = (inner.join(entry.file_name()), entry.file_type()?);
+            if kind.is_symlink() {
+                let account = format!("{}: expected a file or a folder, found a symbolic link", path.display());
+                return Err(io::Error::other(account));
+            }
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() && !is_passing(&path) {

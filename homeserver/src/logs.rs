@@ -11,6 +11,7 @@
 mod attempts;
 mod open;
 mod routes;
+pub(crate) mod run_by;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub(crate) const SHARDS: &str = "shards";
 /// Where the first log lies.
 pub(crate) const FIRST: &str = "log";
 const WITNESS: &str = "witness";
+
+pub(crate) use run_by::FILE as RUN_BY;
 
 /// How often the newest policy is looked at. It is in this process's memory: a look costs nothing.
 const LOOK: Duration = Duration::from_secs(1);

@@ -269,6 +269,12 @@ impl Neighbours {
         }
         policy
     }
+
+    /// Where the witness with this key is asked, if it is a neighbour's.
+    pub(crate) fn address_of(&self, key: &VerifierKey) -> Option<&str> {
+        let neighbour = self.witnesses.iter().find(|one| one.witness_key().is_ok_and(|own| own == *key))?;
+        Some(&neighbour.url)
+    }
 }
 
 #[cfg(test)]

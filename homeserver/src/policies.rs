@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::StartError;
 
 pub use sign::{Signed, draft, sign};
-pub(crate) use sign::{newest, sign_as_next};
+pub(crate) use sign::{newest, sign_as_next, versions};
 
 const FOLDER: &str = "policies";
 

@@ -8,11 +8,15 @@
 //! Where that cannot be had the old log is given up ([`new_log`]): it is never signed again, and another one begins.
 
 mod certain;
+mod lists;
 pub mod new_log;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use ca::recovery::{LoggedSince, Recovered, RecoveryError};
 use identity::UnixTime;
@@ -34,8 +38,10 @@ pub use certain::{Answer, Standing};
 
 /// What keeps a server from starting in a folder that has not caught up. It holds the backup's manifest.
 pub(crate) const MARK: &str = "not-caught-up";
+/// What lies beside it until every file of the backup is there. A folder that holds a part of one is good for nothing.
+const PARTIAL: &str = "not-unpacked";
 /// The origins of logs that were given up, a line each.
-pub(crate) const FROZEN: &str = "frozen-logs";
+const FROZEN: &str = "frozen-logs";
 
 /// What helps a backup to catch up.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +89,15 @@ pub enum RestoreError {
         /// Expected and found.
         reason: String,
     },
+    /// Unpacking was interrupted.
+    #[error("{} holds a part of a backup: it was interrupted while it was unpacked", folder.display())]
+    Partial {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The log is another operator's, and what it got since cannot be taken into the books yet.
+    #[error("the log of this server is elsewhere: what it got since the backup cannot be taken into the books")]
+    LogElsewhere,
     /// The folder was not restored, or has caught up already.
     #[error("{} does not wait to catch up", folder.display())]
     NotMarked {
@@ -115,9 +130,30 @@ pub enum RestoreError {
         /// How many.
         count: u64,
     },
+    /// A given list is not this authority's.
+    #[error("the revocation list {}: {reason}", path.display())]
+    List {
+        /// Where it lies.
+        path: PathBuf,
+        /// Expected and found.
+        reason: String,
+    },
+    /// The log's end is not known, so its newest revocation lists must be brought.
+    #[error(
+        "the end of the log is not known: expected for each of {} the newest revocation list in its place, found none",
+        paths(missing)
+    )]
+    ListsUnknown {
+        /// The files of the folder.
+        missing: Vec<PathBuf>,
+    },
     /// The books.
     #[error("the books: {0}")]
     Books(#[from] RecoveryError),
+}
+
+fn paths(files: &[PathBuf]) -> String {
+    files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn words(logs: &[Standing]) -> String {
@@ -133,6 +169,10 @@ impl RestoreError {
             Self::Start(error) => error.remedy(),
             Self::NotEmpty { .. } => "name a folder that is empty, or does not exist yet".into(),
             Self::Backup { .. } => "take another backup; in this one sha256sum -c SHA256SUMS shows what is wrong".into(),
+            Self::Partial { .. } => "empty the folder, and restore the backup into it again".into(),
+            Self::LogElsewhere => {
+                "begin another authority in a new folder; its people take its trust policy anew. Nothing was signed".into()
+            }
             Self::NotMarked { .. } => "homeserver up starts it; another backup goes into another folder".into(),
             Self::Log { source: CopyError::Forked { .. }, .. } => {
                 "do not start this server: keep both copies, and begin another log with ca restore --new-log".into()
@@ -145,10 +185,11 @@ impl RestoreError {
             Self::Policies { .. } => {
                 "get them from whoever has taken them, and run ca restore --again --policy-update FILE. Nothing was signed".into()
             }
-            Self::Lists { .. } => {
+            Self::Lists { .. } | Self::ListsUnknown { .. } => {
                 "get the newest lists (people.crl, services.crl, every part) from whoever fetched them, and run ca restore --again --crl FILE; or --without-lists, and revoke again what was revoked since. Nothing was signed"
                     .into()
             }
+            Self::List { .. } => "name lists of this authority, as they were served. Nothing was signed".into(),
             Self::Books(_) => "look at the disk, and run ca restore --again".into(),
         }
     }
@@ -156,7 +197,8 @@ impl RestoreError {
     /// Whether it is only a question of evidence.
     #[must_use]
     pub fn waits(&self) -> bool {
-        matches!(self, Self::NotCertain { .. } | Self::Policies { .. } | Self::Lists { .. })
+        let evidence = matches!(self, Self::NotCertain { .. } | Self::LogElsewhere | Self::Policies { .. });
+        evidence || matches!(self, Self::Lists { .. } | Self::ListsUnknown { .. })
     }
 }
 
@@ -165,10 +207,16 @@ impl RestoreError {
 /// # Errors
 /// [`StartError::NotCaughtUp`].
 pub(crate) fn check(folder: &Folder) -> Result<(), StartError> {
-    if folder.join(MARK).exists() {
+    if folder.join(MARK).exists() || folder.join(PARTIAL).exists() {
         return Err(StartError::NotCaughtUp { folder: folder.path().to_path_buf() });
     }
     Ok(())
+}
+
+/// Whether a log was given up: it is never signed again.
+pub(crate) fn is_frozen(folder: &Folder, origin: &str) -> Result<bool, StartError> {
+    let frozen = folder.read(FROZEN)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&frozen).lines().any(|line| line == origin))
 }
 
 /// Puts a backup into an empty folder, marked. Nothing in it runs before [`catch_up`] or [`new_log::begin`].
@@ -185,11 +233,15 @@ struct Waiting {
     manifest: Manifest,
     settings: Settings,
     policy: TrustPolicy,
+    begun: Instant,
 }
 
 impl Waiting {
     fn open(path: &Path) -> Result<Self, RestoreError> {
         let folder = Folder::open(path)?;
+        if folder.join(PARTIAL).exists() {
+            return Err(RestoreError::Partial { folder: path.to_path_buf() });
+        }
         let mark = folder.read(MARK)?.ok_or_else(|| RestoreError::NotMarked { folder: path.to_path_buf() })?;
         let wrong = |reason: String| RestoreError::Backup { backup: folder.join(MARK), reason };
         let manifest: Manifest = serde_json::from_slice(&mark).map_err(|error| wrong(error.to_string()))?;
@@ -197,7 +249,12 @@ impl Waiting {
         let settings = Settings::parse(&settings)
             .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?;
         let policy = policies::newest(folder.path())?;
-        Ok(Self { folder, manifest, settings, policy })
+        Ok(Self { folder, manifest, settings, policy, begun: Instant::now() })
+    }
+
+    /// The time by now: copying a log takes its own.
+    fn later(&self, now: UnixTime) -> u64 {
+        now.as_secs() + self.begun.elapsed().as_secs()
     }
 
     /// When a log counts.
@@ -223,6 +280,11 @@ impl Waiting {
             let edge = known.cloned().unwrap_or(LogEdge { origin, folder, before: 0, size: 0, root: String::new() });
             let copy = LogCopy::open(&self.folder.join(&edge.folder), &key);
             let copy = copy.map_err(|source| RestoreError::Log { origin: edge.origin.clone(), source })?;
+            if copy.size() < edge.size {
+                let (LogEdge { origin, size, .. }, found) = (edge, copy.size());
+                let reason = format!("the log {origin}: expected {size} entries, found {found}");
+                return Err(RestoreError::Backup { backup: self.folder.path().to_path_buf(), reason });
+            }
             found.push((edge, key, copy));
         }
         Ok(found)
@@ -235,6 +297,9 @@ impl Waiting {
 /// See [`RestoreError`].
 pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<Restored, RestoreError> {
     let mut waiting = Waiting::open(folder)?;
+    if waiting.settings.log_elsewhere.is_some() {
+        return Err(RestoreError::LogElsewhere);
+    }
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut standings, mut since) = (Vec::new(), Vec::new());
     for (edge, _, mut copy) in waiting.logs()? {
@@ -299,7 +364,8 @@ async fn logged_since(
         }
     }
     let shard = waiting.shard(&edge.origin)?;
-    Ok(LoggedSince { origin: edge.origin.clone(), labels: shard.vrf_key, entries, objects })
+    let (origin, labels, lists) = (edge.origin.clone(), shard.vrf_key, Vec::new());
+    Ok(LoggedSince { origin, labels, entries, objects, lists })
 }
 
 /// Versions of the policy in the log that are neither here nor before the newest here.

@@ -44,7 +44,7 @@ async fn since(world: &World, first: u64, lost: impl Fn(&[u8]) -> bool) -> Logge
     }
     let labels = world.trust().policies()[0].authorities[0].vrf_key.0.clone();
     let labels = VrfPublicKey::from_bytes(labels.as_slice().try_into().unwrap()).unwrap();
-    LoggedSince { origin: ORIGIN.into(), labels, entries, objects }
+    LoggedSince { origin: ORIGIN.into(), labels, entries, objects, lists: Vec::new() }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -172,6 +172,9 @@ async fn the_newest_of_each_list_must_be_there() {
     assert_eq!(count(&lists[lists.len() - 1..]).await, 1);
     assert!(count(&lists[..lists.len() - 1]).await > 0, "one of the two is not");
     assert_eq!(count(&lists).await, lists.len() as u64);
+    // Those that were brought without their entries.
+    let brought = |lists: &[Vec<u8>]| LoggedSince { objects: HashMap::new(), lists: lists.to_vec(), ..all };
+    assert_eq!(lists_missing(kept.path(), &[brought(&lists[lists.len() - 2..])]), 0);
 }
 
 #[test]

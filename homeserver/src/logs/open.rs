@@ -10,7 +10,7 @@ use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Pace, Sequencer};
 
-use super::{Closed, FIRST, Logs, Place, SHARDS, seconds};
+use super::{Closed, FIRST, Logs, Place, SHARDS, run_by, seconds};
 use crate::error::StartError;
 use crate::keys;
 
@@ -26,7 +26,7 @@ impl Logs {
         let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
         let over = self.is_over(named.window);
         let label_key = label_key(&place, named, over)?;
-        if self.is_frozen(&named.origin)? {
+        if crate::restore::is_frozen(&self.folder, &named.origin)? {
             // Its copy here is old: whoever has seen more would take it for a log that forgets.
             let log = Arc::new(Closed);
             return Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key));
@@ -34,16 +34,13 @@ impl Logs {
         let files = self.store.reader(&place.folder, &place.name)?;
         let asked = self.asked(&files);
         // What does not run is not shown: it will be tried again.
-        let log: Arc<dyn ca::Log> =
-            if over { Arc::new(Closed) } else { Arc::new(self.run(&place, key, &log_policy, &asked).await?) };
+        let log: Arc<dyn ca::Log> = if over {
+            Arc::new(Closed)
+        } else {
+            Arc::new(self.run(&place, key, &log_policy, policy.number, &asked).await?)
+        };
         self.show(&place, &named.origin, &log_policy, files, asked);
         Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
-    }
-
-    /// Whether a log was given up when a backup was restored: it is never signed again.
-    fn is_frozen(&self, origin: &str) -> Result<bool, StartError> {
-        let frozen = self.folder.read(crate::restore::FROZEN)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&frozen).lines().any(|line| line == origin))
     }
 
     /// The log of another operator: what it is submitted is all that is known of it here.
@@ -122,14 +119,17 @@ impl Logs {
         Ok(self.neighbours.known_to(named))
     }
 
+    /// `version` is that of the trust policy whose quorum it is.
     async fn run(
         &self,
         place: &Place,
         key: NoteSigner,
         policy: &LogPolicy,
+        version: u64,
         asked: &[Arc<Observed>],
     ) -> Result<Sequencer, StartError> {
         self.witness.add_log(key.vkey());
+        run_by::remember(&self.folder, key.vkey().name(), version)?;
         let policy = with_witness(policy, &self.settings.witness(), self.ml_dsa_44.clone());
         let witnesses: Vec<_> = asked.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
         let origin = key.vkey().name().to_owned();

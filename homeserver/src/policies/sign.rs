@@ -107,13 +107,19 @@ fn following(current: &TrustPolicy) -> TrustPolicy {
 
 /// The newest version in the folder, published or only signed.
 pub(crate) fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
+    Ok(versions(folder)?.pop().expect("the genesis version is one"))
+}
+
+/// All versions in the folder, published or only signed, the genesis one first.
+pub(crate) fn versions(folder: &Path) -> Result<Vec<TrustPolicy>, StartError> {
     let path = folder.join(genesis::FILE);
     let bytes = read(&path)?.ok_or_else(|| StartError::folder(&path, std::io::ErrorKind::NotFound.into()))?;
     let mut policy = TrustPolicy::parse(&bytes).map_err(|error| damaged(&path, error))?;
+    let mut found = vec![policy.clone()];
     loop {
         let paths = [logged(folder, policy.number + 1), signed(folder, policy.number + 1)];
-        let found = paths.iter().find_map(|path| read(path).transpose().map(|read| (path, read)));
-        let Some((path, bytes)) = found else { return Ok(policy) };
+        let next = paths.iter().find_map(|path| read(path).transpose().map(|read| (path, read)));
+        let Some((path, bytes)) = next else { return Ok(found) };
         let update = PolicyUpdate::parse(&bytes?).map_err(|error| damaged(path, error))?;
         let next = TrustPolicy::parse(update.policy.as_bytes()).map_err(|error| damaged(path, error))?;
         if next.number != policy.number + 1 || next.previous != Some(policy.fingerprint()) {
@@ -121,6 +127,7 @@ pub(crate) fn newest(folder: &Path) -> Result<TrustPolicy, StartError> {
             return Err(damaged(path, expected));
         }
         policy = next;
+        found.push(policy.clone());
     }
 }
 

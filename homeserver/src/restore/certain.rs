@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use identity::UnixTime;
 use serde::Serialize;
@@ -12,11 +13,13 @@ use transparency_log::copy::{CopyError, LogCopy, Said, is_certain};
 use transparency_log::monitor::OtherSource;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
-use super::{RestoreError, Waiting, Wishes};
+use super::{RestoreError, Waiting, Wishes, is_frozen};
 use crate::backup::LogEdge;
 use crate::error::StartError;
 use crate::keys;
+use crate::logs::run_by;
 use crate::neighbours::Neighbours;
+use crate::policies;
 
 /// What somebody said of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +74,10 @@ pub(super) async fn find_out(
     now: UnixTime,
 ) -> Result<Standing, RestoreError> {
     let wrong = |source| RestoreError::Log { origin: edge.origin.clone(), source };
+    if is_given_up(waiting, &edge.origin)? {
+        let (origin, size, answers) = (edge.origin.clone(), copy.size(), Vec::new());
+        return Ok(Standing { origin, backup: edge.size, size, certain: true, answers });
+    }
     let window = waiting.window_of(&edge.origin)?;
     let policy = waiting.policy.log_policy_of(&edge.origin, window.judged_at(now));
     let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
@@ -83,9 +90,10 @@ pub(super) async fn find_out(
         };
         answers.push(Answer { who: mirror.clone(), said });
     }
+    let quorums = quorums(waiting, &edge.origin, now)?;
     let mut here = Vec::new();
-    for (key, witness) in witnesses(waiting, &policy)? {
-        let said = match copy.compare(&*witness).await {
+    for (key, witness) in witnesses(waiting, &quorums)? {
+        let said = match copy.compare(&key, &*witness, waiting.later(now)).await {
             Said::Here => {
                 here.push(key);
                 "knows no more".to_owned()
@@ -98,7 +106,7 @@ pub(super) async fn find_out(
     }
     // A log that was closed when the backup was made has not grown since; nor has one that had not begun, and has not now.
     let closed = window.closes.is_some_and(|closes| closes < waiting.manifest.made_at);
-    let certain = closed || !window.has_begun(now) || is_certain(&policy, &here);
+    let certain = closed || !window.has_begun(now) || is_certain_by_all(&quorums, &here);
     Ok(Standing { origin: edge.origin.clone(), backup: edge.size, size: copy.size(), certain, answers })
 }
 
@@ -112,21 +120,56 @@ async fn take_from(mirror: &str, origin: &str, policy: &LogPolicy, copy: &mut Lo
     Ok(copy.extend(source).await?.entries)
 }
 
-/// A witness by its key.
-type Asked = (VerifierKey, Arc<dyn Witnessing>);
+/// Whether it was given up, and another took its place, before the backup was made: it has not grown since.
+pub(super) fn is_given_up(waiting: &Waiting, origin: &str) -> Result<bool, StartError> {
+    let is_the_newest = waiting.policy.authorities.first().is_some_and(|own| own.log == origin);
+    Ok(!is_the_newest && is_frozen(&waiting.folder, origin)?)
+}
 
-/// Everybody else who cosigns this log: neighbours, and the witnesses that the policy has an address of. The witness in
+/// The quorums that the log may have grown by since the backup: it keeps the one that it was opened with, and may have been
+/// opened again with that of any version since. Where it is not known which, all versions count. Witnesses are those of
+/// the backup's time, and those of today.
+pub(super) fn quorums(waiting: &Waiting, origin: &str, now: UnixTime) -> Result<Vec<LogPolicy>, StartError> {
+    let wrong = |error: &dyn std::error::Error| StartError::part("trust policy", error);
+    let first = run_by::version(&waiting.folder, origin)?.unwrap_or_default();
+    let made_at = UnixTime::since_unix_epoch(Duration::from_secs(waiting.manifest.made_at));
+    let mut found = Vec::new();
+    for version in policies::versions(waiting.folder.path())?.iter().filter(|version| version.number >= first) {
+        let Some(own) = version.authorities.first() else { continue };
+        let shards = version.shards(own).map_err(|error| wrong(&error))?;
+        let Some(shard) = shards.into_iter().find(|shard| shard.origin == origin) else { continue };
+        for time in [made_at, now] {
+            let quorum = version.log_policy_of(origin, shard.window.judged_at(time));
+            found.push(quorum.map_err(|error| wrong(&error))?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn is_certain_by_all(quorums: &[LogPolicy], here: &[VerifierKey]) -> bool {
+    !quorums.is_empty() && quorums.iter().all(|quorum| is_certain(quorum, here))
+}
+
+/// A witness by its key.
+pub(super) type Asked = (VerifierKey, Arc<dyn Witnessing>);
+
+/// Everybody else who cosigns this log: neighbours, and the witnesses that a policy has an address of. The witness in
 /// this folder is as old as the backup, and has nothing to say.
-fn witnesses(waiting: &Waiting, policy: &LogPolicy) -> Result<Vec<Asked>, RestoreError> {
+pub(super) fn witnesses(waiting: &Waiting, quorums: &[LogPolicy]) -> Result<Vec<Asked>, RestoreError> {
     let own = tlog_proof::Cosigner::new(&waiting.settings.witness(), keys::open(&waiting.folder, keys::WITNESS)?);
     let own = own.map_err(|error| StartError::part("witness's name", &error))?.vkey();
     let neighbours = Neighbours::read(waiting.folder.path())?;
-    let known = neighbours.known_to(policy.clone());
     let http = self_proving_http();
-    let others = known.witnesses.iter().filter(|witness| witness.vkey != own);
-    let ask = others.filter_map(|witness| {
-        let client = RemoteWitness::new(http.clone(), witness.vkey.clone(), witness.url.as_deref()?);
-        Some((witness.vkey.clone(), Arc::new(client) as Arc<dyn Witnessing>))
-    });
-    Ok(ask.collect())
+    let mut asked: Vec<Asked> = Vec::new();
+    // The newest version's addresses first.
+    for witness in quorums.iter().rev().flat_map(|policy| neighbours.known_to(policy.clone()).witnesses) {
+        if witness.vkey == own || asked.iter().any(|(key, _)| *key == witness.vkey) {
+            continue;
+        }
+        // What the operator wrote down beside this server: a policy may name a witness without its address.
+        let Some(url) = neighbours.address_of(&witness.vkey).or(witness.url.as_deref()) else { continue };
+        let client = RemoteWitness::new(http.clone(), witness.vkey.clone(), url);
+        asked.push((witness.vkey, Arc::new(client)));
+    }
+    Ok(asked)
 }

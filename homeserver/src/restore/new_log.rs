@@ -14,8 +14,11 @@ use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use serde::Serialize;
 use tlog_proof::NoteSigner;
+use transparency_log::copy::CopyError;
 
-use super::{FROZEN, MARK, RestoreError, Waiting, Wishes, finish, logged_since};
+use super::{
+    FROZEN, MARK, RestoreError, Waiting, Wishes, certain, finish, lists, logged_since, take_updates, unknown_policies,
+};
 use crate::error::StartError;
 use crate::genesis;
 use crate::keys;
@@ -42,7 +45,7 @@ pub struct Begun {
 /// # Errors
 /// See [`RestoreError`].
 pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) -> Result<Begun, RestoreError> {
-    let waiting = Waiting::open(folder)?;
+    let mut waiting = Waiting::open(folder)?;
     let wrong = |reason: String| StartError::Shard { reason };
     if !settings::is_shard_name(name) {
         let reason = format!("expected a name of small letters, digits and hyphens such as 2026-2, found {name:?}");
@@ -52,9 +55,28 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
         return Err(wrong("expected a log in this server, found one elsewhere, which goes on as it is".into()).into());
     }
     let origin = waiting.settings.shard_origin(name);
-    let mut since = Vec::new();
-    for (edge, _, copy) in waiting.logs()?.into_iter().filter(|(edge, ..)| edge.origin != origin) {
+    take_updates(&mut waiting, &wishes.updates)?;
+    let (mut since, mut known) = (Vec::new(), true);
+    for (edge, _, mut copy) in waiting.logs()?.into_iter().filter(|(edge, ..)| edge.origin != origin) {
+        // What mirrors have is taken up to where it parts from the copy.
+        known &= match certain::find_out(&waiting, &edge, &mut copy, wishes, now).await {
+            Ok(standing) => standing.certain,
+            Err(RestoreError::Log { source: CopyError::Forked { .. }, .. }) => false,
+            Err(error) => return Err(error),
+        };
         since.push(logged_since(&waiting, &edge, &copy, wishes).await?);
+    }
+    // Where this was interrupted, the versions before were looked at then.
+    let unknown = if has_begun(&waiting, &origin) { 0 } else { unknown_policies(&waiting, &since)? };
+    if unknown > 0 {
+        return Err(RestoreError::Policies { count: unknown });
+    }
+    if let (Some(last), false) = (since.last_mut(), known) {
+        last.lists = lists::since(&waiting, &wishes.lists, wishes.without_lists, now)?;
+    }
+    let missing = ca::recovery::lists_missing(waiting.folder.path(), &since);
+    if missing > 0 && !wishes.without_lists {
+        return Err(RestoreError::Lists { count: missing });
     }
     let given_up: Vec<_> = since.iter().map(|log| log.origin.clone()).collect();
     // Before anything names the new log: from here on nobody signs the old ones, whatever happens.
@@ -67,16 +89,21 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
         let aside = waiting.folder.join("policies-given-up");
         std::fs::rename(&earlier, &aside).map_err(|source| StartError::folder(&earlier, source))?;
     }
-    let (fingerprint, wishes) = (policy.fingerprint().to_string(), Wishes { without_lists: true, ..wishes.clone() });
+    let fingerprint = policy.fingerprint().to_string();
     debug_assert!(waiting.folder.join(MARK).exists(), "nothing starts before the books are in order");
-    let done = finish(waiting, Vec::new(), since, &wishes, now).await?;
+    let done = finish(waiting, Vec::new(), since, wishes, now).await?;
     Ok(Begun { origin, given_up, fingerprint, books: done.books, cosigned_no_more: done.cosigned_no_more })
+}
+
+/// Whether the newest policy here names the new log already.
+fn has_begun(waiting: &Waiting, origin: &str) -> bool {
+    waiting.policy.authorities.first().is_some_and(|own| own.log == origin)
 }
 
 /// The newest policy here with the new log in it, from now on; the same again if a crash came after it was written.
 fn next(waiting: &Waiting, name: &str, origin: &str, now: UnixTime) -> Result<TrustPolicy, StartError> {
     let current = &waiting.policy;
-    if current.authorities.first().is_some_and(|own| own.log == origin) {
+    if has_begun(waiting, origin) {
         return Ok(current.clone());
     }
     let key = keys::open(&waiting.folder, &format!("{SHARDS}/{name}/{}", crate::shards::LOG_KEY))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use identity::UnixTime;
 
-use super::{MARK, RestoreError, files};
+use super::{MARK, PARTIAL, RestoreError, files};
 use crate::backup::{self, MANIFEST, Manifest, own_logs};
 use crate::error::StartError;
 use crate::folder::Folder;
@@ -24,12 +24,16 @@ pub(super) fn unpack(from: &Path, to: &Path, now: UnixTime) -> Result<Manifest, 
         return Err(RestoreError::NotEmpty { folder: to.to_path_buf() });
     }
     let folder = Folder::open(to)?;
-    // First of all: whatever happens from here on, nothing starts in this folder.
+    // First of all: whatever happens from here on, nothing starts in this folder, nor goes on from a part of the backup.
+    folder.write(PARTIAL, b"")?;
     folder.write(MARK, &mark)?;
     for file in sums.keys().filter(|file| *file != Path::new(MANIFEST)) {
         copy(&from.join(file), &folder.join(&file.display().to_string()))?;
     }
     drop_destroyed_keys(&folder, now)?;
+    let partial = folder.join(PARTIAL);
+    let whole = std::fs::remove_file(&partial).and_then(|()| std::fs::File::open(folder.path())?.sync_all());
+    whole.map_err(|source| StartError::folder(&partial, source))?;
     Ok(manifest)
 }
 

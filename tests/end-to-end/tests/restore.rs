@@ -148,7 +148,7 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     let full = ca(&folder, &["restore", &text(&backup)]).expect(1, "a restore on top of a server").unwrap();
     assert!(full.text().contains("is not empty"), "{}", full.text());
 
-    // Life goes on: bob enrols, alice's first certificate is revoked, she renews; then the machine burns down.
+    // Life goes on: bob enrols, alice's certificate and his are revoked, he gets a second; then the machine burns down.
     bob.join(server.ready(), &server.outbox()).unwrap();
     let revoked = serial_of(&folder, alice.address());
     ca(&folder, &["revoke", &revoked, "--reason", "superseded"]).expect(0, "revoke").unwrap();
@@ -216,6 +216,13 @@ fn a_log_whose_end_nobody_knows_is_given_up_and_another_begins() {
     let chain = text(&alice.device().join("chain.pem"));
     ca(&folder, &["backup", &text(&backup)]).expect(0, "backup").unwrap();
     bob.join(server.ready(), &server.outbox()).unwrap();
+    // His certificate is revoked, and somebody fetches the lists.
+    let list = folder.join("crl/people.crl");
+    let before = std::fs::read(&list).unwrap();
+    ca(&folder, &["revoke", &serial_of(&folder, bob.address()), "--reason", "superseded"]).expect(0, "revoke").unwrap();
+    process::await_sight("the next list", SOON, || (std::fs::read(&list).ok()? != before).then_some(())).unwrap();
+    let fetched = place.path().join("fetched");
+    copy_folder(&folder.join("crl"), &fetched);
     let (old, old_log) = (server.ready().fingerprint.clone(), server.ready().log.clone());
     server.kill();
     std::fs::remove_dir_all(&folder).unwrap();
@@ -224,7 +231,14 @@ fn a_log_whose_end_nobody_knows_is_given_up_and_another_begins() {
     let alone = ca(&restored, &["restore", &text(&backup)]).expect(4, "nobody else to ask").unwrap();
     assert!(alone.text().contains("nobody else to ask") && alone.text().contains("--new-log"), "{}", alone.text());
     let before = std::fs::read(restored.join("log/checkpoint")).unwrap();
-    let begun = json(&ca(&restored, &["restore", "--again", "--new-log", "again"]).expect(0, "a new log").unwrap());
+    // Nor is it known whom it would show as revoked.
+    let blind = ca(&restored, &["restore", "--again", "--new-log", "again"]).expect(4, "without lists").unwrap();
+    assert!(blind.text().contains("the newest revocation list"), "{}", blind.text());
+    let lists = std::fs::read_dir(&fetched).unwrap().map(|file| text(&file.unwrap().path())).collect::<Vec<_>>();
+    let lists = lists.iter().filter(|path| path.ends_with(".crl")).flat_map(|path| ["--crl", path]);
+    let arguments: Vec<_> = ["restore", "--again", "--new-log", "again"].into_iter().chain(lists).collect();
+    let begun = json(&ca(&restored, &arguments).expect(0, "a new log").unwrap());
+    assert_eq!(begun["books"]["carried"], 1, "bob's: {begun}");
     let fingerprint = begun["fingerprint"].as_str().unwrap().to_owned();
     assert!(fingerprint != old && begun["given_up"].as_array().unwrap().len() == 1, "{begun}");
 

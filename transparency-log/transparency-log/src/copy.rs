@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use tlog_proof::{
-    Checkpoint, CheckpointError, Entry, Hash, LogPolicy, ObjectKind, UnverifiedCheckpoint, VerifierKey, empty_root,
+    Checkpoint, CheckpointError, Entry, Hash, LogPolicy, NoteSignature, ObjectKind, UnverifiedCheckpoint, VerifierKey,
+    empty_root,
 };
 
 use crate::client::{ClientError, LogClient, Source, SourceError};
@@ -24,6 +25,9 @@ const CHECKPOINT: &str = "checkpoint";
 
 /// Entries that are written together: some two hundred kilobytes.
 const CHUNK: usize = 4096;
+
+/// How far a cosignature's time may be from now, in seconds. An older one may be a repetition of what everybody can read.
+const FRESH_SECONDS: u64 = 300;
 
 /// Why a copy cannot be opened or extended. It is not ahead of where it was.
 #[derive(Debug, thiserror::Error)]
@@ -214,12 +218,15 @@ impl LogCopy {
         Ok(extended)
     }
 
-    /// Asks a witness whether it knows more than the copy. It cosigns what the log signed before, if it knows less.
-    pub async fn compare(&self, witness: &dyn Witnessing) -> Said {
+    /// Asks a witness whether it knows more than the copy. It cosigns what the log signed before, if it knows less. `key`
+    /// is the witness's, and `now` in seconds since the epoch: whoever sits at its address can say anything, but only the
+    /// witness can cosign at this time.
+    pub async fn compare(&self, key: &VerifierKey, witness: &dyn Witnessing, now: u64) -> Said {
         let Some(text) = &self.text else { return Said::Nothing("the copy is empty".into()) };
         let size = self.size();
         match ask(witness, size, &self.prover, &Arc::from(text.as_str()), size).await {
-            Ok(_) => Said::Here,
+            Ok(answer) if is_fresh(text, &answer, key, now) => Said::Here,
+            Ok(_) => Said::Nothing("answered without a fresh cosignature of its own".into()),
             Err(WitnessError::Conflict { size: other }) if other > size => Said::Ahead { size: other },
             Err(error @ (WitnessError::Forked { .. } | WitnessError::Proof(_))) => Said::Forked(error.to_string()),
             Err(error) => Said::Nothing(error.to_string()),
@@ -261,6 +268,18 @@ impl std::fmt::Debug for LogCopy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogCopy").field("key", &self.key).field("size", &self.size()).finish_non_exhaustive()
     }
+}
+
+/// Whether one of the answer's lines is a cosignature by `key`, made now, on what the checkpoint `text` says. Each line is
+/// held against the bare statement: the text may carry an older line of the same witness.
+fn is_fresh(text: &str, answer: &str, key: &VerifierKey, now: u64) -> bool {
+    let Ok(checkpoint) = UnverifiedCheckpoint::parse(text) else { return false };
+    let lines = answer.lines().filter_map(|line| NoteSignature::parse_line(line).ok());
+    lines.filter(|line| line.claims(key)).any(|line| {
+        let alone = UnverifiedCheckpoint::parse(format!("{}\n{line}\n", checkpoint.note().text()));
+        let cosigned = alone.and_then(|alone| alone.verify_cosignature(key));
+        cosigned.is_ok_and(|cosigned| cosigned.time.abs_diff(now) <= FRESH_SECONDS)
+    })
 }
 
 /// Whether it is certain that nobody has been shown more of the log than what these witnesses know: all others together

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use common::{ORIGIN, clock, entry, submit_all};
 use tlog_proof::{Cosigner, Entry, LogPolicy, ObjectKind, VerifierKey};
-use transparency_log::client::{StorageSource, folder_source};
+use transparency_log::client::{StorageSource, folder_source, self_proving_http};
 use transparency_log::copy::{CopyError, LogCopy, Said, is_certain};
 use transparency_log::storage::{MemoryStorage, Storage as _};
 use transparency_log::testing::{MemoryLog, key};
-use transparency_log::witness::Witness;
+use transparency_log::witness::{RemoteWitness, Witness, Witnessing as _};
 
 async fn log(entries: u64) -> MemoryLog {
     let log = MemoryLog::open(ORIGIN, clock()).await;
@@ -107,17 +107,61 @@ async fn a_witness_says_whether_it_knows_more() {
     };
     let old = copy_of(&log).await;
     let seen_less = witness("w.example", &log.log_key);
-    assert_eq!(old.compare(&seen_less).await, Said::Here, "it has seen nothing yet");
-    assert_eq!(old.compare(&seen_less).await, Said::Here);
+    let seen = key_of("w.example");
+    assert_eq!(old.compare(&seen, &seen_less, clock()()).await, Said::Here, "it has seen nothing yet");
+    assert_eq!(old.compare(&seen, &seen_less, clock()()).await, Said::Here);
     submit_all(&log, 40..300).await;
     let new = copy_of(&log).await;
-    assert_eq!(new.compare(&seen_less).await, Said::Here, "it is led from 40 to 300");
-    assert_eq!(old.compare(&seen_less).await, Said::Ahead { size: 300 });
+    assert_eq!(new.compare(&seen, &seen_less, clock()()).await, Said::Here, "it is led from 40 to 300");
+    assert_eq!(old.compare(&seen, &seen_less, clock()()).await, Said::Ahead { size: 300 });
     let other = MemoryLog::open(ORIGIN, clock()).await;
     submit_all(&other, 1000..1300).await;
-    assert!(matches!(copy_of(&other).await.compare(&seen_less).await, Said::Forked(_)));
+    assert!(matches!(copy_of(&other).await.compare(&seen, &seen_less, clock()()).await, Said::Forked(_)));
     let unknowing = witness("v.example", &MemoryLog::open("other.example/1", clock()).await.log_key);
-    assert!(matches!(new.compare(&unknowing).await, Said::Nothing(_)));
+    assert!(matches!(new.compare(&key_of("v.example"), &unknowing, clock()()).await, Said::Nothing(_)));
+}
+
+fn key_of(name: &str) -> VerifierKey {
+    Cosigner::new(name, key(name, "witness")).unwrap().vkey()
+}
+
+/// Whoever sits at a witness's address, and answers 200 with what he likes.
+async fn somebody_who_says(answer: String, key: &VerifierKey) -> RemoteWitness {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = axum::Router::new().fallback(move || async move { answer });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    RemoteWitness::new(self_proving_http(), key.clone(), &url)
+}
+
+#[tokio::test]
+async fn only_a_fresh_cosignature_of_the_witness_itself_says_that_it_knows_no_more() {
+    let log = log(40).await;
+    let mut copy = LogCopy::open_on(Arc::new(MemoryStorage::new()), &log.log_key).unwrap();
+    copy.extend(log.source()).await.unwrap();
+    let (key, now) = (key_of("w.example"), clock()());
+    // What the witness says of the same tree, under its own key, now.
+    let text = String::from_utf8(log.storage.get("checkpoint").unwrap().unwrap()).unwrap();
+    let proof = Vec::new();
+    let genuine = witness("w.example", &log.log_key).add_checkpoint(0, proof.clone(), text.clone()).await.unwrap();
+    let stranger = witness("v.example", &log.log_key).add_checkpoint(0, proof, text.clone()).await.unwrap();
+    let said = async |answer: &str, now| copy.compare(&key, &somebody_who_says(answer.into(), &key).await, now).await;
+    let nothing = |said: &Said| matches!(said, Said::Nothing(why) if why.contains("fresh cosignature"));
+    assert_eq!(said(&genuine, now).await, Said::Here);
+    assert_eq!(said(&format!("{stranger}{genuine}"), now + 300).await, Said::Here);
+    let altered = genuine.replacen("w.example ", "w.example A", 1);
+    for answer in ["", "<html><h1>This domain is for sale</h1></html>\n", &stranger, &altered, &text] {
+        let said = said(answer, now).await;
+        assert!(nothing(&said), "{answer:?}: {said:?}");
+    }
+    // Everybody can read it, and say it again later.
+    assert!(nothing(&said(&genuine, now + 301).await));
+    assert!(nothing(&said(&genuine, now - 301).await));
+    // Of another tree.
+    submit_all(&log, 40..41).await;
+    copy.extend(log.source()).await.unwrap();
+    let said = copy.compare(&key, &somebody_who_says(genuine, &key).await, now).await;
+    assert!(nothing(&said), "{said:?}");
 }
 
 #[tokio::test]

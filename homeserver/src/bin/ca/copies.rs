@@ -13,7 +13,7 @@ use crate::Failure;
 pub(crate) const RESTORE: &str = "Examples:
   ca --folder /srv/inperson restore /media/backup/2026-11-26
   ca --folder /srv/inperson restore --again --mirror https://mirror.example.com
-  ca --folder /srv/inperson restore --again --new-log 2026-2
+  ca --folder /srv/inperson restore --again --new-log 2026-2 --crl people.crl --crl services.crl
 
 Exit codes: 0 caught up, 1 failed, 2 wrong usage, 4 the folder waits, and nothing starts in it.";
 
