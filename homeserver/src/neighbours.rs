@@ -307,7 +307,8 @@ mod tests {
         let mut read = Neighbours::read(place.path()).unwrap();
         assert_eq!(read, neighbours);
         assert_eq!(read.all().iter().map(Neighbour::name).collect::<Vec<_>>(), ["b.example/witness", "w.example"]);
-        assert_eq!((read.logs(), read.witnesses().len()), (vec![log()], 2));
+        let here = Settings::first(&crate::Options::default(), 2026).unwrap();
+        assert_eq!((read.logs(Vec::new(), &here), read.witnesses().len()), (vec![log()], 2));
         let mirror = Neighbour::mirror_only("https://m.example", &witness("m.example")).unwrap();
         read.add(mirror).unwrap();
         read.write(place.path()).unwrap();

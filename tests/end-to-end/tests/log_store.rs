@@ -255,7 +255,7 @@ fn a_log_that_runs_alone_takes_entries_into_its_store() {
     write_keys(&alone, KEYS);
     let mut serve = command(&[]);
     serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.path().join("words")).unwrap());
-    let mut log = process::Running::start("transparency-log", serve).unwrap();
+    let mut log = Running::start("transparency-log", serve).unwrap();
     let line = log.first_line(SOON).unwrap();
     assert!(line.contains("\"ready\":true"), "{line}{}", fs::read_to_string(place.path().join("words")).unwrap());
     let at = format!("https://127.0.0.1:{submission}");
