@@ -7,40 +7,43 @@ mod support;
 use messenger_engine::{Audience, Command, Event, OwnStatus};
 use support::{Gate, Someone, Town, identifier};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_hides_while_connecting_is_never_shown() {
+/// Bob, who watches alice; a gate before the directory; and alice, who has begun to connect and of whom nothing arrives.
+async fn behind_a_gate() -> (Town, Someone, Gate, Someone) {
     let town = Town::new().await;
     let mut bob = town.person("bob", &["alice"]).await;
     bob.sees("alice", false).await;
     let mut gate = Gate::before(town.directory).await;
     let mut config = town.config("alice", &["bob"]);
     config.directory.address = gate.address.to_string();
-    let mut alice = Someone::begin(config);
-    let appear = |status, text: &str| Command::SetStatus { status, text: Some(text.to_owned()) };
-    // The engine has begun to connect; nothing it sends arrives.
+    let alice = Someone::begin(config);
     gate.something_waits().await;
+    (town, bob, gate, alice)
+}
+
+/// The words with which alice is shown first.
+async fn first_words(bob: &mut Someone) -> String {
+    let shown = |event: &Event| match event {
+        Event::Presence { online: true, seen, .. } => Some(seen.text.clone()),
+        _ => None,
+    };
+    bob.wait("alice", shown).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hides_while_connecting_is_never_shown() {
+    let (_town, mut bob, mut gate, mut alice) = behind_a_gate().await;
+    let appear = |status, text: &str| Command::SetStatus { status, text: Some(text.to_owned()) };
     alice.do_it(appear(OwnStatus::Invisible, "")).await;
     alice.wait("her own settings", |event| matches!(event, Event::Appearance(_)).then_some(())).await;
     gate.open();
     alice.is_online().await;
     alice.do_it(appear(OwnStatus::Available, "here I am")).await;
-    let first = bob.wait("alice", |event| match event {
-        Event::Presence { online: true, seen, .. } => Some(seen.text.clone()),
-        _ => None,
-    });
-    assert_eq!(first.await, "here I am");
+    assert_eq!(first_words(&mut bob).await, "here I am");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_goes_offline_while_connecting_is_never_shown() {
-    let town = Town::new().await;
-    let mut bob = town.person("bob", &["alice"]).await;
-    bob.sees("alice", false).await;
-    let mut gate = Gate::before(town.directory).await;
-    let mut config = town.config("alice", &["bob"]);
-    config.directory.address = gate.address.to_string();
-    let mut alice = Someone::begin(config);
-    gate.something_waits().await;
+    let (_town, mut bob, mut gate, mut alice) = behind_a_gate().await;
     alice.do_it(Command::GoOffline).await;
     alice.wait("to be offline", |event| matches!(event, Event::Offline { .. }).then_some(())).await;
     gate.open();
@@ -48,11 +51,7 @@ async fn who_goes_offline_while_connecting_is_never_shown() {
     alice.do_it(Command::SetStatus { status: OwnStatus::Away, text }).await;
     alice.do_it(Command::GoOnline).await;
     alice.is_online().await;
-    let first = bob.wait("alice", |event| match event {
-        Event::Presence { online: true, seen, .. } => Some(seen.text.clone()),
-        _ => None,
-    });
-    assert_eq!(first.await, "back again");
+    assert_eq!(first_words(&mut bob).await, "back again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

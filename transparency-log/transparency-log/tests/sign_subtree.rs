@@ -3,16 +3,14 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use common::{ORIGIN, clock};
+use common::{Numbers, ORIGIN, clock};
 use tlog_proof::{
-    Checkpoint, Cosigner, Hash, HashReader, NoteSignature, NoteSigner, SignSubtree, Subtree, SubtreeCosigner,
-    leaf_hash, node_hash, prove_consistency, prove_subtree, root, sign_checkpoint, subtree_hash,
-    verify_subtree_cosignature,
+    Checkpoint, Cosigner, NoteSignature, NoteSigner, SignSubtree, Subtree, SubtreeCosigner, prove_consistency,
+    prove_subtree, root, sign_checkpoint, subtree_hash, verify_subtree_cosignature,
 };
 use transparency_log::client::self_proving_http;
 use transparency_log::limit::RateLimit;
@@ -20,21 +18,6 @@ use transparency_log::storage::MemoryStorage;
 use transparency_log::testing::key;
 use transparency_log::witness::router;
 use transparency_log::{Witness, WitnessKeys};
-
-/// A tree whose leaves are numbers from `first` on.
-struct Numbers(u64);
-
-impl HashReader for Numbers {
-    type Error = Infallible;
-
-    fn read(&mut self, level: u8, index: u64) -> Result<Hash, Infallible> {
-        if level == 0 {
-            return Ok(leaf_hash(&(self.0 + index).to_be_bytes()));
-        }
-        let (left, right) = (self.read(level - 1, 2 * index)?, self.read(level - 1, 2 * index + 1)?);
-        Ok(node_hash(&left, &right))
-    }
-}
 
 fn log_signer() -> NoteSigner {
     NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap()

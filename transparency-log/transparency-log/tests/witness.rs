@@ -3,32 +3,16 @@
 
 mod common;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use common::{ORIGIN, clock};
+use common::{Numbers, ORIGIN, clock};
 use tlog_proof::{
-    Checkpoint, Cosigner, Hash, HashReader, KeyKind, NoteSigner, SubtreeCosigner, UnverifiedCheckpoint, VerifierKey,
-    empty_root, leaf_hash, node_hash, prove_consistency, root, sign_checkpoint,
+    Checkpoint, Cosigner, Hash, KeyKind, NoteSigner, SubtreeCosigner, UnverifiedCheckpoint, VerifierKey, empty_root,
+    prove_consistency, root, sign_checkpoint,
 };
 use transparency_log::storage::{Fault, MemoryStorage};
 use transparency_log::testing::key;
 use transparency_log::{Witness, WitnessError, WitnessKeys};
-
-/// A tree whose leaves are numbers from `first` on.
-struct Numbers(u64);
-
-impl HashReader for Numbers {
-    type Error = Infallible;
-
-    fn read(&mut self, level: u8, index: u64) -> Result<Hash, Infallible> {
-        if level == 0 {
-            return Ok(leaf_hash(&(self.0 + index).to_be_bytes()));
-        }
-        let (left, right) = (self.read(level - 1, 2 * index)?, self.read(level - 1, 2 * index + 1)?);
-        Ok(node_hash(&left, &right))
-    }
-}
 
 fn signed(tree: &mut Numbers, size: u64) -> String {
     let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root: root(tree, size).unwrap() };

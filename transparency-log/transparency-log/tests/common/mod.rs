@@ -3,13 +3,29 @@
 
 pub(crate) mod by_hand;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use tlog_proof::{Entry, leaf_hash};
+use tlog_proof::{Entry, Hash, HashReader, leaf_hash, node_hash};
 use transparency_log::client::Source;
 use transparency_log::monitor::{AuditError, AuditReport, Cursor, audit};
 use transparency_log::testing::MemoryLog;
 use transparency_log::{Clock, Logged, Submit as _};
+
+/// A tree whose leaves are numbers from this one on.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl HashReader for Numbers {
+    type Error = Infallible;
+
+    fn read(&mut self, level: u8, index: u64) -> Result<Hash, Infallible> {
+        if level == 0 {
+            return Ok(leaf_hash(&(self.0 + index).to_be_bytes()));
+        }
+        let (left, right) = (self.read(level - 1, 2 * index)?, self.read(level - 1, 2 * index + 1)?);
+        Ok(node_hash(&left, &right))
+    }
+}
 
 pub(crate) const ORIGIN: &str = "log.example/2026";
 
