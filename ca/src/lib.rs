@@ -1,8 +1,8 @@
 //! The certificate authority of In Person.
 //!
-//! **What it does.** Proves that somebody controls a mail address or a phone number
-//! ([`acme`](https://www.rfc-editor.org/rfc/rfc8555) with the challenges `email-code-00` and `sms-code-00`), plans a certificate for it, lints it, has it logged in a public, witnessed log,
-//! and only then signs it. It opens every entry under an address to its owner, issues the certificates of its own
+//! **What it does.** Proves that somebody controls a mail address or a phone number (ACME, RFC 8555, with the challenges
+//! `email-code-00`, `email-reply-00`, `oidc-00` and `sms-code-00`), plans a certificate for it, lints it, has it logged in a
+//! public, witnessed log, and only then signs it. It opens every entry under an address to its owner, issues the certificates of its own
 //! services, and keeps revocation lists.
 //!
 //! **What it never does.** It signs nothing unlinted and nothing unlogged: the types of the [`issuance`] core make that

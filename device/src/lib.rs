@@ -8,6 +8,7 @@
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
 //! * [`card`] makes contact cards, as links and QR codes, and takes those of others;
+//! * [`dating`] has signatures dated by a log;
 //! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
 //! * [`watch`] finds every certificate that was ever logged in the owner's name.

@@ -4,7 +4,7 @@
 //! the directory knows is one value in memory, [`state::State`], which does no I/O and is given the time; around it stands a
 //! thin driver of sockets and tasks. `docs/spec/directory.md` is the protocol.
 //!
-//! What it never does: touch a disk, carry content, write an identifier or an address into a log (counts only), hand out
+//! What it never does: write to a disk, carry content, write an identifier or an address into a log (counts only), hand out
 //! anybody's address before both sides have agreed to talk, let offline, unknown and hidden be told apart, or remember
 //! anybody who has gone. The one trace of a person that outlives her connection, for as long as her rate limits need to
 //! recover (at most some minutes, in the ordinary case), is a number under a key drawn at start.

@@ -52,7 +52,7 @@ pub(crate) struct Options {
 pub(crate) enum Face {
     /// JSON lines on standard input and output, for programs (docs/headless.md)
     Headless {
-        /// Do not keep contacts that are added in the folder
+        /// Write nothing into the folder: what is added or changed counts until the end
         #[arg(long)]
         ephemeral: bool,
     },

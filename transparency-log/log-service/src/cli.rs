@@ -133,7 +133,7 @@ struct Common {
     /// When ready, print one line of JSON
     #[arg(long)]
     json: bool,
-    /// Print the verifier key and end; the key is made if there is none
+    /// Print the verifier keys and end; those that are missing are made
     #[arg(long)]
     show_key: bool,
 }

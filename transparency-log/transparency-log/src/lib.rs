@@ -1,9 +1,10 @@
 //! An append-only log that nobody needs to trust, in C2SP tlog-tiles form.
 //!
 //! **What it does.** Takes entries and answers each with an index, an inclusion proof and a checkpoint
-//! that witnesses have cosigned ([`sequencer`]); cosigns other logs' checkpoints ([`witness`]); takes
-//! entries from elsewhere ([`submission`]); serves tiles over HTTP ([`server`]); reads them back, trusting nothing that does not hash up to a verified
-//! checkpoint ([`client`]); and follows a log from a durable cursor ([`monitor`]).
+//! that witnesses have cosigned ([`sequencer`]); cosigns other logs' checkpoints ([`witness`]) and holds their
+//! entries ([`mirror`]); takes entries from elsewhere ([`submission`]); serves tiles over HTTP ([`server`]); reads them back,
+//! trusting nothing that does not hash up to a verified checkpoint ([`client`]); copies a log entry by entry ([`copy`]); and
+//! follows one from a durable cursor ([`monitor`]).
 //!
 //! **What it never does.** It never acknowledges what is not durable, integrated and cosigned; never
 //! signs two trees of which one is not a prefix of the other, whatever crashes between; never sees an

@@ -1,8 +1,8 @@
 //! `ca`: what the operator of an authority asks and wishes, also while the authority runs.
 //!
-//! It looks into the authority's folder, checks the audit trail, writes down wishes there, makes the key that signs mails,
-//! and changes no database. The one key it signs with is the root's, on the root's own machine ([`ceremony`]).
-//! A new authority it makes whole ([`config`]).
+//! It looks into the authority's folder, checks the audit trail, writes down wishes there, and makes the key that signs
+//! mails. The database of an authority that runs it never changes; that of a stopped one it migrates ([`database`]) and
+//! restores ([`copies`]). The one key it signs with is the root's ([`ceremony`]). A new authority it makes whole ([`config`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ceremony;
@@ -37,7 +37,8 @@ const GLANCE: Duration = Duration::from_millis(100);
         ca --folder /srv/inperson stats\n  \
         ca --folder /srv/inperson list alice@example.org\n  \
         ca --folder /srv/inperson revoke 5f2e0c… --reason key-compromise\n\n\
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate, or the audit trail is broken."
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate, the audit trail is broken, or\n\
+        something would be lost, 4 a restored folder waits."
 )]
 struct Arguments {
     /// The authority's folder, with ca.sqlite in it

@@ -109,18 +109,6 @@ impl Book {
             .transpose()
     }
 
-    /// Forgets the audit of this log, so that the next one begins with the first entry. What witnesses were seen to
-    /// cosign is kept.
-    ///
-    /// # Errors
-    /// It cannot be removed.
-    pub fn start_over(&mut self) -> Result<(), BookError> {
-        self.remove("cursor.json")?;
-        self.remove("objects.json")?;
-        self.cursor = None;
-        Ok(())
-    }
-
     /// How far the objects that entries name were looked at.
     ///
     /// # Errors
