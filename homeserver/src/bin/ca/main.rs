@@ -37,8 +37,8 @@ const GLANCE: Duration = Duration::from_millis(100);
         ca --folder /srv/inperson stats\n  \
         ca --folder /srv/inperson list alice@example.org\n  \
         ca --folder /srv/inperson revoke 5f2e0c… --reason key-compromise\n\n\
-        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate, the audit trail is broken, or\n\
-        something would be lost, 4 a restored folder waits."
+        Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such certificate, the audit trail is broken, \
+        or something would be lost, 4 a restored folder waits."
 )]
 struct Arguments {
     /// The authority's folder, with ca.sqlite in it

@@ -68,7 +68,7 @@ fn what_cannot_be_announced_is_refused_and_changes_nothing() {
     world.command("alice", Command::Unblock { who: address("mallory") });
     world.command("alice", Command::Block { who: address("alice") });
     let events = world.events("alice");
-    assert_eq!(events.iter().filter(|event| matches!(event, Event::Error { .. })).count(), 4);
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Error { .. })).count(), 5);
     let many = || Audience::Named((0..=MAX_NAMED).map(|n| address(&format!("p{n}")).parse().unwrap()).collect());
     world.command("alice", visible_to(many()));
     world.command("alice", Command::SetAudience { visible_to: Some(Audience::Nobody), may_knock: Some(many()) });
