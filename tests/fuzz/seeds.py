@@ -201,11 +201,20 @@ def plant_ca() -> None:
     plant("ca_texts", b'url = "https://h/{secret.key}?a={to}"\njson = { a = ["{digits}"], t = "{text}" }\0{"a":[1]}')
 
 
+def plant_probes() -> None:
+    """The vectors of docs/spec/peer.md."""
+    page = (HERE.parents[1] / "docs" / "spec" / "peer.md").read_text()
+    for line in page.splitlines():
+        if line.startswith(("0a0", "0a1")):
+            plant("peer_probes", bytes.fromhex(line.split()[0]))
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
     plant_log_files()
     plant_ca()
+    plant_probes()
     for vector in vectors("certificate"):
         plant_certificate(vector)
     for vector in vectors("policy-update"):

@@ -4,8 +4,8 @@
 //! directory introduced; a text is called delivered only after the other device's application said so; a room's text is
 //! readable by exactly the members of its epoch.
 //!
-//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, shows its
-//! certificate to somebody while nobody was introduced, keeps global state. The state machines ([`session`], [`room`])
+//! It never: stores a message (not for later, not for the absent, not on disk), writes content to a log, answers at its
+//! port to anybody who was not introduced, keeps global state. The state machines ([`session`], [`room`], [`punch`])
 //! do no I/O and take time and randomness as arguments.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,6 +15,7 @@ pub mod core;
 mod driver;
 mod engine;
 pub mod gossip;
+pub mod punch;
 pub mod room;
 pub mod session;
 pub mod time;

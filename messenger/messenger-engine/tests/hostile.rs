@@ -7,10 +7,11 @@ mod support;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use directory_protocol::{Answer, DirectoryEvent};
+use directory_protocol::{Answer, DirectoryEvent, Role};
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
 use identity::trust::Fingerprint;
+use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
 use messenger_engine::{Command, DeliveryState, EngineConfig, Event, wire};
 use support::{Someone, Town, identifier, peer_config};
 
@@ -69,18 +70,111 @@ async fn garbage_at_the_port_disturbs_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_while_somebody_else_is_expected_is_dropped() {
+async fn whoever_comes_while_somebody_else_is_expected_finds_silence() {
     let town = Town::new().await;
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.puppet("bob").await;
     let door = bob.call_alice().await;
-    let intruder = stranger(&town, door).await.unwrap();
-    assert_eq!(closed_with(&intruder).await, u64::from(wire::Close::NOT_INTRODUCED.0));
+    assert_eq!(stranger(&town, door).await.err().as_deref(), Some("silence"));
     // Bob himself is still let in, and what he says is heard.
     let connection =
         bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap().await.unwrap();
     say(&connection, &[hello(), text("it is me")]).await;
     assert_eq!(alice.hears("bob").await, "it is me");
+}
+
+/// Somebody with the key of the call, but without its certificate: the directory, or whoever it told.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_with_a_probe_and_another_certificate_is_dropped() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let mallory = town.puppet("mallory").await;
+    let (door, key) = bob.introduced_to_alice(mallory.endpoint.local_addr().unwrap()).await;
+    mallory.probe(door, &key);
+    let connecting = mallory.endpoint.connect_with(mallory.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
+    assert_eq!(closed_with(&connecting.await.unwrap()).await, u64::from(wire::Close::NOT_INTRODUCED.0));
+    // The numbers that mallory has used are used up, and bob has others.
+    let shown = DirectionKey::of(Role::Dialler, &key).seal(Probe { kind: Kind::Probe, number: 63 });
+    bob.probing.send_to(&shown, door).unwrap();
+    let connecting = bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
+    let connection = connecting.await.unwrap();
+    say(&connection, &[hello(), text("it is me")]).await;
+    assert_eq!(alice.hears("bob").await, "it is me");
+}
+
+/// While a call is pending: Initials, unknown versions, garbage, wrong probes, and a probe that was overheard.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_port_answers_nobody_without_a_valid_probe() {
+    let town = Town::new().await;
+    let _alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let plain = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (door, key) = bob.introduced_to_alice(plain.local_addr().unwrap()).await;
+    let overheard = shown_and_answered(&plain, door, &key, 0);
+
+    let mallory = UdpSocket::bind("127.0.0.1:0").unwrap();
+    mallory.set_nonblocking(true).unwrap();
+    let fresh = |key: &ProbeKey, role| DirectionKey::of(role, key).seal(Probe { kind: Kind::Probe, number: 50 });
+    let mut tampered = fresh(&key, Role::Dialler);
+    tampered[20] ^= 1;
+    let probes = [
+        overheard.to_vec(),
+        tampered.to_vec(),
+        [&fresh(&key, Role::Dialler)[..], &[0]].concat(),
+        fresh(&ProbeKey([0; 32]), Role::Dialler).to_vec(),
+        fresh(&key, Role::Listener).to_vec(),
+    ];
+    let long_header =
+        |version: u32| [&[0xc3][..], &version.to_be_bytes(), &[8], &[7; 8], &[8], &[9; 8], &[0; 1_300]].concat();
+    let versions = [0, 1, 0x0a1a_2a3a, 0x6b33_43cf].map(long_header);
+    let garbage = (0..=u8::MAX).flat_map(|first| [vec![first], vec![first; 28], vec![first; 1_200]]);
+    let datagrams = probes.into_iter().chain(versions).chain(garbage).chain([Vec::new(), initial(&town)]);
+    let mut sent = 0;
+    for datagram in datagrams {
+        mallory.send_to(&datagram, door).unwrap();
+        sent += 1;
+        if sent % 64 == 0 {
+            // No more than the socket holds: what comes later is answered after all of that was dealt with.
+            shown_and_answered(&plain, door, &key, 10 + sent / 64);
+        }
+    }
+    shown_and_answered(&plain, door, &key, 40);
+    let answered = mallory.recv_from(&mut [0; 2_048]).map(|(length, _)| length);
+    assert_eq!(answered.err().map(|error| error.kind()), Some(std::io::ErrorKind::WouldBlock));
+}
+
+/// Sends probes, from this number on, until one was answered; returns that one.
+fn shown_and_answered(socket: &UdpSocket, door: SocketAddr, key: &ProbeKey, number: u16) -> [u8; 28] {
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let answers = DirectionKey::of(Role::Listener, key);
+    for number in number..64 {
+        let probe = DirectionKey::of(Role::Dialler, key).seal(Probe { kind: Kind::Probe, number });
+        socket.send_to(&probe, door).unwrap();
+        let answer = answers.seal(Probe { kind: Kind::Answer, number });
+        let mut datagram = [0; 64];
+        // Her own probes come in between.
+        while let Ok((length, _)) = socket.recv_from(&mut datagram) {
+            if datagram[..length] == answer {
+                return probe;
+            }
+        }
+    }
+    panic!("no probe was answered");
+}
+
+/// The first datagram of a stranger's handshake.
+fn initial(town: &Town) -> Vec<u8> {
+    let (chain, key) = town.issue("mallory");
+    let (tap, endpoint) =
+        (UdpSocket::bind("127.0.0.1:0").unwrap(), quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()));
+    tap.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let (config, target) = (peer_config(chain, &key, &town.trust), tap.local_addr().unwrap());
+    let _connecting = endpoint.unwrap().connect_with(config, target, wire::SERVER_NAME).unwrap();
+    let mut datagram = vec![0; 2_048];
+    let (length, _) = tokio::task::block_in_place(|| tap.recv_from(&mut datagram)).unwrap();
+    datagram.truncate(length);
+    datagram
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +190,13 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     let call = call.await;
     let candidates = vec![mallory.endpoint.local_addr().unwrap()];
     bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
+    let introduced = bob.wait(|event| match event {
+        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], ProbeKey(probe_key))),
+        _ => None,
+    });
+    let (caller, key) = introduced.await;
+    let shown = DirectionKey::of(Role::Listener, &key).seal(Probe { kind: Kind::Probe, number: 0 });
+    mallory.probing.send_to(&shown, caller).unwrap();
     let connection = mallory.endpoint.accept().await.unwrap().await.unwrap();
     assert_eq!(closed_with(&connection).await, u64::from(wire::Close::NOT_INTRODUCED.0));
     assert!(connection.accept_uni().await.is_err(), "not even a Hello");

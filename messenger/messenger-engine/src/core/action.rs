@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use directory_protocol::Role;
 use identity::Identifier;
 
 use super::Presenting;
 use crate::api::{CallId, Event, Purpose};
+use crate::punch::ProbeKey;
 use crate::room::Person;
 use crate::wire::{Channel, Close};
 
@@ -23,21 +25,19 @@ pub enum Action {
     GoOffline,
     /// Ask the directory for something.
     Ask(Ask),
-    /// Connect to an introduced peer; answer with [`super::Core::connected`] or [`super::Core::dial_failed`].
-    Dial {
+    /// Connect with an introduced peer; answer with [`super::Core::connected`] or [`super::Core::not_reached`].
+    Connect {
         /// The call it belongs to.
         call: CallId,
         /// Whom to find there.
         expected: Introduction,
-        /// Where; at most eight.
-        candidates: Vec<SocketAddr>,
-        /// How long to wait before the first packet.
-        delay: Duration,
+        /// How.
+        meeting: Meeting,
     },
-    /// Let incoming connections in, or no longer.
-    Door {
-        /// Whether somebody is expected.
-        open: bool,
+    /// Nothing is to be done any more to connect for this call, and nobody is to be let in for it.
+    Settled {
+        /// The call.
+        call: CallId,
     },
     /// Put a frame on a session's channel.
     Send {
@@ -98,6 +98,19 @@ pub enum Ask {
         /// The call.
         call: CallId,
     },
+}
+
+/// How two devices that were introduced find each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meeting {
+    /// Whether to dial or to await the other.
+    pub role: Role,
+    /// Where the other device says it can be reached; at most eight.
+    pub candidates: Vec<SocketAddr>,
+    /// By what the two know each other's probes.
+    pub key: ProbeKey,
+    /// How long to wait before the first packet, so that both begin together.
+    pub delay: Duration,
 }
 
 /// Whom the directory introduced: person and device, both of which the peer's certificate must show.

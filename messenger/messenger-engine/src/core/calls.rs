@@ -7,13 +7,12 @@
 //! any stage ──outcome, deadline, failure──► over; its errands are told why
 //! ```
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use directory_protocol::{Outcome, Role};
 use identity::Identifier;
 
-use super::{Action, Ask, Core, Introduction, SessionId};
+use super::{Action, Ask, Core, Introduction, Meeting, SessionId};
 use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
 use crate::room::Person;
 use crate::time::Now;
@@ -221,17 +220,9 @@ impl Core {
         self.fail_call(id, &reason, now);
     }
 
-    pub(super) fn introduced(
-        &mut self,
-        id: CallId,
-        role: Role,
-        peer: Introduction,
-        candidates: Vec<SocketAddr>,
-        delay_ms: u32,
-        now: Now,
-    ) {
+    pub(super) fn introduced(&mut self, id: CallId, peer: Introduction, meeting: Meeting, now: Now) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let stage = match (call.stage, role) {
+        let stage = match (call.stage, meeting.role) {
             (Stage::Inviting, Role::Dialler) => Stage::Dialling,
             (Stage::Accepted, Role::Listener) => Stage::Listening,
             _ => return self.fail_call(id, "the directory introduced a call that nobody agreed to", now),
@@ -242,12 +233,7 @@ impl Core {
         call.stage = stage;
         call.key = Some(peer.key);
         call.deadline = now.instant + CONNECTING;
-        if stage == Stage::Listening {
-            self.actions.push_back(Action::Door { open: true });
-        } else {
-            let delay = Duration::from_millis(u64::from(delay_ms).min(5_000));
-            self.actions.push_back(Action::Dial { call: id, expected: peer, candidates, delay });
-        }
+        self.actions.push_back(Action::Connect { call: id, expected: peer, meeting });
     }
 
     /// A connection stands, with a verified person at its other end: one we dialled for `dialled`, or one that came in.
@@ -271,7 +257,7 @@ impl Core {
             self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
             return self.fail_call(id, &refusal, now);
         }
-        let Some(call) = found.and_then(|(id, _)| self.calls.remove(&id)) else {
+        let Some((id, call)) = found.and_then(|(id, _)| Some((id, self.calls.remove(&id)?))) else {
             tracing::debug!(session, "a connection that nobody introduced is dropped");
             self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
             if let Some(call) = dialled {
@@ -279,7 +265,7 @@ impl Core {
             }
             return;
         };
-        self.update_door();
+        self.actions.push_back(Action::Settled { call: id });
         self.open_link(session, person, call.purpose, now);
         for errand in call.errands {
             self.run_errand(session, errand, now);
@@ -287,14 +273,12 @@ impl Core {
         self.link_ready(session, now);
     }
 
-    /// No candidate of a call could be reached.
-    pub fn dial_failed(&mut self, call: CallId, reason: &str, now: Now) {
-        self.fail_call(call, reason, now);
-    }
-
-    /// Whether somebody is expected to connect.
-    pub fn expects_somebody(&self) -> bool {
-        self.calls.values().any(|call| call.stage == Stage::Listening)
+    /// The introduced peer of a call could not be reached, or did not come.
+    pub fn not_reached(&mut self, call: CallId, reason: &str, now: Now) {
+        let Some(Call { peer, .. }) = self.calls.get(&call) else { return };
+        // That somebody else came by her name says more.
+        let reason = self.refused_lately(peer, now).unwrap_or(reason).to_owned();
+        self.fail_call(call, &reason, now);
     }
 
     pub(super) fn expire_calls(&mut self, now: Now) {
@@ -331,7 +315,9 @@ impl Core {
         if call.stage == Stage::Asked {
             self.emit(Event::IncomingEnded { call: id, reason: reason.to_owned() });
         }
-        self.update_door();
+        if matches!(call.stage, Stage::Dialling | Stage::Listening) {
+            self.actions.push_back(Action::Settled { call: id });
+        }
         for errand in call.errands {
             match errand {
                 Errand::Text { id, .. } => {
@@ -342,12 +328,6 @@ impl Core {
                 }
                 Errand::Mesh => self.mesh_failed(&call.peer, reason, now),
             }
-        }
-    }
-
-    fn update_door(&mut self) {
-        if !self.expects_somebody() {
-            self.actions.push_back(Action::Door { open: false });
         }
     }
 }

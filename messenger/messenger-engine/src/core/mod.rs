@@ -30,17 +30,22 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use directory_protocol::DirectoryEvent;
 use identity::Identifier;
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::gossip::Gossip;
+use crate::punch::ProbeKey;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
 
-pub use action::{Action, Ask, Introduction, SessionId};
+pub use action::{Action, Ask, Introduction, Meeting, SessionId};
 pub use appearance::Presenting;
+
+/// No directory makes a device wait longer before it connects.
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// Draws randomness: fills the slice.
 pub type Draw = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -212,15 +217,10 @@ impl Core {
                 self.incoming(CallId(call_id), caller, caller_key, purpose.into(), now);
             }
             DirectoryEvent::Outcome { call_id, outcome } => self.outcome(CallId(call_id), outcome, now),
-            DirectoryEvent::Go { call_id, role, peer, peer_key, candidates, delay_ms, .. } => {
-                self.introduced(
-                    CallId(call_id),
-                    role,
-                    Introduction { who: peer, key: peer_key },
-                    candidates,
-                    delay_ms,
-                    now,
-                );
+            DirectoryEvent::Go { call_id, role, peer, peer_key, candidates, probe_key, delay_ms } => {
+                let delay = Duration::from_millis(u64::from(delay_ms)).min(LONGEST_DELAY);
+                let meeting = Meeting { role, candidates, key: ProbeKey(probe_key), delay };
+                self.introduced(CallId(call_id), Introduction { who: peer, key: peer_key }, meeting, now);
             }
             DirectoryEvent::Closed { reason } => self.directory_down(&reason.to_string(), now),
         }

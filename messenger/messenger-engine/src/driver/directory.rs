@@ -1,6 +1,7 @@
 //! The link to the directory: connected while wanted, tried again with growing, jittered pauses when lost.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::{CloseReason, RequestError};
@@ -10,8 +11,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
+use super::gate::{Gate, Pass, canonical, source_toward};
 use crate::config::DirectoryAddress;
 use crate::core::{Ask, Presenting};
+use crate::punch::Surroundings;
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -23,6 +26,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// The task that owns the connection to the directory.
 pub(super) struct Link {
     endpoint: Endpoint,
+    gate: Arc<Gate>,
     config: quinn::ClientConfig,
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
@@ -34,6 +38,8 @@ pub(super) struct Link {
 struct Standing {
     client: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
+    /// Lets its packets in.
+    _pass: Pass,
     candidates: Vec<SocketAddr>,
     /// How to be present from now on; ends with the connection.
     presenting: watch::Sender<Presenting>,
@@ -53,13 +59,13 @@ enum End {
 
 impl Link {
     pub(super) fn new(
-        endpoint: Endpoint,
+        (endpoint, gate): (Endpoint, Arc<Gate>),
         config: quinn::ClientConfig,
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { endpoint, config, directory, outbox, presenting }
+        Self { endpoint, gate, config, directory, outbox, presenting }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -106,7 +112,10 @@ impl Link {
         wanted: &watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
     ) -> Result<Standing, String> {
-        let (found, client, events) = self.reach().await?;
+        let found = self.resolve().await?;
+        let pass = self.gate.calling(found);
+        let connect = DirectoryClient::connect(&self.endpoint, found, &self.directory.name, self.config.clone());
+        let (client, events) = connect.await.map_err(|error| error.to_string())?;
         // Meanwhile she may have decided not to be seen: then not even for a moment.
         self.take_waiting(asks).await;
         if wanted.borrow().is_multiple_of(2) {
@@ -117,31 +126,30 @@ impl Link {
         let contacts = presenting.announcement.contacts.clone();
         client.watch(contacts).await.map_err(|error| error.to_string())?;
         let candidates = self.candidates(found, announced.observed);
+        self.gate.surrounded_by(Surroundings { directory: vec![canonical(found)], own: candidates.clone() });
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
-        Ok(Standing { client, events, candidates, presenting, announcing })
+        Ok(Standing { client, events, _pass: pass, candidates, presenting, announcing })
     }
 
-    /// A connection on which nothing has been said yet.
-    async fn reach(&self) -> Result<(SocketAddr, DirectoryClient, mpsc::Receiver<DirectoryEvent>), String> {
-        let DirectoryAddress { name, address } = &self.directory;
+    /// An address of the directory that this socket reaches.
+    async fn resolve(&self) -> Result<SocketAddr, String> {
+        let address = &self.directory.address;
         let resolved = tokio::net::lookup_host(address).await;
         let addresses: Vec<SocketAddr> =
             resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?.collect();
         let usable = |found: &&SocketAddr| self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6() || found.is_ipv4());
-        let found = *addresses
+        addresses
             .iter()
             .find(usable)
-            .ok_or_else(|| format!("{address} has no address that this socket reaches"))?;
-        let connect = DirectoryClient::connect(&self.endpoint, found, name, self.config.clone());
-        let (client, events) = connect.await.map_err(|error| error.to_string())?;
-        Ok((found, client, events))
+            .copied()
+            .ok_or_else(|| format!("{address} has no address that this socket reaches"))
     }
 
     /// Where this device can be reached: its own address toward the directory, and the one the directory sees.
     fn candidates(&self, directory: SocketAddr, observed: SocketAddr) -> Vec<SocketAddr> {
         let own = self.endpoint.local_addr().ok().and_then(|bound| {
-            let ip = if bound.ip().is_unspecified() { ip_toward(directory)? } else { bound.ip() };
+            let ip = if bound.ip().is_unspecified() { source_toward(directory)? } else { bound.ip() };
             Some(SocketAddr::new(ip, bound.port()))
         });
         let mut candidates: Vec<SocketAddr> = own.into_iter().collect();
@@ -296,12 +304,4 @@ fn not_taken(error: &RequestError) -> String {
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + rand::random::<f64>())
-}
-
-/// The address this machine uses toward another; nothing is sent.
-fn ip_toward(other: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if other.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(other).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }

@@ -1,12 +1,14 @@
-//! The door: incoming connections, ignored without a word while nobody is expected.
+//! The door: incoming connections, taken from where an introduced peer has shown herself, and from nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Endpoint, Incoming};
-use tokio::sync::{Semaphore, mpsc, watch};
+use quinn::{Connecting, Endpoint};
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Happening;
+use super::gate::Gate;
+use super::tls::Peering;
 use super::verifier::Verifier;
 use crate::wire::Close;
 
@@ -16,33 +18,36 @@ const MAX_HANDSHAKES: usize = 16;
 const HANDSHAKE: Duration = Duration::from_secs(8);
 
 /// Answers the door until the endpoint closes. In TLS 1.3 the acceptor shows its certificate first: an open port would
-/// tell any scanner who lives there.
+/// tell any scanner who lives there. The gate lets the directory's packets through as well, and those of whom this device
+/// dials; none of them may begin a connection.
 pub(super) async fn keep(
     endpoint: Endpoint,
-    open: watch::Receiver<bool>,
+    gate: Arc<Gate>,
+    peering: Arc<Peering>,
     verifier: Arc<Verifier>,
     outbox: mpsc::Sender<Happening>,
 ) {
     let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     while let Some(incoming) = endpoint.accept().await {
-        if !*open.borrow() {
+        let Some(round_trip) = gate.expects(incoming.remote_address()) else {
             incoming.ignore();
             continue;
-        }
+        };
         let Ok(place) = places.clone().try_acquire_owned() else {
             incoming.ignore();
             continue;
         };
+        let Ok(connecting) = incoming.accept_with(peering.server(round_trip)) else { continue };
         let (verifier, outbox) = (verifier.clone(), outbox.clone());
         tokio::spawn(async move {
-            shake_hands(incoming, &verifier, &outbox).await;
+            shake_hands(connecting, &verifier, &outbox).await;
             drop(place);
         });
     }
 }
 
-async fn shake_hands(incoming: Incoming, verifier: &Verifier, outbox: &mpsc::Sender<Happening>) {
-    let connection = match tokio::time::timeout(HANDSHAKE, incoming).await {
+async fn shake_hands(connecting: Connecting, verifier: &Verifier, outbox: &mpsc::Sender<Happening>) {
+    let connection = match tokio::time::timeout(HANDSHAKE, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "a handshake at the door failed"),
         Err(_) => return tracing::debug!("a handshake at the door took too long"),

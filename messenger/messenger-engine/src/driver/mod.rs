@@ -1,10 +1,11 @@
 //! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core and reads what peers send; all
 //! others bring it what else happened and do what it asks.
 
-mod dial;
 mod directory;
 mod door;
+mod gate;
 mod lane;
+mod meeting;
 mod peer;
 mod reader;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::DirectoryEvent;
-use quinn::{Connection, Endpoint};
+use quinn::{Connection, Endpoint, TokioRuntime};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -50,7 +51,7 @@ enum Happening {
     Directory(DirectoryEvent),
     InviteFailed { call: CallId, reason: String },
     Connected { connection: Connection, person: Person, dialled: Option<CallId> },
-    DialFailed { call: CallId, reason: String },
+    NotReached { call: CallId, reason: String },
     Talk { session: SessionId, frame: TalkFrame },
     Rooms { session: SessionId, frame: RoomFrame },
     Misbehaved { session: SessionId, reason: String },
@@ -63,7 +64,7 @@ pub(crate) struct Driver {
     core: Core,
     endpoint: Endpoint,
     verifier: Arc<verifier::Verifier>,
-    dialler: dial::Dialler,
+    meetings: meeting::Meetings,
     commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
     pending: VecDeque<Event>,
@@ -76,7 +77,6 @@ pub(crate) struct Driver {
     turning: Option<JoinHandle<()>>,
     /// Connections to peers that are saying goodbye.
     closing: Vec<JoinHandle<()>>,
-    door: watch::Sender<bool>,
     peers: HashMap<SessionId, peer::Peer>,
     /// What the peers send.
     reader: reader::Reader,
@@ -97,15 +97,21 @@ impl Driver {
         let verifier = Arc::new(verifier::Verifier::new(config.trust.clone(), outbox.clone()));
         let person = own_person(&config, &verifier)?;
         let tls = tls::Configs::new(&config, &verifier)?;
-        let endpoint = Endpoint::server(tls.server, config.bind)
-            .map_err(|source| StartError::Socket { address: config.bind, source })?;
+        let not_opened = |source| StartError::Socket { address: config.bind, source };
+        let gate = gate::Gate::open(config.bind).map_err(not_opened)?;
+        let server = tls.peering.server(None).as_ref().clone();
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint = Endpoint::new_with_abstract_socket(tls::endpoint(), Some(server), gate.clone(), runtime)
+            .map_err(not_opened)?;
+        let peering = Arc::new(tls.peering);
 
         let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
-        let (door, opened) = watch::channel(false);
-        let link = directory::Link::new(endpoint.clone(), tls.directory, config.directory.clone(), outbox.clone());
+        let (way, outgoing) = ((endpoint.clone(), gate.clone()), outbox.clone());
+        let link = directory::Link::new(way, tls.directory, config.directory.clone(), outgoing);
         tokio::spawn(link.run(want, asked));
-        tokio::spawn(door::keep(endpoint.clone(), opened, verifier.clone(), outbox.clone()));
+        let (at, with) = (gate.clone(), peering.clone());
+        tokio::spawn(door::keep(endpoint.clone(), at, with, verifier.clone(), outbox.clone()));
 
         let me = Me {
             person,
@@ -118,12 +124,12 @@ impl Driver {
         if let Some(gossip) = config.gossip {
             core.gossip_through(gossip);
         }
-        let dialler = dial::Dialler::new(endpoint.clone(), tls.client, verifier.clone(), outbox);
+        let meetings = meeting::Meetings::new(endpoint.clone(), gate, peering, verifier.clone(), outbox);
         Ok(Self {
             core,
             endpoint,
             verifier,
-            dialler,
+            meetings,
             commands,
             events,
             pending: VecDeque::new(),
@@ -133,7 +139,6 @@ impl Driver {
             wanted,
             turning: None,
             closing: Vec::new(),
-            door,
             peers: HashMap::new(),
             reader: reader::Reader::default(),
             next_session: 1,
@@ -182,7 +187,7 @@ impl Driver {
             Happening::Directory(event) => core.directory_said(event, now),
             Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
             Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),
-            Happening::DialFailed { call, reason } => core.dial_failed(call, &reason, now),
+            Happening::NotReached { call, reason } => core.not_reached(call, &reason, now),
             Happening::Talk { session, frame } => core.talk_frame(session, frame, now),
             Happening::Rooms { session, frame } => core.room_frame(session, frame, now),
             Happening::Misbehaved { session, reason } => core.misbehaved(session, &reason, now),
@@ -234,12 +239,8 @@ impl Driver {
                     // Fails only when the link's task is gone, which is when everything is.
                     let _ = self.asks.send(ask);
                 }
-                Action::Dial { call, expected, candidates, delay } => {
-                    self.dialler.dial(call, expected, candidates, delay);
-                }
-                Action::Door { open } => {
-                    self.door.send_replace(open);
-                }
+                Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
+                Action::Settled { call } => self.meetings.settle(call),
                 Action::Send { session, channel, bytes } => self.send(session, channel, bytes),
                 Action::Close { session, code } => {
                     if let Some(peer) = self.peers.remove(&session) {

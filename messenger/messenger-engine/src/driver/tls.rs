@@ -20,11 +20,44 @@ const MAX_STREAMS: u32 = 8;
 /// A stream's window holds the largest frame.
 const STREAM_WINDOW: u32 = 1_200_000;
 
-/// The three configurations of an engine's one endpoint.
+/// A round trip that is not known yet; QUIC's own guess of 333 ms would make one lost packet cost a second.
+const USUAL_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// What measured ones are taken for at least and at most.
+const ROUND_TRIPS: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_secs(1);
+
+/// The configurations of an engine's one endpoint.
 pub(super) struct Configs {
-    pub(super) server: quinn::ServerConfig,
-    pub(super) client: quinn::ClientConfig,
+    pub(super) peering: Peering,
     pub(super) directory: quinn::ClientConfig,
+}
+
+/// How peers are dialled and let in.
+pub(super) struct Peering {
+    server: quinn::ServerConfig,
+    client: quinn::ClientConfig,
+}
+
+impl Peering {
+    /// For a dialler, on a path with this round trip.
+    pub(super) fn client(&self, round_trip: Option<Duration>) -> quinn::ClientConfig {
+        let mut client = self.client.clone();
+        client.transport_config(Arc::new(transport(round_trip)));
+        client
+    }
+
+    /// For a listener, on a path with this round trip.
+    pub(super) fn server(&self, round_trip: Option<Duration>) -> Arc<quinn::ServerConfig> {
+        let mut server = self.server.clone();
+        server.transport_config(Arc::new(transport(round_trip)));
+        Arc::new(server)
+    }
+}
+
+/// Of the whole endpoint: every packet shows that it is QUIC's (RFC 9287 is not spoken), so that probes can be told apart.
+pub(super) fn endpoint() -> quinn::EndpointConfig {
+    let mut endpoint = quinn::EndpointConfig::default();
+    endpoint.grease_quic_bit(false);
+    endpoint
 }
 
 impl Configs {
@@ -32,8 +65,6 @@ impl Configs {
         let refused = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
         let certified = identity::tls::certified(config.chain.clone(), config.key.clone()).map_err(|e| refused(&e))?;
         let mine = Arc::new(SingleCertAndKey::from(certified.clone()));
-        let transport = Arc::new(transport());
-
         let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| refused(&e))?
@@ -45,8 +76,7 @@ impl Configs {
         tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         tls.max_early_data_size = 0;
         let crypto = QuicServerConfig::try_from(tls).map_err(|e| refused(&e))?;
-        let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
-        server.transport_config(transport.clone());
+        let server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
 
         let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -58,18 +88,19 @@ impl Configs {
         tls.resumption = rustls::client::Resumption::disabled();
         tls.enable_early_data = false;
         let crypto = QuicClientConfig::try_from(tls).map_err(|e| refused(&e))?;
-        let mut client = quinn::ClientConfig::new(Arc::new(crypto));
-        client.transport_config(transport);
+        let client = quinn::ClientConfig::new(Arc::new(crypto));
 
         let directory = directory_protocol::client::certified_client_config(certified, config.trust.clone())
             .map_err(|e| refused(&e))?;
-        Ok(Self { server, client, directory })
+        Ok(Self { peering: Peering { server, client }, directory })
     }
 }
 
-fn transport() -> quinn::TransportConfig {
+fn transport(round_trip: Option<Duration>) -> quinn::TransportConfig {
+    let round_trip = round_trip.unwrap_or(USUAL_ROUND_TRIP).clamp(*ROUND_TRIPS.start(), *ROUND_TRIPS.end());
     let mut transport = quinn::TransportConfig::default();
     transport
+        .initial_rtt(round_trip)
         .max_concurrent_bidi_streams(0_u8.into())
         .max_concurrent_uni_streams(MAX_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use directory::{Directory, DirectoryConfig, Timing};
 use directory_protocol::client::client_config;
-use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite, Purpose};
+use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite, Purpose, Role};
 use ed25519_dalek::SigningKey;
 use identity::testing::{Authority, private_key};
 use identity::tls::PersonVerifier;
 use identity::trust::Trust;
 use identity::{Identifier, UnixTime};
+use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
 use messenger_engine::{
     Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings, RoomId, wire,
 };
@@ -131,12 +132,15 @@ impl Town {
             .unwrap();
         tls.alpn_protocols = vec![wire::ALPN.to_vec()];
         let server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-        let endpoint = quinn::Endpoint::server(server, "127.0.0.1:0".parse().unwrap()).unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let probing = socket.try_clone().unwrap();
+        let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
+        let endpoint = quinn::Endpoint::new(settings, Some(server), socket, runtime).unwrap();
         let config = client_config(chain.clone(), private_key(&key), self.trust.clone()).unwrap();
         let (client, events) =
             DirectoryClient::connect(&endpoint, self.directory, "directory.example.org", config).await.unwrap();
         client.announce(Announcement::available(vec![identifier("alice")])).await.unwrap();
-        Puppet { endpoint, client, events, peer_config: peer_config(chain, &key, &self.trust) }
+        Puppet { endpoint, probing, client, events, peer_config: peer_config(chain, &key, &self.trust) }
     }
 
     /// An engine that is online.
@@ -170,7 +174,11 @@ pub(crate) fn peer_config(
         .with_client_auth_cert(chain, private_key(key))
         .unwrap();
     tls.alpn_protocols = vec![wire::ALPN.to_vec()];
-    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let mut transport = quinn::TransportConfig::default();
+    transport.initial_rtt(Duration::from_millis(20));
+    config.transport_config(Arc::new(transport));
+    config
 }
 
 /// A way to the directory that lets nothing pass until it is opened; what came meanwhile is not lost.
@@ -225,6 +233,8 @@ impl Gate {
 /// A person at the directory, moved by hand.
 pub(crate) struct Puppet {
     pub(crate) endpoint: quinn::Endpoint,
+    /// The endpoint's socket, for what is not QUIC.
+    pub(crate) probing: std::net::UdpSocket,
     pub(crate) client: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
     pub(crate) peer_config: quinn::ClientConfig,
@@ -243,20 +253,40 @@ impl Puppet {
         tokio::time::timeout(PATIENCE, search).await.unwrap()
     }
 
-    /// Calls alice, a contact, and returns where she listens.
+    /// Calls alice, a contact, shows itself by probes, and returns where she listens.
     pub(crate) async fn call_alice(&mut self) -> SocketAddr {
+        let candidate = self.endpoint.local_addr().unwrap();
+        let (address, key) = self.introduced_to_alice(candidate).await;
+        self.probe(address, &key);
+        address
+    }
+
+    /// Calls alice, a contact, from this address, and returns where she listens and under which key, without a packet to her.
+    pub(crate) async fn introduced_to_alice(&mut self, candidate: SocketAddr) -> (SocketAddr, ProbeKey) {
         let invite = Invite {
             call_id: rand::random(),
             callee: identifier("alice"),
             purpose: Purpose::Text,
-            candidates: vec![self.endpoint.local_addr().unwrap()],
+            candidates: vec![candidate],
         };
         self.client.invite(invite).await.unwrap();
         self.wait(|event| match event {
-            DirectoryEvent::Go { candidates, .. } => Some(candidates[0]),
+            DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], ProbeKey(probe_key))),
             _ => None,
         })
         .await
+    }
+
+    /// Sends probes as a dialler does: the other side may hear of the call a little later.
+    pub(crate) fn probe(&self, to: SocketAddr, key: &ProbeKey) {
+        let (socket, sealer) = (self.probing.try_clone().unwrap(), DirectionKey::of(Role::Dialler, key));
+        tokio::spawn(async move {
+            let mut pace = tokio::time::interval(Duration::from_millis(50));
+            for number in 0..60 {
+                pace.tick().await;
+                let _ = socket.send_to(&sealer.seal(Probe { kind: Kind::Probe, number }), to);
+            }
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small world: cores, a directory that introduces them, and wires that can be cut or stalled.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, Ask, Core, Me, Presenting, SessionId};
+use crate::core::{Action, Ask, Core, Me, Meeting, Presenting, SessionId};
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
@@ -64,7 +64,8 @@ struct Node {
     person: Person,
     events: Vec<Event>,
     online: bool,
-    door: bool,
+    /// The calls for which somebody is let in.
+    expected: BTreeSet<CallId>,
     watched: Vec<Identifier>,
     announced: Option<Presenting>,
 }
@@ -145,7 +146,15 @@ impl World {
         let core = Core::new(me, contacts, PresenceSettings::default(), table, draw);
         self.nodes.insert(
             name.into(),
-            Node { core, person, events: Vec::new(), online: false, door: false, watched: Vec::new(), announced: None },
+            Node {
+                core,
+                person,
+                events: Vec::new(),
+                online: false,
+                expected: BTreeSet::new(),
+                watched: Vec::new(),
+                announced: None,
+            },
         );
     }
 
@@ -327,16 +336,21 @@ impl World {
                 self.tell_presence(name, false);
             }
             Action::Ask(ask) => self.ask(name, ask),
-            Action::Door { open } => self.node(name).door = open,
-            Action::Dial { call, expected, .. } => {
+            Action::Settled { call } => {
+                self.node(name).expected.remove(&call);
+            }
+            Action::Connect { call, meeting: Meeting { role: Role::Listener, .. }, .. } => {
+                self.node(name).expected.insert(call);
+            }
+            Action::Connect { call, expected, .. } => {
                 let to = self
                     .nodes
                     .iter()
-                    .find(|(_, node)| node.person.identifier == expected.who && node.door)
+                    .find(|(_, node)| node.person.identifier == expected.who && node.expected.contains(&call))
                     .map(|(to, _)| to.clone());
                 match to.filter(|_| self.network) {
                     Some(to) => self.connect(call, name, &to),
-                    None => self.node(name).core.dial_failed(call, "no candidate answered", now),
+                    None => self.node(name).core.not_reached(call, "no candidate answered", now),
                 }
             }
             Action::Send { session, channel, bytes } => self.transmit(name, session, channel, &bytes),
@@ -425,9 +439,8 @@ impl World {
                         },
                         now,
                     );
-                    // The listener's door opens before the dialler hears of it.
-                    let doors = actions(&mut self.node(at).core);
-                    for action in doors {
+                    // The listener expects the dialler before she hears of it.
+                    for action in actions(&mut self.node(at).core) {
                         self.carry_out(at, action);
                     }
                 }

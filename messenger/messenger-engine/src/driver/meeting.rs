@@ -1,0 +1,185 @@
+//! Meeting an introduced peer: both sides punch; the dialler connects where the listener has shown itself, on one path at
+//! a time, so that both sides keep the same connection.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use directory_protocol::Role;
+use quinn::{Connection, Endpoint};
+use tokio::sync::{Notify, mpsc};
+
+use super::Happening;
+use super::gate::Gate;
+use super::tls::Peering;
+use super::verifier::Verifier;
+use crate::api::CallId;
+use crate::core::{Introduction, Meeting};
+use crate::punch::Unreachable;
+use crate::room::Person;
+use crate::wire::{Close, SERVER_NAME};
+
+/// How long the dialler tries altogether.
+const DIALLING: Duration = Duration::from_secs(10);
+/// How long one path is tried while there is another.
+const ONE_PATH: Duration = Duration::from_secs(2);
+
+/// Brings introduced devices together, over the engine's endpoint.
+#[derive(Clone)]
+pub(super) struct Meetings {
+    endpoint: Endpoint,
+    gate: Arc<Gate>,
+    peering: Arc<Peering>,
+    verifier: Arc<Verifier>,
+    outbox: mpsc::Sender<Happening>,
+}
+
+/// What a dialler brings home, or why it does not.
+type Outcome = Result<(Connection, Person), String>;
+
+/// A connection being made on one path.
+struct Attempt {
+    since: Instant,
+    outcome: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+}
+
+impl Meetings {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        gate: Arc<Gate>,
+        peering: Arc<Peering>,
+        verifier: Arc<Verifier>,
+        outbox: mpsc::Sender<Happening>,
+    ) -> Self {
+        Self { endpoint, gate, peering, verifier, outbox }
+    }
+
+    /// Begins to punch at once, and goes on in a task of its own, which reports how it went, until [`Self::settle`].
+    pub(super) fn begin(&self, call: CallId, expected: Introduction, meeting: Meeting) {
+        let Meeting { role, candidates, key, delay } = meeting;
+        let changed = self.gate.introduce(call, role, &key, &candidates, delay);
+        let this = self.clone();
+        tokio::spawn(async move {
+            let happening = match (changed, role) {
+                (None, _) => this.not_reached(call, "this device is connecting to too many others at once".to_owned()),
+                (Some(changed), Role::Dialler) => {
+                    let dialling = this.dial(call, &expected, &changed);
+                    let found = tokio::time::timeout(delay + DIALLING, dialling).await;
+                    match found.unwrap_or_else(|_| Err("no direct connection could be made in time".to_owned())) {
+                        Ok((connection, person)) => Happening::Connected { connection, person, dialled: Some(call) },
+                        Err(reason) => this.not_reached(call, reason),
+                    }
+                }
+                (Some(changed), Role::Listener) => match this.listen(call, &changed).await {
+                    Some(unreachable) => this.not_reached(call, nothing_heard(&unreachable)),
+                    None => return,
+                },
+            };
+            let _ = this.outbox.send(happening).await;
+        });
+    }
+
+    /// Nothing is to be sent for this call any more, and nobody to be let in.
+    pub(super) fn settle(&self, call: CallId) {
+        self.gate.settle(call);
+    }
+
+    fn not_reached(&self, call: CallId, reason: String) -> Happening {
+        self.gate.settle(call);
+        Happening::NotReached { call, reason }
+    }
+
+    /// Sends the probes that are due until the call is settled, or nothing was heard for too long.
+    async fn listen(&self, call: CallId, changed: &Notify) -> Option<Unreachable> {
+        loop {
+            let progress = self.gate.drive(call, Instant::now())?;
+            if progress.unreachable.is_some() {
+                return progress.unreachable;
+            }
+            tokio::select! {
+                () = changed.notified() => {}
+                () = until(progress.wakes_at) => {}
+            }
+        }
+    }
+
+    async fn dial(&self, call: CallId, expected: &Introduction, changed: &Notify) -> Outcome {
+        let mut tried: Vec<SocketAddr> = Vec::new();
+        let mut attempt: Option<Attempt> = None;
+        let mut last = None;
+        loop {
+            let Some(progress) = self.gate.drive(call, Instant::now()) else {
+                return Err("the call was ended".to_owned());
+            };
+            if let Some(unreachable) = &progress.unreachable {
+                return Err(nothing_heard(unreachable));
+            }
+            let next = progress.open.iter().find(|(address, _)| !tried.contains(address)).copied();
+            if let Some((address, round_trip)) = next
+                && attempt.as_ref().is_none_or(|attempt| attempt.since.elapsed() >= ONE_PATH)
+            {
+                tried.push(address);
+                attempt = Some(self.attempt(address, round_trip, expected));
+            }
+            if let (None, None, Some(reason)) = (&attempt, progress.wakes_at, &last) {
+                return Err(format!("no direct connection could be made: {reason}"));
+            }
+            let turn = attempt.as_ref().filter(|_| next.is_some()).map(|attempt| attempt.since + ONE_PATH);
+            tokio::select! {
+                outcome = finished(&mut attempt) => match outcome {
+                    Ok(found) => return Ok(found),
+                    Err(reason) => {
+                        attempt = None;
+                        last = Some(reason);
+                    }
+                },
+                () = changed.notified() => {}
+                () = until(earlier(progress.wakes_at, turn)) => {}
+            }
+        }
+    }
+
+    fn attempt(&self, address: SocketAddr, round_trip: Option<Duration>, expected: &Introduction) -> Attempt {
+        let (this, expected) = (self.clone(), expected.clone());
+        let outcome = Box::pin(async move {
+            let _pass = this.gate.calling(address);
+            let config = this.peering.client(round_trip);
+            let connecting = this.endpoint.connect_with(config, address, SERVER_NAME);
+            let connection = connecting.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
+            let person = this.verifier.peer(&connection)?;
+            if expected.is(&person) {
+                return Ok((connection, person));
+            }
+            connection.close(Close::NOT_INTRODUCED.0.into(), b"");
+            Err("what answered is not the introduced device".to_owned())
+        });
+        Attempt { since: Instant::now(), outcome }
+    }
+}
+
+fn nothing_heard(unreachable: &Unreachable) -> String {
+    match unreachable.tried.len() - unreachable.no_route.len() {
+        0 => "no direct connection could be made: the other side offered no address that this device can reach".into(),
+        _ => "no direct connection could be made: nothing came through from the other side".into(),
+    }
+}
+
+async fn finished(attempt: &mut Option<Attempt>) -> Outcome {
+    match attempt {
+        Some(attempt) => attempt.outcome.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,258 @@
+//! One introduction's punching: when to probe what, what came back, and which paths are open.
+//!
+//! ```text
+//!          begins                 rounds over 3 s                     patience over
+//! waiting ────────► probing ───────────────────────► listening ─────────────────────► unreachable
+//!    └──────────────── a valid probe: its sender's address is an open path ────► (stays open)
+//! ```
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use directory_protocol::Role;
+
+use super::probe::{DirectionKey, Kind, PROBE_BYTES, Probe, ProbeKey, Tag, UnverifiedProbe};
+use super::targets::{Surroundings, targets};
+
+/// How many probes one introduction may send, to all addresses together. Numbers are below it, so that 64 bits remember
+/// which ones of the other side were seen.
+pub const MAX_PROBES: u16 = 64;
+/// How many of them the rounds may use; the rest is for paths that the other side's probes show.
+const FOR_ROUNDS: u64 = 48;
+/// Paths that a list did not have: made by NATs on the way.
+const MAX_LEARNT: usize = 4;
+/// The first gap between rounds.
+const GAP_MS: u64 = 100;
+/// How long rounds go on.
+const PROBING_MS: u64 = 3_000;
+/// How long after it begins something must have been heard: the rounds, and a slow way back.
+const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
+/// A path that shows itself is not probed again at once if it was just now.
+const JUST_NOW: Duration = Duration::from_millis(50);
+
+/// A datagram to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram {
+    /// Where to.
+    pub to: SocketAddr,
+    /// What.
+    pub bytes: [u8; PROBE_BYTES],
+}
+
+/// Why nothing was heard: what this side has seen of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What was probed.
+    pub tried: Vec<SocketAddr>,
+    /// What this machine has no way to, of that.
+    pub no_route: Vec<SocketAddr>,
+}
+
+struct Path {
+    address: SocketAddr,
+    /// A valid probe came from it.
+    heard: bool,
+    /// An answer came from it, so long after the probe.
+    round_trip: Option<Duration>,
+    last_probed: Option<Instant>,
+    /// This machine has no way there.
+    no_route: bool,
+}
+
+impl Path {
+    fn new(address: SocketAddr) -> Self {
+        Self { address, heard: false, round_trip: None, last_probed: None, no_route: false }
+    }
+
+    fn is_open(&self) -> bool {
+        self.heard || self.round_trip.is_some()
+    }
+
+    /// Nothing has answered there yet, and the last probe is not just on its way.
+    fn wants_probe(&self, now: Instant) -> bool {
+        !self.no_route && self.round_trip.is_none() && self.last_probed.is_none_or(|last| now >= last + JUST_NOW)
+    }
+}
+
+struct Sent {
+    path: usize,
+    at: Instant,
+    answered: bool,
+}
+
+/// The punching of one introduction, on one side.
+pub struct Punch {
+    mine: DirectionKey,
+    theirs: DirectionKey,
+    surroundings: Surroundings,
+    begins: Instant,
+    listed: usize,
+    /// The listed ones first, then the learnt ones.
+    paths: Vec<Path>,
+    round: u64,
+    next_round: Option<Instant>,
+    sent: Vec<Sent>,
+    /// Which numbers of the other side were seen.
+    seen: u64,
+}
+
+impl Punch {
+    /// Punches toward what is acceptable of the offered candidates, in the role that GO gave, from `begins` on.
+    pub fn new(
+        role: Role,
+        key: &ProbeKey,
+        offered: &[SocketAddr],
+        surroundings: Surroundings,
+        begins: Instant,
+    ) -> Self {
+        let other = match role {
+            Role::Dialler => Role::Listener,
+            Role::Listener => Role::Dialler,
+        };
+        let paths: Vec<Path> = targets(offered, &surroundings).into_iter().map(Path::new).collect();
+        Self {
+            mine: DirectionKey::of(role, key),
+            theirs: DirectionKey::of(other, key),
+            surroundings,
+            begins,
+            listed: paths.len(),
+            next_round: (!paths.is_empty()).then_some(begins),
+            paths,
+            round: 0,
+            sent: Vec::new(),
+            seen: 0,
+        }
+    }
+
+    /// What probes for this introduction are found by.
+    pub fn tag(&self) -> Tag {
+        self.theirs.tag()
+    }
+
+    /// The probes that are due.
+    pub fn tick(&mut self, now: Instant) -> Vec<Datagram> {
+        let Some(due) = self.next_round.filter(|due| *due <= now) else { return Vec::new() };
+        self.round += 1;
+        self.next_round = self.gap().map(|gap| due.max(now) + gap);
+        let waiting: Vec<usize> = (0..self.paths.len()).filter(|path| self.paths[*path].wants_probe(now)).collect();
+        waiting.into_iter().filter_map(|path| self.probe(path, now)).collect()
+    }
+
+    /// The gap before the next round, which grows evenly with each so that the probes allowed last for the whole time; nothing
+    /// after the last one.
+    fn gap(&self) -> Option<Duration> {
+        let listed = self.listed as u64;
+        let rounds = (FOR_ROUNDS / listed.max(1)).min(PROBING_MS / GAP_MS);
+        let gaps = rounds.saturating_sub(1);
+        if self.round > gaps {
+            return None;
+        }
+        let evenly = GAP_MS * gaps;
+        let growth = 2 * (PROBING_MS - GAP_MS).saturating_sub(evenly) / (gaps * gaps.saturating_sub(1)).max(1);
+        Some(Duration::from_millis(GAP_MS + growth * (self.round - 1)))
+    }
+
+    fn probe(&mut self, path: usize, now: Instant) -> Option<Datagram> {
+        let number = u16::try_from(self.sent.len()).ok().filter(|number| *number < MAX_PROBES)?;
+        self.sent.push(Sent { path, at: now, answered: false });
+        let path = &mut self.paths[path];
+        path.last_probed = Some(now);
+        Some(Datagram { to: path.address, bytes: self.mine.seal(Probe { kind: Kind::Probe, number }) })
+    }
+
+    /// Takes what may be a probe of the other side, and returns what to send for it. Nothing happens unless it is one, is new,
+    /// and comes from where it can come from.
+    pub fn receive(&mut self, from: SocketAddr, probe: &UnverifiedProbe, now: Instant) -> Vec<Datagram> {
+        match self.theirs.open(probe) {
+            Some(Probe { kind: Kind::Probe, number }) => self.probed(from, number, now),
+            Some(Probe { kind: Kind::Answer, number }) => {
+                self.answered(from, number, now);
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn probed(&mut self, from: SocketAddr, number: u16, now: Instant) -> Vec<Datagram> {
+        // Seen before: a copy, perhaps from somebody who wants her own address to be let in.
+        if number >= MAX_PROBES || self.seen & (1 << number) != 0 {
+            return Vec::new();
+        }
+        let Some(path) = self.path(from) else { return Vec::new() };
+        self.seen |= 1 << number;
+        self.paths[path].heard = true;
+        if self.round == 0 {
+            // The other side has begun: so does this one, whatever the delay said.
+            self.begins = self.begins.min(now);
+            self.next_round = self.next_round.map(|due| due.min(now));
+        }
+        let answer = Datagram { to: from, bytes: self.mine.seal(Probe { kind: Kind::Answer, number }) };
+        let back = if self.paths[path].wants_probe(now) { self.probe(path, now) } else { None };
+        [Some(answer), back].into_iter().flatten().collect()
+    }
+
+    /// The path with this address, which may be one that nobody listed: a NAT's mapping for this very pair.
+    fn path(&mut self, from: SocketAddr) -> Option<usize> {
+        let known = self.paths.iter().position(|path| path.address == from);
+        if known.is_none() && self.paths.len() < self.listed + MAX_LEARNT && self.surroundings.allow(&from) {
+            self.paths.push(Path::new(from));
+            return Some(self.paths.len() - 1);
+        }
+        known
+    }
+
+    fn answered(&mut self, from: SocketAddr, number: u16, now: Instant) {
+        let Some(sent) = self.sent.get_mut(usize::from(number)) else { return };
+        let path = &mut self.paths[sent.path];
+        // An answer comes from where the probe went, or it says nothing about that path.
+        if sent.answered || path.address != from {
+            return;
+        }
+        sent.answered = true;
+        let took = now.saturating_duration_since(sent.at);
+        path.round_trip = Some(path.round_trip.map_or(took, |before| before.min(took)));
+    }
+
+    /// What is probed.
+    pub fn targets(&self) -> Vec<SocketAddr> {
+        self.paths.iter().map(|path| path.address).collect()
+    }
+
+    /// This machine has no way there: nothing is sent.
+    pub fn no_route(&mut self, to: SocketAddr) {
+        self.paths.iter_mut().filter(|path| path.address == to).for_each(|path| path.no_route = true);
+    }
+
+    /// Whether the other side has shown itself at this address.
+    pub fn is_open(&self, address: SocketAddr) -> bool {
+        self.paths.iter().any(|path| path.address == address && path.is_open())
+    }
+
+    /// Where the other side has shown itself: what answered first, by how long that took, then what was only heard.
+    pub fn open_paths(&self) -> Vec<(SocketAddr, Option<Duration>)> {
+        let mut open: Vec<&Path> = self.paths.iter().filter(|path| path.is_open()).collect();
+        open.sort_by_key(|path| path.round_trip.unwrap_or(Duration::MAX));
+        open.iter().map(|path| (path.address, path.round_trip)).collect()
+    }
+
+    /// The round trip to an address, if it was measured.
+    pub fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
+        self.paths.iter().find(|path| path.address == address)?.round_trip
+    }
+
+    /// When [`Self::tick`] or [`Self::verdict`] has something new, if nothing comes in before.
+    pub fn wakes_at(&self) -> Option<Instant> {
+        let silent = self.paths.iter().all(|path| !path.is_open());
+        let verdict = silent.then_some(self.begins + PATIENCE);
+        [self.next_round, verdict].into_iter().flatten().min()
+    }
+
+    /// Why nobody can be reached, once that is clear.
+    pub fn verdict(&self, now: Instant) -> Option<Unreachable> {
+        let silent = self.paths.iter().all(|path| !path.is_open());
+        (silent && now >= self.begins + PATIENCE).then(|| Unreachable {
+            tried: self.targets(),
+            no_route: self.paths.iter().filter(|path| path.no_route).map(|path| path.address).collect(),
+        })
+    }
+}

@@ -1,0 +1,4 @@
+mod bounds;
+mod format;
+mod network;
+mod paths;
