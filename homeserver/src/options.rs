@@ -35,6 +35,11 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub directory_port: Option<u16>,
 
+    /// A second UDP port of the directory, by which devices tell what router they are behind; 0 for none [default: the
+    /// next port, if it is free]
+    #[arg(long, value_name = "PORT")]
+    pub observation_port: Option<u16>,
+
     /// The mail server that sends the codes, as smtps://USER:PASSWORD@HOST, smtp://HOST?tls=required or
     /// smtp://HOST?tls=none; "outbox" lets mails land in the folder instead [default: outbox]
     #[arg(long, value_name = "URL", env = "INPERSON_SMTP", hide_env_values = true)]

@@ -223,7 +223,10 @@ impl Parts {
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
 
-        let directory = DirectoryConfig::new(ports.directory, Arc::clone(&resolver), Arc::clone(&trust));
+        let directory = DirectoryConfig {
+            observation: settings.observation(),
+            ..DirectoryConfig::new(ports.directory, Arc::clone(&resolver), Arc::clone(&trust))
+        };
         let directory = Directory::bind(directory).map_err(|error| StartError::part("directory", &error))?;
         let directory = Arc::new(directory);
         let tls = ca::https::server_config(resolver).map_err(|error| StartError::part("HTTPS port", &error))?;

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
+use directory::Observation;
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
 use transparency_log::storage::S3Place;
@@ -47,6 +48,9 @@ pub struct Settings {
     pub https_port: u16,
     /// Its UDP port.
     pub directory_port: u16,
+    /// A second UDP port, by which devices tell what router they are behind; 0 for none. Without it, the next one if it is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation_port: Option<u16>,
     /// The sender of its mails.
     pub mail_from: String,
     /// Mail domains whose people may enrol; `*` permits all.
@@ -92,6 +96,7 @@ impl Settings {
             listen: IpAddr::from([127, 0, 0, 1]),
             https_port: options.https_port.unwrap_or(8443),
             directory_port: options.directory_port.unwrap_or(8444),
+            observation_port: None,
             permit_domains: vec!["*".to_owned()],
             permit_phones: options.permit_phones.clone(),
             log_year: year,
@@ -139,6 +144,9 @@ impl Settings {
         }
         if let (Some(log), Some(submission)) = (&mut self.log_elsewhere, &options.log_submission) {
             log.submission.clone_from(submission);
+        }
+        if let Some(port) = options.observation_port {
+            self.observation_port = Some(port);
         }
         if let Some(from) = &options.mail_from {
             self.mail_from.clone_from(from);
@@ -226,6 +234,16 @@ impl Settings {
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("https://{}:{}", self.domain, self.https_port)
+    }
+
+    /// Where the directory's second port is.
+    #[must_use]
+    pub(crate) fn observation(&self) -> Observation {
+        match self.observation_port {
+            None => Observation::Beside,
+            Some(0) => Observation::Off,
+            Some(port) => Observation::At(port),
+        }
     }
 
     /// Host and port of the directory. `localhost` may resolve to an address that nobody listens on (`::1`), so a

@@ -21,6 +21,7 @@ pub mod frame;
 pub mod key;
 pub mod limits;
 pub mod message;
+pub mod observation;
 pub mod sieve;
 
 pub use client::{Announced, Announcement, Answer, Audience, DirectoryClient, DirectoryEvent, Invite};

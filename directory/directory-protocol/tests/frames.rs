@@ -98,7 +98,11 @@ fn responses() -> Vec<(&'static str, Response, Vec<u8>)> {
             // array(4) ‖ 65 ‖ id ‖ too often ‖ 1500 ms
             bytes(&["84", "1841", "02", "03", "1905dc"]),
         ),
-        ("announced", Response::Announced { id: 3, observed: address }, bytes(&["83", "1842", "03", v4])),
+        (
+            "announced",
+            Response::Announced { id: 3, observed: address, observation: None },
+            bytes(&["83", "1842", "03", v4]),
+        ),
         (
             "found",
             Response::found(4, Presence::Online(Status::Available, details())),
@@ -187,6 +191,14 @@ fn notes_are_short_and_one_line() {
 
 /// The CDDL has each frame, under the name and with the number it has here. Whether its shape is right is for other
 /// people's programs to say (tests/end-to-end/tests/presence).
+#[test]
+fn a_second_port_stands_behind_the_address() {
+    let announced = Response::Announced { id: 3, observed: "192.0.2.1:4433".parse().unwrap(), observation: Some(4434) };
+    let frame = bytes(&["84", "1842", "03", "8244c0000201191151", "191152"]);
+    assert_eq!(encode(&announced), frame);
+    assert_eq!(decode_response(&frame[LENGTH_BYTES..]).unwrap(), Some(announced));
+}
+
 #[test]
 fn the_cddl_lists_the_same_frames() {
     let number = |line: &str| {

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct DirectoryConfig {
     /// The UDP address to listen on. If it is a loopback address, devices may offer loopback candidates.
     pub listen: SocketAddr,
+    /// The second UDP port, of the same address, at which devices learn whether a router gives them another address there.
+    pub observation: Observation,
     /// Gives the directory's `service` certificate, the current one at every handshake.
     pub resolver: Arc<dyn ResolvesServerCert>,
     /// What makes a person's certificate acceptable.
@@ -25,8 +27,21 @@ pub struct DirectoryConfig {
 impl DirectoryConfig {
     /// The specified times and limits.
     pub fn new(listen: SocketAddr, resolver: Arc<dyn ResolvesServerCert>, trust: Arc<Trust>) -> Self {
-        Self { listen, resolver, trust, timing: Timing::default(), limits: Limits::default() }
+        let observation = Observation::default();
+        Self { listen, observation, resolver, trust, timing: Timing::default(), limits: Limits::default() }
     }
+}
+
+/// Where the second port is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Observation {
+    /// After the first one, if it is free; else there is none.
+    #[default]
+    Beside,
+    /// This one, which must be free; 0 takes a free one.
+    At(u16),
+    /// There is none: devices cannot tell what kind of router they are behind.
+    Off,
 }
 
 /// The protocol's fixed times. Other values are for tests.

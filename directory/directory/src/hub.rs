@@ -48,8 +48,8 @@ struct Link {
 }
 
 impl Hub {
-    pub(crate) fn new(config: &DirectoryConfig, loopback: bool) -> Self {
-        let state = State::new(config.timing, config.limits, loopback, entropy());
+    pub(crate) fn new(config: &DirectoryConfig, loopback: bool, observation: Option<u16>) -> Self {
+        let state = State::new(config.timing, config.limits, loopback, observation, entropy());
         let core = Core { state, links: HashMap::new(), connected: 0, outputs: Vec::new() };
         Self { core: Mutex::new(core), deadline_changed: Notify::new() }
     }

@@ -19,10 +19,11 @@ mod admission;
 mod config;
 mod connection;
 mod hub;
+mod observation;
 mod server;
 pub mod state;
 mod tls;
 
-pub use config::{DirectoryConfig, Limits, Rate, Timing};
+pub use config::{DirectoryConfig, Limits, Observation, Rate, Timing};
 pub use hub::Counts;
 pub use server::{BindError, Directory};

@@ -4,14 +4,17 @@ use crate::admission::{Admission, Verdict};
 use crate::config::DirectoryConfig;
 use crate::connection;
 use crate::hub::{Counts, Hub};
+use crate::observation::{self, Observing};
 use crate::tls::{self, TlsError};
 use directory_protocol::CloseCode;
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
 use identity::trust::Trust;
+use quinn::AsyncUdpSocket;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +41,8 @@ pub enum BindError {
 pub struct Directory {
     endpoint: quinn::Endpoint,
     address: SocketAddr,
+    /// Answers who asks where she is seen from, and nobody else.
+    second: Option<UdpSocket>,
     hub: Arc<Hub>,
     admission: Admission,
     config: DirectoryConfig,
@@ -50,13 +55,19 @@ impl Directory {
     pub fn bind(config: DirectoryConfig) -> Result<Self, BindError> {
         let verifier = Arc::new(PersonVerifier::new(Arc::clone(&config.trust)));
         let server = tls::server_config(&config, Arc::clone(&verifier))?;
-        let socket = |reason| BindError::Socket { address: config.listen, reason };
-        let endpoint = quinn::Endpoint::server(server, config.listen).map_err(socket)?;
-        let address = endpoint.local_addr().map_err(socket)?;
-        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback()));
+        let refused = |reason| BindError::Socket { address: config.listen, reason };
+        let socket = Arc::new(Observing::bind(config.listen).map_err(refused)?);
+        let address = socket.local_addr().map_err(refused)?;
+        let second = observation::second(config.observation, address)
+            .map_err(|(address, reason)| BindError::Socket { address, reason })?;
+        let port = second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
+        let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket, runtime);
+        let endpoint = endpoint.map_err(refused)?;
+        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback(), port));
         let admission = Admission::new(config.limits);
         let (verifier, trust_changed) = (RwLock::new(verifier), Notify::new());
-        Ok(Self { endpoint, address, hub, admission, config, verifier, trust_changed })
+        Ok(Self { endpoint, address, second, hub, admission, config, verifier, trust_changed })
     }
 
     /// From now on makes other certificates acceptable. Whoever is connected by one that no longer is, is cut off.
@@ -82,6 +93,11 @@ impl Directory {
         self.address
     }
 
+    /// The second port, which tells devices where they are seen from.
+    pub fn observation_port(&self) -> Option<u16> {
+        self.second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port())
+    }
+
     /// How many there are.
     pub fn counts(&self) -> Counts {
         self.hub.counts()
@@ -99,6 +115,7 @@ impl Directory {
             () = self.accept() => {}
             () = self.hub.keep_time() => {}
             () = self.recheck() => {}
+            () = observation::serve(self.second.as_ref()) => {}
         }
         self.endpoint.close(CloseCode::Stopping.number().into(), b"");
         tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.ok();

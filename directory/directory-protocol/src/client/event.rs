@@ -137,6 +137,9 @@ impl Announcement {
 pub struct Announced {
     /// This device's address as the directory sees it: behind a router, the router's.
     pub observed: SocketAddr,
+    /// A second port of the directory: seen from another address there than at the first, this device is behind a router
+    /// that gives it another one toward everybody.
+    pub observation: Option<u16>,
 }
 
 /// A call to make.

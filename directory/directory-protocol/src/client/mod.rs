@@ -83,7 +83,7 @@ impl DirectoryClient {
         let (visible_to, may_knock) = (announcement.visible_to.kind(), announcement.may_knock.kind());
         let (appearance, details) = (announcement.appearance, Some(announcement.details));
         match self.shared.ask(|id| Request::Announce { id, appearance, visible_to, may_knock, details }).await? {
-            Response::Announced { observed, .. } => Ok(Announced { observed }),
+            Response::Announced { observed, observation, .. } => Ok(Announced { observed, observation }),
             other => Err(self.shared.unexpected(&other)),
         }
     }

@@ -222,6 +222,9 @@ pub enum Response {
         /// This connection's own address as the directory sees it: a candidate worth offering.
         #[cbor(n(1), with = "wire::address")]
         observed: SocketAddr,
+        /// A second UDP port of the directory that answers STUN binding requests, as its first does.
+        #[n(2)]
+        observation: Option<u16>,
     },
     /// The answer to LOOK-UP.
     #[n(67)]

@@ -1,6 +1,6 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
-use directory::{BindError, Directory};
+use directory::{BindError, Directory, Observation};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
 use rustls::pki_types::pem::PemObject;
@@ -26,6 +26,8 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 pub(super) struct Settings {
     /// The UDP address to listen on.
     pub(super) listen: SocketAddr,
+    /// The second UDP port; 0 for none.
+    observation_port: Option<u16>,
     trust_policy: PathBuf,
     certificate: PathBuf,
     #[serde(default)]
@@ -76,6 +78,16 @@ impl Settings {
             revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
             ..settings
         })
+    }
+}
+
+impl Settings {
+    pub(super) fn observation(&self) -> Observation {
+        match self.observation_port {
+            None => Observation::Beside,
+            Some(0) => Observation::Off,
+            Some(port) => Observation::At(port),
+        }
     }
 }
 

@@ -40,6 +40,7 @@ Example:
 
 Settings (paths are relative to the file's own folder; the files are read again when they change):
   listen = \"[::]:4433\"               # UDP
+  observation_port = 4434            # UDP as well [default: the next port, if it is free; 0: none]
   trust_policy = \"policy.json\"       # whose certificates count
   certificate = \"directory.pem\"      # private key and chain of a service certificate
   revocation_lists = [\"people.crl\"]  # DER; whoever they name is cut off
@@ -79,7 +80,9 @@ fn serve(settings: &std::path::Path, json: bool) -> Result<(), Failure> {
 async fn run(settings: Settings, mut files: Files, json: bool) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let (mut term, mut int) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let config = DirectoryConfig::new(settings.listen, files.resolver(), files.trust());
+    let observation = settings.observation();
+    let config =
+        DirectoryConfig { observation, ..DirectoryConfig::new(settings.listen, files.resolver(), files.trust()) };
     let directory = Arc::new(Directory::bind(config).map_err(Failure::Bind)?);
     let (serving, told) = (Arc::clone(&directory), stop.clone());
     let serving = tokio::spawn(async move { serving.serve(told).await });

@@ -120,6 +120,8 @@ pub struct State {
     limits: Limits,
     /// Whether devices may offer loopback addresses, which make sense only to a directory on loopback.
     loopback: bool,
+    /// The second port that answers who asks where she is seen from.
+    observation: Option<u16>,
     people: People,
     calls: Calls,
     quotas: Quotas,
@@ -128,12 +130,13 @@ pub struct State {
 }
 
 impl State {
-    /// A directory that knows nobody. `loopback`: its own address is a loopback address.
-    pub fn new(timing: Timing, limits: Limits, loopback: bool, entropy: Entropy) -> Self {
+    /// A directory that knows nobody. `loopback`: its own address is a loopback address. `observation`: its second port.
+    pub fn new(timing: Timing, limits: Limits, loopback: bool, observation: Option<u16>, entropy: Entropy) -> Self {
         Self {
             timing,
             limits,
             loopback,
+            observation,
             people: People::default(),
             calls: Calls::default(),
             quotas: Quotas::default(),
@@ -259,7 +262,10 @@ impl State {
                     .and_then(|()| acceptable(details.unwrap_or_default()))
                     .inspect_err(|_| self.people.unstage(from))?;
                 let who = self.people.announce(now, from, appearance, (visible_to, may_knock), details);
-                out.push(send(from, &Response::Announced { id, observed: path.observed }));
+                out.push(send(
+                    from,
+                    &Response::Announced { id, observed: path.observed, observation: self.observation },
+                ));
                 self.changed(now, &who, out);
             }
             Request::Appear { appearance, details, .. } => {

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory_protocol::client::{CloseReason, RequestError};
+use directory_protocol::client::{CloseReason, ConnectError, RequestError};
 use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use quinn::Endpoint;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
-use super::gate::{Gate, Pass, canonical, source_toward};
+use super::gate::{Gate, Pass, canonical};
+use super::place::Place;
 use crate::config::DirectoryAddress;
 use crate::core::{Ask, Presenting};
-use crate::punch::Surroundings;
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -22,6 +24,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The pause before another of its addresses is tried as well, and how many are (RFC 8305, section 8).
+const STAGGER: Duration = Duration::from_millis(250);
+const MAX_ADDRESSES: usize = 4;
 
 /// The task that owns the connection to the directory.
 pub(super) struct Link {
@@ -34,13 +40,16 @@ pub(super) struct Link {
     presenting: Presenting,
 }
 
+/// A connection that was just made: where to, what lets its packets in, and what it says.
+type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::Receiver<DirectoryEvent>);
+
 /// A connection that stands.
 struct Standing {
     client: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
     /// Lets its packets in.
     _pass: Pass,
-    candidates: Vec<SocketAddr>,
+    place: Place,
     /// How to be present from now on; ends with the connection.
     presenting: watch::Sender<Presenting>,
     /// Tells the directory; ends when it did not take what it was told.
@@ -112,10 +121,8 @@ impl Link {
         wanted: &watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
     ) -> Result<Standing, String> {
-        let found = self.resolve().await?;
-        let pass = self.gate.calling(found);
-        let connect = DirectoryClient::connect(&self.endpoint, found, &self.directory.name, self.config.clone());
-        let (client, events) = connect.await.map_err(|error| error.to_string())?;
+        let addresses = self.resolve().await?;
+        let (found, pass, client, events) = self.reach(&addresses).await?;
         // Meanwhile she may have decided not to be seen: then not even for a moment.
         self.take_waiting(asks).await;
         if wanted.borrow().is_multiple_of(2) {
@@ -125,38 +132,46 @@ impl Link {
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
         let contacts = presenting.announcement.contacts.clone();
         client.watch(contacts).await.map_err(|error| error.to_string())?;
-        let candidates = self.candidates(found, announced.observed);
-        self.gate.surrounded_by(Surroundings { directory: vec![canonical(found)], own: candidates.clone() });
+        let way = (self.endpoint.clone(), self.gate.clone());
+        let place = Place::new(way, found, announced.observed, listening(&addresses, announced.observation));
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
-        Ok(Standing { client, events, _pass: pass, candidates, presenting, announcing })
+        Ok(Standing { client, events, _pass: pass, place, presenting, announcing })
     }
 
-    /// An address of the directory that this socket reaches.
-    async fn resolve(&self) -> Result<SocketAddr, String> {
+    /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let address = &self.directory.address;
         let resolved = tokio::net::lookup_host(address).await;
-        let addresses: Vec<SocketAddr> =
-            resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?.collect();
-        let usable = |found: &&SocketAddr| self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6() || found.is_ipv4());
-        addresses
-            .iter()
-            .find(usable)
-            .copied()
-            .ok_or_else(|| format!("{address} has no address that this socket reaches"))
+        let resolved = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?;
+        let ipv6 = self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());
+        let addresses: Vec<SocketAddr> = resolved.filter(|found| ipv6 || found.is_ipv4()).map(canonical).collect();
+        match addresses.is_empty() {
+            true => Err(format!("{address} has no address that this socket reaches")),
+            false => Ok(addresses),
+        }
     }
 
-    /// Where this device can be reached: its own address toward the directory, and the one the directory sees.
-    fn candidates(&self, directory: SocketAddr, observed: SocketAddr) -> Vec<SocketAddr> {
-        let own = self.endpoint.local_addr().ok().and_then(|bound| {
-            let ip = if bound.ip().is_unspecified() { source_toward(directory)? } else { bound.ip() };
-            Some(SocketAddr::new(ip, bound.port()))
-        });
-        let mut candidates: Vec<SocketAddr> = own.into_iter().collect();
-        if !candidates.contains(&observed) {
-            candidates.push(observed);
+    /// A connection on which nothing has been said yet, with the first address that answers (RFC 8305, section 5).
+    async fn reach(&self, addresses: &[SocketAddr]) -> Result<Reached, String> {
+        let mut attempts = FuturesUnordered::new();
+        for (turn, address) in (0..).zip(in_turns(addresses)) {
+            attempts.push(async move {
+                tokio::time::sleep(STAGGER * turn).await;
+                let pass = self.gate.calling(address);
+                let (name, config) = (&self.directory.name, self.config.clone());
+                let (client, events) = DirectoryClient::connect(&self.endpoint, address, name, config).await?;
+                Ok::<_, ConnectError>((address, pass, client, events))
+            });
         }
-        candidates
+        let mut last = None;
+        while let Some(attempt) = attempts.next().await {
+            match attempt {
+                Ok(reached) => return Ok(reached),
+                Err(error) => last = last.or(Some(error)),
+            }
+        }
+        Err(last.map_or_else(|| "the directory has no address".to_owned(), |error| error.to_string()))
     }
 
     /// Serves until the connection is lost, not wanted any more, or the engine is gone.
@@ -213,16 +228,20 @@ impl Link {
             self.presenting = *presenting;
             return;
         }
-        let (client, candidates, outbox) = (standing.client.clone(), standing.candidates.clone(), self.outbox.clone());
+        let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
         tokio::spawn(async move {
             let result = match ask {
                 Ask::Announce(_) => Ok(()),
                 Ask::Watch { who } => client.watch(vec![who]).await,
                 Ask::Unwatch { who } => client.unwatch(vec![who]).await,
-                Ask::Accept { call } => client.answer(call.0, Answer::Accept { candidates }).await,
+                Ask::Accept { call } => {
+                    let candidates = place.candidates().await;
+                    client.answer(call.0, Answer::Accept { candidates }).await
+                }
                 Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
                 Ask::Cancel { call } => client.cancel(call.0).await,
                 Ask::Invite { call, callee, purpose } => {
+                    let candidates = place.candidates().await;
                     let invite = Invite { call_id: call.0, callee, purpose: purpose.into(), candidates };
                     if let Err(error) = client.invite(invite).await {
                         let _ = outbox.send(Happening::InviteFailed { call, reason: error.to_string() }).await;
@@ -271,6 +290,27 @@ impl Link {
             }
         }
     }
+}
+
+/// One family after the other, beginning with the first address, at most [`MAX_ADDRESSES`].
+fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv6() == first_is_ipv6);
+    let mut turns: Vec<(usize, bool, SocketAddr)> = Vec::new();
+    turns.extend(first.into_iter().enumerate().map(|(turn, address)| (turn, false, address)));
+    turns.extend(second.into_iter().enumerate().map(|(turn, address)| (turn, true, address)));
+    turns.sort_by_key(|(turn, second, _)| (*turn, *second));
+    turns.into_iter().map(|(.., address)| address).take(MAX_ADDRESSES).collect()
+}
+
+/// Where the directory listens: its port and the second one, at the first address of each family.
+fn listening(addresses: &[SocketAddr], second: Option<u16>) -> Vec<SocketAddr> {
+    let families = [true, false].map(|ipv6| addresses.iter().find(|address| address.is_ipv6() == ipv6));
+    let ports = families.into_iter().flatten().flat_map(|address| {
+        let second = second.filter(|port| *port != 0).map(|port| SocketAddr::new(address.ip(), port));
+        [Some(*address), second]
+    });
+    ports.flatten().collect()
 }
 
 /// Tells the directory the latest of what is to be announced, as long as the connection lives: what was overtaken while

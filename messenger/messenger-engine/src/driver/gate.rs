@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use directory_protocol::Role;
+use directory_protocol::observation::{self, Transaction};
 use directory_protocol::sieve::sift;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
@@ -35,6 +36,8 @@ pub(super) struct Gate {
     /// Whether it is an IPv6 socket, where IPv4 peers have addresses mapped into IPv6 (RFC 4291 section 2.5.5.2).
     ipv6: bool,
     table: Mutex<Table>,
+    /// An observer has answered.
+    observed: Notify,
 }
 
 #[derive(Default)]
@@ -44,6 +47,16 @@ struct Table {
     /// Whom this device calls: the directory, and peers being dialled. By the number of those who do.
     called: HashMap<SocketAddr, usize>,
     surroundings: Surroundings,
+    /// Whom this device asks where it is seen from.
+    observers: HashMap<SocketAddr, Observer>,
+}
+
+/// One port that tells where this device is seen from: what it was asked last, and what it said.
+#[derive(Default)]
+struct Observer {
+    asked: Transaction,
+    answered: Option<Transaction>,
+    seen: Option<SocketAddr>,
 }
 
 struct Call {
@@ -89,7 +102,7 @@ impl Gate {
         })?;
         let socket = TokioRuntime.wrap_udp_socket(socket.into())?;
         let ipv6 = socket.local_addr()?.is_ipv6();
-        Ok(Arc::new(Self { socket, ipv6, table: Mutex::default() }))
+        Ok(Arc::new(Self { socket, ipv6, table: Mutex::default(), observed: Notify::new() }))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -164,14 +177,60 @@ impl Gate {
         (self.ipv6 || target.is_ipv4()) && source_toward(target).is_some()
     }
 
+    /// Asks a port of the directory where this device is seen from.
+    pub(super) fn ask(&self, port: SocketAddr, transaction: Transaction) {
+        self.table().observers.entry(canonical(port)).or_default().asked = transaction;
+        self.send_to(port, &observation::request(&transaction), None);
+    }
+
+    /// Whether it has answered this question.
+    pub(super) fn has_answered(&self, port: SocketAddr, transaction: Transaction) -> bool {
+        self.table().observers.get(&canonical(port)).is_some_and(|observer| observer.answered == Some(transaction))
+    }
+
+    /// Waits until one of them has answered since this was waited for last.
+    pub(super) async fn observed(&self) {
+        self.observed.notified().await;
+    }
+
+    /// What one of them said last is true no more.
+    pub(super) fn forget_sight(&self, port: SocketAddr) {
+        self.table().observers.entry(canonical(port)).and_modify(|observer| observer.seen = None);
+    }
+
+    /// Nobody is asked any more: this is another network.
+    pub(super) fn forget_sights(&self) {
+        self.table().observers.clear();
+    }
+
+    /// Who sees this device where, or has not answered lately.
+    pub(super) fn sights(&self) -> Vec<(SocketAddr, Option<SocketAddr>)> {
+        let table = self.table();
+        let mut sights: Vec<_> = table.observers.iter().map(|(port, observer)| (*port, observer.seen)).collect();
+        sights.sort();
+        sights
+    }
+
+    fn told(&self, table: &mut Table, datagram: &[u8], from: SocketAddr) {
+        if let Some((transaction, seen)) = observation::observed(datagram)
+            && let Some(observer) = table.observers.get_mut(&from)
+            && observer.asked == transaction
+        {
+            observer.answered = Some(transaction);
+            observer.seen = Some(seen);
+            self.observed.notify_one();
+        }
+    }
+
     /// Sends from one of this machine's addresses, if one is given: an answer comes from where the question went. What the
     /// system does not take now is lost like other probes: they are sent again.
     fn send(&self, datagrams: Vec<Datagram>, src_ip: Option<IpAddr>) {
-        for Datagram { to, bytes } in datagrams {
-            let destination = if self.ipv6 { mapped(to) } else { to };
-            let transmit = Transmit { destination, ecn: None, contents: &bytes, segment_size: None, src_ip };
-            let _ = self.socket.try_send(&transmit);
-        }
+        datagrams.iter().for_each(|Datagram { to, bytes }| self.send_to(*to, bytes, src_ip));
+    }
+
+    fn send_to(&self, to: SocketAddr, contents: &[u8], src_ip: Option<IpAddr>) {
+        let destination = if self.ipv6 { mapped(to) } else { to };
+        let _ = self.socket.try_send(&Transmit { destination, ecn: None, contents, segment_size: None, src_ip });
     }
 
     /// Whether a datagram is for QUIC; a probe is dealt with here.
@@ -184,6 +243,10 @@ impl Gate {
         // Version negotiation alone may leave the fixed bit clear (RFC 8999 section 6).
         if first & LONG_HEADER != 0 {
             return table.called.contains_key(&from);
+        }
+        if observation::is_stun(datagram) {
+            self.told(table, datagram, from);
+            return false;
         }
         if let Some(probe) = UnverifiedProbe::read(datagram)
             && let Some(id) = table.tags.get(&probe.tag())

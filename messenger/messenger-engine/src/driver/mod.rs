@@ -1,12 +1,15 @@
 //! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core and reads what peers send; all
 //! others bring it what else happened and do what it asks.
 
+mod addresses;
 mod directory;
 mod door;
 mod gate;
 mod lane;
 mod meeting;
+mod observer;
 mod peer;
+mod place;
 mod reader;
 #[cfg(test)]
 mod testing;

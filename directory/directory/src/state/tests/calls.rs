@@ -268,3 +268,42 @@ fn the_nearer_side_waits() {
     assert!(matches!(go(alice, &seen), Some(Response::Go { delay_ms: 40, .. })), "20 ms here, 100 ms there");
     assert!(matches!(go(bob, &seen), Some(Response::Go { delay_ms: 0, .. })));
 }
+
+/// Whoever was sent a frame in which one of these addresses stands, octet for octet.
+fn told_an_address(outputs: &[Output], ips: &[[u8; 4]]) -> Vec<ConnectionId> {
+    let tells = |frame: &[u8]| ips.iter().any(|ip| frame.windows(ip.len()).any(|octets| octets == ip));
+    let told = outputs.iter().filter_map(|output| match output {
+        Output::Send { to, frame } => tells(frame).then_some(*to),
+        Output::Close { .. } => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn no_address_is_told_before_both_agreed_and_then_to_these_two_alone() {
+    let (caller_ip, callee_ip) = ([198, 51, 100, 77], [203, 0, 113, 88]);
+    let both = [caller_ip, callee_ip];
+    for kind in [AnswerKind::Accept, AnswerKind::Decline, AnswerKind::Busy] {
+        let mut lab = Lab::new();
+        let (alice, phone) = friends(&mut lab);
+        let (laptop, carol) = (lab.come(BOB, &[ALICE]), lab.come("carol@example.org", &[ALICE, BOB]));
+        let (call_id, purpose) = (call_id(1), Purpose::Call);
+        let offered = |ip: [u8; 4]| vec![SocketAddr::new(ip.into(), 4_242)];
+        let (callee, candidates) = (person(BOB), offered(caller_ip));
+        let mut before = lab.bytes_of(alice, Request::Invite { id: 1_001, call_id, callee, purpose, candidates });
+        before.extend(lab.bytes_of(carol, Request::LookUp { id: 1_002, who: person(ALICE) }));
+        before.extend(lab.tick());
+        assert_eq!(told_an_address(&before, &both), []);
+
+        let candidates = if kind == AnswerKind::Accept { offered(callee_ip) } else { Vec::new() };
+        let after = lab.bytes_of(phone, Request::Answer { id: 1_003, call_id, answer: kind, candidates });
+        let (to_caller, to_callee) = (told_an_address(&after, &[callee_ip]), told_an_address(&after, &[caller_ip]));
+        match kind {
+            AnswerKind::Accept => assert_eq!((to_caller, to_callee), (vec![alice], vec![phone])),
+            _ => assert_eq!((to_caller, to_callee), (vec![], vec![])),
+        }
+        let mut later = lab.bytes_of(laptop, Request::Answer { id: 1_004, call_id, answer: kind, candidates: vec![] });
+        later.extend(lab.bytes_of(alice, Request::Cancel { id: 1_005, call_id }));
+        assert_eq!(told_an_address(&later, &both), []);
+    }
+}

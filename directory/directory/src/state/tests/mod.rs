@@ -38,7 +38,7 @@ impl Lab {
             calls += 1;
             [calls; 32]
         });
-        let state = State::new(Timing::default(), limits, false, entropy);
+        let state = State::new(Timing::default(), limits, false, None, entropy);
         Self { state, now: Instant::now(), connections: 0, requests: 0 }
     }
 
