@@ -6,6 +6,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use directory_protocol::{Answer, DirectoryEvent};
+use messenger_engine::punch::Obstacle;
 use messenger_engine::{Command, DeliveryState, Event, StartError};
 use support::{Someone, Town, identifier};
 
@@ -182,4 +184,30 @@ async fn a_certificate_revoked_while_people_talk_ends_the_session() {
     town.revoke(&serial);
     // The connection goes, and with it his place in the room.
     alice.in_room_of(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_no_packet_reaches_is_unreachable_for_a_reason() {
+    let town = Town::new().await;
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let foreign = "[2001:db8::1]:4000".parse().unwrap();
+    for (candidate, expected) in [(silent, Obstacle::Firewall), (foreign, Obstacle::NoCommonAddressFamily)] {
+        let mut alice = town.person("alice", &["bob"]).await;
+        let mut bob = town.puppet("bob").await;
+        alice.sees("bob", true).await;
+        alice.send("bob", "are you there?", 1).await;
+        let call =
+            bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
+        let call = call.await;
+        bob.client.answer(call, Answer::Accept { candidates: vec![candidate] }).await.unwrap();
+        let unreachable = |event: &Event| match event {
+            Event::Unreachable { who, because, remedy, .. } => Some((who.clone(), *because, remedy.clone())),
+            _ => None,
+        };
+        let (who, because, remedy) = alice.wait("why", unreachable).await;
+        assert_eq!((who, because), (identifier("bob"), expected));
+        let (state, reason) = alice.fate(1).await;
+        assert_eq!(state, DeliveryState::NotDelivered);
+        assert!(reason.as_ref().is_some_and(|reason| reason.contains(&remedy)), "{reason:?}");
+    }
 }

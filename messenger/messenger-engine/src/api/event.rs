@@ -5,6 +5,7 @@ use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::{CallId, PresenceSettings, RoomId, Seen};
+use crate::punch::Obstacle;
 
 /// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
 ///
@@ -92,6 +93,18 @@ pub enum Event {
         /// Why, for people; only with `not_delivered` and `unknown`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// Both sides agreed to talk, and no direct connection came about. Told where the person wanted it: she called, or
+    /// took a call.
+    Unreachable {
+        /// Who.
+        who: Identifier,
+        /// What stands between, as far as this side can tell.
+        because: Obstacle,
+        /// What happened, for people.
+        message: String,
+        /// What to try.
+        remedy: String,
     },
     /// A host asks one into a room. Answer with `room_accept` or `room_decline`.
     RoomInvitation {
@@ -246,6 +259,7 @@ impl Event {
             Self::FirstSeen { .. } => "first_seen",
             Self::Message { .. } => "message",
             Self::MessageState { .. } => "message_state",
+            Self::Unreachable { .. } => "unreachable",
             Self::RoomInvitation { .. } => "room_invitation",
             Self::Room { .. } => "room",
             Self::RoomMessage { .. } => "room_message",

@@ -1,5 +1,6 @@
 //! The line protocol, word for word: what programs in other languages rely on.
 
+use crate::punch::Obstacle;
 use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
@@ -115,6 +116,16 @@ fn events() {
         (
             Event::MessageState { id: 7, to: bob(), state: DeliveryState::NotDelivered, reason: Some(reason()) },
             r#"{"event":"message_state","id":7,"to":"bob@example.org","state":"not_delivered","reason":"asleep"}"#
+                .into(),
+        ),
+        (
+            Event::Unreachable {
+                who: bob(),
+                because: Obstacle::NoCommonAddressFamily,
+                message: reason(),
+                remedy: "wake".into(),
+            },
+            r#"{"event":"unreachable","who":"bob@example.org","because":"no_common_address_family","message":"asleep","remedy":"wake"}"#
                 .into(),
         ),
         (

@@ -8,7 +8,7 @@ use identity::Identifier;
 
 use super::Presenting;
 use crate::api::{CallId, Event, Purpose};
-use crate::punch::ProbeKey;
+use crate::punch::{Obstacle, ProbeKey};
 use crate::room::Person;
 use crate::wire::{Channel, Close};
 
@@ -111,6 +111,15 @@ pub struct Meeting {
     pub key: ProbeKey,
     /// How long to wait before the first packet, so that both begin together.
     pub delay: Duration,
+}
+
+/// Why an introduced peer was not reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotReached {
+    /// Nothing came through.
+    Obstacle(Obstacle),
+    /// Something did, and it did not become a connection; for people.
+    Failed(String),
 }
 
 /// Whom the directory introduced: person and device, both of which the peer's certificate must show.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use directory_protocol::{Outcome, Role};
 use identity::Identifier;
 
-use super::{Action, Ask, Core, Introduction, Meeting, SessionId};
+use super::{Action, Ask, Core, Introduction, Meeting, NotReached, SessionId};
 use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
 use crate::room::Person;
 use crate::time::Now;
@@ -274,11 +274,24 @@ impl Core {
     }
 
     /// The introduced peer of a call could not be reached, or did not come.
-    pub fn not_reached(&mut self, call: CallId, reason: &str, now: Now) {
-        let Some(Call { peer, .. }) = self.calls.get(&call) else { return };
+    pub fn not_reached(&mut self, id: CallId, why: &NotReached, now: Now) {
+        let Some(call) = self.calls.get(&id) else { return };
         // That somebody else came by her name says more.
-        let reason = self.refused_lately(peer, now).unwrap_or(reason).to_owned();
-        self.fail_call(call, &reason, now);
+        if let Some(refusal) = self.refused_lately(&call.peer, now).map(str::to_owned) {
+            return self.fail_call(id, &refusal, now);
+        }
+        match why {
+            NotReached::Obstacle(obstacle) => {
+                let (who, because) = (call.peer.clone(), *obstacle);
+                let (message, remedy) = (because.message().to_owned(), because.remedy().to_owned());
+                let reason = format!("{message}; {remedy}");
+                if call.wanted {
+                    self.emit(Event::Unreachable { who, because, message, remedy });
+                }
+                self.fail_call(id, &reason, now);
+            }
+            NotReached::Failed(reason) => self.fail_call(id, reason, now),
+        }
     }
 
     pub(super) fn expire_calls(&mut self, now: Now) {

@@ -41,7 +41,7 @@ use crate::punch::ProbeKey;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
 
-pub use action::{Action, Ask, Introduction, Meeting, SessionId};
+pub use action::{Action, Ask, Introduction, Meeting, NotReached, SessionId};
 pub use appearance::Presenting;
 
 /// No directory makes a device wait longer before it connects.

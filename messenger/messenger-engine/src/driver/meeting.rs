@@ -16,8 +16,8 @@ use super::gate::Gate;
 use super::tls::Peering;
 use super::verifier::Verifier;
 use crate::api::CallId;
-use crate::core::{Introduction, Meeting};
-use crate::punch::Unreachable;
+use crate::core::{Introduction, Meeting, NotReached};
+use crate::punch::{Obstacle, Unreachable};
 use crate::room::Person;
 use crate::wire::{Close, SERVER_NAME};
 
@@ -37,12 +37,15 @@ pub(super) struct Meetings {
 }
 
 /// What a dialler brings home, or why it does not.
-type Outcome = Result<(Connection, Person), String>;
+type Outcome = Result<(Connection, Person), NotReached>;
+
+/// What came of one path.
+type Found = Result<(Connection, Person), String>;
 
 /// A connection being made on one path.
 struct Attempt {
     since: Instant,
-    outcome: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    found: Pin<Box<dyn Future<Output = Found> + Send>>,
 }
 
 impl Meetings {
@@ -63,17 +66,17 @@ impl Meetings {
         let this = self.clone();
         tokio::spawn(async move {
             let happening = match (changed, role) {
-                (None, _) => this.not_reached(call, "this device is connecting to too many others at once".to_owned()),
+                (None, _) => this.not_reached(call, failed("this device is connecting to too many others at once")),
                 (Some(changed), Role::Dialler) => {
                     let dialling = this.dial(call, &expected, &changed);
                     let found = tokio::time::timeout(delay + DIALLING, dialling).await;
-                    match found.unwrap_or_else(|_| Err("no direct connection could be made in time".to_owned())) {
+                    match found.unwrap_or_else(|_| Err(failed("no direct connection could be made in time"))) {
                         Ok((connection, person)) => Happening::Connected { connection, person, dialled: Some(call) },
-                        Err(reason) => this.not_reached(call, reason),
+                        Err(why) => this.not_reached(call, why),
                     }
                 }
                 (Some(changed), Role::Listener) => match this.listen(call, &changed).await {
-                    Some(unreachable) => this.not_reached(call, nothing_heard(&unreachable)),
+                    Some(unreachable) => this.not_reached(call, this.obstacle(&unreachable)),
                     None => return,
                 },
             };
@@ -86,9 +89,13 @@ impl Meetings {
         self.gate.settle(call);
     }
 
-    fn not_reached(&self, call: CallId, reason: String) -> Happening {
+    fn not_reached(&self, call: CallId, why: NotReached) -> Happening {
         self.gate.settle(call);
-        Happening::NotReached { call, reason }
+        Happening::NotReached { call, why }
+    }
+
+    fn obstacle(&self, unreachable: &Unreachable) -> NotReached {
+        NotReached::Obstacle(Obstacle::between(&self.gate.sights(), unreachable))
     }
 
     /// Sends the probes that are due until the call is settled, or nothing was heard for too long.
@@ -111,10 +118,10 @@ impl Meetings {
         let mut last = None;
         loop {
             let Some(progress) = self.gate.drive(call, Instant::now()) else {
-                return Err("the call was ended".to_owned());
+                return Err(failed("the call was ended"));
             };
             if let Some(unreachable) = &progress.unreachable {
-                return Err(nothing_heard(unreachable));
+                return Err(self.obstacle(unreachable));
             }
             let next = progress.open.iter().find(|(address, _)| !tried.contains(address)).copied();
             if let Some((address, round_trip)) = next
@@ -124,11 +131,11 @@ impl Meetings {
                 attempt = Some(self.attempt(address, round_trip, expected));
             }
             if let (None, None, Some(reason)) = (&attempt, progress.wakes_at, &last) {
-                return Err(format!("no direct connection could be made: {reason}"));
+                return Err(failed(&format!("no direct connection could be made: {reason}")));
             }
             let turn = attempt.as_ref().filter(|_| next.is_some()).map(|attempt| attempt.since + ONE_PATH);
             tokio::select! {
-                outcome = finished(&mut attempt) => match outcome {
+                found = finished(&mut attempt) => match found {
                     Ok(found) => return Ok(found),
                     Err(reason) => {
                         attempt = None;
@@ -143,7 +150,7 @@ impl Meetings {
 
     fn attempt(&self, address: SocketAddr, round_trip: Option<Duration>, expected: &Introduction) -> Attempt {
         let (this, expected) = (self.clone(), expected.clone());
-        let outcome = Box::pin(async move {
+        let found = Box::pin(async move {
             let _pass = this.gate.calling(address);
             let config = this.peering.client(round_trip);
             let connecting = this.endpoint.connect_with(config, address, SERVER_NAME);
@@ -155,20 +162,17 @@ impl Meetings {
             connection.close(Close::NOT_INTRODUCED.0.into(), b"");
             Err("what answered is not the introduced device".to_owned())
         });
-        Attempt { since: Instant::now(), outcome }
+        Attempt { since: Instant::now(), found }
     }
 }
 
-fn nothing_heard(unreachable: &Unreachable) -> String {
-    match unreachable.tried.len() - unreachable.no_route.len() {
-        0 => "no direct connection could be made: the other side offered no address that this device can reach".into(),
-        _ => "no direct connection could be made: nothing came through from the other side".into(),
-    }
+fn failed(reason: &str) -> NotReached {
+    NotReached::Failed(reason.to_owned())
 }
 
-async fn finished(attempt: &mut Option<Attempt>) -> Outcome {
+async fn finished(attempt: &mut Option<Attempt>) -> Found {
     match attempt {
-        Some(attempt) => attempt.outcome.as_mut().await,
+        Some(attempt) => attempt.found.as_mut().await,
         None => std::future::pending().await,
     }
 }

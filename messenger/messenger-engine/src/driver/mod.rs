@@ -29,7 +29,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command, DeliveryState, Event};
 use crate::config::EngineConfig;
-use crate::core::{Action, Ask, Core, Me, SessionId};
+use crate::core::{Action, Ask, Core, Me, NotReached, SessionId};
 use crate::engine::StartError;
 use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
@@ -54,7 +54,7 @@ enum Happening {
     Directory(DirectoryEvent),
     InviteFailed { call: CallId, reason: String },
     Connected { connection: Connection, person: Person, dialled: Option<CallId> },
-    NotReached { call: CallId, reason: String },
+    NotReached { call: CallId, why: NotReached },
     Talk { session: SessionId, frame: TalkFrame },
     Rooms { session: SessionId, frame: RoomFrame },
     Misbehaved { session: SessionId, reason: String },
@@ -190,7 +190,7 @@ impl Driver {
             Happening::Directory(event) => core.directory_said(event, now),
             Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
             Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),
-            Happening::NotReached { call, reason } => core.not_reached(call, &reason, now),
+            Happening::NotReached { call, why } => core.not_reached(call, &why, now),
             Happening::Talk { session, frame } => core.talk_frame(session, frame, now),
             Happening::Rooms { session, frame } => core.room_frame(session, frame, now),
             Happening::Misbehaved { session, reason } => core.misbehaved(session, &reason, now),

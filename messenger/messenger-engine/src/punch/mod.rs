@@ -7,6 +7,7 @@
 //! It never: sends to an address that no device can have, shows a key, trusts an address for anything but trying it.
 
 mod machine;
+mod obstacle;
 mod probe;
 mod targets;
 
@@ -14,5 +15,6 @@ mod targets;
 mod tests;
 
 pub use machine::{Datagram, MAX_PROBES, Punch, Unreachable};
+pub use obstacle::{Obstacle, Sights};
 pub use probe::{DirectionKey, FIRST_BYTE, Kind, PROBE_BYTES, Probe, ProbeKey, Tag, UnverifiedProbe};
 pub use targets::{MAX_TARGETS, Surroundings, targets};

@@ -53,6 +53,10 @@ impl App {
             Event::Room { room, name, host, members, epoch, code, .. } => {
                 self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
             }
+            Event::Unreachable { who, message, remedy, .. } => {
+                let words = format!("{who} is there, but {message}. What helps: {remedy}");
+                self.conversation_mut(&Entry::Person(who)).note(words, now);
+            }
             Event::RoomInvitationFailed { room, who, reason } => {
                 self.room_note(room, format!("{who} is not coming: {reason}"), now);
             }

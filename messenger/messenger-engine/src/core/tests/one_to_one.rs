@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::world::{World, address, last_state, shown, texts};
 use crate::MAX_TEXT_BYTES;
 use crate::api::{Command, DeliveryState, Event, Purpose, Seen};
+use crate::punch::Obstacle;
 use crate::wire::{Close, TalkFrame};
 
 #[test]
@@ -137,9 +138,15 @@ fn no_direct_connection_is_said() {
     world.network = false;
     world.events("alice");
     world.send("alice", "bob", "hello", 1);
-    let (state, reason) = last_state(&world.events("alice")).unwrap();
+    let events = world.events("alice");
+    let (state, reason) = last_state(&events).unwrap();
     assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.unwrap().contains("no candidate answered"));
+    let words = [Obstacle::Firewall.message(), Obstacle::Firewall.remedy()];
+    assert_eq!(reason.unwrap(), words.join("; "));
+    let told = events.iter().filter(|event| matches!(event, Event::Unreachable { because: Obstacle::Firewall, .. }));
+    assert_eq!(told.count(), 1);
+    // Bob did not ask for it: nothing rang at his side.
+    assert!(!world.events("bob").iter().any(|event| matches!(event, Event::Unreachable { .. })));
 }
 
 #[test]

@@ -10,7 +10,8 @@ use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, Ask, Core, Me, Meeting, Presenting, SessionId};
+use crate::core::{Action, Ask, Core, Me, Meeting, NotReached, Presenting, SessionId};
+use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
@@ -350,7 +351,7 @@ impl World {
                     .map(|(to, _)| to.clone());
                 match to.filter(|_| self.network) {
                     Some(to) => self.connect(call, name, &to),
-                    None => self.node(name).core.not_reached(call, "no candidate answered", now),
+                    None => self.node(name).core.not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
                 }
             }
             Action::Send { session, channel, bytes } => self.transmit(name, session, channel, &bytes),
