@@ -1,5 +1,6 @@
 //! What an operator decides: addresses, who may enrol, where mails go, how much anybody may ask for.
 
+mod direct;
 mod enrolment;
 mod limits;
 mod mail;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use identity::UnixTime;
 
+pub use direct::{DirectDelivery, DirectTable};
 pub use enrolment::{Enrolment, EnrolmentError};
 pub use limits::{Limit, Limits, Overrides};
 pub use mail::{
@@ -25,7 +27,7 @@ pub use crate::acme::Chaos;
 use crate::component::Connected;
 pub use crate::external::{ExternalAccounts, ExternalKeyError};
 use crate::mail::MailError;
-pub use crate::mail::Mailer;
+pub use crate::mail::{DirectMail, Mailer};
 pub use crate::oidc::{OpenIdError, OpenIdIssuer};
 pub use crate::sms::{
     Expected, HttpGateway, ReceiptShape, Secrets, SecretsError, SmppError, SmppGateway, SmsError, Template,

@@ -13,6 +13,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError as Negative, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use thiserror::Error;
 
@@ -138,10 +139,30 @@ async fn one<T: Ord>(
 }
 
 fn connect(server: SocketAddr) -> Result<TokioResolver, NetError> {
+    let config = ResolverConfig::from_name_servers(vec![name_server(server)]);
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options()).build()
+}
+
+/// One resolver over several servers, which proves every answer itself from these keys down (DNSSEC, RFC 4035).
+pub(crate) fn validating(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<TokioResolver, NetError> {
+    let config = ResolverConfig::from_name_servers(servers.iter().copied().map(name_server).collect());
+    let mut options = options();
+    options.validate = true;
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        .with_options(options)
+        .with_trust_anchor(Arc::new(anchors))
+        .build()
+}
+
+fn name_server(server: SocketAddr) -> NameServerConfig {
     let mut config = NameServerConfig::udp_and_tcp(server.ip());
     for connection in &mut config.connections {
         connection.port = server.port();
     }
+    config
+}
+
+fn options() -> ResolverOpts {
     let mut options = ResolverOpts::default();
     options.timeout = AGAIN;
     options.attempts = 2;
@@ -151,8 +172,7 @@ fn connect(server: SocketAddr) -> Result<TokioResolver, NetError> {
     options.negative_max_ttl = Some(REMEMBERED);
     options.case_randomization = true;
     options.try_tcp_on_error = true;
-    let config = ResolverConfig::from_name_servers(vec![config]);
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).with_options(options).build()
+    options
 }
 
 /// Shared by what asks.

@@ -1,7 +1,7 @@
 //! HTTPS to other people's servers: gateways for text messages, issuers of OpenID. Verified by the web's authorities or by
 //! the operator's own; answers are bounded, and no redirect is followed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,36 @@ pub(crate) fn client(roots: Option<&Path>) -> Result<Client, WebError> {
         None => client,
     };
     Ok(client.build().expect("a configuration made of constants"))
+}
+
+/// The web's authorities, and those in this file beside them.
+pub(crate) fn roots_with(more: Option<&Path>) -> Result<RootCertStore, WebError> {
+    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = more {
+        let more = read_roots(path).map_err(|reason| WebError::Roots { path: path.into(), reason })?;
+        store.roots.extend(more.roots);
+    }
+    Ok(store)
+}
+
+/// A client for one host alone, at addresses that were looked up and judged before: through no proxy.
+pub(crate) fn client_to(host: &str, addresses: &[IpAddr], port: u16, roots: &Arc<RootCertStore>) -> Client {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots.clone())
+        .with_no_client_auth();
+    let addresses: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .timeout(REQUEST)
+        .no_proxy()
+        .resolve_to_addrs(host, &addresses)
+        .build()
+        .expect("a configuration made of constants")
 }
 
 /// The proxy of the environment, but never for this machine itself.

@@ -58,7 +58,7 @@ pub enum StartError {
         found: String,
     },
     /// `--smtp` is neither a URL nor "outbox". What was given is not repeated: it may hold a password.
-    #[error("--smtp: expected smtp://…, smtps://… or outbox, found something else")]
+    #[error("--smtp: expected smtp://…, smtps://…, direct or outbox, found something else")]
     Smtp,
     /// `--mail-from` is no mail address.
     #[error("--mail-from: expected a mail address such as ca@example.org, found {found:?}")]

@@ -41,7 +41,8 @@ pub struct Options {
     pub observation_port: Option<u16>,
 
     /// The mail server that sends the codes, as smtps://USER:PASSWORD@HOST, smtp://HOST?tls=required or
-    /// smtp://HOST?tls=none; "outbox" lets mails land in the folder instead [default: outbox]
+    /// smtp://HOST?tls=none; "direct" delivers to the recipients' own servers, "outbox" lets mails land in the folder
+    /// [default: outbox]
     #[arg(long, value_name = "URL", env = "INPERSON_SMTP", hide_env_values = true)]
     pub smtp: Option<Smtp>,
 
@@ -90,6 +91,9 @@ pub struct Options {
     pub acme_chaos: bool,
 }
 
+/// What stands in place of a URL where mails go to the recipients' own servers.
+pub(crate) const DIRECT: &str = "direct";
+
 /// Where mails go. The URL may hold a password, so this type shows none of it, and it takes any text: an error of the
 /// command line's parser would repeat what was given.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,6 +102,8 @@ pub enum Smtp {
     Outbox,
     /// To the mail server with this URL.
     Url(String),
+    /// To the recipients' own servers.
+    Direct,
     /// Something else; [`Options::check`] refuses it.
     Neither,
 }
@@ -108,6 +114,7 @@ impl std::str::FromStr for Smtp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             "outbox" => Self::Outbox,
+            DIRECT => Self::Direct,
             url if url.starts_with("smtp://") || url.starts_with("smtps://") => Self::Url(url.to_owned()),
             _ => Self::Neither,
         })
@@ -143,6 +150,7 @@ impl Options {
 impl std::fmt::Debug for Smtp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Direct => "Direct",
             Self::Outbox => "Outbox",
             Self::Url(_) => "Url(…)",
             Self::Neither => "Neither",

@@ -32,7 +32,7 @@ use crate::log;
 use crate::log_store::LogStore;
 use crate::logs::{Current, Logs};
 use crate::neighbours::Neighbours;
-use crate::options::Options;
+use crate::options::{DIRECT, Options};
 use crate::pages;
 use crate::policies::{self, Published};
 use crate::ports::{self, Ports};
@@ -371,7 +371,10 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
     let mut config = CaConfig::new(folder.path().to_path_buf(), base_url);
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
-    config.mail = settings.smtp.clone().map_or_else(|| Mailer::Outbox(folder.join(OUTBOX)), Mailer::Smtp);
+    config.mail = match settings.smtp.clone() {
+        Some(url) if url != DIRECT => Mailer::Smtp(url),
+        _ => Mailer::Outbox(folder.join(OUTBOX)),
+    };
     config.chaos = chaos;
     let wrong = |reason: String| StartError::Settings { path: folder.join(settings::FILE), reason };
     if let Some(bytes) = folder.read(BLOCKED_KEYS)? {
@@ -395,6 +398,10 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
         .enrolment
         .apply(&mut config, external.as_deref())
         .map_err(|error| wrong(format!("[enrolment]: {error}")))?;
+    if settings.smtp.as_deref() == Some(DIRECT) {
+        let direct = settings.enrolment.direct(&config, &settings.domain);
+        config.mail = direct.map_err(|error| wrong(format!("[enrolment]: {error}")))?;
+    }
     Ok(config)
 }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use transparency_log::storage::S3Place;
 
 use crate::error::StartError;
-use crate::options::{Options, Smtp};
+use crate::options::{DIRECT, Options, Smtp};
 
 pub use elsewhere::LogElsewhere;
 
@@ -60,7 +60,8 @@ pub struct Settings {
     pub permit_phones: Vec<String>,
     /// The year in which its log began; part of the log's origin.
     pub log_year: i16,
-    /// The mail server's URL, which may hold a password; without one, mails land in the outbox.
+    /// The mail server's URL, which may hold a password, or `direct` for the recipients' own servers; without one, mails land
+    /// in the outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<String>,
     /// Where the passphrase of the keys comes from: `file:PATH`, `fd:NUMBER`, `credential:NAME` or `ask`.
@@ -156,6 +157,7 @@ impl Settings {
         }
         match &options.smtp {
             Some(Smtp::Url(url)) => self.smtp = Some(url.clone()),
+            Some(Smtp::Direct) => self.smtp = Some(DIRECT.to_owned()),
             Some(Smtp::Outbox) => self.smtp = None,
             Some(Smtp::Neither) | None => {}
         }

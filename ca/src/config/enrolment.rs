@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::limits::Limit;
-use super::{CaConfig, DkimTable, DnsTable, MailTableError, Rate, RepliesTable};
+use super::{CaConfig, DirectMail, DirectTable, DkimTable, DnsTable, MailTableError, Mailer, Rate, RepliesTable};
 use crate::external::{ExternalAccounts, ExternalKeyError};
 
 /// The table `[enrolment]`. Unknown keys are refused: a slip of the pen must not pass silently.
@@ -41,6 +41,9 @@ pub struct Enrolment {
     /// Replies by mail as a proof of control.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replies: Option<RepliesTable>,
+    /// How mails go straight to the recipients' servers, where they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direct: Option<DirectTable>,
     /// Other rates for some.
     #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
@@ -147,6 +150,20 @@ impl Enrolment {
 }
 
 impl Enrolment {
+    /// Where mails go that go straight to the recipients' servers. `config` has been [`apply`](Self::apply)d to; `host` is
+    /// this server's name.
+    ///
+    /// # Errors
+    /// No resolver is named, and the system has none.
+    pub fn direct(&self, config: &CaConfig, host: &str) -> Result<Mailer, EnrolmentError> {
+        let resolvers = match &config.dns {
+            Some(resolvers) => resolvers.clone(),
+            None => DnsTable { resolvers: vec!["system".to_owned()], agree: None }.resolvers()?,
+        };
+        let delivery = self.direct.clone().unwrap_or_default().delivery(host, &config.folder);
+        Ok(Mailer::Direct(Box::new(DirectMail { delivery, resolvers, folder: config.folder.clone() })))
+    }
+
     /// Replies count only if they can be verified, and the mails they answer must be signed (RFC 8823 section 3.1).
     fn apply_mail(&self, config: &mut CaConfig) -> Result<(), MailTableError> {
         config.dns = self.dns.as_ref().map(DnsTable::resolvers).transpose()?;

@@ -1,6 +1,7 @@
-//! Mails on their way out: into a folder, or to an SMTP server.
+//! Mails on their way out: into a folder, to an SMTP server, or straight to the recipients' own.
 
 mod device;
+mod direct;
 pub(crate) mod dkim;
 mod letter;
 mod outbox;
@@ -19,6 +20,9 @@ pub(crate) use outbox::Outbox;
 pub(crate) use reply::ReplyLetter;
 use smtp::Smtp;
 
+use self::direct::Direct;
+use crate::config::{DirectDelivery, Resolvers};
+
 /// Where mails go.
 #[derive(Clone)]
 pub enum Mailer {
@@ -30,6 +34,19 @@ pub enum Mailer {
     /// * `smtp://[name:password@]host[:587]` insists on STARTTLS (RFC 3207), except towards this same machine;
     /// * `smtp://host[:25]?tls=none` speaks plain text: only if it is asked for so.
     Smtp(String),
+    /// Straight to the recipients' own servers, by DANE and MTA-STS.
+    Direct(Box<DirectMail>),
+}
+
+/// What it takes to deliver without a server of one's own.
+#[derive(Clone, Debug)]
+pub struct DirectMail {
+    /// How.
+    pub delivery: DirectDelivery,
+    /// Whom the domain name system is asked through; what they say is validated.
+    pub resolvers: Resolvers,
+    /// Where policies are kept that domains have published.
+    pub folder: PathBuf,
 }
 
 impl std::fmt::Debug for Mailer {
@@ -38,6 +55,7 @@ impl std::fmt::Debug for Mailer {
         match self {
             Self::Outbox(folder) => f.debug_tuple("Outbox").field(folder).finish(),
             Self::Smtp(_) => f.write_str("Smtp(…)"),
+            Self::Direct(direct) => f.debug_tuple("Direct").field(direct).finish(),
         }
     }
 }
@@ -86,6 +104,7 @@ pub(crate) struct Post {
 enum Way {
     Outbox(Outbox),
     Smtp(Box<Smtp>),
+    Direct(Box<Direct>),
 }
 
 impl Post {
@@ -93,6 +112,10 @@ impl Post {
         let way = match mailer {
             Mailer::Outbox(folder) => Way::Outbox(Outbox::open(folder)?),
             Mailer::Smtp(url) => Way::Smtp(Box::new(Smtp::open(url)?)),
+            Mailer::Direct(direct) => {
+                let DirectMail { delivery, resolvers, folder } = &**direct;
+                Way::Direct(Box::new(Direct::open(delivery, resolvers, folder)?))
+            }
         };
         Ok(Self { way, signers })
     }
@@ -108,6 +131,7 @@ impl Post {
         match &self.way {
             Way::Outbox(outbox) => outbox.send(letter).await,
             Way::Smtp(smtp) => smtp.send(letter).await,
+            Way::Direct(direct) => direct.send(letter).await,
         }
     }
 }

@@ -1,0 +1,204 @@
+//! What the domain name system says of a domain's mail servers, validated by ourselves (DNSSEC, RFC 4035): DANE counts only
+//! what is proven from the root down.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::net::{DnsError as Negative, NetError};
+use hickory_resolver::proto::dnssec::TrustAnchors;
+use hickory_resolver::proto::rr::rdata::TLSA;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+
+use super::super::MailError;
+use crate::config::Resolvers;
+use crate::dns;
+
+/// How long one question may take, with all that has to be asked to prove its answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Records of one kind that are looked at.
+const MAX_RECORDS: usize = 64;
+
+/// One of a domain's mail servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exchange {
+    /// Its name, in lower case, without a dot at its end.
+    pub(super) host: String,
+    /// By which names its certificate may go, if the domain vouches for an issuer (RFC 7672 section 3.2.2).
+    pub(super) names: Vec<String>,
+    /// Whether it is proven that it is one of them.
+    pub(super) secure: bool,
+}
+
+/// What was found, and whether all of it is proven.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    pub(super) list: Vec<T>,
+    pub(super) secure: bool,
+}
+
+/// A resolver that validates.
+pub(super) struct Names {
+    resolver: TokioResolver,
+    local_networks: bool,
+}
+
+impl Names {
+    pub(super) fn open(resolvers: &Resolvers, anchors: TrustAnchors, local_networks: bool) -> Result<Self, NetError> {
+        Ok(Self { resolver: dns::validating(&resolvers.servers, anchors)?, local_networks })
+    }
+
+    /// The servers of a domain, in the order in which they are to be tried (RFC 5321 section 5.1).
+    pub(super) async fn exchanges(&self, domain: &str) -> Result<Vec<Exchange>, MailError> {
+        let of = |data: &RData| match data {
+            RData::MX(mx) => Some((mx.preference, host(&mx.exchange))),
+            _ => None,
+        };
+        let Found { mut list, secure } = self.ask(domain, RecordType::MX, of).await?;
+        list.sort();
+        // RFC 7505: it takes no mail at all.
+        if matches!(list.as_slice(), [(_, host)] if host.is_empty()) {
+            return Err(MailError::Refused);
+        }
+        let exchange = |host: String| Exchange { names: vec![host.clone(), domain.to_owned()], host, secure };
+        if list.is_empty() {
+            // Without such records the domain itself is the server. (That there are none need not be proven: then only the
+            // addresses do, and the name is the recipient's own.)
+            return Ok(vec![Exchange { names: vec![domain.to_owned()], secure: true, host: domain.to_owned() }]);
+        }
+        Ok(list.into_iter().map(|(_, host)| host).filter(|host| !host.is_empty()).map(exchange).collect())
+    }
+
+    /// The addresses of a server, those of IPv6 first.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Found<IpAddr>, MailError> {
+        let six = |data: &RData| if let RData::AAAA(ip) = data { Some(IpAddr::V6(ip.0)) } else { None };
+        let four = |data: &RData| if let RData::A(ip) = data { Some(IpAddr::V4(ip.0)) } else { None };
+        let six = self.ask(host, RecordType::AAAA, six).await?;
+        let four = self.ask(host, RecordType::A, four).await?;
+        let secure = (six.secure || six.list.is_empty()) && (four.secure || four.list.is_empty());
+        let all = six.list.into_iter().chain(four.list);
+        // Whoever asks for a mail chooses the domain, and so where we connect to: not into the operator's own network.
+        let list: Vec<_> = all.filter(|ip| self.local_networks || is_public(*ip)).collect();
+        if list.is_empty() {
+            return Err(MailError::Unreachable(format!("{host} has no address in the internet")));
+        }
+        Ok(Found { list, secure })
+    }
+
+    /// The keys of a server (RFC 6698); only those that are proven. That there are none must be proven, too: a failure is
+    /// no answer (RFC 7672 section 2.1).
+    pub(super) async fn keys(&self, host: &str, port: u16) -> Result<Vec<TLSA>, MailError> {
+        let of = |data: &RData| if let RData::TLSA(tlsa) = data { Some(tlsa.clone()) } else { None };
+        let found = self.ask(&format!("_{port}._tcp.{host}"), RecordType::TLSA, of).await?;
+        Ok(if found.secure { found.list } else { Vec::new() })
+    }
+
+    /// The TXT records of a name, each with its strings joined.
+    pub(super) async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, MailError> {
+        let of = |data: &RData| if let RData::TXT(txt) = data { Some(txt.txt_data.concat()) } else { None };
+        Ok(self.ask(name, RecordType::TXT, of).await?.list)
+    }
+
+    async fn ask<T>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        of: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Found<T>, MailError> {
+        let failed = |reason: &dyn std::fmt::Display| {
+            MailError::Unreachable(format!("the domain name system says nothing of {name} ({kind}): {reason}"))
+        };
+        let fully = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).map_err(|error| failed(&error))?;
+        let asked = tokio::time::timeout(PATIENCE, self.resolver.lookup(fully, kind)).await;
+        match asked.map_err(|_| failed(&"no answer in time"))? {
+            Ok(lookup) => {
+                let answers = lookup.answers();
+                let list: Vec<T> = answers.iter().filter_map(|record| of(&record.data)).take(MAX_RECORDS).collect();
+                Ok(Found { list, secure: answers.iter().all(|record| record.proof.is_secure()) })
+            }
+            // Proven or not: nobody could use what is not there. A proof that fails is an error of its own.
+            Err(NetError::Dns(Negative::NoRecordsFound(_) | Negative::Nsec { .. })) => {
+                Ok(Found { list: Vec::new(), secure: false })
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+fn host(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Whether an address is one of the internet's, and not of a network behind it (RFC 6890).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(|| is_public_v6(ip), is_public_v4),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224..=255, _, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (192, 0, 0 | 2)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
+    !special
+}
+
+/// Global unicast (2000::/3), less documentation, benchmarks, and what tunnels to IPv4.
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.segments();
+    let special = matches!((first, second), (0x2001, 0 | 2 | 0xdb8) | (0x2002, _) | (0x3fff, _));
+    first & 0xe000 == 0x2000 && !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_internet_are_connected_to() {
+        for ip in ["8.8.8.8", "192.0.1.1", "100.63.0.1", "2a00:1450::1", "::ffff:8.8.8.8"] {
+            assert!(is_public(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.169.254",
+            "100.64.0.1",
+            "172.31.0.1",
+            "192.168.1.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "224.0.0.1",
+            "198.19.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "::ffff:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2001::1",
+        ] {
+            assert!(!is_public(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_in_one_spelling() {
+        assert_eq!(host(&Name::from_ascii("MX.Example.ORG.").unwrap()), "mx.example.org");
+        assert_eq!(host(&Name::root()), "");
+    }
+}

@@ -1,0 +1,233 @@
+//! One conversation with one mail server. Up to the handshake of TLS it is ours, as lettre takes no verifier of certificates
+//! of another's; from then on it is lettre's.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::extension::ClientId;
+use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::super::{Letter, MailError};
+
+/// To open a connection to one address.
+const CONNECT: Duration = Duration::from_secs(10);
+/// For each answer of the server.
+const STEP: Duration = Duration::from_secs(30);
+/// How long it may think about the whole mail.
+const DATA: Duration = Duration::from_secs(120);
+/// So many addresses of a server are tried.
+const MAX_ADDRESSES: usize = 4;
+/// The longest answer that is read (RFC 5321 section 4.5.3.1.5 has lines of 512 bytes).
+const MAX_ANSWER: u64 = 16 * 1024;
+
+/// How a connection has to be.
+pub(super) enum Wants {
+    /// Encrypted, towards whom this verifier takes.
+    Tls(Arc<dyn ServerCertVerifier>),
+    /// The same if the server offers it at all.
+    TlsIfOffered(Arc<dyn ServerCertVerifier>),
+}
+
+/// Hands a mail over to a server.
+pub(super) async fn deliver(
+    host: &str,
+    addresses: &[IpAddr],
+    port: u16,
+    wants: &Wants,
+    hello: &ClientId,
+    provider: &Arc<CryptoProvider>,
+    letter: &Letter,
+) -> Result<(), MailError> {
+    let stream = open(host, addresses, port, wants, hello, provider).await?;
+    let connected = within(STEP, AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello));
+    let mut connection = connected.await?.map_err(|error| unreachable(host, &error))?;
+    let sent = within(DATA, connection.send(letter.envelope(), &letter.bytes())).await?;
+    match sent {
+        Ok(_) => {
+            // It has the mail; whether it hears a farewell is of no account.
+            let _ = within(STEP, connection.quit()).await;
+            Ok(())
+        }
+        // A server's words about a mailbox can quote the address; they are not repeated.
+        Err(error) if error.is_permanent() => {
+            tracing::info!(server = host, status = ?error.status(), "a server refused a mail for good");
+            Err(MailError::Refused)
+        }
+        Err(error) if error.is_transient() => Err(unreachable(host, &"it asks to come back later")),
+        Err(error) => Err(unreachable(host, &error)),
+    }
+}
+
+/// Connects to the first address that answers, and encrypts.
+pub(super) async fn open(
+    host: &str,
+    addresses: &[IpAddr],
+    port: u16,
+    wants: &Wants,
+    hello: &ClientId,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Stream, MailError> {
+    let mut last = unreachable(host, &"it has no address");
+    for ip in addresses.iter().take(MAX_ADDRESSES) {
+        match within(CONNECT, TcpStream::connect(SocketAddr::new(*ip, port))).await {
+            Ok(Ok(tcp)) => return within(4 * STEP, prepare(tcp, host, wants, hello, provider)).await?,
+            Ok(Err(error)) => last = unreachable(host, &error),
+            Err(slow) => last = slow,
+        }
+    }
+    Err(last)
+}
+
+/// Greeting, EHLO, STARTTLS (RFC 3207), handshake.
+async fn prepare(
+    tcp: TcpStream,
+    host: &str,
+    wants: &Wants,
+    hello: &ClientId,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Stream, MailError> {
+    let mut talk = BufReader::new(tcp);
+    let greeting = expect(&mut talk, host, "220").await?;
+    talk.write_all(format!("EHLO {hello}\r\n").as_bytes()).await.map_err(|error| unreachable(host, &error))?;
+    let offers = expect(&mut talk, host, "250").await?;
+    let (verifier, needed) = match wants {
+        Wants::Tls(verifier) => (verifier, true),
+        Wants::TlsIfOffered(verifier) => (verifier, false),
+    };
+    let offered =
+        offers.lines().any(|line| line.get(4..).is_some_and(|word| word.trim().eq_ignore_ascii_case("STARTTLS")));
+    if !offered && needed {
+        return Err(unreachable(
+            host,
+            &"it offers no encryption (STARTTLS), which its domain or this authority demands",
+        ));
+    }
+    if !offered {
+        // lettre greets it anew, which RFC 5321 section 4.1.4 lets anybody do at any time.
+        return Ok(Stream::new(greeting, Transport::Plain(talk.into_inner())));
+    }
+    talk.write_all(b"STARTTLS\r\n").await.map_err(|error| unreachable(host, &error))?;
+    expect(&mut talk, host, "220").await?;
+    if !talk.buffer().is_empty() {
+        // Whoever is in between would have its words taken for those of the encrypted server (CVE-2011-0411).
+        return Err(unreachable(host, &"it said more before the encryption than after STARTTLS is allowed"));
+    }
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned()).map_err(|error| unreachable(host, &error))?;
+    let tls = TlsConnector::from(Arc::new(config)).connect(name, talk.into_inner()).await;
+    let tls = tls.map_err(|error| unreachable(host, &error))?;
+    Ok(Stream::new("220 encrypted\r\n".to_owned(), Transport::Tls(Box::new(tls))))
+}
+
+/// A whole answer, if it has this code.
+async fn expect(talk: &mut BufReader<TcpStream>, host: &str, code: &str) -> Result<String, MailError> {
+    let mut answer = String::new();
+    let mut bounded = talk.take(MAX_ANSWER);
+    loop {
+        let begin = answer.len();
+        bounded.read_line(&mut answer).await.map_err(|error| unreachable(host, &error))?;
+        let line = &answer[begin..];
+        if !line.ends_with('\n') || !line.starts_with(code) {
+            let shown: String = line.chars().filter(|c| !c.is_control()).take(100).collect();
+            return Err(unreachable(host, &format!("expected the answer {code}, found {shown:?}")));
+        }
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return Ok(answer);
+        }
+    }
+}
+
+async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Result<T, MailError> {
+    let done = tokio::time::timeout(time, work).await;
+    done.map_err(|_| MailError::Unreachable(format!("no answer within {} s", time.as_secs())))
+}
+
+fn unreachable(host: &str, reason: &dyn fmt::Display) -> MailError {
+    MailError::Unreachable(format!("{host}: {reason}"))
+}
+
+/// A connection as lettre begins with it: first a greeting, which the server has given already.
+#[derive(Debug)]
+pub(super) struct Stream {
+    greeting: Vec<u8>,
+    transport: Transport,
+}
+
+#[derive(Debug)]
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    fn new(greeting: String, transport: Transport) -> Self {
+        Self { greeting: greeting.into_bytes(), transport }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.greeting.is_empty() {
+            let length = self.greeting.len().min(buf.remaining());
+            buf.put_slice(&self.greeting[..length]);
+            self.greeting.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Transport::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Transport::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Transport::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Transport::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+impl AsyncTokioStream for Stream {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.transport {
+            Transport::Plain(tcp) => tcp.peer_addr(),
+            Transport::Tls(tls) => tls.get_ref().0.peer_addr(),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+"""Mail domains as a sender finds them: names by BIND, with a root of our own that is signed (DNSSEC), mail servers by
+aiosmtpd, each at an address of its own (127.0.0.2 and on), and policies (MTA-STS) over HTTPS.
+
+Usage: stage.py FOLDER. On standard output, one JSON object a line: first {"dns", "smtp", "policies"} with the ports, then
+{"to", "server", "tls"} for every mail that was taken. FOLDER gets roots.pem and anchors.txt.
+"""
+
+import asyncio
+import datetime
+import glob
+import hashlib
+import http.server
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+from aiosmtpd.smtp import SMTP
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+FOLDER = sys.argv[1]
+# Domain, name in its server's certificate, whether it offers STARTTLS, its TLSA record's key, its policy's mode.
+DOMAINS = [
+    ("dane.example", "self-signed.invalid", True, "right", None),
+    ("issuer.example", "mx.issuer.example", True, "issuer", None),
+    ("wrong.example", "mx.wrong.example", True, "wrong", None),
+    ("stripped.example", "mx.stripped.example", False, "right", None),
+    ("enforced.example", "mx.enforced.example", True, None, "enforce"),
+    ("misnamed.example", "elsewhere.example", True, None, "enforce"),
+    ("unlisted.example", "mx.unlisted.example", True, None, "enforce unlisted"),
+    ("downgraded.example", "mx.downgraded.example", False, None, "enforce"),
+    ("testing.example", "elsewhere.example", True, None, "testing"),
+    ("both.example", "self-signed.invalid", True, "wrong", "enforce"),
+    ("encrypted.example", "self-signed.invalid", True, None, None),
+    ("plain.example", "mx.plain.example", False, None, None),
+    # Its records are not signed: what they say of keys counts for nothing.
+    ("unsigned.example", "self-signed.invalid", True, "wrong", None),
+]
+
+
+def path(name):
+    return os.path.join(FOLDER, name)
+
+
+def write(name, content):
+    with open(path(name), "wb" if isinstance(content, bytes) else "w") as file:
+        file.write(content)
+    return path(name)
+
+
+def free_port(kind, address="127.0.0.1"):
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind((address, 0))
+        return one.getsockname()[1]
+
+
+class Issuer:
+    def __init__(self):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test root")])
+        self.certificate = self.build(self.name, self.key, x509.BasicConstraints(True, None))
+
+    def build(self, subject, key, extension):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=30)).add_extension(extension, False)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def context(self, file, names):
+        """TLS for these names, with the chain; and the certificate."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self.build(x509.Name([]), key, x509.SubjectAlternativeName([x509.DNSName(n) for n in names]))
+        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        for one in (certificate, self.certificate):
+            pem += one.public_bytes(serialization.Encoding.PEM)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(write(file, pem))
+        return context, certificate
+
+
+def digest(certificate):
+    """SHA-256 of its SubjectPublicKeyInfo, as 3 1 1 and 2 1 1 have it."""
+    spki = certificate.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+class Taker:
+    def __init__(self, domain):
+        self.domain = domain
+
+    async def handle_DATA(self, server, session, envelope):
+        print(json.dumps({"to": envelope.rcpt_tos[0], "server": self.domain, "tls": session.ssl is not None}), flush=True)
+        return "250 taken"
+
+
+def policies(modes, context):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            domain = self.headers["Host"].split(":")[0].removeprefix("mta-sts.")
+            mode = modes.get(domain)
+            if mode is None or self.path != "/.well-known/mta-sts.txt":
+                return self.send_error(404)
+            mx = "other.example" if "unlisted" in mode else f"mx.{domain}"
+            body = f"version: STSv1\r\nmode: {mode.split()[0]}\r\nmx: {mx}\r\nmax_age: 86400\r\n".encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def names(zones):
+    """BIND, which is the root and signs it."""
+    os.makedirs(path("zones"), exist_ok=True)
+    zone = path("zones")
+
+    def run(*arguments):
+        subprocess.run(arguments, cwd=zone, check=True, stdout=subprocess.DEVNULL, stderr=sys.stderr)
+
+    soa = "$TTL 60\n@ SOA ns.example. root.example. 1 3600 600 86400 60\n@ NS ns.example.\n"
+    write("zones/root", soa + "ns.example. A 127.0.0.1\nunsigned.example. NS ns.example.\n" + zones["."])
+    write("zones/unsigned", soa + zones["unsigned.example"])
+    for more in ((), ("-f", "KSK")):
+        run("dnssec-keygen", "-q", "-a", "ECDSAP256SHA256", "-n", "ZONE", *more, ".")
+    run("dnssec-signzone", "-q", "-S", "-o", ".", "root")
+    keys = ""
+    for file in glob.glob(os.path.join(zone, "K*.key")):
+        with open(file) as text:
+            keys += "".join(line for line in text if "DNSKEY 257" in line)
+    write("anchors.txt", keys.replace(". IN DNSKEY", ". 3600 IN DNSKEY"))
+    port = free_port(socket.SOCK_DGRAM)
+    write("named.conf", f"""
+        options {{ directory "{zone}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;
+                   pid-file none; session-keyfile none; dnssec-validation no; }};
+        controls {{ }};
+        zone "." {{ type primary; file "root.signed"; }};
+        zone "unsigned.example" {{ type primary; file "unsigned"; }};
+    """)
+    # Under another name: Debian's AppArmor confines the program by its path to folders that are not ours.
+    program = shutil.copy(shutil.which("named", path=os.environ["PATH"] + ":/usr/sbin"), path("names"))
+    named = subprocess.Popen([program, "-f", "-c", path("named.conf")], stdout=subprocess.DEVNULL, stderr=sys.stderr)
+    # It ends with this process, which ends with its input.
+    threading.Thread(target=lambda: (sys.stdin.read(), named.kill(), os._exit(0)), daemon=True).start()
+    return port
+
+
+def main():
+    issuer = Issuer()
+    write("roots.pem", issuer.certificate.public_bytes(serialization.Encoding.PEM))
+    smtp = free_port(socket.SOCK_STREAM)
+    zones = {".": "", "unsigned.example": ""}
+    loop = asyncio.new_event_loop()
+    for number, (domain, name, starttls, keys, mode) in enumerate(DOMAINS):
+        address = str(ipaddress.ip_address("127.0.0.2") + number)
+        context, certificate = issuer.context(f"{domain}.pem", [name])
+        records = f"{domain}. MX 10 mx.{domain}.\nmx.{domain}. A {address}\n"
+        if keys:
+            tlsa = {"right": f"3 1 1 {digest(certificate)}", "issuer": f"2 1 1 {digest(issuer.certificate)}",
+                    "wrong": f"3 1 1 {'ab' * 32}"}[keys]
+            records += f"_{smtp}._tcp.mx.{domain}. TLSA {tlsa}\n"
+        if mode:
+            records += f"_mta-sts.{domain}. TXT \"v=STSv1; id=1;\"\nmta-sts.{domain}. A 127.0.0.1\n"
+        zones["unsigned.example" if domain == "unsigned.example" else "."] += records
+        options = {"tls_context": context} if starttls else {}
+
+        def session(domain=domain, options=options):
+            return SMTP(Taker(domain), hostname=f"mx.{domain}", **options)
+
+        loop.run_until_complete(loop.create_server(session, address, smtp))
+    modes = {domain: mode for domain, _, _, _, mode in DOMAINS if mode}
+    context, _ = issuer.context("policies.pem", [f"mta-sts.{domain}" for domain in modes])
+    web = policies(modes, context)
+    dns = names(zones)
+    print(json.dumps({"dns": dns, "smtp": smtp, "policies": web}), flush=True)
+    loop.run_forever()
+
+
+main()
