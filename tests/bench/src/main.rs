@@ -32,7 +32,10 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     if let (Some(part), Some(folder)) = (&arguments.part, &arguments.folder) {
-        rows::log::part(part, folder);
+        match part.strip_prefix("ca:") {
+            Some(smtp) => rows::ca::servers::part(smtp, folder),
+            None => rows::log::part(part, folder),
+        }
         return;
     }
     let scale = measure::Scale { factor: if arguments.full { 10 } else { 1 } };

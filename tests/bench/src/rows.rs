@@ -1,5 +1,6 @@
 //! The rows, by name.
 
+pub(crate) mod ca;
 mod directory;
 mod handshake;
 pub(crate) mod log;
@@ -28,6 +29,9 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
     Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25", run: directory::look_up },
     Row { name: "directory.handshake", unit: "µs CPU", aim: "≤ 1.67", run: directory::handshake },
+    Row { name: "ca.enrol", unit: "enrolments/s", aim: "figure ≥ 400, ≥ 1", run: ca::enrol },
+    Row { name: "ca.renew", unit: "renewals/s", aim: "≥ 1", run: ca::renew },
+    Row { name: "ca.memory", unit: "MB", aim: "figure < 150", run: ca::memory },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
     Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },

@@ -1,6 +1,6 @@
 //! The log: how fast it takes entries, how soon it proves them, how fast it is audited, and what it needs.
 
-mod bed;
+pub(super) mod bed;
 mod part;
 
 use std::fs;
