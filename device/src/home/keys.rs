@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use identity::Identifier;
+use key_store::sealed::SealError;
 use key_store::{KeyringItem, TokenAlgorithm, TokenKey, TokenUri};
 use zeroize::Zeroizing;
 
@@ -75,6 +76,9 @@ impl fmt::Display for KeyForm {
 const DEVICE: &str = "key";
 const ACCOUNT: &str = "account";
 
+/// So often all keys may be sealed anew while one more is stored.
+const RESEALED_MEANWHILE: usize = 3;
+
 /// What a `.uri` file says.
 enum Elsewhere {
     Keyring(KeyringItem),
@@ -125,12 +129,7 @@ impl Home {
         label: &str,
     ) -> Result<(), HomeError> {
         if *place != KeyPlace::Keyring {
-            // Before the lock is taken: whoever types a passphrase takes her time.
-            let passphrase = self.sealing_passphrase()?;
-            let path = folder.join(format!("{stem}.pem"));
-            let text = closed(&path, pem, passphrase.as_ref())?;
-            let _lock = self.lock()?;
-            return files::write_atomic(&path, text.as_bytes());
+            return self.store_in_file(&folder.join(format!("{stem}.pem")), pem);
         }
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(KeyError::Random)?;
@@ -138,6 +137,21 @@ impl Home {
         // First where it will be: whatever happens in between, it is found and can be removed.
         files::write_atomic(&path, format!("{item}\n").as_bytes())?;
         item.store(label, pem).map_err(|source| HomeError::Keyring { path, source: Box::new(source) })
+    }
+
+    /// Sealed as the others are when it is written: another program may seal them anew while somebody types.
+    fn store_in_file(&self, path: &Path, pem: &Zeroizing<String>) -> Result<(), HomeError> {
+        for _ in 0..RESEALED_MEANWHILE {
+            // Before the lock is taken: whoever types a passphrase takes her time.
+            let passphrase = self.sealing_passphrase()?;
+            let text = closed(path, pem, passphrase.as_ref())?;
+            let _lock = self.lock()?;
+            if self.seals_alike(passphrase.as_ref())? {
+                return files::write_atomic(path, text.as_bytes());
+            }
+            self.forget_passphrase();
+        }
+        Err(HomeError::Sealed { path: path.to_owned(), source: Box::new(SealError::Wrong) })
     }
 
     pub(super) fn read_keys(&self, folder: &Path) -> Result<(DeviceKey, AccountKey), HomeError> {
@@ -222,11 +236,15 @@ impl Home {
 
     /// A sealed key, if there is one.
     pub(super) fn any_sealed_key(&self) -> Result<Option<(PathBuf, Zeroizing<String>)>, HomeError> {
-        let found = self.key_forms()?.into_iter().find(|(_, form)| *form == KeyForm::Sealed);
+        self.finish_sealing()?;
+        self.any_sealed_key_as_it_is()
+    }
+
+    pub(super) fn any_sealed_key_as_it_is(&self) -> Result<Option<(PathBuf, Zeroizing<String>)>, HomeError> {
+        let found = self.key_forms_as_they_are()?.into_iter().find(|(_, form)| *form == KeyForm::Sealed);
         found.map(|(path, _)| secret_text(&path).map(|text| (path, text))).transpose()
     }
 
-    /// Every folder that may hold keys.
     /// Where keys lie that lie in files.
     pub(super) fn places_of_keys(&self) -> Result<Vec<PathBuf>, HomeError> {
         let folders = self.key_folders()?.into_iter();

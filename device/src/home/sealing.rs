@@ -63,6 +63,11 @@ impl Home {
             return Ok(());
         }
         let _lock = self.lock()?;
+        self.finish_sealing_locked()
+    }
+
+    /// As [`Self::finish_sealing`], for who has the lock.
+    pub(super) fn finish_sealing_locked(&self) -> Result<(), HomeError> {
         match files::read_text(&self.folder.join(LIST))? {
             Some(list) => self.put_in_place(&list),
             None => self.forget_undecided(),

@@ -326,6 +326,34 @@ fn a_passphrase_is_set_changed_and_taken_away_for_all_keys_at_once() {
     assert_eq!(Home::at(place.home.folder()).unwrap().device(&place.alice).unwrap().key.public_key(), key);
 }
 
+/// Somebody types a passphrase for a new key while another program seals the others anew: it is looked at once more when
+/// the key is written.
+#[test]
+fn no_key_is_stored_otherwise_than_the_others_lie_then() {
+    let place = Place::new();
+    place.enrol();
+    let (one, two) = (passphrase("one"), passphrase("two"));
+    let alike = |passphrase: Option<&Passphrase>| {
+        let _lock = place.home.lock().unwrap();
+        place.home.seals_alike(passphrase).unwrap()
+    };
+    assert!(alike(None) && !alike(Some(&one)), "in clear");
+    place.home.reseal(Some(&one)).unwrap();
+    assert!(alike(Some(&one)) && !alike(Some(&two)) && !alike(None), "under the first");
+    place.home.reseal(Some(&two)).unwrap();
+    assert!(alike(Some(&two)) && !alike(Some(&one)), "under the second");
+    // With a decided sealing half in place, what it leads to counts.
+    let write = |file: &str, text: &str| place.home.write_text(file, text).unwrap();
+    let sealed =
+        ["key.pem", "account.pem"].map(|file| place.home.read_text(format!("{ALICE}/{file}")).unwrap().unwrap());
+    place.home.reseal(Some(&one)).unwrap();
+    for (file, text) in ["key.pem", "account.pem"].iter().zip(&sealed) {
+        write(&format!("{ALICE}/{file}.new"), text);
+    }
+    write(".resealed", &format!("{ALICE}/key.pem\n{ALICE}/account.pem\n"));
+    assert!(alike(Some(&two)) && !alike(Some(&one)));
+}
+
 #[test]
 fn a_sealing_that_was_interrupted_holds_for_all_keys_or_for_none() {
     let place = Place::new();

@@ -91,6 +91,24 @@ impl Home {
         self.unlock.known().map(Some).ok_or_else(none)
     }
 
+    /// Whether a key that is sealed with this passphrase, or in clear without one, lies as the others do now. The lock must
+    /// be held.
+    pub(super) fn seals_alike(&self, passphrase: Option<&Passphrase>) -> Result<bool, HomeError> {
+        self.finish_sealing_locked()?;
+        let Some((_, pem)) = self.any_sealed_key_as_it_is()? else {
+            return Ok(passphrase.is_none() || self.unlock.seals);
+        };
+        let Some(passphrase) = passphrase else { return Ok(false) };
+        let opened = sealed::open(sealed::PRIVATE_KEY, &pem, &mut || Ok(Some(passphrase.clone())));
+        let clear = opened.and_then(|der| sealed::in_clear(sealed::PRIVATE_KEY, &der));
+        Ok(clear.is_ok_and(|clear| any_key(&clear).is_ok()))
+    }
+
+    /// Asks anew for the next key.
+    pub(super) fn forget_passphrase(&self) {
+        self.unlock.forget();
+    }
+
     /// The passphrase that is known from now on.
     pub(super) fn now_sealed_with(&self, passphrase: Option<Passphrase>) {
         *self.unlock.known.lock().unwrap_or_else(PoisonError::into_inner) = passphrase;
