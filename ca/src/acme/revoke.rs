@@ -15,6 +15,7 @@ use serde_json::json;
 use super::Service;
 use super::problem::{Kind, Problem};
 use super::request::ByAny;
+use crate::issuance::{learn, origin_of};
 use crate::jws::PublicKey;
 use crate::proven::Proven;
 use crate::store::{
@@ -47,13 +48,18 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     if reason != 0 && !REASONS.contains(&reason) {
         return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
     }
-    let found = named(&service, &asked).await?;
+    let (mut found, learned) = named(&service, &asked).await?;
     let certificate = issued(&found)?;
     if !may_revoke(&service, &by, &found, &certificate).await? {
         return Err(Problem::new(
             Kind::Unauthorized,
             "expected the account that ordered it, its own key, or proof of control of its address",
         ));
+    }
+    if let Some(change) = learned {
+        let of = json!({"serial": found.serial.to_string(), "index": found.index()});
+        service.issuer.decide(vec![change], "certificate-learned", of).await?;
+        found = service.store.certificate(found.serial).await?.ok_or_else(Problem::not_found)?;
     }
     let by = match &by {
         ByAny::Account(by) => by.account.id.clone(),
@@ -94,8 +100,8 @@ pub(crate) async fn carry_out(
     service.issuer.carried_through(revoke).await?
 }
 
-/// The issued certificate that is to be revoked.
-async fn named(service: &Service, asked: &Revoke) -> Result<CertificateRecord, Problem> {
+/// The issued certificate that is to be revoked; with what is to be written if the books do not know of it.
+async fn named(service: &Service, asked: &Revoke) -> Result<(CertificateRecord, Option<Change>), Problem> {
     let unknown = || Problem::new(Kind::NotFound, "this authority has not issued this certificate");
     let (serial, der) = match (&asked.certificate, &asked.serial) {
         (Some(certificate), None) => {
@@ -103,17 +109,44 @@ async fn named(service: &Service, asked: &Revoke) -> Result<CertificateRecord, P
                 .decode(certificate)
                 .map_err(|e| Problem::malformed(format!("a certificate that is not base64url: {e}")))?;
             let certificate = Certificate::parse(&der).map_err(|e| Problem::malformed(e.to_string()))?;
-            (Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?), Some(der))
+            (Serial(certificate.tbs().serial().try_into().map_err(|_| unknown())?), Some((der, certificate)))
         }
         (None, Some(serial)) => {
             (serial.parse().map_err(|_| Problem::malformed("expected a serial number of 32 hexadecimal digits"))?, None)
         }
         _ => return Err(Problem::malformed("expected either a certificate or a serial number")),
     };
-    let found = service.store.certificate(serial).await?.ok_or_else(unknown)?;
-    match &found.state {
-        CertificateState::Issued { certificate, .. } if der.is_none_or(|der| *certificate == der) => Ok(found),
+    let found = service.store.certificate(serial).await?;
+    match (found, der) {
+        (Some(found), None) if matches!(found.state, CertificateState::Issued { .. }) => Ok((found, None)),
+        (Some(found), Some((der, _))) if matches!(&found.state, CertificateState::Issued { certificate, .. } if *certificate == der) => {
+            Ok((found, None))
+        }
+        (found, Some((der, certificate))) => learned(service, found, &der, &certificate).ok_or_else(unknown),
         _ => Err(unknown()),
+    }
+}
+
+/// After a backup was restored: what the books have forgotten, or given up while it was issued, is taken from the
+/// certificate itself.
+fn learned(
+    service: &Service,
+    known: Option<CertificateRecord>,
+    der: &[u8],
+    certificate: &Certificate,
+) -> Option<(CertificateRecord, Option<Change>)> {
+    let issuing = service.issuer.keys().issuer_of(certificate.tbs().authority_key_id())?;
+    let origin = origin_of(certificate)?;
+    let shard = service.issuer.logs.all().into_iter().find(|shard| shard.origin() == origin)?;
+    let record = learn(certificate, der, issuing.certificate(), shard.labels());
+    let record = record.map_err(|error| tracing::info!(%error, "a certificate that nobody here has made")).ok()?;
+    match known {
+        None => Some((record.clone(), Some(Change::Insert(Record::Certificate(record))))),
+        Some(known) if matches!(known.state, CertificateState::Abandoned { .. }) && known.tbs == record.tbs => {
+            let record = CertificateRecord { state: record.state, ..known };
+            Some((record.clone(), Some(Change::Update(Record::Certificate(record)))))
+        }
+        Some(_) => None,
     }
 }
 

@@ -54,7 +54,12 @@ impl Logged {
     }
 }
 
-fn verify(certificate: &Certificate, issuer: &Certificate, algorithm: SignatureAlgorithm) -> Result<(), SignError> {
+/// That the issuer has signed it.
+pub(super) fn verify(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    algorithm: SignatureAlgorithm,
+) -> Result<(), SignError> {
     let key = issuer.tbs().spki().subject_public_key.raw_bytes();
     let how = match algorithm {
         SignatureAlgorithm::EcdsaP256Sha256 => &ECDSA_P256_SHA256_ASN1,

@@ -16,6 +16,7 @@
 //! proven, fuzzed, ported. [`Planned::restore`] takes up after a crash from what was stored, through the same gates.
 
 mod issued;
+mod learned;
 mod linted;
 mod logged;
 mod planned;
@@ -23,6 +24,7 @@ mod revocation;
 mod signer;
 
 pub use issued::{Issued, SignError};
+pub use learned::{LearnError, learn, origin_of};
 pub use linted::{LintError, Linted};
 pub use logged::{LogError, Logged, MAX_LOGGING, is_too_late};
 pub use planned::{PersonInput, Planned, RestoreError, ServiceInput};

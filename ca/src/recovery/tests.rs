@@ -146,6 +146,52 @@ async fn an_old_backup_uses_no_slot_twice_signs_nothing_twice_and_forgets_no_rev
     client.enroll(&world, ALICE, &device()).await;
 }
 
+/// The books are those of a day before these certificates: each is learnt when it is presented, and revoked by whoever could
+/// have before.
+#[tokio::test]
+async fn a_certificate_that_the_books_have_forgotten_is_revoked_when_it_is_presented() {
+    use base64::Engine as _;
+    let mut world = World::new().await;
+    let backup = world.store.copy();
+    let client = Client::open(&world, Signer::p256()).await;
+    let keys = [device(), device()];
+    let mut leaves = Vec::new();
+    for key in &keys {
+        leaves.push(leaf(&client.enroll(&world, BOB, key).await));
+    }
+    let foreign = World::new().await;
+    let stranger = Client::open(&foreign, Signer::p256()).await;
+    let foreign = leaf(&stranger.enroll(&foreign, BOB, &device()).await);
+    world.store = Arc::new(backup);
+    let world = world.restart_after(async |_| {}).await;
+    let asked = |der: &[u8]| {
+        let certificate = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(der);
+        json!({"certificate": certificate, "reason": 4})
+    };
+    let known = async |der: &[u8]| world.store().certificate(serial(der)).await.unwrap();
+
+    let mallory = Client::open(&world, Signer::p256()).await;
+    assert_eq!(mallory.post("/revoke-cert", asked(&leaves[0])).await.problem(), "unauthorized");
+    assert!(known(&leaves[0]).await.is_none(), "nothing is written for who may not revoke");
+    let mut altered = leaves[0].clone();
+    *altered.last_mut().unwrap() ^= 1;
+    for none_of_ours in [&foreign, &altered] {
+        assert_eq!(mallory.post("/revoke-cert", asked(none_of_ours)).await.status.as_u16(), 404);
+    }
+    let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&keys[0].serialize_der()).unwrap();
+    let by_key = Client::new(&world, Signer::Ed25519(pair));
+    by_key.post("/revoke-cert", asked(&leaves[0])).await.ok();
+    let by_address = Client::open(&world, Signer::p256()).await;
+    by_address.ready(&world, BOB).await;
+    by_address.post("/revoke-cert", asked(&leaves[1])).await.ok();
+    assert_eq!(listed(&world), leaves.iter().map(|der| serial(der)).collect());
+    // Learnt for good: the watch opens it, and its slot is used.
+    let opened = by_address.post("/watch", json!({"identifier": BOB})).await.ok().json();
+    assert_eq!(opened["logs"][0]["entries"].as_array().unwrap().len(), 2);
+    assert_ne!(known(&leaves[0]).await.unwrap().index(), known(&leaves[1]).await.unwrap().index());
+    assert_eq!(by_address.post("/revoke-cert", asked(&leaves[1])).await.problem(), "alreadyRevoked");
+}
+
 #[tokio::test]
 async fn the_newest_of_each_list_must_be_there() {
     let world = World::new().await;
