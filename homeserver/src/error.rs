@@ -189,6 +189,12 @@ pub enum StartError {
         /// What was expected and found.
         reason: String,
     },
+    /// The label key lies elsewhere, and a first trust policy has to name it.
+    #[error("a first start needs the public half of the label key, and {reason}")]
+    Signer {
+        /// Why there is no word of its signer.
+        reason: String,
+    },
     /// One of the parts does not open.
     #[error("the {part} does not start: {reason}")]
     Part {
@@ -300,6 +306,9 @@ impl StartError {
                 "ask its operator for the address and for the fingerprint of its trust policy (or the witness's key)".into()
             }
             Self::UnknownWitness { .. } => "homeserver witness list shows them".into(),
+            Self::Signer { .. } => {
+                "start the signer first (ca vrf-signer); later starts do without it. Nothing has been lost".into()
+            }
             Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
         }
     }

@@ -44,13 +44,18 @@ impl Signers {
     }
 }
 
-/// The label key of the first log, until it is destroyed.
+/// The label key of the first log, until it is destroyed; none, too, if it lies with a signer that is away, once a policy
+/// names it: what it must be is known then, and whatever it signs is held to that.
 ///
 /// # Errors
-/// The file cannot be read, or holds something else.
+/// The file cannot be read, or holds something else; or there is no policy yet, and nobody says what to name in it.
 pub fn labels(folder: &Folder) -> Result<Option<LabelKey>, StartError> {
     let file = folder.join("keys").join(ca::keys::LABEL_KEY);
-    LabelKey::open(&file).map_err(|error| StartError::part("label key", &error))
+    match LabelKey::open(&file) {
+        Err(error) if error.is_away() && folder.join(FILE).exists() => Ok(None),
+        Err(error) if error.is_away() => Err(StartError::Signer { reason: error.to_string() }),
+        opened => opened.map_err(|error| StartError::part("label key", &error)),
+    }
 }
 
 /// The policy in the folder; made from these settings and keys if there is none yet.

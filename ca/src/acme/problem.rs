@@ -8,7 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::jws::{JwsError, UnusableKey};
 use crate::limit::Limited;
+use crate::shards::LabelKeyError;
 use crate::store::StoreError;
+
+/// When to come back to an authority whose label key is away.
+const LABEL_KEY_BACK: Duration = Duration::from_secs(60);
 
 const ACME: &str = "urn:ietf:params:acme:error:";
 const OURS: &str = "urn:inperson:acme:error:";
@@ -170,6 +174,14 @@ impl Problem {
     pub(crate) fn internal(reason: &dyn std::fmt::Display) -> Self {
         tracing::error!(%reason, "a request failed on our side");
         Self::new(Kind::ServerInternal, "the authority cannot answer at the moment; nothing is lost, try again")
+    }
+
+    /// The label key lies elsewhere and is not to be had: everything that needs none goes on, and this does when it is back.
+    pub(crate) fn no_label_key(reason: &LabelKeyError) -> Self {
+        tracing::error!(%reason, "no label can be computed");
+        let detail = "the authority does not reach its log's label key just now, and certifies and opens nothing without \
+                      it; nothing is lost, try again in a few minutes";
+        Self::new(Kind::ServerInternal, detail).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(LABEL_KEY_BACK)
     }
 
     /// A further member of the document (RFC 9457 section 3.2).

@@ -59,7 +59,7 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     })
     .await
     .map_err(|e| Problem::internal(&e))?
-    .map_err(|e| Problem::internal(&e))?;
+    .map_err(|e| Problem::no_label_key(&e))?;
     let certificates = service.store.certificates(Select::CertificatesOf { identifier, from, to }).await?;
     let logs: Vec<_> = logs
         .iter()

@@ -37,6 +37,12 @@ pub enum LabelKeyError {
         /// What names a signer.
         signer: PathBuf,
     },
+    /// The signer has another key than it had.
+    #[error("{}: expected a signer of the log's label key, found one of another", signer.display())]
+    Another {
+        /// What names it.
+        signer: PathBuf,
+    },
     /// The process that has the key.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -46,6 +52,14 @@ pub enum LabelKeyError {
         /// Which.
         path: PathBuf,
     },
+}
+
+impl LabelKeyError {
+    /// Whether the process that has the key is not there now, or does not answer.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Signer(error) if error.is_away())
+    }
 }
 
 /// A label key, and the file that it lies in or that names its signer. Zeroized when dropped.
@@ -69,13 +83,26 @@ impl LabelKey {
     /// # Errors
     /// See [`LabelKeyError`].
     pub fn open(file: &Path) -> Result<Option<Self>, LabelKeyError> {
+        Self::find(file, None)
+    }
+
+    /// As [`Self::open`], with what the trust policy says of the key: so a signer that does not answer now is asked when
+    /// something is wanted of it. Every proof is held to this public key, whoever gives it.
+    ///
+    /// # Errors
+    /// See [`LabelKeyError`].
+    pub fn open_known(file: &Path, public: &VrfPublicKey) -> Result<Option<Self>, LabelKeyError> {
+        Self::find(file, Some(public))
+    }
+
+    fn find(file: &Path, known: Option<&VrfPublicKey>) -> Result<Option<Self>, LabelKeyError> {
         let io = |source| LabelKeyError::Io { path: file.into(), source };
         if files::finish_destroying(file).map_err(io)? {
             tracing::warn!(file = %file.display(), "a label key was being destroyed: now it is");
         }
         let signer = signer_file(file);
         let text = match std::fs::read_to_string(file).map(Zeroizing::new) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::elsewhere(signer),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::elsewhere(signer, known),
             other => other.map_err(io)?,
         };
         if let Some(signer) = signer.filter(|signer| signer.exists()) {
@@ -114,14 +141,35 @@ impl LabelKey {
         Self { public: vrf.public().clone(), holder: Holder::Here(Box::new(vrf)), file: file.into() }
     }
 
-    fn elsewhere(signer: Option<PathBuf>) -> Result<Option<Self>, LabelKeyError> {
+    fn elsewhere(signer: Option<PathBuf>, known: Option<&VrfPublicKey>) -> Result<Option<Self>, LabelKeyError> {
         let Some(file) = signer else { return Ok(None) };
         let socket = match std::fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|source| LabelKeyError::Io { path: file.clone(), source })?,
         };
         let remote = Remote::new(Path::new(socket.trim_end_matches('\n')));
-        Ok(Some(Self { public: remote.public()?, holder: Holder::Elsewhere(remote), file }))
+        let public = match (remote.public(), known) {
+            (Err(error), Some(known)) if error.is_away() => {
+                tracing::warn!(%error, "the label key's signer is away: nothing is certified before it answers");
+                known.clone()
+            }
+            (asked, _) => asked?,
+        };
+        Ok(Some(Self { public, holder: Holder::Elsewhere(remote), file }))
+    }
+
+    /// Whether the key is where it should be now, and the same. May block.
+    ///
+    /// # Errors
+    /// Its signer does not answer, or has another key.
+    pub(crate) fn check(&self) -> Result<(), LabelKeyError> {
+        match &self.holder {
+            Holder::Here(_) => Ok(()),
+            Holder::Elsewhere(remote) => match remote.public()? {
+                found if found == self.public => Ok(()),
+                _ => Err(LabelKeyError::Another { signer: self.file.clone() }),
+            },
+        }
     }
 
     /// The label for an input, and its proof. Blocks for as long as a signer takes. Never call it for an identifier whose
@@ -137,7 +185,8 @@ impl LabelKey {
     }
 
     /// Whether it is computed with in this process, so that nothing blocks.
-    pub(crate) fn is_here(&self) -> bool {
+    #[must_use]
+    pub fn is_here(&self) -> bool {
         matches!(self.holder, Holder::Here(_))
     }
 

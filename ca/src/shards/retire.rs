@@ -14,6 +14,8 @@ use crate::trail::{Trail, TrailError};
 
 /// Pause between looks.
 const LOOK: Duration = Duration::from_secs(60);
+/// After so many looks in vain the operator is told again.
+const REMIND: u32 = 60;
 
 /// Why a key could not be destroyed. It is tried again.
 #[derive(Debug, Error)]
@@ -28,9 +30,16 @@ pub(crate) enum RetireError {
 
 /// Destroys the label keys whose time has come, and looks again every minute until stopped.
 pub(crate) async fn retire_due(issuer: Arc<Issuer>, stop: CancellationToken) {
+    let mut in_vain = 0;
     loop {
-        if let Err(error) = retire(&issuer).await {
-            tracing::warn!(%error, "a label key could not be destroyed");
+        match retire(&issuer).await {
+            Ok(_) => in_vain = 0,
+            Err(error) => {
+                if in_vain % REMIND == 0 {
+                    tracing::warn!(%error, "a label key could not be destroyed; it is tried again every minute");
+                }
+                in_vain += 1;
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -56,12 +65,20 @@ pub(crate) async fn retire(issuer: &Issuer) -> Result<usize, RetireError> {
 /// done once more from the beginning.
 async fn destroy(shard: &Shard, trail: &Trail) -> Result<bool, RetireError> {
     let Some(key) = shard.key() else { return Ok(false) };
+    // Nothing is begun, and so nothing recorded, while its signer is away.
+    let asked = Arc::clone(&key);
+    blocking(move || asked.check()).await?;
     let of = json!({"log": shard.origin(), "label-key": hex::encode(shard.labels().to_bytes())});
     trail.record("label-key-to-be-destroyed", of.clone()).await?;
-    let destroyed = tokio::task::spawn_blocking(move || key.destroy()).await;
-    destroyed.map_err(|error| RetireError::Ended(error.to_string()))??;
+    blocking(move || key.destroy()).await?;
     trail.record("label-key-destroyed", of).await?;
     shard.forget_key();
     tracing::info!(log = shard.origin(), "the label key of a closed log is destroyed");
     Ok(true)
+}
+
+/// On a thread that may wait for a signer.
+async fn blocking(work: impl FnOnce() -> Result<(), LabelKeyError> + Send + 'static) -> Result<(), RetireError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|error| RetireError::Ended(error.to_string()))??)
 }

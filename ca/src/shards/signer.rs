@@ -36,6 +36,14 @@ const DESTROY: u8 = 2;
 const DONE: u8 = 0;
 const REFUSED: u8 = 1;
 
+impl SignerError {
+    /// Whether it cannot be reached, or did not answer in time.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+}
+
 /// Why the signer gave no answer that counts.
 #[derive(Debug, Error)]
 pub enum SignerError {

@@ -166,9 +166,16 @@ pub(super) fn label_key(
     named: &identity::trust::Shard,
     over: bool,
 ) -> Result<Option<LabelKey>, StartError> {
-    let key = LabelKey::open(&place.label_key).map_err(|error| damaged(&place.label_key, &error.to_string()))?;
+    // What the policy says of it is enough to begin with: a signer that is away keeps nobody from reading.
+    let key = LabelKey::open_known(&place.label_key, &named.vrf_key);
+    let key = key.map_err(|error| damaged(&place.label_key, &error.to_string()))?;
     match &key {
         None if !over => Err(damaged(&place.label_key, "expected the label key of a log in use, found no file")),
+        // Its signer may have begun anew after it destroyed the key, and the word of it may not have got here.
+        Some(other) if over && !other.is_here() && *other.public() != named.vrf_key => {
+            tracing::warn!(log = named.origin, "a log is over, and where its label key was is another: take it away");
+            Ok(None)
+        }
         Some(other) if *other.public() != named.vrf_key => {
             Err(damaged(&place.label_key, "expected the label key that the trust policy names, found another"))
         }

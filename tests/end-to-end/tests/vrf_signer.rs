@@ -1,5 +1,5 @@
-//! The label key in a process of its own: the server never has it, people enrol and watch, and nothing is logged while the
-//! signer is away.
+//! The label key in a process of its own: the server never has it, people enrol and watch. While the signer is away the
+//! server starts and serves what needs no label, says why nobody is certified, and goes on by itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,6 +15,8 @@ use story::person::Person;
 use story::process::{self, Running};
 
 const SOON: Duration = Duration::from_secs(60);
+/// What a person is told.
+const NO_LABEL_KEY: &str = "does not reach its log's label key";
 
 fn signer(place: &Path, log: &str) -> (Running, Value) {
     let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
@@ -58,6 +60,14 @@ fn people_enrol_at_a_server_that_has_no_label_key() {
     enrolment.type_line(&mail.code().unwrap());
     let refused = enrolment.finish(SOON).unwrap();
     assert!(refused.code != 0 && !bob.device().join("chain.pem").exists(), "{}", refused.text());
+    assert!(refused.text().contains(NO_LABEL_KEY), "{}", refused.text());
+
+    // The server starts without it, and serves what needs no label.
+    server.stop().unwrap();
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    alice.certtool(&["revoke", alice.address()]).unwrap().expect(0, "revoke").unwrap();
+    let refused = bob.begin_enrolment(&[]).unwrap().finish(SOON).unwrap();
+    assert!(refused.code != 0 && refused.text().contains(NO_LABEL_KEY), "{}", refused.text());
     let (mut running, again) = signer(place.path(), &log);
     assert_eq!(again["public"], ready["public"]);
     let enrolled = bob.begin_enrolment(&[]).unwrap().finish(SOON).unwrap();
@@ -65,9 +75,18 @@ fn people_enrol_at_a_server_that_has_no_label_key() {
     // Another log's labels are not to be had from it.
     server.stop().unwrap();
     running.kill();
-    let (_running, _) = signer(place.path(), "localhost:1/log/2026");
+    let (running_other, _) = signer(place.path(), "localhost:1/log/2026");
     let server = Homeserver::start(&folder, &[]).unwrap();
     let refused = bob.certtool(&["renew", bob.address(), "--force"]).unwrap();
-    assert_ne!(refused.code, 0, "{}", refused.text());
+    assert!(refused.code != 0 && refused.text().contains(NO_LABEL_KEY), "{}", refused.text());
     server.stop().unwrap();
+
+    // A first start has to name the key, so it needs the signer once; it says so.
+    drop(running_other);
+    let first = place.path().join("first");
+    std::fs::create_dir_all(first.join("keys")).unwrap();
+    std::fs::copy(folder.join("keys/vrf.signer"), first.join("keys/vrf.signer")).unwrap();
+    let command = Homeserver::command(&first, &["--https-port", "0", "--directory-port", "0"]).unwrap();
+    let refused = process::run("a first start", command, SOON).unwrap();
+    assert!(refused.code == 1 && refused.text().contains("start the signer first"), "{}", refused.text());
 }
