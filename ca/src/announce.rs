@@ -32,7 +32,13 @@ type Waiting = HashMap<Serial, (u32, u64)>;
 pub(crate) async fn announce(service: Arc<Service>, stop: CancellationToken) {
     let mut waiting = Waiting::new();
     loop {
-        if let Err(error) = announce_all(&service, &mut waiting).await {
+        // Of several front ends one does it, so that nobody is told twice.
+        let told = match service.issuer.alone_with("announce").await {
+            Ok(Some(_turn)) => announce_all(&service, &mut waiting).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
             tracing::warn!(%error, "could not look for certificates to be announced");
         }
         tokio::select! {

@@ -131,6 +131,11 @@ impl Ca {
             None => None,
         };
         let pseudonyms = Pseudonyms::new(keys.audit());
+        let shared = store.shared();
+        let nonces = match &shared {
+            None => Nonces::new(random::bytes()),
+            Some(shared) => Nonces::shared(keys.audit(), Arc::clone(shared), Arc::clone(&clock)),
+        };
         files::private_folder(&config.folder)
             .map_err(|source| OpenError::Folder { path: config.folder.clone(), source })?;
         let trail = Trail::open(&config.folder.join(trail::FILE), Arc::clone(&clock))?;
@@ -158,14 +163,17 @@ impl Ca {
         log_first(&issuer, &crls, &config.folder.join(objects::FOLDER)).await?;
         tasks.spawn(resume::sweep(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::renew_crls(Arc::clone(&crls), stop.clone()));
+        if issuer.shared.is_some() {
+            tasks.spawn(resume::follow_lists(Arc::clone(&crls), stop.clone()));
+        }
         tasks.spawn(shards::retire_due(Arc::clone(&issuer), stop.clone()));
         tasks.spawn(resume::clean(Arc::clone(&issuer), stop.clone()));
         let service = Arc::new(Service {
             mails_under_way: Arc::default(),
             mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),
-            nonces: Nonces::new(random::bytes()),
+            nonces,
             turns: Turns::default(),
-            limits: Limiters::new(&config.limits),
+            limits: Limiters::new(&config.limits, shared),
             config,
             clock,
             store,

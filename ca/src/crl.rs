@@ -8,6 +8,7 @@
 
 mod name;
 mod newest;
+mod shared;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ use crate::store::{Authority, CertificateRecord, Select, StoreError};
 
 /// A list is renewed when it is so old.
 const FRESH: Duration = Duration::from_secs(3600);
+/// The clock of the front end that made a list may be so far ahead of this one's (seconds).
+const AHEAD: u64 = 300;
 /// nextUpdate lies so far ahead: verifiers refuse to go on without a newer one after a week.
 const VALID: Duration = Duration::from_secs(7 * 86_400);
 
@@ -142,6 +145,12 @@ impl Crls {
         self.lists.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
     }
 
+    /// The list that is kept under this name.
+    fn of_file(&self, file: &str) -> Option<(ListName, Arc<List>)> {
+        let lists = self.lists.read().unwrap_or_else(PoisonError::into_inner);
+        lists.iter().find(|(name, _)| name.file() == file).map(|(name, list)| (*name, Arc::clone(list)))
+    }
+
     /// DER of the newest list.
     pub(crate) fn der(&self, name: ListName) -> Option<Bytes> {
         Some(self.list(name)?.newest()?.der)
@@ -217,14 +226,16 @@ impl Crls {
 
     /// Makes new lists where the newest is an hour old, where there is none, or where it lacks what was revoked.
     pub(crate) async fn renew_if_old(&self, authority: Authority) -> Result<(), CrlError> {
+        let _turn = self.turn(authority).await?;
+        let ahead = if self.issuer.shared.is_some() { AHEAD } else { 0 };
         let now = (self.issuer.clock)().as_secs();
         let mut revoked = self.revoked(authority, now).await?;
         let due = self.of(authority).into_iter().filter_map(|(name, list)| {
             let revoked = revoked.remove(&name).unwrap_or_default();
             let fresh = |newest: &Newest| {
                 newest.place == self.place(name, &list)
-                    && newest.this_update <= now
-                    && now - newest.this_update < FRESH.as_secs()
+                    && newest.this_update <= now + ahead
+                    && now.saturating_sub(newest.this_update) < FRESH.as_secs()
                     && revoked.iter().all(|c| newest.listed.contains(&c.serial))
             };
             (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(name)
@@ -237,12 +248,19 @@ impl Crls {
     /// tried again soon in the background.
     pub(crate) async fn show(&self, certificate: &CertificateRecord) -> Result<(), CrlError> {
         let name = self.list_of(certificate);
-        let newest = self.list(name).and_then(|list| list.newest());
-        let shown = newest.is_some_and(|newest| newest.listed.contains(&certificate.serial));
-        if shown || certificate.not_after < (self.issuer.clock)().as_secs() {
+        let shown = || {
+            let newest = self.list(name).and_then(|list| list.newest());
+            newest.is_some_and(|newest| newest.listed.contains(&certificate.serial))
+        };
+        if shown() || certificate.not_after < (self.issuer.clock)().as_secs() {
             return Ok(());
         }
-        self.renew(name.issuer.authority, &[name]).await.inspect_err(|_| self.behind.notify_one())
+        let renewing = async {
+            let _turn = self.turn(name.issuer.authority).await?;
+            // Another front end may have made it meanwhile.
+            if shown() { Ok(()) } else { self.renew(name.issuer.authority, &[name]).await }
+        };
+        renewing.await.inspect_err(|_: &CrlError| self.behind.notify_one())
     }
 
     /// Makes new lists, all at once, so that they share a batch of the log. `due` is in the order of names.
@@ -254,10 +272,17 @@ impl Crls {
             held.push((*name, list, list.renewing.lock().await));
         }
         let now = (self.issuer.clock)();
+        let mut numbers = Vec::with_capacity(held.len());
+        for (name, list, _) in &held {
+            // Never less than the time in seconds: a list whose file was lost goes on above all that verifiers know (REV-05).
+            let number = list.newest().map_or(0, |newest| newest.number + 1).max(now.as_secs());
+            numbers.push(self.number(*name, number).await?);
+        }
+        // After the numbers are drawn: the higher of two lists knows no less.
         let mut revoked = self.revoked(authority, now.as_secs()).await?;
-        let made = held.iter().map(|(name, list, _)| {
+        let made = held.iter().zip(numbers).map(|((name, list, _), number)| {
             let revoked = revoked.remove(name).unwrap_or_default();
-            self.make(*name, list, now, revoked)
+            self.make(*name, list, number, now, revoked)
         });
         // Each to its end: a list that stands in the log must be shown, whatever becomes of the others.
         join_all(made).await.into_iter().collect()
@@ -268,13 +293,13 @@ impl Crls {
         &self,
         name: ListName,
         list: &List,
+        number: u64,
         now: UnixTime,
         revoked: Vec<CertificateRecord>,
     ) -> Result<(), CrlError> {
-        // Never less than the time in seconds: a list whose file was lost goes on above all that verifiers know (REV-05).
-        let number = list.newest().map_or(0, |newest| newest.number + 1).max(now.as_secs());
         let der = self.sign(name, list, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
+        self.hand_on(name, number, &der).await?;
         let path = self.folder.join(name.file());
         files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
         let (count, issuer) = (revoked.len(), name.issuer.to_string());

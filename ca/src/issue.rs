@@ -36,7 +36,7 @@ use crate::recovery::taken::TakenLabels;
 use crate::shards::{LabelKey, LabelKeyError, Shard, Shards};
 use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
-    Store, StoreError, Subject,
+    Shared, SharedClaim, Store, StoreError, Subject,
 };
 use crate::trail::Trail;
 
@@ -57,11 +57,16 @@ pub(crate) struct Issuer {
     taken: TakenLabels,
     /// Woken when there is somebody to be told of a certificate.
     pub(crate) to_announce: Notify,
+    /// What the front ends of this authority share, where there are several.
+    pub(crate) shared: Option<Arc<dyn Shared>>,
     /// Certificates on their way in this process.
     active: Arc<Mutex<HashSet<Serial>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
+
+/// The right to some work, until it is dropped.
+pub(crate) struct Turn(#[allow(dead_code, reason = "held, and dropped at the end")] Option<SharedClaim>);
 
 /// A person's request for a certificate, with all that was proven about it.
 pub(crate) struct PersonRequest {
@@ -109,6 +114,7 @@ impl Issuer {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Self {
+        let shared = store.shared();
         Self {
             store,
             logs,
@@ -119,10 +125,19 @@ impl Issuer {
             shards,
             taken,
             to_announce: Notify::new(),
+            shared,
             active: Arc::default(),
             tasks,
             stop,
         }
+    }
+
+    /// The right to some work that one front end does at a time; `None` if another is doing it.
+    pub(crate) async fn alone_with(&self, work: &str) -> Result<Option<Turn>, StoreError> {
+        Ok(match &self.shared {
+            None => Some(Turn(None)),
+            Some(shared) => shared.claim(work).await?.map(|claim| Turn(Some(claim))),
+        })
     }
 
     pub(crate) fn keys(&self) -> &AuthorityKeys {
@@ -153,7 +168,7 @@ impl Issuer {
         for _ in 0..DRAWS {
             let now = self.now();
             let slot = self.free_slot(&asked.proven, now).await?;
-            let Some(claim) = self.claim_new() else { continue };
+            let Some(claim) = self.claim_new().await? else { continue };
             let shard = self.logs.at(now);
             let key = shard.key().ok_or_else(|| StartError::NoLabelKey(shard.origin().to_owned()))?;
             let issuing = self.keys.issuer(Authority::People);
@@ -194,7 +209,7 @@ impl Issuer {
         profile: &'static Profile,
         spki_der: &[u8],
     ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
-        let claim = self.claim_new().ok_or(StoreError::Taken("certificate"))?;
+        let claim = self.claim_new().await?.ok_or(StoreError::Taken("certificate"))?;
         let issuing = self.keys.issuer(Authority::Services);
         let crl_url = self.list_of_new(&issuing, claim.serial);
         let input = ServiceInput {

@@ -2,10 +2,13 @@
 //!
 //! One number per key says when its bucket is full again. The keys that were idle longest are forgotten first; whoever
 //! fills the memory with other keys wins back at most one burst.
+//!
+//! Several front ends keep those numbers in the database that they share, so that a limit is one limit. While it does not
+//! answer, each keeps its own.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use identity::UnixTime;
@@ -13,6 +16,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use crate::config::{Limit, Limits, Overrides, Rate};
+use crate::store::{Draw, Shared};
 
 /// Keys remembered per limiter: 16 bytes of key, 8 of time, and the table around them, a few megabytes at most.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
@@ -21,6 +25,7 @@ const REMEMBERED: NonZeroUsize = NonZeroUsize::new(32_768).expect("not zero");
 pub(crate) struct Limiters {
     limiters: [(Limit, Rate, Limiter); Limit::ALL.len()],
     overrides: Overrides,
+    shared: Option<Arc<dyn Shared>>,
 }
 
 /// One too many.
@@ -32,26 +37,43 @@ pub(crate) struct Limited {
 }
 
 impl Limiters {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, shared: Option<Arc<dyn Shared>>) -> Self {
         let limiters = Limit::ALL.map(|limit| (limit, limits.rate(limit), Limiter::new()));
-        Self { limiters, overrides: limits.overrides.clone() }
+        Self { limiters, overrides: limits.overrides.clone(), shared }
     }
 
     /// Takes one out of a bucket. The first part of its key is what a rate of its own is looked up by.
-    pub(crate) fn take(&self, limit: Limit, key: &[&str], now: UnixTime) -> Result<(), Limited> {
+    pub(crate) async fn take(&self, limit: Limit, key: &[&str], now: UnixTime) -> Result<(), Limited> {
         let Some((_, rate, limiter)) = self.limiters.iter().find(|(known, ..)| *known == limit) else { return Ok(()) };
         let rate = key.first().and_then(|whose| self.overrides.get(limit, whose)).unwrap_or(*rate);
-        limiter.take(rate, key, now).map_err(|wait| Limited { limit, rate, wait })
+        let limited = |wait| Limited { limit, rate, wait };
+        let draw = draw(rate, now).map_err(limited)?;
+        if let Some(shared) = &self.shared {
+            let parts: Vec<&str> = std::iter::once(limit.name()).chain(key.iter().copied()).collect();
+            match shared.take(digest(&parts), draw).await {
+                Ok(0) => return Ok(()),
+                Ok(wait) => return Err(limited(Duration::from_millis(wait))),
+                Err(error) => tracing::warn!(%error, "the front ends' limits are not at hand; this one keeps its own"),
+            }
+        }
+        limiter.take(draw, digest(key)).map_err(limited)
     }
 
     /// As [`Self::take`] for a limit by network. A proxy or a person on this machine is not limited: its address says
     /// nothing about who asks.
-    pub(crate) fn take_from(&self, limit: Limit, peer: Option<IpAddr>, now: UnixTime) -> Result<(), Limited> {
+    pub(crate) async fn take_from(&self, limit: Limit, peer: Option<IpAddr>, now: UnixTime) -> Result<(), Limited> {
         match peer.filter(|peer| !peer.is_loopback()) {
-            Some(peer) => self.take(limit, &[&network(peer)], now),
+            Some(peer) => self.take(limit, &[&network(peer)], now).await,
             None => Ok(()),
         }
     }
+}
+
+/// What one draw is; how long to wait, where none is ever allowed.
+fn draw(rate: Rate, now: UnixTime) -> Result<Draw, Duration> {
+    let period = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
+    let step = period.checked_div(u64::from(rate.burst)).ok_or(rate.period)?;
+    Ok(Draw { now: now.as_secs().saturating_mul(1000), step, period })
 }
 
 /// What counts as one network: an IPv4 address, or an IPv6 /64.
@@ -73,22 +95,16 @@ impl Limiter {
         Self { full_again: Mutex::new(LruCache::new(REMEMBERED)) }
     }
 
-    /// Takes one out of `key`'s bucket, or says how long to wait until there is one.
-    fn take(&self, rate: Rate, key: &[&str], now: UnixTime) -> Result<(), Duration> {
-        let period = u64::try_from(rate.period.as_millis()).unwrap_or(u64::MAX);
-        let Some(step) = period.checked_div(u64::from(rate.burst)) else {
-            return Err(rate.period);
-        };
-        let now = now.as_secs().saturating_mul(1000);
+    /// Takes one out of a bucket, or says how long to wait until there is one.
+    fn take(&self, Draw { now, step, period }: Draw, bucket: [u8; 16]) -> Result<(), Duration> {
         let mut table = self.full_again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let digest = digest(key);
-        let full_again = table.get(&digest).copied().unwrap_or(0).max(now);
+        let full_again = table.get(&bucket).copied().unwrap_or(0).max(now);
         let after = full_again.saturating_add(step);
         let horizon = now.saturating_add(period);
         if after > horizon {
             return Err(Duration::from_millis(after - horizon));
         }
-        table.put(digest, after);
+        table.put(bucket, after);
         Ok(())
     }
 }
@@ -109,6 +125,11 @@ fn digest(parts: &[&str]) -> [u8; 16] {
 mod tests {
     use super::*;
 
+    /// Of one limiter alone.
+    fn take(limiter: &Limiter, rate: Rate, key: &[&str], now: UnixTime) -> Result<(), Duration> {
+        limiter.take(draw(rate, now)?, digest(key))
+    }
+
     fn at(seconds: u64) -> UnixTime {
         UnixTime::since_unix_epoch(Duration::from_secs(seconds))
     }
@@ -117,35 +138,41 @@ mod tests {
     fn a_burst_then_one_per_step() {
         let (limiter, rate) = (Limiter::new(), Rate::per_hour(5));
         for _ in 0..5 {
-            limiter.take(rate, &["a"], at(1000)).unwrap();
+            take(&limiter, rate, &["a"], at(1000)).unwrap();
         }
-        assert_eq!(limiter.take(rate, &["a"], at(1000)), Err(Duration::from_secs(720)));
-        assert_eq!(limiter.take(rate, &["a"], at(1719)), Err(Duration::from_secs(1)));
-        limiter.take(rate, &["a"], at(1720)).unwrap();
-        assert!(limiter.take(rate, &["a"], at(1720)).is_err());
+        assert_eq!(take(&limiter, rate, &["a"], at(1000)), Err(Duration::from_secs(720)));
+        assert_eq!(take(&limiter, rate, &["a"], at(1719)), Err(Duration::from_secs(1)));
+        take(&limiter, rate, &["a"], at(1720)).unwrap();
+        assert!(take(&limiter, rate, &["a"], at(1720)).is_err());
     }
 
     #[test]
     fn keys_do_not_disturb_each_other() {
         let (limiter, rate) = (Limiter::new(), Rate::per_hour(1));
-        limiter.take(rate, &["a", "bc"], at(0)).unwrap();
-        limiter.take(rate, &["ab", "c"], at(0)).unwrap();
-        assert!(limiter.take(rate, &["a", "bc"], at(0)).is_err());
+        take(&limiter, rate, &["a", "bc"], at(0)).unwrap();
+        take(&limiter, rate, &["ab", "c"], at(0)).unwrap();
+        assert!(take(&limiter, rate, &["a", "bc"], at(0)).is_err());
     }
 
     #[test]
     fn a_burst_of_zero_refuses_everything() {
-        assert_eq!(Limiter::new().take(Rate::per_hour(0), &["a"], at(0)), Err(Duration::from_secs(3600)));
+        assert_eq!(take(&Limiter::new(), Rate::per_hour(0), &["a"], at(0)), Err(Duration::from_secs(3600)));
     }
 
-    #[test]
-    fn who_has_a_rate_of_her_own_is_counted_by_it_and_nobody_else_is() {
+    #[tokio::test]
+    async fn who_has_a_rate_of_her_own_is_counted_by_it_and_nobody_else_is() {
         let mut limits = Limits { orders_per_account: Rate::per_hour(1), ..Limits::default() };
         limits.overrides.set(Limit::OrdersPerAccount, "big", Rate::per_hour(3));
-        let limiters = Limiters::new(&limits);
-        let taken = |whose| (0..5).filter(|_| limiters.take(Limit::OrdersPerAccount, &[whose], at(0)).is_ok()).count();
-        assert_eq!((taken("big"), taken("small")), (3, 1));
-        let refused = limiters.take(Limit::OrdersPerAccount, &["big"], at(0)).unwrap_err();
+        let limiters = Limiters::new(&limits, None);
+        let taken = async |whose| {
+            let mut taken = 0;
+            for _ in 0..5 {
+                taken += usize::from(limiters.take(Limit::OrdersPerAccount, &[whose], at(0)).await.is_ok());
+            }
+            taken
+        };
+        assert_eq!((taken("big").await, taken("small").await), (3, 1));
+        let refused = limiters.take(Limit::OrdersPerAccount, &["big"], at(0)).await.unwrap_err();
         assert_eq!((refused.rate, refused.wait), (Rate::per_hour(3), Duration::from_secs(1200)));
     }
 

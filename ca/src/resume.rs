@@ -29,8 +29,14 @@ pub(crate) const KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// Openings nobody needs any more: their certificates ended 90 days ago, and every watch had all that time.
 pub(crate) const ERASE: Duration = Duration::from_secs(90 * 86_400);
 
-/// Takes up what a crash left half done, once at once and then every minute, until stopped.
+/// The same, where another front end may have ended in the middle of its work while people wait for it.
+const SWEEP_AMONG_SEVERAL: Duration = Duration::from_secs(5);
+/// Pause between looks for revocation lists that other front ends have made.
+const FOLLOW: Duration = Duration::from_secs(1);
+
+/// Takes up what a crash left half done, here or in another front end, until stopped.
 pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
+    let pause = if issuer.shared.is_some() { SWEEP_AMONG_SEVERAL } else { SWEEP };
     loop {
         match issuer.store.certificates(Select::Unfinished { limit: TAKE }).await {
             Ok(found) => {
@@ -40,9 +46,26 @@ pub(crate) async fn sweep(issuer: Arc<Issuer>, stop: CancellationToken) {
             }
             Err(error) => tracing::warn!(%error, "could not look for half-done certificates"),
         }
-        if rest(SWEEP, &stop).await {
+        if let Some(shared) = &issuer.shared
+            && let Err(error) = shared.forget(issuer.now().as_secs()).await
+        {
+            tracing::warn!(%error, "could not forget what the front ends share no more");
+        }
+        if rest(pause, &stop).await {
             return;
         }
+    }
+}
+
+/// Shows revocation lists that other front ends make, until stopped.
+pub(crate) async fn follow_lists(crls: Arc<Crls>, stop: CancellationToken) {
+    let mut failing = false;
+    while !rest(FOLLOW, &stop).await {
+        let result = crls.refresh().await;
+        if let (Err(error), false) = (&result, failing) {
+            tracing::warn!(%error, "could not look for the other front ends' revocation lists");
+        }
+        failing = result.is_err();
     }
 }
 
@@ -93,8 +116,15 @@ pub(crate) async fn log_heads(issuer: Arc<Issuer>, stop: CancellationToken) {
 /// Forgets what expired long ago.
 pub(crate) async fn clean(issuer: Arc<Issuer>, stop: CancellationToken) {
     loop {
-        if let Err(error) = forget(&issuer).await {
-            tracing::warn!(%error, "could not forget what expired");
+        // Of several front ends one does it.
+        match issuer.alone_with("clean").await {
+            Ok(Some(_turn)) => {
+                if let Err(error) = forget(&issuer).await {
+                    tracing::warn!(%error, "could not forget what expired");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "could not forget what expired"),
         }
         if rest(HOURLY, &stop).await {
             return;

@@ -126,6 +126,11 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
         let reason = "expected logs in the folder, found [log_store]: a log in an object store is not copied by this";
         return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
     }
+    if settings.database.is_some() {
+        let reason = "expected the database in the folder, found `database` in the settings: copy that with pg_dump, \
+                      and keys, policies and settings as files";
+        return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
+    }
     let draft = to.with_added_extension("partial");
     let emptied = files::private_folder(&draft).and_then(|()| empty(&draft));
     emptied.map_err(|source| StartError::folder(&draft, source))?;

@@ -12,6 +12,7 @@ use crate::folder::Folder;
 use crate::genesis;
 use crate::log_store;
 use crate::neighbours::Neighbours;
+use crate::options::DIRECT;
 use crate::server;
 use crate::settings::{self, Settings};
 
@@ -24,7 +25,7 @@ pub struct Checked {
     pub base_url: String,
     /// The first log's origin.
     pub log: String,
-    /// Where mails go: `outbox`, or the mail server without its password.
+    /// Where mails go: `outbox`, the recipients' own servers, or the mail server without its password.
     pub mails: String,
     /// Mail domains whose people may enrol.
     pub permit_domains: Vec<String>,
@@ -89,7 +90,11 @@ fn fits_the_policy(place: &Folder, settings: &Settings) -> Result<bool, String> 
 
 /// A mail server's address without what may be a password.
 fn mails(smtp: Option<&str>) -> String {
-    let Some(url) = smtp else { return "outbox".into() };
+    let url = match smtp {
+        None => return "outbox".into(),
+        Some(DIRECT) => return "the recipients' own servers".into(),
+        Some(url) => url,
+    };
     let (scheme, rest) = url.split_once("://").unwrap_or(("smtp", url));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{host}")

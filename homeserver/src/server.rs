@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use ca::config::{CaConfig, Chaos, Clock, Mailer};
 use ca::https::{PeerAddr, TlsListener};
+use ca::store::PostgresStore;
 use ca::{AuthorityKeys, Ca, LabelKey, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
@@ -144,7 +145,7 @@ impl Homeserver {
         let now = clock();
         let (settings, ports) = settle(&folder, options, now)?;
         let authority = open_authority(&folder, &settings, now)?;
-        check_database(&folder)?;
+        check_database(&folder, &settings)?;
         let signers = Signers::open(&folder, &settings)?;
         let labels = genesis::labels(&folder)?;
         let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
@@ -209,7 +210,7 @@ impl Parts {
         let mut config = ca_config(&folder, &settings, chaos)?;
         config.component = logs.elsewhere();
         let current: Arc<dyn ca::Log> = Arc::new(Current { shards: shards.clone(), clock: Arc::clone(&clock) });
-        let opening = Ca::open(config, authority, shards, clock);
+        let opening = open_ca(&folder, &settings, config, authority, shards, clock);
         // Together, so that they share a batch of the log; but to one elsewhere the authority must first show itself.
         let (ca, genesis_logged) = match logs.elsewhere() {
             None => tokio::join!(opening, publish(&folder, current.as_ref(), &policy)),
@@ -218,7 +219,7 @@ impl Parts {
                 failed => (failed, Ok(())),
             },
         };
-        let ca = Arc::new(ca.map_err(|error| unopened(&settings, &error))?);
+        let ca = Arc::new(ca?);
         genesis_logged?;
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
@@ -234,10 +235,15 @@ impl Parts {
         let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
 
         let ready = Ready::new(&folder, &settings, &policy);
+        let witness = match &settings.database {
+            // Front ends behind one address would be several witnesses under one name.
+            Some(_) => axum::Router::new(),
+            None => witness::router(logs.witness().clone(), RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)),
+        };
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
             .merge(logs.router())
-            .nest("/witness", witness::router(logs.witness().clone(), RateLimit::new(WITNESS_RATE.0, WITNESS_RATE.1)))
+            .nest("/witness", witness)
             .layer(axum::middleware::map_request(with_address));
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
@@ -325,15 +331,48 @@ pub(crate) fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime
 
 /// An empty database beside certificates that were made from one would deny its owners their certificates: their watch
 /// would find entries in the log that nobody opens.
-fn check_database(folder: &Folder) -> Result<(), StartError> {
-    // The first certificate is the server's own, and is kept here.
-    if !folder.join(SERVICES).exists() || folder.join(DATABASE).exists() {
-        return Ok(());
+fn check_database(folder: &Folder, settings: &Settings) -> Result<(), StartError> {
+    let file = folder.join(DATABASE);
+    match &settings.database {
+        Some(_) if file.exists() => Err(StartError::Settings {
+            path: folder.join(settings::FILE),
+            reason: format!("database: expected an authority that never had one of its own, found {}", file.display()),
+        }),
+        None if has_certified(folder) && !file.exists() => Err(lost(file.display().to_string())),
+        _ => Ok(()),
     }
-    Err(StartError::Damaged {
-        what: folder.join(DATABASE).display().to_string(),
-        reason: "expected the authority's database, from which certificates were made already, found none".into(),
-    })
+}
+
+/// The first certificate is the server's own, and is kept here.
+fn has_certified(folder: &Folder) -> bool {
+    folder.join(SERVICES).exists()
+}
+
+fn lost(what: String) -> StartError {
+    let reason = "expected the authority's database, from which certificates were made already, found none".into();
+    StartError::Damaged { what, reason }
+}
+
+/// The authority on the database of its folder, or on the one that its front ends share.
+async fn open_ca(
+    folder: &Folder,
+    settings: &Settings,
+    config: CaConfig,
+    authority: AuthorityKeys,
+    shards: Shards,
+    clock: Clock,
+) -> Result<Ca, StartError> {
+    let opened = match &settings.database {
+        None => Ca::open(config, authority, shards, clock).await,
+        Some(url) => {
+            let store = PostgresStore::open(url).await.map_err(|error| StartError::part("database", &error))?;
+            if store.was_empty() && has_certified(folder) {
+                return Err(lost("the database in the settings".into()));
+            }
+            Ca::open_on(Arc::new(store), config, authority, shards, clock).await
+        }
+    };
+    opened.map_err(|error| unopened(settings, &error))
 }
 
 /// Tells the parts whom a request comes from, in their own words.

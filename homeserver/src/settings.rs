@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
+use ca::store::PostgresStore;
 use directory::Observation;
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,10 @@ pub struct Settings {
     /// Where the passphrase of the keys comes from: `file:PATH`, `fd:NUMBER`, `credential:NAME` or `ask`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_passphrase: Option<String>,
+    /// The database that this authority's front ends share, which may hold a password: `postgres://…`. Without it, the
+    /// authority's database is a file in its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// The log elsewhere that this server's authority submits to; without it the log is in this process. (A table, so it
     /// stands behind what is none.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +108,7 @@ impl Settings {
             log_year: year,
             smtp: None,
             key_passphrase: None,
+            database: None,
             log_elsewhere: LogElsewhere::read(options)?,
             enrolment: Enrolment::default(),
             phone: PhoneTable::default(),
@@ -184,6 +190,13 @@ impl Settings {
                 let reason = "expected [log_elsewhere] or [log_store], found both: a log elsewhere has its own store";
                 return Err(reason.to_owned());
             }
+        }
+        if let Some(url) = &settings.database {
+            if settings.log_elsewhere.is_none() {
+                // Each front end would begin a log of its own under the one name.
+                return Err("database: expected [log_elsewhere] beside it, found none: a log has one writer".to_owned());
+            }
+            PostgresStore::check(url).map_err(|error| format!("database: {error}"))?;
         }
         if let Some(store) = &settings.log_store {
             store.check().map_err(|reason| format!("[log_store]: {reason}"))?;
@@ -305,6 +318,19 @@ pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
     Err(StartError::Domain { found: name.chars().take(80).collect() })
 }
 
+/// The database that front ends share, if the settings in this folder name one.
+///
+/// # Errors
+/// There are settings, and they are not in order.
+pub fn shared_database(folder: &Path) -> Result<Option<String>, StartError> {
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let settings = Settings::parse(&read(&path)?).map_err(|reason| StartError::Settings { path, reason })?;
+    Ok(settings.database)
+}
+
 /// The bytes of a file of settings.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartError> {
     let unreadable = |source| StartError::folder(path, source);
@@ -385,6 +411,24 @@ mod tests {
         let refused = |store: &str| Settings::parse(format!("{}{store}", settings.to_toml()).as_bytes()).unwrap_err();
         assert!(refused(&store.replace("home", "a//b")).starts_with("[log_store]: prefix"));
         assert!(refused(&format!("{store}secret = \"s3cret\"\n")).contains("unknown field `secret`"));
+    }
+
+    #[test]
+    fn a_shared_database_needs_a_log_elsewhere_and_a_url() {
+        let sample = SAMPLE.replace("# database =", "database =");
+        let (sample, _log_store) = sample.split_once("# An object store").unwrap();
+        let alone = Settings::parse(sample.as_bytes()).unwrap_err();
+        assert!(alone.contains("expected [log_elsewhere] beside it"), "{alone}");
+        let (before, elsewhere) = sample.split_once("# [log_elsewhere]").unwrap();
+        let (elsewhere, after) = elsewhere.split_once("\n\n").unwrap();
+        let both = format!("{before}[log_elsewhere]{}\n\n{after}", elsewhere.replace("\n# ", "\n"));
+        let settings = Settings::parse(both.as_bytes()).unwrap();
+        assert!(settings.database.as_ref().is_some_and(|url| url.starts_with("postgres://")));
+        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()), "kept as it is");
+        assert!(!format!("{settings:?}").contains("PASSWORD"));
+        let wrong = both.replace("postgres://", "mysql://");
+        let refused = Settings::parse(wrong.as_bytes()).unwrap_err();
+        assert!(refused.starts_with("database: ") && !refused.contains("PASSWORD"), "{refused}");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
     check_key(&service, &by.key).await?;
     check_terms(&service, &asked)?;
     let external = external(&service, &by.key, asked.external_account_binding.as_ref())?;
-    service.limits.take_from(Limit::AccountsPerIp, by.peer, service.now())?;
+    service.limits.take_from(Limit::AccountsPerIp, by.peer, service.now()).await?;
     let account = Account {
         id: random::id(),
         revision: 0,

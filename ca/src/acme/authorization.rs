@@ -27,8 +27,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let asked: NewAuthorization = by.payload.json()?;
     let identifier = wanted::one(&service, &[asked.identifier])?;
     let now = service.now();
-    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
-    service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
+    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now).await?;
+    service.limits.take_from(Limit::OrdersPerIp, by.peer, now).await?;
     let account = by.account.id;
     let ask =
         Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at: now.as_secs() };

@@ -42,7 +42,7 @@ pub(super) async fn date(State(service): State<Arc<Service>>, by: ByAny) -> Resu
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| Problem::malformed("expected a blinded digest of 32 bytes in base64url"))?;
     let identifier = signer(&service, &by, &wanted.certificate).await?;
-    service.limits.take(Limit::DatesPerAddress, &[identifier.as_str()], service.now())?;
+    service.limits.take(Limit::DatesPerAddress, &[identifier.as_str()], service.now()).await?;
     let label = random::bytes();
     let logged = service.issuer.shard().log().submit(Entry::Signature { label, digest }.encode()).await;
     let logged = logged.map_err(|error| not_logged(&error))?;

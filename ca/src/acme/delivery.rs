@@ -30,6 +30,8 @@ use crate::store::{
 
 /// How long a request waits while too many messages are under way.
 const QUEUE: Duration = Duration::from_secs(10);
+/// A message is with the next server after that time, or not at all.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
 /// How often a change is tried while somebody else makes another.
 const RACES: usize = 8;
 
@@ -77,9 +79,19 @@ pub(super) struct Outgoing {
     pub(super) issue: Box<dyn FnOnce(Authorization, Handover) -> Authorization + Send>,
 }
 
-/// Why a message cannot be on its way, in words for who waits for it.
-pub(super) fn failure(service: &Service, handover: Handover, mark: Mark) -> Option<&'static str> {
+/// Why a message cannot be on its way, in words for who waits for it. `ends` is when its secret lapses, and `lifetime` how
+/// long that lasts.
+pub(super) fn failure(
+    service: &Service,
+    handover: Handover,
+    mark: Mark,
+    (ends, lifetime): (u64, Duration),
+) -> Option<&'static str> {
+    // Another front end may be sending it; not for ever.
+    let made = ends.saturating_sub(lifetime.as_secs());
+    let elsewhere = service.issuer.shared.is_some() && service.now().as_secs() < made + HANDED_OVER_WITHIN.as_secs();
     match handover {
+        Handover::UnderWay if elsewhere => None,
         Handover::Failed => Some("the message could not be handed over; ask for another one later"),
         Handover::UnderWay if !service.mails_under_way.contains(mark) => {
             Some("the authority was interrupted before the message was on its way for certain; ask for another one")
@@ -126,7 +138,7 @@ pub(super) async fn send(
     let place = permitted(service, account, peer, &found, texting).await?;
     // The address' own limit is kept silently: see Limits::mails_per_address.
     let own = if texting.is_some() { Limit::TextsPerNumber } else { Limit::MailsPerAddress };
-    let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).is_err();
+    let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).await.is_err();
     let Outgoing { message, mark, issue } = outgoing;
     let who = service.pseudonyms.of(&found.identifier);
     tracing::info!(authorization = found.id, account = account.id, who, quiet, challenge = kind.name(), "code made");
@@ -174,18 +186,18 @@ async fn permitted(
     let (now, limits, to) = (service.now(), &service.limits, &found.identifier);
     match texting {
         None => {
-            limits.take(Limit::MailsPerAccount, &[&account.id, to.as_str()], now)?;
-            limits.take_from(Limit::MailsPerIp, peer, now)?;
-            limits.take(Limit::MailsPerDomain, &[to.domain().unwrap_or_default()], now)?;
+            limits.take(Limit::MailsPerAccount, &[&account.id, to.as_str()], now).await?;
+            limits.take_from(Limit::MailsPerIp, peer, now).await?;
+            limits.take(Limit::MailsPerDomain, &[to.domain().unwrap_or_default()], now).await?;
         }
         Some(texting) => {
             texting.phones.check(to).map_err(|e| Problem::new(Kind::RejectedIdentifier, e.to_string()))?;
-            limits.take(Limit::TextsPerAccount, &[&account.id], now)?;
-            limits.take_from(Limit::TextsPerIp, peer, now)?;
+            limits.take(Limit::TextsPerAccount, &[&account.id], now).await?;
+            limits.take_from(Limit::TextsPerIp, peer, now).await?;
             let number = to.as_str();
-            limits.take(Limit::TextsPerPrefix, &[&number[..number.len().saturating_sub(4)]], now)?;
+            limits.take(Limit::TextsPerPrefix, &[&number[..number.len().saturating_sub(4)]], now).await?;
             let country = to.numbering().map(|numbering| format!("+{}", numbering.country_code)).unwrap_or_default();
-            limits.take(Limit::TextsPerCountry, &[&country], now)?;
+            limits.take(Limit::TextsPerCountry, &[&country], now).await?;
             // Also where nothing will be sent for the number's own limit: else the refusal would tell of that.
             budget::charge(service, &texting.phones, to).await?;
         }

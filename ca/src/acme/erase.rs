@@ -40,7 +40,7 @@ pub(super) async fn erase(State(service): State<Arc<Service>>, by: ByAccount) ->
     };
     let authorization = service.store.authorization(ask).await?;
     authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
-    service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now)?;
+    service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now).await?;
 
     let (issuer, account, who) = (Arc::clone(&service.issuer), by.account.id, service.pseudonyms.of(&identifier));
     let erase = async move {

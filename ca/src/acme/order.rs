@@ -45,8 +45,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     let identifier = wanted::one(&service, &asked.identifiers)?;
     let profile = profile(asked.profile.as_deref(), &identifier)?;
     let now = service.now();
-    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now)?;
-    service.limits.take_from(Limit::OrdersPerIp, by.peer, now)?;
+    service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now).await?;
+    service.limits.take_from(Limit::OrdersPerIp, by.peer, now).await?;
     // Nobody shall go through a proof for a certificate that cannot be made. What counts is the look before it is made.
     check_caa(&service, &identifier, &by.account.id, None).await?;
     let replaces = match &asked.replaces {

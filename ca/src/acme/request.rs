@@ -88,7 +88,7 @@ impl FromRequest<Arc<Service>> for ByAny {
             .nonce
             .as_deref()
             .ok_or_else(|| Problem::new(Kind::BadNonce, "expected a nonce in the protected header, found none"))?;
-        let good = service.nonces.redeem(nonce);
+        let good = service.nonces.redeem(nonce).await?;
         if !good || service.turns.refuses_nonce(service.config.chaos) {
             return Err(Problem::new(
                 Kind::BadNonce,

@@ -46,7 +46,7 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     };
     let authorization = service.store.authorization(ask).await?;
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
-    service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now)?;
+    service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now).await?;
 
     let (from, to) = periods(now, service.issuer.keys().began());
     let shards = service.issuer.logs.covering(from, to);

@@ -27,7 +27,11 @@ pub(super) struct Newest {
 impl Newest {
     /// `None` if there is no such file, or it is no list of ours: then a new one is made.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let der = std::fs::read(path).ok()?;
+        Self::parse(std::fs::read(path).ok()?)
+    }
+
+    /// `None` if it is no list of ours.
+    pub(super) fn parse(der: Vec<u8>) -> Option<Self> {
         let list = CertificateList::<Rfc5280>::from_der(&der).ok()?;
         let extensions = list.tbs_cert_list.crl_extensions?;
         let value = |oid| Some(extensions.iter().find(|e| e.extn_id == oid)?.extn_value.as_bytes());

@@ -15,7 +15,9 @@ use super::Issuer;
 use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
 use crate::random;
 use crate::shards::Shard;
-use crate::store::{CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, StoreError};
+use crate::store::{
+    CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, SharedClaim, StoreError,
+};
 use crate::trail::TrailError;
 
 /// First and longest pause before a step that failed is tried again.
@@ -46,10 +48,13 @@ pub(crate) enum DriveError {
     TooLate,
 }
 
-/// The right to drive one certificate in this process, until it is dropped.
+/// The right to drive one certificate, until it is dropped: in this process, and among the front ends where there are
+/// several. What it spares is work, and a second signature that nobody gets; that nothing is issued twice rests on the
+/// store's revisions.
 pub(crate) struct Claim {
     pub(super) serial: Serial,
     active: Arc<Mutex<HashSet<Serial>>>,
+    shared: Option<SharedClaim>,
 }
 
 impl Drop for Claim {
@@ -61,14 +66,23 @@ impl Drop for Claim {
 impl Issuer {
     /// Claims a new serial number before its plan is persisted: else whoever looks for half-done certificates would
     /// take it for one.
-    pub(super) fn claim_new(&self) -> Option<Claim> {
-        self.claim(random::serial())
+    pub(super) async fn claim_new(&self) -> Result<Option<Claim>, StoreError> {
+        self.claim(random::serial()).await
     }
 
     /// Claims a certificate for one driver; `None` if it has one.
-    fn claim(&self, serial: Serial) -> Option<Claim> {
-        let is_free = self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(serial);
-        is_free.then(|| Claim { serial, active: Arc::clone(&self.active) })
+    async fn claim(&self, serial: Serial) -> Result<Option<Claim>, StoreError> {
+        if !self.active.lock().unwrap_or_else(PoisonError::into_inner).insert(serial) {
+            return Ok(None);
+        }
+        let mut claim = Claim { serial, active: Arc::clone(&self.active), shared: None };
+        if let Some(shared) = &self.shared {
+            claim.shared = shared.claim(&format!("certificate/{serial}")).await?;
+            if claim.shared.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(claim))
     }
 
     pub(super) fn spawn(self: &Arc<Self>, record: CertificateRecord, linted: Linted, claim: Claim) -> JoinHandle<()> {
@@ -81,9 +95,10 @@ impl Issuer {
 
     /// Takes up a half-done certificate, unless it is on its way already.
     pub(crate) fn resume(self: &Arc<Self>, serial: Serial) {
-        let Some(claim) = self.claim(serial) else { return };
         let issuer = Arc::clone(self);
         self.tasks.spawn(async move {
+            // What cannot be claimed now is looked at again within a minute.
+            let Ok(Some(claim)) = issuer.claim(serial).await else { return };
             let first = issuer.drive_stored(serial).await;
             issuer.complete(claim, first).await;
         });

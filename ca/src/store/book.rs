@@ -4,17 +4,24 @@ use std::path::Path;
 use std::time::Duration;
 
 use identity::Identifier;
-use rusqlite::{Connection, OpenFlags, Params};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 use serde::Serialize;
 
 use super::migrate::VERSION;
-use super::questions;
+use super::postgres::Look;
+use super::questions::{self, Question};
 use super::rows::{self, unavailable};
 use super::value::Value;
 use super::{CertificateRecord, Record, Select, Serial, StoreError};
 
-/// An SQLite database opened for reading.
-pub struct Book(pub(super) Connection);
+/// A database opened for reading.
+pub struct Book(pub(super) Pages);
+
+/// Which one it is.
+pub(super) enum Pages {
+    Sqlite(Connection),
+    Postgres(Box<Look>),
+}
 
 /// How much there is of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,12 +59,20 @@ impl Book {
         connection.busy_timeout(Duration::from_secs(5)).map_err(|e| unavailable(&e))?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
         match found.map_err(|e| unavailable(&e))? {
-            VERSION => Ok(Self(connection)),
+            VERSION => Ok(Self(Pages::Sqlite(connection))),
             found if found > VERSION => Err(StoreError::Newer { expected: VERSION, found }),
             found => Err(StoreError::Unavailable(format!(
                 "expected a database of version {VERSION}, found version {found}: starting the authority brings it up to date"
             ))),
         }
+    }
+
+    /// Opens the shared database at `url`. Must not be called, nor the book be asked, within an asynchronous runtime.
+    ///
+    /// # Errors
+    /// Nobody answers there, or it was written by another version of this program.
+    pub fn open_shared(url: &str) -> Result<Self, StoreError> {
+        Ok(Self(Pages::Postgres(Box::new(Look::open(url)?))))
     }
 
     /// The newest certificates, the newest first.
@@ -75,40 +90,64 @@ impl Book {
     pub fn beginning_with(&self, digits: &str, limit: u32) -> Result<Vec<CertificateRecord>, StoreError> {
         // Digits only: nothing of what LIKE takes for more than itself.
         let digits: String = digits.chars().filter(char::is_ascii_hexdigit).collect();
-        let sql = "SELECT * FROM certificate WHERE hex(serial) LIKE ?1 || '%' ORDER BY number DESC LIMIT ?2";
-        self.certificates(sql, [(&digits).into(), limit.into()])
+        let hex = match &self.0 {
+            Pages::Sqlite(_) => "lower(hex(serial))",
+            Pages::Postgres(_) => "encode(serial, 'hex')",
+        };
+        let sql = format!("SELECT * FROM certificate WHERE {hex} LIKE ?1 || '%' ORDER BY number DESC LIMIT ?2");
+        self.certificates(&sql, [(&digits.to_ascii_lowercase()).into(), limit.into()])
     }
 
     /// The certificate with this serial number.
     pub fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
-        let found = rows::read(&self.0, &Select::Certificate(serial))?;
+        let found = self.ask(&questions::question(&Select::Certificate(serial)))?;
         Ok(found.into_iter().find_map(Record::certificate))
     }
 
     /// Counts, as of `now` (seconds since the epoch).
     pub fn stats(&self, now: u64) -> Result<Stats, StoreError> {
-        let count = |sql: &str| self.count(sql, []);
-        let certificates = |which: &str| self.count(&format!("SELECT count(*) FROM certificate WHERE {which}"), []);
+        let count = |sql: &str| self.count(sql, vec![]);
+        let certificates = |which: &str| self.count(&format!("SELECT count(*) FROM certificate WHERE {which}"), vec![]);
         Ok(Stats {
             accounts: count("SELECT count(*) FROM account")?,
             orders: count("SELECT count(*) FROM acme_order")?,
-            authorizations: count("SELECT count(*) FROM authorization")?,
+            authorizations: count("SELECT count(*) FROM \"authorization\"")?,
             issued: certificates("state = 'issued'")?,
             current: self.count(
                 "SELECT count(*) FROM certificate WHERE state = 'issued' AND revoked_at IS NULL AND not_after >= ?1",
-                [Value::from(now)],
+                vec![Value::from(now)],
             )?,
             revoked: certificates("revoked_at IS NOT NULL")?,
             unfinished: certificates("state IN ('planned', 'logged')")?,
             abandoned: certificates("state = 'abandoned'")?,
             erased: certificates("state = 'erased'")?,
-            bytes: count("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
+            bytes: self.bytes()?,
         })
     }
 
-    pub(super) fn count(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
-        let count: i64 = self.0.query_row(sql, params, |row| row.get(0)).map_err(|e| unavailable(&e))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+    /// Bytes of the whole database, free pages included.
+    pub(super) fn bytes(&self) -> Result<u64, StoreError> {
+        let sql = match &self.0 {
+            Pages::Sqlite(_) => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            Pages::Postgres(_) => "SELECT pg_database_size(current_database())",
+        };
+        self.count(sql, vec![])
+    }
+
+    pub(super) fn count(&self, sql: &str, values: Vec<Value<'_>>) -> Result<u64, StoreError> {
+        let connection = match &self.0 {
+            Pages::Sqlite(connection) => connection,
+            Pages::Postgres(look) => return look.number(sql, values),
+        };
+        let count = connection.query_row(sql, params_from_iter(&values), |row| row.get::<_, Option<i64>>(0));
+        Ok(u64::try_from(count.map_err(|e| unavailable(&e))?.unwrap_or_default()).unwrap_or(0))
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Result<Vec<Record>, StoreError> {
+        match &self.0 {
+            Pages::Sqlite(connection) => rows::ask(connection, question),
+            Pages::Postgres(look) => look.ask(question),
+        }
     }
 
     fn certificates<'a>(
@@ -116,7 +155,7 @@ impl Book {
         sql: &str,
         values: impl IntoIterator<Item = Value<'a>>,
     ) -> Result<Vec<CertificateRecord>, StoreError> {
-        let found = rows::ask(&self.0, &questions::certificates(sql, values))?;
+        let found = self.ask(&questions::certificates(sql, values))?;
         Ok(found.into_iter().filter_map(Record::certificate).collect())
     }
 }

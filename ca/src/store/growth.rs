@@ -1,9 +1,8 @@
 //! What the database holds of what, and whether what lapses is really forgotten.
 
-use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
-use super::rows::{seconds, unavailable};
+use super::book::Pages;
 use super::{Book, StoreError};
 use crate::resume::{ERASE, KEEP};
 
@@ -55,6 +54,12 @@ impl Book {
         let forgotten = now.saturating_sub(KEEP.as_secs() + LATE_SECONDS);
         let erased = now.saturating_sub(ERASE.as_secs() + LATE_SECONDS);
         let lapsed = "expires < ?1";
+        // What front ends share lapses within the hour.
+        let shared: [Ending; 2] = [
+            ("nonce", "ten minutes", Some(("ends < ?1", now.saturating_sub(LATE_SECONDS)))),
+            ("bucket", "until it is full again", Some(("full_again / 1000 < ?1", now.saturating_sub(LATE_SECONDS)))),
+        ];
+        let shared = shared.into_iter().filter(|_| matches!(self.0, Pages::Postgres(_)));
         let endings: [Ending; 6] = [
             ("account", "for good", None),
             ("acme_order", "30 days after it expires", Some((lapsed, forgotten))),
@@ -67,34 +72,55 @@ impl Book {
             ("compromised_key", "for good", None),
             ("spending", "30 days after its day", Some(("(day + 1) * 86400 < ?1", forgotten))),
         ];
-        let kept = endings.into_iter().map(|(table, until, ending)| {
+        let kept = endings.into_iter().chain(shared).map(|(table, until, ending)| {
             let overdue = ending.map(|(which, before)| {
-                let sql = format!("SELECT count(*) FROM {table} WHERE {which}");
-                self.count(&sql, [seconds(before)])
+                let sql = format!("SELECT count(*) FROM \"{table}\" WHERE {which}");
+                self.count(&sql, vec![before.into()])
             });
             Ok(Kept {
                 table,
                 until,
-                rows: self.count(&format!("SELECT count(*) FROM {table}"), [])?,
+                rows: self.count(&format!("SELECT count(*) FROM \"{table}\""), vec![])?,
                 bytes: self.table_bytes(table)?,
                 overdue: overdue.transpose()?,
             })
         });
         Ok(Growth {
-            version: super::migrate::VERSION,
+            version: self.version(),
             kept: kept.collect::<Result<_, StoreError>>()?,
-            bytes: self.count("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()", [])?,
-            free_bytes: self
-                .count("SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()", [])?,
+            bytes: self.bytes()?,
+            free_bytes: self.free_bytes()?,
         })
+    }
+
+    /// Opened, it is of the version that this program writes.
+    const fn version(&self) -> i64 {
+        match &self.0 {
+            Pages::Sqlite(_) => super::migrate::VERSION,
+            Pages::Postgres(_) => super::postgres::VERSION,
+        }
+    }
+
+    /// PostgreSQL does not tell.
+    fn free_bytes(&self) -> Result<u64, StoreError> {
+        match &self.0 {
+            Pages::Sqlite(_) => {
+                let sql = "SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()";
+                self.count(sql, vec![])
+            }
+            Pages::Postgres(_) => Ok(0),
+        }
     }
 
     /// The pages of a table and of its indexes.
     fn table_bytes(&self, table: &str) -> Result<u64, StoreError> {
-        let sql = "SELECT sum(pgsize) FROM dbstat('main', 1)
-            WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?1)";
-        let bytes = self.0.query_row(sql, [table], |row| row.get::<_, Option<i64>>(0)).optional();
-        let bytes = bytes.map_err(|e| unavailable(&e))?.flatten().unwrap_or_default();
-        Ok(u64::try_from(bytes).unwrap_or_default())
+        let sql = match &self.0 {
+            Pages::Sqlite(_) => {
+                "SELECT sum(pgsize) FROM dbstat('main', 1)
+                WHERE name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?1)"
+            }
+            Pages::Postgres(_) => "SELECT pg_total_relation_size(to_regclass(quote_ident(?1)))",
+        };
+        self.count(sql, vec![table.into()])
     }
 }

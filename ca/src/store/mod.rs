@@ -22,9 +22,12 @@ mod postgres;
 mod questions;
 mod record;
 mod rows;
+mod shared;
 mod snapshot;
 mod sqlite;
 mod value;
+
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use identity::Identifier;
@@ -40,6 +43,7 @@ pub use record::{
     ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,
     Serial, Spending, Subject,
 };
+pub use shared::{Draw, Shared, SharedClaim};
 pub use snapshot::snapshot;
 pub use sqlite::SqliteStore;
 
@@ -49,6 +53,10 @@ pub trait Store: Send + Sync + 'static {
     fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>>;
     /// Writes all changes or none. Answers how many certificates' openings were erased ([`Change::Erase`]).
     fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<usize, StoreError>>;
+    /// What front ends share beside records, where several can have this store; `None` for one that is alone.
+    fn shared(&self) -> Option<Arc<dyn Shared>> {
+        None
+    }
 }
 
 /// A question to the store.

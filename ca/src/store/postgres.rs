@@ -6,8 +6,11 @@
 //! **Erasing.** PostgreSQL leaves what was overwritten in its files until it is vacuumed and its write-ahead log is recycled.
 //! A commit that erased something asks for the vacuum; what the disk keeps beyond that is the operator's to encrypt.
 
+mod look;
+mod shared;
 mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts, Transaction};
@@ -20,13 +23,16 @@ use tokio_postgres::{Config, Row};
 use super::columns::{self, Statement};
 use super::fields::Fields;
 use super::questions::question;
+use super::shared::Shared;
 use super::value::Value;
 use super::{Change, Record, Select, Store, StoreError};
+pub(super) use look::Look;
+use shared::Together;
 
 /// The schema's version, kept in the table `ca_schema`.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// What leads from each version to the next, from an empty database on.
-const STEPS: [&str; 1] = [include_str!("postgres/schema.sql")];
+const STEPS: [&str; 2] = [include_str!("postgres/schema.sql"), include_str!("postgres/schema-2.sql")];
 /// Two front ends that start at once bring the schema up to date one after the other.
 const SCHEMA_LOCK: i64 = 0x494e_5065;
 
@@ -39,9 +45,16 @@ const PATIENCE_WITH_STATEMENTS: Duration = Duration::from_secs(35);
 /// Durable before acknowledged, whatever the server's own setting is; and no statement goes on for ever.
 const OPTIONS: &str = "-c synchronous_commit=on -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s";
 
+/// What a power cut may take back is not waited for. Whoever vanished with its machine is given up within half a minute, and
+/// its claims with it.
+const QUICK: &str = "-c synchronous_commit=off -c statement_timeout=5s -c idle_in_transaction_session_timeout=30s \
+                     -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+
 /// A [`Store`] in a PostgreSQL database (version 12 or later).
 pub struct PostgresStore {
     pool: Pool,
+    together: Arc<Together>,
+    new: bool,
 }
 
 impl PostgresStore {
@@ -52,22 +65,42 @@ impl PostgresStore {
     /// # Errors
     /// The URL is none, nobody answers, or the database was written by a newer program.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (url, root) = tls::root_in(url);
-        let mut config: Config = url.parse().map_err(|error| wrong_url(&error))?;
-        let options = config.get_options().map_or_else(|| OPTIONS.to_owned(), |given| format!("{given} {OPTIONS}"));
-        config.options(options).application_name("inperson-ca").connect_timeout(PATIENCE);
-        config.ssl_mode(encryption(&config));
-        // Whoever vanishes without a word is given up: statements end by the server's own clock, and then this.
-        config.tcp_user_timeout(PATIENCE_WITH_STATEMENTS).keepalives_idle(PATIENCE_WITH_STATEMENTS);
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls::Connector::new(root.as_deref())?, recycling);
-        let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).timeouts(timeouts);
-        let pool = pool.runtime(deadpool_postgres::Runtime::Tokio1).build();
-        let store = Self { pool: pool.map_err(|error| StoreError::Unavailable(error.to_string()))? };
-        migrate(&mut connection(&store.pool).await?).await?;
-        Ok(store)
+        let (pool, quick) = (pool(url, OPTIONS, CONNECTIONS)?, pool(url, QUICK, CONNECTIONS)?);
+        let found = migrate(&mut connection(&pool).await?).await?;
+        let together = Arc::new(Together::new(pool.clone(), quick));
+        Ok(Self { pool, together, new: found == 0 })
     }
+
+    /// Whether the database was empty when it was opened.
+    #[must_use]
+    pub const fn was_empty(&self) -> bool {
+        self.new
+    }
+
+    /// Whether `url` can be one. Nobody is asked, and no file is read.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn check(url: &str) -> Result<(), StoreError> {
+        tls::root_in(url).0.parse::<Config>().map(drop).map_err(|error| wrong_url(&error))
+    }
+}
+
+/// Connections to the database at `url`, with these options of the server's. None is opened yet.
+fn pool(url: &str, options: &str, connections: usize) -> Result<Pool, StoreError> {
+    let (url, root) = tls::root_in(url);
+    let mut config: Config = url.parse().map_err(|error| wrong_url(&error))?;
+    let options = config.get_options().map_or_else(|| options.to_owned(), |given| format!("{given} {options}"));
+    config.options(options).application_name("inperson-ca").connect_timeout(PATIENCE);
+    config.ssl_mode(encryption(&config));
+    // Whoever vanishes without a word is given up: statements end by the server's own clock, and then this.
+    config.tcp_user_timeout(PATIENCE_WITH_STATEMENTS).keepalives_idle(PATIENCE_WITH_STATEMENTS);
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_config(config, tls::Connector::new(root.as_deref())?, recycling);
+    let timeouts = Timeouts { wait: Some(PATIENCE), create: Some(PATIENCE), recycle: Some(PATIENCE) };
+    let pool = Pool::builder(manager).max_size(connections).timeouts(timeouts);
+    let pool = pool.runtime(deadpool_postgres::Runtime::Tokio1).build();
+    pool.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// Sockets of this machine need none; what leaves the machine is encrypted or not sent.
@@ -95,6 +128,10 @@ fn wrong_url(error: &tokio_postgres::Error) -> StoreError {
 }
 
 impl Store for PostgresStore {
+    fn shared(&self) -> Option<Arc<dyn Shared>> {
+        Some(Arc::clone(&self.together) as Arc<dyn Shared>)
+    }
+
     fn read(&self, select: Select) -> BoxFuture<'_, Result<Vec<Record>, StoreError>> {
         Box::pin(async move {
             let client = connection(&self.pool).await?;
@@ -222,7 +259,8 @@ impl Fields for Row {
     }
 }
 
-async fn migrate(client: &mut Object) -> Result<(), StoreError> {
+/// Brings the schema up to date: the version that it had, zero if there was none.
+async fn migrate(client: &mut Object) -> Result<i64, StoreError> {
     let steps = async {
         let transaction = client.transaction().await?;
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK]).await?;
@@ -243,7 +281,7 @@ async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     };
     match steps.await {
         Ok(found) if found > VERSION => Err(StoreError::Newer { expected: VERSION, found }),
-        Ok(_) => Ok(()),
+        Ok(found) => Ok(found),
         Err(error) => Err(unavailable(&error)),
     }
 }

@@ -145,6 +145,17 @@ impl World {
         Self { ca, ..self }
     }
 
+    /// Another front end of the same authority, on a store that they share, with a folder of its own and the same outbox.
+    pub(crate) async fn front_end(&self, store: Arc<dyn Store>, name: &str, change: impl FnOnce(&mut CaConfig)) -> Ca {
+        let mut config = CaConfig {
+            mail: Mailer::Outbox(self.folder.path().join("outbox")),
+            require_possession: false,
+            ..CaConfig::new(self.folder.path().join(name), BASE.into())
+        };
+        change(&mut config);
+        open_on(store, config, &self.folder.path().join("keys"), &self.log, &self.clock).await
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -237,7 +248,16 @@ async fn open(
     log: &Arc<FaultyLog>,
     clock: &Clock,
 ) -> Ca {
-    let store: Arc<dyn Store> = Arc::<MemoryStore>::clone(store);
+    open_on(Arc::<MemoryStore>::clone(store), config, keys, log, clock).await
+}
+
+async fn open_on(
+    store: Arc<dyn Store>,
+    config: CaConfig,
+    keys: &std::path::Path,
+    log: &Arc<FaultyLog>,
+    clock: &Clock,
+) -> Ca {
     let (policy, log) = (log.memory.policy.clone(), Arc::<FaultyLog>::clone(log));
     // A key that was destroyed leaves a log that is closed.
     let shard = match LabelKey::open(&keys.join(crate::keys::LABEL_KEY)).unwrap() {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use identity::IdentifierKind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,7 +47,12 @@ pub(super) fn describe(service: &Service, authorization: &Authorization, out: &m
     out["status"] = "processing".into();
     out["codeExpires"] = rfc3339(code.expires).into();
     out["triesLeft"] = code.tries_left.into();
-    if let Some(reason) = delivery::failure(service, code.handover, code.hash.0) {
+    let limits = &service.config.limits;
+    let lifetime = match authorization.identifier.kind() {
+        IdentifierKind::Email => limits.code_lifetime,
+        IdentifierKind::Phone => limits.text_code_lifetime,
+    };
+    if let Some(reason) = delivery::failure(service, code.handover, code.hash.0, (code.expires, lifetime)) {
         out["error"] = Problem::new(Kind::ServerInternal, reason).document();
     }
 }

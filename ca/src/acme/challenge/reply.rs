@@ -47,10 +47,14 @@ pub(super) async fn respond(
 pub(super) fn waits(service: &Service, found: &Authorization) -> bool {
     let mail = found.reply.as_ref().and_then(|reply| reply.mail.as_ref());
     mail.is_some_and(|mail| {
-        mail.expires > service.now().as_secs()
-            && mail.tries_left > 0
-            && delivery::failure(service, mail.handover, mail.digest.0).is_none()
+        mail.expires > service.now().as_secs() && mail.tries_left > 0 && failure(service, mail).is_none()
     })
+}
+
+/// Why the mail cannot be on its way.
+fn failure(service: &Service, mail: &IssuedReply) -> Option<&'static str> {
+    let lapses = (mail.expires, service.config.limits.code_lifetime);
+    delivery::failure(service, mail.handover, mail.digest.0, lapses)
 }
 
 /// Sends a mail.
@@ -100,7 +104,7 @@ pub(super) fn describe(service: &Service, authorization: &Authorization, out: &m
     out["status"] = "processing".into();
     out["replyExpires"] = rfc3339(mail.expires).into();
     out["triesLeft"] = mail.tries_left.into();
-    if let Some(reason) = delivery::failure(service, mail.handover, mail.digest.0) {
+    if let Some(reason) = failure(service, mail) {
         out["error"] = Problem::new(Kind::ServerInternal, reason).document();
     } else if let Some(reason) = &mail.refused {
         out["error"] = Problem::new(Kind::ReplyRefused, reason).document();

@@ -8,6 +8,7 @@ mod date;
 mod door;
 mod enrolment;
 mod external;
+mod front_ends;
 mod gateway;
 mod identifiers;
 mod limits;
@@ -30,6 +31,10 @@ use identity::CertificateDer;
 fn chain(pem: &str) -> Vec<CertificateDer> {
     let blocks = pem.split_inclusive("-----END CERTIFICATE-----\n");
     blocks.map(|block| crate::pem::decode("CERTIFICATE", block).unwrap().to_vec().into()).collect()
+}
+
+fn alice() -> identity::Identifier {
+    identity::Identifier::parse("alice@example.org").unwrap()
 }
 
 /// A device's key.

@@ -107,5 +107,5 @@ async fn a_database_that_is_not_there_or_newer_is_said_to_be() {
     assert!(said(error.clone()).contains("23502") && !said(error.clone()).contains("alice"), "{error}");
     client.batch_execute("UPDATE ca_schema SET version = 99").await.unwrap();
     let Err(error) = PostgresStore::open(&address).await else { panic!("it is newer") };
-    assert_eq!(error, StoreError::Newer { expected: 1, found: 99 });
+    assert_eq!(error, StoreError::Newer { expected: 2, found: 99 });
 }

@@ -7,14 +7,16 @@ use clap::Subcommand;
 use identity::UnixTime;
 use serde_json::{Value, json};
 
-use crate::{Failure, failed, open};
+use crate::Failure;
+use crate::book::{failed, only_in_the_folder, open};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
     /// Show what takes how much room, until when it is kept, and what should be gone by now
     ///
     /// Reads every page of the database, so it takes a while for a large one; the authority may run meanwhile. Nonces take no
-    /// room: they are computed, and the used ones are bits in the memory of the process.
+    /// room: they are computed, and the used ones are bits in the memory of the process (of several front ends, rows for ten
+    /// minutes).
     #[command(after_help = "Example:\n  ca --folder /srv/inperson db stats --json")]
     Stats,
     /// Bring the database of a stopped authority to another version
@@ -64,6 +66,7 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
 }
 
 fn migrate(folder: &Path, to: Option<i64>, forget: bool, json: bool) -> Result<(), Failure> {
+    only_in_the_folder(folder)?;
     let path = folder.join("ca.sqlite");
     if !path.is_file() {
         open(folder)?;

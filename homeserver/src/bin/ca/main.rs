@@ -5,6 +5,7 @@
 //! restores ([`copies`]). The one key it signs with is the root's ([`ceremony`]). A new authority it makes whole ([`config`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod book;
 mod ceremony;
 mod config;
 mod copies;
@@ -15,8 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use book::{failed, open};
 use ca::operator::{OPERATOR_REASONS, wish_revocation};
-use ca::store::{Book, CertificateRecord, CertificateState, Serial, Subject};
+use ca::store::{CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
 use identity::{Identifier, UnixTime};
@@ -41,7 +43,7 @@ const GLANCE: Duration = Duration::from_millis(100);
         or something would be lost, 4 a restored folder waits."
 )]
 struct Arguments {
-    /// The authority's folder, with ca.sqlite in it
+    /// The authority's folder, with homeserver.toml in it
     #[arg(
         long,
         global = true,
@@ -221,19 +223,6 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
-}
-
-fn open(folder: &Path) -> Result<Book, Failure> {
-    let path = folder.join("ca.sqlite");
-    if !path.is_file() {
-        let what = format!("{}: there is no authority's database", path.display());
-        return Err(Failure::new(1, what, "name the authority's folder with --folder DIR"));
-    }
-    Book::open(&path).map_err(|error| Failure::new(1, error, "start the authority of this version once"))
-}
-
-fn failed(error: ca::store::StoreError) -> Failure {
-    Failure::new(1, error, "look at the database's permissions and at the disk")
 }
 
 fn run_list(folder: &Path, list: &List, json: bool) -> Result<(), Failure> {

@@ -1,0 +1,255 @@
+//! Three front ends of one authority on one PostgreSQL database, behind one address, with their log in a process of its own:
+//! people enrol through all of them, one is killed in the middle, and nothing is lost or issued twice.
+//!
+//! Needs PostgreSQL (Debian: postgresql); says so clearly when it skips.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod balancer;
+// The same server that the store's own tests run on.
+#[path = "../../../../ca/src/testing/postgres.rs"]
+mod postgres;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::{Homeserver, Ready};
+use story::mail::Maildir;
+use story::person::Person;
+use story::process::{self, Finished, Running};
+
+use balancer::Balancer;
+use postgres::Postgres;
+
+const SOON: Duration = Duration::from_secs(60);
+const FRONTS: usize = 3;
+/// How many people enrol, and how many at a time.
+const PEOPLE: usize = 18;
+const AT_A_TIME: usize = 4;
+/// After so many one front end is killed.
+const KILLED_AFTER: usize = 3;
+/// How often a person tries.
+const TRIES: usize = 8;
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A port that is free at every front end's address, and at the one that people know.
+fn port_of_all() -> u16 {
+    let free =
+        |port: u16| (1..=u8::try_from(FRONTS).unwrap() + 1).all(|n| TcpListener::bind((address(n), port)).is_ok());
+    std::iter::repeat_with(free_port).find(|port| free(*port)).unwrap()
+}
+
+/// Front ends listen behind the first.
+fn address(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, n)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
+    command.args(arguments);
+    process::run(program, command, SOON).unwrap()
+}
+
+/// The log that they all submit to.
+fn log(place: &Path, settings: &str) -> Running {
+    let config = place.join("log.toml");
+    std::fs::write(&config, settings).unwrap();
+    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    command.args(["serve", "--json", "--config"]).arg(&config);
+    let words = process::sink(&place.join("log.words")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
+    let mut running = Running::start("log", command).unwrap();
+    let line = running.first_line(SOON).unwrap();
+    assert!(line.contains("ready"), "{line}: {}", std::fs::read_to_string(place.join("log.words")).unwrap());
+    running
+}
+
+/// What a further front end is given of the first one's folder.
+fn copy(from: &Path, to: &Path, listen: Ipv4Addr) {
+    std::fs::create_dir_all(to.join("keys")).unwrap();
+    for file in std::fs::read_dir(from.join("keys")).unwrap() {
+        let file = file.unwrap();
+        if !file.file_name().to_str().unwrap().starts_with("witness") {
+            std::fs::copy(file.path(), to.join("keys").join(file.file_name())).unwrap();
+        }
+    }
+    std::fs::copy(from.join("policy.json"), to.join("policy.json")).unwrap();
+    let settings = std::fs::read_to_string(from.join("homeserver.toml")).unwrap();
+    let settings = settings.replace("listen = \"127.0.0.2\"", &format!("listen = \"{listen}\""));
+    std::fs::write(to.join("homeserver.toml"), settings).unwrap();
+    for private in ["", "keys"] {
+        std::fs::set_permissions(to.join(private), std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    std::fs::set_permissions(to.join("homeserver.toml"), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The first front end's folder, with the log that knows it; nothing runs on it yet.
+fn founded(place: &Path, database: &str, port: u16) -> (PathBuf, Running) {
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (log_port, submission) = (free_port(), free_port());
+    let log_settings = format!(
+        "origin = \"log.example.org/2026\"\nurl = \"http://127.0.0.1:{log_port}\"\nfolder = {:?}\n\
+         own_witness = \"log.example.org/witness\"\n[port]\nlisten = \"127.0.0.1:{log_port}\"\n\
+         requests_per_second = 1000\nburst = 1000\n\n[submission]\nlisten = \"127.0.0.1:{submission}\"\n",
+        place.join("log")
+    );
+    let config = place.join("log.toml");
+    std::fs::write(&config, &log_settings).unwrap();
+    let policy = run("transparency-log", &["serve", "--config", &text(&config), "--show-policy"]);
+    std::fs::write(place.join("log-policy"), policy.expect(0, "policy").unwrap().stdout).unwrap();
+    let (folder, port) = (place.join("front-0"), port.to_string());
+    let (policy, at) = (text(&place.join("log-policy")), format!("https://127.0.0.1:{submission}"));
+    let introduced = run(
+        "homeserver",
+        &[
+            "introduce",
+            "--folder",
+            &text(&folder),
+            "--listen",
+            "127.0.0.2",
+            "--https-port",
+            &port,
+            "--directory-port",
+            &port,
+            "--log-policy",
+            &policy,
+            "--log-submission",
+            &at,
+        ],
+    );
+    let introduced = introduced.expect(0, "introduce").unwrap().stdout;
+    let settings = std::fs::read_to_string(folder.join("homeserver.toml")).unwrap();
+    let settings = settings.replacen("domain =", &format!("database = {database:?}\ndomain ="), 1);
+    let limits = "\n[enrolment.limits]\nmails_per_domain = \"1000/h\"\nmails_per_address = \"50/h\"\n";
+    std::fs::write(folder.join("homeserver.toml"), settings + limits).unwrap();
+    (folder, log(place, &format!("{log_settings}{introduced}")))
+}
+
+/// Enrols, however often a connection breaks: what was begun is gone on with.
+fn enrol(person: &Person, ready: &Ready, outbox: &Maildir) -> Result<(), String> {
+    let mut said = String::new();
+    for _ in 0..TRIES {
+        let trusted = person.trust(ready);
+        if let Err(error) = trusted {
+            said = error.to_string();
+            continue;
+        }
+        let seen = outbox.to(person.address()).len();
+        let mut enrolment = person.begin_enrolment(&[]).unwrap();
+        // Who has proven her address before is asked for nothing; whose connection broke ends without a mail.
+        let mail = process::await_sight("a mail, or the end", SOON, || {
+            let mut mails = outbox.to(person.address());
+            let new = (mails.len() > seen).then(|| mails.pop()).flatten();
+            let ended = enrolment.process().ended().is_ok_and(|ended| ended.is_some());
+            (new.is_some() || ended).then_some(new)
+        });
+        if let Ok(Some(mail)) = mail {
+            enrolment.type_line(&mail.code().unwrap());
+        }
+        let done = enrolment.finish(SOON).unwrap();
+        if done.code == 0 {
+            return Ok(());
+        }
+        said = done.text();
+    }
+    Err(format!("{}: {said}", person.address()))
+}
+
+/// What the database holds of people's certificates: how many of each, by address.
+fn issued(folder: &Path) -> BTreeMap<String, usize> {
+    let listed = run("ca", &["--json", "--folder", folder.to_str().unwrap(), "list"]).expect(0, "ca list").unwrap();
+    let mut issued = BTreeMap::new();
+    for line in listed.stdout.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let name = record["name"].as_str().unwrap();
+        if record["state"] == "valid" && name.contains('@') {
+            *issued.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    issued
+}
+
+fn stats(folder: &Path) -> Value {
+    let done = run("ca", &["--json", "--folder", folder.to_str().unwrap(), "stats"]).expect(0, "ca stats").unwrap();
+    serde_json::from_str(done.stdout.trim()).unwrap()
+}
+
+#[test]
+#[ignore = "takes a minute: eighteen people enrol at three servers; run by ./test --all"]
+fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
+    let Some(server) = Postgres::shared() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let port = port_of_all();
+    let (first, log) = founded(place.path(), &server.database(), port);
+    // Mails of all of them go through one mail server.
+    let outbox = place.path().join("outbox");
+    std::fs::create_dir(&outbox).unwrap();
+    std::os::unix::fs::symlink(&outbox, first.join("outbox")).unwrap();
+    let mut fronts = vec![Homeserver::start(&first, &[]).unwrap()];
+    for n in 1..FRONTS {
+        let folder = place.path().join(format!("front-{n}"));
+        copy(&first, &folder, address(u8::try_from(n).unwrap() + 2));
+        std::os::unix::fs::symlink(&outbox, folder.join("outbox")).unwrap();
+        fronts.push(Homeserver::start(&folder, &[]).unwrap());
+    }
+    let behind = (0..FRONTS).map(|n| SocketAddr::from((address(u8::try_from(n).unwrap() + 2), port)));
+    let balancer = Balancer::start(SocketAddr::from((address(1), port)), behind.collect());
+    let (ready, maildir) = (fronts[0].ready().clone(), fronts[0].outbox());
+    let people: Vec<_> = (0..PEOPLE).map(|n| Person::new(place.path(), &format!("person-{n}@example.org"))).collect();
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let killed = fronts.remove(1);
+    let killed_folder = killed.folder().to_path_buf();
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let working: Vec<_> = (0..AT_A_TIME)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut failed = Vec::new();
+                    while let Some(person) = people.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        failed.extend(enrol(person, &ready, &maildir).err());
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    failed
+                })
+            })
+            .collect();
+        let under_load = || (done.load(Ordering::Relaxed) >= KILLED_AFTER).then_some(());
+        process::await_sight("the first to be enrolled", SOON * 3, under_load).unwrap();
+        killed.kill();
+        working.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(balancer.used().iter().all(|connections| *connections > 0), "{:?}", balancer.used());
+
+    // Whatever the killed one had begun, the others have finished; and everybody has one certificate.
+    process::await_sight("no certificate under way", SOON, || (stats(&first)["unfinished"] == 0).then_some(()))
+        .unwrap();
+    let found = issued(&first);
+    assert_eq!((found.len(), found.values().sum::<usize>()), (PEOPLE, PEOPLE), "{found:?}");
+    for person in [&people[0], &people[PEOPLE - 1]] {
+        // Somebody else's certificate in her name would be an alarm.
+        person.certtool(&["watch", "--once"]).unwrap().expect(0, "watch").unwrap();
+    }
+    people[0].certtool(&["audit"]).unwrap().expect(0, "audit: no label stands in the log twice").unwrap();
+
+    // It comes back; each front end's audit trail is a chain of its own.
+    fronts.push(Homeserver::start(&killed_folder, &[]).unwrap());
+    people[1].certtool(&["revoke", people[1].address()]).unwrap().expect(0, "revoke").unwrap();
+    for front in &fronts {
+        run("ca", &["--folder", front.folder().to_str().unwrap(), "audit", "verify"]).expect(0, "audit").unwrap();
+    }
+    let refused = run("ca", &["--folder", first.to_str().unwrap(), "backup", place.path().join("b").to_str().unwrap()]);
+    assert!(refused.code == 1 && refused.text().contains("pg_dump"), "{}", refused.text());
+    for front in fronts {
+        front.stop().unwrap();
+    }
+    drop((log, balancer));
+}
