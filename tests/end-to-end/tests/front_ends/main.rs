@@ -184,7 +184,6 @@ fn stats(folder: &Path) -> Value {
 }
 
 #[test]
-#[ignore = "takes a minute: eighteen people enrol at three servers; run by ./test --all"]
 fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
     let Some(server) = Postgres::shared() else { return };
     let place = tempfile::tempdir().unwrap();
