@@ -12,7 +12,8 @@ use crate::jws::{KeyName, PublicKey, UnverifiedJws};
 use crate::reply::fields::{Fields, one_address};
 use crate::reply::lmtp::{Incoming, MAX_MESSAGE_BYTES, Next, Session};
 use crate::reply::message::UnverifiedReply;
-use crate::sms::{ReceiptShape, Secrets, Template, Values};
+use crate::shards::signer;
+use crate::sms::{self, ReceiptShape, Secrets, Template, Values};
 use crate::{csr, oidc, reply};
 
 /// The time for everything that asks for one.
@@ -57,6 +58,12 @@ pub fn commands(bytes: &[u8]) {
             Next::Close => return,
         }
     }
+}
+
+/// What an SMSC sends, and what is asked of a signer of labels.
+pub fn frames(bytes: &[u8]) {
+    sms::look_at_smpp(bytes);
+    signer::look(bytes);
 }
 
 /// A signed request, a key, and a request for a certificate.
@@ -138,14 +145,14 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            for door in [mail, commands, request, token, text_message] {
+            for door in [mail, commands, frames, request, token, text_message] {
                 door(&bytes);
             }
         }
 
         #[test]
         fn whatever_text_comes_nothing_panics(text in "[{}\"':=.,@<>;a-zA-Z0-9 \r\n\\[\\]\\PC]{0,300}") {
-            for door in [mail, commands, request, token, text_message] {
+            for door in [mail, commands, frames, request, token, text_message] {
                 door(text.as_bytes());
             }
         }

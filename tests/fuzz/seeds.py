@@ -178,11 +178,45 @@ BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=3D
 """.replace(b"\n", b"\r\n")
 
 
+def plant_handlers(jwk: dict) -> None:
+    """Form, resource, and a payload; or a path, a line's end and a body: see the target."""
+    alice = {"type": "email", "value": "alice@example.org"}
+    payloads = [
+        {"termsOfServiceAgreed": True, "contact": ["mailto:a@example.org"], "onlyReturnExisting": False},
+        {"identifiers": [alice], "profile": "mail", "notBefore": "2026-11-24T00:00:00Z", "replaces": "AAAA.AAAA"},
+        {"identifier": alice},
+        {"protected": url64(canonical({"alg": "EdDSA", "jwk": jwk, "url": "https://ca.example/acme/key-change"})),
+         "payload": url64(canonical({"account": "https://ca.example/acme/account/1", "oldKey": jwk})), "signature": url64(bytes(64))},
+        {"certificate": url64(b"0\0"), "reason": 1},
+        {"identifier": "alice@example.org"},
+        {"identifier": "alice@example.org"},
+        {"value": url64(bytes(32))},
+        {"code": "12345678"},
+        {"csr": url64(b"0\0")},
+    ]
+    for number, payload in enumerate(payloads):
+        for resource in (number, 14 + number % 5):
+            plant("ca_handlers", bytes([1, resource]) + canonical(payload))
+    plant("ca_handlers", bytes([3, 0]) + canonical(payloads[0]))
+    for path in ("directory", "new-nonce", "renewal-info/AAAA.AAAA", "crl/people.crl", "crl/people/0.crl", "status", "health", "metrics"):
+        plant("ca_handlers", bytes([0, 0]) + path.encode() + b"\n")
+    plant("ca_handlers", bytes([6, 0]) + b"new-order\n" + canonical({"protected": "", "payload": "", "signature": ""}))
+    plant("ca_handlers", bytes([4, 0]) + b"receipt/1?status=delivered\nx=1")
+
+
 def plant_ca() -> None:
     plant("ca_mails", MAIL)
     plant("ca_mails", b"DKIM-Signature: v=DKIM1; k=ed25519; t=s; p=" + base64.b64encode(bytes(32)) + b"\r\n\r\n")
     greeting = b"LHLO mx.example\r\nMAIL FROM:<a@b> BODY=8BITMIME SIZE=900\r\nRCPT TO:<@x:acme@ca.example>\r\nDATA\r\n"
     plant("ca_commands", greeting + MAIL.replace(b"\r\n.", b"\r\n..") + b".\r\nQUIT\r\n")
+    receipt = b"\0" * 3 + b"491511\0" + b"\0" * 3 + b"\x04" + b"\0" * 9
+    text = b"id:0a1B stat:DELIVRD err:000 text:"
+    receipt += bytes([len(text)]) + text
+    plant("ca_commands", (16 + len(receipt)).to_bytes(4, "big") + (5).to_bytes(4, "big") + bytes(4) + (1).to_bytes(4, "big") + receipt)
+    plant("ca_commands", (16).to_bytes(4, "big") + (0x15).to_bytes(4, "big") + bytes(4) + (1).to_bytes(4, "big"))
+    origin, alice = b"ca.example/log", b"alice@example.org"
+    counted = [len(part).to_bytes(2, "big") + part for part in (origin, alice)]
+    plant("ca_commands", b"inperson-label-v1\0" + counted[0] + b"\1" + counted[1] + (2900).to_bytes(4, "big") + b"\x09")
     ed25519 = {"crv": "Ed25519", "kty": "OKP", "x": url64(bytes(32))}
     rsa = {"e": "AQAB", "kty": "RSA", "n": url64(b"\x81" * 256), "kid": "a", "use": "sig"}
     for jwk in (ed25519, rsa):
@@ -190,6 +224,7 @@ def plant_ca() -> None:
         protected = canonical({"alg": "EdDSA", "nonce": "AA", "url": "https://ca.example/acme/new-order", "jwk": jwk})
         body = {"protected": url64(protected), "payload": url64(b"{}"), "signature": url64(bytes(64))}
         plant("ca_requests", canonical(body))
+    plant_handlers(ed25519)
     claims = {
         "iss": "https://login.example", "sub": "1", "aud": ["device"], "azp": "device", "exp": 1795435300, "iat": 1795435200,
         "nbf": 0, "nonce": "nonce", "email": "alice@example.org", "email_verified": True,

@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub(super) use client::Remote;
+#[cfg(any(test, fuzzing))]
+pub(crate) use server::look;
 pub use server::{Ended, bind, serve};
 
 /// A request with its kind: more than any has.

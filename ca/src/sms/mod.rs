@@ -25,6 +25,8 @@ use crate::mail::{MailError, Outbox};
 use crate::web::WebError;
 use gateway::Gateway;
 use smpp::Smpp;
+#[cfg(any(test, fuzzing))]
+pub(crate) use smpp::look as look_at_smpp;
 
 /// Where text messages go.
 #[derive(Clone, Debug)]

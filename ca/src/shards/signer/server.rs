@@ -159,6 +159,16 @@ fn parse(bytes: &[u8]) -> Option<(&str, Identifier, u32, u8)> {
     Some((std::str::from_utf8(origin).ok()?, identifier, u32::from_be_bytes(*period), *slot))
 }
 
+/// Whatever is asked for, what is proven has one spelling.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn look(bytes: &[u8]) {
+    if let Some((origin, identifier, period, slot)) = parse(bytes) {
+        let input = LabelInput { origin, identifier: &identifier, period, slot }.encode();
+        let again = parse(&input).expect("what is written can be read");
+        assert_eq!(again, (origin, identifier, period, slot));
+    }
+}
+
 fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     rest.split_at_checked(u16::from_be_bytes(*length).into())

@@ -6,6 +6,8 @@
 
 mod pdu;
 mod session;
+#[cfg(any(test, fuzzing))]
+pub(crate) use session::look;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

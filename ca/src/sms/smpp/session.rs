@@ -30,6 +30,23 @@ const WINDOW: usize = 10;
 /// No message of the protocol is longer (bytes).
 const MAX_PDU: usize = 8 * 1024;
 
+/// Whatever an SMSC sends is read as a session reads it, up to where it would be hung up on.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn look(bytes: &[u8]) {
+    use tokio_util::codec::Decoder as _;
+    let (mut codec, mut stream) = (CommandCodec::new().with_max_length(MAX_PDU), bytes.into());
+    while let Ok(Some(command)) = codec.decode(&mut stream) {
+        if let Some(Pdu::DeliverSm(message)) = command.pdu()
+            && let Some((id, _)) = pdu::receipt(message)
+        {
+            assert!(pdu::spellings(&id).contains(&id), "a message is known by its own name");
+        }
+        if let Some(Pdu::SubmitSmResp(answer)) = command.pdu() {
+            let _ = answer.message_id().as_str();
+        }
+    }
+}
+
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
