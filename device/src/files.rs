@@ -17,12 +17,17 @@ pub(crate) fn create_private_folder(folder: &Path) -> Result<(), HomeError> {
 
 /// Reads at most [`MAX_FILE_BYTES`]; `Ok(None)` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+    read_up_to(path, MAX_FILE_BYTES)
+}
+
+/// Reads at most `limit` bytes; `Ok(None)` if there is no such file.
+pub(crate) fn read_up_to(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, HomeError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(HomeError::Read { path: path.to_owned(), source }),
     };
-    read_open(&file, path).map(Some)
+    read_open(&file, path, limit).map(Some)
 }
 
 /// Reads a file that holds a secret: as [`read`], but refuses one that others can read or write.
@@ -112,12 +117,13 @@ fn list(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, HomeEr
     Ok(found)
 }
 
-fn read_open(file: &File, path: &Path) -> Result<Vec<u8>, HomeError> {
+fn read_open(file: &File, path: &Path, limit: usize) -> Result<Vec<u8>, HomeError> {
     let mut bytes = Vec::new();
-    let limit = MAX_FILE_BYTES as u64;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(HomeError::TooLarge { path: path.to_owned() });
+    file.take(limit as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| HomeError::Read { path: path.to_owned(), source })?;
+    if bytes.len() > limit {
+        return Err(HomeError::TooLarge { path: path.to_owned(), limit });
     }
     Ok(bytes)
 }

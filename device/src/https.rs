@@ -13,7 +13,7 @@ use rustls::client::danger::ServerCertVerifier;
 
 mod pinned;
 
-/// Largest answer that is read: 1 MiB.
+/// Largest answer that is read, but for revocation lists: 1 MiB.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Longest time to open a connection.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -48,10 +48,12 @@ pub enum FetchError {
         status: StatusCode,
     },
     /// The answer is larger than any of its kind.
-    #[error("{url} answered with more than 1 MiB")]
+    #[error("expected at most {limit} bytes from {url}, found more")]
     TooLarge {
         /// What was asked.
         url: String,
+        /// Largest answer of this kind, in bytes.
+        limit: usize,
     },
     /// This is no URL that can be fetched.
     #[error("{url:?} is no address to fetch: {reason}")]
@@ -147,11 +149,16 @@ pub(crate) async fn get(http: &reqwest::Client, url: &str) -> Result<Response, F
 }
 
 /// The whole body, at most [`MAX_ANSWER_BYTES`].
-pub(crate) async fn body(url: &str, mut response: Response) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn body(url: &str, response: Response) -> Result<Vec<u8>, FetchError> {
+    body_up_to(url, response, MAX_ANSWER_BYTES).await
+}
+
+/// The whole body, at most `limit` bytes.
+pub(crate) async fn body_up_to(url: &str, mut response: Response, limit: usize) -> Result<Vec<u8>, FetchError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| FetchError::from_reqwest(url, &error))? {
-        if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(FetchError::TooLarge { url: url.to_owned() });
+        if bytes.len() + chunk.len() > limit {
+            return Err(FetchError::TooLarge { url: url.to_owned(), limit });
         }
         bytes.extend_from_slice(&chunk);
     }

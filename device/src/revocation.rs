@@ -5,9 +5,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use identity::UnixTime;
+use identity::plan::MAX_CRL_BYTES;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::{VerifiedPerson, VerifyError, verify_person};
@@ -19,6 +21,8 @@ use crate::{Home, HomeError, files};
 
 /// Lists that are fetched at the same time.
 const AT_ONCE: usize = 4;
+/// Over so long the devices of an authority ask for a new list.
+const SPREAD: Duration = Duration::from_secs(20 * 60);
 
 /// Why there is no newer list.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,17 @@ pub async fn refresh_wanted(home: &Home, trust: &Arc<Trust>, now: UnixTime) {
     futures_util::stream::iter(fetches).for_each_concurrent(AT_ONCE, |fetch| fetch).await;
 }
 
+/// Lets this device ask for new lists of people it meets at a time of its own: lists are made at the same moment for all, and
+/// all who watched it would otherwise ask for the next one in the same minute.
+pub fn spread(trust: &Trust) {
+    let mut drawn = [0; 4];
+    // Without randomness it asks as early as any.
+    if getrandom::fill(&mut drawn).is_ok() {
+        let seconds = u64::from(u32::from_be_bytes(drawn)) % SPREAD.as_secs();
+        trust.spread_wanted_lists(Duration::from_secs(seconds));
+    }
+}
+
 async fn fetch(
     home: &Home,
     trust: &Arc<Trust>,
@@ -77,7 +92,7 @@ async fn fetch(
     now: UnixTime,
 ) -> Result<(), RevocationError> {
     let response = https::get(http, url).await?;
-    let der = https::body(url, response).await?;
+    let der = https::body_up_to(url, response, MAX_CRL_BYTES).await?;
     trust
         .install_crl_of(url, &der, now)
         .map_err(|error| RevocationError::Refused { url: url.to_owned(), reason: error.to_string() })?;
@@ -107,7 +122,7 @@ pub async fn verify_own(
 /// cannot vouch for any more is refused until a newer one comes in. Left out is a list whose issuer is no longer trusted.
 pub(crate) fn install_stored(home: &Home, trust: &Trust, now: UnixTime) -> Result<(), HomeError> {
     for path in files::files(&home.folder().join("crl"))? {
-        if let Some(der) = files::read(&path)?
+        if let Some(der) = files::read_up_to(&path, MAX_CRL_BYTES)?
             && let Err(error) = trust.install_kept_crl(&der, now)
         {
             tracing::info!(path = %path.display(), %error, "a stored revocation list is left out");
@@ -129,12 +144,57 @@ fn address(chain: &[CertificateDer<'static>]) -> Result<String, RevocationError>
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use identity::certificate::Certificate;
     use identity::testing::{Authority, NOON};
 
     use super::*;
+
+    /// Serves `body` once by plain HTTP; gives the address.
+    async fn serve_once(body: Vec<u8>) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/people.crl", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // A client that has had enough hangs up.
+            let _ = stream.write_all(&body).await;
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn a_list_of_any_size_that_authorities_make_is_fetched_kept_and_read_again() {
+        let authority = Authority::new(1, NOON);
+        let (chain, _) = authority.issue_person(&"alice@example.org".parse().unwrap(), NOON);
+        let serial = Certificate::parse(&chain[0]).unwrap().tbs().serial().to_vec();
+        let others: Vec<[u8; 16]> = (0..60_000u128).map(|n| ((1 << 126) + n).to_be_bytes()).collect();
+        let revoked: Vec<&[u8]> = others.iter().map(<[u8; 16]>::as_slice).chain([&*serial]).collect();
+        let list = authority.people_crl(1, NOON, &revoked);
+        assert!((1 << 20..MAX_CRL_BYTES).contains(&list.len()), "{}", list.len());
+
+        let temp = tempfile::tempdir().unwrap();
+        let home = Home::at(temp.path()).unwrap();
+        let policy = authority.policy();
+        home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        let trust = Arc::new(home.trust_at(NOON).unwrap());
+        let http = http_client(trust.clone());
+        fetch(&home, &trust, &http, &serve_once(list).await, NOON).await.unwrap();
+        for trust in [&*trust, &home.trust_at(NOON).unwrap()] {
+            assert_eq!(verify_person(&chain, trust, NOON).unwrap_err().rule, Rule::RevocationRevoked);
+        }
+        let endless = serve_once(vec![0x30; MAX_CRL_BYTES + 1]).await;
+        let refused = fetch(&home, &trust, &http, &endless, NOON).await.unwrap_err();
+        assert!(
+            matches!(refused, RevocationError::Fetch(FetchError::TooLarge { limit: MAX_CRL_BYTES, .. })),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_stored_list_that_has_grown_old_still_counts() {

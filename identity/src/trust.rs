@@ -83,9 +83,20 @@ impl Trust {
         self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).take_wanted()
     }
 
+    /// Lets lists grow this much older, at most twenty minutes, before they are wanted anew. Authorities make their lists at
+    /// the full hour or at a revocation; if every device of an authority draws its own time, they do not all ask for the new
+    /// one in the same minute.
+    pub fn spread_wanted_lists(&self, longer: std::time::Duration) {
+        self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).spread(longer);
+    }
+
     /// Remembers that a list would say more about a certificate in use.
     pub(crate) fn want_list(&self, issued: &Issued<'_>, now: UnixTime) {
-        if self.status(issued).wants_list(now) {
+        let wanted = {
+            let lists = self.lists.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            lists.wants(lists.status(issued), now)
+        };
+        if wanted {
             self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).want(issued.list_url);
         }
     }

@@ -40,10 +40,12 @@ pub enum HomeError {
         source: io::Error,
     },
     /// The file is larger than any file of its kind.
-    #[error("{} is larger than 1 MiB, which no file of this kind is", path.display())]
+    #[error("{} is larger than {limit} bytes, which no file of this kind is", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// What the largest has.
+        limit: usize,
     },
     /// The file is not what it should be.
     #[error("{} is damaged: expected {expected}, found {found}", path.display())]

@@ -24,8 +24,9 @@ use crate::{
     oid::extension,
 };
 
-/// A revocation list larger than this is refused (bytes); it holds some 90,000 serial numbers.
-pub const MAX_CRL_BYTES: usize = 4 * 1024 * 1024;
+/// A revocation list larger than this is refused (bytes): every list stands in the log, which takes none that is larger. It
+/// holds some 90,000 serial numbers.
+pub const MAX_CRL_BYTES: usize = tlog_proof::MAX_OBJECT_BYTES;
 
 /// CA/B Forum S/MIME BR 7.2: nextUpdate at most ten days after thisUpdate.
 const MAX_INTERVAL: Duration = Duration::from_secs(10 * 24 * 60 * 60);

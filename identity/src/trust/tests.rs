@@ -177,6 +177,14 @@ fn a_part_speaks_for_its_place_and_is_wanted_until_it_is_there() {
     assert!(trust.take_wanted_lists().is_empty());
     assert_eq!(status(later(4200)), Ok(Revocation::Good { as_of: NOON }));
     assert_eq!(trust.take_wanted_lists().len(), 1);
+    // Each device may let it grow older by a time of its own, to a bound; one that is not there is wanted at once.
+    for (longer, age) in [(300, 4500), (1200, 5400), (u64::MAX, 5400)] {
+        trust.spread_wanted_lists(Duration::from_secs(longer));
+        assert_eq!(status(later(age - 1)), Ok(Revocation::Good { as_of: NOON }));
+        assert!(trust.take_wanted_lists().is_empty(), "{longer}");
+        assert_eq!(status(later(age)), Ok(Revocation::Good { as_of: NOON }));
+        assert_eq!(trust.take_wanted_lists().len(), 1, "{longer}");
+    }
     // Fresh lists of other places do not make up for an old one, and of a refused certificate a new one is wanted as well.
     let week = later(7 * 86_400 + 1);
     trust.install_crl(&authority.people_crl_at(Some(elsewhere), 10, week, &[]), week).unwrap();

@@ -167,6 +167,7 @@ async fn follow_revocations(home: Home, trust: Arc<Trust>, device: Device) {
             }
         }
     };
+    revocation::spread(&trust);
     let of_others = async {
         loop {
             tokio::time::sleep(WANTED_INTERVAL).await;

@@ -15,6 +15,9 @@ const CERTIFICATE: u8 = 0x01;
 const SIGNATURE: u8 = 0x02;
 const SERVICE: u8 = 0x03;
 
+/// Largest object that an entry names, in bytes: a revocation list of some 90,000 serial numbers.
+pub const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
+
 /// What the authority signs besides certificates; the object itself is served by its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {

@@ -59,7 +59,7 @@ pub use add_checkpoint::{AddCheckpoint, MessageError, format_size, parse_cosigna
 pub use add_entries::{AddEntries, MirrorInfo, Package, PackageError, PackageRange, VerifiedPackage, packages};
 pub use checkpoint::{Checkpoint, CheckpointError, UnverifiedCheckpoint, VerifiedCheckpoint, sign_checkpoint};
 pub use cosignature::{Cosigned, Cosigner, SubtreeCosigner, verify_subtree_cosignature};
-pub use entry::{Entry, EntryError, MAX_ENTRY_BYTES, ObjectKind};
+pub use entry::{Entry, EntryError, MAX_ENTRY_BYTES, MAX_OBJECT_BYTES, ObjectKind};
 pub use frontier::Frontier;
 pub use hash::{Hash, HashError, empty_root, leaf_hash, node_hash};
 pub use merkle::{MerkleError, root_from_inclusion, verify_consistency, verify_inclusion};

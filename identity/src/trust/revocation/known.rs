@@ -1,6 +1,7 @@
 //! The lists that are known, and what they say of a certificate.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
@@ -14,6 +15,8 @@ use crate::{
 const MAX_WANTED: usize = 256;
 /// A list is wanted anew when it is so old (seconds): authorities make a new one every hour, and it is there by then.
 const WANTED_AGE: u64 = 70 * 60;
+/// How much longer a device may wait at most (seconds).
+const MAX_LONGER: u64 = 20 * 60;
 
 /// By what a certificate is looked up in revocation lists.
 #[derive(Clone, Copy)]
@@ -31,6 +34,8 @@ pub(crate) struct Issued<'a> {
 pub(crate) struct Lists {
     known: HashMap<[u8; 32], HashMap<Option<String>, List>>,
     wanted: BTreeSet<String>,
+    /// How much older than [`WANTED_AGE`] a list may grow here (seconds).
+    longer: u64,
 }
 
 #[derive(Debug)]
@@ -79,6 +84,19 @@ impl Lists {
         }
     }
 
+    pub(crate) fn spread(&mut self, longer: Duration) {
+        self.longer = longer.as_secs().min(MAX_LONGER);
+    }
+
+    /// Whether a newer list is worth fetching: there is none, or its authority should have made another one since.
+    pub(crate) fn wants(&self, status: Revocation, now: UnixTime) -> bool {
+        match status {
+            Revocation::Good { as_of } => age(as_of, now) >= WANTED_AGE + self.longer,
+            Revocation::Unknown => true,
+            Revocation::Revoked => false,
+        }
+    }
+
     /// The addresses remembered so far, which are forgotten.
     pub(crate) fn take_wanted(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.wanted)
@@ -97,16 +115,5 @@ impl Lists {
         }
         lists.insert(checked.place, checked.list);
         Ok(checked.summary)
-    }
-}
-
-impl Revocation {
-    /// Whether a newer list is worth fetching: there is none, or its authority should have made another one since.
-    pub(crate) fn wants_list(&self, now: UnixTime) -> bool {
-        match self {
-            Self::Good { as_of } => age(*as_of, now) >= WANTED_AGE,
-            Self::Unknown => true,
-            Self::Revoked => false,
-        }
     }
 }

@@ -43,8 +43,7 @@ pub use error::{OpenError, SubmitError};
 #[cfg(any(test, fuzzing))]
 pub(crate) use stage::Stage;
 
-/// Largest object that can be stored beside the log, in bytes.
-pub const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
+pub use tlog_proof::MAX_OBJECT_BYTES;
 
 /// Submissions that may wait for the next batch before new ones are refused.
 const QUEUE: usize = 65_536;
