@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ca::{Connected, LabelKey, Shard};
 use identity::trust::TrustPolicy;
 use log_service::explorer::Explorer;
-use tlog_proof::{LogPolicy, NoteSigner, VerifierKey, WitnessKey};
+use tlog_proof::{LogPolicy, NoteSigner, VerifierKey};
 use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Pace, Sequencer};
@@ -130,7 +130,10 @@ impl Logs {
     ) -> Result<Sequencer, StartError> {
         self.witness.add_log(key.vkey());
         run_by::remember(&self.folder, key.vkey().name(), version)?;
-        let policy = with_witness(policy, &self.settings.witness(), self.ml_dsa_44.clone());
+        // Nobody needs the second key: certificates cannot carry ML-DSA-44, and a house founded before it had such a key
+        // goes on under the policy that people pinned.
+        let policy =
+            policy.clone().with_witness(&format!("{}/ml-dsa-44", self.settings.witness()), self.ml_dsa_44.clone());
         let witnesses: Vec<_> = asked.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
         let origin = key.vkey().name().to_owned();
         let pace = Pace::for_witnesses(&witnesses);
@@ -185,14 +188,4 @@ pub(super) fn label_key(
 
 fn damaged(path: &std::path::Path, reason: &str) -> StartError {
     StartError::Damaged { what: path.display().to_string(), reason: reason.to_owned() }
-}
-
-/// The policy with one more key whose cosignatures stand on the checkpoint. Nobody needs them: certificates cannot
-/// carry ML-DSA-44, and a house founded before it had such a key goes on under the policy that people pinned.
-fn with_witness(policy: &LogPolicy, name: &str, vkey: VerifierKey) -> LogPolicy {
-    let mut policy = policy.clone();
-    if !policy.witnesses.iter().any(|known| known.vkey == vkey) {
-        policy.witnesses.push(WitnessKey { name: format!("{name}/ml-dsa-44"), vkey, url: None });
-    }
-    policy
 }

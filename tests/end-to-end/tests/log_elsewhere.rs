@@ -13,6 +13,7 @@ use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use tlog_proof::{KeyKind, UnverifiedCheckpoint, VerifierKey};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -134,6 +135,16 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
     assert_eq!(verified["verified"], true, "{verified}");
     let before = stats(&server);
     assert_eq!(before.1, 0);
+
+    // The log's own witness cosigns with both its keys; the policy that people pin has the one that certificates carry.
+    let keys = log.ready["witness"].as_array().unwrap();
+    let keys: Vec<_> = keys.iter().map(|key| VerifierKey::parse(key.as_str().unwrap()).unwrap()).collect();
+    assert_eq!(keys.iter().map(VerifierKey::kind).collect::<Vec<_>>(), [KeyKind::CosignatureV1, KeyKind::SubtreeV1]);
+    let published = std::fs::read_to_string(at("log").join("log/checkpoint")).unwrap();
+    let published = UnverifiedCheckpoint::parse(published).unwrap();
+    assert!(keys.iter().all(|key| published.verify_cosignature(key).is_ok()), "{published:?}");
+    let pinned = log.ready["policy"].as_str().unwrap();
+    assert!(pinned.contains(&keys[0].to_string()) && !pinned.contains(&keys[1].to_string()), "{pinned}");
 
     // The log dies. Bob proves his address; his certificate is planned, and not signed.
     let config = log.kill();

@@ -10,9 +10,16 @@ use std::path::Path;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use pkcs8::LineEnding;
+use tlog_proof::{Cosigner, SubtreeCosigner};
+use transparency_log::WitnessKeys;
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+
+/// The file of a witness's Ed25519 key.
+const WITNESS: &str = "witness.pem";
+/// The file of its ML-DSA-44 key.
+const WITNESS_ML_DSA_44: &str = "witness-ml-dsa-44.pem";
 
 /// Largest key file that is read, in bytes.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -39,6 +46,17 @@ pub fn open_ml_dsa_44(path: &Path) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let pem = ml_dsa::to_pem(&seed).map_err(|error| unwritten(&error))?;
     write(path, &pem)?;
     Ok(seed)
+}
+
+/// A witness's keys, one of each kind, in this folder; those that are missing are made.
+///
+/// # Errors
+/// As [`open`]; or `name` cannot be that of a key.
+pub fn open_witness(folder: &Path, name: &str) -> Result<WitnessKeys, Failure> {
+    let refused = |error| Failure::usage(format!("{name:?}: {error}"), "give an address without scheme and spaces");
+    let ed25519 = Cosigner::new(name, open(&folder.join(WITNESS))?).map_err(refused)?;
+    let seed = open_ml_dsa_44(&folder.join(WITNESS_ML_DSA_44))?;
+    Ok(WitnessKeys::both(ed25519, SubtreeCosigner::new(name, &seed).map_err(refused)?))
 }
 
 fn damaged(path: &Path, expected: &str, reason: &str) -> Failure {

@@ -9,13 +9,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tlog_proof::{Cosigner, LogPolicy, NoteSigner, VerifierKey};
+use tlog_proof::{KeyKind, LogPolicy, NoteSigner, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use transparency_log::client::self_proving_http;
 use transparency_log::mirror::RemoteMirror;
 use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, RemoteWitness};
-use transparency_log::{OpenError, Pace, Sequencer, Witness, Witnessing, server, submission, system_clock};
+use transparency_log::{
+    OpenError, Pace, Sequencer, Witness, WitnessKeys, Witnessing, server, submission, system_clock,
+};
 
 use crate::error::Failure;
 use crate::explorer::Explorer;
@@ -29,12 +31,13 @@ pub use admission::{Admission, Submitter};
 
 /// What lies where in the folder.
 const LOG_KEY: &str = "log.pem";
-const WITNESS_KEY: &str = "witness.pem";
 const LOG: &str = "log";
 const WITNESS: &str = "witness";
 
 /// The name that the policy of the settings has for the witness in this process.
 const OWN: &str = "own";
+/// And that of its key against quantum computers, where the settings do not name it.
+const OWN_ML_DSA_44: &str = "own-ml-dsa-44";
 
 /// What people and programs are told when it answers.
 #[derive(Debug, Clone, Serialize)]
@@ -49,6 +52,8 @@ pub struct Ready {
     pub submission: String,
     /// The DNS name of the component that may submit.
     pub authority: String,
+    /// Every key of the witness in this process, the one of the policy first; none without such a witness.
+    pub witness: Vec<String>,
     /// Log, witnesses and quorum, as a C2SP tlog-policy: what authorities and people must know.
     pub policy: String,
 }
@@ -65,24 +70,21 @@ impl fmt::Display for Ready {
 /// The keys of a log, and of the witness beside it.
 struct Signers {
     log: NoteSigner,
-    witness: Option<Cosigner>,
+    witness: Option<WitnessKeys>,
 }
 
 impl Signers {
     fn open(read: &Read<ServeSettings>) -> Result<Self, Failure> {
         let settings = &read.settings;
         let folder = read.resolve(&settings.folder);
-        let name = |what: &'static str| {
-            move |error: tlog_proof::VkeyError| {
-                Failure::usage(format!("{what}: {error}"), "give an address without scheme and spaces")
-            }
-        };
-        let log = NoteSigner::new(&settings.origin, keys::open(&folder.join(LOG_KEY))?).map_err(name("origin"))?;
-        let witness = match &settings.own_witness {
-            Some(own) => Some(Cosigner::new(own, keys::open(&folder.join(WITNESS_KEY))?).map_err(name("own_witness"))?),
-            None => None,
-        };
+        let log = NoteSigner::new(&settings.origin, keys::open(&folder.join(LOG_KEY))?)
+            .map_err(|error| Failure::usage(format!("origin: {error}"), "give an address without scheme and spaces"))?;
+        let witness = settings.own_witness.as_ref().map(|name| keys::open_witness(&folder, name)).transpose()?;
         Ok(Self { log, witness })
+    }
+
+    fn witness_keys(&self) -> Vec<VerifierKey> {
+        self.witness.as_ref().map(WitnessKeys::vkeys).unwrap_or_default()
     }
 }
 
@@ -175,8 +177,9 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
     // Ports first: a start that cannot be reached must change nothing.
     let public = bind(&read, &settings.port, None).await?;
     let closed = bind_for_clients(&read, &settings.submission, Arc::clone(&admission) as _).await?;
-    let own = signers.witness.map(|cosigner| {
-        Witness::open(&folder.join(WITNESS), cosigner, vec![signers.log.vkey()], system_clock())
+    let own_keys = signers.witness_keys();
+    let own = signers.witness.map(|keys| {
+        Witness::open(&folder.join(WITNESS), keys, vec![signers.log.vkey()], system_clock())
             .map_err(|error| Failure::new(error.to_string(), "stop the other log, or make the folder writable"))
     });
     let own = own.transpose()?;
@@ -185,7 +188,8 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
     let asked: Vec<_> = observed.iter().map(|one| Arc::clone(one) as Arc<dyn Witnessing>).collect();
     let pace = Pace::for_witnesses(&asked);
     let key = signers.log.vkey().to_string();
-    let opened = Sequencer::open_on(writer, &settings.origin, pace, signers.log, asked, policy.clone()).await;
+    let gathered = with_every_key(policy.clone(), &own_keys);
+    let opened = Sequencer::open_on(writer, &settings.origin, pace, signers.log, asked, gathered).await;
     let log = opened.map_err(|error| unopened(&error))?;
     let ready = Ready {
         ready: true,
@@ -193,6 +197,7 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
         url: public.url.clone(),
         submission: closed.url.clone(),
         authority: admission.name().to_owned(),
+        witness: own_keys.iter().map(ToString::to_string).collect(),
         policy: policy.to_string(),
     };
     let explorer = Explorer::new(Arc::clone(&files), policy, "", observed, system_clock());
@@ -208,6 +213,13 @@ pub async fn run(path: &Path, json: bool, stop: CancellationToken) -> Result<(),
     log.stop().await;
     let _ended = remembering.await;
     Ok(())
+}
+
+/// The policy with the own witness's keys that it does not name. People pin the Ed25519 one alone, as certificates carry no
+/// other; what the others sign stands on the checkpoint.
+fn with_every_key(policy: LogPolicy, own: &[VerifierKey]) -> LogPolicy {
+    let others = own.iter().filter(|key| key.kind() == KeyKind::SubtreeV1);
+    others.fold(policy, |policy, key| policy.with_witness(OWN_ML_DSA_44, key.clone()))
 }
 
 fn unopened(error: &OpenError) -> Failure {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-use tlog_proof::{Cosigner, KeyKind, SubtreeCosigner, VerifierKey};
+use tlog_proof::{KeyKind, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use transparency_log::limit::RateLimit;
 use transparency_log::witness::router;
@@ -49,11 +49,7 @@ pub fn keys_of(read: &Read<WitnessSettings>) -> Result<Vec<VerifierKey>, Failure
 }
 
 fn signers(read: &Read<WitnessSettings>) -> Result<WitnessKeys, Failure> {
-    let (folder, name) = (read.resolve(&read.settings.folder), &read.settings.name);
-    let refused = |error| Failure::usage(format!("name: {error}"), "give an address without scheme and spaces");
-    let ed25519 = Cosigner::new(name, keys::open(&folder.join("witness.pem"))?).map_err(refused)?;
-    let seed = keys::open_ml_dsa_44(&folder.join("witness-ml-dsa-44.pem"))?;
-    Ok(WitnessKeys::both(ed25519, SubtreeCosigner::new(name, &seed).map_err(refused)?))
+    keys::open_witness(&read.resolve(&read.settings.folder), &read.settings.name)
 }
 
 /// Runs a witness until `stop` is cancelled.

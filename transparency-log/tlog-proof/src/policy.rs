@@ -102,6 +102,16 @@ impl LogPolicy {
         self.witnesses.iter().find(|witness| witness.name == name).map(|witness| &witness.vkey)
     }
 
+    /// The policy with one more witness, whose cosignature is checked where it comes and demanded by nobody. A policy that
+    /// has the key already stays as it is.
+    #[must_use]
+    pub fn with_witness(mut self, name: &str, vkey: VerifierKey) -> Self {
+        if !self.witnesses.iter().any(|known| known.vkey == vkey) {
+            self.witnesses.push(WitnessKey { name: name.to_owned(), vkey, url: None });
+        }
+        self
+    }
+
     /// Checks a checkpoint: signed by one of the logs, cosigned by the quorum.
     ///
     /// Signatures by unknown keys are ignored. One by a known key that does not verify refuses the

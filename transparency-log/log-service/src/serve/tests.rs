@@ -7,9 +7,9 @@ use identity::UnixTime;
 use identity::transparency::service_name_digest;
 use rustls::server::danger::ClientCertVerifier as _;
 use sha2::{Digest as _, Sha256};
-use tlog_proof::{Entry, ObjectKind};
+use tlog_proof::{Entry, KeyKind, ObjectKind, VerifierKey};
 
-use super::{Admission, Submitter, policy};
+use super::{Admission, Signers, Submitter, policy, with_every_key};
 use crate::settings::{Read, ServeSettings};
 
 /// Settings whose `[[authority]]` has this key; its trust policy is that of the vectors.
@@ -42,6 +42,23 @@ fn the_own_key_and_witness_stand_before_the_settings_policy() {
     for wrong in ["quorum none\n", "quorum w1\n", "", &format!("log {}\nquorum own\n", own.logs[0].vkey)] {
         assert!(with(wrong).unwrap_err().is_usage(), "{wrong:?}");
     }
+}
+
+#[test]
+fn the_own_witness_has_a_key_of_each_kind_and_people_pin_the_one_that_certificates_carry() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = read(place.path(), |text| text);
+    let keys = Signers::open(&settings).unwrap().witness_keys();
+    assert_eq!(keys.iter().map(VerifierKey::kind).collect::<Vec<_>>(), [KeyKind::CosignatureV1, KeyKind::SubtreeV1]);
+    assert_eq!(Signers::open(&settings).unwrap().witness_keys(), keys, "made once");
+    let pinned = policy(&settings).unwrap();
+    assert_eq!((pinned.witnesses.len(), &pinned.witnesses[0].vkey), (1, &keys[0]));
+    let gathered = with_every_key(pinned.clone(), &keys);
+    assert_eq!((gathered.witnesses.len(), &gathered.witnesses[1].vkey), (2, &keys[1]));
+    assert_eq!(gathered.quorum, pinned.quorum, "nobody demands it");
+    assert_eq!(with_every_key(gathered.clone(), &keys), gathered, "one that the settings name already");
+    let none = read(place.path(), |text| text.replace("own_witness = \"log.example.org/w\"\n", ""));
+    assert!(Signers::open(&none).unwrap().witness_keys().is_empty());
 }
 
 #[test]
