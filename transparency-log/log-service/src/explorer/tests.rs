@@ -2,10 +2,14 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
-use tlog_proof::Entry;
+use ed25519_dalek::SigningKey;
+use tlog_proof::{Cosigner, Entry};
 use tower::ServiceExt as _;
+use transparency_log::client::self_proving_http;
+use transparency_log::storage::MemoryStorage;
 use transparency_log::testing::MemoryLog;
-use transparency_log::{Submit as _, server};
+use transparency_log::witness::{RemoteWitness, Witnessing};
+use transparency_log::{Submit as _, Witness, server};
 
 use super::*;
 
@@ -50,6 +54,37 @@ async fn shows_the_log_and_proves_an_entry() {
         assert!(page.contains("✓"), "{page}");
     }
     assert_eq!(ask(&router, "GET", "/log/checkpoint", Body::empty()).await.0, 200, "the log's files are beside it");
+}
+
+#[tokio::test]
+async fn a_witness_that_does_not_answer_is_shown_and_its_address_is_not() {
+    let clock: Clock = Arc::new(|| 1_767_225_600);
+    let log = MemoryLog::open("log.example/2026", Arc::clone(&clock)).await;
+    let cosigner = |name: &str| Cosigner::new(name, SigningKey::from_bytes(&[7; 32])).unwrap();
+    let well = Witness::open_on(
+        Arc::new(MemoryStorage::new()),
+        cosigner("well.example/w1"),
+        vec![log.log_key.clone()],
+        Arc::clone(&clock),
+    );
+    let gone = RemoteWitness::new(self_proving_http(), cosigner("gone.example/w2").vkey(), "http://127.0.0.1:1/secret");
+    let asked: [Arc<dyn Witnessing>; 2] = [Arc::new(well), Arc::new(gone)];
+    let observed: Vec<_> = asked.into_iter().map(|one| Arc::new(Observed::new(one, Arc::clone(&clock)))).collect();
+    let explorer = Explorer::new(log.storage.clone(), log.policy.clone(), "/log", observed.clone(), clock);
+    let router = Router::new().nest("/log", explorer.router());
+    let (_, page) = ask(&router, "GET", "/log", Body::empty()).await;
+    assert_eq!(page.matches("never since the start").count(), 2, "{page}");
+
+    let checkpoint = log.sequencer.checkpoint();
+    for witness in &observed {
+        let _one_of_them_fails = witness.add_checkpoint(0, Vec::new(), checkpoint.to_string()).await;
+    }
+    let (_, page) = ask(&router, "GET", "/log", Body::empty()).await;
+    let row = |name: &str| page.split("<tr>").find(|row| row.contains(name)).unwrap().to_owned();
+    assert!(row("well.example/w1").contains("1 of 1") && row("well.example/w1").contains("just now"), "{page}");
+    assert!(row("gone.example/w2").contains("does not cosign just now"), "{page}");
+    assert!(row("gone.example/w2").contains("0 of 1"), "{page}");
+    assert!(!page.contains("127.0.0.1") && !page.contains("secret"), "{page}");
 }
 
 #[tokio::test]

@@ -39,11 +39,17 @@ impl Progress {
             return;
         }
         self.told = Instant::now();
-        let rate = (at.done - at.start) as f64 / self.began.elapsed().as_secs_f64().max(1e-6);
-        let left = (at.size - at.done) as f64 / rate.max(1e-6);
+        let (per_second, seconds_left) = pace(&at, self.began.elapsed());
         let (origin, done, size) = (&self.origin, at.done, at.size);
-        tracing::info!(%origin, done, size, per_second = rate as u64, seconds_left = left as u64, "auditing");
+        tracing::info!(%origin, done, size, per_second, seconds_left, "auditing");
     }
+}
+
+/// Entries a second, of those that this round had to look at, and the seconds that the rest will take at that rate.
+fn pace(at: &monitor::Progress, took: Duration) -> (u64, u64) {
+    let rate = at.done.saturating_sub(at.start) as f64 / took.as_secs_f64().max(1e-6);
+    let left = at.size.saturating_sub(at.done) as f64 / rate.max(1e-6);
+    (rate as u64, left as u64)
 }
 
 impl Drop for Progress {
@@ -51,5 +57,20 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_audited_before_counts_neither_for_the_rate_nor_for_what_is_left() {
+        let at = |start, done, size| monitor::Progress { start, done, size };
+        assert_eq!(pace(&at(0, 1000, 5000), Duration::from_secs(2)), (500, 8));
+        assert_eq!(pace(&at(900, 1000, 1500), Duration::from_secs(1)), (100, 5));
+        assert_eq!(pace(&at(0, 7, 7), Duration::ZERO), (7_000_000, 0));
+        let nothing_yet = pace(&at(0, 0, 10), Duration::from_secs(10));
+        assert!(nothing_yet.0 == 0 && nothing_yet.1 > 1_000_000, "{nothing_yet:?}");
     }
 }
