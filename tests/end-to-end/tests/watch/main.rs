@@ -5,6 +5,7 @@
 mod behind_her_back;
 mod elsewhere;
 mod mirror;
+mod real_ways;
 mod rogue;
 mod told;
 
