@@ -5,7 +5,7 @@
 //! SHA256SUMS     of every other file: sha256sum -c SHA256SUMS
 //! ca.sqlite      the database as of one moment (SQLite's online backup)
 //! keys/ …        everything else under its own name; keys that are sealed stay sealed
-//! log/ …         each log, its entries verified while they were copied
+//! log/ …         each log, its entries verified while they were copied, from wherever it lies
 //! ```
 //!
 //! The order is what makes it whole: the sizes of the logs first, then the database, then the rest, the logs last. So every
@@ -15,18 +15,21 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use identity::UnixTime;
 use identity::trust::TrustPolicy;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{UnverifiedCheckpoint, VerifierKey};
-use transparency_log::client::folder_source;
+use transparency_log::client::StorageSource;
 use transparency_log::copy::LogCopy;
+use transparency_log::storage::{S3_KEYS_FILE, Storage};
 
 use crate::error::StartError;
 use crate::files;
 use crate::folder::Folder;
+use crate::log_store::{self, CHECKPOINT, LogStore};
 use crate::logs::{FIRST, SHARDS};
 use crate::policies;
 use crate::settings::{self, Settings};
@@ -40,12 +43,13 @@ pub(crate) const DATABASE: &str = "ca.sqlite";
 
 /// Files of the folder, besides the database. Whatever is not there is left out. What the logs run by comes before the
 /// policies, so that the version it names is among them.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     settings::FILE,
     crate::neighbours::FILE,
     crate::genesis::FILE,
     "external-accounts",
     "phone-secrets",
+    S3_KEYS_FILE,
     "blocked-keys",
     "log-holds-policy",
     "taken-labels",
@@ -121,25 +125,22 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
         Settings::parse(&bytes).map_err(|reason| StartError::Settings { path: place.join(settings::FILE), reason })
     };
     let settings = parse(settings::read(&place.join(settings::FILE))?)?;
-    if settings.log_store.is_some() {
-        // Left out, the log would seem never to have begun where the backup is restored.
-        let reason = "expected logs in the folder, found [log_store]: a log in an object store is not copied by this";
-        return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
-    }
     if settings.database.is_some() {
         let reason = "expected the database in the folder, found `database` in the settings: copy that with pg_dump, \
                       and keys, policies and settings as files";
         return Err(StartError::Part { part: "backup", reason: reason.to_owned() });
     }
+    let store = LogStore::open_to_read(&place, &settings)?;
     let draft = to.with_added_extension("partial");
     let emptied = files::private_folder(&draft).and_then(|()| empty(&draft));
     emptied.map_err(|source| StartError::folder(&draft, source))?;
     let policy = policies::newest(place.path())?;
     let mut logs = Vec::new();
-    for (origin, key, folder) in own_logs(&settings, &policy)? {
+    for OwnLog { origin, key, folder, name } in own_logs(&settings, &policy)? {
+        let files = store.reader(&place.join(&folder), &name)?;
         // One that is announced may not be there yet.
-        if let Some(before) = size(&place.join(&folder), &key)? {
-            logs.push((key, LogEdge { origin, folder, before, size: 0, root: String::new() }));
+        if let Some(before) = size(&files, &key).await? {
+            logs.push((key, files, LogEdge { origin, folder, before, size: 0, root: String::new() }));
         }
     }
     let (from, copy) = (place.join(DATABASE), draft.join(DATABASE));
@@ -147,10 +148,10 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     let copied = copied.map_err(|error| StartError::part("backup", &error))?;
     copied.map_err(|error| StartError::part("database", &error))?;
     copy_rest(&place, &draft, &settings)?;
-    for (key, log) in &mut logs {
-        (log.size, log.root) = copy_log(&place.join(&log.folder), &draft.join(&log.folder), key).await?;
+    for (key, files, log) in &mut logs {
+        (log.size, log.root) = copy_log(files, &draft.join(&log.folder), key).await?;
     }
-    let logs = logs.into_iter().map(|(_, log)| log).collect();
+    let logs = logs.into_iter().map(|(_, _, log)| log).collect();
     let manifest = Manifest { version: 1, made_at: now.as_secs(), domain: settings.domain.clone(), logs };
     let text = serde_json::to_vec_pretty(&manifest).expect("texts and numbers are JSON");
     let written = files::write(&draft.join(MANIFEST), &text);
@@ -163,11 +164,18 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     Ok(Made { folder: to.to_path_buf(), manifest, files, bytes, keys_in_clear })
 }
 
-/// Origin, key and folder of each log in this process.
-pub(crate) fn own_logs(
-    settings: &Settings,
-    policy: &TrustPolicy,
-) -> Result<Vec<(String, VerifierKey, String)>, StartError> {
+/// A log in this process.
+pub(crate) struct OwnLog {
+    pub(crate) origin: String,
+    pub(crate) key: VerifierKey,
+    /// Where it lies in the folder, and in every backup.
+    pub(crate) folder: String,
+    /// Where it lies below the prefix of an object store.
+    pub(crate) name: String,
+}
+
+/// Each log in this process.
+pub(crate) fn own_logs(settings: &Settings, policy: &TrustPolicy) -> Result<Vec<OwnLog>, StartError> {
     if settings.log_elsewhere.is_some() {
         return Ok(Vec::new());
     }
@@ -176,30 +184,28 @@ pub(crate) fn own_logs(
     let Some(authority) = policy.authorities.first() else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for shard in policy.shards(authority).map_err(|error| wrong(&error))? {
-        let folder = match settings.shard_name(&shard.origin) {
-            _ if shard.origin == settings.origin() => FIRST.to_owned(),
-            Some(name) => format!("{SHARDS}/{name}/{FIRST}"),
+        let (folder, name) = match settings.shard_name(&shard.origin) {
+            _ if shard.origin == settings.origin() => (FIRST.to_owned(), settings.log_year.to_string()),
+            Some(name) => (format!("{SHARDS}/{name}/{FIRST}"), name.to_owned()),
             None => continue,
         };
         let key = keys.logs.iter().find(|log| log.vkey.name() == shard.origin).map(|log| log.vkey.clone());
-        found.extend(key.map(|key| (shard.origin, key, folder)));
+        found.extend(key.map(|key| OwnLog { origin: shard.origin, key, folder, name }));
     }
     Ok(found)
 }
 
-/// How many entries the log in a folder has published; none if there is no log.
-fn size(folder: &Path, key: &VerifierKey) -> Result<Option<u64>, StartError> {
-    let text = match std::fs::read(folder.join("checkpoint")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(|source| StartError::folder(folder, source))?,
-    };
+/// How many entries a log has published; none if there is no log.
+async fn size(files: &Arc<dyn Storage>, key: &VerifierKey) -> Result<Option<u64>, StartError> {
+    let text = log_store::read(Arc::clone(files), CHECKPOINT).await;
+    let Some(text) = text.map_err(|error| StartError::part("log", &error))? else { return Ok(None) };
     let checkpoint = UnverifiedCheckpoint::parse(text).and_then(|checkpoint| checkpoint.verify_log(key));
     checkpoint.map(|checkpoint| Some(checkpoint.size)).map_err(|error| StartError::part("log", &error))
 }
 
-async fn copy_log(from: &Path, to: &Path, key: &VerifierKey) -> Result<(u64, String), StartError> {
+async fn copy_log(from: &Arc<dyn Storage>, to: &Path, key: &VerifierKey) -> Result<(u64, String), StartError> {
     let mut copy = LogCopy::open(to, key).map_err(|error| StartError::part("copy of the log", &error))?;
-    let extended = copy.extend(folder_source(from)).await;
+    let extended = copy.extend(StorageSource::new(Arc::clone(from))).await;
     extended.map_err(|error| StartError::part("copy of the log", &error))?;
     Ok((copy.size(), copy.root().to_string()))
 }
@@ -233,6 +239,7 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
 fn own_roots(settings: &Settings) -> impl Iterator<Item = &Path> {
     let named = settings.openid.iter().filter_map(|issuer| issuer.roots.as_deref());
     let named = named.chain(settings.phone.roots.as_deref());
+    let named = named.chain(settings.log_store.as_ref().and_then(|store| store.roots.as_deref()));
     named.filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))))
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::genesis;
-use crate::log_store;
+use crate::log_store::LogStore;
 use crate::neighbours::Neighbours;
 use crate::options::DIRECT;
 use crate::server;
@@ -51,9 +51,7 @@ pub fn check(folder: &Path, file: Option<&Path>) -> Result<Checked, StartError> 
     let config = server::ca_config(&place, &settings, None)?;
     ca::check_config(&config).map_err(|error| wrong(error.to_string()))?;
     Neighbours::read(place.path())?;
-    if settings.log_store.is_some() {
-        log_store::keys(&place)?;
-    }
+    LogStore::open_to_read(&place, &settings)?;
     let founded = fits_the_policy(&place, &settings).map_err(wrong)?;
     Ok(Checked {
         base_url: settings.base_url(),

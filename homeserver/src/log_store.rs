@@ -13,12 +13,14 @@ use crate::folder::Folder;
 use crate::settings::Settings;
 
 /// The name of a log's newest checkpoint.
-const CHECKPOINT: &str = "checkpoint";
+pub(crate) const CHECKPOINT: &str = "checkpoint";
 
 /// The places of all logs of a server.
 #[derive(Debug)]
 pub(crate) struct LogStore {
     objects: Option<ObjectStorage>,
+    /// What the store is called in messages.
+    place: String,
 }
 
 impl LogStore {
@@ -27,9 +29,21 @@ impl LogStore {
     /// # Errors
     /// The store cannot be reached, or its conditional writes are not atomic: two writers could fork a log on it.
     pub(crate) async fn open(folder: &Folder, settings: &Settings) -> Result<Self, StartError> {
-        let Some(place) = &settings.log_store else { return Ok(Self { objects: None }) };
-        let objects = ObjectStorage::on_s3(place, &keys(folder)?).await.map_err(|error| refused(place, &error))?;
-        Ok(Self { objects: Some(objects) })
+        let Some(place) = &settings.log_store else { return Ok(Self { objects: None, place: String::new() }) };
+        let objects = ObjectStorage::on_s3(place, &keys(folder)?, folder.path()).await;
+        let objects = objects.map_err(|error| refused(place, &error))?;
+        Ok(Self { objects: Some(objects), place: place.to_string() })
+    }
+
+    /// For who reads alone: the store is not tried, nor asked yet.
+    ///
+    /// # Errors
+    /// Its key or its certificates cannot be used.
+    pub(crate) fn open_to_read(folder: &Folder, settings: &Settings) -> Result<Self, StartError> {
+        let Some(place) = &settings.log_store else { return Ok(Self { objects: None, place: String::new() }) };
+        let objects = ObjectStorage::on_s3_to_read(place, &keys(folder)?, folder.path());
+        let objects = objects.map_err(|error| refused(place, &error))?;
+        Ok(Self { objects: Some(objects), place: place.to_string() })
     }
 
     /// For a log's one writer. On an object store a second one is found out by its writes.
@@ -61,9 +75,24 @@ impl LogStore {
     /// The store cannot be read.
     pub(crate) async fn checkpoint_elsewhere(&self, folder: &Path, name: &str) -> Result<Option<Vec<u8>>, StartError> {
         let Some(objects) = self.objects_of(folder, name)? else { return Ok(None) };
-        let read = tokio::task::spawn_blocking(move || objects.get(CHECKPOINT)).await;
-        let read = read.unwrap_or_else(|failed| Err(std::io::Error::other(failed)));
-        read.map_err(|error| StartError::part("log", &error))
+        read(Arc::new(objects), CHECKPOINT).await.map_err(|error| StartError::part("log", &error))
+    }
+
+    /// A log in the store, whatever lies in the folder; none if it never began there.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) async fn held(&self, name: &str) -> Result<Option<Arc<dyn Storage>>, StartError> {
+        let wrong = |error: std::io::Error| StartError::LogStore {
+            place: self.place.clone(),
+            reason: crate::error::in_full(&error),
+        };
+        let Some(objects) = self.objects.as_ref().map(|objects| objects.below(name)).transpose().map_err(wrong)? else {
+            return Ok(None);
+        };
+        let objects: Arc<dyn Storage> = Arc::new(objects);
+        let begun = read(Arc::clone(&objects), CHECKPOINT).await.map_err(wrong)?.is_some();
+        Ok(begun.then_some(objects))
     }
 
     /// A log that has begun in the folder stays there.
@@ -71,6 +100,15 @@ impl LogStore {
         let objects = self.objects.as_ref().filter(|_| !folder.join(CHECKPOINT).exists());
         objects.map(|objects| objects.below(name)).transpose().map_err(|error| StartError::part("log", &error))
     }
+}
+
+/// A file of a log, wherever that lies.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) async fn read(storage: Arc<dyn Storage>, path: &'static str) -> std::io::Result<Option<Vec<u8>>> {
+    let read = tokio::task::spawn_blocking(move || storage.get(path)).await;
+    read.unwrap_or_else(|failed| Err(std::io::Error::other(failed)))
 }
 
 /// What the server is known by at the store.

@@ -9,6 +9,7 @@
 
 mod certain;
 mod lists;
+mod logs;
 pub mod new_log;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,10 @@ use identity::trust::{PolicyUpdate, TrustPolicy};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tlog_proof::{Entry, ObjectKind, VerifierKey};
+use tlog_proof::{Entry, ObjectKind};
 use transparency_log::copy::{CopyError, LogCopy};
 
-use crate::backup::{LogEdge, Manifest, own_logs};
+use crate::backup::{LogEdge, Manifest};
 use crate::error::StartError;
 use crate::files;
 use crate::folder::Folder;
@@ -270,25 +271,6 @@ impl Waiting {
             reason: format!("expected the log {origin}, found others"),
         })
     }
-
-    /// The copy of each log of the backup, with its key.
-    fn logs(&self) -> Result<Vec<(LogEdge, VerifierKey, LogCopy)>, RestoreError> {
-        let mut found = Vec::new();
-        for (origin, key, folder) in own_logs(&self.settings, &self.policy)? {
-            let known = self.manifest.logs.iter().find(|log| log.origin == origin);
-            // One that began after the backup is copied from its first entry on.
-            let edge = known.cloned().unwrap_or(LogEdge { origin, folder, before: 0, size: 0, root: String::new() });
-            let copy = LogCopy::open(&self.folder.join(&edge.folder), &key);
-            let copy = copy.map_err(|source| RestoreError::Log { origin: edge.origin.clone(), source })?;
-            if copy.size() < edge.size {
-                let (LogEdge { origin, size, .. }, found) = (edge, copy.size());
-                let reason = format!("the log {origin}: expected {size} entries, found {found}");
-                return Err(RestoreError::Backup { backup: self.folder.path().to_path_buf(), reason });
-            }
-            found.push((edge, key, copy));
-        }
-        Ok(found)
-    }
 }
 
 /// Brings a restored folder up to the world, and takes the mark away if nothing is left open. It can be tried again.
@@ -302,7 +284,7 @@ pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<R
     }
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut standings, mut since) = (Vec::new(), Vec::new());
-    for (edge, _, mut copy) in waiting.logs()? {
+    for (edge, mut copy) in waiting.logs().await? {
         standings.push(certain::find_out(&waiting, &edge, &mut copy, wishes, now).await?);
         since.push(logged_since(&waiting, &edge, &copy, wishes).await?);
     }
@@ -358,7 +340,7 @@ async fn logged_since(
     let mut objects = HashMap::new();
     for (_, entry) in &entries {
         let Entry::Object { hash, .. } = entry else { continue };
-        let found = copy.object(hash).map_err(|error| wrong(error.into()))?;
+        let found = copy.object(hash).await.map_err(|error| wrong(error.into()))?;
         if let Some(bytes) = found.or_else(|| given.get(hash).cloned()) {
             objects.insert(*hash, bytes);
         }

@@ -37,7 +37,7 @@ async fn since(world: &World, first: u64, lost: impl Fn(&[u8]) -> bool) -> Logge
     let mut objects = HashMap::new();
     for (_, entry) in &entries {
         if let Entry::Object { hash, .. } = entry
-            && let Some(bytes) = copy.object(hash).unwrap().filter(|bytes| !lost(bytes))
+            && let Some(bytes) = copy.object(hash).await.unwrap().filter(|bytes| !lost(bytes))
         {
             objects.insert(*hash, bytes);
         }

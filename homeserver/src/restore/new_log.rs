@@ -57,7 +57,7 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
     let origin = waiting.settings.shard_origin(name);
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut since, mut known) = (Vec::new(), true);
-    for (edge, _, mut copy) in waiting.logs()?.into_iter().filter(|(edge, ..)| edge.origin != origin) {
+    for (edge, mut copy) in waiting.logs().await?.into_iter().filter(|(edge, _)| edge.origin != origin) {
         // What mirrors have is taken up to where it parts from the copy.
         known &= match certain::find_out(&waiting, &edge, &mut copy, wishes, now).await {
             Ok(standing) => standing.certain,

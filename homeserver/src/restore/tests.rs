@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tlog_proof::Cosigner;
+use tlog_proof::{Cosigner, VerifierKey};
 
 use super::*;
 use crate::logs::{RUN_BY, run_by};

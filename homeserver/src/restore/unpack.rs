@@ -5,7 +5,7 @@ use std::path::Path;
 use identity::UnixTime;
 
 use super::{MARK, PARTIAL, RestoreError, files};
-use crate::backup::{self, MANIFEST, Manifest, own_logs};
+use crate::backup::{self, MANIFEST, Manifest, OwnLog, own_logs};
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::neighbours::{Neighbour, Neighbours};
@@ -51,7 +51,7 @@ fn drop_destroyed_keys(folder: &Folder, now: UnixTime) -> Result<(), RestoreErro
     let policy = policies::newest(folder.path())?;
     let Some(authority) = policy.authorities.first() else { return Ok(()) };
     let shards = policy.shards(authority).map_err(|error| StartError::part("trust policy", &error))?;
-    for (origin, _, log) in own_logs(&settings, &policy)? {
+    for OwnLog { origin, folder: log, .. } in own_logs(&settings, &policy)? {
         let over = |shard: &identity::trust::Shard| shard.window.retires().is_some_and(|at| at <= now);
         if shards.iter().any(|shard| shard.origin == origin && over(shard)) {
             let beside = Path::new(&log).parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -45,6 +45,11 @@ impl<T: DeserializeOwned> Read<T> {
         Ok(Self { settings, base })
     }
 
+    /// The folder that its paths count from.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// Where a path of the settings leads.
     pub fn resolve(&self, path: &Path) -> PathBuf {
         self.base.join(path)

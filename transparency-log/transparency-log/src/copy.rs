@@ -14,7 +14,7 @@ use tlog_proof::{
     empty_root,
 };
 
-use crate::client::{ClientError, LogClient, Source, SourceError};
+use crate::client::{ClientError, LogClient, Source, SourceError, StorageSource};
 use crate::edge::{self, Edge};
 use crate::prover::Prover;
 use crate::sequencer::{ask, blocking};
@@ -140,9 +140,7 @@ impl LogCopy {
     /// See [`CopyError`].
     pub async fn extend<S: Source + 'static>(&mut self, source: S) -> Result<Extended, CopyError> {
         // Whether witnesses have cosigned it is another question: what the log has signed is its history in any case.
-        let policy = LogPolicy::parse(&format!("log {}\nquorum none\n", self.key));
-        let policy = policy.map_err(|error| io::Error::other(error.to_string()))?;
-        let client = LogClient::new(source, policy);
+        let client = LogClient::new(source, signed_alone(&self.key)?);
         let verdict = client.checkpoint().await?;
         let (size, before) = (verdict.checkpoint.size, self.size());
         let mut extended = Extended::default();
@@ -233,14 +231,12 @@ impl LogCopy {
         }
     }
 
-    /// The copy's own entries from `first` on, with their indexes. May block.
+    /// The copy's own entries from `first` on, with their indexes.
     ///
     /// # Errors
     /// The copy is damaged.
     pub async fn entries(&self, first: u64) -> Result<Vec<(u64, Entry)>, CopyError> {
-        let policy = LogPolicy::parse(&format!("log {}\nquorum none\n", self.key));
-        let policy = policy.map_err(|error| io::Error::other(error.to_string()))?;
-        let client = LogClient::new(crate::client::StorageSource::new(Arc::clone(&self.storage)), policy);
+        let client = self.client()?;
         if first >= self.size() {
             return Ok(Vec::new());
         }
@@ -255,12 +251,31 @@ impl LogCopy {
         Ok(found)
     }
 
-    /// An object that an entry names, if the copy has it. May block.
+    /// The root that its first `size` entries lead to: what it was when it was so large.
+    ///
+    /// # Errors
+    /// It has fewer, or is damaged.
+    pub async fn root_at(&self, size: u64) -> Result<Hash, CopyError> {
+        if size == 0 {
+            return Ok(empty_root());
+        }
+        let client = self.client()?;
+        let verdict = client.checkpoint().await?;
+        Ok(client.tree(&verdict).await?.frontier(size).await?.root())
+    }
+
+    /// An object that an entry names, if the copy has it.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn object(&self, hash: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
-        self.storage.get(&format!("object/{}", hex::encode(hash)))
+    pub async fn object(&self, hash: &[u8; 32]) -> io::Result<Option<Vec<u8>>> {
+        let (storage, path) = (Arc::clone(&self.storage), format!("object/{}", hex::encode(hash)));
+        blocking(move || storage.get(&path)).await
+    }
+
+    /// Reads the copy itself.
+    fn client(&self) -> Result<LogClient<StorageSource<dyn Storage>>, CopyError> {
+        Ok(LogClient::new(StorageSource::new(Arc::clone(&self.storage)), signed_alone(&self.key)?))
     }
 }
 
@@ -268,6 +283,11 @@ impl std::fmt::Debug for LogCopy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogCopy").field("key", &self.key).field("size", &self.size()).finish_non_exhaustive()
     }
+}
+
+/// The policy that asks for the log's signature and nothing else.
+fn signed_alone(key: &VerifierKey) -> io::Result<LogPolicy> {
+    LogPolicy::parse(&format!("log {key}\nquorum none\n")).map_err(|error| io::Error::other(error.to_string()))
 }
 
 /// Whether one of the answer's lines is a cosignature by `key`, made now, on what the checkpoint `text` says. Each line is

@@ -28,6 +28,7 @@ async fn a_copy_is_the_log_and_goes_on_as_the_log() {
     assert_eq!(copy.size(), 0);
     let extended = copy.extend(log.source()).await.unwrap();
     assert_eq!((extended.entries, extended.missing.len(), copy.size()), (301, 0, 301));
+    let early = copy.root();
     submit_all(&log, 301..900).await;
     assert_eq!(copy.extend(log.source()).await.unwrap().entries, 599);
     assert_eq!(copy.extend(log.source()).await.unwrap().entries, 0);
@@ -37,8 +38,11 @@ async fn a_copy_is_the_log_and_goes_on_as_the_log() {
     let Entry::Object { hash, .. } = copy.entries(300).await.unwrap()[0].1.clone() else {
         panic!("index {}", object.index)
     };
-    assert_eq!(copy.object(&hash).unwrap().unwrap(), b"a list");
+    assert_eq!(copy.object(&hash).await.unwrap().unwrap(), b"a list");
     let root = copy.root();
+    assert_eq!((copy.root_at(301).await.unwrap(), copy.root_at(900).await.unwrap()), (early, root));
+    assert_eq!(copy.root_at(0).await.unwrap(), tlog_proof::empty_root());
+    copy.root_at(901).await.unwrap_err();
     drop(copy);
 
     // Opened again it is the same; and somebody else can copy it from the folder, and the log go on from it.

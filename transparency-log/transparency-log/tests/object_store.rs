@@ -253,6 +253,27 @@ async fn a_store_that_lets_two_writers_win_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_opened_to_read_is_never_written() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let writer = storage(&store).await;
+    let reader = ObjectStorage::open_to_read(Arc::clone(&store), "logs/2026").unwrap();
+    let below = reader.below("2026").unwrap();
+    let work = move || {
+        writer.put("2026/checkpoint", b"x".to_vec()).unwrap();
+        assert_eq!(below.get("checkpoint").unwrap().as_deref(), Some(&b"x"[..]));
+        let refusals = [
+            below.put("checkpoint", b"y".to_vec()),
+            below.remove("checkpoint"),
+            below.claim("checkpoint").map(drop),
+            below.replace("checkpoint", b"y".to_vec()),
+        ];
+        assert!(refusals.iter().all(Result::is_err), "{refusals:?}");
+        assert_eq!(writer.get("2026/checkpoint").unwrap().as_deref(), Some(&b"x"[..]));
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_was_lost_is_no_other_writer() {
     let bad = Bad::new(Manner::Lossy(Mutex::new(Loss::Ahead("2026/checkpoint"))));
     let store: Arc<dyn ObjectStore> = bad.clone();

@@ -28,7 +28,8 @@ impl Files {
             let wrong = |reason| Failure::usage(format!("[log_store]: {reason}"), "see the sample that --help names");
             place.check().map_err(wrong)?;
             let keys = keys_of_store(read)?;
-            let objects = ObjectStorage::on_s3(place, &keys).await.map_err(|error| refused(place, &error))?;
+            let objects =
+                ObjectStorage::on_s3(place, &keys, read.base()).await.map_err(|error| refused(place, &error))?;
             let objects: Arc<dyn Storage> = Arc::new(objects);
             return Ok(Self { writer: Arc::clone(&objects), reader: objects });
         }
@@ -52,6 +53,7 @@ fn keys_of_store(read: &Read<ServeSettings>) -> Result<S3Keys, Failure> {
 fn refused(place: &S3Place, error: &ProbeError) -> Failure {
     let remedy = match error {
         ProbeError::Store(_) => "look at [log_store], at log-store-keys, and at the store's own log",
+        ProbeError::Roots { .. } => "name a PEM file of certificates, of those who certified the store",
         ProbeError::Random(_) => "look at the kernel's messages",
         ProbeError::Unconditional { .. } | ProbeError::NotAtomic { .. } => {
             "take another store, or leave [log_store] away before the first start"

@@ -38,6 +38,8 @@ pub struct ObjectStorage {
     runtime: Handle,
     /// Radosgw compares ETags without the quotes that it sends them with.
     bare_etags: bool,
+    /// Nobody has tried what its conditional writes are worth: nothing is written.
+    to_read: bool,
     claimed: Mutex<HashMap<String, Claim>>,
 }
 
@@ -68,7 +70,17 @@ impl ObjectStorage {
     pub async fn open(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, ProbeError> {
         let prefix = Path::parse(prefix).map_err(|error| ProbeError::Store(error.into()))?;
         let bare_etags = probe::probe(&store, &prefix).await?;
-        Ok(Self { store, prefix, runtime: Handle::current(), bare_etags, claimed: Mutex::default() })
+        Ok(Self { store, prefix, runtime: Handle::current(), bare_etags, to_read: false, claimed: Mutex::default() })
+    }
+
+    /// The same for reading alone: nothing is tried, and nothing is asked yet. Every write fails.
+    ///
+    /// # Errors
+    /// The prefix cannot stand in names of objects.
+    pub fn open_to_read(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, ProbeError> {
+        let prefix = Path::parse(prefix).map_err(|error| ProbeError::Store(error.into()))?;
+        let (runtime, claimed) = (Handle::current(), Mutex::default());
+        Ok(Self { store, prefix, runtime, bare_etags: false, to_read: true, claimed })
     }
 
     /// The same store below a further part of the prefix: a place of its own, for another log. Nothing is tried again.
@@ -81,6 +93,7 @@ impl ObjectStorage {
             prefix: self.resolve(name)?,
             runtime: self.runtime.clone(),
             bare_etags: self.bare_etags,
+            to_read: self.to_read,
             claimed: Mutex::default(),
         })
     }
@@ -92,6 +105,14 @@ impl ObjectStorage {
             return Err(invalid());
         }
         Ok(self.prefix.parts().chain(below.parts()).collect())
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if self.to_read {
+            let reason = "the object store was opened for reading alone";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+        }
+        Ok(())
     }
 
     fn wait<T>(&self, work: impl Future<Output = object_store::Result<T>>) -> io::Result<T> {
@@ -175,6 +196,7 @@ impl Storage for ObjectStorage {
     }
 
     fn put_all(&self, files: &[File]) -> io::Result<()> {
+        self.check_writable()?;
         let files: Vec<(Path, &[u8])> = files
             .iter()
             .map(|file| Ok((self.resolve(&file.path)?, file.bytes.as_slice())))
@@ -185,6 +207,7 @@ impl Storage for ObjectStorage {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
+        self.check_writable()?;
         let path = self.resolve(path)?;
         self.wait(async {
             match self.store.delete(&path).await {
@@ -197,6 +220,7 @@ impl Storage for ObjectStorage {
     }
 
     fn claim(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        self.check_writable()?;
         let place = self.resolve(path)?;
         let found = self.wait(self.read(&place))?;
         let (bytes, version) = found.map_or((None, None), |(bytes, version)| (Some(bytes), Some(version)));

@@ -1,6 +1,7 @@
 //! Trying whether a store's conditional writes are atomic.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -19,6 +20,14 @@ pub enum ProbeError {
     /// It could not be asked.
     #[error("the object store failed: {0}; look at its address, bucket and credentials")]
     Store(#[source] Error),
+    /// The certificates of its authorities.
+    #[error("roots: {}: {reason}", path.display())]
+    Roots {
+        /// Their file.
+        path: PathBuf,
+        /// Expected and found.
+        reason: String,
+    },
     /// Random bytes for the name of the probe could not be drawn.
     #[error("drawing random bytes: {0}")]
     Random(io::Error),

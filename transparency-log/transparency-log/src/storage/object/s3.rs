@@ -1,12 +1,14 @@
 //! A bucket on S3, or on what speaks its protocol, as settings describe it.
 
 use std::fmt;
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::RetryConfig;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -14,6 +16,9 @@ use super::{ObjectStorage, ProbeError};
 
 /// How long a request is tried again by the store's client. A log tries everything again by itself, and says so.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Largest file of certificates that is read, in bytes.
+const MAX_ROOTS_BYTES: u64 = 1 << 20;
 
 /// The name of the file with the access key, in the folder of whoever uses the store.
 pub const S3_KEYS_FILE: &str = "log-store-keys";
@@ -33,6 +38,10 @@ pub struct S3Place {
     /// The region.
     #[serde(default = "us_east_1")]
     pub region: String,
+    /// A PEM file of certificate authorities, from the folder of whoever uses the store: the store's certificate must be of
+    /// one of these. Without it, of one that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<PathBuf>,
 }
 
 fn us_east_1() -> String {
@@ -54,6 +63,10 @@ impl S3Place {
         // What stands before an @ would be a secret in a file that is no secret, and in messages.
         if rest.is_none_or(|rest| rest.is_empty() || rest.contains(|c: char| c == '@' || c.is_whitespace())) {
             return Err("endpoint: expected an address such as https://s3.example.org, found something else".to_owned());
+        }
+        // Nobody should believe that a store is authenticated when it is not.
+        if self.roots.is_some() && endpoint.starts_with("http://") {
+            return Err("roots: expected an endpoint that begins with https://, found one with http://".to_owned());
         }
         Ok(())
     }
@@ -121,30 +134,62 @@ impl fmt::Debug for S3Keys {
 }
 
 impl ObjectStorage {
-    /// Takes a place in a bucket, after trying whether its conditional writes are atomic.
+    /// Takes a place in a bucket, after trying whether its conditional writes are atomic. A relative path of certificates
+    /// counts from `base`.
     ///
     /// Must be called within a multi-thread tokio runtime. A process-wide default of rustls's cryptography is set, where
     /// there is none: the client of the store takes no other.
     ///
     /// # Errors
-    /// As [`ObjectStorage::open`].
-    pub async fn on_s3(place: &S3Place, keys: &S3Keys) -> Result<Self, ProbeError> {
-        // Fails where there is one already, which does as well.
-        let _there_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(&place.bucket)
-            .with_region(&place.region)
-            .with_access_key_id(&keys.id)
-            .with_secret_access_key(keys.secret.as_str())
-            .with_conditional_put(S3ConditionalPut::ETagMatch)
-            .with_retry(RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() });
-        if let Some(endpoint) = &place.endpoint {
-            // Whoever writes http:// says so; what a log holds is public, and the secret never leaves this machine.
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
-        }
-        let store = builder.build().map_err(ProbeError::Store)?;
-        Self::open(Arc::new(store), &place.prefix).await
+    /// As [`ObjectStorage::open`]; or the file of certificates cannot be used.
+    pub async fn on_s3(place: &S3Place, keys: &S3Keys, base: &std::path::Path) -> Result<Self, ProbeError> {
+        Self::open(client(place, keys, base)?, &place.prefix).await
     }
+
+    /// The same for reading alone: nothing is tried, and nothing is asked yet. Every write fails.
+    ///
+    /// # Errors
+    /// The file of certificates cannot be used, or this cannot be a place.
+    pub fn on_s3_to_read(place: &S3Place, keys: &S3Keys, base: &std::path::Path) -> Result<Self, ProbeError> {
+        Self::open_to_read(client(place, keys, base)?, &place.prefix)
+    }
+}
+
+fn client(place: &S3Place, keys: &S3Keys, base: &std::path::Path) -> Result<Arc<dyn ObjectStore>, ProbeError> {
+    // Fails where there is one already, which does as well.
+    let _there_already = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Whoever writes http:// says so; what a log holds is public, and the secret never leaves this machine.
+    let in_clear = place.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let mut options = ClientOptions::new().with_allow_http(in_clear);
+    if let Some(path) = place.roots.as_ref().map(|roots| base.join(roots)) {
+        let roots = roots(&path).map_err(|reason| ProbeError::Roots { path, reason })?;
+        options = options.with_no_system_certificates(true);
+        options = roots.into_iter().fold(options, ClientOptions::with_root_certificate);
+    }
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&place.bucket)
+        .with_region(&place.region)
+        .with_access_key_id(&keys.id)
+        .with_secret_access_key(keys.secret.as_str())
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .with_client_options(options)
+        .with_retry(RetryConfig { max_retries: 3, retry_timeout: PATIENCE, ..RetryConfig::default() });
+    if let Some(endpoint) = &place.endpoint {
+        builder = builder.with_endpoint(endpoint);
+    }
+    Ok(Arc::new(builder.build().map_err(ProbeError::Store)?))
+}
+
+/// The certificates in a file: one at least.
+fn roots(path: &std::path::Path) -> Result<Vec<Certificate>, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(MAX_ROOTS_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_ROOTS_BYTES {
+        return Err(format!("expected at most {MAX_ROOTS_BYTES} bytes, found more"));
+    }
+    let found = Certificate::from_pem_bundle(&bytes).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("expected certificates in PEM, found none".to_owned()) } else { Ok(found) }
 }
 
 #[cfg(test)]
@@ -158,6 +203,7 @@ mod tests {
             prefix: prefix.to_owned(),
             endpoint: endpoint.map(str::to_owned),
             region: us_east_1(),
+            roots: None,
         };
         for good in [place("logs", "", None), place("logs", "a/b", Some("http://127.0.0.1:9000"))] {
             assert_eq!(good.check(), Ok(()));
@@ -174,6 +220,23 @@ mod tests {
             let refused = bad.check().unwrap_err();
             assert!(refused.starts_with(expected) && !refused.contains("s3cret"), "{refused}");
         }
+        let private = |endpoint| S3Place { roots: Some("ca.pem".into()), ..place("logs", "", endpoint) };
+        assert_eq!(private(Some("https://s3.example.org")).check(), Ok(()));
+        assert!(private(Some("http://s3.example.org")).check().unwrap_err().starts_with("roots"));
+    }
+
+    #[test]
+    fn authorities_are_one_certificate_at_least_in_a_file_of_bounded_size() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ca.pem");
+        let told = |text: &[u8]| {
+            std::fs::write(&path, text).unwrap();
+            roots(&path).map(|found| found.len()).unwrap_err()
+        };
+        assert!(told(b"").contains("found none"));
+        assert!(told(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").contains("found none"));
+        assert!(told(&vec![b'a'; MAX_ROOTS_BYTES as usize + 1]).contains("found more"));
+        assert!(roots(&place.path().join("none.pem")).map(drop).unwrap_err().contains("No such file"));
     }
 
     #[test]

@@ -1,88 +1,23 @@
 //! Logs in an object store, S3 as moto serves it in a process of its own: a home server's, and a log's that runs alone.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
+mod s3;
+
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
+
+use s3::{KEYS, S3, write_keys};
 
 use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
 
-/// moto, in the environment that the log's own tests of object stores use as well.
-const MOTO: &str = "moto[server]==5.2.5";
-
 const SOON: Duration = Duration::from_secs(60);
-
-struct S3 {
-    _server: Running,
-    address: String,
-}
-
-impl S3 {
-    /// With one empty bucket, `logs`. A careless one does not look at what writes are conditional on.
-    fn start(careless: bool) -> Option<Self> {
-        /// The tests of this file run side by side, and share the environment.
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let requirements = folder.join("moto.txt");
-        fs::write(&requirements, MOTO).unwrap();
-        let python = match story::python::environment(&folder.join("moto"), &requirements) {
-            Ok(python) => python,
-            Err(reason) => {
-                eprintln!("SKIPPED: no S3 server: {reason}");
-                return None;
-            }
-        };
-        drop(turn);
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../transparency-log/transparency-log/tests/object_store/serve_s3.py"
-        );
-        let mut command = guard::guarded(&python).unwrap();
-        command.args(["-B", script]).args(careless.then_some("--careless"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server = Running::start("moto", command).unwrap();
-        let port = server.first_line(SOON).unwrap();
-        Some(Self { _server: server, address: format!("127.0.0.1:{}", port.trim()) })
-    }
-
-    /// Whether there is such an object in the bucket.
-    fn holds(&self, name: &str) -> bool {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        let request = format!(
-            "HEAD /logs/{name} HTTP/1.0\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().to_owned();
-        assert!(status == "200" || status == "404", "{answer}");
-        status == "200"
-    }
-
-    /// The table of the settings.
-    fn table(&self, prefix: &str) -> String {
-        format!("\n[log_store]\nbucket = \"logs\"\nprefix = \"{prefix}\"\nendpoint = \"http://{}\"\n", self.address)
-    }
-}
-
-fn write_keys(folder: &Path, text: &str) {
-    let path = folder.join("log-store-keys");
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-const KEYS: &str = "access_key_id = test\nsecret_access_key = s3cret\n";
 
 /// Settings of a server in `folder` that has never run.
 fn settings(folder: &Path, store: &str) {
@@ -129,12 +64,6 @@ fn people_are_certified_by_a_log_on_s3_and_so_they_are_by_the_next_one() {
     alice.certtool(&["watch", alice.address(), "--once"]).unwrap().expect(0, "a clean watch").unwrap();
     alice.certtool(&["audit"]).unwrap().expect(0, "an audit of logs on S3").unwrap();
     server.stop().unwrap();
-    // A backup without the log would seem whole.
-    let mut backup = guard::guarded(&guard::program("ca").unwrap()).unwrap();
-    backup.arg("--folder").arg(&folder).arg("backup").arg(place.path().join("backup"));
-    let said = process::run("ca", backup, SOON).unwrap().expect(1, "a backup without the log").unwrap().text();
-    assert!(said.contains("[log_store]") && !place.path().join("backup.partial").exists(), "{said}");
-
     // Without its store the server does not start, and does not begin another log elsewhere.
     drop(s3);
     let said = refused(&folder).expect(1, "a start without the store").unwrap().text();
@@ -227,6 +156,34 @@ fn introduce(place: &Path, policy: &str) -> String {
     ]);
     command.arg("--folder").arg(place.join("authority")).arg("--log-policy").arg(&file);
     process::run("homeserver", command, SOON).unwrap().expect(0, "introduce").unwrap().stdout
+}
+
+#[test]
+fn a_store_with_an_authority_of_its_own_is_believed_by_that_alone() {
+    let Some(s3) = S3::start(false) else { return };
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    // Nobody whom the system trusts has certified this store.
+    settings(&folder, &s3.table_over_tls("home", ""));
+    let said = refused(&folder).expect(1, "a start on a store of a stranger").unwrap().text();
+    assert!(said.contains("the logs cannot lie in the bucket logs"), "{said}");
+    // Nor has the authority of somebody else.
+    let text = fs::read_to_string(folder.join("homeserver.toml")).unwrap();
+    let text = text.split("[log_store]").next().unwrap().trim_end().to_owned();
+    let table = s3.table_over_tls("home", "roots = \"ca.pem\"\n");
+    fs::write(folder.join("homeserver.toml"), format!("{text}\n{table}")).unwrap();
+    let said = refused(&folder).expect(1, "a start without the file").unwrap().text();
+    assert!(said.contains("ca.pem") && said.contains("No such file"), "{said}");
+    fs::write(folder.join("ca.pem"), s3.another_authority()).unwrap();
+    let said = refused(&folder).expect(1, "a start with another authority").unwrap().text();
+    assert!(said.contains("the logs cannot lie in the bucket logs"), "{said}");
+    fs::write(folder.join("ca.pem"), s3.authority()).unwrap();
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    alice.certtool(&["audit"]).unwrap().expect(0, "an audit of a log on S3").unwrap();
+    assert!(s3.holds("home/2026/checkpoint"));
+    server.stop().unwrap();
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! A server whose log lies in an object store loses its disk. The store has lost nothing, so the log goes on where it lies;
+//! only where the store is gone as well must the backup's copy do.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process::{self, Finished, Running};
+
+use super::{S3, SOON, settings};
+
+fn run(program: &str, arguments: &[&str]) -> Finished {
+    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
+    command.args(arguments);
+    process::run(program, command, SOON).unwrap()
+}
+
+fn ca(folder: &Path, arguments: &[&str]) -> Finished {
+    run("ca", &[&["--json", "--folder", folder.to_str().unwrap()], arguments].concat())
+}
+
+fn json(done: &Finished) -> Value {
+    serde_json::from_str(done.stdout.trim()).unwrap_or_else(|_| panic!("{}", done.text()))
+}
+
+/// Has everybody demand a witness in a process of its own, which lives as long as what is returned.
+fn demand_a_witness(place: &Path, server: &Homeserver) -> Running {
+    let folder = server.folder().to_str().unwrap();
+    let mut next = json(&run("homeserver", &["policy", "draft", "--folder", folder]).expect(0, "draft").unwrap());
+    let policy = next["tlog_policy"].as_str().unwrap().to_owned();
+    let log = policy.strip_prefix("log ").unwrap().split(' ').next().unwrap();
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let (config, url) = (place.join("witness.toml"), format!("http://127.0.0.1:{port}"));
+    let text = format!(
+        "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
+         requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",
+        place.join("witness")
+    );
+    fs::write(&config, text).unwrap();
+    let at = ["witness", "--config", config.to_str().unwrap()];
+    let keys = run("transparency-log", &[&at[..], &["--show-key"]].concat()).expect(0, "key").unwrap().stdout;
+    let key = keys.lines().next().unwrap();
+    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    command.args(at).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(process::sink(&place.join("witness.log")).unwrap());
+    let mut witness = Running::start("witness", command).unwrap();
+    assert!(witness.first_line(SOON).unwrap().contains('{'));
+    run("homeserver", &["witness", "add", &url, "--key", key, "--folder", folder]).expect(0, "witness add").unwrap();
+    let quorum = format!("witness w1 {key} {url}\ngroup both all localhost/witness w1\nquorum both\n");
+    next["tlog_policy"] = policy.replace("quorum localhost/witness\n", &quorum).into();
+    let file = place.join("next.json");
+    fs::write(&file, next.to_string()).unwrap();
+    run("homeserver", &["policy", "sign", file.to_str().unwrap(), "--folder", folder]).expect(0, "sign").unwrap();
+    let published = server.folder().join("policies/2.json");
+    process::await_sight("a published version", SOON, || published.exists().then_some(())).unwrap();
+    witness
+}
+
+#[test]
+fn a_log_in_a_store_outlives_the_servers_disk() {
+    let Some(s3) = S3::start(false) else { return };
+    let place = tempfile::tempdir().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let (folder, backup) = (at("server"), at("backup"));
+    settings(&folder, &s3.table("home"));
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let witness = demand_a_witness(place.path(), &server);
+    server.stop().unwrap();
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    let made = json(&ca(&folder, &["backup", backup.to_str().unwrap()]).expect(0, "backup").unwrap());
+    assert!(made["logs"][0]["size"].as_u64() > Some(0), "{made}");
+    for file in ["log/checkpoint", "log-store-keys"] {
+        assert!(backup.join(file).exists(), "{file}");
+    }
+    bob.join(server.ready(), &server.outbox()).unwrap();
+    let fingerprint = server.ready().fingerprint.clone();
+    server.kill();
+    fs::remove_dir_all(&folder).unwrap();
+
+    // The store has what came since; nobody need bring a copy, and nothing of the log lies in the folder.
+    let restored = at("restored");
+    let caught = json(&ca(&restored, &["restore", backup.to_str().unwrap()]).expect(0, "restore").unwrap());
+    let log = &caught["logs"][0];
+    assert!(log["certain"] == true && log["size"].as_u64() > log["backup"].as_u64(), "{caught}");
+    assert_eq!(caught["books"]["taken"], 1, "bob's slot: {caught}");
+    let server = Homeserver::start(&restored, &[]).unwrap();
+    assert_eq!(server.ready().fingerprint, fingerprint);
+    let carol = Person::new(place.path(), "carol@example.org");
+    carol.join(server.ready(), &server.outbox()).unwrap();
+    alice.certtool(&["audit", "--from-start"]).unwrap().expect(0, "an audit of one history").unwrap();
+    assert!(!restored.join("log").exists() && !restored.join("log.unneeded").exists());
+    server.stop().unwrap();
+
+    // The store is gone as well: the backup's copy is what there is, and it knows too little.
+    drop(s3);
+    let second = at("second");
+    let gone = ca(&second, &["restore", backup.to_str().unwrap()]).expect(1, "a restore without the store").unwrap();
+    assert!(gone.text().contains("the bucket logs at http://127.0.0.1"), "{}", gone.text());
+    assert!(Homeserver::refused(&second, &[]).unwrap().text().contains("not certain yet"));
+    let empty = S3::start(false).unwrap();
+    let text = fs::read_to_string(second.join("homeserver.toml")).unwrap();
+    let text = text.split("[log_store]").next().unwrap().to_owned() + &empty.table("home");
+    fs::write(second.join("homeserver.toml"), text).unwrap();
+    let behind = ca(&second, &["restore", "--again"]).expect(4, "a copy that is behind").unwrap();
+    assert!(behind.text().contains("has cosigned"), "{}", behind.text());
+    assert!(second.join("log/checkpoint").exists() && !empty.holds("home/2026/checkpoint"));
+    drop(witness);
+}

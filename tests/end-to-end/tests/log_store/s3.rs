@@ -1,0 +1,102 @@
+//! S3 as moto serves it in a process of its own: in clear, and over TLS by an authority that nobody knows.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use story::guard;
+use story::process::Running;
+
+use super::SOON;
+
+/// moto, in the environment that the log's own tests of object stores use as well.
+const MOTO: &str = "moto[server]==5.2.5";
+
+pub(crate) struct S3 {
+    _server: Running,
+    address: String,
+    tls_port: String,
+    authorities: tempfile::TempDir,
+}
+
+impl S3 {
+    /// With one empty bucket, `logs`. A careless one does not look at what writes are conditional on.
+    pub(crate) fn start(careless: bool) -> Option<Self> {
+        /// The tests of this file run side by side, and share the environment.
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let requirements = folder.join("moto.txt");
+        fs::write(&requirements, MOTO).unwrap();
+        let python = match story::python::environment(&folder.join("moto"), &requirements) {
+            Ok(python) => python,
+            Err(reason) => {
+                eprintln!("SKIPPED: no S3 server: {reason}");
+                return None;
+            }
+        };
+        drop(turn);
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../transparency-log/transparency-log/tests/object_store/serve_s3.py"
+        );
+        let mut command = guard::guarded(&python).unwrap();
+        let authorities = tempfile::tempdir().unwrap();
+        command.args(["-B", script]).args(careless.then_some("--careless")).arg("--tls").arg(authorities.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server = Running::start("moto", command).unwrap();
+        let ports = server.first_line(SOON).unwrap();
+        let (port, tls_port) = ports.trim().split_once(' ').unwrap();
+        let (address, tls_port) = (format!("127.0.0.1:{port}"), tls_port.to_owned());
+        Some(Self { _server: server, address, tls_port, authorities })
+    }
+
+    /// The certificate of the authority that certified the store, in PEM.
+    pub(crate) fn authority(&self) -> Vec<u8> {
+        fs::read(self.authorities.path().join("ca.pem")).unwrap()
+    }
+
+    /// That of another one, of the same name.
+    pub(crate) fn another_authority(&self) -> Vec<u8> {
+        fs::read(self.authorities.path().join("another.pem")).unwrap()
+    }
+
+    /// Whether there is such an object in the bucket.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        let request = format!(
+            "HEAD /logs/{name} HTTP/1.0\r\nHost: {}\r\nAuthorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none\r\n\r\n",
+            self.address
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().to_owned();
+        assert!(status == "200" || status == "404", "{answer}");
+        status == "200"
+    }
+
+    /// The table of the settings.
+    pub(crate) fn table(&self, prefix: &str) -> String {
+        format!("\n[log_store]\nbucket = \"logs\"\nprefix = \"{prefix}\"\nendpoint = \"http://{}\"\n", self.address)
+    }
+
+    /// The table for the same store over TLS, with `more` in it.
+    pub(crate) fn table_over_tls(&self, prefix: &str, more: &str) -> String {
+        let endpoint = format!("https://localhost:{}", self.tls_port);
+        format!("\n[log_store]\nbucket = \"logs\"\nprefix = \"{prefix}\"\nendpoint = \"{endpoint}\"\n{more}")
+    }
+}
+
+pub(crate) fn write_keys(folder: &Path, text: &str) {
+    let path = folder.join("log-store-keys");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+pub(crate) const KEYS: &str = "access_key_id = test\nsecret_access_key = s3cret\n";
