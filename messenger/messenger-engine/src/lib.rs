@@ -22,7 +22,7 @@ pub mod time;
 pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
-pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
+pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
 pub use config::{DirectoryAddress, EngineConfig};
 pub use directory_protocol::Status;
 pub use engine::{Engine, Reports, StartError};

@@ -327,7 +327,7 @@ fn first_seen(event: &Event) -> Option<(String, Fingerprint)> {
 }
 
 fn hello() -> Vec<u8> {
-    let hello = wire::TalkFrame::Hello { version: 1, run: rand::random(), capabilities: 1 };
+    let hello = wire::TalkFrame::Hello { version: 1, run: rand::random(), capabilities: 1, resume: None };
     wire::encode(&hello, wire::Channel::Talk).unwrap()
 }
 

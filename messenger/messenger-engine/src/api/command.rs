@@ -113,6 +113,9 @@ pub enum Command {
         /// The person.
         who: String,
     },
+    /// The network has changed: look whether the directory and those one talks to are still reached. It is noticed without
+    /// this as well, within a second or two.
+    NetworkChanged,
     /// Close every session and the connection to the directory; keep the program running.
     GoOffline,
     /// Connect to the directory again.
@@ -148,6 +151,7 @@ impl Command {
             Self::SetAudience { .. } => "set_audience",
             Self::Block { .. } => "block",
             Self::Unblock { .. } => "unblock",
+            Self::NetworkChanged => "network_changed",
             Self::GoOffline => "go_offline",
             Self::GoOnline => "go_online",
             Self::Quit => "quit",

@@ -106,6 +106,17 @@ pub enum Event {
         /// What to try.
         remedy: String,
     },
+    /// The conversation with a person's device lost its connection, or may lose it, and looks for another one; how that
+    /// ends follows. Texts may be sent meanwhile; they wait.
+    Session {
+        /// The person.
+        who: Identifier,
+        /// How it stands.
+        state: SessionState,
+        /// Why, for people; only with `lost`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// A host asks one into a room. Answer with `room_accept` or `room_decline`.
     RoomInvitation {
         /// The room.
@@ -218,6 +229,18 @@ pub enum DeliveryState {
     Unknown,
 }
 
+/// How a conversation stands whose connection does not carry it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionState {
+    /// It looks for another connection.
+    Reconnecting,
+    /// It goes on; nothing was lost.
+    Resumed,
+    /// It found none. The states of the texts that were under way follow.
+    Lost,
+}
+
 /// A member who lacks a room text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
@@ -260,6 +283,7 @@ impl Event {
             Self::Message { .. } => "message",
             Self::MessageState { .. } => "message_state",
             Self::Unreachable { .. } => "unreachable",
+            Self::Session { .. } => "session",
             Self::RoomInvitation { .. } => "room_invitation",
             Self::Room { .. } => "room",
             Self::RoomMessage { .. } => "room_message",

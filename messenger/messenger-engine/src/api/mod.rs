@@ -11,6 +11,6 @@ mod presence;
 mod tests;
 
 pub use command::Command;
-pub use event::{DeliveryState, Event, Missing, Purpose};
+pub use event::{DeliveryState, Event, Missing, Purpose, SessionState};
 pub use id::{CallId, IdError, RoomId};
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};

@@ -4,7 +4,7 @@ use crate::punch::Obstacle;
 use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
-use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId};
+use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -38,6 +38,7 @@ fn commands() {
             format!(r#"{{"do":"room_send","room":"{HEX}","text":"hi"}}"#),
         ),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
+        (Command::NetworkChanged, r#"{"do":"network_changed"}"#.into()),
         (Command::GoOffline, r#"{"do":"go_offline"}"#.into()),
         (Command::GoOnline, r#"{"do":"go_online"}"#.into()),
         (Command::Quit, r#"{"do":"quit"}"#.into()),
@@ -127,6 +128,14 @@ fn events() {
             },
             r#"{"event":"unreachable","who":"bob@example.org","because":"no_common_address_family","message":"asleep","remedy":"wake"}"#
                 .into(),
+        ),
+        (
+            Event::Session { who: bob(), state: SessionState::Reconnecting, reason: None },
+            r#"{"event":"session","who":"bob@example.org","state":"reconnecting"}"#.into(),
+        ),
+        (
+            Event::Session { who: bob(), state: SessionState::Lost, reason: Some(reason()) },
+            r#"{"event":"session","who":"bob@example.org","state":"lost","reason":"asleep"}"#.into(),
         ),
         (
             Event::RoomInvitation { room, name: "tea".into(), from: bob(), members: vec![bob()] },

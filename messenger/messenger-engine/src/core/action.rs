@@ -13,7 +13,19 @@ use crate::room::Person;
 use crate::wire::{Channel, Close};
 
 /// Names one connection to a peer; drawn by the driver, never used twice.
-pub type SessionId = u64;
+pub type ConnectionId = u64;
+
+/// Names a session inside the core: it has the name of its first connection, and keeps it on later ones.
+pub(super) type SessionId = u64;
+
+/// How a connection was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The other side ended it, or its program is another one now: the session ends with it.
+    Ended,
+    /// The network carried it no longer, or the session moved: it may go on on another connection.
+    Broken,
+}
 
 /// One thing to do. The driver does them in order.
 pub enum Action {
@@ -23,6 +35,8 @@ pub enum Action {
     GoOnline,
     /// Leave the directory.
     GoOffline,
+    /// The network has changed: look whether the directory is still reached, and where this device is now.
+    FollowNetwork,
     /// Ask the directory for something.
     Ask(Ask),
     /// Connect with an introduced peer; answer with [`super::Core::connected`] or [`super::Core::not_reached`].
@@ -39,19 +53,19 @@ pub enum Action {
         /// The call.
         call: CallId,
     },
-    /// Put a frame on a session's channel.
+    /// Put a frame on a channel.
     Send {
-        /// The session.
-        session: SessionId,
+        /// The connection.
+        connection: ConnectionId,
         /// The channel.
         channel: Channel,
         /// The frame, encoded and padded.
         bytes: Vec<u8>,
     },
-    /// Close a session after what was put on it has gone out.
+    /// Close a connection after what was put on it has gone out.
     Close {
-        /// The session.
-        session: SessionId,
+        /// The connection.
+        connection: ConnectionId,
         /// Why.
         code: Close,
     },

@@ -12,14 +12,19 @@ use std::time::{Duration, Instant};
 use directory_protocol::{Outcome, Role};
 use identity::Identifier;
 
-use super::{Action, Ask, Core, Introduction, Meeting, NotReached, SessionId};
+use super::resumption::Candidate;
+use super::{Action, Ask, ConnectionId, Core, Introduction, Meeting, NotReached};
 use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
 use crate::room::Person;
+use crate::session::Exported;
 use crate::time::Now;
 use crate::wire::Close;
 
 /// The directory answers an invitation within 30 s; a little more is its own failure.
 const INVITING: Duration = Duration::from_secs(35);
+/// An invitation that only wants to go on with a session is tried again sooner: it may ring on a device's connection to
+/// the directory that broke together with the one to here.
+const RESUMING: Duration = Duration::from_secs(5);
 /// From acceptance to GO.
 const ACCEPTED: Duration = Duration::from_secs(10);
 /// From GO to a connection.
@@ -43,12 +48,14 @@ pub(super) enum Errand {
     },
     /// A connection to a fellow member of a room.
     Mesh,
+    /// A connection on which a session goes on.
+    Resume,
 }
 
 impl Errand {
     /// Whether the person behind this device asked for it.
     fn is_wanted(&self) -> bool {
-        !matches!(self, Self::Mesh)
+        !matches!(self, Self::Mesh | Self::Resume)
     }
 }
 
@@ -72,6 +79,13 @@ pub(super) struct Call {
     deadline: Instant,
 }
 
+impl Call {
+    /// Whether it is there for nothing but to go on with a session.
+    fn only_resumes(&self) -> bool {
+        !self.errands.is_empty() && self.errands.iter().all(|errand| matches!(errand, Errand::Resume))
+    }
+}
+
 impl Core {
     /// Runs an errand that needs a connection to `who`: joins a call that is under way or begins one.
     pub(super) fn call_for(&mut self, who: Identifier, purpose: Purpose, errand: Errand, now: Now) {
@@ -79,6 +93,9 @@ impl Core {
         let joins = |call: &Call| call.peer == who && call.purpose == purpose && (call.stage != Stage::Asked || wanted);
         if let Some((id, call)) = self.calls.iter_mut().find(|(_, call)| joins(call)) {
             call.wanted |= wanted;
+            if call.only_resumes() && call.stage == Stage::Inviting {
+                call.deadline = now.instant + INVITING;
+            }
             call.errands.push(errand);
             if call.stage == Stage::Asked {
                 // Whoever wants to talk to somebody who knocks lets them in.
@@ -89,6 +106,7 @@ impl Core {
             return;
         }
         let id = CallId(self.random_16());
+        let patience = if matches!(errand, Errand::Resume) { RESUMING } else { INVITING };
         let call = Call {
             peer: who.clone(),
             key: None,
@@ -96,7 +114,7 @@ impl Core {
             stage: Stage::Inviting,
             wanted,
             errands: vec![errand],
-            deadline: now.instant + INVITING,
+            deadline: now.instant + patience,
         };
         self.calls.insert(id, call);
         self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose }));
@@ -111,7 +129,10 @@ impl Core {
         if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;
         }
-        let crosses = |call: &Call| call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting;
+        // One that only wants to go on with a session stands beside theirs: whichever comes about first will do.
+        let crosses = |call: &Call| {
+            call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting && !call.only_resumes()
+        };
         let crossing = self.calls.iter().find(|(_, call)| crosses(call)).map(|(id, _)| *id);
         if crossing.is_some_and(|own| own < id) {
             // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
@@ -138,10 +159,11 @@ impl Core {
         }
     }
 
-    /// Texts and rooms of contacts (a room rings with its invitation), and fellow members of a room. An answer shows that
-    /// somebody is there: contacts from whom she hides have to wait for it, as strangers do.
+    /// Texts and rooms of contacts (a room rings with its invitation), fellow members of a room, and whoever goes on with a
+    /// session. An answer shows that somebody is there: contacts from whom she hides have to wait for it, as strangers do.
     fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
-        let welcome = self.is_contact(caller) && self.shows_itself_to(caller);
+        let welcome =
+            self.is_contact(caller) && self.shows_itself_to(caller) || self.goes_on_with(caller, key, purpose);
         match purpose {
             Purpose::Text => welcome,
             Purpose::Room => welcome || self.shares_room_with(key),
@@ -221,7 +243,7 @@ impl Core {
     }
 
     pub(super) fn introduced(&mut self, id: CallId, peer: Introduction, meeting: Meeting, now: Now) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get(&id) else { return };
         let stage = match (call.stage, meeting.role) {
             (Stage::Inviting, Role::Dialler) => Stage::Dialling,
             (Stage::Accepted, Role::Listener) => Stage::Listening,
@@ -230,6 +252,10 @@ impl Core {
         if call.peer != peer.who || call.key.is_some_and(|key| key != peer.key) {
             return self.fail_call(id, "the directory introduced somebody else than announced", now);
         }
+        if call.only_resumes() && !self.goes_on_with(&peer.who, peer.key, call.purpose) {
+            return self.fail_call(id, "another device of theirs answered than the one of the session", now);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         call.stage = stage;
         call.key = Some(peer.key);
         call.deadline = now.instant + CONNECTING;
@@ -238,9 +264,16 @@ impl Core {
 
     /// A connection stands, with a verified person at its other end: one we dialled for `dialled`, or one that came in.
     ///
-    /// It becomes a session only if the directory introduced exactly this person and device; else it is closed before
+    /// It carries a session only if the directory introduced exactly this person and device; else it is closed before
     /// anything is shown or said. Whom one knows is bound to her authority now, if she was not.
-    pub fn connected(&mut self, session: SessionId, person: Person, dialled: Option<CallId>, now: Now) {
+    pub fn connected(
+        &mut self,
+        connection: ConnectionId,
+        person: Person,
+        exported: Exported,
+        dialled: Option<CallId>,
+        now: Now,
+    ) {
         let stage = if dialled.is_some() { Stage::Dialling } else { Stage::Listening };
         let found = self
             .calls
@@ -254,23 +287,24 @@ impl Core {
             && (self.is_contact(&person.identifier) || wanted && !self.me.bot)
             && let Err(refusal) = self.meet(&person, now)
         {
-            self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
+            self.actions.push_back(Action::Close { connection, code: Close::NOT_INTRODUCED });
             return self.fail_call(id, &refusal, now);
         }
         let Some((id, call)) = found.and_then(|(id, _)| Some((id, self.calls.remove(&id)?))) else {
-            tracing::debug!(session, "a connection that nobody introduced is dropped");
-            self.actions.push_back(Action::Close { session, code: Close::NOT_INTRODUCED });
+            tracing::debug!(connection, "a connection that nobody introduced is dropped");
+            self.actions.push_back(Action::Close { connection, code: Close::NOT_INTRODUCED });
             if let Some(call) = dialled {
                 self.fail_call(call, "what answered is not the introduced device", now);
             }
             return;
         };
         self.actions.push_back(Action::Settled { call: id });
-        self.open_link(session, person, call.purpose, now);
-        for errand in call.errands {
-            self.run_errand(session, errand, now);
+        let Call { purpose, errands, .. } = call;
+        if self.resumable_with(person.device).is_some() {
+            let candidate = Candidate::new(person, purpose, exported, errands, now);
+            return self.add_candidate(connection, candidate, dialled.is_some(), now);
         }
-        self.link_ready(session, now);
+        self.begin_session(connection, person, purpose, &exported, errands, now);
     }
 
     /// The introduced peer of a call could not be reached, or did not come.
@@ -331,16 +365,37 @@ impl Core {
         if matches!(call.stage, Stage::Dialling | Stage::Listening) {
             self.actions.push_back(Action::Settled { call: id });
         }
-        for errand in call.errands {
+        self.fail_errands(&call.peer, call.errands, reason, now);
+    }
+
+    pub(super) fn fail_errands(&mut self, who: &Identifier, errands: Vec<Errand>, reason: &str, now: Now) {
+        for errand in errands {
             match errand {
                 Errand::Text { id, .. } => {
-                    self.text_state(id, call.peer.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
+                    self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
                 }
                 Errand::Invite { room } => {
-                    self.emit(Event::RoomInvitationFailed { room, who: call.peer.clone(), reason: reason.to_owned() });
+                    self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
                 }
-                Errand::Mesh => self.mesh_failed(&call.peer, reason, now),
+                Errand::Mesh => self.mesh_failed(who, reason, now),
+                // It is tried again while the session waits.
+                Errand::Resume => {}
             }
+        }
+    }
+
+    /// Whether a call with this person for this purpose is under way.
+    pub(super) fn is_calling(&self, who: &Identifier, purpose: Purpose) -> bool {
+        self.calls.values().any(|call| call.peer == *who && call.purpose == purpose)
+    }
+
+    /// A session goes on: what was tried besides is not needed any more.
+    pub(super) fn withdraw_resuming(&mut self, who: &Identifier) {
+        let needless = |call: &Call| call.peer == *who && call.stage == Stage::Inviting && call.only_resumes();
+        let ids: Vec<CallId> = self.calls.iter().filter(|(_, call)| needless(call)).map(|(id, _)| *id).collect();
+        for call in ids {
+            self.calls.remove(&call);
+            self.actions.push_back(Action::Ask(Ask::Cancel { call }));
         }
     }
 }

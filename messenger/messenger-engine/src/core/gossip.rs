@@ -37,7 +37,7 @@ impl Core {
     pub(super) fn tell_views(&mut self, session: SessionId) {
         let (Some(gossip), Some(link)) = (&self.gossip, self.links.get_mut(&session)) else { return };
         let revision = gossip.revision();
-        if !link.gossip.listens || link.gossip.told == Some(revision) {
+        if !link.gossip.listens || link.gossip.told == Some(revision) || link.session.is_paused() {
             return;
         }
         link.gossip.told = Some(revision);

@@ -1,4 +1,4 @@
-//! Links: the sessions that stand, each with one verified person at one device.
+//! Links: the sessions, each with one verified person at one device, and the connection that carries it now, if one does.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,22 @@ use identity::Identifier;
 
 use super::calls::Errand;
 use super::gossip::Listening;
-use super::{Action, Core, SessionId};
-use crate::api::{DeliveryState, Purpose, RoomId};
+use super::seeking::Seeking;
+use super::{Action, ConnectionId, Core, Loss, SessionId};
+use crate::api::{DeliveryState, Event, Purpose, RoomId, SessionState};
 use crate::room::{DeviceKey, Person};
-use crate::session::{Arrival, Content, Session, Verdict};
+use crate::session::{Exported, Session, SessionKey, Verdict};
 use crate::time::Now;
-use crate::wire::{Channel, Close, RoomFrame, TalkFrame, capability, encode};
+use crate::wire::{Close, TalkFrame, capability};
 
 /// A session on which nothing was said for this long is closed, unless a room needs it.
 const IDLE: Duration = Duration::from_secs(180);
 
 /// A session that did not say Hello for this long is closed.
-const GREETING: Duration = Duration::from_secs(10);
+pub(super) const GREETING: Duration = Duration::from_secs(10);
 
 /// A session that answers nothing of what was sent for this long is closed: its connection lives, its program does not.
+/// While it looks for another connection nothing is due.
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What an acknowledgement is for.
@@ -38,22 +40,73 @@ pub(super) struct Link {
     pub(super) run: [u8; 8],
     pub(super) bot: bool,
     pub(super) gossip: Listening,
+    pub(super) key: SessionKey,
+    /// What carries it.
+    pub(super) connection: Option<ConnectionId>,
+    /// Whether the other side takes what goes out on the room channel.
+    pub(super) keeps_up: bool,
+    /// Set while it looks for another connection.
+    pub(super) seeking: Option<Seeking>,
     since: Instant,
-    last_content: Instant,
-    /// When the first of what is unanswered was sent, or the last answer came.
-    answers_due_since: Instant,
+    pub(super) last_content: Instant,
+    /// When the first of what is unanswered was sent, the last answer came, or it went on on another connection.
+    pub(super) answers_due_since: Instant,
 }
 
 impl Core {
-    pub(super) fn open_link(&mut self, id: SessionId, person: Person, purpose: Purpose, now: Now) {
+    /// What this device's Hello says it can do.
+    pub(super) fn capabilities(&self) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
-        let capabilities = capability::TEXT | capability::ROOMS | bot | self.gossip_capability();
-        let (session, hello) = Session::new(self.run, capabilities);
-        let (since, last_content, answers_due_since) = (now.instant, now.instant, now.instant);
-        let (run, bot, gossip) = ([0; 8], false, Listening::default());
-        let link = Link { person, purpose, session, run, bot, gossip, since, last_content, answers_due_since };
-        self.links.insert(id, link);
-        self.send_talk(id, &hello);
+        capability::TEXT | capability::ROOMS | capability::RESUME | bot | self.gossip_capability()
+    }
+
+    /// A session begins, and Hello goes out.
+    pub(super) fn begin_session(
+        &mut self,
+        connection: ConnectionId,
+        person: Person,
+        purpose: Purpose,
+        exported: &Exported,
+        errands: Vec<Errand>,
+        now: Now,
+    ) {
+        let hello = self.open_link(connection, person, purpose, exported, now);
+        self.send_talk(connection, &hello);
+        for errand in errands {
+            self.run_errand(connection, errand, now);
+        }
+        self.link_ready(connection, now);
+    }
+
+    /// A session begins; returns the Hello that is to be the first frame.
+    pub(super) fn open_link(
+        &mut self,
+        connection: ConnectionId,
+        person: Person,
+        purpose: Purpose,
+        exported: &Exported,
+        now: Now,
+    ) -> TalkFrame {
+        let (session, hello) = Session::new(self.run, self.capabilities());
+        let key = SessionKey::new(exported, self.me.person.device.spki_digest(), person.device.spki_digest());
+        let link = Link {
+            person,
+            purpose,
+            session,
+            run: [0; 8],
+            bot: false,
+            gossip: Listening::default(),
+            key,
+            connection: Some(connection),
+            keeps_up: true,
+            seeking: None,
+            since: now.instant,
+            last_content: now.instant,
+            answers_due_since: now.instant,
+        };
+        self.links.insert(connection, link);
+        self.carried.insert(connection, connection);
+        hello
     }
 
     pub(super) fn run_errand(&mut self, session: SessionId, errand: Errand, now: Now) {
@@ -62,7 +115,7 @@ impl Core {
         match errand {
             Errand::Text { id, text } => self.put_text(session, who, id, text, now),
             Errand::Invite { room } => self.send_invitation(session, room),
-            Errand::Mesh => {}
+            Errand::Mesh | Errand::Resume => {}
         }
     }
 
@@ -83,105 +136,31 @@ impl Core {
         self.links.iter().rev().find(|(_, link)| link.person.device == device).map(|(id, _)| *id)
     }
 
-    /// Sends numbered content.
-    ///
-    /// # Errors
-    /// Why it was not taken, for people.
-    pub(super) fn put(&mut self, session: SessionId, content: Content, token: Token, now: Now) -> Result<(), String> {
-        let link = self.links.get_mut(&session).ok_or("the connection was lost")?;
-        link.last_content = now.instant;
-        if link.session.is_quiet() {
-            link.answers_due_since = now.instant;
+    /// A connection is lost, and why, for people.
+    pub fn disconnected(&mut self, connection: ConnectionId, loss: Loss, reason: &str, now: Now) {
+        if let Some(candidate) = self.candidates.remove(&connection) {
+            return self.candidate_lost(candidate, reason, now);
         }
-        link.session.send(content, token).map_err(|full| full.to_string())?;
-        self.flush(session);
-        Ok(())
-    }
-
-    /// Puts whatever the session may send now on the wire.
-    pub(super) fn flush(&mut self, session: SessionId) {
-        let frames = self.links.get_mut(&session).map(|link| link.session.frames()).unwrap_or_default();
-        for frame in frames {
-            self.send_talk(session, &frame);
+        let Some(session) = self.carried.get(&connection).copied() else { return };
+        let resumable = self.links.get(&session).is_some_and(|link| link.session.is_resumable());
+        if resumable && loss == Loss::Broken {
+            self.pause_link(session, now);
+        } else {
+            self.end_link(session, reason, now);
         }
     }
 
-    pub(super) fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
-        let bytes = encode(frame, Channel::Talk)
-            .expect("texts and views are within their limits, which leave room for the rest of a frame");
-        self.actions.push_back(Action::Send { session, channel: Channel::Talk, bytes });
-    }
-
-    /// Sends a room frame; one that is too long is an error of the room's, told to the client.
-    pub(super) fn send_room(&mut self, session: SessionId, frame: &RoomFrame) {
-        match encode(frame, Channel::Rooms) {
-            Ok(bytes) => self.actions.push_back(Action::Send { session, channel: Channel::Rooms, bytes }),
-            Err(error) => self.error(frame.name(), error.to_string(), "the room is too large for this version"),
-        }
-    }
-
-    /// A talk frame came in.
-    pub fn talk_frame(&mut self, session: SessionId, frame: TalkFrame, now: Now) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        match link.session.receive(frame) {
-            Ok(arrivals) => {
-                let opened = matches!(*arrivals, [Arrival::Open { .. }]);
-                for arrival in arrivals {
-                    self.arrived(session, arrival, now);
-                }
-                self.flush(session);
-                if opened {
-                    self.tell_views(session);
-                }
-            }
-            Err(violation) => self.close_link(session, Close::PROTOCOL, &violation.to_string(), now),
-        }
-    }
-
-    fn arrived(&mut self, session: SessionId, arrival: Arrival<Token>, now: Now) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        if matches!(arrival, Arrival::Taken(_) | Arrival::Refused(..)) {
-            link.answers_due_since = now.instant;
-        }
-        match arrival {
-            Arrival::Open { run, capabilities } => {
-                link.answers_due_since = now.instant;
-                link.run = run;
-                link.bot = capabilities & capability::BOT != 0;
-                self.link_opened(session, capabilities);
-            }
-            Arrival::Views(views) => self.views_arrived(session, views),
-            Arrival::Content { number, content } => {
-                link.last_content = now.instant;
-                match content {
-                    Content::Text { id, text } => self.text_arrived(session, number, id, text),
-                    Content::Room { room, message } => self.room_text_arrived(session, number, room, message, now),
-                }
-            }
-            Arrival::Taken(Token::Text { to, id }) => self.text_state(id, to, DeliveryState::Delivered, None),
-            Arrival::Taken(Token::Room { room, id, device }) => self.room_text_taken(room, id, device),
-            Arrival::Refused(Token::Text { to, id }, reason) => {
-                let reason = format!("{to}'s device refused it: {reason}");
-                self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
-            }
-            Arrival::Refused(Token::Room { room, id, device }, reason) => {
-                self.room_text_missed(room, id, device, &reason);
-            }
-        }
-    }
-
-    /// A room frame came in.
-    pub fn room_frame(&mut self, session: SessionId, frame: RoomFrame, now: Now) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        link.last_content = now.instant;
-        let person = link.person.clone();
-        self.room_frame_from(session, person, frame, now);
-    }
-
-    /// A connection is lost, or broke the protocol (`reason` says how).
-    pub fn disconnected(&mut self, session: SessionId, reason: &str, now: Now) {
+    /// A session has ended: what was under way gets its verdict.
+    pub(super) fn end_link(&mut self, session: SessionId, reason: &str, now: Now) {
         let Some(link) = self.links.remove(&session) else { return };
-        let Link { person, session, .. } = link;
+        let Link { person, session, connection, seeking, .. } = link;
+        if let Some(connection) = connection {
+            self.carried.remove(&connection);
+        }
+        if seeking.is_some() {
+            let (who, reason) = (person.identifier.clone(), Some(reason.to_owned()));
+            self.emit(Event::Session { who, state: SessionState::Lost, reason });
+        }
         for (token, verdict) in session.lost() {
             self.judge(token, verdict, reason);
         }
@@ -190,7 +169,7 @@ impl Core {
         }
     }
 
-    fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
+    pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
         match (token, verdict) {
             (Token::Text { to, id }, Verdict::NotSent) => {
                 let reason = format!("the connection to {to} was lost before it left: {reason}");
@@ -212,28 +191,36 @@ impl Core {
     }
 
     /// What came on a connection is not the protocol.
-    pub fn misbehaved(&mut self, session: SessionId, reason: &str, now: Now) {
-        if self.links.contains_key(&session) {
-            self.close_link(session, Close::PROTOCOL, reason, now);
-        }
+    pub fn misbehaved(&mut self, connection: ConnectionId, reason: &str, now: Now) {
+        self.close_connection(connection, Close::PROTOCOL, reason, now);
     }
 
     /// The certificate at the other end is accepted no longer: it was revoked, or its authority is not trusted any more.
-    pub fn no_longer_accepted(&mut self, session: SessionId, reason: &str, now: Now) {
-        if self.links.contains_key(&session) {
-            self.close_link(session, Close::EXPIRED, reason, now);
+    pub fn no_longer_accepted(&mut self, connection: ConnectionId, reason: &str, now: Now) {
+        self.close_connection(connection, Close::EXPIRED, reason, now);
+    }
+
+    /// Closes a connection from this side, and the session that it carries.
+    fn close_connection(&mut self, connection: ConnectionId, code: Close, reason: &str, now: Now) {
+        if self.candidates.contains_key(&connection) {
+            self.drop_candidate(connection, code, reason, now);
+        } else if let Some(session) = self.carried.get(&connection).copied() {
+            self.close_link(session, code, reason, now);
         }
     }
 
-    /// Closes a link from this side.
+    /// Ends a session from this side.
     pub(super) fn close_link(&mut self, session: SessionId, code: Close, reason: &str, now: Now) {
-        self.actions.push_back(Action::Close { session, code });
-        self.disconnected(session, reason, now);
+        if let Some(connection) = self.links.get(&session).and_then(|link| link.connection) {
+            self.actions.push_back(Action::Close { connection, code });
+        }
+        self.end_link(session, reason, now);
     }
 
     /// Whoever is no contact any more, or sees nobody here, must knock before writing again: a link that a room needs
     /// stays for the room.
     pub(super) fn end_links(&mut self, who: &Identifier, reason: &str, now: Now) {
+        self.drop_candidates_of(who, reason, now);
         let theirs = self.links.iter().filter(|(_, link)| link.person.identifier == *who);
         let links: Vec<_> = theirs.map(|(id, link)| (*id, link.person.device)).collect();
         for (id, device) in links {
@@ -245,10 +232,14 @@ impl Core {
         }
     }
 
-    pub(super) fn close_all_links(&mut self, now: Now) {
+    pub(super) fn close_all_links(&mut self, reason: &str, now: Now) {
+        let connections: Vec<ConnectionId> = self.candidates.keys().copied().collect();
+        for connection in connections {
+            self.drop_candidate(connection, Close::DONE, reason, now);
+        }
         let ids: Vec<SessionId> = self.links.keys().copied().collect();
         for id in ids {
-            self.close_link(id, Close::DONE, "you went offline", now);
+            self.close_link(id, Close::DONE, reason, now);
         }
     }
 
@@ -260,7 +251,12 @@ impl Core {
                 closing.push((*id, Close::EXPIRED, "a certificate of this connection has expired"));
             } else if !link.session.is_open() && now.instant >= link.since + GREETING {
                 closing.push((*id, Close::PROTOCOL, "no Hello came"));
-            } else if !link.session.is_quiet() && now.instant >= link.answers_due_since + ANSWER {
+            } else if !link.keeps_up {
+                closing.push((*id, Close::STALLED, "the other device does not say what came"));
+            } else if link.seeking.is_none()
+                && !link.session.is_quiet()
+                && now.instant >= link.answers_due_since + ANSWER
+            {
                 closing.push((*id, Close::STALLED, "the other device answered nothing for 20 s"));
             } else if now.instant >= link.last_content + IDLE
                 && link.session.is_quiet()

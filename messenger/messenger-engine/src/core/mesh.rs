@@ -52,9 +52,7 @@ impl Core {
             }
             attempt.tries += 1;
             attempt.next = now.instant + GRACE * attempt.tries;
-            let calling =
-                self.calls.values().any(|call| call.peer == person.identifier && call.purpose == Purpose::Room);
-            if !calling && self.why_unreachable().is_none() {
+            if !self.is_calling(&person.identifier, Purpose::Room) && self.why_unreachable().is_none() {
                 self.call_for(person.identifier, Purpose::Room, Errand::Mesh, now);
             }
         }

@@ -14,6 +14,7 @@ mod acquaintance;
 mod action;
 mod appearance;
 mod calls;
+mod exchange;
 mod fanout;
 mod gossip;
 mod hosting;
@@ -21,8 +22,11 @@ mod links;
 mod membership;
 mod mesh;
 mod people;
+mod resumption;
 mod rooms;
+mod seeking;
 mod seen;
+mod sleep;
 mod texts;
 
 #[cfg(test)]
@@ -40,9 +44,11 @@ use crate::gossip::Gossip;
 use crate::punch::ProbeKey;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
+use action::SessionId;
 
-pub use action::{Action, Ask, Introduction, Meeting, NotReached, SessionId};
+pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
+pub use seeking::SILENCE;
 
 /// No directory makes a device wait longer before it connects.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
@@ -87,6 +93,11 @@ pub struct Core {
     contacts: BTreeMap<Identifier, Option<directory_protocol::Presence>>,
     calls: BTreeMap<CallId, calls::Call>,
     links: BTreeMap<SessionId, links::Link>,
+    /// The session that each connection carries.
+    carried: BTreeMap<ConnectionId, SessionId>,
+    /// Connections on which a session may go on, or a new one begin.
+    candidates: BTreeMap<ConnectionId, resumption::Candidate>,
+    clock: sleep::Clock,
     seen: seen::Seen,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
@@ -121,6 +132,9 @@ impl Core {
             contacts,
             calls: BTreeMap::new(),
             links: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            candidates: BTreeMap::new(),
+            clock: sleep::Clock::default(),
             seen: seen::Seen::default(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
@@ -167,6 +181,7 @@ impl Core {
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
             Command::Block { who } => self.with_person("block", &who, |core, who| core.block(who, now)),
             Command::Unblock { who } => self.with_person("unblock", &who, |core, who| core.unblock(&who)),
+            Command::NetworkChanged => self.network_changed(now),
             Command::GoOffline => self.go_offline(now),
             Command::GoOnline => self.go_online(),
             Command::Quit => {
@@ -228,8 +243,11 @@ impl Core {
 
     /// Does what is due at this time; to be called at least every 200 ms.
     pub fn tick(&mut self, now: Now) {
+        self.end_slept(now);
         self.expire_calls(now);
+        self.expire_candidates(now);
         self.expire_links(now);
+        self.tend_seeking(now);
         self.tick_rooms(now);
         self.tend_mesh(now);
         self.tend_gossip();
@@ -242,7 +260,7 @@ impl Core {
         }
         let was = std::mem::replace(&mut self.presence, Presence::Resting);
         self.fail_all_calls("you went offline", now);
-        self.close_all_links(now);
+        self.close_all_links("you went offline", now);
         self.forget_presence();
         self.actions.push_back(Action::GoOffline);
         if was != Presence::Resting {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::{CloseReason, ConnectError, RequestError};
-use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
+use directory_protocol::{Announced, Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use quinn::Endpoint;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
@@ -24,6 +24,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long the directory may take to answer from a new network before it is connected to anew.
+const FOLLOWING: Duration = Duration::from_secs(3);
 
 /// The pause before another of its addresses is tried as well, and how many are (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -49,6 +51,8 @@ struct Standing {
     events: mpsc::Receiver<DirectoryEvent>,
     /// Lets its packets in.
     _pass: Pass,
+    /// Where it leads, and all addresses of the directory.
+    to: (SocketAddr, Vec<SocketAddr>),
     place: Place,
     /// How to be present from now on; ends with the connection.
     presenting: watch::Sender<Presenting>,
@@ -79,7 +83,13 @@ impl Link {
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
     /// going away and coming back at once is two changes, and not none.
-    pub(super) async fn run(mut self, mut wanted: watch::Receiver<u64>, mut asks: mpsc::UnboundedReceiver<Ask>) {
+    /// `follow` is notified when the network has changed.
+    pub(super) async fn run(
+        mut self,
+        mut wanted: watch::Receiver<u64>,
+        mut asks: mpsc::UnboundedReceiver<Ask>,
+        follow: Arc<Notify>,
+    ) {
         let mut pause = FIRST_PAUSE;
         loop {
             while wanted.borrow_and_update().is_multiple_of(2) {
@@ -95,7 +105,7 @@ impl Link {
                     if self.outbox.send(Happening::DirectoryUp).await.is_err() {
                         return;
                     }
-                    match self.serve(standing, &mut wanted, &mut asks).await {
+                    match self.serve(standing, &mut wanted, &mut asks, &follow).await {
                         End::Lost(reason) => reason,
                         End::NotWanted => continue,
                         End::EngineGone => return,
@@ -132,11 +142,17 @@ impl Link {
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
         let contacts = presenting.announcement.contacts.clone();
         client.watch(contacts).await.map_err(|error| error.to_string())?;
-        let way = (self.endpoint.clone(), self.gate.clone());
-        let place = Place::new(way, found, announced.observed, listening(&addresses, announced.observation));
+        let to = (found, addresses);
+        let place = self.place(&to, &announced);
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
-        Ok(Standing { client, events, _pass: pass, place, presenting, announcing })
+        Ok(Standing { client, events, _pass: pass, to, place, presenting, announcing })
+    }
+
+    /// Where this device is, as the directory has just said.
+    fn place(&self, (found, addresses): &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
+        let way = (self.endpoint.clone(), self.gate.clone());
+        Place::new(way, *found, announced.observed, listening(addresses, announced.observation))
     }
 
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
@@ -180,15 +196,19 @@ impl Link {
         mut standing: Standing,
         wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
+        follow: &Notify,
     ) -> End {
         loop {
             tokio::select! {
-                event = standing.events.recv() => match event {
-                    Some(DirectoryEvent::Closed { reason }) => return End::Lost(reason.to_string()),
-                    Some(event) => if self.outbox.send(Happening::Directory(event)).await.is_err() {
-                        return End::EngineGone;
-                    },
-                    None => return End::Lost("the connection to the directory was lost".into()),
+                biased;
+                // What is asked after a change of the network is asked with the addresses of the new one.
+                () = follow.notified() => if let Err(reason) = self.follow(&mut standing).await {
+                    standing.client.close();
+                    return End::Lost(reason);
+                },
+                changed = wanted.changed() => {
+                    standing.client.close();
+                    return if changed.is_ok() { End::NotWanted } else { End::EngineGone };
                 },
                 ask = asks.recv() => match ask {
                     Some(ask) => self.ask(&standing, ask),
@@ -198,11 +218,33 @@ impl Link {
                     standing.client.close();
                     return self.not_announced(ended.ok()).await;
                 },
-                changed = wanted.changed() => {
-                    standing.client.close();
-                    return if changed.is_ok() { End::NotWanted } else { End::EngineGone };
+                event = standing.events.recv() => match event {
+                    Some(DirectoryEvent::Closed { reason }) => return End::Lost(reason.to_string()),
+                    Some(event) => if self.outbox.send(Happening::Directory(event)).await.is_err() {
+                        return End::EngineGone;
+                    },
+                    None => return End::Lost("the connection to the directory was lost".into()),
                 },
             }
+        }
+    }
+
+    /// The network has changed. The socket is bound to no network, so the connection goes on from the new address as soon as
+    /// something is sent (RFC 9000 section 9): what is asked is where the directory sees this device now.
+    async fn follow(&self, standing: &mut Standing) -> Result<(), String> {
+        let announcement = self.presenting.at(Instant::now());
+        match tokio::time::timeout(FOLLOWING, standing.client.announce(announcement)).await {
+            Ok(Ok(announced)) => {
+                standing.place = self.place(&standing.to, &announced);
+                Ok(())
+            }
+            // Too often, perhaps; what it was told before stands.
+            Ok(Err(error @ RequestError::Refused { .. })) => {
+                tracing::debug!(%error, "the directory did not say where it sees this device");
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("the network changed, and the directory does not answer from the new one".to_owned()),
         }
     }
 

@@ -7,10 +7,12 @@ mod door;
 mod gate;
 mod lane;
 mod meeting;
+mod network;
 mod observer;
 mod peer;
 mod place;
 mod reader;
+mod silence;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -23,13 +25,13 @@ use std::time::{Duration, Instant};
 use directory_protocol::DirectoryEvent;
 use quinn::{Connection, Endpoint, TokioRuntime};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command, DeliveryState, Event};
 use crate::config::EngineConfig;
-use crate::core::{Action, Ask, Core, Me, NotReached, SessionId};
+use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, NotReached};
 use crate::engine::StartError;
 use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
@@ -55,10 +57,11 @@ enum Happening {
     InviteFailed { call: CallId, reason: String },
     Connected { connection: Connection, person: Person, dialled: Option<CallId> },
     NotReached { call: CallId, why: NotReached },
-    Talk { session: SessionId, frame: TalkFrame },
-    Rooms { session: SessionId, frame: RoomFrame },
-    Misbehaved { session: SessionId, reason: String },
-    Lost { session: SessionId, reason: String },
+    Talk { connection: ConnectionId, frame: TalkFrame },
+    Rooms { connection: ConnectionId, frame: RoomFrame },
+    Misbehaved { connection: ConnectionId, reason: String },
+    Lost { connection: ConnectionId, loss: Loss, reason: String },
+    NetworkChanged,
     AnotherAuthority(AnotherAuthority),
 }
 
@@ -75,15 +78,19 @@ pub(crate) struct Driver {
     held: Vec<Event>,
     inbox: mpsc::Receiver<Happening>,
     asks: mpsc::UnboundedSender<Ask>,
+    /// Has the link to the directory follow a change of the network.
+    follow: Arc<Notify>,
     wanted: watch::Sender<u64>,
     /// The last change of mind about the directory, still to be carried out.
     turning: Option<JoinHandle<()>>,
     /// Connections to peers that are saying goodbye.
     closing: Vec<JoinHandle<()>>,
-    peers: HashMap<SessionId, peer::Peer>,
+    peers: HashMap<ConnectionId, peer::Peer>,
     /// What the peers send.
     reader: reader::Reader,
-    next_session: SessionId,
+    next_connection: ConnectionId,
+    /// Which peers are not heard.
+    silence: silence::Watch,
     /// When the certificates of standing connections were last looked at.
     reviewed: Instant,
     ended: bool,
@@ -112,7 +119,9 @@ impl Driver {
         let (wanted, want) = watch::channel(0);
         let (way, outgoing) = ((endpoint.clone(), gate.clone()), outbox.clone());
         let link = directory::Link::new(way, tls.directory, config.directory.clone(), outgoing);
-        tokio::spawn(link.run(want, asked));
+        let follow = Arc::new(Notify::new());
+        tokio::spawn(link.run(want, asked, follow.clone()));
+        tokio::spawn(network::watch(outbox.clone()));
         let (at, with) = (gate.clone(), peering.clone());
         tokio::spawn(door::keep(endpoint.clone(), at, with, verifier.clone(), outbox.clone()));
 
@@ -139,12 +148,14 @@ impl Driver {
             held: Vec::new(),
             inbox,
             asks,
+            follow,
             wanted,
             turning: None,
             closing: Vec::new(),
             peers: HashMap::new(),
             reader: reader::Reader::default(),
-            next_session: 1,
+            next_connection: 1,
+            silence: silence::Watch::default(),
             reviewed: Instant::now(),
             ended: false,
         })
@@ -191,13 +202,14 @@ impl Driver {
             Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
             Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),
             Happening::NotReached { call, why } => core.not_reached(call, &why, now),
-            Happening::Talk { session, frame } => core.talk_frame(session, frame, now),
-            Happening::Rooms { session, frame } => core.room_frame(session, frame, now),
-            Happening::Misbehaved { session, reason } => core.misbehaved(session, &reason, now),
+            Happening::Talk { connection, frame } => core.talk_frame(connection, frame, now),
+            Happening::Rooms { connection, frame } => core.room_frame(connection, frame, now),
+            Happening::Misbehaved { connection, reason } => core.misbehaved(connection, &reason, now),
+            Happening::NetworkChanged => core.command(Command::NetworkChanged, now),
             Happening::AnotherAuthority(conflict) => core.another_authority(conflict, now),
-            Happening::Lost { session, reason } => {
-                core.disconnected(session, &reason, now);
-                self.peers.remove(&session);
+            Happening::Lost { connection, loss, reason } => {
+                core.disconnected(connection, loss, &reason, now);
+                self.peers.remove(&connection);
             }
         }
     }
@@ -205,6 +217,7 @@ impl Driver {
     fn tick(&mut self, now: Now) {
         self.core.tick(now);
         self.tell_held();
+        self.silence.look(&self.peers, &mut self.core, now);
         if now.instant >= self.reviewed + REVIEW {
             self.reviewed = now.instant;
             self.review(now);
@@ -213,22 +226,23 @@ impl Driver {
 
     /// Fresh revocation lists and policies reach standing connections.
     fn review(&mut self, now: Now) {
-        for (session, peer) in &self.peers {
+        for (connection, peer) in &self.peers {
             if let Err(reason) = self.verifier.peer(peer.connection()) {
-                self.core.no_longer_accepted(*session, &reason, now);
+                self.core.no_longer_accepted(*connection, &reason, now);
             }
         }
     }
 
     /// Nothing is read from a connection before the core has accepted who is at its other end.
     fn connected(&mut self, connection: Connection, person: Person, dialled: Option<CallId>) {
-        let session = self.next_session;
-        self.next_session += 1;
-        self.peers.insert(session, peer::Peer::new(connection.clone()));
-        self.core.connected(session, person, dialled, Now::read());
+        let Some(exported) = peer::exported(&connection) else { return connection.close(Close::DONE.0.into(), b"") };
+        let id = self.next_connection;
+        self.next_connection += 1;
+        self.peers.insert(id, peer::Peer::new(connection.clone()));
+        self.core.connected(id, person, exported, dialled, Now::read());
         self.act();
-        if self.peers.contains_key(&session) {
-            self.reader.add(connection, session);
+        if self.peers.contains_key(&id) {
+            self.reader.add(connection, id);
         }
     }
 
@@ -244,9 +258,12 @@ impl Driver {
                 }
                 Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
                 Action::Settled { call } => self.meetings.settle(call),
-                Action::Send { session, channel, bytes } => self.send(session, channel, bytes),
-                Action::Close { session, code } => {
-                    if let Some(peer) = self.peers.remove(&session) {
+                Action::FollowNetwork => {
+                    self.follow.notify_one();
+                }
+                Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
+                Action::Close { connection, code } => {
+                    if let Some(peer) = self.peers.remove(&connection) {
                         self.closing.retain(|goodbye| !goodbye.is_finished());
                         self.closing.push(peer.close(code));
                     }
@@ -296,13 +313,13 @@ impl Driver {
         }));
     }
 
-    fn send(&mut self, session: SessionId, channel: crate::wire::Channel, bytes: Vec<u8>) {
-        let Some(peer) = self.peers.get_mut(&session) else { return };
+    fn send(&mut self, connection: ConnectionId, channel: crate::wire::Channel, bytes: Vec<u8>) {
+        let Some(peer) = self.peers.get_mut(&connection) else { return };
         if peer.send(channel, bytes).is_err()
-            && let Some(peer) = self.peers.remove(&session)
+            && let Some(peer) = self.peers.remove(&connection)
         {
             peer.close(Close::STALLED);
-            self.core.disconnected(session, "the other side stopped reading", Now::read());
+            self.core.disconnected(connection, Loss::Ended, "the other side stopped reading", Now::read());
         }
     }
 

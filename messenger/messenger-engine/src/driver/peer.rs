@@ -6,6 +6,7 @@ use quinn::Connection;
 use tokio::task::JoinHandle;
 
 use super::lane::{Lane, Stalled};
+use crate::session::{Exported, RESUMPTION_LABEL, SESSION_LABEL};
 use crate::wire::{Channel, Close};
 
 /// How long the last frames may take to arrive when a connection is closed.
@@ -50,4 +51,12 @@ impl Peer {
             connection.close(code.0.into(), b"");
         })
     }
+}
+
+/// What this connection's handshake gives both ends, and nobody else; nothing if it is not complete.
+pub(super) fn exported(connection: &Connection) -> Option<Exported> {
+    let mut exported = Exported { session: [0; 32], resumption: [0; 32] };
+    connection.export_keying_material(&mut exported.session, SESSION_LABEL, b"").ok()?;
+    connection.export_keying_material(&mut exported.resumption, RESUMPTION_LABEL, b"").ok()?;
+    Some(exported)
 }

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Happening;
-use crate::core::SessionId;
+use crate::core::{ConnectionId, Loss};
 use crate::wire::{self, Channel, Close, FrameError, RoomFrame, TalkFrame};
 
 /// The most that is taken from a stream at once, in bytes.
@@ -25,13 +25,13 @@ pub(super) struct Reader {
 enum Read {
     Happening(Happening),
     /// A stream that the peer has opened; the connection's end is not told before the token is dropped.
-    Opened(SessionId, RecvStream, TaskTrackerToken),
+    Opened(ConnectionId, RecvStream, TaskTrackerToken),
 }
 
 impl Reader {
     /// Reads this connection, too: everything the peer sends until it is lost, which is reported last.
-    pub(super) fn add(&mut self, connection: Connection, session: SessionId) {
-        self.streams.push(accept(connection, session).boxed());
+    pub(super) fn add(&mut self, connection: Connection, id: ConnectionId) {
+        self.streams.push(accept(connection, id).boxed());
     }
 
     /// What comes next, of all connections. None if there is none.
@@ -39,7 +39,7 @@ impl Reader {
         loop {
             match self.streams.next().await? {
                 Read::Happening(happening) => return Some(happening),
-                Read::Opened(session, stream, token) => self.streams.push(frames(stream, session, token).boxed()),
+                Read::Opened(id, stream, token) => self.streams.push(frames(stream, id, token).boxed()),
             }
         }
     }
@@ -47,29 +47,30 @@ impl Reader {
 
 /// The streams that the peer opens, and the end of the connection once they are read to their ends. QUIC bounds how many
 /// are open.
-fn accept(connection: Connection, session: SessionId) -> impl Stream<Item = Read> + Send {
+fn accept(connection: Connection, id: ConnectionId) -> impl Stream<Item = Read> + Send {
     stream::unfold(Some((connection, TaskTracker::new())), move |state| async move {
         let (connection, open) = state?;
         match connection.accept_uni().await {
-            Ok(stream) => Some((Read::Opened(session, stream, open.token()), Some((connection, open)))),
+            Ok(stream) => Some((Read::Opened(id, stream, open.token()), Some((connection, open)))),
             Err(error) => {
                 open.close();
                 open.wait().await;
-                Some((Read::Happening(Happening::Lost { session, reason: reason(&error) }), None))
+                let (loss, reason) = (loss(&error), reason(&error));
+                Some((Read::Happening(Happening::Lost { connection: id, loss, reason }), None))
             }
         }
     })
 }
 
 /// The frames of one stream, up to its end or the first thing that is none.
-fn frames(stream: RecvStream, session: SessionId, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
+fn frames(stream: RecvStream, connection: ConnectionId, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
     stream::unfold(Some((Frames::new(stream), token)), move |state| async move {
         let (mut frames, token) = state?;
         let (happening, state) = match frames.next().await {
-            Ok(Some(Frame::Talk(frame))) => (Happening::Talk { session, frame }, Some((frames, token))),
-            Ok(Some(Frame::Rooms(frame))) => (Happening::Rooms { session, frame }, Some((frames, token))),
+            Ok(Some(Frame::Talk(frame))) => (Happening::Talk { connection, frame }, Some((frames, token))),
+            Ok(Some(Frame::Rooms(frame))) => (Happening::Rooms { connection, frame }, Some((frames, token))),
             Ok(None) => return None,
-            Err(error) => (Happening::Misbehaved { session, reason: error.to_string() }, None),
+            Err(error) => (Happening::Misbehaved { connection, reason: error.to_string() }, None),
         };
         Some((Read::Happening(happening), state))
     })
@@ -142,11 +143,20 @@ impl Frames {
     }
 }
 
+/// Whether what it carried may go on elsewhere.
+fn loss(error: &ConnectionError) -> Loss {
+    match error {
+        ConnectionError::TimedOut | ConnectionError::CidsExhausted => Loss::Broken,
+        ConnectionError::ApplicationClosed(closed) if closed.error_code == Close::MOVED.0.into() => Loss::Broken,
+        _ => Loss::Ended,
+    }
+}
+
 /// The end of a connection, for people.
 fn reason(error: &ConnectionError) -> String {
     let code = match error {
         ConnectionError::ApplicationClosed(closed) => closed.error_code.into_inner(),
-        ConnectionError::TimedOut => return "the other device was not heard for 15 s".into(),
+        ConnectionError::TimedOut => return "the other device was not heard any more".into(),
         ConnectionError::LocallyClosed => return "closed by this device".into(),
         ConnectionError::Reset => return "the other device restarted".into(),
         other => return other.to_string(),
@@ -156,6 +166,8 @@ fn reason(error: &ConnectionError) -> String {
         Ok(Close::PROTOCOL) => "the other device says that this one broke the protocol".into(),
         Ok(Close::NOT_INTRODUCED) => "the other device did not expect this one".into(),
         Ok(Close::EXPIRED) => "a certificate has expired or is no longer accepted".into(),
+        Ok(Close::MOVED) => "the session goes on on another connection".into(),
+        Ok(Close::NOT_ITS_SESSION) => "the other device says that the session is not this one's".into(),
         Ok(Close::STALLED) => "the other device says that this one stopped reading".into(),
         _ => format!("the other device closed it with code {code}"),
     }
@@ -170,7 +182,7 @@ mod tests {
     use crate::wire::encode;
 
     const WINDOW: u32 = 1_200_000;
-    const SESSION: SessionId = 7;
+    const CONNECTION: ConnectionId = 7;
 
     fn text(number: u64) -> TalkFrame {
         TalkFrame::Text { number, id: number, text: "at seven".repeat(usize::try_from(number % 100).unwrap()) }
@@ -179,16 +191,15 @@ mod tests {
     /// What is read up to the end of the connection: the numbers of texts, and what went wrong.
     async fn told(accepted: Connection) -> Vec<Result<u64, String>> {
         let mut reader = Reader::default();
-        reader.add(accepted, SESSION);
+        reader.add(accepted, CONNECTION);
         let happenings = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
         let told = happenings.map(|happening| match happening {
-            Happening::Talk { session: SESSION, frame: TalkFrame::Text { number, id, text: found } } => {
+            Happening::Talk { connection: CONNECTION, frame: TalkFrame::Text { number, id, text: found } } => {
                 let same = text(number) == TalkFrame::Text { number, id, text: found };
                 if same { Ok(number) } else { Err(format!("another text {number}")) }
             }
-            Happening::Misbehaved { session: SESSION, reason } | Happening::Lost { session: SESSION, reason } => {
-                Err(reason)
-            }
+            Happening::Misbehaved { connection: CONNECTION, reason }
+            | Happening::Lost { connection: CONNECTION, reason, .. } => Err(reason),
             _ => Err("something else".into()),
         });
         tokio::time::timeout(Duration::from_secs(30), told.collect()).await.unwrap()

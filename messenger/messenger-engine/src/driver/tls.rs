@@ -13,8 +13,8 @@ use crate::wire::ALPN;
 
 /// A peer is spoken to at least this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// A peer that was not heard for this long is gone.
-const IDLE: Duration = Duration::from_secs(15);
+/// A connection on which nothing was heard for this long is gone. Another one is looked for before.
+const IDLE: Duration = Duration::from_secs(30);
 /// One channel each for talk and rooms, and room for channels of later versions, which are stopped.
 const MAX_STREAMS: u32 = 8;
 /// A stream's window holds the largest frame.
@@ -107,6 +107,6 @@ fn transport(round_trip: Option<Duration>) -> quinn::TransportConfig {
         .receive_window((2 * STREAM_WINDOW).into())
         .datagram_receive_buffer_size(None)
         .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_idle_timeout(Some(IDLE.try_into().expect("15 s fit")));
+        .max_idle_timeout(Some(IDLE.try_into().expect("30 s fit")));
     transport
 }

@@ -11,7 +11,7 @@ mod views;
 use minicbor::{Decode, Encode};
 
 pub use room::{RoomFrame, RoomPlaintext};
-pub use talk::{Ack, TalkFrame, capability};
+pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};
 
 /// The application protocol of a peer connection (RFC 7301).
@@ -81,6 +81,10 @@ impl Close {
     pub const STALLED: Self = Self(4);
     /// A stream of a channel this version does not know (used to stop the stream, not the connection).
     pub const UNKNOWN_CHANNEL: Self = Self(5);
+    /// The session goes on on another connection.
+    pub const MOVED: Self = Self(6);
+    /// The other side wants to go on with a session that it cannot prove to be its own.
+    pub const NOT_ITS_SESSION: Self = Self(7);
 }
 
 /// Why bytes are no frame.
@@ -200,6 +204,32 @@ mod tests {
         ];
         assert_eq!(bytes[..expected.len()], expected);
         assert!(bytes[expected.len()..].iter().all(|b| *b == 0));
+    }
+
+    #[test]
+    fn the_bytes_of_a_hello_that_resumes() {
+        let progress = Progress { received: 5, unanswered: 300, room_frames: 0 };
+        let resume = Some(Resume { session: [0x5e; 16], proof: [0x9f; 32], progress });
+        let hello = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume };
+        let bytes = encode(&hello, Channel::Talk).unwrap();
+        let expected: Vec<u8> = [
+            &[0x00, 0x00, 0x01, 0x00][..], // length 256
+            &[0x85, 0x00, 0x01],           // array of 5: kind 0, version 1
+            &[0x48],
+            &[0xaa; 8],    // run
+            &[0x13, 0x83], // capabilities; the session that goes on:
+            &[0x50],
+            &[0x5e; 16], // its name
+            &[0x58, 0x20],
+            &[0x9f; 32],                           // the proof
+            &[0x83, 0x05, 0x19, 0x01, 0x2c, 0x00], // 5 received, 300 unanswered, no room frames
+        ]
+        .concat();
+        assert_eq!(bytes[..expected.len()], expected);
+        assert!(bytes[expected.len()..].iter().all(|b| *b == 0));
+        assert_eq!(decode::<TalkFrame>(&bytes[4..]), Ok(Some(hello)));
+        let plain = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume: None };
+        assert_eq!(encode(&plain, Channel::Talk).unwrap()[4..7], [0x84, 0x00, 0x01], "as before");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod capability {
     pub const BOT: u64 = 4;
     /// Takes views of logs and policies.
     pub const GOSSIP: u64 = 8;
+    /// Goes on with a session on another connection.
+    pub const RESUME: u64 = 16;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -33,11 +35,14 @@ pub enum TalkFrame {
         /// See [`capability`].
         #[n(2)]
         capabilities: u64,
+        /// The session that goes on here; absent if a new one begins.
+        #[n(3)]
+        resume: Option<Resume>,
     },
     /// A one-to-one text.
     #[n(1)]
     Text {
-        /// Counts texts and room texts of this side on this connection, from 1, without a gap.
+        /// Counts texts and room texts of this side in this session, from 1, without a gap.
         #[n(0)]
         number: u64,
         /// The sender's id: the same when she sends the same text again.
@@ -74,6 +79,41 @@ pub enum TalkFrame {
         #[n(0)]
         views: Views,
     },
+    /// How many frames of the other side's room channel have come in, since the session began. Only to who resumes.
+    #[n(5)]
+    RoomFrames {
+        /// The count.
+        #[n(0)]
+        count: u64,
+    },
+}
+
+/// The session that a connection continues, and how far its sender got in it.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Resume {
+    /// Its name; see [`crate::session::SessionKey`].
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub session: [u8; 16],
+    /// Proves that the sender is the one with whom it began, and is at this connection.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub proof: [u8; 32],
+    /// How far the sender got.
+    #[n(2)]
+    pub progress: Progress,
+}
+
+/// How far one side got in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Progress {
+    /// The last number it received; all before came, too.
+    #[n(0)]
+    pub received: u64,
+    /// The first of its own numbers that it has no answer to, or the next one it will use.
+    #[n(1)]
+    pub unanswered: u64,
+    /// How many frames of the room channel it received.
+    #[n(2)]
+    pub room_frames: u64,
 }
 
 /// The fate of one numbered frame.
@@ -91,13 +131,15 @@ pub struct Ack {
 impl std::fmt::Debug for TalkFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Hello { version, capabilities, .. } => {
-                write!(f, "Hello {{ version: {version}, capabilities: {capabilities:#x} }}")
+            Self::Hello { version, capabilities, resume, .. } => {
+                let how = if resume.is_some() { ", resumes" } else { "" };
+                write!(f, "Hello {{ version: {version}, capabilities: {capabilities:#x}{how} }}")
             }
             Self::Text { number, id, .. } => write!(f, "Text {{ number: {number}, id: {id} }}"),
             Self::RoomText { number, .. } => write!(f, "RoomText {{ number: {number} }}"),
             Self::Ack { acks } => write!(f, "Ack {{ {} }}", acks.len()),
             Self::Views { views } => write!(f, "Views {{ {} }}", views.checkpoints.len()),
+            Self::RoomFrames { count } => write!(f, "RoomFrames {{ {count} }}"),
         }
     }
 }

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on has failed; not every test file uses everything"
 )]
 
+pub(crate) mod network;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub(crate) struct Town {
     careless: Authority,
     pub(crate) trust: Arc<Trust>,
     pub(crate) directory: SocketAddr,
+    resolver: Arc<SingleCertAndKey>,
     stop: CancellationToken,
 }
 
@@ -74,11 +77,8 @@ impl Town {
         let (chain, key) = authority.issue_service("directory.example.org", hour_ago());
         let provider = identity::tls::provider();
         let certified = CertifiedKey::from_der(chain, key, &provider).unwrap();
-        let mut config = DirectoryConfig::new(
-            "127.0.0.1:0".parse().unwrap(),
-            Arc::new(SingleCertAndKey::from(certified)),
-            trust.clone(),
-        );
+        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let mut config = DirectoryConfig::new("127.0.0.1:0".parse().unwrap(), resolver.clone(), trust.clone());
         config.timing = Timing { no_answer: Duration::from_secs(3), ..Timing::default() };
         change(&mut config);
         let directory = Directory::bind(config).unwrap();
@@ -86,7 +86,7 @@ impl Town {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         tokio::spawn(async move { directory.serve(stopped).await });
-        Self { authority, careless, trust, directory: address, stop }
+        Self { authority, careless, trust, directory: address, resolver, stop }
     }
 
     pub(crate) fn issue(&self, name: &str) -> (Vec<CertificateDer<'static>>, SigningKey) {
@@ -122,7 +122,13 @@ impl Town {
 
     /// Somebody at the directory without an engine, who does as the test says.
     pub(crate) async fn puppet(&self, name: &str) -> Puppet {
+        self.puppet_and_key(name).await.0
+    }
+
+    /// The same, and the device's public key.
+    pub(crate) async fn puppet_and_key(&self, name: &str) -> (Puppet, [u8; 32]) {
         let (chain, key) = self.issue(name);
+        let public_key = key.verifying_key().to_bytes();
         let verifier = Arc::new(PersonVerifier::new(self.trust.clone()));
         let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -140,7 +146,14 @@ impl Town {
         let (client, events) =
             DirectoryClient::connect(&endpoint, self.directory, "directory.example.org", config).await.unwrap();
         client.announce(Announcement::available(vec![identifier("alice")])).await.unwrap();
-        Puppet { endpoint, probing, client, events, peer_config: peer_config(chain, &key, &self.trust) }
+        (Puppet { endpoint, probing, client, events, peer_config: peer_config(chain, &key, &self.trust) }, public_key)
+    }
+
+    /// An engine that is online, and its device's public key.
+    pub(crate) async fn person_and_key(&self, name: &str, contacts: &[&str]) -> (Someone, [u8; 32]) {
+        let config = self.config(name, contacts);
+        let key = config.key.public_key();
+        (Someone::start(config).await, key)
     }
 
     /// An engine that is online.

@@ -72,12 +72,14 @@ pub(crate) enum Line {
     Note { text: String, at: DateTime },
 }
 
-/// A text that came back into the input because it was not delivered.
+/// A text that came back into the input because it was not delivered, or nobody knows whether it was.
 #[derive(Debug, Clone)]
 pub(crate) struct Returned {
     pub(crate) id: u64,
     pub(crate) text: String,
     pub(crate) reason: String,
+    /// Whether it may have arrived.
+    pub(crate) unknown: bool,
 }
 
 /// The lines, the draft and what has not been read.
@@ -108,8 +110,9 @@ impl Conversation {
     /// Records how far text `id` got. A text that failed goes back into the input, unless something is being written there.
     pub(crate) fn progress(&mut self, id: u64, state: State) {
         let Some(Line::Mine { text, state: known, .. }) = self.find(id) else { return };
+        let unknown = matches!(state, State::Unknown(_));
         let reason = match &state {
-            State::NotDelivered(reason) => Some(reason.clone()),
+            State::NotDelivered(reason) | State::Unknown(reason) => Some(reason.clone()),
             State::Room { missing, .. } if state.failed() => missing.first().map(|first| first.reason.clone()),
             _ => None,
         };
@@ -118,7 +121,7 @@ impl Conversation {
         match reason {
             Some(reason) if self.draft.is_empty() => {
                 self.draft = Editor::with(text.clone());
-                self.returned = Some(Returned { id, text, reason });
+                self.returned = Some(Returned { id, text, reason, unknown });
             }
             Some(_) => {}
             // It got there after all: what came back of it is not needed any more.
@@ -135,18 +138,21 @@ impl Conversation {
         }
     }
 
-    /// The text written so far, and the number it failed under if it is one that came back unchanged. The failed line goes.
+    /// The text written so far, and the number it failed under if it is one that came back unchanged. The failed line goes,
+    /// unless the text is another one now and the other side may have seen the first.
     pub(crate) fn take_draft(&mut self) -> (String, Option<u64>) {
         let text = self.draft.take();
         let returned = self.returned.take();
-        if let Some(returned) = &returned {
+        if let Some(returned) = &returned
+            && (!returned.unknown || returned.text == text)
+        {
             self.remove(returned.id);
         }
         let id = returned.filter(|returned| returned.text == text).map(|returned| returned.id);
         (text, id)
     }
 
-    /// Takes the oldest text that failed out of the conversation, to be sent again; an `unknown` one stays and is marked as sending.
+    /// Takes the oldest text that failed out of the conversation, to be sent again.
     pub(crate) fn take_failed(&mut self) -> Option<(u64, String)> {
         let failed = self.lines.iter().find_map(|line| match line {
             Line::Mine { id, text, state, .. } if state.failed() => Some((*id, text.clone())),
@@ -220,6 +226,20 @@ mod tests {
         conversation.draft.insert("!").unwrap();
         assert_eq!(conversation.take_draft(), ("hi!".to_owned(), None));
         assert!(conversation.lines.is_empty());
+    }
+
+    #[test]
+    fn a_text_that_may_have_arrived_comes_back_too_and_its_line_stays_if_another_is_written() {
+        let unknown = || State::Unknown("the connection was lost".to_owned());
+        let mut conversation = sent(&["hi"]);
+        conversation.progress(1, unknown());
+        assert_eq!(conversation.take_draft(), ("hi".to_owned(), Some(1)));
+        assert!(conversation.lines.is_empty());
+        let mut conversation = sent(&["hi"]);
+        conversation.progress(1, unknown());
+        conversation.draft.insert("!").unwrap();
+        assert_eq!(conversation.take_draft(), ("hi!".to_owned(), None));
+        assert!(matches!(&conversation.lines[0], Line::Mine { id: 1, state: State::Unknown(_), .. }));
     }
 
     #[test]

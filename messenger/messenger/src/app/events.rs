@@ -3,7 +3,7 @@
 use identity::Identifier;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen};
+use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen, SessionState};
 
 use super::conversation::{Line, State};
 use super::{App, Connection, Effect, Entry, MAX_WAITING, Notice, Person, Room, Waiting};
@@ -41,6 +41,7 @@ impl App {
                 }
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
+            Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
             Event::RoomMessage { room, from, text, .. } => {
                 self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });
             }
@@ -105,6 +106,18 @@ impl App {
             if self.conversations.contains_key(&entry) {
                 self.conversation_mut(&entry).note(format!("{who} {words}"), now);
             }
+        }
+    }
+
+    fn hear_session(&mut self, who: &Identifier, state: SessionState, reason: Option<String>, now: DateTime) {
+        if let Some(person) = self.people.get_mut(who) {
+            person.reconnecting = state == SessionState::Reconnecting;
+        }
+        let entry = Entry::Person(who.clone());
+        if state == SessionState::Lost && self.conversations.contains_key(&entry) {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let words = format!("The connection to {who} was lost{reason}");
+            self.conversation_mut(&entry).note(words, now);
         }
     }
 

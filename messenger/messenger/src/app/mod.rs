@@ -56,6 +56,8 @@ pub(crate) struct Person {
     pub(crate) shows: Seen,
     /// Since when she has not used her device.
     pub(crate) idle_since: Option<DateTime>,
+    /// Whether the conversation with her looks for another connection.
+    pub(crate) reconnecting: bool,
 }
 
 /// A room one is in, or was in until it closed.

@@ -4,7 +4,8 @@ use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, Status,
+    Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState,
+    Status,
 };
 
 use super::*;
@@ -88,6 +89,30 @@ fn what_failed_comes_back_and_one_key_sends_it_again() {
     app.hear(Event::MessageState { id: 1, to: who("bob"), state: DeliveryState::Delivered, reason: None }, now());
     assert_eq!(app.act(Action::SendAgain, now()), []);
     assert_eq!(app.at_stake(), 0);
+}
+
+#[test]
+fn a_conversation_that_reconnects_is_marked_and_says_when_it_could_not() {
+    let mut app = app(&["bob"]);
+    typed(&mut app, "hi");
+    let session =
+        |state, reason: Option<&str>| Event::Session { who: who("bob"), state, reason: reason.map(str::to_owned) };
+    let reconnecting = |app: &App| app.people[&who("bob")].reconnecting;
+    app.hear(session(SessionState::Reconnecting, None), now());
+    assert!(reconnecting(&app));
+    app.hear(session(SessionState::Resumed, None), now());
+    assert!(!reconnecting(&app));
+    app.hear(session(SessionState::Reconnecting, None), now());
+    app.hear(session(SessionState::Lost, Some("no other connection could be made")), now());
+    assert!(!reconnecting(&app));
+    let unknown = Event::MessageState {
+        id: 1,
+        to: who("bob"),
+        state: DeliveryState::Unknown,
+        reason: Some("no acknowledgement".to_owned()),
+    };
+    app.hear(unknown, now());
+    assert_eq!(app.act(Action::SendAgain, now()), send("hi", 1), "one key sends it again, under its number");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::text::{fit, fit_middle, harmless_line, width};
 /// Sign, word and style of a person's presence: never the colour alone.
 pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static str, &'static str, Style) {
     let person = app.people.get(who);
+    if person.is_some_and(|person| person.reconnecting) {
+        return ("◌", "reconnecting…", theme.open());
+    }
     match person.and_then(|person| person.online) {
         Some(true) => {
             let person = person.expect("its presence is known");

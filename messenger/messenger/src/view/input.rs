@@ -18,10 +18,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let columns = usize::from(area.width).saturating_sub(4);
     let title = match conversation.and_then(|one| one.returned.as_ref()) {
         Some(returned) => {
-            let long = format!(" ✗ Not delivered: {} · Ctrl-R sends again ", harmless_line(&returned.reason));
+            let what = if returned.unknown { "? Unknown" } else { "✗ Not delivered" };
+            let long = format!(" {what}: {} · Ctrl-R sends again ", harmless_line(&returned.reason));
             // The reason also stands above, with the text.
-            let short = " ✗ Not delivered · Ctrl-R sends it again ";
-            let words = if width(&long) <= columns { &long } else { short };
+            let short = format!(" {what} · Ctrl-R sends it again ");
+            let words = if width(&long) <= columns { &long } else { &short };
             Line::styled(fit(words, columns), theme.wrong())
         }
         None => Line::styled(" Message ", if active { theme.strong() } else { theme.quiet() }),

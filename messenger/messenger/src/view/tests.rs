@@ -6,7 +6,7 @@ use std::path::Path;
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, Status,
+    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState, Status,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -99,8 +99,8 @@ fn conversation(size: (u16, u16)) -> App {
     app.hear(says("bob", "Yes 🎉 — 日本語 too? I can bring bread, cheese, and the long table from the shed if somebody helps me carry it."), at(10, 42));
     app.hear(says("bob", "What time?"), at(10, 42));
     write(&mut app, "At noon.\nBring a hat.", at(10, 43));
-    app.hear(state(2, DeliveryState::Unknown, Some("the connection was lost before the answer")), at(10, 43));
     write(&mut app, "And sun cream", at(10, 44));
+    app.hear(state(2, DeliveryState::Unknown, Some("the connection was lost before the answer")), at(10, 44));
     app.hear(presence("bob", false), at(10, 50));
     app.hear(says("dave", "psst"), at(10, 51));
     app
@@ -202,6 +202,20 @@ fn how_others_and_oneself_appear() {
     };
     app.hear(Event::Appearance(settings), at(12, 0));
     compare("appearance", &app);
+}
+
+#[test]
+fn a_connection_that_was_lost_is_shown_and_what_may_have_arrived_comes_back() {
+    let mut app = online(&["bob"], SMALL);
+    write(&mut app, "Lunch?", at(12, 0));
+    let session =
+        |state, reason: Option<&str>| Event::Session { who: who("bob"), state, reason: reason.map(str::to_owned) };
+    app.hear(session(SessionState::Reconnecting, None), at(12, 0));
+    compare("reconnecting", &app);
+    app.hear(session(SessionState::Lost, Some("no other connection could be made within 30 s")), at(12, 1));
+    let reason = "the connection to bob@example.org was lost before the acknowledgement";
+    app.hear(state(1, DeliveryState::Unknown, Some(reason)), at(12, 1));
+    compare("unknown", &app);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn contacts_are_bound_once_and_their_devices_named() {
     };
     assert!(events.contains(&expected));
     assert_eq!(first_seen(&world.events("bob")), [address("alice")]);
-    world.cut("alice", "bob");
+    world.end("alice", "bob");
     world.send("alice", "bob", "again", 2);
     assert!(first_seen(&world.events("alice")).is_empty());
 }

@@ -3,6 +3,8 @@
 mod acquaintance;
 mod appearance;
 mod gossip;
+mod hostile_resumption;
 mod one_to_one;
+mod resumption;
 mod rooms;
 mod world;

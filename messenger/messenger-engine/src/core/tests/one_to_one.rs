@@ -61,7 +61,7 @@ fn a_lost_acknowledgement_is_unknown_and_sending_again_shows_once() {
     world.forget_events();
     world.stall("alice", "bob");
     world.send("alice", "bob", "second", 2);
-    world.cut("alice", "bob");
+    world.end("alice", "bob");
     assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Unknown);
     // Whether or not it had arrived: here it had not, and the first had.
     world.send("alice", "bob", "second", 2);
@@ -98,7 +98,7 @@ fn a_sending_that_failed_does_not_undo_an_earlier_one() {
     world.send("alice", "bob", "first", 1);
     world.stall("alice", "bob");
     world.send("alice", "bob", "second", 2);
-    world.cut("alice", "bob");
+    world.end("alice", "bob");
     world.command("bob", Command::GoOffline);
     world.forget_events();
     world.send("alice", "bob", "second", 2);

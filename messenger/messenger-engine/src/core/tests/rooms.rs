@@ -144,7 +144,7 @@ fn a_member_whose_connection_to_the_host_is_lost_is_removed() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.room(&["alice", "bob", "carol"]);
     world.forget_events();
-    world.cut("alice", "bob");
+    world.end("alice", "bob");
     assert!(matches!(&world.events("bob")[..], [Event::RoomClosed { .. }]));
     assert_eq!(view(&world.events("carol")).2, [address("alice"), address("carol")]);
     say(&mut world, "carol", room, "bob?");
@@ -305,7 +305,7 @@ fn a_text_to_a_member_without_a_link_waits_a_moment_and_then_says_so() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.room(&["alice", "bob", "carol"]);
     world.network = false;
-    world.cut("bob", "carol");
+    world.end("bob", "carol");
     world.forget_events();
     say(&mut world, "bob", room, "hello");
     assert_eq!(last_delivery(&world.events("bob")), (1, vec![]), "carol is pending");

@@ -10,9 +10,10 @@ use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, Ask, Core, Me, Meeting, NotReached, Presenting, SessionId};
+use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
 use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
+use crate::session::Exported;
 use crate::time::Now;
 use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
 
@@ -71,8 +72,11 @@ struct Node {
     announced: Option<Presenting>,
 }
 
+/// Changes a Hello on its way.
+pub(super) type Meddle = Box<dyn FnMut(&mut TalkFrame)>;
+
 struct Wire {
-    ends: [(String, SessionId); 2],
+    ends: [(String, ConnectionId); 2],
     /// Frames from either end are lost while set.
     stalled: bool,
 }
@@ -86,7 +90,7 @@ pub(super) struct World {
     nodes: BTreeMap<String, Node>,
     wires: Vec<Wire>,
     ringing: BTreeMap<CallId, Ringing>,
-    next_session: SessionId,
+    next_connection: ConnectionId,
     pub(super) tables: BTreeMap<String, Arc<Table>>,
     pub(super) time: Duration,
     started: Instant,
@@ -94,6 +98,10 @@ pub(super) struct World {
     pub(super) network: bool,
     /// Every frame that went over a wire: sender, bytes.
     pub(super) tapped: Vec<(String, Channel, Vec<u8>)>,
+    /// Every connection that was closed: by whom, and why.
+    pub(super) closed: Vec<(String, Close)>,
+    /// Whose Hellos are changed, and how.
+    pub(super) meddling: BTreeMap<String, Meddle>,
 }
 
 pub(super) fn address(name: &str) -> String {
@@ -107,12 +115,14 @@ impl World {
             nodes: BTreeMap::new(),
             wires: Vec::new(),
             ringing: BTreeMap::new(),
-            next_session: 1,
+            next_connection: 1,
             tables: BTreeMap::new(),
             time: Duration::ZERO,
             started: Instant::now(),
             network: true,
             tapped: Vec::new(),
+            closed: Vec::new(),
+            meddling: BTreeMap::new(),
         };
         for name in names {
             let contacts =
@@ -127,6 +137,11 @@ impl World {
     }
 
     pub(super) fn add(&mut self, name: &str, contacts: Vec<Identifier>) {
+        self.add_again(name, contacts, 1);
+    }
+
+    /// The same device, whose program draws other randomness in each of its runs.
+    fn add_again(&mut self, name: &str, contacts: Vec<Identifier>, run: u64) {
         let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
         let key = SigningKey::from_bytes(&seed.try_into().unwrap());
         let device = DeviceKey(key.verifying_key().to_bytes());
@@ -134,7 +149,7 @@ impl World {
         let table = Arc::new(Table::default());
         self.tables.insert(name.into(), table.clone());
         let person = table.verify(&leaf, self.now()).unwrap();
-        let mut state = u64::from_be_bytes(device.0[..8].try_into().unwrap()) | 1;
+        let mut state = u64::from_be_bytes(device.0[..8].try_into().unwrap()).wrapping_mul(run) | 1;
         let draw = Box::new(move |bytes: &mut [u8]| {
             for byte in bytes {
                 state ^= state << 13;
@@ -225,6 +240,18 @@ impl World {
         self.settle();
     }
 
+    /// Both do it before either hears of the other.
+    pub(super) fn both(&mut self, command: &Command, names: [&str; 2]) {
+        let now = self.now();
+        names.iter().for_each(|name| self.node(name).core.command(command.clone(), now));
+        self.settle();
+    }
+
+    /// The names of somebody's sessions, the oldest first.
+    pub(super) fn session_names(&self, name: &str) -> Vec<[u8; 16]> {
+        self.nodes[name].core.session_names()
+    }
+
     /// What the directory was told last of how to be present, as it would be told now.
     pub(super) fn announced(&mut self, name: &str) -> Announcement {
         let now = self.now().instant;
@@ -256,14 +283,56 @@ impl World {
         self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
     }
 
+    /// Nothing has come on the connections between the two for 15 s.
+    pub(super) fn fall_silent(&mut self, a: &str, b: &str) {
+        self.stall(a, b);
+        self.each_end(a, b, |core, connection, now| core.silent(connection, now));
+    }
+
+    /// Something comes again.
+    pub(super) fn be_heard(&mut self, a: &str, b: &str) {
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = false);
+        self.each_end(a, b, |core, connection, now| core.heard(connection, now));
+    }
+
+    fn each_end(&mut self, a: &str, b: &str, act: impl Fn(&mut Core, ConnectionId, Now)) {
+        let now = self.now();
+        let ends: Vec<(String, ConnectionId)> =
+            self.wires.iter().filter(|wire| joins(wire, a, b)).flat_map(|wire| wire.ends.clone()).collect();
+        for (name, connection) in ends {
+            act(&mut self.node(&name).core, connection, now);
+        }
+        self.settle();
+    }
+
+    /// The program ends without a word, and starts again.
+    pub(super) fn restart(&mut self, name: &str) {
+        let others: Vec<String> = self.nodes.keys().filter(|other| *other != name).cloned().collect();
+        let contacts = others.iter().map(|other| address(other).parse().unwrap()).collect();
+        self.wires.retain(|wire| wire.ends.iter().all(|(end, _)| end != name));
+        self.nodes.remove(name);
+        self.tell_presence(name, false);
+        self.add_again(name, contacts, 7);
+        self.go_online(name);
+    }
+
     /// The connections between the two break.
     pub(super) fn cut(&mut self, a: &str, b: &str) {
+        self.lose(a, b, Loss::Broken);
+    }
+
+    /// The connections between the two end, and with them what they carry.
+    pub(super) fn end(&mut self, a: &str, b: &str) {
+        self.lose(a, b, Loss::Ended);
+    }
+
+    fn lose(&mut self, a: &str, b: &str, loss: Loss) {
         let now = self.now();
         let (cut, kept): (Vec<Wire>, Vec<Wire>) =
             std::mem::take(&mut self.wires).into_iter().partition(|wire| joins(wire, a, b));
         self.wires = kept;
-        for (name, session) in cut.into_iter().flat_map(|wire| wire.ends) {
-            self.node(&name).core.disconnected(session, "timed out", now);
+        for (name, connection) in cut.into_iter().flat_map(|wire| wire.ends) {
+            self.node(&name).core.disconnected(connection, loss, "timed out", now);
         }
         self.settle();
     }
@@ -283,7 +352,9 @@ impl World {
     pub(super) fn inject(&mut self, from: &str, to: &str, frame: RoomFrame) {
         let now = self.now();
         let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
+        let sender = wire.ends.iter().find(|end| end.0 == from).unwrap().1;
         let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
+        self.node(from).core.count_room_frame(sender);
         self.node(to).core.room_frame(session, frame, now);
         self.settle();
     }
@@ -299,7 +370,8 @@ impl World {
     /// A connection from a verified person whom nobody introduced.
     pub(super) fn intrude(&mut self, at: &str, person: Person) -> Vec<Close> {
         let now = self.now();
-        self.node(at).core.connected(9999, person, None, now);
+        let exported = Exported { session: [9; 32], resumption: [9; 32] };
+        self.node(at).core.connected(9999, person, exported, None, now);
         let actions = actions(&mut self.node(at).core);
         actions
             .into_iter()
@@ -331,7 +403,7 @@ impl World {
         let now = self.now();
         match action {
             Action::Emit(event) => self.node(name).events.push(event),
-            Action::GoOnline | Action::End => {}
+            Action::GoOnline | Action::FollowNetwork | Action::End => {}
             Action::GoOffline => {
                 self.node(name).online = false;
                 self.tell_presence(name, false);
@@ -354,39 +426,55 @@ impl World {
                     None => self.node(name).core.not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
                 }
             }
-            Action::Send { session, channel, bytes } => self.transmit(name, session, channel, &bytes),
-            Action::Close { session, .. } => {
-                let end = (name.to_owned(), session);
+            Action::Send { connection, channel, bytes } => self.transmit(name, connection, channel, &bytes),
+            Action::Close { connection, code } => {
+                self.closed.push((name.to_owned(), code));
+                let end = (name.to_owned(), connection);
                 let Some(position) = self.wires.iter().position(|wire| wire.ends.contains(&end)) else { return };
                 let wire = self.wires.remove(position);
-                let (other, session) = wire.ends.into_iter().find(|e| *e != end).unwrap();
-                self.node(&other).core.disconnected(session, "closed by the other side", now);
+                let (other, connection) = wire.ends.into_iter().find(|e| *e != end).unwrap();
+                let loss = if code == Close::MOVED { Loss::Broken } else { Loss::Ended };
+                if !wire.stalled {
+                    self.node(&other).core.disconnected(connection, loss, "closed by the other side", now);
+                }
             }
         }
     }
 
     fn connect(&mut self, call: CallId, from: &str, to: &str) {
         let now = self.now();
-        let (dialler, listener) = (self.next_session, self.next_session + 1);
-        self.next_session += 2;
+        let (dialler, listener) = (self.next_connection, self.next_connection + 1);
+        self.next_connection += 2;
         self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false });
         let (caller, callee) = (self.person(from), self.person(to));
-        self.node(to).core.connected(listener, caller, None, now);
-        self.node(from).core.connected(dialler, callee, Some(call), now);
+        let fresh = |of: u8| {
+            let mut secret = [of; 32];
+            secret[..8].copy_from_slice(&dialler.to_be_bytes());
+            secret
+        };
+        let exported = Exported { session: fresh(1), resumption: fresh(2) };
+        self.node(to).core.connected(listener, caller, exported.clone(), None, now);
+        self.node(from).core.connected(dialler, callee, exported, Some(call), now);
     }
 
-    fn transmit(&mut self, name: &str, session: SessionId, channel: Channel, bytes: &[u8]) {
+    fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
         let now = self.now();
         self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
-        let end = (name.to_owned(), session);
+        let end = (name.to_owned(), connection);
         let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };
         if wire.stalled {
             return;
         }
         let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();
-        let core = &mut self.node(&other).core;
+        let core = &mut self.nodes.get_mut(&other).unwrap().core;
         match channel {
-            Channel::Talk => core.talk_frame(session, decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap(), now),
+            Channel::Talk => {
+                let mut frame = decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap();
+                if let (TalkFrame::Hello { .. }, Some(meddle)) = (&frame, self.meddling.get_mut(name)) {
+                    meddle(&mut frame);
+                }
+                core.talk_frame(session, frame, now);
+            }
             Channel::Rooms => core.room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now),
         }
     }

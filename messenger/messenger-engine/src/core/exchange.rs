@@ -1,0 +1,140 @@
+//! What goes over a link: frames out, frames in, and what they mean to the rest of the engine.
+
+use super::links::Token;
+use super::{Action, ConnectionId, Core, SessionId};
+use crate::api::DeliveryState;
+use crate::session::{Arrival, Content, Verdict};
+use crate::time::Now;
+use crate::wire::{Channel, Close, RoomFrame, TalkFrame, capability, encode};
+
+impl Core {
+    /// Sends numbered content.
+    ///
+    /// # Errors
+    /// Why it was not taken, for people.
+    pub(super) fn put(&mut self, session: SessionId, content: Content, token: Token, now: Now) -> Result<(), String> {
+        let link = self.links.get_mut(&session).ok_or("the connection was lost")?;
+        link.last_content = now.instant;
+        if link.session.is_quiet() {
+            link.answers_due_since = now.instant;
+        }
+        link.session.send(content, token).map_err(|full| full.to_string())?;
+        self.flush(session);
+        Ok(())
+    }
+
+    /// Sends in this session what never left in another one.
+    pub(super) fn put_again(&mut self, session: SessionId, content: Content, token: Token, now: Now) {
+        if let Err(reason) = self.put(session, content, token.clone(), now) {
+            self.judge(token, Verdict::NotSent, &reason);
+        }
+    }
+
+    /// Puts whatever the session may send now on the wire.
+    pub(super) fn flush(&mut self, session: SessionId) {
+        let frames = self.links.get_mut(&session).map(|link| link.session.frames()).unwrap_or_default();
+        for frame in frames {
+            self.send_talk(session, &frame);
+        }
+    }
+
+    pub(super) fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
+        let Some(connection) = self.links.get(&session).and_then(|link| link.connection) else { return };
+        self.send_talk_on(connection, frame);
+    }
+
+    pub(super) fn send_talk_on(&mut self, connection: ConnectionId, frame: &TalkFrame) {
+        let bytes = encode(frame, Channel::Talk)
+            .expect("texts and views are within their limits, which leave room for the rest of a frame");
+        self.actions.push_back(Action::Send { connection, channel: Channel::Talk, bytes });
+    }
+
+    /// Sends a room frame, now or once another connection carries the session; one that is too long is an error of the
+    /// room's, told to the client.
+    pub(super) fn send_room(&mut self, session: SessionId, frame: &RoomFrame) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        match encode(frame, Channel::Rooms) {
+            Ok(bytes) => {
+                link.keeps_up &= link.session.room_frame_sent(&bytes);
+                if let Some(connection) = link.connection {
+                    self.actions.push_back(Action::Send { connection, channel: Channel::Rooms, bytes });
+                }
+            }
+            Err(error) => self.error(frame.name(), error.to_string(), "the room is too large for this version"),
+        }
+    }
+
+    /// A talk frame came in.
+    pub fn talk_frame(&mut self, connection: ConnectionId, frame: TalkFrame, now: Now) {
+        if self.candidates.contains_key(&connection) {
+            return self.candidate_said(connection, frame, now);
+        }
+        let Some(session) = self.carried.get(&connection).copied() else { return };
+        if let TalkFrame::Hello { resume: Some(resume), .. } = &frame
+            && self.is_somebody_elses(session, resume)
+        {
+            return self.close_link(session, Close::NOT_ITS_SESSION, "it named a session that is not its own", now);
+        }
+        let Some(link) = self.links.get_mut(&session) else { return };
+        match link.session.receive(frame) {
+            Ok(arrivals) => {
+                let opened = matches!(*arrivals, [Arrival::Open { .. }]);
+                for arrival in arrivals {
+                    self.arrived(session, arrival, now);
+                }
+                self.flush(session);
+                if opened {
+                    self.tell_views(session);
+                }
+            }
+            Err(violation) => self.close_link(session, Close::PROTOCOL, &violation.to_string(), now),
+        }
+    }
+
+    fn arrived(&mut self, session: SessionId, arrival: Arrival<Token>, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        if matches!(arrival, Arrival::Taken(_) | Arrival::Refused(..)) {
+            link.answers_due_since = now.instant;
+        }
+        match arrival {
+            Arrival::Open { run, capabilities } => {
+                link.answers_due_since = now.instant;
+                link.run = run;
+                link.bot = capabilities & capability::BOT != 0;
+                self.link_opened(session, capabilities);
+            }
+            Arrival::Views(views) => self.views_arrived(session, views),
+            Arrival::Content { number, content } => {
+                link.last_content = now.instant;
+                match content {
+                    Content::Text { id, text } => self.text_arrived(session, number, id, text),
+                    Content::Room { room, message } => self.room_text_arrived(session, number, room, message, now),
+                }
+            }
+            Arrival::Taken(Token::Text { to, id }) => self.text_state(id, to, DeliveryState::Delivered, None),
+            Arrival::Taken(Token::Room { room, id, device }) => self.room_text_taken(room, id, device),
+            Arrival::Refused(Token::Text { to, id }, reason) => {
+                let reason = format!("{to}'s device refused it: {reason}");
+                self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+            }
+            Arrival::Refused(Token::Room { room, id, device }, reason) => {
+                self.room_text_missed(room, id, device, &reason);
+            }
+        }
+    }
+
+    /// A room frame came in.
+    pub fn room_frame(&mut self, connection: ConnectionId, frame: RoomFrame, now: Now) {
+        if self.candidates.contains_key(&connection) {
+            return self.candidate_sent_room_frame(connection, frame, now);
+        }
+        let Some(session) = self.carried.get(&connection).copied() else { return };
+        let Some(link) = self.links.get_mut(&session) else { return };
+        if link.session.room_frame_came() {
+            link.last_content = now.instant;
+            let person = link.person.clone();
+            self.room_frame_from(session, person, frame, now);
+        }
+        self.flush(session);
+    }
+}

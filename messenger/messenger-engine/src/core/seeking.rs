@@ -1,0 +1,148 @@
+//! Seeking: a session that has lost its connection, or may lose it, looks for another one through the directory.
+//!
+//! ```text
+//! carried ──15 s without a packet, the network changed, broken──► seeking ──another connection──► carried
+//!    ▲                                                              │ └──30 s without any──► ended: verdicts
+//!    └────────────── a packet came, or nothing got worse ───────────┘
+//! ```
+//! The connection that stands is used until another one is open.
+
+use std::time::{Duration, Instant};
+
+use identity::Identifier;
+
+use super::calls::Errand;
+use super::{Action, ConnectionId, Core, SessionId};
+use crate::api::{Event, Purpose, SessionState};
+use crate::time::Now;
+use crate::wire::Close;
+
+/// After so long without a packet a connection is looked for beside the one that stands; to be watched by the driver.
+pub const SILENCE: Duration = Duration::from_secs(15);
+/// How long a session lives without a packet or a connection.
+const LIFE: Duration = Duration::from_secs(30);
+/// The pause after the first attempt; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// How a session looks for another connection.
+pub(super) struct Seeking {
+    /// When the session ends; never, as long as the connection that it has brings something.
+    ends: Option<Instant>,
+    /// When to look no longer.
+    until: Instant,
+    next: Instant,
+    pause: Duration,
+}
+
+impl Core {
+    /// Nothing came on a connection for [`SILENCE`].
+    pub fn silent(&mut self, connection: ConnectionId, now: Now) {
+        let Some(session) = self.carried.get(&connection).copied() else { return };
+        let Some(link) = self.links.get(&session) else { return };
+        if !link.session.is_resumable() {
+            return self.close_link(session, Close::STALLED, "the other device was not heard for 15 s", now);
+        }
+        self.seek(session, Some(now.instant + LIFE.saturating_sub(SILENCE)), now);
+    }
+
+    /// Something came again.
+    pub fn heard(&mut self, connection: ConnectionId, now: Now) {
+        let Some(session) = self.carried.get(&connection).copied() else { return };
+        let Some(link) = self.links.get_mut(&session) else { return };
+        if link.seeking.as_ref().is_some_and(|seeking| seeking.ends.is_some()) {
+            self.found(session, now);
+        }
+    }
+
+    /// This device is in another network, or has another address.
+    pub(super) fn network_changed(&mut self, now: Now) {
+        self.actions.push_back(Action::FollowNetwork);
+        let sessions: Vec<SessionId> =
+            self.links.iter().filter(|(_, link)| link.session.is_resumable()).map(|(id, _)| *id).collect();
+        for session in sessions {
+            self.seek(session, None, now);
+        }
+    }
+
+    /// The connection is gone, the session is not.
+    pub(super) fn pause_link(&mut self, session: SessionId, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        link.session.pause();
+        if let Some(connection) = link.connection.take() {
+            self.carried.remove(&connection);
+        }
+        self.seek(session, Some(now.instant + LIFE), now);
+    }
+
+    fn seek(&mut self, session: SessionId, ends: Option<Instant>, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let (until, next) = (now.instant + LIFE, now.instant);
+        let known = link.seeking.as_ref().map(|seeking| seeking.ends);
+        let ends = known.flatten().into_iter().chain(ends).min();
+        link.seeking = Some(Seeking { ends, until, next, pause: FIRST_PAUSE });
+        if known.is_none() {
+            self.told_session(session, SessionState::Reconnecting);
+        }
+    }
+
+    /// A session has a connection that it can rely on.
+    pub(super) fn found(&mut self, session: SessionId, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        // What was sent on the lost one could not be answered.
+        link.answers_due_since = now.instant;
+        if link.seeking.take().is_some() {
+            let who = link.person.identifier.clone();
+            self.told_session(session, SessionState::Resumed);
+            self.withdraw_resuming(&who);
+        }
+    }
+
+    fn told_session(&mut self, session: SessionId, state: SessionState) {
+        if let Some(link) = self.links.get(&session) {
+            let who = link.person.identifier.clone();
+            self.emit(Event::Session { who, state, reason: None });
+        }
+    }
+
+    /// Whether a call of this device is let in because a session goes on with it.
+    pub(super) fn goes_on_with(&self, who: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
+        self.links.values().any(|link| {
+            link.session.is_resumable()
+                && link.purpose == purpose
+                && link.person.identifier == *who
+                && link.person.device.spki_digest() == key
+        })
+    }
+
+    /// Looks for connections, and ends what found none in time.
+    pub(super) fn tend_seeking(&mut self, now: Now) {
+        let seeking: Vec<SessionId> =
+            self.links.iter().filter(|(_, link)| link.seeking.is_some()).map(|(id, _)| *id).collect();
+        for session in seeking {
+            let Some(seeking) = self.links.get(&session).and_then(|link| link.seeking.as_ref()) else { continue };
+            match seeking.ends {
+                Some(ends) if ends <= now.instant => {
+                    self.close_link(session, Close::STALLED, "no other connection could be made within 30 s", now);
+                }
+                None if seeking.until <= now.instant => self.found(session, now),
+                _ if seeking.next <= now.instant => self.try_to_resume(session, now),
+                _ => {}
+            }
+        }
+    }
+
+    fn try_to_resume(&mut self, session: SessionId, now: Now) {
+        let Some(link) = self.links.get(&session) else { return };
+        let (who, purpose) = (link.person.identifier.clone(), link.purpose);
+        let waits = self.why_unreachable().is_some() || self.known_offline(&who) || self.is_calling(&who, purpose);
+        if waits || self.is_candidate_for(link.person.device) {
+            return;
+        }
+        if let Some(seeking) = self.links.get_mut(&session).and_then(|link| link.seeking.as_mut()) {
+            seeking.next = now.instant + seeking.pause;
+            seeking.pause = (seeking.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.call_for(who, purpose, Errand::Resume, now);
+    }
+}

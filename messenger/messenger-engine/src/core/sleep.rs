@@ -1,0 +1,35 @@
+//! Sleep: a device that was away for longer than a session may be has nothing to go on with.
+
+use std::time::Duration;
+
+use super::Core;
+use crate::time::Now;
+
+/// How long a session may be without a connection; who slept longer has missed its end.
+const SLEEP: Duration = Duration::from_secs(30);
+
+/// When the core last looked at the clocks.
+#[derive(Default)]
+pub(super) struct Clock {
+    last: Option<Now>,
+}
+
+impl Clock {
+    /// For how long the machine stood still since the last look, if it did. Where the clock for waiting stands still, too,
+    /// the clock on the wall tells.
+    fn slept(&mut self, now: Now) -> Option<Duration> {
+        let last = self.last.replace(now)?;
+        let waited = now.instant.saturating_duration_since(last.instant);
+        let wall = Duration::from_secs(now.unix.as_secs().saturating_sub(last.unix.as_secs()));
+        Some(waited.max(wall)).filter(|slept| *slept > SLEEP)
+    }
+}
+
+impl Core {
+    /// Ends what a sleep has outlasted.
+    pub(super) fn end_slept(&mut self, now: Now) {
+        if let Some(slept) = self.clock.slept(now) {
+            self.close_all_links(&format!("this device stood still for {} s", slept.as_secs()), now);
+        }
+    }
+}

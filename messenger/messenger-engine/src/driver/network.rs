@@ -1,0 +1,91 @@
+//! The network: notices that this device has other addresses than before.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Happening;
+
+/// How often to look: a few system calls.
+const LOOK: Duration = Duration::from_secs(1);
+/// A change counts once it has lasted for this long: while a network comes up, addresses come and go.
+const SETTLED: Duration = Duration::from_millis(250);
+
+/// Addresses that stand for everybody (RFC 5737, RFC 3849); nothing is sent there.
+const ANYBODY: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+/// The addresses from which packets would leave now, by family.
+type Sources = [Option<IpAddr>; 2];
+
+/// Reports changes until the engine is gone.
+pub(super) async fn watch(outbox: mpsc::Sender<Happening>) {
+    let mut known = sources();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        if outbox.is_closed() {
+            return;
+        }
+        let settled = settle(sources(), &known).await;
+        if !is_another(&known, &settled) {
+            continue;
+        }
+        known = settled;
+        if outbox.send(Happening::NetworkChanged).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The addresses once they change no more.
+async fn settle(mut seen: Sources, known: &Sources) -> Sources {
+    while seen != *known {
+        tokio::time::sleep(SETTLED).await;
+        let now = sources();
+        if now == seen {
+            break;
+        }
+        seen = now;
+    }
+    seen
+}
+
+/// Whether there is a network, and it is not the one before. Without one there is nowhere to go; when the same comes
+/// back, nothing has changed.
+fn is_another(known: &Sources, now: &Sources) -> bool {
+    now != known && now.iter().any(Option::is_some)
+}
+
+fn sources() -> Sources {
+    ANYBODY.map(source_toward)
+}
+
+/// The address that packets to another one would leave from; none without a way there.
+fn source_toward(other: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(SocketAddr::new(other, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7)));
+    const OFFICE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7)));
+
+    #[test]
+    fn another_address_is_a_change_and_no_network_is_none() {
+        assert!(is_another(&[HOME, None], &[OFFICE, None]));
+        assert!(is_another(&[HOME, None], &[HOME, Some(Ipv6Addr::LOCALHOST.into())]));
+        assert!(!is_another(&[HOME, None], &[HOME, None]));
+        assert!(!is_another(&[HOME, None], &[None, None]), "there is nowhere to go");
+    }
+
+    #[test]
+    fn this_machine_knows_from_where_it_speaks_to_itself() {
+        assert_eq!(source_toward(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
+    }
+}

@@ -1,0 +1,300 @@
+//! A session: what two devices owe each other, on one connection after the other. No I/O, no clock, no randomness.
+//!
+//! It numbers what it sends, demands the other side's numbers without a gap, and knows for every text whether the other
+//! device's application took it. When a connection is lost it pauses; on the next one both sides say how far they got, and
+//! what is missing is sent again. When the session ends, every text gets its verdict: *not delivered* if it never left,
+//! *unknown* if it left without an answer.
+//!
+//! ```text
+//!            own Hello sent            their Hello              lost()
+//! (new) ───────────────────► greeting ─────────────► open ───────────────► verdicts
+//!                              │ texts wait            │ ▲ texts go out, numbered
+//!                                              pause() ▼ │ resume()
+//!                                                     paused
+//! ```
+
+mod exported;
+mod incoming;
+mod key;
+mod outgoing;
+mod room_frames;
+#[cfg(test)]
+mod tests;
+mod violation;
+
+use crate::api::RoomId;
+use crate::wire::{Progress, TalkFrame, VERSION, Views, capability};
+use incoming::Incoming;
+use outgoing::Outgoing;
+use room_frames::RoomFrames;
+
+pub use exported::{Exported, RESUMPTION_LABEL, SESSION_LABEL};
+pub use key::SessionKey;
+pub use violation::Violation;
+
+/// How many numbered frames may be without an answer; more wait, and more than [`MAX_WAITING`] waiting are refused.
+pub const WINDOW: usize = 256;
+
+/// A number is not sent while one that is so much smaller has no answer: whoever answers remembers that many answers.
+pub const SPAN: u64 = 1024;
+
+/// How many texts may wait for the window (or for the other side's Hello).
+pub const MAX_WAITING: usize = 1024;
+
+/// How many acknowledgements fit into one frame.
+pub const MAX_ACKS: usize = 256;
+
+/// What is sent under a number.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A one-to-one text.
+    Text {
+        /// The caller's id.
+        id: u64,
+        /// The text.
+        text: String,
+    },
+    /// A sealed room text.
+    Room {
+        /// The room.
+        room: RoomId,
+        /// The MLS message.
+        message: Vec<u8>,
+    },
+}
+
+/// What came in.
+#[derive(PartialEq, Eq)]
+pub enum Arrival<T> {
+    /// The other side's Hello: the session is open.
+    Open {
+        /// Her program's run.
+        run: [u8; 8],
+        /// See [`crate::wire::capability`].
+        capabilities: u64,
+    },
+    /// Something to show, then to [`Session::acknowledge`] (or refuse) by its number.
+    Content {
+        /// Its number.
+        number: u64,
+        /// What.
+        content: Content,
+    },
+    /// The other device's application took what was sent under this token.
+    Taken(T),
+    /// It refused it, and says why.
+    Refused(T, String),
+    /// What the other side has seen of logs and policies.
+    Views(Views),
+}
+
+/// Why nothing more can be sent now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_WAITING} texts already wait for this device")]
+pub struct Full;
+
+/// The fate of what was under way when the connection was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It never left this device.
+    NotSent,
+    /// It left, and no answer came.
+    Unanswered,
+}
+
+/// One session. `T` names what was sent for whoever sent it.
+pub struct Session<T> {
+    own_capabilities: u64,
+    heard_hello: bool,
+    paused: bool,
+    /// Both sides go on on other connections.
+    resumable: bool,
+    outgoing: Outgoing<T>,
+    incoming: Incoming,
+    room_frames: RoomFrames,
+    room_frames_told: u64,
+    /// What was told of the progress on another connection is to stay true of the room frames.
+    moving: bool,
+}
+
+impl<T> Session<T> {
+    /// A new session and the Hello to send.
+    pub fn new(run: [u8; 8], capabilities: u64) -> (Self, TalkFrame) {
+        let session = Self {
+            own_capabilities: capabilities,
+            heard_hello: false,
+            paused: false,
+            resumable: false,
+            outgoing: Outgoing::new(),
+            incoming: Incoming::default(),
+            room_frames: RoomFrames::default(),
+            room_frames_told: 0,
+            moving: false,
+        };
+        (session, TalkFrame::Hello { version: VERSION, run, capabilities, resume: None })
+    }
+
+    /// Whether the other side said Hello.
+    pub fn is_open(&self) -> bool {
+        self.heard_hello
+    }
+
+    /// Whether it can go on on another connection.
+    pub fn is_resumable(&self) -> bool {
+        self.resumable
+    }
+
+    /// Whether nothing sent is without an answer.
+    pub fn is_quiet(&self) -> bool {
+        self.outgoing.is_quiet()
+    }
+
+    /// Sends `content`, or lets it wait for Hello, for the window or for another connection; [`Self::frames`] has what can
+    /// go now.
+    ///
+    /// # Errors
+    /// [`Full`] if too much waits; nothing was taken.
+    pub fn send(&mut self, content: Content, token: T) -> Result<(), Full> {
+        self.outgoing.push(content, token)
+    }
+
+    /// The frames to put on the wire now: answers first, then texts as the window allows.
+    pub fn frames(&mut self) -> Vec<TalkFrame> {
+        if self.paused {
+            return Vec::new();
+        }
+        let mut frames = self.incoming.frames();
+        let received = self.room_frames.received();
+        if self.resumable && received > self.room_frames_told && !self.moving {
+            self.room_frames_told = received;
+            frames.push(TalkFrame::RoomFrames { count: received });
+        }
+        if self.heard_hello {
+            frames.extend(std::iter::from_fn(|| self.outgoing.next_frame(self.resumable)));
+        }
+        frames
+    }
+
+    /// Takes a frame from the other side.
+    ///
+    /// # Errors
+    /// A [`Violation`]; the connection must be closed.
+    pub fn receive(&mut self, frame: TalkFrame) -> Result<Vec<Arrival<T>>, Violation> {
+        match frame {
+            TalkFrame::Hello { version, run, capabilities, .. } => {
+                self.hello(version, run, capabilities).map(|a| vec![a])
+            }
+            _ if !self.heard_hello => Err(Violation::Order { expected: "Hello", found: "another frame" }),
+            TalkFrame::Text { number, id, text } => {
+                if text.len() > crate::MAX_TEXT_BYTES {
+                    return Err(Violation::TextTooLong { found: text.len() });
+                }
+                self.content(number, Content::Text { id, text })
+            }
+            TalkFrame::RoomText { number, room, message } => {
+                self.content(number, Content::Room { room: RoomId(room), message })
+            }
+            TalkFrame::Ack { acks } => self.outgoing.answers(acks),
+            TalkFrame::Views { views } if views.is_bounded() => Ok(vec![Arrival::Views(views)]),
+            TalkFrame::Views { .. } => Err(Violation::Views),
+            TalkFrame::RoomFrames { count } => {
+                self.room_frames.check(count)?;
+                self.room_frames.taken(count);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn hello(&mut self, version: u16, run: [u8; 8], capabilities: u64) -> Result<Arrival<T>, Violation> {
+        if self.heard_hello {
+            return Err(Violation::Order { expected: "one Hello", found: "a second one" });
+        }
+        if version == 0 {
+            return Err(Violation::Version);
+        }
+        self.heard_hello = true;
+        self.resumable = self.own_capabilities & capabilities & capability::RESUME != 0;
+        if !self.resumable {
+            self.room_frames.forget();
+        }
+        Ok(Arrival::Open { run, capabilities })
+    }
+
+    fn content(&mut self, number: u64, content: Content) -> Result<Vec<Arrival<T>>, Violation> {
+        let new = self.incoming.is_new(number)?;
+        Ok(if new { vec![Arrival::Content { number, content }] } else { Vec::new() })
+    }
+
+    /// Says that the content under this number was shown.
+    pub fn acknowledge(&mut self, number: u64) {
+        self.incoming.answer(number, None, self.resumable);
+    }
+
+    /// Says that it was not shown, and why.
+    pub fn refuse(&mut self, number: u64, reason: &str) {
+        self.incoming.answer(number, Some(crate::clip(reason)), self.resumable);
+    }
+
+    /// Counts a frame that goes out on the room channel, now or on the next connection. Returns false if the other side is
+    /// too far behind; the session must end.
+    pub fn room_frame_sent(&mut self, bytes: &[u8]) -> bool {
+        let keeps = self.resumable || !self.heard_hello;
+        !keeps || self.room_frames.send(bytes)
+    }
+
+    /// Counts a frame that came on the room channel. Returns false if it came before, on another connection.
+    pub fn room_frame_came(&mut self) -> bool {
+        self.room_frames.receive()
+    }
+
+    /// There is no connection: nothing goes out.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Whether there is no connection.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// While this side waits for an answer to what it told of its progress on another connection, nothing more is said of
+    /// room frames on this one: the other side sends those again that came after what was told, and has to have them.
+    pub fn set_moving(&mut self, moving: bool) {
+        self.moving = moving;
+    }
+
+    /// How far this side got.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            received: self.incoming.last(),
+            unanswered: self.outgoing.first_unanswered(),
+            room_frames: self.room_frames.received(),
+        }
+    }
+
+    /// Goes on on another connection, on which this side has told `told` and the other one `theirs`. From now on nothing is
+    /// taken from the last one. Returns what has to go out on the room channel first; [`Self::frames`] has the rest.
+    ///
+    /// # Errors
+    /// A [`Violation`] if the other side cannot have got so far; the session stays as it was.
+    pub fn resume(&mut self, told: &Progress, theirs: &Progress) -> Result<Vec<Vec<u8>>, Violation> {
+        self.outgoing.check(theirs.received)?;
+        self.incoming.check(theirs.unanswered)?;
+        self.room_frames.check(theirs.room_frames)?;
+        self.outgoing.resume(told.unanswered, theirs.received);
+        self.incoming.resume(told.received, theirs.unanswered);
+        self.room_frames_told = told.room_frames;
+        (self.paused, self.moving) = (false, false);
+        Ok(self.room_frames.resume(told.room_frames, theirs.room_frames))
+    }
+
+    /// Takes out what never left, in order: another session may send it.
+    pub fn take_waiting(&mut self) -> impl Iterator<Item = (Content, T)> + use<T> {
+        self.outgoing.take_waiting().into_iter()
+    }
+
+    /// The session has ended: the verdict on everything without an answer, in the order of sending.
+    pub fn lost(self) -> Vec<(T, Verdict)> {
+        self.outgoing.lost()
+    }
+}

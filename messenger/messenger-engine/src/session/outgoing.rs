@@ -1,0 +1,122 @@
+//! What this side sends under numbers, until it is answered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use super::{Arrival, Content, Full, MAX_ACKS, MAX_WAITING, SPAN, Verdict, Violation, WINDOW};
+use crate::wire::{Ack, TalkFrame};
+
+/// Numbered contents of one direction. `T` names them for whoever sent them.
+pub(super) struct Outgoing<T> {
+    next_number: u64,
+    unanswered: BTreeMap<u64, Sent<T>>,
+    waiting: VecDeque<(Content, T)>,
+    /// Left on an earlier connection, and goes out again on this one.
+    again: VecDeque<u64>,
+    /// Answers to these may come a second time: they may have crossed with the change of connections.
+    answered_twice: Range<u64>,
+}
+
+struct Sent<T> {
+    token: T,
+    /// For another connection; nothing if the other side goes on on none.
+    content: Option<Content>,
+}
+
+impl<T> Outgoing<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            next_number: 1,
+            unanswered: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            again: VecDeque::new(),
+            answered_twice: 0..0,
+        }
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.unanswered.is_empty() && self.waiting.is_empty()
+    }
+
+    pub(super) fn push(&mut self, content: Content, token: T) -> Result<(), Full> {
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(Full);
+        }
+        self.waiting.push_back((content, token));
+        Ok(())
+    }
+
+    /// The first number without an answer, or the next one.
+    pub(super) fn first_unanswered(&self) -> u64 {
+        self.unanswered.first_key_value().map_or(self.next_number, |(number, _)| *number)
+    }
+
+    /// What may go out now; `keep` remembers it for another connection.
+    pub(super) fn next_frame(&mut self, keep: bool) -> Option<TalkFrame> {
+        while let Some(number) = self.again.pop_front() {
+            // It may have been answered since.
+            if let Some(Sent { content: Some(content), .. }) = self.unanswered.get(&number) {
+                return Some(frame(number, content.clone()));
+            }
+        }
+        if self.unanswered.len() >= WINDOW || self.next_number - self.first_unanswered() >= SPAN {
+            return None;
+        }
+        let (content, token) = self.waiting.pop_front()?;
+        let number = self.next_number;
+        self.next_number += 1;
+        let kept = keep.then(|| content.clone());
+        self.unanswered.insert(number, Sent { token, content: kept });
+        Some(frame(number, content))
+    }
+
+    pub(super) fn answers(&mut self, acks: Vec<Ack>) -> Result<Vec<Arrival<T>>, Violation> {
+        if acks.len() > MAX_ACKS {
+            return Err(Violation::TooManyAcks { found: acks.len() });
+        }
+        // All of them are looked at before any counts: what is answered beside a stray one must still get its verdict.
+        let mut answered = BTreeSet::new();
+        let expected = |number| self.unanswered.contains_key(number) || self.answered_twice.contains(number);
+        let stray = acks.iter().find(|ack| !expected(&ack.number) || !answered.insert(ack.number));
+        if let Some(ack) = stray {
+            return Err(Violation::StrayAck { found: ack.number });
+        }
+        let answer = |ack: Ack| {
+            let Sent { token, .. } = self.unanswered.remove(&ack.number)?;
+            Some(match ack.refused {
+                None => Arrival::Taken(token),
+                Some(reason) => Arrival::Refused(token, crate::clip(&reason)),
+            })
+        };
+        Ok(acks.into_iter().filter_map(answer).collect())
+    }
+
+    /// Whether the other side can have received up to `received`.
+    pub(super) fn check(&self, received: u64) -> Result<(), Violation> {
+        // It may be less than what was answered since it was said.
+        Violation::unless_at_most("the last number received", self.next_number - 1, received)
+    }
+
+    /// Goes on on another connection, where this side has `told` its first unanswered number.
+    pub(super) fn resume(&mut self, told: u64, received: u64) {
+        self.again = self.unanswered.range(received + 1..).map(|(number, _)| *number).collect();
+        self.answered_twice = told..self.next_number;
+    }
+
+    /// Takes out what never left.
+    pub(super) fn take_waiting(&mut self) -> VecDeque<(Content, T)> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    pub(super) fn lost(self) -> Vec<(T, Verdict)> {
+        let unanswered = self.unanswered.into_values().map(|sent| (sent.token, Verdict::Unanswered));
+        unanswered.chain(self.waiting.into_iter().map(|(_, token)| (token, Verdict::NotSent))).collect()
+    }
+}
+
+fn frame(number: u64, content: Content) -> TalkFrame {
+    match content {
+        Content::Text { id, text } => TalkFrame::Text { number, id, text },
+        Content::Room { room, message } => TalkFrame::RoomText { number, room: room.0, message },
+    }
+}

@@ -1,0 +1,140 @@
+//! The rules of a session on one connection; on one after the other, and the key, in files of their own.
+
+mod key;
+mod pair;
+mod resumption;
+
+use super::*;
+use crate::wire::Ack;
+
+fn text(id: u64) -> Content {
+    Content::Text { id, text: format!("text {id}") }
+}
+
+fn pair() -> (Session<u64>, Session<u64>) {
+    pair_of(3)
+}
+
+fn pair_of(capabilities: u64) -> (Session<u64>, Session<u64>) {
+    let (mut a, hello_a) = Session::new([1; 8], capabilities);
+    let (mut b, hello_b) = Session::new([2; 8], capabilities);
+    a.receive(hello_b).unwrap();
+    b.receive(hello_a).unwrap();
+    (a, b)
+}
+
+/// Carries everything from one side to the other; the receiver shows all content. Returns how many contents
+/// arrived.
+fn carry(from: &mut Session<u64>, to: &mut Session<u64>) -> Vec<Arrival<u64>> {
+    let mut arrivals = Vec::new();
+    for frame in from.frames() {
+        for arrival in to.receive(frame).unwrap() {
+            if let Arrival::Content { number, .. } = &arrival {
+                to.acknowledge(*number);
+            }
+            arrivals.push(arrival);
+        }
+    }
+    arrivals
+}
+
+#[test]
+fn a_text_is_taken_only_by_the_others_word() {
+    let (mut a, mut b) = pair();
+    a.send(text(7), 7).unwrap();
+    assert!(carry(&mut a, &mut b) == [Arrival::Content { number: 1, content: text(7) }]);
+    assert!(!a.is_quiet());
+    assert!(carry(&mut b, &mut a) == [Arrival::Taken(7)]);
+    assert!(a.is_quiet());
+}
+
+#[test]
+fn a_refusal_carries_its_reason() {
+    let (mut a, mut b) = pair();
+    a.send(text(7), 7).unwrap();
+    for frame in a.frames() {
+        b.receive(frame).unwrap();
+    }
+    b.refuse(1, "no such room");
+    assert!(carry(&mut b, &mut a) == [Arrival::Refused(7, "no such room".into())]);
+}
+
+#[test]
+fn nothing_is_forgotten_over_an_answer_that_breaks_the_protocol() {
+    for stray in [1, 9] {
+        let (mut a, _) = pair();
+        a.send(text(7), 7).unwrap();
+        a.frames();
+        let acks = [1, stray].map(|number| Ack { number, refused: None }).to_vec();
+        assert!(a.receive(TalkFrame::Ack { acks }) == Err(Violation::StrayAck { found: stray }));
+        assert_eq!(a.lost(), [(7, Verdict::Unanswered)]);
+    }
+}
+
+#[test]
+fn before_hello_texts_wait_and_are_not_sent_when_lost() {
+    let (mut a, _) = Session::new([1; 8], 3);
+    a.send(text(7), 7).unwrap();
+    assert!(a.frames().is_empty());
+    assert_eq!(a.lost(), [(7, Verdict::NotSent)]);
+}
+
+#[test]
+fn what_left_without_an_answer_is_unknown_and_what_waited_is_not_sent() {
+    let (mut a, _) = pair();
+    for id in 0..=WINDOW as u64 {
+        a.send(text(id), id).unwrap();
+    }
+    assert_eq!(a.frames().len(), WINDOW);
+    let verdicts = a.lost();
+    assert_eq!(verdicts[0], (0, Verdict::Unanswered));
+    assert_eq!(verdicts[WINDOW], (WINDOW as u64, Verdict::NotSent));
+}
+
+#[test]
+fn the_window_opens_with_answers() {
+    let (mut a, mut b) = pair();
+    for id in 0..1000 {
+        a.send(text(id), id).unwrap();
+    }
+    let mut taken = 0;
+    for _ in 0..4 {
+        carry(&mut a, &mut b);
+        taken += carry(&mut b, &mut a).len();
+    }
+    assert_eq!(taken, 1000);
+}
+
+#[test]
+fn too_much_waiting_is_refused() {
+    let (mut a, _) = Session::<u64>::new([1; 8], 3);
+    for id in 0..MAX_WAITING as u64 {
+        a.send(text(id), id).unwrap();
+    }
+    assert_eq!(a.send(text(9), 9), Err(Full));
+}
+
+#[test]
+fn violations() {
+    fn refused(session: &mut Session<u64>, frame: TalkFrame) -> Violation {
+        session.receive(frame).err().unwrap()
+    }
+    let (mut fresh, _) = Session::<u64>::new([1; 8], 3);
+    let first = TalkFrame::Text { number: 1, id: 1, text: "x".into() };
+    assert!(matches!(refused(&mut fresh, first), Violation::Order { .. }));
+    assert_eq!(
+        refused(&mut fresh, TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0, resume: None }),
+        Violation::Version
+    );
+    let (mut a, _) = pair();
+    let gap = TalkFrame::Text { number: 2, id: 1, text: "x".into() };
+    assert_eq!(refused(&mut a, gap), Violation::Number { expected: 1, found: 2 });
+    let stray = TalkFrame::Ack { acks: vec![Ack { number: 1, refused: None }] };
+    assert_eq!(refused(&mut a, stray), Violation::StrayAck { found: 1 });
+    let again = TalkFrame::Hello { version: 1, run: [0; 8], capabilities: 0, resume: None };
+    assert!(matches!(refused(&mut a, again), Violation::Order { .. }));
+    let long = TalkFrame::Text { number: 1, id: 1, text: "x".repeat(crate::MAX_TEXT_BYTES + 1) };
+    assert!(matches!(refused(&mut a, long), Violation::TextTooLong { .. }));
+    let many = TalkFrame::Ack { acks: vec![Ack { number: 1, refused: None }; MAX_ACKS + 1] };
+    assert!(matches!(refused(&mut a, many), Violation::TooManyAcks { .. }));
+}
