@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Core;
+use super::{Action, Core};
 use crate::time::Now;
 
 /// How long a session may be without a connection; who slept longer has missed its end.
@@ -29,6 +29,8 @@ impl Core {
     /// Ends what a sleep has outlasted.
     pub(super) fn end_slept(&mut self, now: Now) {
         if let Some(slept) = self.clock.slept(now) {
+            // The directory may have given this device up as well.
+            self.actions.push_back(Action::FollowNetwork);
             self.close_all_links(&format!("this device stood still for {} s", slept.as_secs()), now);
         }
     }

@@ -54,7 +54,7 @@ impl Network {
     }
 
     /// A way to `target`, under an address of its own.
-    async fn way(self: &Arc<Self>, target: SocketAddr) -> SocketAddr {
+    pub(crate) async fn way(self: &Arc<Self>, target: SocketAddr) -> SocketAddr {
         let near = UdpSocket::bind(LOOPBACK).await.unwrap();
         let address = near.local_addr().unwrap();
         tokio::spawn(self.clone().relay(near, target, self.generation.load(Ordering::Relaxed)));
