@@ -1,10 +1,11 @@
-//! The directory as others see it: a client by other hands, frames judged by other people's CDDL, a process that stores
-//! nothing.
+//! The directory as others see it: a client by other hands, frames judged by other people's CDDL (those between devices, too),
+//! a process that stores nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod frames;
 mod independent;
 mod nothing_stored;
+mod peer_frames;
 
 use std::path::{Path, PathBuf};
 

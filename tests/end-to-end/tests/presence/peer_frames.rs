@@ -1,0 +1,92 @@
+//! What devices say to each other, as the engine writes it, judged by other people's CDDL (docs/spec/peer.cddl).
+
+use messenger_engine::wire::{
+    self, Ack, Channel, Contradiction, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Views,
+};
+
+use super::frames::judge;
+
+const ROOM: [u8; 16] = [7; 16];
+
+fn talk(frame: &TalkFrame) -> (&'static str, Vec<u8>) {
+    ("talk-frame", wire::encode(frame, Channel::Talk).unwrap().split_off(4))
+}
+
+fn room(frame: &RoomFrame) -> (&'static str, Vec<u8>) {
+    ("room-frame", wire::encode(frame, Channel::Rooms).unwrap().split_off(4))
+}
+
+fn hello(resume: Option<Resume>) -> TalkFrame {
+    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 31, resume }
+}
+
+fn resume(received: u64, unanswered: u64) -> Resume {
+    Resume { session: [2; 16], proof: [3; 32], progress: Progress { received, unanswered, room_frames: received } }
+}
+
+/// One of each, and the longest and shortest where lengths are bounded.
+fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let hash = "q83vq83vq83vq83vq83vq83vq83vq83vq83vq83vq80=".to_owned();
+    let contradiction = Contradiction {
+        older: "example.org/log\n3\n".to_owned(),
+        newer: "example.org/log\n9\n".to_owned(),
+        beginning: hash.clone(),
+        proof: vec![hash; 65],
+    };
+    let views = Views {
+        checkpoints: vec!["x".repeat(4096); 8],
+        policies: vec![PolicyView { genesis: [1; 32], number: 3, digest: [2; 32] }; 8],
+        contradictions: vec![contradiction; 2],
+    };
+    let acks = (1..=256).map(|number| Ack { number, refused: (number % 9 == 0).then(|| "no".repeat(128)) }).collect();
+    let talked = [
+        hello(None),
+        hello(Some(resume(0, 1))),
+        hello(Some(resume(u64::MAX, u64::MAX))),
+        TalkFrame::Text { number: 1, id: 0, text: String::new() },
+        TalkFrame::Text { number: u64::MAX, id: (1 << 53) - 1, text: "ü".repeat(16_384) },
+        TalkFrame::RoomText { number: 2, room: ROOM, message: vec![0; 300] },
+        TalkFrame::Ack { acks },
+        TalkFrame::Views { views },
+        TalkFrame::RoomFrames { count: 0 },
+    ];
+    let reason = || "declined".to_owned();
+    let arranged = [
+        RoomFrame::Invite {
+            room: ROOM,
+            name: "tea".to_owned(),
+            suite: 0x4e,
+            members: vec!["a@example.org".to_owned(); 32],
+        },
+        RoomFrame::Enter { room: ROOM, key_package: vec![1; 2_000] },
+        RoomFrame::Decline { room: ROOM, reason: reason() },
+        RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000] },
+        RoomFrame::Commit { room: ROOM, epoch: 1, commit: vec![3; 5_000] },
+        RoomFrame::Reached { room: ROOM, epoch: 2, digest: [4; 16] },
+        RoomFrame::Leave { room: ROOM },
+        RoomFrame::Closed { room: ROOM, reason: reason() },
+    ];
+    talked.iter().map(talk).chain(arranged.iter().map(room)).collect()
+}
+
+#[test]
+fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
+    let Some(python) = super::python() else { return };
+    let judged = judge(&python, "peer.cddl", &frames()).unwrap();
+    let kinds =
+        (0..=5).map(|kind| format!("talk-frame {kind}")).chain((0..=7).map(|kind| format!("room-frame {kind}")));
+    for kind in kinds {
+        assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");
+    }
+    // The judge is awake: what the page does not allow is told.
+    for wrong in [
+        hello(Some(resume(1, 0))),
+        TalkFrame::Text { number: 0, id: 1, text: "x".to_owned() },
+        TalkFrame::Text { number: 1, id: 1 << 53, text: "x".to_owned() },
+    ] {
+        assert!(judge(&python, "peer.cddl", &[talk(&wrong)]).is_err(), "{wrong:?}");
+    }
+    let (rule, mut body) = talk(&hello(None));
+    *body.last_mut().unwrap() = 1;
+    assert!(judge(&python, "peer.cddl", &[(rule, body)]).is_err(), "padding that is not zero");
+}
