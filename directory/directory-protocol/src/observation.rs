@@ -21,6 +21,9 @@ const BINDING_SUCCESS: u16 = 0x0101;
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 /// RFC 8489 section 14.2.
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+/// RFC 5780 section 7.2, of which the flag "change port" alone is known.
+const CHANGE_REQUEST: u16 = 0x0003;
+const CHANGE_PORT: [u8; 4] = [0, 0, 0, 2];
 /// Attributes below it must be understood by whoever reads them (RFC 8489 section 14).
 const OPTIONAL: u16 = 0x8000;
 
@@ -31,6 +34,26 @@ pub fn request(transaction: &Transaction) -> [u8; HEADER] {
     bytes
 }
 
+/// A request for one's own address, to be answered from the other port: it arrives only if what stands before the asker lets
+/// in what it has not asked for.
+pub fn request_from_other_port(transaction: &Transaction) -> [u8; HEADER + 8] {
+    let mut bytes = [0; HEADER + 8];
+    write_header(&mut bytes, BINDING_REQUEST, 8, transaction);
+    bytes[HEADER..HEADER + 2].copy_from_slice(&CHANGE_REQUEST.to_be_bytes());
+    bytes[HEADER + 3] = 4;
+    bytes[HEADER + 4..].copy_from_slice(&CHANGE_PORT);
+    bytes
+}
+
+/// What to answer, and by which of the two ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The datagram.
+    pub bytes: Vec<u8>,
+    /// Whether it is to leave by the port that was not asked.
+    pub from_other_port: bool,
+}
+
 /// Whether a datagram is meant for this module, and not for QUIC: its type begins with two zero bits, which no packet of
 /// QUIC version 1 has, and the cookie stands in its place.
 pub fn is_stun(datagram: &[u8]) -> bool {
@@ -38,14 +61,19 @@ pub fn is_stun(datagram: &[u8]) -> bool {
 }
 
 /// The answer to a request that came from this address; nothing to whatever else it may be. Attributes that must be
-/// understood are not: there is none that would matter here.
-pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+/// understood are not, but for the wish to be answered from the other port.
+pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Answer> {
     if datagram.len() > MAX_REQUEST_BYTES {
         return None;
     }
-    let (transaction, mut attributes) = read(datagram, BINDING_REQUEST)?;
-    if attributes.any(|attribute| attribute.is_none_or(|(kind, _)| kind < OPTIONAL)) {
-        return None;
+    let (transaction, attributes) = read(datagram, BINDING_REQUEST)?;
+    let mut from_other_port = false;
+    for attribute in attributes {
+        match attribute? {
+            (CHANGE_REQUEST, value) if value == CHANGE_PORT => from_other_port = true,
+            (kind, _) if kind < OPTIONAL => return None,
+            _ => {}
+        }
     }
     let value = xored(from, &transaction);
     let length = u16::try_from(4 + value.len()).ok()?;
@@ -54,7 +82,7 @@ pub fn answer(datagram: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     bytes.extend_from_slice(&XOR_MAPPED_ADDRESS.to_be_bytes());
     bytes.extend_from_slice(&u16::try_from(value.len()).ok()?.to_be_bytes());
     bytes.extend_from_slice(&value);
-    Some(bytes)
+    Some(Answer { bytes, from_other_port })
 }
 
 /// The transaction of a successful answer and the address in it.
@@ -167,10 +195,13 @@ mod tests {
     fn a_request_is_answered_with_where_it_came_from() {
         for address in ["192.0.2.1:32853", "[2001:db8::7]:1"] {
             let answered = answer(&request(&TRANSACTION), at(address)).unwrap();
-            assert_eq!(observed(&answered), Some((TRANSACTION, at(address))));
+            assert_eq!(observed(&answered.bytes), Some((TRANSACTION, at(address))));
+            assert!(!answered.from_other_port);
+            let otherwise = answer(&request_from_other_port(&TRANSACTION), at(address)).unwrap();
+            assert_eq!(otherwise, Answer { from_other_port: true, ..answered });
         }
         let mapped = answer(&request(&TRANSACTION), at("[::ffff:192.0.2.1]:32853")).unwrap();
-        assert_eq!(observed(&mapped), Some((TRANSACTION, at("192.0.2.1:32853"))));
+        assert_eq!(observed(&mapped.bytes), Some((TRANSACTION, at("192.0.2.1:32853"))));
     }
 
     #[test]
@@ -211,7 +242,11 @@ mod tests {
             assert_eq!(answer(&other, from), None, "bit {bit}");
         }
         let answered = answer(&good, from).unwrap();
-        assert_eq!(answer(&answered, from), None, "or two directories would talk for ever");
+        assert_eq!(answer(&answered.bytes, from), None, "or two directories would talk for ever");
+        // Another address (RFC 5780's "change IP") is not to be had.
+        let mut elsewhere = request_from_other_port(&TRANSACTION);
+        elsewhere[27] = 6;
+        assert_eq!(answer(&elsewhere, from), None);
         // An attribute that ends beyond the message; a message too long.
         let mut cut = good.to_vec();
         cut.extend_from_slice(&[0x80, 0x22, 0xff, 0xff]);
@@ -229,6 +264,6 @@ mod tests {
     #[test]
     fn no_answer_is_longer_than_half_a_packet_more() {
         let longest = answer(&request(&TRANSACTION), at("[2001:db8::7]:1")).unwrap();
-        assert_eq!(longest.len(), 44, "20 bytes asked for it; with IPv6 and UDP, 92 to 68");
+        assert_eq!(longest.bytes.len(), 44, "20 bytes asked for it; with IPv6 and UDP, 92 to 68");
     }
 }

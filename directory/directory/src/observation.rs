@@ -1,12 +1,12 @@
 //! Telling whoever asks where she is seen from: at the directory's own port, below QUIC, and at a second one.
 
 use crate::config::Observation;
-use directory_protocol::observation::{MAX_REQUEST_BYTES, answer, is_stun};
+use directory_protocol::observation::{Answer, MAX_REQUEST_BYTES, answer, is_stun};
 use directory_protocol::sieve::sift;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,31 +14,68 @@ use tokio::net::UdpSocket;
 
 /// The directory's socket: questions about addresses are answered here, the rest is QUIC's.
 #[derive(Debug)]
-pub(crate) struct Observing(Arc<dyn AsyncUdpSocket>);
+pub(crate) struct Observing {
+    socket: Arc<dyn AsyncUdpSocket>,
+    second: Option<UdpSocket>,
+}
 
 impl Observing {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = std::net::UdpSocket::bind(address)?;
-        Ok(Self(TokioRuntime.wrap_udp_socket(socket)?))
+    /// Takes both ports.
+    ///
+    /// # Errors
+    /// The address that cannot be had. A second one that was not asked for is done without.
+    pub(crate) fn bind(address: SocketAddr, observation: Observation) -> Result<Self, (SocketAddr, io::Error)> {
+        let refused = |error| (address, error);
+        let socket = std::net::UdpSocket::bind(address).map_err(refused)?;
+        let socket = TokioRuntime.wrap_udp_socket(socket).map_err(refused)?;
+        let second = second(observation, socket.local_addr().map_err(refused)?)?;
+        Ok(Self { socket, second })
     }
 
-    /// What the system does not take now is lost: whoever asked will ask again.
-    fn respond(&self, datagram: &[u8], meta: &RecvMeta) {
-        if let Some(contents) = answer(datagram, meta.addr) {
-            let (destination, src_ip) = (meta.addr, meta.dst_ip);
-            let transmit = Transmit { destination, ecn: None, contents: &contents, segment_size: None, src_ip };
-            let _ = self.0.try_send(&transmit);
+    /// The second port.
+    pub(crate) fn second_port(&self) -> Option<u16> {
+        self.second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port())
+    }
+
+    /// Answers what came in at the first port, or (`at_second`) at the other one. What the system does not take now is lost:
+    /// whoever asked will ask again.
+    fn respond(&self, datagram: &[u8], from: SocketAddr, to: Option<IpAddr>, at_second: bool) {
+        let Some(Answer { bytes, from_other_port }) = answer(datagram, from) else { return };
+        if at_second != from_other_port {
+            if let Some(second) = &self.second {
+                let _ = second.try_send_to(&bytes, from);
+            }
+            return;
+        }
+        let transmit = Transmit { destination: from, ecn: None, contents: &bytes, segment_size: None, src_ip: to };
+        let _ = self.socket.try_send(&transmit);
+    }
+
+    /// Answers at the second port, for ever.
+    pub(crate) async fn serve_second(&self) {
+        let Some(second) = &self.second else { return std::future::pending().await };
+        // One byte more than is looked at: what fills it is too long.
+        let mut buffer = [0; MAX_REQUEST_BYTES + 1];
+        loop {
+            match second.recv_from(&mut buffer).await {
+                Ok((length, from)) => self.respond(&buffer[..length], from, None, true),
+                // What an earlier answer met on its way (ICMP), on systems that tell.
+                Err(error) => {
+                    tracing::debug!(%error, "the second port");
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
 }
 
 impl AsyncUdpSocket for Observing {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
-        self.0.clone().create_io_poller()
+        self.socket.clone().create_io_poller()
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.0.try_send(transmit)
+        self.socket.try_send(transmit)
     }
 
     fn poll_recv(
@@ -47,14 +84,14 @@ impl AsyncUdpSocket for Observing {
         bufs: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let received = self.0.poll_recv(cx, bufs, meta);
+        let received = self.socket.poll_recv(cx, bufs, meta);
         if let Poll::Ready(Ok(count)) = received {
             for (buffer, meta) in bufs.iter_mut().zip(meta).take(count) {
                 let came = *meta;
                 sift(buffer, meta, |datagram| {
                     let asks = is_stun(datagram);
                     if asks {
-                        self.respond(datagram, &came);
+                        self.respond(datagram, came.addr, came.dst_ip, false);
                     }
                     !asks
                 });
@@ -64,30 +101,24 @@ impl AsyncUdpSocket for Observing {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 
     fn max_transmit_segments(&self) -> usize {
-        self.0.max_transmit_segments()
+        self.socket.max_transmit_segments()
     }
 
     fn max_receive_segments(&self) -> usize {
-        self.0.max_receive_segments()
+        self.socket.max_receive_segments()
     }
 
     fn may_fragment(&self) -> bool {
-        self.0.may_fragment()
+        self.socket.may_fragment()
     }
 }
 
-/// The second socket, beside the first one's address.
-///
-/// # Errors
-/// The address that was asked for and cannot be had; without one asked for, there is none.
-pub(crate) fn second(
-    observation: Observation,
-    first: SocketAddr,
-) -> Result<Option<UdpSocket>, (SocketAddr, io::Error)> {
+/// The second socket, of the first one's address.
+fn second(observation: Observation, first: SocketAddr) -> Result<Option<UdpSocket>, (SocketAddr, io::Error)> {
     let bind = |port| {
         let address = SocketAddr::new(first.ip(), port);
         let socket = std::net::UdpSocket::bind(address)
@@ -107,27 +138,6 @@ pub(crate) fn second(
                     })
                     .ok()
             }))
-        }
-    }
-}
-
-/// Answers at the second port, for ever.
-pub(crate) async fn serve(socket: Option<&UdpSocket>) {
-    let Some(socket) = socket else { return std::future::pending().await };
-    // One byte more than is looked at: what fills it is too long.
-    let mut buffer = [0; MAX_REQUEST_BYTES + 1];
-    loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => {
-                if let Some(answer) = answer(&buffer[..length], from) {
-                    let _ = socket.try_send_to(&answer, from);
-                }
-            }
-            // What an earlier answer met on its way (ICMP), on systems that tell.
-            Err(error) => {
-                tracing::debug!(%error, "the second port");
-                tokio::task::yield_now().await;
-            }
         }
     }
 }

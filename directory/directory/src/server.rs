@@ -4,7 +4,7 @@ use crate::admission::{Admission, Verdict};
 use crate::config::DirectoryConfig;
 use crate::connection;
 use crate::hub::{Counts, Hub};
-use crate::observation::{self, Observing};
+use crate::observation::Observing;
 use crate::tls::{self, TlsError};
 use directory_protocol::CloseCode;
 use identity::UnixTime;
@@ -14,7 +14,6 @@ use quinn::AsyncUdpSocket;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +40,8 @@ pub enum BindError {
 pub struct Directory {
     endpoint: quinn::Endpoint,
     address: SocketAddr,
-    /// Answers who asks where she is seen from, and nobody else.
-    second: Option<UdpSocket>,
+    /// Below the endpoint: answers who asks where she is seen from.
+    socket: Arc<Observing>,
     hub: Arc<Hub>,
     admission: Admission,
     config: DirectoryConfig,
@@ -55,19 +54,16 @@ impl Directory {
     pub fn bind(config: DirectoryConfig) -> Result<Self, BindError> {
         let verifier = Arc::new(PersonVerifier::new(Arc::clone(&config.trust)));
         let server = tls::server_config(&config, Arc::clone(&verifier))?;
-        let refused = |reason| BindError::Socket { address: config.listen, reason };
-        let socket = Arc::new(Observing::bind(config.listen).map_err(refused)?);
-        let address = socket.local_addr().map_err(refused)?;
-        let second = observation::second(config.observation, address)
-            .map_err(|(address, reason)| BindError::Socket { address, reason })?;
-        let port = second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
+        let refused = |(address, reason)| BindError::Socket { address, reason };
+        let socket = Arc::new(Observing::bind(config.listen, config.observation).map_err(refused)?);
+        let address = socket.local_addr().map_err(|reason| refused((config.listen, reason)))?;
         let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
-        let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket, runtime);
-        let endpoint = endpoint.map_err(refused)?;
-        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback(), port));
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
+        let endpoint = endpoint.map_err(|reason| refused((address, reason)))?;
+        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback(), socket.second_port()));
         let admission = Admission::new(config.limits);
         let (verifier, trust_changed) = (RwLock::new(verifier), Notify::new());
-        Ok(Self { endpoint, address, second, hub, admission, config, verifier, trust_changed })
+        Ok(Self { endpoint, address, socket, hub, admission, config, verifier, trust_changed })
     }
 
     /// From now on makes other certificates acceptable. Whoever is connected by one that no longer is, is cut off.
@@ -95,7 +91,7 @@ impl Directory {
 
     /// The second port, which tells devices where they are seen from.
     pub fn observation_port(&self) -> Option<u16> {
-        self.second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port())
+        self.socket.second_port()
     }
 
     /// How many there are.
@@ -115,7 +111,7 @@ impl Directory {
             () = self.accept() => {}
             () = self.hub.keep_time() => {}
             () = self.recheck() => {}
-            () = observation::serve(self.second.as_ref()) => {}
+            () = self.socket.serve_second() => {}
         }
         self.endpoint.close(CloseCode::Stopping.number().into(), b"");
         tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.ok();

@@ -7,7 +7,7 @@ mod common;
 use common::{World, soon};
 use directory::{BindError, Directory, Observation};
 use directory_protocol::Announcement;
-use directory_protocol::observation::{observed, request};
+use directory_protocol::observation::{observed, request, request_from_other_port};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -64,6 +64,19 @@ async fn nothing_else_is_answered_at_the_second_port() {
     }
     // The first thing that comes back is the answer to the first thing that was a question.
     assert_eq!(soon(asked(&somebody, second(&world))).await, somebody.local_addr().unwrap());
+}
+
+#[tokio::test]
+async fn whoever_wishes_is_answered_from_the_other_port() {
+    let world = World::with(|config| config.observation = Observation::At(0));
+    let somebody = socket().await;
+    for (asked, other) in [(world.address, second(&world)), (second(&world), world.address)] {
+        somebody.send_to(&request_from_other_port(&[9; 12]), asked).await.unwrap();
+        let mut answer = [0; 64];
+        let (length, from) = soon(somebody.recv_from(&mut answer)).await.unwrap();
+        assert_eq!(from, other);
+        assert_eq!(observed(&answer[..length]), Some(([9; 12], somebody.local_addr().unwrap())));
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, 
 pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
 pub use config::{DirectoryAddress, EngineConfig};
 pub use directory_protocol::Status;
+pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
 pub use engine::{Engine, Reports, StartError};
 pub use gossip::Gossip;
 

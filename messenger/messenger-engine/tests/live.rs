@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use directory::Observation;
 use directory_protocol::{Answer, DirectoryEvent};
 use messenger_engine::punch::Obstacle;
-use messenger_engine::{Command, DeliveryState, Event, StartError};
+use messenger_engine::{Command, DeliveryState, Event, Nat, Sight, StartError, examine};
 use support::{Someone, Town, identifier};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,4 +212,25 @@ async fn whom_no_packet_reaches_is_unreachable_for_a_reason() {
         assert_eq!(state, DeliveryState::NotDelivered);
         assert!(reason.as_ref().is_some_and(|reason| reason.contains(&remedy)), "{reason:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_sees_where_this_device_is_and_nobody_sees_the_doctor() {
+    let town = Town::with(|directory| directory.observation = Observation::At(0)).await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let found = examine(town.config("bob", &["alice"])).await.unwrap();
+    assert_eq!((found.directory.address, &found.directory.name[..]), (town.directory, "directory.example.org"));
+    assert!(found.directory.mtu_bytes >= 1_200 && found.directory.round_trip_ms > 0.0);
+    let here = SocketAddr::new(town.directory.ip(), found.port);
+    assert_eq!(found.candidates, [here]);
+    assert_eq!(found.ipv4, Some(Sight { seen_at: Some(here), nat: Nat::None, lets_in_unasked: Some(true) }));
+    assert_eq!(found.ipv6, None);
+    // Nothing was pushed to alice since she learnt that bob is not there: what comes next is her own doing.
+    alice.sees("bob", false).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    let next = |event: &Event| match event {
+        Event::Presence { .. } | Event::Room { .. } => Some(event.name()),
+        _ => None,
+    };
+    assert_eq!(alice.wait("a room", next).await, "room");
 }

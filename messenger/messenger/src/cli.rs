@@ -11,13 +11,19 @@ use key_store::PassphraseSource;
 
 use crate::failure::{Code, Failure};
 use crate::start;
-use crate::{bot, headless, run};
+use crate::{bot, doctor, headless, run};
 
 const AFTER: &str = "\
 In the messenger, F1 shows every key and command.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.
 Before the first start: `certtool trust add` pins a home server's policy, `certtool enroll` gets your certificate.";
+
+const DOCTOR: &str = "\
+Example:
+  messenger doctor --json | jq .ipv4.nat
+
+Exit codes: 0 your directory is reached, 1 failed, 2 usage, 4 your directory is not reached.";
 
 /// Live conversation between people, straight from device to device; nobody stores it.
 #[derive(Debug, Parser)]
@@ -55,6 +61,13 @@ pub(crate) enum Face {
         /// Write nothing into the folder: what is added or changed counts until the end
         #[arg(long)]
         ephemeral: bool,
+    },
+    /// Look at what stands between you and others: router, firewall, directory, clock
+    #[command(after_help = DOCTOR)]
+    Doctor {
+        /// One line of JSON instead of text
+        #[arg(long)]
+        json: bool,
     },
     /// A program that answers by itself, marked as a bot to everybody it talks with
     Bot {
@@ -107,6 +120,10 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();
             headless::run(start::prepare(&cli.options).await, *ephemeral).await
+        }
+        Some(Face::Doctor { json }) => {
+            log_to_stderr();
+            doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
         Some(Face::Bot { echo: _, public }) => {
             log_to_stderr();

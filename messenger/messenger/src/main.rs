@@ -9,7 +9,8 @@
 //! ([`appearance`]); and by which authority each person she knows was certified at first sight ([`acquaintance`]).
 //!
 //! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
-//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it.
+//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it; [`doctor`] looks at
+//! the network without one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,6 +20,7 @@ mod appearance;
 mod bot;
 mod cli;
 mod contacts;
+mod doctor;
 mod failure;
 mod gossip;
 mod headless;

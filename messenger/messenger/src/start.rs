@@ -70,11 +70,9 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
 }
 
 impl Prepared {
-    /// Starts the engine on the current runtime. Being online follows as an event.
-    pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
-        let gossip = gossip::Gossip::open(self.home.clone()).map_err(folder_failure)?;
-        let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
-        let config = EngineConfig {
+    /// What an engine of this device is started with.
+    pub(crate) fn config(&self) -> EngineConfig {
+        EngineConfig {
             identifier: self.device.identifier.clone(),
             chain: self.device.chain.clone(),
             key: Arc::new(self.device.key.clone()),
@@ -83,9 +81,21 @@ impl Prepared {
             bind: self.bind,
             contacts: self.contacts.clone(),
             presence: self.presence.clone(),
-            bot,
-            gossip: Some(Arc::new(voice)),
-        };
+            bot: false,
+            gossip: None,
+        }
+    }
+
+    /// An address of the home server's that answers by HTTPS.
+    pub(crate) fn server(&self) -> &str {
+        &self.device.enrolment.acme
+    }
+
+    /// Starts the engine on the current runtime. Being online follows as an event.
+    pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
+        let gossip = gossip::Gossip::open(self.home.clone()).map_err(folder_failure)?;
+        let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
+        let config = EngineConfig { bot, gossip: Some(Arc::new(voice)), ..self.config() };
         let started = Engine::start(config)
             .map_err(|error| Failure::new(error, "another address with --bind, or end the program that uses it"))?;
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));

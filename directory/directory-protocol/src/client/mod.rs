@@ -149,6 +149,11 @@ impl DirectoryClient {
         self.shared.round_trip()
     }
 
+    /// The largest UDP payload, in bytes, that was found to come through so far.
+    pub fn mtu_bytes(&self) -> u16 {
+        self.shared.mtu_bytes()
+    }
+
     /// Sends a list in as many requests as it needs, all at once, in order, and waits for their answers.
     async fn all_done(
         &self,

@@ -147,6 +147,10 @@ impl Shared {
     pub(super) fn round_trip(&self) -> Duration {
         self.connection.rtt()
     }
+
+    pub(super) fn mtu_bytes(&self) -> u16 {
+        self.connection.stats().path.current_mtu
+    }
 }
 
 impl Drop for Shared {

@@ -43,7 +43,7 @@ pub(super) struct Link {
 }
 
 /// A connection that was just made: where to, what lets its packets in, and what it says.
-type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::Receiver<DirectoryEvent>);
+pub(super) type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::Receiver<DirectoryEvent>);
 
 /// A connection that stands.
 struct Standing {
@@ -156,7 +156,7 @@ impl Link {
     }
 
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
-    async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let address = &self.directory.address;
         let resolved = tokio::net::lookup_host(address).await;
         let resolved = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?;
@@ -169,7 +169,7 @@ impl Link {
     }
 
     /// A connection on which nothing has been said yet, with the first address that answers (RFC 8305, section 5).
-    async fn reach(&self, addresses: &[SocketAddr]) -> Result<Reached, String> {
+    pub(super) async fn reach(&self, addresses: &[SocketAddr]) -> Result<Reached, String> {
         let mut attempts = FuturesUnordered::new();
         for (turn, address) in (0..).zip(in_turns(addresses)) {
             attempts.push(async move {
@@ -346,7 +346,7 @@ fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 /// Where the directory listens: its port and the second one, at the first address of each family.
-fn listening(addresses: &[SocketAddr], second: Option<u16>) -> Vec<SocketAddr> {
+pub(super) fn listening(addresses: &[SocketAddr], second: Option<u16>) -> Vec<SocketAddr> {
     let families = [true, false].map(|ipv6| addresses.iter().find(|address| address.is_ipv6() == ipv6));
     let ports = families.into_iter().flatten().flat_map(|address| {
         let second = second.filter(|port| *port != 0).map(|port| SocketAddr::new(address.ip(), port));

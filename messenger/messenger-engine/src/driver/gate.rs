@@ -183,6 +183,12 @@ impl Gate {
         self.send_to(port, &observation::request(&transaction), None);
     }
 
+    /// Asks one port of the directory to answer from its other one.
+    pub(super) fn ask_for_the_other(&self, port: SocketAddr, other: SocketAddr, transaction: Transaction) {
+        self.table().observers.entry(canonical(other)).or_default().asked = transaction;
+        self.send_to(port, &observation::request_from_other_port(&transaction), None);
+    }
+
     /// Whether it has answered this question.
     pub(super) fn has_answered(&self, port: SocketAddr, transaction: Transaction) -> bool {
         self.table().observers.get(&canonical(port)).is_some_and(|observer| observer.answered == Some(transaction))

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod directory;
+pub(crate) mod doctor;
 mod door;
 mod gate;
 mod lane;

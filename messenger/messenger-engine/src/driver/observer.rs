@@ -26,7 +26,8 @@ pub(super) async fn observe(gate: Arc<Gate>, ports: Vec<SocketAddr>, looked: wat
     }
 }
 
-async fn round(gate: &Gate, ports: &[SocketAddr]) {
+/// Asks each of them once, and again where it does not answer.
+pub(super) async fn round(gate: &Gate, ports: &[SocketAddr]) {
     let mut open: Vec<(SocketAddr, _)> = ports.iter().map(|port| (*port, rand::random())).collect();
     for wait in WAITS {
         open.iter().for_each(|(port, transaction)| gate.ask(*port, *transaction));

@@ -1,0 +1,198 @@
+//! `messenger doctor`: what stands between this device and others, for people and as JSON. It calls nobody, and nobody sees it.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use messenger_engine::{Examination, ExamineError, Nat, Sight, examine};
+use serde::Serialize;
+
+use crate::failure::{Code, Failure};
+use crate::start::Prepared;
+use crate::text::harmless_line;
+
+/// How long the home server may take to say what time it is.
+const SERVER: Duration = Duration::from_secs(10);
+/// The server tells whole seconds, on its way they may become more.
+const CLOCKS_AGREE_S: i64 = 3;
+
+/// All that was found.
+#[derive(Serialize)]
+struct Report {
+    identifier: String,
+    authority: String,
+    certificate_until: String,
+    /// How far this device's clock is ahead of the home server's, in seconds; nothing if that did not answer.
+    clock_ahead_s: Option<i64>,
+    #[serde(flatten)]
+    network: Examination,
+}
+
+/// Looks, and prints what it found.
+pub(crate) async fn run(prepared: &Prepared, json: bool) -> Result<(), Failure> {
+    let (network, clock_ahead_s) = tokio::join!(examine(prepared.config()), clock_ahead(prepared));
+    let report = Report {
+        identifier: prepared.me.identifier.to_string(),
+        authority: prepared.me.authority.clone(),
+        certificate_until: prepared.me.until.clone(),
+        clock_ahead_s,
+        network: network.map_err(unreached)?,
+    };
+    match json {
+        true => println!("{}", serde_json::to_string(&report).map_err(|error| Failure::new(error, ""))?),
+        false => print!("{}", report.for_people()),
+    }
+    Ok(())
+}
+
+fn unreached(error: ExamineError) -> Failure {
+    let code = if matches!(error, ExamineError::Directory(_)) { Code::Unreachable } else { Code::Failed };
+    let remedy =
+        "look whether this network lets UDP through, whether the home server runs, and at this machine's clock";
+    Failure::new(error, remedy).with(code)
+}
+
+/// By the Date of an answer over HTTPS (RFC 9110 section 6.6.1).
+async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
+    let asking = device::https::https_client(prepared.trust.clone()).head(prepared.server()).send();
+    let answer = tokio::time::timeout(SERVER, asking).await.ok()?.ok()?;
+    let now = jiff::Timestamp::now();
+    let date = jiff::fmt::rfc2822::parse(answer.headers().get("date")?.to_str().ok()?).ok()?;
+    Some(now.as_second() - date.timestamp().as_second())
+}
+
+impl Report {
+    fn for_people(&self) -> String {
+        let Examination { port, candidates, directory, ipv6, ipv4 } = &self.network;
+        let mut text = String::new();
+        let mut line = |name: &str, words: &str| {
+            // A String takes everything.
+            let _ = writeln!(text, "{name:<10} {}", harmless_line(words));
+        };
+        line("you", &format!("{}, certified by {} until {}", self.identifier, self.authority, self.certificate_until));
+        let (name, address) = (&directory.name, directory.address);
+        let away = format!("{name} at {address}, {:.1} ms away", directory.round_trip_ms);
+        line("directory", &format!("{away}, packets of {} bytes come through", directory.mtu_bytes));
+        line("clock", &clock(self.clock_ahead_s));
+        line("IPv6", &sight(ipv6.as_ref()));
+        line("IPv4", &sight(ipv4.as_ref()));
+        line("offered", &list(candidates));
+        line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), *port));
+        text
+    }
+}
+
+fn clock(ahead_s: Option<i64>) -> String {
+    match ahead_s {
+        None => "not compared: the home server did not answer by HTTPS".to_owned(),
+        Some(ahead) if ahead.abs() <= CLOCKS_AGREE_S => "agrees with the home server's".to_owned(),
+        Some(ahead) if ahead > 0 => format!("{ahead} s ahead of the home server's: set it"),
+        Some(ahead) => format!("{} s behind the home server's: set it", -ahead),
+    }
+}
+
+fn sight(sight: Option<&Sight>) -> String {
+    let Some(Sight { seen_at, nat, lets_in_unasked }) = sight else { return "none".to_owned() };
+    let seen_at = seen_at.map(|seen| format!("seen at {seen}, ")).unwrap_or_default();
+    let nat = match nat {
+        Nat::None => "no router changes it",
+        Nat::EndpointIndependent => "a router's address, the same toward everybody",
+        Nat::EndpointDependent => "a router's address, another one toward everybody (symmetric NAT)",
+        Nat::Unknown => "a router's address; the directory has one port, which is too few to tell more",
+        Nat::Blocked => "no answer: UDP does not come through",
+    };
+    let firewall = match lets_in_unasked {
+        Some(true) => "; lets in what was not asked for",
+        Some(false) => "; a firewall or router lets in answers alone",
+        None => "",
+    };
+    format!("{seen_at}{nat}{firewall}")
+}
+
+fn list(candidates: &[SocketAddr]) -> String {
+    candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What that means for calls.
+fn outlook(ipv6: Option<&Sight>, ipv4: Option<&Sight>, port: u16) -> String {
+    let sights = || [ipv6, ipv4].into_iter().flatten();
+    if sights().any(|sight| sight.nat == Nat::None && sight.lets_in_unasked == Some(true)) {
+        return "whoever has the same address family reaches you".to_owned();
+    }
+    if sights().any(|sight| matches!(sight.nat, Nat::None | Nat::EndpointIndependent)) {
+        return "you meet others through their routers and firewalls, unless theirs change addresses (symmetric NAT)"
+            .to_owned();
+    }
+    if sights().any(|sight| sight.nat == Nat::EndpointDependent) {
+        return format!(
+            "you meet those whose routers let in unknown ports, and nobody behind a router like yours. What helps: IPv6, another \
+             network, or a port that your router forwards (now {port}; `--bind [::]:PORT` keeps one)"
+        );
+    }
+    "that could not be found out".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use messenger_engine::Way;
+
+    fn report(ipv6: Option<Sight>, ipv4: Option<Sight>) -> Report {
+        Report {
+            identifier: "alice@example.org".into(),
+            authority: "Example".into(),
+            certificate_until: "10 Dec 2026".into(),
+            clock_ahead_s: Some(90),
+            network: Examination {
+                port: 4_000,
+                candidates: vec!["10.0.0.7:4000".parse().unwrap(), "203.0.113.1:61000".parse().unwrap()],
+                directory: Way {
+                    name: "home.example.org".into(),
+                    address: "192.0.2.1:8444".parse().unwrap(),
+                    round_trip_ms: 12.34,
+                    mtu_bytes: 1_452,
+                },
+                ipv6,
+                ipv4,
+            },
+        }
+    }
+
+    fn seen(at: &str, nat: Nat, lets_in_unasked: bool) -> Option<Sight> {
+        Some(Sight { seen_at: Some(at.parse().unwrap()), nat, lets_in_unasked: Some(lets_in_unasked) })
+    }
+
+    #[test]
+    fn for_people() {
+        let behind = report(None, seen("203.0.113.1:61000", Nat::EndpointDependent, false));
+        let expected = "\
+you        alice@example.org, certified by Example until 10 Dec 2026
+directory  home.example.org at 192.0.2.1:8444, 12.3 ms away, packets of 1452 bytes come through
+clock      90 s ahead of the home server's: set it
+IPv6       none
+IPv4       seen at 203.0.113.1:61000, a router's address, another one toward everybody (symmetric NAT); a firewall or router lets in answers alone
+offered    10.0.0.7:4000, 203.0.113.1:61000
+so         you meet those whose routers let in unknown ports, and nobody behind a router like yours. What helps: IPv6, another \
+network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps one)
+";
+        assert_eq!(behind.for_people(), expected);
+        let open = report(seen("[2001:db8::7]:4000", Nat::None, true), None).for_people();
+        assert!(
+            open.contains(
+                "IPv6       seen at [2001:db8::7]:4000, no router changes it; lets in what was not asked for"
+            )
+        );
+        assert!(open.contains("so         whoever has the same address family reaches you"));
+    }
+
+    #[test]
+    fn for_programs() {
+        let json =
+            serde_json::to_value(report(None, seen("203.0.113.1:61000", Nat::EndpointIndependent, true))).unwrap();
+        assert_eq!(json["ipv4"]["nat"], "endpoint_independent");
+        assert_eq!(json["ipv4"]["lets_in_unasked"], true);
+        assert_eq!(json["ipv6"], serde_json::Value::Null);
+        assert_eq!(json["directory"]["mtu_bytes"], 1_452);
+        assert_eq!((&json["clock_ahead_s"], &json["identifier"]), (&90.into(), &"alice@example.org".into()));
+    }
+}
