@@ -244,12 +244,21 @@ def plant_probes() -> None:
             plant("peer_probes", bytes.fromhex(line.split()[0]))
 
 
+def plant_observations() -> None:
+    """STUN: a plain request, one for the other port, an answer (RFC 8489, RFC 5780)."""
+    cookie = bytes.fromhex("2112a442") + bytes(12)
+    plant("directory_frames", b"\0\1\0\0" + cookie)
+    plant("directory_frames", b"\0\1\0\x08" + cookie + b"\0\3\0\4\0\0\0\2")
+    plant("directory_frames", b"\1\1\0\x0c" + cookie + b"\0\x20\0\x08\0\1\x30\x43\xe1\x12\xa6\x43")
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
     plant_log_files()
     plant_ca()
     plant_probes()
+    plant_observations()
     for vector in vectors("certificate"):
         plant_certificate(vector)
     for vector in vectors("policy-update"):

@@ -27,7 +27,9 @@ pub mod sieve;
 pub use client::{Announced, Announcement, Answer, Audience, DirectoryClient, DirectoryEvent, Invite};
 pub use close::CloseCode;
 pub use message::is_acceptable_note;
-pub use message::{Appearance, CallId, Capabilities, Details, ErrorCode, Outcome, Presence, Purpose, Role, Status};
+pub use message::{
+    Appearance, CallId, Capabilities, Details, ErrorCode, Outcome, Presence, ProbeKey, Purpose, Role, Status,
+};
 
 /// The ALPN protocol name (RFC 7301) of this protocol's first version.
 pub const ALPN: &[u8] = b"inperson-directory/1";

@@ -5,8 +5,8 @@
 use directory_protocol::frame::{LENGTH_BYTES, Received, decode_request, decode_response, encode};
 use directory_protocol::limits::{MAX_FRAME_BYTES, MAX_IDENTIFIER_BYTES};
 use directory_protocol::message::{
-    AnswerKind, Appearance, AudienceKind, Capabilities, Details, ErrorCode, ListName, Outcome, Presence, Purpose,
-    Request, Response, Role, Status, chunks,
+    AnswerKind, Appearance, AudienceKind, Capabilities, Details, ErrorCode, ListName, Outcome, Presence, ProbeKey,
+    Purpose, Request, Response, Role, Status, chunks,
 };
 use identity::Identifier;
 
@@ -133,7 +133,7 @@ fn responses() -> Vec<(&'static str, Response, Vec<u8>)> {
                 peer: bob(),
                 peer_key: [0x4b; 32],
                 candidates: vec![address],
-                probe_key: [0x50; 32],
+                probe_key: ProbeKey([0x50; 32]),
                 delay_ms: 20,
             },
             // array(8) ‖ 99 ‖ call id ‖ listener ‖ peer ‖ hash of the peer's key ‖ array(1) ‖ [ip, port] ‖ probe key ‖ 20 ms

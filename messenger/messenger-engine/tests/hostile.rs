@@ -191,7 +191,7 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     let candidates = vec![mallory.endpoint.local_addr().unwrap()];
     bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
     let introduced = bob.wait(|event| match event {
-        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], ProbeKey(probe_key))),
+        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
         _ => None,
     });
     let (caller, key) = introduced.await;

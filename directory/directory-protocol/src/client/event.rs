@@ -1,7 +1,9 @@
 //! What a client is told unasked, and what it says in plain values.
 
 use super::error::CloseReason;
-use crate::message::{Appearance, AudienceKind, CallId, Details, ListName, Outcome, Presence, Purpose, Role, Status};
+use crate::message::{
+    Appearance, AudienceKind, CallId, Details, ListName, Outcome, Presence, ProbeKey, Purpose, Role, Status,
+};
 use identity::Identifier;
 use std::net::SocketAddr;
 
@@ -49,7 +51,7 @@ pub enum DirectoryEvent {
         /// Where the other device can be reached, at most eight addresses.
         candidates: Vec<SocketAddr>,
         /// Authenticates the probes between the two devices; fresh for this call.
-        probe_key: [u8; 32],
+        probe_key: ProbeKey,
         /// Milliseconds to wait before the first packet, so that both sides begin together.
         delay_ms: u32,
     },

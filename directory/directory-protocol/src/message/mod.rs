@@ -16,7 +16,7 @@ use identity::Identifier;
 use minicbor::{Decode, Encode};
 use std::net::SocketAddr;
 
-pub use parts::{AnswerKind, AudienceKind, CallId, ErrorCode, ListName, Outcome, Purpose, Role, Status};
+pub use parts::{AnswerKind, AudienceKind, CallId, ErrorCode, ListName, Outcome, ProbeKey, Purpose, Role, Status};
 pub use presence::{Appearance, Capabilities, Details, Presence, is_acceptable_note};
 
 /// From the client to the directory.
@@ -307,8 +307,8 @@ pub enum Response {
         #[cbor(n(4), with = "wire::addresses")]
         candidates: Vec<SocketAddr>,
         /// Fresh for this call, the same on both sides: authenticates the probes between them.
-        #[cbor(n(5), with = "minicbor::bytes")]
-        probe_key: [u8; 32],
+        #[cbor(n(5), with = "wire::probe_key")]
+        probe_key: ProbeKey,
         /// Milliseconds to wait before the first packet, so that both sides begin together.
         #[n(6)]
         delay_ms: u32,

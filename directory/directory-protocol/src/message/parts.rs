@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Names one call: 16 random bytes drawn by the caller.
 pub type CallId = [u8; 16];
@@ -129,6 +130,16 @@ pub enum Role {
     /// Awaits the connection: the callee.
     #[n(1)]
     Listener,
+}
+
+/// Authenticates the probes between the two devices of one call: told to them by GO, and to nobody else.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct ProbeKey(pub [u8; 32]);
+
+impl fmt::Debug for ProbeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProbeKey(…)")
+    }
 }
 
 /// Why a request was not carried out.

@@ -53,6 +53,26 @@ pub(super) mod identifiers {
     }
 }
 
+/// A probe key: 32 bytes.
+pub(super) mod probe_key {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+    use crate::message::ProbeKey;
+
+    pub(in crate::message) fn encode<C, W: Write>(
+        key: &ProbeKey,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&key.0)?.ok()
+    }
+
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<ProbeKey, DecodeError> {
+        let position = d.position();
+        let bytes = d.bytes()?.try_into();
+        bytes.map(ProbeKey).map_err(|_| DecodeError::message("expected 32 bytes").at(position))
+    }
+}
+
 /// A transport address: [bytes of length 4 or 16, port].
 pub(super) mod address {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};

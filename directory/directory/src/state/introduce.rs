@@ -3,11 +3,10 @@
 use super::calls::outcome;
 use super::people::Connection;
 use super::{ConnectionId, Output, State, send};
-use directory_protocol::message::{CallId, Outcome, Response, Role};
+use directory_protocol::message::{CallId, Outcome, ProbeKey, Response, Role};
 use identity::Identifier;
 use std::net::SocketAddr;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 impl State {
     /// Ends the call in an introduction: GO to both, and the callee's other devices stop ringing. The only place where an
@@ -23,7 +22,7 @@ impl State {
         let others = call.ringing.iter().filter(|device| **device != callee);
         out.extend(others.map(|to| outcome(*to, *call_id, Outcome::Cancelled)));
 
-        let probe_key = Zeroizing::new((self.entropy)());
+        let probe_key = ProbeKey((self.entropy)());
         let (dialler, listener) = (self.people.connection(call.caller), self.people.connection(callee));
         let go = |role, side: &Connection, peer: &Connection, candidates| Response::Go {
             call_id: *call_id,
@@ -31,7 +30,7 @@ impl State {
             peer: Identifier::clone(&peer.who),
             peer_key: peer.key,
             candidates,
-            probe_key: *probe_key,
+            probe_key: probe_key.clone(),
             delay_ms: delay_ms(side.round_trip, peer.round_trip),
         };
         out.push(send(callee, &go(Role::Listener, listener, dialler, call.candidates)));

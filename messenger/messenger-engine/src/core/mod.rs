@@ -41,7 +41,6 @@ use identity::Identifier;
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::gossip::Gossip;
-use crate::punch::ProbeKey;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::time::Now;
 use action::SessionId;
@@ -234,7 +233,7 @@ impl Core {
             DirectoryEvent::Outcome { call_id, outcome } => self.outcome(CallId(call_id), outcome, now),
             DirectoryEvent::Go { call_id, role, peer, peer_key, candidates, probe_key, delay_ms } => {
                 let delay = Duration::from_millis(u64::from(delay_ms)).min(LONGEST_DELAY);
-                let meeting = Meeting { role, candidates, key: ProbeKey(probe_key), delay };
+                let meeting = Meeting { role, candidates, key: probe_key, delay };
                 self.introduced(CallId(call_id), Introduction { who: peer, key: peer_key }, meeting, now);
             }
             DirectoryEvent::Closed { reason } => self.directory_down(&reason.to_string(), now),

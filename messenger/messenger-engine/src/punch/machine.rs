@@ -9,9 +9,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use directory_protocol::Role;
+use directory_protocol::{ProbeKey, Role};
 
-use super::probe::{DirectionKey, Kind, PROBE_BYTES, Probe, ProbeKey, Tag, UnverifiedProbe};
+use super::probe::{DirectionKey, Kind, PROBE_BYTES, Probe, Tag, UnverifiedProbe};
 use super::targets::{Surroundings, targets};
 
 /// How many probes one introduction may send, to all addresses together. Numbers are below it, so that 64 bits remember
@@ -25,8 +25,10 @@ const MAX_LEARNT: usize = 4;
 const GAP_MS: u64 = 100;
 /// How long rounds go on.
 const PROBING_MS: u64 = 3_000;
-/// How long after it begins something must have been heard: the rounds, and a slow way back.
+/// How long after it begins a dialler must have heard something: the rounds, and a slow way back.
 const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
+/// A listener waits longer: the dialler may hear of the call later than it does.
+const LISTENING: Duration = Duration::from_secs(8);
 /// A path that shows itself is not probed again at once if it was just now.
 const JUST_NOW: Duration = Duration::from_millis(50);
 
@@ -85,6 +87,7 @@ pub struct Punch {
     mine: DirectionKey,
     theirs: DirectionKey,
     surroundings: Surroundings,
+    patience: Duration,
     begins: Instant,
     listed: usize,
     /// The listed ones first, then the learnt ones.
@@ -105,15 +108,16 @@ impl Punch {
         surroundings: Surroundings,
         begins: Instant,
     ) -> Self {
-        let other = match role {
-            Role::Dialler => Role::Listener,
-            Role::Listener => Role::Dialler,
+        let (other, patience) = match role {
+            Role::Dialler => (Role::Listener, PATIENCE),
+            Role::Listener => (Role::Dialler, LISTENING),
         };
         let paths: Vec<Path> = targets(offered, &surroundings).into_iter().map(Path::new).collect();
         Self {
             mine: DirectionKey::of(role, key),
             theirs: DirectionKey::of(other, key),
             surroundings,
+            patience,
             begins,
             listed: paths.len(),
             next_round: (!paths.is_empty()).then_some(begins),
@@ -243,14 +247,14 @@ impl Punch {
     /// When [`Self::tick`] or [`Self::verdict`] has something new, if nothing comes in before.
     pub fn wakes_at(&self) -> Option<Instant> {
         let silent = self.paths.iter().all(|path| !path.is_open());
-        let verdict = silent.then_some(self.begins + PATIENCE);
+        let verdict = silent.then_some(self.begins + self.patience);
         [self.next_round, verdict].into_iter().flatten().min()
     }
 
     /// Why nobody can be reached, once that is clear.
     pub fn verdict(&self, now: Instant) -> Option<Unreachable> {
         let silent = self.paths.iter().all(|path| !path.is_open());
-        (silent && now >= self.begins + PATIENCE).then(|| Unreachable {
+        (silent && now >= self.begins + self.patience).then(|| Unreachable {
             tried: self.targets(),
             no_route: self.paths.iter().filter(|path| path.no_route).map(|path| path.address).collect(),
         })

@@ -14,7 +14,8 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
+pub use directory_protocol::ProbeKey;
 pub use machine::{Datagram, MAX_PROBES, Punch, Unreachable};
 pub use obstacle::{Obstacle, Sights};
-pub use probe::{DirectionKey, FIRST_BYTE, Kind, PROBE_BYTES, Probe, ProbeKey, Tag, UnverifiedProbe};
+pub use probe::{DirectionKey, FIRST_BYTE, Kind, PROBE_BYTES, Probe, Tag, UnverifiedProbe};
 pub use targets::{MAX_TARGETS, Surroundings, targets};

@@ -7,10 +7,10 @@
 
 use std::fmt;
 
-use directory_protocol::Role;
+use directory_protocol::{ProbeKey, Role};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// How long every probe is.
 pub const PROBE_BYTES: usize = 28;
@@ -26,16 +26,6 @@ const LABEL: &[u8] = b"inperson-probe-v1\0";
 
 /// Names an introduction and a direction to whoever knows its key: what a receiver looks up before it computes anything.
 pub type Tag = [u8; 8];
-
-/// What a directory's GO gives to both sides of one call, and to nobody else.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct ProbeKey(pub [u8; 32]);
-
-impl fmt::Debug for ProbeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProbeKey(…)")
-    }
-}
 
 /// What a probe says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -284,7 +284,7 @@ impl Puppet {
         };
         self.client.invite(invite).await.unwrap();
         self.wait(|event| match event {
-            DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], ProbeKey(probe_key))),
+            DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
             _ => None,
         })
         .await

@@ -1,7 +1,7 @@
 //! Knock, answer, GO; and what a stranger may learn: nothing.
 
 use super::*;
-use directory_protocol::message::{AnswerKind, Purpose, Role};
+use directory_protocol::message::{AnswerKind, ProbeKey, Purpose, Role};
 
 pub(super) const ALICE: &str = "alice@example.org";
 pub(super) const BOB: &str = "bob@example.org";
@@ -60,7 +60,7 @@ fn accepting_introduces_both_sides() {
         peer: person(peer),
         peer_key: [key; 32],
         candidates: vec![candidate.parse().unwrap()],
-        probe_key: [1; 32],
+        probe_key: ProbeKey([1; 32]),
         delay_ms: 0,
     };
     assert_eq!(go(alice, &seen), Some(expected(Role::Dialler, BOB, 2, "203.0.113.2:2222")));

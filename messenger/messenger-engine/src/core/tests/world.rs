@@ -11,7 +11,7 @@ use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
-use crate::punch::Obstacle;
+use crate::punch::{Obstacle, ProbeKey};
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
 use crate::time::Now;
@@ -523,7 +523,7 @@ impl World {
                             peer: peer.identifier,
                             peer_key: peer.device.spki_digest(),
                             candidates: vec!["192.0.2.1:5000".parse().unwrap()],
-                            probe_key: [0; 32],
+                            probe_key: ProbeKey([0; 32]),
                             delay_ms: 0,
                         },
                         now,

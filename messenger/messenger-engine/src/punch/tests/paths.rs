@@ -88,6 +88,8 @@ fn both_sides_give_up_when_nothing_comes() {
     network.pass(Duration::from_millis(4_400));
     assert_eq!(network.verdicts(), [None, None]);
     network.pass(Duration::from_millis(200));
+    assert!(matches!(network.verdicts(), [Some(_), None]));
+    network.pass(Duration::from_millis(3_500));
     for verdict in network.verdicts() {
         assert_eq!(verdict.unwrap().tried.len(), 2);
     }
