@@ -1,0 +1,28 @@
+//! Two people behind every kind of router: the real programs in networks made of Linux network namespaces.
+//!
+//! What it does:
+//! * [`world`] leaves the machine's network for one of its own, which ends with the process whatever happens to it;
+//! * [`namespace`], [`mod@line`] and [`rules`] are what networks are made of: hosts and routers, lines with a delay and losses,
+//!   and what a router does to packets (NAT and firewalls, as RFC 4787 and RFC 6092 name them);
+//! * [`topology`] builds the networks of two households, a home server and the internet between them;
+//! * [`probe`] finds out from the outside what a router really does, so that no figure rests on what a rule was meant to do;
+//! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them;
+//! * [`page`] writes the outcome into docs/connectivity.md, and compares it with what stands there.
+//!
+//! What it never does: it touches no network of the machine it runs on, it replaces no part of the programs by one of its
+//! own, and it asserts no time.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod check;
+pub mod figures;
+pub mod line;
+pub mod namespace;
+pub mod page;
+pub mod people;
+pub mod plan;
+pub mod probe;
+pub mod rules;
+pub mod run;
+pub mod scenario;
+pub mod topology;
+pub mod world;

@@ -1,0 +1,162 @@
+//! A home server that everybody in the lab belongs to, and two people who are enrolled at it once.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use story::headless::Messenger;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::{Context, Failure};
+
+use crate::namespace::Namespace;
+use crate::topology::{Topology, Who};
+use crate::world::{DIRECTORY_PORT, SERVER_NAME, SERVER_V4, SERVER_V6, World};
+
+/// The home server and the people. The server goes before the namespace that it runs in.
+#[derive(Debug)]
+pub struct People {
+    _server: Homeserver,
+    place: Namespace,
+    alice: Person,
+    bob: Person,
+}
+
+impl People {
+    /// Starts a home server in a namespace of its own and enrols both there.
+    ///
+    /// # Errors
+    /// One of the programs does not do what it should.
+    pub fn enrol(world: &World) -> Result<Self, Failure> {
+        let place = Namespace::host("homeserver")?;
+        // As long as no topology stands, its addresses are on the loopback device.
+        place.ip(&format!("addr add {SERVER_V4}/32 dev lo\naddr add {SERVER_V6}/128 dev lo nodad"))?;
+        let wrapper: Vec<String> = place.wrapper().map(str::to_owned).to_vec();
+        let folder = world.folder().join("server");
+        let port = DIRECTORY_PORT.to_string();
+        let options = ["--domain", SERVER_NAME, "--listen", "::", "--directory-port", &port];
+        let server = Homeserver::start_with(&folder, Homeserver::command_under(&wrapper, &folder, &options)?)?;
+        let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|who| Person::new(world.folder(), who));
+        for person in [&alice, &bob] {
+            person.under(&place.wrapper()).join(server.ready(), &server.outbox())?;
+        }
+        place.ip(&format!("addr del {SERVER_V4}/32 dev lo\naddr del {SERVER_V6}/128 dev lo"))?;
+        Ok(Self { _server: server, place, alice, bob })
+    }
+
+    /// The home server's namespace.
+    #[must_use]
+    pub const fn place(&self) -> &Namespace {
+        &self.place
+    }
+
+    /// Both go online with fresh messengers, and see each other.
+    ///
+    /// # Errors
+    /// One of them does not.
+    pub fn online(&self, topology: &Topology) -> Result<Pair, Failure> {
+        let start = |person: &Person, who: Who| person.under(&topology.host(who).wrapper()).messenger();
+        let (mut alice, mut bob) = (start(&self.alice, Who::Alice)?, start(&self.bob, Who::Bob)?);
+        for (messenger, other) in [(&mut alice, &self.bob), (&mut bob, &self.alice)] {
+            messenger.expect(&json!({ "event": "online" }))?;
+            messenger.tell(&json!({ "do": "add_contact", "who": other.address() }))?;
+        }
+        for (messenger, other) in [(&mut alice, &self.bob), (&mut bob, &self.alice)] {
+            messenger.expect(&json!({ "event": "presence", "who": other.address(), "online": true }))?;
+        }
+        Ok(Pair { alice, bob, bob_address: self.bob.address().to_owned(), next: 1 })
+    }
+}
+
+/// What became of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// Bob's device has it.
+    Delivered,
+    /// It is nowhere but with alice, who was told this reason.
+    NotDelivered(String),
+    /// It left, and nobody knows.
+    Unknown,
+}
+
+/// Two messengers that are online.
+#[derive(Debug)]
+pub struct Pair {
+    alice: Messenger,
+    bob: Messenger,
+    bob_address: String,
+    next: u64,
+}
+
+impl Pair {
+    /// Alice sends a text; returns its id.
+    ///
+    /// # Errors
+    /// Her messenger has ended.
+    pub fn send(&mut self) -> Result<u64, Failure> {
+        let id = self.next;
+        self.next += 1;
+        let text = format!("text {id}");
+        self.alice.tell(&json!({ "do": "send", "to": self.bob_address, "text": text, "id": id }))?;
+        Ok(id)
+    }
+
+    /// Waits until alice knows what became of a text.
+    ///
+    /// # Errors
+    /// She is not told in time.
+    pub fn fate(&mut self, id: u64) -> Result<Fate, Failure> {
+        let event = self.alice.expect_that(&format!("the fate of text {id}"), |event| {
+            event["event"] == "message_state" && event["id"] == id && event["state"] != "sending"
+        })?;
+        Ok(match event["state"].as_str() {
+            Some("delivered") => Fate::Delivered,
+            Some("not_delivered") => Fate::NotDelivered(event["reason"].as_str().unwrap_or("no reason").to_owned()),
+            Some("unknown") => Fate::Unknown,
+            _ => return Err(Failure::new(format!("expected a state, found {event}"))),
+        })
+    }
+
+    /// Alice sends a text: what became of it, and how long that took.
+    ///
+    /// # Errors
+    /// She is not told in time.
+    pub fn text(&mut self) -> Result<(Fate, Duration), Failure> {
+        let began = Instant::now();
+        let id = self.send()?;
+        let fate = self.fate(id)?;
+        Ok((fate, began.elapsed()))
+    }
+
+    /// Waits until bob has a text.
+    ///
+    /// # Errors
+    /// It does not come in time.
+    pub fn arrives(&mut self, id: u64) -> Result<(), Failure> {
+        self.bob.expect(&json!({ "event": "message", "id": id })).map(drop)
+    }
+
+    /// How often bob was shown a text.
+    pub fn shown(&mut self, id: u64) -> usize {
+        self.bob.heard().iter().filter(|event| event["event"] == "message" && event["id"] == id).count()
+    }
+
+    /// The id of the last text.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// Whether alice has heard such an event.
+    pub fn alice_heard(&mut self, event: &str) -> bool {
+        self.alice.heard().iter().any(|heard| heard["event"] == event)
+    }
+
+    /// Both go.
+    ///
+    /// # Errors
+    /// One of them does not end.
+    pub fn quit(self) -> Result<(), Failure> {
+        self.alice.quit().context("alice goes")?;
+        self.bob.quit().context("bob goes")
+    }
+}
