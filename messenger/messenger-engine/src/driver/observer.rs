@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::gate::Gate;
+use super::gate::{Gate, source_toward};
 
 /// How often: routers keep the mapping of UDP for 30 s at the shortest that is common (RFC 4787 section 4.3 wants 2 min).
 const EVERY: Duration = Duration::from_secs(20);
@@ -28,7 +28,10 @@ pub(super) async fn observe(gate: Arc<Gate>, ports: Vec<SocketAddr>, looked: wat
 
 /// Asks each of them once, and again where it does not answer.
 pub(super) async fn round(gate: &Gate, ports: &[SocketAddr]) {
-    let mut open: Vec<(SocketAddr, _)> = ports.iter().map(|port| (*port, rand::random())).collect();
+    // A family without a way there answers nothing, and a call must not wait for it.
+    let (there, nowhere): (Vec<SocketAddr>, Vec<_>) = ports.iter().partition(|port| source_toward(**port).is_some());
+    nowhere.into_iter().for_each(|port| gate.forget_sight(port));
+    let mut open: Vec<(SocketAddr, _)> = there.into_iter().map(|port| (port, rand::random())).collect();
     for wait in WAITS {
         open.iter().for_each(|(port, transaction)| gate.ask(*port, *transaction));
         let answered = async {
