@@ -151,8 +151,9 @@ fn raw(form: u8, rest: &[u8]) -> Option<Request<Body>> {
 
 fuzz_target!(|bytes: &[u8]| {
     let [form, resource, rest @ ..] = bytes else { return };
+    // Made before anything runs on the threads, which it uses itself.
+    let world = &*WORLD;
     RUNTIME.block_on(async {
-        let world = &*WORLD;
         let request = if form & 1 == 0 {
             let Some(request) = raw(*form, rest) else { return };
             request
