@@ -65,7 +65,8 @@ fn a_client_written_from_the_page_is_present_and_is_called() {
     alice.expect(&json!({ "event": "online" })).unwrap();
     alice.tell(&json!({ "do": "add_contact", "who": PIA })).unwrap();
 
-    they_see_each_other(&mut alice, &mut pia);
+    let announced = they_see_each_other(&mut alice, &mut pia);
+    somebody_elses_stun_sees_itself(&town, &announced);
     they_call_each_other(&mut alice, &mut pia);
     hiding_looks_like_leaving(&mut alice, &mut pia);
     nonsense_is_cut_off(town.outsider(&quin));
@@ -75,12 +76,13 @@ fn a_client_written_from_the_page_is_present_and_is_called() {
     alice.tell(&json!({ "do": "quit" })).unwrap();
 }
 
-fn they_see_each_other(alice: &mut Messenger, pia: &mut Messenger) {
+/// Returns what the directory answered to the announcement.
+fn they_see_each_other(alice: &mut Messenger, pia: &mut Messenger) -> Value {
     ask(pia, "list", &json!([0, [ALICE]]));
     pia.expect(&json!({ "got": "done", "of": "list" })).unwrap();
     // Away, visible to contacts, everyone may knock; can text, idle for a minute.
     ask(pia, "announce", &json!([1, 2, 1, [1, 60, "from Python"]]));
-    pia.expect(&json!({ "got": "announced" })).unwrap();
+    let announced = pia.expect(&json!({ "got": "announced" })).unwrap();
     let seen = json!({ "event": "presence", "who": PIA, "status": "away", "text": "from Python", "can": ["text"] });
     let seen = alice.expect(&seen).unwrap();
     assert!(seen["idle_s"].as_u64().is_some_and(|seconds| (60..90).contains(&seconds)), "{seen}");
@@ -97,6 +99,32 @@ fn they_see_each_other(alice: &mut Messenger, pia: &mut Messenger) {
     ask(pia, "look-up", &json!(["nobody@example.org"]));
     let nobody = pia.expect(&json!({ "got": "found", "body": [null] })).unwrap();
     assert!(nobody["ms"].as_f64().is_some_and(|ms| ms >= 100.0), "{nobody}");
+    announced
+}
+
+/// Both of the directory's ports answer aioice, each also through the other.
+fn somebody_elses_stun_sees_itself(town: &Town, announced: &Value) {
+    let second = announced["body"][1].as_u64().expect("a second port");
+    let (host, first) = town.server.ready().directory.rsplit_once(':').unwrap();
+    let mut command = guard::guarded(&town.python).unwrap();
+    command
+        .arg("-B")
+        .arg(super::root().join("tests/directory-client/seen.py"))
+        .arg(host)
+        .args([first, &second.to_string()]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<Value> =
+        output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let (first, second) = (first.parse::<u64>().unwrap(), second);
+    let answer = |asked: u64, other: bool, by: u64| json!({ "asked": asked, "other": other, "by": by, "seen": true });
+    let expected = [
+        answer(first, false, first),
+        answer(first, true, second),
+        answer(second, false, second),
+        answer(second, true, first),
+    ];
+    assert_eq!(lines, expected);
 }
 
 fn they_call_each_other(alice: &mut Messenger, pia: &mut Messenger) {
