@@ -20,6 +20,8 @@ use super::tls;
 const CHALLENGE_PASSWORD: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 7];
 /// How long something in the making is looked after, and how often.
 const LOOKS: usize = 3000;
+/// How long one answer, or a mail, may take.
+const ANSWER: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Which server, and how control is proven there.
@@ -58,7 +60,12 @@ impl Answer {
 
 /// A connection and the server's directory, which a client has before it enrols.
 pub(super) async fn connect(target: &Target) -> (Client, Value) {
-    let http = Client::builder().tls_backend_preconfigured(tls::anybody()).no_proxy().build().expect("constants");
+    let http = Client::builder()
+        .tls_backend_preconfigured(tls::anybody())
+        .no_proxy()
+        .timeout(ANSWER)
+        .build()
+        .expect("constants");
     let urls = http.get(&target.directory).send().await.expect("the server answers").bytes().await;
     let urls = serde_json::from_slice(&urls.expect("the whole directory")).expect("a directory object");
     (http, urls)
@@ -128,7 +135,7 @@ impl Person {
         if let Some(sink) = self.target.sink.clone() {
             let code = sink.code_for(&self.identifier);
             self.post(&challenge, &json!({})).await;
-            let code = code.await.expect("a mail comes");
+            let code = tokio::time::timeout(ANSWER, code).await.expect("a mail comes in time").expect("a mail comes");
             self.post(&challenge, &json!({ "code": code })).await;
             return;
         }
