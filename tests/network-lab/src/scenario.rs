@@ -273,7 +273,7 @@ fn turns() -> Vec<Scenario> {
             "the callee's does",
             far(home, two),
             Turn::UplinkSwitched(Who::Bob),
-            Expected::Interrupted { again: true },
+            Expected::Connects,
             false,
         ),
     ]
