@@ -106,6 +106,37 @@ async fn a_signer_with_another_key_is_not_believed() {
     assert!(refused.contains("expected a proof of the label"), "{refused}");
 }
 
+/// What the policy says of a key is enough to begin with; what is there is held to it once it answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_known_is_opened_while_its_signer_is_away() {
+    let place = Place::new();
+    let public = place.authoritys().await.unwrap().unwrap().public().clone();
+    place.stop.cancel();
+    place.serving.await.unwrap().unwrap();
+    let file = place.folder.path().join("keys/vrf.key.pem");
+    let known = tokio::task::spawn_blocking(move || {
+        assert!(LabelKey::open(&file).unwrap_err().is_away(), "of one that is not known nothing can be said");
+        LabelKey::open_known(&file, &public).unwrap().unwrap()
+    });
+    let known = std::sync::Arc::new(known.await.unwrap());
+    let check = async |key: &std::sync::Arc<LabelKey>| {
+        let key = std::sync::Arc::clone(key);
+        tokio::task::spawn_blocking(move || key.check()).await.unwrap()
+    };
+    assert!(check(&known).await.unwrap_err().is_away());
+    assert!(evaluated(&known, ORIGIN, 0).await.unwrap_err().is_away());
+    let (stop, serving) = start(place.folder.path());
+    check(&known).await.unwrap();
+    evaluated(&known, ORIGIN, 0).await.unwrap();
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+    std::fs::remove_file(place.folder.path().join("vault/vrf.key.pem")).unwrap();
+    LabelKey::open_or_make(&place.folder.path().join("vault/vrf.key.pem")).unwrap();
+    let (_stop, _serving) = start(place.folder.path());
+    let another = check(&known).await.unwrap_err();
+    assert!(!another.is_away() && another.to_string().contains("found one of another"), "{another}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_destroyed_where_it_lies_and_the_signer_ends() {
     let place = Place::new();
