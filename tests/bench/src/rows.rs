@@ -1,6 +1,7 @@
 //! The rows, by name.
 
 pub(crate) mod ca;
+mod call;
 mod directory;
 mod handshake;
 pub(crate) mod log;
@@ -32,6 +33,8 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "ca.enrol", unit: "enrolments/s", aim: "figure ≥ 400, ≥ 1", run: ca::enrol },
     Row { name: "ca.renew", unit: "renewals/s", aim: "≥ 1", run: ca::renew },
     Row { name: "ca.memory", unit: "MB", aim: "figure < 150", run: ca::memory },
+    Row { name: "call.setup", unit: "ms p50", aim: "≤ 3", run: call::open },
+    Row { name: "call.setup.punched", unit: "ms p95", aim: "figure ≤ 2000", run: call::punched },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
     Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },
