@@ -28,11 +28,6 @@ pub enum Expected {
     Connects,
     /// None is, and the reason that the caller is told contains these words.
     Refused(&'static str),
-    /// The connection does not survive, and the text on its way comes back to the sender.
-    Interrupted {
-        /// Whether a later text is delivered within a minute.
-        again: bool,
-    },
 }
 
 /// One situation.
