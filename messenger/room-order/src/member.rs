@@ -1,0 +1,266 @@
+//! One device's part in ordering the commits of a room.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use crate::leading::Lead;
+use crate::staging::Seen;
+use crate::{Alarm, AllRules, Ballot, Commit, CommitId, Epoch, Go, Leaf, Message, Refused, Rules, Staged};
+
+/// Most ballots of one epoch that a member keeps count of.
+pub const MAX_BALLOTS: usize = 64;
+/// How many decisions are kept for members who lag, and to notice forks.
+const MAX_PAST: usize = 64;
+
+/// What happens to a member.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A commit was made here: offer it, or let the host offer it.
+    Propose(Commit),
+    /// A message came; its signatures hold.
+    Receive(Message),
+    /// The time to wait for contradictions since a commit was first seen in this ballot is over.
+    Waited(Ballot),
+    /// No member reaches the host any more.
+    HostLost,
+    /// The host is heard again.
+    HostBack,
+    /// It is this member's turn to take the host's place.
+    Claim,
+    /// It is time to tell the others where one is.
+    Beat,
+}
+
+/// What a member does about it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// To one member, or to all others of the epoch.
+    Send {
+        /// One, or all.
+        to: Option<Leaf>,
+        /// What.
+        message: Message,
+    },
+    /// The claim was granted and nothing is staged: make a commit by which one becomes the host, and propose it.
+    Elected(Ballot),
+    /// Merge this commit: it is decided.
+    Merged(Commit),
+    /// Who enters may have the welcome to this epoch now.
+    Welcome {
+        /// The newcomer.
+        to: Leaf,
+        /// The epoch she enters.
+        epoch: Epoch,
+    },
+    /// The commit removed this device: forget the room's keys.
+    Removed,
+    /// Warn the person.
+    Alarm(Alarm),
+    /// The input changed nothing.
+    Refused(Refused),
+}
+
+/// A member of a room, in memory only: who restarts is nobody's member any more and enters anew (rule R-10).
+#[derive(Debug)]
+pub struct Member<R = AllRules> {
+    pub(crate) me: Leaf,
+    pub(crate) epoch: Epoch,
+    pub(crate) inside: bool,
+    pub(crate) host_lost: bool,
+    /// Nothing in a lower ballot is acknowledged.
+    pub(crate) promised: Ballot,
+    pub(crate) staged: Option<Staged>,
+    pub(crate) seen: BTreeMap<Ballot, Seen>,
+    /// A decision that waits for contradictions.
+    pub(crate) go: Option<Go>,
+    pub(crate) lead: Lead,
+    /// The decisions that ended the latest epochs, oldest first.
+    pub(crate) past: Vec<Go>,
+    rules: PhantomData<R>,
+}
+
+impl<R: Rules> Member<R> {
+    /// The device at leaf `me`, in this epoch: it created the room, or has processed a welcome.
+    #[must_use]
+    pub fn new(me: Leaf, epoch: Epoch) -> Self {
+        Self {
+            me,
+            promised: epoch.host,
+            epoch,
+            inside: true,
+            host_lost: false,
+            staged: None,
+            seen: BTreeMap::new(),
+            go: None,
+            lead: Lead::Idle,
+            past: Vec::new(),
+            rules: PhantomData,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn leaf(&self) -> Leaf {
+        self.me
+    }
+
+    /// The epoch it is in, or was removed by leaving.
+    #[must_use]
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// Whether it is in the room: false once it was removed.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// The highest ballot it promised something in.
+    #[must_use]
+    pub fn promised(&self) -> Ballot {
+        self.promised
+    }
+
+    /// What it staged last in this epoch.
+    #[must_use]
+    pub fn staged(&self) -> Option<&Staged> {
+        self.staged.as_ref()
+    }
+
+    /// The ballots in which a commit was seen, and whether the wait for contradictions is over.
+    pub fn ballots(&self) -> impl Iterator<Item = (Ballot, bool)> + '_ {
+        self.seen.iter().map(|(ballot, seen)| (*ballot, seen.waited))
+    }
+
+    /// The commit first seen in a ballot of this epoch.
+    #[must_use]
+    pub fn first_seen(&self, ballot: Ballot) -> Option<CommitId> {
+        self.seen.get(&ballot).map(|seen| seen.id)
+    }
+
+    /// Whose acknowledgements in a ballot of this epoch are known, its owner's apart.
+    pub fn acknowledged(&self, ballot: Ballot) -> impl Iterator<Item = Leaf> + '_ {
+        self.seen.get(&ballot).into_iter().flat_map(|seen| seen.acks.keys().copied())
+    }
+
+    /// Whether it holds the decision that ended this epoch, and can help others on with it.
+    #[must_use]
+    pub fn knows_end_of(&self, epoch: CommitId) -> bool {
+        self.decision_after(epoch).is_some()
+    }
+
+    /// Takes an input. What is refused changes nothing, and is told for the log alone.
+    #[must_use]
+    pub fn step(&mut self, input: Input) -> Vec<Output> {
+        if !self.inside {
+            return Vec::new();
+        }
+        let outcome = match input {
+            Input::Propose(commit) => self.propose(commit),
+            Input::Receive(message) => self.receive(message),
+            Input::Waited(ballot) => Ok(self.waited(ballot)),
+            Input::Claim => Ok(self.claim()),
+            Input::Beat => Ok(vec![self.beat()]),
+            Input::HostLost => {
+                self.host_lost = true;
+                Ok(Vec::new())
+            }
+            Input::HostBack => {
+                self.host_lost = false;
+                Ok(Vec::new())
+            }
+        };
+        outcome.unwrap_or_else(|refused| vec![Output::Refused(refused)])
+    }
+
+    fn receive(&mut self, message: Message) -> Result<Vec<Output>, Refused> {
+        match message {
+            Message::Propose(commit) => self.take_proposal(commit),
+            Message::Offer(offer) => self.take_offer(offer),
+            Message::Ack(ack) => self.take_ack(&ack),
+            Message::Go(go) => self.take_go(go),
+            Message::Claim(claim) => self.take_claim(claim),
+            Message::Grant(grant) => self.take_grant(grant),
+            Message::Beat { from, number, id } => Ok(self.take_beat(from, number, id)),
+        }
+    }
+
+    /// The decision that ended an epoch, for somebody who is still in it.
+    pub(crate) fn decision_after(&self, parent: CommitId) -> Option<&Go> {
+        self.past.iter().find(|go| go.commit.parent == parent)
+    }
+
+    /// Leaves the epoch by the decided commit.
+    pub(crate) fn merge(&mut self, go: Go) -> Vec<Output> {
+        let next = self.epoch.after(&go.commit);
+        if next.host.leaf != self.epoch.host.leaf {
+            self.host_lost = false;
+        }
+        let mandate = self.mandate_beyond_the_epoch();
+        let mut outputs = vec![Output::Merged(go.commit.clone())];
+        if self.past.len() == MAX_PAST {
+            self.past.remove(0);
+        }
+        self.past.push(go);
+        self.promised = next.host;
+        self.epoch = next;
+        self.staged = None;
+        self.seen.clear();
+        self.go = None;
+        self.lead = mandate;
+        if !self.epoch.members.contains(&self.me) {
+            self.inside = false;
+            outputs.push(Output::Removed);
+        }
+        outputs
+    }
+}
+
+// By hand, so that no bound falls on the rules.
+impl<R> Clone for Member<R> {
+    fn clone(&self) -> Self {
+        Self {
+            me: self.me,
+            epoch: self.epoch.clone(),
+            inside: self.inside,
+            host_lost: self.host_lost,
+            promised: self.promised,
+            staged: self.staged.clone(),
+            seen: self.seen.clone(),
+            go: self.go.clone(),
+            lead: self.lead.clone(),
+            past: self.past.clone(),
+            rules: PhantomData,
+        }
+    }
+}
+
+impl<R> PartialEq for Member<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl<R> Eq for Member<R> {}
+
+impl<R> Hash for Member<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+type Parts<'a> = (
+    (Leaf, &'a Epoch, bool, bool, Ballot),
+    (&'a Option<Staged>, &'a BTreeMap<Ballot, Seen>, &'a Option<Go>, &'a Lead, &'a Vec<Go>),
+);
+
+impl<R> Member<R> {
+    fn parts(&self) -> Parts<'_> {
+        (
+            (self.me, &self.epoch, self.inside, self.host_lost, self.promised),
+            (&self.staged, &self.seen, &self.go, &self.lead, &self.past),
+        )
+    }
+}

@@ -1,0 +1,42 @@
+//! The rules that tests switch off one at a time, to see that each is needed. They are constants of a type, so that
+//! nothing can switch them off in a running program.
+
+/// Which rules hold. [`AllRules`] is what programs use; other implementations belong to tests.
+pub trait Rules {
+    /// half of the members decide only with the lowest leaf among them.
+    const HALF_NEEDS_LOWEST: bool = true;
+    /// one commit is acknowledged in a ballot, and no second one.
+    const ONE_COMMIT_PER_BALLOT: bool = true;
+    /// nobody merges before a quorum has acknowledged.
+    const MERGE_AFTER_GO: bool = true;
+    /// while an acknowledgement is missing, one waits for contradictions before merging.
+    const WAIT_FOR_CONTRADICTION: bool = true;
+    /// who enters is told the keys after the decision.
+    const WELCOME_AFTER_GO: bool = true;
+    /// an external commit needs an invitation for the epoch it ends.
+    const INVITED_FOR_THIS_EPOCH: bool = true;
+    /// who granted a ballot acknowledges nothing in a lower one.
+    const KEEP_PROMISES: bool = true;
+    /// a ballot granted does not bar a higher one.
+    const GRANT_HIGHER_BALLOTS: bool = true;
+    /// what may have been decided already is offered again, unchanged.
+    const OFFER_WHAT_WAS_STAGED: bool = true;
+    /// of several staged commits the one of the highest ballot.
+    const HIGHEST_BALLOT_FIRST: bool = true;
+    /// a claim is for one epoch.
+    const CLAIMS_END_WITH_THE_EPOCH: bool = true;
+    /// two offers in one ballot, and two decisions for one epoch, are an alarm.
+    const WARN: bool = true;
+    /// a room of those who lost the quorum says that it is a split.
+    const MARK_SPLITS: bool = true;
+    /// who meets somebody of a preferred room goes over.
+    const GO_OVER: bool = true;
+    /// of two rooms the older in kind is preferred, whatever their sizes are now.
+    const PREFER_BY_BIRTH: bool = true;
+}
+
+/// Every rule holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AllRules;
+
+impl Rules for AllRules {}

@@ -1,0 +1,212 @@
+//! Staging a commit, acknowledging it, and merging it when it is decided (rules ).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::member::MAX_BALLOTS;
+use crate::{
+    Ack, Alarm, Ballot, Change, Commit, CommitId, Go, Leaf, Member, Message, Offer, Output, Refused, Rules, Staged,
+    is_quorum,
+};
+
+/// What became known of one ballot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seen {
+    /// The first commit seen in it, in an offer, an acknowledgement or a decision.
+    pub(crate) id: CommitId,
+    /// Who acknowledged what, its owner apart: she may say one thing here and another there.
+    pub(crate) acks: BTreeMap<Leaf, CommitId>,
+    /// Whether the time for contradictions is over.
+    pub(crate) waited: bool,
+}
+
+impl<R: Rules> Member<R> {
+    pub(crate) fn take_offer(&mut self, offer: Offer) -> Result<Vec<Output>, Refused> {
+        let Offer { ballot, commit, grants } = offer;
+        if let Some(go) = self.decision_after(commit.parent) {
+            return Ok(vec![send(Some(ballot.leaf), Message::Go(go.clone()))]);
+        }
+        self.check_commit(&commit)?;
+        self.check_right(ballot, &commit, &grants)?;
+        if R::KEEP_PROMISES && ballot < self.promised {
+            return Err(Refused::Promised { expected: self.promised, found: ballot });
+        }
+        let mut outputs = self.see(ballot, commit.id)?;
+        if R::ONE_COMMIT_PER_BALLOT && self.first_seen(ballot) != Some(commit.id) {
+            return Ok(outputs);
+        }
+        let ack = Ack { from: self.me, parent: commit.parent, ballot, id: commit.id };
+        self.note_ack(&ack);
+        self.promised = self.promised.max(ballot);
+        self.staged = Some(Staged { ballot, commit: commit.clone() });
+        outputs.push(send(None, Message::Ack(ack)));
+        if !R::MERGE_AFTER_GO {
+            outputs.extend(self.merge(Go { ballot, commit, acks: [self.me].into() }));
+        }
+        Ok(outputs)
+    }
+
+    pub(crate) fn take_ack(&mut self, ack: &Ack) -> Result<Vec<Output>, Refused> {
+        if let Some(go) = self.decision_after(ack.parent) {
+            let mut outputs = vec![send(Some(ack.from), Message::Go(go.clone()))];
+            if R::WARN && go.ballot == ack.ballot && go.commit.id != ack.id {
+                outputs.push(two_offers(ack.ballot, go.commit.id, ack.id));
+            }
+            return Ok(outputs);
+        }
+        self.check_parent(ack.parent)?;
+        if !self.epoch.members.contains(&ack.from) {
+            return Err(Refused::Committer(ack.from));
+        }
+        let mut outputs = self.see(ack.ballot, ack.id)?;
+        self.note_ack(ack);
+        outputs.extend(self.count(ack));
+        Ok(outputs)
+    }
+
+    pub(crate) fn take_go(&mut self, go: Go) -> Result<Vec<Output>, Refused> {
+        if let Some(mine) = self.decision_after(go.commit.parent) {
+            return Ok(if mine.commit.id == go.commit.id || !R::WARN {
+                Vec::new()
+            } else {
+                vec![self.forked(mine, &go)]
+            });
+        }
+        self.check_commit(&go.commit)?;
+        if !is_quorum::<R>(&go.acks, &self.epoch.members) {
+            return Err(Refused::Grants);
+        }
+        let mut outputs = self.see(go.ballot, go.commit.id)?;
+        if self.first_seen(go.ballot) == Some(go.commit.id) || !R::ONE_COMMIT_PER_BALLOT {
+            self.go = Some(go);
+            outputs.extend(self.merge_if_ready());
+        }
+        Ok(outputs)
+    }
+
+    pub(crate) fn waited(&mut self, ballot: Ballot) -> Vec<Output> {
+        let Some(seen) = self.seen.get_mut(&ballot) else { return Vec::new() };
+        seen.waited = true;
+        let mut outputs = self.merge_if_ready();
+        if outputs.is_empty() {
+            outputs = self.decide_if_ready();
+        }
+        outputs
+    }
+
+    /// with every member's acknowledgement at once; else when the wait is over and nobody contradicted.
+    pub(crate) fn may_trust(&self, ballot: Ballot, everybody: bool) -> bool {
+        let Some(seen) = self.seen.get(&ballot) else { return false };
+        !R::WAIT_FOR_CONTRADICTION || !self.is_contradicted(ballot, seen.id) && (everybody || seen.waited)
+    }
+
+    /// What was decided in a ballot is the only commit that anybody acknowledges in it or in a higher one. So another
+    /// one, acknowledged by somebody else than its ballot's owner or by oneself, shows that somebody lied.
+    fn is_contradicted(&self, ballot: Ballot, id: CommitId) -> bool {
+        let another = self.staged.iter().any(|staged| staged.ballot > ballot && staged.commit.id != id);
+        another || self.seen.range(ballot..).any(|(_, seen)| seen.acks.values().any(|acked| *acked != id))
+    }
+
+    fn merge_if_ready(&mut self) -> Vec<Output> {
+        let ready = self.go.take_if(|_| true);
+        match ready {
+            Some(go) if self.may_trust(go.ballot, self.epoch.members.is_subset(&go.acks)) => self.merge(go),
+            waiting => {
+                self.go = waiting;
+                Vec::new()
+            }
+        }
+    }
+
+    ///
+    pub(crate) fn check_commit(&self, commit: &Commit) -> Result<(), Refused> {
+        self.epoch.check(commit)?;
+        match commit.change.invited {
+            Some(epoch) if R::INVITED_FOR_THIS_EPOCH && epoch != self.epoch.id => Err(Refused::NotInvited),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_parent(&self, found: CommitId) -> Result<(), Refused> {
+        let expected = self.epoch.id;
+        if found == expected { Ok(()) } else { Err(Refused::AnotherEpoch { expected, found }) }
+    }
+
+    /// Notes the first commit of a ballot; a second one is evidence against the ballot's owner.
+    fn see(&mut self, ballot: Ballot, id: CommitId) -> Result<Vec<Output>, Refused> {
+        let first = match self.seen.get(&ballot) {
+            Some(seen) => seen.id,
+            None if self.seen.len() >= MAX_BALLOTS => return Err(Refused::TooManyBallots),
+            None => {
+                self.seen.insert(ballot, Seen { id, acks: BTreeMap::new(), waited: false });
+                id
+            }
+        };
+        if first == id {
+            return Ok(Vec::new());
+        }
+        if ballot.leaf == self.epoch.host.leaf {
+            self.host_lost = true;
+        }
+        Ok(if R::WARN { vec![two_offers(ballot, first, id)] } else { Vec::new() })
+    }
+
+    fn note_ack(&mut self, ack: &Ack) {
+        if let Some(seen) = self.seen.get_mut(&ack.ballot)
+            && ack.from != ack.ballot.leaf
+        {
+            // A contradiction stays one: whoever acknowledged two has broken a rule herself.
+            let noted = seen.acks.entry(ack.from).or_insert(ack.id);
+            if *noted == seen.id {
+                *noted = ack.id;
+            }
+        }
+    }
+
+    fn forked(&self, mine: &Go, theirs: &Go) -> Output {
+        Output::Alarm(Alarm::Forked {
+            number: self.number_after(mine),
+            mine: mine.commit.id,
+            theirs: theirs.commit.id,
+            both: mine.acks.intersection(&theirs.acks).copied().collect(),
+        })
+    }
+
+    /// The number of the epoch that a decision of the past began.
+    fn number_after(&self, go: &Go) -> u64 {
+        let later = self.past.iter().rev().take_while(|past| past.commit.id != go.commit.id).count();
+        self.epoch.number.saturating_sub(later as u64)
+    }
+
+    pub(crate) fn beat(&self) -> Output {
+        send(None, Message::Beat { from: self.me, number: self.epoch.number, id: self.epoch.id })
+    }
+
+    /// whoever names another commit for an epoch of one's past has forked. Who is behind is helped on.
+    pub(crate) fn take_beat(&self, from: Leaf, number: u64, id: CommitId) -> Vec<Output> {
+        let began = |go: &&Go| self.number_after(go) == number;
+        let mut outputs = Vec::new();
+        if let Some(mine) = self.past.iter().find(began)
+            && mine.commit.id != id
+        {
+            let alarm = Alarm::Forked { number, mine: mine.commit.id, theirs: id, both: BTreeSet::new() };
+            outputs.extend(R::WARN.then_some(Output::Alarm(alarm)));
+            outputs.push(send(Some(from), Message::Go(mine.clone())));
+        } else if let Some(go) = self.decision_after(id) {
+            outputs.push(send(Some(from), Message::Go(go.clone())));
+        }
+        outputs
+    }
+}
+
+pub(crate) fn send(to: Option<Leaf>, message: Message) -> Output {
+    Output::Send { to, message }
+}
+
+fn two_offers(ballot: Ballot, one: CommitId, other: CommitId) -> Output {
+    Output::Alarm(Alarm::TwoOffers { ballot, one, other })
+}
+
+/// Who enters by a commit is told when it is decided.
+pub(crate) fn newcomers(change: &Change) -> impl Iterator<Item = Leaf> + '_ {
+    change.adds.iter().copied()
+}

@@ -1,0 +1,116 @@
+//! From any state: let the faults end, and see whether a quorum whose members reach one another goes on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use room_order::{AllRules, Input, Leaf, Message, Rules, is_quorum};
+
+use crate::world::{Post, Want, World};
+
+/// How often the turn to claim goes round. Twice is enough where the claims before were of lower terms.
+const ROUNDS: u32 = 3;
+
+/// L-1, for every quorum of the newest epoch: nobody else takes a step any more, or sends anything that arrives.
+pub(crate) fn every_majority_goes_on<R: Rules>(world: &World<R>) -> bool {
+    let Some(newest) = world.inside().map(|member| member.epoch()).max_by_key(|epoch| epoch.number) else {
+        return true;
+    };
+    let leaves: Vec<Leaf> = newest.members.iter().copied().collect();
+    (1u32..1 << leaves.len()).all(|mask| {
+        let part: BTreeSet<Leaf> =
+            leaves.iter().enumerate().filter(|(at, _)| mask & 1 << at != 0).map(|(_, leaf)| *leaf).collect();
+        let here = part.iter().all(|leaf| world.member(*leaf).is_some());
+        let knows = part.iter().filter_map(|leaf| world.member(*leaf)).any(|member| member.epoch().id == newest.id);
+        !here
+            || !knows
+            || !is_quorum::<AllRules>(&part, &newest.members)
+            || goes_on(world.clone(), &part, newest.number)
+    })
+}
+
+/// Whether all of `part` that stay in the room come to one later epoch, whose host is among them.
+fn goes_on<R: Rules>(mut world: World<R>, part: &BTreeSet<Leaf>, from: u64) -> bool {
+    settle(&mut world, part);
+    let hosts: Vec<u32> = part.iter().map(|leaf| leaf.0).collect();
+    for leaf in hosts {
+        if world.member(Leaf(leaf)).is_some_and(|member| member.epoch().host.leaf == Leaf(leaf)) {
+            world.want(leaf, Want::Update);
+            settle(&mut world, part);
+        }
+    }
+    for _ in 0..ROUNDS {
+        for leaf in part {
+            if arrived(&world, part, from) {
+                return true;
+            }
+            part.iter().for_each(|leaf| {
+                world.step(*leaf, Input::HostLost);
+            });
+            world.step(*leaf, Input::Claim);
+            settle(&mut world, part);
+        }
+    }
+    arrived(&world, part, from)
+}
+
+fn arrived<R: Rules>(world: &World<R>, part: &BTreeSet<Leaf>, from: u64) -> bool {
+    let mut epochs = part.iter().filter_map(|leaf| world.member(*leaf)).map(|member| member.epoch());
+    let Some(first) = epochs.next() else { return true };
+    // Where the change leaves too few of the part in the room, it is no quorum any more.
+    let led = part.contains(&first.host.leaf) || !is_quorum::<AllRules>(part, &first.members);
+    first.number > from && led && epochs.all(|epoch| epoch.id == first.id)
+}
+
+/// Everything sent within `part` arrives, and then the waits end; until nothing changes any more.
+pub(crate) fn settle<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>) {
+    loop {
+        while exchange(world, part) {}
+        let mut changed = false;
+        for leaf in part {
+            let ballots: Vec<_> =
+                world.member(*leaf).into_iter().flat_map(|member| member.ballots().collect::<Vec<_>>()).collect();
+            for (ballot, waited) in ballots {
+                changed |= !waited && world.step(*leaf, Input::Waited(ballot));
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+fn exchange<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>) -> bool {
+    let posts: Vec<Arc<Post>> = world.sent.iter().cloned().collect();
+    let mut changed = false;
+    for post in posts {
+        let Post::Message(to, message) = &*post else { continue };
+        let known = match message {
+            // Whoever holds a decision passes it on to whoever is behind.
+            Message::Go(go) => {
+                part.iter().filter_map(|leaf| world.member(*leaf)).any(|member| member.knows_end_of(go.commit.parent))
+            }
+            _ => sender(message).is_none_or(|from| part.contains(&from)),
+        };
+        if !known {
+            continue;
+        }
+        for leaf in part {
+            if to.is_none_or(|to| to == *leaf) {
+                changed |= world.deliver(*leaf, &post);
+            }
+        }
+    }
+    changed
+}
+
+fn sender(message: &Message) -> Option<Leaf> {
+    match message {
+        Message::Propose(commit) => Some(commit.committer),
+        Message::Offer(offer) => Some(offer.ballot.leaf),
+        Message::Ack(ack) => Some(ack.from),
+        Message::Go(_) => None,
+        Message::Claim(claim) => Some(claim.ballot.leaf),
+        Message::Grant(grant) => Some(grant.from),
+        Message::Beat { from, .. } => Some(*from),
+    }
+}
