@@ -5,6 +5,7 @@
 //! It queues nothing: what is not taken now is not sent, and whoever waits for it asks again.
 
 mod dane;
+mod evidence;
 mod names;
 mod policies;
 mod session;
@@ -105,7 +106,7 @@ impl Direct {
         letter: &Letter,
     ) -> Result<(), MailError> {
         let addresses = self.names.addresses(&exchange.host).await?;
-        let dane = match exchange.secure && addresses.secure {
+        let dane = match exchange.secure && self.names.is_secure(&addresses).await? {
             true => Dane::of(self.names.keys(&exchange.host, self.port).await?),
             false => Dane::None,
         };

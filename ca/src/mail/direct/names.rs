@@ -8,14 +8,17 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::net::{DnsError as Negative, NetError};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::rr::rdata::TLSA;
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::super::MailError;
+use super::evidence::{Cut, Heard};
 use crate::config::Resolvers;
 use crate::dns;
 
 /// How long one question may take, with all that has to be asked to prove its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// So many aliases are followed, one for another.
+const MAX_ALIASES: usize = 8;
 /// Records of one kind that are looked at.
 const MAX_RECORDS: usize = 64;
 
@@ -30,11 +33,12 @@ pub(super) struct Exchange {
     pub(super) secure: bool,
 }
 
-/// What was found, and whether all of it is proven.
+/// What was found.
 #[derive(Debug)]
 pub(super) struct Found<T> {
     pub(super) list: Vec<T>,
-    pub(super) secure: bool,
+    /// The first name of which something was said without proof.
+    unproven: Option<Name>,
 }
 
 /// A resolver that validates.
@@ -54,7 +58,10 @@ impl Names {
             RData::MX(mx) => Some((mx.preference, host(&mx.exchange))),
             _ => None,
         };
-        let Found { mut list, secure } = self.ask(domain, RecordType::MX, of).await?;
+        let found = self.ask(domain, RecordType::MX, of).await?;
+        // That there are none is to be proven as much: else whoever denies them would take the keys with them.
+        let secure = self.is_secure(&found).await?;
+        let mut list = found.list;
         list.sort();
         // RFC 7505: it takes no mail at all.
         if matches!(list.as_slice(), [(_, host)] if host.is_empty()) {
@@ -62,9 +69,8 @@ impl Names {
         }
         let exchange = |host: String| Exchange { names: vec![host.clone(), domain.to_owned()], host, secure };
         if list.is_empty() {
-            // Without such records the domain itself is the server. (That there are none need not be proven: then only the
-            // addresses do, and the name is the recipient's own.)
-            return Ok(vec![Exchange { names: vec![domain.to_owned()], secure: true, host: domain.to_owned() }]);
+            // Without such records the domain itself is the server.
+            return Ok(vec![Exchange { names: vec![domain.to_owned()], secure, host: domain.to_owned() }]);
         }
         Ok(list.into_iter().map(|(_, host)| host).filter(|host| !host.is_empty()).map(exchange).collect())
     }
@@ -75,14 +81,16 @@ impl Names {
         let four = |data: &RData| if let RData::A(ip) = data { Some(IpAddr::V4(ip.0)) } else { None };
         let six = self.ask(host, RecordType::AAAA, six).await?;
         let four = self.ask(host, RecordType::A, four).await?;
-        let secure = (six.secure || six.list.is_empty()) && (four.secure || four.list.is_empty());
+        // Addresses that are denied are not used: that proves nothing, and need not be proven.
+        let used = |found: &Found<IpAddr>| found.unproven.clone().filter(|_| !found.list.is_empty());
+        let unproven = used(&six).or(used(&four));
         let all = six.list.into_iter().chain(four.list);
         // Whoever asks for a mail chooses the domain, and so where we connect to: not into the operator's own network.
         let list: Vec<_> = all.filter(|ip| self.local_networks || is_public(*ip)).collect();
         if list.is_empty() {
             return Err(MailError::Unreachable(format!("{host} has no address in the internet")));
         }
-        Ok(Found { list, secure })
+        Ok(Found { list, unproven })
     }
 
     /// The keys of a server (RFC 6698); only those that are proven. That there are none must be proven, too: a failure is
@@ -90,7 +98,7 @@ impl Names {
     pub(super) async fn keys(&self, host: &str, port: u16) -> Result<Vec<TLSA>, MailError> {
         let of = |data: &RData| if let RData::TLSA(tlsa) = data { Some(tlsa.clone()) } else { None };
         let found = self.ask(&format!("_{port}._tcp.{host}"), RecordType::TLSA, of).await?;
-        Ok(if found.secure { found.list } else { Vec::new() })
+        Ok(if self.is_secure(&found).await? { found.list } else { Vec::new() })
     }
 
     /// The TXT records of a name, each with its strings joined.
@@ -99,30 +107,86 @@ impl Names {
         Ok(self.ask(name, RecordType::TXT, of).await?.list)
     }
 
+    /// Whether all of it is proven; or else, that nothing could be, because the domain is not signed. Of a signed domain
+    /// what is not proven is a forgery, or an error that cannot be told from one.
+    pub(super) async fn is_secure<T>(&self, found: &Found<T>) -> Result<bool, MailError> {
+        match &found.unproven {
+            None => Ok(true),
+            Some(name) if self.is_unsigned(name).await? => Ok(false),
+            Some(name) => Err(says_nothing(name, &"an answer without proof, though the domain is signed")),
+        }
+    }
+
+    /// Whether a name is proven to lie in no signed zone: from the root down, zone by zone (RFC 4035 section 5.2).
+    async fn is_unsigned(&self, name: &Name) -> Result<bool, MailError> {
+        let mut zone = Name::root();
+        for labels in 1..=name.iter().count() {
+            let mut at = name.trim_to(labels);
+            at.set_fqdn(true);
+            match self.hear(&at, RecordType::DS).await?.cut(&at, &zone) {
+                Cut::Unsigned => return Ok(true),
+                Cut::Signed => zone = at,
+                Cut::Inside => {}
+                Cut::Unknown => return Ok(false),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The records of a name, or of what it is an alias for.
     async fn ask<T>(
         &self,
         name: &str,
         kind: RecordType,
         of: impl Fn(&RData) -> Option<T>,
     ) -> Result<Found<T>, MailError> {
-        let failed = |reason: &dyn std::fmt::Display| {
-            MailError::Unreachable(format!("the domain name system says nothing of {name} ({kind}): {reason}"))
-        };
-        let fully = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))).map_err(|error| failed(&error))?;
-        let asked = tokio::time::timeout(PATIENCE, self.resolver.lookup(fully, kind)).await;
-        match asked.map_err(|_| failed(&"no answer in time"))? {
-            Ok(lookup) => {
-                let answers = lookup.answers();
-                let list: Vec<T> = answers.iter().filter_map(|record| of(&record.data)).take(MAX_RECORDS).collect();
-                Ok(Found { list, secure: answers.iter().all(|record| record.proof.is_secure()) })
+        let fully = Name::from_ascii(format!("{}.", name.trim_end_matches('.')));
+        let mut name = fully.map_err(|error| says_nothing(&name, &error))?;
+        let mut unproven = None;
+        for _ in 0..MAX_ALIASES {
+            let heard = self.hear(&name, kind).await?;
+            let said = heard.of(&name, kind);
+            // The library has followed aliases already. Each is asked for by itself, as it needs a proof of its own.
+            if said.records.is_empty() && !heard.denied {
+                let alias = self.hear(&name, RecordType::CNAME).await?;
+                let alias = alias.of(&name, RecordType::CNAME);
+                if let [Record { data: RData::CNAME(target), .. }] = alias.records.as_slice() {
+                    unproven = unproven.or((!alias.proven).then_some(name));
+                    name = target.0.clone();
+                    continue;
+                }
             }
-            // Proven or not: nobody could use what is not there. A proof that fails is an error of its own.
-            Err(NetError::Dns(Negative::NoRecordsFound(_) | Negative::Nsec { .. })) => {
-                Ok(Found { list: Vec::new(), secure: false })
+            let list = said.records.iter().filter_map(|record| of(&record.data)).take(MAX_RECORDS).collect();
+            return Ok(Found { list, unproven: unproven.or((!said.proven).then_some(name)) });
+        }
+        Err(says_nothing(&name, &"too many aliases, one for another"))
+    }
+
+    async fn hear(&self, name: &Name, kind: RecordType) -> Result<Heard, MailError> {
+        let asked = tokio::time::timeout(PATIENCE, self.resolver.lookup(name.clone(), kind)).await;
+        match asked.map_err(|_| says_nothing(name, &"no answer in time"))? {
+            Ok(lookup) => Ok(Heard {
+                answers: lookup.answers().to_vec(),
+                authorities: lookup.authorities().to_vec(),
+                denied: false,
+            }),
+            Err(NetError::Dns(Negative::NoRecordsFound(none))) => {
+                // Not if it speaks of what the name is an alias for.
+                let denied = none.query.name() == name && none.query.query_type() == kind;
+                let authorities = none.authorities.filter(|_| denied).map(|all| all.to_vec()).unwrap_or_default();
+                Ok(Heard { authorities, denied, answers: Vec::new() })
             }
-            Err(error) => Err(failed(&error)),
+            // Records that deny something else, or that cannot be judged: they may still tell where signed zones end.
+            Err(NetError::Dns(Negative::Nsec { response, .. })) => {
+                Ok(Heard { authorities: response.authorities.clone(), ..Heard::default() })
+            }
+            Err(error) => Err(says_nothing(name, &format!("{kind}: {error}"))),
         }
     }
+}
+
+fn says_nothing(name: &dyn std::fmt::Display, reason: &dyn std::fmt::Display) -> MailError {
+    MailError::Unreachable(format!("the domain name system says nothing of {name}: {reason}"))
 }
 
 fn host(name: &Name) -> String {
