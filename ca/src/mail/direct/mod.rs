@@ -6,6 +6,7 @@
 
 mod dane;
 mod evidence;
+mod handover;
 mod names;
 mod policies;
 mod session;

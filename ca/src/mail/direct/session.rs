@@ -23,11 +23,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::super::{Letter, MailError};
+use super::handover::{Refusal, hand_over};
 
 /// To open a connection to one address.
 const CONNECT: Duration = Duration::from_secs(10);
 /// For each answer of the server.
 const STEP: Duration = Duration::from_secs(30);
+/// From its greeting to the end of the handshake, so that one address leaves time for the next.
+const PREPARE: Duration = Duration::from_secs(60);
+/// For its last answer, when all is done.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long it may think about the whole mail.
 const DATA: Duration = Duration::from_secs(120);
 /// So many addresses of a server are tried.
@@ -56,24 +61,28 @@ pub(super) async fn deliver(
     let stream = open(host, addresses, port, wants, hello, provider).await?;
     let connected = within(STEP, AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello));
     let mut connection = connected.await?.map_err(|error| unreachable(host, &error))?;
-    let sent = within(DATA, connection.send(letter.envelope(), &letter.bytes())).await?;
+    let sent = within(DATA, hand_over(&mut connection, letter)).await?;
+    // Whether it hears a farewell is of no account.
+    let _ = within(FAREWELL, connection.quit()).await;
     match sent {
-        Ok(_) => {
-            // It has the mail; whether it hears a farewell is of no account.
-            let _ = within(STEP, connection.quit()).await;
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         // A server's words about a mailbox can quote the address; they are not repeated.
-        Err(error) if error.is_permanent() => {
-            tracing::info!(server = host, status = ?error.status(), "a server refused a mail for good");
+        Err(Refusal::Mailbox(error)) => {
+            tracing::info!(server = host, status = ?error.status(), "a server refused a mailbox for good");
             Err(MailError::Refused)
         }
-        Err(error) if error.is_transient() => Err(unreachable(host, &"it asks to come back later")),
-        Err(error) => Err(unreachable(host, &error)),
+        Err(Refusal::Unable(reason)) => Err(unreachable(host, &reason)),
+        Err(Refusal::Other(error)) => Err(match error.status() {
+            Some(status) if error.is_permanent() => {
+                unreachable(host, &format!("it refuses this authority or its mail ({status})"))
+            }
+            Some(_) => unreachable(host, &"it asks to come back later"),
+            None => unreachable(host, &error),
+        }),
     }
 }
 
-/// Connects to the first address that answers, and encrypts.
+/// Connects to the first address with which that works, and encrypts.
 pub(super) async fn open(
     host: &str,
     addresses: &[IpAddr],
@@ -85,7 +94,11 @@ pub(super) async fn open(
     let mut last = unreachable(host, &"it has no address");
     for ip in addresses.iter().take(MAX_ADDRESSES) {
         match within(CONNECT, TcpStream::connect(SocketAddr::new(*ip, port))).await {
-            Ok(Ok(tcp)) => return within(4 * STEP, prepare(tcp, host, wants, hello, provider)).await?,
+            // Whoever answers and goes no further may be one of several that is out of order.
+            Ok(Ok(tcp)) => match within(PREPARE, prepare(tcp, host, wants, hello, provider)).await.flatten() {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            },
             Ok(Err(error)) => last = unreachable(host, &error),
             Err(slow) => last = slow,
         }
