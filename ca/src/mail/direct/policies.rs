@@ -23,6 +23,8 @@ const MAX_DOMAINS: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A policy that could not be had is not fetched again sooner (section 3.3).
 const AGAIN: u64 = 300;
+/// The longest time until a policy that has not changed is fetched again. Seconds.
+const RENEWED: u64 = 24 * 3600;
 
 /// What is kept of a domain's policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,15 @@ struct Kept {
     /// Seconds since 1970.
     until: u64,
     policy: Policy,
+}
+
+impl Kept {
+    /// Whether it is time to fetch it again though nothing has changed: else it would end, and who keeps us from fetching
+    /// it at that very moment would undo it (section 3.3 advises to do so daily).
+    fn is_half_over(&self, now: u64) -> bool {
+        let left = self.until.saturating_sub(now);
+        self.policy.max_age.saturating_sub(left) >= (self.policy.max_age / 2).min(RENEWED)
+    }
 }
 
 /// All that are kept.
@@ -74,8 +85,8 @@ impl Policies {
         };
         // Section 5.1: a record that has gone ends no policy.
         let Some(id) = id else { return known.map(|kept| kept.policy) };
-        let same = known.as_ref().is_some_and(|kept| kept.id == id);
-        if same || self.tried(domain, now.as_secs()) {
+        let holds = known.as_ref().is_some_and(|kept| kept.id == id && !kept.is_half_over(now.as_secs()));
+        if holds || self.tried(domain, now.as_secs()) {
             return known.map(|kept| kept.policy);
         }
         match self.fetch(domain, names).await {
@@ -165,6 +176,19 @@ mod tests {
         assert_eq!(open().known("example.net", 50), None);
         std::fs::write(folder.path().join(FILE), "{").unwrap();
         assert!(Policies::open(folder.path(), Arc::new(RootCertStore::empty()), 443).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_fetched_again_long_before_it_ends() {
+        let had = |max_age| {
+            let policy = Policy { mode: Mode::Enforce, mx: vec!["mx.example.org".into()], max_age };
+            Kept { id: "1".into(), until: 1000 + max_age, policy }
+        };
+        let (short, long) = (had(3600), had(31_557_600));
+        assert!(!short.is_half_over(1000 + 1799) && short.is_half_over(1000 + 1800) && short.is_half_over(1_000_000));
+        assert!(!long.is_half_over(1000 + RENEWED - 1) && long.is_half_over(1000 + RENEWED));
+        // A clock that was set back.
+        assert!(!short.is_half_over(500));
     }
 
     #[test]
