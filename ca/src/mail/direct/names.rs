@@ -13,7 +13,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use super::super::MailError;
 use super::evidence::{Cut, Heard};
 use crate::config::Resolvers;
-use crate::dns;
+use crate::{dns, random};
 
 /// How long one question may take, with all that has to be asked to prove its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,7 +62,8 @@ impl Names {
         // That there are none is to be proven as much: else whoever denies them would take the keys with them.
         let secure = self.is_secure(&found).await?;
         let mut list = found.list;
-        list.sort();
+        // Those of one preference in any order, which spreads the load among them.
+        list.sort_by_cached_key(|(preference, _)| (*preference, random::bytes::<8>()));
         // RFC 7505: it takes no mail at all.
         if matches!(list.as_slice(), [(_, host)] if host.is_empty()) {
             return Err(MailError::Refused);
