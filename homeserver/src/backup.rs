@@ -43,7 +43,7 @@ pub(crate) const DATABASE: &str = "ca.sqlite";
 
 /// Files of the folder, besides the database. Whatever is not there is left out. What the logs run by comes before the
 /// policies, so that the version it names is among them.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     settings::FILE,
     crate::neighbours::FILE,
     crate::genesis::FILE,
@@ -57,6 +57,7 @@ const FILES: [&str; 13] = [
     "frozen-logs",
     crate::logs::RUN_BY,
     "audit.jsonl",
+    ca::POLICIES_FILE,
 ];
 /// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
 const FOLDERS: [&str; 7] = ["keys", "policies", "crl", "objects", "services", "witness", "wishes"];
@@ -214,8 +215,8 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
     for file in FILES {
         copy(&place.join(file), &draft.join(file), file == "audit.jsonl")?;
     }
-    for roots in own_roots(settings) {
-        copy(&place.path().join(roots), &draft.join(roots), false)?;
+    for named in named_files(settings) {
+        copy(&place.path().join(named), &draft.join(named), false)?;
     }
     let later = std::fs::read_dir(place.join(SHARDS)).into_iter().flatten().flatten();
     let later = later.filter_map(|entry| Some(PathBuf::from(SHARDS).join(entry.file_name().to_str()?)));
@@ -235,11 +236,13 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
     Ok(())
 }
 
-/// Certificates that the settings name, as far as they lie in the folder.
-fn own_roots(settings: &Settings) -> impl Iterator<Item = &Path> {
+/// Certificates and keys of others that the settings name, as far as they lie in the folder.
+fn named_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     let named = settings.openid.iter().filter_map(|issuer| issuer.roots.as_deref());
     let named = named.chain(settings.phone.roots.as_deref());
     let named = named.chain(settings.log_store.as_ref().and_then(|store| store.roots.as_deref()));
+    let direct = settings.enrolment.direct.iter();
+    let named = named.chain(direct.flat_map(|direct| [&direct.roots, &direct.anchors]).filter_map(Option::as_deref));
     named.filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))))
 }
 

@@ -21,6 +21,7 @@ pub(crate) use reply::ReplyLetter;
 use smtp::Smtp;
 
 use self::direct::Direct;
+pub use self::direct::POLICIES_FILE;
 use crate::config::{DirectDelivery, Resolvers};
 
 /// Where mails go.

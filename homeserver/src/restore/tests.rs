@@ -73,6 +73,27 @@ async fn a_folder_that_waits_is_not_backed_up() {
 }
 
 #[tokio::test]
+async fn what_the_settings_name_survives_backup_and_restore() {
+    let place = Place::new().await;
+    let server = place.at("server");
+    let text = std::fs::read_to_string(server.join(settings::FILE)).unwrap();
+    let more = "\n[enrolment.direct]\nroots = \"mail-ca.pem\"\nanchors = \"names/anchors.txt\"\n\
+                [[openid]]\nissuer = \"https://login.example\"\nclient_id = \"a\"\ndomains = [\"example.org\"]\n\
+                roots = \"login-ca.pem\"\n";
+    std::fs::write(server.join(settings::FILE), text + more).unwrap();
+    let named = ["mail-ca.pem", "names/anchors.txt", "login-ca.pem", ca::POLICIES_FILE];
+    for file in named {
+        std::fs::create_dir_all(server.join(file).parent().unwrap()).unwrap();
+        std::fs::write(server.join(file), file).unwrap();
+    }
+    place.backup().await;
+    place.unpack().unwrap();
+    for file in named {
+        assert_eq!(std::fs::read_to_string(place.at("restored").join(file)).ok().as_deref(), Some(file));
+    }
+}
+
+#[tokio::test]
 async fn a_backup_holds_wishes_and_named_certificates_and_nothing_of_an_earlier_attempt() {
     let place = Place::new().await;
     let server = place.at("server");

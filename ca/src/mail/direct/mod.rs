@@ -26,6 +26,7 @@ use rustls::crypto::CryptoProvider;
 
 use self::dane::{Dane, Unproven};
 use self::names::{Exchange, Names};
+pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
 use self::session::Wants;
 use self::sts::{Mode, Policy};

@@ -15,8 +15,8 @@ use super::names::Names;
 use super::sts::{self, MAX_POLICY_BYTES, Mode, Policy};
 use crate::{files, web};
 
-/// The file with what is known.
-const FILE: &str = "mta-sts.json";
+/// The file with what is known, in the folder of the authority.
+pub const FILE: &str = "mta-sts.json";
 /// Domains whose policies are kept; beyond them, those that end first go.
 const MAX_DOMAINS: usize = 4096;
 /// How long a policy may take to come (section 3.3 has a minute).
