@@ -1,8 +1,10 @@
 """Mail domains as a sender finds them: names by BIND, with a root of our own that is signed (DNSSEC), mail servers by
-aiosmtpd, each at an address of its own (127.0.0.2 and on), and policies (MTA-STS) over HTTPS.
+aiosmtpd, each at an address of its own (127.0.0.2 and on), and policies (MTA-STS) over HTTPS. Between the sender and BIND
+sits a resolver that lies about some domains.
 
 Usage: stage.py FOLDER. On standard output, one JSON object a line: first {"dns", "smtp", "policies"} with the ports, then
-{"to", "server", "tls"} for every mail that was taken. FOLDER gets roots.pem and anchors.txt.
+{"to", "server", "tls"} for every mail that was taken. The line "policies off" on standard input takes away policies and the
+records that say there are some. FOLDER gets roots.pem and anchors.txt.
 """
 
 import asyncio
@@ -15,11 +17,17 @@ import json
 import os
 import shutil
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
 import threading
 
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 from aiosmtpd.smtp import SMTP
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -43,6 +51,18 @@ DOMAINS = [
     ("plain.example", "mx.plain.example", False, None, None),
     # Its records are not signed: what they say of keys counts for nothing.
     ("unsigned.example", "self-signed.invalid", True, "wrong", None),
+    # Without an MX record it is its server itself.
+    ("bare.example", "self-signed.invalid", True, "right", None),
+    # The resolver lies: a server of another domain, whose records are true, before its own;
+    ("injected.example", "self-signed.invalid", True, "right", None),
+    ("lure.example", "self-signed.invalid", True, None, None),
+    # an unsigned record of another domain beside its keys; another domain's in place of its keys, or of its servers.
+    ("smuggled.example", "self-signed.invalid", True, "wrong", None),
+    ("denied.example", "self-signed.invalid", True, "wrong", None),
+    ("hidden.example", "self-signed.invalid", True, "wrong", None),
+    # Signatures are taken away, or keys changed below them.
+    ("shorn.example", "self-signed.invalid", True, "wrong", None),
+    ("bogus.example", "self-signed.invalid", True, "wrong", None),
 ]
 
 
@@ -156,9 +176,78 @@ def names(zones):
     # Under another name: Debian's AppArmor confines the program by its path to folders that are not ours.
     program = shutil.copy(shutil.which("named", path=os.environ["PATH"] + ":/usr/sbin"), path("names"))
     named = subprocess.Popen([program, "-f", "-c", path("named.conf")], stdout=subprocess.DEVNULL, stderr=sys.stderr)
-    # It ends with this process, which ends with its input.
-    threading.Thread(target=lambda: (sys.stdin.read(), named.kill(), os._exit(0)), daemon=True).start()
-    return port
+    return port, named
+
+
+class Liar:
+    """Passes questions on to the name server, and its answers back; some altered."""
+
+    def __init__(self, upstream):
+        self.upstream, self.policies = upstream, True
+        liar = self
+
+        class Stream(socketserver.StreamRequestHandler):
+            def handle(self):
+                while length := self.rfile.read(2):
+                    answer = liar.answer(self.rfile.read(int.from_bytes(length, "big")), True)
+                    self.wfile.write(len(answer).to_bytes(2, "big") + answer)
+
+        # One port for both kinds, which another program may have for one of them.
+        for _ in range(50):
+            self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stream)
+            self.tcp.daemon_threads, self.port = True, self.tcp.server_address[1]
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                self.udp.bind(("127.0.0.1", self.port))
+                break
+            except OSError:
+                self.tcp.server_close()
+        threading.Thread(target=self.tcp.serve_forever, daemon=True).start()
+        threading.Thread(target=self.datagrams, daemon=True).start()
+
+    def datagrams(self):
+        while True:
+            question, sender = self.udp.recvfrom(65535)
+            threading.Thread(target=lambda q=question, s=sender: self.udp.sendto(self.answer(q, False), s), daemon=True).start()
+
+    def ask(self, question, stream=True):
+        how = dns.query.tcp if stream else dns.query.udp
+        return how(question, "127.0.0.1", port=self.upstream, timeout=10)
+
+    def answer(self, wire, stream):
+        question = dns.message.from_wire(wire)
+        answer = self.ask(question, stream)
+        self.alter(question.question[0].name.to_text().lower(), dns.rdatatype.to_text(question.question[0].rdtype), answer)
+        return answer.to_wire()
+
+    def alter(self, name, kind, answer):
+        unsigned = dns.rrset.from_text("unsigned.example.", 60, "IN", "NS", "ns.example.")
+        about = name.rsplit(".", 3)[-3] if name.count(".") > 1 else name
+        if (name, kind) == ("injected.example.", "MX"):
+            more = dns.message.make_query("lure.example.", "MX", want_dnssec=True)
+            answer.answer = self.ask(more).answer + answer.answer
+        elif (about, kind) == ("smuggled", "TLSA"):
+            answer.answer.append(unsigned)
+        elif (about, kind) in (("denied", "TLSA"), ("hidden", "MX")):
+            answer.answer, answer.authority = [], [unsigned]
+        elif (about, kind) == ("shorn", "TLSA"):
+            answer.answer = [one for one in answer.answer if one.rdtype != dns.rdatatype.RRSIG]
+        elif (about, kind) == ("bogus", "TLSA"):
+            keys = dns.rrset.from_text(name, 60, "IN", "TLSA", f"3 1 1 {'cd' * 32}")
+            answer.answer = [keys] + [one for one in answer.answer if one.rdtype == dns.rdatatype.RRSIG]
+        elif name.startswith("_mta-sts.") and not self.policies:
+            answer.answer, answer.authority = [], []
+            answer.set_rcode(dns.rcode.SERVFAIL)
+
+
+def obey(liar, modes, named):
+    """What is asked on standard input; all ends with it."""
+    for line in sys.stdin:
+        if line.strip() == "policies off":
+            liar.policies = False
+            modes.clear()
+    named.kill()
+    os._exit(0)
 
 
 def main():
@@ -170,11 +259,15 @@ def main():
     for number, (domain, name, starttls, keys, mode) in enumerate(DOMAINS):
         address = str(ipaddress.ip_address("127.0.0.2") + number)
         context, certificate = issuer.context(f"{domain}.pem", [name])
-        records = f"{domain}. MX 10 mx.{domain}.\nmx.{domain}. A {address}\n"
+        host = domain if domain == "bare.example" else f"mx.{domain}"
+        preference = 0 if domain == "lure.example" else 10
+        records = f"{host}. A {address}\n" + (f"{domain}. MX {preference} {host}.\n" if host != domain else "")
+        if domain == "hidden.example":
+            records += f"{domain}. A {address}\n"
         if keys:
             tlsa = {"right": f"3 1 1 {digest(certificate)}", "issuer": f"2 1 1 {digest(issuer.certificate)}",
                     "wrong": f"3 1 1 {'ab' * 32}"}[keys]
-            records += f"_{smtp}._tcp.mx.{domain}. TLSA {tlsa}\n"
+            records += f"_{smtp}._tcp.{host}. TLSA {tlsa}\n"
         if mode:
             records += f"_mta-sts.{domain}. TXT \"v=STSv1; id=1;\"\nmta-sts.{domain}. A 127.0.0.1\n"
         zones["unsigned.example" if domain == "unsigned.example" else "."] += records
@@ -187,8 +280,10 @@ def main():
     modes = {domain: mode for domain, _, _, _, mode in DOMAINS if mode}
     context, _ = issuer.context("policies.pem", [f"mta-sts.{domain}" for domain in modes])
     web = policies(modes, context)
-    dns = names(zones)
-    print(json.dumps({"dns": dns, "smtp": smtp, "policies": web}), flush=True)
+    port, named = names(zones)
+    liar = Liar(port)
+    threading.Thread(target=obey, args=(liar, modes, named), daemon=True).start()
+    print(json.dumps({"dns": liar.port, "smtp": smtp, "policies": web}), flush=True)
     loop.run_forever()
 
 

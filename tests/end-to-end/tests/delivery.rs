@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Stage {
     _running: Running,
-    _stdin: ChildStdin,
+    stdin: ChildStdin,
     says: Receiver<Value>,
     ports: Value,
 }
@@ -53,7 +53,7 @@ impl Stage {
         let ports = says.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             panic!("no ports: {}", std::fs::read_to_string(place.join("stage.log")).unwrap_or_default())
         });
-        Some(Self { _running: running, _stdin: stdin, says, ports })
+        Some(Self { _running: running, stdin, says, ports })
     }
 }
 
@@ -95,7 +95,7 @@ fn arrives(place: &Path, server: &Homeserver, stage: &Stage, domain: &str) -> Op
 #[ignore = "takes half a minute, and a name server; run by ./test --all"]
 fn mails_reach_servers_that_are_what_their_domains_say_and_no_others() {
     let place = tempfile::tempdir().unwrap();
-    let Some(stage) = Stage::set(place.path()) else { return };
+    let Some(mut stage) = Stage::set(place.path()) else { return };
     let ours = server(place.path(), &stage, "");
     let seen: BTreeMap<_, _> = [
         // The key that the domain name system proves, whatever else the certificate says; or one of an issuer it proves.
@@ -118,6 +118,16 @@ fn mails_reach_servers_that_are_what_their_domains_say_and_no_others() {
         ("plain.example", None),
         // Records that are not signed prove nothing, so they refuse nothing.
         ("unsigned.example", Some(true)),
+        // No MX record, which is proven; the key of the domain itself.
+        ("bare.example", Some(true)),
+        // A resolver that lies: true records of another domain are not this one's, and keep no key from counting.
+        ("injected.example", Some(true)),
+        ("smuggled.example", None),
+        // Keys or servers that are denied by nobody who could, without a signature, or with one of others.
+        ("denied.example", None),
+        ("hidden.example", None),
+        ("shorn.example", None),
+        ("bogus.example", None),
     ]
     .into_iter()
     .map(|(domain, expected)| (domain, (arrives(place.path(), &ours, &stage, domain), expected)))
@@ -129,10 +139,15 @@ fn mails_reach_servers_that_are_what_their_domains_say_and_no_others() {
     ours.stop().unwrap();
     let kept = std::fs::read_to_string(place.path().join("server/mta-sts.json")).unwrap();
     assert!(kept.contains("downgraded.example") && !kept.contains("alice"), "{kept}");
-    std::fs::remove_dir_all(place.path().join("plain.example")).unwrap();
+    for again in ["plain.example", "downgraded.example"] {
+        std::fs::remove_dir_all(place.path().join(again)).unwrap();
+    }
+    writeln!(stage.stdin, "policies off").unwrap();
     let settings = place.path().join("server/homeserver.toml");
     let text = std::fs::read_to_string(&settings).unwrap();
     std::fs::write(&settings, text.replace("plain = false", "plain = true")).unwrap();
     let ours = Homeserver::start(&place.path().join("server"), &[]).unwrap();
     assert_eq!(arrives(place.path(), &ours, &stage, "plain.example"), Some(false));
+    // The policy that it has kept is all that it can know of this one.
+    assert_eq!(arrives(place.path(), &ours, &stage, "downgraded.example"), None);
 }
