@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::book::Pages;
+use super::shared::SKEW;
 use super::{Book, StoreError};
 use crate::resume::{ERASE, KEEP};
 
@@ -54,10 +55,10 @@ impl Book {
         let forgotten = now.saturating_sub(KEEP.as_secs() + LATE_SECONDS);
         let erased = now.saturating_sub(ERASE.as_secs() + LATE_SECONDS);
         let lapsed = "expires < ?1";
-        // What front ends share lapses within the hour.
+        let unshared = now.saturating_sub(SKEW.as_secs() + LATE_SECONDS);
         let shared: [Ending; 2] = [
-            ("nonce", "ten minutes", Some(("ends < ?1", now.saturating_sub(LATE_SECONDS)))),
-            ("bucket", "until it is full again", Some(("full_again / 1000 < ?1", now.saturating_sub(LATE_SECONDS)))),
+            ("nonce", "an hour after its ten minutes", Some(("ends < ?1", unshared))),
+            ("bucket", "an hour after it is full again", Some(("full_again / 1000 < ?1", unshared))),
         ];
         let shared = shared.into_iter().filter(|_| matches!(self.0, Pages::Postgres(_)));
         let endings: [Ending; 6] = [

@@ -4,10 +4,15 @@
 //! ([`Store`](super::Store)). A claim that is lost, because the database was away, costs work that is done for nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::StoreError;
+
+/// What front ends share is kept so much longer than one of them needs it. Their clocks are to agree within minutes: a
+/// nonce that were forgotten by the clock that is ahead could be used again by the one that is behind.
+pub(super) const SKEW: Duration = Duration::from_secs(3600);
 
 /// What several front ends agree on.
 pub trait Shared: Send + Sync + 'static {
@@ -35,7 +40,8 @@ pub trait Shared: Send + Sync + 'static {
     /// Keeps a list, unless a newer one is kept.
     fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Forgets nonces that have ended and buckets that are full again.
+    /// Forgets nonces that ended, and buckets that were full again, [`SKEW`] before `now` (seconds since the epoch): by the
+    /// clock of whoever takes them they may not have yet.
     fn forget(&self, now: u64) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 

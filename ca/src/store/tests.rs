@@ -1,6 +1,7 @@
 //! One contract, run against all stores.
 
 mod postgres;
+mod shared;
 mod sqlite;
 mod versions;
 

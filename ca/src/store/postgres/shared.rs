@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{connection, unavailable};
 use crate::store::StoreError;
-use crate::store::shared::{Draw, Shared, SharedClaim};
+use crate::store::shared::{Draw, SKEW, Shared, SharedClaim};
 
 type Connection = deadpool_postgres::ClientWrapper;
 
@@ -188,8 +188,9 @@ impl Shared for Together {
 
     fn forget(&self, now: u64) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            execute(&self.quick, "DELETE FROM nonce WHERE ends < $1", &[&signed(now)]).await?;
-            let full = signed(now.saturating_mul(1000));
+            let before = now.saturating_sub(SKEW.as_secs());
+            execute(&self.quick, "DELETE FROM nonce WHERE ends < $1", &[&signed(before)]).await?;
+            let full = signed(before.saturating_mul(1000));
             execute(&self.quick, "DELETE FROM bucket WHERE full_again < $1", &[&full]).await.map(drop)
         })
     }

@@ -15,8 +15,8 @@ pub(crate) enum Db {
     /// Show what takes how much room, until when it is kept, and what should be gone by now
     ///
     /// Reads every page of the database, so it takes a while for a large one; the authority may run meanwhile. Nonces take no
-    /// room: they are computed, and the used ones are bits in the memory of the process (of several front ends, rows for ten
-    /// minutes).
+    /// room: they are computed, and the used ones are bits in the memory of the process (of several front ends, rows for
+    /// 70 minutes).
     #[command(after_help = "Example:\n  ca --folder /srv/inperson db stats --json")]
     Stats,
     /// Bring the database of a stopped authority to another version
