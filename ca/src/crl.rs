@@ -299,17 +299,14 @@ impl Crls {
     ) -> Result<(), CrlError> {
         let der = self.sign(name, list, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
-        self.hand_on(name, number, &der).await?;
-        let path = self.folder.join(name.file());
-        files::write(&path, &der).map_err(|source| CrlError::Io { path, source })?;
+        let listed: HashSet<_> = revoked.iter().map(|c| c.serial).collect();
+        let place = self.place(name, list);
+        let made = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
+        self.show_made(name, list, made).await?;
         let (count, issuer) = (revoked.len(), name.issuer.to_string());
         tracing::info!(issuer, shard = name.shard, number, count, "revocation list renewed");
         let of = json!({"issuer": issuer, "shard": name.shard, "number": number, "revoked": count});
         self.issuer.trail.note("list-signed", of);
-        let listed: HashSet<_> = revoked.iter().map(|c| c.serial).collect();
-        let place = self.place(name, list);
-        let newest = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
-        *list.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(newest);
         Ok(())
     }
 
@@ -371,3 +368,6 @@ fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
     let time = UnixTime::since_unix_epoch(Duration::from_secs(revocation.at));
     Some(RevokedEntry { serial: certificate.serial.0.to_vec(), time, reason })
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,12 +42,32 @@ impl Crls {
         }
     }
 
-    /// Gives a list that stands in the log to the other front ends.
-    pub(super) async fn hand_on(&self, name: ListName, number: u64, der: &[u8]) -> Result<(), StoreError> {
-        match &self.issuer.shared {
-            Some(shared) => shared.keep_list(&name.file(), number, der.to_vec()).await,
-            None => Ok(()),
+    /// Shows a list that stands in the log, here and at the other front ends. If this one has lost its turn, and another
+    /// has made a newer list meanwhile, it shows that: whoever drew a higher number knows of no fewer revocations.
+    pub(super) async fn show_made(&self, name: ListName, list: &List, made: Newest) -> Result<(), CrlError> {
+        let (file, number) = (name.file(), made.number);
+        if let Some(shared) = &self.issuer.shared
+            && !shared.keep_list(&file, number, made.der.to_vec()).await?
+        {
+            self.refresh().await?;
+            if list.newest().is_none_or(|newest| newest.number <= number) {
+                let reason = format!("another front end has made a newer {file}, which cannot be shown here");
+                return Err(StoreError::Unavailable(reason).into());
+            }
+            return Ok(());
         }
+        self.keep(name, list, made)
+    }
+
+    /// Keeps a list in the folder and in memory, unless a newer one is kept.
+    fn keep(&self, name: ListName, list: &List, newest: Newest) -> Result<(), CrlError> {
+        let path = self.folder.join(name.file());
+        let mut shown = list.newest.write().unwrap_or_else(PoisonError::into_inner);
+        if shown.as_ref().is_none_or(|own| own.number < newest.number) {
+            files::write(&path, &newest.der).map_err(|source| CrlError::Io { path, source })?;
+            *shown = Some(newest);
+        }
+        Ok(())
     }
 
     /// Shows the newest lists that another front end has made.
@@ -68,12 +88,6 @@ impl Crls {
             tracing::warn!(list = name.file(), "the front ends' list does not read back, or is for another address");
             return Ok(());
         };
-        let path = self.folder.join(name.file());
-        let mut shown = list.newest.write().unwrap_or_else(PoisonError::into_inner);
-        if shown.as_ref().is_none_or(|own| own.number < newest.number) {
-            files::write(&path, &newest.der).map_err(|source| CrlError::Io { path, source })?;
-            *shown = Some(newest);
-        }
-        Ok(())
+        self.keep(name, list, newest)
     }
 }

@@ -37,8 +37,8 @@ pub trait Shared: Send + Sync + 'static {
     /// nobody else, whatever becomes of the list.
     fn number_list(&self, name: &str, at_least: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Keeps a list, unless a newer one is kept.
-    fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Keeps a list, unless a newer one is kept: `false` then.
+    fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Forgets nonces that ended, and buckets that were full again, [`SKEW`] before `now` (seconds since the epoch): by the
     /// clock of whoever takes them they may not have yet.

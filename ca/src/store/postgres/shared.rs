@@ -177,12 +177,12 @@ impl Shared for Together {
         })
     }
 
-    fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<bool, StoreError>> {
         let name = name.to_owned();
         Box::pin(async move {
             let sql = "UPDATE revocation_list SET number = $2, der = $3
                 WHERE name = $1 AND (number IS NULL OR number < $2)";
-            execute(&self.pool, sql, &[&name, &signed(number), &der]).await.map(drop)
+            Ok(execute(&self.pool, sql, &[&name, &signed(number), &der]).await? == 1)
         })
     }
 
