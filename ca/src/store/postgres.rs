@@ -6,6 +6,7 @@
 //! **Erasing.** PostgreSQL leaves what was overwritten in its files until it is vacuumed and its write-ahead log is recycled.
 //! A commit that erased something asks for the vacuum; what the disk keeps beyond that is the operator's to encrypt.
 
+mod claims;
 mod look;
 mod shared;
 mod tls;

@@ -1,96 +1,29 @@
-//! What front ends share, in PostgreSQL. Claims are advisory locks of one session: the server ends them with the connection,
-//! so that nothing is left of a process that was killed.
+//! What front ends share, in PostgreSQL.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Pool;
 use futures_util::future::BoxFuture;
-use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::claims::Claims;
 use super::{connection, unavailable};
 use crate::store::StoreError;
 use crate::store::shared::{Draw, SKEW, Shared, SharedClaim};
-
-type Connection = deadpool_postgres::ClientWrapper;
 
 pub(super) struct Together {
     /// Durable.
     pool: Pool,
     /// Answers before it is on disk: for what a power cut may take back.
     quick: Pool,
-    session: tokio::sync::Mutex<Option<Arc<Connection>>>,
-    /// A session may take its own locks many times.
-    held: Arc<Mutex<HashSet<i64>>>,
+    claims: Arc<Claims>,
 }
 
 impl Together {
     pub(super) fn new(pool: Pool, quick: Pool) -> Self {
-        Self { pool, quick, session: tokio::sync::Mutex::default(), held: Arc::default() }
+        Self { claims: Claims::new(quick.clone()), pool, quick }
     }
-
-    /// The session that holds all claims of this process. With one that ended, its claims have.
-    async fn session(&self) -> Result<Arc<Connection>, StoreError> {
-        let mut session = self.session.lock().await;
-        if let Some(open) = session.as_ref().filter(|open| !open.is_closed()) {
-            return Ok(Arc::clone(open));
-        }
-        // Not given back to the pool: whoever got it next would have the claims.
-        let open = Arc::new(Object::take(connection(&self.quick).await?));
-        *session = Some(Arc::clone(&open));
-        Ok(open)
-    }
-
-    async fn claimed(&self, what: &str) -> Result<Option<SharedClaim>, StoreError> {
-        let key = lock_key(what);
-        if !self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
-            return Ok(None);
-        }
-        // Gives back whatever happens from here on.
-        let mut local = Some(Local { held: Arc::clone(&self.held), key });
-        let session = self.session().await?;
-        if !asked(&session, "SELECT pg_try_advisory_lock($1)", key).await? {
-            return Ok(None);
-        }
-        let here = tokio::runtime::Handle::current();
-        Ok(Some(SharedClaim::new(move || {
-            let local = local.take();
-            // The lock is given back before this process may claim it again.
-            here.spawn(async move {
-                let unlocked = asked(&session, "SELECT pg_advisory_unlock($1)", key).await;
-                if let Err(error) = unlocked {
-                    tracing::debug!(%error, "a claim has ended with its session");
-                }
-                drop(local);
-            });
-        })))
-    }
-}
-
-/// A claim as this process sees it.
-struct Local {
-    held: Arc<Mutex<HashSet<i64>>>,
-    key: i64,
-}
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-    }
-}
-
-/// Advisory locks have numbers; those of one database are one space.
-fn lock_key(what: &str) -> i64 {
-    let digest = Sha256::new().chain_update(b"inperson-claim-v1\0").chain_update(what).finalize();
-    i64::from_be_bytes(*digest.first_chunk().expect("a digest has 32 bytes"))
-}
-
-async fn asked(session: &Connection, sql: &str, key: i64) -> Result<bool, StoreError> {
-    let statement = session.prepare_cached(sql).await.map_err(|e| unavailable(&e))?;
-    let row = session.query_one(&statement, &[&key]).await.map_err(|e| unavailable(&e))?;
-    row.try_get(0).map_err(|e| unavailable(&e))
 }
 
 async fn query(pool: &Pool, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
@@ -143,7 +76,7 @@ impl Shared for Together {
 
     fn claim(&self, what: &str) -> BoxFuture<'_, Result<Option<SharedClaim>, StoreError>> {
         let what = what.to_owned();
-        Box::pin(async move { self.claimed(&what).await })
+        Box::pin(async move { self.claims.take(&what).await })
     }
 
     fn list_numbers(&self) -> BoxFuture<'_, Result<Vec<(String, u64)>, StoreError>> {
