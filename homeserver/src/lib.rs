@@ -32,6 +32,7 @@
 pub mod backup;
 pub mod check;
 pub mod clock;
+pub mod database;
 pub mod error;
 mod files;
 pub mod folder;

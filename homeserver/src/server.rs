@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use ca::config::{CaConfig, Chaos, Clock, Mailer};
 use ca::https::{PeerAddr, TlsListener};
-use ca::store::PostgresStore;
 use ca::{AuthorityKeys, Ca, LabelKey, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
@@ -25,6 +24,7 @@ use transparency_log::limit::{ClientAddress, RateLimit};
 use transparency_log::witness;
 
 use crate::clock;
+use crate::database;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::following::Following;
@@ -43,8 +43,6 @@ use crate::settings::{self, LogElsewhere, Settings};
 /// What lies where in the folder.
 pub(crate) const KEYS: &str = "keys";
 const OUTBOX: &str = "outbox";
-const DATABASE: &str = "ca.sqlite";
-const SERVICES: &str = "services";
 /// Names and keys of the accounts elsewhere that accounts here are bound to.
 const EXTERNAL_ACCOUNTS: &str = "external-accounts";
 /// What a gateway for text messages knows this server by.
@@ -145,7 +143,7 @@ impl Homeserver {
         let now = clock();
         let (settings, ports) = settle(&folder, options, now)?;
         let authority = open_authority(&folder, &settings, now)?;
-        check_database(&folder, &settings)?;
+        database::check(&folder, &settings)?;
         let signers = Signers::open(&folder, &settings)?;
         let labels = genesis::labels(&folder)?;
         let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
@@ -210,7 +208,7 @@ impl Parts {
         let mut config = ca_config(&folder, &settings, chaos)?;
         config.component = logs.elsewhere();
         let current: Arc<dyn ca::Log> = Arc::new(Current { shards: shards.clone(), clock: Arc::clone(&clock) });
-        let opening = open_ca(&folder, &settings, config, authority, shards, clock);
+        let opening = database::open(&folder, (&settings, &policy), config, authority, shards, clock);
         // Together, so that they share a batch of the log; but to one elsewhere the authority must first show itself.
         let (ca, genesis_logged) = match logs.elsewhere() {
             None => tokio::join!(opening, publish(&folder, current.as_ref(), &policy)),
@@ -329,68 +327,12 @@ pub(crate) fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime
     Ok(authority)
 }
 
-/// An empty database beside certificates that were made from one would deny its owners their certificates: their watch
-/// would find entries in the log that nobody opens.
-fn check_database(folder: &Folder, settings: &Settings) -> Result<(), StartError> {
-    let file = folder.join(DATABASE);
-    match &settings.database {
-        Some(_) if file.exists() => Err(StartError::Settings {
-            path: folder.join(settings::FILE),
-            reason: format!("database: expected an authority that never had one of its own, found {}", file.display()),
-        }),
-        None if has_certified(folder) && !file.exists() => Err(lost(file.display().to_string())),
-        _ => Ok(()),
-    }
-}
-
-/// The first certificate is the server's own, and is kept here.
-fn has_certified(folder: &Folder) -> bool {
-    folder.join(SERVICES).exists()
-}
-
-fn lost(what: String) -> StartError {
-    let reason = "expected the authority's database, from which certificates were made already, found none".into();
-    StartError::Damaged { what, reason }
-}
-
-/// The authority on the database of its folder, or on the one that its front ends share.
-async fn open_ca(
-    folder: &Folder,
-    settings: &Settings,
-    config: CaConfig,
-    authority: AuthorityKeys,
-    shards: Shards,
-    clock: Clock,
-) -> Result<Ca, StartError> {
-    let opened = match &settings.database {
-        None => Ca::open(config, authority, shards, clock).await,
-        Some(url) => {
-            let store = PostgresStore::open(url).await.map_err(|error| StartError::part("database", &error))?;
-            if store.was_empty() && has_certified(folder) {
-                return Err(lost("the database in the settings".into()));
-            }
-            Ca::open_on(Arc::new(store), config, authority, shards, clock).await
-        }
-    };
-    opened.map_err(|error| unopened(settings, &error))
-}
-
 /// Tells the parts whom a request comes from, in their own words.
 async fn with_address(mut request: Request) -> Request {
     if let Some(ConnectInfo(PeerAddr(address))) = request.extensions().get().copied() {
         request.extensions_mut().insert(ClientAddress(address.ip()));
     }
     request
-}
-
-/// Why the authority did not open; where it is the log elsewhere that does not know it, so.
-fn unopened(settings: &Settings, error: &ca::OpenError) -> StartError {
-    match (&settings.log_elsewhere, error) {
-        (Some(log), ca::OpenError::Component(reason)) => {
-            StartError::LogElsewhere { submission: log.submission.clone(), reason: reason.to_string() }
-        }
-        _ => StartError::part("authority", error),
-    }
 }
 
 /// Puts the trust policy into the log, once.
@@ -447,22 +389,4 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
 fn year(now: UnixTime) -> i16 {
     let time = i64::try_from(now.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     time.unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).year()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lost_database_is_not_replaced_by_an_empty_one() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = place.path().to_path_buf();
-        let options = Options { folder, https_port: Some(0), directory_port: Some(0), ..Options::default() };
-        Homeserver::start(&options).await.unwrap().stop().await;
-        Homeserver::start(&options).await.unwrap().stop().await;
-        std::fs::remove_file(place.path().join(DATABASE)).unwrap();
-        let error = Homeserver::start(&options).await.map(|_| ()).unwrap_err();
-        assert!(matches!(&error, StartError::Damaged { what, .. } if what.ends_with(DATABASE)), "{error}");
-        assert!(!place.path().join(DATABASE).exists());
-    }
 }

@@ -17,7 +17,7 @@ async fn a_list_that_is_late_replaces_no_newer_one() {
     let (world, address) = (World::new().await, server.database());
     let mut fronts = Vec::new();
     for name in ["late", "other"] {
-        let store = Arc::new(PostgresStore::open(&address).await.unwrap());
+        let store = Arc::new(PostgresStore::found(&address, "ours").await.unwrap());
         fronts.push(world.front_end(store, name, |_: &mut CaConfig| {}).await);
     }
     let [late, other] = [0, 1].map(|n| &fronts[n].service.crls);

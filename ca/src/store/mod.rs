@@ -177,6 +177,21 @@ pub enum StoreError {
         /// The version found.
         found: i64,
     },
+    /// The database belongs to no authority yet.
+    #[error(
+        "expected this authority's database, found one that is empty; if this is the authority's first front end, `ca db found` makes the tables"
+    )]
+    Unfounded,
+    /// The database belongs to another authority.
+    #[error(
+        "expected the database of the authority whose genesis trust policy has the fingerprint {expected}, found that of {found}"
+    )]
+    Foreign {
+        /// This authority's.
+        expected: String,
+        /// The one it was made for.
+        found: String,
+    },
     /// A stored row does not read back.
     #[error("the stored {table} does not read back: {reason}")]
     Damaged {

@@ -8,6 +8,7 @@
 
 mod claims;
 mod look;
+mod schema;
 mod shared;
 mod tls;
 
@@ -28,14 +29,9 @@ use super::shared::Shared;
 use super::value::Value;
 use super::{Change, Record, Select, Store, StoreError};
 pub(super) use look::Look;
+use schema::Empty;
+pub(super) use schema::VERSION;
 use shared::Together;
-
-/// The schema's version, kept in the table `ca_schema`.
-pub(super) const VERSION: i64 = 2;
-/// What leads from each version to the next, from an empty database on.
-const STEPS: [&str; 2] = [include_str!("postgres/schema.sql"), include_str!("postgres/schema-2.sql")];
-/// Two front ends that start at once bring the schema up to date one after the other.
-const SCHEMA_LOCK: i64 = 0x494e_5065;
 
 /// Connections of one front end.
 const CONNECTIONS: usize = 16;
@@ -55,7 +51,6 @@ const QUICK: &str = "-c synchronous_commit=off -c statement_timeout=5s -c idle_i
 pub struct PostgresStore {
     pool: Pool,
     together: Arc<Together>,
-    new: bool,
 }
 
 impl PostgresStore {
@@ -63,19 +58,27 @@ impl PostgresStore {
     /// `postgres:///ca?host=/run/postgresql`. Over the network (and to a `hostaddr`) it speaks TLS or not at all; `sslrootcert=FILE` names the
     /// authority of the server's certificate (otherwise the web's).
     ///
+    /// It must be that of this authority, which is known by the fingerprint of its genesis trust policy.
+    ///
     /// # Errors
-    /// The URL is none, nobody answers, or the database was written by a newer program.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let (pool, quick) = (pool(url, OPTIONS, CONNECTIONS)?, pool(url, QUICK, CONNECTIONS)?);
-        let found = migrate(&mut connection(&pool).await?).await?;
-        let together = Arc::new(Together::new(pool.clone(), quick));
-        Ok(Self { pool, together, new: found == 0 })
+    /// The URL is none, nobody answers, or the database is empty, another authority's, or was written by a newer program.
+    pub async fn open(url: &str, authority: &str) -> Result<Self, StoreError> {
+        Self::made(url, authority, Empty::Refused).await
     }
 
-    /// Whether the database was empty when it was opened.
-    #[must_use]
-    pub const fn was_empty(&self) -> bool {
-        self.new
+    /// The same, but an empty database becomes this authority's.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn found(url: &str, authority: &str) -> Result<Self, StoreError> {
+        Self::made(url, authority, Empty::Founded).await
+    }
+
+    async fn made(url: &str, authority: &str, empty: Empty) -> Result<Self, StoreError> {
+        let (pool, quick) = (pool(url, OPTIONS, CONNECTIONS)?, pool(url, QUICK, CONNECTIONS)?);
+        schema::migrate(&mut connection(&pool).await?, authority, empty).await?;
+        let together = Arc::new(Together::new(pool.clone(), quick));
+        Ok(Self { pool, together })
     }
 
     /// Whether `url` can be one. Nobody is asked, and no file is read.
@@ -257,33 +260,6 @@ fn causes(error: &tokio_postgres::Error) -> String {
 impl Fields for Row {
     fn value(&self, column: &str) -> Result<Value<'static>, String> {
         self.try_get(column).map_err(|error| error.to_string())
-    }
-}
-
-/// Brings the schema up to date: the version that it had, zero if there was none.
-async fn migrate(client: &mut Object) -> Result<i64, StoreError> {
-    let steps = async {
-        let transaction = client.transaction().await?;
-        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK]).await?;
-        transaction.batch_execute("CREATE TABLE IF NOT EXISTS ca_schema (version BIGINT NOT NULL)").await?;
-        let found = transaction.query_opt("SELECT version FROM ca_schema", &[]).await?;
-        let found: i64 = found.map_or(Ok(0), |row| row.try_get(0))?;
-        for (version, step) in (1..).zip(STEPS) {
-            if found < version {
-                transaction.batch_execute(step).await?;
-            }
-        }
-        if found < VERSION {
-            transaction.execute("DELETE FROM ca_schema", &[]).await?;
-            transaction.execute("INSERT INTO ca_schema (version) VALUES ($1)", &[&VERSION]).await?;
-        }
-        transaction.commit().await?;
-        Ok::<_, tokio_postgres::Error>(found)
-    };
-    match steps.await {
-        Ok(found) if found > VERSION => Err(StoreError::Newer { expected: VERSION, found }),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unavailable(&error)),
     }
 }
 

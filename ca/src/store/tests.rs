@@ -97,7 +97,7 @@ async fn stores() -> ((tempfile::TempDir, Option<Arc<Postgres>>), Vec<Box<dyn St
     let mut stores: Vec<Box<dyn Store>> = vec![Box::new(MemoryStore::default()), Box::new(sqlite)];
     let postgres = Postgres::shared();
     if let Some(postgres) = &postgres {
-        stores.push(Box::new(PostgresStore::open(&postgres.database()).await.unwrap()));
+        stores.push(Box::new(PostgresStore::found(&postgres.database(), "ours").await.unwrap()));
     }
     ((folder, postgres), stores)
 }

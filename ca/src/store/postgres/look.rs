@@ -26,7 +26,7 @@ impl Look {
         let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let pool = runtime.block_on(async { pool(url, OPTIONS, 1) })?;
         let look = Self { runtime, pool };
-        let unmade = |error| StoreError::Unavailable(format!("{error}: starting the authority makes the tables"));
+        let unmade = |error| StoreError::Unavailable(format!("{error}: `ca db found` makes the tables"));
         let found = look.number("SELECT version FROM ca_schema", Vec::new()).map_err(unmade)?;
         match i64::try_from(found).unwrap_or(i64::MAX) {
             super::VERSION => Ok(look),

@@ -9,7 +9,7 @@ async fn front_ends_that_share_a_database_do_nothing_twice() {
     let Some(server) = Postgres::shared() else { return };
     let address = server.database();
     // Both bring an empty database up to date at the same time.
-    let (one, other) = tokio::join!(PostgresStore::open(&address), PostgresStore::open(&address));
+    let (one, other) = tokio::join!(PostgresStore::found(&address, "ours"), PostgresStore::found(&address, "ours"));
     let fronts: [Arc<dyn Store>; 2] = [Arc::new(one.unwrap()), Arc::new(other.unwrap())];
     insert(&*fronts[0], Record::Account(account("a", "t"))).await.unwrap();
     let mut wanted = Vec::new();
@@ -59,7 +59,7 @@ async fn front_ends_that_share_a_database_do_nothing_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_that_wait_for_each_other_end() {
     let Some(server) = Postgres::shared() else { return };
-    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&server.database()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::found(&server.database(), "ours").await.unwrap());
     for day in [1, 2] {
         insert(&*store, Record::Spending(Spending { day, revision: 0, spent: 0, messages: 0 })).await.unwrap();
     }
@@ -91,21 +91,50 @@ async fn a_database_that_is_not_there_or_newer_is_said_to_be() {
         ("postgres://ca:SECRET@localhost:1/ca", "the database"),
         ("postgres://ca:SECRET@localhost/ca?colour=red", "colour"),
     ] {
-        let Err(error) = PostgresStore::open(url).await else { panic!("{url}") };
+        let Err(error) = PostgresStore::open(url, "ours").await else { panic!("{url}") };
         assert!(said(error.clone()).contains(says) && !said(error.clone()).contains("SECRET"), "{url}: {error}");
     }
     let Some(server) = Postgres::shared() else { return };
     let address = server.database();
-    drop(PostgresStore::open(&address).await.unwrap());
+    drop(PostgresStore::found(&address, "ours").await.unwrap());
     let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     // What the database says of a row is not told: there is an address in it.
-    let store = PostgresStore::open(&address).await.unwrap();
+    let store = PostgresStore::found(&address, "ours").await.unwrap();
     insert(&store, Record::Account(account("a", "t"))).await.unwrap();
     client.batch_execute("ALTER TABLE acme_order ADD COLUMN more TEXT NOT NULL").await.unwrap();
     let Err(error) = insert(&store, Record::Order(order("o", 1))).await else { panic!("a column is missing") };
     assert!(said(error.clone()).contains("23502") && !said(error.clone()).contains("alice"), "{error}");
     client.batch_execute("UPDATE ca_schema SET version = 99").await.unwrap();
-    let Err(error) = PostgresStore::open(&address).await else { panic!("it is newer") };
-    assert_eq!(error, StoreError::Newer { expected: 2, found: 99 });
+    let Err(error) = PostgresStore::found(&address, "ours").await else { panic!("it is newer") };
+    assert_eq!(error, StoreError::Newer { expected: 3, found: 99 });
+}
+
+#[tokio::test]
+async fn a_database_is_that_of_the_authority_it_was_made_for() {
+    let Some(server) = Postgres::shared() else { return };
+    let address = server.database();
+    // Asking makes nothing.
+    for _ in 0..2 {
+        assert_eq!(PostgresStore::open(&address, "ours").await.err(), Some(StoreError::Unfounded));
+    }
+    let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(client.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 0);
+    // Founded twice it is the same; by another it is not.
+    for _ in 0..2 {
+        drop(PostgresStore::found(&address, "ours").await.unwrap());
+        drop(PostgresStore::open(&address, "ours").await.unwrap());
+    }
+    let foreign = |expected: &str, found: &str| StoreError::Foreign { expected: expected.into(), found: found.into() };
+    assert_eq!(PostgresStore::open(&address, "theirs").await.err(), Some(foreign("theirs", "ours")));
+    assert_eq!(PostgresStore::found(&address, "theirs").await.err(), Some(foreign("theirs", "ours")));
+    // One from before that was known, with what is in it.
+    let store = PostgresStore::open(&address, "ours").await.unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    client.batch_execute("DROP TABLE authority; UPDATE ca_schema SET version = 2").await.unwrap();
+    let store: Box<dyn Store> = Box::new(PostgresStore::open(&address, "ours").await.unwrap());
+    assert!(store.account(Select::Account("a".into())).await.unwrap().is_some());
+    assert_eq!(PostgresStore::open(&address, "theirs").await.err(), Some(foreign("theirs", "ours")));
 }

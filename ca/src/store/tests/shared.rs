@@ -14,7 +14,7 @@ async fn fronts(server: &Postgres, prepare: &str) -> [Arc<dyn Shared>; 2] {
     client.batch_execute(prepare).await.unwrap();
     let mut fronts = Vec::new();
     for _ in 0..2 {
-        fronts.push(PostgresStore::open(&address).await.unwrap().shared().unwrap());
+        fronts.push(PostgresStore::found(&address, "ours").await.unwrap().shared().unwrap());
     }
     fronts.try_into().unwrap_or_else(|_| panic!("two"))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ca::store::{DownError, SqliteStore, StoreError, migrate_down};
 use clap::Subcommand;
+use homeserver::database;
 use identity::UnixTime;
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ pub(crate) enum Db {
     /// 70 minutes).
     #[command(after_help = "Example:\n  ca --folder /srv/inperson db stats --json")]
     Stats,
+    /// Make the tables of a database that front ends are to share, before the first of them starts
+    ///
+    /// The database is this authority's from then on: a front end refuses another authority's, and an empty one. For a
+    /// further front end it is not done again.
+    #[command(after_help = "Example:\n  ca --folder /srv/inperson db found")]
+    Found,
     /// Bring the database of a stopped authority to another version
     ///
     /// Without --to, to the newest, as starting does. To an older one only if that can hold everything: else nothing is
@@ -42,6 +49,9 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
     if let Db::Migrate { to, forget } = db {
         return migrate(folder, *to, *forget, json);
     }
+    if matches!(db, Db::Found) {
+        return found(folder, json);
+    }
     let growth = open(folder)?.growth(UnixTime::now().as_secs()).map_err(failed)?;
     let size = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |file| file.len());
     let (journal, trail) = (size("ca.sqlite-wal"), size(ca::trail::FILE));
@@ -61,6 +71,18 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
     println!("journal: {journal} bytes; audit trail: {trail} bytes, kept for good");
     if growth.overdue() > 0 {
         println!("{} overdue: a running authority forgets them within the hour", growth.overdue());
+    }
+    Ok(())
+}
+
+fn found(folder: &Path, json: bool) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(1, error, "end other programs, and try again"))?;
+    runtime.block_on(database::found(folder))?;
+    if json {
+        println!("{}", json!({"founded": true}));
+    } else {
+        println!("The database is this authority's. Start its front ends.");
     }
     Ok(())
 }

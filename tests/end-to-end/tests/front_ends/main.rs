@@ -193,6 +193,12 @@ fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
     let outbox = place.path().join("outbox");
     std::fs::create_dir(&outbox).unwrap();
     std::os::unix::fs::symlink(&outbox, first.join("outbox")).unwrap();
+    // An empty database is refused, and left empty, until somebody says that it is to be this authority's.
+    for _ in 0..2 {
+        let refused = run("homeserver", &["up", "--folder", first.to_str().unwrap()]);
+        assert!(refused.code != 0 && refused.text().contains("ca db found"), "{}", refused.text());
+    }
+    run("ca", &["--folder", first.to_str().unwrap(), "db", "found"]).expect(0, "ca db found").unwrap();
     let mut fronts = vec![Homeserver::start(&first, &[]).unwrap()];
     for n in 1..FRONTS {
         let folder = place.path().join(format!("front-{n}"));
