@@ -13,7 +13,7 @@ use identity::tls::PersonVerifier;
 use identity::trust::Fingerprint;
 use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
 use messenger_engine::{Command, DeliveryState, EngineConfig, Event, wire};
-use support::{Someone, Town, identifier, peer_config};
+use support::{Puppet, Someone, Town, identifier, peer_config};
 
 /// A device with a good certificate that nobody introduced dials `target`.
 async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, String> {
@@ -95,8 +95,7 @@ async fn whoever_comes_with_a_probe_and_another_certificate_is_dropped() {
     let connecting = mallory.endpoint.connect_with(mallory.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
     assert_eq!(closed_with(&connecting.await.unwrap()).await, u64::from(wire::Close::NOT_INTRODUCED.0));
     // The numbers that mallory has used are used up, and bob has others.
-    let shown = DirectionKey::of(Role::Dialler, &key).seal(Probe { kind: Kind::Probe, number: 63 });
-    bob.probing.send_to(&shown, door).unwrap();
+    bob.show(Role::Dialler, door, &key, 60..64);
     let connecting = bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
     let connection = connecting.await.unwrap();
     say(&connection, &[hello(), text("it is me")]).await;
@@ -177,32 +176,85 @@ fn initial(town: &Town) -> Vec<u8> {
     datagram
 }
 
+/// Whoever has a probe that never arrived, and not its key: somebody with the private address that the peer has elsewhere.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_at_the_introduced_address_gets_nothing() {
+async fn whoever_comes_with_a_probe_that_went_astray_finds_silence() {
     let town = Town::new().await;
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.puppet("bob").await;
     let mallory = town.puppet("mallory").await;
+    let plain = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (door, key) = bob.introduced_to_alice(plain.local_addr().unwrap()).await;
+    // Alice has heard of the call as well, and of this number nothing.
+    shown_and_answered(&plain, door, &key, 0);
+    let astray = DirectionKey::of(Role::Dialler, &key).seal(Probe { kind: Kind::Probe, number: 40 });
+    mallory.probing.send_to(&astray, door).unwrap();
+    let connecting = mallory.endpoint.connect_with(mallory.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
+    bob.show(Role::Dialler, door, &key, 41..64);
+    let connection = bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
+    let connection = connection.await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(2), connecting).await;
+    assert!(waited.is_err(), "no certificate for her");
+    say(&connection, &[hello(), text("it is me")]).await;
+    assert_eq!(alice.hears("bob").await, "it is me");
+}
+
+/// Alice calls bob, who is to be met at `device`, and shows itself under the key of the call.
+async fn called_by_alice(alice: &mut Someone, bob: &mut Puppet, device: &Puppet) {
     alice.sees("bob", true).await;
     alice.send("bob", "for bob alone", 1).await;
     let call =
         bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
     let call = call.await;
-    let candidates = vec![mallory.endpoint.local_addr().unwrap()];
+    let candidates = vec![device.endpoint.local_addr().unwrap()];
     bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
     let introduced = bob.wait(|event| match event {
         DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
         _ => None,
     });
     let (caller, key) = introduced.await;
-    let shown = DirectionKey::of(Role::Listener, &key).seal(Probe { kind: Kind::Probe, number: 0 });
-    mallory.probing.send_to(&shown, caller).unwrap();
-    let connection = mallory.endpoint.accept().await.unwrap().await.unwrap();
-    assert_eq!(closed_with(&connection).await, u64::from(wire::Close::NOT_INTRODUCED.0));
-    assert!(connection.accept_uni().await.is_err(), "not even a Hello");
+    device.show(Role::Listener, caller, &key, 0..60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impostor_at_the_introduced_address_gets_nothing() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let mallory = town.puppet("mallory").await;
+    called_by_alice(&mut alice, &mut bob, &mallory).await;
+    // Not even alice's certificate.
+    let refused = mallory.endpoint.accept().await.unwrap().await.unwrap_err().to_string();
+    assert!(refused.contains("not the introduced device") || refused.contains("handshake"), "{refused}");
     let (state, reason) = alice.fate(1).await;
     assert_eq!(state, DeliveryState::NotDelivered);
     assert!(reason.unwrap().contains("not the introduced device"));
+}
+
+/// A client is done with TLS before its server has looked at its certificate.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_at_the_door_is_told_at_once() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.refusing_puppet("bob").await;
+    let device = bob.endpoint.clone();
+    alice.sees("bob", true).await;
+    alice.send("bob", "for bob alone", 1).await;
+    let call =
+        bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
+    let call = call.await;
+    let candidates = vec![device.local_addr().unwrap()];
+    bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
+    let introduced = bob.wait(|event| match event {
+        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
+        _ => None,
+    });
+    let (caller, key) = introduced.await;
+    bob.show(Role::Listener, caller, &key, 0..60);
+    assert!(device.accept().await.unwrap().await.is_err());
+    let (state, reason) = alice.fate(1).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains("invalid peer certificate")), "{reason:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use quinn::{Connecting, Endpoint};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Happening;
-use super::gate::Gate;
+use super::gate::{Gate, Pass};
 use super::tls::Peering;
 use super::verifier::Verifier;
 use crate::wire::Close;
@@ -37,16 +37,18 @@ pub(super) async fn keep(
             incoming.ignore();
             continue;
         };
-        let Ok(connecting) = incoming.accept_with(peering.server(round_trip)) else { continue };
+        let Ok(connecting) = incoming.accept_with(peering.server(Some(round_trip))) else { continue };
+        // The call may be over before the other side knows that the handshake is.
+        let pass = gate.calling(connecting.remote_address());
         let (verifier, outbox) = (verifier.clone(), outbox.clone());
         tokio::spawn(async move {
-            shake_hands(connecting, &verifier, &outbox).await;
+            shake_hands(connecting, pass, &verifier, &outbox).await;
             drop(place);
         });
     }
 }
 
-async fn shake_hands(connecting: Connecting, verifier: &Verifier, outbox: &mpsc::Sender<Happening>) {
+async fn shake_hands(connecting: Connecting, pass: Pass, verifier: &Verifier, outbox: &mpsc::Sender<Happening>) {
     let connection = match tokio::time::timeout(HANDSHAKE, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "a handshake at the door failed"),
@@ -54,7 +56,7 @@ async fn shake_hands(connecting: Connecting, verifier: &Verifier, outbox: &mpsc:
     };
     match verifier.peer(&connection) {
         Ok(person) => {
-            let _ = outbox.send(Happening::Connected { connection, person, dialled: None }).await;
+            let _ = outbox.send(Happening::Connected { connection, pass, person, dialled: None }).await;
         }
         Err(_) => connection.close(Close::NOT_INTRODUCED.0.into(), b""),
     }

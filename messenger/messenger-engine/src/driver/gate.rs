@@ -1,6 +1,6 @@
 //! The gate: the one UDP socket, below QUIC. Probes are taken out of what comes in, and of the rest nothing that could begin a
-//! connection passes, unless it comes from where this device is calling or from where an introduced peer has shown
-//! herself. To everybody else the port is silent.
+//! connection passes, unless it comes from where this device is calling or from where an introduced peer has answered.
+//! To everybody else the port is silent.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -67,8 +67,8 @@ struct Call {
 
 /// How a call's punching stands.
 pub(super) struct Progress {
-    /// Where the other side has shown itself, and how far away that is.
-    pub(super) open: Vec<(SocketAddr, Option<Duration>)>,
+    /// From where the other side has answered, and how far away that is.
+    pub(super) open: Vec<(SocketAddr, Duration)>,
     /// When to look again.
     pub(super) wakes_at: Option<Instant>,
     /// Set once nothing was heard for too long.
@@ -165,11 +165,10 @@ impl Gate {
         Pass { gate: self.clone(), address }
     }
 
-    /// Whether somebody who may dial this device has shown herself at this address, and how far away that is.
-    pub(super) fn expects(&self, address: SocketAddr) -> Option<Option<Duration>> {
+    /// Whether somebody who may dial this device has answered from this address, and how far away that is.
+    pub(super) fn expects(&self, address: SocketAddr) -> Option<Duration> {
         let address = canonical(address);
-        let table = self.table();
-        table.listening().find(|punch| punch.is_open(address)).map(|punch| punch.round_trip(address))
+        self.table().listening().find_map(|punch| punch.round_trip(address))
     }
 
     /// Whether this machine has a way to an address at all, and this socket too. Nothing is sent.

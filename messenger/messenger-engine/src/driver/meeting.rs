@@ -1,4 +1,4 @@
-//! Meeting an introduced peer: both sides punch; the dialler connects where the listener has shown itself, on one path at
+//! Meeting an introduced peer: both sides punch; the dialler connects where the listener has answered, on one path at
 //! a time, so that both sides keep the same connection.
 
 use std::future::Future;
@@ -12,9 +12,9 @@ use quinn::{Connection, Endpoint};
 use tokio::sync::{Notify, mpsc};
 
 use super::Happening;
-use super::gate::Gate;
+use super::gate::{Gate, Pass};
 use super::tls::Peering;
-use super::verifier::Verifier;
+use super::verifier::{NOT_INTRODUCED, Verifier};
 use crate::api::CallId;
 use crate::core::{Introduction, Meeting, NotReached};
 use crate::punch::{Obstacle, Unreachable};
@@ -37,10 +37,10 @@ pub(super) struct Meetings {
 }
 
 /// What a dialler brings home, or why it does not.
-type Outcome = Result<(Connection, Person), NotReached>;
+type Outcome = Result<((Connection, Pass), Person), NotReached>;
 
 /// What came of one path.
-type Found = Result<(Connection, Person), String>;
+type Found = Result<((Connection, Pass), Person), String>;
 
 /// A connection being made on one path.
 struct Attempt {
@@ -71,7 +71,9 @@ impl Meetings {
                     let dialling = this.dial(call, &expected, &changed);
                     let found = tokio::time::timeout(delay + DIALLING, dialling).await;
                     match found.unwrap_or_else(|_| Err(failed("no direct connection could be made in time"))) {
-                        Ok((connection, person)) => Happening::Connected { connection, person, dialled: Some(call) },
+                        Ok(((connection, pass), person)) => {
+                            Happening::Connected { connection, pass, person, dialled: Some(call) }
+                        }
                         Err(why) => this.not_reached(call, why),
                     }
                 }
@@ -148,19 +150,19 @@ impl Meetings {
         }
     }
 
-    fn attempt(&self, address: SocketAddr, round_trip: Option<Duration>, expected: &Introduction) -> Attempt {
+    fn attempt(&self, address: SocketAddr, round_trip: Duration, expected: &Introduction) -> Attempt {
         let (this, expected) = (self.clone(), expected.clone());
         let found = Box::pin(async move {
-            let _pass = this.gate.calling(address);
-            let config = this.peering.client(round_trip);
+            let pass = this.gate.calling(address);
+            let config = this.peering.client(round_trip, this.verifier.expecting(&expected))?;
             let connecting = this.endpoint.connect_with(config, address, SERVER_NAME);
             let connection = connecting.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
             let person = this.verifier.peer(&connection)?;
             if expected.is(&person) {
-                return Ok((connection, person));
+                return Ok(((connection, pass), person));
             }
             connection.close(Close::NOT_INTRODUCED.0.into(), b"");
-            Err("what answered is not the introduced device".to_owned())
+            Err(NOT_INTRODUCED.to_owned())
         });
         Attempt { since: Instant::now(), found }
     }

@@ -56,7 +56,7 @@ enum Happening {
     NotAnnounced(String),
     Directory(DirectoryEvent),
     InviteFailed { call: CallId, reason: String },
-    Connected { connection: Connection, person: Person, dialled: Option<CallId> },
+    Connected { connection: Connection, pass: gate::Pass, person: Person, dialled: Option<CallId> },
     NotReached { call: CallId, why: NotReached },
     Talk { connection: ConnectionId, frame: TalkFrame },
     Rooms { connection: ConnectionId, frame: RoomFrame },
@@ -201,7 +201,9 @@ impl Driver {
             Happening::NotAnnounced(reason) => core.not_announced(&reason),
             Happening::Directory(event) => core.directory_said(event, now),
             Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
-            Happening::Connected { connection, person, dialled } => self.connected(connection, person, dialled),
+            Happening::Connected { connection, pass, person, dialled } => {
+                self.connected((connection, pass), person, dialled);
+            }
             Happening::NotReached { call, why } => core.not_reached(call, &why, now),
             Happening::Talk { connection, frame } => core.talk_frame(connection, frame, now),
             Happening::Rooms { connection, frame } => core.room_frame(connection, frame, now),
@@ -235,11 +237,11 @@ impl Driver {
     }
 
     /// Nothing is read from a connection before the core has accepted who is at its other end.
-    fn connected(&mut self, connection: Connection, person: Person, dialled: Option<CallId>) {
+    fn connected(&mut self, (connection, pass): (Connection, gate::Pass), person: Person, dialled: Option<CallId>) {
         let Some(exported) = peer::exported(&connection) else { return connection.close(Close::DONE.0.into(), b"") };
         let id = self.next_connection;
         self.next_connection += 1;
-        self.peers.insert(id, peer::Peer::new(connection.clone()));
+        self.peers.insert(id, peer::Peer::new(connection.clone(), pass));
         self.core.connected(id, person, exported, dialled, Now::read());
         self.act();
         if self.peers.contains_key(&id) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use quinn::Connection;
 use tokio::task::JoinHandle;
 
+use super::gate::Pass;
 use super::lane::{Lane, Stalled};
 use crate::session::{Exported, RESUMPTION_LABEL, SESSION_LABEL};
 use crate::wire::{Channel, Close};
@@ -15,13 +16,16 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The writing side of a connection.
 pub(super) struct Peer {
     connection: Connection,
+    /// Lets in the end of the handshake, of which the other side may not have heard yet, and its refusal: a client is done
+    /// with TLS before its server has seen the client's certificate (RFC 8446 section 4.4).
+    pass: Pass,
     talk: Option<Lane>,
     rooms: Option<Lane>,
 }
 
 impl Peer {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, talk: None, rooms: None }
+    pub(super) fn new(connection: Connection, pass: Pass) -> Self {
+        Self { connection, pass, talk: None, rooms: None }
     }
 
     /// The connection.
@@ -40,7 +44,7 @@ impl Peer {
 
     /// Closes the connection once what was sent has arrived, or after half a second.
     pub(super) fn close(self, code: Close) -> JoinHandle<()> {
-        let Self { connection, talk, rooms } = self;
+        let Self { connection, pass, talk, rooms } = self;
         tokio::spawn(async move {
             let lanes = async {
                 for lane in [talk, rooms].into_iter().flatten() {
@@ -49,6 +53,7 @@ impl Peer {
             };
             let _ = tokio::time::timeout(LAST_WORDS, lanes).await;
             connection.close(code.0.into(), b"");
+            drop(pass);
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::sign::SingleCertAndKey;
 
-use super::verifier::Verifier;
+use super::verifier::{Expecting, Verifier};
 use crate::config::EngineConfig;
 use crate::engine::StartError;
 use crate::wire::ALPN;
@@ -34,15 +34,18 @@ pub(super) struct Configs {
 /// How peers are dialled and let in.
 pub(super) struct Peering {
     server: quinn::ServerConfig,
-    client: quinn::ClientConfig,
+    client: rustls::ClientConfig,
 }
 
 impl Peering {
-    /// For a dialler, on a path with this round trip.
-    pub(super) fn client(&self, round_trip: Option<Duration>) -> quinn::ClientConfig {
+    /// For a dialler, on a path with this round trip, of whom nobody else than she who is expected sees the certificate.
+    pub(super) fn client(&self, round_trip: Duration, expecting: Expecting) -> Result<quinn::ClientConfig, String> {
         let mut client = self.client.clone();
-        client.transport_config(Arc::new(transport(round_trip)));
-        client
+        client.dangerous().set_certificate_verifier(Arc::new(expecting));
+        let crypto = QuicClientConfig::try_from(client).map_err(|error| error.to_string())?;
+        let mut client = quinn::ClientConfig::new(Arc::new(crypto));
+        client.transport_config(Arc::new(transport(Some(round_trip))));
+        Ok(client)
     }
 
     /// For a listener, on a path with this round trip.
@@ -78,17 +81,15 @@ impl Configs {
         let crypto = QuicServerConfig::try_from(tls).map_err(|e| refused(&e))?;
         let server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
 
-        let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
+        let mut client = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| refused(&e))?
             .dangerous()
             .with_custom_certificate_verifier(verifier.tls.clone())
             .with_client_cert_resolver(mine);
-        tls.alpn_protocols = vec![ALPN.to_vec()];
-        tls.resumption = rustls::client::Resumption::disabled();
-        tls.enable_early_data = false;
-        let crypto = QuicClientConfig::try_from(tls).map_err(|e| refused(&e))?;
-        let client = quinn::ClientConfig::new(Arc::new(crypto));
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.resumption = rustls::client::Resumption::disabled();
+        client.enable_early_data = false;
 
         let directory = directory_protocol::client::certified_client_config(certified, config.trust.clone())
             .map_err(|e| refused(&e))?;

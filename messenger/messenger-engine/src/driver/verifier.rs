@@ -1,5 +1,6 @@
 //! The bridge to `identity`: certificates in, persons out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use identity::UnixTime;
@@ -8,10 +9,13 @@ use identity::tls::PersonVerifier;
 use identity::trust::{Fingerprint, Trust};
 use identity::verify::VerifyError;
 use quinn::Connection;
-use rustls::pki_types::CertificateDer;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::sync::mpsc;
 
 use super::Happening;
+use crate::core::Introduction;
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Person};
 use crate::time::Now;
 
@@ -53,6 +57,72 @@ impl Verifier {
             .downcast::<Vec<CertificateDer<'static>>>()
             .map_err(|_| "the peer's identity is no certificate chain")?;
         self.person(&chain, UnixTime::now())
+    }
+}
+
+impl Verifier {
+    /// Accepts nobody but this person with this device.
+    pub(super) fn expecting(self: &Arc<Self>, expected: &Introduction) -> Expecting {
+        Expecting { verifier: self.clone(), expected: expected.clone() }
+    }
+}
+
+/// What a dialler verifies before it shows its own certificate (RFC 8446 section 4.4.2: the server's comes first): that
+/// this is a person, and the one whom the directory introduced.
+pub(super) struct Expecting {
+    verifier: Arc<Verifier>,
+    expected: Introduction,
+}
+
+/// What a dialler says of anybody else.
+pub(super) const NOT_INTRODUCED: &str = "what answered is not the introduced device";
+
+impl ServerCertVerifier for Expecting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let tls = &self.verifier.tls;
+        let verified = tls.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        let chain: Vec<_> =
+            std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
+        let person = self.verifier.person(&chain, now).map_err(rustls::Error::General)?;
+        match self.expected.is(&person) {
+            true => Ok(verified),
+            false => Err(rustls::Error::General(NOT_INTRODUCED.to_owned())),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls12_signature(&*self.verifier.tls, message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        ServerCertVerifier::verify_tls13_signature(&*self.verifier.tls, message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        ServerCertVerifier::supported_verify_schemes(&*self.verifier.tls)
+    }
+}
+
+impl fmt::Debug for Expecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expecting").field("expected", &self.expected).finish_non_exhaustive()
     }
 }
 

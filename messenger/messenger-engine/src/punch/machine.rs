@@ -3,7 +3,7 @@
 //! ```text
 //!          begins                 rounds over 3 s                     patience over
 //! waiting ────────► probing ───────────────────────► listening ─────────────────────► unreachable
-//!    └──────────────── a valid probe: its sender's address is an open path ────► (stays open)
+//!    └─── a valid answer from where this side's own probe went: that is an open path ────► (stays open)
 //! ```
 
 use std::net::SocketAddr;
@@ -25,6 +25,8 @@ const MAX_LEARNT: usize = 4;
 const GAP_MS: u64 = 100;
 /// How long rounds go on.
 const PROBING_MS: u64 = 3_000;
+/// The gap between probes after the rounds, to what was heard.
+const AFTERWARDS: Duration = Duration::from_millis(200);
 /// How long after it begins a dialler must have heard something: the rounds, and a slow way back.
 const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
 /// A listener waits longer: the dialler may hear of the call later than it does.
@@ -52,9 +54,9 @@ pub struct Unreachable {
 
 struct Path {
     address: SocketAddr,
-    /// A valid probe came from it.
+    /// A valid probe came from it: whoever is there knows one, and may have it from somebody else.
     heard: bool,
-    /// An answer came from it, so long after the probe.
+    /// An answer to a probe of this side came from it, so long after: it is an open path.
     round_trip: Option<Duration>,
     last_probed: Option<Instant>,
     /// This machine has no way there.
@@ -67,12 +69,22 @@ impl Path {
     }
 
     fn is_open(&self) -> bool {
-        self.heard || self.round_trip.is_some()
+        self.round_trip.is_some()
+    }
+
+    /// Nothing has answered there yet, but something could.
+    fn is_unanswered(&self) -> bool {
+        !self.no_route && !self.is_open()
+    }
+
+    /// It comes through from there, and nothing has come back yet.
+    fn is_half_open(&self) -> bool {
+        self.heard && self.is_unanswered()
     }
 
     /// Nothing has answered there yet, and the last probe is not just on its way.
     fn wants_probe(&self, now: Instant) -> bool {
-        !self.no_route && self.round_trip.is_none() && self.last_probed.is_none_or(|last| now >= last + JUST_NOW)
+        self.is_unanswered() && self.last_probed.is_none_or(|last| now >= last + JUST_NOW)
     }
 }
 
@@ -137,8 +149,14 @@ impl Punch {
     pub fn tick(&mut self, now: Instant) -> Vec<Datagram> {
         let Some(due) = self.next_round.filter(|due| *due <= now) else { return Vec::new() };
         self.round += 1;
-        self.next_round = self.gap().map(|gap| due.max(now) + gap);
-        let waiting: Vec<usize> = (0..self.paths.len()).filter(|path| self.paths[*path].wants_probe(now)).collect();
+        let (gap, half_open) = (self.gap(), self.paths.iter().any(Path::is_half_open));
+        // What was heard is most likely to answer: it gets every round, the rest every second one, and what remains after them.
+        let heard_alone = half_open && (gap.is_none() || self.round.is_multiple_of(2));
+        let allowed = self.sent.len() < usize::from(MAX_PROBES);
+        let more = (half_open && allowed).then_some(AFTERWARDS);
+        self.next_round = gap.or(more).map(|gap| due.max(now) + gap);
+        let wanted = |path: &Path| path.wants_probe(now) && (!heard_alone || path.heard);
+        let waiting: Vec<usize> = (0..self.paths.len()).filter(|path| wanted(&self.paths[*path])).collect();
         waiting.into_iter().filter_map(|path| self.probe(path, now)).collect()
     }
 
@@ -184,15 +202,21 @@ impl Punch {
         }
         let Some(path) = self.path(from) else { return Vec::new() };
         self.seen |= 1 << number;
-        self.paths[path].heard = true;
+        let is_first = !std::mem::replace(&mut self.paths[path].heard, true);
         if self.round == 0 {
             // The other side has begun: so does this one, whatever the delay said.
             self.begins = self.begins.min(now);
             self.next_round = self.next_round.map(|due| due.min(now));
         }
         let answer = Datagram { to: from, bytes: self.mine.seal(Probe { kind: Kind::Answer, number }) };
-        let back = if self.paths[path].wants_probe(now) { self.probe(path, now) } else { None };
-        [Some(answer), back].into_iter().flatten().collect()
+        // An earlier probe may have met a closed router, which is open now. Before the answer: whoever has that may begin to
+        // dial, and is let in once it has answered this.
+        let back = if is_first && self.paths[path].is_unanswered() || self.paths[path].wants_probe(now) {
+            self.probe(path, now)
+        } else {
+            None
+        };
+        back.into_iter().chain([answer]).collect()
     }
 
     /// The path with this address, which may be one that nobody listed: a NAT's mapping for this very pair.
@@ -227,16 +251,18 @@ impl Punch {
         self.paths.iter_mut().filter(|path| path.address == to).for_each(|path| path.no_route = true);
     }
 
-    /// Whether the other side has shown itself at this address.
+    /// Whether the other side has answered from this address.
     pub fn is_open(&self, address: SocketAddr) -> bool {
         self.paths.iter().any(|path| path.address == address && path.is_open())
     }
 
-    /// Where the other side has shown itself: what answered first, by how long that took, then what was only heard.
-    pub fn open_paths(&self) -> Vec<(SocketAddr, Option<Duration>)> {
-        let mut open: Vec<&Path> = self.paths.iter().filter(|path| path.is_open()).collect();
-        open.sort_by_key(|path| path.round_trip.unwrap_or(Duration::MAX));
-        open.iter().map(|path| (path.address, path.round_trip)).collect()
+    /// From where the other side has answered, and how long that took; the shortest first. What was only heard is none: a
+    /// probe that never arrived is new to its receiver, whoever sends it from wherever.
+    pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
+        let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
+        let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
+        open.sort_by_key(|(_, round_trip)| *round_trip);
+        open
     }
 
     /// The round trip to an address, if it was measured.

@@ -127,9 +127,18 @@ impl Town {
 
     /// The same, and the device's public key.
     pub(crate) async fn puppet_and_key(&self, name: &str) -> (Puppet, [u8; 32]) {
+        self.puppet_trusting(name, self.trust.clone()).await
+    }
+
+    /// A puppet that lets in whom the careless authority has certified, and nobody else.
+    pub(crate) async fn refusing_puppet(&self, name: &str) -> Puppet {
+        self.puppet_trusting(name, Arc::new(Trust::new(vec![self.careless.policy()]).unwrap())).await.0
+    }
+
+    async fn puppet_trusting(&self, name: &str, trust: Arc<Trust>) -> (Puppet, [u8; 32]) {
         let (chain, key) = self.issue(name);
         let public_key = key.verifying_key().to_bytes();
-        let verifier = Arc::new(PersonVerifier::new(self.trust.clone()));
+        let verifier = Arc::new(PersonVerifier::new(trust));
         let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
@@ -290,14 +299,22 @@ impl Puppet {
         .await
     }
 
-    /// Sends probes as a dialler does: the other side may hear of the call a little later.
+    /// Shows itself as a dialler does: the other side may hear of the call a little later.
     pub(crate) fn probe(&self, to: SocketAddr, key: &ProbeKey) {
-        let (socket, sealer) = (self.probing.try_clone().unwrap(), DirectionKey::of(Role::Dialler, key));
+        self.show(Role::Dialler, to, key, 0..60);
+    }
+
+    /// Sends probes with these numbers, and answers to all that the other side can have sent: QUIC reads from this socket.
+    pub(crate) fn show(&self, role: Role, to: SocketAddr, key: &ProbeKey, numbers: std::ops::Range<u16>) {
+        let (socket, sealer) = (self.probing.try_clone().unwrap(), DirectionKey::of(role, key));
         tokio::spawn(async move {
             let mut pace = tokio::time::interval(Duration::from_millis(50));
-            for number in 0..60 {
+            for number in numbers {
                 pace.tick().await;
-                let _ = socket.send_to(&sealer.seal(Probe { kind: Kind::Probe, number }), to);
+                let answers = (0..64).map(|number| Probe { kind: Kind::Answer, number });
+                for probe in std::iter::once(Probe { kind: Kind::Probe, number }).chain(answers) {
+                    let _ = socket.send_to(&sealer.seal(probe), to);
+                }
             }
         });
     }

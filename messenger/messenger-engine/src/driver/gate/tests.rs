@@ -42,7 +42,7 @@ const INITIAL: &[u8] = &[0xc3; 1_200];
 const SHORT: &[u8] = &[0x43; 40];
 
 #[tokio::test]
-async fn a_valid_probe_lets_in_the_address_it_came_from_until_the_call_is_settled() {
+async fn an_answer_lets_in_the_address_it_came_from_until_the_call_is_settled() {
     for bind in ["127.0.0.1:0", "[::]:0"] {
         let gate = gate(bind);
         let (bob, mallory) =
@@ -51,16 +51,24 @@ async fn a_valid_probe_lets_in_the_address_it_came_from_until_the_call_is_settle
         gate.introduce(CALL, Role::Listener, &KEY, &[bob_at], Duration::ZERO).unwrap();
         bob.send_to(INITIAL, door).unwrap();
         bob.send_to(&probe(Role::Dialler, Kind::Probe, 0), door).unwrap();
+        bob.send_to(INITIAL, door).unwrap();
+        // That probe never arrived elsewhere, so mallory's copy of it is new; but she answers nothing.
+        mallory.send_to(&probe(Role::Dialler, Kind::Probe, 1), door).unwrap();
+        mallory.send_to(INITIAL, door).unwrap();
+        bob.send_to(SHORT, door).unwrap();
+        assert_eq!(received(&gate).await, SHORT, "whoever shows a probe has still to answer one");
+        // This side's own probe came back, and the answer, from the port that was asked.
+        bob.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        for expected in [probe(Role::Listener, Kind::Probe, 0), probe(Role::Listener, Kind::Answer, 0)] {
+            let mut datagram = [0; 64];
+            let (length, from) = bob.recv_from(&mut datagram).unwrap();
+            assert_eq!((&datagram[..length], from), (&expected[..], door));
+        }
+        bob.send_to(&probe(Role::Dialler, Kind::Answer, 0), door).unwrap();
         mallory.send_to(INITIAL, door).unwrap();
         bob.send_to(&[INITIAL, &[1]].concat(), door).unwrap();
-        // The first came too early and the second from somebody else.
         assert_eq!(received(&gate).await.len(), INITIAL.len() + 1);
         assert!(gate.expects(bob_at).is_some() && gate.expects(mallory.local_addr().unwrap()).is_none());
-        // The answer came back, from the port that was asked.
-        let mut answer = [0; 64];
-        bob.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let (length, from) = bob.recv_from(&mut answer).unwrap();
-        assert_eq!((&answer[..length], from), (&probe(Role::Listener, Kind::Answer, 0)[..], door));
 
         gate.settle(CALL);
         assert!(gate.expects(bob_at).is_none() && gate.drive(CALL, Instant::now()).is_none());
@@ -89,7 +97,7 @@ async fn whom_one_calls_is_heard_and_may_not_begin() {
 }
 
 #[tokio::test]
-async fn a_dialler_shown_to_by_a_listener_lets_nobody_begin() {
+async fn a_dialler_dials_who_answered_and_lets_nobody_begin() {
     let gate = gate("127.0.0.1:0");
     let bob = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let bob_at = bob.local_addr().unwrap();
@@ -99,7 +107,13 @@ async fn a_dialler_shown_to_by_a_listener_lets_nobody_begin() {
     bob.send_to(SHORT, port_of(&gate)).unwrap();
     assert_eq!(received(&gate).await, SHORT);
     changed.notified().await;
-    assert_eq!(gate.drive(CALL, Instant::now()).unwrap().open, [(bob_at, None)]);
+    assert_eq!(gate.drive(CALL, Instant::now()).unwrap().open, [], "a probe may be somebody else's");
+    bob.send_to(&probe(Role::Listener, Kind::Answer, 0), port_of(&gate)).unwrap();
+    bob.send_to(INITIAL, port_of(&gate)).unwrap();
+    bob.send_to(SHORT, port_of(&gate)).unwrap();
+    assert_eq!(received(&gate).await, SHORT);
+    let open = gate.drive(CALL, Instant::now()).unwrap().open;
+    assert!(matches!(open[..], [(address, _)] if address == bob_at), "{open:?}");
     assert_eq!(gate.expects(bob_at), None);
 }
 

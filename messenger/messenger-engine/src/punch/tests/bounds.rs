@@ -111,11 +111,31 @@ fn a_probe_counts_once_and_from_one_address() {
     let (bob, mallory) = (at("198.51.100.7:1"), at("203.0.113.66:66"));
     let mut punch = listener(&[bob], start);
     punch.tick(start);
-    assert_eq!(punch.receive(bob, &dialler_says(Kind::Probe, 3), start).len(), 1, "an answer; it was probed just now");
-    // Mallory saw it pass and sends it again: nothing for her, and she is not let in.
+    let shown = punch.receive(bob, &dialler_says(Kind::Probe, 3), start);
+    assert_eq!(shown.len(), 2, "the first probe back, as one before may have been lost; and an answer");
+    assert_eq!(punch.receive(bob, &dialler_says(Kind::Probe, 4), start).len(), 1, "an answer; it was probed just now");
+    // Mallory saw it pass and sends it again: nothing for her.
     assert_eq!(punch.receive(mallory, &dialler_says(Kind::Probe, 3), start), []);
-    assert!(punch.is_open(bob) && !punch.is_open(mallory));
     assert_eq!(punch.receive(bob, &dialler_says(Kind::Probe, MAX_PROBES), start), [], "beyond the numbers there are");
+}
+
+/// A probe to a private address is heard by whoever has that address in this network: nobody is let in or dialled for it.
+#[test]
+fn a_probe_that_went_astray_opens_nothing() {
+    let start = Instant::now();
+    let (bob, stranger) = (at("198.51.100.7:1"), at("203.0.113.66:66"));
+    let mut punch = listener(&[bob], start);
+    punch.tick(start);
+    let back = punch.receive(stranger, &dialler_says(Kind::Probe, 5), start);
+    assert_eq!(back.len(), 2, "it is answered like any other, and asked back");
+    assert!(!punch.is_open(stranger) && punch.open_paths().is_empty());
+    // She has no key to answer with: the answer to what bob was asked says nothing about her.
+    punch.receive(stranger, &dialler_says(Kind::Answer, 0), start);
+    assert!(!punch.is_open(stranger));
+    // Nor is anybody reachable because of her.
+    assert!(punch.verdict(start + Duration::from_secs(9)).is_some());
+    punch.receive(bob, &dialler_says(Kind::Answer, 0), start);
+    assert!(punch.is_open(bob));
 }
 
 #[test]

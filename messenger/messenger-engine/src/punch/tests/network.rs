@@ -181,10 +181,12 @@ impl Network {
         }
     }
 
-    /// Whether the dialler has a path on which the listener would let it in.
-    pub(super) fn connects(&self) -> bool {
-        let [dialler, listener] = &self.sites;
-        !dialler.punch.open_paths().is_empty() && !listener.punch.open_paths().is_empty()
+    /// Whether the path that the dialler takes leads to the listener, and the listener lets in who comes by it.
+    pub(super) fn connects(&mut self) -> bool {
+        let [dialler, listener] = &mut self.sites;
+        let Some((way, _)) = dialler.punch.open_paths().first().copied() else { return false };
+        let from = dialler.outside(way);
+        listener.lets_in(way, from) && listener.punch.is_open(from)
     }
 
     pub(super) fn verdicts(&self) -> [Option<Unreachable>; 2] {

@@ -29,7 +29,7 @@ fn an_open_path_is_known_after_one_round_trip() {
     let mut network = Network::between(Router::None, Router::None);
     network.pass(Duration::from_millis(90));
     let [dialler, listener] = &network.sites;
-    let [(_, Some(round_trip))] = dialler.punch.open_paths()[..] else { panic!("one answered path") };
+    let [(_, round_trip)] = dialler.punch.open_paths()[..] else { panic!("one answered path") };
     assert!((Duration::from_millis(80)..Duration::from_millis(90)).contains(&round_trip), "{round_trip:?}");
     assert_eq!(listener.punch.open_paths().len(), 1);
 }
@@ -57,7 +57,7 @@ fn half_of_all_messages_may_be_lost() {
             for seed in 1..20_u64 {
                 let mut network = Network::between(dialler, listener);
                 network.dice = Some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                network.pass(Duration::from_secs(3));
+                network.pass(Duration::from_secs(4));
                 assert!(network.connects(), "{dialler:?} to {listener:?}, seed {seed}");
             }
         }
