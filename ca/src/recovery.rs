@@ -286,10 +286,10 @@ async fn record(
     done: &mut Recovered,
 ) -> Result<(), RecoveryError> {
     let trail = Trail::open(&folder.join(trail::FILE), Arc::new(move || now))?;
-    let count = |object: &Vec<u8>| std::str::from_utf8(object).ok()?.lines().nth(2)?.parse::<u64>().ok();
-    let heads = objects(logs, ObjectKind::AuditHead).filter_map(|(_, object)| count(object?));
+    let head = trail.head();
+    let heads = objects(logs, ObjectKind::AuditHead).filter_map(|(_, object)| head.count_in(object?));
     let last = heads.max().unwrap_or_default();
-    done.audit_records_lost = last.saturating_sub(trail.head().count);
+    done.audit_records_lost = last.saturating_sub(head.count);
     let of = json!({
         "backup-made": made_at, "last-logged-record": last, "abandoned": done.abandoned, "labels": done.taken,
         "revoked": done.revoked, "carried": done.carried, "lists-missing": done.lists_missing,

@@ -4,6 +4,9 @@
 //! others. Nobody can change a record without changing all that follow; and since the hash of the newest stands in the
 //! transparency log every hour, nobody can change those either.
 //!
+//! Several front ends of an authority have a trail each, with their heads in one log. A trail is told from others by the hash
+//! of its first record, in which there is a random number.
+//!
 //! One line of JSON for each record. What must not happen unrecorded (a signature) waits until its record is on disk;
 //! everything else is recorded in order, at most a crash before.
 
@@ -24,11 +27,14 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::config::Clock;
+use crate::random;
 pub use verify::{VerifiedTrail, verify};
 use writer::Writer;
 
 /// The trail's name in the authority's folder.
 pub const FILE: &str = "audit.jsonl";
+/// What the first record of a trail says.
+const BEGUN: &str = "trail-begun";
 /// A record is at most this long.
 const MAX_RECORD_BYTES: usize = 8 * 1024;
 
@@ -53,17 +59,35 @@ pub struct Head {
     pub count: u64,
     /// SHA-256 of the last line without its end; zeros if there is none.
     pub hash: [u8; 32],
+    /// The same of the first line: which trail it is.
+    pub trail: [u8; 32],
 }
 
 impl Head {
     /// After one more line.
     fn then(self, line: &[u8]) -> Self {
-        Self { count: self.count + 1, hash: Sha256::digest(line).into() }
+        let hash = Sha256::digest(line).into();
+        Self { count: self.count + 1, hash, trail: if self.count == 0 { hash } else { self.trail } }
     }
 
     /// As it stands in the transparency log.
     pub(crate) fn object(&self, origin: &str) -> Vec<u8> {
-        format!("inperson-audit-head-v1\n{origin}\n{}\n{}\n", self.count, hex::encode(self.hash)).into_bytes()
+        let Self { count, hash, trail } = self;
+        let (hash, trail) = (hex::encode(hash), hex::encode(trail));
+        format!("inperson-audit-head-v2\n{origin}\n{trail}\n{count}\n{hash}\n").into_bytes()
+    }
+
+    /// How many records this trail had when the head in an object of the log was put there. `None` if that is the head of
+    /// another trail; version 1 did not say of which.
+    pub(crate) fn count_in(&self, object: &[u8]) -> Option<u64> {
+        let mut lines = std::str::from_utf8(object).ok()?.lines();
+        let version = lines.next()?;
+        let _origin = lines.next()?;
+        match version {
+            "inperson-audit-head-v1" => lines.next()?.parse().ok(),
+            "inperson-audit-head-v2" if lines.next()? == hex::encode(self.trail) => lines.next()?.parse().ok(),
+            _ => None,
+        }
     }
 }
 
@@ -117,7 +141,7 @@ impl Trail {
     /// Opens the trail at `path`, or begins one. Only its end is looked at: [`verify`] looks at all of it. A last line that
     /// a crash has torn is cut off, and that is recorded.
     pub(crate) fn open(path: &Path, clock: Clock) -> Result<Self, TrailError> {
-        let (writer, torn) = Writer::open(path)?;
+        let (writer, torn) = Writer::open(path, random::bytes())?;
         let head = Arc::new(Mutex::new(writer.head()));
         let (send, receive) = mpsc::channel();
         let (shared, failing) = (Arc::clone(&head), Arc::new(AtomicBool::new(false)));

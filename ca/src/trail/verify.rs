@@ -16,6 +16,8 @@ pub struct VerifiedTrail {
     pub records: u64,
     /// When the first and the last were made, seconds since the epoch.
     pub span: Option<(u64, u64)>,
+    /// SHA-256 of the first record, hexadecimal: which trail this is. It stands in the log with every head.
+    pub trail: String,
     /// SHA-256 of the last record, hexadecimal.
     pub head: String,
     /// How often what was recorded.
@@ -33,8 +35,14 @@ pub struct VerifiedTrail {
 pub fn verify(path: &Path) -> Result<VerifiedTrail, TrailError> {
     let io = |error: std::io::Error| TrailError::io(path, &error);
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
-    let mut found =
-        VerifiedTrail { records: 0, span: None, head: String::new(), counts: BTreeMap::new(), logged: vec![] };
+    let mut found = VerifiedTrail {
+        records: 0,
+        span: None,
+        trail: String::new(),
+        head: String::new(),
+        counts: BTreeMap::new(),
+        logged: vec![],
+    };
     let mut head = Head::default();
     let mut heads = BTreeMap::new();
     let mut line = Vec::new();
@@ -71,6 +79,7 @@ pub fn verify(path: &Path) -> Result<VerifiedTrail, TrailError> {
         found.span = Some((begin, record.at));
     }
     found.records = head.count;
+    found.trail = hex::encode(head.trail);
     found.head = hex::encode(head.hash);
     Ok(found)
 }

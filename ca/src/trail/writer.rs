@@ -1,13 +1,16 @@
 //! The one thread that writes the trail: what waits is written together, and one `fsync` pays for all of it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
-use super::{AuditRecord, Head, MAX_RECORD_BYTES, Pending, TrailError};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::{AuditRecord, BEGUN, Head, MAX_RECORD_BYTES, Pending, TrailError};
 use crate::config::Clock;
 
 /// At most so many records share an `fsync`.
@@ -19,11 +22,13 @@ pub(super) struct Writer {
     /// Bytes of whole records.
     length: u64,
     head: Head,
+    /// What no other trail begins with, should this one be empty.
+    unique: [u8; 16],
 }
 
 impl Writer {
     /// The writer, and how many bytes of a torn last line were cut off.
-    pub(super) fn open(path: &Path) -> Result<(Self, u64), TrailError> {
+    pub(super) fn open(path: &Path, unique: [u8; 16]) -> Result<(Self, u64), TrailError> {
         let io = |error: std::io::Error| TrailError::io(path, &error);
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(io)?;
         let all = file.metadata().map_err(io)?.len();
@@ -33,7 +38,7 @@ impl Writer {
         if torn > 0 {
             file.set_len(all - torn).and_then(|()| file.sync_all()).map_err(io)?;
         }
-        let mut writer = Self { file, path: path.into(), length: all - torn, head: Head::default() };
+        let mut writer = Self { file, path: path.into(), length: all - torn, head: Head::default(), unique };
         let lines = &tail[..whole.saturating_sub(1)];
         let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         if !last.is_empty() {
@@ -42,7 +47,8 @@ impl Writer {
                 expected: "a whole record at the end".into(),
                 found: error.to_string(),
             })?;
-            writer.head = Head { count: record.n - 1, ..Head::default() }.then(last);
+            let trail = Sha256::digest(first(&mut writer.file).map_err(io)?).into();
+            writer.head = Head { count: record.n, hash: Sha256::digest(last).into(), trail };
         }
         Ok((writer, torn))
     }
@@ -82,14 +88,9 @@ impl Writer {
     fn write(&mut self, group: &[Pending], at: u64) -> Result<(), TrailError> {
         let mut head = self.head;
         let mut bytes = Vec::new();
-        for pending in group {
-            let record = AuditRecord {
-                n: head.count + 1,
-                at,
-                what: pending.what.into(),
-                of: pending.of.clone(),
-                prev: hex::encode(head.hash),
-            };
+        let begun = (head.count == 0).then(|| (BEGUN, json!({"random": hex::encode(self.unique)})));
+        for (what, of) in begun.into_iter().chain(group.iter().map(|pending| (pending.what, pending.of.clone()))) {
+            let record = AuditRecord { n: head.count + 1, at, what: what.into(), of, prev: hex::encode(head.hash) };
             let line = serde_json::to_vec(&record).expect("strings and numbers can be written as JSON");
             debug_assert!(line.len() <= MAX_RECORD_BYTES, "records are short");
             head = head.then(&line);
@@ -105,6 +106,15 @@ impl Writer {
         self.head = head;
         Ok(())
     }
+}
+
+/// The first line, without its end.
+fn first(file: &mut File) -> std::io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut line = Vec::new();
+    BufReader::new(file.take(MAX_RECORD_BYTES as u64 + 1)).read_until(b'\n', &mut line)?;
+    line.pop_if(|byte| *byte == b'\n');
+    Ok(line)
 }
 
 /// The end of the file, long enough for a torn line and a whole one.

@@ -385,7 +385,7 @@ fn run_audit(folder: &Path, json: bool) -> Result<(), Failure> {
     if let Some((begin, end)) = found.span {
         println!("from   {}\nto     {}", time(begin), time(end));
     }
-    println!("head   {}", found.head);
+    println!("trail  {}\nhead   {}", found.trail, found.head);
     match found.logged.last() {
         Some((count, index)) => {
             println!("logged the head after record {count}, as entry {index} of the transparency log");

@@ -9,7 +9,7 @@ mod balancer;
 #[path = "../../../../ca/src/testing/postgres.rs"]
 mod postgres;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -248,9 +248,12 @@ fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
     // It comes back; each front end's audit trail is a chain of its own.
     fronts.push(Homeserver::start(&killed_folder, &[]).unwrap());
     people[1].certtool(&["revoke", people[1].address()]).unwrap().expect(0, "revoke").unwrap();
-    for front in &fronts {
-        run("ca", &["--folder", front.folder().to_str().unwrap(), "audit", "verify"]).expect(0, "audit").unwrap();
-    }
+    let trails = fronts.iter().map(|front| {
+        let arguments = ["--json", "--folder", front.folder().to_str().unwrap(), "audit", "verify"];
+        let found: Value = serde_json::from_str(&run("ca", &arguments).expect(0, "audit").unwrap().stdout).unwrap();
+        found["trail"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(trails.collect::<BTreeSet<_>>().len(), FRONTS);
     let refused = run("ca", &["--folder", first.to_str().unwrap(), "backup", place.path().join("b").to_str().unwrap()]);
     assert!(refused.code == 1 && refused.text().contains("pg_dump"), "{}", refused.text());
     for front in fronts {
