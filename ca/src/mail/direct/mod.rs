@@ -11,6 +11,7 @@ mod names;
 mod policies;
 mod session;
 mod sts;
+mod watched;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -128,20 +129,25 @@ impl Direct {
             (_, _) if self.plain => Wants::TlsIfOffered(any()),
             (_, _) => Wants::Tls(any()),
         };
-        if policy.is_some_and(|policy| policy.mode == Mode::Testing) {
-            self.test(exchange, policy, &addresses.list).await;
+        let tested = policy.filter(|policy| policy.mode == Mode::Testing);
+        let Some(policy) = tested else { return self.deliver(exchange, &addresses.list, &wants, letter).await };
+        let (wants, watched) = wants.watched(self.web.clone());
+        let sent = self.deliver(exchange, &addresses.list, &wants, letter).await;
+        let named = policy.names(&exchange.host);
+        if !named || !watched.is_satisfied() {
+            let satisfied = watched.is_satisfied();
+            tracing::warn!(server = %exchange.host, named, satisfied, "a policy under test (MTA-STS) would refuse this server");
         }
-        session::deliver(&exchange.host, &addresses.list, self.port, &wants, &self.hello, &self.provider, letter).await
+        sent
     }
 
-    /// RFC 8461 section 5: a policy under test changes nothing, but what it would have refused is said.
-    async fn test(&self, exchange: &Exchange, policy: Option<&Policy>, addresses: &[IpAddr]) {
-        let wants = Wants::Tls(self.web.clone());
-        let named = policy.is_some_and(|policy| policy.names(&exchange.host));
-        let opened = session::open(&exchange.host, addresses, self.port, &wants, &self.hello, &self.provider).await;
-        if let (false, _) | (_, Err(_)) = (named, &opened) {
-            let reason = opened.err().map(|error| error.to_string());
-            tracing::warn!(server = %exchange.host, named, reason, "a policy under test (MTA-STS) would refuse this server");
-        }
+    async fn deliver(
+        &self,
+        exchange: &Exchange,
+        addresses: &[IpAddr],
+        wants: &Wants,
+        letter: &Letter,
+    ) -> Result<(), MailError> {
+        session::deliver(&exchange.host, addresses, self.port, wants, &self.hello, &self.provider, letter).await
     }
 }

@@ -24,6 +24,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::{Letter, MailError};
 use super::handover::{Refusal, hand_over};
+use super::watched::Watched;
 
 /// To open a connection to one address.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -46,6 +47,23 @@ pub(super) enum Wants {
     Tls(Arc<dyn ServerCertVerifier>),
     /// The same if the server offers it at all.
     TlsIfOffered(Arc<dyn ServerCertVerifier>),
+}
+
+impl Wants {
+    /// The same, and what a policy under test says of the server.
+    pub(super) fn watched(self, policy: Arc<dyn ServerCertVerifier>) -> (Self, Arc<Watched>) {
+        let watch = |decides| Arc::new(Watched::new(decides, policy));
+        match self {
+            Self::Tls(decides) => {
+                let watched = watch(decides);
+                (Self::Tls(watched.clone()), watched)
+            }
+            Self::TlsIfOffered(decides) => {
+                let watched = watch(decides);
+                (Self::TlsIfOffered(watched.clone()), watched)
+            }
+        }
+    }
 }
 
 /// Hands a mail over to a server.
@@ -83,7 +101,7 @@ pub(super) async fn deliver(
 }
 
 /// Connects to the first address with which that works, and encrypts.
-pub(super) async fn open(
+async fn open(
     host: &str,
     addresses: &[IpAddr],
     port: u16,
@@ -181,7 +199,7 @@ fn unreachable(host: &str, reason: &dyn fmt::Display) -> MailError {
 
 /// A connection as lettre begins with it: first a greeting, which the server has given already.
 #[derive(Debug)]
-pub(super) struct Stream {
+struct Stream {
     greeting: Vec<u8>,
     transport: Transport,
 }
