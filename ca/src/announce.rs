@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, stream};
 use identity::certificate::Tbs;
 use identity::{Identifier, IdentifierKind};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const SELDOM: Duration = Duration::from_secs(6 * 3600);
 /// Told at a time.
 const TAKE: usize = 64;
+/// Mails under way at once.
+const AT_ONCE: usize = 16;
 
 /// Messages that did not leave: how often they were tried, and when they are again (seconds since the epoch).
 type Waiting = HashMap<Serial, (u32, u64)>;
@@ -55,14 +59,11 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
         let due =
             service.store.certificates(Select::Unannounced { limit: limit.try_into().unwrap_or(u32::MAX) }).await?;
         let (whole, now) = (due.len() == limit, service.now().as_secs());
-        let mut tried = 0;
-        for record in due {
-            if waiting.get(&record.serial).is_some_and(|(_, until)| *until > now) {
-                continue;
-            }
-            tried += 1;
-            let serial = record.serial;
-            if tell(service, record).await? {
+        let resting = |record: &CertificateRecord| waiting.get(&record.serial).is_some_and(|(_, until)| *until > now);
+        let due: Vec<_> = due.into_iter().filter(|record| !resting(record)).collect();
+        let tried = due.len();
+        for (serial, told) in tell_all(service, due).await {
+            if told? {
                 waiting.remove(&serial);
             } else {
                 let times = waiting.get(&serial).map_or(0, |(times, _)| *times);
@@ -74,6 +75,27 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
             return Ok(());
         }
     }
+}
+
+/// Several mails at once, so that a slow server keeps nobody else waiting; text messages one after the other, as each is
+/// charged to the same day.
+async fn tell_all(service: &Service, due: Vec<CertificateRecord>) -> Vec<(Serial, Result<bool, StoreError>)> {
+    let (texts, mails): (Vec<_>, Vec<_>) = due.into_iter().partition(is_text);
+    let told = |records: Vec<CertificateRecord>| records.into_iter().map(|record| told(service, record)).collect();
+    let (mails, texts): (Vec<_>, Vec<_>) = (told(mails), told(texts));
+    let mails = stream::iter(mails).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+    let texts = stream::iter(texts).buffered(1).collect::<Vec<_>>();
+    let (mut told, texts) = tokio::join!(mails, texts);
+    told.extend(texts);
+    told
+}
+
+fn told(service: &Service, record: CertificateRecord) -> BoxFuture<'_, (Serial, Result<bool, StoreError>)> {
+    Box::pin(async move { (record.serial, tell(service, record).await) })
+}
+
+fn is_text(record: &CertificateRecord) -> bool {
+    matches!(&record.subject, Subject::Person { identifier, .. } if identifier.kind() == IdentifierKind::Phone)
 }
 
 /// Whether she was told, or never can be.
