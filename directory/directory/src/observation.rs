@@ -6,17 +6,23 @@ use directory_protocol::sieve::sift;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::net::UdpSocket;
+use std::time::Duration;
+
+/// The pause after the second port could not be read: what is wrong may last.
+const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
+/// Datagrams of the second port read at once, and room for as many of them as the system may hand over in one piece.
+const BATCH: usize = 16;
+const BUFFER_BYTES: usize = (MAX_REQUEST_BYTES + 1) * 64;
 
 /// The directory's socket: questions about addresses are answered here, the rest is QUIC's.
 #[derive(Debug)]
 pub(crate) struct Observing {
     socket: Arc<dyn AsyncUdpSocket>,
-    second: Option<UdpSocket>,
+    second: Option<Arc<dyn AsyncUdpSocket>>,
 }
 
 impl Observing {
@@ -26,8 +32,7 @@ impl Observing {
     /// The address that cannot be had. A second one that was not asked for is done without.
     pub(crate) fn bind(address: SocketAddr, observation: Observation) -> Result<Self, (SocketAddr, io::Error)> {
         let refused = |error| (address, error);
-        let socket = std::net::UdpSocket::bind(address).map_err(refused)?;
-        let socket = TokioRuntime.wrap_udp_socket(socket).map_err(refused)?;
+        let socket = bound(address).map_err(refused)?;
         let second = second(observation, socket.local_addr().map_err(refused)?)?;
         Ok(Self { socket, second })
     }
@@ -37,32 +42,38 @@ impl Observing {
         self.second.as_ref().and_then(|socket| socket.local_addr().ok()).map(|address| address.port())
     }
 
-    /// Answers what came in at the first port, or (`at_second`) at the other one. What the system does not take now is lost:
-    /// whoever asked will ask again.
-    fn respond(&self, datagram: &[u8], from: SocketAddr, to: Option<IpAddr>, at_second: bool) {
-        let Some(Answer { bytes, from_other_port }) = answer(datagram, from) else { return };
-        if at_second != from_other_port {
-            if let Some(second) = &self.second {
-                let _ = second.try_send_to(&bytes, from);
-            }
-            return;
-        }
-        let transmit = Transmit { destination: from, ecn: None, contents: &bytes, segment_size: None, src_ip: to };
-        let _ = self.socket.try_send(&transmit);
+    /// Answers what came in at the first port, or (`at_second`) at the other one, from the address of this machine that was
+    /// asked. What the system does not take now is lost: whoever asked will ask again.
+    fn respond(&self, datagram: &[u8], came: &RecvMeta, at_second: bool) {
+        let Some(Answer { bytes, from_other_port }) = answer(datagram, came.addr) else { return };
+        let socket = if at_second == from_other_port { Some(&self.socket) } else { self.second.as_ref() };
+        let (destination, src_ip) = (came.addr, came.dst_ip);
+        let transmit = Transmit { destination, ecn: None, contents: &bytes, segment_size: None, src_ip };
+        let _ = socket.map(|socket| socket.try_send(&transmit));
     }
 
     /// Answers at the second port, for ever.
     pub(crate) async fn serve_second(&self) {
         let Some(second) = &self.second else { return std::future::pending().await };
-        // One byte more than is looked at: what fills it is too long.
-        let mut buffer = [0; MAX_REQUEST_BYTES + 1];
+        let mut buffers = vec![vec![0; BUFFER_BYTES]; BATCH];
+        let mut metas = [RecvMeta::default(); BATCH];
         loop {
-            match second.recv_from(&mut buffer).await {
-                Ok((length, from)) => self.respond(&buffer[..length], from, None, true),
+            let mut slices: Vec<IoSliceMut<'_>> = buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+            let read = std::future::poll_fn(|cx| second.poll_recv(cx, &mut slices, &mut metas)).await;
+            match read {
+                Ok(count) => {
+                    for (buffer, meta) in slices.iter_mut().zip(&mut metas).take(count) {
+                        let came = *meta;
+                        sift(buffer, meta, |datagram| {
+                            self.respond(datagram, &came, true);
+                            false
+                        });
+                    }
+                }
                 // What an earlier answer met on its way (ICMP), on systems that tell.
                 Err(error) => {
                     tracing::debug!(%error, "the second port");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(AFTER_AN_ERROR).await;
                 }
             }
         }
@@ -91,7 +102,7 @@ impl AsyncUdpSocket for Observing {
                 sift(buffer, meta, |datagram| {
                     let asks = is_stun(datagram);
                     if asks {
-                        self.respond(datagram, came.addr, came.dst_ip, false);
+                        self.respond(datagram, &came, false);
                     }
                     !asks
                 });
@@ -117,14 +128,17 @@ impl AsyncUdpSocket for Observing {
     }
 }
 
+fn bound(address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+    TokioRuntime.wrap_udp_socket(std::net::UdpSocket::bind(address)?)
+}
+
+type Second = Option<Arc<dyn AsyncUdpSocket>>;
+
 /// The second socket, of the first one's address.
-fn second(observation: Observation, first: SocketAddr) -> Result<Option<UdpSocket>, (SocketAddr, io::Error)> {
+fn second(observation: Observation, first: SocketAddr) -> Result<Second, (SocketAddr, io::Error)> {
     let bind = |port| {
         let address = SocketAddr::new(first.ip(), port);
-        let socket = std::net::UdpSocket::bind(address)
-            .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
-            .and_then(UdpSocket::from_std);
-        socket.map_err(|error| (address, error))
+        bound(address).map_err(|error| (address, error))
     };
     match observation {
         Observation::Off => Ok(None),

@@ -51,6 +51,22 @@ async fn both_ports_say_where_one_comes_from_and_quic_goes_on_beside_it() {
     }
 }
 
+/// A client takes an answer only from where it has asked, and so does its router.
+#[tokio::test]
+async fn a_machine_with_several_addresses_answers_from_the_one_that_was_asked() {
+    let world = World::with(|config| {
+        config.listen = "0.0.0.0:0".parse().unwrap();
+        config.observation = Observation::At(0);
+    });
+    let somebody = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    for port in [world.address.port(), second(&world).port()] {
+        for host in [[127, 0, 0, 1], [127, 0, 0, 2]] {
+            let seen = soon(asked(&somebody, (host, port).into())).await;
+            assert_eq!(seen.port(), somebody.local_addr().unwrap().port());
+        }
+    }
+}
+
 #[tokio::test]
 async fn nothing_else_is_answered_at_the_second_port() {
     let world = World::with(|config| config.observation = Observation::At(0));
