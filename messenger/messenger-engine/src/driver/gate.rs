@@ -155,7 +155,7 @@ impl Gate {
         let Call { punch, .. } = table.calls.get_mut(&call)?;
         let due = punch.tick(now);
         self.send(due, None);
-        Some(Progress { open: punch.open_paths(), wakes_at: punch.wakes_at(), unreachable: punch.verdict(now) })
+        Some(Progress { open: punch.to_dial(now), wakes_at: punch.wakes_at(), unreachable: punch.verdict(now) })
     }
 
     /// Lets in what comes from an address that this device calls.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::Role;
+use futures_util::FutureExt;
 use quinn::{Connection, Endpoint};
 use tokio::sync::{Notify, mpsc};
 
@@ -129,6 +130,12 @@ impl Meetings {
             if let Some((address, round_trip)) = next
                 && attempt.as_ref().is_none_or(|attempt| attempt.since.elapsed() >= ONE_PATH)
             {
+                // What has come about just now is not thrown away.
+                match attempt.as_mut().and_then(|attempt| attempt.found.as_mut().now_or_never()) {
+                    Some(Ok(found)) => return Ok(found),
+                    Some(Err(reason)) => last = Some(reason),
+                    None => {}
+                }
                 tried.push(address);
                 attempt = Some(self.attempt(address, round_trip, expected));
             }

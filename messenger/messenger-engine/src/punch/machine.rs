@@ -31,6 +31,8 @@ const AFTERWARDS: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
 /// A listener waits longer: the dialler may hear of the call later than it does.
 const LISTENING: Duration = Duration::from_secs(8);
+/// How long IPv4 waits once it has answered while IPv6 has not (RFC 8305 section 3, "Resolution Delay").
+const IPV6_FIRST: Duration = Duration::from_millis(50);
 /// A path that shows itself is not probed again at once if it was just now.
 const JUST_NOW: Duration = Duration::from_millis(50);
 
@@ -109,6 +111,9 @@ pub struct Punch {
     sent: Vec<Sent>,
     /// Which numbers of the other side were seen.
     seen: u64,
+    first_answer: Option<Instant>,
+    /// Nothing is waited for any more before the first path is dialled.
+    waited: bool,
 }
 
 impl Punch {
@@ -137,6 +142,8 @@ impl Punch {
             round: 0,
             sent: Vec::new(),
             seen: 0,
+            first_answer: None,
+            waited: false,
         }
     }
 
@@ -237,6 +244,7 @@ impl Punch {
             return;
         }
         sent.answered = true;
+        self.first_answer.get_or_insert(now);
         let took = now.saturating_duration_since(sent.at);
         path.round_trip = Some(path.round_trip.map_or(took, |before| before.min(took)));
     }
@@ -256,12 +264,28 @@ impl Punch {
         self.paths.iter().any(|path| path.address == address && path.is_open())
     }
 
-    /// From where the other side has answered, and how long that took; the shortest first. What was only heard is none: a
+    /// The open paths to dial. None for a moment in which IPv4 alone has answered and IPv6 may still.
+    pub fn to_dial(&mut self, now: Instant) -> Vec<(SocketAddr, Duration)> {
+        if self.waits_for_ipv6().is_some_and(|until| now < until) {
+            return Vec::new();
+        }
+        self.waited |= self.first_answer.is_some();
+        self.open_paths()
+    }
+
+    /// Until when a dialler holds back.
+    fn waits_for_ipv6(&self) -> Option<Instant> {
+        let ipv6 = || self.paths.iter().filter(|path| path.address.is_ipv6());
+        let pending = !self.waited && ipv6().any(Path::is_unanswered) && !ipv6().any(Path::is_open);
+        self.first_answer.filter(|_| pending).map(|answered| answered + IPV6_FIRST)
+    }
+
+    /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest. What was only heard is none: a
     /// probe that never arrived is new to its receiver, whoever sends it from wherever.
     pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
         let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
         let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
-        open.sort_by_key(|(_, round_trip)| *round_trip);
+        open.sort_by_key(|(address, round_trip)| (address.is_ipv4(), *round_trip));
         open
     }
 
@@ -274,7 +298,7 @@ impl Punch {
     pub fn wakes_at(&self) -> Option<Instant> {
         let silent = self.paths.iter().all(|path| !path.is_open());
         let verdict = silent.then_some(self.begins + self.patience);
-        [self.next_round, verdict].into_iter().flatten().min()
+        [self.next_round, verdict, self.waits_for_ipv6()].into_iter().flatten().min()
     }
 
     /// Why nobody can be reached, once that is clear.

@@ -181,3 +181,32 @@ fn its_own_probes_in_a_mirror_are_nobodys() {
     }
     assert!(!punch.is_open(bob));
 }
+
+#[test]
+fn ipv6_is_dialled_first_if_it_answers_soon_after_ipv4() {
+    let start = Instant::now();
+    let after = |ms| start + Duration::from_millis(ms);
+    let (v6, v4) = (at("[2001:db8::7]:1"), at("198.51.100.7:1"));
+    for ipv6_answers in [true, false] {
+        let mut punch = listener(&[v4, v6], start);
+        assert_eq!(punch.tick(start).iter().map(|probe| probe.to).collect::<Vec<_>>(), [v6, v4]);
+        punch.receive(v4, &dialler_says(Kind::Answer, 1), after(20));
+        assert_eq!(punch.to_dial(after(20)), []);
+        assert!(punch.wakes_at().is_some_and(|wakes_at| wakes_at <= after(70)));
+        if ipv6_answers {
+            punch.receive(v6, &dialler_says(Kind::Answer, 0), after(40));
+            let both = [(v6, Duration::from_millis(40)), (v4, Duration::from_millis(20))];
+            assert_eq!(punch.to_dial(after(40)), both, "though it is slower");
+        } else {
+            assert_eq!(punch.to_dial(after(69)), []);
+            assert_eq!(punch.to_dial(after(70)), [(v4, Duration::from_millis(20))]);
+            assert!(punch.wakes_at().is_none_or(|wakes_at| wakes_at > after(70)), "it is not waited for twice");
+        }
+    }
+    // Nothing is waited for where IPv6 has no way.
+    let mut punch = listener(&[v4, v6], start);
+    punch.no_route(v6);
+    punch.tick(start);
+    punch.receive(v4, &dialler_says(Kind::Answer, 0), after(20));
+    assert_eq!(punch.to_dial(after(20)).len(), 1);
+}
