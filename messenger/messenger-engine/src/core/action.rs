@@ -88,7 +88,7 @@ pub enum Ask {
         /// The person.
         who: Identifier,
     },
-    /// Call somebody; a failure comes back through [`super::Core::invite_failed`].
+    /// Call somebody; a failure comes back through [`super::Core::call_failed`].
     Invite {
         /// The call.
         call: CallId,

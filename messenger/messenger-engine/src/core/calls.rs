@@ -120,9 +120,13 @@ impl Core {
         self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose }));
     }
 
-    /// The directory did not take an invitation.
-    pub fn invite_failed(&mut self, call: CallId, reason: &str, now: Now) {
-        self.fail_call(call, reason, now);
+    /// The directory did not take an invitation, or the acceptance of one.
+    pub fn call_failed(&mut self, id: CallId, reason: &str, now: Now) {
+        let accepted = self.calls.get(&id).filter(|call| call.stage == Stage::Accepted && call.wanted);
+        if let Some(who) = accepted.map(|call| call.peer.to_string()) {
+            self.error(who, format!("the call could not be answered: {reason}"), "call back");
+        }
+        self.fail_call(id, reason, now);
     }
 
     pub(super) fn incoming(&mut self, id: CallId, caller: Identifier, key: [u8; 32], purpose: Purpose, now: Now) {

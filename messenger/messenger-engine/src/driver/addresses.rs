@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use if_addrs::{IfAddr, get_if_addrs};
 
 use super::gate::source_toward;
+use crate::punch::Surroundings;
 
 /// Candidates of one list (docs/spec/directory.md, "Bounds").
 const MAX_CANDIDATES: usize = 8;
@@ -75,8 +76,15 @@ fn is_for_others(ip: &IpAddr) -> bool {
 }
 
 /// What to offer: the addresses of interfaces with the socket's port, and those that others saw. IPv6 first; of IPv4 what was
-/// seen from outside before what may be private.
-pub(super) fn candidates(own: &[IpAddr], port: u16, observed: &[SocketAddr]) -> Vec<SocketAddr> {
+/// seen from outside before what may be private. Nothing that no peer would try: a directory refuses the whole list for it.
+pub(super) fn candidates(
+    own: &[IpAddr],
+    port: u16,
+    observed: &[SocketAddr],
+    surroundings: &Surroundings,
+) -> Vec<SocketAddr> {
+    let own: Vec<IpAddr> = own.iter().copied().filter(|ip| surroundings.allow(&SocketAddr::new(*ip, port))).collect();
+    let observed: Vec<SocketAddr> = observed.iter().copied().filter(|seen| surroundings.allow(seen)).collect();
     let own = |v4: bool| own.iter().filter(move |ip| ip.is_ipv4() == v4).map(move |ip| SocketAddr::new(*ip, port));
     let observed = |v4: bool| observed.iter().filter(move |seen| seen.is_ipv4() == v4).copied().take(MAX_OBSERVED);
     let all = own(false).take(MAX_OWN_IPV6).chain(observed(false)).chain(observed(true)).chain(own(true));
@@ -163,7 +171,20 @@ fe800000000000000000000000000007 02 40 20 80     eth0
             "10.1.0.1:4000",
             "10.2.0.1:4000",
         ];
-        assert_eq!(candidates(&own, 4000, &observed), addresses(&expected));
+        assert_eq!(candidates(&own, 4000, &observed, &Surroundings::default()), addresses(&expected));
+    }
+
+    #[test]
+    fn nothing_is_offered_for_which_a_directory_refuses_the_list() {
+        let own = ips(&["127.0.0.1", "::1", "fe80::7", "169.254.3.4", "224.0.0.1", "0.1.2.3", "10.0.0.1"]);
+        let observed = addresses(&["127.0.1.1:61000", "192.0.2.7:0", "192.0.2.7:61000"]);
+        let offered = candidates(&own, 4000, &observed, &Surroundings::default());
+        assert_eq!(offered, addresses(&["192.0.2.7:61000", "10.0.0.1:4000"]));
+        // A town on a desk.
+        let desk = Surroundings { directory: addresses(&["127.0.0.1:443"]), own: Vec::new() };
+        let offered = candidates(&own, 4000, &observed, &desk);
+        let expected = ["[::1]:4000", "127.0.1.1:61000", "192.0.2.7:61000", "127.0.0.1:4000", "10.0.0.1:4000"];
+        assert_eq!(offered, addresses(&expected));
     }
 
     #[test]

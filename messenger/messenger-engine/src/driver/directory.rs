@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::{CloseReason, ConnectError, RequestError};
+use directory_protocol::message::ErrorCode;
 use directory_protocol::{Announced, Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -150,9 +151,8 @@ impl Link {
     }
 
     /// Where this device is, as the directory has just said.
-    fn place(&self, (found, addresses): &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
-        let way = (self.endpoint.clone(), self.gate.clone());
-        Place::new(way, *found, announced.observed, listening(addresses, announced.observation))
+    fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
+        Place::new((self.endpoint.clone(), self.gate.clone()), to, announced)
     }
 
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
@@ -277,16 +277,21 @@ impl Link {
                 Ask::Watch { who } => client.watch(vec![who]).await,
                 Ask::Unwatch { who } => client.unwatch(vec![who]).await,
                 Ask::Accept { call } => {
-                    let candidates = place.candidates().await;
-                    client.answer(call.0, Answer::Accept { candidates }).await
+                    let accept = |candidates| client.answer(call.0, Answer::Accept { candidates });
+                    if let Err(error) = offering(place.candidates().await, accept).await {
+                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
+                    }
+                    Ok(())
                 }
                 Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
                 Ask::Cancel { call } => client.cancel(call.0).await,
                 Ask::Invite { call, callee, purpose } => {
-                    let candidates = place.candidates().await;
-                    let invite = Invite { call_id: call.0, callee, purpose: purpose.into(), candidates };
-                    if let Err(error) = client.invite(invite).await {
-                        let _ = outbox.send(Happening::InviteFailed { call, reason: error.to_string() }).await;
+                    let invite = |candidates| {
+                        let (callee, purpose) = (callee.clone(), purpose.into());
+                        client.invite(Invite { call_id: call.0, callee, purpose, candidates })
+                    };
+                    if let Err(error) = offering(place.candidates().await, invite).await {
+                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
                     }
                     Ok(())
                 }
@@ -303,7 +308,7 @@ impl Link {
             Ask::Announce(presenting) => self.presenting = *presenting,
             Ask::Invite { call, .. } => {
                 let reason = "this device is not connected to its directory".into();
-                let _ = self.outbox.send(Happening::InviteFailed { call, reason }).await;
+                let _ = self.outbox.send(Happening::CallFailed { call, reason }).await;
             }
             _ => {}
         }
@@ -345,9 +350,26 @@ fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     turns.into_iter().map(|(.., address)| address).take(MAX_ADDRESSES).collect()
 }
 
-/// Where the directory listens: its port and the second one, at the first address of each family.
-pub(super) fn listening(addresses: &[SocketAddr], second: Option<u16>) -> Vec<SocketAddr> {
-    let families = [true, false].map(|ipv6| addresses.iter().find(|address| address.is_ipv6() == ipv6));
+/// Offers these candidates, and without loopback if the directory refuses them: one that listens everywhere is reached over
+/// loopback by its own machine, and takes no such address.
+async fn offering<F, R>(candidates: Vec<SocketAddr>, ask: F) -> Result<(), RequestError>
+where
+    F: Fn(Vec<SocketAddr>) -> R,
+    R: Future<Output = Result<(), RequestError>>,
+{
+    let elsewhere: Vec<SocketAddr> = candidates.iter().filter(|offered| !offered.ip().is_loopback()).copied().collect();
+    let is_same = elsewhere.len() == candidates.len();
+    match ask(candidates).await {
+        Err(RequestError::Refused { error: ErrorCode::BadCandidates, .. }) if !is_same => ask(elsewhere).await,
+        result => result,
+    }
+}
+
+/// Whom to ask where one is seen from: the directory's port and its second one, at the address that has answered, and in
+/// the other family at the first one.
+pub(super) fn listening(found: SocketAddr, addresses: &[SocketAddr], second: Option<u16>) -> Vec<SocketAddr> {
+    let families =
+        [true, false].map(|ipv6| std::iter::once(&found).chain(addresses).find(|address| address.is_ipv6() == ipv6));
     let ports = families.into_iter().flatten().flat_map(|address| {
         let second = second.filter(|port| *port != 0).map(|port| SocketAddr::new(address.ip(), port));
         [Some(*address), second]

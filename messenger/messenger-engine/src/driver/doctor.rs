@@ -15,6 +15,7 @@ use super::gate::{Gate, canonical};
 use super::{addresses, observer, tls, verifier};
 use crate::config::EngineConfig;
 use crate::engine::StartError;
+use crate::punch::Surroundings;
 
 /// How often the directory is asked how far away it is.
 const PINGS: usize = 5;
@@ -114,7 +115,8 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let (address, _pass, client, _events) = link.reach(&directory).await.map_err(ExamineError::Directory)?;
     let announced = client.announce(nobody_sees()).await.map_err(|error| ExamineError::Directory(error.to_string()))?;
     let own = addresses::own(bound.ip(), address);
-    let ports = listening(&directory, announced.observation);
+    let ports = listening(address, &directory, announced.observation);
+    let surroundings = Surroundings { directory: ports.clone(), own: Vec::new() };
     // Before anything is sent to the second ports: what comes from them then was not asked for.
     let lets_in = [unasked(&gate, &ports, true).await, unasked(&gate, &ports, false).await];
     observer::round(&gate, &ports).await;
@@ -123,7 +125,7 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let observed = sights.iter().filter_map(|(_, seen)| *seen).chain([canonical(announced.observed)]);
     let found = Examination {
         port: bound.port(),
-        candidates: addresses::candidates(&own, bound.port(), &observed.collect::<Vec<_>>()),
+        candidates: addresses::candidates(&own, bound.port(), &observed.collect::<Vec<_>>(), &surroundings),
         directory: way(&client, name, address).await?,
         ipv6: sight(true, lets_in[0]),
         ipv4: sight(false, lets_in[1]),

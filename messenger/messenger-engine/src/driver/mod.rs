@@ -55,7 +55,7 @@ enum Happening {
     DirectoryDown(String),
     NotAnnounced(String),
     Directory(DirectoryEvent),
-    InviteFailed { call: CallId, reason: String },
+    CallFailed { call: CallId, reason: String },
     Connected { connection: Connection, pass: gate::Pass, person: Person, dialled: Option<CallId> },
     NotReached { call: CallId, why: NotReached },
     Talk { connection: ConnectionId, frame: TalkFrame },
@@ -200,7 +200,7 @@ impl Driver {
             Happening::DirectoryDown(reason) => core.directory_down(&reason, now),
             Happening::NotAnnounced(reason) => core.not_announced(&reason),
             Happening::Directory(event) => core.directory_said(event, now),
-            Happening::InviteFailed { call, reason } => core.invite_failed(call, &reason, now),
+            Happening::CallFailed { call, reason } => core.call_failed(call, &reason, now),
             Happening::Connected { connection, pass, person, dialled } => {
                 self.connected((connection, pass), person, dialled);
             }

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory_protocol::Announced;
 use quinn::Endpoint;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::addresses;
+use super::directory::listening;
 use super::gate::{Gate, canonical};
 use super::observer;
 use crate::punch::Surroundings;
@@ -23,8 +25,8 @@ pub(super) struct Place {
     gate: Arc<Gate>,
     directory: SocketAddr,
     observed: SocketAddr,
-    /// Where the directory listens.
-    listening: Vec<SocketAddr>,
+    /// Where the directory listens, as far as it is known by its name.
+    surroundings: Surroundings,
     looked: watch::Receiver<bool>,
     _observing: Arc<AbortOnDropHandle<()>>,
 }
@@ -33,14 +35,18 @@ impl Place {
     /// Begins to ask the directory's ports where this device is seen from; one of them has just said it.
     pub(super) fn new(
         (endpoint, gate): (Endpoint, Arc<Gate>),
-        directory: SocketAddr,
-        observed: SocketAddr,
-        listening: Vec<SocketAddr>,
+        (directory, addresses): &(SocketAddr, Vec<SocketAddr>),
+        Announced { observed, observation, .. }: &Announced,
     ) -> Self {
+        let second = |address: &SocketAddr| observation.map(|port| SocketAddr::new(address.ip(), port));
+        let ports = addresses.iter().flat_map(|address| [Some(*address), second(address)]).flatten().collect();
+        let surroundings = Surroundings { directory: ports, own: Vec::new() };
+        let observers = listening(*directory, addresses, *observation);
         let (told, looked) = watch::channel(false);
-        let observing = tokio::spawn(observer::observe(gate.clone(), listening.clone(), told));
+        let observing = tokio::spawn(observer::observe(gate.clone(), observers, told));
         let observing = Arc::new(AbortOnDropHandle::new(observing));
-        let place = Self { endpoint, gate, directory, observed, listening, looked, _observing: observing };
+        let (directory, observed) = (*directory, canonical(*observed));
+        let place = Self { endpoint, gate, directory, observed, surroundings, looked, _observing: observing };
         place.known();
         place
     }
@@ -56,11 +62,14 @@ impl Place {
     fn known(&self) -> Vec<SocketAddr> {
         let Ok(bound) = self.endpoint.local_addr() else { return Vec::new() };
         let own = addresses::own(bound.ip(), self.directory);
-        let seen = self.gate.sights().into_iter().filter_map(|(_, seen)| seen);
-        let observed: Vec<SocketAddr> = std::iter::once(canonical(self.observed)).chain(seen).collect();
-        let candidates = addresses::candidates(&own, bound.port(), &observed);
-        let (directory, own) = (self.listening.clone(), candidates.clone());
-        self.gate.surrounded_by(Surroundings { directory, own });
+        let sights = self.gate.sights();
+        // What the directory said on connecting is older than what the same port says now: a router may have forgotten since.
+        let announced = Some(self.observed)
+            .filter(|_| !sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some()));
+        let observed: Vec<SocketAddr> =
+            announced.into_iter().chain(sights.iter().filter_map(|(_, seen)| *seen)).collect();
+        let candidates = addresses::candidates(&own, bound.port(), &observed, &self.surroundings);
+        self.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates
     }
 }
