@@ -303,8 +303,15 @@ impl Core {
             return;
         };
         self.actions.push_back(Action::Settled { call: id });
+        let only_resumes = call.only_resumes();
         let Call { purpose, errands, .. } = call;
-        if self.resumable_with(person.device).is_some() {
+        let goes_on = self.resumable_with(&person).is_some();
+        if only_resumes && !goes_on {
+            tracing::debug!(connection, "a connection for a session that has ended is closed");
+            self.actions.push_back(Action::Close { connection, code: Close::NOT_INTRODUCED });
+            return;
+        }
+        if goes_on {
             let candidate = Candidate::new(person, purpose, exported, errands, now);
             return self.add_candidate(connection, candidate, dialled.is_some(), now);
         }
@@ -393,13 +400,17 @@ impl Core {
         self.calls.values().any(|call| call.peer == *who && call.purpose == purpose)
     }
 
-    /// A session goes on: what was tried besides is not needed any more.
-    pub(super) fn withdraw_resuming(&mut self, who: &Identifier) {
-        let needless = |call: &Call| call.peer == *who && call.stage == Stage::Inviting && call.only_resumes();
-        let ids: Vec<CallId> = self.calls.iter().filter(|(_, call)| needless(call)).map(|(id, _)| *id).collect();
-        for call in ids {
+    /// Withdraws calls that are there for nothing but to go on with a session, in the stages that are given.
+    pub(super) fn withdraw_resuming(&mut self, who: &Identifier, stages: impl Fn(Stage) -> bool) {
+        let needless = |call: &Call| call.peer == *who && stages(call.stage) && call.only_resumes();
+        let calls = self.calls.iter().filter(|(_, call)| needless(call));
+        let calls: Vec<(CallId, Stage)> = calls.map(|(id, call)| (*id, call.stage)).collect();
+        for (call, stage) in calls {
             self.calls.remove(&call);
-            self.actions.push_back(Action::Ask(Ask::Cancel { call }));
+            self.actions.push_back(match stage {
+                Stage::Inviting => Action::Ask(Ask::Cancel { call }),
+                _ => Action::Settled { call },
+            });
         }
     }
 }

@@ -123,10 +123,10 @@ impl Core {
         }
     }
 
-    /// A room frame came in.
+    /// A room frame came in. Of each connection a talk frame comes first: the room channel is read after it.
     pub fn room_frame(&mut self, connection: ConnectionId, frame: RoomFrame, now: Now) {
         if self.candidates.contains_key(&connection) {
-            return self.candidate_sent_room_frame(connection, frame, now);
+            return self.drop_candidate(connection, Close::PROTOCOL, "expected Hello, found a room frame", now);
         }
         let Some(session) = self.carried.get(&connection).copied() else { return };
         let Some(link) = self.links.get_mut(&session) else { return };

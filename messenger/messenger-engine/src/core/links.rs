@@ -47,10 +47,17 @@ pub(super) struct Link {
     pub(super) keeps_up: bool,
     /// Set while it looks for another connection.
     pub(super) seeking: Option<Seeking>,
-    since: Instant,
+    pub(super) since: Instant,
     pub(super) last_content: Instant,
     /// When the first of what is unanswered was sent, the last answer came, or it went on on another connection.
     pub(super) answers_due_since: Instant,
+}
+
+impl Link {
+    /// Whether this person at this device is at its other end.
+    pub(super) fn is_with(&self, person: &Person) -> bool {
+        self.person.device == person.device && self.person.identifier == person.identifier
+    }
 }
 
 impl Core {
@@ -72,10 +79,15 @@ impl Core {
     ) {
         let hello = self.open_link(connection, person, purpose, exported, now);
         self.send_talk(connection, &hello);
+        self.run_errands(connection, errands, now);
+    }
+
+    /// A session has just begun: what waited for one goes out.
+    pub(super) fn run_errands(&mut self, session: SessionId, errands: Vec<Errand>, now: Now) {
         for errand in errands {
-            self.run_errand(connection, errand, now);
+            self.run_errand(session, errand, now);
         }
-        self.link_ready(connection, now);
+        self.link_ready(session, now);
     }
 
     /// A session begins; returns the Hello that is to be the first frame.
@@ -220,7 +232,7 @@ impl Core {
     /// Whoever is no contact any more, or sees nobody here, must knock before writing again: a link that a room needs
     /// stays for the room.
     pub(super) fn end_links(&mut self, who: &Identifier, reason: &str, now: Now) {
-        self.drop_candidates_of(who, reason, now);
+        self.withdraw_resuming(who, |_| true);
         let theirs = self.links.iter().filter(|(_, link)| link.person.identifier == *who);
         let links: Vec<_> = theirs.map(|(id, link)| (*id, link.person.device)).collect();
         for (id, device) in links {
@@ -230,6 +242,7 @@ impl Core {
                 link.purpose = Purpose::Room;
             }
         }
+        self.drop_candidates_of(who, reason, now);
     }
 
     pub(super) fn close_all_links(&mut self, reason: &str, now: Now) {

@@ -33,6 +33,7 @@ impl Core {
         self.announce();
         self.actions.push_back(Action::Ask(Ask::Unwatch { who: who.clone() }));
         self.end_links(who, "you removed this contact", now);
+        self.end_unasked("you removed this contact", now);
     }
 
     pub(super) fn is_contact(&self, who: &Identifier) -> bool {

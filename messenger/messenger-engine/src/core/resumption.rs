@@ -12,17 +12,14 @@
 use std::time::Instant;
 
 use super::calls::Errand;
-use super::links::GREETING;
+use super::links::{GREETING, Link};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::Purpose;
-use crate::room::{DeviceKey, Person};
+use crate::room::Person;
 use crate::session::Exported;
 use crate::time::Now;
-use crate::wire::{Channel, Close, Progress, Resume, RoomFrame, TalkFrame, VERSION};
+use crate::wire::{Channel, Close, Progress, Resume, TalkFrame, VERSION};
 use identity::Identifier;
-
-/// Room frames that may come before the Hello on the other channel.
-const MAX_EARLY: usize = 8;
 
 /// A connection on which both sides have yet to say what it carries.
 pub(super) struct Candidate {
@@ -32,35 +29,40 @@ pub(super) struct Candidate {
     errands: Vec<Errand>,
     /// The session that this side has named in its Hello, and the progress it has told.
     named: Option<(SessionId, Progress)>,
-    early: Vec<RoomFrame>,
     since: Instant,
 }
 
 impl Candidate {
     pub(super) fn new(person: Person, purpose: Purpose, exported: Exported, errands: Vec<Errand>, now: Now) -> Self {
-        Self { person, purpose, exported, errands, named: None, early: Vec::new(), since: now.instant }
+        Self { person, purpose, exported, errands, named: None, since: now.instant }
     }
 
     fn names(&self, session: SessionId) -> bool {
         self.named.is_some_and(|(named, _)| named == session)
     }
+
+    /// Whether nobody at this device asked for the connection: it may not open to texts what was closed to them meanwhile.
+    fn only_resumes(&self) -> bool {
+        !self.errands.is_empty() && self.errands.iter().all(|errand| matches!(errand, Errand::Resume))
+    }
 }
 
 impl Core {
-    /// The session with this device that can go on: one that has lost its connection before one that has not.
-    pub(super) fn resumable_with(&self, device: DeviceKey) -> Option<SessionId> {
-        let theirs = self.links.iter().filter(|(_, link)| link.person.device == device && link.session.is_resumable());
+    /// The session with this person at this device that can go on: one that has lost its connection before one that has not.
+    pub(super) fn resumable_with(&self, person: &Person) -> Option<SessionId> {
+        let theirs = self.links.iter().filter(|(_, link)| link.is_with(person) && link.session.is_resumable());
         theirs.max_by_key(|(id, link)| (link.seeking.is_some(), **id)).map(|(id, _)| *id)
     }
 
-    pub(super) fn is_candidate_for(&self, device: DeviceKey) -> bool {
-        self.candidates.values().any(|candidate| candidate.person.device == device)
+    pub(super) fn is_candidate_for(&self, person: &Person) -> bool {
+        let is_for = |one: &Candidate| one.person.device == person.device && one.person.identifier == person.identifier;
+        self.candidates.values().any(is_for)
     }
 
-    /// Whether the session that the other end of `session` names belongs to another device.
+    /// Whether the session that the other end of `session` names belongs to another device, or another person.
     pub(super) fn is_somebody_elses(&self, session: SessionId, resume: &Resume) -> bool {
-        let device = self.links.get(&session).map(|link| link.person.device);
-        self.links.values().any(|link| link.key.name() == resume.session && Some(link.person.device) != device)
+        let Some(person) = self.links.get(&session).map(|link| &link.person) else { return false };
+        self.links.values().any(|link| link.key.name() == resume.session && !link.is_with(person))
     }
 
     /// The dialler names the session at once; the listener waits for that.
@@ -72,7 +74,7 @@ impl Core {
         now: Now,
     ) {
         if dialled
-            && let Some(session) = self.resumable_with(candidate.person.device)
+            && let Some(session) = self.resumable_with(&candidate.person)
             && let Some((hello, told)) = self.hello_again(session, &candidate.exported)
         {
             // Only what was told last may be answered.
@@ -115,7 +117,9 @@ impl Core {
                 None => self.another_begins(connection, frame, run, now),
             };
         };
-        let its_own = link.key.other() == candidate.person.device.spki_digest()
+        // One key may be in the certificates of two people.
+        let its_own = link.is_with(&candidate.person)
+            && link.key.other() == candidate.person.device.spki_digest()
             && link.key.name() == resume.session
             && link.run == run
             && link.key.is_proven(&resume.proof, &candidate.exported);
@@ -148,11 +152,12 @@ impl Core {
                 return self.drop_candidate(connection, Close::PROTOCOL, &violation.to_string(), now);
             }
         };
-        let Candidate { person, purpose, errands, early, .. } = candidate;
+        let raises = candidate.purpose == Purpose::Text && !candidate.only_resumes();
+        let Candidate { person, errands, .. } = candidate;
         // Her certificate may have been renewed.
         link.person = person;
-        if purpose == Purpose::Text {
-            link.purpose = purpose;
+        if raises {
+            link.purpose = Purpose::Text;
         }
         let before = link.connection.replace(connection);
         self.carried.insert(connection, session);
@@ -169,25 +174,22 @@ impl Core {
         }
         self.drop_candidates_naming(session, now);
         self.found(session, now);
-        for errand in errands {
-            self.run_errand(session, errand, now);
-        }
-        for frame in early {
-            self.room_frame(connection, frame, now);
-        }
-        self.link_ready(session, now);
+        self.run_errands(session, errands, now);
         self.tell_views(session);
     }
 
     /// The other side goes on with nothing: its program started again, or its session has ended. What never left goes out
-    /// in the new session.
+    /// in the new session, before what comes after it.
     fn another_begins(&mut self, connection: ConnectionId, hello: TalkFrame, run: [u8; 8], now: Now) {
         let Some(candidate) = self.candidates.remove(&connection) else { return };
-        let Candidate { person, purpose, exported, errands, named, early, .. } = candidate;
-        let device = person.device;
-        let over = |id: &SessionId, link: &super::links::Link| {
+        let Candidate { person, purpose, exported, errands, named, since } = candidate;
+        let over = |id: &SessionId, link: &Link| {
             let restarted = link.run != run && link.session.is_open();
-            link.person.device == device && (restarted || named.is_some_and(|(named, _)| named == *id))
+            // A dialler names what it holds. What began just now it may not have heard of yet: both may have called.
+            let given_up = named.is_none()
+                && link.session.is_resumable()
+                && (link.seeking.is_some() || since >= link.since + GREETING);
+            link.is_with(&person) && (restarted || given_up || named.is_some_and(|(named, _)| named == *id))
         };
         let over: Vec<SessionId> = self.links.iter().filter(|(id, link)| over(id, link)).map(|(id, _)| *id).collect();
         let mut waiting = Vec::new();
@@ -197,32 +199,16 @@ impl Core {
             }
             self.close_link(session, Close::DONE, "the other device did not go on with the session", now);
         }
-        if named.is_some() {
-            // This side's Hello has gone out: a side that goes on with nothing takes it for the first.
-            self.open_link(connection, person, purpose, &exported, now);
-            for errand in errands {
-                self.run_errand(connection, errand, now);
-            }
-            self.link_ready(connection, now);
-        } else {
-            self.begin_session(connection, person, purpose, &exported, errands, now);
+        let own_hello = self.open_link(connection, person, purpose, &exported, now);
+        // If this side has named a session, its Hello has gone out: a side that goes on with nothing takes it for the first.
+        if named.is_none() {
+            self.send_talk(connection, &own_hello);
         }
         for (content, token) in waiting {
             self.put_again(connection, content, token, now);
         }
+        self.run_errands(connection, errands, now);
         self.talk_frame(connection, hello, now);
-        for frame in early {
-            self.room_frame(connection, frame, now);
-        }
-    }
-
-    /// Keeps a room frame until it is known what the connection carries: the channels do not wait for each other.
-    pub(super) fn candidate_sent_room_frame(&mut self, connection: ConnectionId, frame: RoomFrame, now: Now) {
-        let Some(candidate) = self.candidates.get_mut(&connection) else { return };
-        if candidate.early.len() >= MAX_EARLY {
-            return self.drop_candidate(connection, Close::PROTOCOL, "expected Hello, found room frames", now);
-        }
-        candidate.early.push(frame);
     }
 
     /// Closes a connection that carries nothing yet; the session, if there is one, is as it was.
@@ -241,7 +227,7 @@ impl Core {
             self.set_moving(session, false);
             self.flush(session);
         }
-        match self.resumable_with(person.device) {
+        match self.resumable_with(&person) {
             Some(session) => {
                 for errand in errands {
                     self.run_errand(session, errand, now);
@@ -269,7 +255,19 @@ impl Core {
         let theirs = self.candidates.iter().filter(|(_, candidate)| candidate.person.identifier == *who);
         let connections: Vec<ConnectionId> = theirs.map(|(id, _)| *id).collect();
         for connection in connections {
-            self.drop_candidate(connection, Close::DONE, reason, now);
+            let code = self.code_without_fault(connection, Close::DONE);
+            self.drop_candidate(connection, code, reason, now);
+        }
+    }
+
+    /// How a candidate is closed on which nothing was done wrong. Where this side has named a session that lives, the other
+    /// side may have moved to it already, and has to look for it again; `otherwise` if not.
+    fn code_without_fault(&self, connection: ConnectionId, otherwise: Close) -> Close {
+        let named = self.candidates.get(&connection).and_then(|candidate| candidate.named);
+        match named {
+            Some((session, _)) if self.links.contains_key(&session) => Close::MOVED,
+            Some(_) => Close::DONE,
+            None => otherwise,
         }
     }
 
@@ -277,7 +275,8 @@ impl Core {
         let late = self.candidates.iter().filter(|(_, candidate)| now.instant >= candidate.since + GREETING);
         let connections: Vec<ConnectionId> = late.map(|(id, _)| *id).collect();
         for connection in connections {
-            self.drop_candidate(connection, Close::PROTOCOL, "no Hello came", now);
+            let code = self.code_without_fault(connection, Close::PROTOCOL);
+            self.drop_candidate(connection, code, "no Hello came", now);
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::calls::Errand;
+use super::calls::{Errand, Stage};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::{Event, Purpose, SessionState};
 use crate::time::Now;
@@ -94,7 +94,8 @@ impl Core {
         if link.seeking.take().is_some() {
             let who = link.person.identifier.clone();
             self.told_session(session, SessionState::Resumed);
-            self.withdraw_resuming(&who);
+            // What was tried besides is not needed any more.
+            self.withdraw_resuming(&who, |stage| stage == Stage::Inviting);
         }
     }
 
@@ -136,7 +137,7 @@ impl Core {
         let Some(link) = self.links.get(&session) else { return };
         let (who, purpose) = (link.person.identifier.clone(), link.purpose);
         let waits = self.why_unreachable().is_some() || self.known_offline(&who) || self.is_calling(&who, purpose);
-        if waits || self.is_candidate_for(link.person.device) {
+        if waits || self.is_candidate_for(&link.person) {
             return;
         }
         if let Some(seeking) = self.links.get_mut(&session).and_then(|link| link.seeking.as_mut()) {

@@ -1,10 +1,12 @@
 //! The reading side of connections: every frame of every stream, then the end of the connection.
 //!
 //! What is read is streams of happenings that the core's owner polls itself: a frame wakes no task in between, and an
-//! owner who is busy leaves what came in QUIC's own bounded buffers, so that the peer is made to wait.
+//! owner who is busy leaves what came in QUIC's own bounded buffers, so that the peer is made to wait. There, too, room
+//! frames stay that came before the first frame on the talk channel: streams do not wait for each other.
 
 use futures_util::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 use quinn::{Connection, ConnectionError, RecvStream};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -25,7 +27,15 @@ pub(super) struct Reader {
 enum Read {
     Happening(Happening),
     /// A stream that the peer has opened; the connection's end is not told before the token is dropped.
-    Opened(ConnectionId, RecvStream, TaskTrackerToken),
+    Opened(Opened, TaskTrackerToken),
+}
+
+/// A stream, and of which connection.
+struct Opened {
+    stream: RecvStream,
+    id: ConnectionId,
+    /// Cancelled by the connection's first talk frame, and by its end.
+    greeted: CancellationToken,
 }
 
 impl Reader {
@@ -39,7 +49,7 @@ impl Reader {
         loop {
             match self.streams.next().await? {
                 Read::Happening(happening) => return Some(happening),
-                Read::Opened(id, stream, token) => self.streams.push(frames(stream, id, token).boxed()),
+                Read::Opened(opened, token) => self.streams.push(frames(opened, token).boxed()),
             }
         }
     }
@@ -48,11 +58,16 @@ impl Reader {
 /// The streams that the peer opens, and the end of the connection once they are read to their ends. QUIC bounds how many
 /// are open.
 fn accept(connection: Connection, id: ConnectionId) -> impl Stream<Item = Read> + Send {
-    stream::unfold(Some((connection, TaskTracker::new())), move |state| async move {
-        let (connection, open) = state?;
+    let (open, greeted) = (TaskTracker::new(), CancellationToken::new());
+    stream::unfold(Some((connection, open, greeted)), move |state| async move {
+        let (connection, open, greeted) = state?;
         match connection.accept_uni().await {
-            Ok(stream) => Some((Read::Opened(id, stream, open.token()), Some((connection, open)))),
+            Ok(stream) => {
+                let opened = Opened { stream, id, greeted: greeted.clone() };
+                Some((Read::Opened(opened, open.token()), Some((connection, open, greeted))))
+            }
             Err(error) => {
+                greeted.cancel();
                 open.close();
                 open.wait().await;
                 let (loss, reason) = (loss(&error), reason(&error));
@@ -63,8 +78,9 @@ fn accept(connection: Connection, id: ConnectionId) -> impl Stream<Item = Read> 
 }
 
 /// The frames of one stream, up to its end or the first thing that is none.
-fn frames(stream: RecvStream, connection: ConnectionId, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
-    stream::unfold(Some((Frames::new(stream), token)), move |state| async move {
+fn frames(opened: Opened, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
+    let connection = opened.id;
+    stream::unfold(Some((Frames::new(opened), token)), move |state| async move {
         let (mut frames, token) = state?;
         let (happening, state) = match frames.next().await {
             Ok(Some(Frame::Talk(frame))) => (Happening::Talk { connection, frame }, Some((frames, token))),
@@ -83,7 +99,7 @@ enum Frame {
 
 /// A stream, and what came of a frame that is not whole yet. Memory is taken as bytes come, not as they are announced.
 struct Frames {
-    stream: RecvStream,
+    opened: Opened,
     channel: Option<Channel>,
     unread: Vec<u8>,
     /// How much of `unread` is done with.
@@ -91,8 +107,8 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(stream: RecvStream) -> Self {
-        Self { stream, channel: None, unread: Vec::new(), done: 0 }
+    fn new(opened: Opened) -> Self {
+        Self { opened, channel: None, unread: Vec::new(), done: 0 }
     }
 
     /// The next frame of a known kind; `None` when the stream or the connection ended.
@@ -106,14 +122,22 @@ impl Frames {
                     Channel::Rooms => wire::decode::<RoomFrame>(body)?.map(Frame::Rooms),
                 };
                 if frame.is_some() {
+                    if channel == Channel::Talk {
+                        self.opened.greeted.cancel();
+                    }
                     return Ok(frame);
                 }
             }
-            let Ok(Some(chunk)) = self.stream.read_chunk(CHUNK, true).await else { return Ok(None) };
+            let Ok(Some(chunk)) = self.opened.stream.read_chunk(CHUNK, true).await else { return Ok(None) };
             self.unread.drain(..std::mem::take(&mut self.done));
             self.unread.extend_from_slice(&chunk.bytes);
-            if self.channel.is_none() && !self.open() {
-                return Ok(None);
+            if self.channel.is_none() {
+                if !self.open() {
+                    return Ok(None);
+                }
+                if self.channel == Some(Channel::Rooms) {
+                    self.opened.greeted.cancelled().await;
+                }
             }
         }
     }
@@ -125,7 +149,7 @@ impl Frames {
         self.done = 1;
         if self.channel.is_none() {
             // Fails only if the stream ended, which is as well.
-            let _ = self.stream.stop(Close::UNKNOWN_CHANNEL.0.into());
+            let _ = self.opened.stream.stop(Close::UNKNOWN_CHANNEL.0.into());
         }
         self.channel.is_some()
     }
@@ -230,6 +254,55 @@ mod tests {
         expected.push(Err("the other device closed it".to_owned()));
         assert_eq!(told(accepted).await, expected);
         writing.await.unwrap();
+    }
+
+    /// What comes, by its channel.
+    async fn channels(accepted: Connection) -> Vec<&'static str> {
+        let mut reader = Reader::default();
+        reader.add(accepted, CONNECTION);
+        let happenings = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
+        let channels = happenings.map(|happening| match happening {
+            Happening::Talk { .. } => "talk",
+            Happening::Rooms { .. } => "rooms",
+            Happening::Lost { .. } => "lost",
+            _ => "something else",
+        });
+        tokio::time::timeout(Duration::from_secs(30), channels.collect()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn room_frames_wait_for_the_first_talk_frame_however_many_they_are() {
+        const FRAMES: usize = 300;
+        let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
+        let reading = tokio::spawn(channels(accepted));
+        let mut rooms = dialled.open_uni().await.unwrap();
+        rooms.write_all(&[Channel::Rooms.byte()]).await.unwrap();
+        let leave = encode(&RoomFrame::Leave { room: [7; 16] }, Channel::Rooms).unwrap();
+        for _ in 0..FRAMES {
+            rooms.write_all(&leave).await.unwrap();
+        }
+        rooms.finish().unwrap();
+        let mut talk = dialled.open_uni().await.unwrap();
+        talk.write_all(&[Channel::Talk.byte()]).await.unwrap();
+        talk.write_all(&encode(&text(1), Channel::Talk).unwrap()).await.unwrap();
+        talk.finish().unwrap();
+        rooms.stopped().await.unwrap();
+        talk.stopped().await.unwrap();
+        dialled.close(Close::DONE.0.into(), b"");
+        let told = reading.await.unwrap();
+        assert_eq!((told.first(), told.last(), told.len()), (Some(&"talk"), Some(&"lost"), FRAMES + 2));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_without_a_greeting_is_told_as_lost() {
+        let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
+        let reading = tokio::spawn(channels(accepted));
+        let mut rooms = dialled.open_uni().await.unwrap();
+        rooms.write_all(&[Channel::Rooms.byte()]).await.unwrap();
+        rooms.finish().unwrap();
+        rooms.stopped().await.unwrap();
+        dialled.close(Close::DONE.0.into(), b"");
+        assert_eq!(reading.await.unwrap(), ["lost"]);
     }
 
     #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{Meddle, World, last_state, texts};
-use crate::api::{Command, DeliveryState};
+use super::world::{Meddle, World, address, exported, last_state, room_texts, texts};
+use crate::api::{Command, DeliveryState, OwnStatus};
+use crate::session::SessionKey;
 use crate::wire::{Close, Progress, Resume, TalkFrame};
 
 /// Alice and bob have talked, nothing comes through any more, and bob dials: what he says of the session is changed on
@@ -125,4 +126,94 @@ fn what_comes_before_hello_is_refused() {
     world.pass(Duration::from_secs(1));
     assert!(world.closed.contains(&("alice".into(), Close::PROTOCOL)), "{:?}", world.closed);
     assert_eq!(world.wires("alice", "bob"), 1, "what stood stands");
+}
+
+/// What closes somebody's door.
+fn closings() -> [Command; 3] {
+    [
+        Command::RemoveContact { who: address("bob") },
+        Command::Block { who: address("bob") },
+        Command::SetStatus { status: OwnStatus::Invisible, text: None },
+    ]
+}
+
+#[test]
+fn what_was_dialled_to_go_on_opens_nothing_after_the_door_was_closed() {
+    for closing in closings() {
+        let mut world = World::of(&["alice", "bob"]);
+        world.send("alice", "bob", "first", 1);
+        world.hold_dials();
+        world.cut("alice", "bob");
+        world.pass(Duration::from_millis(200));
+        world.command("alice", closing.clone());
+        world.forget_events();
+        assert!(world.release_dials() > 0);
+        assert_eq!(world.wires("alice", "bob"), 0, "{closing:?}");
+        assert!(world.session_names("alice").is_empty(), "{closing:?}");
+        world.send("bob", "alice", "may I", 2);
+        world.pass(Duration::from_secs(3));
+        assert!(texts(&world.events("alice")).is_empty(), "{closing:?}");
+    }
+}
+
+#[test]
+fn a_session_that_stays_for_a_room_is_opened_to_texts_by_no_call_that_only_goes_on() {
+    for closing in closings() {
+        let mut world = World::of(&["alice", "bob"]);
+        world.send("bob", "alice", "first", 1);
+        let room = world.room(&["alice", "bob"]);
+        world.hold_dials();
+        world.cut("alice", "bob");
+        world.pass(Duration::from_millis(200));
+        world.command("alice", closing.clone());
+        world.command("alice", Command::RemoveContact { who: address("bob") });
+        world.forget_events();
+        assert!(world.release_dials() > 0);
+        world.pass(Duration::from_secs(10));
+        assert_eq!(world.wires("alice", "bob"), 1, "{closing:?}: the room goes on");
+        world.command("bob", Command::RoomSend { room, text: "still here".into(), id: Some(1) });
+        assert_eq!(room_texts(&world.events("alice")), ["still here"], "{closing:?}");
+        world.send("bob", "alice", "may I", 2);
+        assert!(texts(&world.events("alice")).is_empty(), "{closing:?}");
+        let (state, reason) = last_state(&world.events("bob")).unwrap();
+        assert_eq!(state, DeliveryState::NotDelivered, "{closing:?}");
+        assert!(reason.is_some_and(|reason| reason.contains("knock first")), "{closing:?}");
+    }
+}
+
+/// The keys of this world are drawn from the names, so that "bobbob" has the key, and the run, of "bob".
+#[test]
+fn one_key_under_two_names_is_two_people() {
+    let mut world = World::of(&["alice", "bob", "bobbob"]);
+    let (alice, bob) = (world.person("alice").device, world.person("bob").device);
+    assert_eq!(bob, world.person("bobbob").device);
+    world.send("bob", "alice", "first", 1);
+    let session = world.session_names("alice");
+    world.forget_events();
+    // Alice does not offer bob's session to the other one.
+    world.send("alice", "bobbob", "hello", 1);
+    world.send("alice", "bob", "hello", 1);
+    for name in ["bob", "bobbob"] {
+        assert_eq!(texts(&world.events(name)), ["hello"]);
+    }
+    assert!(world.session_names("alice").contains(&session[0]));
+
+    // The other one proves it as bob would.
+    let mut world = World::of(&["alice", "bob", "bobbob"]);
+    world.send("bob", "alice", "first", 1);
+    world.forget_events();
+    let meddle: Meddle = Box::new(move |frame| {
+        let TalkFrame::Hello { resume, .. } = frame else { return };
+        let key = SessionKey::new(&exported(1), bob.spki_digest(), alice.spki_digest());
+        let progress = Progress { received: 0, unanswered: 2, room_frames: 0 };
+        *resume = Some(Resume { session: key.name(), proof: key.prove(&exported(3)), progress });
+    });
+    world.meddling.insert("bobbob".into(), meddle);
+    world.closed.clear();
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "for bob alone", 2);
+    world.send("bobbob", "alice", "go on", 7);
+    assert!(texts(&world.events("bobbob")).is_empty());
+    assert!(texts(&world.events("alice")).is_empty());
+    assert!(world.closed.iter().any(|(who, _)| who == "alice"), "{:?}", world.closed);
 }

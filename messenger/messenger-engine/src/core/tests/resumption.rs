@@ -1,5 +1,6 @@
 //! A session outlives its connection: it goes on on another one, or ends with a verdict on every text.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::world::{World, address, last_state, texts};
@@ -96,14 +97,84 @@ fn another_network_means_another_connection_before_the_old_one_is_closed() {
 
 #[test]
 fn both_change_their_network_at_once() {
-    let mut world = talking();
-    world.both(&Command::NetworkChanged, ["alice", "bob"]);
-    world.pass(Duration::from_secs(20));
-    for (from, to) in [("alice", "bob"), ("bob", "alice")] {
-        world.send(from, to, "still here", 2);
-        assert_eq!(texts(&world.events(to)), ["still here"]);
+    let mut orders = BTreeSet::new();
+    for other in ["bob", "carol", "dave", "erin"] {
+        let mut world = World::of(&["alice", other]);
+        world.send("alice", other, "first", 1);
+        world.forget_events();
+        let session = world.session_names("alice");
+        orders.insert(world.person("alice").device.spki_digest() < world.person(other).device.spki_digest());
+        world.both(&Command::NetworkChanged, ["alice", other]);
+        world.pass(Duration::from_secs(20));
+        for name in ["alice", other] {
+            assert_eq!(session_states(&world.events(name)), [SessionState::Reconnecting, SessionState::Resumed]);
+            assert_eq!(world.session_names(name), session, "the same session at {name}");
+        }
+        for (from, to) in [("alice", other), (other, "alice")] {
+            world.send(from, to, "still here", 2);
+            assert_eq!(texts(&world.events(to)), ["still here"]);
+        }
+        assert_eq!(world.wires("alice", other), 1);
     }
-    assert_eq!(world.wires("alice", "bob"), 1);
+    assert_eq!(orders.len(), 2, "alice has the lower key in some of the pairs, and the higher in others");
+}
+
+#[test]
+fn a_side_that_has_moved_already_follows_one_that_gave_the_connection_up() {
+    let mut world = talking();
+    let session = world.session_names("alice");
+    world.closed.clear();
+    // Bob takes the session to the connection that alice dialled; what he says of it does not arrive.
+    world.hellos_lost.insert("bob".into());
+    world.command("alice", Command::NetworkChanged);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(world.closed, [("bob".into(), Close::MOVED)]);
+    world.stall("alice", "bob");
+    world.send("bob", "alice", "second", 2);
+    world.pass(Duration::from_secs(5));
+    assert!(texts(&world.events("alice")).is_empty());
+    world.be_heard("alice", "bob");
+    world.hellos_lost.clear();
+    world.pass(Duration::from_secs(10));
+    assert!(world.closed.iter().all(|(_, code)| *code == Close::MOVED), "{:?}", world.closed);
+    assert_eq!(texts(&world.events("alice")), ["second"]);
+    let events = world.events("bob");
+    assert_eq!(final_states(&events), [(2, DeliveryState::Delivered)]);
+    assert!(!session_states(&events).contains(&SessionState::Lost));
+    assert_eq!((world.session_names("alice"), world.session_names("bob")), (session.clone(), session));
+}
+
+#[test]
+fn who_dials_without_naming_a_session_holds_none_any_more() {
+    // Bob ended the session while there was no connection.
+    let mut world = talking();
+    world.network = false;
+    world.cut("alice", "bob");
+    world.send("alice", "bob", "stayed", 2);
+    world.command("bob", Command::GoOffline);
+    world.command("bob", Command::GoOnline);
+    world.go_online("bob");
+    world.network = true;
+    world.hold_dials();
+    world.send("bob", "alice", "anew", 5);
+    world.command("alice", Command::Send { to: address("bob"), text: "after it".into(), id: Some(3) });
+    assert_eq!(world.release_dials(), 1);
+    assert_eq!(texts(&world.events("bob")), ["stayed", "after it"], "in order");
+    assert_eq!(texts(&world.events("alice")), ["anew"]);
+    assert_eq!((world.session_names("alice").len(), world.wires("alice", "bob")), (1, 1));
+
+    // Alice has not noticed yet: his last word was lost.
+    let mut world = talking();
+    world.pass(Duration::from_secs(11));
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "left", 2);
+    world.command("bob", Command::GoOffline);
+    world.command("bob", Command::GoOnline);
+    world.go_online("bob");
+    world.send("bob", "alice", "anew", 5);
+    assert_eq!(final_states(&world.events("alice")), [(2, DeliveryState::Unknown)]);
+    assert_eq!(world.session_names("alice"), world.session_names("bob"));
+    assert_eq!(world.session_names("alice").len(), 1);
 }
 
 #[test]
@@ -189,6 +260,21 @@ fn who_slept_for_longer_has_no_session_any_more() {
     assert_eq!(state, DeliveryState::Unknown);
     assert!(reason.as_ref().is_some_and(|reason| reason.contains("stood still for 31 s")), "{reason:?}");
     assert_eq!(world.wires("alice", "bob"), 0);
+}
+
+#[test]
+fn either_clock_tells_of_a_sleep_and_one_that_is_set_back_tells_of_none() {
+    // How far the clock for waiting and the one on the wall moved, in seconds; whether that was a sleep.
+    for (waited, wall, slept) in [(0, 29, false), (0, 31, true), (31, 0, true), (29, 29, false), (0, -3600, false)] {
+        let mut world = talking();
+        world.pass(Duration::from_millis(200));
+        let session = world.session_names("alice");
+        world.time += Duration::from_secs(waited);
+        world.clock_set_s = wall - i64::try_from(waited).unwrap();
+        world.pass(Duration::from_millis(200));
+        let left = if slept { vec![] } else { session };
+        assert_eq!(world.session_names("alice"), left, "{waited} s, and {wall} s on the wall");
+    }
 }
 
 /// A messenger of a version before.

@@ -102,6 +102,22 @@ pub(super) struct World {
     pub(super) closed: Vec<(String, Close)>,
     /// Whose Hellos are changed, and how.
     pub(super) meddling: BTreeMap<String, Meddle>,
+    /// Whose Hellos do not arrive.
+    pub(super) hellos_lost: BTreeSet<String>,
+    /// How far the clock on the wall was set forward, or back, in seconds.
+    pub(super) clock_set_s: i64,
+    /// Dials under way, if they take their time: the call, who dials, and whom.
+    dials: Option<Vec<(CallId, String, String)>>,
+}
+
+/// What both ends of a connection export.
+pub(super) fn exported(dialler: ConnectionId) -> Exported {
+    let fresh = |of: u8| {
+        let mut secret = [of; 32];
+        secret[..8].copy_from_slice(&dialler.to_be_bytes());
+        secret
+    };
+    Exported { session: fresh(1), resumption: fresh(2) }
 }
 
 pub(super) fn address(name: &str) -> String {
@@ -123,6 +139,9 @@ impl World {
             tapped: Vec::new(),
             closed: Vec::new(),
             meddling: BTreeMap::new(),
+            hellos_lost: BTreeSet::new(),
+            clock_set_s: 0,
+            dials: None,
         };
         for name in names {
             let contacts =
@@ -175,10 +194,8 @@ impl World {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            instant: self.started + self.time,
-            unix: UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000) + self.time),
-        }
+        let wall = Duration::from_secs(1_800_000_000_u64.saturating_add_signed(self.clock_set_s)) + self.time;
+        Now { instant: self.started + self.time, unix: UnixTime::since_unix_epoch(wall) }
     }
 
     pub(super) fn go_online(&mut self, name: &str) {
@@ -209,6 +226,21 @@ impl World {
         for node in self.nodes.values_mut().filter(|node| node.online && node.watched.contains(&who)) {
             node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), presence: shown(online) }, now);
         }
+    }
+
+    /// Dials take their time from now on.
+    pub(super) fn hold_dials(&mut self) {
+        self.dials = Some(Vec::new());
+    }
+
+    /// Those under way reach whom they dialled; returns how many there were.
+    pub(super) fn release_dials(&mut self) -> usize {
+        let dials = self.dials.take().unwrap();
+        for (call, from, to) in &dials {
+            self.connect(*call, from, to);
+        }
+        self.settle();
+        dials.len()
     }
 
     fn node(&mut self, name: &str) -> &mut Node {
@@ -422,7 +454,10 @@ impl World {
                     .find(|(_, node)| node.person.identifier == expected.who && node.expected.contains(&call))
                     .map(|(to, _)| to.clone());
                 match to.filter(|_| self.network) {
-                    Some(to) => self.connect(call, name, &to),
+                    Some(to) => match &mut self.dials {
+                        Some(dials) => dials.push((call, name.into(), to)),
+                        None => self.connect(call, name, &to),
+                    },
                     None => self.node(name).core.not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
                 }
             }
@@ -447,12 +482,7 @@ impl World {
         self.next_connection += 2;
         self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false });
         let (caller, callee) = (self.person(from), self.person(to));
-        let fresh = |of: u8| {
-            let mut secret = [of; 32];
-            secret[..8].copy_from_slice(&dialler.to_be_bytes());
-            secret
-        };
-        let exported = Exported { session: fresh(1), resumption: fresh(2) };
+        let exported = exported(dialler);
         self.node(to).core.connected(listener, caller, exported.clone(), None, now);
         self.node(from).core.connected(dialler, callee, exported, Some(call), now);
     }
@@ -470,6 +500,9 @@ impl World {
         match channel {
             Channel::Talk => {
                 let mut frame = decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap();
+                if matches!(frame, TalkFrame::Hello { .. }) && self.hellos_lost.contains(name) {
+                    return;
+                }
                 if let (TalkFrame::Hello { .. }, Some(meddle)) = (&frame, self.meddling.get_mut(name)) {
                     meddle(&mut frame);
                 }

@@ -129,7 +129,7 @@ impl Pair {
             return carrier.talk[to].pop_front().is_some() || carrier.rooms[to].pop_front().is_some();
         }
         if rooms {
-            // Before the session is here they wait; of a connection that it left nothing is taken.
+            // Before the Hello they wait, however many they are; of a connection that it left nothing is taken.
             let dialling = carrier.told.is_some_and(|(dialler, _)| dialler == to);
             if !here && dialling {
                 return false;
