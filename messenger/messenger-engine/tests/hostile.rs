@@ -13,7 +13,7 @@ use identity::tls::PersonVerifier;
 use identity::trust::Fingerprint;
 use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
 use messenger_engine::{Command, DeliveryState, EngineConfig, Event, wire};
-use support::{Puppet, Someone, Town, identifier, peer_config};
+use support::{PATIENCE, Puppet, Someone, Town, identifier, peer_config};
 
 /// A device with a good certificate that nobody introduced dials `target`.
 async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, String> {
@@ -25,6 +25,12 @@ async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, 
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("silence".into()),
     }
+}
+
+/// Who dials this device next, once the handshake is over.
+async fn accepted(endpoint: &quinn::Endpoint) -> Result<quinn::Connection, quinn::ConnectionError> {
+    let dialled = async { endpoint.accept().await.unwrap().await };
+    tokio::time::timeout(PATIENCE, dialled).await.expect("somebody dials")
 }
 
 /// The code with which the other side closes.
@@ -224,7 +230,7 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     let mallory = town.puppet("mallory").await;
     called_by_alice(&mut alice, &mut bob, &mallory).await;
     // Not even alice's certificate.
-    let refused = mallory.endpoint.accept().await.unwrap().await.unwrap_err().to_string();
+    let refused = accepted(&mallory.endpoint).await.unwrap_err().to_string();
     assert!(refused.contains("not the introduced device") || refused.contains("handshake"), "{refused}");
     let (state, reason) = alice.fate(1).await;
     assert_eq!(state, DeliveryState::NotDelivered);
@@ -251,7 +257,7 @@ async fn whoever_is_refused_at_the_door_is_told_at_once() {
     });
     let (caller, key) = introduced.await;
     bob.show(Role::Listener, caller, &key, 0..60);
-    assert!(device.accept().await.unwrap().await.is_err());
+    assert!(accepted(&device).await.is_err());
     let (state, reason) = alice.fate(1).await;
     assert_eq!(state, DeliveryState::NotDelivered);
     assert!(reason.as_ref().is_some_and(|reason| reason.contains("invalid peer certificate")), "{reason:?}");
@@ -288,7 +294,7 @@ async fn an_introduced_peer_that_breaks_the_protocol_is_closed() {
         bob.endpoint.connect_with(bob.peer_config.clone(), door, wire::SERVER_NAME).unwrap().await.unwrap();
     let mut stream = connection.open_uni().await.unwrap();
     stream.write_all(&[77]).await.unwrap();
-    let stopped = stream.stopped().await.unwrap();
+    let stopped = tokio::time::timeout(PATIENCE, stream.stopped()).await.unwrap().unwrap();
     assert_eq!(stopped.map(u64::from), Some(u64::from(wire::Close::UNKNOWN_CHANNEL.0)));
     say(&connection, &[hello(), text("still here")]).await;
     let heard = alice.wait("the last text", |event| match event {
