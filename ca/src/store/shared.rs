@@ -40,7 +40,7 @@ pub trait Shared: Send + Sync + 'static {
     /// Keeps a list, unless a newer one is kept: `false` then.
     fn keep_list(&self, name: &str, number: u64, der: Vec<u8>) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Forgets nonces that ended, and buckets that were full again, [`SKEW`] before `now` (seconds since the epoch): by the
+    /// Forgets nonces that ended, and buckets that were full again, `SKEW` before `now` (seconds since the epoch): by the
     /// clock of whoever takes them they may not have yet.
     fn forget(&self, now: u64) -> BoxFuture<'_, Result<(), StoreError>>;
 }
