@@ -32,7 +32,7 @@ impl Birth {
     /// A room of those who cannot reach a quorum any more.
     #[must_use]
     pub fn split<R: Rules>(&self, room: RoomId, founders: u32) -> Self {
-        Self { room, root: self.root, splits: self.splits + u32::from(R::MARK_SPLITS), founders }
+        Self { room, root: self.root, splits: self.splits.saturating_add(u32::from(R::MARK_SPLITS)), founders }
     }
 
     /// Whether people are told that this room is a part of another.

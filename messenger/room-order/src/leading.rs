@@ -114,7 +114,11 @@ impl<R: Rules> Member<R> {
     }
 
     pub(crate) fn claim(&mut self) -> Vec<Output> {
-        let term = self.promised.term.max(self.epoch.host.term) + 1;
+        let highest = self.promised.term.max(self.epoch.host.term);
+        // A lost host is given up then: nobody can claim more than the last term.
+        let Some(term) = highest.checked_add(1) else {
+            return vec![Output::Refused(Refused::Promised { expected: self.promised, found: self.promised })];
+        };
         let ballot = Ballot { term, leaf: self.me };
         self.promised = ballot;
         let mine = self.grant(ballot);

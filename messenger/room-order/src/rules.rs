@@ -5,8 +5,6 @@
 pub trait Rules {
     /// half of the members decide only with the lowest leaf among them.
     const HALF_NEEDS_LOWEST: bool = true;
-    /// one commit is acknowledged in a ballot, and no second one.
-    const ONE_COMMIT_PER_BALLOT: bool = true;
     /// nobody merges before a quorum has acknowledged.
     const MERGE_AFTER_GO: bool = true;
     /// while an acknowledgement is missing, one waits for contradictions before merging.

@@ -31,7 +31,7 @@ impl<R: Rules> Member<R> {
             return Err(Refused::Promised { expected: self.promised, found: ballot });
         }
         let mut outputs = self.see(ballot, commit.id)?;
-        if R::ONE_COMMIT_PER_BALLOT && self.first_seen(ballot) != Some(commit.id) {
+        if self.first_seen(ballot) != Some(commit.id) {
             return Ok(outputs);
         }
         let ack = Ack { from: self.me, parent: commit.parent, ballot, id: commit.id };
@@ -76,7 +76,7 @@ impl<R: Rules> Member<R> {
             return Err(Refused::Grants);
         }
         let mut outputs = self.see(go.ballot, go.commit.id)?;
-        if self.first_seen(go.ballot) == Some(go.commit.id) || !R::ONE_COMMIT_PER_BALLOT {
+        if self.first_seen(go.ballot) == Some(go.commit.id) {
             self.go = Some(go);
             outputs.extend(self.merge_if_ready());
         }
@@ -107,8 +107,7 @@ impl<R: Rules> Member<R> {
     }
 
     fn merge_if_ready(&mut self) -> Vec<Output> {
-        let ready = self.go.take_if(|_| true);
-        match ready {
+        match self.go.take() {
             Some(go) if self.may_trust(go.ballot, self.epoch.members.is_subset(&go.acks)) => self.merge(go),
             waiting => {
                 self.go = waiting;

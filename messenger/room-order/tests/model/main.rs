@@ -2,6 +2,7 @@
 
 mod equivocation;
 mod healing;
+mod limits;
 mod mutants;
 mod ordering;
 mod progress;
