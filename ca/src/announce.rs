@@ -4,7 +4,7 @@
 //! That she is to be told is stored together with the certificate, and struck out once the message has left. After a crash
 //! in between she is told twice. What does not leave is tried again, ever more rarely, and keeps nobody else waiting.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,11 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
         let due =
             service.store.certificates(Select::Unannounced { limit: limit.try_into().unwrap_or(u32::MAX) }).await?;
         let (whole, now) = (due.len() == limit, service.now().as_secs());
+        if !whole {
+            // All that wait were seen: what is missing was announced by another front end.
+            let open: HashSet<Serial> = due.iter().map(|record| record.serial).collect();
+            waiting.retain(|serial, _| open.contains(serial));
+        }
         let resting = |record: &CertificateRecord| waiting.get(&record.serial).is_some_and(|(_, until)| *until > now);
         let due: Vec<_> = due.into_iter().filter(|record| !resting(record)).collect();
         let tried = due.len();

@@ -15,6 +15,8 @@ use crate::store::{Authority, Change, Select, StoreError};
 /// Pause between looks for certificates that nobody drives: their plan was persisted, and the answer of the store was
 /// lost.
 const SWEEP: Duration = Duration::from_secs(60);
+/// The same, where another front end may have ended in the middle of its work while people wait for it.
+const SWEEP_AMONG_SEVERAL: Duration = Duration::from_secs(5);
 /// Half-done certificates taken up at a time.
 const TAKE: u32 = 256;
 /// Pause between renewals of the revocation lists, and between house cleanings.
@@ -29,8 +31,6 @@ pub(crate) const KEEP: Duration = Duration::from_secs(30 * 86_400);
 /// Openings nobody needs any more: their certificates ended 90 days ago, and every watch had all that time.
 pub(crate) const ERASE: Duration = Duration::from_secs(90 * 86_400);
 
-/// The same, where another front end may have ended in the middle of its work while people wait for it.
-const SWEEP_AMONG_SEVERAL: Duration = Duration::from_secs(5);
 /// Pause between looks for revocation lists that other front ends have made.
 const FOLLOW: Duration = Duration::from_secs(1);
 

@@ -133,9 +133,9 @@ impl Direct {
         let Some(policy) = tested else { return self.deliver(exchange, &addresses.list, &wants, letter).await };
         let (wants, watched) = wants.watched(self.web.clone());
         let sent = self.deliver(exchange, &addresses.list, &wants, letter).await;
-        let named = policy.names(&exchange.host);
-        if !named || !watched.is_satisfied() {
-            let satisfied = watched.is_satisfied();
+        let (named, satisfied) = (policy.names(&exchange.host), watched.is_satisfied());
+        // Where no connection came about, no certificate was seen.
+        if sent.is_ok() && !(named && satisfied) {
             tracing::warn!(server = %exchange.host, named, satisfied, "a policy under test (MTA-STS) would refuse this server");
         }
         sent

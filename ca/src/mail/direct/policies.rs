@@ -18,7 +18,7 @@ use crate::{files, web};
 /// The file with what is known, in the folder of the authority.
 pub const FILE: &str = "mta-sts.json";
 /// Domains whose policies are kept; beyond them, those that end first go.
-const MAX_DOMAINS: usize = 4096;
+const MAX_DOMAINS: usize = 1024;
 /// How long a policy may take to come (section 3.3 has a minute).
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A policy that could not be had is not fetched again sooner (section 3.3).

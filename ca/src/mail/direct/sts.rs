@@ -9,6 +9,8 @@ pub(super) const MAX_POLICY_BYTES: usize = 64 * 1024;
 const MAX_AGE: u64 = 31_557_600;
 /// Patterns of names that are looked at.
 const MAX_NAMES: usize = 100;
+/// The longest name (bytes; RFC 1035 section 2.3.4).
+const MAX_NAME_BYTES: usize = 255;
 
 /// What a domain wants of those who send to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,7 @@ impl Policy {
                 "mode" => _ = mode.get_or_insert(value),
                 "max_age" => _ = max_age.get_or_insert(value),
                 "mx" if mx.len() == MAX_NAMES => return Err(wrong("too many servers")),
+                "mx" if value.len() > MAX_NAME_BYTES => return Err(wrong("a name of a server that is none")),
                 "mx" => mx.push(value.trim_end_matches('.').to_ascii_lowercase()),
                 _ => {}
             }
@@ -129,6 +132,7 @@ mod tests {
             ("max_age: 604800\r\n", ""),
             ("mx: mail.example.com\r\nmx: *.Example.net\r\n", ""),
             ("mode: enforce", "mode enforce"),
+            ("mail.example.com", &"a".repeat(256)),
         ] {
             assert!(Policy::parse(&GOOD.replace(from, to)).is_err(), "{from} as {to}");
         }

@@ -21,7 +21,7 @@ impl Watched {
         Self { decides, policy, satisfied: AtomicBool::new(false) }
     }
 
-    /// Whether there was a handshake that the policy would have allowed.
+    /// Whether the policy would have allowed the last handshake.
     pub(super) fn is_satisfied(&self) -> bool {
         self.satisfied.load(Ordering::Relaxed)
     }

@@ -26,8 +26,10 @@ impl Look {
         let runtime = runtime.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let pool = runtime.block_on(async { pool(url, OPTIONS, 1) })?;
         let look = Self { runtime, pool };
-        let unmade = |error| StoreError::Unavailable(format!("{error}: `ca db found` makes the tables"));
-        let found = look.number("SELECT version FROM ca_schema", Vec::new()).map_err(unmade)?;
+        if look.number("SELECT count(*) FROM pg_class WHERE oid = to_regclass('ca_schema')", Vec::new())? == 0 {
+            return Err(StoreError::Unfounded);
+        }
+        let found = look.number("SELECT version FROM ca_schema", Vec::new())?;
         match i64::try_from(found).unwrap_or(i64::MAX) {
             super::VERSION => Ok(look),
             found if found > super::VERSION => Err(StoreError::Newer { expected: super::VERSION, found }),

@@ -118,6 +118,10 @@ async fn a_database_is_that_of_the_authority_it_was_made_for() {
     for _ in 0..2 {
         assert_eq!(PostgresStore::open(&address, "ours").await.err(), Some(StoreError::Unfounded));
     }
+    let look = |url: String| tokio::task::spawn_blocking(move || crate::store::postgres::Look::open(&url).err());
+    assert_eq!(look(address.clone()).await.unwrap(), Some(StoreError::Unfounded));
+    let away = look("postgres://127.0.0.1:1/nowhere".to_owned()).await.unwrap().unwrap().to_string();
+    assert!(!away.contains("db found"), "{away}");
     let (client, connection) = tokio_postgres::connect(&address, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
