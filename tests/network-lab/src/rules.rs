@@ -14,10 +14,8 @@
 //! Packets to the router itself are dropped, as every home router does. This matters: were one from a stranger taken, the
 //! kernel would remember it as a flow of the router's own, and give the inside another port toward that stranger.
 
-use clap::ValueEnum;
-
 /// How an IPv4 router shares its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NatKind {
     /// Endpoint-independent mapping and filtering.
     FullCone,

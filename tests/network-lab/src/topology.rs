@@ -8,7 +8,7 @@
 //!                      home server
 //! ```
 //! Each uplink has a number, and its addresses from it: the line 203.0.113.(4n)/30 and 2001:db8:n::/64, public addresses
-//! behind it 198.51.100.(16n)/28 and 2001:db8:n:1::/64, private ones 192.168.n.0/24, those of a carrier 100.64.n.0/24.
+//! behind it 198.51.100.(16n)/28 and 2001:db8:n:1::/64, private ones 192.168.n.0/24, those of a carrier 100.64.0.n/16.
 
 use story::Failure;
 

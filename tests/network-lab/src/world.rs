@@ -55,9 +55,9 @@ impl World {
     }
 
     fn furnish() -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("network-lab.").tempdir().context("making a folder")?;
-        // `ip netns` keeps namespaces in /run/netns; this /run is seen by nobody else.
+        // `ip netns` keeps namespaces in /run/netns; this /run is seen by nobody else, and gone with this program.
         command("mount", &["-t", "tmpfs", "tmpfs", "/run"])?;
+        let folder = tempfile::Builder::new().prefix("network-lab.").tempdir_in("/run").context("making a folder")?;
         let hosts = folder.path().join("hosts");
         let names =
             format!("127.0.0.1 localhost\n::1 localhost\n{SERVER_V4} {SERVER_NAME}\n{SERVER_V6} {SERVER_NAME}\n");
@@ -92,10 +92,16 @@ fn become_inside() -> NoWorld {
     NoWorld::Failed(Failure::new(format!("cannot start unshare (of util-linux): {error}")))
 }
 
+/// What the lab needs of a machine, in a network that ends with the attempt.
+const ATTEMPT: &str = "mount -t tmpfs tmpfs /run
+echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad
+ip link set lo up
+ip link add attempt type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789 dev lo";
+
 /// Whether this machine lets us make a network and configure it, or what it says instead.
 fn permitted(options: &[&str]) -> Result<(), String> {
     let mut attempt = Command::new("unshare");
-    attempt.args(options).args(["--", "sh", "-c", "mount -t tmpfs tmpfs /run"]);
+    attempt.args(options).args(["--", "sh", "-ec", ATTEMPT]);
     match process::run("unshare", attempt, PATIENCE) {
         Ok(done) if done.code == 0 => Ok(()),
         Ok(done) => Err(done.stderr.trim().to_owned()),

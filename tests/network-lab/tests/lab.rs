@@ -1,4 +1,4 @@
-//! The lab in the test suite. Where networks may not be made, it says so and tests nothing; `./test` runs as root in CI.
+//! The lab in the test suite. Where networks may not be made, it says so and tests nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
