@@ -53,6 +53,7 @@ cargo_deny() {
 CARGO_FUZZ_VERSION=0.13.2
 
 need_cargo_fuzz() {
+    need_packages python3:python3
     [ "$("$TOOLS_DIR/bin/cargo-fuzz" --version 2>/dev/null)" = "cargo-fuzz $CARGO_FUZZ_VERSION" ] && return 0
     need_packages c++:g++
     say "building cargo-fuzz $CARGO_FUZZ_VERSION (a minute, once)"

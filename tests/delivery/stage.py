@@ -175,7 +175,8 @@ def names(zones):
     """)
     # Under another name: Debian's AppArmor confines the program by its path to folders that are not ours.
     program = shutil.copy(shutil.which("named", path=os.environ["PATH"] + ":/usr/sbin"), path("names"))
-    named = subprocess.Popen([program, "-f", "-c", path("named.conf")], stdout=subprocess.DEVNULL, stderr=sys.stderr)
+    # It ends with this program, however that ends.
+    named = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-f", "-c", path("named.conf")], stdout=subprocess.DEVNULL, stderr=sys.stderr)
     return port, named
 
 

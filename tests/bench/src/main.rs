@@ -41,7 +41,10 @@ fn main() {
     let scale = measure::Scale { factor: if arguments.full { 10 } else { 1 } };
     let chosen: Vec<_> = rows::ALL
         .iter()
-        .filter(|row| arguments.rows.is_empty() || arguments.rows.iter().any(|word| row.name.contains(word.as_str())))
+        .filter(|row| {
+            arguments.rows.is_empty()
+                || arguments.rows.iter().any(|word| format!(".{}.", row.name).contains(&format!(".{word}.")))
+        })
         .collect();
     if chosen.is_empty() {
         let names: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
