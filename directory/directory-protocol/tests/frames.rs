@@ -189,8 +189,6 @@ fn notes_are_short_and_one_line() {
     assert!(!acceptable("two\u{2028}lines") && !acceptable("two\u{2029}paragraphs"));
 }
 
-/// The CDDL has each frame, under the name and with the number it has here. Whether its shape is right is for other
-/// people's programs to say (tests/end-to-end/tests/presence).
 #[test]
 fn a_second_port_stands_behind_the_address() {
     let announced = Response::Announced { id: 3, observed: "192.0.2.1:4433".parse().unwrap(), observation: Some(4434) };
@@ -199,6 +197,8 @@ fn a_second_port_stands_behind_the_address() {
     assert_eq!(decode_response(&frame[LENGTH_BYTES..]).unwrap(), Some(announced));
 }
 
+/// The CDDL has each frame, under the name and with the number it has here. Whether its shape is right is for other
+/// people's programs to say (tests/end-to-end/tests/presence).
 #[test]
 fn the_cddl_lists_the_same_frames() {
     let number = |line: &str| {

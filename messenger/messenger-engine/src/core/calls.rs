@@ -82,8 +82,13 @@ pub(super) struct Call {
 impl Call {
     /// Whether it is there for nothing but to go on with a session.
     fn only_resumes(&self) -> bool {
-        !self.errands.is_empty() && self.errands.iter().all(|errand| matches!(errand, Errand::Resume))
+        only_resume(&self.errands)
     }
+}
+
+/// Whether errands ask for nothing but to go on with a session.
+pub(super) fn only_resume(errands: &[Errand]) -> bool {
+    !errands.is_empty() && errands.iter().all(|errand| matches!(errand, Errand::Resume))
 }
 
 impl Core {

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use super::calls::Errand;
+use super::calls::{Errand, only_resume};
 use super::links::{GREETING, Link};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::Purpose;
@@ -43,7 +43,7 @@ impl Candidate {
 
     /// Whether nobody at this device asked for the connection: it may not open to texts what was closed to them meanwhile.
     fn only_resumes(&self) -> bool {
-        !self.errands.is_empty() && self.errands.iter().all(|errand| matches!(errand, Errand::Resume))
+        only_resume(&self.errands)
     }
 }
 
@@ -119,7 +119,6 @@ impl Core {
         };
         // One key may be in the certificates of two people.
         let its_own = link.is_with(&candidate.person)
-            && link.key.other() == candidate.person.device.spki_digest()
             && link.key.name() == resume.session
             && link.run == run
             && link.key.is_proven(&resume.proof, &candidate.exported);

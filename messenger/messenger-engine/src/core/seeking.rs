@@ -20,7 +20,7 @@ use crate::wire::Close;
 /// After so long without a packet a connection is looked for beside the one that stands; to be watched by the driver.
 pub const SILENCE: Duration = Duration::from_secs(15);
 /// How long a session lives without a packet or a connection.
-const LIFE: Duration = Duration::from_secs(30);
+pub(super) const LIFE: Duration = Duration::from_secs(30);
 /// The pause after the first attempt; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
+use super::seeking::LIFE;
 use super::{Action, Core};
 use crate::time::Now;
-
-/// How long a session may be without a connection; who slept longer has missed its end.
-const SLEEP: Duration = Duration::from_secs(30);
 
 /// When the core last looked at the clocks.
 #[derive(Default)]
@@ -15,13 +13,13 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// For how long the machine stood still since the last look, if it did. Where the clock for waiting stands still, too,
+    /// For how long the machine stood still since the last look, if no session outlasts it. Where the clock for waiting stands still, too,
     /// the clock on the wall tells.
     fn slept(&mut self, now: Now) -> Option<Duration> {
         let last = self.last.replace(now)?;
         let waited = now.instant.saturating_duration_since(last.instant);
         let wall = Duration::from_secs(now.unix.as_secs().saturating_sub(last.unix.as_secs()));
-        Some(waited.max(wall)).filter(|slept| *slept > SLEEP)
+        Some(waited.max(wall)).filter(|slept| *slept > LIFE)
     }
 }
 

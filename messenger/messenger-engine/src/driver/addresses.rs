@@ -1,10 +1,9 @@
 //! Where this device is: the addresses of its interfaces, and what it offers to others as candidates.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use if_addrs::{IfAddr, get_if_addrs};
 
-use super::gate::source_toward;
 use crate::punch::Surroundings;
 
 /// Candidates of one list (docs/spec/directory.md, "Bounds").
@@ -14,7 +13,7 @@ const MAX_OWN_IPV6: usize = 3;
 const MAX_OBSERVED: usize = 3;
 
 /// Nothing is sent there: it stands for any global address, to learn which source the system would choose.
-const ANYWHERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+pub(super) const ANYWHERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 /// What the kernel says of an IPv6 address (Linux, `IFA_F_*`): made for privacy (RFC 8981), or not to be used.
 const TEMPORARY: u8 = 0x01;
@@ -35,6 +34,14 @@ pub(super) fn own(bound: IpAddr, directory: SocketAddr) -> Vec<IpAddr> {
     let mut own = order(preferred.collect(), interfaces.collect(), &flags);
     own.retain(|ip| bound.is_ipv6() || ip.is_ipv4());
     own
+}
+
+/// The address this machine uses toward another; nothing is sent.
+pub(super) fn source_toward(other: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(other).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// The system's own choice first; of the rest one IPv6 address for each network, a temporary one if there is one, then IPv4.

@@ -180,14 +180,14 @@ impl Link {
                 Ok::<_, ConnectError>((address, pass, client, events))
             });
         }
-        let mut last = None;
+        let mut first = None;
         while let Some(attempt) = attempts.next().await {
             match attempt {
                 Ok(reached) => return Ok(reached),
-                Err(error) => last = last.or(Some(error)),
+                Err(error) => first = first.or(Some(error)),
             }
         }
-        Err(last.map_or_else(|| "the directory has no address".to_owned(), |error| error.to_string()))
+        Err(first.map_or_else(|| "the directory has no address".to_owned(), |error| error.to_string()))
     }
 
     /// Serves until the connection is lost, not wanted any more, or the engine is gone.

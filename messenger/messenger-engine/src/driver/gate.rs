@@ -19,6 +19,7 @@ use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::Notify;
 
+use super::addresses::source_toward;
 use crate::api::CallId;
 use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Tag, Unreachable, UnverifiedProbe};
 
@@ -333,14 +334,6 @@ fn bound(address: SocketAddr) -> io::Result<Socket> {
     }
     socket.bind(&address.into())?;
     Ok(socket)
-}
-
-/// The address this machine uses toward another; nothing is sent.
-pub(super) fn source_toward(other: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(other).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 /// An IPv4 address is one, however the socket names it.

@@ -1,20 +1,20 @@
 //! The network: notices that this device has other addresses than before.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Happening;
+use super::addresses::{ANYWHERE, source_toward};
 
 /// How often to look: a few system calls.
 const LOOK: Duration = Duration::from_secs(1);
 /// A change counts once it has lasted for this long: while a network comes up, addresses come and go.
 const SETTLED: Duration = Duration::from_millis(250);
 
-/// Addresses that stand for everybody (RFC 5737, RFC 3849); nothing is sent there.
-const ANYBODY: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+/// Addresses that stand for everybody (RFC 5737); nothing is sent there.
+const ANYBODY: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(ANYWHERE)];
 
 /// The addresses from which packets would leave now, by family.
 type Sources = [Option<IpAddr>; 2];
@@ -63,19 +63,13 @@ fn is_another(known: &Sources, now: &Sources) -> bool {
 }
 
 fn sources() -> Sources {
-    ANYBODY.map(source_toward)
-}
-
-/// The address that packets to another one would leave from; none without a way there.
-fn source_toward(other: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(SocketAddr::new(other, 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    ANYBODY.map(|ip| source_toward(SocketAddr::new(ip, 9)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const HOME: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 7)));
@@ -143,6 +137,6 @@ mod tests {
 
     #[test]
     fn this_machine_knows_from_where_it_speaks_to_itself() {
-        assert_eq!(source_toward(Ipv4Addr::LOCALHOST.into()), Some(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(source_toward((Ipv4Addr::LOCALHOST, 9).into()), Some(Ipv4Addr::LOCALHOST.into()));
     }
 }

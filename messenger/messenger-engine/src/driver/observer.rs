@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::gate::{Gate, source_toward};
+use super::addresses::source_toward;
+use super::gate::Gate;
 
 /// How often: routers keep the mapping of UDP for 30 s at the shortest that is common (RFC 4787 section 4.3 wants 2 min).
 const EVERY: Duration = Duration::from_secs(20);

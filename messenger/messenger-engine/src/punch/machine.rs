@@ -296,15 +296,17 @@ impl Punch {
 
     /// When [`Self::tick`] or [`Self::verdict`] has something new, if nothing comes in before.
     pub fn wakes_at(&self) -> Option<Instant> {
-        let silent = self.paths.iter().all(|path| !path.is_open());
-        let verdict = silent.then_some(self.begins + self.patience);
+        let verdict = self.is_silent().then_some(self.begins + self.patience);
         [self.next_round, verdict, self.waits_for_ipv6()].into_iter().flatten().min()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.paths.iter().all(|path| !path.is_open())
     }
 
     /// Why nobody can be reached, once that is clear.
     pub fn verdict(&self, now: Instant) -> Option<Unreachable> {
-        let silent = self.paths.iter().all(|path| !path.is_open());
-        (silent && now >= self.begins + self.patience).then(|| Unreachable {
+        (self.is_silent() && now >= self.begins + self.patience).then(|| Unreachable {
             tried: self.targets(),
             no_route: self.paths.iter().filter(|path| path.no_route).map(|path| path.address).collect(),
         })

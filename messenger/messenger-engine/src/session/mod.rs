@@ -93,7 +93,7 @@ pub enum Arrival<T> {
 #[error("{MAX_WAITING} texts already wait for this device")]
 pub struct Full;
 
-/// The fate of what was under way when the connection was lost.
+/// The fate of what was under way when the session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It never left this device.

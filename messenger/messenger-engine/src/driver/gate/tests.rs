@@ -21,13 +21,16 @@ fn port_of(gate: &Gate) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::LOCALHOST.into(), gate.local_addr().unwrap().port())
 }
 
+/// Nothing on loopback takes this long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What quinn would get next, once something has come in that is for it.
 async fn received(gate: &Gate) -> Vec<u8> {
     let mut bytes = [0; 4_096];
     loop {
         let mut meta = [RecvMeta::default()];
         let read = std::future::poll_fn(|cx| gate.poll_recv(cx, &mut [IoSliceMut::new(&mut bytes)], &mut meta));
-        read.await.unwrap();
+        tokio::time::timeout(PATIENCE, read).await.expect("something is for QUIC").unwrap();
         if meta[0].len > 0 {
             return bytes[..meta[0].len].to_vec();
         }
@@ -106,7 +109,7 @@ async fn a_dialler_dials_who_answered_and_lets_nobody_begin() {
     bob.send_to(INITIAL, port_of(&gate)).unwrap();
     bob.send_to(SHORT, port_of(&gate)).unwrap();
     assert_eq!(received(&gate).await, SHORT);
-    changed.notified().await;
+    tokio::time::timeout(PATIENCE, changed.notified()).await.unwrap();
     assert_eq!(gate.drive(CALL, Instant::now()).unwrap().open, [], "a probe may be somebody else's");
     bob.send_to(&probe(Role::Listener, Kind::Answer, 0), port_of(&gate)).unwrap();
     bob.send_to(INITIAL, port_of(&gate)).unwrap();

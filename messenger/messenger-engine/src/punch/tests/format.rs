@@ -50,7 +50,7 @@ fn other_lengths_and_beginnings_are_no_probes() {
     }
 }
 
-/// The vectors of docs/spec/peer.md; tests/fuzz/seeds.py and the page were compared with Python's hmac.
+/// The vectors of docs/spec/peer.md.
 #[test]
 fn the_vectors_of_the_page() {
     let page = include_str!("../../../../../docs/spec/peer.md");
