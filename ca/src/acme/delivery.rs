@@ -7,9 +7,8 @@
 //!
 //! A text message costs money: it is charged in the commit that stores its code, before it leaves.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -17,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::{Kind, Problem};
 use super::texting::{self, Texting};
+use super::under_way::Mark;
 use super::{Service, budget};
 use crate::code::Code;
 use crate::config::Limit;
@@ -24,8 +24,8 @@ use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
 use crate::store::{
-    Account, Authorization, ChallengeType, Change, Handover, IssuedCode, IssuedReply, Record, ReplyState, Select,
-    StoreError,
+    Account, Authorization, AuthorizationStatus, ChallengeType, Change, Handover, IssuedCode, IssuedReply, Record,
+    ReplyState, Select, StoreError,
 };
 
 /// How long a request waits while too many messages are under way.
@@ -34,36 +34,6 @@ const QUEUE: Duration = Duration::from_secs(10);
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
 /// How often a change is tried while somebody else makes another.
 const RACES: usize = 8;
-
-/// What a message is known by: the stored hash of the secret in it.
-pub(super) type Mark = [u8; 32];
-
-/// The codes whose mails this process is handing over.
-#[derive(Default)]
-pub(crate) struct UnderWay(Mutex<HashSet<Mark>>);
-
-impl UnderWay {
-    fn begin(self: &Arc<Self>, mark: Mark) -> Handing {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(mark);
-        Handing { under_way: Arc::clone(self), mark }
-    }
-
-    fn contains(&self, mark: Mark) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&mark)
-    }
-}
-
-/// One mail being handed over; ends with this value.
-struct Handing {
-    under_way: Arc<UnderWay>,
-    mark: Mark,
-}
-
-impl Drop for Handing {
-    fn drop(&mut self) {
-        self.under_way.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.mark);
-    }
-}
 
 /// A message with a secret.
 pub(super) enum Message {
@@ -76,7 +46,7 @@ pub(super) struct Outgoing {
     pub(super) message: Message,
     pub(super) mark: Mark,
     /// Makes its secret the newest of the authorization.
-    pub(super) issue: Box<dyn FnOnce(Authorization, Handover) -> Authorization + Send>,
+    pub(super) issue: Box<dyn Fn(Authorization, Handover) -> Authorization + Send + Sync>,
 }
 
 /// Why a message cannot be on its way, in words for who waits for it. `ends` is when its secret lapses, and `lifetime` how
@@ -147,21 +117,25 @@ pub(super) async fn send(
     });
     service.issuer.trail.note("code-made", of);
     if quiet {
-        return remember(service, issue(found, Handover::Done), None).await;
+        return remember(service, found, |found| issue(found, Handover::Done), None).await;
     }
     // An outbox knows nobody: its time tells nothing.
     if texting.is_none() && service.post.is_local() {
         let handover = hand_over(service, &found.id, message).await;
-        return remember(service, issue(found, handover), None).await;
+        return remember(service, found, |found| issue(found, handover), None).await;
     }
-    let handing = service.mails_under_way.begin(mark);
-    let changed = remember(service, issue(found, Handover::UnderWay), texting).await?;
+    let mut handing = service.mails_under_way.begin(mark);
+    let changed = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
+    if changed.status != AuthorizationStatus::Pending {
+        return Ok(changed);
+    }
     let handing_over = tokio::spawn({
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
             let handover = hand_over(&service, &id, message).await;
-            if let Err(error) = note(&service, id, mark, handover).await {
-                tracing::warn!(%error, "could not note what became of a message");
+            match note(&service, id, mark, handover).await {
+                Ok(()) => handing.noted = Some(service.now().as_secs()),
+                Err(error) => tracing::warn!(%error, "could not note what became of a message"),
             }
             drop((handing, place));
         }
@@ -231,13 +205,16 @@ fn compose(
         .map_err(|e| Problem::new(Kind::RejectedIdentifier, format!("this address cannot be written to: {e}")))
 }
 
-/// Stores a secret as the newest of its authorization, and charges its message if it is one that costs.
+/// Stores a secret as the newest of its authorization, and charges its message if it is one that costs. An authorization
+/// that has meanwhile come to an end is given back as it is.
 async fn remember(
     service: &Service,
-    changed: Authorization,
+    mut found: Authorization,
+    issue: impl Fn(Authorization) -> Authorization,
     charged: Option<&Texting>,
 ) -> Result<Authorization, Problem> {
     for _ in 0..RACES {
+        let changed = issue(found.clone());
         let mut changes = vec![Change::Update(Record::Authorization(changed.clone()))];
         if let Some(texting) = charged {
             changes.push(budget::charge(service, &texting.phones, &changed.identifier).await?);
@@ -245,10 +222,17 @@ async fn remember(
         match service.store.commit(changes).await {
             Ok(_) => return Ok(Authorization { revision: changed.revision + 1, ..changed }),
             Err(error) if charged.is_some() && budget::raced(&error) => {}
+            Err(StoreError::Conflict(_)) => {
+                let newer = service.store.authorization(Select::Authorization(found.id)).await?;
+                found = newer.ok_or_else(Problem::not_found)?;
+                if found.status != AuthorizationStatus::Pending {
+                    return Ok(found);
+                }
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Conflict("spending").into())
+    Err(StoreError::Conflict("authorization").into())
 }
 
 /// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the

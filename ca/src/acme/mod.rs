@@ -22,6 +22,7 @@ mod request;
 pub(crate) mod revoke;
 mod status;
 mod texting;
+mod under_way;
 mod wanted;
 mod watch;
 
@@ -53,10 +54,10 @@ pub(crate) use budget::{charge, give_back};
 pub(crate) use challenge::{keep_refusal, prove_by_reply};
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;
-pub(crate) use delivery::UnderWay;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
 pub(crate) use texting::{Texting, listen};
+pub(crate) use under_way::UnderWay;
 
 /// Time for a whole request, its body included.
 const REQUEST: Duration = Duration::from_secs(30);

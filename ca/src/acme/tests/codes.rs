@@ -107,6 +107,20 @@ async fn a_mail_that_a_crash_may_have_lost_is_not_awaited() {
 }
 
 #[tokio::test]
+async fn who_asks_for_mails_all_at_once_is_refused_none() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    for mailer in [None, Some(Mailer::Smtp(url))] {
+        let world = World::with(|config| config.mail = mailer.unwrap_or_else(|| config.mail.clone())).await;
+        let (client, _, challenge) = begun(&world).await;
+        let asked = (0..5).map(|_| client.post(&challenge, json!({})));
+        for answer in futures_util::future::join_all(asked).await {
+            assert_eq!(answer.ok().text("status"), "processing");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mailbox_is_not_flooded() {
     let world = World::with(|config| config.limits.mails_per_address = Rate::per_hour(7)).await;
     let (client, _, challenge) = begun(&world).await;
