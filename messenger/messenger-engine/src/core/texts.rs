@@ -1,9 +1,10 @@
 //! One-to-one texts: sent now or refused now, and never called delivered without the other device's word.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
 
 use identity::Identifier;
-use sha2::{Digest, Sha256};
 
 use super::calls::{Errand, not_online};
 use super::links::Token;
@@ -19,15 +20,19 @@ const MAX_ID: u64 = (1 << 53) - 1;
 /// How many ids given by the client are remembered, to catch one used for two different texts.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// The ids a client gave, with a digest of what they were for. No text is kept.
+/// The ids that stand for texts, with a digest of each. No text is kept.
 #[derive(Default)]
 pub(super) struct Ids {
-    given: HashMap<(String, u64), Given>,
+    /// By whom the text is for.
+    given: HashMap<String, HashMap<u64, Given>>,
+    count: usize,
+    /// Makes the digests. They catch a client's mistake, nobody's attack, so a keyed hash of 64 bits is enough.
+    digests: RandomState,
 }
 
 /// What is remembered of an id.
 struct Given {
-    digest: [u8; 32],
+    digest: u64,
     /// The most that is known of its earlier sendings: delivered, or unknown.
     arrived: Option<DeliveryState>,
 }
@@ -35,11 +40,23 @@ struct Given {
 impl Ids {
     /// Whether this id may stand for this text: it is new, or it stood for the same text before.
     fn admit(&mut self, to: &str, id: u64, text: &str) -> bool {
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        if self.given.len() >= MAX_REMEMBERED {
+        if self.count >= MAX_REMEMBERED {
             self.given.clear();
+            self.count = 0;
         }
-        self.given.entry((to.to_owned(), id)).or_insert(Given { digest, arrived: None }).digest == digest
+        if !self.given.contains_key(to) {
+            self.given.insert(to.to_owned(), HashMap::new());
+        }
+        let digest = self.digests.hash_one(text);
+        let Some(theirs) = self.given.get_mut(to) else { return true };
+        match theirs.entry(id) {
+            Entry::Occupied(given) => given.get().digest == digest,
+            Entry::Vacant(free) => {
+                free.insert(Given { digest, arrived: None });
+                self.count += 1;
+                true
+            }
+        }
     }
 
     /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
@@ -48,7 +65,7 @@ impl Ids {
         if state == DeliveryState::Sending {
             return state;
         }
-        let Some(given) = self.given.get_mut(&(to.to_owned(), id)) else { return state };
+        let Some(given) = self.given.get_mut(to).and_then(|theirs| theirs.get_mut(&id)) else { return state };
         match (given.arrived, state) {
             (Some(DeliveryState::Delivered), _) | (_, DeliveryState::Delivered) => {
                 *given.arrived.insert(DeliveryState::Delivered)
