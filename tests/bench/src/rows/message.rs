@@ -1,6 +1,7 @@
-//! An acknowledged message between two engines, beside an echo over a bare quinn stream.
+//! An acknowledged message between two engines, beside an echo over a bare quinn stream. Both ends run on one processor: what
+//! it takes to wake another one that sleeps is most of the time otherwise, and differs from run to run.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, thread, time::Instant};
 
 use directory::{Directory, DirectoryConfig};
 use identity::{
@@ -9,6 +10,7 @@ use identity::{
     tls::{PersonVerifier, provider},
 };
 use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +28,33 @@ const TEXT: &str =
 const FRAME: usize = 256;
 
 /// Time from the command to the other device's acknowledgement.
-pub(crate) fn echo(runtime: &Runtime, scale: Scale) -> Pair {
+pub(crate) fn echo(_: &Runtime, scale: Scale) -> Pair {
+    thread::scope(|scope| scope.spawn(|| here(scale)).join().expect("exchanges do not fail"))
+}
+
+/// Measures on this thread's processor.
+fn here(scale: Scale) -> Pair {
+    let pinned = keep_to_one_processor();
+    // Its threads stay where the one is that makes it.
+    let runtime = Runtime::new().expect("a runtime needs only threads");
+    let pair = between(&runtime, scale);
+    match pinned {
+        Ok(()) => pair,
+        Err(error) => pair.noted(format!("on all processors: {error}")),
+    }
+}
+
+/// Keeps this thread, and those it will start, to one of the processors it may run on.
+fn keep_to_one_processor() -> rustix::io::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    if let Some(first) = (0..CpuSet::MAX_CPU).find(|processor| allowed.is_set(*processor)) {
+        one.set(first);
+    }
+    sched_setaffinity(None, &one)
+}
+
+fn between(runtime: &Runtime, scale: Scale) -> Pair {
     let mut talk = runtime.block_on(Talk::new());
     let mut bare = runtime.block_on(Bare::new());
     paired(
