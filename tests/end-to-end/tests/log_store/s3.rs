@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Mutex;
 
 use story::guard;
 use story::process::Running;
@@ -26,9 +25,6 @@ pub(crate) struct S3 {
 impl S3 {
     /// With one empty bucket, `logs`. A careless one does not look at what writes are conditional on.
     pub(crate) fn start(careless: bool) -> Option<Self> {
-        /// The tests of this file run side by side, and share the environment.
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock();
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let requirements = folder.join("moto.txt");
         fs::write(&requirements, MOTO).unwrap();
@@ -39,7 +35,6 @@ impl S3 {
                 return None;
             }
         };
-        drop(turn);
         let script = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../transparency-log/transparency-log/tests/object_store/serve_s3.py"

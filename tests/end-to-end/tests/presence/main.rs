@@ -15,9 +15,6 @@ fn root() -> PathBuf {
 
 /// The Python that has what `tests/directory-client` needs; says clearly when it cannot be had.
 fn python() -> Option<PathBuf> {
-    // Two tests of this file use it: the first one makes it.
-    static MADE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_at_a_time = MADE.lock().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("directory-client");
     let made = story::python::environment(&folder, &root().join("tests/directory-client/requirements.txt"));
     made.inspect_err(|reason| eprintln!("SKIPPED: the independent client did not run: {reason}")).ok()
