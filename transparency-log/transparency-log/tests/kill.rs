@@ -8,9 +8,10 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use common::{ORIGIN, entry};
 use tlog_proof::{Cosigner, LogPolicy, NoteSigner};
@@ -20,6 +21,9 @@ use transparency_log::testing::key;
 use transparency_log::{LogConfig, Sequencer, Submit as _, Witness, system_clock};
 
 const VICTIM: &str = "LOG_KILL_VICTIM_FOLDER";
+
+/// How long a victim may take until it has acknowledged something, on a machine that is very busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A submission gets its old index while it is among so many of the last entries (docs/spec/log.md).
 const RETRY_WINDOW: u64 = 65_536;
@@ -67,35 +71,65 @@ async fn nothing_acknowledged_is_lost_in_two_hundred_kills() {
     kill(200).await;
 }
 
-async fn kill(rounds: u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = BTreeMap::new();
-    let mut cursor = None;
-    for round in 0..rounds {
-        let mut victim = Command::new(std::env::current_exe().unwrap())
+/// A victim that runs, and what it acknowledges.
+struct Victim {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Victim {
+    fn start(folder: &Path, round: u64) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "victim", "--nocapture"])
-            .env(VICTIM, folder.path())
+            .env(VICTIM, folder)
             .env("LOG_KILL_FIRST", (round * 1_000_000).to_string())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let out = BufReader::new(victim.stdout.take().unwrap());
-        let reader = std::thread::spawn(move || {
-            out.lines().map_while(Result::ok).filter(|line| line.starts_with("acknowledged")).collect::<Vec<_>>()
+        let out = BufReader::new(process.stdout.take().unwrap());
+        let (send, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            let acknowledged = out.lines().map_while(Result::ok).filter(|line| line.starts_with("acknowledged"));
+            acknowledged.for_each(|line| _ = send.send(line));
         });
-        // Spread over opening, batching, writing and publishing.
-        std::thread::sleep(Duration::from_millis(30 + round * 37 % 211));
-        victim.kill().unwrap();
-        victim.wait().unwrap();
-        for line in reader.join().unwrap() {
-            let mut words = line.split(' ').skip(1);
-            if let (Some(Ok(number)), Some(Ok(index))) = (words.next().map(str::parse), words.next().map(str::parse)) {
-                acknowledged.insert(number, index);
-            }
-        }
+        Self { process, lines }
+    }
+
+    /// SIGKILL; notes down the index of every number that was acknowledged.
+    fn kill(mut self, acknowledged: &mut BTreeMap<u64, u64>) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        // The channel ends with the pipe.
+        acknowledged.extend(self.lines.iter().filter_map(|line| number_and_index(&line)));
+    }
+}
+
+/// None if the line was cut off; the last one may be.
+fn number_and_index(line: &str) -> Option<(u64, u64)> {
+    let (number, index) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
+    Some((number.parse().ok()?, index.parse().ok()?))
+}
+
+async fn kill(rounds: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged = BTreeMap::new();
+    // How long it takes here until something is acknowledged: the kills are spread over twice that time, so over opening,
+    // batching, writing and publishing.
+    let began = Instant::now();
+    let first = Victim::start(folder.path(), rounds);
+    let line = first.lines.recv_timeout(PATIENCE);
+    let moments = began.elapsed() * 2;
+    first.kill(&mut acknowledged);
+    let line = line.expect("an undisturbed victim acknowledges something");
+    acknowledged.extend(number_and_index(&line));
+    let mut cursor = Some(account(folder.path(), &acknowledged, None).await);
+    for round in 0..rounds {
+        let victim = Victim::start(folder.path(), round);
+        // The golden ratio: however many rounds there are, no two moments are close to one another.
+        std::thread::sleep(moments.mul_f64((round as f64 * 0.618_034).fract()));
+        victim.kill(&mut acknowledged);
         cursor = Some(account(folder.path(), &acknowledged, cursor).await);
     }
-    assert!(!acknowledged.is_empty(), "the victim lived long enough to acknowledge something");
 }
 
 /// Reopens the log, audits it from the last cursor and as a whole, finds everything acknowledged where it was said to
