@@ -15,8 +15,8 @@ use crate::{Context, Failure};
 /// How long a start may take on a very busy machine. A quiet one takes well under a second.
 const START: Duration = Duration::from_secs(30);
 
-/// How long a graceful stop may take.
-const STOP: Duration = Duration::from_secs(15);
+/// How long a graceful stop may take on a very busy machine: the server itself gives connections seven seconds.
+const STOP: Duration = Duration::from_secs(60);
 
 /// The line of JSON that `homeserver up --json` prints when everything answers.
 #[derive(Debug, Clone, Deserialize)]

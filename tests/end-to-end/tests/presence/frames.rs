@@ -58,7 +58,7 @@ impl Town {
         let certified = CertifiedKey::from_der(chain, key, &identity::tls::provider()).unwrap();
         let resolver = Arc::new(SingleCertAndKey::from(certified));
         let mut config = DirectoryConfig::new(LOOPBACK, resolver.clone(), authority.trust());
-        config.timing = Timing { no_answer: Duration::from_millis(500), ..Timing::default() };
+        config.timing = Timing { no_answer: Duration::from_secs(3), ..Timing::default() };
         let directory = Directory::bind(config).unwrap();
         let address = directory.local_addr();
         let stop = CancellationToken::new();
