@@ -18,8 +18,10 @@ need_packages() {
         fail "missing: ${missing[*]}. Install them (on Debian: sudo apt-get install ${missing[*]}) and run this again."
     fi
     say "installing ${missing[*]}"
-    apt-get update -qq </dev/null || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null \
+    # A mirror that hiccups is asked again, and another installation (a nightly upgrade) is waited for.
+    local patience=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+    apt-get update -qq "${patience[@]}" </dev/null || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${patience[@]}" "${missing[@]}" </dev/null >/dev/null \
         || fail "apt-get could not install ${missing[*]}; its message is above."
 }
 
