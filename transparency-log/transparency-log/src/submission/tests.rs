@@ -247,9 +247,10 @@ async fn an_answer_that_proves_something_else_is_no_answer() {
 #[tokio::test]
 async fn a_log_that_does_not_answer_is_given_up_in_time_and_nothing_is_lost() {
     let log = log().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // The port is this test's, and nobody listens yet.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
     let remote = remote(&format!("http://{address}"), &log);
     // Two seconds stand for thirty: the log comes back within the submitter's patience.
     let waiting = tokio::spawn({
@@ -258,7 +259,7 @@ async fn a_log_that_does_not_answer_is_given_up_in_time_and_nothing_is_lost() {
     });
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(!waiting.is_finished(), "it goes on asking");
-    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let listener = socket.listen(16).unwrap();
     let router = router(log.sequencer.clone(), everybody(), room(10));
     tokio::spawn(async move { axum::serve(listener, router).await });
     assert_eq!(waiting.await.unwrap().unwrap().index, 0);
