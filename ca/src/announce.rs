@@ -18,7 +18,7 @@ use crate::acme::{self, Service};
 use crate::mail::{DeviceLetter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
-use crate::store::{CertificateRecord, Change, Record, Select, Serial, StoreError, Subject};
+use crate::store::{CertificateRecord, Change, RACES, Record, Select, Serial, StoreError, Subject};
 
 /// Pause before a message that did not leave is tried again; each further one is twice as long.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -119,15 +119,24 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
             return Ok(false);
         }
     }
-    match service
-        .store
-        .commit(vec![Change::Update(Record::Certificate(CertificateRecord { announce: false, ..record }))])
-        .await
-    {
-        // Revoked meanwhile, for instance: the next look strikes it out.
-        Err(StoreError::Conflict(_)) => Ok(false),
-        other => other.map(|_| true),
+    strike_out(service, record).await
+}
+
+/// Notes that nobody is to be told any more. If the certificate was changed while the message was under way (she may have
+/// revoked it at once), of the newer record no more than that is changed: otherwise she would be told again.
+async fn strike_out(service: &Service, mut record: CertificateRecord) -> Result<bool, StoreError> {
+    let serial = record.serial;
+    for _ in 0..RACES {
+        let struck = CertificateRecord { announce: false, ..record };
+        match service.store.commit(vec![Change::Update(Record::Certificate(struck))]).await {
+            Err(StoreError::Conflict(_)) => match service.store.certificate(serial).await? {
+                Some(newer) if newer.announce => record = newer,
+                _ => return Ok(true),
+            },
+            other => return other.map(|_| true),
+        }
     }
+    Ok(false)
 }
 
 /// Why she was not told.

@@ -19,8 +19,8 @@ use crate::issuance::{learn, origin_of};
 use crate::jws::PublicKey;
 use crate::proven::Proven;
 use crate::store::{
-    AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, Record, Revocation, Select, Serial,
-    Subject,
+    AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, RACES, Record, Revocation, Select,
+    Serial, StoreError, Subject,
 };
 
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
@@ -73,10 +73,23 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
 /// thumbprint, or the operator.
 pub(crate) async fn carry_out(
     service: &Service,
-    found: CertificateRecord,
+    mut found: CertificateRecord,
     reason: u8,
     by: &str,
 ) -> Result<(), Problem> {
+    let serial = found.serial;
+    for _ in 0..RACES {
+        if attempt(service, found, reason, by).await? {
+            return Ok(());
+        }
+        // An owner reacts to the mail about a new device while it is being noted that the mail has left.
+        found = service.store.certificate(serial).await?.ok_or_else(Problem::not_found)?;
+    }
+    Err(StoreError::Conflict("certificate").into())
+}
+
+/// Whether it is revoked; not so if a record was changed since it was read.
+async fn attempt(service: &Service, found: CertificateRecord, reason: u8, by: &str) -> Result<bool, Problem> {
     let certificate = issued(&found)?;
     let serial = found.serial;
     let (issuer, crls, shown) = (Arc::clone(&service.issuer), Arc::clone(&service.crls), found.clone());
@@ -93,9 +106,12 @@ pub(crate) async fn carry_out(
     changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
     let of = json!({"serial": serial.to_string(), "reason": reason, "by": by});
     let revoke = async move {
-        issuer.decide(changes, "revoked", of).await?;
+        match issuer.decide(changes, "revoked", of).await {
+            Err(StoreError::Conflict(_)) => return Ok(false),
+            decided => decided?,
+        }
         tracing::info!(%serial, reason, "revoked");
-        show.await
+        show.await.map(|()| true)
     };
     service.issuer.carried_through(revoke).await?
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::store::{KeyDigest, Serial};
 
-/// A commit that is to fail, answered as [`StoreError::Unavailable`].
+/// A commit that is to fail, answered as [`StoreError::Unavailable`] unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The changes are not written.
@@ -21,6 +21,8 @@ pub enum Fault {
     Persisted,
     /// The changes are not written, nor any after them.
     Dead,
+    /// Somebody else writes the same records a moment before: [`StoreError::Conflict`].
+    Outrun,
 }
 
 /// A [`Store`] in memory. It keeps the contract except for durability.
@@ -108,6 +110,9 @@ impl Tables {
         if self.dead || fault == Some(Fault::NotPersisted) {
             return Err(StoreError::Unavailable("injected: not persisted".into()));
         }
+        if fault == Some(Fault::Outrun) {
+            changes.iter().for_each(|change| self.touch(change));
+        }
         let mut after = self.clone();
         let mut erased = 0;
         for change in changes {
@@ -118,6 +123,24 @@ impl Tables {
             return Err(StoreError::Unavailable("injected: persisted".into()));
         }
         Ok(erased)
+    }
+
+    /// Writes what the change would update once more as it is.
+    fn touch(&mut self, change: &Change) {
+        let Change::Update(record) = change else { return };
+        let revision = match record {
+            Record::Account(new) => self.accounts.get_mut(&new.id).map(|old| &mut old.revision),
+            Record::Order(new) => self.orders.get_mut(&new.id).map(|old| &mut old.revision),
+            Record::Authorization(new) => self.authorizations.get_mut(&new.id).map(|old| &mut old.revision),
+            Record::Certificate(new) => {
+                self.certificates.iter_mut().find(|old| old.serial == new.serial).map(|old| &mut old.revision)
+            }
+            Record::Spending(new) => self.spending.get_mut(&new.day).map(|old| &mut old.revision),
+            Record::CompromisedKey(_) => None,
+        };
+        if let Some(revision) = revision {
+            *revision += 1;
+        }
     }
 
     /// How many certificates' openings it erased.

@@ -47,6 +47,9 @@ pub use shared::{Draw, Shared, SharedClaim};
 pub use snapshot::snapshot;
 pub use sqlite::SqliteStore;
 
+/// How often who lost a race ([`StoreError::Conflict`]) reads the record anew before giving up.
+pub(crate) const RACES: usize = 8;
+
 /// A place for records. The module's text is the contract.
 pub trait Store: Send + Sync + 'static {
     /// Reads what `select` asks for, as of the last commit that was answered.

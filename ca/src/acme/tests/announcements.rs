@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::device;
-use crate::store::Select;
+use crate::store::{Fault, Select};
 use crate::testing::{Client, Signer, World, csr, until};
 
 /// The mails about another device.
@@ -62,6 +62,21 @@ async fn an_announcement_survives_a_crash() {
     let world = world.restart().await;
     all_told(&world).await;
     assert_eq!(told(&world).len(), 2, "once more, for nobody knew");
+}
+
+#[tokio::test]
+async fn an_owner_who_acts_while_she_is_told_is_not_told_again() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    client.enroll(&world, "alice@example.org", &device()).await;
+    all_told(&world).await;
+    let order = client.ready(&world, "alice@example.org").await;
+    let commits = world.store.commits();
+    // Planned, logged, issued; then the certificate is changed before it is noted that she was told.
+    world.store.fail_after(3, Fault::Outrun);
+    client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+    all_told(&world).await;
+    assert_eq!((told(&world).len(), world.store.commits()), (1, commits + 5), "noted at the second attempt");
 }
 
 #[tokio::test]

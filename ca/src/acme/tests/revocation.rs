@@ -4,7 +4,8 @@ use identity::verify::verify_person;
 use serde_json::{Value, json};
 
 use super::{chain, device};
-use crate::testing::{Client, Fate, Signer, World, csr};
+use crate::store::{Fault, Select};
+use crate::testing::{Client, Fate, Signer, World, csr, until};
 
 fn revoke(leaf: &[u8], reason: u8) -> Value {
     json!({"certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason})
@@ -27,6 +28,23 @@ async fn an_owner_revokes_and_the_list_says_so_at_once() {
     assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "alreadyRevoked");
     trust.install_crl(&client.get("/crl/people.crl").await.ok().body, world.now()).unwrap();
     assert!(format!("{:?}", trust.revocation(&person, world.now())).starts_with("Revoked"));
+}
+
+#[tokio::test]
+async fn a_revocation_is_not_refused_because_the_certificate_was_just_noted_as_announced() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    for reason in [0, 1] {
+        let chain = chain(&client.enroll(&world, "alice@example.org", &device()).await);
+        // Of the second device she is told by mail.
+        let left = async || !world.store().certificates(Select::Unannounced { limit: 9 }).await.unwrap().is_empty();
+        until("she is told", async || !left().await).await;
+        let commits = world.store.commits();
+        world.store.fail_after(0, Fault::Outrun);
+        client.post("/revoke-cert", revoke(&chain[0], reason)).await.ok();
+        assert_eq!(world.store.commits(), commits + 2, "at the second attempt");
+        assert_eq!(client.post("/revoke-cert", revoke(&chain[0], reason)).await.problem(), "alreadyRevoked");
+    }
 }
 
 #[tokio::test]
