@@ -14,7 +14,7 @@ use super::request::ByAccount;
 use super::wanted::{self, Named};
 use super::{Service, ascii, challenge, identifier, order, own_authorization, rfc3339};
 use crate::config::Limit;
-use crate::store::{Authorization, AuthorizationStatus, Change, Record, Select};
+use crate::store::{Authorization, AuthorizationStatus, Change, RACES, Record, Select, StoreError};
 
 #[derive(Deserialize)]
 struct NewAuthorization {
@@ -62,14 +62,27 @@ pub(super) async fn read(
         if update.status != "deactivated" {
             return Err(Problem::malformed(format!("expected the status deactivated, found {:?}", update.status)));
         }
-        authorization = authorization.ended(AuthorizationStatus::Deactivated);
-        let changes = vec![Change::Update(Record::Authorization(authorization.clone()))];
-        let of = json!({"authorization": authorization.id});
-        service.issuer.decide(changes, "authorization-given-up", of).await?;
+        authorization = give_up(&service, authorization).await?;
     } else {
         authorization = challenge::begin(&service, &by, authorization).await?;
     }
     Ok(Json(object(&service, &authorization)))
+}
+
+/// Ends it, whatever becomes of a message that is under way for it.
+async fn give_up(service: &Service, mut found: Authorization) -> Result<Authorization, Problem> {
+    for _ in 0..RACES {
+        let id = found.id.clone();
+        let ended = found.ended(AuthorizationStatus::Deactivated);
+        let changes = vec![Change::Update(Record::Authorization(ended.clone()))];
+        match service.issuer.decide(changes, "authorization-given-up", json!({"authorization": id})).await {
+            Err(StoreError::Conflict(_)) => {}
+            decided => return decided.map(|()| ended).map_err(Problem::from),
+        }
+        let newer = service.store.authorization(Select::Authorization(id)).await?;
+        found = newer.ok_or_else(Problem::not_found)?;
+    }
+    Err(StoreError::Conflict("authorization").into())
 }
 
 fn object(service: &Service, authorization: &Authorization) -> Value {

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::super::Service;
 use super::super::problem::{Kind, Problem};
 use super::super::request::ByAccount;
+use super::super::{Service, authorization};
 use super::{keep, proven};
 use crate::oidc::VouchError;
-use crate::store::{Authorization, ChallengeType};
+use crate::store::{Authorization, AuthorizationStatus, ChallengeType, RACES, Select, StoreError};
 
 /// When to come back if the issuer cannot be asked.
 const LATER: Duration = Duration::from_secs(60);
@@ -53,9 +53,29 @@ pub(super) async fn respond(
             return Err(Problem::new(Kind::TokenRefused, error.to_string()));
         }
     }
-    let changed = proven(service, found, ChallengeType::OpenId);
-    keep(service, changed.clone(), ChallengeType::OpenId, "control-proven").await?;
-    Ok(changed)
+    complete(service, found).await
+}
+
+/// Stores that the token has proven control. The authorization may have changed since it was read: the issuer took its
+/// time, or what became of a mail that was asked for as well was noted.
+async fn complete(service: &Arc<Service>, mut found: Authorization) -> Result<Authorization, Problem> {
+    let id = found.id.clone();
+    for _ in 0..RACES {
+        let changed = proven(service, found, ChallengeType::OpenId);
+        match keep(service, changed.clone(), ChallengeType::OpenId, "control-proven").await {
+            Err(StoreError::Conflict(_)) => {}
+            kept => return kept.map(|()| changed).map_err(Problem::from),
+        }
+        let newer = service.store.authorization(Select::Authorization(id.clone())).await?;
+        found = newer.ok_or_else(Problem::not_found)?;
+        if found.status == AuthorizationStatus::Valid {
+            return Ok(found);
+        }
+        if authorization::status(&found, service.now().as_secs()) != "pending" {
+            return Err(Problem::malformed("the authorization is no longer pending; make a new order"));
+        }
+    }
+    Err(StoreError::Conflict("authorization").into())
 }
 
 /// What a client needs: the token that its key authorization begins with, and where a person of this domain logs in.

@@ -2,6 +2,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::{chain, device};
+use crate::store::Fault;
 use crate::testing::{Client, Signer, World};
 
 #[tokio::test]
@@ -48,6 +49,8 @@ async fn control_is_proven_without_an_order_and_then_serves_orders_until_it_is_g
 
     let authorization = made.header("location");
     assert_eq!(client.post(&authorization, json!({"status": "valid"})).await.problem(), "malformed");
+    // Also if what became of a mail is noted at the same moment.
+    world.store.fail_after(0, Fault::Outrun);
     let ended = client.post(&authorization, json!({"status": "deactivated"})).await.ok();
     assert_eq!(
         (ended.text("status").as_str(), ended.json()["challenges"][0]["status"].as_str()),

@@ -127,6 +127,20 @@ async fn an_issuer_vouches_for_an_address_of_its_domain() {
 }
 
 #[tokio::test]
+async fn a_mail_under_way_keeps_no_token_from_proving() {
+    let key = Signer::p256();
+    let issuer = Issuer::start(&key).await;
+    let world = issuer.world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (order, challenge) = begun(&client, ALICE).await;
+    let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+    // What became of the mail is noted between reading the authorization and writing it.
+    world.store.fail_after(0, Fault::Outrun);
+    assert_eq!(hand_in(&client, &challenge, &token).await.ok().text("status"), "valid");
+    assert_eq!(client.read(&order).await.ok().text("status"), "ready");
+}
+
+#[tokio::test]
 async fn what_an_issuer_did_not_say_for_this_account_proves_nothing() {
     let (key, other) = (Signer::rsa(), Signer::rsa());
     let issuer = Issuer::start(&key).await;
