@@ -1,9 +1,10 @@
 //! A PostgreSQL server for tests: started by the first that wants one, ended with the last.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How long it may take to start or stop on a busy machine.
@@ -25,7 +26,8 @@ static RUNNING: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 impl Postgres {
     /// The server of this process; none where PostgreSQL is not installed.
     pub(crate) fn shared() -> Option<Arc<Self>> {
-        let mut running = RUNNING.lock().unwrap();
+        // A start that failed leaves the next test its own attempt.
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = running.upgrade() {
             return Some(server);
         }
@@ -44,7 +46,7 @@ impl Postgres {
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(folder.path()));
         }
-        let options = ["--auth=trust", "--username=ca", "--encoding=UTF8", "--locale=C.UTF-8"];
+        let options = ["--no-sync", "--auth=trust", "--username=ca", "--encoding=UTF8", "--locale=C.UTF-8"];
         run(unprivileged(&programs.join("initdb")).arg("-D").arg(&data).args(options));
         let mut command = unprivileged(&programs.join("postgres"));
         command.arg("-D").arg(&data).arg("-k").arg(folder.path()).args(["-c", "listen_addresses="]);
@@ -122,6 +124,23 @@ fn unprivileged(program: &Path) -> Command {
 }
 
 fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        let _ = stderr.read_to_string(&mut said);
+        said
+    });
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("{command:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(status.success(), "{command:?}: {}", said.join().unwrap());
 }

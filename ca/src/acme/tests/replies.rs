@@ -52,6 +52,8 @@ struct Stage {
     world: World,
     server: NameServer,
     lmtp: SocketAddr,
+    /// Keeps its port from everybody else.
+    _held: tokio::net::TcpSocket,
     key: Key,
 }
 
@@ -60,8 +62,11 @@ impl Stage {
         let server = NameServer::start().await;
         let key = Key::new();
         server.txt("s1._domainkey.example.org", &key.record);
-        // A port that was free a moment ago.
-        let lmtp = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Bound, not listened on: nobody is given it as a free one, and who is told of it can listen there all the same.
+        let held = tokio::net::TcpSocket::new_v4().unwrap();
+        held.set_reuseaddr(true).unwrap();
+        held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let lmtp = held.local_addr().unwrap();
         let resolvers = server.resolvers();
         let keys = tempfile::tempdir().unwrap();
         let record = new_dkim_key(keys.path()).unwrap();
@@ -73,7 +78,7 @@ impl Stage {
             config.replies = Some(Replies { address: ACME.into(), lmtp: LmtpAddress::Tcp(lmtp), only });
         })
         .await;
-        Self { world, server, lmtp, key }
+        Self { world, server, lmtp, _held: held, key }
     }
 
     /// An account, the challenge, and the authorization's URL.
