@@ -1,5 +1,6 @@
 //! HTTPS: a listener that shakes hands with many at a time, and a server loop that nobody can keep waiting.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use axum::body::Body;
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::http::Request;
 use axum::serve::{IncomingStream, Listener};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use rustls::server::ResolvesServerCert;
@@ -170,24 +171,62 @@ impl AsyncWrite for TlsConnection {
     }
 }
 
+/// The tasks of all connections: of each its own, and of HTTP/2 one for each request.
+#[derive(Clone, Default)]
+struct Connections {
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+impl Connections {
+    fn spawn(&self, task: impl Future<Output: Send> + Send + 'static) {
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move { cut.run_until_cancelled(task).await.map(drop) });
+    }
+
+    /// Gives them a few seconds, then cuts those that are left: when this returns, no handler holds anything any more.
+    async fn end(self) {
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Connections
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.spawn(task);
+    }
+}
+
 /// Serves `router` until `stop` is cancelled, then lets requests under way finish for a few seconds. Handlers find the
-/// client's address as `ConnectInfo<PeerAddr>`.
+/// client's address as `ConnectInfo<PeerAddr>`; none of them lives on when this returns.
 pub async fn serve(mut listener: TlsListener, router: Router, stop: CancellationToken) {
-    let connections = TaskTracker::new();
+    let connections = Connections::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             (connection, peer) = listener.accept() => {
-                connections.spawn(serve_connection(connection, peer, router.clone(), stop.clone()));
+                let serving = serve_connection(connection, peer, router.clone(), stop.clone(), connections.clone());
+                connections.spawn(serving);
             }
         }
     }
     drop(listener);
-    connections.close();
-    let _ = tokio::time::timeout(FAREWELL, connections.wait()).await;
+    connections.end().await;
 }
 
-async fn serve_connection(connection: TlsConnection, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn serve_connection(
+    connection: TlsConnection,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    connections: Connections,
+) {
     let asked = Arc::new(Notify::new());
     let first = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -196,7 +235,7 @@ async fn serve_connection(connection: TlsConnection, peer: SocketAddr, router: R
         request.extensions_mut().insert(ConnectInfo(PeerAddr(peer)));
         router.clone().oneshot(request)
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(connections);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER);
     builder
         .http2()

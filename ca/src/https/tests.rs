@@ -16,15 +16,20 @@ impl ResolvesServerCert for Fixed {
     }
 }
 
-/// A running server that tells a client its address.
-async fn server() -> (SocketAddr, CertificateDer<'static>, CancellationToken, JoinHandle<()>) {
+/// A listener, and the certificate that it shows.
+async fn listener() -> (TlsListener, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
     let certificate = made.cert.der().clone();
     let config = server_config(Arc::new(Fixed(Arc::new(CertifiedKey::new(vec![certificate.clone()], key))))).unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let listener = TlsListener::new(tcp, Arc::new(config)).unwrap();
+    (TlsListener::new(tcp, Arc::new(config)).unwrap(), certificate)
+}
+
+/// A running server that tells a client its address.
+async fn server() -> (SocketAddr, CertificateDer<'static>, CancellationToken, JoinHandle<()>) {
+    let (listener, certificate) = listener().await;
     let address = listener.address();
     let router =
         Router::new().route("/", get(|ConnectInfo(peer): ConnectInfo<PeerAddr>| async move { peer.0.to_string() }));
@@ -76,6 +81,36 @@ async fn silent_and_noisy_clients_keep_nobody_waiting() {
     let _ = noisy.write_all(&vec![0xa5; 1 << 20]).await;
     let answer = tokio::time::timeout(Duration::from_secs(60), ask(address, &certificate)).await;
     assert!(answer.expect("an answer").starts_with("HTTP/1.1 200"));
+}
+
+/// What a handler holds, a database's lock among it, is free for the next start.
+#[tokio::test]
+async fn no_handler_lives_on_when_the_server_has_stopped() {
+    let held = Arc::new(());
+    let (listener, certificate) = listener().await;
+    let address = listener.address();
+    let holds = Arc::clone(&held);
+    let (runs, mut running) = mpsc::channel(1);
+    let never = get(async move || {
+        let _holds = holds;
+        runs.send(()).await.unwrap();
+        std::future::pending::<String>().await
+    });
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    let client = async move {
+        let mut tls = connect(address, &certificate).await;
+        tls.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        running.recv().await.unwrap();
+        // From here on time passes only while everybody waits, and then at once.
+        tokio::time::pause();
+        told.cancel();
+        let _cut = tls.read_to_end(&mut Vec::new()).await;
+    };
+    let client = tokio::spawn(client);
+    serve(listener, Router::new().route("/", never), stop).await;
+    assert_eq!(Arc::strong_count(&held), 1);
+    client.await.unwrap();
 }
 
 /// Who shakes hands and then says nothing does not keep its place.
