@@ -1,19 +1,21 @@
-//! The two ports: TCP for HTTPS, UDP for the directory. Bound before anything is made, because their numbers are part
-//! of the server's name.
+//! The ports: TCP for HTTPS, UDP for the directory. Bound before anything is made, because their numbers are part of the
+//! server's name; and kept, so that nobody takes them while the rest is made.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
+
+use directory::{BindError, Sockets};
 
 use crate::error::StartError;
 use crate::settings::Settings;
 
-/// Both ports, bound.
+/// All ports, bound.
 #[derive(Debug)]
 pub struct Ports {
     /// HTTPS.
     pub https: TcpListener,
-    /// Where the directory will listen. Only reserved: the directory binds its own socket.
-    pub directory: SocketAddr,
+    /// Where the directory will listen, with the second port beside it.
+    pub directory: Sockets,
 }
 
 /// Binds the ports that `settings` name; writes free ones into it where it says 0.
@@ -27,16 +29,21 @@ pub fn bind(settings: &mut Settings) -> Result<Ports, StartError> {
         .map_err(|source| port("TCP", "--https-port", https_address, source))?;
     let directory_address = SocketAddr::new(settings.listen, settings.directory_port);
     let directory =
-        free_udp(directory_address).map_err(|source| port("UDP", "--directory-port", directory_address, source))?;
+        Sockets::bind(directory_address, settings.observation()).map_err(|error| udp(directory_address, error))?;
     let bound = https.local_addr().map_err(|source| port("TCP", "--https-port", https_address, source))?;
     settings.https_port = bound.port();
-    settings.directory_port = directory.port();
+    let bound = directory.local_addr().map_err(|source| port("UDP", "--directory-port", directory_address, source))?;
+    settings.directory_port = bound.port();
     Ok(Ports { https, directory })
 }
 
-/// Finds out that the address can be bound, and which port it gets.
-fn free_udp(address: SocketAddr) -> io::Result<SocketAddr> {
-    UdpSocket::bind(address)?.local_addr()
+/// Which of the directory's two ports it is.
+fn udp(first: SocketAddr, error: BindError) -> StartError {
+    match error {
+        BindError::Socket { address, reason } if address == first => port("UDP", "--directory-port", address, reason),
+        BindError::Socket { address, reason } => port("UDP", "--observation-port", address, reason),
+        other @ BindError::Tls(_) => StartError::part("directory", &other),
+    }
 }
 
 fn port(protocol: &'static str, option: &'static str, address: SocketAddr, source: io::Error) -> StartError {
@@ -45,6 +52,8 @@ fn port(protocol: &'static str, option: &'static str, address: SocketAddr, sourc
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
     use crate::options::Options;
 
@@ -56,6 +65,9 @@ mod tests {
         assert_eq!(settings.https_port, ports.https.local_addr().unwrap().port());
         assert_ne!(settings.directory_port, 0);
 
+        let directory = (settings.listen, settings.directory_port);
+        assert_eq!(UdpSocket::bind(directory).unwrap_err().kind(), io::ErrorKind::AddrInUse, "nobody can take it");
+
         let refused = bind(&mut settings.clone()).unwrap_err();
         assert!(refused.to_string().contains(&settings.https_port.to_string()), "{refused}");
         assert!(refused.remedy().contains("--https-port"));
@@ -65,5 +77,10 @@ mod tests {
         let refused = bind(&mut settings.clone()).unwrap_err();
         assert!(refused.to_string().contains(&settings.directory_port.to_string()), "{refused}");
         assert!(refused.remedy().contains("--directory-port"));
+
+        settings.directory_port = 0;
+        settings.observation_port = Some(directory.1);
+        let refused = bind(&mut settings).unwrap_err();
+        assert!(refused.remedy().contains("--observation-port"), "{refused}");
     }
 }

@@ -222,11 +222,13 @@ impl Parts {
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
 
+        let address = ports.directory.local_addr().map_err(|error| StartError::part("directory", &error))?;
         let directory = DirectoryConfig {
             observation: settings.observation(),
-            ..DirectoryConfig::new(ports.directory, Arc::clone(&resolver), Arc::clone(&trust))
+            ..DirectoryConfig::new(address, Arc::clone(&resolver), Arc::clone(&trust))
         };
-        let directory = Directory::bind(directory).map_err(|error| StartError::part("directory", &error))?;
+        let directory =
+            Directory::on(ports.directory, directory).map_err(|error| StartError::part("directory", &error))?;
         let directory = Arc::new(directory);
         let tls = ca::https::server_config(resolver).map_err(|error| StartError::part("HTTPS port", &error))?;
         let listener = TcpListener::from_std(ports.https).and_then(|tcp| TlsListener::new(tcp, Arc::new(tls)));

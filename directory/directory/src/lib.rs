@@ -21,9 +21,11 @@ mod connection;
 mod hub;
 mod observation;
 mod server;
+mod sockets;
 pub mod state;
 mod tls;
 
 pub use config::{DirectoryConfig, Limits, Observation, Rate, Timing};
 pub use hub::Counts;
 pub use server::{BindError, Directory};
+pub use sockets::Sockets;

@@ -1,6 +1,6 @@
 //! Telling whoever asks where she is seen from: at the directory's own port, below QUIC, and at a second one.
 
-use crate::config::Observation;
+use crate::sockets::Sockets;
 use directory_protocol::observation::{Answer, MAX_REQUEST_BYTES, answer, is_stun};
 use directory_protocol::sieve::sift;
 use quinn::udp::{RecvMeta, Transmit};
@@ -26,14 +26,13 @@ pub(crate) struct Observing {
 }
 
 impl Observing {
-    /// Takes both ports.
+    /// On both ports.
     ///
     /// # Errors
-    /// The address that cannot be had. A second one that was not asked for is done without.
-    pub(crate) fn bind(address: SocketAddr, observation: Observation) -> Result<Self, (SocketAddr, io::Error)> {
-        let refused = |error| (address, error);
-        let socket = bound(address).map_err(refused)?;
-        let second = second(observation, socket.local_addr().map_err(refused)?)?;
+    /// The runtime does not take them.
+    pub(crate) fn new(sockets: Sockets) -> io::Result<Self> {
+        let socket = TokioRuntime.wrap_udp_socket(sockets.first)?;
+        let second = sockets.second.map(|second| TokioRuntime.wrap_udp_socket(second)).transpose()?;
         Ok(Self { socket, second })
     }
 
@@ -125,33 +124,5 @@ impl AsyncUdpSocket for Observing {
 
     fn may_fragment(&self) -> bool {
         self.socket.may_fragment()
-    }
-}
-
-fn bound(address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
-    TokioRuntime.wrap_udp_socket(std::net::UdpSocket::bind(address)?)
-}
-
-type Second = Option<Arc<dyn AsyncUdpSocket>>;
-
-/// The second socket, of the first one's address.
-fn second(observation: Observation, first: SocketAddr) -> Result<Second, (SocketAddr, io::Error)> {
-    let bind = |port| {
-        let address = SocketAddr::new(first.ip(), port);
-        bound(address).map_err(|error| (address, error))
-    };
-    match observation {
-        Observation::Off => Ok(None),
-        Observation::At(port) => bind(port).map(Some),
-        Observation::Beside => {
-            let socket = first.port().checked_add(1).map(bind);
-            Ok(socket.and_then(|bound| {
-                bound
-                    .inspect_err(|(address, error)| {
-                        tracing::warn!(%address, %error, "no second port: devices cannot tell what router they are behind");
-                    })
-                    .ok()
-            }))
-        }
     }
 }

@@ -5,6 +5,7 @@ use crate::config::DirectoryConfig;
 use crate::connection;
 use crate::hub::{Counts, Hub};
 use crate::observation::Observing;
+use crate::sockets::Sockets;
 use crate::tls::{self, TlsError};
 use directory_protocol::CloseCode;
 use identity::UnixTime;
@@ -50,12 +51,18 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Takes the socket. Must be called within a tokio runtime.
+    /// Takes the sockets. Must be called within a tokio runtime.
     pub fn bind(config: DirectoryConfig) -> Result<Self, BindError> {
+        let sockets = Sockets::bind(config.listen, config.observation)?;
+        Self::on(sockets, config)
+    }
+
+    /// On sockets that were taken before, whatever the configuration says of them. Must be called within a tokio runtime.
+    pub fn on(sockets: Sockets, config: DirectoryConfig) -> Result<Self, BindError> {
         let verifier = Arc::new(PersonVerifier::new(Arc::clone(&config.trust)));
         let server = tls::server_config(&config, Arc::clone(&verifier))?;
         let refused = |(address, reason)| BindError::Socket { address, reason };
-        let socket = Arc::new(Observing::bind(config.listen, config.observation).map_err(refused)?);
+        let socket = Arc::new(Observing::new(sockets).map_err(|reason| refused((config.listen, reason)))?);
         let address = socket.local_addr().map_err(|reason| refused((config.listen, reason)))?;
         let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
         let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
