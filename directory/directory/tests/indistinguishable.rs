@@ -9,8 +9,9 @@ mod common;
 
 use common::{World, person};
 use directory::Rate;
+use directory_protocol::client::RequestError;
 use directory_protocol::frame::{FrameBuffer, decode_response, encode};
-use directory_protocol::message::{Purpose, Request, Response};
+use directory_protocol::message::{ErrorCode, Purpose, Request, Response};
 use directory_protocol::{Announcement, Appearance, Audience, DirectoryEvent, Outcome, Status};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -188,7 +189,10 @@ fn notices(control: &[[Duration; ABSENT.len()]]) {
 async fn decline_all(mut someone: common::Person) {
     while let Some(event) = someone.events.recv().await {
         if let DirectoryEvent::Incoming { call_id, .. } = event {
-            someone.client.answer(call_id, directory_protocol::Answer::Decline).await.unwrap();
+            // On a busy machine a call may be over before it is declined; then the next one is.
+            let answered = someone.client.answer(call_id, directory_protocol::Answer::Decline).await;
+            let over = matches!(answered, Err(RequestError::Refused { error: ErrorCode::NoSuchCall, .. }));
+            assert!(answered.is_ok() || over, "{answered:?}");
         }
     }
 }
