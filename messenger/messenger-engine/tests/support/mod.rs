@@ -79,7 +79,7 @@ impl Town {
         let certified = CertifiedKey::from_der(chain, key, &provider).unwrap();
         let resolver = Arc::new(SingleCertAndKey::from(certified));
         let mut config = DirectoryConfig::new("127.0.0.1:0".parse().unwrap(), resolver.clone(), trust.clone());
-        config.timing = Timing { no_answer: Duration::from_secs(3), ..Timing::default() };
+        config.timing = Timing { no_answer: Duration::from_secs(10), ..Timing::default() };
         change(&mut config);
         let directory = Directory::bind(config).unwrap();
         let address = directory.local_addr();
