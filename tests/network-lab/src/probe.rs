@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// How often something is tried that must not succeed by chance alone, or fail by it.
 const TRIES: usize = 3;
 /// The silence after which no echo comes any more.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_secs(2);
 /// How long all questions may take together.
 const PROBING: Duration = Duration::from_secs(30);
 /// The largest message.

@@ -96,7 +96,9 @@ fn become_inside() -> NoWorld {
 const ATTEMPT: &str = "mount -t tmpfs tmpfs /run
 echo 0 > /proc/sys/net/ipv6/conf/all/accept_dad
 ip link set lo up
-ip link add attempt type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789 dev lo";
+ip link add attempt type vxlan id 1 local 127.0.0.1 remote 127.0.0.2 dstport 4789 dev lo
+nft add table inet attempt
+ethtool -K attempt tx off";
 
 /// Whether this machine lets us make a network and configure it, or what it says instead.
 fn permitted(options: &[&str]) -> Result<(), String> {
