@@ -1,9 +1,11 @@
 //! `story`: tells the first conversation with the real programs; `./demo` runs it.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use story::tale::{self, Ending};
@@ -56,7 +58,7 @@ fn main() -> ExitCode {
 
 /// Tells the story in a fresh folder that is gone afterwards, also after Ctrl-C.
 fn tell(check: bool) -> Result<(), Failure> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let ending = if terminal && !check { Ending::Messenger } else { Ending::Transcript };
     let stage = tale::stage()?;
     let root = stage.path().to_path_buf();
@@ -65,7 +67,9 @@ fn tell(check: bool) -> Result<(), Failure> {
         if await_interruption().is_ok() {
             INTERRUPTED.store(true, Ordering::SeqCst);
             process::end_all();
-            let _ = std::fs::remove_dir_all(&root);
+            if let Err(error) = remove(&root) {
+                eprintln!("\ndemo: {} could not be removed: {error}", root.display());
+            }
             eprintln!("\ndemo: interrupted; everything it started has been stopped");
             std::process::exit(130);
         }
@@ -79,6 +83,18 @@ fn tell(check: bool) -> Result<(), Failure> {
         eprintln!("demo: kept {}", stage.keep().display());
     }
     told
+}
+
+/// Removes the folder. What was killed a moment ago may still have made a file in it: then once more, for some seconds.
+fn remove(root: &Path) -> io::Result<()> {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        match std::fs::remove_dir_all(root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
 }
 
 /// Waits for Ctrl-C, a terminal that closes, or a polite request to end.
