@@ -3,6 +3,7 @@
 //! A search that finds nothing proves nothing by itself, so every search carries a *control*: a word that must be found
 //! in the same place by the same search.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -77,6 +78,29 @@ impl Search {
         Ok(self)
     }
 
+    /// Searches a file, or adds what lies in a folder to what is `open`, unless it is `done`.
+    fn look(
+        &mut self,
+        path: &Path,
+        needle: &Needle,
+        control: &Needle,
+        open: &mut Vec<PathBuf>,
+        done: &BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        let kind = std::fs::symlink_metadata(path)?;
+        if kind.is_dir() {
+            let entries = std::fs::read_dir(path)?.filter_map(Result::ok).map(|entry| entry.path());
+            open.extend(entries.filter(|entry| !done.contains(entry)));
+        } else if kind.is_file() {
+            let mut file = File::open(path)?;
+            let place = path.display().to_string();
+            self.places += 1;
+            note(&mut self.found, &place, needle.is_in(place.as_bytes()));
+            self.read(&mut file, &place, needle, control)?;
+        }
+        Ok(())
+    }
+
     /// Reads `from` to its end in overlapping chunks.
     fn read(&mut self, from: &mut impl Read, place: &str, needle: &Needle, control: &Needle) -> io::Result<()> {
         let overlap = needle.longest().max(control.longest());
@@ -100,19 +124,26 @@ impl Search {
 /// # Errors
 /// A file cannot be read.
 pub fn search_files(folders: &[&Path], needle: &Needle, control: &Needle) -> Result<Search, Failure> {
+    search_from(folders.iter().map(|folder| folder.to_path_buf()).collect(), folders, needle, control)
+}
+
+/// Searches what is `open`, all below `folders`.
+fn search_from(
+    mut open: Vec<PathBuf>,
+    folders: &[&Path],
+    needle: &Needle,
+    control: &Needle,
+) -> Result<Search, Failure> {
     let mut search = Search::new();
-    let mut open: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    let mut done = BTreeSet::new();
     while let Some(path) = open.pop() {
-        let kind = std::fs::symlink_metadata(&path).context(path.display())?;
-        if kind.is_dir() {
-            let entries = std::fs::read_dir(&path).context(path.display())?;
-            open.extend(entries.filter_map(Result::ok).map(|entry| entry.path()));
-        } else if kind.is_file() {
-            let place = path.display().to_string();
-            search.places += 1;
-            note(&mut search.found, &place, needle.is_in(place.as_bytes()));
-            let mut file = File::open(&path).context(&place)?;
-            search.read(&mut file, &place, needle, control).context(&place)?;
+        match search.look(&path, needle, control, &mut open, &done) {
+            Ok(()) => _ = done.insert(path),
+            // A running program has renamed or removed it since its folder was listed: the folder is listed anew.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !folders.contains(&path.as_path()) => {
+                open.extend(path.parent().map(Path::to_path_buf));
+            }
+            Err(error) => return Err(error).context(path.display()),
         }
     }
     Ok(search)
@@ -191,6 +222,21 @@ mod tests {
             assert_eq!(search.bytes, long.len() as u64);
         }
         assert!(!needle.is_in(b"never kept anywherE"));
+    }
+
+    #[test]
+    fn what_is_renamed_while_its_folder_is_searched_is_searched_under_its_new_name() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("inner");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("kept"), "never kept anywhere").unwrap();
+        // Listed a moment ago, as it was called then.
+        let open = vec![folder.join("kept.draft")];
+        let needle = Needle::new("never kept anywhere");
+        let search = search_from(open, &[place.path()], &needle, &needle).unwrap();
+        assert_eq!(search.found, [folder.join("kept").display().to_string()]);
+        let gone = place.path().join("gone");
+        assert!(search_files(&[&gone], &needle, &needle).is_err(), "what was asked for must be there");
     }
 
     #[test]
