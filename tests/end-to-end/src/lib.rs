@@ -26,6 +26,7 @@ pub mod memory;
 pub mod narrator;
 pub mod node;
 pub mod person;
+pub mod ports;
 pub mod process;
 pub mod python;
 pub mod random;

@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use story::homeserver::Homeserver;
 use story::process::{self, Running};
-use story::{Failure, guard, python};
+use story::{Failure, guard, ports, python};
 
 /// All steps of the script together; a quiet machine takes some twenty seconds.
 const DEADLINE: Duration = Duration::from_secs(240);
@@ -136,7 +136,8 @@ impl Pebble {
         let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(&root, own.cert.pem()).unwrap();
         std::fs::write(folder.path().join("key.pem"), own.signing_key.serialize_pem()).unwrap();
-        let port = free_port();
+        // It cannot be told to take a free port and to say which.
+        let port = ports::own()?;
         let config = json!({"pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
             "managementListenAddress": "",
@@ -165,9 +166,4 @@ impl Pebble {
         let directory = format!("https://localhost:{port}/dir");
         Ok(Self { _running: running, _folder: folder, directory, root })
     }
-}
-
-/// Pebble cannot be told to take a free port and to say which: one that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

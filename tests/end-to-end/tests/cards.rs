@@ -2,14 +2,18 @@
 //! people's programs write and read; and two people who find each other by a card and nothing else.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use identity::card::ContactCard;
 use serde_json::{Value, json};
 use story::homeserver::Homeserver;
 use story::person::Person;
+use story::process;
+
+/// How long another program may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -25,11 +29,9 @@ fn python(folder: &str, requirements: &str) -> Option<PathBuf> {
 fn run(python: &Path, script: &str, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(python);
     command.arg("-B").arg(tests().join("independent").join(script)).args(arguments);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", output.status);
-    String::from_utf8(output.stdout).unwrap()
+    let mut running = process::collect(script, command).unwrap();
+    input.lines().for_each(|line| running.type_line(line));
+    running.finish(PATIENCE).unwrap().expect(0, script).unwrap().stdout
 }
 
 fn as_json(card: &ContactCard) -> Value {

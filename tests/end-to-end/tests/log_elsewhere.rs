@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 use tlog_proof::{KeyKind, UnverifiedCheckpoint, VerifierKey};
 
 const SOON: Duration = Duration::from_secs(60);
@@ -22,10 +20,6 @@ struct Log {
     settings: PathBuf,
     running: Running,
     ready: Value,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Settings of a log that knows no authority yet, at these ports; `more` stands among the first.
@@ -55,8 +49,7 @@ impl Log {
         let words = process::sink(&settings.with_extension("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
         let mut running = Running::start("log", command).unwrap();
-        let mut line = String::new();
-        BufReader::new(running.take_stdout().unwrap()).read_line(&mut line).unwrap();
+        let line = running.first_line(SOON).unwrap();
         let said = || std::fs::read_to_string(settings.with_extension("log")).unwrap_or_default();
         let ready = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the log has not started: {}", said()));
         Self { settings: settings.to_owned(), running, ready }
@@ -88,7 +81,7 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let (port, submission) = (free_port(), free_port());
+    let (port, submission) = (ports::own().unwrap(), ports::own().unwrap());
     let config = at("serve.toml");
     std::fs::write(&config, settings(&at("log"), port, submission, "")).unwrap();
 
@@ -97,7 +90,7 @@ fn certificates_come_through_a_log_elsewhere_and_none_without_it() {
         let shown = transparency_log(&[part, "--config", &text(config), "--show-key"]).expect(0, "show-key").unwrap();
         shown.stdout.trim().to_owned()
     };
-    let (mirror_config, mirror_port) = (at("mirror.toml"), free_port());
+    let (mirror_config, mirror_port) = (at("mirror.toml"), ports::own().unwrap());
     let mirror_settings = format!(
         "name = \"mirror.example.com/m1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{mirror_port}\"\n\
          requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {:?}\n",

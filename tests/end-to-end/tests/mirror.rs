@@ -2,16 +2,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -85,7 +84,7 @@ fn a_mirror_is_brought_every_entry_and_can_be_demanded() {
     let policy: Value = serde_json::from_slice(&fs::read(at("server/policy.json")).unwrap()).unwrap();
     let log = policy["tlog_policy"].as_str().unwrap().lines().find_map(|line| line.strip_prefix("log ")).unwrap();
     let log = log.split(' ').next().unwrap();
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = ports::own().unwrap();
     let settings = format!(
         "name = \"mirror.example.com/m1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
          requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use story::homeserver::Homeserver;
 use story::node::Node;
@@ -81,16 +81,19 @@ fn issuer(node: &Node, place: &Path) -> Issuer {
     let mut command = node.script("issuer.mjs", ISSUER).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("issuer.log")).unwrap());
     let mut running = Running::start("the issuer", command).unwrap();
-    let mut output = BufReader::new(running.take_stdout().unwrap());
-    let mut url = String::new();
-    while !url.starts_with("http") {
-        url.clear();
-        let count = output.read_line(&mut url).unwrap();
-        assert!(count > 0, "{}", std::fs::read_to_string(place.join("issuer.log")).unwrap_or_default());
-    }
+    let output = BufReader::new(running.take_stdout().unwrap());
+    let (send, said) = std::sync::mpsc::channel();
     // It says more later, and would end if nobody listened.
-    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    Issuer { _running: running, url: url.trim().to_owned() }
+    std::thread::spawn(move || output.lines().map_while(Result::ok).for_each(|line| _ = send.send(line)));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let line = said.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_else(|_| {
+            panic!("no issuer: {}", std::fs::read_to_string(place.join("issuer.log")).unwrap_or_default())
+        });
+        if line.starts_with("http") {
+            return Issuer { _running: running, url: line };
+        }
+    }
 }
 
 /// A program that opens what it is given in the browser, and logs `who` in (`-`: whom the hint names).

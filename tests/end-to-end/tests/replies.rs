@@ -11,11 +11,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Running};
-use story::python;
+use story::{guard, ports, python};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -107,17 +106,16 @@ fn server(place: &Path, stage: &mut Stage, more: &str) -> Homeserver {
     let record: Value = serde_json::from_str(&made.stdout).unwrap();
     stage.tell(&json!({"record": record["value"]}));
     assert_eq!(stage.hears("done"), "record");
-    // A port that was free a moment ago.
-    let lmtp = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let lmtp = ports::own().unwrap();
     let settings = folder.join("homeserver.toml");
     let mut text = std::fs::read_to_string(&settings).unwrap();
     text.push_str(&format!(
         "\n[enrolment.dns]\nresolvers = [\"127.0.0.1:{}\"]\n[enrolment.dkim]\nselector = \"2026\"\n\
-         [enrolment.replies]\naddress = \"acme@ca.example\"\nlmtp = \"{lmtp}\"\n{more}",
+         [enrolment.replies]\naddress = \"acme@ca.example\"\nlmtp = \"127.0.0.1:{lmtp}\"\n{more}",
         stage.dns
     ));
     std::fs::write(&settings, text).unwrap();
-    stage.tell(&json!({"lmtp": lmtp.port()}));
+    stage.tell(&json!({"lmtp": lmtp}));
     assert_eq!(stage.hears("done"), "lmtp");
     Homeserver::start(&folder, &[]).unwrap()
 }

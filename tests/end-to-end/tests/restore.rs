@@ -2,17 +2,16 @@
 //! log got, no slot is used twice, no revocation forgotten, and the log never has two histories.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::mail::Maildir;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -50,7 +49,7 @@ struct Witness {
 
 impl Witness {
     fn settings(place: &Path, log: &str) -> (PathBuf, String) {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = ports::own().unwrap();
         let config = place.join("witness.toml");
         let settings = format!(
             "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\

@@ -10,6 +10,7 @@ use serde_json::Value;
 use story::homeserver::Homeserver;
 use story::node::Node;
 use story::person::Person;
+use story::ports;
 use story::process::{self, Running, await_sight};
 
 const NUMBER: &str = "+4915112345678";
@@ -84,7 +85,8 @@ impl Smsc {
 fn the_code_arrives_through_an_smsc_which_may_come_and_go() {
     let node = Node::with(&["smpp@0.5.1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let smsc = Smsc::start(&node, place.path(), 0);
+    // It goes and comes back at the same port.
+    let smsc = Smsc::start(&node, place.path(), ports::own().unwrap());
     let folder = place.path().join("server");
     Homeserver::start(&folder, &["--permit-phone", "+49"]).unwrap().stop().unwrap();
     let mut settings = std::fs::OpenOptions::new().append(true).open(folder.join("homeserver.toml")).unwrap();
@@ -184,8 +186,7 @@ fn the_code_arrives_through_kannel() {
     let node = Node::with(&["smpp@0.5.1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
     let smsc = Smsc::start(&node, place.path(), 0);
-    let [admin, smsbox, http] =
-        [(); 3].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string());
+    let [admin, smsbox, http] = [(); 3].map(|()| ports::own().unwrap().to_string());
     let log = place.path().join("kannel.log");
     let text = KANNEL.replace("ADMIN", &admin).replace("BOX", &smsbox).replace("HTTP", &http);
     let text = text.replace("LOG", log.to_str().unwrap()).replace("port = SMSC", &format!("port = {}", smsc.port));

@@ -12,7 +12,7 @@ use story::homeserver::Homeserver;
 use story::mail::Maildir;
 use story::person::Person;
 use story::process::{self, Running};
-use story::{guard, install};
+use story::{guard, install, ports};
 
 const INSTALL: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -134,8 +134,8 @@ fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
 fn a_mail_server_that_is_away_is_named_and_nothing_is_lost() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("server");
-    // A port that was free a moment ago, and to which nobody listens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // A port to which nobody listens.
+    let port = ports::own().unwrap();
     let url = format!("smtp://127.0.0.1:{port}?tls=none");
     let mut server = Homeserver::start(&folder, &["--smtp", &url]).unwrap();
     let alice = Person::new(place.path(), "alice@example.org");

@@ -2,17 +2,16 @@
 //! server starts and serves what needs no label, says why nobody is certified, and goes on by itself.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Running};
+use story::{guard, ports};
 
 const SOON: Duration = Duration::from_secs(60);
 /// What a person is told.
@@ -33,7 +32,7 @@ fn signer(place: &Path, log: &str) -> (Running, Value) {
 fn people_enrol_at_a_server_that_has_no_label_key() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("server");
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port().to_string();
+    let port = ports::own().unwrap().to_string();
     let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year();
     let log = format!("localhost:{port}/log/{year}");
     let (mut running, ready) = signer(place.path(), &log);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{ORIGIN, clock, entry};
@@ -315,11 +315,18 @@ impl Moto {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/object_store/serve_s3.py");
         let mut command = Command::new(python);
         command.arg("-B").arg(script).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server = command.spawn().map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).map_err(|error| error.to_string())?;
-        let port = line.trim().parse().map_err(|_| format!("moto printed {line:?} instead of its port"))?;
-        Ok(Self { server, port })
+        let server = command.spawn().map_err(|error| error.to_string())?;
+        let mut moto = Self { server, port: 0 };
+        let mut output = BufReader::new(moto.server.stdout.take().unwrap());
+        let (send, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = output.read_line(&mut line);
+            send.send(line)
+        });
+        let line = said.recv_timeout(Duration::from_secs(60)).unwrap_or_default();
+        moto.port = line.trim().parse().map_err(|_| format!("moto printed {line:?} instead of its port"))?;
+        Ok(moto)
     }
 
     fn store(&self, conditional: S3ConditionalPut) -> Arc<dyn ObjectStore> {

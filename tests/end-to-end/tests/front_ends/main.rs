@@ -10,7 +10,7 @@ mod balancer;
 mod postgres;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::{Homeserver, Ready};
 use story::mail::Maildir;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 use balancer::Balancer;
 use postgres::Postgres;
@@ -37,15 +37,11 @@ const KILLED_AFTER: usize = 3;
 /// How often a person tries.
 const TRIES: usize = 8;
 
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A port that is free at every front end's address, and at the one that people know.
+/// A port of every front end's address, and of the one that people know.
 fn port_of_all() -> u16 {
-    let free =
-        |port: u16| (1..=u8::try_from(FRONTS).unwrap() + 1).all(|n| TcpListener::bind((address(n), port)).is_ok());
-    std::iter::repeat_with(free_port).find(|port| free(*port)).unwrap()
+    let held =
+        |port: u16| (2..=u8::try_from(FRONTS).unwrap() + 1).all(|n| ports::hold((address(n), port).into()).is_ok());
+    std::iter::repeat_with(|| ports::own().unwrap()).find(|port| held(*port)).unwrap()
 }
 
 /// Front ends listen behind the first.
@@ -95,7 +91,7 @@ fn copy(from: &Path, to: &Path, listen: Ipv4Addr) {
 /// The first front end's folder, with the log that knows it; nothing runs on it yet.
 fn founded(place: &Path, database: &str, port: u16) -> (PathBuf, Running) {
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    let (log_port, submission) = (free_port(), free_port());
+    let (log_port, submission) = (ports::own().unwrap(), ports::own().unwrap());
     let log_settings = format!(
         "origin = \"log.example.org/2026\"\nurl = \"http://127.0.0.1:{log_port}\"\nfolder = {:?}\n\
          own_witness = \"log.example.org/witness\"\n[port]\nlisten = \"127.0.0.1:{log_port}\"\n\

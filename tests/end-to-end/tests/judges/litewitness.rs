@@ -1,13 +1,14 @@
 //! A real litewitness cosigns our log: what it answers to our requests, good and bad, and to our sequencer's own client.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
+use story::ports;
+use story::process::Running;
 use tlog_proof::{
     AddCheckpoint, Checkpoint, Cosigner, Entry, Frontier, Hash, LogPolicy, NoteSigner, SubtreeCosigner,
     UnverifiedCheckpoint, empty_root, leaf_hash, node_hash, parse_cosignatures, parse_size, sign_checkpoint,
@@ -21,20 +22,10 @@ use crate::tools::Judges;
 
 const SEED: [u8; 32] = [9; 32];
 
-/// A process that does not outlive the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _already_gone = self.0.kill();
-        let _reaped = self.0.wait();
-    }
-}
-
 /// An ssh-agent and the witness that takes its key from there.
 struct Litewitness {
     address: SocketAddr,
-    _processes: [Process; 2],
+    _processes: [Running; 2],
 }
 
 impl Litewitness {
@@ -42,22 +33,21 @@ impl Litewitness {
         let socket = folder.join("agent");
         let mut agent = Command::new(judges.program("judges"));
         agent.arg("agent").arg(&socket).arg(hex::encode(SEED)).stdout(Stdio::piped());
-        let mut agent = agent.spawn().unwrap();
-        let mut fingerprint = String::new();
-        BufReader::new(agent.stdout.take().unwrap()).read_line(&mut fingerprint).unwrap();
-        // It takes an address only, not a socket: the port is free when it is chosen.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut agent = Running::start("the agent", agent).unwrap();
+        let fingerprint = agent.first_line(PATIENCE).unwrap();
+        // It takes an address only, not a socket.
+        let address = ports::hold("127.0.0.1:0".parse().unwrap()).unwrap();
         let database = folder.join("litewitness.db");
-        let witness = Command::new(judges.program("litewitness"))
+        let mut witness = Command::new(judges.program("litewitness"));
+        witness
             .arg(format!("-ssh-agent={}", socket.display()))
             .arg(format!("-db={}", database.display()))
             .arg(format!("-key={}", fingerprint.trim()))
             .arg(format!("-listen={address}"))
             .arg("-name=litewitness.example")
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Self { address, _processes: [Process(agent), Process(witness)] };
+            .stderr(Stdio::null());
+        let witness = Running::start("litewitness", witness).unwrap();
+        let started = Self { address, _processes: [agent, witness] };
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
             assert!(Instant::now() < deadline, "litewitness does not listen");

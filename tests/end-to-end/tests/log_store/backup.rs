@@ -2,15 +2,14 @@
 //! only where the store is gone as well must the backup's copy do.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 use super::{S3, SOON, settings};
 
@@ -34,7 +33,7 @@ fn demand_a_witness(place: &Path, server: &Homeserver) -> Running {
     let mut next = json(&run("homeserver", &["policy", "draft", "--folder", folder]).expect(0, "draft").unwrap());
     let policy = next["tlog_policy"].as_str().unwrap().to_owned();
     let log = policy.strip_prefix("log ").unwrap().split(' ').next().unwrap();
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = ports::own().unwrap();
     let (config, url) = (place.join("witness.toml"), format!("http://127.0.0.1:{port}"));
     let text = format!(
         "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\

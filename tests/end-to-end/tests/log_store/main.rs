@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use s3::{KEYS, S3, write_keys};
 
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -197,8 +197,7 @@ fn a_log_that_runs_alone_takes_entries_into_its_store() {
         command.args(["serve", "--json", "--config"]).arg(&config).args(arguments);
         command
     };
-    let port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (public, submission) = (port(), port());
+    let (public, submission) = (ports::own().unwrap(), ports::own().unwrap());
     let text = format!(
         "origin = \"log.example.org/2026\"\nurl = \"http://127.0.0.1:{public}\"\nfolder = {alone:?}\n\
          own_witness = \"log.example.org/witness\"\n[port]\nlisten = \"127.0.0.1:{public}\"\n\

@@ -62,8 +62,14 @@ impl Running {
         let mut command = guard::guarded_under(&wrapper, &guard::program("directory").unwrap()).unwrap();
         command.args(["serve", "--json"]).arg(folder.path().join("directory.toml"));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (send, said) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = output.read_line(&mut line);
+            let _ = send.send(line);
+        });
+        let line = said.recv_timeout(SOON).expect("the directory is ready, or refuses");
         let Ok(ready) = serde_json::from_str::<serde_json::Value>(&line) else {
             child.kill().ok();
             let said = child.wait_with_output().unwrap();
