@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
-/// No answer is read further (bytes).
+/// No answer is read further (bytes). A policy of MTA-STS may be as long (RFC 8461 section 3.3).
 const MAX_ANSWER: usize = 64 * 1024;
 /// To open a connection.
 const CONNECT: Duration = Duration::from_secs(10);

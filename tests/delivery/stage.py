@@ -63,6 +63,20 @@ DOMAINS = [
     # Signatures are taken away, or keys changed below them.
     ("shorn.example", "self-signed.invalid", True, "wrong", None),
     ("bogus.example", "self-signed.invalid", True, "wrong", None),
+    # A policy that is somewhere else, where it would forbid this server.
+    ("redirected.example", "mx.redirected.example", True, None, "enforce redirected"),
+    # It has a server, and says that it takes no mail.
+    ("null.example", "mx.null.example", True, None, None),
+    # Its server's name is an alias: for one with keys, beside its own keys, or without any;
+    ("aliased.example", "self-signed.invalid", True, "wrong", None),
+    ("twice.example", "self-signed.invalid", True, "right", None),
+    ("beside.example", "self-signed.invalid", True, "wrong", None),
+    # whose certificate goes by the other name, which is asked for;
+    ("renamed.example", "real.renamed.example", True, "issuer", None),
+    # out of what is signed, though the alias itself is, and the keys beside it are.
+    ("outward.example", "self-signed.invalid", True, "wrong", None),
+    # It lets everybody wait.
+    ("slow.example", "mx.slow.example", True, None, None),
 ]
 
 
@@ -113,6 +127,47 @@ def digest(certificate):
     return hashlib.sha256(spki).hexdigest()
 
 
+def only_for(context, name):
+    """Shows no certificate to who asks for another name's."""
+    def judge(_, asked, __):
+        return None if asked == name else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    context.sni_callback = judge
+    return context
+
+
+class Silent(asyncio.Protocol):
+    """Says nothing, and lets nobody go."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def connection_made(self, transport):
+        print(json.dumps({"held": self.domain}), flush=True)
+
+
+def records_of(domain, address, smtp, tlsa):
+    """The records of a domain, and those of it in the zone that is not signed."""
+    host = domain if domain == "bare.example" else f"mx.{domain}"
+    keys = f"_{smtp}._tcp.{{}}. TLSA {tlsa}\n" if tlsa else ""
+    mx = {"lure.example": f"0 {host}.", "null.example": "0 ."}.get(domain, f"10 {host}.")
+    records, unsigned = f"{domain}. MX {mx}\n" if host != domain else "", ""
+    real = f"real.{domain}"
+    if domain in ("aliased.example", "twice.example", "beside.example", "renamed.example"):
+        records += f"{host}. CNAME {real}.\n{real}. A {address}\n"
+        records += keys.format(host if domain == "beside.example" else real)
+        if domain == "twice.example":
+            records += f"_{smtp}._tcp.{host}. TLSA 3 1 1 {'ab' * 32}\n"
+    elif domain == "outward.example":
+        records += f"{host}. CNAME outward.unsigned.example.\n" + keys.format(host)
+        unsigned = f"outward.unsigned.example. A {address}\n"
+    else:
+        records += f"{host}. A {address}\n" + keys.format(host)
+    if domain in ("hidden.example", "null.example"):
+        records += f"{domain}. A {address}\n"
+    return records, unsigned
+
+
 class Taker:
     def __init__(self, domain):
         self.domain = domain
@@ -127,9 +182,14 @@ def policies(modes, context):
         def do_GET(self):
             domain = self.headers["Host"].split(":")[0].removeprefix("mta-sts.")
             mode = modes.get(domain)
-            if mode is None or self.path != "/.well-known/mta-sts.txt":
+            if mode is None or self.path not in ("/.well-known/mta-sts.txt", "/elsewhere"):
                 return self.send_error(404)
-            mx = "other.example" if "unlisted" in mode else f"mx.{domain}"
+            if "redirected" in mode and self.path != "/elsewhere":
+                self.send_response(302)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
+            mx = f"mx.{domain}" if mode in ("enforce", "testing") else "other.example"
             body = f"version: STSv1\r\nmode: {mode.split()[0]}\r\nmx: {mx}\r\nmax_age: 86400\r\n".encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain")
@@ -260,22 +320,17 @@ def main():
     for number, (domain, name, starttls, keys, mode) in enumerate(DOMAINS):
         address = str(ipaddress.ip_address("127.0.0.2") + number)
         context, certificate = issuer.context(f"{domain}.pem", [name])
-        host = domain if domain == "bare.example" else f"mx.{domain}"
-        preference = 0 if domain == "lure.example" else 10
-        records = f"{host}. A {address}\n" + (f"{domain}. MX {preference} {host}.\n" if host != domain else "")
-        if domain == "hidden.example":
-            records += f"{domain}. A {address}\n"
-        if keys:
-            tlsa = {"right": f"3 1 1 {digest(certificate)}", "issuer": f"2 1 1 {digest(issuer.certificate)}",
-                    "wrong": f"3 1 1 {'ab' * 32}"}[keys]
-            records += f"_{smtp}._tcp.{host}. TLSA {tlsa}\n"
+        tlsa = {"right": f"3 1 1 {digest(certificate)}", "issuer": f"2 1 1 {digest(issuer.certificate)}",
+                "wrong": f"3 1 1 {'ab' * 32}"}.get(keys)
+        records, unsigned = records_of(domain, address, smtp, tlsa)
         if mode:
             records += f"_mta-sts.{domain}. TXT \"v=STSv1; id=1;\"\nmta-sts.{domain}. A 127.0.0.1\n"
         zones["unsigned.example" if domain == "unsigned.example" else "."] += records
-        options = {"tls_context": context} if starttls else {}
+        zones["unsigned.example"] += unsigned
+        options = {"tls_context": only_for(context, name) if domain == "renamed.example" else context} if starttls else {}
 
         def session(domain=domain, options=options):
-            return SMTP(Taker(domain), hostname=f"mx.{domain}", **options)
+            return Silent(domain) if domain == "slow.example" else SMTP(Taker(domain), hostname=f"mx.{domain}", **options)
 
         loop.run_until_complete(loop.create_server(session, address, smtp))
     modes = {domain: mode for domain, _, _, _, mode in DOMAINS if mode}

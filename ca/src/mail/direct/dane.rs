@@ -34,8 +34,16 @@ impl Dane {
             return Self::None;
         }
         records.retain(is_usable);
+        strongest(&mut records);
         if records.is_empty() { Self::Unusable } else { Self::Keys(Keys(records)) }
     }
+}
+
+/// Of digests of one kind the strongest alone count, so that a broken one can be left behind (RFC 7671 section 9).
+fn strongest(records: &mut Vec<TLSA>) {
+    let kind = |record: &TLSA| (u8::from(record.cert_usage), u8::from(record.selector));
+    let strong: Vec<_> = records.iter().filter(|one| one.matching == Matching::Sha512).map(kind).collect();
+    records.retain(|record| record.matching != Matching::Sha256 || !strong.contains(&kind(record)));
 }
 
 fn is_usable(record: &TLSA) -> bool {
@@ -52,23 +60,36 @@ fn is_usable(record: &TLSA) -> bool {
 
 impl Keys {
     /// `names`: those by which a certificate of an issuer that is vouched for may go.
-    pub(super) fn verifier(self, names: &[String], provider: Arc<CryptoProvider>) -> Result<DaneVerifier, MailError> {
+    pub(super) fn verifier(self, names: &[String], provider: Arc<CryptoProvider>) -> Result<MailVerifier, MailError> {
         let named = |name: &String| ServerName::try_from(name.clone());
         let names = names.iter().map(named).collect::<Result<_, _>>();
         let names = names.map_err(|_| MailError::Unreachable("its server's name is none".into()))?;
-        Ok(DaneVerifier { records: self.0, names, provider })
+        Ok(MailVerifier { accepts: Accepts::Vouched(Vouched { records: self.0, names }), provider })
     }
 }
 
-/// Accepts what one of the records vouches for: the server's own key (DANE-EE), or an issuer of its certificate (DANE-TA).
+/// Judges certificates of mail servers by what the domain name system says of them, and not by the web's authorities.
 #[derive(Debug)]
-pub(super) struct DaneVerifier {
-    records: Vec<TLSA>,
-    names: Vec<ServerName<'static>>,
+pub(super) struct MailVerifier {
+    accepts: Accepts,
     provider: Arc<CryptoProvider>,
 }
 
-impl DaneVerifier {
+#[derive(Debug)]
+enum Accepts {
+    Vouched(Vouched),
+    /// Encrypted towards whoever is there, which keeps out those who only listen.
+    Anybody,
+}
+
+/// What one of the records vouches for: the server's own key (DANE-EE), or an issuer of its certificate (DANE-TA).
+#[derive(Debug)]
+struct Vouched {
+    records: Vec<TLSA>,
+    names: Vec<ServerName<'static>>,
+}
+
+impl Vouched {
     fn vouches(&self, usage: CertUsage, certificate: &CertificateDer<'_>) -> bool {
         let mut records = self.records.iter().filter(|record| record.cert_usage == usage);
         records.any(|record| matches(record, certificate))
@@ -80,12 +101,13 @@ impl DaneVerifier {
         leaf: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         now: UnixTime,
+        provider: &CryptoProvider,
     ) -> Result<(), CertificateError> {
         let bad = |_| CertificateError::BadEncoding;
         let parsed = EndEntityCert::try_from(leaf).map_err(bad)?;
         let anchors = chain.iter().filter(|one| self.vouches(CertUsage::DaneTa, one));
         let anchors: Vec<_> = anchors.filter_map(|one| anchor_from_trusted_cert(one).ok()).collect();
-        let algorithms = self.provider.signature_verification_algorithms.all;
+        let algorithms = provider.signature_verification_algorithms.all;
         let usage = KeyUsage::server_auth();
         parsed
             .verify_for_usage(algorithms, &anchors, chain, now, usage, None, None)
@@ -111,7 +133,14 @@ fn matches(record: &TLSA, certificate: &CertificateDer<'_>) -> bool {
     }
 }
 
-impl ServerCertVerifier for DaneVerifier {
+impl MailVerifier {
+    /// Takes any certificate.
+    pub(super) fn anybody(provider: Arc<CryptoProvider>) -> Self {
+        Self { accepts: Accepts::Anybody, provider }
+    }
+}
+
+impl ServerCertVerifier for MailVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -121,8 +150,10 @@ impl ServerCertVerifier for DaneVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         // RFC 7672 section 3.1.1: the record's own dates count, neither the certificate's nor its names.
-        if !self.vouches(CertUsage::DaneEe, leaf) {
-            self.by_issuer(leaf, chain, now)?;
+        if let Accepts::Vouched(by) = &self.accepts
+            && !by.vouches(CertUsage::DaneEe, leaf)
+        {
+            by.by_issuer(leaf, chain, now, &self.provider)?;
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -147,51 +178,6 @@ impl ServerCertVerifier for DaneVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Takes any certificate: encrypted towards whoever is there, which keeps out those who only listen.
-#[derive(Debug)]
-pub(super) struct Unproven(DaneVerifier);
-
-impl Unproven {
-    pub(super) fn new(provider: Arc<CryptoProvider>) -> Self {
-        Self(DaneVerifier { records: Vec::new(), names: Vec::new(), provider })
-    }
-}
-
-impl ServerCertVerifier for Unproven {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
     }
 }
 

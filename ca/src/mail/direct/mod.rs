@@ -7,7 +7,9 @@
 mod dane;
 mod evidence;
 mod handover;
+mod internet;
 mod names;
+mod places;
 mod policies;
 mod session;
 mod sts;
@@ -25,11 +27,12 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 
-use self::dane::{Dane, Unproven};
-use self::names::{Exchange, Names};
+use self::dane::{Dane, MailVerifier};
+use self::names::{Exchange, Found, Names};
+use self::places::Places;
 pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
-use self::session::Wants;
+use self::session::{Server, Wants};
 use self::sts::{Mode, Policy};
 use super::{Letter, MailError};
 use crate::config::{DirectDelivery, Resolvers};
@@ -39,11 +42,17 @@ use crate::web;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// So many of a domain's servers are tried.
 const MAX_EXCHANGES: usize = 5;
+/// Mails under way to one domain; to all together they are 64 (`Limits::mails_in_flight`).
+const TO_ONE_DOMAIN: usize = 8;
+/// Through one server, which may serve many domains.
+const THROUGH_ONE_SERVER: usize = 16;
 
 /// Delivers without a server of one's own.
 pub(crate) struct Direct {
     names: Names,
     policies: Policies,
+    domains: Arc<Places>,
+    servers: Arc<Places>,
     provider: Arc<CryptoProvider>,
     web: Arc<WebPkiServerVerifier>,
     hello: ClientId,
@@ -74,11 +83,18 @@ impl Direct {
             Ok(IpAddr::V6(ip)) => ClientId::Ipv6(ip),
             Err(_) => ClientId::Domain(delivery.hello.clone()),
         };
-        Ok(Self { names, policies, provider, web, hello, port: delivery.port, plain: delivery.plain })
+        let (domains, servers) = (Places::new(TO_ONE_DOMAIN), Places::new(THROUGH_ONE_SERVER));
+        let (port, plain) = (delivery.port, delivery.plain);
+        Ok(Self { names, policies, domains, servers, provider, web, hello, port, plain })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
         let domain = letter.envelope().to().first().map(|to| to.domain().to_ascii_lowercase()).unwrap_or_default();
+        let Some(_place) = self.domains.take(&domain) else {
+            return Err(MailError::Unreachable(format!(
+                "{domain} has not taken the mails yet that are under way to it"
+            )));
+        };
         let sent = tokio::time::timeout(PATIENCE, self.send_to(&domain, &letter));
         sent.await.unwrap_or_else(|_| Err(MailError::Unreachable(format!("the servers of {domain} are too slow"))))
     }
@@ -108,15 +124,18 @@ impl Direct {
         policy: Option<&Policy>,
         letter: &Letter,
     ) -> Result<(), MailError> {
-        let addresses = self.names.addresses(&exchange.host).await?;
-        let dane = match exchange.secure && self.names.is_secure(&addresses).await? {
-            true => Dane::of(self.names.keys(&exchange.host, self.port).await?),
-            false => Dane::None,
+        let Some(_place) = self.servers.take(&exchange.host) else {
+            return Err(MailError::Unreachable(format!("{} has not taken earlier mails yet", exchange.host)));
         };
-        let any = || Arc::new(Unproven::new(self.provider.clone())) as Arc<dyn ServerCertVerifier>;
+        let addresses = self.names.addresses(&exchange.host).await?;
+        let (name, dane) = self.dane(exchange, &addresses).await?;
+        let any = || Arc::new(MailVerifier::anybody(self.provider.clone())) as Arc<dyn ServerCertVerifier>;
         let enforced = policy.is_some_and(|policy| policy.mode == Mode::Enforce);
         let wants = match (dane, policy) {
-            (Dane::Keys(keys), _) => Wants::Tls(Arc::new(keys.verifier(&exchange.names, self.provider.clone())?)),
+            (Dane::Keys(keys), _) => {
+                let names: Vec<_> = [&name].into_iter().chain(&exchange.domains).cloned().collect();
+                Wants::Tls(Arc::new(keys.verifier(&names, self.provider.clone())?))
+            }
             // RFC 7672 section 2.2: records that cannot be used still say that there is encryption.
             (Dane::Unusable, _) if !enforced => Wants::Tls(any()),
             (_, Some(policy)) if enforced && !policy.names(&exchange.host) => {
@@ -129,10 +148,11 @@ impl Direct {
             (_, _) if self.plain => Wants::TlsIfOffered(any()),
             (_, _) => Wants::Tls(any()),
         };
+        let server = Server { host: &exchange.host, name: &name, addresses: &addresses.list, port: self.port };
         let tested = policy.filter(|policy| policy.mode == Mode::Testing);
-        let Some(policy) = tested else { return self.deliver(exchange, &addresses.list, &wants, letter).await };
+        let Some(policy) = tested else { return self.deliver(&server, &wants, letter).await };
         let (wants, watched) = wants.watched(self.web.clone());
-        let sent = self.deliver(exchange, &addresses.list, &wants, letter).await;
+        let sent = self.deliver(&server, &wants, letter).await;
         let (named, satisfied) = (policy.names(&exchange.host), watched.is_satisfied());
         // Where no connection came about, no certificate was seen.
         if sent.is_ok() && !(named && satisfied) {
@@ -141,13 +161,20 @@ impl Direct {
         sent
     }
 
-    async fn deliver(
-        &self,
-        exchange: &Exchange,
-        addresses: &[IpAddr],
-        wants: &Wants,
-        letter: &Letter,
-    ) -> Result<(), MailError> {
-        session::deliver(&exchange.host, addresses, self.port, wants, &self.hello, &self.provider, letter).await
+    /// What is proven of a server's keys, and the name that it is asked to show its certificate for: the one under which they
+    /// were found (RFC 7671 section 7).
+    async fn dane(&self, exchange: &Exchange, addresses: &Found<IpAddr>) -> Result<(String, Dane), MailError> {
+        let bases = match exchange.secure {
+            true => self.names.bases(&exchange.host, addresses).await?,
+            false => Vec::new(),
+        };
+        let keys = self.names.keys(&bases, self.port).await?;
+        let (base, dane) = keys.map_or((None, Dane::None), |(base, records)| (Some(base), Dane::of(records)));
+        let name = base.filter(|_| matches!(dane, Dane::Keys(_))).unwrap_or_else(|| exchange.host.clone());
+        Ok((name, dane))
+    }
+
+    async fn deliver(&self, server: &Server<'_>, wants: &Wants, letter: &Letter) -> Result<(), MailError> {
+        session::deliver(server, wants, &self.hello, &self.provider, letter).await
     }
 }

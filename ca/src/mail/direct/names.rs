@@ -1,7 +1,7 @@
 //! What the domain name system says of a domain's mail servers, validated by ourselves (DNSSEC, RFC 4035): DANE counts only
 //! what is proven from the root down.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -12,6 +12,7 @@ use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use super::super::MailError;
 use super::evidence::{Cut, Heard};
+use super::internet::is_public;
 use crate::config::Resolvers;
 use crate::{dns, random};
 
@@ -27,8 +28,8 @@ const MAX_RECORDS: usize = 64;
 pub(super) struct Exchange {
     /// Its name, in lower case, without a dot at its end.
     pub(super) host: String,
-    /// By which names its certificate may go, if the domain vouches for an issuer (RFC 7672 section 3.2.2).
-    pub(super) names: Vec<String>,
+    /// The names of the domain, by which its certificate may go, too, if an issuer is vouched for (RFC 7672 section 3.2.2).
+    pub(super) domains: Vec<String>,
     /// Whether it is proven that it is one of them.
     pub(super) secure: bool,
 }
@@ -39,6 +40,17 @@ pub(super) struct Found<T> {
     pub(super) list: Vec<T>,
     /// The first name of which something was said without proof.
     unproven: Option<Name>,
+    /// Of the name that was asked.
+    alias: Option<Alias>,
+}
+
+/// What a name is an alias for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Alias {
+    /// The last of several, one for another; none if it depends on the kind of record.
+    expanded: Option<Name>,
+    /// Whether the first of them is proven.
+    first_proven: bool,
 }
 
 /// A resolver that validates.
@@ -61,18 +73,20 @@ impl Names {
         let found = self.ask(domain, RecordType::MX, of).await?;
         // That there are none is to be proven as much: else whoever denies them would take the keys with them.
         let secure = self.is_secure(&found).await?;
+        let expanded = found.alias.filter(|_| secure).and_then(|alias| alias.expanded).map(|name| host(&name));
+        let domains: Vec<_> = [domain.to_owned()].into_iter().chain(expanded).collect();
         let mut list = found.list;
         // Those of one preference in any order, which spreads the load among them.
         list.sort_by_cached_key(|(preference, _)| (*preference, random::bytes::<8>()));
-        // RFC 7505: it takes no mail at all.
+        // RFC 7505. That is said of the whole domain, in public: whoever waits for the mail may be told.
         if matches!(list.as_slice(), [(_, host)] if host.is_empty()) {
-            return Err(MailError::Refused);
+            return Err(MailError::Unreachable(format!("{domain} takes no mail at all, as its MX record says")));
         }
-        let exchange = |host: String| Exchange { names: vec![host.clone(), domain.to_owned()], host, secure };
         if list.is_empty() {
             // Without such records the domain itself is the server.
-            return Ok(vec![Exchange { names: vec![domain.to_owned()], secure, host: domain.to_owned() }]);
+            list.push((0, domain.to_owned()));
         }
+        let exchange = |host: String| Exchange { host, domains: domains.clone(), secure };
         Ok(list.into_iter().map(|(_, host)| host).filter(|host| !host.is_empty()).map(exchange).collect())
     }
 
@@ -83,23 +97,40 @@ impl Names {
         let six = self.ask(host, RecordType::AAAA, six).await?;
         let four = self.ask(host, RecordType::A, four).await?;
         // Addresses that are denied are not used: that proves nothing, and need not be proven.
-        let used = |found: &Found<IpAddr>| found.unproven.clone().filter(|_| !found.list.is_empty());
-        let unproven = used(&six).or(used(&four));
-        let all = six.list.into_iter().chain(four.list);
+        let used: Vec<_> = [six, four].into_iter().filter(|found| !found.list.is_empty()).collect();
+        let unproven = used.iter().find_map(|found| found.unproven.clone());
+        let alias = used.iter().map(|found| found.alias.clone()).reduce(common).flatten();
+        let all = used.into_iter().flat_map(|found| found.list);
         // Whoever asks for a mail chooses the domain, and so where we connect to: not into the operator's own network.
         let list: Vec<_> = all.filter(|ip| self.local_networks || is_public(*ip)).collect();
         if list.is_empty() {
             return Err(MailError::Unreachable(format!("{host} has no address in the internet")));
         }
-        Ok(Found { list, unproven })
+        Ok(Found { list, unproven, alias })
     }
 
-    /// The keys of a server (RFC 6698); only those that are proven. That there are none must be proven, too: a failure is
-    /// no answer (RFC 7672 section 2.1).
-    pub(super) async fn keys(&self, host: &str, port: u16) -> Result<Vec<TLSA>, MailError> {
+    /// Under which names the keys of a server are looked for, one after the other: what its name is an alias for, if that is
+    /// proven from alias to alias, then its name (RFC 7671 section 7). Of aliases that lead out of what is signed the first
+    /// is still proven to be there, and so are keys beside it (RFC 7672 section 2.2.2).
+    pub(super) async fn bases(&self, server: &str, addresses: &Found<IpAddr>) -> Result<Vec<String>, MailError> {
+        let secure = self.is_secure(addresses).await?;
+        let expanded = addresses.alias.as_ref().filter(|_| secure).and_then(|alias| alias.expanded.as_ref()).map(host);
+        let first_proven = addresses.alias.as_ref().is_some_and(|alias| alias.first_proven);
+        let own = (secure || first_proven).then(|| server.to_owned());
+        Ok(expanded.filter(|name| name != server).into_iter().chain(own).collect())
+    }
+
+    /// The keys of a server (RFC 6698) under the first of these names that has any, and that name; only those that are
+    /// proven. That there are none must be proven, too: a failure is no answer (RFC 7672 section 2.1).
+    pub(super) async fn keys(&self, bases: &[String], port: u16) -> Result<Option<(String, Vec<TLSA>)>, MailError> {
         let of = |data: &RData| if let RData::TLSA(tlsa) = data { Some(tlsa.clone()) } else { None };
-        let found = self.ask(&format!("_{port}._tcp.{host}"), RecordType::TLSA, of).await?;
-        Ok(if self.is_secure(&found).await? { found.list } else { Vec::new() })
+        for base in bases {
+            let found = self.ask(&format!("_{port}._tcp.{base}"), RecordType::TLSA, of).await?;
+            if self.is_secure(&found).await? && !found.list.is_empty() {
+                return Ok(Some((base.clone(), found.list)));
+            }
+        }
+        Ok(None)
     }
 
     /// The TXT records of a name, each with its strings joined.
@@ -143,22 +174,27 @@ impl Names {
     ) -> Result<Found<T>, MailError> {
         let fully = Name::from_ascii(format!("{}.", name.trim_end_matches('.')));
         let mut name = fully.map_err(|error| says_nothing(&name, &error))?;
-        let mut unproven = None;
+        let (mut unproven, mut alias) = (None, None::<Alias>);
         for _ in 0..MAX_ALIASES {
-            let heard = self.hear(&name, kind).await?;
-            let said = heard.of(&name, kind);
-            // The library has followed aliases already. Each is asked for by itself, as it needs a proof of its own.
-            if said.records.is_empty() && !heard.denied {
-                let alias = self.hear(&name, RecordType::CNAME).await?;
-                let alias = alias.of(&name, RecordType::CNAME);
-                if let [Record { data: RData::CNAME(target), .. }] = alias.records.as_slice() {
-                    unproven = unproven.or((!alias.proven).then_some(name));
+            let heard = self.hear(&name, kind).await;
+            let is_said = |heard: &Heard| heard.denied || !heard.of(&name, kind).records.is_empty();
+            // The library has followed aliases already, and fails where one ends in the denial of such a record. Each is asked
+            // for by itself, as it needs a proof of its own.
+            if !heard.as_ref().is_ok_and(is_said) {
+                let other = self.hear(&name, RecordType::CNAME).await?;
+                let other = other.of(&name, RecordType::CNAME);
+                if let [Record { data: RData::CNAME(target), .. }] = other.records.as_slice() {
+                    unproven = unproven.or((!other.proven).then_some(name));
                     name = target.0.clone();
+                    let first_proven = alias.map_or(other.proven, |alias| alias.first_proven);
+                    alias = Some(Alias { expanded: Some(name.clone()), first_proven });
                     continue;
                 }
             }
+            let heard = heard?;
+            let said = heard.of(&name, kind);
             let list = said.records.iter().filter_map(|record| of(&record.data)).take(MAX_RECORDS).collect();
-            return Ok(Found { list, unproven: unproven.or((!said.proven).then_some(name)) });
+            return Ok(Found { list, unproven: unproven.or((!said.proven).then_some(name)), alias });
         }
         Err(says_nothing(&name, &"too many aliases, one for another"))
     }
@@ -190,40 +226,15 @@ fn says_nothing(name: &dyn std::fmt::Display, reason: &dyn std::fmt::Display) ->
     MailError::Unreachable(format!("the domain name system says nothing of {name}: {reason}"))
 }
 
+/// What a server's name is for both kinds of its addresses.
+fn common(six: Option<Alias>, four: Option<Alias>) -> Option<Alias> {
+    let (six, four) = (six?, four?);
+    let first_proven = six.first_proven && four.first_proven;
+    Some(Alias { expanded: six.expanded.filter(|name| Some(name) == four.expanded.as_ref()), first_proven })
+}
+
 fn host(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
-}
-
-/// Whether an address is one of the internet's, and not of a network behind it (RFC 6890).
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(|| is_public_v6(ip), is_public_v4),
-    }
-}
-
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let special = matches!(
-        (a, b, c),
-        (0 | 10 | 127 | 224..=255, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 168, _)
-            | (192, 0, 0 | 2)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-    );
-    !special
-}
-
-/// Global unicast (2000::/3), less documentation, benchmarks, and what tunnels to IPv4.
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let [first, second, ..] = ip.segments();
-    let special = matches!((first, second), (0x2001, 0 | 2 | 0xdb8) | (0x2002, _) | (0x3fff, _));
-    first & 0xe000 == 0x2000 && !special
 }
 
 #[cfg(test)]
@@ -231,39 +242,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_the_internet_are_connected_to() {
-        for ip in ["8.8.8.8", "192.0.1.1", "100.63.0.1", "2a00:1450::1", "::ffff:8.8.8.8"] {
-            assert!(is_public(ip.parse().unwrap()), "{ip}");
-        }
-        for ip in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "169.254.169.254",
-            "100.64.0.1",
-            "172.31.0.1",
-            "192.168.1.1",
-            "0.0.0.0",
-            "255.255.255.255",
-            "224.0.0.1",
-            "198.19.0.1",
-            "::1",
-            "::",
-            "fe80::1",
-            "fc00::1",
-            "ff02::1",
-            "2002:7f00:1::",
-            "2001:db8::1",
-            "::ffff:127.0.0.1",
-            "64:ff9b::7f00:1",
-            "2001::1",
-        ] {
-            assert!(!is_public(ip.parse().unwrap()), "{ip}");
-        }
-    }
-
-    #[test]
     fn names_are_compared_in_one_spelling() {
         assert_eq!(host(&Name::from_ascii("MX.Example.ORG.").unwrap()), "mx.example.org");
         assert_eq!(host(&Name::root()), "");
+    }
+
+    #[test]
+    fn an_alias_counts_as_far_as_it_is_one_for_all_addresses() {
+        let to =
+            |name: &str, first_proven| Some(Alias { expanded: Some(Name::from_ascii(name).unwrap()), first_proven });
+        assert_eq!(common(to("a.example.", true), to("a.example.", true)), to("a.example.", true));
+        // Whoever forges where the one of them leads takes no keys away that stand beside the first.
+        let parted = Some(Alias { expanded: None, first_proven: true });
+        assert_eq!(common(to("a.example.", true), to("b.example.", true)), parted);
+        assert_eq!(common(to("a.example.", true), to("a.example.", false)), to("a.example.", false));
+        assert_eq!(common(None, to("a.example.", true)), None);
     }
 }

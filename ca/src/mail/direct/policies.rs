@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use identity::UnixTime;
+use reqwest::StatusCode;
 use rustls::RootCertStore;
 use serde::{Deserialize, Serialize};
 
 use super::super::MailError;
 use super::names::Names;
-use super::sts::{self, MAX_POLICY_BYTES, Mode, Policy};
+use super::sts::{self, Mode, Policy};
 use crate::{files, web};
 
 /// The file with what is known, in the folder of the authority.
@@ -138,7 +139,8 @@ impl Policies {
         }
     }
 
-    /// Section 3.3: from the well-known place, verified by the web's authorities, without any redirect.
+    /// Section 3.3: from the well-known place, verified by the web's authorities, without any redirect; no more than 64 KiB
+    /// are read of any answer ([`web::send`]).
     async fn fetch(&self, domain: &str, names: &Names) -> Result<Policy, String> {
         let host = format!("mta-sts.{domain}");
         let addresses = names.addresses(&host).await.map_err(|error| error.to_string())?;
@@ -146,11 +148,8 @@ impl Policies {
         let url = format!("https://{host}:{}/.well-known/mta-sts.txt", self.port);
         let answer = tokio::time::timeout(PATIENCE, web::send(client.get(url), &host)).await;
         let answer = answer.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
-        if !answer.status.is_success() {
+        if answer.status != StatusCode::OK {
             return Err(format!("expected the status 200, found {}", answer.status));
-        }
-        if answer.body.len() > MAX_POLICY_BYTES {
-            return Err(format!("expected at most {MAX_POLICY_BYTES} bytes, found more"));
         }
         let text = std::str::from_utf8(&answer.body).map_err(|_| "expected text, found other bytes".to_owned())?;
         Policy::parse(text).map_err(|error| error.to_string())

@@ -66,17 +66,26 @@ impl Wants {
     }
 }
 
+/// Whom a mail is handed over to.
+pub(super) struct Server<'a> {
+    /// Its name, as its domain has it.
+    pub(super) host: &'a str,
+    /// The name that it is asked to show a certificate for (SNI).
+    pub(super) name: &'a str,
+    pub(super) addresses: &'a [IpAddr],
+    pub(super) port: u16,
+}
+
 /// Hands a mail over to a server.
 pub(super) async fn deliver(
-    host: &str,
-    addresses: &[IpAddr],
-    port: u16,
+    server: &Server<'_>,
     wants: &Wants,
     hello: &ClientId,
     provider: &Arc<CryptoProvider>,
     letter: &Letter,
 ) -> Result<(), MailError> {
-    let stream = open(host, addresses, port, wants, hello, provider).await?;
+    let host = server.host;
+    let stream = open(server, wants, hello, provider).await?;
     let connected = within(STEP, AsyncSmtpConnection::connect_with_transport(Box::new(stream), hello));
     let mut connection = connected.await?.map_err(|error| unreachable(host, &error))?;
     let sent = within(DATA, hand_over(&mut connection, letter)).await?;
@@ -102,22 +111,20 @@ pub(super) async fn deliver(
 
 /// Connects to the first address with which that works, and encrypts.
 async fn open(
-    host: &str,
-    addresses: &[IpAddr],
-    port: u16,
+    server: &Server<'_>,
     wants: &Wants,
     hello: &ClientId,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Stream, MailError> {
-    let mut last = unreachable(host, &"it has no address");
-    for ip in addresses.iter().take(MAX_ADDRESSES) {
-        match within(CONNECT, TcpStream::connect(SocketAddr::new(*ip, port))).await {
+    let mut last = unreachable(server.host, &"it has no address");
+    for ip in server.addresses.iter().take(MAX_ADDRESSES) {
+        match within(CONNECT, TcpStream::connect(SocketAddr::new(*ip, server.port))).await {
             // Whoever answers and goes no further may be one of several that is out of order.
-            Ok(Ok(tcp)) => match within(PREPARE, prepare(tcp, host, wants, hello, provider)).await.flatten() {
+            Ok(Ok(tcp)) => match within(PREPARE, prepare(tcp, server, wants, hello, provider)).await.flatten() {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             },
-            Ok(Err(error)) => last = unreachable(host, &error),
+            Ok(Err(error)) => last = unreachable(server.host, &error),
             Err(slow) => last = slow,
         }
     }
@@ -127,11 +134,12 @@ async fn open(
 /// Greeting, EHLO, STARTTLS (RFC 3207), handshake.
 async fn prepare(
     tcp: TcpStream,
-    host: &str,
+    server: &Server<'_>,
     wants: &Wants,
     hello: &ClientId,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Stream, MailError> {
+    let host = server.host;
     let mut talk = BufReader::new(tcp);
     let greeting = expect(&mut talk, host, "220").await?;
     talk.write_all(format!("EHLO {hello}\r\n").as_bytes()).await.map_err(|error| unreachable(host, &error))?;
@@ -164,7 +172,7 @@ async fn prepare(
         .dangerous()
         .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| unreachable(host, &error))?;
+    let name = ServerName::try_from(server.name.to_owned()).map_err(|error| unreachable(host, &error))?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, talk.into_inner()).await;
     let tls = tls.map_err(|error| unreachable(host, &error))?;
     Ok(Stream::new("220 encrypted\r\n".to_owned(), Transport::Tls(Box::new(tls))))

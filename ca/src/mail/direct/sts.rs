@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The longest policy that is read (bytes; section 3.3 lets a sender stop at 64 KiB).
-pub(super) const MAX_POLICY_BYTES: usize = 64 * 1024;
 /// The longest that a policy may hold (seconds; section 3.2).
 const MAX_AGE: u64 = 31_557_600;
 /// Patterns of names that are looked at.

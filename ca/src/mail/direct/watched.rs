@@ -77,13 +77,13 @@ mod tests {
     use rustls::RootCertStore;
     use rustls::client::WebPkiServerVerifier;
 
-    use super::super::dane::Unproven;
+    use super::super::dane::MailVerifier;
     use super::*;
 
     #[test]
     fn a_policy_under_test_is_noted_and_decides_nothing() {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let any = || Arc::new(Unproven::new(provider.clone())) as Arc<dyn ServerCertVerifier>;
+        let any = || Arc::new(MailVerifier::anybody(provider.clone())) as Arc<dyn ServerCertVerifier>;
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let web = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
         let judged = |decides: Arc<dyn ServerCertVerifier>, policy: Arc<dyn ServerCertVerifier>| {

@@ -104,3 +104,19 @@ fn records_that_mail_cannot_use_only_say_that_there_is_encryption() {
     let empty = TLSA::new(CertUsage::DaneEe, spki, Matching::Raw, vec![]);
     assert!(chain.judged(vec![empty]).is_err());
 }
+
+#[test]
+fn a_weak_digest_does_not_count_beside_a_strong_one_of_its_kind() {
+    let chain = Chain::new("mx.example.org");
+    let (usage, spki) = (CertUsage::DaneEe, Selector::Spki);
+    let of = |matching, of: &Chain| record(usage, spki, matching, &of.leaf);
+    let other = Chain::new("mx.example.org");
+    // Whoever can find another key with the same weak digest gains nothing.
+    assert!(chain.judged(vec![of(Matching::Sha256, &chain), of(Matching::Sha512, &other)]).is_err());
+    chain.judged(vec![of(Matching::Sha256, &other), of(Matching::Sha512, &chain)]).unwrap();
+    // A record that cannot be read says nothing of others; one of another kind neither.
+    let cut = TLSA::new(usage, spki, Matching::Sha512, vec![1; 63]);
+    chain.judged(vec![of(Matching::Sha256, &chain), cut]).unwrap();
+    let whole = record(usage, Selector::Full, Matching::Sha512, &other.leaf);
+    chain.judged(vec![of(Matching::Sha256, &chain), whole]).unwrap();
+}
