@@ -25,6 +25,19 @@ need_packages() {
         || fail "apt-get could not install ${missing[*]}; its message is above."
 }
 
+# Debian's postfix, without settings, so that no mail server of this machine's begins with it; and in no other's place.
+need_postfix() {
+    command -v postfix >/dev/null 2>&1 && return 0
+    if [ -e /usr/sbin/sendmail ]; then
+        say "SKIPPED: postfix (this machine has another mail server)"
+        return 0
+    fi
+    if [ "$(id -u)" = 0 ] && command -v debconf-set-selections >/dev/null 2>&1; then
+        debconf-set-selections <<< 'postfix postfix/main_mailer_type select No configuration'
+    fi
+    need_packages postfix:postfix
+}
+
 # What building needs: a C compiler for AWS-LC and SQLite, and Rust.
 need_compiler() {
     need_packages cc:gcc ld:binutils

@@ -5,6 +5,10 @@ people reply.
 One JSON object a line. On standard output: first the ports, then every mail that the authority sends, and what became of
 every reply. On standard input: {"record": …} publishes the authority's key, {"lmtp": PORT} says where it listens,
 {"reply": {…}, "how": ATTACK} has somebody reply.
+
+Usage: stage.py [FOLDER PAGE]. With a folder, Debian's postfix stands between the authority and the rest, with the lines of
+the operator's guide, PAGE: it relays what the authority sends, and hands over what comes for it. Then {"waiting": true}
+asks how many mails wait in its queue, and {"flush": true} has it try them again.
 """
 
 import asyncio
@@ -20,6 +24,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from dnslib import CAA, QTYPE, RCODE, RR, TXT
 from dnslib.server import BaseResolver, DNSServer
+
+from postfix import Postfix
 
 ALICE = "alice@example.org"
 # RFC 8823 section 3.2, item 9.
@@ -137,8 +143,8 @@ def reply(asked, how, keys):
     return signature + mail
 
 
-def listen(zone, server, keys, port):
-    """Does what is asked on standard input."""
+def listen(zone, server, keys, port, postfix):
+    """Does what is asked on standard input; mails go to `port`."""
     last = None
     for line in sys.stdin:
         asked = json.loads(line)
@@ -147,7 +153,15 @@ def listen(zone, server, keys, port):
             say(done="record")
         elif "lmtp" in asked:
             server.lmtp = asked["lmtp"]
+            if postfix:
+                with open(sys.argv[2]) as page:
+                    postfix.start(page.read(), server.lmtp)
             say(done="lmtp")
+        elif "waiting" in asked:
+            say(waiting=postfix.waiting())
+        elif "flush" in asked:
+            postfix.flush()
+            say(done="flush")
         else:
             how = asked["how"]
             mail = last if how == "replayed" else reply(asked["reply"], how, keys)
@@ -173,8 +187,10 @@ def main():
     listener = loop.run_until_complete(loop.create_server(
         lambda: SMTP(server, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", 0))
     port = listener.sockets[0].getsockname()[1]
+    postfix = Postfix(sys.argv[1], port, server.authority) if len(sys.argv) > 1 else None
+    port = postfix.port if postfix else port
     say(dns=names.server.server_address[1], smtp=port)
-    threading.Thread(target=listen, args=(zone, server, keys, port), daemon=True).start()
+    threading.Thread(target=listen, args=(zone, server, keys, port, postfix), daemon=True).start()
     loop.run_forever()
 
 

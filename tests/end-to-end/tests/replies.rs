@@ -1,7 +1,7 @@
 //! Replies by mail (RFC 8823) and CAA records, with other people's mail server, name server, signer and verifier
 //! (`tests/replies/stage.py`), and our own programs.
 //!
-//! Needs python3 with venv, and packages from PyPI; says so clearly when it skips.
+//! Needs python3 with venv, and packages from PyPI, and postfix where that stands in between; says so clearly when it skips.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -34,6 +34,22 @@ struct Stage {
 impl Stage {
     /// None where Python or its packages cannot be had.
     fn set(place: &Path) -> Option<Self> {
+        Self::set_with(place, &[])
+    }
+
+    /// The same behind Debian's postfix, with the lines that the operator's guide has for it.
+    fn set_behind_postfix(place: &Path) -> Option<Self> {
+        let programs = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&programs).chain(["/usr/sbin".into()]);
+        if !folders.into_iter().any(|folder| folder.join("postfix").exists()) || !rustix::process::geteuid().is_root() {
+            println!("SKIPPED: no postfix that can be run (Debian package postfix, as root)");
+            return None;
+        }
+        let page = here().join("../../docs/operations/ca.md");
+        Self::set_with(place, &[place, &page])
+    }
+
+    fn set_with(place: &Path, arguments: &[&Path]) -> Option<Self> {
         let environment = guard::programs().unwrap().parent().unwrap().join("tools").join("replies");
         let python = match python::environment(&environment, &here().join("requirements.txt")) {
             Ok(python) => python,
@@ -43,7 +59,7 @@ impl Stage {
             }
         };
         let mut command: Command = guard::guarded(&python).unwrap();
-        command.arg("-B").arg(here().join("stage.py"));
+        command.arg("-B").arg(here().join("stage.py")).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(process::sink(&place.join("stage.log")).unwrap());
         let mut running = Running::start("the stage", command).unwrap();
         let stdin = running.take_stdin().unwrap();
@@ -77,6 +93,18 @@ impl Stage {
         assert_eq!(replied["replied"], how);
         replied["answer"].as_str().unwrap().to_owned()
     }
+}
+
+/// What stands between the two lines, as somebody who replies copies it.
+fn response(enrolment: &mut Enrolment, mail: &Value) -> Value {
+    enrolment.types(mail["subject"].as_str().unwrap());
+    let begin = enrolment.says("-----BEGIN ACME RESPONSE-----");
+    let digest = enrolment.says("");
+    let end = enrolment.says("-----END ACME RESPONSE-----");
+    json!({
+        "to": "acme@ca.example", "subject": format!("Re: {}", mail["subject"].as_str().unwrap()), "id": mail["id"],
+        "text": format!("{begin}\n{digest}\n{end}"),
+    })
 }
 
 /// Lines of a program as they come.
@@ -174,14 +202,7 @@ fn a_person_replies_and_forgers_do_not_get_in_between() {
     assert_eq!((&mail["from"], &mail["to"]), (&json!("acme@ca.example"), &json!(["alice@example.org"])));
     assert_eq!(mail["automatic"], "auto-generated; type=acme");
     enrolment.says("reply to the mail");
-    enrolment.types(mail["subject"].as_str().unwrap());
-    let begin = enrolment.says("-----BEGIN ACME RESPONSE-----");
-    let digest = enrolment.says("");
-    let end = enrolment.says("-----END ACME RESPONSE-----");
-    let asked = json!({
-        "to": "acme@ca.example", "subject": format!("Re: {}", mail["subject"].as_str().unwrap()), "id": mail["id"],
-        "text": format!("{begin}\n{digest}\n{end}"),
-    });
+    let asked = response(&mut enrolment, &mail);
     enrolment.says("Waiting for your reply");
     for (how, reason) in [
         ("unsigned", "expected a DKIM signature by example.org, found none"),
@@ -240,6 +261,50 @@ fn an_enrolment_by_reply_goes_on_after_an_interruption() {
     assert_eq!(serde_json::from_str::<Value>(&rest).unwrap()["done"], "enrolled", "{rest}");
     assert!(running.wait(PATIENCE).unwrap().success());
     server.stop().unwrap();
+}
+
+#[test]
+#[ignore = "needs Debian's postfix, as root; run by ./test --all"]
+fn a_reply_comes_and_goes_through_postfix_and_waits_there_while_the_authority_is_away() {
+    let place = tempfile::tempdir().unwrap();
+    let Some(mut stage) = Stage::set_behind_postfix(place.path()) else { return };
+    let running = server(place.path(), &mut stage, "");
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.trust(running.ready()).unwrap();
+    let mut enrolment = Enrolment::begin(&alice);
+    let mail = stage.hears("mail");
+    // Whatever postfix adds on the way, the signature holds.
+    assert_eq!((&mail["verified"], &mail["domain"]), (&json!(true), &json!("ca.example")), "{mail}");
+    assert_eq!((&mail["from"], &mail["to"]), (&json!("acme@ca.example"), &json!(["alice@example.org"])));
+    let asked = response(&mut enrolment, &mail);
+    for (how, reason) in
+        [("unsigned", "found none"), ("wrong key", "does not fit"), ("other sender", "another address")]
+    {
+        assert_eq!(stage.reply(&asked, how), "taken", "{how}");
+        let told = enrolment.says("proves nothing");
+        assert!(told.contains(reason), "{how}: {told}");
+    }
+    // The authority is away: postfix keeps the reply, and hands it over when it is back.
+    enrolment.running.kill();
+    running.stop().unwrap();
+    assert_eq!(stage.reply(&asked, "signed"), "taken");
+    let waits = |stage: &mut Stage, count: u64| {
+        process::await_sight("what waits in the queue", PATIENCE, || {
+            stage.tell(&json!({"waiting": true}));
+            (stage.hears("waiting") == count).then_some(())
+        })
+        .unwrap();
+    };
+    waits(&mut stage, 1);
+    let running = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    stage.tell(&json!({"flush": true}));
+    assert_eq!(stage.hears("done"), "flush");
+    waits(&mut stage, 0);
+    // Her reply has proven it meanwhile: nothing more is asked of her.
+    let done = alice.certtool(&["enroll", alice.address(), "--challenge", "email-reply"]).unwrap();
+    done.expect(0, "certtool enroll").unwrap();
+    alice.certtool(&["verify", alice.address()]).unwrap().expect(0, "verify").unwrap();
+    running.stop().unwrap();
 }
 
 #[test]
