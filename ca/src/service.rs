@@ -14,6 +14,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
+use tlog_proof::{LogPolicy, VerifierKey};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
@@ -117,7 +118,8 @@ impl Resolver {
         let issuing = issuer.keys().issuer(Authority::Services);
         let issuing = issuing.certificate().der();
         let kept = Kept::read(&path)
-            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
+            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing))
+            .filter(|k| k.chain.first().is_some_and(|leaf| has_quorum(leaf, issuer.shard().policy())));
         let kept = match kept {
             Some(kept) => kept,
             None => Kept::renew(issuer, folder, name).await?,
@@ -198,6 +200,18 @@ impl Kept {
         let key = any_supported_type(&key).map_err(|_| ServiceError::Key)?;
         Ok(Arc::new(CertifiedKey::new(self.chain.clone(), key)))
     }
+}
+
+/// Whether those have cosigned a certificate whom the log asks now. Where more are demanded since, whoever has taken the newest
+/// trust policy refuses it (WIT-02), and so would not reach the authority any more.
+fn has_quorum(leaf: &[u8], policy: &LogPolicy) -> bool {
+    let extension =
+        Certificate::parse(leaf).ok().and_then(|certificate| certificate.tbs().transparency().ok().flatten());
+    let Some(extension) = extension else { return false };
+    let cosigned =
+        |key: &&VerifierKey| extension.cosignatures.iter().any(|c| c.name == key.name() && c.key_id == key.id());
+    let keys: Vec<&VerifierKey> = policy.witnesses.iter().map(|witness| &witness.vkey).filter(cosigned).collect();
+    policy.quorum_met(&keys)
 }
 
 /// Whether half of a certificate's life is over, or has not begun.
