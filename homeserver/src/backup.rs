@@ -126,6 +126,10 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
         Settings::parse(&bytes).map_err(|reason| StartError::Settings { path: place.join(settings::FILE), reason })
     };
     let settings = parse(settings::read(&place.join(settings::FILE))?)?;
+    if settings.database.is_none() && !place.join(DATABASE).exists() {
+        let reason = format!("expected {DATABASE} in the folder, found none: start the server once, which makes it");
+        return Err(StartError::Part { part: "backup", reason });
+    }
     if settings.database.is_some() {
         let reason = "expected the database in the folder, found `database` in the settings: copy that with pg_dump, \
                       and keys, policies and settings as files";

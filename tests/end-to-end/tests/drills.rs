@@ -1,14 +1,16 @@
 //! The drills of docs/operations/ca.md, as they are written there, on one machine.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::process::{self, Finished};
+use story::process::{self, Finished, Running};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -79,11 +81,6 @@ fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log()
     let counts = text(&bob.device().join("chain.pem"));
     alice.certtool(&["verify", &counts]).unwrap().expect(0, "what the new key has made").unwrap();
 
-    // A witness's key is known to somebody: it is asked no more.
-    let key = "witness.example.org/w1+7f7f9cd7+BIN6wWDOGDiwMzjrCluwFlo5fucwz4Q+zoghJ3Vhg3IJ";
-    run("homeserver", &["witness", "add", "https://witness.example.org", "--key", key, "--folder", &at]);
-    run("homeserver", &["witness", "remove", "witness.example.org/w1", "--folder", &at]);
-
     // The label key is known to somebody: another log begins.
     let begins = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3600);
     let prepared =
@@ -92,5 +89,77 @@ fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log()
     let listed = run("homeserver", &["shard", "list", "--json", "--folder", &at]);
     let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(listed["logs"].as_array().unwrap().len(), 2, "{listed}");
+    server.stop().unwrap();
+}
+
+/// The next version of the trust policy, with another quorum: drafted, signed, published, and the server started anew.
+fn another_quorum(server: Homeserver, place: &Path, number: u32, change: impl Fn(&str) -> String) -> Homeserver {
+    let folder = server.folder().to_owned();
+    let draft = run("homeserver", &["policy", "draft", "--folder", &text(&folder)]);
+    let mut next: Value = serde_json::from_str(&draft.stdout).unwrap();
+    next["tlog_policy"] = change(next["tlog_policy"].as_str().unwrap()).into();
+    let file = place.join("next.json");
+    std::fs::write(&file, next.to_string()).unwrap();
+    run("homeserver", &["policy", "sign", &text(&file), "--folder", &text(&folder)]);
+    let published = folder.join(format!("policies/{number}.json"));
+    process::await_sight("the next version", SOON, || published.exists().then_some(())).unwrap();
+    server.stop().unwrap();
+    Homeserver::start(&folder, &[]).unwrap()
+}
+
+/// A witness that knows one log; its key, and where it is.
+fn witness(place: &Path, log: &str) -> (Running, String, String) {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let config = place.join("witness.toml");
+    let settings = format!(
+        "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
+         requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",
+        place.join("witness")
+    );
+    std::fs::write(&config, settings).unwrap();
+    let keys = run("transparency-log", &["witness", "--config", &text(&config), "--show-key"]).stdout;
+    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    command.args(["witness", "--json", "--config"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(process::sink(&place.join("witness.log")).unwrap());
+    let mut running = Running::start("witness", command).unwrap();
+    assert!(running.first_line(SOON).unwrap().contains('{'));
+    (running, keys.lines().next().unwrap().to_owned(), format!("http://127.0.0.1:{port}"))
+}
+
+/// A witness's key is known to somebody: a policy without it, after which what it alone has seen counts no more.
+#[test]
+fn a_stolen_witness_is_taken_out_of_the_policy_and_what_it_alone_has_seen_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let at = text(server.folder());
+    let policy: Value = serde_json::from_slice(&std::fs::read(server.folder().join("policy.json")).unwrap()).unwrap();
+    let policy = policy["tlog_policy"].as_str().unwrap().to_owned();
+    let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap().split(' ').next().unwrap();
+    let (mut stolen, key, url) = witness(place.path(), log);
+    run("homeserver", &["witness", "add", &url, "--key", &key, "--folder", &at]);
+    let own = "quorum localhost/witness\n";
+    let theirs = format!("witness w1 {key} {url}\nquorum w1\n");
+    let server = another_quorum(server, place.path(), 2, |policy| policy.replace(own, &theirs));
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
+    let update =
+        |person: &Person| person.certtool(&["trust", "update", "--yes"]).unwrap().expect(0, "trust update").unwrap();
+    alice.trust(server.ready()).unwrap();
+    update(&alice);
+    alice.enroll(&server.outbox()).unwrap();
+    alice.certtool(&["verify", alice.address()]).unwrap().expect(0, "seen by w1").unwrap();
+
+    run("homeserver", &["witness", "remove", "witness.example.com/w1", "--folder", &at]);
+    let server = another_quorum(server, place.path(), 3, |policy| policy.replace(&theirs, own));
+    stolen.kill();
+    update(&alice);
+    let ended = alice.certtool(&["verify", alice.address()]).unwrap();
+    assert!(ended.code == 3 && ended.text().contains("WIT-02"), "{}", ended.text());
+    // The log goes on without it, and so does everybody.
+    alice.certtool(&["renew", alice.address(), "--force"]).unwrap().expect(0, "renew").unwrap();
+    alice.certtool(&["verify", alice.address()]).unwrap().expect(0, "verify").unwrap();
+    bob.trust(server.ready()).unwrap();
+    update(&bob);
+    bob.enroll(&server.outbox()).unwrap();
+    bob.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
     server.stop().unwrap();
 }
