@@ -147,3 +147,26 @@ async fn a_new_log_needs_its_quorum() {
     let opened = Sequencer::open(config, signer, Vec::new(), policy).await;
     assert!(matches!(opened, Err(OpenError::Unwitnessed { .. })), "{opened:?}");
 }
+
+/// Batches an hour apart: only the first is closed at once.
+#[tokio::test]
+async fn an_idle_log_takes_what_comes_together_at_once_and_the_next_with_the_batch_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch_interval = Duration::from_secs(3600);
+    let config = LogConfig { folder: folder.path().join("log"), origin: ORIGIN.into(), batch_interval };
+    let (signer, cosigner, policy) = parts();
+    let witness = Witness::open(folder.path(), cosigner, vec![signer.vkey()], system_clock()).unwrap();
+    let log = Sequencer::open(config, signer, vec![Arc::new(witness)], policy).await.unwrap();
+    let (first, second) = tokio::join!(log.submit(entry(1)), log.submit(entry(2)));
+    assert_eq!((first.unwrap().index, second.unwrap().index), (0, 1));
+    let later = tokio::spawn({
+        let log = log.clone();
+        async move { log.submit(entry(3)).await }
+    });
+    // It is in the queue as soon as the task has run once.
+    tokio::task::yield_now().await;
+    assert!(!later.is_finished(), "it waits for the next batch");
+    // A log that is stopped finishes what waits.
+    log.stop().await;
+    assert_eq!(later.await.unwrap().unwrap().index, 2);
+}

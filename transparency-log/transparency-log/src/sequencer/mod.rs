@@ -80,27 +80,27 @@ pub struct LogConfig {
     pub folder: PathBuf,
     /// The log's identity: the checkpoint's first line and the name of its key.
     pub origin: String,
-    /// How long a batch is open after its first entry ([`Pace::for_witnesses`] says what suits).
+    /// How far apart batches are at least ([`Pace::for_witnesses`] says what suits).
     pub batch_interval: Duration,
 }
 
 /// How fast a log works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How long a batch is open after its first entry.
+    /// How far apart batches are at least. A log that has been idle for so long takes the next entry at once.
     pub batch_interval: Duration,
     /// How old the cosignatures of an idle log may become before they are renewed.
     pub renewal: Duration,
 }
 
 impl Pace {
-    /// Batches of this interval; cosignatures renewed every ten minutes.
+    /// Batches at least this interval apart; cosignatures renewed every ten minutes.
     pub fn new(batch_interval: Duration) -> Self {
         Self { batch_interval, renewal: Duration::from_secs(600) }
     }
 
-    /// What suits these witnesses: batches of 100 ms if all are in this process, of a second if one must be
-    /// asked over the network.
+    /// What suits these witnesses: batches 100 ms apart if all are in this process, a second if one must be asked
+    /// over the network.
     pub fn for_witnesses(witnesses: &[Arc<dyn Witnessing>]) -> Self {
         let remote = witnesses.iter().any(|witness| witness.is_remote());
         Self::new(Duration::from_millis(if remote { 1000 } else { 100 }))

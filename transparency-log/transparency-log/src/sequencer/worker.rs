@@ -21,6 +21,8 @@ use crate::edge::Edge;
 /// The pauses between attempts grow from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+/// An idle log waits so long for those who come together with the first: they share a batch.
+const TOGETHER: Duration = Duration::from_millis(5);
 
 /// The writer of a log.
 pub(super) struct Worker {
@@ -34,6 +36,8 @@ pub(super) struct Worker {
     state: Arc<State>,
     pace: Pace,
     renewed: Instant,
+    /// When the newest batch was closed; none before the first.
+    closed: Option<Instant>,
 }
 
 /// Why the worker ends: it was told to, or going on would be wrong.
@@ -59,7 +63,8 @@ impl Worker {
         let is_new = published.is_none();
         state.publish(published.unwrap_or_default());
         let renewed = Instant::now();
-        let mut worker = Self { log, cosigners, edge, window, pending: None, newest: None, state, pace, renewed };
+        let (newest, closed) = (None, None);
+        let mut worker = Self { log, cosigners, edge, window, pending: None, newest, state, pace, renewed, closed };
         if let Some((old, new)) = last {
             worker.log.clean_up(old, new).await;
         }
@@ -139,14 +144,17 @@ impl Worker {
         }
     }
 
-    /// Keeps the batch open for its interval from the first arrival on, or until the log is stopped.
+    /// Keeps the batch open until its interval has passed since the one before, or the log is stopped. So there are never
+    /// more batches than one for each interval, and nobody waits for an interval of a log that has nothing to do.
     async fn gather(
         &mut self,
         first: Submission,
         queue: &mut mpsc::Receiver<Submission>,
         stop: &CancellationToken,
     ) -> Result<Vec<Submission>, End> {
-        let until = first.arrived + self.pace.batch_interval;
+        let interval = self.pace.batch_interval;
+        let soon = first.arrived + TOGETHER.min(interval);
+        let until = self.closed.map_or(soon, |closed| soon.max(closed + interval));
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -154,6 +162,7 @@ impl Worker {
                 late = late(&mut self.newest) => self.take_late(late).await?,
             }
         }
+        self.closed = Some(Instant::now());
         let mut gathered = vec![first];
         while gathered.len() < MAX_ENTRIES {
             match queue.try_recv() {
