@@ -34,6 +34,7 @@ use crate::proven::Proven;
 use crate::random;
 use crate::recovery::taken::TakenLabels;
 use crate::shards::{LabelKey, LabelKeyError, Shard, Shards};
+use crate::spent::Work;
 use crate::store::{
     Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
     Shared, SharedClaim, Store, StoreError, Subject,
@@ -167,7 +168,8 @@ impl Issuer {
     pub(crate) async fn start_person(self: &Arc<Self>, asked: PersonRequest) -> Result<JoinHandle<()>, StartError> {
         for _ in 0..DRAWS {
             let now = self.now();
-            let slot = self.free_slot(&asked.proven, now).await?;
+            let before = self.certificates_before(&asked.proven, now).await?;
+            let slot = self.free_slot(&asked.proven, now, &before).await?;
             let Some(claim) = self.claim_new().await? else { continue };
             let shard = self.logs.at(now);
             let key = shard.key().ok_or_else(|| StartError::NoLabelKey(shard.origin().to_owned()))?;
@@ -185,9 +187,9 @@ impl Issuer {
                 crl_url: &crl_url,
                 label: label(&key, shard.origin(), asked.proven.identifier(), period_of(now), slot).await?,
             };
-            let linted = Planned::person(&input)?.lint()?;
+            let linted = Work::Plans.time(|| Ok::<_, StartError>(Planned::person(&input)?.lint()?))?;
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
-            record.announce = self.is_another_device(&asked.proven, asked.request.spki_der(), now).await?;
+            record.announce = is_another_device(&before, asked.request.spki_der(), now);
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
@@ -228,27 +230,18 @@ impl Issuer {
         Ok((record, linted, claim))
     }
 
-    /// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
-    /// told. Whoever has none yet has just read a mail about it. The key of an erased certificate is forgotten, and so counts
-    /// as none of hers: otherwise a thief would have one erased, and nobody would be told of his.
-    async fn is_another_device(&self, proven: &Proven, spki_der: &[u8], now: UnixTime) -> Result<bool, StoreError> {
-        let (key, to) = (KeyDigest::of(spki_der), period_of(now));
+    /// The identifier's certificates of all periods that can matter still.
+    async fn certificates_before(&self, proven: &Proven, now: UnixTime) -> Result<Vec<CertificateRecord>, StoreError> {
+        let to = period_of(now);
         let from = to.saturating_sub(periods_back());
-        let select = Select::CertificatesOf { identifier: proven.identifier().clone(), from, to };
-        let before = self.store.certificates(select).await?;
-        let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
-        let counts = |c: &CertificateRecord| {
-            c.not_after >= now.as_secs() && c.revoked.is_none() && matches!(c.state, CertificateState::Issued { .. })
-        };
-        Ok(before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key)))
+        self.store.certificates(Select::CertificatesOf { identifier: proven.identifier().clone(), from, to }).await
     }
 
     /// A slot drawn evenly among those that the identifier has not used in the current period.
-    async fn free_slot(&self, proven: &Proven, now: UnixTime) -> Result<u8, StartError> {
+    async fn free_slot(&self, proven: &Proven, now: UnixTime, before: &[CertificateRecord]) -> Result<u8, StartError> {
         let period = period_of(now);
-        let select = Select::CertificatesOf { identifier: proven.identifier().clone(), from: period, to: period };
         let mut free: Vec<u8> = (0..SLOTS).collect();
-        for used in self.store.certificates(select).await? {
+        for used in before.iter().filter(|used| used.period == period) {
             if let Subject::Person { slot, .. } = used.subject {
                 free.retain(|s| *s != slot);
             }
@@ -290,6 +283,18 @@ impl Issuer {
     }
 }
 
+/// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
+/// told. Whoever has none yet has just read a mail about it. The key of an erased certificate is forgotten, and so counts
+/// as none of hers: otherwise a thief would have one erased, and nobody would be told of his.
+fn is_another_device(before: &[CertificateRecord], spki_der: &[u8], now: UnixTime) -> bool {
+    let key = KeyDigest::of(spki_der);
+    let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
+    let counts = |c: &CertificateRecord| {
+        c.not_after >= now.as_secs() && c.revoked.is_none() && matches!(c.state, CertificateState::Issued { .. })
+    };
+    before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key))
+}
+
 /// The label of a slot and its proof; asked of a signer on a thread that may wait for it.
 async fn label(
     key: &Arc<LabelKey>,
@@ -298,6 +303,7 @@ async fn label(
     period: u32,
     slot: u8,
 ) -> Result<([u8; 32], VrfProof), LabelKeyError> {
+    let _at = Work::Labels.begin();
     if key.is_here() {
         return key.evaluate(&LabelInput { origin, identifier, period, slot });
     }

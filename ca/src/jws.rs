@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::spent::Work;
+
 pub(crate) use key::{PublicKey, UnusableKey};
 
 /// Why a body is no signed request. Each turns into one error of RFC 8555 section 6.7.
@@ -108,7 +110,7 @@ impl UnverifiedJws {
         if self.algorithm != key.algorithm() {
             return Err(JwsError::WrongAlgorithm { expected: key.algorithm(), found: self.algorithm });
         }
-        if !key.verify(self.signed.as_bytes(), &self.signature) {
+        if !Work::Requests.time(|| key.verify(self.signed.as_bytes(), &self.signature)) {
             return Err(JwsError::Signature);
         }
         Ok(self.payload)

@@ -59,6 +59,7 @@ mod resume;
 mod service;
 pub mod shards;
 mod sms;
+mod spent;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,7 @@ use super::{Service, order, own_order};
 use crate::csr;
 use crate::issue::{PersonRequest, StartError};
 use crate::proven::Proven;
+use crate::spent::Work;
 use crate::store::{KeyDigest, Select};
 
 /// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client
@@ -51,7 +52,8 @@ pub(super) async fn finalize(
         Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
     let url = service.url(&format!("/order/{}", found.id));
     let possession = csr::Possession { order: &url, required: service.config.require_possession };
-    let request = csr::verify(&der, &found.identifier, profile, possession).map_err(|e| bad_csr(&e))?;
+    let request = Work::Requests.time(|| csr::verify(&der, &found.identifier, profile, possession));
+    let request = request.map_err(|e| bad_csr(&e))?;
     service.config.blocked_keys.check(request.spki_der()).map_err(|e| bad_csr(&e))?;
     if service.store.is_compromised(KeyDigest::of(request.spki_der())).await? {
         return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));

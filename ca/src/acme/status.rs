@@ -18,6 +18,7 @@ use super::Service;
 use super::problem::Problem;
 use crate::crl::ListName;
 use crate::https::PeerAddr;
+use crate::spent;
 use crate::store::{Authority, Select};
 
 /// A revocation list that is older was not renewed for a day: then clients begin to warn people.
@@ -70,6 +71,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
     }
     out.push_str("# HELP inperson_ca_mail_places_free Mails that could be handed over beside those under way.\n# TYPE inperson_ca_mail_places_free gauge\n");
     let _ = writeln!(out, "inperson_ca_mail_places_free {}", service.mails_in_flight.available_permits());
+    out.push_str(&spent::metrics());
     if let Some(texting) = &service.texting {
         out.push_str(&texting.receipts.metrics());
     }

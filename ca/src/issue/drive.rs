@@ -15,6 +15,7 @@ use super::Issuer;
 use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
 use crate::random;
 use crate::shards::Shard;
+use crate::spent::Work;
 use crate::store::{
     CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, SharedClaim, StoreError,
 };
@@ -145,7 +146,7 @@ impl Issuer {
             None => Planned::restore(&record, shard.origin(), shard.labels())?.lint()?,
         };
         let late = is_too_late(linted.not_before(), self.now());
-        let logged = match self.prove(&shard, &mut record, linted, late).await {
+        let (logged, new_proof) = match self.prove(&shard, &mut record, linted, late).await {
             Err(error) if late && !matches!(error, DriveError::Store(_)) => {
                 tracing::warn!(serial = %record.serial, %error, "abandoned");
                 return self.abandon(record).await;
@@ -163,35 +164,45 @@ impl Issuer {
             "index": logged.index(),
             "tbs": hex::encode(Sha256::digest(&record.tbs)),
         });
-        // On disk before the key is used: nothing is signed unrecorded.
-        self.trail.record("about-to-sign", of).await?;
-        let issued = logged.sign(issuing.signer())?;
+        // Both on disk before the key is used: nothing is signed over another proof after a crash, nor unrecorded.
+        let kept = async {
+            match new_proof {
+                true => {
+                    Ok(self.store.commit(vec![Change::Update(Record::Certificate(record.clone()))]).await.map(drop)?)
+                }
+                false => Ok::<_, DriveError>(()),
+            }
+        };
+        let recorded = async { Ok(self.trail.record("about-to-sign", of).await?) };
+        tokio::try_join!(kept, recorded)?;
+        record.revision += u64::from(new_proof);
+        let issued = Work::Signatures.time(|| logged.sign(issuing.signer()))?;
         record.state = CertificateState::Issued { index: issued.index(), certificate: issued.der().to_vec() };
         let state = OrderState::Valid(record.serial);
         self.finish(record, state).await
     }
 
-    /// The persisted proof, or the log's, persisted.
+    /// The persisted proof, or the log's, and whether it is that: then it is to be persisted before anything is signed.
     async fn prove(
         &self,
         shard: &Shard,
         record: &mut CertificateRecord,
         linted: Linted,
         late: bool,
-    ) -> Result<Logged, DriveError> {
+    ) -> Result<(Logged, bool), DriveError> {
         let (policy, origin) = (shard.policy(), shard.origin());
         if let CertificateState::Logged { proof, .. } = &record.state {
-            return Ok(linted.logged(&Proof::parse(proof)?, policy, origin)?);
+            return Ok((linted.logged(&Proof::parse(proof)?, policy, origin)?, false));
         }
         if late {
             return Err(DriveError::TooLate);
         }
+        let on_its_way = Work::Log.begin();
         let answer = shard.log().submit(linted.entry().to_vec()).await?;
-        let logged = linted.logged(&answer.proof, policy, origin)?;
+        drop(on_its_way);
+        let logged = Work::Proofs.time(|| linted.logged(&answer.proof, policy, origin))?;
         record.state = CertificateState::Logged { index: answer.index, proof: answer.proof.to_string() };
-        self.store.commit(vec![Change::Update(Record::Certificate(record.clone()))]).await?;
-        record.revision += 1;
-        Ok(logged)
+        Ok((logged, true))
     }
 
     /// The plan is given up. Its entry may stand in the log; it stays in the store, so that it can be opened.

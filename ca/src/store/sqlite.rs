@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 use super::{Change, Record, Select, Store, StoreError, migrate, rows};
+use crate::spent::Work;
 
 /// At most so many commits share a transaction.
 const MAX_GROUP: usize = 256;
@@ -143,7 +144,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {
     while let Ok(read) = reads.recv() {
-        let _ = read.answer.send(rows::read(connection, &read.select));
+        let _ = read.answer.send(Work::Sql.time(|| rows::read(connection, &read.select)));
     }
 }
 
@@ -177,6 +178,7 @@ fn empty_journal(connection: &Connection) -> bool {
 fn commit_group(connection: &mut Connection, group: Vec<Write>) -> bool {
     let mut answers = Vec::with_capacity(group.len());
     let whole = (|| -> rusqlite::Result<()> {
+        let statements = Work::Sql.begin();
         let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         for write in group {
             let mut savepoint = transaction.savepoint()?;
@@ -188,7 +190,8 @@ fn commit_group(connection: &mut Connection, group: Vec<Write>) -> bool {
             savepoint.commit()?;
             answers.push((write.answer, result));
         }
-        transaction.commit()
+        drop(statements);
+        Work::DatabaseSync.time(|| transaction.commit())
     })();
     let whole = whole.map_err(|e| rows::unavailable(&e));
     let erased = whole.is_ok() && answers.iter().any(|(_, result)| matches!(result, Ok(1..)));

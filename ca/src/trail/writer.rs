@@ -6,15 +6,19 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{AuditRecord, BEGUN, Head, MAX_RECORD_BYTES, Pending, TrailError};
 use crate::config::Clock;
+use crate::spent::Work;
 
 /// At most so many records share an `fsync`.
 const MAX_GROUP: usize = 256;
+/// What nobody waits for may come so much later to the disk, with what comes after it.
+const LATER: Duration = Duration::from_millis(20);
 
 pub(super) struct Writer {
     file: File,
@@ -66,12 +70,7 @@ impl Writer {
         clock: &Clock,
     ) {
         while let Ok(first) = receive.recv() {
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP
-                && let Ok(next) = receive.try_recv()
-            {
-                group.push(next);
-            }
+            let group = gather(first, receive);
             let result = self.write(&group, clock().as_secs());
             failing.store(result.is_err(), Ordering::Relaxed);
             if let Err(error) = &result {
@@ -97,7 +96,7 @@ impl Writer {
             bytes.extend_from_slice(&line);
             bytes.push(b'\n');
         }
-        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        let written = Work::Trail.time(|| self.file.write_all(&bytes).and_then(|()| self.file.sync_data()));
         if let Err(error) = written {
             let _ = self.file.set_len(self.length);
             return Err(TrailError::io(&self.path, &error));
@@ -106,6 +105,24 @@ impl Writer {
         self.head = head;
         Ok(())
     }
+}
+
+/// What is written together. Nothing is held back for which somebody waits.
+fn gather(first: Pending, receive: &mpsc::Receiver<Pending>) -> Vec<Pending> {
+    let until = Instant::now() + LATER;
+    let mut awaited = first.written.is_some();
+    let mut group = vec![first];
+    while group.len() < MAX_GROUP {
+        let pause = if awaited { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
+        match receive.recv_timeout(pause) {
+            Ok(next) => {
+                awaited |= next.written.is_some();
+                group.push(next);
+            }
+            Err(_nothing) => break,
+        }
+    }
+    group
 }
 
 /// The first line, without its end.
