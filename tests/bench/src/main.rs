@@ -15,7 +15,8 @@ use clap::Parser;
 struct Arguments {
     /// Parts of row names, such as `verify` or `message.echo`.
     rows: Vec<String>,
-    /// An array of {"name", "figure", "unit", "baseline", "ratio", "note"} instead of a table.
+    /// An array of {"name", "figure", "unit", "baseline", "ratio"} instead of a table; where there is something to say also
+    /// "note", and "parts": what the figure is made of, as an array of {"name", "figure", "unit", "times"}.
     #[arg(long)]
     json: bool,
     /// Ten times as many rounds.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use rustix::time::{ClockId, clock_gettime};
 
 /// How much longer than the default a run may take.
@@ -16,11 +18,23 @@ pub(crate) struct Pair {
     pub(crate) baseline: f64,
     /// What else was seen, for people.
     pub(crate) note: Option<String>,
+    /// What the figure is made of.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// One of the things that a row's work is made of.
+#[derive(Clone, Serialize)]
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) figure: f64,
+    pub(crate) unit: &'static str,
+    /// How often it is done for one unit of the row.
+    pub(crate) times: f64,
 }
 
 impl Pair {
     pub(crate) fn new(figure: f64, baseline: f64) -> Self {
-        Self { figure, baseline, note: None }
+        Self { figure, baseline, note: None, parts: Vec::new() }
     }
 
     pub(crate) fn noted(self, note: String) -> Self {

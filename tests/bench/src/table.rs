@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{measure::Pair, rows::Row};
+use crate::measure::{Pair, Part};
+use crate::rows::Row;
 
 /// One printed row.
 #[derive(Serialize)]
@@ -14,6 +15,8 @@ pub(crate) struct Line {
     ratio: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Part>,
     #[serde(skip)]
     aim: &'static str,
 }
@@ -29,6 +32,7 @@ impl Line {
             baseline,
             ratio: round(pair.figure / pair.baseline),
             note: pair.note,
+            parts: pair.parts,
             aim: row.aim,
         }
     }
@@ -41,10 +45,13 @@ pub(crate) fn print(lines: &[Line], json: bool) {
     }
     println!("{:<18} {:>12} {:>12}  {:<14} {:>6}  aim", "row", "figure", "baseline", "unit", "ratio");
     for line in lines {
-        let Line { name, figure, unit, baseline, ratio, note, aim } = line;
+        let Line { name, figure, unit, baseline, ratio, note, parts, aim } = line;
         println!("{name:<18} {figure:>12.2} {baseline:>12.2}  {unit:<14} {ratio:>6.2}  {aim}");
         if let Some(note) = note {
             println!("{:<18} {note}", "");
+        }
+        for Part { name, figure, unit, times } in parts {
+            println!("{:<18} {figure:>12.3} {unit} {name} ({times:.1} times)", "");
         }
     }
 }

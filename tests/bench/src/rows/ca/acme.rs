@@ -11,10 +11,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use rcgen::{Attribute, CertificateParams, DistinguishedName, PKCS_ED25519, SanType};
 use reqwest::{Client, Response};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::sink::Sink;
 use super::tls;
+use super::turns::{Kind, Turn, Turns};
 
 /// `pkcs-9-at-challengePassword`, by which a request names its order.
 const CHALLENGE_PASSWORD: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 7];
@@ -30,6 +33,18 @@ pub(super) struct Target {
     pub(super) directory: String,
     /// Where codes arrive; without it, a DNS name is certified, which nobody looks at.
     pub(super) sink: Option<Arc<Sink>>,
+    /// Where two kinds of requests must not meet.
+    pub(super) turns: Option<Arc<Turns>>,
+}
+
+impl Target {
+    /// Waits until a request of this kind may be made.
+    async fn turn(&self, kind: Kind) -> Option<Turn> {
+        match &self.turns {
+            Some(turns) => Some(turns.take(kind).await),
+            None => None,
+        }
+    }
 }
 
 /// Numbers for identifiers that nobody had before.
@@ -45,6 +60,8 @@ pub(super) struct Person {
     account: Option<String>,
     nonce: Option<String>,
     identifier: String,
+    /// The newest certificate's, in PEM.
+    chain: Vec<u8>,
 }
 
 struct Answer {
@@ -83,7 +100,7 @@ impl Person {
             None => format!("p{number}.example.org"),
         };
         let (http, urls, target) = (http.clone(), urls.clone(), target.clone());
-        Self { http, target, urls, key, device, account: None, nonce: None, identifier }
+        Self { http, target, urls, key, device, account: None, nonce: None, identifier, chain: Vec::new() }
     }
 
     /// From nothing to a certificate: account, order, proof, request, chain.
@@ -102,11 +119,13 @@ impl Person {
         if self.target.sink.is_some() {
             asked["profile"] = "device".into();
         }
+        let turn = self.target.turn(Kind::Order).await;
         let made = self.post(&url, &asked).await;
+        drop(turn);
         let (order, mut state) = (made.location.clone().expect("an order has a place"), made.json());
         if state["status"] == "pending" {
             for url in state["authorizations"].as_array().expect("what is to be proven").clone() {
-                self.prove(url.as_str().expect("a URL")).await;
+                self.prove(url.as_str().expect("a URL"), &order).await;
             }
         }
         let request = B64.encode(self.request(&order));
@@ -117,6 +136,7 @@ impl Person {
                 let url = state["certificate"].as_str().expect("a URL").to_owned();
                 let chain = self.look(&url).await.body;
                 assert!(chain.starts_with(b"-----BEGIN CERTIFICATE-----"), "the server gives a chain");
+                self.chain = chain;
                 return;
             }
             assert!(state["status"] == "processing" || state["status"] == "ready", "{state}");
@@ -126,8 +146,17 @@ impl Person {
         panic!("the server made no certificate: {state}");
     }
 
-    async fn prove(&mut self, url: &str) {
+    /// Revokes the newest certificate; when the answer is there, the list that shows it is.
+    pub(super) async fn revoke(&mut self) {
+        let certificate = CertificateDer::from_pem_slice(&self.chain).expect("it has one");
+        let url = self.url("revokeCert");
+        self.post(&url, &json!({ "certificate": B64.encode(&certificate), "reason": 4 })).await;
+    }
+
+    async fn prove(&mut self, url: &str, order: &str) {
+        let turn = self.target.turn(Kind::Authorization).await;
         let authorization = self.look(url).await.json();
+        drop(turn);
         let wanted = if self.target.sink.is_some() { "email-code-00" } else { "http-01" };
         let challenges = authorization["challenges"].as_array().expect("challenges");
         let challenge = challenges.iter().find(|one| one["type"] == wanted).expect("the challenge");
@@ -141,7 +170,7 @@ impl Person {
         }
         self.post(&challenge, &json!({})).await;
         for _ in 0..LOOKS {
-            if self.look(url).await.json()["status"] == "valid" {
+            if self.look(order).await.json()["status"] == "ready" {
                 return;
             }
             tokio::time::sleep(PAUSE).await;

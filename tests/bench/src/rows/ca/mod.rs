@@ -1,10 +1,14 @@
 //! Whole enrolments by ACME, durable and logged, beside pebble, which stores and logs nothing, under the same load.
 
 mod acme;
+mod memory;
+mod seed;
 pub(crate) mod servers;
 mod sink;
 mod tls;
+mod turns;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,17 +16,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 use self::acme::{Person, Target};
+pub(crate) use self::memory::memory;
 use self::servers::Server;
 use self::sink::Sink;
 use super::log::bed;
-use crate::measure::{Pair, Scale, median};
+use crate::measure::{Pair, Part, Scale, median};
 
 /// The loads: so many clients at a time, each with the next enrolment as soon as one is done.
 const CLIENTS: [usize; 4] = [1, 10, 50, 200];
-/// At which the row's figure is taken.
-const FIGURE: usize = 50;
-/// At which pebble still answers: with more clients at once, version 2.4 stops in the middle of finalizing, for good.
-const SAFE: usize = 10;
+/// At which the row's figure is taken: so many that nothing is left of waiting.
+const FIGURE: usize = 200;
+/// How long pebble may take for one enrolment: in version 2.4 an order that is read at the moment it is completed is never
+/// answered again (`WebFrontEndImpl.Order` locks it twice).
+const LOST: Duration = Duration::from_secs(4);
 /// How long what was begun may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long each is measured, and how often at the figure's load.
@@ -37,12 +43,25 @@ enum Work {
 }
 
 /// What one load came to.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Seen {
     per_second: f64,
     p95_ms: f64,
     cpu_ms: f64,
     megabytes: f64,
+    /// Clients that were never answered.
+    lost: usize,
+    /// What our own server says of its work for one enrolment.
+    parts: Vec<Part>,
+}
+
+/// What one client did.
+#[derive(Default)]
+struct Done {
+    times_ms: Vec<f64>,
+    /// Of those, how many ended before the time was over.
+    in_time: usize,
+    lost: usize,
 }
 
 pub(crate) fn enrol(runtime: &Runtime, scale: Scale) -> Pair {
@@ -53,18 +72,6 @@ pub(crate) fn renew(runtime: &Runtime, scale: Scale) -> Pair {
     row(runtime, scale, Work::Renew)
 }
 
-/// What the whole home server has resident after what the other rows do to one; pebble beside it.
-pub(crate) fn memory(runtime: &Runtime, scale: Scale) -> Pair {
-    let folder = bed::folder();
-    let sink = runtime.block_on(Sink::open());
-    let during = DURING * scale.factor as u32;
-    let ours = Server::ours(&folder.path().join("ours"), &sink);
-    let ours = runtime.block_on(load(&ours, Work::Enrol, FIGURE, during)).expect("our own server answers");
-    let theirs = Server::pebble(folder.path());
-    let theirs = theirs.and_then(|pebble| runtime.block_on(load(&pebble, Work::Enrol, SAFE, during)));
-    Pair::new(ours.megabytes, theirs.map_or(f64::NAN, |seen| seen.megabytes))
-}
-
 fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
     let folder = bed::folder();
     let sink = runtime.block_on(Sink::open());
@@ -72,7 +79,7 @@ fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
     let during = DURING * scale.factor as u32;
     let measured = |server: &Server, clients| runtime.block_on(load(server, work, clients, during));
     let mut pebble = Server::pebble(folder.path());
-    let (mut figures, mut baselines, mut smaller, mut notes) = (Vec::new(), Vec::new(), None, Vec::new());
+    let (mut figures, mut baselines, mut notes, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for clients in CLIENTS {
         for _ in 0..if clients == FIGURE { ROUNDS } else { 1 } {
             let our = measured(&ours, clients).expect("our own server answers");
@@ -81,13 +88,13 @@ fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
                 // One that has stopped answering does not begin again.
                 pebble = Server::pebble(folder.path());
             }
-            notes.push(format!("{clients}: {}", told(our, theirs)));
-            let rate = theirs.flatten().map(|seen| seen.per_second);
+            notes.push(format!("{clients}: {}", told(&our, theirs.as_ref())));
             if clients == FIGURE {
                 figures.push(our.per_second);
-                baselines.extend(rate);
-            } else if clients < FIGURE {
-                smaller = rate.or(smaller);
+                baselines.extend(theirs.flatten().map(|seen| seen.per_second));
+            }
+            if clients == 1 {
+                parts = our.parts;
             }
         }
     }
@@ -97,20 +104,21 @@ fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
         let memory = tempfile::tempdir_in("/dev/shm").expect("memory can be written");
         let server = Server::ours(&memory.path().join("ours"), &sink);
         let seen = measured(&server, FIGURE).expect("our own server answers");
-        notes.push(format!("{FIGURE} in memory: {}", told(seen, None)));
+        notes.push(format!("{FIGURE} in memory: {}", told(&seen, None)));
     }
     if baselines.is_empty() {
-        notes.push("pebble's figure is that of the largest smaller load which it got through".to_owned());
-        baselines.push(smaller.unwrap_or(f64::NAN));
+        baselines.push(f64::NAN);
     }
-    Pair::new(median(figures), median(baselines)).noted(notes.join("\n                   "))
+    let pair = Pair::new(median(figures), median(baselines)).noted(notes.join("\n                   "));
+    Pair { parts, ..pair }
 }
 
 /// `theirs` is none where pebble is not installed, and nothing where it has stopped answering.
-fn told(ours: Seen, theirs: Option<Option<Seen>>) -> String {
-    let one = |seen: Seen| {
-        let Seen { per_second, p95_ms, cpu_ms, megabytes } = seen;
-        format!("{per_second:.0}/s, p95 {p95_ms:.0} ms, {cpu_ms:.2} ms CPU each, {megabytes:.0} MB")
+fn told(ours: &Seen, theirs: Option<&Option<Seen>>) -> String {
+    let one = |seen: &Seen| {
+        let Seen { per_second, p95_ms, cpu_ms, megabytes, lost, .. } = seen;
+        let lost = if *lost > 0 { format!(", {lost} never answered") } else { String::new() };
+        format!("{per_second:.0}/s, p95 {p95_ms:.0} ms, {cpu_ms:.2} ms CPU each, {megabytes:.0} MB{lost}")
     };
     match theirs {
         Some(Some(theirs)) => format!("{} (pebble {})", one(ours), one(theirs)),
@@ -132,7 +140,7 @@ async fn load(server: &Server, work: Work, clients: usize, during: Duration) -> 
         }
         people.push((connection, person));
     }
-    let (start, cpu) = (Instant::now(), server.taken().1);
+    let (start, cpu, before) = (Instant::now(), server.taken().1, server.work().await);
     let working = people.into_iter().map(|(connection, person)| {
         tokio::spawn(repeat(server.target.clone(), connection, person, work, Arc::clone(&over)))
     });
@@ -144,44 +152,90 @@ async fn load(server: &Server, work: Work, clients: usize, during: Duration) -> 
         aborting.iter().for_each(tokio::task::AbortHandle::abort);
         return None;
     };
-    let mut times = Vec::new();
+    let mut done = Done::default();
     for one in ended {
-        times.extend(one.expect("a client does its work"));
+        let one = one.expect("a client does its work");
+        done.times_ms.extend(one.times_ms);
+        done.in_time += one.in_time;
+        done.lost += one.lost;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    if done.lost > clients / 2 {
+        return None;
+    }
     let (megabytes, until) = server.taken();
+    let mut times = done.times_ms;
     times.sort_by(f64::total_cmp);
     let p95_ms = times.get(times.len() * 95 / 100).copied().unwrap_or(f64::NAN);
     let count = times.len().max(1) as f64;
-    let per_second = times.len() as f64 / seconds;
-    Some(Seen { per_second, p95_ms, cpu_ms: (until - cpu) * 1e3 / count, megabytes })
+    let per_second = done.in_time as f64 / during.as_secs_f64();
+    let parts = parts(&before, &server.work().await, count, start.elapsed().as_secs_f64() * 1e3 * clients as f64);
+    Some(Seen { per_second, p95_ms, cpu_ms: (until - cpu) * 1e3 / count, megabytes, lost: done.lost, parts })
 }
 
-/// One client's work until the time is over; how long each took (ms).
+/// What the server did for each of `count`, of which all clients together have waited `all_ms`.
+fn parts(
+    before: &BTreeMap<String, (f64, f64)>,
+    after: &BTreeMap<String, (f64, f64)>,
+    count: f64,
+    all_ms: f64,
+) -> Vec<Part> {
+    let unit = "ms each";
+    let mut parts: Vec<Part> = Vec::new();
+    for (name, (seconds, times)) in after {
+        let (s, t) = before.get(name).copied().unwrap_or_default();
+        let (figure, times) = ((seconds - s) * 1e3 / count, (times - t) / count);
+        parts.push(Part { name: name.clone(), figure, unit, times });
+    }
+    if !parts.is_empty() {
+        let counted: f64 = parts.iter().map(|part| part.figure).sum();
+        let figure = all_ms / count - counted;
+        parts.push(Part { name: "the rest: HTTP, mail, and the client itself".into(), figure, unit, times: 1.0 });
+    }
+    parts
+}
+
+/// One client's work until the time is over.
 async fn repeat(
     target: Target,
-    connection: (reqwest::Client, serde_json::Value),
+    mut connection: (reqwest::Client, serde_json::Value),
     mut person: Person,
     work: Work,
     over: Arc<AtomicBool>,
-) -> Vec<f64> {
-    let mut times = Vec::new();
+) -> Done {
+    let is_ours = target.sink.is_some();
+    let patience = if is_ours { PATIENCE } else { LOST };
+    let mut done = Done::default();
     while !over.load(Ordering::Relaxed) {
         let start = Instant::now();
-        match work {
-            Work::Enrol => person.enrol().await,
-            Work::Renew => person.certificate().await,
+        let one = async {
+            match work {
+                Work::Enrol => person.enrol().await,
+                Work::Renew => person.certificate().await,
+            }
+        };
+        if tokio::time::timeout(patience, one).await.is_err() {
+            done.lost += 1;
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            connection = acme::connect(&target).await;
+            person = Person::new(&target, &connection);
+            if work == Work::Renew {
+                person.enrol().await;
+            }
+            continue;
         }
-        times.push(start.elapsed().as_secs_f64() * 1e3);
+        done.times_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        done.in_time += usize::from(!over.load(Ordering::Relaxed));
         if work == Work::Enrol {
             person = Person::new(&target, &connection);
-        } else if times.len() % RENEWALS == 0 {
-            // 32 certificates for one identifier and week, and not one more.
+        } else if is_ours && done.times_ms.len() % RENEWALS == 0 {
+            // 32 certificates for one identifier and week, and not one more. Pebble has no such limit.
             person = Person::new(&target, &connection);
             person.enrol().await;
         }
     }
-    times
+    done
 }
 
 /// So often somebody renews before somebody else does.

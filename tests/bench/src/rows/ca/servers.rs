@@ -1,5 +1,6 @@
 //! The two servers, each in a process of its own: a whole home server in a folder, and pebble, which keeps nothing.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use homeserver::{Homeserver, Options};
 use serde_json::json;
 
-use super::acme::Target;
+use super::acme::{self, Target};
 use super::sink::Sink;
 
 /// How long a server may take to answer.
@@ -33,16 +34,22 @@ impl Drop for Server {
 impl Server {
     /// Our home server: authority, log and witness, durable, in this folder; its mails go to the sink.
     pub(super) fn ours(folder: &Path, sink: &Arc<Sink>) -> Self {
-        let settings = folder.join("homeserver.toml");
-        if !settings.exists() {
-            let mut first = start(folder, sink.port);
-            ended(&mut first);
-            let text = std::fs::read_to_string(&settings).expect("it wrote its settings");
-            std::fs::write(&settings, text + &limits()).expect("the folder can be written");
-        }
+        Self::prepare(folder, sink);
         let mut child = start(folder, sink.port);
         let directory = first_line(&mut child);
-        Self { child, target: Target { directory, sink: Some(Arc::clone(sink)) } }
+        Self { child, target: Target { directory, sink: Some(Arc::clone(sink)), turns: None } }
+    }
+
+    /// A home server's folder, with a server in it that is not running.
+    pub(super) fn prepare(folder: &Path, sink: &Arc<Sink>) {
+        let settings = folder.join("homeserver.toml");
+        if settings.exists() {
+            return;
+        }
+        let mut first = start(folder, sink.port);
+        ended(&mut first);
+        let text = std::fs::read_to_string(&settings).expect("it wrote its settings");
+        std::fs::write(&settings, text + &limits()).expect("the folder can be written");
     }
 
     /// Pebble without its delays and refusals; none where it is not installed.
@@ -69,20 +76,52 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         let directory = format!("https://localhost:{port}/dir");
-        Some(Self { child, target: Target { directory, sink: None } })
+        Some(Self { child, target: Target { directory, sink: None, turns: Some(Arc::default()) } })
+    }
+
+    /// What our own says of the work it has done so far: seconds and how often, by the name of the work.
+    pub(super) async fn work(&self) -> BTreeMap<String, (f64, f64)> {
+        let (http, _) = acme::connect(&self.target).await;
+        let url = self.target.directory.replace("/directory", "/metrics");
+        let Ok(answer) = http.get(url).send().await else { return BTreeMap::new() };
+        let text = answer.text().await.unwrap_or_default();
+        let mut work = BTreeMap::<String, (f64, f64)>::new();
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once("{work=\"").and_then(|(name, rest)| {
+                let (work, value) = rest.split_once("\"} ")?;
+                Some(((name, work), value.parse::<f64>().ok()?))
+            }) else {
+                continue;
+            };
+            let one = work.entry(name.1.to_owned()).or_default();
+            match name.0 {
+                "inperson_ca_work_seconds_total" => one.0 = value,
+                _ => one.1 = value,
+            }
+        }
+        work
+    }
+
+    /// The most that it has had resident so far (MB).
+    pub(super) fn peak(&self) -> f64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.unwrap_or(f64::NAN) / 1024.0
     }
 
     /// What it has resident (MB), and the CPU time that it has taken so far (s).
     pub(super) fn taken(&self) -> (f64, f64) {
         let id = self.child.id();
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         // After the name in brackets: user and system time are the 12th and 13th field, in hundredths of a second.
         let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        (kib.unwrap_or(f64::NAN) / 1024.0, (ticks(11) + ticks(12)) / 100.0)
+        (self.status("VmRSS:"), (ticks(11) + ticks(12)) / 100.0)
     }
 }
 
