@@ -67,9 +67,29 @@ fn requests() -> Vec<(&'static str, Request, Vec<u8>)> {
         ("unwatch", Request::Unwatch { id: 6, people: vec![] }, bytes(&["83", "05", "06", "80"])),
         (
             "invite",
-            Request::Invite { id: 7, call_id: [12; 16], callee: bob(), purpose: Purpose::Room, candidates },
+            Request::Invite {
+                id: 7,
+                call_id: [12; 16],
+                callee: bob(),
+                purpose: Purpose::Room,
+                candidates,
+                device: None,
+            },
             // array(6) ‖ 6 ‖ id ‖ call id ‖ callee ‖ room ‖ array(2) ‖ [ip, port] ‖ [ip, port]
             bytes(&["86", "06", "07", CALL, BOB, "02", "82", v4, v6]),
+        ),
+        (
+            "invite of one device",
+            Request::Invite {
+                id: 7,
+                call_id: [12; 16],
+                callee: bob(),
+                purpose: Purpose::Text,
+                candidates: vec![],
+                device: Some([0xd0; 32]),
+            },
+            // array(7) ‖ 6 ‖ id ‖ call id ‖ callee ‖ text ‖ array(0) ‖ the hash of the device's key
+            bytes(&["87", "06", "07", CALL, BOB, "00", "80", "5820", &"d0".repeat(32)]),
         ),
         (
             "answer",

@@ -15,6 +15,7 @@ fn invite(id: u32, candidates: usize) -> Request {
         callee: Identifier::parse("bob@example.org").unwrap(),
         purpose: Purpose::Text,
         candidates: vec!["192.0.2.7:4433".parse().unwrap(); candidates],
+        device: (candidates == 2).then_some([9; 32]),
     }
 }
 

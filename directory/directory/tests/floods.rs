@@ -95,9 +95,16 @@ async fn a_flood_of_calls_rings_a_few_times_and_keeps_nobody_else_out() {
         for id in 0..1_000_u32 {
             let call_id = [&[0; 12][..], &id.to_be_bytes()].concat().try_into().unwrap();
             let (callee, purpose) = (person("bob"), Purpose::Call);
-            send.write_all(&encode(&Request::Invite { id, call_id, callee, purpose, candidates: vec![] }))
-                .await
-                .unwrap();
+            send.write_all(&encode(&Request::Invite {
+                id,
+                call_id,
+                callee,
+                purpose,
+                candidates: vec![],
+                device: None,
+            }))
+            .await
+            .unwrap();
         }
         send
     });

@@ -228,6 +228,7 @@ async fn calls_tell_nothing() {
         callee: person(who),
         purpose: Purpose::Call,
         candidates: vec![],
+        device: None,
     };
     let (mut firsts, mut times, mut bytes) = (Vec::new(), Vec::new(), HashSet::new());
     for _ in 0..BATCHES {

@@ -155,6 +155,9 @@ pub struct Invite {
     pub purpose: Purpose,
     /// Where this device can be reached, at most eight addresses; told to the callee only if she accepts.
     pub candidates: Vec<SocketAddr>,
+    /// The hash of the key of the one device of hers that is meant; `None` if any will do. A directory that knows nothing of it
+    /// lets the call ring where it likes.
+    pub device: Option<[u8; 32]>,
 }
 
 /// How to answer a call.

@@ -120,8 +120,8 @@ impl DirectoryClient {
 
     /// Calls somebody. Returns when the directory has taken the call; what becomes of it arrives as events.
     pub async fn invite(&self, invite: Invite) -> Result<(), RequestError> {
-        let Invite { call_id, callee, purpose, candidates } = invite;
-        self.done(|id| Request::Invite { id, call_id, callee, purpose, candidates }).await
+        let Invite { call_id, callee, purpose, candidates, device } = invite;
+        self.done(|id| Request::Invite { id, call_id, callee, purpose, candidates, device }).await
     }
 
     /// Answers an incoming call. After accepting, GO follows as an event.

@@ -111,6 +111,9 @@ pub enum Request {
         /// Where the caller can be reached; handed to the callee only in GO.
         #[cbor(n(4), with = "wire::addresses")]
         candidates: Vec<SocketAddr>,
+        /// SHA-256 of the SubjectPublicKeyInfo of the one device that is meant; absent if any will do.
+        #[cbor(n(5), with = "wire::key_or_none", has_nil)]
+        device: Option<[u8; 32]>,
     },
     /// Answers a call that rings here.
     #[n(7)]

@@ -216,6 +216,35 @@ pub(super) mod details_or_none {
     }
 }
 
+/// The hash of a device's key, which may be left out. (Derived code would take null for that.)
+pub(super) mod key_or_none {
+    use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
+
+    pub(in crate::message) fn encode<C, W: Write>(
+        key: &Option<[u8; 32]>,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        key.as_ref().map_or(Ok(()), |key| e.bytes(key)?.ok())
+    }
+
+    pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Option<[u8; 32]>, DecodeError> {
+        let position = d.position();
+        let bytes = d.bytes()?.try_into();
+        bytes.map(Some).map_err(|_| DecodeError::message("expected 32 bytes").at(position))
+    }
+
+    /// What a frame without it means.
+    #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
+    pub(in crate::message) fn nil() -> Option<Option<[u8; 32]>> {
+        Some(None)
+    }
+
+    pub(in crate::message) fn is_nil(key: &Option<[u8; 32]>) -> bool {
+        key.is_none()
+    }
+}
+
 /// How one wants to appear: the number of a status, or the one after the last of them.
 pub(super) mod appearance {
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};

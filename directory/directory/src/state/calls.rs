@@ -26,6 +26,8 @@ pub(super) struct Placed {
     pub(super) callee: Identifier,
     pub(super) purpose: Purpose,
     pub(super) candidates: Vec<SocketAddr>,
+    /// The hash of the key of the only device it is for.
+    pub(super) device: Option<[u8; 32]>,
 }
 
 /// One call that waits for an answer.
@@ -97,14 +99,17 @@ impl State {
 
     /// The call with which the callee is calling this very connection for the same purpose. Only the one with the lower id
     /// stays. Whoever calls may be called back where she calls from, whatever her settings: else the caller would learn
-    /// from her own call's end whether she is blocked by somebody who calls her.
+    /// from her own call's end whether she is blocked by somebody who calls her. A call for another device than that one crosses
+    /// nothing: both may be wanted.
     fn crossing(&self, from: ConnectionId, placed: &Placed) -> Option<CallId> {
         let connection = self.people.connection(from);
         let crosses = |id: &CallId| {
             let call = self.calls.waiting.get(id)?;
+            let other = self.people.connection(call.caller);
             let crosses = call.ringing.contains(&from)
                 && call.purpose == placed.purpose
-                && *self.people.connection(call.caller).who == placed.callee;
+                && *other.who == placed.callee
+                && placed.device.is_none_or(|key| key == other.key);
             crosses.then_some(*id)
         };
         connection.calls.iter().find_map(crosses)
@@ -118,13 +123,15 @@ impl State {
         back: Option<ConnectionId>,
         out: &mut Vec<Output>,
     ) {
-        let Placed { call_id, callee, purpose, candidates } = placed;
+        let Placed { call_id, callee, purpose, candidates, device: only } = placed;
         let caller = self.people.who(from);
         // Whoever calls shows herself to her callee, invisible or not; the callee has not shown herself yet.
         let mutual = self.people.shown(&callee, &caller).is_some() && self.people.would_show(&caller, &callee);
         let mut devices = self.people.knockable(&callee, &caller);
         devices.retain(|device| Some(*device) != back);
         devices.splice(0..0, back);
+        // Before anything is made of where it rings: a device that is not there looks like one that is hidden.
+        devices.retain(|device| only.is_none_or(|key| self.people.connection(*device).key == key));
         // Visible, but not to be knocked at where she is: the caller learns no more than a stranger.
         let open = mutual && devices.iter().any(|id| Some(*id) == back || self.people.shows(*id, &caller));
         devices.reverse();

@@ -290,9 +290,9 @@ impl State {
                 self.people.unwatch(from, &people);
                 out.push(done);
             }
-            Request::Invite { id, call_id, callee, purpose, candidates } => {
+            Request::Invite { id, call_id, callee, purpose, candidates, device } => {
                 self.spend(now, from, Used::Invites, 1)?;
-                let placed = calls::Placed { call_id, callee, purpose, candidates };
+                let placed = calls::Placed { call_id, callee, purpose, candidates, device };
                 self.invite(now, from, id, placed, out)?;
             }
             Request::Answer { id, call_id, answer, candidates } => {

@@ -140,6 +140,6 @@ impl Person {
 
     pub(crate) fn call(&self, name: &str, call_id: CallId) -> Invite {
         let candidates = vec![self.endpoint.local_addr().unwrap()];
-        Invite { call_id, callee: person(name), purpose: Purpose::Text, candidates }
+        Invite { call_id, callee: person(name), purpose: Purpose::Text, candidates, device: None }
     }
 }

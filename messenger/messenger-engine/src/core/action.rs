@@ -96,6 +96,8 @@ pub enum Ask {
         callee: Identifier,
         /// What for.
         purpose: Purpose,
+        /// The one device of theirs that is meant, by the hash of its key; `None` if any will do.
+        device: Option<[u8; 32]>,
     },
     /// Take a call.
     Accept {
@@ -104,6 +106,11 @@ pub enum Ask {
     },
     /// Refuse a call.
     Decline {
+        /// The call.
+        call: CallId,
+    },
+    /// Leave a call to the other devices: this one cannot take it.
+    Busy {
         /// The call.
         call: CallId,
     },

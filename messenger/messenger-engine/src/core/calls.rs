@@ -31,6 +31,8 @@ const ACCEPTED: Duration = Duration::from_secs(10);
 const CONNECTING: Duration = Duration::from_secs(12);
 /// How many calls are under way at once; a flood of knocks beyond it is not shown.
 const MAX_CALLS: usize = 256;
+/// How many of them one person makes, with all her devices: nobody may take all places in which one meets others.
+pub(super) const MAX_CALLS_OF_ONE: usize = 8;
 
 /// What waits for a connection, in memory, while it is being made.
 pub(super) enum Errand {
@@ -71,6 +73,8 @@ pub(super) enum Stage {
 pub(super) struct Call {
     pub(super) peer: Identifier,
     key: Option<[u8; 32]>,
+    /// The device that was asked for, if not any of theirs will do.
+    device: Option<[u8; 32]>,
     pub(super) purpose: Purpose,
     pub(super) stage: Stage,
     pub(super) errands: Vec<Errand>,
@@ -80,6 +84,19 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Whether it leads to this device; where any will do, it must not be bound to one.
+    fn leads_to(&self, device: Option<[u8; 32]>) -> bool {
+        match device {
+            Some(_) => self.key.or(self.device) == device,
+            None => self.device.is_none(),
+        }
+    }
+
+    /// Whether the other side makes it.
+    fn is_theirs(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::Accepted | Stage::Listening)
+    }
+
     /// Whether it is there for nothing but to go on with a session.
     fn only_resumes(&self) -> bool {
         only_resume(&self.errands)
@@ -94,8 +111,23 @@ pub(super) fn only_resume(errands: &[Errand]) -> bool {
 impl Core {
     /// Runs an errand that needs a connection to `who`: joins a call that is under way or begins one.
     pub(super) fn call_for(&mut self, who: Identifier, purpose: Purpose, errand: Errand, now: Now) {
+        self.call_device(who, None, purpose, errand, now);
+    }
+
+    /// The same, where only one device of theirs will do.
+    pub(super) fn call_device(
+        &mut self,
+        who: Identifier,
+        device: Option<[u8; 32]>,
+        purpose: Purpose,
+        errand: Errand,
+        now: Now,
+    ) {
         let wanted = errand.is_wanted();
-        let joins = |call: &Call| call.peer == who && call.purpose == purpose && (call.stage != Stage::Asked || wanted);
+        let joins = |call: &Call| {
+            let same = call.peer == who && call.purpose == purpose && call.leads_to(device);
+            same && (call.stage != Stage::Asked || wanted)
+        };
         if let Some((id, call)) = self.calls.iter_mut().find(|(_, call)| joins(call)) {
             call.wanted |= wanted;
             if call.only_resumes() && call.stage == Stage::Inviting {
@@ -115,6 +147,7 @@ impl Core {
         let call = Call {
             peer: who.clone(),
             key: None,
+            device,
             purpose,
             stage: Stage::Inviting,
             wanted,
@@ -122,7 +155,7 @@ impl Core {
             deadline: now.instant + patience,
         };
         self.calls.insert(id, call);
-        self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose }));
+        self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose, device }));
     }
 
     /// The directory did not take an invitation, or the acceptance of one.
@@ -140,7 +173,8 @@ impl Core {
         }
         // One that only wants to go on with a session stands beside theirs: whichever comes about first will do.
         let crosses = |call: &Call| {
-            call.peer == caller && call.purpose == purpose && call.stage == Stage::Inviting && !call.only_resumes()
+            let same = call.peer == caller && call.purpose == purpose && call.device.is_none_or(|device| device == key);
+            same && call.stage == Stage::Inviting && !call.only_resumes()
         };
         let crossing = self.calls.iter().find(|(_, call)| crosses(call)).map(|(id, _)| *id);
         if crossing.is_some_and(|own| own < id) {
@@ -152,6 +186,10 @@ impl Core {
         if crossing.is_none() && self.is_blocked(&caller) {
             return;
         }
+        let of_her = self.calls.values().filter(|call| call.peer == caller && call.is_theirs()).count();
+        if crossing.is_none() && of_her >= MAX_CALLS_OF_ONE {
+            return self.actions.push_back(Action::Ask(Ask::Busy { call: id }));
+        }
         let own = crossing.and_then(|own| self.calls.remove(&own));
         let wanted = own.as_ref().is_some_and(|call| call.wanted);
         let errands = own.map(|call| call.errands).unwrap_or_default();
@@ -159,7 +197,8 @@ impl Core {
         let welcome = crossing.is_some() || self.enters_without_ringing(&caller, key, purpose);
         let stage = if welcome { Stage::Accepted } else { Stage::Asked };
         let deadline = now.instant + if welcome { ACCEPTED } else { INVITING };
-        let call = Call { peer: caller.clone(), key: Some(key), purpose, stage, errands, wanted, deadline };
+        let call =
+            Call { peer: caller.clone(), key: Some(key), device: None, purpose, stage, errands, wanted, deadline };
         self.calls.insert(id, call);
         if welcome {
             self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
@@ -221,8 +260,7 @@ impl Core {
     }
 
     fn end_incoming(&mut self, reason: &str, ends: impl Fn(&Self, &Call) -> bool, now: Now) {
-        let theirs = |call: &Call| matches!(call.stage, Stage::Asked | Stage::Accepted | Stage::Listening);
-        let calls = self.calls.iter().filter(|(_, call)| theirs(call) && ends(self, call));
+        let calls = self.calls.iter().filter(|(_, call)| call.is_theirs() && ends(self, call));
         let ids: Vec<CallId> = calls.map(|(id, _)| *id).collect();
         for id in ids {
             self.fail_call(id, reason, now);
@@ -400,9 +438,10 @@ impl Core {
         }
     }
 
-    /// Whether a call with this person for this purpose is under way.
-    pub(super) fn is_calling(&self, who: &Identifier, purpose: Purpose) -> bool {
-        self.calls.values().any(|call| call.peer == *who && call.purpose == purpose)
+    /// Whether a call with this person for this purpose is under way that leads to this device.
+    pub(super) fn is_calling(&self, who: &Identifier, device: [u8; 32], purpose: Purpose) -> bool {
+        let calls = |call: &Call| call.peer == *who && call.purpose == purpose && call.leads_to(Some(device));
+        self.calls.values().any(calls)
     }
 
     /// Withdraws calls that are there for nothing but to go on with a session, in the stages that are given.

@@ -5,6 +5,7 @@
 //!                      │ (an entry)
 //!                      └──► welcome sent ──guest reached the epoch, or is to be removed──► idle
 //! ```
+//! A device that is looking for another connection is waited for, as long as its session can go on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -23,6 +24,8 @@ use crate::wire::RoomFrame;
 const STEP: Duration = Duration::from_secs(5);
 /// How long a guest has from the welcome on: she verifies every member's certificate.
 const WELCOME: Duration = Duration::from_secs(10);
+/// How much longer whoever is not connected is waited for: as long as a session lives without a connection.
+const AWAY: Duration = super::seeking::LIFE;
 
 /// A room one hosts.
 pub(super) struct Hosting {
@@ -42,9 +45,36 @@ enum Change {
 struct Step {
     epoch: u64,
     digest: [u8; 16],
-    waiting: BTreeSet<DeviceKey>,
-    deadline: Instant,
+    /// Until when each has time.
+    waiting: BTreeMap<DeviceKey, Instant>,
+    /// How long each has while it is connected.
+    time: Duration,
+    began: Instant,
     welcome: Option<(DeviceKey, Vec<u8>)>,
+}
+
+impl Step {
+    fn new(group: &Group, waiting: BTreeSet<DeviceKey>, time: Duration, now: Now) -> Self {
+        let (epoch, digest, began) = (group.epoch(), group.digest(), now.instant);
+        let waiting = waiting.into_iter().map(|device| (device, began + time)).collect();
+        Self { epoch, digest, waiting, time, began, welcome: None }
+    }
+
+    /// Time in which a device is not connected does not count; but the others do not wait for ever.
+    fn prolong(&mut self, away: &[DeviceKey], now: Now) {
+        let until = (now.instant + self.time).min(self.began + AWAY + self.time);
+        for device in away {
+            self.waiting.entry(*device).and_modify(|deadline| *deadline = until);
+        }
+    }
+
+    /// Takes out those whose time is up.
+    fn take_late(&mut self, now: Now) -> Vec<DeviceKey> {
+        let late = self.waiting.iter().filter(|(_, deadline)| **deadline <= now.instant);
+        let late: Vec<DeviceKey> = late.map(|(device, _)| *device).collect();
+        self.waiting.retain(|device, _| !late.contains(device));
+        late
+    }
 }
 
 impl Hosting {
@@ -64,13 +94,7 @@ impl Hosting {
 
     fn begin(&mut self, welcome: Option<(DeviceKey, Vec<u8>)>, now: Now) {
         let waiting = self.others(welcome.as_ref().map(|(device, _)| *device));
-        self.step = Some(Step {
-            epoch: self.group.epoch(),
-            digest: self.group.digest(),
-            waiting,
-            deadline: now.instant + STEP,
-            welcome,
-        });
+        self.step = Some(Step { welcome, ..Step::new(&self.group, waiting, STEP, now) });
     }
 }
 
@@ -238,10 +262,7 @@ impl Core {
     }
 
     fn announce_commit(&mut self, id: RoomId, epoch: u64, commit: Vec<u8>, now: Now) {
-        let waiting = match self.rooms.get(&id) {
-            Some(Room { part: Part::Host(hosting), .. }) => hosting.step.as_ref().map(|step| step.waiting.clone()),
-            _ => None,
-        };
+        let waiting = self.step_of(id).map(|step| step.waiting.keys().copied().collect::<Vec<_>>());
         let frame = RoomFrame::Commit { room: id.0, epoch, commit };
         for device in waiting.unwrap_or_default() {
             self.say(device, &frame);
@@ -250,11 +271,18 @@ impl Core {
         self.finish_step_if_done(id, now);
     }
 
+    fn step_of(&self, id: RoomId) -> Option<&Step> {
+        match &self.rooms.get(&id)?.part {
+            Part::Host(hosting) => hosting.step.as_ref(),
+            _ => None,
+        }
+    }
+
     /// A member says which epoch she reached.
     pub(super) fn reached(&mut self, id: RoomId, person: &Person, epoch: u64, digest: [u8; 16], now: Now) {
         let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
         let Some(step) = &hosting.step else { return };
-        if step.epoch != epoch || !step.waiting.contains(&person.device) {
+        if step.epoch != epoch || !step.waiting.contains_key(&person.device) {
             return;
         }
         if step.digest != digest {
@@ -290,24 +318,24 @@ impl Core {
         }
         let Some(step) = hosting.step.take() else { return };
         if let Some((guest, welcome)) = step.welcome {
-            hosting.step = Some(Step {
-                epoch: step.epoch,
-                digest: step.digest,
-                waiting: BTreeSet::from([guest]),
-                deadline: now.instant + WELCOME,
-                welcome: None,
-            });
+            hosting.step = Some(Step::new(&hosting.group, BTreeSet::from([guest]), WELCOME, now));
             self.say(guest, &RoomFrame::Welcome { room: id.0, welcome });
         }
     }
 
     /// Whoever did not reach the epoch in time is removed.
     pub(super) fn expire_step(&mut self, id: RoomId, now: Now) {
+        let Some(step) = self.step_of(id) else { return };
+        let away = step.waiting.keys().copied().filter(|device| !self.is_connected_since(*device, step.began));
+        let away: Vec<DeviceKey> = away.collect();
         let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        let Some(step) = hosting.step.as_mut().filter(|step| step.deadline <= now.instant) else { return };
-        for device in std::mem::take(&mut step.waiting) {
-            hosting.changes.push_back(Change::Remove(device));
+        let Some(step) = &mut hosting.step else { return };
+        step.prolong(&away, now);
+        let late = step.take_late(now);
+        if late.is_empty() {
+            return;
         }
+        hosting.changes.extend(late.into_iter().map(Change::Remove));
         self.finish_step_if_done(id, now);
         self.advance(id, now);
     }

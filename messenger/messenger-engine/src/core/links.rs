@@ -48,6 +48,8 @@ pub(super) struct Link {
     /// Set while it looks for another connection.
     pub(super) seeking: Option<Seeking>,
     pub(super) since: Instant,
+    /// Something has come on its connection since then.
+    pub(super) heard_after: Instant,
     pub(super) last_content: Instant,
     /// When the first of what is unanswered was sent, the last answer came, or it went on on another connection.
     pub(super) answers_due_since: Instant,
@@ -113,6 +115,7 @@ impl Core {
             keeps_up: true,
             seeking: None,
             since: now.instant,
+            heard_after: now.instant,
             last_content: now.instant,
             answers_due_since: now.instant,
         };

@@ -52,8 +52,9 @@ impl Core {
             }
             attempt.tries += 1;
             attempt.next = now.instant + GRACE * attempt.tries;
-            if !self.is_calling(&person.identifier, Purpose::Room) && self.why_unreachable().is_none() {
-                self.call_for(person.identifier, Purpose::Room, Errand::Mesh, now);
+            let key = person.device.spki_digest();
+            if !self.is_calling(&person.identifier, key, Purpose::Room) && self.why_unreachable().is_none() {
+                self.call_device(person.identifier, Some(key), Purpose::Room, Errand::Mesh, now);
             }
         }
     }

@@ -16,7 +16,7 @@ use super::links::{GREETING, Link};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::Purpose;
 use crate::room::Person;
-use crate::session::Exported;
+use crate::session::{Exported, Violation};
 use crate::time::Now;
 use crate::wire::{Channel, Close, Progress, Resume, TalkFrame, VERSION};
 use identity::Identifier;
@@ -99,9 +99,12 @@ impl Core {
 
     /// The first frame on a connection whose session is not known yet.
     pub(super) fn candidate_said(&mut self, connection: ConnectionId, frame: TalkFrame, now: Now) {
-        let TalkFrame::Hello { run, ref resume, .. } = frame else {
+        let TalkFrame::Hello { version, run, ref resume, .. } = frame else {
             return self.drop_candidate(connection, Close::PROTOCOL, "expected Hello, found another frame", now);
         };
+        if version == 0 {
+            return self.drop_candidate(connection, Close::PROTOCOL, &Violation::Version.to_string(), now);
+        }
         let Some(candidate) = self.candidates.get(&connection) else { return };
         let Some(resume) = resume.clone() else {
             return self.another_begins(connection, frame, run, now);
@@ -144,6 +147,7 @@ impl Core {
             (None, None) => return,
         };
         let Some(link) = self.links.get_mut(&session) else { return };
+        link.heard_after = now.instant;
         let room_frames = match link.session.resume(&told, theirs) {
             Ok(frames) => frames,
             Err(violation) => {

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::calls::{Errand, Stage};
+use super::links::Link;
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::{Event, Purpose, SessionState};
+use crate::room::DeviceKey;
 use crate::time::Now;
 use crate::wire::Close;
 
@@ -44,6 +46,20 @@ impl Core {
             return self.close_link(session, Close::STALLED, "the other device was not heard for 15 s", now);
         }
         self.seek(session, Some(now.instant + LIFE.saturating_sub(SILENCE)), now);
+    }
+
+    /// Something came on a connection after this instant.
+    pub fn came(&mut self, connection: ConnectionId, after: Instant) {
+        if let Some(link) = self.carried.get(&connection).and_then(|session| self.links.get_mut(session)) {
+            link.heard_after = link.heard_after.max(after);
+        }
+    }
+
+    /// Whether this device is connected, as far as one can know: it does not look for another connection, and something has come from it
+    /// since then.
+    pub(super) fn is_connected_since(&self, device: DeviceKey, since: Instant) -> bool {
+        let connected = |link: &Link| link.connection.is_some() && link.seeking.is_none() && link.heard_after > since;
+        self.links.values().any(|link| link.person.device == device && connected(link))
     }
 
     /// Something came again.
@@ -136,7 +152,9 @@ impl Core {
     fn try_to_resume(&mut self, session: SessionId, now: Now) {
         let Some(link) = self.links.get(&session) else { return };
         let (who, purpose) = (link.person.identifier.clone(), link.purpose);
-        let waits = self.why_unreachable().is_some() || self.known_offline(&who) || self.is_calling(&who, purpose);
+        let device = link.person.device.spki_digest();
+        let calling = self.is_calling(&who, device, purpose);
+        let waits = self.why_unreachable().is_some() || self.known_offline(&who) || calling;
         if waits || self.is_candidate_for(&link.person) {
             return;
         }
@@ -144,6 +162,6 @@ impl Core {
             seeking.next = now.instant + seeking.pause;
             seeking.pause = (seeking.pause * 2).min(LONGEST_PAUSE);
         }
-        self.call_for(who, purpose, Errand::Resume, now);
+        self.call_device(who, Some(device), purpose, Errand::Resume, now);
     }
 }

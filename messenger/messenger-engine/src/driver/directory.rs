@@ -284,11 +284,12 @@ impl Link {
                     Ok(())
                 }
                 Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
+                Ask::Busy { call } => client.answer(call.0, Answer::Busy).await,
                 Ask::Cancel { call } => client.cancel(call.0).await,
-                Ask::Invite { call, callee, purpose } => {
+                Ask::Invite { call, callee, purpose, device } => {
                     let invite = |candidates| {
                         let (callee, purpose) = (callee.clone(), purpose.into());
-                        client.invite(Invite { call_id: call.0, callee, purpose, candidates })
+                        client.invite(Invite { call_id: call.0, callee, purpose, candidates, device })
                     };
                     if let Err(error) = offering(place.candidates().await, invite).await {
                         let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{Connecting, Endpoint};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::Happening;
 use super::gate::{Gate, Pass};
@@ -12,8 +12,6 @@ use super::tls::Peering;
 use super::verifier::Verifier;
 use crate::wire::Close;
 
-/// Handshakes under way at once.
-const MAX_HANDSHAKES: usize = 16;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(8);
 
@@ -27,13 +25,8 @@ pub(super) async fn keep(
     verifier: Arc<Verifier>,
     outbox: mpsc::Sender<Happening>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_HANDSHAKES));
     while let Some(incoming) = endpoint.accept().await {
-        let Some(round_trip) = gate.expects(incoming.remote_address()) else {
-            incoming.ignore();
-            continue;
-        };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some((round_trip, place)) = gate.place_for(incoming.remote_address()) else {
             incoming.ignore();
             continue;
         };

@@ -17,7 +17,7 @@ use directory_protocol::sieve::sift;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::addresses::source_toward;
 use crate::api::CallId;
@@ -64,7 +64,12 @@ struct Call {
     role: Role,
     punch: Punch,
     changed: Arc<Notify>,
+    /// For handshakes that whoever dials begins.
+    places: Arc<Semaphore>,
 }
+
+/// Handshakes that one introduction may have under way: paths that a dialler gives up one after the other.
+const MAX_HANDSHAKES: usize = 4;
 
 /// How a call's punching stands.
 pub(super) struct Progress {
@@ -135,9 +140,9 @@ impl Gate {
                 punch.no_route(target);
             }
         }
-        let changed = Arc::new(Notify::new());
+        let (changed, places) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(MAX_HANDSHAKES)));
         table.tags.insert(punch.tag(), call);
-        table.calls.insert(call, Call { role, punch, changed: changed.clone() });
+        table.calls.insert(call, Call { role, punch, changed: changed.clone(), places });
         Some(changed)
     }
 
@@ -166,10 +171,15 @@ impl Gate {
         Pass { gate: self.clone(), address }
     }
 
-    /// Whether somebody who may dial this device has answered from this address, and how far away that is.
-    pub(super) fn expects(&self, address: SocketAddr) -> Option<Duration> {
+    /// A place for a handshake with somebody who may dial this device and has answered from this address, and how far away that
+    /// is. Nothing if nobody has, or all places of that introduction are taken.
+    pub(super) fn place_for(&self, address: SocketAddr) -> Option<(Duration, OwnedSemaphorePermit)> {
         let address = canonical(address);
-        self.table().listening().find_map(|punch| punch.round_trip(address))
+        let place = |call: &Call| {
+            let round_trip = call.punch.round_trip(address)?;
+            Some((round_trip, call.places.clone().try_acquire_owned().ok()?))
+        };
+        self.table().calls.values().filter(|call| call.role == Role::Listener).find_map(place)
     }
 
     /// Whether this machine has a way to an address at all, and this socket too. Nothing is sent.

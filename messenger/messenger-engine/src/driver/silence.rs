@@ -14,6 +14,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Watch {
     next: Option<Instant>,
+    looked: Option<Instant>,
     heard: HashMap<ConnectionId, Heard>,
 }
 
@@ -24,13 +25,14 @@ struct Heard {
 }
 
 impl Watch {
-    /// Tells the core of connections that have fallen silent, and of those that are heard again. Both sides send every
+    /// Tells the core of connections that are heard, that have fallen silent, and that are heard again. Both sides send every
     /// 5 s at least, so silence means that the way is lost.
     pub(super) fn look(&mut self, peers: &HashMap<ConnectionId, Peer>, core: &mut Core, now: Now) {
         if self.next.is_some_and(|next| now.instant < next) {
             return;
         }
         self.next = Some(now.instant + LOOK);
+        let before = self.looked.replace(now.instant);
         self.heard.retain(|connection, _| peers.contains_key(connection));
         for (connection, peer) in peers {
             let datagrams = peer.connection().stats().udp_rx.datagrams;
@@ -38,6 +40,9 @@ impl Watch {
             if heard.datagrams != datagrams {
                 if heard.silent {
                     core.heard(*connection, now);
+                }
+                if let Some(before) = before {
+                    core.came(*connection, before);
                 }
                 *heard = Heard { datagrams, at: now.instant, silent: false };
             } else if !heard.silent && now.instant >= heard.at + SILENCE {

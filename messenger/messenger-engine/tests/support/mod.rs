@@ -290,6 +290,7 @@ impl Puppet {
             callee: identifier("alice"),
             purpose: Purpose::Text,
             candidates: vec![candidate],
+            device: None,
         };
         self.client.invite(invite).await.unwrap();
         self.wait(|event| match event {

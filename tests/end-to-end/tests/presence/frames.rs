@@ -203,6 +203,7 @@ async fn three_clients(town: &Town) {
         callee: person(callee),
         purpose,
         candidates: vec!["192.0.2.7:4433".parse().unwrap(), "[2001:db8::7]:65535".parse().unwrap()],
+        device: None,
     };
     for (call, purpose) in [(1, Purpose::Text), (2, Purpose::Call), (3, Purpose::Room)] {
         dora.invite(invite(call, "erin", purpose)).await.unwrap();
@@ -226,6 +227,7 @@ async fn three_clients(town: &Town) {
     until(&mut to_stranger, |event| *event == no_answer).await;
     stranger.invite(invite(6, "erin", Purpose::Call)).await.unwrap();
     stranger.cancel([6; 16]).await.unwrap();
+    stranger.invite(Invite { device: Some([7; 32]), ..invite(7, "erin", Purpose::Text) }).await.unwrap();
     until(&mut to_erin, |event| matches!(event, DirectoryEvent::Outcome { outcome: Outcome::Cancelled, .. })).await;
     dora.unwatch(vec![person("frank")]).await.unwrap();
     erin.close();

@@ -157,6 +157,15 @@ fn they_call_each_other(alice: &mut Messenger, pia: &mut Messenger) {
     let go = pia.expect(&json!({ "got": "go" })).unwrap();
     assert_eq!((&go["body"][0], &go["body"][1], &go["body"][2]), (&call(1), &json!(0), &json!(ALICE)));
     assert_eq!(go["body"][3], key, "the same device both times");
+
+    // One device can be meant: where there is no such device, nothing rings.
+    ask(pia, "invite", &json!([call(3), ALICE, 0, candidates, { "hex": "00".repeat(32) }]));
+    pia.expect(&json!({ "got": "outcome", "body": [call(3), 0] })).unwrap();
+    ask(pia, "cancel", &json!([call(3)]));
+    pia.expect(&json!({ "got": "done", "of": "cancel" })).unwrap();
+    ask(pia, "invite", &json!([call(4), ALICE, 0, candidates, key]));
+    let go = pia.expect(&json!({ "got": "go" })).unwrap();
+    assert_eq!((&go["body"][0], &go["body"][3]), (&call(4), &key));
 }
 
 fn hiding_looks_like_leaving(alice: &mut Messenger, pia: &mut Messenger) {

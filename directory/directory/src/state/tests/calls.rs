@@ -9,12 +9,19 @@ pub(super) const BOB: &str = "bob@example.org";
 pub(super) fn invite(callee: &str, n: u8) -> impl FnOnce(u32) -> Request {
     let callee = person(callee);
     let candidates = vec!["198.51.100.1:1111".parse().unwrap()];
-    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates }
+    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates, device: None }
 }
 
 pub(super) fn ring(callee: &str, n: u8) -> impl FnOnce(u32) -> Request {
     let callee = person(callee);
-    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Call, candidates: Vec::new() }
+    move |id| Request::Invite {
+        id,
+        call_id: call_id(n),
+        callee,
+        purpose: Purpose::Call,
+        candidates: Vec::new(),
+        device: None,
+    }
 }
 
 pub(super) fn answer(n: u8, answer: AnswerKind) -> impl FnOnce(u32) -> Request {
@@ -252,7 +259,14 @@ fn calls_for_different_purposes_do_not_cross() {
     let (alice, bob) = friends(&mut lab);
     lab.ask(alice, invite(BOB, 1));
     let callee = person(ALICE);
-    let call = |id| Request::Invite { id, call_id: call_id(2), callee, purpose: Purpose::Call, candidates: vec![] };
+    let call = |id| Request::Invite {
+        id,
+        call_id: call_id(2),
+        callee,
+        purpose: Purpose::Call,
+        candidates: vec![],
+        device: None,
+    };
     assert!(rings(alice, &lab.ask(bob, call)));
     assert_eq!(lab.state().counts().3, 2);
 }
@@ -290,7 +304,8 @@ fn no_address_is_told_before_both_agreed_and_then_to_these_two_alone() {
         let (call_id, purpose) = (call_id(1), Purpose::Call);
         let offered = |ip: [u8; 4]| vec![SocketAddr::new(ip.into(), 4_242)];
         let (callee, candidates) = (person(BOB), offered(caller_ip));
-        let mut before = lab.bytes_of(alice, Request::Invite { id: 1_001, call_id, callee, purpose, candidates });
+        let mut before =
+            lab.bytes_of(alice, Request::Invite { id: 1_001, call_id, callee, purpose, candidates, device: None });
         before.extend(lab.bytes_of(carol, Request::LookUp { id: 1_002, who: person(ALICE) }));
         before.extend(lab.tick());
         assert_eq!(told_an_address(&before, &both), []);

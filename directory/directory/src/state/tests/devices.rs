@@ -2,7 +2,7 @@
 
 use super::calls::{ALICE, BOB, answer, friends, go, invite, ring, rings};
 use super::*;
-use directory_protocol::message::{AnswerKind, Capabilities};
+use directory_protocol::message::{AnswerKind, Capabilities, Purpose};
 
 fn details(capabilities: Capabilities, idle_s: u32, note: &str) -> Details {
     Details { capabilities, idle_s, note: note.to_owned() }
@@ -117,6 +117,63 @@ fn a_quiet_text_goes_on_too() {
     assert_eq!(to(alice, &seen), Vec::<&Response>::new());
     assert!(go(alice, &lab.ask(desk, answer(1, AnswerKind::Accept))).is_some());
     assert_eq!(lab.state().counts().3, 0);
+}
+
+/// A call for one device of hers.
+fn meant_for(device: ConnectionId, lab: &Lab, n: u8, purpose: Purpose) -> impl FnOnce(u32) -> Request + use<> {
+    let (callee, device) = (person(BOB), Some(lab.state().people.connection(device).key));
+    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose, candidates: vec![], device }
+}
+
+#[test]
+fn a_call_for_one_device_rings_on_no_other() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    lab.appear(desk, Appearance::As(Status::Away), Details::default());
+    for purpose in [Purpose::Text, Purpose::Call, Purpose::Room] {
+        for (n, device, other) in [(1, desk, phone), (2, phone, desk)] {
+            let invite = meant_for(device, &lab, n, purpose);
+            let seen = lab.ask(alice, invite);
+            assert!(rings(device, &seen) && !rings(other, &seen));
+            let seen = lab.ask(device, answer(n, AnswerKind::Busy));
+            assert_eq!((rings(other, &seen), outcomes(alice, &seen)), (false, vec![Outcome::Busy]));
+        }
+    }
+}
+
+/// Or whoever knows its key would learn which of her devices is there.
+#[test]
+fn a_device_that_has_gone_cannot_be_told_from_one_that_hides() {
+    let mut lab = Lab::new();
+    let (alice, _desk) = friends(&mut lab);
+    let (gone, hidden) = (lab.come(BOB, &[ALICE]), lab.come(BOB, &[ALICE]));
+    let (to_gone, to_hidden) = (meant_for(gone, &lab, 1, Purpose::Text), meant_for(hidden, &lab, 2, Purpose::Text));
+    lab.leave(gone);
+    lab.hide(hidden);
+    assert_eq!(outcomes(alice, &lab.ask(alice, to_gone)), [Outcome::Ringing]);
+    let seen = lab.ask(alice, to_hidden);
+    assert_eq!(outcomes(alice, &seen), [Outcome::Ringing]);
+    assert!(rings(hidden, &seen), "she may knock there");
+    assert_eq!(outcomes(alice, &lab.ask(hidden, answer(2, AnswerKind::Decline))), []);
+    assert_eq!(outcomes(alice, &lab.wait(Duration::from_secs(29))), []);
+    assert_eq!(outcomes(alice, &lab.wait(Duration::from_secs(1))), [Outcome::NoAnswer, Outcome::NoAnswer]);
+}
+
+#[test]
+fn calls_cross_only_between_the_two_devices_that_are_meant() {
+    let mut lab = Lab::new();
+    let (alice, desk) = friends(&mut lab);
+    let phone = lab.come(BOB, &[ALICE]);
+    lab.ask(phone, invite(ALICE, 9));
+    let invite = meant_for(desk, &lab, 1, Purpose::Text);
+    let seen = lab.ask(alice, invite);
+    assert!(rings(desk, &seen) && outcomes(phone, &seen).is_empty(), "the phone's call stays");
+    lab.ask(alice, |id| Request::Cancel { id, call_id: call_id(1) });
+    let invite = meant_for(phone, &lab, 2, Purpose::Text);
+    let seen = lab.ask(alice, invite);
+    assert!(rings(phone, &seen));
+    assert_eq!(outcomes(phone, &seen), [Outcome::Cancelled], "of the two that cross, the lower id stays");
 }
 
 /// Seconds are rounded on their way: that alone is no change, or all contacts would hear of it when, say, she blocks somebody.

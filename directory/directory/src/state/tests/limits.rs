@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 fn invite(callee: &str, n: u8, candidates: Vec<SocketAddr>) -> impl FnOnce(u32) -> Request {
     let callee = person(callee);
-    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates }
+    move |id| Request::Invite { id, call_id: call_id(n), callee, purpose: Purpose::Text, candidates, device: None }
 }
 
 #[test]

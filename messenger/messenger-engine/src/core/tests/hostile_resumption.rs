@@ -65,6 +65,25 @@ fn whoever_answers_with_a_wrong_proof_is_refused() {
 }
 
 #[test]
+fn a_version_that_does_not_exist_is_refused() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "first", 1);
+    world.forget_events();
+    world.stall("alice", "bob");
+    world.send("alice", "bob", "second", 2);
+    let meddle: Meddle = Box::new(|frame| {
+        if let TalkFrame::Hello { version, resume: Some(_), .. } = frame {
+            *version = 0;
+        }
+    });
+    world.meddling.insert("bob".into(), meddle);
+    world.closed.clear();
+    world.command("bob", Command::NetworkChanged);
+    world.pass(Duration::from_secs(1));
+    is_refused(world, Close::PROTOCOL);
+}
+
+#[test]
 fn numbers_never_sent_are_refused() {
     let far = |progress: Progress| move |resume: &mut Resume| resume.progress = progress;
     let good = Progress { received: 1, unanswered: 1, room_frames: 0 };

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::world::{World, address, last_state, shown, texts};
 use crate::MAX_TEXT_BYTES;
-use crate::api::{Command, DeliveryState, Event, Purpose, Seen};
+use crate::api::{CallId, Command, DeliveryState, Event, Purpose, Seen};
+use crate::core::Ask;
+use crate::core::calls::MAX_CALLS_OF_ONE;
 use crate::punch::Obstacle;
 use crate::wire::{Close, TalkFrame};
 
@@ -246,7 +248,7 @@ fn what_cannot_be_meant_is_answered_with_an_error() {
         Command::Send { to: address("alice"), text: "to myself".into(), id: None },
         Command::Send { to: address("bob"), text: "x".repeat(MAX_TEXT_BYTES + 1), id: None },
         Command::Send { to: address("bob"), text: "x".into(), id: Some(u64::MAX) },
-        Command::Accept { call: crate::CallId([0; 16]) },
+        Command::Accept { call: CallId([0; 16]) },
         Command::RemoveContact { who: address("nobody") },
     ] {
         let name = command.name();
@@ -254,4 +256,20 @@ fn what_cannot_be_meant_is_answered_with_an_error() {
         let events = world.events("alice");
         assert!(matches!(&events[..], [Event::Error { about, .. }] if about == name), "{name}: {events:?}");
     }
+}
+
+/// Nobody takes all places in which others are met.
+#[test]
+fn one_person_makes_only_so_many_calls_at_once() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let call = |n: usize| CallId([u8::try_from(n).unwrap(); 16]);
+    for n in 0..MAX_CALLS_OF_ONE {
+        assert_eq!(world.is_called("alice", "bob", call(n), Purpose::Text), [Ask::Accept { call: call(n) }]);
+    }
+    for purpose in [Purpose::Text, Purpose::Room, Purpose::Call] {
+        assert_eq!(world.is_called("alice", "bob", call(100), purpose), [Ask::Busy { call: call(100) }]);
+    }
+    assert_eq!(world.is_called("alice", "carol", call(101), Purpose::Text), [Ask::Accept { call: call(101) }]);
+    world.pass(Duration::from_secs(11));
+    assert_eq!(world.is_called("alice", "bob", call(102), Purpose::Text), [Ask::Accept { call: call(102) }]);
 }

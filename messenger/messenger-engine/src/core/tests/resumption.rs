@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::world::{World, address, last_state, texts};
-use crate::api::{Command, DeliveryState, Event, SessionState};
+use identity::Identifier;
+
+use crate::api::{Command, DeliveryState, Event, RoomId, SessionState};
 use crate::wire::{Close, TalkFrame, capability};
 
 /// How sessions stood, in order.
@@ -377,4 +379,69 @@ fn a_room_goes_on_with_the_change_that_was_under_way() {
     for name in ["alice", "carol"] {
         assert_eq!(super::world::room_texts(&world.events(name)), ["all here"], "{name}");
     }
+}
+
+/// Carol is let in while bob is away for so long; returns who is in the room at alice's afterwards.
+fn let_in_while_away(world: &mut World, room: RoomId, away: Duration) -> Vec<Identifier> {
+    world.forget_events();
+    world.stall("alice", "bob");
+    world.command("alice", Command::RoomInvite { room, who: address("carol") });
+    world.command("carol", Command::RoomAccept { room });
+    world.network = false;
+    world.pass(away);
+    let members = world.events("alice").into_iter().rev().find_map(|event| match event {
+        Event::Room { members, .. } => Some(members),
+        _ => None,
+    });
+    members.expect("the room has changed")
+}
+
+fn people(names: &[&str]) -> Vec<Identifier> {
+    names.iter().map(|name| address(name).parse().unwrap()).collect()
+}
+
+#[test]
+fn a_member_between_two_networks_for_a_while_stays_in_the_room() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob"]);
+    let members = let_in_while_away(&mut world, room, Duration::from_secs(15));
+    assert_eq!(members, people(&["alice", "bob", "carol"]));
+    world.network = true;
+    world.command("bob", Command::NetworkChanged);
+    world.pass(Duration::from_secs(3));
+    world.command("bob", Command::RoomSend { room, text: "back".into(), id: Some(1) });
+    world.pass(Duration::from_secs(1));
+    for name in ["alice", "carol"] {
+        assert_eq!(super::world::room_texts(&world.events(name)), ["back"], "{name}");
+    }
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_member_who_is_away() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob"]);
+    // Nothing is said of bob's connection; only nothing comes by it.
+    let members = let_in_while_away(&mut world, room, Duration::from_secs(36));
+    assert_eq!(members, people(&["alice", "carol"]));
+    assert!(world.events("carol").iter().any(|event| matches!(event, Event::Room { .. })), "she is in");
+}
+
+#[test]
+fn a_session_goes_on_with_its_own_device_of_several() {
+    let mut world = World::of(&["alice"]);
+    let contact = |name: &str| vec![address(name).parse().unwrap()];
+    world.add("bob/phone", contact("alice"));
+    world.go_online("bob/phone");
+    world.command("alice", Command::AddContact { who: address("bob") });
+    world.send("alice", "bob", "to the phone", 1);
+    world.add("bob/desk", contact("alice"));
+    world.go_online("bob/desk");
+    world.forget_events();
+    // Whoever calls bob reaches his desk now.
+    world.cut("alice", "bob/phone");
+    world.send("alice", "bob", "and on", 2);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(texts(&world.events("bob/phone")), ["and on"]);
+    assert_eq!(final_states(&world.events("alice")), [(2, DeliveryState::Delivered)]);
+    assert!(world.events("bob/desk").is_empty());
 }

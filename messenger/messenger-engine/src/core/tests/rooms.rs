@@ -288,7 +288,7 @@ fn a_member_who_does_not_follow_is_removed() {
     let mut world = World::of(&["alice", "bob", "carol", "dave"]);
     let room = world.room(&["alice", "bob", "carol"]);
     world.forget_events();
-    world.stall("alice", "bob");
+    world.be_deaf("alice", "bob");
     world.command("alice", Command::RoomInvite { room, who: address("dave") });
     world.command("dave", Command::RoomAccept { room });
     assert!(!world.events("dave").iter().any(|event| matches!(event, Event::Room { .. })), "the welcome waits for bob");

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
-use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
+use crate::api::{CallId, Command, Event, PresenceSettings, Purpose, RoomId};
 use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
 use crate::punch::{Obstacle, ProbeKey};
 use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
@@ -79,6 +79,8 @@ struct Wire {
     ends: [(String, ConnectionId); 2],
     /// Frames from either end are lost while set.
     stalled: bool,
+    /// Packets come all the same.
+    alive: bool,
 }
 
 struct Ringing {
@@ -120,8 +122,9 @@ pub(super) fn exported(dialler: ConnectionId) -> Exported {
     Exported { session: fresh(1), resumption: fresh(2) }
 }
 
+/// Whose device this is: what follows a slash in its name tells her devices apart.
 pub(super) fn address(name: &str) -> String {
-    format!("{name}@example.org")
+    format!("{}@example.org", name.split('/').next().unwrap())
 }
 
 impl World {
@@ -305,6 +308,12 @@ impl World {
         while self.time < end {
             self.time += Duration::from_millis(200);
             let now = self.now();
+            let before = now.instant.checked_sub(Duration::from_millis(200)).unwrap();
+            for (name, connection) in
+                self.wires.iter().filter(|wire| !wire.stalled || wire.alive).flat_map(|wire| &wire.ends)
+            {
+                self.nodes.get_mut(name).unwrap().core.came(*connection, before);
+            }
             self.nodes.values_mut().for_each(|node| node.core.tick(now));
             self.settle();
         }
@@ -313,6 +322,12 @@ impl World {
     /// Frames between the two are lost until the wire is cut.
     pub(super) fn stall(&mut self, a: &str, b: &str) {
         self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
+    }
+
+    /// Their devices stay connected, and their programs take nothing more.
+    pub(super) fn be_deaf(&mut self, a: &str, b: &str) {
+        self.stall(a, b);
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.alive = true);
     }
 
     /// Nothing has come on the connections between the two for 15 s.
@@ -399,6 +414,16 @@ impl World {
         self.settle();
     }
 
+    /// The directory says that somebody calls; returns what is asked of it in turn.
+    pub(super) fn is_called(&mut self, at: &str, caller: &str, call: CallId, purpose: Purpose) -> Vec<Ask> {
+        let (now, caller) = (self.now(), self.person(caller));
+        let (caller, caller_key) = (caller.identifier, caller.device.spki_digest());
+        let incoming = DirectoryEvent::Incoming { call_id: call.0, caller, caller_key, purpose: purpose.into() };
+        self.node(at).core.directory_said(incoming, now);
+        let actions = actions(&mut self.node(at).core).into_iter();
+        actions.filter_map(|action| if let Action::Ask(ask) = action { Some(ask) } else { None }).collect()
+    }
+
     /// A connection from a verified person whom nobody introduced.
     pub(super) fn intrude(&mut self, at: &str, person: Person) -> Vec<Close> {
         let now = self.now();
@@ -480,7 +505,7 @@ impl World {
         let now = self.now();
         let (dialler, listener) = (self.next_connection, self.next_connection + 1);
         self.next_connection += 2;
-        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false });
+        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false });
         let (caller, callee) = (self.person(from), self.person(to));
         let exported = exported(dialler);
         self.node(to).core.connected(listener, caller, exported.clone(), None, now);
@@ -525,12 +550,12 @@ impl World {
                 self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
             }
             Ask::Unwatch { .. } => {}
-            Ask::Invite { call, callee, purpose } => {
-                let to = self
-                    .nodes
-                    .iter()
-                    .find(|(_, node)| node.person.identifier == callee && node.online)
-                    .map(|(to, _)| to.clone());
+            Ask::Invite { call, callee, purpose, device } => {
+                let is_meant = |node: &Node| {
+                    let key = node.person.device.spki_digest();
+                    node.person.identifier == callee && node.online && device.is_none_or(|device| device == key)
+                };
+                let to = self.nodes.iter().find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
                 if let Some(to) = to {
                     let caller = self.person(name);
                     self.ringing.insert(call, Ringing { caller: name.into(), callee: to.clone() });
@@ -568,6 +593,7 @@ impl World {
                 }
             }
             Ask::Decline { call } => self.tell_caller(call, Outcome::Declined),
+            Ask::Busy { call } => self.tell_caller(call, Outcome::Busy),
             Ask::Cancel { call } => {
                 self.ringing.remove(&call);
             }

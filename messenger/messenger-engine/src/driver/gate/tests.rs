@@ -71,10 +71,15 @@ async fn an_answer_lets_in_the_address_it_came_from_until_the_call_is_settled() 
         mallory.send_to(INITIAL, door).unwrap();
         bob.send_to(&[INITIAL, &[1]].concat(), door).unwrap();
         assert_eq!(received(&gate).await.len(), INITIAL.len() + 1);
-        assert!(gate.expects(bob_at).is_some() && gate.expects(mallory.local_addr().unwrap()).is_none());
+        assert!(gate.place_for(bob_at).is_some() && gate.place_for(mallory.local_addr().unwrap()).is_none());
+
+        let places: Vec<_> = std::iter::from_fn(|| gate.place_for(bob_at)).take(100).collect();
+        assert_eq!(places.len(), MAX_HANDSHAKES, "she begins no more handshakes at once");
+        drop(places);
+        assert!(gate.place_for(bob_at).is_some());
 
         gate.settle(CALL);
-        assert!(gate.expects(bob_at).is_none() && gate.drive(CALL, Instant::now()).is_none());
+        assert!(gate.place_for(bob_at).is_none() && gate.drive(CALL, Instant::now()).is_none());
         bob.send_to(INITIAL, door).unwrap();
         bob.send_to(SHORT, door).unwrap();
         assert_eq!(received(&gate).await, SHORT, "a connection that stands goes on");
@@ -89,7 +94,7 @@ async fn whom_one_calls_is_heard_and_may_not_begin() {
     let pass = (gate.calling(bob_at), gate.calling(bob_at));
     bob.send_to(INITIAL, door).unwrap();
     assert_eq!(received(&gate).await, INITIAL);
-    assert_eq!(gate.expects(bob_at), None, "so the door ignores what begins a connection");
+    assert!(gate.place_for(bob_at).is_none(), "so the door ignores what begins a connection");
     drop(pass.0);
     bob.send_to(INITIAL, door).unwrap();
     assert_eq!(received(&gate).await, INITIAL, "the other attempt still runs");
@@ -117,7 +122,7 @@ async fn a_dialler_dials_who_answered_and_lets_nobody_begin() {
     assert_eq!(received(&gate).await, SHORT);
     let open = gate.drive(CALL, Instant::now()).unwrap().open;
     assert!(matches!(open[..], [(address, _)] if address == bob_at), "{open:?}");
-    assert_eq!(gate.expects(bob_at), None);
+    assert!(gate.place_for(bob_at).is_none());
 }
 
 #[tokio::test]
