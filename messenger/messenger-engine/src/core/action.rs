@@ -23,6 +23,8 @@ pub(super) type SessionId = u64;
 pub enum Loss {
     /// The other side ended it, or its program is another one now: the session ends with it.
     Ended,
+    /// The other side ended it before it read anything.
+    Unread,
     /// The network carried it no longer, or the session moved: it may go on on another connection.
     Broken,
 }

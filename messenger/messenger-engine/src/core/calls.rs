@@ -358,7 +358,7 @@ impl Core {
             let candidate = Candidate::new(person, purpose, exported, errands, now);
             return self.add_candidate(connection, candidate, dialled.is_some(), now);
         }
-        self.begin_session(connection, person, purpose, &exported, errands, now);
+        self.begin_session(connection, person, purpose, (&exported, dialled.is_some()), errands, now);
     }
 
     /// The introduced peer of a call could not be reached, or did not come.

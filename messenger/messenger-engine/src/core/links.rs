@@ -75,11 +75,11 @@ impl Core {
         connection: ConnectionId,
         person: Person,
         purpose: Purpose,
-        exported: &Exported,
+        (exported, dialled): (&Exported, bool),
         errands: Vec<Errand>,
         now: Now,
     ) {
-        let hello = self.open_link(connection, person, purpose, exported, now);
+        let hello = self.open_link(connection, person, purpose, (exported, dialled), now);
         self.send_talk(connection, &hello);
         self.run_errands(connection, errands, now);
     }
@@ -98,10 +98,10 @@ impl Core {
         connection: ConnectionId,
         person: Person,
         purpose: Purpose,
-        exported: &Exported,
+        (exported, dialled): (&Exported, bool),
         now: Now,
     ) -> TalkFrame {
-        let (session, hello) = Session::new(self.run, self.capabilities());
+        let (session, hello) = Session::new(self.run, self.capabilities(), dialled);
         let key = SessionKey::new(exported, self.me.person.device.spki_digest(), person.device.spki_digest());
         let link = Link {
             person,
@@ -157,7 +157,11 @@ impl Core {
             return self.candidate_lost(candidate, reason, now);
         }
         let Some(session) = self.carried.get(&connection).copied() else { return };
-        let resumable = self.links.get(&session).is_some_and(|link| link.session.is_resumable());
+        let Some(link) = self.links.get_mut(&session) else { return };
+        if loss == Loss::Unread {
+            link.session.was_not_read();
+        }
+        let resumable = link.session.is_resumable();
         if resumable && loss == Loss::Broken {
             self.pause_link(session, now);
         } else {

@@ -202,7 +202,7 @@ impl Core {
             }
             self.close_link(session, Close::DONE, "the other device did not go on with the session", now);
         }
-        let own_hello = self.open_link(connection, person, purpose, &exported, now);
+        let own_hello = self.open_link(connection, person, purpose, (&exported, named.is_some()), now);
         // If this side has named a session, its Hello has gone out: a side that goes on with nothing takes it for the first.
         if named.is_none() {
             self.send_talk(connection, &own_hello);

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::addresses::source_toward;
 use crate::api::CallId;
-use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Tag, Unreachable, UnverifiedProbe};
+use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Tag, Unreachable, UnverifiedProbe, Way};
 
 /// Introductions at once; a room of 32 devices needs 31.
 const MAX_CALLS: usize = 64;
@@ -73,8 +73,8 @@ const MAX_HANDSHAKES: usize = 4;
 
 /// How a call's punching stands.
 pub(super) struct Progress {
-    /// From where the other side has answered, and how far away that is.
-    pub(super) open: Vec<(SocketAddr, Duration)>,
+    /// Where a dialler may find the other side.
+    pub(super) ways: Vec<Way>,
     /// When to look again.
     pub(super) wakes_at: Option<Instant>,
     /// Set once nothing was heard for too long.
@@ -161,7 +161,7 @@ impl Gate {
         let Call { punch, .. } = table.calls.get_mut(&call)?;
         let due = punch.tick(now);
         self.send(due, None);
-        Some(Progress { open: punch.to_dial(now), wakes_at: punch.wakes_at(), unreachable: punch.verdict(now) })
+        Some(Progress { ways: punch.to_dial(now), wakes_at: punch.wakes_at(), unreachable: punch.verdict(now) })
     }
 
     /// Lets in what comes from an address that this device calls.

@@ -1,4 +1,4 @@
-//! Meeting an introduced peer: both sides punch; the dialler connects where the listener has answered, on one path at
+//! Meeting an introduced peer: both sides punch; the dialler connects where the listener has shown herself, on one path at
 //! a time, so that both sides keep the same connection.
 
 use std::future::Future;
@@ -18,14 +18,15 @@ use super::tls::Peering;
 use super::verifier::{NOT_INTRODUCED, Verifier};
 use crate::api::CallId;
 use crate::core::{Introduction, Meeting, NotReached};
-use crate::punch::{Obstacle, Unreachable};
+use crate::punch::{Obstacle, Unreachable, Way};
 use crate::room::Person;
 use crate::wire::{Close, SERVER_NAME};
 
 /// How long the dialler tries altogether.
 const DIALLING: Duration = Duration::from_secs(10);
-/// How long one path is tried while there is another.
+/// How long one path is tried while there is another, and one that has not answered while there is one that has.
 const ONE_PATH: Duration = Duration::from_secs(2);
+const UNANSWERED: Duration = Duration::from_millis(500);
 
 /// Brings introduced devices together, over the engine's endpoint.
 #[derive(Clone)]
@@ -45,6 +46,7 @@ type Found = Result<((Connection, Pass), Person), String>;
 
 /// A connection being made on one path.
 struct Attempt {
+    way: Way,
     since: Instant,
     found: Pin<Box<dyn Future<Output = Found> + Send>>,
 }
@@ -116,7 +118,7 @@ impl Meetings {
     }
 
     async fn dial(&self, call: CallId, expected: &Introduction, changed: &Notify) -> Outcome {
-        let mut tried: Vec<SocketAddr> = Vec::new();
+        let mut tried: Vec<Way> = Vec::new();
         let mut attempt: Option<Attempt> = None;
         let mut last = None;
         loop {
@@ -126,9 +128,10 @@ impl Meetings {
             if let Some(unreachable) = &progress.unreachable {
                 return Err(self.obstacle(unreachable));
             }
-            let next = progress.open.iter().find(|(address, _)| !tried.contains(address)).copied();
-            if let Some((address, round_trip)) = next
-                && attempt.as_ref().is_none_or(|attempt| attempt.since.elapsed() >= ONE_PATH)
+            let next = next_way(&progress.ways, &tried, attempt.as_ref().map(|attempt| attempt.way));
+            let turn = attempt.as_ref().map(|attempt| attempt.since + patience(attempt.way, &progress.ways));
+            if let Some(way) = next
+                && turn.is_none_or(|turn| turn <= Instant::now())
             {
                 // What has come about just now is not thrown away.
                 match attempt.as_mut().and_then(|attempt| attempt.found.as_mut().now_or_never()) {
@@ -136,13 +139,14 @@ impl Meetings {
                     Some(Err(reason)) => last = Some(reason),
                     None => {}
                 }
-                tried.push(address);
-                attempt = Some(self.attempt(address, round_trip, expected));
+                tried.push(way);
+                attempt = Some(self.attempt(way, expected));
+                continue;
             }
             if let (None, None, Some(reason)) = (&attempt, progress.wakes_at, &last) {
                 return Err(failed(&format!("no direct connection could be made: {reason}")));
             }
-            let turn = attempt.as_ref().filter(|_| next.is_some()).map(|attempt| attempt.since + ONE_PATH);
+            let turn = turn.filter(|_| next.is_some());
             tokio::select! {
                 found = finished(&mut attempt) => match found {
                     Ok(found) => return Ok(found),
@@ -157,12 +161,12 @@ impl Meetings {
         }
     }
 
-    fn attempt(&self, address: SocketAddr, round_trip: Duration, expected: &Introduction) -> Attempt {
+    fn attempt(&self, way: Way, expected: &Introduction) -> Attempt {
         let (this, expected) = (self.clone(), expected.clone());
         let found = Box::pin(async move {
-            let pass = this.gate.calling(address);
-            let config = this.peering.client(round_trip, this.verifier.expecting(&expected))?;
-            let connecting = this.endpoint.connect_with(config, address, SERVER_NAME);
+            let pass = this.gate.calling(way.address);
+            let config = this.peering.client(way.round_trip, this.verifier.expecting(&expected))?;
+            let connecting = this.endpoint.connect_with(config, way.address, SERVER_NAME);
             let connection = connecting.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())?;
             let person = this.verifier.peer(&connection)?;
             if expected.is(&person) {
@@ -171,8 +175,24 @@ impl Meetings {
             connection.close(Close::NOT_INTRODUCED.0.into(), b"");
             Err(NOT_INTRODUCED.to_owned())
         });
-        Attempt { since: Instant::now(), found }
+        Attempt { way, since: Instant::now(), found }
     }
+}
+
+/// The first one that was not tried, or only before it had answered.
+fn next_way(ways: &[Way], tried: &[Way], now: Option<Way>) -> Option<Way> {
+    let was_tried = |way: &Way| {
+        let same = |other: &Way| other.address == way.address;
+        now.as_ref().is_some_and(same) || tried.iter().any(|other| same(other) && (other.answered || !way.answered))
+    };
+    ways.iter().find(|way| !was_tried(way)).copied()
+}
+
+/// How long this one is tried while there is another.
+fn patience(way: Way, ways: &[Way]) -> Duration {
+    let answered = |address: SocketAddr| ways.iter().any(|way| way.answered && way.address == address);
+    let others = ways.iter().any(|other| other.answered && other.address != way.address);
+    if others && !answered(way.address) { UNANSWERED } else { ONE_PATH }
 }
 
 fn failed(reason: &str) -> NotReached {

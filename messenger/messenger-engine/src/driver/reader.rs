@@ -172,6 +172,13 @@ fn loss(error: &ConnectionError) -> Loss {
     match error {
         ConnectionError::TimedOut | ConnectionError::CidsExhausted => Loss::Broken,
         ConnectionError::ApplicationClosed(closed) if closed.error_code == Close::MOVED.0.into() => Loss::Broken,
+        ConnectionError::ApplicationClosed(closed) if closed.error_code == Close::NOT_INTRODUCED.0.into() => {
+            Loss::Unread
+        }
+        // A handshake that was refused; nothing is read before its end (RFC 9001 sections 4.8 and 5.7).
+        ConnectionError::ConnectionClosed(closed) if (0x100..0x200).contains(&u64::from(closed.error_code)) => {
+            Loss::Unread
+        }
         _ => Loss::Ended,
     }
 }

@@ -33,6 +33,10 @@ const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
 const LISTENING: Duration = Duration::from_secs(8);
 /// How long IPv4 waits once it has answered while IPv6 has not (RFC 8305 section 3, "Resolution Delay").
 const IPV6_FIRST: Duration = Duration::from_millis(50);
+/// What a round trip is taken for as long as none was measured, and the least and the most that is taken for one.
+const UNKNOWN: Duration = Duration::from_millis(100);
+const SHORTEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(333);
 /// A path that shows itself is not probed again at once if it was just now.
 const JUST_NOW: Duration = Duration::from_millis(50);
 
@@ -56,8 +60,8 @@ pub struct Unreachable {
 
 struct Path {
     address: SocketAddr,
-    /// A valid probe came from it: whoever is there knows one, and may have it from somebody else.
-    heard: bool,
+    /// A valid probe came from it, so long after the beginning: whoever is there knows one, and may have it from somebody else.
+    heard: Option<Duration>,
     /// An answer to a probe of this side came from it, so long after: it is an open path.
     round_trip: Option<Duration>,
     last_probed: Option<Instant>,
@@ -67,7 +71,7 @@ struct Path {
 
 impl Path {
     fn new(address: SocketAddr) -> Self {
-        Self { address, heard: false, round_trip: None, last_probed: None, no_route: false }
+        Self { address, heard: None, round_trip: None, last_probed: None, no_route: false }
     }
 
     fn is_open(&self) -> bool {
@@ -81,7 +85,13 @@ impl Path {
 
     /// It comes through from there, and nothing has come back yet.
     fn is_half_open(&self) -> bool {
-        self.heard && self.is_unanswered()
+        self.heard.is_some() && self.is_unanswered()
+    }
+
+    /// What its round trip may be: both sides have begun together, and a probe came so long after that.
+    fn guess(&self) -> Duration {
+        let heard = self.heard.filter(|after| !after.is_zero()).map(|after| after * 2);
+        heard.unwrap_or(UNKNOWN).clamp(SHORTEST, LONGEST)
     }
 
     /// Nothing has answered there yet, and the last probe is not just on its way.
@@ -96,8 +106,20 @@ struct Sent {
     answered: bool,
 }
 
+/// A path to dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// Where to.
+    pub address: SocketAddr,
+    /// How far away that is, or may be.
+    pub round_trip: Duration,
+    /// An answer came from there.
+    pub answered: bool,
+}
+
 /// The punching of one introduction, on one side.
 pub struct Punch {
+    dials: bool,
     mine: DirectionKey,
     theirs: DirectionKey,
     surroundings: Surroundings,
@@ -111,7 +133,8 @@ pub struct Punch {
     sent: Vec<Sent>,
     /// Which numbers of the other side were seen.
     seen: u64,
-    first_answer: Option<Instant>,
+    /// When there was a path to dial for the first time.
+    first_way: Option<Instant>,
     /// Nothing is waited for any more before the first path is dialled.
     waited: bool,
 }
@@ -131,6 +154,7 @@ impl Punch {
         };
         let paths: Vec<Path> = targets(offered, &surroundings).into_iter().map(Path::new).collect();
         Self {
+            dials: role == Role::Dialler,
             mine: DirectionKey::of(role, key),
             theirs: DirectionKey::of(other, key),
             surroundings,
@@ -142,7 +166,7 @@ impl Punch {
             round: 0,
             sent: Vec::new(),
             seen: 0,
-            first_answer: None,
+            first_way: None,
             waited: false,
         }
     }
@@ -162,7 +186,7 @@ impl Punch {
         let allowed = self.sent.len() < usize::from(MAX_PROBES);
         let more = (half_open && allowed).then_some(AFTERWARDS);
         self.next_round = gap.or(more).map(|gap| due.max(now) + gap);
-        let wanted = |path: &Path| path.wants_probe(now) && (!heard_alone || path.heard);
+        let wanted = |path: &Path| path.wants_probe(now) && (!heard_alone || path.heard.is_some());
         let waiting: Vec<usize> = (0..self.paths.len()).filter(|path| wanted(&self.paths[*path])).collect();
         waiting.into_iter().filter_map(|path| self.probe(path, now)).collect()
     }
@@ -209,7 +233,11 @@ impl Punch {
         }
         let Some(path) = self.path(from) else { return Vec::new() };
         self.seen |= 1 << number;
-        let is_first = !std::mem::replace(&mut self.paths[path].heard, true);
+        let is_first = self.paths[path].heard.is_none();
+        self.paths[path].heard.get_or_insert(now.saturating_duration_since(self.begins));
+        if self.is_way(path) {
+            self.first_way.get_or_insert(now);
+        }
         if self.round == 0 {
             // The other side has begun: so does this one, whatever the delay said.
             self.begins = self.begins.min(now);
@@ -244,7 +272,7 @@ impl Punch {
             return;
         }
         sent.answered = true;
-        self.first_answer.get_or_insert(now);
+        self.first_way.get_or_insert(now);
         let took = now.saturating_duration_since(sent.at);
         path.round_trip = Some(path.round_trip.map_or(took, |before| before.min(took)));
     }
@@ -264,20 +292,38 @@ impl Punch {
         self.paths.iter().any(|path| path.address == address && path.is_open())
     }
 
-    /// The open paths to dial. None for a moment in which IPv4 alone has answered and IPv6 may still.
-    pub fn to_dial(&mut self, now: Instant) -> Vec<(SocketAddr, Duration)> {
+    /// The paths to dial: those that are open and, of the listed ones, those from which a probe has come. What comes by such a path
+    /// arrives behind the answer to that probe, by which the listener knows it as open. None for a moment in which there is one
+    /// over IPv4 alone and IPv6 may still answer.
+    pub fn to_dial(&mut self, now: Instant) -> Vec<Way> {
         if self.waits_for_ipv6().is_some_and(|until| now < until) {
             return Vec::new();
         }
-        self.waited |= self.first_answer.is_some();
-        self.open_paths()
+        self.waited |= self.first_way.is_some();
+        let way = |path: &Path| {
+            let (address, answered) = (path.address, path.is_open());
+            Way { address, round_trip: path.round_trip.unwrap_or_else(|| path.guess()), answered }
+        };
+        let mut ways: Vec<Way> =
+            (0..self.paths.len()).filter(|path| self.is_way(*path)).map(|path| way(&self.paths[path])).collect();
+        ways.sort_by_key(|way| (way.address.is_ipv4(), !way.answered, way.round_trip));
+        ways
+    }
+
+    /// A path that the list does not have is one only once it has answered: nobody else can send this device's first packets where
+    /// the other side is not.
+    fn is_way(&self, path: usize) -> bool {
+        let listed = path < self.listed;
+        let path = &self.paths[path];
+        path.is_open() || self.dials && listed && path.is_half_open()
     }
 
     /// Until when a dialler holds back.
     fn waits_for_ipv6(&self) -> Option<Instant> {
-        let ipv6 = || self.paths.iter().filter(|path| path.address.is_ipv6());
-        let pending = !self.waited && ipv6().any(Path::is_unanswered) && !ipv6().any(Path::is_open);
-        self.first_answer.filter(|_| pending).map(|answered| answered + IPV6_FIRST)
+        let ipv6 = || (0..self.paths.len()).filter(|path| self.paths[*path].address.is_ipv6());
+        let may_answer = ipv6().any(|path| self.paths[path].is_unanswered());
+        let pending = !self.waited && may_answer && !ipv6().any(|path| self.is_way(path));
+        self.first_way.filter(|_| pending).map(|since| since + IPV6_FIRST)
     }
 
     /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest. What was only heard is none: a

@@ -15,7 +15,7 @@ mod targets;
 mod tests;
 
 pub use directory_protocol::ProbeKey;
-pub use machine::{Datagram, MAX_PROBES, Punch, Unreachable};
+pub use machine::{Datagram, MAX_PROBES, Punch, Unreachable, Way};
 pub use obstacle::{Obstacle, Sights};
 pub use probe::{DirectionKey, FIRST_BYTE, Kind, PROBE_BYTES, Probe, Tag, UnverifiedProbe};
 pub use targets::{MAX_TARGETS, Surroundings, targets};

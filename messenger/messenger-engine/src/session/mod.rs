@@ -8,7 +8,8 @@
 //! ```text
 //!            own Hello sent            their Hello              lost()
 //! (new) ───────────────────► greeting ─────────────► open ───────────────► verdicts
-//!                              │ texts wait            │ ▲ texts go out, numbered
+//!                              │ texts wait, or        │ ▲ texts go out, numbered
+//!                              │ go out if it begins   │ │
 //!                                              pause() ▼ │ resume()
 //!                                                     paused
 //! ```
@@ -105,6 +106,8 @@ pub enum Verdict {
 /// One session. `T` names what was sent for whoever sent it.
 pub struct Session<T> {
     own_capabilities: u64,
+    /// Content may go out before the other side's Hello has come.
+    begins: bool,
     heard_hello: bool,
     paused: bool,
     /// Both sides go on on other connections.
@@ -118,10 +121,12 @@ pub struct Session<T> {
 }
 
 impl<T> Session<T> {
-    /// A new session and the Hello to send.
-    pub fn new(run: [u8; 8], capabilities: u64) -> (Self, TalkFrame) {
+    /// A new session and the Hello to send. A side that `begins` sends content right behind it: whoever has dialled knows since
+    /// the handshake who listens.
+    pub fn new(run: [u8; 8], capabilities: u64, begins: bool) -> (Self, TalkFrame) {
         let session = Self {
             own_capabilities: capabilities,
+            begins,
             heard_hello: false,
             paused: false,
             resumable: false,
@@ -169,8 +174,9 @@ impl<T> Session<T> {
             self.room_frames_told = received;
             frames.push(TalkFrame::RoomFrames { count: received });
         }
-        if self.heard_hello {
-            frames.extend(std::iter::from_fn(|| self.outgoing.next_frame(self.resumable)));
+        if self.heard_hello || self.begins {
+            let keep = self.resumable || !self.heard_hello;
+            frames.extend(std::iter::from_fn(|| self.outgoing.next_frame(keep)));
         }
         frames
     }
@@ -216,6 +222,7 @@ impl<T> Session<T> {
         self.resumable = self.own_capabilities & capabilities & capability::RESUME != 0;
         if !self.resumable {
             self.room_frames.forget();
+            self.outgoing.forget();
         }
         Ok(Arrival::Open { run, capabilities })
     }
@@ -286,6 +293,13 @@ impl<T> Session<T> {
         self.room_frames_told = told.room_frames;
         (self.paused, self.moving) = (false, false);
         Ok(self.room_frames.resume(told.room_frames, theirs.room_frames))
+    }
+
+    /// The other side has read nothing of what was sent before its Hello: it never left, as far as anybody can tell.
+    pub fn was_not_read(&mut self) {
+        if !self.heard_hello {
+            self.outgoing.take_back();
+        }
     }
 
     /// Takes out what never left, in order: another session may send it.

@@ -19,7 +19,7 @@ pub(super) struct Outgoing<T> {
 
 struct Sent<T> {
     token: T,
-    /// For another connection; nothing if the other side goes on on none.
+    /// For another connection, or until the other side has said Hello; nothing if it goes on on none.
     content: Option<Content>,
 }
 
@@ -101,6 +101,20 @@ impl<T> Outgoing<T> {
     pub(super) fn resume(&mut self, told: u64, received: u64) {
         self.again = self.unanswered.range(received + 1..).map(|(number, _)| *number).collect();
         self.answered_twice = told..self.next_number;
+    }
+
+    /// Nothing is sent again.
+    pub(super) fn forget(&mut self) {
+        self.unanswered.values_mut().for_each(|sent| sent.content = None);
+    }
+
+    /// What was sent counts as if it had not been.
+    pub(super) fn take_back(&mut self) {
+        for Sent { token, content } in std::mem::take(&mut self.unanswered).into_values().rev() {
+            if let Some(content) = content {
+                self.waiting.push_front((content, token));
+            }
+        }
     }
 
     /// Takes out what never left.

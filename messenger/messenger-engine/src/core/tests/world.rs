@@ -493,7 +493,11 @@ impl World {
                 let Some(position) = self.wires.iter().position(|wire| wire.ends.contains(&end)) else { return };
                 let wire = self.wires.remove(position);
                 let (other, connection) = wire.ends.into_iter().find(|e| *e != end).unwrap();
-                let loss = if code == Close::MOVED { Loss::Broken } else { Loss::Ended };
+                let loss = match code {
+                    Close::MOVED => Loss::Broken,
+                    Close::NOT_INTRODUCED => Loss::Unread,
+                    _ => Loss::Ended,
+                };
                 if !wire.stalled {
                     self.node(&other).core.disconnected(connection, loss, "closed by the other side", now);
                 }

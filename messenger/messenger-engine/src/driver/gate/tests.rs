@@ -115,13 +115,14 @@ async fn a_dialler_dials_who_answered_and_lets_nobody_begin() {
     bob.send_to(SHORT, port_of(&gate)).unwrap();
     assert_eq!(received(&gate).await, SHORT);
     tokio::time::timeout(PATIENCE, changed.notified()).await.unwrap();
-    assert_eq!(gate.drive(CALL, Instant::now()).unwrap().open, [], "a probe may be somebody else's");
+    let ways = gate.drive(CALL, Instant::now()).unwrap().ways;
+    assert!(matches!(ways[..], [Way { address, answered: false, .. }] if address == bob_at), "{ways:?}");
     bob.send_to(&probe(Role::Listener, Kind::Answer, 0), port_of(&gate)).unwrap();
     bob.send_to(INITIAL, port_of(&gate)).unwrap();
     bob.send_to(SHORT, port_of(&gate)).unwrap();
     assert_eq!(received(&gate).await, SHORT);
-    let open = gate.drive(CALL, Instant::now()).unwrap().open;
-    assert!(matches!(open[..], [(address, _)] if address == bob_at), "{open:?}");
+    let ways = gate.drive(CALL, Instant::now()).unwrap().ways;
+    assert!(matches!(ways[..], [Way { address, answered: true, .. }] if address == bob_at), "{ways:?}");
     assert!(gate.place_for(bob_at).is_none());
 }
 

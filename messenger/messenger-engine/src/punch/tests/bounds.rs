@@ -7,7 +7,7 @@ use directory_protocol::Role;
 
 use super::network::at;
 use crate::punch::{
-    Datagram, DirectionKey, Kind, MAX_PROBES, MAX_TARGETS, Probe, ProbeKey, Punch, Surroundings, UnverifiedProbe,
+    Datagram, DirectionKey, Kind, MAX_PROBES, MAX_TARGETS, Probe, ProbeKey, Punch, Surroundings, UnverifiedProbe, Way,
     targets,
 };
 
@@ -138,6 +138,30 @@ fn a_probe_that_went_astray_opens_nothing() {
     assert!(punch.is_open(bob));
 }
 
+/// A dialler may go where a probe came from, if the list says that the other side is there; a listener goes nowhere.
+#[test]
+fn only_what_is_listed_is_dialled_before_it_has_answered() {
+    let start = Instant::now();
+    let (bob, stranger) = (at("198.51.100.7:1"), at("203.0.113.66:66"));
+    let listener_says = |number| {
+        let probe = Probe { kind: Kind::Probe, number };
+        UnverifiedProbe::read(&DirectionKey::of(Role::Listener, &KEY).seal(probe)).unwrap()
+    };
+    let mut punch = Punch::new(Role::Dialler, &KEY, &[bob], surroundings(), start);
+    punch.tick(start);
+    punch.receive(stranger, &listener_says(0), start + Duration::from_millis(20));
+    assert_eq!(punch.to_dial(start + Duration::from_millis(20)), []);
+    punch.receive(bob, &listener_says(1), start + Duration::from_millis(30));
+    let way = Way { address: bob, round_trip: Duration::from_millis(60), answered: false };
+    assert_eq!(punch.to_dial(start + Duration::from_millis(30)), [way]);
+    assert!(!punch.is_open(bob));
+
+    let mut punch = listener(&[bob], start);
+    punch.tick(start);
+    punch.receive(bob, &dialler_says(Kind::Probe, 0), start + Duration::from_millis(30));
+    assert_eq!(punch.to_dial(start + Duration::from_millis(30)), []);
+}
+
 #[test]
 fn an_answer_counts_from_where_it_was_asked_alone() {
     let start = Instant::now();
@@ -190,16 +214,16 @@ fn ipv6_is_dialled_first_if_it_answers_soon_after_ipv4() {
     for ipv6_answers in [true, false] {
         let mut punch = listener(&[v4, v6], start);
         assert_eq!(punch.tick(start).iter().map(|probe| probe.to).collect::<Vec<_>>(), [v6, v4]);
+        let way = |address, ms| Way { address, round_trip: Duration::from_millis(ms), answered: true };
         punch.receive(v4, &dialler_says(Kind::Answer, 1), after(20));
         assert_eq!(punch.to_dial(after(20)), []);
         assert!(punch.wakes_at().is_some_and(|wakes_at| wakes_at <= after(70)));
         if ipv6_answers {
             punch.receive(v6, &dialler_says(Kind::Answer, 0), after(40));
-            let both = [(v6, Duration::from_millis(40)), (v4, Duration::from_millis(20))];
-            assert_eq!(punch.to_dial(after(40)), both, "though it is slower");
+            assert_eq!(punch.to_dial(after(40)), [way(v6, 40), way(v4, 20)], "though it is slower");
         } else {
             assert_eq!(punch.to_dial(after(69)), []);
-            assert_eq!(punch.to_dial(after(70)), [(v4, Duration::from_millis(20))]);
+            assert_eq!(punch.to_dial(after(70)), [way(v4, 20)]);
             assert!(punch.wakes_at().is_none_or(|wakes_at| wakes_at > after(70)), "it is not waited for twice");
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::Role;
 
-use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Unreachable, UnverifiedProbe};
+use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Unreachable, UnverifiedProbe, Way};
 
 /// What stands between a device and the network (RFC 4787, sections 4.1 and 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(super) struct Network {
     pub(super) sites: [Site; 2],
     pub(super) time: Duration,
     start: Instant,
-    one_way: Duration,
+    pub(super) one_way: Duration,
     under_way: Vec<(Duration, usize, SocketAddr, Datagram)>,
     /// Datagrams given to the network so far.
     pub(super) count: usize,
@@ -183,8 +183,25 @@ impl Network {
 
     /// Whether the path that the dialler takes leads to the listener, and the listener lets in who comes by it.
     pub(super) fn connects(&mut self) -> bool {
-        let [dialler, listener] = &mut self.sites;
+        let dialler = &self.sites[0];
         let Some((way, _)) = dialler.punch.open_paths().first().copied() else { return false };
+        self.lets_in_by(way)
+    }
+
+    /// The first path that the dialler would take, as soon as there is one.
+    pub(super) fn first_way(&mut self, patience: Duration) -> Option<Way> {
+        while self.time < patience {
+            self.pass(Duration::from_millis(5));
+            if let Some(way) = self.sites[0].punch.to_dial(self.start + self.time).first() {
+                return Some(*way);
+            }
+        }
+        None
+    }
+
+    /// Whether the dialler's packets to this address reach the listener, who lets them in.
+    pub(super) fn lets_in_by(&mut self, way: SocketAddr) -> bool {
+        let [dialler, listener] = &mut self.sites;
         let from = dialler.outside(way);
         listener.lets_in(way, from) && listener.punch.is_open(from)
     }

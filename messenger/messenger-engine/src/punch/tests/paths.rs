@@ -34,6 +34,24 @@ fn an_open_path_is_known_after_one_round_trip() {
     assert_eq!(listener.punch.open_paths().len(), 1);
 }
 
+/// The dialler need not wait for an answer: its own goes before what begins the connection.
+#[test]
+fn what_follows_the_answer_to_the_first_probe_is_let_in() {
+    let mut early = 0;
+    for dialler in ROUTERS {
+        for listener in ROUTERS {
+            let mut network = Network::between(dialler, listener);
+            let way = network.first_way(Duration::from_secs(4));
+            assert_eq!(way.is_some(), can_meet(dialler, listener), "{dialler:?} to {listener:?}");
+            let Some(way) = way else { continue };
+            early += u32::from(!way.answered);
+            network.pass(network.one_way + Duration::from_millis(5));
+            assert!(network.lets_in_by(way.address), "{dialler:?} to {listener:?}: {way:?}");
+        }
+    }
+    assert!(early >= 18, "most pairs: {early}");
+}
+
 #[test]
 fn the_loss_of_every_single_message_is_survived() {
     for dialler in ROUTERS {

@@ -16,8 +16,8 @@ fn pair() -> (Session<u64>, Session<u64>) {
 }
 
 fn pair_of(capabilities: u64) -> (Session<u64>, Session<u64>) {
-    let (mut a, hello_a) = Session::new([1; 8], capabilities);
-    let (mut b, hello_b) = Session::new([2; 8], capabilities);
+    let (mut a, hello_a) = Session::new([1; 8], capabilities, false);
+    let (mut b, hello_b) = Session::new([2; 8], capabilities, false);
     a.receive(hello_b).unwrap();
     b.receive(hello_a).unwrap();
     (a, b)
@@ -73,10 +73,35 @@ fn nothing_is_forgotten_over_an_answer_that_breaks_the_protocol() {
 
 #[test]
 fn before_hello_texts_wait_and_are_not_sent_when_lost() {
-    let (mut a, _) = Session::new([1; 8], 3);
+    let (mut a, _) = Session::new([1; 8], 3, false);
     a.send(text(7), 7).unwrap();
     assert!(a.frames().is_empty());
     assert_eq!(a.lost(), [(7, Verdict::NotSent)]);
+}
+
+#[test]
+fn whoever_dialled_begins_behind_her_own_hello() {
+    let begun = || {
+        let (mut a, _) = Session::new([1; 8], 3 | capability::RESUME, true);
+        a.send(text(7), 7).unwrap();
+        assert!(a.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into() }]);
+        a
+    };
+    assert_eq!(begun().lost(), [(7, Verdict::Unanswered)], "it may have been shown");
+    let mut refused = begun();
+    refused.was_not_read();
+    assert_eq!(refused.lost(), [(7, Verdict::NotSent)]);
+    // Once she has heard that somebody listens, it counts as sent.
+    let hello = TalkFrame::Hello { version: 1, run: [2; 8], capabilities: 3 | capability::RESUME, resume: None };
+    let mut heard = begun();
+    heard.receive(hello).unwrap();
+    heard.was_not_read();
+    // And it is there for another connection.
+    heard.pause();
+    let told = heard.progress();
+    heard.resume(&told, &Progress { received: 0, unanswered: 1, room_frames: 0 }).unwrap();
+    assert!(heard.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into() }]);
+    assert_eq!(heard.lost(), [(7, Verdict::Unanswered)]);
 }
 
 #[test]
@@ -107,7 +132,7 @@ fn the_window_opens_with_answers() {
 
 #[test]
 fn too_much_waiting_is_refused() {
-    let (mut a, _) = Session::<u64>::new([1; 8], 3);
+    let (mut a, _) = Session::<u64>::new([1; 8], 3, false);
     for id in 0..MAX_WAITING as u64 {
         a.send(text(id), id).unwrap();
     }
@@ -119,7 +144,7 @@ fn violations() {
     fn refused(session: &mut Session<u64>, frame: TalkFrame) -> Violation {
         session.receive(frame).err().unwrap()
     }
-    let (mut fresh, _) = Session::<u64>::new([1; 8], 3);
+    let (mut fresh, _) = Session::<u64>::new([1; 8], 3, false);
     let first = TalkFrame::Text { number: 1, id: 1, text: "x".into() };
     assert!(matches!(refused(&mut fresh, first), Violation::Order { .. }));
     assert_eq!(
