@@ -20,6 +20,18 @@ pub struct DirectoryAddress {
     pub address: String,
 }
 
+/// Which of this device's addresses others are told, once both sides agreed to connect (RFC 8828 section 5.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OfferedAddresses {
+    /// Where packets leave through a VPN, those of that way alone; else all.
+    #[default]
+    Automatic,
+    /// Those of all interfaces (mode 1).
+    All,
+    /// Those from which packets leave by default (mode 2).
+    DefaultRoute,
+}
+
 /// Everything an engine needs; it reads no file and no environment.
 pub struct EngineConfig {
     /// The person this device speaks for.
@@ -34,6 +46,8 @@ pub struct EngineConfig {
     pub directory: DirectoryAddress,
     /// The UDP address for everything, directory and peers; port 0 lets the system choose.
     pub bind: SocketAddr,
+    /// What of itself this device offers to whom it connects with.
+    pub offered: OfferedAddresses,
     /// Whom to watch from the start.
     pub contacts: Vec<Identifier>,
     /// How to appear from the start.

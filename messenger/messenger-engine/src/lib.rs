@@ -23,7 +23,7 @@ pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
-pub use config::{DirectoryAddress, EngineConfig};
+pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;
 pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
 pub use engine::{Engine, Reports, StartError};

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use identity::Identifier;
 use key_store::PassphraseSource;
+use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
 use crate::start;
@@ -51,6 +52,30 @@ pub(crate) struct Options {
     /// The UDP address for everything, directory and peers [default: all addresses, a free port]
     #[arg(long, global = true, value_name = "IP:PORT")]
     pub(crate) bind: Option<SocketAddr>,
+    /// Which of this device's addresses those are told with whom you connect: all, default-route (the one from which packets
+    /// leave), or auto (that one alone if packets leave through a VPN, else all)
+    #[arg(long, global = true, value_name = "WHICH", default_value = "auto", hide_possible_values = true)]
+    pub(crate) offer: Offer,
+}
+
+/// Which addresses are offered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Offer {
+    // No words of its own for each: clap would turn every help text into its long form.
+    #[default]
+    Auto,
+    All,
+    DefaultRoute,
+}
+
+impl From<Offer> for OfferedAddresses {
+    fn from(offer: Offer) -> Self {
+        match offer {
+            Offer::Auto => Self::Automatic,
+            Offer::All => Self::All,
+            Offer::DefaultRoute => Self::DefaultRoute,
+        }
+    }
 }
 
 /// What to be, if not the terminal messenger.
@@ -161,6 +186,8 @@ mod tests {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert_eq!(cli.options.identity.unwrap().as_str(), "bob@example.org");
         }
+        let cli = Cli::try_parse_from(["messenger", "doctor", "--offer", "default-route"]).unwrap();
+        assert_eq!(OfferedAddresses::from(cli.options.offer), OfferedAddresses::DefaultRoute);
         assert!(Cli::try_parse_from(["messenger", "bot"]).is_err());
         assert!(Cli::try_parse_from(["messenger", "--identity", "bob"]).is_err());
     }

@@ -63,7 +63,7 @@ async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
 
 impl Report {
     fn for_people(&self) -> String {
-        let Examination { port, candidates, directory, ipv6, ipv4 } = &self.network;
+        let Examination { port, candidates, vpn, directory, ipv6, ipv4 } = &self.network;
         let mut text = String::new();
         let mut line = |name: &str, words: &str| {
             // A String takes everything.
@@ -76,7 +76,7 @@ impl Report {
         line("clock", &clock(self.clock_ahead_s));
         line("IPv6", &sight(ipv6.as_ref()));
         line("IPv4", &sight(ipv4.as_ref()));
-        line("offered", &list(candidates));
+        line("offered", &offered(candidates, vpn.as_deref()));
         line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), *port));
         text
     }
@@ -109,8 +109,14 @@ fn sight(sight: Option<&Sight>) -> String {
     format!("{seen_at}{nat}{firewall}")
 }
 
-fn list(candidates: &[SocketAddr]) -> String {
-    candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn offered(candidates: &[SocketAddr], vpn: Option<&str>) -> String {
+    let list = candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match vpn {
+        Some(vpn) => {
+            format!("{list}; no others, because packets leave through the VPN {vpn} (`--offer all` offers them)")
+        }
+        None => list,
+    }
 }
 
 /// What that means for calls.
@@ -146,6 +152,7 @@ mod tests {
             network: Examination {
                 port: 4_000,
                 candidates: vec!["10.0.0.7:4000".parse().unwrap(), "203.0.113.1:61000".parse().unwrap()],
+                vpn: None,
                 directory: Way {
                     name: "home.example.org".into(),
                     address: "192.0.2.1:8444".parse().unwrap(),
@@ -182,6 +189,9 @@ network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps
                 "IPv6       seen at [2001:db8::7]:4000, no router changes it; lets in what was not asked for"
             )
         );
+        let mut through_vpn = report(None, seen("203.0.113.1:61000", Nat::EndpointIndependent, false));
+        through_vpn.network.vpn = Some("tun0".to_owned());
+        assert!(through_vpn.for_people().contains("61000; no others, because packets leave through the VPN tun0"));
         assert!(open.contains("so         whoever has the same address family reaches you"));
     }
 

@@ -10,7 +10,7 @@ use identity::trust::{Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
-use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, OfferedAddresses, PresenceSettings};
 use tokio::sync::mpsc;
 
 use crate::acquaintance;
@@ -38,6 +38,7 @@ pub(crate) struct Prepared {
     pub(crate) trust: Arc<Trust>,
     directory: DirectoryAddress,
     bind: SocketAddr,
+    offered: OfferedAddresses,
 }
 
 /// Reads the folder, chooses the certificate, and verifies it as every peer will.
@@ -66,7 +67,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let contacts = contacts.into_iter().collect();
-    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind })
+    let offered = options.offer.into();
+    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind, offered })
 }
 
 impl Prepared {
@@ -79,6 +81,7 @@ impl Prepared {
             trust: self.trust.clone(),
             directory: self.directory.clone(),
             bind: self.bind,
+            offered: self.offered,
             contacts: self.contacts.clone(),
             presence: self.presence.clone(),
             bot: false,

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use if_addrs::{IfAddr, get_if_addrs};
+use if_addrs::{IfAddr, Interface, get_if_addrs};
 
+use crate::config::OfferedAddresses;
 use crate::punch::Surroundings;
 
 /// Candidates of one list (docs/spec/directory.md, "Bounds").
@@ -15,25 +16,80 @@ const MAX_OBSERVED: usize = 3;
 /// Nothing is sent there: it stands for any global address, to learn which source the system would choose.
 pub(super) const ANYWHERE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
+/// The same for both families (RFC 5737, RFC 3849).
+pub(super) const ANYBODY: [IpAddr; 2] = [IpAddr::V6(ANYWHERE), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))];
+
 /// What the kernel says of an IPv6 address (Linux, `IFA_F_*`): made for privacy (RFC 8981), or not to be used.
 const TEMPORARY: u8 = 0x01;
 const NOT_USABLE: u8 = 0x08 | 0x20 | 0x40;
 
-/// The addresses of this machine that a peer may reach a socket bound to `bound` at, best first.
-pub(super) fn own(bound: IpAddr, directory: SocketAddr) -> Vec<IpAddr> {
+/// Addresses of this machine, and whether others are held back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// Those that are offered, best first.
+    pub(super) ips: Vec<IpAddr>,
+    /// Those of other interfaces are not: the name of the VPN by which packets leave, or nothing where that was decided.
+    pub(super) alone: Option<Option<String>>,
+}
+
+/// The addresses of this machine that a peer may reach a socket bound to `bound` at, as far as they are to be offered.
+pub(super) fn own(bound: IpAddr, directory: SocketAddr, offered: OfferedAddresses) -> Own {
     if !bound.is_unspecified() {
-        return vec![bound.to_canonical()];
+        return Own { ips: vec![bound.to_canonical()], alone: None };
     }
-    let preferred = [SocketAddr::new(ANYWHERE.into(), 443), directory].map(source_toward);
-    let preferred = preferred.into_iter().flatten().map(|ip| ip.to_canonical());
-    let interfaces = get_if_addrs().unwrap_or_default().into_iter().map(|interface| match interface.addr {
+    let interfaces: Vec<(IpAddr, String)> = get_if_addrs().unwrap_or_default().into_iter().map(named).collect();
+    let by_default = ANYBODY.map(|ip| source_toward(SocketAddr::new(ip, 443)));
+    let by_default: Vec<IpAddr> = by_default.into_iter().flatten().map(|ip| ip.to_canonical()).collect();
+    let toward_directory = source_toward(directory).map(|ip| ip.to_canonical());
+    let alone = match offered {
+        OfferedAddresses::All => None,
+        OfferedAddresses::DefaultRoute => Some(None),
+        OfferedAddresses::Automatic => vpn(&by_default, &interfaces, is_tunnel).map(Some),
+    };
+    let mut ips = if alone.is_some() {
+        // A directory that is nowhere else on the way out (in a house without internet, on this machine) is reached from there anyway.
+        let nowhere = |ip: &IpAddr| ip.is_loopback() || !by_default.iter().any(|other| other.is_ipv4() == ip.is_ipv4());
+        by_default.iter().copied().chain(toward_directory.filter(nowhere)).collect()
+    } else {
+        let preferred = by_default.into_iter().filter(IpAddr::is_ipv6).chain(toward_directory);
+        let flags = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+        order(preferred.collect(), interfaces.into_iter().map(|(ip, _)| ip).collect(), &flags)
+    };
+    ips.retain(|ip| bound.is_ipv6() || ip.is_ipv4());
+    Own { ips, alone }
+}
+
+fn named(interface: Interface) -> (IpAddr, String) {
+    let ip = match &interface.addr {
         IfAddr::V4(address) => address.ip.into(),
         IfAddr::V6(address) => address.ip.into(),
-    });
-    let flags = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-    let mut own = order(preferred.collect(), interfaces.collect(), &flags);
-    own.retain(|ip| bound.is_ipv6() || ip.is_ipv4());
-    own
+    };
+    (ip, interface.name)
+}
+
+/// The VPN by which packets leave, if they do.
+fn vpn(by_default: &[IpAddr], interfaces: &[(IpAddr, String)], is_tunnel: impl Fn(&str) -> bool) -> Option<String> {
+    let used = interfaces.iter().filter(|(ip, _)| by_default.contains(ip));
+    used.map(|(_, name)| name).find(|name| is_tunnel(name)).cloned()
+}
+
+/// Whether an interface leads into a tunnel: by its type (Linux, `ARPHRD_*`) or, where the system does not tell it, by its name.
+fn is_tunnel(name: &str) -> bool {
+    // None (tun, WireGuard), PPP, IP in IP, IPv6 in IPv6, SIT, GRE, GRE over IPv6.
+    const TYPES: [&str; 7] = ["65534", "512", "768", "769", "776", "778", "823"];
+    const NAMES: [&str; 6] = ["utun", "tun", "wg", "ppp", "ipsec", "gif"];
+    match std::fs::read_to_string(format!("/sys/class/net/{name}/type")) {
+        Ok(kind) => TYPES.contains(&kind.trim()),
+        Err(_) => NAMES.iter().any(|prefix| name.starts_with(prefix)),
+    }
+}
+
+/// Of what others saw, what was seen by the way on which the offered addresses lie: what somebody saw beside a VPN is held back.
+pub(super) fn seen_by_them(sights: &[(SocketAddr, Option<SocketAddr>)], own: &Own) -> Vec<SocketAddr> {
+    let by_them = |port: &SocketAddr| {
+        own.alone.is_none() || source_toward(*port).is_some_and(|ip| own.ips.contains(&ip.to_canonical()))
+    };
+    sights.iter().filter(|(port, _)| by_them(port)).filter_map(|(_, seen)| *seen).collect()
 }
 
 /// The address this machine uses toward another; nothing is sent.
@@ -197,8 +253,30 @@ fe800000000000000000000000000007 02 40 20 80     eth0
     #[test]
     fn this_machine_has_an_address() {
         let directory = "127.0.0.1:443".parse().unwrap();
-        assert_eq!(own([127, 0, 0, 1].into(), directory), ips(&["127.0.0.1"]));
-        let own = own(Ipv6Addr::UNSPECIFIED.into(), directory);
-        assert!(own.contains(&[127, 0, 0, 1].into()), "as the directory would see it: {own:?}");
+        for offered in [OfferedAddresses::All, OfferedAddresses::Automatic, OfferedAddresses::DefaultRoute] {
+            assert_eq!(own([127, 0, 0, 1].into(), directory, offered).ips, ips(&["127.0.0.1"]));
+            let own = own(Ipv6Addr::UNSPECIFIED.into(), directory, offered).ips;
+            assert!(own.contains(&[127, 0, 0, 1].into()), "as the directory would see it: {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_vpn_is_one_if_packets_leave_by_it() {
+        let interfaces = [("10.0.0.7", "eth0"), ("10.8.0.2", "tun0"), ("2001:db8::7", "eth0")];
+        let interfaces = interfaces.map(|(ip, name)| (ip.parse().unwrap(), name.to_owned()));
+        let is_tunnel = |name: &str| name == "tun0";
+        assert_eq!(vpn(&ips(&["2001:db8::7", "10.0.0.7"]), &interfaces, is_tunnel), None);
+        assert_eq!(vpn(&ips(&["2001:db8::7", "10.8.0.2"]), &interfaces, is_tunnel), Some("tun0".to_owned()));
+    }
+
+    #[test]
+    fn what_was_seen_beside_the_only_address_offered_is_held_back() {
+        let sights = [("127.0.0.1:443", "203.0.113.7:4000")];
+        let sights = sights.map(|(port, seen)| (port.parse().unwrap(), Some(seen.parse().unwrap())));
+        let through = |ip: &str| Own { ips: ips(&[ip]), alone: Some(Some("tun0".to_owned())) };
+        assert_eq!(seen_by_them(&sights, &through("127.0.0.1")), addresses(&["203.0.113.7:4000"]));
+        assert_eq!(seen_by_them(&sights, &through("10.8.0.2")), []);
+        let all = Own { ips: ips(&["10.8.0.2"]), alone: None };
+        assert_eq!(seen_by_them(&sights, &all), addresses(&["203.0.113.7:4000"]));
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use super::Happening;
 use super::gate::{Gate, Pass, canonical};
 use super::place::Place;
-use crate::config::DirectoryAddress;
+use crate::config::{DirectoryAddress, OfferedAddresses};
 use crate::core::{Ask, Presenting};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
@@ -36,6 +36,7 @@ const MAX_ADDRESSES: usize = 4;
 pub(super) struct Link {
     endpoint: Endpoint,
     gate: Arc<Gate>,
+    offered: OfferedAddresses,
     config: quinn::ClientConfig,
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
@@ -73,13 +74,13 @@ enum End {
 
 impl Link {
     pub(super) fn new(
-        (endpoint, gate): (Endpoint, Arc<Gate>),
+        (endpoint, gate, offered): (Endpoint, Arc<Gate>, OfferedAddresses),
         config: quinn::ClientConfig,
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { endpoint, gate, config, directory, outbox, presenting }
+        Self { endpoint, gate, offered, config, directory, outbox, presenting }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -152,7 +153,7 @@ impl Link {
 
     /// Where this device is, as the directory has just said.
     fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
-        Place::new((self.endpoint.clone(), self.gate.clone()), to, announced)
+        Place::new((self.endpoint.clone(), self.gate.clone(), self.offered), to, announced)
     }
 
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).

@@ -31,6 +31,8 @@ pub struct Examination {
     pub port: u16,
     /// The addresses that this device would offer to somebody it talks to.
     pub candidates: Vec<SocketAddr>,
+    /// The VPN by which packets leave, because of which no other addresses are offered.
+    pub vpn: Option<String>,
     /// The way to the directory.
     pub directory: Way,
     /// What is seen of this device over IPv6; nothing where the directory or this device has none.
@@ -110,22 +112,25 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let bound = endpoint.local_addr().map_err(not_opened)?;
 
     let name = config.directory.name.clone();
-    let link = Link::new((endpoint.clone(), gate.clone()), tls.directory, config.directory, outbox);
+    let way_out = (endpoint.clone(), gate.clone(), config.offered);
+    let link = Link::new(way_out, tls.directory, config.directory, outbox);
     let directory = link.resolve().await.map_err(ExamineError::Directory)?;
     let (address, _pass, client, _events) = link.reach(&directory).await.map_err(ExamineError::Directory)?;
     let announced = client.announce(nobody_sees()).await.map_err(|error| ExamineError::Directory(error.to_string()))?;
-    let own = addresses::own(bound.ip(), address);
+    let own = addresses::own(bound.ip(), address, config.offered);
     let ports = listening(address, &directory, announced.observation);
     let surroundings = Surroundings { directory: ports.clone(), own: Vec::new() };
     // Before anything is sent to the second ports: what comes from them then was not asked for.
     let lets_in = [unasked(&gate, &ports, true).await, unasked(&gate, &ports, false).await];
     observer::round(&gate, &ports).await;
     let sights = gate.sights();
-    let sight = |ipv6: bool, lets_in_unasked| sight(&sights, &own, bound.port(), ipv6, lets_in_unasked);
-    let observed = sights.iter().filter_map(|(_, seen)| *seen).chain([canonical(announced.observed)]);
+    let sight = |ipv6: bool, lets_in_unasked| sight(&sights, &own.ips, bound.port(), ipv6, lets_in_unasked);
+    let observed: Vec<_> = sights.iter().copied().chain([(address, Some(canonical(announced.observed)))]).collect();
+    let observed = addresses::seen_by_them(&observed, &own);
     let found = Examination {
         port: bound.port(),
-        candidates: addresses::candidates(&own, bound.port(), &observed.collect::<Vec<_>>(), &surroundings),
+        candidates: addresses::candidates(&own.ips, bound.port(), &observed, &surroundings),
+        vpn: own.alone.clone().flatten(),
         directory: way(&client, name, address).await?,
         ipv6: sight(true, lets_in[0]),
         ipv4: sight(false, lets_in[1]),

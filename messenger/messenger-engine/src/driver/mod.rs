@@ -118,7 +118,7 @@ impl Driver {
 
         let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
-        let (way, outgoing) = ((endpoint.clone(), gate.clone()), outbox.clone());
+        let (way, outgoing) = ((endpoint.clone(), gate.clone(), config.offered), outbox.clone());
         let link = directory::Link::new(way, tls.directory, config.directory.clone(), outgoing);
         let follow = Arc::new(Notify::new());
         tokio::spawn(link.run(want, asked, follow.clone()));

@@ -1,20 +1,17 @@
 //! The network: notices that this device has other addresses than before.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Happening;
-use super::addresses::{ANYWHERE, source_toward};
+use super::addresses::{ANYBODY, source_toward};
 
 /// How often to look: a few system calls.
 const LOOK: Duration = Duration::from_secs(1);
 /// A change counts once it has lasted for this long: while a network comes up, addresses come and go.
 const SETTLED: Duration = Duration::from_millis(250);
-
-/// Addresses that stand for everybody (RFC 5737); nothing is sent there.
-const ANYBODY: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(ANYWHERE)];
 
 /// The addresses from which packets would leave now, by family.
 type Sources = [Option<IpAddr>; 2];
@@ -68,7 +65,7 @@ fn sources() -> Sources {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
 

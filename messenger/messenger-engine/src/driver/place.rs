@@ -13,6 +13,7 @@ use super::addresses;
 use super::directory::listening;
 use super::gate::{Gate, canonical};
 use super::observer;
+use crate::config::OfferedAddresses;
 use crate::punch::Surroundings;
 
 /// A call that comes right after the connection to the directory waits this long for its other ports to answer.
@@ -23,6 +24,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(300);
 pub(super) struct Place {
     endpoint: Endpoint,
     gate: Arc<Gate>,
+    offered: OfferedAddresses,
     directory: SocketAddr,
     observed: SocketAddr,
     /// Where the directory listens, as far as it is known by its name.
@@ -34,7 +36,7 @@ pub(super) struct Place {
 impl Place {
     /// Begins to ask the directory's ports where this device is seen from; one of them has just said it.
     pub(super) fn new(
-        (endpoint, gate): (Endpoint, Arc<Gate>),
+        (endpoint, gate, offered): (Endpoint, Arc<Gate>, OfferedAddresses),
         (directory, addresses): &(SocketAddr, Vec<SocketAddr>),
         Announced { observed, observation, .. }: &Announced,
     ) -> Self {
@@ -46,7 +48,7 @@ impl Place {
         let observing = tokio::spawn(observer::observe(gate.clone(), observers, told));
         let observing = Arc::new(AbortOnDropHandle::new(observing));
         let (directory, observed) = (*directory, canonical(*observed));
-        let place = Self { endpoint, gate, directory, observed, surroundings, looked, _observing: observing };
+        let place = Self { endpoint, gate, offered, directory, observed, surroundings, looked, _observing: observing };
         place.known();
         place
     }
@@ -61,14 +63,14 @@ impl Place {
     /// What is known without waiting. The gate learns it too: peers are neither here nor at the directory.
     fn known(&self) -> Vec<SocketAddr> {
         let Ok(bound) = self.endpoint.local_addr() else { return Vec::new() };
-        let own = addresses::own(bound.ip(), self.directory);
+        let own = addresses::own(bound.ip(), self.directory, self.offered);
         let sights = self.gate.sights();
         // What the directory said on connecting is older than what the same port says now: a router may have forgotten since.
-        let announced = Some(self.observed)
-            .filter(|_| !sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some()));
-        let observed: Vec<SocketAddr> =
-            announced.into_iter().chain(sights.iter().filter_map(|(_, seen)| *seen)).collect();
-        let candidates = addresses::candidates(&own, bound.port(), &observed, &self.surroundings);
+        let said = sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some());
+        let announced = (!said).then_some((self.directory, Some(self.observed)));
+        let seen: Vec<_> = announced.into_iter().chain(sights).collect();
+        let seen = addresses::seen_by_them(&seen, &own);
+        let candidates = addresses::candidates(&own.ips, bound.port(), &seen, &self.surroundings);
         self.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates
     }

@@ -113,6 +113,7 @@ impl Town {
             trust: self.trust.clone(),
             directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
             bind: "127.0.0.1:0".parse().unwrap(),
+            offered: messenger_engine::OfferedAddresses::default(),
             contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
             presence: PresenceSettings::default(),
             bot: false,

@@ -104,6 +104,7 @@ impl Talk {
                 trust: authority.trust(),
                 directory: directory.clone(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+                offered: messenger_engine::OfferedAddresses::default(),
                 contacts: vec![contact.clone()],
                 presence: PresenceSettings::default(),
                 bot: false,

@@ -110,6 +110,7 @@ impl Town {
             trust: self.authority.trust(),
             directory: DirectoryAddress { name: NAME.to_owned(), address },
             bind: LOOPBACK,
+            offered: messenger_engine::OfferedAddresses::default(),
             contacts: contacts.iter().map(|name| person(name)).collect(),
             presence: PresenceSettings::default(),
             bot: false,
