@@ -9,7 +9,7 @@ use messenger_engine::{Event, PresenceSettings};
 const FILE: &str = "messenger/presence.toml";
 
 const HEADER: &str = "\
-# How you appear to others, who may see you and who may knock, and whom you block.
+# How you appear to others, who may see you and who may knock, whom you block, and about whom you are asked first.
 # Written by messenger whenever you change it; you may edit it while no messenger runs.
 
 ";
@@ -66,7 +66,8 @@ mod tests {
             text: "at \"lunch\"".to_owned(),
             visible_to: Audience::Named([bob.clone()].into()),
             may_knock: Audience::Nobody,
-            blocked: [bob].into(),
+            blocked: [bob.clone()].into(),
+            ask_first: [bob].into(),
         };
         assert_eq!(keep(&home, &Event::Appearance(settings.clone())), None);
         assert_eq!(load(&home).unwrap(), settings);

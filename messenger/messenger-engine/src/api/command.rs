@@ -113,6 +113,13 @@ pub enum Command {
         /// The person.
         who: String,
     },
+    /// Let this contact's calls ring from now on, also for text, or no more.
+    AskFirst {
+        /// The person.
+        who: String,
+        /// Whether to be asked.
+        ask: bool,
+    },
     /// The network has changed: look whether the directory and those one talks to are still reached. It is noticed without
     /// this as well, within a second or two.
     NetworkChanged,
@@ -151,6 +158,7 @@ impl Command {
             Self::SetAudience { .. } => "set_audience",
             Self::Block { .. } => "block",
             Self::Unblock { .. } => "unblock",
+            Self::AskFirst { .. } => "ask_first",
             Self::NetworkChanged => "network_changed",
             Self::GoOffline => "go_offline",
             Self::GoOnline => "go_online",

@@ -110,6 +110,8 @@ pub struct PresenceSettings {
     pub may_knock: Audience,
     /// Who never sees and never reaches one, whatever the audiences say.
     pub blocked: BTreeSet<Identifier>,
+    /// Whose calls ring even for text: nothing of this device's addresses leaves for them before one has agreed.
+    pub ask_first: BTreeSet<Identifier>,
 }
 
 /// Words that the directory takes; others would keep one offline for good.
@@ -139,6 +141,7 @@ impl Default for PresenceSettings {
             visible_to: Audience::Contacts,
             may_knock: Audience::Everyone,
             blocked: BTreeSet::new(),
+            ask_first: BTreeSet::new(),
         }
     }
 }

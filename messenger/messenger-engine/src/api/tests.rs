@@ -38,6 +38,10 @@ fn commands() {
             format!(r#"{{"do":"room_send","room":"{HEX}","text":"hi"}}"#),
         ),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
+        (
+            Command::AskFirst { who: who(), ask: true },
+            r#"{"do":"ask_first","who":"bob@example.org","ask":true}"#.into(),
+        ),
         (Command::NetworkChanged, r#"{"do":"network_changed"}"#.into()),
         (Command::GoOffline, r#"{"do":"go_offline"}"#.into()),
         (Command::GoOnline, r#"{"do":"go_online"}"#.into()),

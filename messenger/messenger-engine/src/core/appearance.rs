@@ -139,6 +139,24 @@ impl Core {
         }
     }
 
+    /// What stands between the two stays: she knows these addresses already.
+    pub(super) fn set_ask_first(&mut self, who: Identifier, ask: bool, now: Now) {
+        let asked = &mut self.settings.ask_first;
+        if ask && asked.len() >= MAX_NAMED && !asked.contains(&who) {
+            return self.error("ask_first", format!("expected at most {MAX_NAMED} people"), "take one off first");
+        }
+        let changes = if ask { asked.insert(who) } else { asked.remove(&who) };
+        if changes {
+            self.end_unasked("you are asked first from now on", now);
+            self.emit(Event::Appearance(self.settings.clone()));
+        }
+    }
+
+    /// Whether one wants to be asked before this device shows this person where it is.
+    pub(super) fn asks_first(&self, who: &Identifier) -> bool {
+        self.settings.ask_first.contains(who)
+    }
+
     pub(super) fn is_blocked(&self, who: &Identifier) -> bool {
         self.settings.blocked.contains(who)
     }

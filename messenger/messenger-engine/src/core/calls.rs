@@ -208,10 +208,11 @@ impl Core {
     }
 
     /// Texts and rooms of contacts (a room rings with its invitation), fellow members of a room, and whoever goes on with a
-    /// session. An answer shows that somebody is there: contacts from whom she hides have to wait for it, as strangers do.
+    /// session. An answer shows that somebody is there, and leads to her addresses: contacts from whom she hides, or about whom she wants to be
+    /// asked, have to wait for it, as strangers do.
     fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
-        let welcome =
-            self.is_contact(caller) && self.shows_itself_to(caller) || self.goes_on_with(caller, key, purpose);
+        let open = self.is_contact(caller) && self.shows_itself_to(caller) && !self.asks_first(caller);
+        let welcome = open || self.goes_on_with(caller, key, purpose);
         match purpose {
             Purpose::Text => welcome,
             Purpose::Room => welcome || self.shares_room_with(key),

@@ -180,6 +180,9 @@ impl Core {
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
             Command::Block { who } => self.with_person("block", &who, |core, who| core.block(who, now)),
             Command::Unblock { who } => self.with_person("unblock", &who, |core, who| core.unblock(&who)),
+            Command::AskFirst { who, ask } => {
+                self.with_person("ask_first", &who, |core, who| core.set_ask_first(who, ask, now));
+            }
             Command::NetworkChanged => self.network_changed(now),
             Command::GoOffline => self.go_offline(now),
             Command::GoOnline => self.go_online(),

@@ -22,16 +22,24 @@ impl App {
 
     /// Blocks the named person, or the one whose conversation is open.
     pub(super) fn block(&self, who: Option<Identifier>) -> Result<Vec<Effect>, String> {
+        let who = self.meant(who, "Whom? /block mallory@example.org")?;
+        Ok(vec![Effect::Engine(Command::Block { who: who.to_string() })])
+    }
+
+    /// Wants to be asked about the named person, or the one whose conversation is open.
+    pub(super) fn ask_first(&self, who: Option<Identifier>) -> Result<Vec<Effect>, String> {
+        let who = self.meant(who, "About whom? /ask bob@example.org")?;
+        Ok(vec![Effect::Engine(Command::AskFirst { who: who.to_string(), ask: true })])
+    }
+
+    fn meant(&self, who: Option<Identifier>, nobody: &str) -> Result<Identifier, String> {
         let open = match &self.selected {
             Some(Entry::Person(who)) => Some(who.clone()),
             Some(Entry::Knock(_) | Entry::Invitation(_)) => self.curtain().map(|waiting| waiting.from().clone()),
             _ => None,
         };
-        let who = who.or(open).ok_or("Whom? /block mallory@example.org")?;
-        if who == self.me.identifier {
-            return Err("That is you.".to_owned());
-        }
-        Ok(vec![Effect::Engine(Command::Block { who: who.to_string() })])
+        let who = who.or(open).ok_or(nobody)?;
+        if who == self.me.identifier { Err("That is you.".to_owned()) } else { Ok(who) }
     }
 }
 
@@ -69,8 +77,13 @@ fn described(settings: &PresenceSettings) -> String {
         1 => "; 1 person is blocked".to_owned(),
         n => format!("; {n} people are blocked"),
     };
+    let asked = match settings.ask_first.len() {
+        0 => String::new(),
+        1 => "; about 1 person you are asked first".to_owned(),
+        n => format!("; about {n} people you are asked first"),
+    };
     let (see, knock) = (audience(&settings.visible_to), audience(&settings.may_knock));
-    format!("You are {status}{text}. Who may see you: {see}. Who may knock: {knock}{blocked}.")
+    format!("You are {status}{text}. Who may see you: {see}. Who may knock: {knock}{blocked}{asked}.")
 }
 
 fn audience(audience: &Audience) -> String {

@@ -173,6 +173,8 @@ impl App {
                 vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock: Some(audience) })]
             }
             Slash::Block(who) => self.block(who)?,
+            Slash::Ask(who) => self.ask_first(who)?,
+            Slash::Unask(who) => vec![Effect::Engine(Command::AskFirst { who: who.to_string(), ask: false })],
             Slash::Unblock(who) => vec![Effect::Engine(Command::Unblock { who: who.to_string() })],
             Slash::Offline => vec![Effect::Engine(Command::GoOffline)],
             Slash::Online => vec![Effect::Engine(Command::GoOnline)],

@@ -44,6 +44,9 @@ pub(crate) enum Slash {
     /// The named person, or the one whose conversation is open.
     Block(Option<Identifier>),
     Unblock(Identifier),
+    /// Be asked before the named person, or the one whose conversation is open, is connected with.
+    Ask(Option<Identifier>),
+    Unask(Identifier),
     Offline,
     Online,
     Help,
@@ -66,6 +69,8 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/reachable everyone", "who may knock, in the same words"),
     ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
     ("/unblock bob@example.org", "the contrary"),
+    ("/ask [bob@example.org]", "be asked before they connect, also for text"),
+    ("/unask bob@example.org", "the contrary"),
     ("/offline, /online", "leave the directory; come back"),
     ("/help, /quit", "this page; end the program"),
     ("//text", "send text that begins with a slash"),
@@ -98,6 +103,9 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/block" if rest.is_empty() => Ok(Slash::Block(None)),
         "/block" => person(rest, "/block").map(|who| Slash::Block(Some(who))),
         "/unblock" => person(rest, "/unblock").map(Slash::Unblock),
+        "/ask" if rest.is_empty() => Ok(Slash::Ask(None)),
+        "/ask" => person(rest, "/ask").map(|who| Slash::Ask(Some(who))),
+        "/unask" => person(rest, "/unask").map(Slash::Unask),
         "/offline" => alone(name, rest, Slash::Offline),
         "/online" => alone(name, rest, Slash::Online),
         "/help" => alone(name, rest, Slash::Help),

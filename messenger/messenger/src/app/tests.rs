@@ -351,6 +351,7 @@ fn how_one_appears_is_decided_by_commands_and_told_once() {
     assert_eq!(typed(&mut app, "/reachable contacts"), vec![Effect::Engine(command)]);
     let bob = || who("bob").to_string();
     assert_eq!(typed(&mut app, "/block"), vec![Effect::Engine(Command::Block { who: bob() })], "who is open");
+    assert_eq!(typed(&mut app, "/ask"), vec![Effect::Engine(Command::AskFirst { who: bob(), ask: true })]);
     assert_eq!(typed(&mut app, "/unblock bob@example.org"), vec![Effect::Engine(Command::Unblock { who: bob() })]);
 
     let settings = PresenceSettings { status: OwnStatus::Away, text: "at lunch".to_owned(), ..Default::default() };

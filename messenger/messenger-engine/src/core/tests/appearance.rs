@@ -233,3 +233,48 @@ fn idle_time_grows_until_it_is_told() {
     world.pass(Duration::from_secs(60));
     assert_eq!(world.announced("alice").details.idle_s, 0);
 }
+
+/// No accept is sent, and with it no address, before one has agreed.
+#[test]
+fn whom_one_wants_to_be_asked_about_rings_also_for_text() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: true });
+    assert_eq!(settings(&world.events("alice"))[0].ask_first, [address("bob").parse().unwrap()].into());
+    world.send("bob", "alice", "psst", 1);
+    let events = world.events("alice");
+    let knock = events.iter().find_map(|event| match event {
+        Event::Incoming { call, contact, .. } => Some((*call, *contact)),
+        _ => None,
+    });
+    let (call, contact) = knock.unwrap();
+    assert!(contact && world.wires("alice", "bob") == 0);
+    world.command("alice", Command::Accept { call });
+    assert_eq!(texts(&world.events("alice")), ["psst"]);
+    // What she agreed to goes on without asking again.
+    world.cut("alice", "bob");
+    world.send("bob", "alice", "and on", 2);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(texts(&world.events("alice")), ["and on"]);
+    // One's own text is one's own decision.
+    world.end("alice", "bob");
+    world.send("alice", "bob", "hello", 3);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+    world.end("alice", "bob");
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
+    assert_eq!(settings(&world.events("alice")).len(), 1, "said once");
+    // Until what both tried for the session that has ended is over.
+    world.pass(Duration::from_secs(13));
+    world.send("bob", "alice", "again", 4);
+    assert_eq!(texts(&world.events("alice")), ["again"]);
+}
+
+#[test]
+fn who_was_let_in_meanwhile_is_asked_about_after_all() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.hold_dials();
+    world.send("bob", "alice", "psst", 1);
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: true });
+    world.release_dials();
+    assert!(texts(&world.events("alice")).is_empty());
+}
