@@ -78,9 +78,11 @@ class Postfix:
         self.write("master.cf", f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + SERVICES)
         # It makes the folders of its queue.
         subprocess.run([self.program, "-c", self.config, "check"], check=True, stdout=sys.stderr, stderr=sys.stderr)
-        # It ends with this program, however that ends.
-        master = ["/usr/lib/postfix/sbin/master", "-c", self.config, "-s"]
-        subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *master], stdout=sys.stderr, stderr=sys.stderr)
+        # It ends with this program, however that ends. The kernel forgets to end who changes accounts, as postfix does, so
+        # a shell ends it.
+        master = ["/usr/lib/postfix/sbin/master", "-c", self.config, "-d"]
+        ending = ["setpriv", "--pdeathsig", "TERM", "sh", "-c", '"$@" & trap "kill -KILL $!" TERM; wait', "sh"]
+        subprocess.Popen([*ending, *master], stdout=sys.stderr, stderr=sys.stderr)
 
     def write(self, name, text):
         with open(os.path.join(self.config, name), "w") as file:
