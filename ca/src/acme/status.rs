@@ -117,7 +117,7 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let body = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Certificates for people: {host}</title>\n\
-         <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}\
+         <style>:root{{color-scheme:light dark;background:Canvas;color:CanvasText}}body{{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}}\
          th{{text-align:left;vertical-align:top;padding-right:1rem;font-weight:600}}\
          td,code,pre{{overflow-wrap:anywhere;white-space:pre-wrap}}</style>\n</head>\n<body>\n\
          <h1>Certificates for people</h1>\n\

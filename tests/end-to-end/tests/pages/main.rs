@@ -1,4 +1,5 @@
-//! The log's own pages as people see them: in a real browser, on a telephone and on a desk, by day and by night.
+//! The log's own pages and the authority's as people see them: in a real browser, on a telephone and on a desk, by day and by
+//! night.
 //!
 //! The pictures lie below the build's folder, in `tmp/pages`; look at them after a change.
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -61,9 +62,10 @@ fn altered(pem: &str, from: &str, to: &str) -> String {
 
 #[test]
 #[ignore = "needs a browser; run by ./test --all"]
-fn the_logs_pages_in_a_browser() {
+fn the_logs_pages_and_the_authoritys_in_a_browser() {
     let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &["--permit-phone", "+49"]).unwrap();
     // Enough people that trees, tables and proofs have some depth.
     let people = ["alice", "bob", "carol", "dave", "erin"].map(|name| {
         let person = Person::new(place.path(), &format!("{name}@example.org"));
@@ -73,10 +75,28 @@ fn the_logs_pages_in_a_browser() {
     let alice = leaf(&people[0].device().join("chain.pem"));
     let mallory = altered(&alice, "alice@", "malic@");
     assert_ne!(alice, mallory);
+    // Everything that the authority's page can say.
+    server.stop().unwrap();
+    let settings = std::fs::read_to_string(folder.join("homeserver.toml")).unwrap();
+    let terms = format!("https://example.org/{}", "terms/".repeat(30));
+    let table = format!("\n[enrolment]\nterms = {terms:?}\nwebsite = \"https://example.org/ours\"\ncrl_shards = 16\n");
+    std::fs::write(folder.join("homeserver.toml"), settings + &table).unwrap();
+    let server = Homeserver::start(&folder, &[]).unwrap();
     let (log, witness) = (&server.ready().log, server.ready().log.replace("/log", "/witness"));
     let form = format!("{log}/certificate");
     let proven = ["They are the same", "is the root that this log had", "make the quorum", "alice@example.org"];
+    let status = server.ready().acme.replace("/directory", "/status");
+    let authority = [
+        "Certificates for people",
+        "SHA-256",
+        "certtool enroll you@example.org",
+        "crl/people.crl and 16 parts",
+        "example.org/ours",
+        "Privacy",
+        "terms/terms/",
+    ];
     let pages = json!([
+        { "name": "authority", "url": status, "says": authority },
         { "name": "log", "url": log, "says": ["Latest checkpoints", "Growth", "Witnesses", "localhost/witness, "] },
         { "name": "ask", "url": format!("{log}/entry"), "says": ["Number of an entry, 0 to "] },
         { "name": "entry", "url": format!("{log}/entry?index=3"), "says": ["Entry 3", "✓", "The object itself"], "checkpoint": format!("{log}/checkpoint") },
