@@ -300,6 +300,10 @@ impl Core {
         if call.peer != peer.who || call.key.is_some_and(|key| key != peer.key) {
             return self.fail_call(id, "the directory introduced somebody else than announced", now);
         }
+        // A directory that does not know of calls for one device ignores which one was meant (docs/spec/directory.md, section 5).
+        if call.device.is_some_and(|meant| meant != peer.key) {
+            return self.fail_call(id, "another device of theirs answered than the one that was meant", now);
+        }
         if call.only_resumes() && !self.goes_on_with(&peer.who, peer.key, call.purpose) {
             return self.fail_call(id, "another device of theirs answered than the one of the session", now);
         }

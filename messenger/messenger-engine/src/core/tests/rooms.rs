@@ -318,3 +318,20 @@ fn a_text_to_a_member_without_a_link_waits_a_moment_and_then_says_so() {
     assert_eq!(last_delivery(&world.events("bob")), (2, vec![]));
     assert!(room_texts(&world.events("carol")).contains(&"hello again".to_owned()));
 }
+
+/// A directory that ignores which device is meant rings another one, which answers: it is in no room with carol.
+#[test]
+fn a_member_connects_to_no_other_device_than_the_one_in_the_room() {
+    let mut world = World::of(&["alice", "bob/phone", "carol"]);
+    let room = world.room(&["alice", "bob/phone"]);
+    let contacts = ["alice", "carol"].map(|name| address(name).parse().unwrap()).to_vec();
+    world.add("bob/desk", contacts);
+    world.go_online("bob/desk");
+    world.tells_devices_apart = false;
+    world.command("alice", Command::RoomInvite { room, who: address("carol") });
+    world.command("carol", Command::RoomAccept { room });
+    assert_eq!((world.wires("carol", "bob/desk"), world.wires("carol", "bob/phone")), (0, 0));
+    world.tells_devices_apart = true;
+    world.pass(Duration::from_secs(10));
+    assert_eq!((world.wires("carol", "bob/desk"), world.wires("carol", "bob/phone")), (0, 1));
+}

@@ -108,6 +108,8 @@ pub(super) struct World {
     pub(super) hellos_lost: BTreeSet<String>,
     /// How far the clock on the wall was set forward, or back, in seconds.
     pub(super) clock_set_s: i64,
+    /// Whether the directory knows of calls for one device.
+    pub(super) tells_devices_apart: bool,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -144,6 +146,7 @@ impl World {
             meddling: BTreeMap::new(),
             hellos_lost: BTreeSet::new(),
             clock_set_s: 0,
+            tells_devices_apart: true,
             dials: None,
         };
         for name in names {
@@ -555,6 +558,7 @@ impl World {
             }
             Ask::Unwatch { .. } => {}
             Ask::Invite { call, callee, purpose, device } => {
+                let device = device.filter(|_| self.tells_devices_apart);
                 let is_meant = |node: &Node| {
                     let key = node.person.device.spki_digest();
                     node.person.identifier == callee && node.online && device.is_none_or(|device| device == key)
