@@ -61,7 +61,8 @@ impl Core {
         let links: Vec<(SessionId, Person)> = theirs.map(|(id, link)| (*id, link.person.clone())).collect();
         for (session, person) in links {
             if let Err(refusal) = self.meet(&person, now) {
-                self.close_link(session, Close::NOT_INTRODUCED, &refusal, now);
+                // Not as one who was never introduced: that would say that nothing of hers was read.
+                self.close_link(session, Close::DONE, &refusal, now);
             }
         }
     }

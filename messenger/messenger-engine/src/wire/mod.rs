@@ -76,7 +76,7 @@ impl Close {
     pub const DONE: Self = Self(0);
     /// The other side broke the protocol.
     pub const PROTOCOL: Self = Self(1);
-    /// The other side is not whom the directory introduced, or was not introduced at all.
+    /// The other side is not whom the directory introduced, or was not introduced at all. Says that nothing it sent was read.
     pub const NOT_INTRODUCED: Self = Self(2);
     /// A certificate of this connection is past its end, or no longer accepted.
     pub const EXPIRED: Self = Self(3);

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use identity::trust::Fingerprint;
 
-use super::world::{World, address, last_state};
+use super::world::{World, address, last_state, room_texts};
 use crate::api::{Command, DeliveryState, Event};
 use crate::room::AnotherAuthority;
+use crate::wire::Close;
 
 /// Who was seen for the first time, among events.
 fn first_seen(events: &[Event]) -> Vec<String> {
@@ -67,6 +68,27 @@ fn fellow_members_are_bound_when_they_become_contacts() {
     assert_eq!(first_seen(&world.events("bob")), [address("alice")]);
     world.command("bob", Command::AddContact { who: address("carol") });
     assert_eq!(first_seen(&world.events("bob")), [address("carol")]);
+}
+
+/// Code 2 would say that nothing was read of what was shown.
+#[test]
+fn a_connection_on_which_something_was_read_is_not_closed_as_if_nothing_was() {
+    let mut world = World::of(&["alice"]);
+    for name in ["bob", "carol"] {
+        world.add(name, vec![address("alice").parse().unwrap()]);
+        world.go_online(name);
+        world.command("alice", Command::AddContact { who: address(name) });
+    }
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.pass(Duration::from_secs(5));
+    world.command("carol", Command::RoomSend { room, text: "hello bob".into(), id: Some(1) });
+    assert_eq!(room_texts(&world.events("bob")), ["hello bob"]);
+    let carol = world.person("carol").identifier;
+    world.tables["bob"].known.lock().unwrap().insert(carol, Fingerprint([9; 32]));
+    world.closed.clear();
+    world.command("bob", Command::AddContact { who: address("carol") });
+    assert_eq!(world.closed, [("bob".to_owned(), Close::DONE)]);
+    assert_eq!((world.wires("bob", "carol"), conflicts(&world.events("bob"))), (0, 1));
 }
 
 #[test]
