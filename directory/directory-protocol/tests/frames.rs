@@ -235,7 +235,10 @@ fn the_cddl_lists_the_same_frames() {
     let requests = requests();
     let responses = responses();
     let all = requests.iter().map(|(name, _, bytes)| sent(name, bytes));
-    assert_eq!(listed, all.chain(responses.iter().map(|(name, _, bytes)| sent(name, bytes))).collect::<Vec<_>>());
+    let mut encoded: Vec<_> = all.chain(responses.iter().map(|(name, _, bytes)| sent(name, bytes))).collect();
+    // With an optional element and without, it is the same frame.
+    encoded.dedup_by_key(|(_, number)| *number);
+    assert_eq!(listed, encoded);
 }
 
 #[test]
