@@ -5,7 +5,7 @@
 //! in between she is told twice. What does not leave is tried again, ever more rarely, and keeps nobody else waiting.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -31,6 +31,16 @@ const AT_ONCE: usize = 16;
 
 /// Messages that did not leave: how often they were tried, and when they are again (seconds since the epoch).
 type Waiting = HashMap<Serial, (u32, u64)>;
+
+/// What became of a message.
+enum Told {
+    /// She was told, or never can be.
+    Over,
+    /// It was tried in vain.
+    NotYet,
+    /// It was not tried: its domain is busy with others.
+    Busy,
+}
 
 /// Tells whoever is to be told, whenever there is somebody, until stopped.
 pub(crate) async fn announce(service: Arc<Service>, stop: CancellationToken) {
@@ -67,16 +77,31 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
         let resting = |record: &CertificateRecord| waiting.get(&record.serial).is_some_and(|(_, until)| *until > now);
         let due: Vec<_> = due.into_iter().filter(|record| !resting(record)).collect();
         let tried = due.len();
-        for (serial, told) in tell_all(service, due).await {
-            if told? {
-                waiting.remove(&serial);
-            } else {
-                let times = waiting.get(&serial).map_or(0, |(times, _)| *times);
-                let pause = AGAIN.saturating_mul(1 << times.min(16)).min(SELDOM);
-                waiting.insert(serial, (times + 1, now + pause.as_secs()));
+        let told = tell_all(service, due).await;
+        let over = |(_, domain, told): &(_, Option<String>, _)| matches!(told, Ok(Told::Over)).then(|| domain.clone());
+        let moving: HashSet<Option<String>> = told.iter().filter_map(over).collect();
+        let mut at_once = false;
+        for (serial, domain, told) in told {
+            let times = waiting.get(&serial).map_or(0, |(times, _)| *times);
+            match told? {
+                Told::Over => {
+                    waiting.remove(&serial);
+                }
+                Told::NotYet => {
+                    let pause = AGAIN.saturating_mul(1 << times.min(16)).min(SELDOM);
+                    waiting.insert(serial, (times + 1, now + pause.as_secs()));
+                }
+                // It has not failed, so it waits no longer for that; and not at all where others have just left.
+                Told::Busy if moving.contains(&domain) => {
+                    waiting.insert(serial, (times, now));
+                    at_once = true;
+                }
+                Told::Busy => {
+                    waiting.insert(serial, (times, now + AGAIN.as_secs()));
+                }
             }
         }
-        if !whole || tried == 0 {
+        if !at_once && (!whole || tried == 0) {
             return Ok(());
         }
     }
@@ -84,9 +109,11 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
 
 /// Several mails at once, so that a slow server keeps nobody else waiting; text messages one after the other, as each is
 /// charged to the same day.
-async fn tell_all(service: &Service, due: Vec<CertificateRecord>) -> Vec<(Serial, Result<bool, StoreError>)> {
+async fn tell_all(service: &Service, due: Vec<CertificateRecord>) -> Vec<Answer> {
     let (texts, mails): (Vec<_>, Vec<_>) = due.into_iter().partition(is_text);
-    let told = |records: Vec<CertificateRecord>| records.into_iter().map(|record| told(service, record)).collect();
+    let busy = Busy::default();
+    let told =
+        |records: Vec<CertificateRecord>| records.into_iter().map(|record| told(service, record, &busy)).collect();
     let (mails, texts): (Vec<_>, Vec<_>) = (told(mails), told(texts));
     let mails = stream::iter(mails).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
     let texts = stream::iter(texts).buffered(1).collect::<Vec<_>>();
@@ -95,16 +122,38 @@ async fn tell_all(service: &Service, due: Vec<CertificateRecord>) -> Vec<(Serial
     told
 }
 
-fn told(service: &Service, record: CertificateRecord) -> BoxFuture<'_, (Serial, Result<bool, StoreError>)> {
-    Box::pin(async move { (record.serial, tell(service, record).await) })
+/// What became of a message, and to which domain it was.
+type Answer = (Serial, Option<String>, Result<Told, StoreError>);
+
+/// Domains that were found busy: in this pass nothing more is begun to them, so that it ends.
+type Busy = Mutex<HashSet<Option<String>>>;
+
+fn told<'a>(service: &'a Service, record: CertificateRecord, busy: &'a Busy) -> BoxFuture<'a, Answer> {
+    Box::pin(async move {
+        let (serial, domain) = (record.serial, domain(&record));
+        if busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&domain) {
+            return (serial, domain, Ok(Told::Busy));
+        }
+        let told = tell(service, record).await;
+        if matches!(told, Ok(Told::Busy)) {
+            busy.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.clone());
+        }
+        (serial, domain, told)
+    })
+}
+
+fn domain(record: &CertificateRecord) -> Option<String> {
+    match &record.subject {
+        Subject::Person { identifier, .. } => identifier.domain().map(ToOwned::to_owned),
+        _ => None,
+    }
 }
 
 fn is_text(record: &CertificateRecord) -> bool {
     matches!(&record.subject, Subject::Person { identifier, .. } if identifier.kind() == IdentifierKind::Phone)
 }
 
-/// Whether she was told, or never can be.
-async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, StoreError> {
+async fn tell(service: &Service, record: CertificateRecord) -> Result<Told, StoreError> {
     match send(service, &record).await {
         Ok(()) => {
             tracing::info!(serial = %record.serial, "announced");
@@ -116,10 +165,11 @@ async fn tell(service: &Service, record: CertificateRecord) -> Result<bool, Stor
         // A full disk, a server that is down or does not know us, a day's money that is spent: it passes.
         Err(Untold::Later(error)) => {
             tracing::warn!(serial = %record.serial, error, "not announced yet");
-            return Ok(false);
+            return Ok(Told::NotYet);
         }
+        Err(Untold::Busy) => return Ok(Told::Busy),
     }
-    strike_out(service, record).await
+    Ok(if strike_out(service, record).await? { Told::Over } else { Told::NotYet })
 }
 
 /// Notes that nobody is to be told any more. If the certificate was changed while the message was under way (she may have
@@ -145,12 +195,15 @@ enum Untold {
     Never(String),
     /// It may be tried again.
     Later(String),
+    /// It was not tried.
+    Busy,
 }
 
 impl From<MailError> for Untold {
     fn from(error: MailError) -> Self {
         match error {
             MailError::Refused | MailError::Compose(_) => Self::Never(error.to_string()),
+            MailError::Busy(_) => Self::Busy,
             error => Self::Later(error.to_string()),
         }
     }
@@ -172,7 +225,7 @@ async fn send(service: &Service, record: &CertificateRecord) -> Result<(), Untol
         now: service.now(),
         message_id: random::id(),
     };
-    Ok(service.post.send(letter.compose()?).await?)
+    Ok(service.post.announce(letter.compose()?).await?)
 }
 
 async fn send_text(service: &Service, record: &CertificateRecord, number: &Identifier) -> Result<(), Untold> {

@@ -25,6 +25,11 @@ impl Letter {
         self.message.envelope()
     }
 
+    /// The domain of its recipient, in lower case.
+    pub(super) fn to_domain(&self) -> String {
+        self.envelope().to().first().map(|to| to.domain().to_ascii_lowercase()).unwrap_or_default()
+    }
+
     pub(super) fn domain(&self) -> &str {
         &self.domain
     }

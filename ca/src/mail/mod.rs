@@ -5,10 +5,12 @@ mod direct;
 pub(crate) mod dkim;
 mod letter;
 mod outbox;
+mod places;
 mod reply;
 mod smtp;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -22,7 +24,11 @@ use smtp::Smtp;
 
 use self::direct::Direct;
 pub use self::direct::POLICIES_FILE;
+use self::places::Places;
 use crate::config::{DirectDelivery, Resolvers};
+
+/// Announcements under way to one domain. They are none of those with codes, of which a stranger may ask for many.
+const ANNOUNCEMENTS_TO_ONE_DOMAIN: usize = 8;
 
 /// Where mails go.
 #[derive(Clone)]
@@ -88,6 +94,9 @@ pub enum MailError {
     /// The mail server cannot be reached or asks to come back later.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
+    /// As many are under way to this domain, or through this server, as may be at once: this one was not tried.
+    #[error("{0} has not taken the mails yet that are under way to it")]
+    Busy(String),
     /// The key that signs mails.
     #[error(transparent)]
     Dkim(#[from] DkimError),
@@ -100,6 +109,7 @@ pub enum MailError {
 pub(crate) struct Post {
     way: Way,
     signers: Signers,
+    announcing: Arc<Places>,
 }
 
 enum Way {
@@ -118,7 +128,7 @@ impl Post {
                 Way::Direct(Box::new(Direct::open(delivery, resolvers, folder)?))
             }
         };
-        Ok(Self { way, signers })
+        Ok(Self { way, signers, announcing: Places::new(ANNOUNCEMENTS_TO_ONE_DOMAIN) })
     }
 
     /// Whether sending takes no network, and so no time that would tell a stranger anything.
@@ -133,6 +143,16 @@ impl Post {
             Way::Outbox(outbox) => outbox.send(letter).await,
             Way::Smtp(smtp) => smtp.send(letter).await,
             Way::Direct(direct) => direct.send(letter).await,
+        }
+    }
+
+    /// The same of a mail that nobody waits for, and that nobody's asking for codes may keep from leaving.
+    pub(crate) async fn announce(&self, letter: Letter) -> Result<(), MailError> {
+        let domain = letter.to_domain();
+        let Some(_place) = self.announcing.take(&domain) else { return Err(MailError::Busy(domain)) };
+        match &self.way {
+            Way::Direct(direct) => direct.announce(self.signers.signed(letter)?).await,
+            Way::Outbox(_) | Way::Smtp(_) => self.send(letter).await,
         }
     }
 }

@@ -1,3 +1,6 @@
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use identity::{Identifier, UnixTime};
@@ -5,6 +8,7 @@ use lettre::message::Mailbox;
 
 use super::*;
 use crate::code::Code;
+use crate::config::{DirectTable, Resolvers};
 
 fn letter(to: &str, code: &Code) -> Letter {
     let from: Mailbox = "In Person <ca@localhost>".parse().unwrap();
@@ -171,6 +175,44 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
         let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert!(matches!(error, MailError::Unreachable(_)), "{error}");
     }
+}
+
+/// What a future says when it is asked once.
+async fn at_once<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(said) => Poll::Ready(Some(said)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// A domain of which its name server says nothing, for as long as the test runs.
+#[tokio::test]
+async fn codes_that_fill_a_domain_keep_no_announcement_from_it() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let direct = DirectMail {
+        delivery: DirectTable::default().delivery("ca.example", folder.path()),
+        resolvers: Resolvers { servers: vec![silent.local_addr().unwrap()], agree: None },
+        folder: folder.path().into(),
+    };
+    let post = Post::open(&Mailer::Direct(Box::new(direct)), Signers::default()).unwrap();
+    let to = |domain: &str| letter(&format!("alice@{domain}"), &Code::new([1; 15]));
+    let mut under_way: Vec<_> = (0..8).map(|_| Box::pin(post.send(to("slow.example")))).collect();
+    for code in &mut under_way {
+        assert!(at_once(code).await.is_none());
+    }
+    let ninth = at_once(&mut Box::pin(post.send(to("Slow.example")))).await;
+    assert!(matches!(ninth, Some(Err(MailError::Busy(_)))), "{ninth:?}");
+    assert!(at_once(&mut Box::pin(post.send(to("other.example")))).await.is_none());
+    let mut announcements: Vec<_> = (0..8).map(|_| Box::pin(post.announce(to("slow.example")))).collect();
+    for announcement in &mut announcements {
+        assert!(at_once(announcement).await.is_none(), "it is on its way");
+    }
+    let ninth = at_once(&mut Box::pin(post.announce(to("slow.example")))).await;
+    assert!(matches!(ninth, Some(Err(MailError::Busy(_)))), "{ninth:?}");
+    drop(under_way.pop());
+    assert!(at_once(&mut Box::pin(post.send(to("slow.example")))).await.is_none(), "a place is given back");
 }
 
 #[tokio::test]

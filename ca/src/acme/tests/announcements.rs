@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use identity::Identifier;
 use serde_json::json;
 
 use super::device;
-use crate::store::{Fault, Select};
+use crate::store::{CertificateRecord, Change, Fault, MemoryStore, Record, Select, Store};
 use crate::testing::{Client, Signer, World, csr, until};
 
 /// The mails about another device.
@@ -98,6 +99,32 @@ async fn an_announcement_waits_until_mails_can_leave() {
     let world = world.restart().await;
     all_told(&world).await;
     assert_eq!(told(&world).len(), 1);
+}
+
+/// More than are under way at once to one domain.
+#[tokio::test]
+async fn a_busy_domain_costs_an_announcement_no_attempt() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let person = |n| Identifier::parse(&format!("p{n}@example.org")).unwrap();
+    for one in (0..20).map(person) {
+        client.enroll(&world, one.as_str(), &device()).await;
+    }
+    all_told(&world).await;
+    // All at the same time, as after a failure that has passed.
+    let world = world.restart_after(async |store: &MemoryStore| {
+        let store: &dyn Store = store;
+        for identifier in (0..20).map(person) {
+            let of = Select::CertificatesOf { identifier, from: 0, to: u32::MAX };
+            let record = store.certificates(of).await.unwrap().remove(0);
+            let due = Change::Update(Record::Certificate(CertificateRecord { announce: true, ..record }));
+            store.commit(vec![due]).await.unwrap();
+        }
+    });
+    let world = world.await;
+    // Whoever had failed would wait for this world's clock, which stands still.
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 20);
 }
 
 #[tokio::test]

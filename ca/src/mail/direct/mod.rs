@@ -9,7 +9,6 @@ mod evidence;
 mod handover;
 mod internet;
 mod names;
-mod places;
 mod policies;
 mod session;
 mod sts;
@@ -29,11 +28,11 @@ use rustls::crypto::CryptoProvider;
 
 use self::dane::{Dane, MailVerifier};
 use self::names::{Exchange, Found, Names};
-use self::places::Places;
 pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
 use self::session::{Server, Wants};
 use self::sts::{Mode, Policy};
+use super::places::Places;
 use super::{Letter, MailError};
 use crate::config::{DirectDelivery, Resolvers};
 use crate::web;
@@ -42,7 +41,7 @@ use crate::web;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// So many of a domain's servers are tried.
 const MAX_EXCHANGES: usize = 5;
-/// Mails under way to one domain; to all together they are 64 (`Limits::mails_in_flight`).
+/// Mails with codes under way to one domain; to all together they are 64 (`Limits::mails_in_flight`).
 const TO_ONE_DOMAIN: usize = 8;
 /// Through one server, which may serve many domains.
 const THROUGH_ONE_SERVER: usize = 16;
@@ -53,6 +52,8 @@ pub(crate) struct Direct {
     policies: Policies,
     domains: Arc<Places>,
     servers: Arc<Places>,
+    /// Through one server, of announcements: whoever asks for codes cannot keep an owner from being told.
+    announcing: Arc<Places>,
     provider: Arc<CryptoProvider>,
     web: Arc<WebPkiServerVerifier>,
     hello: ClientId,
@@ -84,34 +85,46 @@ impl Direct {
             Err(_) => ClientId::Domain(delivery.hello.clone()),
         };
         let (domains, servers) = (Places::new(TO_ONE_DOMAIN), Places::new(THROUGH_ONE_SERVER));
+        let announcing = Places::new(THROUGH_ONE_SERVER);
         let (port, plain) = (delivery.port, delivery.plain);
-        Ok(Self { names, policies, domains, servers, provider, web, hello, port, plain })
+        Ok(Self { names, policies, domains, servers, announcing, provider, web, hello, port, plain })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
-        let domain = letter.envelope().to().first().map(|to| to.domain().to_ascii_lowercase()).unwrap_or_default();
-        let Some(_place) = self.domains.take(&domain) else {
-            return Err(MailError::Unreachable(format!(
-                "{domain} has not taken the mails yet that are under way to it"
-            )));
-        };
-        let sent = tokio::time::timeout(PATIENCE, self.send_to(&domain, &letter));
+        let domain = letter.to_domain();
+        let Some(_place) = self.domains.take(&domain) else { return Err(MailError::Busy(domain)) };
+        self.send_to(&domain, &letter, &self.servers).await
+    }
+
+    /// The same of a letter that takes no place of those with codes.
+    pub(super) async fn announce(&self, letter: Letter) -> Result<(), MailError> {
+        self.send_to(&letter.to_domain(), &letter, &self.announcing).await
+    }
+
+    async fn send_to(&self, domain: &str, letter: &Letter, places: &Arc<Places>) -> Result<(), MailError> {
+        let sent = tokio::time::timeout(PATIENCE, self.send_to_one_of(domain, letter, places));
         sent.await.unwrap_or_else(|_| Err(MailError::Unreachable(format!("the servers of {domain} are too slow"))))
     }
 
-    async fn send_to(&self, domain: &str, letter: &Letter) -> Result<(), MailError> {
+    async fn send_to_one_of(&self, domain: &str, letter: &Letter, places: &Arc<Places>) -> Result<(), MailError> {
         let exchanges = self.names.exchanges(domain).await?;
         let policy = self.policies.of(domain, &self.names, UnixTime::now()).await;
         let mut last = MailError::Unreachable(format!("{domain} has no server that takes mail"));
         for exchange in exchanges.iter().take(MAX_EXCHANGES) {
+            let Some(_place) = places.take(&exchange.host) else {
+                last = MailError::Busy(exchange.host.clone());
+                continue;
+            };
             match self.send_through(exchange, policy.as_ref(), letter).await {
-                // Whoever answers for the domain has said no; the others would say the same.
-                Err(error) if !matches!(error, MailError::Unreachable(_)) => return Err(error),
-                Err(error) => {
+                Err(error @ MailError::Unreachable(_)) => {
                     tracing::info!(server = %exchange.host, %error, "a server did not take a mail");
-                    last = error;
+                    // One that was not asked may still take it.
+                    if !matches!(last, MailError::Busy(_)) {
+                        last = error;
+                    }
                 }
-                Ok(()) => return Ok(()),
+                // Whoever answers for the domain has said no; the others would say the same.
+                other => return other,
             }
         }
         Err(last)
@@ -124,9 +137,6 @@ impl Direct {
         policy: Option<&Policy>,
         letter: &Letter,
     ) -> Result<(), MailError> {
-        let Some(_place) = self.servers.take(&exchange.host) else {
-            return Err(MailError::Unreachable(format!("{} has not taken earlier mails yet", exchange.host)));
-        };
         let addresses = self.names.addresses(&exchange.host).await?;
         let (name, dane) = self.dane(exchange, &addresses).await?;
         let any = || Arc::new(MailVerifier::anybody(self.provider.clone())) as Arc<dyn ServerCertVerifier>;

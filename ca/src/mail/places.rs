@@ -1,5 +1,5 @@
 //! So many mails at once may be under way to one domain, or through one server: whoever is slow keeps her own waiting, and
-//! nobody else's.
+//! nobody else's. Codes and announcements have places of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
