@@ -93,7 +93,7 @@ impl Book {
         let (Ok(first), Ok(last)) = (end('0').parse::<Serial>(), end('f').parse::<Serial>()) else {
             return Ok(Vec::new());
         };
-        // The numbers stand in the index of serial numbers: only what is shown is read.
+        // With SQLite the numbers stand in the index of serial numbers: only what is shown is read.
         let sql = "SELECT * FROM certificate WHERE number IN
             (SELECT number FROM certificate WHERE serial BETWEEN ?1 AND ?2 ORDER BY number DESC LIMIT ?3)
             ORDER BY number DESC";
