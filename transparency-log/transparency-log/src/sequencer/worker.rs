@@ -144,8 +144,9 @@ impl Worker {
         }
     }
 
-    /// Keeps the batch open until its interval has passed since the one before, or the log is stopped. So there are never
-    /// more batches than one for each interval, and nobody waits for an interval of a log that has nothing to do.
+    /// Keeps the batch open until its interval has passed since the one before, or it is full, or the log is stopped. So
+    /// there are never more batches than one for each interval unless they are full, and nobody waits for an interval of a
+    /// log that has nothing to do.
     async fn gather(
         &mut self,
         first: Submission,
@@ -155,15 +156,18 @@ impl Worker {
         let interval = self.pace.batch_interval;
         let soon = first.arrived + TOGETHER.min(interval);
         let until = self.closed.map_or(soon, |closed| soon.max(closed + interval));
-        loop {
+        let mut gathered = vec![first];
+        while gathered.len() < MAX_ENTRIES {
+            let room = MAX_ENTRIES - gathered.len();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = sleep_until(until) => break,
+                // None where no handle is left: nobody else comes.
+                more = queue.recv_many(&mut gathered, room) => if more == 0 { break },
                 late = late(&mut self.newest) => self.take_late(late).await?,
             }
         }
         self.closed = Some(Instant::now());
-        let mut gathered = vec![first];
         while gathered.len() < MAX_ENTRIES {
             match queue.try_recv() {
                 Ok(submission) => gathered.push(submission),
