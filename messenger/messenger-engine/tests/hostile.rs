@@ -211,17 +211,21 @@ async fn whoever_comes_with_a_probe_that_went_astray_finds_silence() {
 async fn called_by_alice(alice: &mut Someone, bob: &mut Puppet, device: &Puppet) {
     alice.sees("bob", true).await;
     alice.send("bob", "for bob alone", 1).await;
+    let (caller, key) = introduced_at(bob, vec![device.endpoint.local_addr().unwrap()]).await;
+    device.show(Role::Listener, caller, &key, 0..60);
+}
+
+/// Bob accepts a call, to be met at these addresses; returns where the caller is, and the key of the call.
+async fn introduced_at(bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
     let call =
         bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
     let call = call.await;
-    let candidates = vec![device.endpoint.local_addr().unwrap()];
     bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
     let introduced = bob.wait(|event| match event {
         DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
         _ => None,
     });
-    let (caller, key) = introduced.await;
-    device.show(Role::Listener, caller, &key, 0..60);
+    introduced.await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,6 +243,43 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     assert!(reason.unwrap().contains("not the introduced device"));
 }
 
+/// Whoever listens may name others, and send probes that seem to come from them.
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_go_to_two_at_most_who_have_not_answered() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let victims: Vec<UdpSocket> = (0..8).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    let candidates = victims.iter().map(|victim| victim.local_addr().unwrap()).collect();
+    alice.sees("bob", true).await;
+    alice.send("bob", "for bob alone", 1).await;
+    let (caller, key) = introduced_at(&mut bob, candidates).await;
+    let sealer = DirectionKey::of(Role::Listener, &key);
+    let forging = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        for number in 0..64 {
+            if number % 8 == 0 {
+                pace.tick().await;
+            }
+            let probe = sealer.seal(Probe { kind: Kind::Probe, number });
+            victims[usize::from(number % 8)].send_to(&probe, caller).unwrap();
+        }
+    };
+    let (fate, ()) = tokio::join!(alice.fate(1), forging);
+    assert_eq!(fate.0, DeliveryState::NotDelivered);
+    let dialled: Vec<usize> = victims.iter().map(handshake_datagrams).filter(|count| *count > 0).collect();
+    assert!((1..=2).contains(&dialled.len()), "datagrams of handshakes: {dialled:?}");
+    assert!(dialled.iter().sum::<usize>() <= 32, "{dialled:?}");
+}
+
+/// How many datagrams have come that are no probes.
+fn handshake_datagrams(socket: &UdpSocket) -> usize {
+    socket.set_nonblocking(true).unwrap();
+    let mut datagram = [0; 2_048];
+    let received = std::iter::from_fn(|| socket.recv_from(&mut datagram).ok().map(|(length, _)| length));
+    received.filter(|length| *length > 28).count()
+}
+
 /// A client is done with TLS before its server has looked at its certificate.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_refused_at_the_door_is_told_at_once() {
@@ -248,16 +289,7 @@ async fn whoever_is_refused_at_the_door_is_told_at_once() {
     let device = bob.endpoint.clone();
     alice.sees("bob", true).await;
     alice.send("bob", "for bob alone", 1).await;
-    let call =
-        bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
-    let call = call.await;
-    let candidates = vec![device.local_addr().unwrap()];
-    bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
-    let introduced = bob.wait(|event| match event {
-        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
-        _ => None,
-    });
-    let (caller, key) = introduced.await;
+    let (caller, key) = introduced_at(&mut bob, vec![device.local_addr().unwrap()]).await;
     bob.show(Role::Listener, caller, &key, 0..60);
     assert!(accepted(&device).await.is_err());
     let (state, reason) = alice.fate(1).await;

@@ -2,7 +2,6 @@
 //! a time, so that both sides keep the same connection.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,9 +23,12 @@ use crate::wire::{Close, SERVER_NAME};
 
 /// How long the dialler tries altogether.
 const DIALLING: Duration = Duration::from_secs(10);
-/// How long one path is tried while there is another, and one that has not answered while there is one that has.
+/// How long one path is tried while there is another; one that has not answered, at least so long.
 const ONE_PATH: Duration = Duration::from_secs(2);
 const UNANSWERED: Duration = Duration::from_millis(500);
+/// How many paths are tried before they have answered: a listener may list whom she wants handshakes to be sent to, and
+/// forge probes from there.
+const MAX_UNANSWERED: usize = 2;
 
 /// Brings introduced devices together, over the engine's endpoint.
 #[derive(Clone)]
@@ -179,20 +181,20 @@ impl Meetings {
     }
 }
 
-/// The first one that was not tried, or only before it had answered.
+/// The first one that was not tried, or only before it had answered; of those that have not, no more than are allowed.
 fn next_way(ways: &[Way], tried: &[Way], now: Option<Way>) -> Option<Way> {
     let was_tried = |way: &Way| {
         let same = |other: &Way| other.address == way.address;
         now.as_ref().is_some_and(same) || tried.iter().any(|other| same(other) && (other.answered || !way.answered))
     };
-    ways.iter().find(|way| !was_tried(way)).copied()
+    let too_many = tried.iter().filter(|way| !way.answered).count() >= MAX_UNANSWERED;
+    ways.iter().find(|way| !was_tried(way) && (way.answered || !too_many)).copied()
 }
 
-/// How long this one is tried while there is another.
+/// How long this one is tried while there is another: if it has not answered, so long that an answer would have come.
 fn patience(way: Way, ways: &[Way]) -> Duration {
-    let answered = |address: SocketAddr| ways.iter().any(|way| way.answered && way.address == address);
-    let others = ways.iter().any(|other| other.answered && other.address != way.address);
-    if others && !answered(way.address) { UNANSWERED } else { ONE_PATH }
+    let answered = ways.iter().any(|other| other.answered && other.address == way.address);
+    if answered { ONE_PATH } else { UNANSWERED.max(2 * way.round_trip) }
 }
 
 fn failed(reason: &str) -> NotReached {
@@ -216,3 +218,6 @@ async fn until(instant: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
