@@ -243,6 +243,36 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     assert!(reason.unwrap().contains("not the introduced device"));
 }
 
+/// Dialled at its first probe, found to be another device, and only then heard to answer: a second attempt would end without
+/// that reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_found_to_be_somebody_else_is_not_dialled_again() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.puppet("bob").await;
+    let mallory = town.puppet("mallory").await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "for bob alone", 1).await;
+    let (caller, key) = introduced_at(&mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
+    let sealer = DirectionKey::of(Role::Listener, &key);
+    let probing = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        for number in 0..40 {
+            pace.tick().await;
+            mallory.probing.send_to(&sealer.seal(Probe { kind: Kind::Probe, number }), caller).unwrap();
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        refused = accepted(&mallory.endpoint) => assert!(refused.is_err()),
+        () = probing => {}
+    }
+    mallory.show(Role::Listener, caller, &key, 40..60);
+    let (state, reason) = alice.fate(1).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains("not the introduced device")), "{reason:?}");
+}
+
 /// Whoever listens may name others, and send probes that seem to come from them.
 #[tokio::test(flavor = "multi_thread")]
 async fn handshakes_go_to_two_at_most_who_have_not_answered() {

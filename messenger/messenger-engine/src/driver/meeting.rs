@@ -153,7 +153,8 @@ impl Meetings {
                 found = finished(&mut attempt) => match found {
                     Ok(found) => return Ok(found),
                     Err(reason) => {
-                        attempt = None;
+                        // Whoever refuses has answered: an answer to a probe is no reason to ask again.
+                        tried.extend(attempt.take().map(|attempt| Way { answered: true, ..attempt.way }));
                         last = Some(reason);
                     }
                 },
