@@ -18,10 +18,10 @@ pub fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Failur
 /// # Errors
 /// As [`environment`].
 pub fn environment_with(folder: &Path, requirements: &Path, options: &[&str]) -> Result<PathBuf, Failure> {
+    let _one_at_a_time = install::alone(folder)?;
     let wanted = std::fs::read_to_string(requirements).context("reading the list of packages")?;
     let done = folder.join("installed.txt");
     let python = folder.join("bin/python");
-    let _one_at_a_time = install::alone(folder)?;
     if std::fs::read_to_string(&done).is_ok_and(|installed| installed == wanted) && python.is_file() {
         return Ok(python);
     }

@@ -344,7 +344,7 @@ impl Moto {
 
 /// A Python environment below the build's folder that has moto; made at the first run.
 fn environment() -> Result<PathBuf, String> {
-    const MOTO: &str = "moto[server]==5.2.5";
+    const MOTO: &str = include_str!("object_store/requirements.txt");
     /// The tests of this file run side by side, and share it.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock();
@@ -354,7 +354,7 @@ fn environment() -> Result<PathBuf, String> {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO]))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO.trim()]))?;
     std::fs::write(done, MOTO).map_err(|error| error.to_string())?;
     Ok(python)
 }

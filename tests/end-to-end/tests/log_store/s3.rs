@@ -12,8 +12,8 @@ use story::process::Running;
 
 use super::SOON;
 
-/// moto, in the environment that the log's own tests of object stores use as well.
-const MOTO: &str = "moto[server]==5.2.5";
+/// What the log's own tests of object stores use as well: moto, and the program that serves it.
+const MOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../transparency-log/transparency-log/tests/object_store");
 
 pub(crate) struct S3 {
     _server: Running,
@@ -25,23 +25,22 @@ pub(crate) struct S3 {
 impl S3 {
     /// With one empty bucket, `logs`. A careless one does not look at what writes are conditional on.
     pub(crate) fn start(careless: bool) -> Option<Self> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let requirements = folder.join("moto.txt");
-        fs::write(&requirements, MOTO).unwrap();
-        let python = match story::python::environment(&folder.join("moto"), &requirements) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto");
+        let python = match story::python::environment(&folder, &Path::new(MOTO).join("requirements.txt")) {
             Ok(python) => python,
             Err(reason) => {
                 eprintln!("SKIPPED: no S3 server: {reason}");
                 return None;
             }
         };
-        let script = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../transparency-log/transparency-log/tests/object_store/serve_s3.py"
-        );
         let mut command = guard::guarded(&python).unwrap();
         let authorities = tempfile::tempdir().unwrap();
-        command.args(["-B", script]).args(careless.then_some("--careless")).arg("--tls").arg(authorities.path());
+        command
+            .arg("-B")
+            .arg(Path::new(MOTO).join("serve_s3.py"))
+            .args(careless.then_some("--careless"))
+            .arg("--tls")
+            .arg(authorities.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut server = Running::start("moto", command).unwrap();
         let ports = server.first_line(SOON).unwrap();
