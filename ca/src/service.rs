@@ -25,6 +25,8 @@ use crate::{files, pem};
 
 /// Pause between looks whether it is time to renew.
 const LOOK: Duration = Duration::from_secs(600);
+/// How long a start waits for witnesses that a kept certificate lacks.
+const AT_START: Duration = Duration::from_secs(10);
 
 /// Why a service has no certificate.
 #[derive(Debug, Error)]
@@ -118,16 +120,26 @@ impl Resolver {
         let issuing = issuer.keys().issuer(Authority::Services);
         let issuing = issuing.certificate().der();
         let kept = Kept::read(&path)
-            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing))
-            .filter(|k| k.chain.first().is_some_and(|leaf| has_quorum(leaf, issuer.shard().policy())));
+            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
         let kept = match kept {
-            Some(kept) => kept,
+            Some(kept) if kept.chain.first().is_some_and(|leaf| has_quorum(leaf, issuer.shard().policy())) => kept,
+            Some(kept) => match tokio::time::timeout(AT_START, Kept::renew(issuer, folder, name)).await {
+                Ok(Ok(new)) => new,
+                // Nobody is reached by a server that does not start; by this one all are who have an older policy.
+                Ok(Err(_)) | Err(_) => {
+                    tracing::warn!(
+                        name,
+                        "the service certificate lacks witnesses that are demanded now, and could not be replaced yet"
+                    );
+                    kept
+                }
+            },
             None => Kept::renew(issuer, folder, name).await?,
         };
         Ok(Self { newest: RwLock::new(kept.certified()?) })
     }
 
-    /// Renews at half life until stopped. What fails is tried again.
+    /// Renews at half life, and where witnesses are demanded that it lacks, until stopped. What fails is tried again.
     pub(crate) async fn keep(
         self: Arc<Self>,
         issuer: Arc<Issuer>,
@@ -141,7 +153,8 @@ impl Resolver {
                 () = tokio::time::sleep(LOOK) => {}
             }
             let leaf = self.newest.read().unwrap_or_else(PoisonError::into_inner).cert.first().cloned();
-            if leaf.is_some_and(|leaf| !is_due(&leaf, (issuer.clock)())) {
+            let good = |leaf: &[u8]| !is_due(leaf, (issuer.clock)()) && has_quorum(leaf, issuer.shard().policy());
+            if leaf.is_some_and(|leaf| good(&leaf)) {
                 continue;
             }
             match Kept::renew(&issuer, &folder, &name).await.and_then(|kept| kept.certified()) {
