@@ -24,16 +24,14 @@ use crate::mail::{CodeLetter, Letter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
 use crate::store::{
-    Account, Authorization, AuthorizationStatus, ChallengeType, Change, Handover, IssuedCode, IssuedReply, Record,
-    ReplyState, Select, StoreError,
+    Account, Authorization, AuthorizationStatus, ChallengeType, Change, Handover, IssuedCode, IssuedReply, RACES,
+    Record, ReplyState, Select, StoreError,
 };
 
 /// How long a request waits while too many messages are under way.
 const QUEUE: Duration = Duration::from_secs(10);
 /// A message is with the next server after that time, or not at all.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
-/// How often a change is tried while somebody else makes another.
-const RACES: usize = 8;
 
 /// A message with a secret.
 pub(super) enum Message {

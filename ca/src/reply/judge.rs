@@ -5,11 +5,8 @@ use super::dkim::{Unsigned, signed_by};
 use super::fields::Fields;
 use super::message::{NoReply, Said, UnverifiedReply};
 use crate::acme::{Service, keep_refusal, prove_by_reply};
-use crate::store::{Authorization, AuthorizationStatus, Handover, IssuedReply, Select, StoreError};
+use crate::store::{Authorization, AuthorizationStatus, Handover, IssuedReply, RACES, Select, StoreError};
 use thiserror::Error;
-
-/// How often a reply is judged anew because its authorization changed meanwhile.
-const RACES: usize = 8;
 
 /// What became of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]

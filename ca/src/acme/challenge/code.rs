@@ -15,10 +15,7 @@ use super::super::request::ByAccount;
 use super::super::{Service, delivery, rfc3339};
 use super::{keep, proven};
 use crate::sms::Fate;
-use crate::store::{Authorization, ChallengeType, IssuedCode, Select, StoreError};
-
-/// How often a typed code is judged anew because the authorization changed meanwhile.
-const RACES: usize = 8;
+use crate::store::{Authorization, ChallengeType, IssuedCode, RACES, Select, StoreError};
 
 #[derive(Deserialize)]
 struct Answer {
