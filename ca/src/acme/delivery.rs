@@ -211,6 +211,7 @@ async fn remember(
     issue: impl Fn(Authorization) -> Authorization,
     charged: Option<&Texting>,
 ) -> Result<Authorization, Problem> {
+    let mut raced = "authorization";
     for _ in 0..RACES {
         let changed = issue(found.clone());
         let mut changes = vec![Change::Update(Record::Authorization(changed.clone()))];
@@ -219,8 +220,9 @@ async fn remember(
         }
         match service.store.commit(changes).await {
             Ok(_) => return Ok(Authorization { revision: changed.revision + 1, ..changed }),
-            Err(error) if charged.is_some() && budget::raced(&error) => {}
-            Err(StoreError::Conflict(_)) => {
+            Err(error) if charged.is_some() && budget::raced(&error) => raced = "spending",
+            Err(StoreError::Conflict(of)) => {
+                raced = of;
                 let newer = service.store.authorization(Select::Authorization(found.id)).await?;
                 found = newer.ok_or_else(Problem::not_found)?;
                 if found.status != AuthorizationStatus::Pending {
@@ -230,7 +232,7 @@ async fn remember(
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Conflict("authorization").into())
+    Err(StoreError::Conflict(raced).into())
 }
 
 /// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the
