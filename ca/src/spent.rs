@@ -30,11 +30,21 @@ pub(crate) enum Work {
     Log,
 }
 
-const NAMES: [&str; 9] =
-    ["requests", "labels", "plans", "proofs", "signatures", "sql", "database-sync", "trail", "log"];
+/// Every kind of work, with its name among the figures.
+const ALL: [(Work, &str); 9] = [
+    (Work::Requests, "requests"),
+    (Work::Labels, "labels"),
+    (Work::Plans, "plans"),
+    (Work::Proofs, "proofs"),
+    (Work::Signatures, "signatures"),
+    (Work::Sql, "sql"),
+    (Work::DatabaseSync, "database-sync"),
+    (Work::Trail, "trail"),
+    (Work::Log, "log"),
+];
 
-/// Nanoseconds, and how often.
-static SPENT: [(AtomicU64, AtomicU64); NAMES.len()] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; NAMES.len()];
+/// Nanoseconds, and how often, by [`Work`].
+static SPENT: [(AtomicU64, AtomicU64); ALL.len()] = [const { (AtomicU64::new(0), AtomicU64::new(0)) }; ALL.len()];
 
 /// Counts the work from now on until this value is dropped.
 pub(crate) struct At(Work, Instant);
@@ -66,15 +76,16 @@ pub(crate) fn metrics() -> String {
     let mut out = String::from(
         "# HELP inperson_ca_work_seconds_total Time at each kind of work since the start.\n# TYPE inperson_ca_work_seconds_total counter\n",
     );
-    for (name, (nanoseconds, _)) in NAMES.iter().zip(&SPENT) {
-        let seconds = nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
+    for (work, name) in ALL {
+        let seconds = SPENT[work as usize].0.load(Ordering::Relaxed) as f64 / 1e9;
         let _ = writeln!(out, "inperson_ca_work_seconds_total{{work=\"{name}\"}} {seconds}");
     }
     out.push_str(
         "# HELP inperson_ca_work_total How often each kind of work was done since the start.\n# TYPE inperson_ca_work_total counter\n",
     );
-    for (name, (_, times)) in NAMES.iter().zip(&SPENT) {
-        let _ = writeln!(out, "inperson_ca_work_total{{work=\"{name}\"}} {}", times.load(Ordering::Relaxed));
+    for (work, name) in ALL {
+        let times = SPENT[work as usize].1.load(Ordering::Relaxed);
+        let _ = writeln!(out, "inperson_ca_work_total{{work=\"{name}\"}} {times}");
     }
     out
 }
