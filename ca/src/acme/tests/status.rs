@@ -68,6 +68,14 @@ async fn figures_are_for_this_machine_alone() {
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }
+        // How often is shared by all tests of this process; that it was done at all is this one's.
+        for work in ["requests", "labels", "plans", "proofs", "signatures", "trail", "log"] {
+            for figure in ["inperson_ca_work_seconds_total", "inperson_ca_work_total"] {
+                let line = format!("{figure}{{work=\"{work}\"}} ");
+                let counted = text.lines().find_map(|found| found.strip_prefix(&line)?.parse::<f64>().ok());
+                assert!(counted > Some(0.0), "no {line} in\n{text}");
+            }
+        }
         assert!(!text.contains("example.org"));
     }
 }
