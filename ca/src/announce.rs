@@ -2,7 +2,11 @@
 //! she can revoke it before anybody has spoken in her name.
 //!
 //! That she is to be told is stored together with the certificate, and struck out once the message has left. After a crash
-//! in between she is told twice. What does not leave is tried again, ever more rarely, and keeps nobody else waiting.
+//! in between she is told twice. What does not leave is tried again, ever more rarely.
+//!
+//! Messages are sent in turns: those that are due, until the last of them has left or failed. Of a turn's sixteen mails at
+//! once at most eight are to one domain. So one domain that lets everybody wait leaves room for the others of its turn, two
+//! leave none until they have failed, and what comes meanwhile waits for the next turn.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,8 +111,8 @@ async fn announce_all(service: &Service, waiting: &mut Waiting) -> Result<(), St
     }
 }
 
-/// Several mails at once, so that a slow server keeps nobody else waiting; text messages one after the other, as each is
-/// charged to the same day.
+/// Several mails at once, so that one slow domain does not keep the others of this turn waiting; text messages one after the
+/// other, as each is charged to the same day.
 async fn tell_all(service: &Service, due: Vec<CertificateRecord>) -> Vec<Answer> {
     let (texts, mails): (Vec<_>, Vec<_>) = due.into_iter().partition(is_text);
     let busy = Busy::default();
