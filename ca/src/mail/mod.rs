@@ -109,7 +109,8 @@ pub enum MailError {
 pub(crate) struct Post {
     way: Way,
     signers: Signers,
-    announcing: Arc<Places>,
+    /// For every way: a mail server of one's own, too, is not to be filled by one domain.
+    announcing_domains: Arc<Places>,
 }
 
 enum Way {
@@ -128,7 +129,7 @@ impl Post {
                 Way::Direct(Box::new(Direct::open(delivery, resolvers, folder)?))
             }
         };
-        Ok(Self { way, signers, announcing: Places::new(ANNOUNCEMENTS_TO_ONE_DOMAIN) })
+        Ok(Self { way, signers, announcing_domains: Places::new(ANNOUNCEMENTS_TO_ONE_DOMAIN) })
     }
 
     /// Whether sending takes no network, and so no time that would tell a stranger anything.
@@ -149,7 +150,7 @@ impl Post {
     /// The same of a mail that nobody waits for, and that nobody's asking for codes may keep from leaving.
     pub(crate) async fn announce(&self, letter: Letter) -> Result<(), MailError> {
         let domain = letter.to_domain();
-        let Some(_place) = self.announcing.take(&domain) else { return Err(MailError::Busy(domain)) };
+        let Some(_place) = self.announcing_domains.take(&domain) else { return Err(MailError::Busy(domain)) };
         match &self.way {
             Way::Direct(direct) => direct.announce(self.signers.signed(letter)?).await,
             Way::Outbox(_) | Way::Smtp(_) => self.send(letter).await,

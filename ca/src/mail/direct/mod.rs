@@ -41,7 +41,7 @@ use crate::web;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// So many of a domain's servers are tried.
 const MAX_EXCHANGES: usize = 5;
-/// Mails with codes under way to one domain; to all together they are 64 (`Limits::mails_in_flight`).
+/// Mails with codes under way to one domain; how many there are to all together, `Limits::mails_in_flight` says.
 const TO_ONE_DOMAIN: usize = 8;
 /// Through one server, which may serve many domains.
 const THROUGH_ONE_SERVER: usize = 16;
@@ -53,7 +53,7 @@ pub(crate) struct Direct {
     domains: Arc<Places>,
     servers: Arc<Places>,
     /// Through one server, of announcements: whoever asks for codes cannot keep an owner from being told.
-    announcing: Arc<Places>,
+    announcing_servers: Arc<Places>,
     provider: Arc<CryptoProvider>,
     web: Arc<WebPkiServerVerifier>,
     hello: ClientId,
@@ -85,9 +85,9 @@ impl Direct {
             Err(_) => ClientId::Domain(delivery.hello.clone()),
         };
         let (domains, servers) = (Places::new(TO_ONE_DOMAIN), Places::new(THROUGH_ONE_SERVER));
-        let announcing = Places::new(THROUGH_ONE_SERVER);
+        let announcing_servers = Places::new(THROUGH_ONE_SERVER);
         let (port, plain) = (delivery.port, delivery.plain);
-        Ok(Self { names, policies, domains, servers, announcing, provider, web, hello, port, plain })
+        Ok(Self { names, policies, domains, servers, announcing_servers, provider, web, hello, port, plain })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
@@ -98,7 +98,7 @@ impl Direct {
 
     /// The same of a letter that takes no place of those with codes.
     pub(super) async fn announce(&self, letter: Letter) -> Result<(), MailError> {
-        self.send_to(&letter.to_domain(), &letter, &self.announcing).await
+        self.send_to(&letter.to_domain(), &letter, &self.announcing_servers).await
     }
 
     async fn send_to(&self, domain: &str, letter: &Letter, places: &Arc<Places>) -> Result<(), MailError> {
