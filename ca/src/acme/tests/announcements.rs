@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use identity::Identifier;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::device;
 use crate::store::{CertificateRecord, Change, Fault, MemoryStore, Record, Select, Store};
@@ -18,6 +18,15 @@ fn told(world: &World) -> Vec<String> {
 async fn all_told(world: &World) {
     let left = async || world.store().certificates(Select::Unannounced { limit: 9 }).await.unwrap().len();
     until("all are told", async || left().await == 0).await;
+}
+
+/// Alice has a device, and an order for another one that is ready; and how many commits there have been.
+async fn about_to_have_another(world: &World) -> (Client, Value, u64) {
+    let client = Client::open(world, Signer::p256()).await;
+    client.enroll(world, "alice@example.org", &device()).await;
+    all_told(world).await;
+    let order = client.ready(world, "alice@example.org").await;
+    (client, order, world.store.commits())
 }
 
 #[tokio::test]
@@ -48,11 +57,7 @@ async fn an_owner_is_told_of_another_device_and_of_nothing_else() {
 #[tokio::test]
 async fn an_announcement_survives_a_crash() {
     let world = World::new().await;
-    let client = Client::open(&world, Signer::p256()).await;
-    client.enroll(&world, "alice@example.org", &device()).await;
-    all_told(&world).await;
-    let order = client.ready(&world, "alice@example.org").await;
-    let commits = world.store.commits();
+    let (client, order, commits) = about_to_have_another(&world).await;
     // Planned, logged, issued; then the power fails before it is noted that she was told.
     world.store.die_after(3);
     let finalized = client.finalize(&order, &csr("alice@example.org", &device())).await;
@@ -68,11 +73,7 @@ async fn an_announcement_survives_a_crash() {
 #[tokio::test]
 async fn an_owner_who_acts_while_she_is_told_is_not_told_again() {
     let world = World::new().await;
-    let client = Client::open(&world, Signer::p256()).await;
-    client.enroll(&world, "alice@example.org", &device()).await;
-    all_told(&world).await;
-    let order = client.ready(&world, "alice@example.org").await;
-    let commits = world.store.commits();
+    let (client, order, commits) = about_to_have_another(&world).await;
     // Planned, logged, issued; then the certificate is changed before it is noted that she was told.
     world.store.fail_after(3, Fault::Outrun);
     client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
