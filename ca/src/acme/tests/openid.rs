@@ -16,6 +16,27 @@ use crate::testing::{Client, Signer, World};
 
 const ALICE: &str = "alice@example.org";
 
+/// An order of Alice's, and the token by which an honest issuer vouches for her.
+struct Honest {
+    world: World,
+    client: Client,
+    order: String,
+    challenge: Value,
+    token: String,
+}
+
+impl Honest {
+    async fn begun() -> Self {
+        let key = Signer::p256();
+        let issuer = Issuer::start(&key).await;
+        let world = issuer.world().await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let (order, challenge) = begun(&client, ALICE).await;
+        let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+        Self { world, client, order, challenge, token }
+    }
+}
+
 #[tokio::test]
 async fn an_issuer_vouches_for_an_address_of_its_domain() {
     for key in [Signer::p256(), Signer::ed25519(9), Signer::rsa()] {
@@ -38,12 +59,7 @@ async fn an_issuer_vouches_for_an_address_of_its_domain() {
 
 #[tokio::test]
 async fn a_mail_under_way_keeps_no_token_from_proving() {
-    let key = Signer::p256();
-    let issuer = Issuer::start(&key).await;
-    let world = issuer.world().await;
-    let client = Client::open(&world, Signer::p256()).await;
-    let (order, challenge) = begun(&client, ALICE).await;
-    let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+    let Honest { world, client, order, challenge, token } = Honest::begun().await;
     // What became of the mail is noted between reading the authorization and writing it.
     world.store.fail_after(0, Fault::Outrun);
     assert_eq!(hand_in(&client, &challenge, &token).await.ok().text("status"), "valid");
@@ -210,12 +226,7 @@ async fn keys_of_an_issuer_that_is_away_for_long_prove_nothing() {
 #[tokio::test]
 async fn a_fault_at_the_write_of_a_log_in_costs_nothing_but_another_request() {
     for fault in [Fault::NotPersisted, Fault::Persisted] {
-        let key = Signer::p256();
-        let issuer = Issuer::start(&key).await;
-        let world = issuer.world().await;
-        let client = Client::open(&world, Signer::p256()).await;
-        let (order, challenge) = begun(&client, ALICE).await;
-        let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
+        let Honest { world, client, order, challenge, token } = Honest::begun().await;
         world.store.fail_after(0, fault);
         assert_eq!(hand_in(&client, &challenge, &token).await.problem(), "serverInternal");
         let status = async || client.read(&order).await.ok().text("status");
