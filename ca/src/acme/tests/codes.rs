@@ -120,6 +120,35 @@ async fn who_asks_for_mails_all_at_once_is_refused_none() {
     }
 }
 
+/// The code for it waits for a place among the mails under way.
+#[tokio::test]
+async fn no_code_leaves_for_an_authorization_that_was_given_up_meanwhile() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", silent.local_addr().unwrap());
+    let world = World::with(|config| {
+        config.mail = Mailer::Smtp(url);
+        config.limits.mails_in_flight = 1;
+    });
+    let world = world.await;
+    let (client, _, challenge) = begun(&world).await;
+    client.post(&challenge, json!({})).await.ok();
+    let (holds_the_place, _) = silent.accept().await.unwrap();
+    let order = client.order("bob@example.org").await.ok().json();
+    let challenge = client.challenge(&order).await["url"].as_str().unwrap().to_owned();
+    let mut asked = Box::pin(client.post(&challenge, json!({})));
+    for _ in 0..100 {
+        assert!(futures_util::poll!(&mut asked).is_pending(), "it waits");
+        tokio::task::yield_now().await;
+    }
+    let authorization = order["authorizations"][0].as_str().unwrap();
+    client.post(authorization, json!({"status": "deactivated"})).await.ok();
+    drop(holds_the_place);
+    assert_eq!(asked.await.ok().text("status"), "invalid");
+    assert_eq!(client.read(authorization).await.ok().text("status"), "deactivated");
+    let accepted = tokio::time::timeout(Duration::from_millis(100), silent.accept()).await;
+    assert!(accepted.is_err(), "nothing is sent");
+}
+
 #[tokio::test]
 async fn a_mailbox_is_not_flooded() {
     let world = World::with(|config| config.limits.mails_per_address = Rate::per_hour(7)).await;

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use self::issuer::{Issuer, begun, claims, hand_in, named, nonce, signed, with_header};
 use crate::store::Fault;
-use crate::testing::{Client, Signer, World};
+use crate::testing::{Client, Signer, World, until};
 
 const ALICE: &str = "alice@example.org";
 
 /// An order of Alice's, and the token by which an honest issuer vouches for her.
 struct Honest {
+    issuer: Issuer,
     world: World,
     client: Client,
     order: String,
@@ -33,7 +34,7 @@ impl Honest {
         let client = Client::open(&world, Signer::p256()).await;
         let (order, challenge) = begun(&client, ALICE).await;
         let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
-        Self { world, client, order, challenge, token }
+        Self { issuer, world, client, order, challenge, token }
     }
 }
 
@@ -59,11 +60,43 @@ async fn an_issuer_vouches_for_an_address_of_its_domain() {
 
 #[tokio::test]
 async fn a_mail_under_way_keeps_no_token_from_proving() {
-    let Honest { world, client, order, challenge, token } = Honest::begun().await;
+    let Honest { world, client, order, challenge, token, .. } = Honest::begun().await;
     // What became of the mail is noted between reading the authorization and writing it.
     world.store.fail_after(0, Fault::Outrun);
     assert_eq!(hand_in(&client, &challenge, &token).await.ok().text("status"), "valid");
     assert_eq!(client.read(&order).await.ok().text("status"), "ready");
+}
+
+/// The issuer takes its time; meanwhile Alice gives the authorization up, or proves her address by a code.
+#[tokio::test]
+async fn what_ends_while_the_issuer_is_asked_stays_as_it_is() {
+    for proven in [false, true] {
+        let Honest { issuer, world, client, order, challenge, token } = Honest::begun().await;
+        let authorization = client.read(&order).await.ok().json()["authorizations"][0].as_str().unwrap().to_owned();
+        let silent = issuer.answers.lock().await;
+        let meanwhile = async {
+            until("the issuer is asked", async || *issuer.asked.lock().unwrap() == 1).await;
+            if proven {
+                let challenges = client.read(&authorization).await.ok().json()["challenges"].clone();
+                let code = challenges.as_array().unwrap().iter().find(|one| one["type"] == "email-code-00");
+                let url = code.unwrap()["url"].as_str().unwrap();
+                client.post(url, json!({})).await.ok();
+                client.post(url, json!({"code": world.code(ALICE)})).await.ok();
+            } else {
+                client.post(&authorization, json!({"status": "deactivated"})).await.ok();
+            }
+            drop(silent);
+        };
+        let (answer, ()) = tokio::join!(hand_in(&client, &challenge, &token), meanwhile);
+        let found = client.read(&authorization).await.ok().json();
+        if proven {
+            assert_eq!(answer.ok().text("status"), "valid");
+            assert_eq!((&found["status"], &found["challenges"][0]["type"]), (&json!("valid"), &json!("email-code-00")));
+        } else {
+            assert_eq!(answer.problem(), "malformed");
+            assert_eq!(found["status"], "deactivated");
+        }
+    }
 }
 
 #[tokio::test]
@@ -226,7 +259,7 @@ async fn keys_of_an_issuer_that_is_away_for_long_prove_nothing() {
 #[tokio::test]
 async fn a_fault_at_the_write_of_a_log_in_costs_nothing_but_another_request() {
     for fault in [Fault::NotPersisted, Fault::Persisted] {
-        let Honest { world, client, order, challenge, token } = Honest::begun().await;
+        let Honest { world, client, order, challenge, token, .. } = Honest::begun().await;
         world.store.fail_after(0, fault);
         assert_eq!(hand_in(&client, &challenge, &token).await.problem(), "serverInternal");
         let status = async || client.read(&order).await.ok().text("status");

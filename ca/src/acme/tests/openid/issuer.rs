@@ -20,6 +20,8 @@ pub(super) struct Issuer {
     pub(super) keys: Arc<Mutex<Vec<Value>>>,
     pub(super) asked: Arc<Mutex<usize>>,
     pub(super) away: Arc<AtomicBool>,
+    /// Whoever holds this keeps it from answering.
+    pub(super) answers: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Issuer {
@@ -30,9 +32,12 @@ impl Issuer {
         let asked = Arc::new(Mutex::new(0));
         let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/jwks")});
         let away = Arc::new(AtomicBool::new(false));
+        let answers = Arc::new(tokio::sync::Mutex::new(()));
         let (served, counted, is_away) = (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&away));
+        let answering = Arc::clone(&answers);
         let jwks = async move || {
             *counted.lock().unwrap() += 1;
+            let _answering = answering.lock().await;
             if is_away.load(Ordering::SeqCst) {
                 return Err(StatusCode::SERVICE_UNAVAILABLE);
             }
@@ -42,7 +47,7 @@ impl Issuer {
             .route("/.well-known/openid-configuration", get(async move || Json(discovery)))
             .route("/jwks", get(jwks));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, keys, asked, away }
+        Self { url, keys, asked, away, answers }
     }
 
     pub(super) async fn world(&self) -> World {
