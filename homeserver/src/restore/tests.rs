@@ -73,6 +73,15 @@ async fn a_folder_that_waits_is_not_backed_up() {
 }
 
 #[tokio::test]
+async fn a_folder_without_a_database_is_not_backed_up() {
+    let place = Place::new().await;
+    std::fs::remove_file(place.at("server").join(backup::DATABASE)).unwrap();
+    let refused = backup::backup(&place.at("server"), &place.at("backup"), UnixTime::now()).await.unwrap_err();
+    assert!(refused.to_string().contains("start the server once"), "{refused}");
+    assert!(!place.at("backup").exists() && !place.at("backup.partial").exists());
+}
+
+#[tokio::test]
 async fn what_the_settings_name_survives_backup_and_restore() {
     let place = Place::new().await;
     let server = place.at("server");
