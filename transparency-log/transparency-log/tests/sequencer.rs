@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,16 +149,21 @@ async fn a_new_log_needs_its_quorum() {
     assert!(matches!(opened, Err(OpenError::Unwitnessed { .. })), "{opened:?}");
 }
 
+/// Far longer than who submits waits for an answer.
+async fn with_batches_an_hour_apart(folder: &Path) -> Sequencer {
+    let batch_interval = Duration::from_secs(3600);
+    let config = LogConfig { folder: folder.join("log"), origin: ORIGIN.into(), batch_interval };
+    let (signer, cosigner, policy) = parts();
+    let witness = Witness::open(folder, cosigner, vec![signer.vkey()], system_clock()).unwrap();
+    Sequencer::open(config, signer, vec![Arc::new(witness)], policy).await.unwrap()
+}
+
 /// Batches an hour apart: a full one does not wait for that.
 #[tokio::test]
 async fn a_full_batch_is_closed_at_once() {
     const FULL: u64 = 16_384;
     let folder = tempfile::tempdir().unwrap();
-    let batch_interval = Duration::from_secs(3600);
-    let config = LogConfig { folder: folder.path().join("log"), origin: ORIGIN.into(), batch_interval };
-    let (signer, cosigner, policy) = parts();
-    let witness = Witness::open(folder.path(), cosigner, vec![signer.vkey()], system_clock()).unwrap();
-    let log = Sequencer::open(config, signer, vec![Arc::new(witness)], policy).await.unwrap();
+    let log = with_batches_an_hour_apart(folder.path()).await;
     log.submit(entry(0)).await.unwrap();
     let all = futures_util::future::try_join_all((1..=FULL).map(|number| log.submit(entry(number))));
     let logged = tokio::time::timeout(Duration::from_secs(300), all).await.expect("nobody waits for an hour").unwrap();
@@ -169,11 +175,7 @@ async fn a_full_batch_is_closed_at_once() {
 #[tokio::test]
 async fn an_idle_log_takes_what_comes_together_at_once_and_the_next_with_the_batch_after() {
     let folder = tempfile::tempdir().unwrap();
-    let batch_interval = Duration::from_secs(3600);
-    let config = LogConfig { folder: folder.path().join("log"), origin: ORIGIN.into(), batch_interval };
-    let (signer, cosigner, policy) = parts();
-    let witness = Witness::open(folder.path(), cosigner, vec![signer.vkey()], system_clock()).unwrap();
-    let log = Sequencer::open(config, signer, vec![Arc::new(witness)], policy).await.unwrap();
+    let log = with_batches_an_hour_apart(folder.path()).await;
     let (first, second) = tokio::join!(log.submit(entry(1)), log.submit(entry(2)));
     assert_eq!((first.unwrap().index, second.unwrap().index), (0, 1));
     let mut later = tokio::spawn({
