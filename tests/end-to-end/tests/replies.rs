@@ -187,6 +187,13 @@ impl Enrolment {
     }
 }
 
+/// A reply of this kind is taken, proves nothing, and whoever waits for it is told why.
+fn is_told(stage: &mut Stage, enrolment: &mut Enrolment, asked: &Value, (how, reason): (&str, &str)) {
+    assert_eq!(stage.reply(asked, how), "taken", "{how}");
+    let told = enrolment.says("proves nothing");
+    assert!(told.contains(reason), "{how}: {told}");
+}
+
 #[test]
 fn a_person_replies_and_forgers_do_not_get_in_between() {
     let place = tempfile::tempdir().unwrap();
@@ -215,9 +222,7 @@ fn a_person_replies_and_forgers_do_not_get_in_between() {
         ("altered", "does not fit"),
         ("subject outside", "Subject"),
     ] {
-        assert_eq!(stage.reply(&asked, how), "taken", "{how}");
-        let told = enrolment.says("proves nothing");
-        assert!(told.contains(reason), "{how}: {told}");
+        is_told(&mut stage, &mut enrolment, &asked, (how, reason));
     }
     // These do not even belong to a challenge.
     for how in ["two senders", "wrong token"] {
@@ -280,9 +285,7 @@ fn a_reply_comes_and_goes_through_postfix_and_waits_there_while_the_authority_is
     for (how, reason) in
         [("unsigned", "found none"), ("wrong key", "does not fit"), ("other sender", "another address")]
     {
-        assert_eq!(stage.reply(&asked, how), "taken", "{how}");
-        let told = enrolment.says("proves nothing");
-        assert!(told.contains(reason), "{how}: {told}");
+        is_told(&mut stage, &mut enrolment, &asked, (how, reason));
     }
     // The authority is away: postfix keeps the reply, and hands it over when it is back.
     enrolment.running.kill();
