@@ -149,7 +149,7 @@ async fn a_new_log_needs_its_quorum() {
     assert!(matches!(opened, Err(OpenError::Unwitnessed { .. })), "{opened:?}");
 }
 
-/// Far longer than who submits waits for an answer.
+/// Who submits gives up after 30 seconds, so that whoever waits for the next batch gets no answer from it.
 async fn with_batches_an_hour_apart(folder: &Path) -> Sequencer {
     let batch_interval = Duration::from_secs(3600);
     let config = LogConfig { folder: folder.join("log"), origin: ORIGIN.into(), batch_interval };
@@ -166,7 +166,8 @@ async fn a_full_batch_is_closed_at_once() {
     let log = with_batches_an_hour_apart(folder.path()).await;
     log.submit(entry(0)).await.unwrap();
     let all = futures_util::future::try_join_all((1..=FULL).map(|number| log.submit(entry(number))));
-    let logged = tokio::time::timeout(Duration::from_secs(300), all).await.expect("nobody waits for an hour").unwrap();
+    let logged =
+        tokio::time::timeout(Duration::from_secs(300), all).await.expect("nobody waits for the next batch").unwrap();
     assert!(logged.iter().map(|logged| logged.index).eq(1..=FULL));
     log.stop().await;
 }
@@ -182,7 +183,8 @@ async fn an_idle_log_takes_what_comes_together_at_once_and_the_next_with_the_bat
         let log = log.clone();
         async move { log.submit(entry(3)).await }
     });
-    // A log that took it at once would answer within milliseconds; this one would in an hour.
+    // A log that took it at once would answer within milliseconds; this one leaves it waiting, until it is given up after
+    // 30 s.
     let early = tokio::time::timeout(Duration::from_secs(1), &mut later).await;
     assert!(early.is_err(), "it waits for the next batch");
     // A log that is stopped finishes what waits.
