@@ -1,16 +1,15 @@
 //! The drills of docs/operations/ca.md, as they are written there, on one machine.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished, Running};
+use story::{guard, ports};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -109,7 +108,7 @@ fn another_quorum(server: Homeserver, place: &Path, number: u32, change: impl Fn
 
 /// A witness that knows one log; its key, and where it is.
 fn witness(place: &Path, log: &str) -> (Running, String, String) {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = ports::own().unwrap();
     let config = place.join("witness.toml");
     let settings = format!(
         "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
