@@ -10,6 +10,7 @@
 //! * [`node`] does the same for Node's;
 //! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
+//! * [`witness`] is a witness in a process of its own, and how people come to demand it;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
 //! What it never does: it calls no function of the programs it watches, it skips no check of theirs, it sleeps nowhere
@@ -31,5 +32,6 @@ pub mod process;
 pub mod python;
 pub mod random;
 pub mod tale;
+pub mod witness;
 
 pub use failure::{Context, Failure};

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::process::{self, Finished, Running};
-use story::{guard, ports};
+use story::process::{self, Finished};
+use story::witness::{self, Witness};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -91,54 +91,15 @@ fn a_stolen_issuing_key_is_replaced_and_ended_and_a_label_key_gets_another_log()
     server.stop().unwrap();
 }
 
-/// The next version of the trust policy, with another quorum: drafted, signed, published, and the server started anew.
-fn another_quorum(server: Homeserver, place: &Path, number: u32, change: impl Fn(&str) -> String) -> Homeserver {
-    let folder = server.folder().to_owned();
-    let draft = run("homeserver", &["policy", "draft", "--folder", &text(&folder)]);
-    let mut next: Value = serde_json::from_str(&draft.stdout).unwrap();
-    next["tlog_policy"] = change(next["tlog_policy"].as_str().unwrap()).into();
-    let file = place.join("next.json");
-    std::fs::write(&file, next.to_string()).unwrap();
-    run("homeserver", &["policy", "sign", &text(&file), "--folder", &text(&folder)]);
-    let published = folder.join(format!("policies/{number}.json"));
-    process::await_sight("the next version", SOON, || published.exists().then_some(())).unwrap();
-    server.stop().unwrap();
-    Homeserver::start(&folder, &[]).unwrap()
-}
-
-/// A witness that knows one log; its key, and where it is.
-fn witness(place: &Path, log: &str) -> (Running, String, String) {
-    let port = ports::own().unwrap();
-    let config = place.join("witness.toml");
-    let settings = format!(
-        "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
-         requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",
-        place.join("witness")
-    );
-    std::fs::write(&config, settings).unwrap();
-    let keys = run("transparency-log", &["witness", "--config", &text(&config), "--show-key"]).stdout;
-    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
-    command.args(["witness", "--json", "--config"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::piped());
-    command.stderr(process::sink(&place.join("witness.log")).unwrap());
-    let mut running = Running::start("witness", command).unwrap();
-    assert!(running.first_line(SOON).unwrap().contains('{'));
-    (running, keys.lines().next().unwrap().to_owned(), format!("http://127.0.0.1:{port}"))
-}
-
 /// A witness's key is known to somebody: a policy without it, after which what it alone has seen counts no more.
 #[test]
 fn a_stolen_witness_is_taken_out_of_the_policy_and_what_it_alone_has_seen_ends() {
     let place = tempfile::tempdir().unwrap();
     let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
     let at = text(server.folder());
-    let policy: Value = serde_json::from_slice(&std::fs::read(server.folder().join("policy.json")).unwrap()).unwrap();
-    let policy = policy["tlog_policy"].as_str().unwrap().to_owned();
-    let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap().split(' ').next().unwrap();
-    let (mut stolen, key, url) = witness(place.path(), log);
-    run("homeserver", &["witness", "add", &url, "--key", &key, "--folder", &at]);
-    let own = "quorum localhost/witness\n";
-    let theirs = format!("witness w1 {key} {url}\nquorum w1\n");
-    let server = another_quorum(server, place.path(), 2, |policy| policy.replace(own, &theirs));
+    let mut stolen = Witness::of(&server, place.path()).unwrap();
+    let (own, theirs) = (witness::own_quorum(), format!("{}quorum w1\n", stolen.line()));
+    let server = witness::another_quorum(server, |policy| policy.replace(&own, &theirs)).unwrap();
     let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
     let update =
         |person: &Person| person.certtool(&["trust", "update", "--yes"]).unwrap().expect(0, "trust update").unwrap();
@@ -147,8 +108,8 @@ fn a_stolen_witness_is_taken_out_of_the_policy_and_what_it_alone_has_seen_ends()
     alice.enroll(&server.outbox()).unwrap();
     alice.certtool(&["verify", alice.address()]).unwrap().expect(0, "seen by w1").unwrap();
 
-    run("homeserver", &["witness", "remove", "witness.example.com/w1", "--folder", &at]);
-    let server = another_quorum(server, place.path(), 3, |policy| policy.replace(&theirs, own));
+    run("homeserver", &["witness", "remove", Witness::NAME, "--folder", &at]);
+    let server = witness::another_quorum(server, |policy| policy.replace(&theirs, &own)).unwrap();
     stolen.kill();
     update(&alice);
     let ended = alice.certtool(&["verify", alice.address()]).unwrap();

@@ -2,16 +2,16 @@
 //! log got, no slot is used twice, no revocation forgotten, and the log never has two histories.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use story::guard;
 use story::homeserver::Homeserver;
 use story::mail::Maildir;
 use story::person::Person;
-use story::process::{self, Finished, Running};
-use story::{guard, ports};
+use story::process::{self, Finished};
+use story::witness::{self, Witness};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -41,70 +41,9 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// A witness as a process, which knows one log.
-struct Witness {
-    config: PathBuf,
-    running: Running,
-}
-
-impl Witness {
-    fn settings(place: &Path, log: &str) -> (PathBuf, String) {
-        let port = ports::own().unwrap();
-        let config = place.join("witness.toml");
-        let settings = format!(
-            "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
-             requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",
-            place.join("witness")
-        );
-        std::fs::write(&config, settings).unwrap();
-        (config, format!("http://127.0.0.1:{port}"))
-    }
-
-    fn start(config: &Path) -> Self {
-        let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
-        command.args(["witness", "--json", "--config"]).arg(config);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(process::sink(&config.with_extension("log")).unwrap());
-        let mut running = Running::start("witness", command).unwrap();
-        let line = running.first_line(SOON).unwrap();
-        assert!(line.contains('{'), "{line}");
-        Self { config: config.to_owned(), running }
-    }
-
-    fn kill(mut self) -> PathBuf {
-        self.running.kill();
-        self.config
-    }
-}
-
-/// The trust policy's next version, drafted.
-fn draft(folder: &Path) -> Value {
-    json(&run("homeserver", &["policy", "draft", "--folder", &text(folder)]).expect(0, "draft").unwrap())
-}
-
 /// A server whose log cannot grow without a witness elsewhere.
 fn witnessed(place: &Path, folder: &Path) -> (Homeserver, Witness) {
-    let server = Homeserver::start(folder, &[]).unwrap();
-    let mut next = draft(folder);
-    let policy = next["tlog_policy"].as_str().unwrap().to_owned();
-    let log = policy.strip_prefix("log ").unwrap().split(' ').next().unwrap();
-    let (config, url) = Witness::settings(place, log);
-    let key = run("transparency-log", &["witness", "--config", &text(&config), "--show-key"]).expect(0, "key").unwrap();
-    // A witness has a key of either kind; policies name the one of Ed25519, which comes first.
-    let key = key.stdout.lines().next().unwrap().to_owned();
-    let witness = Witness::start(&config);
-    run("homeserver", &["witness", "add", &url, "--key", &key, "--folder", &text(folder)]).expect(0, "add").unwrap();
-    let quorum = format!("witness w1 {key} {url}\ngroup both all localhost/witness w1\nquorum both\n");
-    next["tlog_policy"] = policy.replace("quorum localhost/witness\n", &quorum).into();
-    let file = place.join("next.json");
-    std::fs::write(&file, next.to_string()).unwrap();
-    run("homeserver", &["policy", "sign", &text(&file), "--folder", &text(folder)]).expect(0, "sign").unwrap();
-    process::await_sight("a published version", SOON, || folder.join("policies/2.json").exists().then_some(()))
-        .unwrap();
-    server.stop().unwrap();
-    (Homeserver::start(folder, &[]).unwrap(), witness)
+    witness::demanded(Homeserver::start(folder, &[]).unwrap(), place).unwrap()
 }
 
 /// One more certificate, for another key; with the code, where one is mailed.
@@ -132,7 +71,7 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     let place = tempfile::tempdir().unwrap();
     let at = |name: &str| place.path().join(name);
     let (folder, backup, restored) = (at("server"), at("backup"), at("restored"));
-    let (server, witness) = witnessed(place.path(), &folder);
+    let (server, mut witness) = witnessed(place.path(), &folder);
     let person = |name: &str| Person::new(place.path(), name);
     let [alice, bob, carol] = ["alice@example.org", "bob@example.org", "carol@example.org"].map(person);
     alice.join(server.ready(), &server.outbox()).unwrap();
@@ -169,13 +108,13 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     assert!(refused.text().contains("policy.json") && !restored.exists(), "{}", refused.text());
 
     // Nobody answers: it is not certain how far the log got, and nothing starts.
-    let config = witness.kill();
+    witness.kill();
     let silent = ca(&restored, &["restore", &text(&backup)]).expect(4, "without a witness").unwrap();
     assert!(silent.text().contains("may have had more"), "{}", silent.text());
     let up = Homeserver::refused(&restored, &[]).unwrap();
     assert!(up.code == 1 && up.text().contains("not certain yet"), "{}", up.text());
     // The witness knows of more: still nothing.
-    let witness = Witness::start(&config);
+    witness.start_again().unwrap();
     let behind = ca(&restored, &["restore", "--again"]).expect(4, "a log that is behind").unwrap();
     assert!(behind.text().contains("has cosigned"), "{}", behind.text());
     assert!(Homeserver::refused(&restored, &[]).unwrap().text().contains("not certain yet"));

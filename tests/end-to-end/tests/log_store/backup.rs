@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::Value;
+use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::process::{self, Finished, Running};
-use story::{guard, ports};
+use story::process::{self, Finished};
+use story::witness;
 
 use super::{S3, SOON, settings};
 
@@ -27,39 +27,6 @@ fn json(done: &Finished) -> Value {
     serde_json::from_str(done.stdout.trim()).unwrap_or_else(|_| panic!("{}", done.text()))
 }
 
-/// Has everybody demand a witness in a process of its own, which lives as long as what is returned.
-fn demand_a_witness(place: &Path, server: &Homeserver) -> Running {
-    let folder = server.folder().to_str().unwrap();
-    let mut next = json(&run("homeserver", &["policy", "draft", "--folder", folder]).expect(0, "draft").unwrap());
-    let policy = next["tlog_policy"].as_str().unwrap().to_owned();
-    let log = policy.strip_prefix("log ").unwrap().split(' ').next().unwrap();
-    let port = ports::own().unwrap();
-    let (config, url) = (place.join("witness.toml"), format!("http://127.0.0.1:{port}"));
-    let text = format!(
-        "name = \"witness.example.com/w1\"\nfolder = {:?}\n[port]\nlisten = \"127.0.0.1:{port}\"\n\
-         requests_per_second = 100\nburst = 1000\n[[log]]\nkey = {log:?}\n",
-        place.join("witness")
-    );
-    fs::write(&config, text).unwrap();
-    let at = ["witness", "--config", config.to_str().unwrap()];
-    let keys = run("transparency-log", &[&at[..], &["--show-key"]].concat()).expect(0, "key").unwrap().stdout;
-    let key = keys.lines().next().unwrap();
-    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
-    command.args(at).arg("--json").stdin(Stdio::null()).stdout(Stdio::piped());
-    command.stderr(process::sink(&place.join("witness.log")).unwrap());
-    let mut witness = Running::start("witness", command).unwrap();
-    assert!(witness.first_line(SOON).unwrap().contains('{'));
-    run("homeserver", &["witness", "add", &url, "--key", key, "--folder", folder]).expect(0, "witness add").unwrap();
-    let quorum = format!("witness w1 {key} {url}\ngroup both all localhost/witness w1\nquorum both\n");
-    next["tlog_policy"] = policy.replace("quorum localhost/witness\n", &quorum).into();
-    let file = place.join("next.json");
-    fs::write(&file, next.to_string()).unwrap();
-    run("homeserver", &["policy", "sign", file.to_str().unwrap(), "--folder", folder]).expect(0, "sign").unwrap();
-    let published = server.folder().join("policies/2.json");
-    process::await_sight("a published version", SOON, || published.exists().then_some(())).unwrap();
-    witness
-}
-
 #[test]
 fn a_log_in_a_store_outlives_the_servers_disk() {
     let Some(s3) = S3::start(false) else { return };
@@ -67,10 +34,7 @@ fn a_log_in_a_store_outlives_the_servers_disk() {
     let at = |name: &str| place.path().join(name);
     let (folder, backup) = (at("server"), at("backup"));
     settings(&folder, &s3.table("home"));
-    let server = Homeserver::start(&folder, &[]).unwrap();
-    let witness = demand_a_witness(place.path(), &server);
-    server.stop().unwrap();
-    let server = Homeserver::start(&folder, &[]).unwrap();
+    let (server, witness) = witness::demanded(Homeserver::start(&folder, &[]).unwrap(), place.path()).unwrap();
     let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
     alice.join(server.ready(), &server.outbox()).unwrap();
     let made = json(&ca(&folder, &["backup", backup.to_str().unwrap()]).expect(0, "backup").unwrap());
