@@ -6,16 +6,16 @@
 
 mod decide;
 mod drive;
+mod slots;
 
 use std::collections::HashSet;
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
+use identity::UnixTime;
 use identity::certificate::Tbs;
 use identity::plan::PlanError;
 use identity::profile::Profile;
-use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
-use identity::{Identifier, UnixTime};
+use identity::transparency::period_of;
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use drive::{Claim, DriveError};
+pub(crate) use slots::Labelled;
+use slots::label;
 
 use crate::config::Clock;
 use crate::crl::ListName;
@@ -33,11 +35,11 @@ use crate::keys::{AuthorityKeys, Issuing};
 use crate::proven::Proven;
 use crate::random;
 use crate::recovery::taken::TakenLabels;
-use crate::shards::{LabelKey, LabelKeyError, Shard, Shards};
+use crate::shards::{LabelKeyError, Shard, Shards};
 use crate::spent::Work;
 use crate::store::{
-    Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Select, Serial,
-    Shared, SharedClaim, Store, StoreError, Subject,
+    Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Serial, Shared,
+    SharedClaim, Store, StoreError,
 };
 use crate::trail::Trail;
 
@@ -75,13 +77,6 @@ pub(crate) struct PersonRequest {
     pub(crate) proven: Proven,
     pub(crate) request: VerifiedRequest,
     pub(crate) profile: &'static Profile,
-}
-
-/// The proof of one label.
-pub(crate) struct Labelled {
-    pub(crate) period: u32,
-    pub(crate) slot: u8,
-    pub(crate) proof: VrfProof,
 }
 
 /// Why a certificate was not begun. Nothing was logged.
@@ -229,58 +224,6 @@ impl Issuer {
         self.store.commit(vec![Change::Insert(Record::Certificate(record.clone()))]).await?;
         Ok((record, linted, claim))
     }
-
-    /// The identifier's certificates of all periods that can matter still.
-    async fn certificates_before(&self, proven: &Proven, now: UnixTime) -> Result<Vec<CertificateRecord>, StoreError> {
-        let to = period_of(now);
-        let from = to.saturating_sub(periods_back());
-        self.store.certificates(Select::CertificatesOf { identifier: proven.identifier().clone(), from, to }).await
-    }
-
-    /// A slot drawn evenly among those that the identifier has not used in the current period.
-    async fn free_slot(&self, proven: &Proven, now: UnixTime, before: &[CertificateRecord]) -> Result<u8, StartError> {
-        let period = period_of(now);
-        let mut free: Vec<u8> = (0..SLOTS).collect();
-        for used in before.iter().filter(|used| used.period == period) {
-            if let Subject::Person { slot, .. } = used.subject {
-                free.retain(|s| *s != slot);
-            }
-        }
-        let free = self.leave_taken(proven, now, free).await?;
-        random::one_of(&free).ok_or(StartError::NoSlot)
-    }
-
-    /// After a backup was restored: slots whose labels stand in the log, though the store knows nothing of them, are used.
-    async fn leave_taken(&self, proven: &Proven, now: UnixTime, free: Vec<u8>) -> Result<Vec<u8>, StartError> {
-        let shard = self.logs.at(now);
-        let Some(key) = shard.key().filter(|_| self.taken.matter(now)) else { return Ok(free) };
-        let mut left = Vec::new();
-        for slot in free {
-            let (label, _) = label(&key, shard.origin(), proven.identifier(), period_of(now), slot).await?;
-            if !self.taken.contain(&label) {
-                left.push(slot);
-            }
-        }
-        Ok(left)
-    }
-
-    /// The proofs of all labels of an identifier in this log in these periods; none once its label key is destroyed. Takes
-    /// a tenth of a millisecond of computing for each of them.
-    pub(crate) fn label_proofs(
-        shard: &Shard,
-        proven: &Proven,
-        periods: RangeInclusive<u32>,
-    ) -> Result<Vec<Labelled>, LabelKeyError> {
-        let Some(key) = shard.key() else { return Ok(Vec::new()) };
-        let mut proofs = Vec::new();
-        for period in periods {
-            for slot in 0..SLOTS {
-                let input = LabelInput { origin: shard.origin(), identifier: proven.identifier(), period, slot };
-                proofs.push(Labelled { period, slot, proof: key.evaluate(&input)?.1 });
-            }
-        }
-        Ok(proofs)
-    }
 }
 
 /// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
@@ -293,25 +236,6 @@ fn is_another_device(before: &[CertificateRecord], spki_der: &[u8], now: UnixTim
         c.not_after >= now.as_secs() && c.revoked.is_none() && matches!(c.state, CertificateState::Issued { .. })
     };
     before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key))
-}
-
-/// The label of a slot and its proof; asked of a signer on a thread that may wait for it.
-async fn label(
-    key: &Arc<LabelKey>,
-    origin: &str,
-    identifier: &Identifier,
-    period: u32,
-    slot: u8,
-) -> Result<([u8; 32], VrfProof), LabelKeyError> {
-    let _at = Work::Labels.begin();
-    if key.is_here() {
-        return key.evaluate(&LabelInput { origin, identifier, period, slot });
-    }
-    let (key, origin, identifier) = (Arc::clone(key), origin.to_owned(), identifier.clone());
-    let asked = tokio::task::spawn_blocking(move || {
-        key.evaluate(&LabelInput { origin: &origin, identifier: &identifier, period, slot })
-    });
-    asked.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
 }
 
 #[cfg(test)]
