@@ -1,0 +1,86 @@
+//! `homeserver`: authority, log, witness and directory in one process.
+
+mod arguments;
+mod policy;
+mod shard;
+mod up;
+mod witness;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command, Format};
+use homeserver::introduce::introduce;
+use homeserver::{Options, StartError};
+use policy::policy;
+use shard::shard;
+use tracing_subscriber::EnvFilter;
+use up::up;
+use witness::witness;
+
+fn main() -> ExitCode {
+    let (options, json, format) = match key_store::arguments::<Arguments>().command {
+        Command::Up { options, json, log_format } => (options, json, log_format),
+        Command::Introduce { options, json } => return introduced(&options, json),
+        Command::Policy(command) => return policy(&command),
+        Command::Shard(command) => return shard(&command),
+        Command::Witness(command) => return witness(command),
+    };
+    messages(format);
+    match on_threads(up(&options, json, format)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if format == Format::Json => {
+            tracing::error!(%error, remedy = error.remedy(), "it does not run");
+            if error.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+        Ok(Err(error)) => refused(&error),
+        Err(code) => code,
+    }
+}
+
+fn messages(format: Format) {
+    // A terminal shows what needs somebody; a journal keeps what was done as well.
+    let filter = if format == Format::Text { "warn" } else { "warn,homeserver=info,ca=info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    // Colours are for eyes: in a file or a journal their codes would stand in the way.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let messages = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
+    match format {
+        Format::Text => messages.init(),
+        Format::Json => messages.json().init(),
+    }
+}
+
+fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        failed(&format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
+    })?;
+    Ok(runtime.block_on(work))
+}
+
+fn introduced(options: &Options, json: bool) -> ExitCode {
+    match introduce(options) {
+        Ok(introduction) if json => println!("{}", serde_json::json!(introduction)),
+        Ok(introduction) => print!("{introduction}"),
+        Err(error) => return refused(&error),
+    }
+    ExitCode::SUCCESS
+}
+
+/// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
+fn refused(error: &StartError) -> ExitCode {
+    let failed = failed(&error.to_string(), &error.remedy());
+    if error.is_usage() { ExitCode::from(2) } else { failed }
+}
+
+fn failed(what: &str, remedy: &str) -> ExitCode {
+    eprintln!("homeserver: {what}\n  try: {remedy}");
+    ExitCode::FAILURE
+}
+
+fn ended(done: Result<(), StartError>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.to_string(), &error.remedy()),
+    }
+}

@@ -1,0 +1,23 @@
+//! `homeserver policy`: the versions of the trust policy.
+
+use std::process::ExitCode;
+
+use homeserver::policies;
+
+use crate::arguments::Policy;
+use crate::ended;
+
+pub(crate) fn policy(command: &Policy) -> ExitCode {
+    ended(match command {
+        Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
+        Policy::Sign { new, folder, root_key, passphrase } => {
+            policies::sign(folder, new, root_key.as_deref(), passphrase.clone()).map(|signed| tell_signed(&signed))
+        }
+    })
+}
+
+pub(crate) fn tell_signed(signed: &policies::Signed) {
+    println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
+    signed.changes.iter().for_each(|change| println!("  {change}"));
+    println!("The server logs and serves it; people take it with: certtool trust update");
+}

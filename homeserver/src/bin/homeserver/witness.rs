@@ -1,0 +1,86 @@
+//! `homeserver witness`: whom this server asks to cosign.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use homeserver::StartError;
+use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
+
+use crate::arguments::Witness;
+use crate::{failed, on_threads};
+
+pub(crate) fn witness(command: Witness) -> ExitCode {
+    let done = match command {
+        Witness::Add { url, fingerprint, key: Some(key), mirror, folder } => {
+            debug_assert!(fingerprint.is_none(), "the command line refuses both");
+            let alone = if mirror { Neighbour::mirror_only } else { Neighbour::witness_only };
+            alone(&url, &key).and_then(|neighbour| remember(&folder, neighbour))
+        }
+        Witness::Add { url, fingerprint, key: None, folder, .. } => {
+            match on_threads(neighbours::by_fingerprint(&url, fingerprint)) {
+                Ok(Ok(Found::Neighbour(neighbour))) => remember(&folder, neighbour),
+                Ok(Ok(Found::Uncompared(found))) => {
+                    return failed(
+                        &format!(
+                            "nothing was added: the trust policy at {url} has the fingerprint\n  {found}\nwhich nobody has compared yet"
+                        ),
+                        &format!(
+                            "compare it with what its operator tells you by another way, and then: homeserver witness add {url} --fingerprint {found}"
+                        ),
+                    );
+                }
+                Ok(Err(error)) => Err(error),
+                Err(code) => return code,
+            }
+        }
+        Witness::List { json, folder } => Neighbours::read(&folder).map(|neighbours| list(&neighbours, json)),
+        Witness::Remove { name, folder } => remove(&folder, &name),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.to_string(), &error.remedy()),
+    }
+}
+
+fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
+    let mut neighbours = Neighbours::read(folder)?;
+    neighbours.add(neighbour.clone())?;
+    neighbours.write(folder)?;
+    println!("Added: {} at {}", neighbour.name(), neighbour.url);
+    if neighbour.log.is_some() {
+        println!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
+        println!("  Its operator must do the same with this server's address and fingerprint.");
+    } else if neighbour.mirror {
+        println!("  Every log of this server will bring it its entries.");
+        println!("  Its operator must let it copy this server's log, whose key stands in this server's /policy.");
+    } else {
+        println!("  Its operator must let it cosign this server's log, whose key stands in this server's /policy.");
+    }
+    println!("It counts from the next start of this server: homeserver up");
+    println!("To have people demand its cosignature: homeserver policy draft, sign");
+    Ok(())
+}
+
+fn remove(folder: &Path, name: &str) -> Result<(), StartError> {
+    let mut neighbours = Neighbours::read(folder)?;
+    if !neighbours.remove(name) {
+        return Err(StartError::UnknownWitness { found: name.to_owned() });
+    }
+    neighbours.write(folder)?;
+    println!("Removed: {name}. It counts from the next start of this server.");
+    Ok(())
+}
+
+fn list(neighbours: &Neighbours, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "witnesses": neighbours.all() }));
+    } else if neighbours.all().is_empty() {
+        println!("No witness elsewhere is asked. homeserver witness add URL adds one.");
+    }
+    for neighbour in neighbours.all().iter().filter(|_| !json) {
+        println!("{}\n  at {}{}", neighbour.name(), neighbour.url, if neighbour.mirror { ", a mirror" } else { "" });
+        if let Some(log) = &neighbour.log {
+            println!("  cosigned in return: {}", log.split('+').next().unwrap_or(log));
+        }
+    }
+}
