@@ -90,10 +90,20 @@ def write(name, content):
     return path(name)
 
 
-def free_port(kind, address="127.0.0.1"):
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind((address, 0))
+def free_port():
+    """For the name server, which binds it for datagrams: nobody can keep that one for it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+def own_port():
+    """A port of all addresses for who listens with SO_REUSEADDR; and the socket that keeps it from others as long as it is
+    there, for it is bound and does not listen."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("0.0.0.0", 0))
+    return held.getsockname()[1], held
 
 
 class Issuer:
@@ -225,7 +235,7 @@ def names(zones):
         with open(file) as text:
             keys += "".join(line for line in text if "DNSKEY 257" in line)
     write("anchors.txt", keys.replace(". IN DNSKEY", ". 3600 IN DNSKEY"))
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     write("named.conf", f"""
         options {{ directory "{zone}"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;
                    pid-file none; session-keyfile none; dnssec-validation no; }};
@@ -314,7 +324,7 @@ def obey(liar, modes, named):
 def main():
     issuer = Issuer()
     write("roots.pem", issuer.certificate.public_bytes(serialization.Encoding.PEM))
-    smtp = free_port(socket.SOCK_STREAM)
+    smtp, _held = own_port()
     zones = {".": "", "unsigned.example": ""}
     loop = asyncio.new_event_loop()
     for number, (domain, name, starttls, keys, mode) in enumerate(DOMAINS):

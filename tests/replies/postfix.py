@@ -32,16 +32,20 @@ scache unix - - n - 1 scache
 """
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+def own_port():
+    """A port for a program that listens with SO_REUSEADDR; and the socket that keeps it from others as long as it is there,
+    for it is bound and does not listen."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held.getsockname()[1], held
 
 
 class Postfix:
     def __init__(self, folder, onward, authority):
         """`onward` is the port to which mail goes that is not for `authority`, an address."""
-        self.config, self.port = os.path.join(folder, "postfix"), free_port()
+        self.config = os.path.join(folder, "postfix")
+        self.port, self.held = own_port()
         self.program = shutil.which("postfix", path=os.environ["PATH"] + ":/usr/sbin")
         # Its programs run under an account of their own, which has to get there.
         os.chmod(folder, 0o711)
