@@ -260,9 +260,14 @@ fn whom_one_wants_to_be_asked_about_rings_also_for_text() {
     world.send("alice", "bob", "hello", 3);
     assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
     world.end("alice", "bob");
+    world.forget_events();
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: true });
+    assert_eq!(settings(&world.events("alice"))[0].ask_first.len(), 1, "as it stands already");
     world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
+    assert!(settings(&world.events("alice"))[0].ask_first.is_empty());
     world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
-    assert_eq!(settings(&world.events("alice")).len(), 1, "said once");
+    let nothing = world.events("alice");
+    assert!(matches!(&nothing[..], [Event::Error { about, .. }] if about == "ask_first"), "{nothing:?}");
     // Until what both tried for the session that has ended is over.
     world.pass(Duration::from_secs(13));
     world.send("bob", "alice", "again", 4);
