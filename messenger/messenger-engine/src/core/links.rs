@@ -191,7 +191,7 @@ impl Core {
     pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
         match (token, verdict) {
             (Token::Text { to, id }, Verdict::NotSent) => {
-                let reason = format!("the connection to {to} was lost before it left: {reason}");
+                let reason = format!("the connection to {to} was lost before anybody read it: {reason}");
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
             (Token::Text { to, id }, Verdict::Unanswered) => {
@@ -201,7 +201,7 @@ impl Core {
                 self.text_state(id, to, DeliveryState::Unknown, Some(reason));
             }
             (Token::Room { room, id, device }, Verdict::NotSent) => {
-                self.room_text_missed(room, id, device, "the connection was lost before it left");
+                self.room_text_missed(room, id, device, "the connection was lost before anybody read it");
             }
             (Token::Room { room, id, device }, Verdict::Unanswered) => {
                 self.room_text_missed(room, id, device, "unknown: the connection was lost before the acknowledgement");
