@@ -326,16 +326,8 @@ impl Punch {
         self.first_way.filter(|_| pending).map(|since| since + IPV6_FIRST)
     }
 
-    /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest. What was only heard is none: a
-    /// probe that never arrived is new to its receiver, whoever sends it from wherever.
-    pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
-        let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
-        let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
-        open.sort_by_key(|(address, round_trip)| (address.is_ipv4(), *round_trip));
-        open
-    }
-
-    /// The round trip to an address, if it was measured.
+    /// The round trip to an address, if it was measured: if an answer came from there. What was only heard has none: a probe
+    /// that never arrived is new to its receiver, whoever sends it from wherever.
     pub fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
         self.paths.iter().find(|path| path.address == address)?.round_trip
     }
@@ -356,5 +348,16 @@ impl Punch {
             tried: self.targets(),
             no_route: self.paths.iter().filter(|path| path.no_route).map(|path| path.address).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Punch {
+    /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest.
+    pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
+        let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
+        let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
+        open.sort_by_key(|(address, round_trip)| (address.is_ipv4(), *round_trip));
+        open
     }
 }
