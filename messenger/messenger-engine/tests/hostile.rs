@@ -207,16 +207,10 @@ async fn whoever_comes_with_a_probe_that_went_astray_finds_silence() {
     assert_eq!(alice.hears("bob").await, "it is me");
 }
 
-/// Alice calls bob, who is to be met at `device`, and shows itself under the key of the call.
-async fn called_by_alice(alice: &mut Someone, bob: &mut Puppet, device: &Puppet) {
+/// Alice calls bob, who accepts and is to be met at these addresses; returns where she is, and the key of the call.
+async fn called_at(alice: &mut Someone, bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
     alice.sees("bob", true).await;
     alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(bob, vec![device.endpoint.local_addr().unwrap()]).await;
-    device.show(Role::Listener, caller, &key, 0..60);
-}
-
-/// Bob accepts a call, to be met at these addresses; returns where the caller is, and the key of the call.
-async fn introduced_at(bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
     let call =
         bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
     let call = call.await;
@@ -228,19 +222,25 @@ async fn introduced_at(bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (Socket
     introduced.await
 }
 
+/// A text was not delivered, for a reason with these words.
+async fn not_delivered(alice: &mut Someone, text: u64, words: &str) {
+    let (state, reason) = alice.fate(text).await;
+    assert_eq!(state, DeliveryState::NotDelivered);
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{reason:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_impostor_at_the_introduced_address_gets_nothing() {
     let town = Town::new().await;
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.puppet("bob").await;
     let mallory = town.puppet("mallory").await;
-    called_by_alice(&mut alice, &mut bob, &mallory).await;
+    let (caller, key) = called_at(&mut alice, &mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
+    mallory.show(Role::Listener, caller, &key, 0..60);
     // Not even alice's certificate.
     let refused = accepted(&mallory.endpoint).await.unwrap_err().to_string();
     assert!(refused.contains("not the introduced device") || refused.contains("handshake"), "{refused}");
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.unwrap().contains("not the introduced device"));
+    not_delivered(&mut alice, 1, "not the introduced device").await;
 }
 
 /// Dialled at its first probe, found to be another device, and only then heard to answer: a second attempt would end without
@@ -251,9 +251,7 @@ async fn whoever_was_found_to_be_somebody_else_is_not_dialled_again() {
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.puppet("bob").await;
     let mallory = town.puppet("mallory").await;
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
+    let (caller, key) = called_at(&mut alice, &mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
     let sealer = DirectionKey::of(Role::Listener, &key);
     let probing = async {
         let mut pace = tokio::time::interval(Duration::from_millis(50));
@@ -268,9 +266,7 @@ async fn whoever_was_found_to_be_somebody_else_is_not_dialled_again() {
         () = probing => {}
     }
     mallory.show(Role::Listener, caller, &key, 40..60);
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("not the introduced device")), "{reason:?}");
+    not_delivered(&mut alice, 1, "not the introduced device").await;
 }
 
 /// Whoever listens may name others, and send probes that seem to come from them.
@@ -281,9 +277,7 @@ async fn handshakes_go_to_two_at_most_who_have_not_answered() {
     let mut bob = town.puppet("bob").await;
     let victims: Vec<UdpSocket> = (0..8).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     let candidates = victims.iter().map(|victim| victim.local_addr().unwrap()).collect();
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, candidates).await;
+    let (caller, key) = called_at(&mut alice, &mut bob, candidates).await;
     let sealer = DirectionKey::of(Role::Listener, &key);
     let forging = async {
         let mut pace = tokio::time::interval(Duration::from_millis(100));
@@ -317,14 +311,10 @@ async fn whoever_is_refused_at_the_door_is_told_at_once() {
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.refusing_puppet("bob").await;
     let device = bob.endpoint.clone();
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, vec![device.local_addr().unwrap()]).await;
+    let (caller, key) = called_at(&mut alice, &mut bob, vec![device.local_addr().unwrap()]).await;
     bob.show(Role::Listener, caller, &key, 0..60);
     assert!(accepted(&device).await.is_err());
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("invalid peer certificate")), "{reason:?}");
+    not_delivered(&mut alice, 1, "invalid peer certificate").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -402,14 +392,10 @@ async fn a_contact_stays_with_the_authority_that_certified_her_at_first_sight() 
     assert!(remedy.contains("`certtool trust unbind bob@example.org`"), "{remedy}");
     // Joins the call that the impostor began, which ends without the right bob at the door.
     alice.send("bob", "for bob alone", 2).await;
-    let (state, reason) = alice.fate(2).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("TRUST-06")), "{reason:?}");
+    not_delivered(&mut alice, 2, "TRUST-06").await;
     // Dialled.
     alice.send("bob", "for bob alone", 3).await;
-    let (state, reason) = alice.fate(3).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("TRUST-06")), "{reason:?}");
+    not_delivered(&mut alice, 3, "TRUST-06").await;
     assert_eq!(trust.bindings().get(&identifier("bob")).unwrap().root, root);
 }
 
