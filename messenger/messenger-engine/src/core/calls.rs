@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use directory_protocol::{Outcome, Role};
 use identity::Identifier;
 
+use super::errands::{Errand, only_resume};
 use super::resumption::Candidate;
 use super::{Action, Ask, ConnectionId, Core, Introduction, Meeting, NotReached};
-use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
+use crate::api::{CallId, Event, Purpose};
 use crate::room::Person;
 use crate::session::Exported;
 use crate::time::Now;
@@ -33,33 +34,6 @@ const CONNECTING: Duration = Duration::from_secs(12);
 const MAX_CALLS: usize = 256;
 /// How many of them one person makes, with all her devices: nobody may take all places in which one meets others.
 pub(super) const MAX_CALLS_OF_ONE: usize = 8;
-
-/// What waits for a connection, in memory, while it is being made.
-pub(super) enum Errand {
-    /// A text.
-    Text {
-        /// Its id.
-        id: u64,
-        /// The text.
-        text: String,
-    },
-    /// An invitation into a room one hosts.
-    Invite {
-        /// The room.
-        room: RoomId,
-    },
-    /// A connection to a fellow member of a room.
-    Mesh,
-    /// A connection on which a session goes on.
-    Resume,
-}
-
-impl Errand {
-    /// Whether the person behind this device asked for it.
-    fn is_wanted(&self) -> bool {
-        !matches!(self, Self::Mesh | Self::Resume)
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -101,11 +75,6 @@ impl Call {
     fn only_resumes(&self) -> bool {
         only_resume(&self.errands)
     }
-}
-
-/// Whether errands ask for nothing but to go on with a session.
-pub(super) fn only_resume(errands: &[Errand]) -> bool {
-    !errands.is_empty() && errands.iter().all(|errand| matches!(errand, Errand::Resume))
 }
 
 impl Core {
@@ -425,22 +394,6 @@ impl Core {
             self.actions.push_back(Action::Settled { call: id });
         }
         self.fail_errands(&call.peer, call.errands, reason, now);
-    }
-
-    pub(super) fn fail_errands(&mut self, who: &Identifier, errands: Vec<Errand>, reason: &str, now: Now) {
-        for errand in errands {
-            match errand {
-                Errand::Text { id, .. } => {
-                    self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
-                }
-                Errand::Invite { room } => {
-                    self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
-                }
-                Errand::Mesh => self.mesh_failed(who, reason, now),
-                // It is tried again while the session waits.
-                Errand::Resume => {}
-            }
-        }
     }
 
     /// Whether a call with this person for this purpose is under way that leads to this device.

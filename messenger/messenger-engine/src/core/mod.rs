@@ -14,6 +14,7 @@ mod acquaintance;
 mod action;
 mod appearance;
 mod calls;
+mod errands;
 mod exchange;
 mod fanout;
 mod gossip;
