@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::calls::not_online;
+use super::call_ends::not_online;
 use super::errands::Errand;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};

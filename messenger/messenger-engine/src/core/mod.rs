@@ -13,6 +13,7 @@
 mod acquaintance;
 mod action;
 mod appearance;
+mod call_ends;
 mod calls;
 mod errands;
 mod exchange;

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use identity::Identifier;
 
-use super::calls::not_online;
+use super::call_ends::not_online;
 use super::errands::Errand;
 use super::links::Token;
 use super::{Core, SessionId};
