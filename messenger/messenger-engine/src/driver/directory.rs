@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::{CloseReason, RequestError};
-use directory_protocol::{Announced, Announcement, DirectoryClient, DirectoryEvent};
-use quinn::Endpoint;
+use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
-use super::gate::{Gate, Pass};
-use super::place::Place;
-use crate::config::{DirectoryAddress, OfferedAddresses};
+use super::gate::Pass;
+use super::place::{Outlet, Place};
+use crate::config::DirectoryAddress;
 use crate::core::{Ask, Presenting};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
@@ -30,9 +29,7 @@ const FOLLOWING: Duration = Duration::from_secs(3);
 
 /// The task that owns the connection to the directory.
 pub(super) struct Link {
-    endpoint: Endpoint,
-    gate: Arc<Gate>,
-    offered: OfferedAddresses,
+    outlet: Outlet,
     config: quinn::ClientConfig,
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
@@ -67,13 +64,13 @@ enum End {
 
 impl Link {
     pub(super) fn new(
-        (endpoint, gate, offered): (Endpoint, Arc<Gate>, OfferedAddresses),
+        outlet: Outlet,
         config: quinn::ClientConfig,
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { endpoint, gate, offered, config, directory, outbox, presenting }
+        Self { outlet, config, directory, outbox, presenting }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -138,15 +135,10 @@ impl Link {
         let contacts = presenting.announcement.contacts.clone();
         client.watch(contacts).await.map_err(|error| error.to_string())?;
         let to = (found, addresses);
-        let place = self.place(&to, &announced);
+        let place = Place::new(self.outlet.clone(), &to, &announced);
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
         Ok(Standing { client, events, _pass: pass, to, place, presenting, announcing })
-    }
-
-    /// Where this device is, as the directory has just said.
-    fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
-        Place::new((self.endpoint.clone(), self.gate.clone(), self.offered), to, announced)
     }
 
     /// Serves until the connection is lost, not wanted any more, or the engine is gone.
@@ -194,7 +186,7 @@ impl Link {
         let announcement = self.presenting.at(Instant::now());
         match tokio::time::timeout(FOLLOWING, standing.client.announce(announcement)).await {
             Ok(Ok(announced)) => {
-                standing.place = self.place(&standing.to, &announced);
+                standing.place = Place::new(self.outlet.clone(), &standing.to, &announced);
                 Ok(())
             }
             // Too often, perhaps; what it was told before stands.

@@ -25,7 +25,7 @@ impl Link {
         let address = &self.directory.address;
         let resolved = tokio::net::lookup_host(address).await;
         let resolved = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?;
-        let ipv6 = self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());
+        let ipv6 = self.outlet.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());
         let addresses: Vec<SocketAddr> = resolved.filter(|found| ipv6 || found.is_ipv4()).map(canonical).collect();
         match addresses.is_empty() {
             true => Err(format!("{address} has no address that this socket reaches")),
@@ -39,9 +39,9 @@ impl Link {
         for (turn, address) in (0..).zip(in_turns(addresses)) {
             attempts.push(async move {
                 tokio::time::sleep(STAGGER * turn).await;
-                let pass = self.gate.calling(address);
+                let pass = self.outlet.gate.calling(address);
                 let (name, config) = (&self.directory.name, self.config.clone());
-                let (client, events) = DirectoryClient::connect(&self.endpoint, address, name, config).await?;
+                let (client, events) = DirectoryClient::connect(&self.outlet.endpoint, address, name, config).await?;
                 Ok::<_, ConnectError>((address, pass, client, events))
             });
         }
