@@ -24,13 +24,7 @@ impl Sockets {
     pub fn bind(address: SocketAddr, observation: Observation) -> Result<Self, BindError> {
         match (observation, address.port()) {
             (Observation::Beside, 0) => pair(|| bound(address)),
-            (Observation::Beside, _) => {
-                let first = bound(address)?;
-                let second = beside(&first).inspect_err(|error| {
-                    tracing::warn!(%error, "no second port: devices cannot tell what router they are behind");
-                });
-                Ok(Self { first, second: second.ok() })
-            }
+            (Observation::Beside, _) => Ok(with_or_without(bound(address)?)),
             (Observation::Off, _) => Ok(Self { first: bound(address)?, second: None }),
             (Observation::At(port), _) => {
                 let first = bound(address)?;
@@ -60,11 +54,15 @@ fn pair(draw: impl Fn() -> Result<UdpSocket, BindError>) -> Result<Sockets, Bind
             Err(_) => unfit.push(first),
         }
     }
-    let first = draw()?;
+    draw().map(with_or_without)
+}
+
+/// This port and the one after it, or this one alone if that cannot be had.
+fn with_or_without(first: UdpSocket) -> Sockets {
     let second = beside(&first).inspect_err(|error| {
         tracing::warn!(%error, "no second port: devices cannot tell what router they are behind");
     });
-    Ok(Sockets { first, second: second.ok() })
+    Sockets { first, second: second.ok() }
 }
 
 /// The port after this one, of the same address.

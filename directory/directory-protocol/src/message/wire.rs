@@ -188,8 +188,22 @@ pub(super) mod details {
     }
 }
 
-/// Details that may be left out. (Derived code would take null for that.)
+/// What may be left out. (Derived code would take null for that.)
+mod left_out {
+    /// What a frame without it means.
+    #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
+    pub(in crate::message) fn nil<T>() -> Option<Option<T>> {
+        Some(None)
+    }
+
+    pub(in crate::message) fn is_nil<T>(value: &Option<T>) -> bool {
+        value.is_none()
+    }
+}
+
+/// Details that may be left out.
 pub(super) mod details_or_none {
+    pub(in crate::message) use super::left_out::{is_nil, nil};
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
     use crate::message::Details;
 
@@ -204,20 +218,11 @@ pub(super) mod details_or_none {
     pub(in crate::message) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Option<Details>, DecodeError> {
         super::details::decode(d, ctx).map(Some)
     }
-
-    /// What a frame without them means.
-    #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
-    pub(in crate::message) fn nil() -> Option<Option<Details>> {
-        Some(None)
-    }
-
-    pub(in crate::message) fn is_nil(details: &Option<Details>) -> bool {
-        details.is_none()
-    }
 }
 
-/// The hash of a device's key, which may be left out. (Derived code would take null for that.)
+/// The hash of a device's key, which may be left out.
 pub(super) mod key_or_none {
+    pub(in crate::message) use super::left_out::{is_nil, nil};
     use super::{DecodeError, Decoder, EncodeError, Encoder, Write};
 
     pub(in crate::message) fn encode<C, W: Write>(
@@ -232,16 +237,6 @@ pub(super) mod key_or_none {
         let position = d.position();
         let bytes = d.bytes()?.try_into();
         bytes.map(Some).map_err(|_| DecodeError::message("expected 32 bytes").at(position))
-    }
-
-    /// What a frame without it means.
-    #[allow(clippy::option_option, reason = "minicbor asks for the value of a field that is left out, if it may be")]
-    pub(in crate::message) fn nil() -> Option<Option<[u8; 32]>> {
-        Some(None)
-    }
-
-    pub(in crate::message) fn is_nil(key: &Option<[u8; 32]>) -> bool {
-        key.is_none()
     }
 }
 

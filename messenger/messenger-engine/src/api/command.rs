@@ -113,7 +113,7 @@ pub enum Command {
         /// The person.
         who: String,
     },
-    /// Let this contact's calls ring from now on, also for text, or no more.
+    /// Let this contact's calls ring from now on, also for text and for rooms one does not share, or no more.
     AskFirst {
         /// The person.
         who: String,

@@ -110,7 +110,7 @@ pub struct PresenceSettings {
     pub may_knock: Audience,
     /// Who never sees and never reaches one, whatever the audiences say.
     pub blocked: BTreeSet<Identifier>,
-    /// Whose calls ring even for text: nothing of this device's addresses leaves for them before one has agreed.
+    /// Whose calls ring even for text and for rooms one does not share: nothing of this device's addresses leaves for them before one has agreed.
     pub ask_first: BTreeSet<Identifier>,
 }
 

@@ -145,11 +145,13 @@ impl Core {
         if ask && asked.len() >= MAX_NAMED && !asked.contains(&who) {
             return self.error("ask_first", format!("expected at most {MAX_NAMED} people"), "take one off first");
         }
-        let changes = if ask { asked.insert(who) } else { asked.remove(&who) };
-        if changes {
+        if ask {
+            asked.insert(who);
             self.end_unasked("you are asked first from now on", now);
-            self.emit(Event::Appearance(self.settings.clone()));
+        } else if !asked.remove(&who) {
+            return self.error("ask_first", format!("you are not asked about {who}"), "nothing to do");
         }
+        self.emit(Event::Appearance(self.settings.clone()));
     }
 
     /// Whether one wants to be asked before this device shows this person where it is.

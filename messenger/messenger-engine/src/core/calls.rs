@@ -9,12 +9,13 @@
 
 use std::time::{Duration, Instant};
 
-use directory_protocol::{Outcome, Role};
+use directory_protocol::Role;
 use identity::Identifier;
 
+use super::errands::{Errand, only_resume};
 use super::resumption::Candidate;
-use super::{Action, Ask, ConnectionId, Core, Introduction, Meeting, NotReached};
-use crate::api::{CallId, DeliveryState, Event, Purpose, RoomId};
+use super::{Action, Ask, ConnectionId, Core, Introduction, Meeting};
+use crate::api::{CallId, Event, Purpose};
 use crate::room::Person;
 use crate::session::Exported;
 use crate::time::Now;
@@ -34,33 +35,6 @@ const MAX_CALLS: usize = 256;
 /// How many of them one person makes, with all her devices: nobody may take all places in which one meets others.
 pub(super) const MAX_CALLS_OF_ONE: usize = 8;
 
-/// What waits for a connection, in memory, while it is being made.
-pub(super) enum Errand {
-    /// A text.
-    Text {
-        /// Its id.
-        id: u64,
-        /// The text.
-        text: String,
-    },
-    /// An invitation into a room one hosts.
-    Invite {
-        /// The room.
-        room: RoomId,
-    },
-    /// A connection to a fellow member of a room.
-    Mesh,
-    /// A connection on which a session goes on.
-    Resume,
-}
-
-impl Errand {
-    /// Whether the person behind this device asked for it.
-    fn is_wanted(&self) -> bool {
-        !matches!(self, Self::Mesh | Self::Resume)
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Inviting,
@@ -72,15 +46,15 @@ pub(super) enum Stage {
 
 pub(super) struct Call {
     pub(super) peer: Identifier,
-    key: Option<[u8; 32]>,
+    pub(super) key: Option<[u8; 32]>,
     /// The device that was asked for, if not any of theirs will do.
     device: Option<[u8; 32]>,
     pub(super) purpose: Purpose,
     pub(super) stage: Stage,
     pub(super) errands: Vec<Errand>,
     /// Whether the person behind this device wants it: she called or accepted.
-    wanted: bool,
-    deadline: Instant,
+    pub(super) wanted: bool,
+    pub(super) deadline: Instant,
 }
 
 impl Call {
@@ -93,19 +67,14 @@ impl Call {
     }
 
     /// Whether the other side makes it.
-    fn is_theirs(&self) -> bool {
+    pub(super) fn is_theirs(&self) -> bool {
         matches!(self.stage, Stage::Asked | Stage::Accepted | Stage::Listening)
     }
 
     /// Whether it is there for nothing but to go on with a session.
-    fn only_resumes(&self) -> bool {
+    pub(super) fn only_resumes(&self) -> bool {
         only_resume(&self.errands)
     }
-}
-
-/// Whether errands ask for nothing but to go on with a session.
-pub(super) fn only_resume(errands: &[Errand]) -> bool {
-    !errands.is_empty() && errands.iter().all(|errand| matches!(errand, Errand::Resume))
 }
 
 impl Core {
@@ -210,7 +179,7 @@ impl Core {
     /// Texts and rooms of contacts (a room rings with its invitation), fellow members of a room, and whoever goes on with a
     /// session. An answer shows that somebody is there, and leads to her addresses: contacts from whom she hides, or about whom she wants to be
     /// asked, have to wait for it, as strangers do.
-    fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
+    pub(super) fn enters_without_ringing(&self, caller: &Identifier, key: [u8; 32], purpose: Purpose) -> bool {
         let open = self.is_contact(caller) && self.shows_itself_to(caller) && !self.asks_first(caller);
         let welcome = open || self.goes_on_with(caller, key, purpose);
         match purpose {
@@ -242,52 +211,12 @@ impl Core {
         }
     }
 
-    /// Ends what rings from this person or was let in, without a word to her; a room that one shares keeps what it needs.
-    pub(super) fn end_knocks(&mut self, who: &Identifier, now: Now) {
-        let ends = |core: &Self, call: &Call| {
-            let of_room = call.purpose == Purpose::Room && call.key.is_some_and(|key| core.shares_room_with(key));
-            call.peer == *who && !of_room
-        };
-        self.end_incoming("you blocked them", ends, now);
-    }
-
-    /// Ends what was let in without ringing, and would ring now.
-    pub(super) fn end_unasked(&mut self, reason: &str, now: Now) {
-        let ends = |core: &Self, call: &Call| {
-            let welcome = call.key.is_some_and(|key| core.enters_without_ringing(&call.peer, key, call.purpose));
-            call.stage != Stage::Asked && !call.wanted && !welcome
-        };
-        self.end_incoming(reason, ends, now);
-    }
-
-    fn end_incoming(&mut self, reason: &str, ends: impl Fn(&Self, &Call) -> bool, now: Now) {
-        let calls = self.calls.iter().filter(|(_, call)| call.is_theirs() && ends(self, call));
-        let ids: Vec<CallId> = calls.map(|(id, _)| *id).collect();
-        for id in ids {
-            self.fail_call(id, reason, now);
-        }
-    }
-
     fn no_such_call(&mut self, about: &str, id: CallId) {
         self.error(
             about,
             format!("expected a call that rings, found none named {id}"),
             "it may have ended: wait for the next incoming event",
         );
-    }
-
-    pub(super) fn outcome(&mut self, id: CallId, outcome: Outcome, now: Now) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let who = &call.peer;
-        let reason = match outcome {
-            Outcome::Ringing => return,
-            Outcome::Declined => format!("{who} declined"),
-            Outcome::Busy => format!("{who} is busy"),
-            Outcome::NoAnswer => format!("{who} did not answer; nothing was sent and nothing is kept"),
-            Outcome::Offline => not_online(who),
-            Outcome::Cancelled => "the call was withdrawn".to_owned(),
-        };
-        self.fail_call(id, &reason, now);
     }
 
     pub(super) fn introduced(&mut self, id: CallId, peer: Introduction, meeting: Meeting, now: Now) {
@@ -366,105 +295,9 @@ impl Core {
         self.begin_session(connection, person, purpose, (&exported, dialled.is_some()), errands, now);
     }
 
-    /// The introduced peer of a call could not be reached, or did not come.
-    pub fn not_reached(&mut self, id: CallId, why: &NotReached, now: Now) {
-        let Some(call) = self.calls.get(&id) else { return };
-        // That somebody else came by her name says more.
-        if let Some(refusal) = self.refused_lately(&call.peer, now).map(str::to_owned) {
-            return self.fail_call(id, &refusal, now);
-        }
-        match why {
-            NotReached::Obstacle(obstacle) => {
-                let (who, because) = (call.peer.clone(), *obstacle);
-                let (message, remedy) = (because.message().to_owned(), because.remedy().to_owned());
-                let reason = format!("{message}; {remedy}");
-                if call.wanted {
-                    self.emit(Event::Unreachable { who, because, message, remedy });
-                }
-                self.fail_call(id, &reason, now);
-            }
-            NotReached::Failed(reason) => self.fail_call(id, reason, now),
-        }
-    }
-
-    pub(super) fn expire_calls(&mut self, now: Now) {
-        let expired: Vec<(CallId, Stage, Option<String>)> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| call.deadline <= now.instant)
-            .map(|(id, call)| (*id, call.stage, self.refused_lately(&call.peer, now).map(str::to_owned)))
-            .collect();
-        for (id, stage, refused) in expired {
-            let reason = match stage {
-                Stage::Inviting | Stage::Asked => "nobody answered",
-                Stage::Accepted => "the directory did not introduce the caller",
-                Stage::Dialling | Stage::Listening => {
-                    refused.as_deref().unwrap_or("no direct connection could be made")
-                }
-            };
-            if stage == Stage::Inviting {
-                self.actions.push_back(Action::Ask(Ask::Cancel { call: id }));
-            }
-            self.fail_call(id, reason, now);
-        }
-    }
-
-    pub(super) fn fail_all_calls(&mut self, reason: &str, now: Now) {
-        let ids: Vec<CallId> = self.calls.keys().copied().collect();
-        for id in ids {
-            self.fail_call(id, reason, now);
-        }
-    }
-
-    fn fail_call(&mut self, id: CallId, reason: &str, now: Now) {
-        let Some(call) = self.calls.remove(&id) else { return };
-        if call.stage == Stage::Asked {
-            self.emit(Event::IncomingEnded { call: id, reason: reason.to_owned() });
-        }
-        if matches!(call.stage, Stage::Dialling | Stage::Listening) {
-            self.actions.push_back(Action::Settled { call: id });
-        }
-        self.fail_errands(&call.peer, call.errands, reason, now);
-    }
-
-    pub(super) fn fail_errands(&mut self, who: &Identifier, errands: Vec<Errand>, reason: &str, now: Now) {
-        for errand in errands {
-            match errand {
-                Errand::Text { id, .. } => {
-                    self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
-                }
-                Errand::Invite { room } => {
-                    self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
-                }
-                Errand::Mesh => self.mesh_failed(who, reason, now),
-                // It is tried again while the session waits.
-                Errand::Resume => {}
-            }
-        }
-    }
-
     /// Whether a call with this person for this purpose is under way that leads to this device.
     pub(super) fn is_calling(&self, who: &Identifier, device: [u8; 32], purpose: Purpose) -> bool {
         let calls = |call: &Call| call.peer == *who && call.purpose == purpose && call.leads_to(Some(device));
         self.calls.values().any(calls)
     }
-
-    /// Withdraws calls that are there for nothing but to go on with a session, in the stages that are given.
-    pub(super) fn withdraw_resuming(&mut self, who: &Identifier, stages: impl Fn(Stage) -> bool) {
-        let needless = |call: &Call| call.peer == *who && stages(call.stage) && call.only_resumes();
-        let calls = self.calls.iter().filter(|(_, call)| needless(call));
-        let calls: Vec<(CallId, Stage)> = calls.map(|(id, call)| (*id, call.stage)).collect();
-        for (call, stage) in calls {
-            self.calls.remove(&call);
-            self.actions.push_back(match stage {
-                Stage::Inviting => Action::Ask(Ask::Cancel { call }),
-                _ => Action::Settled { call },
-            });
-        }
-    }
-}
-
-/// The reason told at once when somebody is not there.
-pub(super) fn not_online(who: &Identifier) -> String {
-    format!("{who} is not online; nothing was sent and nothing is kept")
 }

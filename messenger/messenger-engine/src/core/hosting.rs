@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::calls::{Errand, not_online};
+use super::call_ends::not_online;
+use super::errands::Errand;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, Purpose, RoomId};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::calls::Errand;
+use super::errands::Errand;
 use super::gossip::Listening;
 use super::seeking::Seeking;
 use super::{Action, ConnectionId, Core, Loss, SessionId};
@@ -84,14 +84,6 @@ impl Core {
         self.run_errands(connection, errands, now);
     }
 
-    /// A session has just begun: what waited for one goes out.
-    pub(super) fn run_errands(&mut self, session: SessionId, errands: Vec<Errand>, now: Now) {
-        for errand in errands {
-            self.run_errand(session, errand, now);
-        }
-        self.link_ready(session, now);
-    }
-
     /// A session begins; returns the Hello that is to be the first frame.
     pub(super) fn open_link(
         &mut self,
@@ -122,16 +114,6 @@ impl Core {
         self.links.insert(connection, link);
         self.carried.insert(connection, connection);
         hello
-    }
-
-    pub(super) fn run_errand(&mut self, session: SessionId, errand: Errand, now: Now) {
-        let Some(link) = self.links.get(&session) else { return };
-        let who = link.person.identifier.clone();
-        match errand {
-            Errand::Text { id, text } => self.put_text(session, who, id, text, now),
-            Errand::Invite { room } => self.send_invitation(session, room),
-            Errand::Mesh | Errand::Resume => {}
-        }
     }
 
     /// The newest link to a person over which she takes one-to-one texts from us.
@@ -191,7 +173,7 @@ impl Core {
     pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
         match (token, verdict) {
             (Token::Text { to, id }, Verdict::NotSent) => {
-                let reason = format!("the connection to {to} was lost before it left: {reason}");
+                let reason = format!("the connection to {to} was lost before anybody read it: {reason}");
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
             (Token::Text { to, id }, Verdict::Unanswered) => {
@@ -201,7 +183,7 @@ impl Core {
                 self.text_state(id, to, DeliveryState::Unknown, Some(reason));
             }
             (Token::Room { room, id, device }, Verdict::NotSent) => {
-                self.room_text_missed(room, id, device, "the connection was lost before it left");
+                self.room_text_missed(room, id, device, "the connection was lost before anybody read it");
             }
             (Token::Room { room, id, device }, Verdict::Unanswered) => {
                 self.room_text_missed(room, id, device, "unknown: the connection was lost before the acknowledgement");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::Core;
-use super::calls::Errand;
+use super::errands::Errand;
 use super::rooms::{Part, Room};
 use crate::api::{Purpose, RoomId};
 use crate::room::{DeviceKey, Person};

@@ -13,7 +13,9 @@
 mod acquaintance;
 mod action;
 mod appearance;
+mod call_ends;
 mod calls;
+mod errands;
 mod exchange;
 mod fanout;
 mod gossip;

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use super::calls::{Errand, only_resume};
+use super::errands::{Errand, only_resume};
 use super::links::{GREETING, Link};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::Purpose;

@@ -19,7 +19,8 @@ use crate::wire::RoomFrame;
 const MAX_ROOMS: usize = 64;
 /// Most invitations of one device that wait for an answer.
 const MAX_ASKED: usize = 8;
-/// How long an entry may take, from accepting to the welcome: a member who is away for a moment holds it up.
+/// How long an entry may take, from accepting to the welcome. One step that somebody absent holds up as long as she can
+/// fits in, and no second one: whose turn comes after two such is asked in anew.
 const ENTERING: Duration = Duration::from_secs(60);
 
 /// A room as this device knows it.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
-use super::calls::{Errand, Stage};
+use super::calls::Stage;
+use super::errands::Errand;
 use super::links::Link;
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::{Event, Purpose, SessionState};

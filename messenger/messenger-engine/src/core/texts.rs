@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use identity::Identifier;
 
-use super::calls::{Errand, not_online};
+use super::call_ends::not_online;
+use super::errands::Errand;
 use super::links::Token;
 use super::{Core, SessionId};
 use crate::MAX_TEXT_BYTES;

@@ -37,26 +37,56 @@ pub(super) fn own(bound: IpAddr, directory: SocketAddr, offered: OfferedAddresse
     if !bound.is_unspecified() {
         return Own { ips: vec![bound.to_canonical()], alone: None };
     }
-    let interfaces: Vec<(IpAddr, String)> = get_if_addrs().unwrap_or_default().into_iter().map(named).collect();
     let by_default = ANYBODY.map(|ip| source_toward(SocketAddr::new(ip, 443)));
-    let by_default: Vec<IpAddr> = by_default.into_iter().flatten().map(|ip| ip.to_canonical()).collect();
-    let toward_directory = source_toward(directory).map(|ip| ip.to_canonical());
-    let alone = match offered {
-        OfferedAddresses::All => None,
-        OfferedAddresses::DefaultRoute => Some(None),
-        OfferedAddresses::Automatic => vpn(&by_default, &interfaces, is_tunnel).map(Some),
+    let ways = Ways {
+        by_default: by_default.into_iter().flatten().map(|ip| ip.to_canonical()).collect(),
+        toward_directory: source_toward(directory).map(|ip| ip.to_canonical()),
+        interfaces: get_if_addrs().unwrap_or_default().into_iter().map(named).collect(),
     };
-    let mut ips = if alone.is_some() {
+    let mut own = ways.offered(offered, is_tunnel);
+    own.ips.retain(|ip| bound.is_ipv6() || ip.is_ipv4());
+    own
+}
+
+/// By which addresses packets leave.
+struct Ways {
+    /// Toward anybody, at most one of each family.
+    by_default: Vec<IpAddr>,
+    toward_directory: Option<IpAddr>,
+    /// All that there are, each with its interface.
+    interfaces: Vec<(IpAddr, String)>,
+}
+
+impl Ways {
+    fn offered(self, offered: OfferedAddresses, is_tunnel: impl Fn(&str) -> bool) -> Own {
+        let alone = match offered {
+            OfferedAddresses::All => None,
+            OfferedAddresses::DefaultRoute => Some(None),
+            OfferedAddresses::Automatic => vpn(&self.by_default, &self.interfaces, &is_tunnel).map(Some),
+        };
+        let ips = match &alone {
+            None => self.all(),
+            Some(None) => self.out(|_| true),
+            // A VPN for one family alone: what leaves beside it by the other one would show what it hides.
+            Some(Some(_)) => self.out(|ip| vpn(&[*ip], &self.interfaces, &is_tunnel).is_some()),
+        };
+        Own { ips, alone }
+    }
+
+    /// The ways out by default, as far as they are to be offered.
+    fn out(&self, is_offered: impl Fn(&IpAddr) -> bool) -> Vec<IpAddr> {
         // A directory that is nowhere else on the way out (in a house without internet, on this machine) is reached from there anyway.
-        let nowhere = |ip: &IpAddr| ip.is_loopback() || !by_default.iter().any(|other| other.is_ipv4() == ip.is_ipv4());
-        by_default.iter().copied().chain(toward_directory.filter(nowhere)).collect()
-    } else {
-        let preferred = by_default.into_iter().filter(IpAddr::is_ipv6).chain(toward_directory);
+        let nowhere =
+            |ip: &IpAddr| ip.is_loopback() || !self.by_default.iter().any(|other| other.is_ipv4() == ip.is_ipv4());
+        let by_default = self.by_default.iter().copied().filter(is_offered);
+        by_default.chain(self.toward_directory.filter(nowhere)).collect()
+    }
+
+    fn all(self) -> Vec<IpAddr> {
+        let preferred = self.by_default.into_iter().filter(IpAddr::is_ipv6).chain(self.toward_directory);
         let flags = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
-        order(preferred.collect(), interfaces.into_iter().map(|(ip, _)| ip).collect(), &flags)
-    };
-    ips.retain(|ip| bound.is_ipv6() || ip.is_ipv4());
-    Own { ips, alone }
+        order(preferred.collect(), self.interfaces.into_iter().map(|(ip, _)| ip).collect(), &flags)
+    }
 }
 
 fn named(interface: Interface) -> (IpAddr, String) {
@@ -267,6 +297,23 @@ fe800000000000000000000000000007 02 40 20 80     eth0
         let is_tunnel = |name: &str| name == "tun0";
         assert_eq!(vpn(&ips(&["2001:db8::7", "10.0.0.7"]), &interfaces, is_tunnel), None);
         assert_eq!(vpn(&ips(&["2001:db8::7", "10.8.0.2"]), &interfaces, is_tunnel), Some("tun0".to_owned()));
+    }
+
+    #[test]
+    fn a_vpn_for_one_family_holds_back_the_way_of_the_other() {
+        let interfaces = [("10.0.0.7", "eth0"), ("10.8.0.2", "tun0"), ("2001:db8::7", "eth0")];
+        let offered = |offered| {
+            let ways = Ways {
+                by_default: ips(&["2001:db8::7", "10.8.0.2"]),
+                toward_directory: Some("2001:db8::7".parse().unwrap()),
+                interfaces: interfaces.map(|(ip, name)| (ip.parse().unwrap(), name.to_owned())).to_vec(),
+            };
+            ways.offered(offered, |name| name == "tun0")
+        };
+        let own = offered(OfferedAddresses::Automatic);
+        assert_eq!((own.ips, own.alone), (ips(&["10.8.0.2"]), Some(Some("tun0".to_owned()))));
+        assert_eq!(offered(OfferedAddresses::DefaultRoute).ips, ips(&["2001:db8::7", "10.8.0.2"]));
+        assert_eq!(offered(OfferedAddresses::All).ips, ips(&["2001:db8::7", "10.0.0.7", "10.8.0.2"]));
     }
 
     #[test]

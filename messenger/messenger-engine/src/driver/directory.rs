@@ -1,22 +1,21 @@
 //! The link to the directory: connected while wanted, tried again with growing, jittered pauses when lost.
 
+mod asking;
+mod reach;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory_protocol::client::{CloseReason, ConnectError, RequestError};
-use directory_protocol::message::ErrorCode;
-use directory_protocol::{Announced, Announcement, Answer, DirectoryClient, DirectoryEvent, Invite};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use quinn::Endpoint;
+use directory_protocol::client::{CloseReason, RequestError};
+use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
-use super::gate::{Gate, Pass, canonical};
-use super::place::Place;
-use crate::config::{DirectoryAddress, OfferedAddresses};
+use super::gate::Pass;
+use super::place::{Outlet, Place};
+use crate::config::DirectoryAddress;
 use crate::core::{Ask, Presenting};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
@@ -28,24 +27,15 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long the directory may take to answer from a new network before it is connected to anew.
 const FOLLOWING: Duration = Duration::from_secs(3);
 
-/// The pause before another of its addresses is tried as well, and how many are (RFC 8305, section 8).
-const STAGGER: Duration = Duration::from_millis(250);
-const MAX_ADDRESSES: usize = 4;
-
 /// The task that owns the connection to the directory.
 pub(super) struct Link {
-    endpoint: Endpoint,
-    gate: Arc<Gate>,
-    offered: OfferedAddresses,
+    outlet: Outlet,
     config: quinn::ClientConfig,
     directory: DirectoryAddress,
     outbox: mpsc::Sender<Happening>,
     /// How to be present, now and on every later connection.
     presenting: Presenting,
 }
-
-/// A connection that was just made: where to, what lets its packets in, and what it says.
-pub(super) type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::Receiver<DirectoryEvent>);
 
 /// A connection that stands.
 struct Standing {
@@ -74,13 +64,13 @@ enum End {
 
 impl Link {
     pub(super) fn new(
-        (endpoint, gate, offered): (Endpoint, Arc<Gate>, OfferedAddresses),
+        outlet: Outlet,
         config: quinn::ClientConfig,
         directory: DirectoryAddress,
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { endpoint, gate, offered, config, directory, outbox, presenting }
+        Self { outlet, config, directory, outbox, presenting }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -145,50 +135,10 @@ impl Link {
         let contacts = presenting.announcement.contacts.clone();
         client.watch(contacts).await.map_err(|error| error.to_string())?;
         let to = (found, addresses);
-        let place = self.place(&to, &announced);
+        let place = Place::new(self.outlet.clone(), &to, &announced);
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
         Ok(Standing { client, events, _pass: pass, to, place, presenting, announcing })
-    }
-
-    /// Where this device is, as the directory has just said.
-    fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
-        Place::new((self.endpoint.clone(), self.gate.clone(), self.offered), to, announced)
-    }
-
-    /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
-    pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
-        let address = &self.directory.address;
-        let resolved = tokio::net::lookup_host(address).await;
-        let resolved = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?;
-        let ipv6 = self.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());
-        let addresses: Vec<SocketAddr> = resolved.filter(|found| ipv6 || found.is_ipv4()).map(canonical).collect();
-        match addresses.is_empty() {
-            true => Err(format!("{address} has no address that this socket reaches")),
-            false => Ok(addresses),
-        }
-    }
-
-    /// A connection on which nothing has been said yet, with the first address that answers (RFC 8305, section 5).
-    pub(super) async fn reach(&self, addresses: &[SocketAddr]) -> Result<Reached, String> {
-        let mut attempts = FuturesUnordered::new();
-        for (turn, address) in (0..).zip(in_turns(addresses)) {
-            attempts.push(async move {
-                tokio::time::sleep(STAGGER * turn).await;
-                let pass = self.gate.calling(address);
-                let (name, config) = (&self.directory.name, self.config.clone());
-                let (client, events) = DirectoryClient::connect(&self.endpoint, address, name, config).await?;
-                Ok::<_, ConnectError>((address, pass, client, events))
-            });
-        }
-        let mut first = None;
-        while let Some(attempt) = attempts.next().await {
-            match attempt {
-                Ok(reached) => return Ok(reached),
-                Err(error) => first = first.or(Some(error)),
-            }
-        }
-        Err(first.map_or_else(|| "the directory has no address".to_owned(), |error| error.to_string()))
     }
 
     /// Serves until the connection is lost, not wanted any more, or the engine is gone.
@@ -236,7 +186,7 @@ impl Link {
         let announcement = self.presenting.at(Instant::now());
         match tokio::time::timeout(FOLLOWING, standing.client.announce(announcement)).await {
             Ok(Ok(announced)) => {
-                standing.place = self.place(&standing.to, &announced);
+                standing.place = Place::new(self.outlet.clone(), &standing.to, &announced);
                 Ok(())
             }
             // Too often, perhaps; what it was told before stands.
@@ -262,46 +212,6 @@ impl Link {
             Ok(()) => End::Lost(reason),
             Err(_) => End::EngineGone,
         }
-    }
-
-    /// Asks in a task of its own: answers may take their time, events must not wait for them.
-    fn ask(&mut self, standing: &Standing, ask: Ask) {
-        if let Ask::Announce(presenting) = ask {
-            standing.presenting.send_replace((*presenting).clone());
-            self.presenting = *presenting;
-            return;
-        }
-        let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
-        tokio::spawn(async move {
-            let result = match ask {
-                Ask::Announce(_) => Ok(()),
-                Ask::Watch { who } => client.watch(vec![who]).await,
-                Ask::Unwatch { who } => client.unwatch(vec![who]).await,
-                Ask::Accept { call } => {
-                    let accept = |candidates| client.answer(call.0, Answer::Accept { candidates });
-                    if let Err(error) = offering(place.candidates().await, accept).await {
-                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
-                    }
-                    Ok(())
-                }
-                Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
-                Ask::Busy { call } => client.answer(call.0, Answer::Busy).await,
-                Ask::Cancel { call } => client.cancel(call.0).await,
-                Ask::Invite { call, callee, purpose, device } => {
-                    let invite = |candidates| {
-                        let (callee, purpose) = (callee.clone(), purpose.into());
-                        client.invite(Invite { call_id: call.0, callee, purpose, candidates, device })
-                    };
-                    if let Err(error) = offering(place.candidates().await, invite).await {
-                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
-                    }
-                    Ok(())
-                }
-            };
-            if let Err(error) = result {
-                tracing::debug!(%error, "the directory did not do what it was asked");
-            }
-        });
     }
 
     /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
@@ -338,32 +248,6 @@ impl Link {
                 ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return false },
             }
         }
-    }
-}
-
-/// One family after the other, beginning with the first address, at most [`MAX_ADDRESSES`].
-fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv6() == first_is_ipv6);
-    let mut turns: Vec<(usize, bool, SocketAddr)> = Vec::new();
-    turns.extend(first.into_iter().enumerate().map(|(turn, address)| (turn, false, address)));
-    turns.extend(second.into_iter().enumerate().map(|(turn, address)| (turn, true, address)));
-    turns.sort_by_key(|(turn, second, _)| (*turn, *second));
-    turns.into_iter().map(|(.., address)| address).take(MAX_ADDRESSES).collect()
-}
-
-/// Offers these candidates, and without loopback if the directory refuses them: one that listens everywhere is reached over
-/// loopback by its own machine, and takes no such address.
-async fn offering<F, R>(candidates: Vec<SocketAddr>, ask: F) -> Result<(), RequestError>
-where
-    F: Fn(Vec<SocketAddr>) -> R,
-    R: Future<Output = Result<(), RequestError>>,
-{
-    let elsewhere: Vec<SocketAddr> = candidates.iter().filter(|offered| !offered.ip().is_loopback()).copied().collect();
-    let is_same = elsewhere.len() == candidates.len();
-    match ask(candidates).await {
-        Err(RequestError::Refused { error: ErrorCode::BadCandidates, .. }) if !is_same => ask(elsewhere).await,
-        result => result,
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::directory::{Link, listening};
 use super::gate::{Gate, canonical};
+use super::place::Outlet;
 use super::{addresses, observer, tls, verifier};
 use crate::config::EngineConfig;
 use crate::engine::StartError;
@@ -112,8 +113,8 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let bound = endpoint.local_addr().map_err(not_opened)?;
 
     let name = config.directory.name.clone();
-    let way_out = (endpoint.clone(), gate.clone(), config.offered);
-    let link = Link::new(way_out, tls.directory, config.directory, outbox);
+    let outlet = Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered };
+    let link = Link::new(outlet, tls.directory, config.directory, outbox);
     let directory = link.resolve().await.map_err(ExamineError::Directory)?;
     let (address, _pass, client, _events) = link.reach(&directory).await.map_err(ExamineError::Directory)?;
     let announced = client.announce(nobody_sees()).await.map_err(|error| ExamineError::Directory(error.to_string()))?;

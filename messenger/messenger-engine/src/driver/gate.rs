@@ -2,6 +2,9 @@
 //! connection passes, unless it comes from where this device is calling or from where an introduced peer has answered.
 //! To everybody else the port is silent.
 
+mod observers;
+mod socket;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, IoSliceMut};
@@ -11,13 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use directory_protocol::Role;
-use directory_protocol::observation::{self, Transaction};
 use directory_protocol::sieve::sift;
+use directory_protocol::{Role, observation};
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use observers::Observer;
+pub(super) use socket::canonical;
+use socket::{bound, mapped};
 
 use super::addresses::source_toward;
 use crate::api::CallId;
@@ -50,14 +55,6 @@ struct Table {
     surroundings: Surroundings,
     /// Whom this device asks where it is seen from.
     observers: HashMap<SocketAddr, Observer>,
-}
-
-/// One port that tells where this device is seen from: what it was asked last, and what it said.
-#[derive(Default)]
-struct Observer {
-    asked: Transaction,
-    answered: Option<Transaction>,
-    seen: Option<SocketAddr>,
 }
 
 struct Call {
@@ -187,57 +184,6 @@ impl Gate {
         (self.ipv6 || target.is_ipv4()) && source_toward(target).is_some()
     }
 
-    /// Asks a port of the directory where this device is seen from.
-    pub(super) fn ask(&self, port: SocketAddr, transaction: Transaction) {
-        self.table().observers.entry(canonical(port)).or_default().asked = transaction;
-        self.send_to(port, &observation::request(&transaction), None);
-    }
-
-    /// Asks one port of the directory to answer from its other one.
-    pub(super) fn ask_for_the_other(&self, port: SocketAddr, other: SocketAddr, transaction: Transaction) {
-        self.table().observers.entry(canonical(other)).or_default().asked = transaction;
-        self.send_to(port, &observation::request_from_other_port(&transaction), None);
-    }
-
-    /// Whether it has answered this question.
-    pub(super) fn has_answered(&self, port: SocketAddr, transaction: Transaction) -> bool {
-        self.table().observers.get(&canonical(port)).is_some_and(|observer| observer.answered == Some(transaction))
-    }
-
-    /// Waits until one of them has answered since this was waited for last.
-    pub(super) async fn observed(&self) {
-        self.observed.notified().await;
-    }
-
-    /// What one of them said last is true no more.
-    pub(super) fn forget_sight(&self, port: SocketAddr) {
-        self.table().observers.entry(canonical(port)).and_modify(|observer| observer.seen = None);
-    }
-
-    /// Nobody is asked any more: this is another network.
-    pub(super) fn forget_sights(&self) {
-        self.table().observers.clear();
-    }
-
-    /// Who sees this device where, or has not answered lately.
-    pub(super) fn sights(&self) -> Vec<(SocketAddr, Option<SocketAddr>)> {
-        let table = self.table();
-        let mut sights: Vec<_> = table.observers.iter().map(|(port, observer)| (*port, observer.seen)).collect();
-        sights.sort();
-        sights
-    }
-
-    fn told(&self, table: &mut Table, datagram: &[u8], from: SocketAddr) {
-        if let Some((transaction, seen)) = observation::observed(datagram)
-            && let Some(observer) = table.observers.get_mut(&from)
-            && observer.asked == transaction
-        {
-            observer.answered = Some(transaction);
-            observer.seen = Some(seen);
-            self.observed.notify_one();
-        }
-    }
-
     /// Sends from one of this machine's addresses, if one is given: an answer comes from where the question went. What the
     /// system does not take now is lost like other probes: they are sent again.
     fn send(&self, datagrams: Vec<Datagram>, src_ip: Option<IpAddr>) {
@@ -333,30 +279,6 @@ impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("socket", &self.socket).finish_non_exhaustive()
     }
-}
-
-fn bound(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6()
-        && let Err(error) = socket.set_only_v6(false)
-    {
-        tracing::debug!(%error, "the socket is for IPv6 alone");
-    }
-    socket.bind(&address.into())?;
-    Ok(socket)
-}
-
-/// An IPv4 address is one, however the socket names it.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-fn mapped(address: SocketAddr) -> SocketAddr {
-    let ip: Ipv6Addr = match address.ip() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
-    };
-    SocketAddr::new(ip.into(), address.port())
 }
 
 #[cfg(test)]

@@ -23,8 +23,9 @@ use crate::wire::{Close, SERVER_NAME};
 
 /// How long the dialler tries altogether.
 const DIALLING: Duration = Duration::from_secs(10);
-/// How long one path is tried while there is another; one that has not answered, at least so long.
+/// How long one path is tried while there is another.
 const ONE_PATH: Duration = Duration::from_secs(2);
+/// How long at least one that has not answered is.
 const UNANSWERED: Duration = Duration::from_millis(500);
 /// How many paths are tried before they have answered: a listener may list whom she wants handshakes to be sent to, and
 /// forge probes from there.

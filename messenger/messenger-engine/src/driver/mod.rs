@@ -118,8 +118,8 @@ impl Driver {
 
         let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
-        let (way, outgoing) = ((endpoint.clone(), gate.clone(), config.offered), outbox.clone());
-        let link = directory::Link::new(way, tls.directory, config.directory.clone(), outgoing);
+        let outlet = place::Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered };
+        let link = directory::Link::new(outlet, tls.directory, config.directory.clone(), outbox.clone());
         let follow = Arc::new(Notify::new());
         tokio::spawn(link.run(want, asked, follow.clone()));
         tokio::spawn(network::watch(outbox.clone()));

@@ -19,12 +19,18 @@ use crate::punch::Surroundings;
 /// A call that comes right after the connection to the directory waits this long for its other ports to answer.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 
+/// The socket by which everything leaves, and which of its addresses others are told.
+#[derive(Clone)]
+pub(super) struct Outlet {
+    pub(super) endpoint: Endpoint,
+    pub(super) gate: Arc<Gate>,
+    pub(super) offered: OfferedAddresses,
+}
+
 /// This device's place while one connection to the directory stands.
 #[derive(Clone)]
 pub(super) struct Place {
-    endpoint: Endpoint,
-    gate: Arc<Gate>,
-    offered: OfferedAddresses,
+    outlet: Outlet,
     directory: SocketAddr,
     observed: SocketAddr,
     /// Where the directory listens, as far as it is known by its name.
@@ -36,7 +42,7 @@ pub(super) struct Place {
 impl Place {
     /// Begins to ask the directory's ports where this device is seen from; one of them has just said it.
     pub(super) fn new(
-        (endpoint, gate, offered): (Endpoint, Arc<Gate>, OfferedAddresses),
+        outlet: Outlet,
         (directory, addresses): &(SocketAddr, Vec<SocketAddr>),
         Announced { observed, observation, .. }: &Announced,
     ) -> Self {
@@ -45,10 +51,10 @@ impl Place {
         let surroundings = Surroundings { directory: ports, own: Vec::new() };
         let observers = listening(*directory, addresses, *observation);
         let (told, looked) = watch::channel(false);
-        let observing = tokio::spawn(observer::observe(gate.clone(), observers, told));
+        let observing = tokio::spawn(observer::observe(outlet.gate.clone(), observers, told));
         let observing = Arc::new(AbortOnDropHandle::new(observing));
         let (directory, observed) = (*directory, canonical(*observed));
-        let place = Self { endpoint, gate, offered, directory, observed, surroundings, looked, _observing: observing };
+        let place = Self { outlet, directory, observed, surroundings, looked, _observing: observing };
         place.known();
         place
     }
@@ -62,16 +68,16 @@ impl Place {
 
     /// What is known without waiting. The gate learns it too: peers are neither here nor at the directory.
     fn known(&self) -> Vec<SocketAddr> {
-        let Ok(bound) = self.endpoint.local_addr() else { return Vec::new() };
-        let own = addresses::own(bound.ip(), self.directory, self.offered);
-        let sights = self.gate.sights();
+        let Ok(bound) = self.outlet.endpoint.local_addr() else { return Vec::new() };
+        let own = addresses::own(bound.ip(), self.directory, self.outlet.offered);
+        let sights = self.outlet.gate.sights();
         // What the directory said on connecting is older than what the same port says now: a router may have forgotten since.
         let said = sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some());
         let announced = (!said).then_some((self.directory, Some(self.observed)));
         let seen: Vec<_> = announced.into_iter().chain(sights).collect();
         let seen = addresses::seen_by_them(&seen, &own);
         let candidates = addresses::candidates(&own.ips, bound.port(), &seen, &self.surroundings);
-        self.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
+        self.outlet.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates
     }
 }

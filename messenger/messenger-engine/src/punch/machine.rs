@@ -6,10 +6,16 @@
 //!    └─── a valid answer from where this side's own probe went: that is an open path ────► (stays open)
 //! ```
 
+mod path;
+mod ways;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use directory_protocol::{ProbeKey, Role};
+
+use path::Path;
+pub use ways::Way;
 
 use super::probe::{DirectionKey, Kind, PROBE_BYTES, Probe, Tag, UnverifiedProbe};
 use super::targets::{Surroundings, targets};
@@ -31,14 +37,6 @@ const AFTERWARDS: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(PROBING_MS + 1_500);
 /// A listener waits longer: the dialler may hear of the call later than it does.
 const LISTENING: Duration = Duration::from_secs(8);
-/// How long IPv4 waits once it has answered while IPv6 has not (RFC 8305 section 3, "Resolution Delay").
-const IPV6_FIRST: Duration = Duration::from_millis(50);
-/// What a round trip is taken for as long as none was measured, and the least and the most that is taken for one.
-const UNKNOWN: Duration = Duration::from_millis(100);
-const SHORTEST: Duration = Duration::from_millis(20);
-const LONGEST: Duration = Duration::from_millis(333);
-/// A path that shows itself is not probed again at once if it was just now.
-const JUST_NOW: Duration = Duration::from_millis(50);
 
 /// A datagram to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,63 +56,10 @@ pub struct Unreachable {
     pub no_route: Vec<SocketAddr>,
 }
 
-struct Path {
-    address: SocketAddr,
-    /// A valid probe came from it, so long after the beginning: whoever is there knows one, and may have it from somebody else.
-    heard: Option<Duration>,
-    /// An answer to a probe of this side came from it, so long after: it is an open path.
-    round_trip: Option<Duration>,
-    last_probed: Option<Instant>,
-    /// This machine has no way there.
-    no_route: bool,
-}
-
-impl Path {
-    fn new(address: SocketAddr) -> Self {
-        Self { address, heard: None, round_trip: None, last_probed: None, no_route: false }
-    }
-
-    fn is_open(&self) -> bool {
-        self.round_trip.is_some()
-    }
-
-    /// Nothing has answered there yet, but something could.
-    fn is_unanswered(&self) -> bool {
-        !self.no_route && !self.is_open()
-    }
-
-    /// It comes through from there, and nothing has come back yet.
-    fn is_half_open(&self) -> bool {
-        self.heard.is_some() && self.is_unanswered()
-    }
-
-    /// What its round trip may be: both sides have begun together, and a probe came so long after that.
-    fn guess(&self) -> Duration {
-        let heard = self.heard.filter(|after| !after.is_zero()).map(|after| after * 2);
-        heard.unwrap_or(UNKNOWN).clamp(SHORTEST, LONGEST)
-    }
-
-    /// Nothing has answered there yet, and the last probe is not just on its way.
-    fn wants_probe(&self, now: Instant) -> bool {
-        self.is_unanswered() && self.last_probed.is_none_or(|last| now >= last + JUST_NOW)
-    }
-}
-
 struct Sent {
     path: usize,
     at: Instant,
     answered: bool,
-}
-
-/// A path to dial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
-    /// Where to.
-    pub address: SocketAddr,
-    /// How far away that is, or may be.
-    pub round_trip: Duration,
-    /// An answer came from there.
-    pub answered: bool,
 }
 
 /// The punching of one introduction, on one side.
@@ -292,50 +237,8 @@ impl Punch {
         self.paths.iter().any(|path| path.address == address && path.is_open())
     }
 
-    /// The paths to dial: those that are open and, of the listed ones, those from which a probe has come. What comes by such a path
-    /// arrives behind the answer to that probe, by which the listener knows it as open. None for a moment in which there is one
-    /// over IPv4 alone and IPv6 may still answer.
-    pub fn to_dial(&mut self, now: Instant) -> Vec<Way> {
-        if self.waits_for_ipv6().is_some_and(|until| now < until) {
-            return Vec::new();
-        }
-        self.waited |= self.first_way.is_some();
-        let way = |path: &Path| {
-            let (address, answered) = (path.address, path.is_open());
-            Way { address, round_trip: path.round_trip.unwrap_or_else(|| path.guess()), answered }
-        };
-        let mut ways: Vec<Way> =
-            (0..self.paths.len()).filter(|path| self.is_way(*path)).map(|path| way(&self.paths[path])).collect();
-        ways.sort_by_key(|way| (way.address.is_ipv4(), !way.answered, way.round_trip));
-        ways
-    }
-
-    /// A path that the list does not have is one only once it has answered: nobody else can send this device's first packets where
-    /// the other side is not.
-    fn is_way(&self, path: usize) -> bool {
-        let listed = path < self.listed;
-        let path = &self.paths[path];
-        path.is_open() || self.dials && listed && path.is_half_open()
-    }
-
-    /// Until when a dialler holds back.
-    fn waits_for_ipv6(&self) -> Option<Instant> {
-        let ipv6 = || (0..self.paths.len()).filter(|path| self.paths[*path].address.is_ipv6());
-        let may_answer = ipv6().any(|path| self.paths[path].is_unanswered());
-        let pending = !self.waited && may_answer && !ipv6().any(|path| self.is_way(path));
-        self.first_way.filter(|_| pending).map(|since| since + IPV6_FIRST)
-    }
-
-    /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest. What was only heard is none: a
-    /// probe that never arrived is new to its receiver, whoever sends it from wherever.
-    pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
-        let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
-        let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
-        open.sort_by_key(|(address, round_trip)| (address.is_ipv4(), *round_trip));
-        open
-    }
-
-    /// The round trip to an address, if it was measured.
+    /// The round trip to an address, if it was measured: if an answer came from there. What was only heard has none: a probe
+    /// that never arrived is new to its receiver, whoever sends it from wherever.
     pub fn round_trip(&self, address: SocketAddr) -> Option<Duration> {
         self.paths.iter().find(|path| path.address == address)?.round_trip
     }
@@ -356,5 +259,16 @@ impl Punch {
             tried: self.targets(),
             no_route: self.paths.iter().filter(|path| path.no_route).map(|path| path.address).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Punch {
+    /// From where the other side has answered, and how long that took; IPv6 first, and then the shortest.
+    pub fn open_paths(&self) -> Vec<(SocketAddr, Duration)> {
+        let answered = |path: &Path| path.round_trip.map(|round_trip| (path.address, round_trip));
+        let mut open: Vec<(SocketAddr, Duration)> = self.paths.iter().filter_map(answered).collect();
+        open.sort_by_key(|(address, round_trip)| (address.is_ipv4(), *round_trip));
+        open
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! It numbers what it sends, demands the other side's numbers without a gap, and knows for every text whether the other
 //! device's application took it. When a connection is lost it pauses; on the next one both sides say how far they got, and
-//! what is missing is sent again. When the session ends, every text gets its verdict: *not delivered* if it never left,
-//! *unknown* if it left without an answer.
+//! what is missing is sent again. When the session ends, every text gets its verdict: *not delivered* if it never left or
+//! was read by nobody, *unknown* if it left without an answer.
 //!
 //! ```text
 //!            own Hello sent            their Hello              lost()
@@ -97,7 +97,7 @@ pub struct Full;
 /// The fate of what was under way when the session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It never left this device.
+    /// It never left, or was read by nobody.
     NotSent,
     /// It left, and no answer came.
     Unanswered,

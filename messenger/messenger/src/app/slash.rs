@@ -69,7 +69,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/reachable everyone", "who may knock, in the same words"),
     ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
     ("/unblock bob@example.org", "the contrary"),
-    ("/ask [bob@example.org]", "be asked before they connect, also for text"),
+    ("/ask [bob@example.org]", "be asked before they connect for text or a room"),
     ("/unask bob@example.org", "the contrary"),
     ("/offline, /online", "leave the directory; come back"),
     ("/help, /quit", "this page; end the program"),

@@ -2,6 +2,7 @@
 //! difference before it is committed.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
@@ -358,14 +359,26 @@ fn no_size_and_no_text_panics() {
     }
 }
 
+/// Only what is seen is laid out: five hundred giants take no longer than ten. If all were, they would take fifty times as long.
 #[test]
-fn giant_lines_are_quick() {
-    let mut app = online(&["bob"], LARGE);
-    for _ in 0..500 {
-        app.hear(says("bob", &"x".repeat(messenger_engine::MAX_TEXT_BYTES)), at(12, 0));
+fn giant_lines_that_nobody_sees_cost_nothing() {
+    let giants = |count| {
+        let mut app = online(&["bob"], LARGE);
+        for _ in 0..count {
+            app.hear(says("bob", &"x".repeat(messenger_engine::MAX_TEXT_BYTES)), at(12, 0));
+        }
+        app
+    };
+    let apps = [giants(10), giants(500)];
+    let mut took = [Duration::MAX; 2];
+    // In turn, and the quickest of each: a machine that does something else meanwhile slows down both.
+    for _ in 0..3 {
+        for (app, took) in apps.iter().zip(&mut took) {
+            let begun = Instant::now();
+            screen(app);
+            *took = begun.elapsed().min(*took);
+        }
     }
-    // Only what is seen is laid out: 500 giants would take half a minute, and longer where this limit is ever near.
-    let begun = std::time::Instant::now();
-    screen(&app);
-    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let [ten, five_hundred] = took;
+    assert!(five_hundred < 5 * ten, "{five_hundred:?} for five hundred, {ten:?} for ten");
 }

@@ -19,6 +19,17 @@ fn conflicts(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Error { remedy, .. } if remedy.contains("unbind"))).count()
 }
 
+/// Bob and carol know alice, and not one another.
+fn contacts_of_alice_alone() -> World {
+    let mut world = World::of(&["alice"]);
+    for name in ["bob", "carol"] {
+        world.add(name, vec![address("alice").parse().unwrap()]);
+        world.go_online(name);
+        world.command("alice", Command::AddContact { who: address(name) });
+    }
+    world
+}
+
 #[test]
 fn contacts_are_bound_once_and_their_devices_named() {
     let mut world = World::of(&["alice", "bob"]);
@@ -56,12 +67,7 @@ fn strangers_are_bound_when_they_are_accepted() {
 
 #[test]
 fn fellow_members_are_bound_when_they_become_contacts() {
-    let mut world = World::of(&["alice"]);
-    for name in ["bob", "carol"] {
-        world.add(name, vec![address("alice").parse().unwrap()]);
-        world.go_online(name);
-        world.command("alice", Command::AddContact { who: address(name) });
-    }
+    let mut world = contacts_of_alice_alone();
     world.room(&["alice", "bob", "carol"]);
     world.pass(Duration::from_secs(5));
     assert_eq!(world.wires("bob", "carol"), 1);
@@ -73,12 +79,7 @@ fn fellow_members_are_bound_when_they_become_contacts() {
 /// Code 2 would say that nothing was read of what was shown.
 #[test]
 fn a_connection_on_which_something_was_read_is_not_closed_as_if_nothing_was() {
-    let mut world = World::of(&["alice"]);
-    for name in ["bob", "carol"] {
-        world.add(name, vec![address("alice").parse().unwrap()]);
-        world.go_online(name);
-        world.command("alice", Command::AddContact { who: address(name) });
-    }
+    let mut world = contacts_of_alice_alone();
     let room = world.room(&["alice", "bob", "carol"]);
     world.pass(Duration::from_secs(5));
     world.command("carol", Command::RoomSend { room, text: "hello bob".into(), id: Some(1) });

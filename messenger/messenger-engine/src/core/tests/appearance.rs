@@ -6,7 +6,7 @@ use directory_protocol as directory;
 use directory_protocol::{Capabilities, Status};
 
 use super::world::{World, address, last_state, texts};
-use crate::api::{Audience, Command, DeliveryState, Event, MAX_NAMED, OwnStatus, PresenceSettings};
+use crate::api::{Audience, Command, DeliveryState, Event, MAX_NAMED, OwnStatus, PresenceSettings, Purpose};
 use crate::wire::Close;
 
 fn settings(events: &[Event]) -> Vec<PresenceSettings> {
@@ -24,6 +24,14 @@ fn visible_to(audience: Audience) -> Command {
 
 fn knocks(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Incoming { .. })).count()
+}
+
+/// Somebody opens another room, and asks somebody in.
+fn invite(world: &mut World, host: &str, guest: &str) {
+    world.command(host, Command::RoomCreate { name: "another".into() });
+    let events = world.events(host);
+    let room = events.iter().find_map(|e| if let Event::Room { room, .. } = e { Some(*room) } else { None });
+    world.command(host, Command::RoomInvite { room: room.unwrap(), who: address(guest) });
 }
 
 #[test]
@@ -165,14 +173,8 @@ fn texts_and_invitations_of_somebody_blocked_do_not_come_through_a_room() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "hello", 1);
     world.room(&["alice", "bob"]);
-    let invite = |world: &mut World| {
-        world.command("alice", Command::RoomCreate { name: "another".into() });
-        let events = world.events("alice");
-        let room = events.iter().find_map(|e| if let Event::Room { room, .. } = e { Some(*room) } else { None });
-        world.command("alice", Command::RoomInvite { room: room.unwrap(), who: address("bob") });
-    };
     world.forget_events();
-    invite(&mut world);
+    invite(&mut world, "alice", "bob");
     assert!(matches!(&world.events("bob")[..], [Event::RoomInvitation { .. }]));
     world.command("bob", Command::Block { who: address("alice") });
     assert_eq!(world.wires("alice", "bob"), 1, "the room needs it");
@@ -180,7 +182,7 @@ fn texts_and_invitations_of_somebody_blocked_do_not_come_through_a_room() {
     world.forget_events();
     world.send("alice", "bob", "still there?", 2);
     assert!(matches!(last_state(&world.events("alice")), Some((DeliveryState::NotDelivered, Some(_)))));
-    invite(&mut world);
+    invite(&mut world, "alice", "bob");
     assert!(world.events("bob").is_empty());
     // Not being a contact looks the same.
     let refusal = |world: &mut World, id| {
@@ -260,13 +262,29 @@ fn whom_one_wants_to_be_asked_about_rings_also_for_text() {
     world.send("alice", "bob", "hello", 3);
     assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
     world.end("alice", "bob");
+    world.forget_events();
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: true });
+    assert_eq!(settings(&world.events("alice"))[0].ask_first.len(), 1, "as it stands already");
     world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
+    assert!(settings(&world.events("alice"))[0].ask_first.is_empty());
     world.command("alice", Command::AskFirst { who: address("bob"), ask: false });
-    assert_eq!(settings(&world.events("alice")).len(), 1, "said once");
+    let nothing = world.events("alice");
+    assert!(matches!(&nothing[..], [Event::Error { about, .. }] if about == "ask_first"), "{nothing:?}");
     // Until what both tried for the session that has ended is over.
     world.pass(Duration::from_secs(13));
     world.send("bob", "alice", "again", 4);
     assert_eq!(texts(&world.events("alice")), ["again"]);
+}
+
+#[test]
+fn whom_one_wants_to_be_asked_about_rings_also_for_a_room_one_does_not_share() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.command("alice", Command::AskFirst { who: address("bob"), ask: true });
+    world.forget_events();
+    invite(&mut world, "bob", "alice");
+    let events = world.events("alice");
+    assert!(matches!(&events[..], [Event::Incoming { purpose: Purpose::Room, contact: true, .. }]), "{events:?}");
+    assert_eq!(world.wires("alice", "bob"), 0);
 }
 
 #[test]

@@ -7,19 +7,23 @@ use crate::api::{Command, DeliveryState, OwnStatus};
 use crate::session::SessionKey;
 use crate::wire::{Close, Progress, Resume, TalkFrame};
 
-/// Alice and bob have talked, nothing comes through any more, and bob dials: what he says of the session is changed on
-/// the way.
-fn resumed_with(changed: impl FnMut(&mut Resume) + 'static) -> World {
+/// Alice and bob have talked, nothing comes through any more, and this one dials: what bob says is changed on the way.
+fn resumes(dialler: &str, meddle: Meddle) -> World {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "first", 1);
     world.forget_events();
     world.stall("alice", "bob");
     world.send("alice", "bob", "second", 2);
-    world.meddling.insert("bob".into(), changing(changed));
+    world.meddling.insert("bob".into(), meddle);
     world.closed.clear();
-    world.command("bob", Command::NetworkChanged);
+    world.command(dialler, Command::NetworkChanged);
     world.pass(Duration::from_secs(1));
     world
+}
+
+/// Bob dials, and what he says of the session is changed.
+fn resumed_with(changed: impl FnMut(&mut Resume) + 'static) -> World {
+    resumes("bob", changing(changed))
 }
 
 fn changing(mut changed: impl FnMut(&mut Resume) + 'static) -> Meddle {
@@ -48,15 +52,7 @@ fn a_wrong_proof_is_refused() {
 
 #[test]
 fn whoever_answers_with_a_wrong_proof_is_refused() {
-    let mut world = World::of(&["alice", "bob"]);
-    world.send("alice", "bob", "first", 1);
-    world.forget_events();
-    world.stall("alice", "bob");
-    world.send("alice", "bob", "second", 2);
-    world.meddling.insert("bob".into(), changing(|resume| resume.proof[0] ^= 1));
-    world.closed.clear();
-    world.command("alice", Command::NetworkChanged);
-    world.pass(Duration::from_secs(1));
+    let mut world = resumes("alice", changing(|resume| resume.proof[0] ^= 1));
     assert!(world.closed.contains(&("alice".into(), Close::NOT_ITS_SESSION)), "{:?}", world.closed);
     // What bob's device took while it believed to have moved is his alone.
     assert!(texts(&world.events("bob")).is_empty());
@@ -66,21 +62,12 @@ fn whoever_answers_with_a_wrong_proof_is_refused() {
 
 #[test]
 fn a_version_that_does_not_exist_is_refused() {
-    let mut world = World::of(&["alice", "bob"]);
-    world.send("alice", "bob", "first", 1);
-    world.forget_events();
-    world.stall("alice", "bob");
-    world.send("alice", "bob", "second", 2);
     let meddle: Meddle = Box::new(|frame| {
         if let TalkFrame::Hello { version, resume: Some(_), .. } = frame {
             *version = 0;
         }
     });
-    world.meddling.insert("bob".into(), meddle);
-    world.closed.clear();
-    world.command("bob", Command::NetworkChanged);
-    world.pass(Duration::from_secs(1));
-    is_refused(world, Close::PROTOCOL);
+    is_refused(resumes("bob", meddle), Close::PROTOCOL);
 }
 
 #[test]

@@ -1,65 +1,33 @@
 //! A small world: cores, a directory that introduces them, and wires that can be cut or stalled.
 
+mod directory;
+mod readings;
+mod table;
+mod wires;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory_protocol::{Announcement, DirectoryEvent, Outcome, Presence, Role, Status};
+use directory_protocol::{Announcement, Role};
 use ed25519_dalek::SigningKey;
-use identity::trust::Fingerprint;
 use identity::{Identifier, UnixTime};
 
-use crate::api::{CallId, Command, Event, PresenceSettings, Purpose, RoomId};
-use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
-use crate::punch::{Obstacle, ProbeKey};
-use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, MyLeaf, Person};
+use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
+use crate::punch::Obstacle;
+use crate::room::{AnotherAuthority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
 use crate::time::Now;
-use crate::wire::{Channel, Close, RoomFrame, TalkFrame, decode};
+use crate::wire::{Channel, Close};
 
-/// A certificate of this world: key, end, identifier. Whoever is on the blacklist is refused.
-#[derive(Default)]
-pub(super) struct Table {
-    pub(super) refused: Mutex<Vec<String>>,
-    pub(super) known: Mutex<BTreeMap<Identifier, Fingerprint>>,
-}
-
-pub(super) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8> {
-    [&key.0[..], who.as_bytes()].concat()
-}
-
-impl Credentials for Table {
-    fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
-        let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
-        let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
-        if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
-            return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
-        }
-        let identifier = Identifier::from_canonical(who).map_err(|e| e.to_string())?;
-        Ok(Person {
-            identifier,
-            device: DeviceKey(key.try_into().unwrap()),
-            not_after: now.unix.as_secs() + 1_000_000,
-            authority: Authority { name: "town".into(), root: Fingerprint([7; 32]) },
-        })
-    }
-
-    fn meet(&self, person: &Person, _: Now) -> Result<bool, AnotherAuthority> {
-        let who = person.identifier.clone();
-        let mut known = self.known.lock().unwrap();
-        match known.get(&who) {
-            None => {
-                known.insert(who, person.authority.root);
-                return Ok(true);
-            }
-            Some(root) if *root != person.authority.root => {
-                return Err(AnotherAuthority { who, refusal: "TRUST-06: expected town, found another".into() });
-            }
-            Some(_) => {}
-        }
-        Ok(false)
-    }
-}
+use self::directory::Ringing;
+pub(super) use self::directory::shown;
+pub(super) use self::readings::{last_state, room_texts, texts};
+use self::table::Table;
+pub(super) use self::table::certificate;
+use self::wires::Wire;
+pub(super) use self::wires::{Meddle, exported};
 
 struct Node {
     core: Core,
@@ -70,22 +38,6 @@ struct Node {
     expected: BTreeSet<CallId>,
     watched: Vec<Identifier>,
     announced: Option<Presenting>,
-}
-
-/// Changes a Hello on its way.
-pub(super) type Meddle = Box<dyn FnMut(&mut TalkFrame)>;
-
-struct Wire {
-    ends: [(String, ConnectionId); 2],
-    /// Frames from either end are lost while set.
-    stalled: bool,
-    /// Packets come all the same.
-    alive: bool,
-}
-
-struct Ringing {
-    caller: String,
-    callee: String,
 }
 
 pub(super) struct World {
@@ -112,16 +64,6 @@ pub(super) struct World {
     pub(super) tells_devices_apart: bool,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
-}
-
-/// What both ends of a connection export.
-pub(super) fn exported(dialler: ConnectionId) -> Exported {
-    let fresh = |of: u8| {
-        let mut secret = [of; 32];
-        secret[..8].copy_from_slice(&dialler.to_be_bytes());
-        secret
-    };
-    Exported { session: fresh(1), resumption: fresh(2) }
 }
 
 /// Whose device this is: what follows a slash in its name tells her devices apart.
@@ -204,51 +146,6 @@ impl World {
         Now { instant: self.started + self.time, unix: UnixTime::since_unix_epoch(wall) }
     }
 
-    pub(super) fn go_online(&mut self, name: &str) {
-        self.node(name).online = true;
-        self.node(name).core.directory_up();
-        self.tell_presence(name, true);
-        let watched: Vec<Identifier> = self.node(name).watched.clone();
-        let now = self.now();
-        for who in watched {
-            let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-            self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
-        }
-        self.settle();
-    }
-
-    /// The connection to the directory breaks; peers' connections live on.
-    pub(super) fn lose_directory(&mut self, name: &str) {
-        let now = self.now();
-        self.node(name).online = false;
-        self.node(name).core.directory_down("the directory was not heard for 45 s", now);
-        self.tell_presence(name, false);
-        self.settle();
-    }
-
-    fn tell_presence(&mut self, name: &str, online: bool) {
-        let who: Identifier = address(name).parse().unwrap();
-        let now = self.now();
-        for node in self.nodes.values_mut().filter(|node| node.online && node.watched.contains(&who)) {
-            node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), presence: shown(online) }, now);
-        }
-    }
-
-    /// Dials take their time from now on.
-    pub(super) fn hold_dials(&mut self) {
-        self.dials = Some(Vec::new());
-    }
-
-    /// Those under way reach whom they dialled; returns how many there were.
-    pub(super) fn release_dials(&mut self) -> usize {
-        let dials = self.dials.take().unwrap();
-        for (call, from, to) in &dials {
-            self.connect(*call, from, to);
-        }
-        self.settle();
-        dials.len()
-    }
-
     fn node(&mut self, name: &str) -> &mut Node {
         self.nodes.get_mut(name).unwrap()
     }
@@ -322,39 +219,6 @@ impl World {
         }
     }
 
-    /// Frames between the two are lost until the wire is cut.
-    pub(super) fn stall(&mut self, a: &str, b: &str) {
-        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
-    }
-
-    /// Their devices stay connected, and their programs take nothing more.
-    pub(super) fn be_deaf(&mut self, a: &str, b: &str) {
-        self.stall(a, b);
-        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.alive = true);
-    }
-
-    /// Nothing has come on the connections between the two for 15 s.
-    pub(super) fn fall_silent(&mut self, a: &str, b: &str) {
-        self.stall(a, b);
-        self.each_end(a, b, |core, connection, now| core.silent(connection, now));
-    }
-
-    /// Something comes again.
-    pub(super) fn be_heard(&mut self, a: &str, b: &str) {
-        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = false);
-        self.each_end(a, b, |core, connection, now| core.heard(connection, now));
-    }
-
-    fn each_end(&mut self, a: &str, b: &str, act: impl Fn(&mut Core, ConnectionId, Now)) {
-        let now = self.now();
-        let ends: Vec<(String, ConnectionId)> =
-            self.wires.iter().filter(|wire| joins(wire, a, b)).flat_map(|wire| wire.ends.clone()).collect();
-        for (name, connection) in ends {
-            act(&mut self.node(&name).core, connection, now);
-        }
-        self.settle();
-    }
-
     /// The program ends without a word, and starts again.
     pub(super) fn restart(&mut self, name: &str) {
         let others: Vec<String> = self.nodes.keys().filter(|other| *other != name).cloned().collect();
@@ -366,65 +230,11 @@ impl World {
         self.go_online(name);
     }
 
-    /// The connections between the two break.
-    pub(super) fn cut(&mut self, a: &str, b: &str) {
-        self.lose(a, b, Loss::Broken);
-    }
-
-    /// The connections between the two end, and with them what they carry.
-    pub(super) fn end(&mut self, a: &str, b: &str) {
-        self.lose(a, b, Loss::Ended);
-    }
-
-    fn lose(&mut self, a: &str, b: &str, loss: Loss) {
-        let now = self.now();
-        let (cut, kept): (Vec<Wire>, Vec<Wire>) =
-            std::mem::take(&mut self.wires).into_iter().partition(|wire| joins(wire, a, b));
-        self.wires = kept;
-        for (name, connection) in cut.into_iter().flat_map(|wire| wire.ends) {
-            self.node(&name).core.disconnected(connection, loss, "timed out", now);
-        }
-        self.settle();
-    }
-
-    pub(super) fn wires(&self, a: &str, b: &str) -> usize {
-        self.wires.iter().filter(|wire| joins(wire, a, b)).count()
-    }
-
     /// A certificate was refused somewhere, because of another authority.
     pub(super) fn refuse(&mut self, at: &str, conflict: AnotherAuthority) {
         let now = self.now();
         self.node(at).core.another_authority(conflict, now);
         self.settle();
-    }
-
-    /// Somebody puts a frame on the wire by hand.
-    pub(super) fn inject(&mut self, from: &str, to: &str, frame: RoomFrame) {
-        let now = self.now();
-        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
-        let sender = wire.ends.iter().find(|end| end.0 == from).unwrap().1;
-        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
-        self.node(from).core.count_room_frame(sender);
-        self.node(to).core.room_frame(session, frame, now);
-        self.settle();
-    }
-
-    pub(super) fn inject_talk(&mut self, from: &str, to: &str, frame: TalkFrame) {
-        let now = self.now();
-        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
-        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
-        self.node(to).core.talk_frame(session, frame, now);
-        self.settle();
-    }
-
-    /// The directory says that somebody calls; returns what is asked of it in turn.
-    pub(super) fn is_called(&mut self, at: &str, caller: &str, call: CallId, purpose: Purpose) -> Vec<Ask> {
-        let (now, caller) = (self.now(), self.person(caller));
-        let (caller, caller_key) = (caller.identifier, caller.device.spki_digest());
-        let incoming = DirectoryEvent::Incoming { call_id: call.0, caller, caller_key, purpose: purpose.into() };
-        self.node(at).core.directory_said(incoming, now);
-        let actions = actions(&mut self.node(at).core).into_iter();
-        actions.filter_map(|action| if let Action::Ask(ask) = action { Some(ask) } else { None }).collect()
     }
 
     /// A connection from a verified person whom nobody introduced.
@@ -508,113 +318,6 @@ impl World {
         }
     }
 
-    fn connect(&mut self, call: CallId, from: &str, to: &str) {
-        let now = self.now();
-        let (dialler, listener) = (self.next_connection, self.next_connection + 1);
-        self.next_connection += 2;
-        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false });
-        let (caller, callee) = (self.person(from), self.person(to));
-        let exported = exported(dialler);
-        self.node(to).core.connected(listener, caller, exported.clone(), None, now);
-        self.node(from).core.connected(dialler, callee, exported, Some(call), now);
-    }
-
-    fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
-        let now = self.now();
-        self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
-        let end = (name.to_owned(), connection);
-        let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };
-        if wire.stalled {
-            return;
-        }
-        let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();
-        let core = &mut self.nodes.get_mut(&other).unwrap().core;
-        match channel {
-            Channel::Talk => {
-                let mut frame = decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap();
-                if matches!(frame, TalkFrame::Hello { .. }) && self.hellos_lost.contains(name) {
-                    return;
-                }
-                if let (TalkFrame::Hello { .. }, Some(meddle)) = (&frame, self.meddling.get_mut(name)) {
-                    meddle(&mut frame);
-                }
-                core.talk_frame(session, frame, now);
-            }
-            Channel::Rooms => core.room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now),
-        }
-    }
-
-    fn ask(&mut self, name: &str, ask: Ask) {
-        let now = self.now();
-        match ask {
-            Ask::Announce(announcement) => {
-                let node = self.node(name);
-                node.watched.clone_from(&announcement.announcement.contacts);
-                node.announced = Some(*announcement);
-            }
-            Ask::Watch { who } => {
-                let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-                self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
-            }
-            Ask::Unwatch { .. } => {}
-            Ask::Invite { call, callee, purpose, device } => {
-                let device = device.filter(|_| self.tells_devices_apart);
-                let is_meant = |node: &Node| {
-                    let key = node.person.device.spki_digest();
-                    node.person.identifier == callee && node.online && device.is_none_or(|device| device == key)
-                };
-                let to = self.nodes.iter().find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
-                if let Some(to) = to {
-                    let caller = self.person(name);
-                    self.ringing.insert(call, Ringing { caller: name.into(), callee: to.clone() });
-                    self.node(&to).core.directory_said(
-                        DirectoryEvent::Incoming {
-                            call_id: call.0,
-                            caller: caller.identifier,
-                            caller_key: caller.device.spki_digest(),
-                            purpose: purpose.into(),
-                        },
-                        now,
-                    );
-                }
-            }
-            Ask::Accept { call } => {
-                let Some(Ringing { caller, callee }) = self.ringing.remove(&call) else { return };
-                for (at, other, role) in [(&callee, &caller, Role::Listener), (&caller, &callee, Role::Dialler)] {
-                    let peer = self.person(other);
-                    self.node(at).core.directory_said(
-                        DirectoryEvent::Go {
-                            call_id: call.0,
-                            role,
-                            peer: peer.identifier,
-                            peer_key: peer.device.spki_digest(),
-                            candidates: vec!["192.0.2.1:5000".parse().unwrap()],
-                            probe_key: ProbeKey([0; 32]),
-                            delay_ms: 0,
-                        },
-                        now,
-                    );
-                    // The listener expects the dialler before she hears of it.
-                    for action in actions(&mut self.node(at).core) {
-                        self.carry_out(at, action);
-                    }
-                }
-            }
-            Ask::Decline { call } => self.tell_caller(call, Outcome::Declined),
-            Ask::Busy { call } => self.tell_caller(call, Outcome::Busy),
-            Ask::Cancel { call } => {
-                self.ringing.remove(&call);
-            }
-        }
-    }
-
-    fn tell_caller(&mut self, call: CallId, outcome: Outcome) {
-        let now = self.now();
-        if let Some(ringing) = self.ringing.remove(&call) {
-            self.node(&ringing.caller).core.directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
-        }
-    }
-
     /// Opens a room with the first as host and everybody in it.
     pub(super) fn room(&mut self, names: &[&str]) -> RoomId {
         let (host, guests) = names.split_first().unwrap();
@@ -632,39 +335,6 @@ impl World {
     }
 }
 
-fn joins(wire: &Wire, a: &str, b: &str) -> bool {
-    wire.ends.iter().all(|(name, _)| name == a || name == b)
-}
-
-/// The last state told of a text.
-pub(super) fn last_state(events: &[Event]) -> Option<(crate::api::DeliveryState, Option<String>)> {
-    events.iter().rev().find_map(|event| match event {
-        Event::MessageState { state, reason, .. } => Some((*state, reason.clone())),
-        _ => None,
-    })
-}
-
-/// All one-to-one texts among events.
-pub(super) fn texts(events: &[Event]) -> Vec<String> {
-    events
-        .iter()
-        .filter_map(|event| if let Event::Message { text, .. } = event { Some(text.clone()) } else { None })
-        .collect()
-}
-
-/// All room texts among events.
-pub(super) fn room_texts(events: &[Event]) -> Vec<String> {
-    events
-        .iter()
-        .filter_map(|event| if let Event::RoomMessage { text, .. } = event { Some(text.clone()) } else { None })
-        .collect()
-}
-
 fn actions(core: &mut Core) -> Vec<Action> {
     std::iter::from_fn(|| core.next_action()).collect()
-}
-
-/// What the directory says of somebody who is there, or not, and shows no more.
-pub(super) fn shown(online: bool) -> Presence {
-    if online { Presence::plain(Status::Available) } else { Presence::Offline }
 }

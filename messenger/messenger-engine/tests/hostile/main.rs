@@ -2,18 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod authorities;
+mod dialled;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use directory_protocol::{Answer, DirectoryEvent, Role};
-use identity::UnixTime;
-use identity::tls::PersonVerifier;
-use identity::trust::Fingerprint;
+use directory_protocol::Role;
 use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
-use messenger_engine::{Command, DeliveryState, EngineConfig, Event, wire};
-use support::{PATIENCE, Puppet, Someone, Town, identifier, peer_config};
+use messenger_engine::{DeliveryState, Event, wire};
+use support::{PATIENCE, Someone, Town, peer_config};
 
 /// A device with a good certificate that nobody introduced dials `target`.
 async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, String> {
@@ -25,12 +25,6 @@ async fn stranger(town: &Town, target: SocketAddr) -> Result<quinn::Connection, 
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("silence".into()),
     }
-}
-
-/// Who dials this device next, once the handshake is over.
-async fn accepted(endpoint: &quinn::Endpoint) -> Result<quinn::Connection, quinn::ConnectionError> {
-    let dialled = async { endpoint.accept().await.unwrap().await };
-    tokio::time::timeout(PATIENCE, dialled).await.expect("somebody dials")
 }
 
 /// The code with which the other side closes.
@@ -207,126 +201,6 @@ async fn whoever_comes_with_a_probe_that_went_astray_finds_silence() {
     assert_eq!(alice.hears("bob").await, "it is me");
 }
 
-/// Alice calls bob, who is to be met at `device`, and shows itself under the key of the call.
-async fn called_by_alice(alice: &mut Someone, bob: &mut Puppet, device: &Puppet) {
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(bob, vec![device.endpoint.local_addr().unwrap()]).await;
-    device.show(Role::Listener, caller, &key, 0..60);
-}
-
-/// Bob accepts a call, to be met at these addresses; returns where the caller is, and the key of the call.
-async fn introduced_at(bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
-    let call =
-        bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
-    let call = call.await;
-    bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
-    let introduced = bob.wait(|event| match event {
-        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
-        _ => None,
-    });
-    introduced.await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_at_the_introduced_address_gets_nothing() {
-    let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob"]).await;
-    let mut bob = town.puppet("bob").await;
-    let mallory = town.puppet("mallory").await;
-    called_by_alice(&mut alice, &mut bob, &mallory).await;
-    // Not even alice's certificate.
-    let refused = accepted(&mallory.endpoint).await.unwrap_err().to_string();
-    assert!(refused.contains("not the introduced device") || refused.contains("handshake"), "{refused}");
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.unwrap().contains("not the introduced device"));
-}
-
-/// Dialled at its first probe, found to be another device, and only then heard to answer: a second attempt would end without
-/// that reason.
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_was_found_to_be_somebody_else_is_not_dialled_again() {
-    let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob"]).await;
-    let mut bob = town.puppet("bob").await;
-    let mallory = town.puppet("mallory").await;
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
-    let sealer = DirectionKey::of(Role::Listener, &key);
-    let probing = async {
-        let mut pace = tokio::time::interval(Duration::from_millis(50));
-        for number in 0..40 {
-            pace.tick().await;
-            mallory.probing.send_to(&sealer.seal(Probe { kind: Kind::Probe, number }), caller).unwrap();
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        refused = accepted(&mallory.endpoint) => assert!(refused.is_err()),
-        () = probing => {}
-    }
-    mallory.show(Role::Listener, caller, &key, 40..60);
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("not the introduced device")), "{reason:?}");
-}
-
-/// Whoever listens may name others, and send probes that seem to come from them.
-#[tokio::test(flavor = "multi_thread")]
-async fn handshakes_go_to_two_at_most_who_have_not_answered() {
-    let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob"]).await;
-    let mut bob = town.puppet("bob").await;
-    let victims: Vec<UdpSocket> = (0..8).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    let candidates = victims.iter().map(|victim| victim.local_addr().unwrap()).collect();
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, candidates).await;
-    let sealer = DirectionKey::of(Role::Listener, &key);
-    let forging = async {
-        let mut pace = tokio::time::interval(Duration::from_millis(100));
-        for number in 0..64 {
-            if number % 8 == 0 {
-                pace.tick().await;
-            }
-            let probe = sealer.seal(Probe { kind: Kind::Probe, number });
-            victims[usize::from(number % 8)].send_to(&probe, caller).unwrap();
-        }
-    };
-    let (fate, ()) = tokio::join!(alice.fate(1), forging);
-    assert_eq!(fate.0, DeliveryState::NotDelivered);
-    let dialled: Vec<usize> = victims.iter().map(handshake_datagrams).filter(|count| *count > 0).collect();
-    assert!((1..=2).contains(&dialled.len()), "datagrams of handshakes: {dialled:?}");
-    assert!(dialled.iter().sum::<usize>() <= 32, "{dialled:?}");
-}
-
-/// How many datagrams have come that are no probes.
-fn handshake_datagrams(socket: &UdpSocket) -> usize {
-    socket.set_nonblocking(true).unwrap();
-    let mut datagram = [0; 2_048];
-    let received = std::iter::from_fn(|| socket.recv_from(&mut datagram).ok().map(|(length, _)| length));
-    received.filter(|length| *length > 28).count()
-}
-
-/// A client is done with TLS before its server has looked at its certificate.
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_refused_at_the_door_is_told_at_once() {
-    let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob"]).await;
-    let mut bob = town.refusing_puppet("bob").await;
-    let device = bob.endpoint.clone();
-    alice.sees("bob", true).await;
-    alice.send("bob", "for bob alone", 1).await;
-    let (caller, key) = introduced_at(&mut bob, vec![device.local_addr().unwrap()]).await;
-    bob.show(Role::Listener, caller, &key, 0..60);
-    assert!(accepted(&device).await.is_err());
-    let (state, reason) = alice.fate(1).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("invalid peer certificate")), "{reason:?}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_introduced_peer_that_breaks_the_protocol_is_closed() {
     let town = Town::new().await;
@@ -368,89 +242,11 @@ async fn an_introduced_peer_that_breaks_the_protocol_is_closed() {
     heard.await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_contact_stays_with_the_authority_that_certified_her_at_first_sight() {
-    let town = Town::new().await;
-    let trust = town.own_trust();
-    let mut alice = Someone::start(EngineConfig { trust: trust.clone(), ..town.config("alice", &["bob"]) }).await;
-    let bob = town.person("bob", &["alice"]).await;
-    alice.sees("bob", true).await;
-    alice.send("bob", "hello", 1).await;
-    let (authority, root) = alice.wait("first sight", first_seen).await;
-    assert_eq!(authority, "Test authority 1");
-    assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
-    let bound = trust.bindings().get(&identifier("bob")).cloned().unwrap();
-    assert_eq!((bound.authority, bound.root), (authority, root));
-
-    bob.do_it(Command::Quit).await;
-    alice.sees("bob", false).await;
-    let impostor = Someone::start(town.impostor("bob", &["alice"])).await;
-    alice.sees("bob", true).await;
-    // At the door, where the acceptor learns nothing from the handshake itself.
-    impostor.send("alice", "it is me", 1).await;
-    let refused = |event: &Event| match event {
-        Event::Message { .. } | Event::FirstSeen { .. } => panic!("let in: {event:?}"),
-        Event::Error { about, message, remedy } if about == "bob@example.org" => {
-            Some((message.clone(), remedy.clone()))
-        }
-        _ => None,
-    };
-    let (message, remedy) = alice.wait("a refusal", refused).await;
-    for words in ["TRUST-06", "bob@example.org certified by Test authority 1", "found Test authority 2"] {
-        assert!(message.contains(words), "{message}");
-    }
-    assert!(remedy.contains("`certtool trust unbind bob@example.org`"), "{remedy}");
-    // Joins the call that the impostor began, which ends without the right bob at the door.
-    alice.send("bob", "for bob alone", 2).await;
-    let (state, reason) = alice.fate(2).await;
+/// A text was not delivered, for a reason with these words.
+async fn not_delivered(alice: &mut Someone, text: u64, words: &str) {
+    let (state, reason) = alice.fate(text).await;
     assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("TRUST-06")), "{reason:?}");
-    // Dialled.
-    alice.send("bob", "for bob alone", 3).await;
-    let (state, reason) = alice.fate(3).await;
-    assert_eq!(state, DeliveryState::NotDelivered);
-    assert!(reason.as_ref().is_some_and(|reason| reason.contains("TRUST-06")), "{reason:?}");
-    assert_eq!(trust.bindings().get(&identifier("bob")).unwrap().root, root);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_is_not_let_into_a_room() {
-    let town = Town::new().await;
-    let trust = town.own_trust();
-    // Carol knows bob from an earlier run, alice has never seen him.
-    let (chain, _) = town.issue("bob");
-    let known = PersonVerifier::new(trust.clone()).person(&chain, UnixTime::now()).unwrap();
-    assert!(trust.bind(&known, UnixTime::now()));
-    let alice_trust = town.own_trust();
-    let mut alice =
-        Someone::start(EngineConfig { trust: alice_trust, ..town.config("alice", &["bob", "carol"]) }).await;
-    let mut carol = Someone::start(EngineConfig { trust, ..town.config("carol", &["alice"]) }).await;
-    let mut impostor = Someone::start(town.impostor("bob", &["alice"])).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
-    let (room, ..) = alice.in_room_of(1).await;
-    carol.enter(&alice, room).await;
-    carol.in_room_of(2).await;
-    alice.in_room_of(2).await;
-    impostor.enter(&alice, room).await;
-    let closed = |event: &Event| if let Event::RoomClosed { reason, .. } = event { Some(reason.clone()) } else { None };
-    let reason = carol.wait("the end", closed).await;
-    assert!(reason.contains("TRUST-06"), "{reason}");
-    let (message, remedy) = carol
-        .wait("a refusal", |event| match event {
-            Event::Error { about, message, remedy } if about == "bob@example.org" => {
-                Some((message.clone(), remedy.clone()))
-            }
-            _ => None,
-        })
-        .await;
-    assert!(message.contains("TRUST-06") && remedy.contains("certtool trust unbind bob@example.org"), "{message}");
-}
-
-fn first_seen(event: &Event) -> Option<(String, Fingerprint)> {
-    match event {
-        Event::FirstSeen { who, authority, root, .. } if *who == identifier("bob") => Some((authority.clone(), *root)),
-        _ => None,
-    }
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains(words)), "{reason:?}");
 }
 
 fn hello() -> Vec<u8> {

@@ -1,0 +1,75 @@
+//! What waits for a connection to somebody: run when it stands, told why if there will be none.
+
+use identity::Identifier;
+
+use super::{Core, SessionId};
+use crate::api::{DeliveryState, Event, RoomId};
+use crate::time::Now;
+
+/// What waits for a connection, in memory, while it is being made.
+pub(super) enum Errand {
+    /// A text.
+    Text {
+        /// Its id.
+        id: u64,
+        /// The text.
+        text: String,
+    },
+    /// An invitation into a room one hosts.
+    Invite {
+        /// The room.
+        room: RoomId,
+    },
+    /// A connection to a fellow member of a room.
+    Mesh,
+    /// A connection on which a session goes on.
+    Resume,
+}
+
+impl Errand {
+    /// Whether the person behind this device asked for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !matches!(self, Self::Mesh | Self::Resume)
+    }
+}
+
+/// Whether errands ask for nothing but to go on with a session.
+pub(super) fn only_resume(errands: &[Errand]) -> bool {
+    !errands.is_empty() && errands.iter().all(|errand| matches!(errand, Errand::Resume))
+}
+
+impl Core {
+    /// A session has just begun: what waited for one goes out.
+    pub(super) fn run_errands(&mut self, session: SessionId, errands: Vec<Errand>, now: Now) {
+        for errand in errands {
+            self.run_errand(session, errand, now);
+        }
+        self.link_ready(session, now);
+    }
+
+    pub(super) fn run_errand(&mut self, session: SessionId, errand: Errand, now: Now) {
+        let Some(link) = self.links.get(&session) else { return };
+        let who = link.person.identifier.clone();
+        match errand {
+            Errand::Text { id, text } => self.put_text(session, who, id, text, now),
+            Errand::Invite { room } => self.send_invitation(session, room),
+            Errand::Mesh | Errand::Resume => {}
+        }
+    }
+
+    pub(super) fn fail_errands(&mut self, who: &Identifier, errands: Vec<Errand>, reason: &str, now: Now) {
+        for errand in errands {
+            match errand {
+                Errand::Text { id, .. } => {
+                    self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
+                }
+                Errand::Invite { room } => {
+                    self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
+                }
+                Errand::Mesh => self.mesh_failed(who, reason, now),
+                // It is tried again while the session waits.
+                Errand::Resume => {}
+            }
+        }
+    }
+}

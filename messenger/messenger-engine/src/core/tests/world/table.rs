@@ -1,0 +1,54 @@
+//! Certificates of this world, and who is known by them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use identity::Identifier;
+use identity::trust::Fingerprint;
+
+use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Person};
+use crate::time::Now;
+
+/// A certificate of this world: key, end, identifier. Whoever is on the blacklist is refused.
+#[derive(Default)]
+pub(in crate::core::tests) struct Table {
+    pub(in crate::core::tests) refused: Mutex<Vec<String>>,
+    pub(in crate::core::tests) known: Mutex<BTreeMap<Identifier, Fingerprint>>,
+}
+
+pub(in crate::core::tests) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8> {
+    [&key.0[..], who.as_bytes()].concat()
+}
+
+impl Credentials for Table {
+    fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
+        let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
+        let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
+        if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
+            return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
+        }
+        let identifier = Identifier::from_canonical(who).map_err(|e| e.to_string())?;
+        Ok(Person {
+            identifier,
+            device: DeviceKey(key.try_into().unwrap()),
+            not_after: now.unix.as_secs() + 1_000_000,
+            authority: Authority { name: "town".into(), root: Fingerprint([7; 32]) },
+        })
+    }
+
+    fn meet(&self, person: &Person, _: Now) -> Result<bool, AnotherAuthority> {
+        let who = person.identifier.clone();
+        let mut known = self.known.lock().unwrap();
+        match known.get(&who) {
+            None => {
+                known.insert(who, person.authority.root);
+                return Ok(true);
+            }
+            Some(root) if *root != person.authority.root => {
+                return Err(AnotherAuthority { who, refusal: "TRUST-06: expected town, found another".into() });
+            }
+            Some(_) => {}
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,164 @@
+//! The wires: what joins two devices, what goes over it, and what becomes of it.
+
+use crate::api::CallId;
+use crate::core::{ConnectionId, Core, Loss};
+use crate::session::Exported;
+use crate::time::Now;
+use crate::wire::{Channel, RoomFrame, TalkFrame, decode};
+
+use super::World;
+
+/// Changes a Hello on its way.
+pub(in crate::core::tests) type Meddle = Box<dyn FnMut(&mut TalkFrame)>;
+
+pub(super) struct Wire {
+    pub(super) ends: [(String, ConnectionId); 2],
+    /// Frames from either end are lost while set.
+    pub(super) stalled: bool,
+    /// Packets come all the same.
+    pub(super) alive: bool,
+}
+
+/// What both ends of a connection export.
+pub(in crate::core::tests) fn exported(dialler: ConnectionId) -> Exported {
+    let fresh = |of: u8| {
+        let mut secret = [of; 32];
+        secret[..8].copy_from_slice(&dialler.to_be_bytes());
+        secret
+    };
+    Exported { session: fresh(1), resumption: fresh(2) }
+}
+
+impl World {
+    /// Dials take their time from now on.
+    pub(in crate::core::tests) fn hold_dials(&mut self) {
+        self.dials = Some(Vec::new());
+    }
+
+    /// Those under way reach whom they dialled; returns how many there were.
+    pub(in crate::core::tests) fn release_dials(&mut self) -> usize {
+        let dials = self.dials.take().unwrap();
+        for (call, from, to) in &dials {
+            self.connect(*call, from, to);
+        }
+        self.settle();
+        dials.len()
+    }
+
+    /// Frames between the two are lost until the wire is cut.
+    pub(in crate::core::tests) fn stall(&mut self, a: &str, b: &str) {
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
+    }
+
+    /// Their devices stay connected, and their programs take nothing more.
+    pub(in crate::core::tests) fn be_deaf(&mut self, a: &str, b: &str) {
+        self.stall(a, b);
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.alive = true);
+    }
+
+    /// Nothing has come on the connections between the two for 15 s.
+    pub(in crate::core::tests) fn fall_silent(&mut self, a: &str, b: &str) {
+        self.stall(a, b);
+        self.each_end(a, b, |core, connection, now| core.silent(connection, now));
+    }
+
+    /// Something comes again.
+    pub(in crate::core::tests) fn be_heard(&mut self, a: &str, b: &str) {
+        self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = false);
+        self.each_end(a, b, |core, connection, now| core.heard(connection, now));
+    }
+
+    fn each_end(&mut self, a: &str, b: &str, act: impl Fn(&mut Core, ConnectionId, Now)) {
+        let now = self.now();
+        let ends: Vec<(String, ConnectionId)> =
+            self.wires.iter().filter(|wire| joins(wire, a, b)).flat_map(|wire| wire.ends.clone()).collect();
+        for (name, connection) in ends {
+            act(&mut self.node(&name).core, connection, now);
+        }
+        self.settle();
+    }
+
+    /// The connections between the two break.
+    pub(in crate::core::tests) fn cut(&mut self, a: &str, b: &str) {
+        self.lose(a, b, Loss::Broken);
+    }
+
+    /// The connections between the two end, and with them what they carry.
+    pub(in crate::core::tests) fn end(&mut self, a: &str, b: &str) {
+        self.lose(a, b, Loss::Ended);
+    }
+
+    fn lose(&mut self, a: &str, b: &str, loss: Loss) {
+        let now = self.now();
+        let (cut, kept): (Vec<Wire>, Vec<Wire>) =
+            std::mem::take(&mut self.wires).into_iter().partition(|wire| joins(wire, a, b));
+        self.wires = kept;
+        for (name, connection) in cut.into_iter().flat_map(|wire| wire.ends) {
+            self.node(&name).core.disconnected(connection, loss, "timed out", now);
+        }
+        self.settle();
+    }
+
+    pub(in crate::core::tests) fn wires(&self, a: &str, b: &str) -> usize {
+        self.wires.iter().filter(|wire| joins(wire, a, b)).count()
+    }
+
+    /// Somebody puts a frame on the wire by hand.
+    pub(in crate::core::tests) fn inject(&mut self, from: &str, to: &str, frame: RoomFrame) {
+        let now = self.now();
+        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
+        let sender = wire.ends.iter().find(|end| end.0 == from).unwrap().1;
+        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
+        self.node(from).core.count_room_frame(sender);
+        self.node(to).core.room_frame(session, frame, now);
+        self.settle();
+    }
+
+    pub(in crate::core::tests) fn inject_talk(&mut self, from: &str, to: &str, frame: TalkFrame) {
+        let now = self.now();
+        let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
+        let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
+        self.node(to).core.talk_frame(session, frame, now);
+        self.settle();
+    }
+
+    pub(super) fn connect(&mut self, call: CallId, from: &str, to: &str) {
+        let now = self.now();
+        let (dialler, listener) = (self.next_connection, self.next_connection + 1);
+        self.next_connection += 2;
+        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false });
+        let (caller, callee) = (self.person(from), self.person(to));
+        let exported = exported(dialler);
+        self.node(to).core.connected(listener, caller, exported.clone(), None, now);
+        self.node(from).core.connected(dialler, callee, exported, Some(call), now);
+    }
+
+    pub(super) fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
+        let now = self.now();
+        self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
+        let end = (name.to_owned(), connection);
+        let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };
+        if wire.stalled {
+            return;
+        }
+        let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();
+        let core = &mut self.nodes.get_mut(&other).unwrap().core;
+        match channel {
+            Channel::Talk => {
+                let mut frame = decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap();
+                if matches!(frame, TalkFrame::Hello { .. }) && self.hellos_lost.contains(name) {
+                    return;
+                }
+                if let (TalkFrame::Hello { .. }, Some(meddle)) = (&frame, self.meddling.get_mut(name)) {
+                    meddle(&mut frame);
+                }
+                core.talk_frame(session, frame, now);
+            }
+            Channel::Rooms => core.room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now),
+        }
+    }
+}
+
+fn joins(wire: &Wire, a: &str, b: &str) -> bool {
+    wire.ends.iter().all(|(name, _)| name == a || name == b)
+}

@@ -1,0 +1,68 @@
+//! What the directory is asked, each in a task of its own.
+
+use std::net::SocketAddr;
+
+use directory_protocol::client::RequestError;
+use directory_protocol::message::ErrorCode;
+use directory_protocol::{Answer, Invite};
+
+use super::{Link, Standing};
+use crate::core::Ask;
+use crate::driver::Happening;
+
+impl Link {
+    /// Asks in a task of its own: answers may take their time, events must not wait for them.
+    pub(super) fn ask(&mut self, standing: &Standing, ask: Ask) {
+        if let Ask::Announce(presenting) = ask {
+            standing.presenting.send_replace((*presenting).clone());
+            self.presenting = *presenting;
+            return;
+        }
+        let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
+        tokio::spawn(async move {
+            let result = match ask {
+                Ask::Announce(_) => Ok(()),
+                Ask::Watch { who } => client.watch(vec![who]).await,
+                Ask::Unwatch { who } => client.unwatch(vec![who]).await,
+                Ask::Accept { call } => {
+                    let accept = |candidates| client.answer(call.0, Answer::Accept { candidates });
+                    if let Err(error) = offering(place.candidates().await, accept).await {
+                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
+                    }
+                    Ok(())
+                }
+                Ask::Decline { call } => client.answer(call.0, Answer::Decline).await,
+                Ask::Busy { call } => client.answer(call.0, Answer::Busy).await,
+                Ask::Cancel { call } => client.cancel(call.0).await,
+                Ask::Invite { call, callee, purpose, device } => {
+                    let invite = |candidates| {
+                        let (callee, purpose) = (callee.clone(), purpose.into());
+                        client.invite(Invite { call_id: call.0, callee, purpose, candidates, device })
+                    };
+                    if let Err(error) = offering(place.candidates().await, invite).await {
+                        let _ = outbox.send(Happening::CallFailed { call, reason: error.to_string() }).await;
+                    }
+                    Ok(())
+                }
+            };
+            if let Err(error) = result {
+                tracing::debug!(%error, "the directory did not do what it was asked");
+            }
+        });
+    }
+}
+
+/// Offers these candidates, and without loopback if the directory refuses them: one that listens everywhere is reached over
+/// loopback by its own machine, and takes no such address.
+async fn offering<F, R>(candidates: Vec<SocketAddr>, ask: F) -> Result<(), RequestError>
+where
+    F: Fn(Vec<SocketAddr>) -> R,
+    R: Future<Output = Result<(), RequestError>>,
+{
+    let elsewhere: Vec<SocketAddr> = candidates.iter().filter(|offered| !offered.ip().is_loopback()).copied().collect();
+    let is_same = elsewhere.len() == candidates.len();
+    match ask(candidates).await {
+        Err(RequestError::Refused { error: ErrorCode::BadCandidates, .. }) if !is_same => ask(elsewhere).await,
+        result => result,
+    }
+}
