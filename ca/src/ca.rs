@@ -212,12 +212,13 @@ impl Ca {
     }
 
     /// Answers TLS handshakes for `name` with a certificate of the services CA: one kept from before, or a new one,
-    /// renewed at half life in the background. Waits until there is one.
+    /// renewed at half life in the background. Waits until there is one, unless the one from before still serves.
     pub async fn service_resolver(&self, name: &str) -> Result<Arc<dyn ResolvesServerCert>, ServiceError> {
         let issuer = &self.service.issuer;
         let folder = self.service.config.folder.join("services");
-        let resolver = Arc::new(Resolver::open(issuer, &folder, name).await?);
-        let keeping = Arc::clone(&resolver).keep(Arc::clone(issuer), folder, name.into(), self.stop.clone());
+        let (resolver, renewal) = Resolver::open(issuer, &folder, name).await?;
+        let resolver = Arc::new(resolver);
+        let keeping = Arc::clone(&resolver).keep(renewal, Arc::clone(issuer), folder, name.into(), self.stop.clone());
         self.tasks.spawn(keeping);
         Ok(resolver)
     }

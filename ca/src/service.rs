@@ -15,17 +15,18 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tlog_proof::{LogPolicy, VerifierKey};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::issue::{DriveError, Issuer, StartError};
 use crate::key_pair::NewKey;
-use crate::store::{Authority, CertificateState, StoreError};
+use crate::store::{Authority, CertificateRecord, CertificateState, StoreError};
 use crate::{files, pem};
 
 /// Pause between looks whether it is time to renew.
 const LOOK: Duration = Duration::from_secs(600);
-/// How long a start waits for witnesses that a kept certificate lacks.
+/// How long a start waits for a new certificate where there is one that still serves.
 const AT_START: Duration = Duration::from_secs(10);
 
 /// Why a service has no certificate.
@@ -81,8 +82,21 @@ pub(crate) async fn certify(
     let planned = issuer.plan_service(name, profile, spki_der).await;
     let (record, linted, _claim) = planned.map_err(|e| started(name, &e))?;
     let done = issuer.drive(record, Some(linted)).await.map_err(|e| driven(name, &e))?;
+    chain(issuer, name, done)
+}
+
+/// The same, however long the log takes: the key of a certificate that may stand in the log is not thrown away.
+async fn certify_in_time(issuer: &Issuer, name: &str, spki_der: &[u8]) -> Result<Vec<CertificateDer>, ServiceError> {
+    let planned = issuer.plan_service(name, Profile::service(), spki_der).await;
+    let (record, linted, claim) = planned.map_err(|e| started(name, &e))?;
+    let first = issuer.drive(record, Some(linted)).await;
+    let done = issuer.complete(claim, first).await;
+    chain(issuer, name, done.ok_or_else(|| unavailable(name, "this process ends"))?)
+}
+
+fn chain(issuer: &Issuer, name: &str, done: CertificateRecord) -> Result<Vec<CertificateDer>, ServiceError> {
     let CertificateState::Issued { certificate, .. } = done.state else {
-        return Err(ServiceError::Unavailable { name: name.into(), reason: "it was abandoned".into() });
+        return Err(unavailable(name, "it was abandoned"));
     };
     let by = Certificate::parse(&certificate).ok().and_then(|parsed| parsed.tbs().authority_key_id());
     let issuing = issuer.keys().issuer_of(by).ok_or(ServiceError::Key)?.certificate().der().to_vec();
@@ -98,7 +112,11 @@ fn started(name: &str, error: &StartError) -> ServiceError {
 }
 
 fn driven(name: &str, error: &DriveError) -> ServiceError {
-    ServiceError::Unavailable { name: name.into(), reason: error.to_string() }
+    unavailable(name, error)
+}
+
+fn unavailable(name: &str, reason: impl ToString) -> ServiceError {
+    ServiceError::Unavailable { name: name.into(), reason: reason.to_string() }
 }
 
 /// Answers every TLS handshake with the newest certificate of one service.
@@ -113,56 +131,105 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-impl Resolver {
-    /// Takes the certificate kept in `folder` if it is good for long enough, else a new one.
-    pub(crate) async fn open(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
-        let path = folder.join(format!("{name}.pem"));
-        let issuing = issuer.keys().issuer(Authority::Services);
-        let issuing = issuing.certificate().der();
-        let kept = Kept::read(&path)
-            .filter(|k| !k.is_due((issuer.clock)()) && k.chain.get(1).is_some_and(|c| c.as_ref() == issuing));
-        let kept = match kept {
-            Some(kept) if kept.chain.first().is_some_and(|leaf| has_quorum(leaf, issuer.shard().policy())) => kept,
-            Some(kept) => match tokio::time::timeout(AT_START, Kept::renew(issuer, folder, name)).await {
-                Ok(Ok(new)) => new,
-                // Nobody is reached by a server that does not start; by this one all are who have an older policy.
-                Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(
-                        name,
-                        "the service certificate lacks witnesses that are demanded now, and could not be replaced yet"
-                    );
-                    kept
-                }
-            },
-            None => Kept::renew(issuer, folder, name).await?,
-        };
-        Ok(Self { newest: RwLock::new(kept.certified()?) })
+/// A certificate on its way that will replace the one at hand.
+pub(crate) struct Renewal(JoinHandle<Result<Kept, ServiceError>>);
+
+impl Renewal {
+    /// Begins. It goes on until the certificate is there, whether anybody waits for it or not.
+    fn begin(issuer: &Arc<Issuer>, folder: &Path, name: &str) -> Self {
+        let (renewing, folder, name) = (Arc::clone(issuer), folder.to_path_buf(), name.to_owned());
+        Self(issuer.tasks.spawn(async move {
+            let new = NewKey::generate().map_err(|_| ServiceError::Key)?;
+            let chain = certify_in_time(&renewing, &name, &new.spki_der).await?;
+            let kept = Kept { key: Zeroizing::new(new.pkcs8.to_vec()), chain };
+            // It serves, whether it can be kept or not.
+            if let Err(error) = kept.store(&folder, &name) {
+                tracing::warn!(%error, name, "a service certificate could not be kept");
+            }
+            Ok(kept)
+        }))
     }
 
-    /// Renews at half life, and where witnesses are demanded that it lacks, until stopped. What fails is tried again.
+    async fn done(&mut self, name: &str) -> Result<Arc<CertifiedKey>, ServiceError> {
+        let kept = (&mut self.0).await.unwrap_or_else(|error| Err(unavailable(name, error)));
+        kept.and_then(|kept| kept.certified())
+    }
+}
+
+impl Resolver {
+    /// Takes the certificate kept in `folder`. One that is to be replaced serves if the new one does not come at once: a server
+    /// that does not start is reached by nobody. Waits for a first one, and gives back what is still on its way.
+    pub(crate) async fn open(
+        issuer: &Arc<Issuer>,
+        folder: &Path,
+        name: &str,
+    ) -> Result<(Self, Option<Renewal>), ServiceError> {
+        let serve = |certified| Self { newest: RwLock::new(certified) };
+        let kept = Kept::read(&folder.join(format!("{name}.pem"))).filter(|kept| kept.is_valid(issuer));
+        let Some(kept) = kept else {
+            let (chain, key) = issue(issuer, name).await?;
+            let kept = Kept { key: Zeroizing::new(key.secret_der().to_vec()), chain };
+            kept.store(folder, name)?;
+            return Ok((serve(kept.certified()?), None));
+        };
+        let at_hand = kept.certified()?;
+        if is_good(&at_hand, issuer) {
+            return Ok((serve(at_hand), None));
+        }
+        let mut renewal = Renewal::begin(issuer, folder, name);
+        match tokio::time::timeout(AT_START, renewal.done(name)).await {
+            Ok(Ok(new)) => Ok((serve(new), None)),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, name, "could not renew a service certificate; the one at hand is served");
+                Ok((serve(at_hand), None))
+            }
+            Err(_) => {
+                tracing::warn!(name, waited = ?AT_START, "a service certificate is not renewed yet; the one at hand is served");
+                Ok((serve(at_hand), Some(renewal)))
+            }
+        }
+    }
+
+    /// Renews at half life, and where witnesses are demanded that the certificate lacks, until stopped.
     pub(crate) async fn keep(
         self: Arc<Self>,
+        mut renewal: Option<Renewal>,
         issuer: Arc<Issuer>,
         folder: PathBuf,
         name: String,
         stop: CancellationToken,
     ) {
         loop {
-            tokio::select! {
+            let mut under_way = match renewal.take() {
+                Some(under_way) => under_way,
+                None => {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(LOOK) => {}
+                    }
+                    let newest = Arc::clone(&self.newest.read().unwrap_or_else(PoisonError::into_inner));
+                    if is_good(&newest, &issuer) {
+                        continue;
+                    }
+                    Renewal::begin(&issuer, &folder, &name)
+                }
+            };
+            let renewed = tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-            let leaf = self.newest.read().unwrap_or_else(PoisonError::into_inner).cert.first().cloned();
-            let good = |leaf: &[u8]| !is_due(leaf, (issuer.clock)()) && has_quorum(leaf, issuer.shard().policy());
-            if leaf.is_some_and(|leaf| good(&leaf)) {
-                continue;
-            }
-            match Kept::renew(&issuer, &folder, &name).await.and_then(|kept| kept.certified()) {
+                renewed = under_way.done(&name) => renewed,
+            };
+            match renewed {
                 Ok(new) => *self.newest.write().unwrap_or_else(PoisonError::into_inner) = new,
                 Err(error) => tracing::warn!(%error, name, "could not renew a service certificate"),
             }
         }
     }
+}
+
+/// Whether half of its life is still to come, and it has the witnesses that are demanded now.
+fn is_good(certified: &CertifiedKey, issuer: &Issuer) -> bool {
+    let leaf = certified.cert.first();
+    leaf.is_some_and(|leaf| !is_due(leaf, (issuer.clock)()) && has_quorum(leaf, issuer.shard().policy()))
 }
 
 /// A key and its chain as they are kept: in one file, so that they always belong together.
@@ -172,15 +239,13 @@ struct Kept {
 }
 
 impl Kept {
-    async fn renew(issuer: &Issuer, folder: &Path, name: &str) -> Result<Self, ServiceError> {
-        let (chain, key) = issue(issuer, name).await?;
-        let kept = Self { key: Zeroizing::new(key.secret_der().to_vec()), chain };
+    fn store(&self, folder: &Path, name: &str) -> Result<(), ServiceError> {
         let path = folder.join(format!("{name}.pem"));
         files::private_folder(folder)
-            .and_then(|()| kept.write(&path))
+            .and_then(|()| self.write(&path))
             .map_err(|source| ServiceError::Io { path, source })?;
         tracing::info!(name, "service certificate made");
-        Ok(kept)
+        Ok(())
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
@@ -203,8 +268,12 @@ impl Kept {
         Some(Self { key, chain })
     }
 
-    fn is_due(&self, now: UnixTime) -> bool {
-        self.chain.first().is_none_or(|leaf| is_due(leaf, now))
+    /// Whether it is by the present issuing CA, and has not ended.
+    fn is_valid(&self, issuer: &Issuer) -> bool {
+        let issuing = issuer.keys().issuer(Authority::Services);
+        let ends = self.chain.first().and_then(|leaf| Certificate::parse(leaf).ok()).map(|leaf| leaf.tbs().not_after());
+        self.chain.get(1).is_some_and(|by| by.as_ref() == issuing.certificate().der())
+            && ends.is_some_and(|end| (issuer.clock)() <= end)
     }
 
     fn certified(&self) -> Result<Arc<CertifiedKey>, ServiceError> {

@@ -105,16 +105,23 @@ impl Issuer {
         });
     }
 
-    /// Drives a certificate until it is issued or abandoned, however often the log or the store fails.
-    async fn complete(&self, claim: Claim, mut result: Result<CertificateRecord, DriveError>) {
+    /// Drives a certificate until it is issued or abandoned, however often the log or the store fails. None if that is not
+    /// to be: it is not in the store, or this process ends.
+    pub(crate) async fn complete(
+        &self,
+        claim: Claim,
+        mut result: Result<CertificateRecord, DriveError>,
+    ) -> Option<CertificateRecord> {
         let (mut pause, longest) = PAUSE;
-        while let Err(error) = result {
-            if matches!(error, DriveError::Missing) {
-                return;
-            }
+        loop {
+            let error = match result {
+                Ok(done) => return Some(done),
+                Err(DriveError::Missing) => return None,
+                Err(error) => error,
+            };
             tracing::warn!(serial = %claim.serial, %error, again_in = ?pause, "a certificate did not get further");
             tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(pause) => {}
             }
             pause = (pause * 2).min(longest);

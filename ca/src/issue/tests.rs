@@ -134,3 +134,28 @@ async fn a_service_gets_a_certificate_that_verifies_and_keeps_it() {
     world.ca.service_resolver("localhost").await.unwrap();
     assert_eq!(world.submitted().len(), entries + 1);
 }
+
+#[tokio::test]
+async fn a_log_that_is_away_keeps_no_server_from_starting_and_no_key_is_lost_over_it() {
+    let world = World::new().await;
+    world.ca.service_resolver("localhost").await.unwrap();
+    let (kept, entries) = (world.folder().join("ca/services/localhost.pem"), world.submitted().len());
+    let before = std::fs::read(&kept).unwrap();
+    world.log_shall(Fate::Refused);
+    let world = world.restart().await;
+    // More than half of its 30 days are over; it has not ended.
+    world.advance(Duration::from_secs(20 * 86_400));
+    tokio::time::pause();
+    world.ca.service_resolver("localhost").await.unwrap();
+    tokio::time::resume();
+    assert_eq!(std::fs::read(&kept).unwrap(), before);
+    world.log_shall(Fate::Logged);
+    crate::testing::until("it is renewed", async || std::fs::read(&kept).unwrap() != before).await;
+    let submitted = world.submitted();
+    assert!(submitted.len() > entries + 2, "it was tried again and again");
+    assert!(submitted[entries..].iter().all(|entry| *entry == submitted[entries]), "with one key and one plan");
+    // One that has ended serves nobody: then the log is needed.
+    world.log_shall(Fate::Refused);
+    world.advance(Duration::from_secs(31 * 86_400));
+    assert!(world.ca.service_resolver("localhost").await.is_err());
+}
