@@ -64,7 +64,7 @@ pub(crate) struct Issuer {
     pub(crate) shared: Option<Arc<dyn Shared>>,
     /// Certificates on their way in this process.
     active: Arc<Mutex<HashSet<Serial>>>,
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     stop: CancellationToken,
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tlog_proof::Proof;
 
-use super::*;
 use crate::store::{CertificateState, Fault, Select};
 use crate::testing::{Client, Fate, Signer, World, csr};
 

@@ -45,7 +45,13 @@ impl World {
     }
 
     /// The directory says that somebody calls; returns what is asked of it in turn.
-    pub(in crate::core::tests) fn is_called(&mut self, at: &str, caller: &str, call: CallId, purpose: Purpose) -> Vec<Ask> {
+    pub(in crate::core::tests) fn is_called(
+        &mut self,
+        at: &str,
+        caller: &str,
+        call: CallId,
+        purpose: Purpose,
+    ) -> Vec<Ask> {
         let (now, caller) = (self.now(), self.person(caller));
         let (caller, caller_key) = (caller.identifier, caller.device.spki_digest());
         let incoming = DirectoryEvent::Incoming { call_id: call.0, caller, caller_key, purpose: purpose.into() };
