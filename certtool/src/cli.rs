@@ -6,7 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust, verify, watch,
+    audit, card, date, doctor, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust,
+    verify, watch,
 };
 
 /// The whole command line.
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     #[command(alias = "devices")]
     Status(status::Status),
     Card(card::Card),
+    Doctor(doctor::Doctor),
     #[command(hide = true)]
     LimboHarness(limbo::LimboHarness),
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod date;
+pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
@@ -39,6 +40,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Key(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Card(command) => command.run(context),
+        Command::Doctor(command) => command.run(context),
         Command::LimboHarness(command) => command.run(),
     }
 }

@@ -126,6 +126,10 @@ pub(crate) fn main() -> ExitCode {
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if matches!(cli.face, Some(Face::Doctor { json: true })) => {
+            println!("{}", failure.for_programs());
+            failure.code.into()
+        }
         Err(failure) => end(failure),
     }
 }

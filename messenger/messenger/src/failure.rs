@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 /// A failure for people: two sentences and a code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -30,6 +32,11 @@ impl Failure {
     pub(crate) fn with(mut self, code: Code) -> Self {
         self.code = code;
         self
+    }
+
+    /// One JSON object, of the shape that certtool has.
+    pub(crate) fn for_programs(&self) -> Value {
+        json!({ "error": { "what": self.happened, "try": self.remedy, "exit": self.code as u8 } })
     }
 }
 

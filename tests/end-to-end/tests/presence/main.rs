@@ -1,7 +1,8 @@
 //! The directory as others see it: a client by other hands, frames judged by other people's CDDL (those between devices, too),
-//! a process that stores nothing.
+//! a process that stores nothing; what the doctor sees of it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod doctor;
 mod frames;
 mod independent;
 mod nothing_stored;
