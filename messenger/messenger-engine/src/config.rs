@@ -48,6 +48,8 @@ pub struct EngineConfig {
     pub bind: SocketAddr,
     /// What of itself this device offers to whom it connects with.
     pub offered: OfferedAddresses,
+    /// Whether routers are asked to let in what comes for this device's socket.
+    pub pinholes: bool,
     /// Whom to watch from the start.
     pub contacts: Vec<Identifier>,
     /// How to appear from the start.

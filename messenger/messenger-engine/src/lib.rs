@@ -26,6 +26,7 @@ pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, S
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;
 pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
+pub use driver::pinhole::{Pinhole, PinholeProtocol};
 pub use engine::{Engine, Reports, StartError};
 pub use gossip::Gossip;
 

@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// leave), or auto (that one alone if packets leave through a VPN, else all)
     #[arg(long, global = true, value_name = "WHICH", default_value = "auto", hide_possible_values = true)]
     pub(crate) offer: Offer,
+    /// Ask no router to let others in (PCP, UPnP)
+    #[arg(long, global = true)]
+    pub(crate) no_pinhole: bool,
 }
 
 /// Which addresses are offered.

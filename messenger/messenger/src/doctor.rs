@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use messenger_engine::{Examination, ExamineError, Nat, Sight, examine};
+use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
 use serde::Serialize;
 
 use crate::failure::{Code, Failure};
@@ -63,7 +63,7 @@ async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
 
 impl Report {
     fn for_people(&self) -> String {
-        let Examination { port, candidates, vpn, directory, ipv6, ipv4 } = &self.network;
+        let Examination { port, candidates, vpn, directory, ipv6, ipv4, pinholes } = &self.network;
         let mut text = String::new();
         let mut line = |name: &str, words: &str| {
             // A String takes everything.
@@ -76,8 +76,9 @@ impl Report {
         line("clock", &clock(self.clock_ahead_s));
         line("IPv6", &sight(ipv6.as_ref()));
         line("IPv4", &sight(ipv4.as_ref()));
+        pinholes.iter().for_each(|pinhole| line("pinhole", &pinhole_for(pinhole)));
         line("offered", &offered(candidates, vpn.as_deref()));
-        line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), *port));
+        line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), pinholes, *port));
         text
     }
 }
@@ -109,6 +110,27 @@ fn sight(sight: Option<&Sight>) -> String {
     format!("{seen_at}{nat}{firewall}")
 }
 
+fn pinhole_for(pinhole: &Pinhole) -> String {
+    let Pinhole { inside, outside, by, refused } = pinhole;
+    let family = if inside.is_ipv6() { "IPv6" } else { "IPv4" };
+    let by = match by {
+        Some(PinholeProtocol::Pcp) => "PCP",
+        Some(PinholeProtocol::Upnp) => "UPnP",
+        None => "",
+    };
+    match outside {
+        Some(outside) => format!("{family}: the router lets others in at {outside} ({by})"),
+        None => format!("{family}: none ({})", refused.as_deref().unwrap_or("not asked for")),
+    }
+}
+
+/// Whether the world begins behind the router that opened it: a second router before it knows nothing of the pinhole.
+fn is_seen_there(pinhole: &Pinhole, ipv6: Option<&Sight>, ipv4: Option<&Sight>) -> bool {
+    let Some(outside) = pinhole.outside else { return false };
+    let sight = if outside.is_ipv6() { ipv6 } else { ipv4 };
+    sight.and_then(|sight| sight.seen_at).is_some_and(|seen| seen.ip() == outside.ip())
+}
+
 fn offered(candidates: &[SocketAddr], vpn: Option<&str>) -> String {
     let list = candidates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match vpn {
@@ -120,9 +142,10 @@ fn offered(candidates: &[SocketAddr], vpn: Option<&str>) -> String {
 }
 
 /// What that means for calls.
-fn outlook(ipv6: Option<&Sight>, ipv4: Option<&Sight>, port: u16) -> String {
+fn outlook(ipv6: Option<&Sight>, ipv4: Option<&Sight>, pinholes: &[Pinhole], port: u16) -> String {
     let sights = || [ipv6, ipv4].into_iter().flatten();
-    if sights().any(|sight| sight.nat == Nat::None && sight.lets_in_unasked == Some(true)) {
+    let lets_in = |sight: &Sight| sight.nat == Nat::None && sight.lets_in_unasked == Some(true);
+    if sights().any(lets_in) || pinholes.iter().any(|pinhole| is_seen_there(pinhole, ipv6, ipv4)) {
         return "whoever has the same address family reaches you".to_owned();
     }
     if sights().any(|sight| matches!(sight.nat, Nat::None | Nat::EndpointIndependent)) {
@@ -161,6 +184,7 @@ mod tests {
                 },
                 ipv6,
                 ipv4,
+                pinholes: Vec::new(),
             },
         }
     }
@@ -193,6 +217,30 @@ network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps
         through_vpn.network.vpn = Some("tun0".to_owned());
         assert!(through_vpn.for_people().contains("61000; no others, because packets leave through the VPN tun0"));
         assert!(open.contains("so         whoever has the same address family reaches you"));
+    }
+
+    #[test]
+    fn pinholes_are_told_and_count_where_the_router_is_the_last() {
+        let mut report = report(None, seen("203.0.113.1:61000", Nat::EndpointDependent, false));
+        let mut pinhole = Pinhole {
+            inside: "10.0.0.7:4000".parse().unwrap(),
+            outside: Some("203.0.113.1:4000".parse().unwrap()),
+            by: Some(PinholeProtocol::Pcp),
+            refused: None,
+        };
+        report.network.pinholes = vec![pinhole.clone()];
+        let text = report.for_people();
+        assert!(text.contains("pinhole    IPv4: the router lets others in at 203.0.113.1:4000 (PCP)\n"), "{text}");
+        assert!(text.contains("so         whoever has the same address family reaches you"), "{text}");
+        pinhole.outside = Some("100.64.0.1:4000".parse().unwrap());
+        report.network.pinholes = vec![pinhole.clone()];
+        assert!(
+            report.for_people().contains("so         you meet those whose routers"),
+            "a carrier's router is before it"
+        );
+        (pinhole.outside, pinhole.by, pinhole.refused) = (None, None, Some("no router answers UPnP".to_owned()));
+        report.network.pinholes = vec![pinhole];
+        assert!(report.for_people().contains("pinhole    IPv4: none (no router answers UPnP)\n"));
     }
 
     #[test]

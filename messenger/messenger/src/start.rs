@@ -39,6 +39,7 @@ pub(crate) struct Prepared {
     directory: DirectoryAddress,
     bind: SocketAddr,
     offered: OfferedAddresses,
+    pinholes: bool,
 }
 
 /// Reads the folder, chooses the certificate, and verifies it as every peer will.
@@ -67,8 +68,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let contacts = contacts.into_iter().collect();
-    let offered = options.offer.into();
-    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind, offered })
+    let (offered, pinholes) = (options.offer.into(), !options.no_pinhole);
+    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind, offered, pinholes })
 }
 
 impl Prepared {
@@ -82,6 +83,7 @@ impl Prepared {
             directory: self.directory.clone(),
             bind: self.bind,
             offered: self.offered,
+            pinholes: self.pinholes,
             contacts: self.contacts.clone(),
             presence: self.presence.clone(),
             bot: false,

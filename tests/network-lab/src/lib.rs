@@ -4,8 +4,10 @@
 //! * [`world`] leaves the machine's network for one of its own, which ends with the process whatever happens to it;
 //! * [`namespace`], [`mod@line`] and [`rules`] are what networks are made of: hosts and routers, lines with a delay and losses,
 //!   and what a router does to packets (NAT and firewalls, as RFC 4787 and RFC 6092 name them);
+//! * [`opener`] is what opens ports in some of the routers;
 //! * [`topology`] builds the networks of two households, a home server and the internet between them;
 //! * [`probe`] finds out from the outside what a router really does, so that no figure rests on what a rule was meant to do;
+//! * [`pinholes`] has routers asked for ports, and looks at what they open;
 //! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them;
 //! * [`page`] writes the outcome into docs/connectivity.md, and compares it with what stands there.
 //!
@@ -17,8 +19,10 @@ pub mod check;
 pub mod figures;
 pub mod line;
 pub mod namespace;
+pub mod opener;
 pub mod page;
 pub mod people;
+pub mod pinholes;
 pub mod plan;
 pub mod probe;
 pub mod rules;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use story::headless::Messenger;
 use story::homeserver::Homeserver;
 use story::person::Person;
@@ -47,6 +47,15 @@ impl People {
     #[must_use]
     pub const fn place(&self) -> &Namespace {
         &self.place
+    }
+
+    /// What the messenger's doctor finds at a person's place.
+    ///
+    /// # Errors
+    /// It does not reach the directory.
+    pub fn doctor(&self, topology: &Topology, who: Who) -> Result<Value, Failure> {
+        let person = if who == Who::Alice { &self.alice } else { &self.bob };
+        person.under(&topology.host(who).wrapper()).certtool_json(&["doctor"])
     }
 
     /// Both go online with fresh messengers, and see each other.

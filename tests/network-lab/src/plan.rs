@@ -18,6 +18,26 @@ pub enum Access {
     NoUdp(NatKind),
 }
 
+/// By what a home's router lets devices open ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opens {
+    /// PCP (RFC 6887).
+    Pcp,
+    /// UPnP IGD 2 alone.
+    Upnp,
+}
+
+impl Opens {
+    /// The UDP port at which the router is asked, or found.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Pcp => 5351,
+            Self::Upnp => 1900,
+        }
+    }
+}
+
 /// One person's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct House {
@@ -29,25 +49,27 @@ pub struct House {
     pub v6: bool,
     /// Whether there is a second uplink behind a router of its own of the same kind, not in use as long as the first works.
     pub second_uplink: bool,
+    /// Whether the router opens ports for devices that ask, and by what.
+    pub opens: Option<Opens>,
 }
 
 impl House {
     /// A house with IPv4 alone.
     #[must_use]
     pub const fn v4(access: Access) -> Self {
-        Self { access, v4: true, v6: false, second_uplink: false }
+        Self { access, v4: true, v6: false, second_uplink: false, opens: None }
     }
 
     /// A house with IPv6 alone.
     #[must_use]
     pub const fn v6(access: Access) -> Self {
-        Self { access, v4: false, v6: true, second_uplink: false }
+        Self { access, v4: false, v6: true, second_uplink: false, opens: None }
     }
 
     /// A house with both.
     #[must_use]
     pub const fn dual(access: Access) -> Self {
-        Self { access, v4: true, v6: true, second_uplink: false }
+        Self { access, v4: true, v6: true, second_uplink: false, opens: None }
     }
 }
 

@@ -124,6 +124,25 @@ pub const STATEFUL: &str = "table inet firewall {
     }
 }";
 
+/// Where a router's `miniupnpd` puts what it opens: chains within the firewall that [`nat`] and [`STATEFUL`] make; and the UDP
+/// port by which it may be asked from inside.
+#[must_use]
+pub fn opening(by: u16) -> String {
+    format!(
+        "table inet firewall {{
+            chain opened {{ }}
+            chain opened_in {{
+                type nat hook prerouting priority dstnat; policy accept;
+            }}
+            chain opened_out {{
+                type nat hook postrouting priority srcnat; policy accept;
+            }}
+        }}
+        insert rule inet firewall forward jump opened
+        insert rule inet firewall input iifname \"lan\" udp dport {by} accept"
+    )
+}
+
 /// Nothing by UDP passes but to one port of the home server's: some hotels and firms.
 #[must_use]
 pub fn only_udp_to(server_v4: &str, server_v6: &str, port: u16) -> String {

@@ -1,7 +1,7 @@
 //! The situations that people call each other in, and what must come of it.
 
 use crate::line::Quality;
-use crate::plan::{Access, House, Plan, Shared};
+use crate::plan::{Access, House, Opens, Plan, Shared};
 use crate::rules::NatKind;
 use crate::topology::Who;
 
@@ -215,6 +215,16 @@ fn networks() -> Vec<Scenario> {
             "loss",
             "IPv6, no firewall, 5 % of all packets lost on each line",
             bad(Quality { loss_permille: 50, ..HOME }),
+            Connects,
+            false,
+        ),
+        network(
+            "pcp",
+            "symmetric routers on both sides, of which the callee's opens ports (PCP)",
+            between(
+                House::v4(Nat(NatKind::Symmetric)),
+                House { opens: Some(Opens::Pcp), ..House::v4(Nat(NatKind::Symmetric)) },
+            ),
             Connects,
             false,
         ),

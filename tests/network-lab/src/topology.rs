@@ -8,12 +8,14 @@
 //!                      home server
 //! ```
 //! Each uplink has a number, and its addresses from it: the line 203.0.113.(4n)/30 and 2001:db8:n::/64, public addresses
-//! behind it 198.51.100.(16n)/28 and 2001:db8:n:1::/64, private ones 192.168.n.0/24, those of a carrier 100.64.0.n/16.
+//! behind it 198.51.100.(16n)/28 and 2001:db8:n:1::/64, private ones 192.168.n.0/24, those of a carrier 100.64.0.n/16. A router
+//! that opens ports shares 44.128.0.n: it refuses to for addresses that are kept for documentation.
 
 use story::Failure;
 
 use crate::line::Lines;
 use crate::namespace::Namespace;
+use crate::opener::Opener;
 use crate::plan::{Access, House, Plan, Shared};
 use crate::rules;
 use crate::world::{self, DIRECTORY_PORT, SERVER_V4, SERVER_V6};
@@ -41,6 +43,7 @@ pub enum Who {
 #[derive(Debug)]
 pub struct Topology {
     _lines: Lines,
+    _openers: Vec<Opener>,
     alice: Namespace,
     bob: Namespace,
     _routers: Vec<Namespace>,
@@ -54,7 +57,7 @@ impl Topology {
     /// The kernel refuses something.
     pub fn build(plan: &Plan, server: &Namespace) -> Result<Self, Failure> {
         let internet = internet(server)?;
-        let mut site = Site { plan, internet, lines: Lines::new()?, routers: Vec::new() };
+        let mut site = Site { plan, internet, lines: Lines::new()?, openers: Vec::new(), routers: Vec::new() };
         let alice = Namespace::host("alice")?;
         let bob = Namespace::host("bob")?;
         let carrier = match plan.shared {
@@ -68,8 +71,8 @@ impl Topology {
             site.house(&plan.bob, &bob, carrier, [BOB, BOB_SECOND])?;
         }
         site.lines.start()?;
-        let Site { internet, lines, routers, .. } = site;
-        Ok(Self { _lines: lines, alice, bob, _routers: routers, internet })
+        let Site { internet, lines, openers, routers, .. } = site;
+        Ok(Self { _lines: lines, _openers: openers, alice, bob, _routers: routers, internet })
     }
 
     /// Where a person's programs run.
@@ -85,6 +88,20 @@ impl Topology {
     #[must_use]
     pub const fn internet(&self) -> &Namespace {
         &self.internet
+    }
+
+    /// What the router of a person's house has opened, as nftables lists it.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn opened(&self, who: Who) -> Result<String, Failure> {
+        let number = if who == Who::Alice { ALICE } else { BOB };
+        let name = format!("router{number}");
+        let chains = ["opened", "opened_in"].map(|chain| {
+            world::command("ip", &["netns", "exec", &name, "nft", "list", "chain", "inet", "firewall", chain])
+        });
+        let [forward, inward] = chains;
+        Ok(forward? + &inward?)
     }
 
     /// From now on nobody reaches the home server.
@@ -147,6 +164,7 @@ struct Site<'a> {
     plan: &'a Plan,
     internet: Namespace,
     lines: Lines,
+    openers: Vec<Opener>,
     routers: Vec<Namespace>,
 }
 
@@ -183,10 +201,16 @@ impl Site<'_> {
 
     /// A home's router, with the home's devices on its device `lan`.
     fn router(&mut self, house: &House, number: u8, carrier: Option<usize>) -> Result<usize, Failure> {
-        let (router, outside) = match carrier {
+        let (router, mut outside) = match carrier {
             Some(carrier) => (self.at_carrier(number, carrier)?, format!("100.64.0.{number}")),
             None => (self.on_line(number)?, format!("203.0.113.{}", 4 * number + 2)),
         };
+        if house.opens.is_some() {
+            let shared = format!("44.128.0.{number}");
+            router.ip(&format!("addr add {shared}/32 dev wan"))?;
+            self.internet.ip(&format!("route add {shared}/32 via {outside}"))?;
+            outside = shared;
+        }
         let lan = if matches!(house.access, Access::Open | Access::Firewall) {
             self.internet.ip(&format!("route add 198.51.100.{}/28 via {outside}", 16 * number))?;
             format!("198.51.100.{}/28", 16 * number + 1)
@@ -207,6 +231,10 @@ impl Site<'_> {
                 router.rules(&rules::nat(kind, &outside, false))?;
                 router.rules(&rules::only_udp_to(SERVER_V4, SERVER_V6, DIRECTORY_PORT))?;
             }
+        }
+        if let Some(opens) = house.opens {
+            router.rules(&rules::opening(opens.port()))?;
+            self.openers.push(Opener::start(&router, opens, &outside)?);
         }
         self.routers.push(router);
         Ok(self.routers.len() - 1)

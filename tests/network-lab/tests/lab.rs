@@ -40,3 +40,9 @@ fn all_calls_end_as_the_page_says() {
     let arguments = [&["run", "--page", PAGE], options].concat();
     lab(&arguments, Duration::from_secs(3600));
 }
+
+#[test]
+#[ignore = "needs miniupnpd, which opens ports in routers; run by ./test --all"]
+fn routers_open_ports_and_close_them_again() {
+    lab(&["pinholes"], Duration::from_secs(300));
+}

@@ -48,6 +48,29 @@ pub(super) fn own(bound: IpAddr, directory: SocketAddr, offered: OfferedAddresse
     own
 }
 
+/// An address of this device before which a router may stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inside {
+    /// With the port of the socket.
+    pub(super) address: SocketAddr,
+    pub(super) interface: String,
+    /// The number of the interface, for what holds on its link alone.
+    pub(super) index: u32,
+}
+
+/// From where packets to anybody leave, as far as it is offered: at most one of each family, none of a tunnel.
+pub(super) fn routed(bound: SocketAddr, directory: SocketAddr, offered: OfferedAddresses) -> Vec<Inside> {
+    let own = own(bound.ip(), directory, offered);
+    let by_default = ANYBODY.into_iter().filter_map(|ip| source_toward(SocketAddr::new(ip, 443)));
+    let interfaces = get_if_addrs().unwrap_or_default();
+    let inside = by_default.map(|ip| ip.to_canonical()).filter(|ip| own.ips.contains(ip)).filter_map(|ip| {
+        let interface = interfaces.iter().find(|interface| interface.ip() == ip)?;
+        let (address, index) = (SocketAddr::new(ip, bound.port()), interface.index?);
+        Some(Inside { address, interface: interface.name.clone(), index })
+    });
+    inside.filter(|inside| has_router(inside.address.ip()) && !is_tunnel(&inside.interface)).collect()
+}
+
 /// By which addresses packets leave.
 struct Ways {
     /// Toward anybody, at most one of each family.
@@ -159,6 +182,11 @@ fn flags_in(line: &str, ip: &Ipv6Addr) -> Option<u8> {
     let mut fields = line.split_ascii_whitespace();
     let address = u128::from_str_radix(fields.next()?, 16).ok()?;
     (Ipv6Addr::from(address) == *ip).then(|| fields.nth(3).and_then(|flags| u8::from_str_radix(flags, 16).ok()))?
+}
+
+/// A router may stand before global addresses, and before IPv4 ones of a house.
+fn has_router(ip: IpAddr) -> bool {
+    is_for_others(&ip) && !matches!(ip, IpAddr::V6(ip) if ip.is_unique_local())
 }
 
 fn is_for_others(ip: &IpAddr) -> bool {

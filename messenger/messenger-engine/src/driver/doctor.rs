@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::directory::{Link, listening};
 use super::gate::{Gate, canonical};
+use super::pinhole::{self, Pinhole, Pinholes};
 use super::place::Outlet;
 use super::{addresses, observer, tls, verifier};
 use crate::config::EngineConfig;
@@ -40,6 +41,8 @@ pub struct Examination {
     pub ipv6: Option<Sight>,
     /// The same over IPv4.
     pub ipv4: Option<Sight>,
+    /// Whether routers open pinholes, for each address they may stand before. What was opened is closed again.
+    pub pinholes: Vec<Pinhole>,
 }
 
 /// The way to the directory.
@@ -113,7 +116,8 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let bound = endpoint.local_addr().map_err(not_opened)?;
 
     let name = config.directory.name.clone();
-    let outlet = Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered };
+    let pinholes = Arc::new(Pinholes::none());
+    let outlet = Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered, pinholes };
     let link = Link::new(outlet, tls.directory, config.directory, outbox);
     let directory = link.resolve().await.map_err(ExamineError::Directory)?;
     let (address, _pass, client, _events) = link.reach(&directory).await.map_err(ExamineError::Directory)?;
@@ -128,7 +132,12 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let sight = |ipv6: bool, lets_in_unasked| sight(&sights, &own.ips, bound.port(), ipv6, lets_in_unasked);
     let observed: Vec<_> = sights.iter().copied().chain([(address, Some(canonical(announced.observed)))]).collect();
     let observed = addresses::seen_by_them(&observed, &own);
+    let pinholes = match config.pinholes && !address.ip().to_canonical().is_loopback() {
+        true => pinhole::look(bound, address, config.offered).await,
+        false => Vec::new(),
+    };
     let found = Examination {
+        pinholes,
         port: bound.port(),
         candidates: addresses::candidates(&own.ips, bound.port(), &observed, &surroundings),
         vpn: own.alone.clone().flatten(),

@@ -11,6 +11,7 @@ mod meeting;
 mod network;
 mod observer;
 mod peer;
+pub(crate) mod pinhole;
 mod place;
 mod reader;
 mod silence;
@@ -90,6 +91,7 @@ pub(crate) struct Driver {
     /// What the peers send.
     reader: reader::Reader,
     next_connection: ConnectionId,
+    pinholes: Arc<pinhole::Pinholes>,
     /// Which peers are not heard.
     silence: silence::Watch,
     /// When the certificates of standing connections were last looked at.
@@ -118,7 +120,17 @@ impl Driver {
 
         let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
-        let outlet = place::Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered };
+        let pinholes = match config.pinholes {
+            true => pinhole::Pinholes::new(endpoint.local_addr().map_err(not_opened)?, config.offered),
+            false => pinhole::Pinholes::none(),
+        };
+        let pinholes = Arc::new(pinholes);
+        let outlet = place::Outlet {
+            endpoint: endpoint.clone(),
+            gate: gate.clone(),
+            offered: config.offered,
+            pinholes: pinholes.clone(),
+        };
         let link = directory::Link::new(outlet, tls.directory, config.directory.clone(), outbox.clone());
         let follow = Arc::new(Notify::new());
         tokio::spawn(link.run(want, asked, follow.clone()));
@@ -156,6 +168,7 @@ impl Driver {
             peers: HashMap::new(),
             reader: reader::Reader::default(),
             next_connection: 1,
+            pinholes,
             silence: silence::Watch::default(),
             reviewed: Instant::now(),
             ended: false,
@@ -336,6 +349,7 @@ impl Driver {
             }
         }
         let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
+        self.pinholes.close().await;
         self.endpoint.close(Close::DONE.0.into(), b"");
         let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }

@@ -13,6 +13,7 @@ use super::addresses;
 use super::directory::listening;
 use super::gate::{Gate, canonical};
 use super::observer;
+use super::pinhole::Pinholes;
 use crate::config::OfferedAddresses;
 use crate::punch::Surroundings;
 
@@ -25,6 +26,7 @@ pub(super) struct Outlet {
     pub(super) endpoint: Endpoint,
     pub(super) gate: Arc<Gate>,
     pub(super) offered: OfferedAddresses,
+    pub(super) pinholes: Arc<Pinholes>,
 }
 
 /// This device's place while one connection to the directory stands.
@@ -54,6 +56,7 @@ impl Place {
         let observing = tokio::spawn(observer::observe(outlet.gate.clone(), observers, told));
         let observing = Arc::new(AbortOnDropHandle::new(observing));
         let (directory, observed) = (*directory, canonical(*observed));
+        outlet.pinholes.want(directory);
         let place = Self { outlet, directory, observed, surroundings, looked, _observing: observing };
         place.known();
         place
@@ -75,7 +78,9 @@ impl Place {
         let said = sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some());
         let announced = (!said).then_some((self.directory, Some(self.observed)));
         let seen: Vec<_> = announced.into_iter().chain(sights).collect();
-        let seen = addresses::seen_by_them(&seen, &own);
+        // What a router lets in comes first: of those there is one of a family.
+        let seen: Vec<_> =
+            self.outlet.pinholes.open().into_iter().chain(addresses::seen_by_them(&seen, &own)).collect();
         let candidates = addresses::candidates(&own.ips, bound.port(), &seen, &self.surroundings);
         self.outlet.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates

@@ -79,7 +79,8 @@ impl Obstacle {
         match self {
             Self::NoCommonAddressFamily => "switch IPv6 on in the router that lacks it, or use another network",
             Self::EndpointDependentNats => {
-                "one of you has to use another network, such as a phone's; IPv6 on both sides helps as well"
+                "let one of the two routers open ports (UPnP or PCP in its settings), or use another network, such as a phone's; \
+                 IPv6 on both sides helps as well"
             }
             Self::UdpBlocked => "use another network, or ask whoever runs this one to let UDP through",
             Self::Firewall => {

@@ -115,6 +115,7 @@ impl Town {
             directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
             bind: "127.0.0.1:0".parse().unwrap(),
             offered: messenger_engine::OfferedAddresses::default(),
+            pinholes: false,
             contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
             presence: PresenceSettings::default(),
             bot: false,

@@ -105,6 +105,7 @@ impl Talk {
                 directory: directory.clone(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),
                 offered: messenger_engine::OfferedAddresses::default(),
+                pinholes: false,
                 contacts: vec![contact.clone()],
                 presence: PresenceSettings::default(),
                 bot: false,

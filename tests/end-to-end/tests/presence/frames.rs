@@ -111,6 +111,7 @@ impl Town {
             directory: DirectoryAddress { name: NAME.to_owned(), address },
             bind: LOOPBACK,
             offered: messenger_engine::OfferedAddresses::default(),
+            pinholes: false,
             contacts: contacts.iter().map(|name| person(name)).collect(),
             presence: PresenceSettings::default(),
             bot: false,
