@@ -76,6 +76,9 @@ impl Report {
         line("clock", &clock(self.clock_ahead_s));
         line("IPv6", &sight(ipv6.as_ref()));
         line("IPv4", &sight(ipv4.as_ref()));
+        if pinholes.is_empty() {
+            line("pinhole", "none asked for: no router is before this device's own way out, or it is not to be asked");
+        }
         pinholes.iter().for_each(|pinhole| line("pinhole", &pinhole_for(pinhole)));
         line("offered", &offered(candidates, vpn.as_deref()));
         line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), pinholes, *port));
@@ -145,8 +148,11 @@ fn offered(candidates: &[SocketAddr], vpn: Option<&str>) -> String {
 fn outlook(ipv6: Option<&Sight>, ipv4: Option<&Sight>, pinholes: &[Pinhole], port: u16) -> String {
     let sights = || [ipv6, ipv4].into_iter().flatten();
     let lets_in = |sight: &Sight| sight.nat == Nat::None && sight.lets_in_unasked == Some(true);
-    if sights().any(lets_in) || pinholes.iter().any(|pinhole| is_seen_there(pinhole, ipv6, ipv4)) {
+    if sights().any(lets_in) {
         return "whoever has the same address family reaches you".to_owned();
+    }
+    if pinholes.iter().any(|pinhole| is_seen_there(pinhole, ipv6, ipv4)) {
+        return "whoever has the same address family reaches you, if your router does what it says".to_owned();
     }
     if sights().any(|sight| matches!(sight.nat, Nat::None | Nat::EndpointIndependent)) {
         return "you meet others through their routers and firewalls, unless theirs change addresses (symmetric NAT)"
@@ -202,6 +208,7 @@ directory  home.example.org at 192.0.2.1:8444, 12.3 ms away, packets of 1452 byt
 clock      90 s ahead of the home server's: set it
 IPv6       none
 IPv4       seen at 203.0.113.1:61000, a router's address, another one toward everybody (symmetric NAT); a firewall or router lets in answers alone
+pinhole    none asked for: no router is before this device's own way out, or it is not to be asked
 offered    10.0.0.7:4000, 203.0.113.1:61000
 so         you meet those whose routers let in unknown ports, and nobody behind a router like yours. What helps: IPv6, another \
 network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps one)
@@ -231,7 +238,7 @@ network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps
         report.network.pinholes = vec![pinhole.clone()];
         let text = report.for_people();
         assert!(text.contains("pinhole    IPv4: the router lets others in at 203.0.113.1:4000 (PCP)\n"), "{text}");
-        assert!(text.contains("so         whoever has the same address family reaches you"), "{text}");
+        assert!(text.contains("so         whoever has the same address family reaches you, if your router"), "{text}");
         pinhole.outside = Some("100.64.0.1:4000".parse().unwrap());
         report.network.pinholes = vec![pinhole.clone()];
         assert!(

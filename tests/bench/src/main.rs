@@ -33,9 +33,10 @@ struct Arguments {
 fn main() {
     let arguments = Arguments::parse();
     if let (Some(part), Some(folder)) = (&arguments.part, &arguments.folder) {
-        match part.strip_prefix("ca:") {
-            Some(smtp) => rows::ca::servers::part(smtp, folder),
-            None => rows::log::part(part, folder),
+        match part.split_once(':') {
+            Some(("ca", smtp)) => rows::ca::servers::part(smtp, folder),
+            Some(("held", what)) => rows::held::part(what),
+            _ => rows::log::part(part, folder),
         }
         return;
     }

@@ -65,7 +65,7 @@ impl Ends {
 
 const ALPN: &[u8] = b"bench";
 
-fn server(credential: &Credential, verifiers: &Verifiers) -> ServerConfig {
+pub(crate) fn server(credential: &Credential, verifiers: &Verifiers) -> ServerConfig {
     let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has TLS 1.3")
@@ -77,7 +77,7 @@ fn server(credential: &Credential, verifiers: &Verifiers) -> ServerConfig {
     ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("TLS 1.3 has the initial suite")))
 }
 
-fn client(credential: &Credential, verifiers: &Verifiers) -> ClientConfig {
+pub(crate) fn client(credential: &Credential, verifiers: &Verifiers) -> ClientConfig {
     let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("the provider has TLS 1.3")

@@ -4,6 +4,7 @@ pub(crate) mod ca;
 mod call;
 mod directory;
 mod handshake;
+pub(crate) mod held;
 pub(crate) mod log;
 mod message;
 mod verify;
@@ -30,6 +31,8 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
     Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25", run: directory::look_up },
     Row { name: "directory.handshake", unit: "µs CPU", aim: "≤ 1.67", run: directory::handshake },
+    Row { name: "directory.memory", unit: "KB/person", aim: "≤ 1.15, figure ≤ 32", run: held::memory },
+    Row { name: "directory.hold", unit: "MB at the end", aim: "1 (beginning)", run: held::hold },
     Row { name: "ca.enrol", unit: "enrolments/s", aim: "figure ≥ 400, ≥ 1", run: ca::enrol },
     Row { name: "ca.renew", unit: "renewals/s", aim: "≥ 1", run: ca::renew },
     Row { name: "ca.memory", unit: "MB", aim: "figure < 150", run: ca::memory },

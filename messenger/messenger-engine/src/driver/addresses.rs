@@ -37,9 +37,11 @@ pub(super) fn own(bound: IpAddr, directory: SocketAddr, offered: OfferedAddresse
     if !bound.is_unspecified() {
         return Own { ips: vec![bound.to_canonical()], alone: None };
     }
-    let by_default = ANYBODY.map(|ip| source_toward(SocketAddr::new(ip, 443)));
+    // A way by a family that the socket has not is none, and no VPN either.
+    let families = ANYBODY.into_iter().filter(|ip| bound.is_ipv6() || ip.is_ipv4());
+    let by_default = families.filter_map(|ip| source_toward(SocketAddr::new(ip, 443)));
     let ways = Ways {
-        by_default: by_default.into_iter().flatten().map(|ip| ip.to_canonical()).collect(),
+        by_default: by_default.map(|ip| ip.to_canonical()).collect(),
         toward_directory: source_toward(directory).map(|ip| ip.to_canonical()),
         interfaces: get_if_addrs().unwrap_or_default().into_iter().map(named).collect(),
     };

@@ -136,10 +136,14 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
         true => pinhole::look(bound, address, config.offered).await,
         false => Vec::new(),
     };
+    let opened =
+        pinholes.iter().filter_map(|pinhole| Some(pinhole::Way { inside: pinhole.inside, outside: pinhole.outside? }));
+    let opened = opened.filter(|way| way.is_for_others(&own.ips, &observed)).map(|way| way.outside);
+    let offered: Vec<_> = opened.chain(observed.iter().copied()).collect();
     let found = Examination {
         pinholes,
         port: bound.port(),
-        candidates: addresses::candidates(&own.ips, bound.port(), &observed, &surroundings),
+        candidates: addresses::candidates(&own.ips, bound.port(), &offered, &surroundings),
         vpn: own.alone.clone().flatten(),
         directory: way(&client, name, address).await?,
         ipv6: sight(true, lets_in[0]),

@@ -348,8 +348,7 @@ impl Driver {
                 break;
             }
         }
-        let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
-        self.pinholes.close().await;
+        let _ = tokio::join!(tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()), self.pinholes.close());
         self.endpoint.close(Close::DONE.0.into(), b"");
         let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
     }

@@ -1,31 +1,32 @@
 //! Holes that this device's router keeps open for its socket, so that those whose own router changes addresses toward everybody
 //! come in all the same: asked for by PCP, else by UPnP, renewed while the engine runs, closed at its end. The port is as
-//! silent behind a hole as without (`gate`).
+//! silent behind a hole as without (`gate`). What a router says of itself is offered only where the directory sees the same.
 
+mod hole;
 mod pcp;
 mod router;
+mod tending;
+#[cfg(test)]
+mod tests;
 mod upnp;
 
-use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use self::hole::ByRouter;
+use self::tending::{Asks, Tending};
 use super::addresses::{self, Inside};
 use crate::config::OfferedAddresses;
 
-/// What is asked for, in seconds. After a crash a hole stays for so long, and leads to a port where nobody answers.
-const LIFETIME: u32 = 30 * 60;
-/// A router that grants less than twice this is not asked more often.
-const SHORTEST: Duration = Duration::from_secs(30);
-/// A router that opens nothing is asked again: it may have been started anew, or told to.
-const AGAIN: Duration = Duration::from_secs(10 * 60);
 /// How often this device looks whether it has other addresses.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long closing may take at the end.
@@ -54,40 +55,84 @@ pub struct Pinhole {
     pub refused: Option<String>,
 }
 
-/// The holes of one socket. They are closed when this is dropped, as well as can be.
+/// Where others come in, and whither that leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) inside: SocketAddr,
+    pub(super) outside: SocketAddr,
+}
+
+impl Way {
+    /// Whether it may be offered: it leads to an address that is offered, and lies where the directory sees this device. A
+    /// router's word alone could aim others' probes at anybody.
+    pub(super) fn is_for_others(&self, own: &[IpAddr], seen: &[SocketAddr]) -> bool {
+        let outside = self.outside.ip();
+        own.contains(&self.inside.ip()) && (outside == self.inside.ip() || seen.iter().any(|seen| seen.ip() == outside))
+    }
+}
+
+/// What is told of all holes of a socket.
+#[derive(Debug, Default)]
+struct Told {
+    open: Vec<Way>,
+    /// For which routers have not answered yet.
+    awaited: Vec<SocketAddr>,
+    /// Up to which connection to the directory that is all.
+    connections: u64,
+}
+
+/// The holes of one socket.
 pub(super) struct Pinholes {
-    directory: watch::Sender<Option<SocketAddr>>,
-    open: watch::Receiver<Vec<SocketAddr>>,
+    wanted: watch::Sender<Wanted>,
+    told: watch::Receiver<Told>,
     stop: CancellationToken,
     keeping: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// Whether holes are wanted: not before it is known where the directory is. The number counts connections to it: with each
+/// the holes are seen to anew, for the network, the router or this device may have slept meanwhile.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    directory: Option<SocketAddr>,
+    connections: u64,
+}
+
 impl Pinholes {
-    /// None is asked for before it is known where the directory is.
+    /// For a socket bound to this address, of which others are told what `offered` says.
     pub(super) fn new(bound: SocketAddr, offered: OfferedAddresses) -> Self {
-        let (directory, wanted) = watch::channel(None);
-        let (tell, open) = watch::channel(Vec::new());
-        let stop = CancellationToken::new();
-        let keeping = Mutex::new(Some(tokio::spawn(keep(bound, offered, wanted, tell, stop.clone()))));
-        Self { directory, open, stop, keeping }
+        let (wanted, wants) = watch::channel(Wanted::default());
+        let ((tell, told), stop) = (watch::channel(Told::default()), CancellationToken::new());
+        let insides = move |directory| addresses::routed(bound, directory, offered);
+        let keeping = tokio::spawn(keep(Arc::new(ByRouter), insides, wants, Arc::new(tell), stop.clone()));
+        Self { wanted, told, stop, keeping: Mutex::new(Some(keeping)) }
     }
 
     /// Those of a device that asks no router.
     pub(super) fn none() -> Self {
-        let (directory, _) = watch::channel(None);
-        let (_, open) = watch::channel(Vec::new());
-        Self { directory, open, stop: CancellationToken::new(), keeping: Mutex::default() }
+        let ((wanted, _), (_, told)) = (watch::channel(Wanted::default()), watch::channel(Told::default()));
+        Self { wanted, told, stop: CancellationToken::new(), keeping: Mutex::default() }
     }
 
-    /// The directory is here. Beside one on this machine itself nobody comes from elsewhere.
+    /// A connection to the directory stands. Beside one on this machine itself nobody comes from elsewhere.
     pub(super) fn want(&self, directory: SocketAddr) {
-        let wanted = (!directory.ip().to_canonical().is_loopback()).then_some(directory);
-        self.directory.send_if_modified(|known| std::mem::replace(known, wanted) != wanted);
+        let directory = (!directory.ip().to_canonical().is_loopback()).then_some(directory);
+        self.wanted.send_modify(|wanted| {
+            wanted.directory = directory;
+            wanted.connections += 1;
+        });
     }
 
     /// Where others come in now.
-    pub(super) fn open(&self) -> Vec<SocketAddr> {
-        self.open.borrow().clone()
+    pub(super) fn open(&self) -> Vec<Way> {
+        self.told.borrow().open.clone()
+    }
+
+    /// Waits until the routers have answered, or are silent, as to all addresses of the present network.
+    pub(super) async fn settled(&self) {
+        let connections = self.wanted.borrow().connections;
+        let all = |told: &Told| told.connections >= connections && told.awaited.is_empty();
+        // An error says that nobody asks.
+        let _ = self.told.clone().wait_for(all).await;
     }
 
     /// Has the routers close what is open.
@@ -106,151 +151,62 @@ impl Drop for Pinholes {
     }
 }
 
-/// Keeps holes open for whatever addresses this device has, until told to stop.
-async fn keep(
-    bound: SocketAddr,
-    offered: OfferedAddresses,
-    mut wanted: watch::Receiver<Option<SocketAddr>>,
-    tell: watch::Sender<Vec<SocketAddr>>,
+/// Has holes kept open for whatever addresses this device has, each by a task of its own, until told to stop.
+async fn keep<A: Asks>(
+    asks: Arc<A>,
+    insides: impl Fn(SocketAddr) -> Vec<Inside>,
+    mut wanted: watch::Receiver<Wanted>,
+    tell: Arc<watch::Sender<Told>>,
     stop: CancellationToken,
 ) {
-    let mut kept: Vec<Kept> = Vec::new();
+    let (tasks, mut tended) = (TaskTracker::new(), HashMap::<SocketAddr, (Inside, CancellationToken)>::new());
+    // A router that knows a hole by another number refuses to open it again before it has ended.
+    let mut nonces = HashMap::new();
+    let (again, _) = watch::channel(0);
     loop {
-        let directory = *wanted.borrow_and_update();
-        let insides = directory.map(|directory| addresses::routed(bound, directory, offered)).unwrap_or_default();
-        // The network on which the others were opened is not there any more: they end by themselves.
-        kept.retain(|known| insides.contains(&known.inside));
-        for inside in insides {
-            if !kept.iter().any(|known| known.inside == inside) {
-                kept.push(Kept { inside, hole: None, due: Instant::now() });
+        let Wanted { directory, connections } = *wanted.borrow_and_update();
+        again.send_if_modified(|known| std::mem::replace(known, connections) != connections);
+        let here = directory.map(&insides).unwrap_or_default();
+        tended.retain(|_, (inside, end)| {
+            let stays = here.contains(inside);
+            if !stays {
+                end.cancel();
             }
+            stays
+        });
+        for inside in here {
+            tended.entry(inside.address).or_insert_with(|| {
+                let (end, nonce) = (stop.child_token(), *nonces.entry(inside.address).or_insert_with(rand::random));
+                let (asks, tell) = (Arc::clone(&asks), Arc::clone(&tell));
+                tell.send_modify(|told| told.awaited.push(inside.address));
+                let tending = Tending { inside: inside.clone(), nonce, asks, tell, again: again.subscribe() };
+                tasks.spawn(tending.run(end.clone()));
+                (inside, end)
+            });
         }
-        tokio::select! {
-            () = stop.cancelled() => break,
-            _ = join_all(kept.iter_mut().map(Kept::tend)) => {}
-        }
-        let open: Vec<_> = kept.iter().filter_map(|kept| kept.hole.as_ref()).map(Hole::outside).collect();
-        tell.send_if_modified(|told| std::mem::replace(told, open.clone()) != open);
+        tell.send_modify(|told| told.connections = connections);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}
-            changed = wanted.changed() => if changed.is_err() { break },
+            changed = wanted.changed() => if changed.is_err() { stop.cancel() },
         }
     }
-    join_all(kept.into_iter().filter_map(|kept| kept.hole).map(Hole::close)).await;
+    tasks.close();
+    tasks.wait().await;
 }
 
-/// An address, the hole for it, and when to see to it again.
-struct Kept {
-    inside: Inside,
-    hole: Option<Hole>,
-    due: Instant,
-}
-
-impl Kept {
-    async fn tend(&mut self) {
-        if Instant::now() < self.due {
-            return;
-        }
-        let renewed = match &mut self.hole {
-            Some(hole) => hole.renew().await,
-            None => Err("it is the first".to_owned()),
-        };
-        // A router that was started anew knows nothing of it.
-        if renewed.is_err() {
-            self.hole = Hole::open(&self.inside).await.inspect_err(|reason| tracing::debug!(reason, "no pinhole")).ok();
-        }
-        let lasts = self.hole.as_ref().map(Hole::lifetime);
-        self.due = Instant::now() + lasts.map_or(AGAIN, |lasts| (lasts / 2).max(SHORTEST));
-    }
-}
-
-/// What a router opened.
-enum Hole {
-    Pcp { router: SocketAddr, request: pcp::Request, granted: pcp::Granted },
-    Upnp(upnp::Lease),
-}
-
-impl Hole {
-    /// By PCP, else by UPnP; why not in words.
-    async fn open(inside: &Inside) -> Result<Self, String> {
-        let router = router::toward(inside.address.ip(), &inside.interface, inside.index);
-        let request = pcp::Request { inside: inside.address, nonce: rand::random(), outside: None, lifetime: LIFETIME };
-        let by_pcp = match request.ask(router).await {
-            Ok(granted) if granted.outside.port() != 0 && !granted.lifetime.is_zero() => {
-                let request = pcp::Request { outside: Some(granted.outside), ..request };
-                return Ok(Self::Pcp { router, request, granted });
-            }
-            Ok(_) => "the router opens nothing by PCP".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let by_upnp = upnp::Lease::open(inside.address, inside.index, LIFETIME).await;
-        by_upnp.map(Self::Upnp).map_err(|by_upnp| format!("{by_pcp}; {by_upnp}"))
-    }
-
-    async fn renew(&mut self) -> Result<(), String> {
-        match self {
-            Self::Pcp { router, request, granted } => {
-                let renewed = request.ask(*router).await.map_err(|error| error.to_string())?;
-                if renewed.outside.port() == 0 || renewed.lifetime.is_zero() {
-                    return Err("the router opens nothing by PCP".to_owned());
-                }
-                // It may be another address now: the router's own has changed.
-                request.outside = Some(renewed.outside);
-                *granted = renewed;
-                Ok(())
-            }
-            Self::Upnp(lease) => lease.renew(LIFETIME).await,
-        }
-    }
-
-    async fn close(self) {
-        let closed = match self {
-            Self::Pcp { router, request, .. } => {
-                let closing = pcp::Request { lifetime: 0, ..request };
-                closing.ask(router).await.map(drop).map_err(|error| error.to_string())
-            }
-            Self::Upnp(lease) => lease.close().await,
-        };
-        if let Err(reason) = closed {
-            tracing::debug!(reason, "a pinhole was not closed; it ends by itself");
-        }
-    }
-
-    fn outside(&self) -> SocketAddr {
-        match self {
-            Self::Pcp { granted, .. } => granted.outside,
-            Self::Upnp(lease) => lease.outside(),
-        }
-    }
-
-    fn lifetime(&self) -> Duration {
-        match self {
-            Self::Pcp { granted, .. } => granted.lifetime,
-            Self::Upnp(_) => Duration::from_secs(LIFETIME.into()),
-        }
-    }
-
-    fn by(&self) -> PinholeProtocol {
-        match self {
-            Self::Pcp { .. } => PinholeProtocol::Pcp,
-            Self::Upnp(_) => PinholeProtocol::Upnp,
-        }
-    }
-}
-
-/// Whether routers open holes: opens them, and closes them at once.
+/// Whether routers open holes: has them opened for a short while, and closed at once.
 pub(super) async fn look(bound: SocketAddr, directory: SocketAddr, offered: OfferedAddresses) -> Vec<Pinhole> {
     let looking = addresses::routed(bound, directory, offered).into_iter().map(|inside| async move {
-        let (mut found, address) = (Pinhole { inside: inside.address, outside: None, by: None, refused: None }, inside);
-        match Hole::open(&address).await {
+        let found = Pinhole { inside: inside.address, outside: None, by: None, refused: None };
+        match hole::Hole::open(&inside, rand::random(), hole::FOR_A_LOOK).await {
             Ok(hole) => {
-                (found.outside, found.by) = (Some(hole.outside()), Some(hole.by()));
+                let found = Pinhole { outside: Some(hole.outside()), by: Some(hole.by()), ..found };
                 hole.close().await;
+                found
             }
-            Err(reason) => found.refused = Some(reason),
+            Err(reason) => Pinhole { refused: Some(reason), ..found },
         }
-        found
     });
     join_all(looking).await
 }

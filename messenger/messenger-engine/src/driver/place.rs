@@ -17,7 +17,8 @@ use super::pinhole::Pinholes;
 use crate::config::OfferedAddresses;
 use crate::punch::Surroundings;
 
-/// A call that comes right after the connection to the directory waits this long for its other ports to answer.
+/// A call that comes right after the connection to the directory waits this long for its other ports, and for this device's
+/// routers, to answer.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 
 /// The socket by which everything leaves, and which of its addresses others are told.
@@ -65,7 +66,8 @@ impl Place {
     /// Where this device can be reached now, at most eight addresses.
     pub(super) async fn candidates(&self) -> Vec<SocketAddr> {
         let mut looked = self.looked.clone();
-        let _ = tokio::time::timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
+        let seen = async { looked.wait_for(|looked| *looked).await.is_ok() };
+        let _ = tokio::time::timeout(FIRST_LOOK, async { tokio::join!(seen, self.outlet.pinholes.settled()) }).await;
         self.known()
     }
 
@@ -78,9 +80,10 @@ impl Place {
         let said = sights.iter().any(|(port, seen)| *port == self.directory && seen.is_some());
         let announced = (!said).then_some((self.directory, Some(self.observed)));
         let seen: Vec<_> = announced.into_iter().chain(sights).collect();
+        let seen = addresses::seen_by_them(&seen, &own);
         // What a router lets in comes first: of those there is one of a family.
-        let seen: Vec<_> =
-            self.outlet.pinholes.open().into_iter().chain(addresses::seen_by_them(&seen, &own)).collect();
+        let opened = self.outlet.pinholes.open().into_iter().filter(|way| way.is_for_others(&own.ips, &seen));
+        let seen: Vec<_> = opened.map(|way| way.outside).chain(seen.iter().copied()).collect();
         let candidates = addresses::candidates(&own.ips, bound.port(), &seen, &self.surroundings);
         self.outlet.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates

@@ -54,12 +54,14 @@ pub(super) enum PcpError {
     Socket(#[from] io::Error),
     #[error("the router refuses by PCP: {}", reason(*.0))]
     Refused(u8),
+    #[error("the router opens nothing by PCP")]
+    Nothing,
 }
 
 /// What a result code means (section 7.4).
 fn reason(code: u8) -> String {
     let known = match code {
-        1 => "another version",
+        1 => "it speaks another version",
         2 => "not authorized",
         8 => "no resources left",
         9 => "protocol not supported",
@@ -95,11 +97,12 @@ impl Request {
 
     /// Reads an answer; nothing if it is none to this request, which is then waited for on (section 8.3).
     fn answered(&self, bytes: &[u8]) -> Option<Result<Granted, PcpError>> {
+        // NAT-PMP, the older protocol, says so in eight bytes (RFC 6886 section 3.5, RFC 6887 section 9).
+        if bytes.len() >= 8 && bytes[0] != VERSION && bytes[1] & ANSWER != 0 {
+            return Some(Err(PcpError::Refused(1)));
+        }
         if bytes.len() < HEADER_BYTES || bytes.len() > MAX_BYTES || !bytes.len().is_multiple_of(4) {
             return None;
-        }
-        if bytes[0] != VERSION {
-            return Some(Err(PcpError::Refused(1)));
         }
         if bytes[1] != ANSWER | MAP {
             return None;
@@ -120,22 +123,46 @@ impl Request {
         let port = u16::from_be_bytes([map[18], map[19]]);
         let lifetime = u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]).min(LONGEST);
         let outside = SocketAddr::new(Ipv6Addr::from(ip).to_canonical(), port);
+        if self.lifetime > 0 && (port == 0 || outside.ip().is_unspecified() || lifetime == 0) {
+            return Some(Err(PcpError::Nothing));
+        }
         Some(Ok(Granted { outside, lifetime: Duration::from_secs(lifetime.into()) }))
     }
 
     /// Asks the router, a few times if it is silent.
     pub(super) async fn ask(self, router: SocketAddr) -> Result<Granted, PcpError> {
-        let socket = UdpSocket::bind(SocketAddr::new(self.inside.ip(), 0)).await?;
-        socket.connect(router).await?;
+        let socket = self.socket(router).await?;
         let request = self.to_bytes();
         for wait in WAITS {
-            socket.send(&request).await?;
-            match tokio::time::timeout(wait, self.listen(&socket)).await {
+            let answer = tokio::time::timeout(wait, async {
+                socket.send(&request).await?;
+                self.listen(&socket).await
+            });
+            match answer.await {
+                // Nobody listens there (ICMP).
+                Ok(Err(PcpError::Socket(error))) if error.kind() == io::ErrorKind::ConnectionRefused => break,
                 Ok(answer) => return answer,
                 Err(_) => continue,
             }
         }
         Err(PcpError::Silent(router))
+    }
+
+    /// Has the hole closed.
+    pub(super) async fn close(self, router: SocketAddr) -> Result<(), PcpError> {
+        Self { lifetime: 0, ..self }.ask(router).await.map(drop)
+    }
+
+    /// Sends it and waits for nothing.
+    pub(super) async fn send_once(self, router: SocketAddr) -> Result<(), PcpError> {
+        self.socket(router).await?.send(&self.to_bytes()).await?;
+        Ok(())
+    }
+
+    async fn socket(&self, router: SocketAddr) -> io::Result<UdpSocket> {
+        let socket = UdpSocket::bind(SocketAddr::new(self.inside.ip(), 0)).await?;
+        socket.connect(router).await?;
+        Ok(socket)
     }
 
     async fn listen(&self, socket: &UdpSocket) -> Result<Granted, PcpError> {
@@ -213,9 +240,11 @@ mod tests {
         );
         assert_eq!(told(&answer(&bytes, 99)).unwrap(), "the router refuses by PCP: code 99");
         assert!(told(&answer(&bytes, 3)[..24]).unwrap().contains("code 3"), "a header alone");
-        let mut nat_pmp = answer(&bytes, 1);
-        nat_pmp[0] = 0;
+        let nat_pmp = [0, 0x80, 0, 1, 0, 0, 0x30, 0x39];
         assert!(told(&nat_pmp).unwrap().contains("another version"));
+        let mut nowhere = answer(&bytes, 0);
+        nowhere[56..60].fill(0);
+        assert_eq!(told(&nowhere).unwrap(), "the router opens nothing by PCP");
     }
 
     #[test]

@@ -10,19 +10,22 @@ const BY_GATEWAY: u32 = 0x1 | 0x2;
 
 /// Where to ask by PCP about an address of this interface.
 pub(super) fn toward(inside: IpAddr, interface: &str, index: u32) -> SocketAddr {
+    let anycast = match inside {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 0, 9)),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 1, 0, 0, 0, 0, 0, 1)),
+    };
+    match next_hop(inside, interface).unwrap_or(anycast) {
+        IpAddr::V6(router) if router.is_unicast_link_local() => SocketAddrV6::new(router, pcp::PORT, 0, index).into(),
+        router => SocketAddr::new(router, pcp::PORT),
+    }
+}
+
+/// The router by which packets from this address leave to anybody, where the system tells it.
+pub(super) fn next_hop(inside: IpAddr, interface: &str) -> Option<IpAddr> {
     let read = |path| std::fs::read_to_string(path).ok();
     match inside {
-        IpAddr::V4(_) => {
-            let router = read("/proc/net/route").and_then(|table| default_v4(&table, interface));
-            (router.unwrap_or(Ipv4Addr::new(192, 0, 0, 9)), pcp::PORT).into()
-        }
-        IpAddr::V6(_) => {
-            let anycast = Ipv6Addr::new(0x2001, 1, 0, 0, 0, 0, 0, 1);
-            let router =
-                read("/proc/net/ipv6_route").and_then(|table| default_v6(&table, interface)).unwrap_or(anycast);
-            let scope = if router.is_unicast_link_local() { index } else { 0 };
-            SocketAddrV6::new(router, pcp::PORT, 0, scope).into()
-        }
+        IpAddr::V4(_) => default_v4(&read("/proc/net/route")?, interface).map(IpAddr::V4),
+        IpAddr::V6(_) => default_v6(&read("/proc/net/ipv6_route")?, interface).map(IpAddr::V6),
     }
 }
 

@@ -1,0 +1,195 @@
+//! What a directory holds: memory for each person who is there and does nothing, and what becomes of it while many come, go
+//! and come back. The directory, or a bare quinn server, is a process of its own; the people are in this one.
+
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use directory_protocol::client::{client_config, transport};
+use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent};
+use futures_util::{StreamExt as _, stream};
+use identity::testing::{Authority, private_key};
+use quinn::{Connection, Endpoint};
+use rand::RngExt as _;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use self::server::Server;
+pub(crate) use self::server::part;
+use super::handshake;
+use super::message::person;
+use crate::measure::{Pair, Scale};
+use crate::quic::{self, Credential};
+
+/// People whose memory is measured, in a run and in a long one; and those who came before, for what is needed once.
+const PEOPLE: usize = 2_000;
+const PEOPLE_FULL: usize = 20_000;
+const BEFORE: usize = 200;
+/// Handshakes at once.
+const AT_ONCE: usize = 32;
+/// What takes memory for a moment has given it back by then.
+const SETTLED: Duration = Duration::from_secs(3);
+
+/// How long people are held, and how often the memory is looked at.
+const HELD: Duration = Duration::from_secs(20);
+const HELD_FULL: Duration = Duration::from_secs(600);
+const LOOK: Duration = Duration::from_secs(1);
+/// Of a hundred people one goes, and another comes, in a minute.
+const STAYS: Duration = Duration::from_secs(6_000);
+/// Those who come back after the directory was started anew.
+const RETURNING: usize = 3_000;
+const RETURNING_FULL: usize = 50_000;
+/// As the messenger tries again: how long an attempt may take, and pauses that double, each between half and one and a half of it.
+const ATTEMPT: Duration = Duration::from_secs(10);
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// What a person holds to be there.
+enum Held {
+    Directory { client: DirectoryClient, _events: mpsc::Receiver<DirectoryEvent> },
+    Bare { connection: Connection, _stream: (quinn::SendStream, quinn::RecvStream) },
+}
+
+/// The people, and how they get in.
+struct People {
+    authority: Authority,
+    endpoint: Endpoint,
+    bare: bool,
+}
+
+impl People {
+    fn new(runtime: &Runtime, server: &Server) -> Self {
+        let _entered = runtime.enter();
+        let endpoint = Endpoint::client(SocketAddr::from(([127, 0, 0, 1], 0))).expect("loopback has free ports");
+        Self { authority: server.authority(), endpoint, bare: server.is_bare() }
+    }
+
+    /// One who is new: certified, connected and, at a directory, announced; why not in words.
+    async fn come(&self, number: usize, address: SocketAddr) -> Result<Held, String> {
+        let (chain, key) = self.authority.issue_person(&person(&format!("p{number}@example.org")), server::begin());
+        let credential = Credential { chain, key: private_key(&key) };
+        if self.bare {
+            self.come_bare(&credential, address).await.map_err(|error| error.to_string())
+        } else {
+            self.come_announced(credential, address).await
+        }
+    }
+
+    async fn come_bare(
+        &self,
+        credential: &Credential,
+        address: SocketAddr,
+    ) -> Result<Held, Box<dyn std::error::Error>> {
+        let mut config = quic::client(credential, &handshake::bare(&self.authority));
+        config.transport_config(Arc::new(transport()));
+        let connection = self.endpoint.connect_with(config, address, server::NAME)?.await?;
+        let (mut send, mut receive) = connection.open_bi().await?;
+        send.write_all(b"here").await?;
+        receive.read_exact(&mut [0; 4]).await?;
+        Ok(Held::Bare { connection, _stream: (send, receive) })
+    }
+
+    async fn come_announced(&self, Credential { chain, key }: Credential, address: SocketAddr) -> Result<Held, String> {
+        let config = client_config(chain, key, self.authority.trust()).map_err(|error| error.to_string())?;
+        let connecting = DirectoryClient::connect(&self.endpoint, address, server::NAME, config);
+        let (client, events) = connecting.await.map_err(|error| error.to_string())?;
+        let announced = client.announce(Announcement::available(Vec::new())).await;
+        announced.map_err(|error| error.to_string())?;
+        Ok(Held::Directory { client, _events: events })
+    }
+
+    async fn all_come(&self, numbers: std::ops::Range<usize>, address: SocketAddr) -> Vec<Held> {
+        let coming = stream::iter(numbers).map(|number| self.come(number, address));
+        let held: Vec<_> = coming.buffer_unordered(AT_ONCE).collect().await;
+        held.into_iter()
+            .map(|held| held.unwrap_or_else(|why| panic!("the server takes everybody, but now: {why}")))
+            .collect()
+    }
+
+    /// As a messenger does it, until it is in; how long it took.
+    async fn come_back(&self, number: usize, address: SocketAddr) -> (Held, Duration) {
+        let (began, (mut pause, longest)) = (Instant::now(), PAUSES);
+        loop {
+            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+            if let Ok(Ok(held)) = tokio::time::timeout(ATTEMPT, self.come(number, address)).await {
+                return (held, began.elapsed());
+            }
+            pause = (pause * 2).min(longest);
+        }
+    }
+}
+
+impl Held {
+    fn go(self) {
+        match self {
+            Self::Directory { client, .. } => client.close(),
+            Self::Bare { connection, .. } => connection.close(0u32.into(), b""),
+        }
+    }
+}
+
+/// Kilobytes for each person who is connected, announced and idle, beside a bare quinn connection with one stream, the same
+/// chain and the same transport settings.
+pub(crate) fn memory(runtime: &Runtime, scale: Scale) -> Pair {
+    let people = if scale.factor > 1 { PEOPLE_FULL } else { PEOPLE };
+    let each = |what: &str| {
+        let server = Server::start(what);
+        let coming = People::new(runtime, &server);
+        runtime.block_on(async {
+            let before = coming.all_come(0..BEFORE, server.address()).await;
+            tokio::time::sleep(SETTLED).await;
+            let empty = server.resident();
+            let held = coming.all_come(BEFORE..BEFORE + people, server.address()).await;
+            tokio::time::sleep(SETTLED).await;
+            let full = server.resident();
+            drop((before, held));
+            (full - empty) / people as f64 / 1e3
+        })
+    };
+    let (ours, bare) = (each("directory"), each("bare"));
+    Pair::new(ours, bare).noted(format!("{people} people each; resident memory of the server's process"))
+}
+
+/// What a directory has resident at the end, beside the beginning, while people come and go; then all come back to one that
+/// was started anew.
+pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
+    let full = scale.factor > 1;
+    let (people, time) = if full { (PEOPLE_FULL, HELD_FULL) } else { (PEOPLE, HELD) };
+    let returning = if full { RETURNING_FULL } else { RETURNING };
+    let server = Server::start("directory");
+    let coming = People::new(runtime, &server);
+    let (beginning, end, most) = runtime.block_on(async {
+        let mut held = std::collections::VecDeque::from(coming.all_come(0..people, server.address()).await);
+        tokio::time::sleep(SETTLED).await;
+        let (began, beginning, mut most, mut gone) = (Instant::now(), server.resident(), 0.0_f64, 0);
+        while began.elapsed() < time {
+            tokio::time::sleep(LOOK).await;
+            let due = (people as f64 * began.elapsed().as_secs_f64() / STAYS.as_secs_f64()) as usize;
+            while gone < due {
+                held.pop_front().expect("more come than go").go();
+                let next = coming.come(people + gone, server.address()).await;
+                held.push_back(next.expect("the directory takes everybody"));
+                gone += 1;
+            }
+            most = most.max(server.resident());
+        }
+        (beginning, server.resident(), most)
+    });
+    drop(server);
+    let anew = Server::start("directory");
+    let coming = People::new(runtime, &anew);
+    let mut times = runtime.block_on(async {
+        let back = (0..returning).map(|number| coming.come_back(number, anew.address()));
+        let back: Vec<_> = stream::iter(back).buffer_unordered(returning).collect().await;
+        back.into_iter().map(|(_, took)| took.as_secs_f64()).collect::<Vec<_>>()
+    });
+    times.sort_by(f64::total_cmp);
+    let (half, all) = (times[times.len() / 2], times[times.len() - 1]);
+    Pair::new(end / 1e6, beginning / 1e6).noted(format!(
+        "{people} people for {} s, 1 % of them others every minute; at most {:.0} MB. {returning} came back to a directory started anew: half within {half:.0} s, all within {all:.0} s, {:.0} MB",
+        time.as_secs(),
+        most / 1e6,
+        anew.resident() / 1e6,
+    ))
+}
