@@ -8,6 +8,7 @@ use story::Failure;
 
 use crate::figures::Figures;
 use crate::people::{Fate, Pair, People};
+use crate::plan::Plan;
 use crate::scenario::{Expected, Scenario, Turn};
 use crate::topology::{Topology, Who};
 
@@ -58,7 +59,7 @@ pub fn hold(scenario: &Scenario, outcome: &Outcome) -> Result<(), Failure> {
 pub fn play(people: &People, scenario: &Scenario, calls: usize) -> Result<Outcome, Failure> {
     let topology = Topology::build(&scenario.plan, people.place())?;
     match scenario.turn {
-        Turn::Nothing => set_up(people, &topology, calls),
+        Turn::Nothing => set_up(people, &topology, &scenario.plan, calls),
         Turn::DirectoryGone => without_directory(people, &topology, calls, false),
         Turn::DirectoryGivenUp => without_directory(people, &topology, calls, true),
         Turn::UplinkSwitched(who) => switched(people, &topology, who),
@@ -66,10 +67,11 @@ pub fn play(people: &People, scenario: &Scenario, calls: usize) -> Result<Outcom
 }
 
 /// New messengers for every call: no router remembers anything of the one before.
-fn set_up(people: &People, topology: &Topology, calls: usize) -> Result<Outcome, Failure> {
+fn set_up(people: &People, topology: &Topology, plan: &Plan, calls: usize) -> Result<Outcome, Failure> {
     let (mut times, mut set_up) = (Vec::new(), Vec::new());
     for call in 0..calls {
         let mut pair = people.online(topology)?;
+        await_ports(plan, topology)?;
         let (fate, took) = pair.text()?;
         if fate == Fate::Delivered {
             let (next, over_it) = pair.text()?;
@@ -86,6 +88,21 @@ fn set_up(people: &People, topology: &Topology, calls: usize) -> Result<Outcome,
         }
     }
     connects(times, set_up)
+}
+
+/// Waits until the routers that open ports have done so.
+fn await_ports(plan: &Plan, topology: &Topology) -> Result<(), Failure> {
+    let asked = [(Who::Alice, &plan.alice), (Who::Bob, &plan.bob)];
+    for (who, _) in asked.into_iter().filter(|(_, house)| house.opens.is_some()) {
+        let began = Instant::now();
+        while !topology.opened(who)?.contains("dport") {
+            if began.elapsed() > OPENING {
+                return Err(Failure::new(format!("expected the router of {who:?} to open a port within {OPENING:?}")));
+            }
+            thread::sleep(BETWEEN / 10);
+        }
+    }
+    Ok(())
 }
 
 fn without_directory(
@@ -158,6 +175,8 @@ fn after_change(pair: &mut Pair) -> Result<bool, Failure> {
     Ok(false)
 }
 
+/// How long a router may take to be found, and to open a port.
+const OPENING: Duration = Duration::from_secs(20);
 /// The time between two texts.
 const BETWEEN: Duration = Duration::from_millis(500);
 /// How long two people may need to find each other again.

@@ -71,20 +71,10 @@ impl Way {
     }
 }
 
-/// What is told of all holes of a socket.
-#[derive(Debug, Default)]
-struct Told {
-    open: Vec<Way>,
-    /// For which routers have not answered yet.
-    awaited: Vec<SocketAddr>,
-    /// Up to which connection to the directory that is all.
-    connections: u64,
-}
-
 /// The holes of one socket.
 pub(super) struct Pinholes {
     wanted: watch::Sender<Wanted>,
-    told: watch::Receiver<Told>,
+    told: watch::Receiver<Vec<Way>>,
     stop: CancellationToken,
     keeping: Mutex<Option<JoinHandle<()>>>,
 }
@@ -101,7 +91,7 @@ impl Pinholes {
     /// For a socket bound to this address, of which others are told what `offered` says.
     pub(super) fn new(bound: SocketAddr, offered: OfferedAddresses) -> Self {
         let (wanted, wants) = watch::channel(Wanted::default());
-        let ((tell, told), stop) = (watch::channel(Told::default()), CancellationToken::new());
+        let ((tell, told), stop) = (watch::channel(Vec::new()), CancellationToken::new());
         let insides = move |directory| addresses::routed(bound, directory, offered);
         let keeping = tokio::spawn(keep(Arc::new(ByRouter), insides, wants, Arc::new(tell), stop.clone()));
         Self { wanted, told, stop, keeping: Mutex::new(Some(keeping)) }
@@ -109,7 +99,7 @@ impl Pinholes {
 
     /// Those of a device that asks no router.
     pub(super) fn none() -> Self {
-        let ((wanted, _), (_, told)) = (watch::channel(Wanted::default()), watch::channel(Told::default()));
+        let ((wanted, _), (_, told)) = (watch::channel(Wanted::default()), watch::channel(Vec::new()));
         Self { wanted, told, stop: CancellationToken::new(), keeping: Mutex::default() }
     }
 
@@ -124,15 +114,7 @@ impl Pinholes {
 
     /// Where others come in now.
     pub(super) fn open(&self) -> Vec<Way> {
-        self.told.borrow().open.clone()
-    }
-
-    /// Waits until the routers have answered, or are silent, as to all addresses of the present network.
-    pub(super) async fn settled(&self) {
-        let connections = self.wanted.borrow().connections;
-        let all = |told: &Told| told.connections >= connections && told.awaited.is_empty();
-        // An error says that nobody asks.
-        let _ = self.told.clone().wait_for(all).await;
+        self.told.borrow().clone()
     }
 
     /// Has the routers close what is open.
@@ -156,7 +138,7 @@ async fn keep<A: Asks>(
     asks: Arc<A>,
     insides: impl Fn(SocketAddr) -> Vec<Inside>,
     mut wanted: watch::Receiver<Wanted>,
-    tell: Arc<watch::Sender<Told>>,
+    tell: Arc<watch::Sender<Vec<Way>>>,
     stop: CancellationToken,
 ) {
     let (tasks, mut tended) = (TaskTracker::new(), HashMap::<SocketAddr, (Inside, CancellationToken)>::new());
@@ -178,13 +160,11 @@ async fn keep<A: Asks>(
             tended.entry(inside.address).or_insert_with(|| {
                 let (end, nonce) = (stop.child_token(), *nonces.entry(inside.address).or_insert_with(rand::random));
                 let (asks, tell) = (Arc::clone(&asks), Arc::clone(&tell));
-                tell.send_modify(|told| told.awaited.push(inside.address));
                 let tending = Tending { inside: inside.clone(), nonce, asks, tell, again: again.subscribe() };
                 tasks.spawn(tending.run(end.clone()));
                 (inside, end)
             });
         }
-        tell.send_modify(|told| told.connections = connections);
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}

@@ -17,8 +17,7 @@ use super::pinhole::Pinholes;
 use crate::config::OfferedAddresses;
 use crate::punch::Surroundings;
 
-/// A call that comes right after the connection to the directory waits this long for its other ports, and for this device's
-/// routers, to answer.
+/// A call that comes right after the connection to the directory waits this long for its other ports to answer.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 
 /// The socket by which everything leaves, and which of its addresses others are told.
@@ -66,8 +65,8 @@ impl Place {
     /// Where this device can be reached now, at most eight addresses.
     pub(super) async fn candidates(&self) -> Vec<SocketAddr> {
         let mut looked = self.looked.clone();
-        let seen = async { looked.wait_for(|looked| *looked).await.is_ok() };
-        let _ = tokio::time::timeout(FIRST_LOOK, async { tokio::join!(seen, self.outlet.pinholes.settled()) }).await;
+        // Routers are not waited for: one that opens ports is near, and most say nothing for seconds.
+        let _ = tokio::time::timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
         self.known()
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::addresses::Inside;
-use super::{Told, Way};
+use super::Way;
 
 /// A router that opens nothing is asked again: it may have been started anew, or told to.
 const AGAIN: Duration = Duration::from_secs(10 * 60);
@@ -57,7 +57,7 @@ pub(super) struct Tending<A: Asks> {
     pub(super) nonce: [u8; 12],
     pub(super) asks: Arc<A>,
     /// What is told of all holes of the socket.
-    pub(super) tell: Arc<watch::Sender<Told>>,
+    pub(super) tell: Arc<watch::Sender<Vec<Way>>>,
     /// Changes when the hole is to be seen to at once.
     pub(super) again: watch::Receiver<u64>,
 }
@@ -121,9 +121,8 @@ impl<A: Asks> Tending<A> {
     fn tell(&self, outside: Option<SocketAddr>) {
         let inside = self.inside.address;
         self.tell.send_modify(|told| {
-            told.awaited.retain(|awaited| *awaited != inside);
-            told.open.retain(|way| way.inside != inside);
-            told.open.extend(outside.map(|outside| Way { inside, outside }));
+            told.retain(|way| way.inside != inside);
+            told.extend(outside.map(|outside| Way { inside, outside }));
         });
     }
 }
