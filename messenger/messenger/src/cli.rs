@@ -56,6 +56,16 @@ pub(crate) struct Options {
     /// leave), or auto (that one alone if packets leave through a VPN, else all)
     #[arg(long, global = true, value_name = "WHICH", default_value = "auto", hide_possible_values = true)]
     pub(crate) offer: Offer,
+    /// Whom to ask where other domains have their directories, repeatable [default: the system's resolvers]
+    #[arg(
+        long = "resolver",
+        global = true,
+        value_name = "IP[:PORT]",
+        env = "INPERSON_RESOLVERS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(crate) resolvers: Vec<String>,
 }
 
 /// Which addresses are offered.

@@ -119,6 +119,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             gossip: None,
+            whereabouts: None,
         }
     }
 

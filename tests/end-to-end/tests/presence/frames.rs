@@ -115,6 +115,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             gossip: None,
+            whereabouts: None,
         };
         Engine::start(config).unwrap()
     }
