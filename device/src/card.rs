@@ -92,11 +92,17 @@ pub enum Taken {
     },
 }
 
-/// Knows the person on the card by the authority of the card's policy, where that is pinned here; on disk when this
-/// returns.
+/// Knows the person on the card by the authority of the card's policy, where that is pinned here, and looks for her in the
+/// card's directory from now on; on disk when this returns.
 pub fn take(home: &Home, card: &ContactCard, now: UnixTime) -> Result<Taken, HomeError> {
     match speaker(home, card)? {
-        Ok((authority, root)) => home.change_bindings(|bindings| known(bindings, card, authority, root, now)),
+        Ok((authority, root)) => {
+            let taken = home.change_bindings(|bindings| known(bindings, card, authority, root, now))?;
+            if matches!(taken, Taken::Known { .. }) {
+                home.keep_directory(card)?;
+            }
+            Ok(taken)
+        }
         Err(open) => Ok(open),
     }
 }

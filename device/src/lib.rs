@@ -8,6 +8,7 @@
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
 //! * [`card`] makes contact cards, as links and QR codes, and takes those of others;
+//! * [`finding`] knows in which directory somebody is found;
 //! * [`dating`] has signatures dated by a log;
 //! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
@@ -26,6 +27,7 @@ mod device;
 pub mod enrolment;
 pub mod evidence;
 mod files;
+pub mod finding;
 pub mod gossip;
 mod home;
 pub mod https;

@@ -9,8 +9,10 @@ use ca::Ca;
 use directory::Directory;
 use identity::UnixTime;
 use identity::trust::Trust;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::foreign::Foreigners;
 use crate::policies::Published;
 
 /// Pause between looks. Both are in this process's memory: a look costs nothing.
@@ -25,17 +27,21 @@ pub(crate) struct Following {
     pub(crate) trust: Arc<Trust>,
     /// The number of the policy version in it.
     pub(crate) number: u64,
+    /// Other home servers' policies, and which revision of them is in it.
+    pub(crate) foreigners: Foreigners,
+    pub(crate) revision: u64,
 }
 
 impl Following {
     /// Until it is told to stop.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut known = Vec::new();
+        let (mut known, mut fetching) = (Vec::new(), None);
         loop {
             if self.follow_policy() {
                 known.clear();
             }
             self.follow_revocations(&mut known);
+            self.follow_foreign_revocations(&mut fetching);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -46,11 +52,12 @@ impl Following {
     /// Whether another policy counts from now on; the revocation list has to be installed beside it.
     fn follow_policy(&mut self) -> bool {
         let newest = self.published.newest();
-        if newest.number == self.number {
+        let revision = self.foreigners.revision();
+        if (newest.number, revision) == (self.number, self.revision) {
             return false;
         }
-        self.number = newest.number;
-        let trust = match Trust::new(vec![newest]) {
+        (self.number, self.revision) = (newest.number, revision);
+        let trust = match self.foreigners.trust(newest) {
             Ok(trust) => Arc::new(trust),
             Err(error) => {
                 tracing::warn!(%error, "the directory cannot trust by the newest policy");
@@ -68,6 +75,19 @@ impl Following {
         tracing::info!(number = self.number, "the directory trusts by a new version of the trust policy");
         self.trust = trust;
         true
+    }
+
+    /// Of other home servers' people who were seen here, in a task of its own: their servers may take their time.
+    fn follow_foreign_revocations(&self, fetching: &mut Option<JoinHandle<()>>) {
+        if fetching.as_ref().is_some_and(|fetching| !fetching.is_finished()) {
+            return;
+        }
+        let (foreigners, trust, directory) = (self.foreigners.clone(), self.trust.clone(), self.directory.clone());
+        *fetching = Some(tokio::spawn(async move {
+            if foreigners.refresh_lists(&trust).await {
+                directory.revocations_changed();
+            }
+        }));
     }
 
     /// Lists are compared by where they lie in memory: a new one lies elsewhere, and `known` holds the old ones there.

@@ -18,6 +18,7 @@
 //! | [`introduce`] | what a log elsewhere must be told of this authority |
 //! | [`policies`] | the versions of the trust policy that follow |
 //! | [`shards`] | further logs: keys, and the version of the policy that announces them |
+//! | `foreign`, `names` | other home servers' people in this directory; mail domains whose directory this is |
 //! | [`neighbours`] | home servers that witness one another |
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
@@ -37,6 +38,7 @@ pub mod error;
 mod files;
 pub mod folder;
 mod following;
+mod foreign;
 pub mod genesis;
 pub mod init;
 pub mod introduce;
@@ -44,6 +46,7 @@ pub mod keys;
 mod log;
 mod log_store;
 mod logs;
+mod names;
 pub mod neighbours;
 pub mod options;
 pub mod pages;

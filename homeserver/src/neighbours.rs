@@ -9,7 +9,7 @@
 //!
 //! A mirror (C2SP tlog-mirror) is remembered here, too: each log brings it its entries by itself.
 
-mod fetch;
+pub(crate) mod fetch;
 pub(crate) mod follow;
 
 use std::io::Write as _;

@@ -13,7 +13,7 @@ use ca::https::{PeerAddr, TlsListener};
 use ca::{AuthorityKeys, Ca, LabelKey, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::UnixTime;
-use identity::trust::{Trust, TrustPolicy};
+use identity::trust::TrustPolicy;
 use key_store::PassphraseSource;
 use serde::Serialize;
 use tlog_proof::ObjectKind;
@@ -28,10 +28,12 @@ use crate::database;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::following::Following;
+use crate::foreign::Foreigners;
 use crate::genesis::{self, Signers};
 use crate::log;
 use crate::log_store::LogStore;
 use crate::logs::{Current, Logs};
+use crate::names::ByName;
 use crate::neighbours::Neighbours;
 use crate::options::{DIRECT, Options};
 use crate::pages;
@@ -117,6 +119,7 @@ struct Parts {
     logs: Arc<Logs>,
     shards: Shards,
     published: Published,
+    foreigners: Foreigners,
     chaos: Option<Chaos>,
     clock: Clock,
     stop: CancellationToken,
@@ -149,6 +152,9 @@ impl Homeserver {
         let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
         let published = Published::open(folder.path(), &policy)?;
         let neighbours = Neighbours::read(folder.path())?;
+        let wrong = |reason| StartError::Settings { path: folder.join(settings::FILE), reason };
+        let foreigners = Foreigners::read(folder.path(), &settings.foreign);
+        let foreigners = foreigners.map_err(|reason| wrong(format!("[[foreign]]: {reason}")))?;
         let stop = CancellationToken::new();
         let (lock, shared, witness) = (Arc::clone(&folder), settings.clone(), signers.witness);
         let (versions, time, told) = (published.clone(), Arc::clone(&clock), stop.clone());
@@ -162,7 +168,7 @@ impl Homeserver {
         }
         let shards = logs.open_all().await?;
         let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
-        let parts = Parts { settings, policy, authority, logs, shards, published, chaos, clock, stop };
+        let parts = Parts { settings, policy, authority, logs, shards, published, foreigners, chaos, clock, stop };
         parts.serve(folder, ports).await
     }
 
@@ -201,9 +207,9 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Arc<Folder>, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, logs, shards, published, chaos, clock, stop } = self;
+        let Self { settings, policy, authority, logs, shards, published, foreigners, chaos, clock, stop } = self;
         let trusted = published.newest();
-        let trust = Trust::new(vec![trusted.clone()]).map_err(|error| StartError::part("trust policy", &error))?;
+        let trust = foreigners.trust(trusted.clone()).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
         let mut config = ca_config(&folder, &settings, chaos)?;
         config.component = logs.elsewhere();
@@ -222,10 +228,11 @@ impl Parts {
         let resolver =
             ca.service_resolver(&settings.domain).await.map_err(|error| StartError::part("authority", &error))?;
 
+        let names = Arc::new(ByName::new(Arc::clone(&resolver)));
         let address = ports.directory.local_addr().map_err(|error| StartError::part("directory", &error))?;
         let directory = DirectoryConfig {
             observation: settings.observation(),
-            ..DirectoryConfig::new(address, Arc::clone(&resolver), Arc::clone(&trust))
+            ..DirectoryConfig::new(address, names.clone(), Arc::clone(&trust))
         };
         let directory =
             Directory::on(ports.directory, directory).map_err(|error| StartError::part("directory", &error))?;
@@ -253,8 +260,13 @@ impl Parts {
             published: published.clone(),
             trust,
             number: trusted.number,
+            revision: foreigners.revision(),
+            foreigners: foreigners.clone(),
         };
         tasks.spawn(named("directory's trust", following.run(stop.clone())));
+        let (domains, told) = (settings.directory_names.clone(), stop.clone());
+        tasks.spawn(named("directory's names", names.certify(Arc::clone(&ca), domains, told)));
+        tasks.spawn(named("foreign policies", foreigners.follow(stop.clone())));
         let (place, told) = (folder.path().to_path_buf(), stop.clone());
         tasks.spawn(named("trust policy", policies::publish(place, published, current, told)));
         tasks.spawn(named("logs", Arc::clone(&logs).follow(Arc::clone(&ca))));

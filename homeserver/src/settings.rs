@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use transparency_log::storage::S3Place;
 
 use crate::error::StartError;
+use crate::foreign::Foreign;
 use crate::options::{DIRECT, Options, Smtp};
 
 pub use elsewhere::LogElsewhere;
@@ -59,6 +60,9 @@ pub struct Settings {
     /// What the phone numbers that may enrol begin with; `*` permits all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permit_phones: Vec<String>,
+    /// Mail domains, among `permit_domains`, whose directory this is by their SRV record: it has a certificate for each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub directory_names: Vec<String>,
     /// The year in which its log began; part of the log's origin.
     pub log_year: i16,
     /// The mail server's URL, which may hold a password, or `direct` for the recipients' own servers; without one, mails land
@@ -89,6 +93,9 @@ pub struct Settings {
     /// folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_store: Option<S3Place>,
+    /// Other home servers' policies, by which their people may use this directory: written by hand, kept as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<Foreign>,
 }
 
 impl Settings {
@@ -105,6 +112,7 @@ impl Settings {
             observation_port: None,
             permit_domains: vec!["*".to_owned()],
             permit_phones: options.permit_phones.clone(),
+            directory_names: Vec::new(),
             log_year: year,
             smtp: None,
             key_passphrase: None,
@@ -114,6 +122,7 @@ impl Settings {
             phone: PhoneTable::default(),
             openid: Vec::new(),
             log_store: None,
+            foreign: Vec::new(),
         };
         if !options.permit_domains.is_empty() {
             settings.permit_domains = options.permit_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
@@ -197,6 +206,12 @@ impl Settings {
                 return Err("database: expected [log_elsewhere] beside it, found none: a log has one writer".to_owned());
             }
             PostgresStore::check(url).map_err(|error| format!("database: {error}"))?;
+        }
+        if let Some(name) = settings.directory_names.iter().find(|name| !settings.permit_domains.contains(name)) {
+            let permitted = settings.permit_domains.join(", ");
+            return Err(format!(
+                "directory_names: expected domains that stand in permit_domains ({permitted}), found {name}"
+            ));
         }
         if let Some(store) = &settings.log_store {
             store.check().map_err(|reason| format!("[log_store]: {reason}"))?;
@@ -394,6 +409,23 @@ mod tests {
         assert_eq!((changed.https_port, changed.smtp.as_deref()), (9443, Some("smtp://h")));
         let back = changed.with(&Options { smtp: Some(Smtp::Outbox), ..Options::default() }).unwrap();
         assert_eq!(back, settings);
+    }
+
+    #[test]
+    fn a_directory_is_named_by_domains_that_may_enrol() {
+        let text = |names: &str, more: &str| {
+            let settings = Settings::first(&Options { permit_domains: vec!["example.org".into()], ..options() }, 2026);
+            settings.unwrap().to_toml().replace("\nlog_year", &format!("\ndirectory_names = [{names}]\nlog_year"))
+                + more
+        };
+        let foreign = "[[foreign]]\npolicy = \"beta.json\"\nfingerprint = \"00\"\ndomains = [\"example.net\"]\n";
+        let settings = Settings::parse(text("\"example.org\"", foreign).as_bytes()).unwrap();
+        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()), "kept as it is");
+        assert_eq!((settings.directory_names.len(), settings.foreign.len()), (1, 1));
+        let refused = Settings::parse(text("\"example.net\"", "").as_bytes()).unwrap_err();
+        assert!(refused.contains("permit_domains (example.org), found example.net"), "{refused}");
+        let refused = Settings::parse(text("", &format!("{foreign}domain = \"x\"\n")).as_bytes()).unwrap_err();
+        assert!(refused.contains("unknown field `domain`"), "{refused}");
     }
 
     #[test]

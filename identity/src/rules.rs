@@ -77,7 +77,7 @@ rules! {
     TrustDomain = "TRUST-02",
     /// The authority may certify numbers with this prefix.
     TrustPrefix = "TRUST-03",
-    /// A service is one that the authority's own trust policy names.
+    /// A service is one that the authority's own trust policy names, or a mail domain that it lists for this authority.
     TrustService = "TRUST-12",
     /// The transparency extension stands in the certificate once, not critical.
     LogPresent = "LOG-01",

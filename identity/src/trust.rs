@@ -7,6 +7,7 @@ mod authority;
 mod binding;
 mod change;
 mod fingerprint;
+mod limited;
 mod policy;
 mod revocation;
 mod services;
@@ -130,6 +131,11 @@ impl Trust {
     /// To which authorities people are bound.
     pub fn bindings(&self) -> Bindings {
         self.bindings.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// To which authority this person is bound, if to any.
+    pub fn bound_to(&self, who: &Identifier) -> Option<Binding> {
+        self.bindings.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(who).cloned()
     }
 
     /// Replaces the bindings: those that were stored, or after the person confirmed another authority.

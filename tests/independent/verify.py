@@ -59,12 +59,12 @@ class Authority:
 
 
 def services_of(member, directories, log_policy):
-    """The names of the directories, and the hosts of the authority's ACME server and of its logs."""
+    """The names of the directories, the hosts of the authority's ACME server and of its logs, and its mail domains."""
     origins = {one["log"] for one in [*member.get("earlier_logs", []), member]}
     lines = [line.split() for line in log_policy.splitlines()]
     logs = [line[2] for line in lines if len(line) == 3 and line[0] == "log" and line[1].partition("+")[0] in origins]
     hosts = [urlsplit(url).hostname for url in [member["acme"], *logs]]
-    found = {names.canonical_service(name) for name in [*(one["name"] for one in directories), *filter(None, hosts)]}
+    found = {names.canonical_service(name) for name in [*(one["name"] for one in directories), *filter(None, hosts), *member["domains"]]}
     return found - {None}  # an IP address
 
 

@@ -65,7 +65,7 @@ pub(super) async fn genesis(http: &Client, base: &str, expected: Fingerprint) ->
 }
 
 /// The newest version, each verified by the one before it.
-pub(super) async fn follow(http: &Client, base: &str, genesis: TrustPolicy) -> Result<TrustPolicy, String> {
+pub(crate) async fn follow(http: &Client, base: &str, genesis: TrustPolicy) -> Result<TrustPolicy, String> {
     let mut current = genesis;
     for _ in 0..MAX_VERSIONS {
         let address = format!("{base}/policy/{}", current.number + 1);
@@ -91,6 +91,11 @@ fn neighbour(base: &str, policy: &TrustPolicy) -> Result<Neighbour, String> {
 
 /// The body; `None` where there is nothing.
 async fn get(http: &Client, url: &str) -> Result<Option<Vec<u8>>, String> {
+    get_at_most(http, url, MAX_BYTES).await
+}
+
+/// As [`get`], of what may have so many bytes.
+pub(crate) async fn get_at_most(http: &Client, url: &str, most: usize) -> Result<Option<Vec<u8>>, String> {
     let failed = |error: reqwest::Error| {
         let reason = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source()).last();
         format!("{url} cannot be fetched: {}", reason.map(ToString::to_string).unwrap_or_default())
@@ -103,8 +108,8 @@ async fn get(http: &Client, url: &str) -> Result<Option<Vec<u8>>, String> {
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if bytes.len() + chunk.len() > MAX_BYTES {
-            return Err(format!("{url} answered with more than 1 MiB"));
+        if bytes.len() + chunk.len() > most {
+            return Err(format!("{url} answered with more than {} MiB", most >> 20));
         }
         bytes.extend_from_slice(&chunk);
     }

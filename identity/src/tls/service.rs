@@ -11,22 +11,30 @@ use rustls_pki_types::{ServerName, UnixTime};
 
 use super::{chain, explained, provider, signed_by};
 use crate::{
+    Identifier,
     rules::Rule,
     trust::Trust,
-    verify::{VerifyError, verify_service},
+    verify::{VerifyError, verify_directory, verify_service},
 };
 
 /// Accepts certificates of services, for the DNS name that was connected to.
 #[derive(Debug)]
 pub struct ServiceVerifier {
     trust: Arc<Trust>,
+    /// Whose directory it must be, if it is somebody else's.
+    of: Option<Identifier>,
     provider: Arc<CryptoProvider>,
 }
 
 impl ServiceVerifier {
     /// Verifies by this trust.
     pub fn new(trust: Arc<Trust>) -> Self {
-        Self { trust, provider: provider() }
+        Self { trust, of: None, provider: provider() }
+    }
+
+    /// Verifies by this trust directories of other people than the own: of this person, and of whoever is certified alike.
+    pub fn of_directory(trust: Arc<Trust>, of: Identifier) -> Self {
+        Self { trust, of: Some(of), provider: provider() }
     }
 }
 
@@ -43,7 +51,12 @@ impl ServerCertVerifier for ServiceVerifier {
             let found = format_args!("{server_name:?}");
             return Err(explained(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
         };
-        verify_service(&chain(end_entity, intermediates), name.as_ref(), &self.trust, now).map_err(explained)?;
+        let (chain, name) = (chain(end_entity, intermediates), name.as_ref());
+        let verified = match &self.of {
+            None => verify_service(&chain, name, &self.trust, now),
+            Some(who) => verify_directory(&chain, name, who, &self.trust, now),
+        };
+        verified.map_err(explained)?;
         Ok(ServerCertVerified::assertion())
     }
 

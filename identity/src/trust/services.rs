@@ -1,4 +1,5 @@
-//! Which services an authority may certify (TRUST-12): those that its own policy names.
+//! Which services an authority may certify (TRUST-12): those that its own policy names, and those of the mail domains whose
+//! people it may certify: whoever speaks for everybody at a domain may say where they are found.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +8,15 @@ use tlog_proof::LogPolicy;
 use super::policy::{Authority, DirectoryEntry};
 use crate::identifier::canonical_dns_name;
 
-/// The DNS names, in canonical form, of the directories, of the authority's ACME server and of its logs. Addresses that
-/// are none, such as IP addresses, name no service: no certificate could.
+/// The DNS names, in canonical form, of the directories, of the authority's ACME server and of its logs, and its mail
+/// domains, of which `*` is none. Addresses that are no names, such as IP addresses, name no service: no certificate could.
 pub(super) fn of(authority: &Authority, directories: &[DirectoryEntry], policy: &LogPolicy) -> BTreeSet<String> {
     let origins = || std::iter::once(&authority.log).chain(authority.earlier_logs.iter().map(|earlier| &earlier.log));
     let logs = policy.logs.iter().filter(|log| origins().any(|origin| origin == log.vkey.name()));
     let hosts =
         std::iter::once(authority.acme.as_str()).chain(logs.filter_map(|log| log.url.as_deref())).filter_map(host);
-    let names = directories.iter().map(|directory| directory.name.as_str()).chain(hosts);
+    let domains = authority.domains.iter().map(String::as_str);
+    let names = directories.iter().map(|directory| directory.name.as_str()).chain(hosts).chain(domains);
     names.filter_map(|name| canonical_dns_name(name).ok()).collect()
 }
 

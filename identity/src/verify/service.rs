@@ -7,7 +7,7 @@ use super::{VerifyError, check_revocation, log, path, read_leaf, with_each_autho
 use crate::{
     CertificateDer,
     certificate::SubjectName,
-    identifier::canonical_dns_name,
+    identifier::{Identifier, canonical_dns_name},
     oid,
     plan::lint,
     profile::Profile,
@@ -38,6 +38,22 @@ pub fn verify_service(
 ) -> Result<VerifiedService, VerifyError> {
     let named = TrustedAuthority::permits_service;
     verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], named, trust, now)
+}
+
+/// As [`verify_service`], for the directory in which this person is found: its authority must be one that may certify her
+/// (TRUST-01 to TRUST-03), too. An authority of some domains is nobody to say where people of another are.
+pub fn verify_directory(
+    chain: &[CertificateDer],
+    name: &str,
+    who: &Identifier,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedService, VerifyError> {
+    let hers = |authority: &TrustedAuthority, name: &str| {
+        authority.permits_service(name)?;
+        authority.permits(who)
+    };
+    verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], hers, trust, now)
 }
 
 /// Verifies the chain of a component that connects as a client, leaf first, for the DNS name it must have.

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::api::PresenceSettings;
 use crate::gossip::Gossip;
+use crate::whereabouts::{DirectoryElsewhere, Find};
 
 /// Where a directory is and what its certificate must say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,12 @@ pub struct DirectoryAddress {
     pub name: String,
     /// `host:port` (UDP), resolved at every connection attempt.
     pub address: String,
+}
+
+impl From<DirectoryAddress> for DirectoryElsewhere {
+    fn from(DirectoryAddress { name, address }: DirectoryAddress) -> Self {
+        Self { name, addresses: vec![address] }
+    }
 }
 
 /// Which of this device's addresses others are told, once both sides agreed to connect (RFC 8828 section 5.2).
@@ -58,4 +65,6 @@ pub struct EngineConfig {
     pub bot: bool,
     /// What this device tells its peers of logs and policies, and who listens to what they tell; none says nothing.
     pub gossip: Option<Arc<dyn Gossip>>,
+    /// In which directories others are found; without it, everybody is looked for in one's own.
+    pub whereabouts: Option<Arc<dyn Find>>,
 }

@@ -19,6 +19,7 @@ pub mod punch;
 pub mod room;
 pub mod session;
 pub mod time;
+pub mod whereabouts;
 pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
@@ -29,6 +30,7 @@ pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
 pub use driver::pinhole::{Pinhole, PinholeProtocol};
 pub use engine::{Engine, Reports, StartError};
 pub use gossip::Gossip;
+pub use whereabouts::{DirectoryElsewhere, Find, NotFound, Whereabouts};
 
 /// The longest text of one message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 32 * 1024;

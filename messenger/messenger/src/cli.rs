@@ -59,6 +59,16 @@ pub(crate) struct Options {
     /// Ask no router to let others in (PCP, UPnP)
     #[arg(long, global = true)]
     pub(crate) no_pinhole: bool,
+    /// Whom to ask where other domains have their directories, repeatable [default: the system's resolvers]
+    #[arg(
+        long = "resolver",
+        global = true,
+        value_name = "IP[:PORT]",
+        env = "INPERSON_RESOLVERS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(crate) resolvers: Vec<String>,
 }
 
 /// Which addresses are offered.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use identity::card::ContactCard;
 use identity::trust::Trust;
 use messenger_engine::{Command, Engine, Event};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -39,7 +40,8 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             return Err(failure);
         }
     };
-    let (home, trust) = (prepared.book.home().clone(), prepared.trust.clone());
+    let (home, trust, finder) = (prepared.book.home().clone(), prepared.trust.clone(), prepared.finder.clone());
+    let learn = |card: &ContactCard| finder.learn(card);
     let kept = if ephemeral { Kept::InMemory } else { Kept::InFolder };
     let book = (!ephemeral).then_some(prepared.book);
     let (lines, mut read) = mpsc::channel(16);
@@ -51,7 +53,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 None | Some(Ok(Some(Command::Quit))) => break,
                 Some(Ok(None)) => {}
                 Some(Ok(Some(mut command))) => {
-                    if let Some(problem) = of_card(&home, &trust, kept, &mut command) && print(&problem).await.is_err() { break }
+                    if let Some(problem) = of_card(&home, (&trust, &learn), kept, &mut command) && print(&problem).await.is_err() { break }
                     let problem = book.as_ref().and_then(|book| remember(book, &command));
                     engine.send(command).await;
                     if let Some(problem) = problem && print(&problem).await.is_err() { break }
@@ -156,11 +158,20 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
 
 /// A contact may be added by her card: then she is known by its authority, and the engine is told her address. What could
 /// not be taken from the card comes back as an `error` event; she is a contact in any case.
-fn of_card(home: &device::Home, trust: &Trust, kept: Kept, command: &mut Command) -> Option<Event> {
+fn of_card(
+    home: &device::Home,
+    (trust, learn): (&Trust, &impl Fn(&ContactCard)),
+    kept: Kept,
+    command: &mut Command,
+) -> Option<Event> {
     let Command::AddContact { who } = command else { return None };
     let Ok(Newcomer::OnCard(card)) = slash::newcomer(who) else { return None };
     *who = card.identifier.to_string();
-    let (message, remedy) = acquaintance::take(home, trust, &card, kept).err()?;
+    let taken = acquaintance::take(home, trust, &card, kept);
+    if taken.is_ok() {
+        learn(&card);
+    }
+    let (message, remedy) = taken.err()?;
     Some(Event::Error { about: card.identifier.to_string(), message, remedy })
 }
 
@@ -248,7 +259,7 @@ mod tests {
         let policy = Authority::new(1, NOON).policy();
         home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
         let trust = home.trust_at(NOON).unwrap();
-        let card = identity::card::ContactCard {
+        let card = ContactCard {
             identifier: identity::Identifier::parse("bob@example.org").unwrap(),
             genesis: policy.fingerprint(),
             policy: None,
@@ -262,13 +273,19 @@ mod tests {
             names
         };
         let before = names();
+        let learnt = std::cell::Cell::new(0);
+        let learn = |learning: &ContactCard| learnt.set(learnt.get() + usize::from(*learning == card));
         let mut command = Command::AddContact { who: card.to_string() };
-        assert_eq!(of_card(&home, &trust, Kept::InMemory, &mut command), None);
+        assert_eq!(of_card(&home, (&trust, &learn), Kept::InMemory, &mut command), None);
         assert_eq!(command, Command::AddContact { who: "bob@example.org".to_owned() });
         assert!(trust.bindings().get(&card.identifier).is_some(), "known while the program runs");
         assert_eq!(names(), before);
-        assert_eq!(of_card(&home, &trust, Kept::InFolder, &mut Command::AddContact { who: card.to_string() }), None);
+        assert_eq!(
+            of_card(&home, (&trust, &learn), Kept::InFolder, &mut Command::AddContact { who: card.to_string() }),
+            None
+        );
         assert!(home.bindings().unwrap().get(&card.identifier).is_some());
+        assert_eq!(learnt.get(), 2, "she is looked for where the card says");
     }
 
     #[test]

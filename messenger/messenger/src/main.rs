@@ -29,6 +29,7 @@ mod run;
 mod start;
 mod text;
 mod view;
+mod whereabouts;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event as Input, EventStream};
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
+use device::finding::Finder;
 use futures_util::StreamExt;
 use identity::trust::Trust;
 use jiff::civil::DateTime;
@@ -51,7 +52,8 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
         let idle = Idle { since: Instant::now(), told: false };
         let (engine, book, trust) = (engine.clone(), prepared.book, prepared.trust);
-        Loop { app, engine, book, trust, screen, theme: Theme::from_environment(), idle }.run(&mut events).await
+        let finder = prepared.finder;
+        Loop { app, engine, book, trust, finder, screen, theme: Theme::from_environment(), idle }.run(&mut events).await
     };
     // The terminal is free already: nobody waits for farewells.
     engine.send(Command::Quit).await;
@@ -64,6 +66,7 @@ struct Loop {
     engine: Engine,
     book: ContactBook,
     trust: Arc<Trust>,
+    finder: Arc<Finder>,
     screen: Terminal<CrosstermBackend<std::io::Stdout>>,
     theme: Theme,
     idle: Idle,
@@ -172,7 +175,10 @@ impl Loop {
                 Effect::Remember(who) => self.book.add(&who),
                 Effect::Take(card) => {
                     match acquaintance::take(self.book.home(), &self.trust, &card, Kept::InFolder) {
-                        Ok(words) => self.app.tell(words),
+                        Ok(words) => {
+                            self.finder.learn(&card);
+                            self.app.tell(words);
+                        }
                         Err((message, remedy)) => self.app.tell_wrong(format!("{message}: {remedy}")),
                     }
                     Ok(())

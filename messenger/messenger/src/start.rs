@@ -4,9 +4,10 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use device::finding::{Finder, Names};
 use device::{Device, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
-use identity::trust::{Trust, TrustPolicy};
+use identity::trust::{DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
@@ -20,6 +21,7 @@ use crate::cli::Options;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::whereabouts::Guide;
 
 /// How often the authority's revocation list is fetched.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(60 * 60);
@@ -36,6 +38,8 @@ pub(crate) struct Prepared {
     device: Device,
     /// What all connections verify by.
     pub(crate) trust: Arc<Trust>,
+    /// Knows where people are found.
+    pub(crate) finder: Arc<Finder>,
     directory: DirectoryAddress,
     bind: SocketAddr,
     offered: OfferedAddresses,
@@ -57,7 +61,14 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
         Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
     })?;
-    let directory = directory(&trust, &device)?;
+    let policy = policy(&home, &trust, &device)?;
+    let directory = directory(&policy, &device)?;
+    let names = Names::open(&options.resolvers).map_err(|error| {
+        Failure::new(error, "`--resolver 192.0.2.53`, or nothing for the system's").with(crate::failure::Code::Usage)
+    })?;
+    let own = DirectoryEntry { name: directory.name.clone(), address: directory.address.clone() };
+    let finder = Finder::new(&home, trust.clone(), (&policy, own), names);
+    let finder = Arc::new(finder.map_err(folder_failure)?);
     let book = ContactBook::new(home.clone());
     let mut contacts =
         book.load().map_err(|error| Failure::new(error, "mend the file, or move it away to begin a new list"))?;
@@ -69,7 +80,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let contacts = contacts.into_iter().collect();
     let (offered, pinholes) = (options.offer.into(), !options.no_pinhole);
-    Ok(Prepared { me, book, contacts, presence, home, device, trust, directory, bind, offered, pinholes })
+    Ok(Prepared { me, book, contacts, presence, home, device, trust, finder, directory, bind, offered, pinholes })
 }
 
 impl Prepared {
@@ -88,6 +99,7 @@ impl Prepared {
             presence: self.presence.clone(),
             bot: false,
             gossip: None,
+            whereabouts: Some(Arc::new(Guide(self.finder.clone()))),
         }
     }
 
@@ -146,16 +158,25 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
     }
 }
 
-/// The first directory of the policy under which the device was enrolled.
-fn directory(trust: &Trust, device: &Device) -> Result<DirectoryAddress, Failure> {
+/// The policy under which the device was enrolled, as it stands now; names of authorities may be alike.
+fn policy(home: &Home, trust: &Trust, device: &Device) -> Result<TrustPolicy, Failure> {
+    let enrolled = |version: &Fingerprint| version.to_string() == device.enrolment.policy;
+    let pinned = home.pinned_policies().map_err(folder_failure)?;
+    let mine = pinned.into_iter().find(|pinned| pinned.versions().any(enrolled)).map(|pinned| pinned.policy);
     let authority = &device.enrolment.authority;
     let certified = |policy: &&TrustPolicy| policy.authorities.iter().any(|listed| listed.name == *authority);
-    let mine = trust.policies().iter().find(certified);
-    let first = mine.and_then(|policy| policy.directories.first()).ok_or_else(|| {
-        let happened = format!("the home server that certified {} names no directory in its policy", device.identifier);
-        Failure::new(happened, "ask who runs it; without a directory nobody can be found")
-    })?;
+    mine.or_else(|| trust.policies().iter().find(certified).cloned()).ok_or_else(|| no_directory(device))
+}
+
+/// The first directory of that policy.
+fn directory(policy: &TrustPolicy, device: &Device) -> Result<DirectoryAddress, Failure> {
+    let first = policy.directories.first().ok_or_else(|| no_directory(device))?;
     Ok(DirectoryAddress { name: first.name.clone(), address: first.address.clone() })
+}
+
+fn no_directory(device: &Device) -> Failure {
+    let happened = format!("the home server that certified {} names no directory in its policy", device.identifier);
+    Failure::new(happened, "ask who runs it; without a directory nobody can be found")
 }
 
 fn me(person: &VerifiedPerson, directory: &DirectoryAddress, card: Option<ContactCard>) -> Me {

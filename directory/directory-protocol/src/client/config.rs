@@ -2,6 +2,7 @@
 
 use crate::ALPN;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_FRAME_BYTES};
+use identity::Identifier;
 use identity::tls::ServiceVerifier;
 use identity::trust::Trust;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
@@ -36,10 +37,24 @@ pub fn certified_client_config(
     certified: Arc<CertifiedKey>,
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
+    verifying(certified, ServiceVerifier::new(trust))
+}
+
+/// As [`certified_client_config`], for the directory in which somebody else is found: it must be certified by an authority
+/// that may certify her, too ([`identity::verify::verify_directory`]).
+pub fn client_config_for_directory_of(
+    who: Identifier,
+    certified: Arc<CertifiedKey>,
+    trust: Arc<Trust>,
+) -> Result<quinn::ClientConfig, ConfigError> {
+    verifying(certified, ServiceVerifier::of_directory(trust, who))
+}
+
+fn verifying(certified: Arc<CertifiedKey>, verifier: ServiceVerifier) -> Result<quinn::ClientConfig, ConfigError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ServiceVerifier::new(trust)))
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.resumption = rustls::client::Resumption::disabled();

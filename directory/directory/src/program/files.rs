@@ -1,5 +1,6 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
+use super::foreign::Foreign;
 use directory::{BindError, Directory, Observation};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
@@ -32,6 +33,9 @@ pub(super) struct Settings {
     certificate: PathBuf,
     #[serde(default)]
     revocation_lists: Vec<PathBuf>,
+    /// Whose people may use it as well.
+    #[serde(default)]
+    foreign: Vec<Foreign>,
 }
 
 /// Why a directory does not serve.
@@ -62,7 +66,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> Failure {
+pub(super) fn damaged(path: &Path, reason: impl ToString) -> Failure {
     Failure::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
@@ -76,6 +80,7 @@ impl Settings {
             trust_policy: folder.join(&settings.trust_policy),
             certificate: folder.join(&settings.certificate),
             revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
+            foreign: settings.foreign.iter().cloned().map(|foreign| foreign.below(folder)).collect(),
             ..settings
         })
     }
@@ -94,7 +99,8 @@ impl Settings {
 /// What was read last, and what follows from it.
 pub(super) struct Files {
     settings: Settings,
-    policy: Zeroizing<Vec<u8>>,
+    /// One's own, and those of others in the order of the settings.
+    policies: Vec<Zeroizing<Vec<u8>>>,
     certificate: Zeroizing<Vec<u8>>,
     lists: Vec<Zeroizing<Vec<u8>>>,
     trust: Arc<Trust>,
@@ -103,12 +109,12 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn open(settings: Settings) -> Result<Self, Failure> {
-        let policy = read(&settings.trust_policy)?;
+        let policies = policies(&settings)?;
         let certificate = read(&settings.certificate)?;
-        let trust = trust(&settings.trust_policy, &policy)?;
+        let trust = trust(&settings, &policies)?;
         let certified = certified(&settings.certificate, &certificate)?;
         let resolver = Arc::new(Current(RwLock::new(Arc::new(certified))));
-        let mut files = Self { settings, policy, certificate, lists: Vec::new(), trust, resolver };
+        let mut files = Self { settings, policies, certificate, lists: Vec::new(), trust, resolver };
         files.lists = files.install_lists()?;
         Ok(files)
     }
@@ -141,10 +147,10 @@ impl Files {
             *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
             self.certificate = certificate;
         }
-        let policy = read(&self.settings.trust_policy)?;
-        if policy != self.policy {
-            self.trust = trust(&self.settings.trust_policy, &policy)?;
-            self.policy = policy;
+        let policies = policies(&self.settings)?;
+        if policies != self.policies {
+            self.trust = trust(&self.settings, &policies)?;
+            self.policies = policies;
             // Before anybody is judged by it: a revoked certificate must not slip in between.
             self.lists = self.install_lists()?;
             directory.trust(self.trust()).map_err(|error| damaged(&self.settings.trust_policy, error))?;
@@ -168,9 +174,19 @@ impl Files {
     }
 }
 
-fn trust(path: &Path, policy: &[u8]) -> Result<Arc<Trust>, Failure> {
-    let policy = TrustPolicy::parse(policy).map_err(|error| damaged(path, error))?;
-    Trust::new(vec![policy]).map(Arc::new).map_err(|error| damaged(path, error))
+fn policies(settings: &Settings) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
+    let foreign = settings.foreign.iter().map(|foreign| &foreign.policy);
+    std::iter::once(&settings.trust_policy).chain(foreign).map(|path| read(path)).collect()
+}
+
+fn trust(settings: &Settings, policies: &[Zeroizing<Vec<u8>>]) -> Result<Arc<Trust>, Failure> {
+    let wrong = |error: identity::trust::PolicyError| damaged(&settings.trust_policy, error);
+    let (own, others) = policies.split_first().ok_or_else(|| damaged(&settings.trust_policy, "it is empty"))?;
+    let mut trusted = vec![TrustPolicy::parse(own).map_err(wrong)?];
+    for (foreign, bytes) in settings.foreign.iter().zip(others) {
+        trusted.push(foreign.limited(bytes)?);
+    }
+    Trust::new(trusted).map(Arc::new).map_err(wrong)
 }
 
 /// A private key (PKCS#8) and the chain, leaf first, in one file of PEM.

@@ -415,6 +415,40 @@ fn trust_services() {
             policy.tlog_policy.replacen(&first, &format!("{first} https://Log.example.net:8443/2026"), 1);
     });
     assert!(verify_service(&chain, "log.example.net", &named, NOON).is_ok());
+    // A mail domain, if it stands there by its name.
+    let (chain, _) = one.issue_service("example.net", NOON);
+    let domains = |domains: &[&str]| {
+        let domains: Vec<_> = domains.iter().map(|&domain| domain.to_owned()).collect();
+        trust_in(&one, |policy| policy.authorities[0].domains = domains.clone())
+    };
+    assert!(verify_service(&chain, "example.net", &domains(&["example.org", "example.net"]), NOON).is_ok());
+    breaks("TRUST-12", verify_service(&chain, "example.net", &domains(&["*"]), NOON));
+    breaks("TRUST-12", verify_service(&chain, "example.net", &domains(&["net", "www.example.net"]), NOON));
+}
+
+#[test]
+fn a_directory_is_vouched_for_by_who_vouches_for_its_people() {
+    let [ours, theirs] = [1, 2].map(|seed| Authority::new(seed, NOON));
+    let limited = |authority: &Authority, domain: &str| {
+        let policy = authority.policy_with_directory("directory.example.net", "192.0.2.1:8444");
+        policy.limited_to(&[domain.to_owned()]).unwrap()
+    };
+    let trust = Trust::new(vec![limited(&ours, "example.org"), limited(&theirs, "example.net")]).unwrap();
+    let [alice, bob] = ["alice@example.org", "bob@example.net"].map(|who| Identifier::parse(who).unwrap());
+    let verify = |by: &Authority, name: &str, who: &Identifier| {
+        verify_directory(&by.issue_service(name, NOON).0, name, who, &trust, NOON)
+    };
+    for name in ["directory.example.net", "example.net"] {
+        verify(&theirs, name, &bob).unwrap();
+    }
+    // It names that directory too, but certifies nobody there.
+    breaks("TRUST-02", verify(&ours, "directory.example.net", &bob));
+    breaks("TRUST-12", verify(&ours, "example.net", &bob));
+    verify(&ours, "example.org", &alice).unwrap();
+    breaks("TRUST-02", verify(&theirs, "directory.example.net", &alice));
+    // A limited policy certifies nobody beyond its limits.
+    breaks("TRUST-02", verify_person(&theirs.issue_person(&alice, NOON).0, &trust, NOON));
+    assert!(verify_person(&theirs.issue_person(&bob, NOON).0, &trust, NOON).is_ok());
 }
 
 #[test]

@@ -160,6 +160,10 @@ impl Core {
             return self.actions.push_back(Action::Ask(Ask::Busy { call: id }));
         }
         let own = crossing.and_then(|own| self.calls.remove(&own));
+        if let Some(call) = crossing {
+            // Of two calls in one directory it has ended the other by itself; of two directories, neither knows the other's.
+            self.actions.push_back(Action::Ask(Ask::Cancel { call }));
+        }
         let wanted = own.as_ref().is_some_and(|call| call.wanted);
         let errands = own.map(|call| call.errands).unwrap_or_default();
         let contact = self.is_contact(&caller);

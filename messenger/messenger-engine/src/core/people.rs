@@ -45,7 +45,8 @@ impl Core {
         self.contacts.get(who) == Some(&Some(Shown::Offline))
     }
 
-    pub(super) fn presence_pushed(&mut self, who: Identifier, presence: Shown) {
+    /// A directory said how somebody is.
+    pub fn presence_pushed(&mut self, who: Identifier, presence: Shown) {
         let Some(known) = self.contacts.get_mut(&who) else { return };
         if known.as_ref() != Some(&presence) {
             let (online, seen) = (presence.is_online(), Seen::from(&presence));
@@ -64,6 +65,16 @@ impl Core {
         }
         for who in gone {
             self.emit(Event::Presence { who, online: false, seen: Seen::default() });
+        }
+    }
+
+    /// As [`Self::forget_presence`], of these people.
+    pub(super) fn forget_presence_of(&mut self, people: &[Identifier]) {
+        for who in people {
+            let known = self.contacts.get_mut(who).and_then(Option::take);
+            if known.is_some_and(|presence| presence.is_online()) {
+                self.emit(Event::Presence { who: who.clone(), online: false, seen: Seen::default() });
+            }
         }
     }
 

@@ -3,20 +3,22 @@
 mod asking;
 mod reach;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::{CloseReason, RequestError};
-use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent};
+use directory_protocol::{Announced, Announcement, DirectoryClient, DirectoryEvent};
+use identity::Identifier;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::Happening;
 use super::gate::Pass;
 use super::place::{Outlet, Place};
-use crate::config::DirectoryAddress;
 use crate::core::{Ask, Presenting};
+use crate::whereabouts::DirectoryElsewhere;
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -31,10 +33,21 @@ const FOLLOWING: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     outlet: Outlet,
     config: quinn::ClientConfig,
-    directory: DirectoryAddress,
+    directory: DirectoryElsewhere,
     outbox: mpsc::Sender<Happening>,
     /// How to be present, now and on every later connection.
     presenting: Presenting,
+    /// Whom to watch there.
+    watched: BTreeSet<Identifier>,
+    whose: Whose,
+}
+
+/// Whose directory it is.
+pub(super) enum Whose {
+    /// One's own: it says where this device is.
+    Own(watch::Sender<Option<Place>>),
+    /// Other people's. Where this device is, its own one says.
+    Others(watch::Receiver<Option<Place>>),
 }
 
 /// A connection that stands.
@@ -66,11 +79,11 @@ impl Link {
     pub(super) fn new(
         outlet: Outlet,
         config: quinn::ClientConfig,
-        directory: DirectoryAddress,
+        (directory, whose): (DirectoryElsewhere, Whose),
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { outlet, config, directory, outbox, presenting }
+        Self { outlet, config, directory, outbox, presenting, watched: BTreeSet::new(), whose }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -97,7 +110,9 @@ impl Link {
                     if self.outbox.send(Happening::DirectoryUp).await.is_err() {
                         return;
                     }
-                    match self.serve(standing, &mut wanted, &mut asks, &follow).await {
+                    let end = self.serve(standing, &mut wanted, &mut asks, &follow).await;
+                    self.is_at(None);
+                    match end {
                         End::Lost(reason) => reason,
                         End::NotWanted => continue,
                         End::EngineGone => return,
@@ -105,7 +120,8 @@ impl Link {
                 }
                 Ok(Err(reason)) => reason,
                 Err(_) => {
-                    format!("the directory {} did not answer within {} s", self.directory.address, ATTEMPT.as_secs())
+                    let addresses = self.directory.addresses.join(" or ");
+                    format!("the directory {addresses} did not answer within {} s", ATTEMPT.as_secs())
                 }
             };
             if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
@@ -132,13 +148,29 @@ impl Link {
         }
         let presenting = self.presenting.clone();
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
-        let contacts = presenting.announcement.contacts.clone();
-        client.watch(contacts).await.map_err(|error| error.to_string())?;
+        client.watch(self.watched.iter().cloned().collect()).await.map_err(|error| error.to_string())?;
         let to = (found, addresses);
-        let place = Place::new(self.outlet.clone(), &to, &announced);
+        let place = self.place(&to, &announced);
+        self.is_at(Some(&place));
         let (presenting, changes) = watch::channel(presenting);
         let announcing = tokio::spawn(keep_announced(client.clone(), changes));
         Ok(Standing { client, events, _pass: pass, to, place, presenting, announcing })
+    }
+
+    /// Where this device is, as the directory has just said.
+    fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
+        let outlet = self.outlet.clone();
+        match &self.whose {
+            Whose::Own(_) => Place::new(outlet, to, announced),
+            Whose::Others(own) => Place::before(own.borrow().clone(), outlet, to, announced),
+        }
+    }
+
+    /// Lets the links to other directories know where this device is.
+    fn is_at(&self, place: Option<&Place>) {
+        if let Whose::Own(told) = &self.whose {
+            told.send_replace(place.cloned());
+        }
     }
 
     /// Serves until the connection is lost, not wanted any more, or the engine is gone.
@@ -186,7 +218,8 @@ impl Link {
         let announcement = self.presenting.at(Instant::now());
         match tokio::time::timeout(FOLLOWING, standing.client.announce(announcement)).await {
             Ok(Ok(announced)) => {
-                standing.place = Place::new(self.outlet.clone(), &standing.to, &announced);
+                standing.place = self.place(&standing.to, &announced);
+                self.is_at(Some(&standing.place));
                 Ok(())
             }
             // Too often, perhaps; what it was told before stands.
@@ -214,8 +247,22 @@ impl Link {
         }
     }
 
+    /// Whom to watch is told anew on every connection.
+    fn keep_in_mind(&mut self, ask: &Ask) {
+        match ask {
+            Ask::Watch { who } => {
+                self.watched.insert(who.clone());
+            }
+            Ask::Unwatch { who } => {
+                self.watched.remove(who);
+            }
+            _ => {}
+        }
+    }
+
     /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
     async fn not_now(&mut self, ask: Ask) {
+        self.keep_in_mind(&ask);
         match ask {
             Ask::Announce(presenting) => self.presenting = *presenting,
             Ask::Invite { call, .. } => {

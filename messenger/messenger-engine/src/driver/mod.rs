@@ -2,6 +2,7 @@
 //! others bring it what else happened and do what it asks.
 
 mod addresses;
+mod directories;
 mod directory;
 pub(crate) mod doctor;
 mod door;
@@ -25,18 +26,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::DirectoryEvent;
+use identity::Identifier;
 use quinn::{Connection, Endpoint, TokioRuntime};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command, DeliveryState, Event};
 use crate::config::EngineConfig;
-use crate::core::{Action, Ask, ConnectionId, Core, Loss, Me, NotReached};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, NotReached};
 use crate::engine::StartError;
 use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
+use crate::whereabouts::{NotFound, Whereabouts};
 use crate::wire::{Close, RoomFrame, TalkFrame};
 
 /// How often the core looks at the clock.
@@ -56,13 +59,46 @@ enum Happening {
     DirectoryDown(String),
     NotAnnounced(String),
     Directory(DirectoryEvent),
-    CallFailed { call: CallId, reason: String },
-    Connected { connection: Connection, pass: gate::Pass, person: Person, dialled: Option<CallId> },
-    NotReached { call: CallId, why: NotReached },
-    Talk { connection: ConnectionId, frame: TalkFrame },
-    Rooms { connection: ConnectionId, frame: RoomFrame },
-    Misbehaved { connection: ConnectionId, reason: String },
-    Lost { connection: ConnectionId, loss: Loss, reason: String },
+    /// Of the link to another directory that has this number.
+    Elsewhere {
+        number: u64,
+        what: Box<Happening>,
+    },
+    Found {
+        who: Identifier,
+        found: Result<Whereabouts, NotFound>,
+    },
+    CallFailed {
+        call: CallId,
+        reason: String,
+    },
+    Connected {
+        connection: Connection,
+        pass: gate::Pass,
+        person: Person,
+        dialled: Option<CallId>,
+    },
+    NotReached {
+        call: CallId,
+        why: NotReached,
+    },
+    Talk {
+        connection: ConnectionId,
+        frame: TalkFrame,
+    },
+    Rooms {
+        connection: ConnectionId,
+        frame: RoomFrame,
+    },
+    Misbehaved {
+        connection: ConnectionId,
+        reason: String,
+    },
+    Lost {
+        connection: ConnectionId,
+        loss: Loss,
+        reason: String,
+    },
     NetworkChanged,
     AnotherAuthority(AnotherAuthority),
 }
@@ -79,9 +115,7 @@ pub(crate) struct Driver {
     /// Told with the next event, or at the next tick.
     held: Vec<Event>,
     inbox: mpsc::Receiver<Happening>,
-    asks: mpsc::UnboundedSender<Ask>,
-    /// Has the link to the directory follow a change of the network.
-    follow: Arc<Notify>,
+    directories: directories::Directories,
     wanted: watch::Sender<u64>,
     /// The last change of mind about the directory, still to be carried out.
     turning: Option<JoinHandle<()>>,
@@ -118,7 +152,6 @@ impl Driver {
             .map_err(not_opened)?;
         let peering = Arc::new(tls.peering);
 
-        let (asks, asked) = mpsc::unbounded_channel();
         let (wanted, want) = watch::channel(0);
         let pinholes = match config.pinholes {
             true => pinhole::Pinholes::new(endpoint.local_addr().map_err(not_opened)?, config.offered),
@@ -131,9 +164,9 @@ impl Driver {
             offered: config.offered,
             pinholes: pinholes.clone(),
         };
-        let link = directory::Link::new(outlet, tls.directory, config.directory.clone(), outbox.clone());
-        let follow = Arc::new(Notify::new());
-        tokio::spawn(link.run(want, asked, follow.clone()));
+        let ways = directories::Ways { outlet, tls: tls.directory, outbox: outbox.clone(), wanted: want };
+        let own = config.directory.clone().into();
+        let directories = directories::Directories::start(ways, own, config.whereabouts);
         tokio::spawn(network::watch(outbox.clone()));
         let (at, with) = (gate.clone(), peering.clone());
         tokio::spawn(door::keep(endpoint.clone(), at, with, verifier.clone(), outbox.clone()));
@@ -160,8 +193,7 @@ impl Driver {
             pending: VecDeque::new(),
             held: Vec::new(),
             inbox,
-            asks,
-            follow,
+            directories,
             wanted,
             turning: None,
             closing: Vec::new(),
@@ -209,10 +241,22 @@ impl Driver {
         let now = Now::read();
         let core = &mut self.core;
         match happening {
-            Happening::DirectoryUp => core.directory_up(),
-            Happening::DirectoryDown(reason) => core.directory_down(&reason, now),
+            Happening::DirectoryUp => {
+                core.directory_up();
+                self.directories.own_is_up(core);
+            }
+            Happening::DirectoryDown(reason) => {
+                self.directories.own_is_down();
+                core.directory_down(&reason, now);
+            }
             Happening::NotAnnounced(reason) => core.not_announced(&reason),
-            Happening::Directory(event) => core.directory_said(event, now),
+            Happening::Directory(event) => {
+                if self.directories.is_own(&event) {
+                    core.directory_said(event, now);
+                }
+            }
+            Happening::Elsewhere { number, what } => self.directories.heard(number, *what, core, now),
+            Happening::Found { who, found } => self.directories.found(&who, found, core, now),
             Happening::CallFailed { call, reason } => core.call_failed(call, &reason, now),
             Happening::Connected { connection, pass, person, dialled } => {
                 self.connected((connection, pass), person, dialled);
@@ -232,6 +276,7 @@ impl Driver {
 
     fn tick(&mut self, now: Now) {
         self.core.tick(now);
+        self.directories.tick(&mut self.core, now);
         self.tell_held();
         self.silence.look(&self.peers, &mut self.core, now);
         if now.instant >= self.reviewed + REVIEW {
@@ -266,17 +311,18 @@ impl Driver {
         while let Some(action) = self.core.next_action() {
             match action {
                 Action::Emit(event) => self.emit(event),
-                Action::GoOnline => self.turn(true),
-                Action::GoOffline => self.turn(false),
-                Action::Ask(ask) => {
-                    // Fails only when the link's task is gone, which is when everything is.
-                    let _ = self.asks.send(ask);
+                Action::GoOnline => {
+                    self.directories.come_back();
+                    self.turn(true);
                 }
+                Action::GoOffline => {
+                    self.directories.leave();
+                    self.turn(false);
+                }
+                Action::Ask(ask) => self.directories.ask(ask, &mut self.core, Now::read()),
                 Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
                 Action::Settled { call } => self.meetings.settle(call),
-                Action::FollowNetwork => {
-                    self.follow.notify_one();
-                }
+                Action::FollowNetwork => self.directories.follow(),
                 Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
                 Action::Close { connection, code } => {
                     if let Some(peer) = self.peers.remove(&connection) {

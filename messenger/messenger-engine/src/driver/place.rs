@@ -38,7 +38,7 @@ pub(super) struct Place {
     /// Where the directory listens, as far as it is known by its name.
     surroundings: Surroundings,
     looked: watch::Receiver<bool>,
-    _observing: Arc<AbortOnDropHandle<()>>,
+    _observing: Option<Arc<AbortOnDropHandle<()>>>,
 }
 
 impl Place {
@@ -54,12 +54,33 @@ impl Place {
         let observers = listening(*directory, addresses, *observation);
         let (told, looked) = watch::channel(false);
         let observing = tokio::spawn(observer::observe(outlet.gate.clone(), observers, told));
-        let observing = Arc::new(AbortOnDropHandle::new(observing));
+        let observing = Some(Arc::new(AbortOnDropHandle::new(observing)));
         let (directory, observed) = (*directory, canonical(*observed));
         outlet.pinholes.want(directory);
         let place = Self { outlet, directory, observed, surroundings, looked, _observing: observing };
         place.known();
         place
+    }
+
+    /// The place of a device that stands before another directory than its own, `at` home otherwise. Its own one tells it
+    /// where it is seen from; the other's ports are asked for nothing.
+    pub(super) fn before(
+        at: Option<Self>,
+        outlet: Outlet,
+        (directory, addresses): &(SocketAddr, Vec<SocketAddr>),
+        Announced { observed, .. }: &Announced,
+    ) -> Self {
+        let at = at.unwrap_or_else(|| Self {
+            outlet,
+            directory: *directory,
+            observed: canonical(*observed),
+            surroundings: Surroundings::default(),
+            looked: watch::channel(true).1,
+            _observing: None,
+        });
+        let mut surroundings = at.surroundings;
+        surroundings.directory.extend(addresses.iter().filter(|address| **address != at.directory));
+        Self { surroundings, ..at }
     }
 
     /// Where this device can be reached now, at most eight addresses.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory_protocol::client::{ConfigError, certified_client_config, client_config_for_directory_of};
+use identity::Identifier;
+use identity::trust::Trust;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::sign::SingleCertAndKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use super::verifier::{Expecting, Verifier};
 use crate::config::EngineConfig;
@@ -28,7 +31,27 @@ const ROUND_TRIPS: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)
 /// The configurations of an engine's one endpoint.
 pub(super) struct Configs {
     pub(super) peering: Peering,
-    pub(super) directory: quinn::ClientConfig,
+    pub(super) directory: ToDirectories,
+}
+
+/// How directories are connected to.
+#[derive(Clone)]
+pub(super) struct ToDirectories {
+    own: quinn::ClientConfig,
+    certified: Arc<CertifiedKey>,
+    trust: Arc<Trust>,
+}
+
+impl ToDirectories {
+    /// One's own.
+    pub(super) fn own(&self) -> quinn::ClientConfig {
+        self.own.clone()
+    }
+
+    /// One in which somebody else is found.
+    pub(super) fn of(&self, who: Identifier) -> Result<quinn::ClientConfig, ConfigError> {
+        client_config_for_directory_of(who, self.certified.clone(), self.trust.clone())
+    }
 }
 
 /// How peers are dialled and let in.
@@ -91,8 +114,9 @@ impl Configs {
         client.resumption = rustls::client::Resumption::disabled();
         client.enable_early_data = false;
 
-        let directory = directory_protocol::client::certified_client_config(certified, config.trust.clone())
-            .map_err(|e| refused(&e))?;
+        let trust = config.trust.clone();
+        let own = certified_client_config(certified.clone(), trust.clone()).map_err(|e| refused(&e))?;
+        let directory = ToDirectories { own, certified, trust };
         Ok(Self { peering: Peering { server, client }, directory })
     }
 }

@@ -120,6 +120,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             gossip: None,
+            whereabouts: None,
         }
     }
 

@@ -110,6 +110,7 @@ impl Talk {
                 presence: PresenceSettings::default(),
                 bot: false,
                 gossip: None,
+                whereabouts: None,
             })
             .expect("loopback has free ports")
         };

@@ -116,6 +116,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             gossip: None,
+            whereabouts: None,
         };
         Engine::start(config).unwrap()
     }

@@ -18,6 +18,7 @@ impl Link {
             self.presenting = *presenting;
             return;
         }
+        self.keep_in_mind(&ask);
         let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
         tokio::spawn(async move {
             let result = match ask {

@@ -22,13 +22,18 @@ pub(in crate::driver) type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::R
 impl Link {
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
     pub(in crate::driver) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
-        let address = &self.directory.address;
-        let resolved = tokio::net::lookup_host(address).await;
-        let resolved = resolved.map_err(|error| format!("cannot resolve {address}: {error}"))?;
         let ipv6 = self.outlet.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());
-        let addresses: Vec<SocketAddr> = resolved.filter(|found| ipv6 || found.is_ipv4()).map(canonical).collect();
+        let (mut addresses, mut problem): (Vec<SocketAddr>, _) = (Vec::new(), None);
+        for address in &self.directory.addresses {
+            match tokio::net::lookup_host(address).await {
+                Ok(found) => addresses.extend(found.filter(|found| ipv6 || found.is_ipv4()).map(canonical)),
+                Err(error) => problem = problem.or(Some(format!("cannot resolve {address}: {error}"))),
+            }
+        }
         match addresses.is_empty() {
-            true => Err(format!("{address} has no address that this socket reaches")),
+            true => Err(problem.unwrap_or_else(|| {
+                format!("{} has no address that this socket reaches", self.directory.addresses.join(" or "))
+            })),
             false => Ok(addresses),
         }
     }

@@ -1,0 +1,124 @@
+//! One directory of other people's: its link, and what waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use directory_protocol::Presence;
+use identity::Identifier;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::Ways;
+use crate::api::CallId;
+use crate::core::{Ask, Presenting};
+use crate::driver::Happening;
+use crate::driver::directory::{Link, Whose};
+use crate::driver::place::Place;
+use crate::whereabouts::DirectoryElsewhere;
+
+/// What the link reports may wait for the engine.
+const REPORTS: usize = 64;
+
+/// A link to another directory. Dropping it ends the link.
+pub(super) struct Other {
+    /// Told from any that was there before.
+    pub(super) number: u64,
+    asks: mpsc::UnboundedSender<Ask>,
+    pub(super) follows: Arc<Notify>,
+    /// Whom to watch there.
+    pub(super) watched: BTreeSet<Identifier>,
+    /// What it said of them last.
+    pub(super) seen: BTreeMap<Identifier, Presence>,
+    /// Calls to be made once it is reached.
+    waiting: Vec<Ask>,
+    up: bool,
+    /// When it was last needed.
+    pub(super) used: Instant,
+    pub(super) down_since: Option<Instant>,
+}
+
+impl Other {
+    pub(super) fn open(
+        number: u64,
+        ways: &Ways,
+        tls: quinn::ClientConfig,
+        directory: DirectoryElsewhere,
+        place: watch::Receiver<Option<Place>>,
+        now: Instant,
+    ) -> Self {
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (reports, mut reported) = mpsc::channel(REPORTS);
+        let link = Link::new(ways.outlet.clone(), tls, (directory, Whose::Others(place)), reports);
+        let follows = Arc::new(Notify::new());
+        tokio::spawn(link.run(ways.wanted.clone(), asked, follows.clone()));
+        let outbox = ways.outbox.clone();
+        tokio::spawn(async move {
+            while let Some(what) = reported.recv().await {
+                if outbox.send(Happening::Elsewhere { number, what: Box::new(what) }).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (watched, seen) = (BTreeSet::new(), BTreeMap::new());
+        Self { number, asks, follows, watched, seen, waiting: Vec::new(), up: false, used: now, down_since: None }
+    }
+
+    fn ask(&self, ask: Ask) {
+        // Fails only when the link's task is gone, which is when everything is.
+        let _ = self.asks.send(ask);
+    }
+
+    pub(super) fn announce(&self, presenting: Presenting) {
+        self.ask(Ask::Announce(Box::new(presenting)));
+    }
+
+    pub(super) fn watch(&self, who: Identifier) {
+        self.ask(Ask::Watch { who });
+    }
+
+    pub(super) fn unwatch(&mut self, who: &Identifier) {
+        self.watched.remove(who);
+        self.seen.remove(who);
+        self.ask(Ask::Unwatch { who: who.clone() });
+    }
+
+    /// Calls somebody there, now or once it is reached: the caller gives up by herself.
+    pub(super) fn invite(&mut self, invite: Ask, now: Instant) {
+        self.used = now;
+        match self.up {
+            true => self.ask(invite),
+            false => self.waiting.push(invite),
+        }
+    }
+
+    pub(super) fn cancel(&mut self, call: CallId) {
+        let before = self.waiting.len();
+        self.waiting.retain(|waits| !matches!(waits, Ask::Invite { call: waits, .. } if *waits == call));
+        if self.waiting.len() == before {
+            self.ask(Ask::Cancel { call });
+        }
+    }
+
+    pub(super) fn is_up(&mut self) {
+        self.up = true;
+        self.down_since = None;
+        std::mem::take(&mut self.waiting).into_iter().for_each(|invite| self.ask(invite));
+    }
+
+    pub(super) fn is_down(&mut self, now: Instant) {
+        self.left();
+        self.down_since.get_or_insert(now);
+    }
+
+    /// Not connected any more, as it was wanted.
+    pub(super) fn left(&mut self) {
+        self.up = false;
+        self.seen.clear();
+        self.waiting.clear();
+    }
+
+    /// Whether nobody there is watched or waits to be called.
+    pub(super) fn is_idle(&self) -> bool {
+        self.watched.is_empty() && self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,23 @@
+//! Tells the engine in which directories people are found, as `device` finds out.
+
+use std::sync::Arc;
+
+use device::finding::{Finder, Found};
+use identity::Identifier;
+use messenger_engine::whereabouts::{DirectoryElsewhere, Find, NotFound, Search, Whereabouts};
+
+/// The device's finder, as the engine wants it.
+pub(crate) struct Guide(pub(crate) Arc<Finder>);
+
+impl Find for Guide {
+    fn find(&self, who: &Identifier) -> Search {
+        let (finder, who) = (Arc::clone(&self.0), who.clone());
+        Box::pin(async move {
+            match finder.find(&who).await {
+                Ok(Found::Own) => Ok(Whereabouts::Here),
+                Ok(Found::At { name, addresses }) => Ok(Whereabouts::At(DirectoryElsewhere { name, addresses })),
+                Err(error) => Err(NotFound { remedy: error.remedy().to_owned(), message: error.to_string() }),
+            }
+        })
+    }
+}
