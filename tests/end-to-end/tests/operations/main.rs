@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apart;
+mod drills;
 mod page;
 
 use std::os::unix::fs::PermissionsExt as _;
