@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) presence: PresenceSettings,
     home: Home,
     device: Device,
+    /// The policy that its directory has to be certified under.
+    enrolled_under: Fingerprint,
     /// What all connections verify by.
     pub(crate) trust: Arc<Trust>,
     /// Knows where people are found.
@@ -78,8 +80,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let contacts = contacts.into_iter().collect();
-    let offered = options.offer.into();
-    Ok(Prepared { me, book, contacts, presence, home, device, trust, finder, directory, bind, offered })
+    let (offered, enrolled_under) = (options.offer.into(), policy.fingerprint());
+    Ok(Prepared { me, book, contacts, presence, home, device, enrolled_under, trust, finder, directory, bind, offered })
 }
 
 impl Prepared {
@@ -89,6 +91,7 @@ impl Prepared {
             identifier: self.device.identifier.clone(),
             chain: self.device.chain.clone(),
             key: Arc::new(self.device.key.clone()),
+            enrolled_under: self.enrolled_under,
             trust: self.trust.clone(),
             directory: self.directory.clone(),
             bind: self.bind,
