@@ -60,7 +60,8 @@ const FILES: [&str; 14] = [
     ca::POLICIES_FILE,
 ];
 /// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
-const FOLDERS: [&str; 7] = ["keys", "policies", "crl", "objects", "services", "witness", "wishes"];
+const FOLDERS: [&str; 8] =
+    ["keys", "policies", "crl", "objects", "services", "witness", "wishes", crate::foreign::FOLDER];
 
 /// What stands in a later log's folder in place of its label key, where a signer has that.
 const SIGNER: &str = "vrf.signer";
@@ -240,13 +241,14 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
     Ok(())
 }
 
-/// Certificates and keys of others that the settings name, as far as they lie in the folder.
+/// Certificates, keys and policies of others that the settings name, as far as they lie in the folder.
 fn named_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     let named = settings.openid.iter().filter_map(|issuer| issuer.roots.as_deref());
     let named = named.chain(settings.phone.roots.as_deref());
     let named = named.chain(settings.log_store.as_ref().and_then(|store| store.roots.as_deref()));
     let direct = settings.enrolment.direct.iter();
     let named = named.chain(direct.flat_map(|direct| [&direct.roots, &direct.anchors]).filter_map(Option::as_deref));
+    let named = named.chain(settings.foreign.iter().map(|foreign| foreign.policy.as_path()));
     named.filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))))
 }
 

@@ -84,9 +84,7 @@ impl Following {
         }
         let (foreigners, trust, directory) = (self.foreigners.clone(), self.trust.clone(), self.directory.clone());
         *fetching = Some(tokio::spawn(async move {
-            if foreigners.refresh_lists(&trust).await {
-                directory.revocations_changed();
-            }
+            foreigners.refresh_lists(&trust, || directory.revocations_changed()).await;
         }));
     }
 

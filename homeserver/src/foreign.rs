@@ -7,11 +7,15 @@
 //!                     its lists ──► fetched for certificates that were shown here, from its own server alone
 //! ```
 
+mod kept;
+mod lists;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use identity::UnixTime;
 use identity::trust::{Fingerprint, MAX_POLICY_BYTES, Trust, TrustPolicy};
 use serde::{Deserialize, Serialize};
@@ -19,11 +23,13 @@ use tokio_util::sync::CancellationToken;
 use transparency_log::client::self_proving_http;
 
 use crate::neighbours::fetch;
+pub(crate) use kept::FOLDER;
+use kept::Kept;
+use lists::{Wanted, server};
 
 /// How often their updates are looked for.
 const FOLLOW: Duration = Duration::from_secs(60 * 60);
-/// Largest revocation list that is read (bytes), and how many are kept.
-const MAX_LIST_BYTES: usize = 8 << 20;
+/// How many revocation lists are kept.
 const MAX_LISTS: usize = 256;
 
 /// A policy of others, as `homeserver.toml` names it.
@@ -63,19 +69,33 @@ impl Foreign {
 #[derive(Clone, Default)]
 pub(crate) struct Foreigners(Arc<Mutex<State>>);
 
+/// One of them, as it stands now.
+#[derive(Clone)]
+struct Known {
+    policy: TrustPolicy,
+    domains: Vec<String>,
+    kept: Kept,
+}
+
 #[derive(Default)]
 struct State {
-    each: Vec<(TrustPolicy, Vec<String>)>,
+    each: Vec<Known>,
     /// Grows with every change.
     revision: u64,
     /// Their newest lists, by the address.
     lists: BTreeMap<String, Vec<u8>>,
+    wanted: Wanted,
 }
 
 impl Foreigners {
     /// Reads the files that the settings name.
     pub(crate) fn read(folder: &Path, foreign: &[Foreign]) -> Result<Self, String> {
-        let read = |foreign: &Foreign| Ok((foreign.read(folder)?, foreign.domains.clone()));
+        let read = |foreign: &Foreign| {
+            let (pinned, kept) = (foreign.read(folder)?, Kept::of(folder, &foreign.fingerprint));
+            let policy = kept.newest(pinned)?;
+            policy.limited_to(&foreign.domains).map_err(|error| format!("{}: {error}", foreign.policy.display()))?;
+            Ok(Known { policy, domains: foreign.domains.clone(), kept })
+        };
         let each = foreign.iter().map(read).collect::<Result<Vec<_>, String>>()?;
         Ok(Self(Arc::new(Mutex::new(State { each, ..State::default() }))))
     }
@@ -93,7 +113,7 @@ impl Foreigners {
     /// Trust in `own` and, for their domains, in them; with the lists that are known of theirs.
     pub(crate) fn trust(&self, own: TrustPolicy) -> Result<Trust, identity::trust::PolicyError> {
         let state = self.state();
-        let limited = state.each.iter().map(|(policy, domains)| policy.limited_to(domains));
+        let limited = state.each.iter().map(|known| known.policy.limited_to(&known.domains));
         let policies = std::iter::once(Ok(own)).chain(limited).collect::<Result<Vec<_>, _>>()?;
         let trust = Trust::new(policies)?;
         for (url, list) in &state.lists {
@@ -105,62 +125,72 @@ impl Foreigners {
     /// Whether a list lies at the server of one of them: no certificate makes this one ask anybody else.
     fn is_theirs(&self, url: &str) -> bool {
         let state = self.state();
-        let mut authorities = state.each.iter().flat_map(|(policy, _)| &policy.authorities);
+        let mut authorities = state.each.iter().flat_map(|known| &known.policy.authorities);
         authorities.any(|authority| server(url).is_some_and(|asked| Some(asked) == server(&authority.acme)))
     }
 
-    /// Fetches the lists that would say more about who was seen. Whether there is news.
-    pub(crate) async fn refresh_lists(&self, trust: &Trust) -> bool {
+    /// Fetches the lists that would say more about who was seen, and calls `changed` after each that is news.
+    pub(crate) async fn refresh_lists(&self, trust: &Trust, changed: impl Fn()) {
         let wanted: Vec<String> = trust.take_wanted_lists().into_iter().filter(|url| self.is_theirs(url)).collect();
-        if wanted.is_empty() {
-            return false;
+        let turn = {
+            let mut state = self.state();
+            state.wanted.add(wanted);
+            state.wanted.take(Instant::now())
+        };
+        if turn.is_empty() {
+            return;
         }
-        let (http, mut news) = (self_proving_http(), false);
-        for url in wanted {
-            match fetch::get_at_most(&http, &url, MAX_LIST_BYTES).await {
-                Ok(Some(list)) if install(trust, &url, &list) => {
-                    news = true;
-                    let mut state = self.state();
-                    if state.lists.len() < MAX_LISTS || state.lists.contains_key(&url) {
-                        state.lists.insert(url, list);
-                    }
-                }
-                Ok(_) => {}
-                Err(reason) => tracing::warn!("a revocation list of another home server: {reason}"),
+        let take = |url: &str, list: Vec<u8>| {
+            if install(trust, url, &list) {
+                self.keep(url, list);
+                changed();
             }
+        };
+        let left = lists::fetch(turn, take).await;
+        self.state().wanted.add(left);
+    }
+
+    fn keep(&self, url: &str, list: Vec<u8>) {
+        let mut state = self.state();
+        if state.lists.len() < MAX_LISTS || state.lists.contains_key(url) {
+            state.lists.insert(url.to_owned(), list);
         }
-        news
     }
 
     /// Follows their updates until it is told to stop.
     pub(crate) async fn follow(self, stop: CancellationToken) {
         loop {
             let each = self.state().each.clone();
-            for (number, (policy, domains)) in each.into_iter().enumerate() {
-                let newest = tokio::select! {
-                    () = stop.cancelled() => return,
-                    newest = newest(&policy) => newest,
-                };
-                match newest.and_then(|newest| newest.limited_to(&domains).map(|_| newest).map_err(|e| e.to_string())) {
-                    Ok(newest) if newest.number > policy.number => {
-                        tracing::info!(
-                            name = newest.name,
-                            number = newest.number,
-                            "a foreign trust policy was updated"
-                        );
-                        let mut state = self.state();
-                        state.each[number].0 = newest;
-                        state.revision += 1;
-                    }
-                    Ok(_) => {}
-                    Err(reason) => tracing::warn!("a foreign trust policy stays as it is: {reason}"),
-                }
+            let all = join_all(each.iter().enumerate().map(|(number, known)| self.update(number, known)));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = all => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(FOLLOW) => {}
             }
         }
+    }
+
+    /// Takes the newest version of one of them, once it is kept: after a restart none before it counts.
+    async fn update(&self, number: usize, known: &Known) {
+        let newest = newest(&known.policy).await.and_then(|newest| {
+            newest.limited_to(&known.domains).map_err(|error| error.to_string())?;
+            Ok(newest)
+        });
+        let newest = match newest {
+            Ok(newest) if newest.number > known.policy.number => newest,
+            Ok(_) => return,
+            Err(reason) => return tracing::warn!("a foreign trust policy stays as it is: {reason}"),
+        };
+        if let Err(reason) = known.kept.keep(&newest) {
+            return tracing::warn!("a foreign trust policy stays as it is: {reason}");
+        }
+        tracing::info!(name = newest.name, number = newest.number, "a foreign trust policy was updated");
+        let mut state = self.state();
+        state.each[number].policy = newest;
+        state.revision += 1;
     }
 }
 
@@ -177,11 +207,6 @@ fn install(trust: &Trust, url: &str, list: &[u8]) -> bool {
         tracing::warn!(%error, "a revocation list of another home server cannot be used");
     }
     installed.is_ok()
-}
-
-/// Host and port of an https address (RFC 3986 section 3.2).
-fn server(url: &str) -> Option<&str> {
-    url.strip_prefix("https://")?.split(['/', '?', '#']).next().filter(|server| !server.contains('@'))
 }
 
 #[cfg(test)]
@@ -225,7 +250,8 @@ mod tests {
     fn lists_are_fetched_from_their_own_server_alone() {
         let policy = Authority::new(2, NOON).policy();
         let acme = policy.authorities[0].acme.clone();
-        let foreigners = Foreigners(Arc::new(Mutex::new(State { each: vec![(policy, vec![])], ..State::default() })));
+        let each = vec![Known { policy, domains: Vec::new(), kept: Kept::of(Path::new(""), "") }];
+        let foreigners = Foreigners(Arc::new(Mutex::new(State { each, ..State::default() })));
         let host = server(&acme).unwrap();
         assert!(foreigners.is_theirs(&format!("https://{host}/crl/people")));
         for other in

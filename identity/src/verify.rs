@@ -25,7 +25,9 @@ pub use certified::Certified;
 pub use dated::{DatedSigner, MAX_DATE_PROOF_BYTES, SignerKind, UnverifiedDate, VerifiedDate, verify_dated};
 pub use mail::{VerifiedMailbox, verify_mail};
 pub use person::{VerifiedPerson, verify_person};
-pub use service::{VerifiedComponent, VerifiedService, verify_component, verify_directory, verify_service};
+pub use service::{
+    VerifiedComponent, VerifiedService, verify_component, verify_directory, verify_service, verify_service_under,
+};
 
 pub use crate::trust::Revocation;
 use crate::{

@@ -7,9 +7,12 @@
 //! Nobody is asked about a domain for which no trusted policy could vouch.
 
 mod cards;
+mod memory;
+mod resolvers;
+mod spelling;
 mod srv;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,13 +23,13 @@ use identity::trust::{Authority, DirectoryEntry, Trust, TrustPolicy};
 use crate::enrolment::permits;
 use crate::{Home, HomeError};
 pub use cards::Directories;
+use memory::Memory;
+use spelling::spelled;
 pub use srv::{Names, NamesError};
 use srv::{Said, Target};
 
-/// For how long it is remembered what a domain said.
-const REMEMBERED: Duration = Duration::from_secs(300);
-/// Domains of which it is remembered.
-const MAX_REMEMBERED: usize = 1_024;
+/// For how long a card whose directory was not reached is passed over.
+const PASSED_OVER: Duration = Duration::from_secs(60 * 60);
 
 /// Where somebody is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +95,8 @@ impl FindError {
                 "ask them where else they are found; a contact card from there says it to this program"
             }
             Self::NotAnswered { .. } => {
-                "it is tried again by itself; look at the network, or name other resolvers with --resolver"
+                "it is tried again by itself; look at the network, name other resolvers with --resolver, or ask for their \
+                 contact card, which says where they are found"
             }
         }
     }
@@ -106,7 +110,9 @@ pub struct Finder {
     is_own: Vec<bool>,
     cards: Mutex<Directories>,
     names: Names,
-    said: Mutex<HashMap<String, (Instant, Said)>>,
+    said: Memory,
+    /// Whose cards name a directory that was not reached: which, and since when.
+    stale: Mutex<BTreeMap<Identifier, (DirectoryEntry, Instant)>>,
 }
 
 /// How somebody is to be looked for.
@@ -130,12 +136,43 @@ impl Finder {
     ) -> Result<Self, HomeError> {
         let cards = Mutex::new(home.directories()?);
         let is_own = trust.policies().iter().map(|known| known == policy).collect();
-        Ok(Self { trust, own, is_own, cards, names, said: Mutex::default() })
+        Ok(Self { trust, own: spelled(own), is_own, cards, names, said: Memory::default(), stale: Mutex::default() })
     }
 
     /// From now on the person on the card is looked for where it says.
     pub fn learn(&self, card: &ContactCard) {
         lock(&self.cards).insert(card);
+        lock(&self.stale).remove(&card.identifier);
+    }
+
+    /// The directory that was found for this person is not reached. Whether her card named it, and her domain can be asked
+    /// instead: from now on it is, for an hour or until there is another card.
+    pub fn not_reached(&self, who: &Identifier, name: &str, addresses: &[String]) -> bool {
+        let Some(entry) = lock(&self.cards).get(who).cloned().map(spelled) else { return false };
+        let is_hers = entry.name == name && addresses == [entry.address.as_str()];
+        if !is_hers || who.domain().is_none() || !self.may_ask_about(who) {
+            return false;
+        }
+        let mut stale = lock(&self.stale);
+        stale.retain(|_, (_, since)| since.elapsed() < PASSED_OVER);
+        match stale.get(who) {
+            Some((known, _)) if *known == entry => false,
+            _ => {
+                stale.insert(who.clone(), (entry, Instant::now()));
+                true
+            }
+        }
+    }
+
+    /// Whether some policy could vouch for her domain.
+    fn may_ask_about(&self, who: &Identifier) -> bool {
+        self.trust.policies().iter().flat_map(|policy| &policy.authorities).any(|authority| permits(authority, who))
+    }
+
+    /// Whether her card is passed over.
+    fn is_stale(&self, who: &Identifier, entry: &DirectoryEntry) -> bool {
+        let stale = lock(&self.stale);
+        stale.get(who).is_some_and(|(known, since)| known == entry && since.elapsed() < PASSED_OVER)
     }
 
     /// Looks for somebody. What needs no question is known at the first poll.
@@ -147,26 +184,19 @@ impl Finder {
     }
 
     fn plan(&self, who: &Identifier) -> Result<Plan, FindError> {
-        if let Some(entry) = lock(&self.cards).get(who) {
-            return Ok(Plan::Known(self.at(entry.clone())));
+        if let Some(entry) = lock(&self.cards).get(who).cloned().map(spelled) {
+            return Ok(match who.domain() {
+                Some(_) if self.is_stale(who, &entry) && self.own_lists(who) => Plan::Known(Found::Own),
+                Some(domain) if self.is_stale(who, &entry) => {
+                    Plan::Ask { domain: domain.to_owned(), else_at: Some(entry) }
+                }
+                _ => Plan::Known(self.at(entry)),
+            });
         }
-        let bound = self.trust.bound_to(who);
-        let certifies = |authority: &&Authority| {
-            permits(authority, who)
-                && bound.as_ref().is_none_or(|bound| authority.root_digest().is_some_and(|root| root == bound.root))
-        };
+        let (own, others) = (self.policies(true), self.policies(false));
         let domain = who.domain();
-        let lists = |authority: &Authority| match domain {
-            Some(domain) => authority.domains.iter().any(|listed| listed == domain),
-            None => authority.phone_prefixes.iter().any(|prefix| prefix != "*"),
-        };
-        let policies = || self.trust.policies().iter().zip(&self.is_own);
-        let of = |policy: &TrustPolicy, listed: bool| {
-            policy.authorities.iter().filter(certifies).any(|authority| !listed || lists(authority))
-        };
-        let which = |own: bool| policies().filter(move |(_, is_own)| **is_own == own).map(|(policy, _)| policy);
-        let (own, others): (Vec<_>, Vec<_>) = (which(true).collect(), which(false).collect());
-        if own.iter().any(|policy| of(policy, true)) {
+        let of = |policy: &TrustPolicy, listed: bool| self.vouches(policy, who, listed);
+        if self.own_lists(who) {
             return Ok(Plan::Known(Found::Own));
         }
         let first = |policy: Option<&&TrustPolicy>| policy.and_then(|policy| policy.directories.first()).cloned();
@@ -185,6 +215,32 @@ impl Finder {
         }
     }
 
+    /// The policies under which this device was enrolled, or the others.
+    fn policies(&self, own: bool) -> Vec<&TrustPolicy> {
+        let all = self.trust.policies().iter().zip(&self.is_own);
+        all.filter(|(_, is_own)| **is_own == own).map(|(policy, _)| policy).collect()
+    }
+
+    /// Whether her domain, or a prefix of her number, is listed by the policy under which this device was enrolled.
+    fn own_lists(&self, who: &Identifier) -> bool {
+        self.policies(true).into_iter().any(|policy| self.vouches(policy, who, true))
+    }
+
+    /// Whether somebody in this policy may certify her, and is the authority she is known by, if she is; and is `listed` for
+    /// her domain, or for a prefix.
+    fn vouches(&self, policy: &TrustPolicy, who: &Identifier, listed: bool) -> bool {
+        let bound = self.trust.bound_to(who);
+        let certifies = |authority: &&Authority| {
+            permits(authority, who)
+                && bound.as_ref().is_none_or(|bound| authority.root_digest().is_some_and(|root| root == bound.root))
+        };
+        let lists = |authority: &Authority| match who.domain() {
+            Some(domain) => authority.domains.iter().any(|listed| listed == domain),
+            None => authority.phone_prefixes.iter().any(|prefix| prefix != "*"),
+        };
+        policy.authorities.iter().filter(certifies).any(|authority| !listed || lists(authority))
+    }
+
     fn entry(&self, entry: Option<DirectoryEntry>, who: &Identifier) -> Result<Plan, FindError> {
         let of = who.domain().unwrap_or(who.as_str()).to_owned();
         let none = || FindError::NoDirectory { record: srv::record(&of), of };
@@ -192,6 +248,7 @@ impl Finder {
     }
 
     fn at(&self, entry: DirectoryEntry) -> Found {
+        let entry = spelled(entry);
         if entry == self.own {
             return Found::Own;
         }
@@ -199,19 +256,14 @@ impl Finder {
     }
 
     async fn ask(&self, domain: &str, else_at: Option<DirectoryEntry>) -> Result<Found, FindError> {
-        let known =
-            lock(&self.said).get(domain).filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, said)| said.clone());
         let record = srv::record(domain);
-        let said = match known {
-            Some(said) => said,
-            None => match self.names.directories(domain).await {
-                Ok(said) => self.remember(domain, said),
-                Err(error) => {
-                    tracing::info!(%error, "a domain was not asked for its directory");
-                    let reason = error.to_string();
-                    return else_at.map(|entry| self.at(entry)).ok_or(FindError::NotAnswered { record, reason });
-                }
-            },
+        let said = match self.said.of(domain, self.names.directories(domain)).await {
+            Ok(said) => said,
+            Err(error) => {
+                tracing::info!(%error, "a domain was not asked for its directory");
+                let reason = error.to_string();
+                return else_at.map(|entry| self.at(entry)).ok_or(FindError::NotAnswered { record, reason });
+            }
         };
         match said {
             Said::At(targets) => {
@@ -223,15 +275,6 @@ impl Finder {
                 .map(|entry| self.at(entry))
                 .ok_or_else(|| FindError::NoDirectory { of: domain.to_owned(), record }),
         }
-    }
-
-    fn remember(&self, domain: &str, said: Said) -> Said {
-        let mut known = lock(&self.said);
-        if known.len() >= MAX_REMEMBERED {
-            known.clear();
-        }
-        known.insert(domain.to_owned(), (Instant::now(), said.clone()));
-        said
     }
 }
 

@@ -3,23 +3,21 @@
 //! Nothing of it is proven, and nothing has to be: what answers there must have a certificate for the mail domain. So
 //! several resolvers are asked one after the other until one answers; that they agree would prove nothing more.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use sha2::{Digest, Sha256};
 
+use super::resolvers::Resolvers;
+
 /// The service of the SRV record.
 const SERVICE: &str = "_inperson-directory._udp";
-/// The port of a resolver that is named without one.
-const DNS_PORT: u16 = 53;
-/// How long a resolver may take before the next one is asked, and all together.
-const AGAIN: Duration = Duration::from_secs(3);
+/// How long all resolvers together may take.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Records that are looked at, and addresses that are tried.
 const MAX_RECORDS: usize = 16;
@@ -68,10 +66,8 @@ pub(super) fn record(domain: &str) -> String {
 }
 
 /// The resolvers.
-#[derive(Clone)]
 pub struct Names {
-    /// Those named, or the system's. None can be had where the system names none; that is told when it is needed.
-    resolver: Result<TokioResolver, NamesError>,
+    resolvers: Resolvers,
     /// Makes the order among equals this process's own.
     seed: [u8; 16],
 }
@@ -84,32 +80,14 @@ impl Names {
     pub fn open(resolvers: &[String]) -> Result<Self, NamesError> {
         let mut seed = [0; 16];
         getrandom::fill(&mut seed).expect("the system gives random bytes once it has booted");
-        let servers = resolvers.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
-        let builder = match servers.as_slice() {
-            [] => TokioResolver::builder_tokio(),
-            servers => {
-                let config = ResolverConfig::from_name_servers(servers.iter().copied().map(name_server).collect());
-                Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
-            }
-        };
-        let built = builder.and_then(|mut builder| {
-            let options = builder.options_mut();
-            options.timeout = AGAIN;
-            options.attempts = 2;
-            options.try_tcp_on_error = true;
-            if !servers.is_empty() {
-                options.use_hosts_file = ResolveHosts::Never;
-            }
-            builder.build()
-        });
-        Ok(Self { resolver: built.map_err(|error| NamesError::System(error.to_string())), seed })
+        Ok(Self { resolvers: Resolvers::open(resolvers)?, seed })
     }
 
     /// Asks where the directory of a domain is.
     pub(super) async fn directories(&self, domain: &str) -> Result<Said, NamesError> {
-        let resolver = self.resolver.as_ref().map_err(Clone::clone)?;
+        let resolver = self.resolvers.now()?;
         let silent = |_| NamesError::Silent(format!("nothing came within {} s", PATIENCE.as_secs()));
-        tokio::time::timeout(PATIENCE, self.ask(resolver, domain)).await.map_err(silent)?
+        tokio::time::timeout(PATIENCE, self.ask(&resolver, domain)).await.map_err(silent)?
     }
 
     async fn ask(&self, resolver: &TokioResolver, domain: &str) -> Result<Said, NamesError> {
@@ -132,7 +110,7 @@ impl Names {
         let mut problem = None;
         for srv in self.in_order(records).into_iter().filter(|srv| !srv.target.is_root() && srv.port != 0) {
             match resolver.lookup_ip(srv.target.clone()).await {
-                Ok(addresses) => targets.extend(addresses.iter().map(|ip| target(ip, srv.port))),
+                Ok(addresses) => targets.extend(in_one_order(addresses.iter(), srv.port)),
                 Err(error) => problem = problem.or(Some(format!("{}: {error}", srv.target))),
             }
             if targets.len() >= MAX_TARGETS {
@@ -164,25 +142,19 @@ impl Names {
     }
 }
 
+/// Name servers turn the addresses of a host around from answer to answer; here they stand the same way every time, IPv6
+/// first (RFC 8305, section 4).
+fn in_one_order(addresses: impl Iterator<Item = IpAddr>, port: u16) -> Vec<Target> {
+    let all: BTreeSet<_> = addresses.map(|ip| ip.to_canonical()).map(|ip| (ip.is_ipv4(), ip)).collect();
+    all.into_iter().map(|(_, ip)| target(ip, port)).collect()
+}
+
 fn target(ip: IpAddr, port: u16) -> Target {
     let host = match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
     Target { host, port }
-}
-
-fn address(text: &str) -> Result<SocketAddr, NamesError> {
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DNS_PORT));
-    text.parse().ok().or_else(alone).ok_or_else(|| NamesError::Resolver(text.chars().take(64).collect()))
-}
-
-fn name_server(server: SocketAddr) -> NameServerConfig {
-    let mut config = NameServerConfig::udp_and_tcp(server.ip());
-    for connection in &mut config.connections {
-        connection.port = server.port();
-    }
-    config
 }
 
 #[cfg(test)]
@@ -197,7 +169,7 @@ mod tests {
     fn priority_first_and_weight_among_equals() {
         let mut first = [0; 2];
         for seed in 0..200_u8 {
-            let names = Names { resolver: Err(NamesError::Name(String::new())), seed: [seed; 16] };
+            let names = Names { resolvers: Resolvers::open(&[]).unwrap(), seed: [seed; 16] };
             let records = vec![srv(2, 0, "c.example."), srv(1, 90, "a.example."), srv(1, 10, "b.example.")];
             let order = names.in_order(records.clone());
             assert_eq!(order, names.in_order(records), "the same every time");
@@ -209,11 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn resolvers_are_addresses() {
-        assert_eq!(address("192.0.2.53").unwrap(), "192.0.2.53:53".parse().unwrap());
-        assert_eq!(address("[2001:db8::53]:5353").unwrap(), "[2001:db8::53]:5353".parse().unwrap());
-        for wrong in ["", "dns.example", "192.0.2.53:", "192.0.2.53:99999"] {
-            assert!(Names::open(&[wrong.to_owned()]).is_err(), "{wrong}");
-        }
+    fn addresses_of_a_host_stand_in_one_order() {
+        let all = ["192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1", "192.0.2.2"].map(|ip| ip.parse().unwrap());
+        let hosts = |all: &[IpAddr]| -> Vec<String> {
+            in_one_order(all.iter().copied(), 8444).into_iter().map(|target| target.host).collect()
+        };
+        let expected = ["[2001:db8::1]", "[2001:db8::2]", "192.0.2.1", "192.0.2.2"];
+        assert_eq!(hosts(&all), expected);
+        let turned: Vec<IpAddr> = all.into_iter().rev().collect();
+        assert_eq!(hosts(&turned), expected);
     }
 }

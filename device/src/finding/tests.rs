@@ -112,5 +112,42 @@ async fn a_silent_resolver_leaves_what_the_policy_says() {
     let (_folder, without) = finder(vec![own, policy(2, &["beta.example"], None)]);
     let error = without.find(&who("bob@beta.example")).await.unwrap_err();
     assert!(error.to_string().contains("_inperson-directory._udp.beta.example could not be looked up"), "{error}");
-    assert!(error.remedy().contains("--resolver"));
+    assert!(error.remedy().contains("--resolver") && error.remedy().contains("contact card"));
+}
+
+#[tokio::test]
+async fn a_card_whose_directory_is_gone_is_passed_over_until_there_is_another() {
+    let own = policy(1, &["alpha.example"], Some("own.example"));
+    let genesis = own.fingerprint();
+    let (_folder, finder) = finder(vec![own, policy(2, &["beta.example"], Some("dir.example"))]);
+    let bob = who("bob@beta.example");
+    let card = |directory: &str| ContactCard {
+        identifier: bob.clone(),
+        genesis,
+        policy: None,
+        directory: DirectoryEntry { address: format!("{}:8444", directory.to_uppercase()), ..entry(directory) },
+        keys: Vec::new(),
+    };
+    let not_reached = |name: &str| finder.not_reached(&bob, name, &[format!("{name}:8444")]);
+    assert!(!not_reached("dir.example"), "no card said so");
+    finder.learn(&card("old.example"));
+    assert_eq!(finder.plan(&bob), at("old.example"), "in one spelling");
+    assert!(!not_reached("dir.example"));
+    assert!(not_reached("old.example"));
+    assert_eq!(finder.plan(&bob), asks("beta.example", Some("old.example")));
+    assert!(!not_reached("old.example"), "said once; it is what is left if the domain says nothing");
+    assert_eq!(finder.find(&bob).await.unwrap(), finder.at(entry("old.example")));
+    finder.learn(&card("new.example"));
+    assert_eq!(finder.plan(&bob), at("new.example"));
+    // Nobody is asked about one's own domain.
+    let alice = who("carol@alpha.example");
+    finder.learn(&ContactCard { identifier: alice.clone(), ..card("old.example") });
+    assert!(finder.not_reached(&alice, "old.example", &["old.example:8444".to_owned()]));
+    assert_eq!(finder.plan(&alice), OWN);
+    // No domain can be asked about a number, nor one that nobody could vouch for.
+    for stranger in ["+4915112345678", "eve@gamma.example"] {
+        let card = ContactCard { identifier: who(stranger), ..card("old.example") };
+        finder.learn(&card);
+        assert!(!finder.not_reached(&who(stranger), "old.example", &["old.example:8444".to_owned()]));
+    }
 }

@@ -13,28 +13,43 @@ use super::{chain, explained, provider, signed_by};
 use crate::{
     Identifier,
     rules::Rule,
-    trust::Trust,
-    verify::{VerifyError, verify_directory, verify_service},
+    trust::{Fingerprint, Trust},
+    verify::{VerifyError, verify_directory, verify_service, verify_service_under},
 };
 
 /// Accepts certificates of services, for the DNS name that was connected to.
 #[derive(Debug)]
 pub struct ServiceVerifier {
     trust: Arc<Trust>,
-    /// Whose directory it must be, if it is somebody else's.
-    of: Option<Identifier>,
+    which: Which,
     provider: Arc<CryptoProvider>,
+}
+
+/// Which services are accepted.
+#[derive(Debug)]
+enum Which {
+    /// Any that the trust names.
+    Any,
+    /// Those under this policy.
+    Under(Fingerprint),
+    /// The directory in which this person is found.
+    DirectoryOf(Identifier),
 }
 
 impl ServiceVerifier {
     /// Verifies by this trust.
     pub fn new(trust: Arc<Trust>) -> Self {
-        Self { trust, of: None, provider: provider() }
+        Self { trust, which: Which::Any, provider: provider() }
+    }
+
+    /// Verifies by this one of the policies in this trust alone.
+    pub fn under(policy: Fingerprint, trust: Arc<Trust>) -> Self {
+        Self { trust, which: Which::Under(policy), provider: provider() }
     }
 
     /// Verifies by this trust directories of other people than the own: of this person, and of whoever is certified alike.
     pub fn of_directory(trust: Arc<Trust>, of: Identifier) -> Self {
-        Self { trust, of: Some(of), provider: provider() }
+        Self { trust, which: Which::DirectoryOf(of), provider: provider() }
     }
 }
 
@@ -52,9 +67,10 @@ impl ServerCertVerifier for ServiceVerifier {
             return Err(explained(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
         };
         let (chain, name) = (chain(end_entity, intermediates), name.as_ref());
-        let verified = match &self.of {
-            None => verify_service(&chain, name, &self.trust, now),
-            Some(who) => verify_directory(&chain, name, who, &self.trust, now),
+        let verified = match &self.which {
+            Which::Any => verify_service(&chain, name, &self.trust, now),
+            Which::Under(policy) => verify_service_under(&chain, name, policy, &self.trust, now),
+            Which::DirectoryOf(who) => verify_directory(&chain, name, who, &self.trust, now),
         };
         verified.map_err(explained)?;
         Ok(ServerCertVerified::assertion())

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tlog_proof::{LogPolicy, VerifierKey};
 use x509_cert::ext::pkix::BasicConstraints;
 
-use super::{Fingerprint, PolicyError, policy, windows::Windows, withdrawal};
+use super::{Fingerprint, PolicyError, policy, services::Services, windows::Windows, withdrawal};
 use crate::{
     MAX_CHAIN,
     certificate::{Certificate, SignatureAlgorithm, Tbs, key_id},
@@ -39,6 +39,10 @@ pub(crate) struct TrustedAuthority {
     phone_prefixes: Vec<String>,
     /// The DNS names of the services it may certify.
     services: BTreeSet<String>,
+    /// Those among them that its policy names as directories.
+    directories: BTreeSet<String>,
+    /// The policy in which it stands.
+    policy: Fingerprint,
 }
 
 /// A log of an authority: its name, its keys, and the key of the authority's labels in it.
@@ -110,7 +114,8 @@ impl TrustedAuthority {
         log: &LogPolicy,
         windows: &Windows,
         operator_witnesses: &[String],
-        services: BTreeSet<String>,
+        Services { all: services, directories }: Services,
+        policy: Fingerprint,
     ) -> Result<Self, PolicyError> {
         let name = &authority.name;
         let parse = |what, der: &[u8]| {
@@ -140,6 +145,8 @@ impl TrustedAuthority {
             domains: authority.domains.clone(),
             phone_prefixes: authority.phone_prefixes.clone(),
             services,
+            directories,
+            policy,
         })
     }
 
@@ -183,6 +190,27 @@ impl TrustedAuthority {
         let names: Vec<_> = self.services.iter().map(String::as_str).collect();
         let expected = format_args!("a service of {}: {}", self.name, names.join(" or "));
         Err(VerifyError::new(Rule::TrustService, expected, name))
+    }
+
+    /// Whether it may certify the directory of this canonical DNS name in which this person is found: one that the policy
+    /// lists, or the one that goes by her own mail domain.
+    pub(crate) fn permits_directory(&self, name: &str, of: &Identifier) -> Result<(), VerifyError> {
+        self.permits_service(name)?;
+        if self.directories.contains(name) || of.domain() == Some(name) {
+            return Ok(());
+        }
+        let listed = self.directories.iter().map(String::as_str).chain(of.domain());
+        let expected = format_args!("a directory of {}: {}", self.name, listed.collect::<Vec<_>>().join(" or "));
+        Err(VerifyError::new(Rule::TrustService, expected, name))
+    }
+
+    /// Whether it stands in this very policy.
+    pub(crate) fn stands_in(&self, policy: &Fingerprint) -> Result<(), VerifyError> {
+        if self.policy == *policy {
+            return Ok(());
+        }
+        let expected = format_args!("a service under the policy {policy}");
+        Err(VerifyError::new(Rule::TrustService, expected, format_args!("one of {} under another", self.name)))
     }
 
     /// The longest chain that can be given: leaf, issuers, root.

@@ -256,9 +256,10 @@ impl TrustPolicy {
             return Err(PolicyError::value("authorities", "1 to 64", self.authorities.len()));
         }
         self.directories.iter().try_for_each(DirectoryEntry::check)?;
+        let fingerprint = self.fingerprint();
         let trusted = |authority: &Authority| {
             let services = services::of(authority, &self.directories, &log);
-            TrustedAuthority::new(authority, &log, &windows, &self.operator_witnesses, services)
+            TrustedAuthority::new(authority, &log, &windows, &self.operator_witnesses, services, fingerprint)
         };
         self.authorities.iter().map(trusted).collect()
     }

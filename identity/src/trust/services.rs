@@ -8,16 +8,25 @@ use tlog_proof::LogPolicy;
 use super::policy::{Authority, DirectoryEntry};
 use crate::identifier::canonical_dns_name;
 
+/// Names of services, in canonical form.
+pub(super) struct Services {
+    pub(super) all: BTreeSet<String>,
+    /// Those that the policy names as directories.
+    pub(super) directories: BTreeSet<String>,
+}
+
 /// The DNS names, in canonical form, of the directories, of the authority's ACME server and of its logs, and its mail
 /// domains, of which `*` is none. Addresses that are no names, such as IP addresses, name no service: no certificate could.
-pub(super) fn of(authority: &Authority, directories: &[DirectoryEntry], policy: &LogPolicy) -> BTreeSet<String> {
+pub(super) fn of(authority: &Authority, directories: &[DirectoryEntry], policy: &LogPolicy) -> Services {
     let origins = || std::iter::once(&authority.log).chain(authority.earlier_logs.iter().map(|earlier| &earlier.log));
     let logs = policy.logs.iter().filter(|log| origins().any(|origin| origin == log.vkey.name()));
     let hosts =
         std::iter::once(authority.acme.as_str()).chain(logs.filter_map(|log| log.url.as_deref())).filter_map(host);
     let domains = authority.domains.iter().map(String::as_str);
-    let names = directories.iter().map(|directory| directory.name.as_str()).chain(hosts).chain(domains);
-    names.filter_map(|name| canonical_dns_name(name).ok()).collect()
+    let canonical = |name: &str| canonical_dns_name(name).ok();
+    let directories: BTreeSet<_> = directories.iter().filter_map(|directory| canonical(&directory.name)).collect();
+    let all = hosts.chain(domains).filter_map(canonical).chain(directories.iter().cloned()).collect();
+    Services { all, directories }
 }
 
 /// The host in a URL (RFC 3986 section 3.2.2).

@@ -12,7 +12,7 @@ use crate::{
     plan::lint,
     profile::Profile,
     rules::Rule,
-    trust::{Issued, Trust, TrustedAuthority},
+    trust::{Fingerprint, Issued, Trust, TrustedAuthority},
 };
 
 /// A service, as proven by a certificate that keeps every rule. Only [`verify_service`] makes one.
@@ -40,8 +40,9 @@ pub fn verify_service(
     verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], named, trust, now)
 }
 
-/// As [`verify_service`], for the directory in which this person is found: its authority must be one that may certify her
-/// (TRUST-01 to TRUST-03), too. An authority of some domains is nobody to say where people of another are.
+/// As [`verify_service`], for the directory in which this person is found: its name must be her mail domain, or one that the
+/// policy lists as a directory (TRUST-12), and its authority one that may certify her (TRUST-01 to TRUST-03), which is the one
+/// she is known by (TRUST-06). An authority of some domains is nobody to say where people of another are.
 pub fn verify_directory(
     chain: &[CertificateDer],
     name: &str,
@@ -50,10 +51,27 @@ pub fn verify_directory(
     now: UnixTime,
 ) -> Result<VerifiedService, VerifyError> {
     let hers = |authority: &TrustedAuthority, name: &str| {
-        authority.permits_service(name)?;
-        authority.permits(who)
+        authority.permits_directory(name, who)?;
+        authority.permits(who)?;
+        trust.check_binding(who, &authority.name, &authority.root)
     };
     verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], hers, trust, now)
+}
+
+/// As [`verify_service`], under this one of the pinned policies, as it stands in the trust: what another one names, however
+/// it calls itself, is not it (TRUST-12).
+pub fn verify_service_under(
+    chain: &[CertificateDer],
+    name: &str,
+    policy: &Fingerprint,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<VerifiedService, VerifyError> {
+    let its = |authority: &TrustedAuthority, name: &str| {
+        authority.stands_in(policy)?;
+        authority.permits_service(name)
+    };
+    verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], its, trust, now)
 }
 
 /// Verifies the chain of a component that connects as a client, leaf first, for the DNS name it must have.

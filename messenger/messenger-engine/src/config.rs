@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use identity::Identifier;
 use identity::tls::DeviceSigner;
-use identity::trust::Trust;
+use identity::trust::{Fingerprint, Trust};
 use rustls::pki_types::CertificateDer;
 
 use crate::api::PresenceSettings;
@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub chain: Vec<CertificateDer<'static>>,
     /// The device key, wherever it lies: TLS and MLS sign with it.
     pub key: Arc<dyn DeviceSigner>,
+    /// The fingerprint of the one policy in `trust` under which this device was enrolled: nobody else certifies its directory.
+    pub enrolled_under: Fingerprint,
     /// What certificates are verified against; shared, so that fresh CRLs reach running sessions.
     pub trust: Arc<Trust>,
     /// The directory to be online at.

@@ -42,4 +42,8 @@ pub trait Find: Send + Sync {
     /// Looks for this person. What is known without asking anybody is ready at the first poll; no poll may block. Two
     /// people of one domain who are found in one directory are told of the same addresses.
     fn find(&self, who: &Identifier) -> Search;
+
+    /// The directory that was said for this person is not reached. If somebody else may know better: what counts instead
+    /// from now on, for people; then it is worth looking for her again.
+    fn not_reached(&self, who: &Identifier, directory: &DirectoryElsewhere) -> Option<String>;
 }

@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) presence: PresenceSettings,
     home: Home,
     device: Device,
+    /// The policy that its directory has to be certified under.
+    enrolled_under: Fingerprint,
     /// What all connections verify by.
     pub(crate) trust: Arc<Trust>,
     /// Knows where people are found.
@@ -79,8 +81,22 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let contacts = contacts.into_iter().collect();
-    let (offered, pinholes) = (options.offer.into(), !options.no_pinhole);
-    Ok(Prepared { me, book, contacts, presence, home, device, trust, finder, directory, bind, offered, pinholes })
+    let (offered, pinholes, enrolled_under) = (options.offer.into(), !options.no_pinhole, policy.fingerprint());
+    Ok(Prepared {
+        me,
+        book,
+        contacts,
+        presence,
+        home,
+        device,
+        enrolled_under,
+        trust,
+        finder,
+        directory,
+        bind,
+        offered,
+        pinholes,
+    })
 }
 
 impl Prepared {
@@ -90,6 +106,7 @@ impl Prepared {
             identifier: self.device.identifier.clone(),
             chain: self.device.chain.clone(),
             key: Arc::new(self.device.key.clone()),
+            enrolled_under: self.enrolled_under,
             trust: self.trust.clone(),
             directory: self.directory.clone(),
             bind: self.bind,

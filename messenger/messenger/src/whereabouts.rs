@@ -20,4 +20,13 @@ impl Find for Guide {
             }
         })
     }
+
+    fn not_reached(&self, who: &Identifier, directory: &DirectoryElsewhere) -> Option<String> {
+        self.0.not_reached(who, &directory.name, &directory.addresses).then(|| {
+            format!(
+                "{who} is looked for where her domain says, for her contact card names that directory and may be old; \
+                 ask for a new one"
+            )
+        })
+    }
 }

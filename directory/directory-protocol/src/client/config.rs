@@ -4,7 +4,7 @@ use crate::ALPN;
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE, MAX_FRAME_BYTES};
 use identity::Identifier;
 use identity::tls::ServiceVerifier;
-use identity::trust::Trust;
+use identity::trust::{Fingerprint, Trust};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -38,6 +38,16 @@ pub fn certified_client_config(
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
     verifying(certified, ServiceVerifier::new(trust))
+}
+
+/// As [`certified_client_config`], for one's own directory: it must be certified under the policy under which one was enrolled,
+/// whatever others `trust` holds ([`identity::verify::verify_service_under`]).
+pub fn client_config_under(
+    policy: Fingerprint,
+    certified: Arc<CertifiedKey>,
+    trust: Arc<Trust>,
+) -> Result<quinn::ClientConfig, ConfigError> {
+    verifying(certified, ServiceVerifier::under(policy, trust))
 }
 
 /// As [`certified_client_config`], for the directory in which somebody else is found: it must be certified by an authority

@@ -21,7 +21,9 @@ use std::time::Duration;
 use tasks::Shared;
 use tokio::sync::mpsc;
 
-pub use config::{ConfigError, certified_client_config, client_config, client_config_for_directory_of, transport};
+pub use config::{
+    ConfigError, certified_client_config, client_config, client_config_for_directory_of, client_config_under, transport,
+};
 pub use error::{CloseReason, ConnectError, RequestError};
 pub use event::{Announced, Announcement, Answer, Audience, DirectoryEvent, Invite};
 

@@ -114,9 +114,8 @@ impl Files {
         let trust = trust(&settings, &policies)?;
         let certified = certified(&settings.certificate, &certificate)?;
         let resolver = Arc::new(Current(RwLock::new(Arc::new(certified))));
-        let mut files = Self { settings, policies, certificate, lists: Vec::new(), trust, resolver };
-        files.lists = files.install_lists()?;
-        Ok(files)
+        let lists = install_lists(&settings, &trust)?;
+        Ok(Self { settings, policies, certificate, lists, trust, resolver })
     }
 
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
@@ -140,38 +139,66 @@ impl Files {
         }
     }
 
+    /// Each kind of file by itself: one that is damaged, or newer than its fingerprint, keeps no revocation list out. The
+    /// first problem is told.
     fn look(&mut self, directory: &Directory) -> Result<(), Failure> {
+        let certificate = self.look_at_certificate();
+        let policies = self.look_at_policies(directory);
+        let lists = self.look_at_lists(directory);
+        certificate.and(policies).and(lists)
+    }
+
+    fn look_at_certificate(&mut self) -> Result<(), Failure> {
         let certificate = read(&self.settings.certificate)?;
         if certificate != self.certificate {
             let certified = certified(&self.settings.certificate, &certificate)?;
             *self.resolver.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
             self.certificate = certificate;
         }
-        let policies = policies(&self.settings)?;
-        if policies != self.policies {
-            self.trust = trust(&self.settings, &policies)?;
-            self.policies = policies;
-            // Before anybody is judged by it: a revoked certificate must not slip in between.
-            self.lists = self.install_lists()?;
-            directory.trust(self.trust()).map_err(|error| damaged(&self.settings.trust_policy, error))?;
-        } else {
-            let lists: Result<Vec<_>, _> = self.settings.revocation_lists.iter().map(|list| read(list)).collect();
-            if lists? != self.lists {
-                self.lists = self.install_lists()?;
-                directory.revocations_changed();
-            }
-        }
         Ok(())
     }
 
-    fn install_lists(&self) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
-        let install = |path: &PathBuf| {
-            let list = read(path)?;
-            self.trust.install_crl(&list, UnixTime::now()).map_err(|error| damaged(path, error))?;
-            Ok(list)
-        };
-        self.settings.revocation_lists.iter().map(install).collect()
+    fn look_at_policies(&mut self, directory: &Directory) -> Result<(), Failure> {
+        let mut policies = policies(&self.settings)?;
+        // One of others that cannot be taken, such as a newer version than was compared, stays as it was: it is not theirs to
+        // keep the own one from changing.
+        let mut problem = Ok(());
+        for (foreign, (now, before)) in
+            self.settings.foreign.iter().zip(policies.iter_mut().zip(&self.policies).skip(1))
+        {
+            if let Err(failure) = foreign.limited(now) {
+                problem = problem.and(Err(failure));
+                now.clone_from(before);
+            }
+        }
+        if policies == self.policies {
+            return problem;
+        }
+        let trust = trust(&self.settings, &policies)?;
+        // Before anybody is judged by it: a revoked certificate must not slip in between.
+        let lists = install_lists(&self.settings, &trust)?;
+        directory.trust(Arc::clone(&trust)).map_err(|error| damaged(&self.settings.trust_policy, error))?;
+        (self.trust, self.policies, self.lists) = (trust, policies, lists);
+        problem
     }
+
+    fn look_at_lists(&mut self, directory: &Directory) -> Result<(), Failure> {
+        let lists: Result<Vec<_>, _> = self.settings.revocation_lists.iter().map(|list| read(list)).collect();
+        if lists? != self.lists {
+            self.lists = install_lists(&self.settings, &self.trust)?;
+            directory.revocations_changed();
+        }
+        Ok(())
+    }
+}
+
+fn install_lists(settings: &Settings, trust: &Trust) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
+    let install = |path: &PathBuf| {
+        let list = read(path)?;
+        trust.install_crl(&list, UnixTime::now()).map_err(|error| damaged(path, error))?;
+        Ok(list)
+    };
+    settings.revocation_lists.iter().map(install).collect()
 }
 
 fn policies(settings: &Settings) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
@@ -206,3 +233,6 @@ impl ResolvesServerCert for Current {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
+
+#[cfg(test)]
+mod tests;

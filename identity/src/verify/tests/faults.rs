@@ -13,6 +13,7 @@ use crate::{
     certificate::{SignatureAlgorithm, Tbs, TbsParts, assemble},
     oid::{self, extension},
     transparency::{TransparencyExtension, VrfProof},
+    trust::Bindings,
     verify::VerifyError,
 };
 
@@ -427,6 +428,30 @@ fn trust_services() {
 }
 
 #[test]
+fn the_own_directory_is_certified_under_the_own_policy() {
+    let [ours, theirs] = [1, 2].map(|seed| Authority::new(seed, NOON));
+    let name = "directory.example.net";
+    // Both name it, and theirs is known for the very domain.
+    let [own, mut other] = [&ours, &theirs].map(|authority| authority.policy_with_directory(name, "192.0.2.1:8444"));
+    other.authorities[0].domains.push("example.org".to_owned());
+    let fingerprint = own.fingerprint();
+    let trust = Trust::new(vec![own, other.clone()]).unwrap();
+    let verify =
+        |by: &Authority, policy| verify_service_under(&by.issue_service(name, NOON).0, name, policy, &trust, NOON);
+    verify(&ours, &fingerprint).unwrap();
+    breaks("TRUST-12", verify(&theirs, &fingerprint));
+    verify(&theirs, &other.fingerprint()).unwrap();
+    assert!(verify_service(&theirs.issue_service(name, NOON).0, name, &trust, NOON).is_ok(), "it counts elsewhere");
+    // A copy of one's authority in another policy makes none of the others in it one's own.
+    let mut mixed = other;
+    mixed.authorities.push(ours.policy().authorities.remove(0));
+    let own = ours.policy_with_directory(name, "192.0.2.1:8444");
+    let trust = Trust::new(vec![mixed, own]).unwrap();
+    breaks("TRUST-12", verify_service_under(&theirs.issue_service(name, NOON).0, name, &fingerprint, &trust, NOON));
+    verify_service_under(&ours.issue_service(name, NOON).0, name, &fingerprint, &trust, NOON).unwrap();
+}
+
+#[test]
 fn a_directory_is_vouched_for_by_who_vouches_for_its_people() {
     let [ours, theirs] = [1, 2].map(|seed| Authority::new(seed, NOON));
     let limited = |authority: &Authority, domain: &str| {
@@ -446,6 +471,21 @@ fn a_directory_is_vouched_for_by_who_vouches_for_its_people() {
     breaks("TRUST-12", verify(&ours, "example.net", &bob));
     verify(&ours, "example.org", &alice).unwrap();
     breaks("TRUST-02", verify(&theirs, "directory.example.net", &alice));
+    // It certifies people of both domains: neither's directory is the other's.
+    let both = trust_in(&theirs, |policy| {
+        policy.authorities[0].domains = vec!["example.org".to_owned(), "example.net".to_owned()];
+    });
+    let (of_org, _) = theirs.issue_service("example.org", NOON);
+    verify_directory(&of_org, "example.org", &alice, &both, NOON).unwrap();
+    breaks("TRUST-12", verify_directory(&of_org, "example.org", &bob, &both, NOON));
+    // Whoever is known by one authority is not found where another one says.
+    let root = theirs.policy().authorities[0].root_digest().unwrap();
+    trust.meet(&bob, "Test authority 2", &root.0, NOON).unwrap();
+    verify(&theirs, "example.net", &bob).unwrap();
+    trust.set_bindings(Bindings::default());
+    trust.meet(&bob, "Test authority 1", &[9; 32], NOON).unwrap();
+    breaks("TRUST-06", verify(&theirs, "example.net", &bob));
+    trust.set_bindings(Bindings::default());
     // A limited policy certifies nobody beyond its limits.
     breaks("TRUST-02", verify_person(&theirs.issue_person(&alice, NOON).0, &trust, NOON));
     assert!(verify_person(&theirs.issue_person(&bob, NOON).0, &trust, NOON).is_ok());

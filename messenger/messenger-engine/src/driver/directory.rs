@@ -1,5 +1,6 @@
 //! The link to the directory: connected while wanted, tried again with growing, jittered pauses when lost.
 
+mod announcing;
 mod asking;
 mod reach;
 
@@ -8,17 +9,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory_protocol::client::{CloseReason, RequestError};
+use directory_protocol::client::RequestError;
 use directory_protocol::{Announced, Announcement, DirectoryClient, DirectoryEvent};
 use identity::Identifier;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Happening;
 use super::gate::Pass;
 use super::place::{Outlet, Place};
+use crate::api::CallId;
 use crate::core::{Ask, Presenting};
 use crate::whereabouts::DirectoryElsewhere;
+use announcing::{keep_announced, not_taken};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -39,6 +42,8 @@ pub(super) struct Link {
     presenting: Presenting,
     /// Whom to watch there.
     watched: BTreeSet<Identifier>,
+    /// Calls that are being placed.
+    placing: Vec<(CallId, AbortHandle)>,
     whose: Whose,
 }
 
@@ -83,7 +88,7 @@ impl Link {
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { outlet, config, directory, outbox, presenting, watched: BTreeSet::new(), whose }
+        Self { outlet, config, directory, outbox, presenting, watched: BTreeSet::new(), placing: Vec::new(), whose }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -162,7 +167,7 @@ impl Link {
         let outlet = self.outlet.clone();
         match &self.whose {
             Whose::Own(_) => Place::new(outlet, to, announced),
-            Whose::Others(own) => Place::before(own.borrow().clone(), outlet, to, announced),
+            Whose::Others(own) => Place::before(own.borrow().clone(), outlet, to.0, announced),
         }
     }
 
@@ -232,21 +237,6 @@ impl Link {
         }
     }
 
-    /// The directory shows her as before, or not at all: nobody may believe herself hidden because she said so, and a
-    /// connection that is made anew begins with how she is to be present.
-    async fn not_announced(&self, error: Option<RequestError>) -> End {
-        let error = match error {
-            Some(RequestError::Closed(reason)) => return End::Lost(reason.to_string()),
-            Some(error) => error,
-            None => return End::Lost("the connection to the directory was lost".into()),
-        };
-        let reason = not_taken(&error);
-        match self.outbox.send(Happening::NotAnnounced(reason.clone())).await {
-            Ok(()) => End::Lost(reason),
-            Err(_) => End::EngineGone,
-        }
-    }
-
     /// Whom to watch is told anew on every connection.
     fn keep_in_mind(&mut self, ask: &Ask) {
         match ask {
@@ -308,34 +298,6 @@ pub(super) fn listening(found: SocketAddr, addresses: &[SocketAddr], second: Opt
         [Some(*address), second]
     });
     ports.flatten().collect()
-}
-
-/// Tells the directory the latest of what is to be announced, as long as the connection lives: what was overtaken while
-/// another was under way is never sent, and lists are sent only when they have changed. Ends with what the directory said
-/// when it did not take it; what came too often only waits (a refused announcement leaves no lists behind).
-async fn keep_announced(client: DirectoryClient, mut changes: watch::Receiver<Presenting>) -> RequestError {
-    let mut told = changes.borrow_and_update().clone();
-    while changes.changed().await.is_ok() {
-        let new = changes.borrow_and_update().clone();
-        let now = new.at(Instant::now());
-        let (appearance, details) = (now.appearance, now.details.clone());
-        let same_lists = Announcement { appearance, details: details.clone(), ..told.announcement.clone() } == now;
-        let result =
-            if same_lists { client.appear(appearance, details).await } else { client.announce(now).await.map(drop) };
-        match result {
-            Ok(()) => told = new,
-            Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => {
-                tokio::time::sleep(wait).await;
-                changes.mark_changed();
-            }
-            Err(error) => return error,
-        }
-    }
-    RequestError::Closed(CloseReason::ByUs)
-}
-
-fn not_taken(error: &RequestError) -> String {
-    format!("the directory did not take how you appear: {error}")
 }
 
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.

@@ -63,23 +63,27 @@ impl Place {
     }
 
     /// The place of a device that stands before another directory than its own, `at` home otherwise. Its own one tells it
-    /// where it is seen from; the other's ports are asked for nothing.
+    /// where it is seen from; the other's ports are asked for nothing. `directory` is the address that has answered there.
     pub(super) fn before(
         at: Option<Self>,
         outlet: Outlet,
-        (directory, addresses): &(SocketAddr, Vec<SocketAddr>),
+        directory: SocketAddr,
         Announced { observed, .. }: &Announced,
     ) -> Self {
         let at = at.unwrap_or_else(|| Self {
             outlet,
-            directory: *directory,
+            directory,
             observed: canonical(*observed),
             surroundings: Surroundings::default(),
             looked: watch::channel(true).1,
             _observing: None,
         });
         let mut surroundings = at.surroundings;
-        surroundings.directory.extend(addresses.iter().filter(|address| **address != at.directory));
+        // The one that has answered, by its certificate. What else its domain lists is a stranger's word: it could keep peers
+        // from being dialled, or let them be on this machine.
+        if !surroundings.directory.contains(&directory) {
+            surroundings.directory.push(directory);
+        }
         Self { surroundings, ..at }
     }
 
@@ -107,5 +111,33 @@ impl Place {
         let candidates = addresses::candidates(&own.ips, bound.port(), &seen, &self.surroundings);
         self.outlet.gate.surrounded_by(Surroundings { own: candidates.clone(), ..self.surroundings.clone() });
         candidates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quinn::{EndpointConfig, TokioRuntime};
+
+    #[tokio::test]
+    async fn another_directory_is_known_by_the_address_that_answered_alone() {
+        let gate = Gate::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint =
+            Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, gate.clone(), runtime).unwrap();
+        let outlet = Outlet { endpoint, gate, offered: OfferedAddresses::default() };
+        let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
+        let announced = Announced { observed: at("192.0.2.9:7"), observation: None };
+        let home = Place {
+            surroundings: Surroundings { directory: vec![at("192.0.2.1:8444")], own: Vec::new() },
+            ..Place::before(None, outlet.clone(), at("192.0.2.1:8444"), &announced)
+        };
+        let there = Place::before(Some(home.clone()), outlet.clone(), at("198.51.100.2:8444"), &announced);
+        assert_eq!(there.surroundings.directory, [at("192.0.2.1:8444"), at("198.51.100.2:8444")]);
+        assert_eq!(there.directory, home.directory, "seen from there by the own one");
+        // However its domain spells it out, this machine is no place for peers unless a directory answered here.
+        assert!(!there.surroundings.allow(&at("127.0.0.1:9")));
+        let here = Place::before(Some(home), outlet, at("127.0.0.1:8444"), &announced);
+        assert!(here.surroundings.allow(&at("127.0.0.1:9")));
     }
 }

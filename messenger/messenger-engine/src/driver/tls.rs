@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use directory_protocol::client::{ConfigError, certified_client_config, client_config_for_directory_of};
+use directory_protocol::client::{ConfigError, client_config_for_directory_of, client_config_under};
 use identity::Identifier;
 use identity::trust::Trust;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -115,7 +115,8 @@ impl Configs {
         client.enable_early_data = false;
 
         let trust = config.trust.clone();
-        let own = certified_client_config(certified.clone(), trust.clone()).map_err(|e| refused(&e))?;
+        let own =
+            client_config_under(config.enrolled_under, certified.clone(), trust.clone()).map_err(|e| refused(&e))?;
         let directory = ToDirectories { own, certified, trust };
         Ok(Self { peering: Peering { server, client }, directory })
     }

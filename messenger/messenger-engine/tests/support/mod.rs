@@ -111,6 +111,7 @@ impl Town {
             identifier: identifier(name),
             chain,
             key: Arc::new(key),
+            enrolled_under: self.trust.policies()[0].fingerprint(),
             trust: self.trust.clone(),
             directory: DirectoryAddress { name: "directory.example.org".into(), address: self.directory.to_string() },
             bind: "127.0.0.1:0".parse().unwrap(),

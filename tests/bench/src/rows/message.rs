@@ -101,6 +101,7 @@ impl Talk {
                 identifier: me.clone(),
                 chain,
                 key: Arc::new(key),
+                enrolled_under: authority.trust().policies()[0].fingerprint(),
                 trust: authority.trust(),
                 directory: directory.clone(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 0)),

@@ -107,6 +107,7 @@ impl Town {
             identifier: person(name),
             chain,
             key: Arc::new(key),
+            enrolled_under: self.authority.trust().policies()[0].fingerprint(),
             trust: self.authority.trust(),
             directory: DirectoryAddress { name: NAME.to_owned(), address },
             bind: LOOPBACK,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use directory_protocol::Presence;
 use identity::Identifier;
@@ -15,6 +15,9 @@ use crate::driver::Happening;
 use crate::driver::directory::{Link, Whose};
 use crate::driver::place::Place;
 use crate::whereabouts::DirectoryElsewhere;
+
+/// A directory that answered before may be away for so long, to be started anew.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// What the link reports may wait for the engine.
 const REPORTS: usize = 64;
@@ -32,6 +35,7 @@ pub(super) struct Other {
     /// Calls to be made once it is reached.
     waiting: Vec<Ask>,
     up: bool,
+    was_up: bool,
     /// When it was last needed.
     pub(super) used: Instant,
     pub(super) down_since: Option<Instant>,
@@ -60,7 +64,18 @@ impl Other {
             }
         });
         let (watched, seen) = (BTreeSet::new(), BTreeMap::new());
-        Self { number, asks, follows, watched, seen, waiting: Vec::new(), up: false, used: now, down_since: None }
+        Self {
+            number,
+            asks,
+            follows,
+            watched,
+            seen,
+            waiting: Vec::new(),
+            up: false,
+            was_up: false,
+            used: now,
+            down_since: None,
+        }
     }
 
     fn ask(&self, ask: Ask) {
@@ -100,9 +115,19 @@ impl Other {
     }
 
     pub(super) fn is_up(&mut self) {
-        self.up = true;
+        (self.up, self.was_up) = (true, true);
         self.down_since = None;
         std::mem::take(&mut self.waiting).into_iter().for_each(|invite| self.ask(invite));
+    }
+
+    /// The calls to this person that wait; they wait here no more.
+    pub(super) fn take_waiting(&mut self, who: &Identifier) -> Vec<Ask> {
+        self.waiting.extract_if(.., |ask| matches!(ask, Ask::Invite { callee, .. } if callee == who)).collect()
+    }
+
+    /// Whether it is time to ask whether its people are found elsewhere by now: it never answered, or not for a while.
+    pub(super) fn is_given_up(&self, now: Instant) -> bool {
+        !self.was_up || self.down_since.is_some_and(|since| now >= since + GIVEN_UP)
     }
 
     pub(super) fn is_down(&mut self, now: Instant) {

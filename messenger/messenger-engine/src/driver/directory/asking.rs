@@ -7,6 +7,7 @@ use directory_protocol::message::ErrorCode;
 use directory_protocol::{Answer, Invite};
 
 use super::{Link, Standing};
+use crate::api::CallId;
 use crate::core::Ask;
 use crate::driver::Happening;
 
@@ -19,8 +20,12 @@ impl Link {
             return;
         }
         self.keep_in_mind(&ask);
+        let invited = if let Ask::Invite { call, .. } = &ask { Some(*call) } else { None };
+        if let Ask::Cancel { call } = &ask {
+            self.do_not_place(*call);
+        }
         let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
-        tokio::spawn(async move {
+        let asking = tokio::spawn(async move {
             let result = match ask {
                 Ask::Announce(_) => Ok(()),
                 Ask::Watch { who } => client.watch(vec![who]).await,
@@ -50,6 +55,17 @@ impl Link {
                 tracing::debug!(%error, "the directory did not do what it was asked");
             }
         });
+        if let Some(call) = invited {
+            self.placing.retain(|(_, placing)| !placing.is_finished());
+            self.placing.push((call, asking.abort_handle()));
+        }
+    }
+
+    /// A call that was hung up before this device knew where to be reached is not placed behind its own withdrawal.
+    fn do_not_place(&mut self, call: CallId) {
+        for (_, placing) in self.placing.extract_if(.., |(placing, _)| *placing == call) {
+            placing.abort();
+        }
     }
 }
 

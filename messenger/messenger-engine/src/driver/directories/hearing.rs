@@ -1,0 +1,95 @@
+//! What directories say, and whose word counts: another one's only of people who are found there, and of calls made there.
+
+use directory_protocol::{DirectoryEvent, Outcome};
+use identity::Identifier;
+
+use super::people::{Known, Spot};
+use super::{Directories, Key, NOT_REACHED};
+use crate::api::CallId;
+use crate::core::Core;
+use crate::driver::Happening;
+use crate::time::Now;
+
+impl Directories {
+    /// Whether what one's own directory said is its to say.
+    pub(in crate::driver) fn is_own(&self, event: &DirectoryEvent) -> bool {
+        match event {
+            DirectoryEvent::Presence { who, .. } => {
+                !matches!(self.people.get(who), Some(Known { spot: Spot::At(_), .. }))
+            }
+            DirectoryEvent::Outcome { call_id, .. } | DirectoryEvent::Go { call_id, .. } => {
+                !self.calls.contains_key(&CallId(*call_id))
+            }
+            DirectoryEvent::Incoming { .. } | DirectoryEvent::Closed { .. } => true,
+        }
+    }
+
+    /// Something came from the link of this number.
+    pub(in crate::driver) fn heard(&mut self, number: u64, what: Happening, core: &mut Core, now: Now) {
+        let found = self.others.iter().find(|(_, other)| other.number == number).map(|(key, _)| key.clone());
+        let Some(key) = found else { return };
+        match what {
+            Happening::DirectoryUp => {
+                self.told.remove(&key.scope);
+                if let Some(other) = self.others.get_mut(&key) {
+                    other.is_up();
+                }
+            }
+            Happening::DirectoryDown(reason) => self.lost(&key, &reason, core, now),
+            Happening::NotAnnounced(reason) => self.tell(&key.scope, &reason, NOT_REACHED, core),
+            Happening::CallFailed { call, reason } => {
+                self.calls.remove(&call);
+                core.call_failed(call, &reason, now);
+            }
+            Happening::Directory(event) => self.said(&key, event, core, now),
+            _ => {}
+        }
+    }
+
+    fn said(&mut self, key: &Key, event: DirectoryEvent, core: &mut Core, now: Now) {
+        let Some(other) = self.others.get_mut(key) else { return };
+        match event {
+            DirectoryEvent::Presence { who, presence } if other.watched.contains(&who) => {
+                other.seen.insert(who.clone(), presence.clone());
+                if self.own_is_up {
+                    core.presence_pushed(who, presence);
+                }
+            }
+            DirectoryEvent::Outcome { call_id, outcome } if self.calls.get(&CallId(call_id)) == Some(key) => {
+                if outcome != Outcome::Ringing {
+                    self.calls.remove(&CallId(call_id));
+                }
+                core.directory_said(event, now);
+            }
+            DirectoryEvent::Go { call_id, .. } if self.calls.get(&CallId(call_id)) == Some(key) => {
+                self.calls.remove(&CallId(call_id));
+                core.directory_said(event, now);
+            }
+            _ => tracing::debug!("another directory said what is not its to say"),
+        }
+    }
+
+    fn lost(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
+        let Some(other) = self.others.get_mut(key) else { return };
+        if self.resting {
+            return other.left();
+        }
+        let message = format!("the directory of {} is not reached: {reason}", key.scope);
+        if other.is_given_up(now.instant) {
+            self.look_elsewhere(key, &message, core, now);
+        }
+        let Some(other) = self.others.get_mut(key) else { return };
+        other.is_down(now.instant);
+        let people: Vec<Identifier> = other.watched.iter().cloned().collect();
+        core.lost_elsewhere(&people);
+        let calls: Vec<CallId> = self.calls.iter().filter(|(_, at)| *at == key).map(|(call, _)| *call).collect();
+        for call in calls {
+            self.calls.remove(&call);
+            core.call_failed(call, &message, now);
+        }
+        if self.is_said_of_nobody(key) {
+            return;
+        }
+        self.tell(&key.scope, &message, NOT_REACHED, core);
+    }
+}
