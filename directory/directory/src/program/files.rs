@@ -1,5 +1,7 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
+use super::cluster::ClusterSettings;
+use directory::cluster::{CarrierConfig, ClusterConfig};
 use directory::{BindError, Directory, Observation};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
@@ -32,6 +34,11 @@ pub(super) struct Settings {
     certificate: PathBuf,
     #[serde(default)]
     revocation_lists: Vec<PathBuf>,
+    /// The other nodes, if this is one of several.
+    cluster: Option<ClusterSettings>,
+    /// Where the file lies.
+    #[serde(skip)]
+    folder: PathBuf,
 }
 
 /// Why a directory does not serve.
@@ -53,7 +60,7 @@ pub(super) enum Failure {
     Ended(String),
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
     let found = std::fs::metadata(path).map_err(unreadable)?.len();
     if found > MAX_FILE_BYTES {
@@ -62,7 +69,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
 
-fn damaged(path: &Path, reason: impl ToString) -> Failure {
+pub(super) fn damaged(path: &Path, reason: impl ToString) -> Failure {
     Failure::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
@@ -76,12 +83,18 @@ impl Settings {
             trust_policy: folder.join(&settings.trust_policy),
             certificate: folder.join(&settings.certificate),
             revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
+            folder: folder.to_owned(),
             ..settings
         })
     }
 }
 
 impl Settings {
+    /// What it has to do with other nodes, if there are any.
+    pub(super) fn cluster(&self) -> Result<Option<(ClusterConfig, CarrierConfig)>, Failure> {
+        self.cluster.as_ref().map(|cluster| cluster.open(&self.folder)).transpose()
+    }
+
     pub(super) fn observation(&self) -> Observation {
         match self.observation_port {
             None => Observation::Beside,

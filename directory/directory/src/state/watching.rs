@@ -37,6 +37,15 @@ impl Watching {
         }
     }
 
+    /// Forgets who watches anybody else.
+    pub(super) fn keep_only(&mut self, keeps: impl Fn(&Identifier) -> bool) {
+        self.watchers.retain(|who, _| keeps(who));
+        self.lists.retain(|_, list| {
+            list.retain(|who| keeps(who));
+            !list.is_empty()
+        });
+    }
+
     fn remove(&mut self, id: ConnectionId, who: &Identifier) {
         if let Some(watchers) = self.watchers.get_mut(who) {
             watchers.remove(&id);

@@ -1,0 +1,537 @@
+//! The door's half: what a node does for the people who are connected to it.
+//!
+//! It passes what they ask to the keepers of whom it concerns, and keeps what they announced, to tell it to the next keeper
+//! when a shard is handed over. The times that people see (the deadline of negative answers, the end of a call that nobody
+//! takes) are the door's own, so that they depend on no other node.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `guest` | one connection |
+//! | `asking` | look-ups and watch lists |
+//! | `calling` | calls made and ringing here, and those that cross |
+//! | `restoring` | what a keeper is told after a hand-over |
+
+mod asking;
+mod calling;
+mod guest;
+mod restoring;
+
+use super::keeper::Outbox;
+use super::message::{Message, Spent, Verdict};
+use super::shards::{NodeId, ShardKey, ShardSet};
+use crate::config::{Limits, Timing};
+use crate::state::quota::{Bucket, Quotas, Used};
+use crate::state::timers::{TimerKey, Timers};
+use crate::state::{ConnectionId, Output, Path, candidates, encoded, send};
+use asking::Watched;
+use calling::{Made, Ringing};
+use directory_protocol::CloseCode;
+use directory_protocol::frame::Received;
+use directory_protocol::message::{AnswerKind, CallId, ErrorCode, Request, Response};
+use guest::{Guest, Said};
+use identity::Identifier;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// When a request whose answer is not known is put again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// When the asker is told that it is not known, and may ask again herself. Longer than a hand-over after a crash takes, shorter
+/// than clients wait.
+const GIVE_UP: Duration = Duration::from_secs(9);
+
+/// What an asker who was told so should wait.
+const RETRY_MS: u32 = 1_000;
+
+/// What is due.
+enum Due {
+    /// An answer leaves.
+    Answer { connection: ConnectionId, response: Response },
+    /// A certificate ends.
+    Expired { connection: ConnectionId },
+    /// Nobody took a call.
+    NoAnswer { connection: ConnectionId, call_id: CallId },
+    /// A call rings no longer, whatever became of its keeper.
+    Silence { connection: ConnectionId, call_id: CallId },
+    /// A request may be put again, or has waited too long.
+    Again { connection: ConnectionId },
+    /// The rates of an address are full again.
+    Recovered { number: u64 },
+}
+
+/// What an answer of a keeper belongs to.
+enum Ticket {
+    /// The first request in this connection's queue.
+    First {
+        connection: ConnectionId,
+    },
+    LookUp {
+        connection: ConnectionId,
+        id: u32,
+        who: Identifier,
+        arrived: Instant,
+    },
+    Watch {
+        connection: ConnectionId,
+    },
+    Call {
+        connection: ConnectionId,
+        call_id: CallId,
+    },
+}
+
+/// Where people's keepers are, as long as this node is in a majority.
+pub(super) struct Routes {
+    pub(super) shards: ShardKey,
+    pub(super) owners: Option<Vec<NodeId>>,
+    pub(super) view: Option<u64>,
+}
+
+impl Routes {
+    pub(super) fn keeper(&self, who: &Identifier) -> Option<NodeId> {
+        self.keeper_of(self.shards.shard(who))
+    }
+
+    fn keeper_of(&self, shard: u16) -> Option<NodeId> {
+        self.owners.as_ref().map(|owners| owners[usize::from(shard)])
+    }
+}
+
+/// What a door does: messages to keepers, frames to people.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub(super) messages: Outbox,
+    pub(super) outputs: Vec<Output>,
+}
+
+pub(super) struct Door {
+    limits: Limits,
+    timing: Timing,
+    loopback: bool,
+    observation: Option<u16>,
+    guests: HashMap<ConnectionId, Guest>,
+    tickets: HashMap<u64, Ticket>,
+    issued: u64,
+    timers: Timers<Due>,
+    quotas: Quotas,
+    /// Whether each node has been told all of this view that is its to keep.
+    told: Vec<bool>,
+    /// Whether what was said to a node, or it said, may be lost.
+    broken: Vec<bool>,
+    /// The shards of which each keeper was told all, and nobody else since.
+    given: Vec<ShardSet>,
+}
+
+/// What a door needs to know of the whole.
+pub(super) struct DoorConfig {
+    pub(super) nodes: usize,
+    pub(super) limits: Limits,
+    pub(super) timing: Timing,
+    pub(super) loopback: bool,
+    pub(super) observation: Option<u16>,
+}
+
+impl Door {
+    pub(super) fn new(config: DoorConfig) -> Self {
+        let DoorConfig { nodes, limits, timing, loopback, observation } = config;
+        Self {
+            limits,
+            timing,
+            loopback,
+            observation,
+            guests: HashMap::new(),
+            tickets: HashMap::new(),
+            issued: 0,
+            timers: Timers::default(),
+            quotas: Quotas::default(),
+            told: vec![false; nodes],
+            broken: vec![true; nodes],
+            given: vec![ShardSet::none(); nodes],
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+        self.guests.keys().copied()
+    }
+
+    /// Connections, people who are announced, watches, and calls made here that wait for an answer.
+    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
+        let guests = || self.guests.values();
+        let present: std::collections::HashSet<&Identifier> =
+            guests().filter(|guest| guest.is_announced()).map(|guest| &guest.who).collect();
+        let watches = guests().map(|guest| guest.watched.len()).sum();
+        (self.guests.len(), present.len(), watches, guests().map(|guest| guest.made.len()).sum())
+    }
+
+    /// A device has connected and its certificate was verified.
+    pub(super) fn connected(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        (who, key): (Identifier, [u8; 32]),
+        (network, expires): (IpAddr, Instant),
+        routes: &Routes,
+        fx: &mut Effects,
+    ) {
+        let expiry = self.timers.schedule(expires, Due::Expired { connection: id });
+        let (address, shard) = (self.quotas.number(network), routes.shards.shard(&who));
+        self.guests.insert(id, Guest::new(who, key, shard, address, expiry, Bucket::full(now)));
+        // So that she has no more devices than she may, whatever she asks first.
+        if let Some(keeper) = routes.keeper_of(shard).filter(|node| self.told[usize::from(*node)]) {
+            self.open(id, keeper, fx);
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn disconnected(&mut self, now: Instant, id: ConnectionId, fx: &mut Effects) {
+        let Some(guest) = self.guests.remove(&id) else { return };
+        self.timers.cancel(guest.expiry);
+        let calls = guest.made.values().map(|made| made.timer).chain(guest.ringing.values().map(|ring| ring.timer));
+        calls.for_each(|timer| self.timers.cancel(timer));
+        guest.tickets().for_each(|ticket| {
+            self.tickets.remove(&ticket);
+        });
+        fx.messages.extend(guest.open_at.iter().map(|node| (*node, Message::Closed { connection: id.0 })));
+        if self.quotas.begin_recovery(guest.address) {
+            self.recover(now, guest.address);
+        }
+    }
+
+    fn recover(&mut self, now: Instant, number: u64) {
+        if let Some(full_at) = self.quotas.forget_if_full(now, number) {
+            self.timers.schedule(full_at, Due::Recovered { number });
+        }
+    }
+
+    /// A frame has come.
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        (id, path): (ConnectionId, Path),
+        frame: Received,
+        routes: &Routes,
+        fx: &mut Effects,
+    ) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        guest.path = Some(path);
+        if guest.frames.take(now, self.limits.frames, 1).is_err() {
+            fx.outputs.push(Output::Close { id, code: CloseCode::Flood });
+            return;
+        }
+        match frame {
+            Received::Unknown { id: request } => fx.outputs.push(send(id, &Received::refusal(request))),
+            Received::Request(Request::Ping { id: request }) => fx.outputs.push(done(id, request)),
+            Received::Request(request) => {
+                guest.queue.push_back((request, now));
+                self.advance(now, id, routes, fx);
+            }
+        }
+    }
+
+    /// Goes on with the first request of a queue: one after another, as a single directory does. What depends on other people
+    /// goes its own way afterwards.
+    fn advance(&mut self, now: Instant, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
+        while let Some(guest) = self.guests.get_mut(&id)
+            && guest.first.is_none()
+            && let Some((request, _)) = guest.queue.front()
+        {
+            let request_id = request.id();
+            match request {
+                Request::Unwatch { .. } | Request::Cancel { .. } => {
+                    let Some((request, _)) = guest.queue.pop_front() else { return };
+                    self.without_keeper(id, request, routes, fx);
+                }
+                _ => {
+                    if let Err(error) = self.permits(now, id) {
+                        self.finish(now, id, error_answer(request_id, error), routes, fx);
+                        return;
+                    }
+                    self.issued += 1;
+                    self.tickets.insert(self.issued, Ticket::First { connection: id });
+                    let Some(guest) = self.guests.get_mut(&id) else { return };
+                    guest.first = Some(self.issued);
+                    self.send_first(id, routes, fx);
+                    self.look_again(now, id);
+                }
+            }
+        }
+    }
+
+    /// UNWATCH and CANCEL: they are done, whatever there was.
+    fn without_keeper(&mut self, id: ConnectionId, request: Request, routes: &Routes, fx: &mut Effects) {
+        fx.outputs.push(done(id, request.id()));
+        match request {
+            Request::Unwatch { people, .. } => self.unwatch(id, people, routes, fx),
+            Request::Cancel { call_id, .. } => self.withdraw(id, &call_id, fx),
+            _ => {}
+        }
+    }
+
+    /// What this node can refuse by itself, of the first request of a queue.
+    fn permits(&mut self, now: Instant, id: ConnectionId) -> Result<(), (ErrorCode, u32)> {
+        let Some(guest) = self.guests.get(&id) else { return Ok(()) };
+        let Some((request, _)) = guest.queue.front() else { return Ok(()) };
+        let (what, count) = match request {
+            Request::LookUp { .. } => (Used::LookUps, 1),
+            Request::Watch { people, .. } => {
+                let new = people.iter().filter(|who| !guest.watched.contains_key(*who)).count();
+                if guest.watched.len() + new > self.limits.watched {
+                    return Err((ErrorCode::ListTooLong, 0));
+                }
+                (Used::Watches, people.len())
+            }
+            Request::Invite { call_id, callee, candidates: offered, .. } => {
+                candidates::check(offered, self.loopback).map_err(|error| (error, 0))?;
+                if *callee == guest.who {
+                    return Err((ErrorCode::CallsOneself, 0));
+                } else if guest.made.len() >= self.limits.calls_waiting {
+                    return Err((ErrorCode::TooManyCalls, 0));
+                } else if guest.made.contains_key(call_id) {
+                    return Err((ErrorCode::CallIdInUse, 0));
+                }
+                (Used::Invites, 1)
+            }
+            Request::Answer { candidates: offered, .. } => {
+                return candidates::check(offered, self.loopback).map_err(|error| (error, 0));
+            }
+            Request::Announce { .. } | Request::Appear { .. } => (Used::Announcements, 1),
+            _ => return Ok(()),
+        };
+        let share = [(guest.address, self.limits.rates_per_address)];
+        let taken = self.quotas.take(now, &share, what, u32::try_from(count).unwrap_or(u32::MAX), &self.limits);
+        taken.map_err(|wait| (ErrorCode::TooOften, millis(wait)))
+    }
+
+    /// Puts the first request of a queue to its person's keeper, if it is known who that is.
+    fn send_first(&mut self, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
+        let Some(guest) = self.guests.get(&id) else { return };
+        let (Some(ticket), Some((request, _))) = (guest.first, guest.queue.front()) else { return };
+        let Some(keeper) = routes.keeper_of(guest.shard).filter(|node| self.told[usize::from(*node)]) else { return };
+        let round_trip_us = guest.round_trip_us();
+        let spends = |what, count: usize, callee: Option<&Identifier>| Message::Spends {
+            connection: id.0,
+            ticket,
+            what,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            callee: callee.cloned(),
+        };
+        let message = match request {
+            Request::LookUp { .. } => spends(Spent::LookUps, 1, None),
+            Request::Watch { people, .. } => spends(Spent::Watches, people.len(), None),
+            Request::Invite { callee, .. } => spends(Spent::Invites, 1, Some(callee)),
+            Request::Answer { .. } => {
+                Message::Answers { connection: id.0, ticket, request: request.clone(), round_trip_us }
+            }
+            _ => Message::Says { connection: id.0, ticket, request: request.clone(), restored: false },
+        };
+        self.open(id, keeper, fx);
+        fx.messages.push((keeper, message));
+    }
+
+    /// The first request of the queue has its answer.
+    fn finish(&mut self, now: Instant, id: ConnectionId, answer: Response, routes: &Routes, fx: &mut Effects) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let Some((request, _)) = guest.queue.pop_front() else { return };
+        if let Some(ticket) = guest.first.take() {
+            self.tickets.remove(&ticket);
+        }
+        guest.note(now, request, &answer);
+        fx.outputs.push(send(id, &answer));
+        self.advance(now, id, routes, fx);
+    }
+
+    /// Tells a keeper of this connection, if it does not know it.
+    fn open(&mut self, id: ConnectionId, keeper: NodeId, fx: &mut Effects) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        if !guest.open_at.contains(&keeper) {
+            guest.open_at.push(keeper);
+            let (who, key) = (guest.who.clone(), guest.key);
+            fx.messages.push((keeper, Message::Open { connection: id.0, who, key, again: false }));
+        }
+    }
+
+    /// A keeper has spoken.
+    pub(super) fn take(&mut self, now: Instant, from: NodeId, message: Message, routes: &Routes, fx: &mut Effects) {
+        match message {
+            Message::Have { view, shards } if routes.view == Some(view) => {
+                if let Some(have) = ShardSet::from_bytes(&shards) {
+                    self.restore(now, from, (view, &have), routes, fx);
+                }
+            }
+            Message::Reply { ticket, verdict } => self.replied(now, (from, ticket), verdict, routes, fx),
+            Message::Tells { connection, response } => {
+                self.told_by_keeper((from, ConnectionId(connection)), response, routes, fx);
+            }
+            Message::Rings { connection, response, from: device } => {
+                self.rings(now, ConnectionId(connection), response, device, routes, fx);
+            }
+            Message::TooMany { connection } => {
+                fx.outputs.push(Output::Close { id: ConnectionId(connection), code: CloseCode::TooManyDevices });
+            }
+            _ => {}
+        }
+    }
+
+    fn told_by_keeper(
+        &mut self,
+        (from, id): (NodeId, ConnectionId),
+        response: Response,
+        routes: &Routes,
+        fx: &mut Effects,
+    ) {
+        match response {
+            // Of somebody who has another keeper by now: old news.
+            Response::Presence { ref who, .. } if routes.keeper(who) != Some(from) => {}
+            Response::Presence { who, status, details } => self.presence(id, who, (status, details), fx),
+            Response::Outcome { call_id, outcome } => self.outcome(id, call_id, outcome, fx),
+            Response::Go { call_id, .. } => self.go(id, call_id, &response, fx),
+            _ => {}
+        }
+    }
+
+    fn replied(
+        &mut self,
+        now: Instant,
+        (from, ticket): (NodeId, u64),
+        verdict: Verdict,
+        routes: &Routes,
+        fx: &mut Effects,
+    ) {
+        let known = verdict != Verdict::Unknown;
+        match self.tickets.get(&ticket) {
+            Some(Ticket::First { connection }) => {
+                let connection = *connection;
+                if known {
+                    self.first_answered(now, connection, verdict, routes, fx);
+                }
+            }
+            Some(Ticket::LookUp { connection, id, arrived, .. }) => {
+                if let Verdict::Found { response } = verdict {
+                    let (connection, id, arrived) = (*connection, *id, *arrived);
+                    self.tickets.remove(&ticket);
+                    self.found(now, (connection, id, arrived), response, fx);
+                }
+            }
+            Some(Ticket::Watch { connection }) => {
+                let connection = *connection;
+                self.tickets.remove(&ticket);
+                self.watch_answered(now, connection, ticket, known, fx);
+            }
+            Some(Ticket::Call { connection, call_id }) => {
+                let (connection, call_id) = (*connection, *call_id);
+                if known {
+                    self.tickets.remove(&ticket);
+                    self.call_taken(connection, &call_id, from);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// What the person's own keeper says to the first request of her queue.
+    fn first_answered(&mut self, now: Instant, id: ConnectionId, verdict: Verdict, routes: &Routes, fx: &mut Effects) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let Some((request, arrived)) = guest.queue.front() else { return };
+        let (request_id, arrived) = (request.id(), *arrived);
+        match verdict {
+            Verdict::Refused { error, wait_ms } => {
+                self.finish(now, id, error_answer(request_id, (error, wait_ms)), routes, fx);
+            }
+            Verdict::May { shows } => {
+                let Some((request, _)) = guest.queue.pop_front() else { return };
+                if let Some(ticket) = guest.first.take() {
+                    self.tickets.remove(&ticket);
+                }
+                match request {
+                    Request::LookUp { who, .. } => self.look_up(now, (id, request_id, arrived), who, routes, fx),
+                    Request::Watch { people, .. } => self.watch(now, (id, request_id, arrived), people, routes, fx),
+                    Request::Invite { .. } => self.invite(now, id, (request, arrived), shows, routes, fx),
+                    _ => {}
+                }
+                self.advance(now, id, routes, fx);
+            }
+            _ => {
+                let answer = match (request, guest.path) {
+                    (Request::Announce { .. }, Some(path)) => {
+                        let (observed, observation) = (path.observed, self.observation);
+                        Response::Announced { id: request_id, observed, observation }
+                    }
+                    // Of an accepted one GO follows.
+                    (Request::Answer { call_id, answer, .. }, _) if *answer != AnswerKind::Accept => {
+                        let call_id = *call_id;
+                        self.no_longer_rings(id, &call_id);
+                        Response::Done { id: request_id }
+                    }
+                    _ => Response::Done { id: request_id },
+                };
+                self.finish(now, id, answer, routes, fx);
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) fn tick(&mut self, now: Instant, routes: &Routes, fx: &mut Effects) {
+        while let Some(due) = self.timers.due(now) {
+            match due {
+                Due::Answer { connection, response } => {
+                    fx.outputs.push(Output::Send { to: connection, frame: encoded(&response) });
+                }
+                Due::Expired { connection: id } => fx.outputs.push(Output::Close { id, code: CloseCode::Expired }),
+                Due::NoAnswer { connection, call_id } => self.no_answer(connection, &call_id, fx),
+                Due::Silence { connection, call_id } => self.silence(connection, &call_id, fx),
+                Due::Again { connection } => self.again(now, connection, routes, fx),
+                Due::Recovered { number } => self.recover(now, number),
+            }
+        }
+    }
+
+    /// Puts again what this connection waits for, or says that it is not known.
+    fn again(&mut self, now: Instant, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
+        let late = |arrived: Instant| now.duration_since(arrived) >= GIVE_UP;
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        guest.looks_again = false;
+        if guest.first.is_some()
+            && let Some((request, arrived)) = guest.queue.front()
+        {
+            // What she announces or answers is in force only when her keeper has it: it is not given up while she waits.
+            let request_id = request.id();
+            if late(*arrived) && !Said::is_one(request) {
+                self.finish(now, id, error_answer(request_id, (ErrorCode::UnknownForNow, RETRY_MS)), routes, fx);
+            } else {
+                self.send_first(id, routes, fx);
+            }
+        }
+        self.ask_again(now, id, routes, fx);
+        self.watch_again(now, id, routes, fx);
+        self.call_again(id, routes, fx);
+        if self.guests.get(&id).is_some_and(Guest::waits) {
+            self.look_again(now, id);
+        }
+    }
+
+    /// Soon, what this connection waits for is put again.
+    fn look_again(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(guest) = self.guests.get_mut(&id)
+            && !std::mem::replace(&mut guest.looks_again, true)
+        {
+            self.timers.schedule(now + AGAIN, Due::Again { connection: id });
+        }
+    }
+}
+
+fn done(to: ConnectionId, id: u32) -> Output {
+    send(to, &Response::Done { id })
+}
+
+fn error_answer(id: u32, (error, wait_ms): (ErrorCode, u32)) -> Response {
+    Response::Refused { id, error, wait_ms }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
