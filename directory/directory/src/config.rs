@@ -90,7 +90,7 @@ impl ClusterTiming {
     pub const DEFAULT: Self = Self {
         beat: Duration::from_millis(250),
         silent: Duration::from_millis(1_500),
-        fence: Duration::from_secs(4),
+        fence: Duration::from_secs(3),
         lost: Duration::from_secs(8),
     };
 }

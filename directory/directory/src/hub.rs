@@ -95,7 +95,11 @@ impl Hub {
     ) -> Result<Self, ClusterError> {
         let (now, bounds) = (Instant::now(), (config.timing, config.limits));
         let cluster = Box::new(Cluster::new(now, node, bounds, loopback, observation, entropy())?);
-        Ok(Self::of(Mind::Node { cluster, outputs: Vec::new(), departing }))
+        let hub = Self::of(Mind::Node { cluster, outputs: Vec::new(), departing });
+        // Other nodes may still speak of connections of an earlier start: no new one has their numbers.
+        let [a, b, c, d, e, ..] = entropy()();
+        hub.lock().connected = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]) << 5;
+        Ok(hub)
     }
 
     fn of(mind: Mind) -> Self {

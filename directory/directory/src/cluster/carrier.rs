@@ -1,5 +1,6 @@
 //! What brings packets to other nodes: core NATS, over mutual TLS. At most once, nothing is stored; what is lost is sent again
-//! by `link`. Subjects name a place in the list of nodes under a number that the cluster key gives, and nobody.
+//! by `link`. Subjects name a place in the list of nodes under a number that the cluster key gives, and nobody. Each node has one
+//! subject, for beats as for all else: where one gets through, so does the other.
 
 use super::NodeId;
 use super::shards::derive;
@@ -10,17 +11,18 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-/// How soon a server that is silent is taken to be gone: well within the time after which nodes are.
-const PING: Duration = Duration::from_secs(1);
+/// How often a server is asked whether it is there. After three of these it is taken to be gone, and the next one is tried:
+/// well within the time after which a node lets its people go.
+const PING: Duration = Duration::from_millis(300);
 
 /// How long a server may take to answer before the next one is tried.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT: Duration = Duration::from_millis(800);
 
 /// Pause between attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Packets that may wait to be taken up. More are lost, and sent again.
-const PACKETS: usize = 65_536;
+const PACKETS: usize = 4_096;
 
 /// How long the last packets may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -36,8 +38,8 @@ pub struct CarrierConfig {
     pub certificate: PathBuf,
 }
 
-/// A packet that leaves: to one node or to all.
-pub(crate) type Departing = (Option<NodeId>, Vec<u8>);
+/// A packet that leaves, and for which node.
+pub(crate) type Departing = (NodeId, Vec<u8>);
 
 /// Carries packets both ways until `stop`; then what still waits, and returns.
 pub(crate) async fn carry(
@@ -48,41 +50,40 @@ pub(crate) async fn carry(
     stop: CancellationToken,
 ) {
     let cluster = hex(&derive(&key, b"inperson-cluster-subject-v1")[..8]);
-    let subject = |to: Option<NodeId>| match to {
-        Some(node) => format!("inperson.{cluster}.{node}"),
-        None => format!("inperson.{cluster}.all"),
-    };
-    let Some(client) = connect(config, &stop).await else { return };
-    let subscribed = (client.subscribe(subject(Some(me))).await, client.subscribe(subject(None)).await);
-    let (Ok(to_me), Ok(to_all)) = subscribed else {
-        tracing::error!("NATS does not let this node subscribe");
-        return;
-    };
-    let mut incoming = futures_util::stream::select(to_me, to_all);
-    loop {
-        tokio::select! {
-            packet = departing.recv() => {
-                let Some((to, sealed)) = packet else { break };
-                // While there is no server it would wait, and be old news when one is there again.
-                if client.connection_state() == State::Connected {
-                    client.publish(subject(to), sealed.into()).await.ok();
+    let subject = |node: NodeId| format!("inperson.{cluster}.{node}");
+    while let Some(client) = connect(&config, &stop).await {
+        let Ok(mut incoming) = client.subscribe(subject(me)).await else {
+            tracing::warn!("NATS does not let this node subscribe; it tries again");
+            tokio::time::sleep(PAUSE * 10).await;
+            continue;
+        };
+        loop {
+            tokio::select! {
+                packet = departing.recv() => {
+                    let Some((to, sealed)) = packet else { return };
+                    // While there is no server it would wait, and be old news when one is there again.
+                    if client.connection_state() == State::Connected {
+                        client.publish(subject(to), sealed.into()).await.ok();
+                    }
+                }
+                message = incoming.next() => match message {
+                    Some(message) => arrived(message.payload.into()),
+                    None => break,
+                },
+                () = stop.cancelled() => {
+                    while let Ok((to, sealed)) = departing.try_recv() {
+                        client.publish(subject(to), sealed.into()).await.ok();
+                    }
+                    tokio::time::timeout(GOODBYE, client.flush()).await.ok();
+                    return;
                 }
             }
-            message = incoming.next() => match message {
-                Some(message) => arrived(message.payload.into()),
-                None => break,
-            },
-            () = stop.cancelled() => break,
         }
     }
-    while let Ok((to, sealed)) = departing.try_recv() {
-        client.publish(subject(to), sealed.into()).await.ok();
-    }
-    tokio::time::timeout(GOODBYE, client.flush()).await.ok();
 }
 
 /// Tries until it succeeds, or must stop.
-async fn connect(config: CarrierConfig, stop: &CancellationToken) -> Option<async_nats::Client> {
+async fn connect(config: &CarrierConfig, stop: &CancellationToken) -> Option<async_nats::Client> {
     let options = || {
         async_nats::ConnectOptions::new()
             .require_tls(true)

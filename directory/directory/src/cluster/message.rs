@@ -6,6 +6,7 @@
 use super::link::Packet;
 use super::membership::Beat;
 use super::shards::NodeId;
+use super::wire;
 use directory_protocol::message::{CallId, ErrorCode, Request, Response};
 use identity::Identifier;
 use minicbor::{Decode, Encode};
@@ -43,12 +44,15 @@ pub(super) enum Sealed {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(flat)]
 pub(super) enum Message {
-    /// Door to keeper: what do you still have from me, of the shards you own in this view? `anew`: what you sent may not have come.
+    /// Door to keeper: what do you still have from me, of the shards you own in this view, since your view last changed (`epoch`)?
+    /// `anew`: what you sent may not have come.
     #[n(0)]
     Begin {
         #[n(0)]
         view: u64,
         #[n(1)]
+        epoch: u64,
+        #[n(2)]
         anew: bool,
     },
     /// Keeper to door: complete are these.
@@ -56,7 +60,9 @@ pub(super) enum Message {
     Have {
         #[n(0)]
         view: u64,
-        #[cbor(n(1), with = "minicbor::bytes")]
+        #[n(1)]
+        epoch: u64,
+        #[cbor(n(2), with = "minicbor::bytes")]
         shards: Vec<u8>,
     },
     /// Door to keeper: now you have all of mine.
@@ -64,13 +70,15 @@ pub(super) enum Message {
     Complete {
         #[n(0)]
         view: u64,
+        #[n(1)]
+        epoch: u64,
     },
     /// A device is connected that has to do with you. `again`: it begins anew, what you know of its lists does not count.
     #[n(3)]
     Open {
         #[n(0)]
         connection: u64,
-        #[cbor(n(1), with = "who")]
+        #[cbor(n(1), with = "wire::who")]
         who: Identifier,
         #[cbor(n(2), with = "minicbor::bytes")]
         key: [u8; 32],
@@ -106,7 +114,7 @@ pub(super) enum Message {
         what: Spent,
         #[n(3)]
         count: u32,
-        #[cbor(n(4), with = "maybe_who", has_nil)]
+        #[cbor(n(4), with = "wire::maybe_who", has_nil)]
         callee: Option<Identifier>,
     },
     /// LOOK-UP or WATCH, to the keeper of whom it asks for.
@@ -205,6 +213,15 @@ pub(super) enum Message {
         #[n(0)]
         connection: u64,
     },
+    /// All doors have told it all: now it can say of its people how they are. `absence`: of every one of them, also that she is
+    /// nowhere.
+    #[n(20)]
+    Speaks {
+        #[n(0)]
+        epoch: u64,
+        #[n(1)]
+        absence: bool,
+    },
 }
 
 /// What a rate is taken from.
@@ -247,85 +264,4 @@ pub(super) enum Verdict {
         #[n(0)]
         response: Response,
     },
-}
-
-/// An identifier: text, canonical. Nodes trust each other; a damaged one is refused all the same.
-mod who {
-    use identity::Identifier;
-    use minicbor::decode::Error as DecodeError;
-    use minicbor::encode::{Error as EncodeError, Write};
-    use minicbor::{Decoder, Encoder};
-
-    pub(super) fn encode<C, W: Write>(
-        who: &Identifier,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        e.str(who.as_str())?.ok()
-    }
-
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Identifier, DecodeError> {
-        Identifier::from_canonical(d.str()?).map_err(|_| DecodeError::message("identifier not canonical"))
-    }
-}
-
-/// An identifier or nothing.
-mod maybe_who {
-    use identity::Identifier;
-    use minicbor::data::Type;
-    use minicbor::decode::Error as DecodeError;
-    use minicbor::encode::{Error as EncodeError, Write};
-    use minicbor::{Decoder, Encoder};
-
-    pub(super) fn encode<C, W: Write>(
-        who: &Option<Identifier>,
-        e: &mut Encoder<W>,
-        ctx: &mut C,
-    ) -> Result<(), EncodeError<W::Error>> {
-        match who {
-            Some(who) => super::who::encode(who, e, ctx),
-            None => e.null()?.ok(),
-        }
-    }
-
-    pub(super) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Option<Identifier>, DecodeError> {
-        if d.datatype()? == Type::Null {
-            d.null()?;
-            return Ok(None);
-        }
-        super::who::decode(d, ctx).map(Some)
-    }
-
-    pub(super) fn nil<T>() -> Option<Option<T>> {
-        Some(None)
-    }
-
-    pub(super) fn is_nil(who: &Option<Identifier>) -> bool {
-        who.is_none()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_come_back_as_they_were() {
-        let who = Identifier::parse("alice@example.org").unwrap();
-        let messages = [
-            Message::Open { connection: 1 << 40, who: who.clone(), key: [3; 32], again: true },
-            Message::Spends { connection: 1, ticket: 2, what: Spent::Invites, count: 1, callee: Some(who.clone()) },
-            Message::Spends { connection: 1, ticket: 2, what: Spent::Watches, count: 9, callee: None },
-            Message::Asks { connection: 1, ticket: 2, request: Request::LookUp { id: 7, who } },
-            Message::Reply { ticket: 2, verdict: Verdict::Refused { error: ErrorCode::TooOften, wait_ms: 5 } },
-            Message::Back { call_id: [4; 16], device: Device { node: 2, connection: 3 } },
-        ];
-        for message in messages {
-            let bytes = minicbor::to_vec(&message).unwrap();
-            assert_eq!(minicbor::decode::<Message>(&bytes).unwrap(), message);
-            for end in 0..bytes.len() {
-                assert!(minicbor::decode::<Message>(&bytes[..end]).is_err());
-            }
-        }
-    }
 }

@@ -36,6 +36,11 @@ fn key(cluster_key: &[u8; 32], from: NodeId, salt: &[u8; SALT_BYTES]) -> LessSaf
     LessSafeKey::new(key)
 }
 
+/// What is authenticated beside the content: brought to another node than this one, a packet says nothing.
+fn bound(head: &[u8], to: NodeId) -> Vec<u8> {
+    [head, &to.to_be_bytes()].concat()
+}
+
 fn nonce(counter: [u8; 8]) -> Nonce {
     let mut nonce = [0; NONCE_LEN];
     nonce[NONCE_LEN - counter.len()..].copy_from_slice(&counter);
@@ -56,7 +61,7 @@ impl Seal {
         Self { cluster_key: cluster_key.into(), me, salt, own, counter: 0, theirs: HashMap::new() }
     }
 
-    pub(super) fn seal(&mut self, plain: &[u8]) -> Vec<u8> {
+    pub(super) fn seal(&mut self, to: NodeId, plain: &[u8]) -> Vec<u8> {
         self.counter += 1;
         let counter = self.counter.to_be_bytes();
         let head = [&self.me.to_be_bytes()[..], &self.salt, &counter].concat();
@@ -64,7 +69,7 @@ impl Seal {
         body.extend(plain);
         body.resize(body.len().next_multiple_of(PADDED_TO), 0);
         self.own
-            .seal_in_place_append_tag(nonce(counter), Aad::from(&head), &mut body)
+            .seal_in_place_append_tag(nonce(counter), Aad::from(&bound(&head, to)), &mut body)
             .expect("packets are far shorter than what one nonce may seal");
         [head, body].concat()
     }
@@ -79,10 +84,10 @@ impl Seal {
         let salt: [u8; SALT_BYTES] = head[2..2 + SALT_BYTES].try_into().ok()?;
         let counter: [u8; 8] = head[2 + SALT_BYTES..].try_into().ok()?;
         if let Some(known) = self.theirs.get(&(from, salt)) {
-            return open_with(known, counter, head, body).map(|said| (from, said));
+            return open_with(known, counter, &bound(head, self.me), body).map(|said| (from, said));
         }
         let opener = key(&self.cluster_key, from, &salt);
-        let said = open_with(&opener, counter, head, body)?;
+        let said = open_with(&opener, counter, &bound(head, self.me), body)?;
         // Only what opened is kept: whoever lacks the cluster key cannot fill this.
         if self.theirs.keys().filter(|(node, _)| *node == from).count() >= STARTS_KEPT {
             self.theirs.retain(|(node, _), _| *node != from);
@@ -99,10 +104,11 @@ mod tests {
     #[test]
     fn only_the_same_cluster_opens_it_and_only_unchanged() {
         let (mut one, mut two) = (Seal::new([1; 32], 0, [1; 16]), Seal::new([1; 32], 1, [2; 16]));
-        let sealed = one.seal(b"alice@example.org");
+        let sealed = one.seal(1, b"alice@example.org");
         assert_eq!(two.open(&sealed), Some((0, b"alice@example.org".to_vec())));
         assert_eq!(sealed.len(), HEAD_BYTES + PADDED_TO + TAG_BYTES);
-        assert_ne!(one.seal(b"alice@example.org"), sealed);
+        assert_ne!(one.seal(1, b"alice@example.org"), sealed);
+        assert_eq!(two.open(&one.seal(2, b"alice@example.org")), None, "it is for another node");
         assert_eq!(Seal::new([2; 32], 1, [2; 16]).open(&sealed), None);
         for byte in 0..sealed.len() {
             let mut changed = sealed.clone();

@@ -146,6 +146,12 @@ impl State {
         self.people.unwatch(id, people);
     }
 
+    /// Whether this guest sees somebody whom she watches; nothing if she does not watch her.
+    pub(crate) fn sees(&self, id: ConnectionId, who: &Identifier) -> Option<bool> {
+        let watcher = &self.people.get(id)?.who;
+        self.people.watching.watches(id, who).then(|| self.people.shown(who, watcher).is_some())
+    }
+
     /// Whether somebody of this name has announced herself.
     pub(crate) fn has_announced(&self, who: &Identifier) -> bool {
         let announced = |id: &ConnectionId| self.people.get(*id).is_some_and(|c| c.announced.is_some());

@@ -98,6 +98,32 @@ impl Quotas {
         count: u32,
         limits: &Limits,
     ) -> Result<(), Duration> {
+        for (number, bucket) in self.after(now, shares, what, count, limits)? {
+            self.kept.entry(number).or_insert_with(|| Kept::full(now)).buckets[what as usize] = bucket;
+        }
+        Ok(())
+    }
+
+    /// Whether [`take`](Self::take) would succeed.
+    pub(crate) fn allows(
+        &self,
+        now: Instant,
+        shares: &[(u64, u32)],
+        what: Used,
+        count: u32,
+        limits: &Limits,
+    ) -> Result<(), Duration> {
+        self.after(now, shares, what, count, limits).map(drop)
+    }
+
+    fn after(
+        &self,
+        now: Instant,
+        shares: &[(u64, u32)],
+        what: Used,
+        count: u32,
+        limits: &Limits,
+    ) -> Result<Vec<(u64, Bucket)>, Duration> {
         let Rate { burst, every } = what.rate(limits);
         let mut after = Vec::with_capacity(shares.len());
         for (number, times) in shares {
@@ -105,10 +131,7 @@ impl Quotas {
             let bucket = self.kept.get(number).map_or(Bucket::full(now), |kept| kept.buckets[what as usize]);
             after.push((*number, bucket.after(now, rate, count)?));
         }
-        for (number, bucket) in after {
-            self.kept.entry(number).or_insert_with(|| Kept::full(now)).buckets[what as usize] = bucket;
-        }
-        Ok(())
+        Ok(after)
     }
 
     /// Whether there is something under this number that a timer should look after and none does yet.

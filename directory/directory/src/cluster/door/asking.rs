@@ -3,17 +3,25 @@
 //! Of everybody on a watch list it is known what the watcher was last told. While a keeper is replaced she is told nothing;
 //! then only what differs. So nobody seems to leave and come because a node did.
 
-use super::guest::Watching;
+use super::guest::{Watching, weight};
 use super::{
-    ConnectionId, Door, Due, Effects, ErrorCode, GIVE_UP, Identifier, Instant, Message, RETRY_MS, Request, Response,
-    Routes, Ticket, error_answer, send,
+    ConnectionId, Door, Due, Effects, ErrorCode, GIVE_UP, Identifier, Instant, KnownKeeper, Message, RETRY_MS, Request,
+    Response, Routes, Ticket, error_answer, send,
 };
 use crate::cluster::shards::NodeId;
 use directory_protocol::message::{Details, Presence, Status, chunks};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// Names that a keeper may be asked for at once: their answers have to find room on the way back.
+const MAX_ASKED: usize = 65_536;
+
+/// When a keeper that did not know is asked again. It says by itself when it knows more; this is for what is lost.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Somebody on a watch list.
 pub(super) struct Watched {
+    shard: u16,
     /// What the watcher was told last: nothing, or how she is.
     told: Option<(Status, Option<Details>)>,
     knowledge: Knowledge,
@@ -37,6 +45,13 @@ impl Watched {
 
     pub(super) fn asked(&self) -> Option<u64> {
         if let Knowledge::Asked(ticket) = self.knowledge { Some(ticket) } else { None }
+    }
+}
+
+impl KnownKeeper {
+    /// Whether it can say how people are.
+    fn answers(&self) -> bool {
+        self.told && self.speaks
     }
 }
 
@@ -80,7 +95,11 @@ impl Door {
 
     /// The keeper of this person, if it has been told all that it has to know.
     pub(super) fn ready(&self, who: &Identifier, routes: &Routes) -> Option<NodeId> {
-        routes.keeper(who).filter(|node| self.told[usize::from(*node)])
+        self.ready_of(routes.shards.shard(who), routes)
+    }
+
+    pub(super) fn ready_of(&self, shard: u16, routes: &Routes) -> Option<NodeId> {
+        routes.keeper_of(shard).filter(|node| self.keepers[usize::from(*node)].told)
     }
 
     /// An answer that says something leaves at once, one that says nothing at its deadline, counted from the question.
@@ -91,8 +110,9 @@ impl Door {
         response: Response,
         fx: &mut Effects,
     ) {
-        let Some(guest) = self.guests.get_mut(&connection) else { return };
-        guest.look_ups.retain(|ticket| self.tickets.contains_key(ticket));
+        if !self.guests.contains_key(&connection) {
+            return;
+        }
         match response {
             Response::Found { status: Some(_), .. } => fx.outputs.push(send(connection, &response)),
             _ => {
@@ -114,10 +134,7 @@ impl Door {
             }
             let answer = error_answer(*id, (ErrorCode::UnknownForNow, RETRY_MS));
             fx.outputs.push(send(connection, &answer));
-            self.tickets.remove(&ticket);
-            if let Some(guest) = self.guests.get_mut(&connection) {
-                guest.look_ups.remove(&ticket);
-            }
+            self.close(ticket);
         }
     }
 
@@ -133,41 +150,58 @@ impl Door {
         let mut new = Vec::new();
         for who in people {
             if !guest.watched.contains_key(&who) {
-                guest.watched.insert(who.clone(), Watched { told: None, knowledge: Knowledge::None });
+                let shard = routes.shards.shard(&who);
+                guest.watched.insert(who.clone(), Watched { shard, told: None, knowledge: Knowledge::None });
                 new.push(who);
             }
         }
         guest.watching.push(Watching { id, people: new, arrived });
-        self.ask_watched(connection, routes, fx);
+        self.ask_watched(now, connection, routes, fx);
         self.watches_done(now, connection);
         self.look_again(now, connection);
     }
 
-    /// Asks the keepers of all on the list of whom it is not known how they are.
-    fn ask_watched(&mut self, connection: ConnectionId, routes: &Routes, fx: &mut Effects) {
-        let Some(guest) = self.guests.get(&connection) else { return };
+    /// Asks the keepers of all on the list of whom it is not known how they are, as far as keepers can answer.
+    fn ask_watched(&mut self, now: Instant, connection: ConnectionId, routes: &Routes, fx: &mut Effects) {
+        let Some(guest) = self.guests.get_mut(&connection) else { return };
+        guest.asked_at = Some(now);
         let mut by_keeper: HashMap<NodeId, Vec<Identifier>> = HashMap::new();
-        for (who, _) in guest.watched.iter().filter(|(_, watched)| watched.knowledge == Knowledge::None) {
-            if let Some(keeper) = self.ready(who, routes) {
+        for (who, watched) in guest.watched.iter().filter(|(_, watched)| watched.knowledge == Knowledge::None) {
+            let keeper = routes.keeper_of(watched.shard);
+            if let Some(keeper) = keeper.filter(|node| self.keepers[usize::from(*node)].answers()) {
                 by_keeper.entry(keeper).or_default().push(who.clone());
             }
         }
         for (keeper, people) in by_keeper {
             self.open(connection, keeper, fx);
             for people in chunks(&people) {
-                self.issued += 1;
-                let ticket = self.issued;
-                self.tickets.insert(ticket, Ticket::Watch { connection });
-                let Some(guest) = self.guests.get_mut(&connection) else { return };
-                for who in people {
-                    if let Some(watched) = guest.watched.get_mut(who) {
-                        watched.knowledge = Knowledge::Asked(ticket);
+                if !fx.has_room(keeper) || self.keepers[usize::from(keeper)].asked >= MAX_ASKED {
+                    // The rest soon: answers come first.
+                    if let Some(guest) = self.guests.get_mut(&connection) {
+                        guest.asked_at = None;
                     }
+                    break;
                 }
-                let request = Request::Watch { id: 0, people: people.to_vec() };
-                fx.messages.push((keeper, Message::Asks { connection: connection.0, ticket, request }));
+                self.ask_keeper(connection, keeper, people, fx);
             }
         }
+    }
+
+    fn ask_keeper(&mut self, connection: ConnectionId, keeper: NodeId, people: &[Identifier], fx: &mut Effects) {
+        let Some(guest) = self.guests.get_mut(&connection) else { return };
+        self.issued += 1;
+        let (ticket, names) = (self.issued, people.len());
+        self.tickets.insert(ticket, Ticket::Watch { connection, keeper, names });
+        self.keepers[usize::from(keeper)].asked += names;
+        guest.asked.insert(ticket);
+        for who in people {
+            if let Some(watched) = guest.watched.get_mut(who) {
+                watched.knowledge = Knowledge::Asked(ticket);
+            }
+        }
+        let request = Request::Watch { id: 0, people: people.to_vec() };
+        let bytes = weight(&request);
+        fx.tell(keeper, bytes, Message::Asks { connection: connection.0, ticket, request });
     }
 
     /// A keeper has told how everybody is whom a message asked for, or knows only who is there.
@@ -231,7 +265,10 @@ impl Door {
 
     /// Asks again, and gives up what has waited too long: then nothing of it is watched.
     pub(super) fn watch_again(&mut self, now: Instant, connection: ConnectionId, routes: &Routes, fx: &mut Effects) {
-        self.ask_watched(connection, routes, fx);
+        let asked = self.guests.get(&connection).and_then(|guest| guest.asked_at);
+        if asked.is_none_or(|at| now.duration_since(at) >= ASK_AGAIN) {
+            self.ask_watched(now, connection, routes, fx);
+        }
         let Some(guest) = self.guests.get_mut(&connection) else { return };
         let late = |watching: &Watching| now.duration_since(watching.arrived) >= GIVE_UP;
         let (late, waiting): (Vec<Watching>, Vec<Watching>) = guest.watching.drain(..).partition(late);
@@ -265,12 +302,13 @@ impl Door {
         }
     }
 
-    /// A keeper has to be asked anew for all these: it does not know who watches them.
-    pub(super) fn forget_knowledge(&mut self, forgets: impl Fn(&Identifier) -> bool) {
+    /// A keeper has to be asked anew for the people of these shards: it does not know who watches them.
+    pub(super) fn forget_knowledge(&mut self, forgets: impl Fn(u16) -> bool) {
+        let mut closed = HashSet::new();
         for guest in self.guests.values_mut() {
-            let forgotten = guest.watched.iter_mut().filter(|(who, _)| forgets(who));
+            let forgotten = guest.watched.values_mut().filter(|watched| forgets(watched.shard));
             let asked: HashSet<u64> = forgotten
-                .filter_map(|(_, watched)| {
+                .filter_map(|watched| {
                     let asked = watched.asked();
                     watched.knowledge = Knowledge::None;
                     asked
@@ -279,17 +317,36 @@ impl Door {
             // Who else was asked for in the same message is asked for again.
             let others = guest.watched.values_mut().filter(|w| w.asked().is_some_and(|ticket| asked.contains(&ticket)));
             others.for_each(|watched| watched.knowledge = Knowledge::None);
-            asked.iter().for_each(|ticket| {
-                self.tickets.remove(ticket);
-            });
+            guest.asked_at = None;
+            closed.extend(asked);
         }
+        closed.into_iter().for_each(|ticket| self.close(ticket));
     }
 
-    /// Asks for everybody of whom it is not known how they are, on every list.
-    pub(super) fn ask_all_watched(&mut self, now: Instant, routes: &Routes, fx: &mut Effects) {
+    /// What this keeper was asked is not answered any more.
+    pub(super) fn forget_asked(&mut self, keeper: NodeId) {
+        let of_keeper = |ticket: &Ticket| matches!(ticket, Ticket::Watch { keeper: of, .. } if *of == keeper);
+        let lost: HashSet<u64> =
+            self.tickets.iter().filter(|(_, ticket)| of_keeper(ticket)).map(|(number, _)| *number).collect();
+        if lost.is_empty() {
+            return;
+        }
+        for watched in self.guests.values_mut().flat_map(|guest| guest.watched.values_mut()) {
+            if watched.asked().is_some_and(|ticket| lost.contains(&ticket)) {
+                watched.knowledge = Knowledge::None;
+            }
+        }
+        lost.into_iter().for_each(|ticket| self.close(ticket));
+    }
+
+    /// Puts all that waits to keepers again, watch lists too.
+    pub(super) fn ask_all_again(&mut self, now: Instant, routes: &Routes, fx: &mut Effects) {
         let waiting: Vec<ConnectionId> =
             self.guests.iter().filter(|(_, guest)| guest.waits()).map(|(id, _)| *id).collect();
         for id in waiting {
+            if let Some(guest) = self.guests.get_mut(&id) {
+                guest.asked_at = None;
+            }
             self.again(now, id, routes, fx);
         }
     }

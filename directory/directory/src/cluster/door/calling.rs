@@ -142,7 +142,7 @@ impl Door {
     fn end_made(&mut self, id: ConnectionId, call_id: &CallId, tell: bool, fx: &mut Effects) -> bool {
         let Some(made) = self.guests.get_mut(&id).and_then(|guest| guest.made.remove(call_id)) else { return false };
         self.timers.cancel(made.timer);
-        self.tickets.remove(&made.ticket);
+        self.close(made.ticket);
         if let Some(keeper) = made.keeper.filter(|_| tell) {
             fx.messages.push((keeper, Message::Cancels { connection: id.0, call_id: *call_id }));
         }
@@ -195,8 +195,10 @@ impl Door {
 
     /// A call does not ring here any more. Gives whether it was told here that it does.
     pub(super) fn no_longer_rings(&mut self, id: ConnectionId, call_id: &CallId) -> bool {
-        let Some(ring) = self.guests.get_mut(&id).and_then(|guest| guest.ringing.remove(call_id)) else { return false };
-        self.timers.cancel(ring.timer);
+        let Some(guest) = self.guests.get_mut(&id) else { return false };
+        let Some(ring) = guest.ringing.remove(call_id) else { return false };
+        // A keeper that does not know that may tell it again, as long as the call can last.
+        guest.over.insert(*call_id, ring.timer);
         ring.held.is_none()
     }
 
@@ -204,6 +206,9 @@ impl Door {
     pub(super) fn silence(&mut self, id: ConnectionId, call_id: &CallId, fx: &mut Effects) {
         if self.no_longer_rings(id, call_id) {
             fx.outputs.push(outcome(id, *call_id, Outcome::Cancelled));
+        }
+        if let Some(guest) = self.guests.get_mut(&id) {
+            guest.over.remove(call_id);
         }
     }
 
@@ -219,8 +224,9 @@ impl Door {
     ) {
         let Response::Incoming { call_id, ref caller, caller_key: key, purpose } = incoming else { return };
         let Some(guest) = self.guests.get(&id) else { return };
-        if guest.ringing.contains_key(&call_id) {
-            // Told again by another keeper.
+        let known = guest.ringing.contains_key(&call_id) || guest.over.contains_key(&call_id);
+        if known || guest.made.contains_key(&call_id) {
+            // Told again by another keeper; or another person's call under the number of hers.
             return;
         }
         let at = now + self.timing.no_answer + SILENCE;

@@ -20,6 +20,7 @@ pub(super) struct Guest {
     pub(super) path: Option<Path>,
     /// Requests in the order they came, the first of which may be with her keeper under this ticket.
     pub(super) queue: VecDeque<(Request, Instant)>,
+    pub(super) queued_bytes: usize,
     pub(super) first: Option<u64>,
     /// A timer runs that puts again what she waits for.
     pub(super) looks_again: bool,
@@ -29,10 +30,15 @@ pub(super) struct Guest {
     pub(super) watched: HashMap<Identifier, Watched>,
     /// WATCH requests that are not answered yet.
     pub(super) watching: Vec<Watching>,
+    /// Names on the watch list that keepers were asked for and have not answered, by ticket; and when they were last asked.
+    pub(super) asked: HashSet<u64>,
+    pub(super) asked_at: Option<Instant>,
     /// Look-ups that are not answered yet, by ticket.
     pub(super) look_ups: HashSet<u64>,
     pub(super) made: HashMap<CallId, Made>,
     pub(super) ringing: HashMap<CallId, Ringing>,
+    /// Calls that rang here and are over: no keeper lets them ring again, until their time is up.
+    pub(super) over: HashMap<CallId, TimerKey>,
     /// Keepers that know of this connection.
     pub(super) open_at: Vec<NodeId>,
 }
@@ -51,12 +57,26 @@ pub(super) struct Watching {
     pub(super) arrived: Instant,
 }
 
-/// What a person says of herself and nobody gives up for her.
+/// What a person says of herself, or to who calls her, and nobody gives up for her.
 pub(super) struct Said;
 
 impl Said {
     pub(super) fn is_one(request: &Request) -> bool {
-        matches!(request, Request::List { .. } | Request::Announce { .. } | Request::Appear { .. })
+        matches!(
+            request,
+            Request::List { .. } | Request::Announce { .. } | Request::Appear { .. } | Request::Answer { .. }
+        )
+    }
+}
+
+/// About how many bytes a request takes.
+pub(super) fn weight(request: &Request) -> usize {
+    const BESIDE: usize = 64;
+    match request {
+        Request::List { people, .. } | Request::Watch { people, .. } | Request::Unwatch { people, .. } => {
+            BESIDE + people.iter().map(|who| who.as_str().len() + BESIDE / 2).sum::<usize>()
+        }
+        _ => BESIDE * 4,
     }
 }
 
@@ -78,15 +98,19 @@ impl Guest {
             frames,
             path: None,
             queue: VecDeque::new(),
+            queued_bytes: 0,
             first: None,
             looks_again: false,
             staged: Vec::new(),
             announced: None,
             watched: HashMap::new(),
             watching: Vec::new(),
+            asked: HashSet::new(),
+            asked_at: None,
             look_ups: HashSet::new(),
             made: HashMap::new(),
             ringing: HashMap::new(),
+            over: HashMap::new(),
             open_at: Vec::new(),
         }
     }
@@ -99,6 +123,19 @@ impl Guest {
         self.path.map_or(0, |path| u32::try_from(path.round_trip.as_micros()).unwrap_or(u32::MAX))
     }
 
+    /// Takes the first request out of the queue.
+    pub(super) fn next(&mut self) -> Option<(Request, Instant)> {
+        let next = self.queue.pop_front()?;
+        self.queued_bytes = self.queued_bytes.saturating_sub(weight(&next.0));
+        Some(next)
+    }
+
+    /// The timers of her calls.
+    pub(super) fn timers(&self) -> impl Iterator<Item = TimerKey> {
+        let made = self.made.values().map(|made| made.timer);
+        made.chain(self.ringing.values().map(|ring| ring.timer)).chain(self.over.values().copied())
+    }
+
     /// Whether anything of hers waits for a keeper.
     pub(super) fn waits(&self) -> bool {
         self.first.is_some()
@@ -109,7 +146,7 @@ impl Guest {
 
     /// All that waits for an answer of some keeper.
     pub(super) fn tickets(&self) -> impl Iterator<Item = u64> {
-        let watches = self.watched.values().filter_map(Watched::asked);
+        let watches = self.asked.iter().copied();
         let calls = self.made.values().map(|made| made.ticket);
         self.first.into_iter().chain(self.look_ups.iter().copied()).chain(watches).chain(calls)
     }

@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `guest` | one connection |
+//! | `queue` | what one connection asks, one request after another |
 //! | `asking` | look-ups and watch lists |
 //! | `calling` | calls made and ringing here, and those that cross |
 //! | `restoring` | what a keeper is told after a hand-over |
@@ -14,6 +15,7 @@
 mod asking;
 mod calling;
 mod guest;
+mod queue;
 mod restoring;
 
 use super::keeper::Outbox;
@@ -27,9 +29,10 @@ use asking::Watched;
 use calling::{Made, Ringing};
 use directory_protocol::CloseCode;
 use directory_protocol::frame::Received;
-use directory_protocol::message::{AnswerKind, CallId, ErrorCode, Request, Response};
-use guest::{Guest, Said};
+use directory_protocol::message::{CallId, ErrorCode, Request, Response};
+use guest::Guest;
 use identity::Identifier;
+use restoring::Telling;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -74,6 +77,8 @@ enum Ticket {
     },
     Watch {
         connection: ConnectionId,
+        keeper: NodeId,
+        names: usize,
     },
     Call {
         connection: ConnectionId,
@@ -99,10 +104,28 @@ impl Routes {
 }
 
 /// What a door does: messages to keepers, frames to people.
-#[derive(Default)]
 pub(super) struct Effects {
     pub(super) messages: Outbox,
     pub(super) outputs: Vec<Output>,
+    /// How many bytes each node can be told now of what can wait.
+    room: Vec<usize>,
+}
+
+impl Effects {
+    pub(super) fn new(room: Vec<usize>) -> Self {
+        Self { messages: Outbox::new(), outputs: Vec::new(), room }
+    }
+
+    /// Says something that can wait, of about so many bytes.
+    fn tell(&mut self, node: NodeId, bytes: usize, message: Message) {
+        let room = &mut self.room[usize::from(node)];
+        *room = room.saturating_sub(bytes);
+        self.messages.push((node, message));
+    }
+
+    fn has_room(&self, node: NodeId) -> bool {
+        self.room[usize::from(node)] > 0
+    }
 }
 
 pub(super) struct Door {
@@ -115,12 +138,26 @@ pub(super) struct Door {
     issued: u64,
     timers: Timers<Due>,
     quotas: Quotas,
-    /// Whether each node has been told all of this view that is its to keep.
-    told: Vec<bool>,
-    /// Whether what was said to a node, or it said, may be lost.
-    broken: Vec<bool>,
-    /// The shards of which each keeper was told all, and nobody else since.
-    given: Vec<ShardSet>,
+    keepers: Vec<KnownKeeper>,
+}
+
+/// Another node, or this one, as a keeper.
+#[derive(Clone)]
+struct KnownKeeper {
+    /// How often its view has changed: whenever that is otherwise, it may have forgotten something.
+    epoch: u64,
+    /// It has been told all of this view that is its to keep.
+    told: bool,
+    /// It is being told.
+    telling: Option<Telling>,
+    /// What was said to it, or it said, may be lost.
+    broken: bool,
+    /// The shards of which it was told all, and nobody else since.
+    given: ShardSet,
+    /// It has said that all doors have told it all: whom it is asked for, it can say how she is.
+    speaks: bool,
+    /// How many names it has been asked for and has not answered.
+    asked: usize,
 }
 
 /// What a door needs to know of the whole.
@@ -130,6 +167,13 @@ pub(super) struct DoorConfig {
     pub(super) timing: Timing,
     pub(super) loopback: bool,
     pub(super) observation: Option<u16>,
+}
+
+impl KnownKeeper {
+    fn new() -> Self {
+        let given = ShardSet::none();
+        Self { epoch: 0, told: false, telling: None, broken: true, given, speaks: false, asked: 0 }
+    }
 }
 
 impl Door {
@@ -145,9 +189,7 @@ impl Door {
             issued: 0,
             timers: Timers::default(),
             quotas: Quotas::default(),
-            told: vec![false; nodes],
-            broken: vec![true; nodes],
-            given: vec![ShardSet::none(); nodes],
+            keepers: vec![KnownKeeper::new(); nodes],
         }
     }
 
@@ -182,7 +224,7 @@ impl Door {
         let (address, shard) = (self.quotas.number(network), routes.shards.shard(&who));
         self.guests.insert(id, Guest::new(who, key, shard, address, expiry, Bucket::full(now)));
         // So that she has no more devices than she may, whatever she asks first.
-        if let Some(keeper) = routes.keeper_of(shard).filter(|node| self.told[usize::from(*node)]) {
+        if let Some(keeper) = self.ready_of(shard, routes) {
             self.open(id, keeper, fx);
         }
     }
@@ -191,14 +233,29 @@ impl Door {
     pub(super) fn disconnected(&mut self, now: Instant, id: ConnectionId, fx: &mut Effects) {
         let Some(guest) = self.guests.remove(&id) else { return };
         self.timers.cancel(guest.expiry);
-        let calls = guest.made.values().map(|made| made.timer).chain(guest.ringing.values().map(|ring| ring.timer));
-        calls.for_each(|timer| self.timers.cancel(timer));
-        guest.tickets().for_each(|ticket| {
-            self.tickets.remove(&ticket);
-        });
+        guest.timers().for_each(|timer| self.timers.cancel(timer));
+        guest.tickets().for_each(|ticket| self.close(ticket));
         fx.messages.extend(guest.open_at.iter().map(|node| (*node, Message::Closed { connection: id.0 })));
         if self.quotas.begin_recovery(guest.address) {
             self.recover(now, guest.address);
+        }
+    }
+
+    /// No answer is expected under this ticket any more.
+    fn close(&mut self, ticket: u64) {
+        match self.tickets.remove(&ticket) {
+            Some(Ticket::Watch { connection, keeper, names }) => {
+                self.keepers[usize::from(keeper)].asked -= names;
+                if let Some(guest) = self.guests.get_mut(&connection) {
+                    guest.asked.remove(&ticket);
+                }
+            }
+            Some(Ticket::LookUp { connection, .. }) => {
+                if let Some(guest) = self.guests.get_mut(&connection) {
+                    guest.look_ups.remove(&ticket);
+                }
+            }
+            Some(Ticket::First { .. } | Ticket::Call { .. }) | None => {}
         }
     }
 
@@ -226,123 +283,8 @@ impl Door {
         match frame {
             Received::Unknown { id: request } => fx.outputs.push(send(id, &Received::refusal(request))),
             Received::Request(Request::Ping { id: request }) => fx.outputs.push(done(id, request)),
-            Received::Request(request) => {
-                guest.queue.push_back((request, now));
-                self.advance(now, id, routes, fx);
-            }
+            Received::Request(request) => self.queued(now, id, request, routes, fx),
         }
-    }
-
-    /// Goes on with the first request of a queue: one after another, as a single directory does. What depends on other people
-    /// goes its own way afterwards.
-    fn advance(&mut self, now: Instant, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
-        while let Some(guest) = self.guests.get_mut(&id)
-            && guest.first.is_none()
-            && let Some((request, _)) = guest.queue.front()
-        {
-            let request_id = request.id();
-            match request {
-                Request::Unwatch { .. } | Request::Cancel { .. } => {
-                    let Some((request, _)) = guest.queue.pop_front() else { return };
-                    self.without_keeper(id, request, routes, fx);
-                }
-                _ => {
-                    if let Err(error) = self.permits(now, id) {
-                        self.finish(now, id, error_answer(request_id, error), routes, fx);
-                        return;
-                    }
-                    self.issued += 1;
-                    self.tickets.insert(self.issued, Ticket::First { connection: id });
-                    let Some(guest) = self.guests.get_mut(&id) else { return };
-                    guest.first = Some(self.issued);
-                    self.send_first(id, routes, fx);
-                    self.look_again(now, id);
-                }
-            }
-        }
-    }
-
-    /// UNWATCH and CANCEL: they are done, whatever there was.
-    fn without_keeper(&mut self, id: ConnectionId, request: Request, routes: &Routes, fx: &mut Effects) {
-        fx.outputs.push(done(id, request.id()));
-        match request {
-            Request::Unwatch { people, .. } => self.unwatch(id, people, routes, fx),
-            Request::Cancel { call_id, .. } => self.withdraw(id, &call_id, fx),
-            _ => {}
-        }
-    }
-
-    /// What this node can refuse by itself, of the first request of a queue.
-    fn permits(&mut self, now: Instant, id: ConnectionId) -> Result<(), (ErrorCode, u32)> {
-        let Some(guest) = self.guests.get(&id) else { return Ok(()) };
-        let Some((request, _)) = guest.queue.front() else { return Ok(()) };
-        let (what, count) = match request {
-            Request::LookUp { .. } => (Used::LookUps, 1),
-            Request::Watch { people, .. } => {
-                let new = people.iter().filter(|who| !guest.watched.contains_key(*who)).count();
-                if guest.watched.len() + new > self.limits.watched {
-                    return Err((ErrorCode::ListTooLong, 0));
-                }
-                (Used::Watches, people.len())
-            }
-            Request::Invite { call_id, callee, candidates: offered, .. } => {
-                candidates::check(offered, self.loopback).map_err(|error| (error, 0))?;
-                if *callee == guest.who {
-                    return Err((ErrorCode::CallsOneself, 0));
-                } else if guest.made.len() >= self.limits.calls_waiting {
-                    return Err((ErrorCode::TooManyCalls, 0));
-                } else if guest.made.contains_key(call_id) {
-                    return Err((ErrorCode::CallIdInUse, 0));
-                }
-                (Used::Invites, 1)
-            }
-            Request::Answer { candidates: offered, .. } => {
-                return candidates::check(offered, self.loopback).map_err(|error| (error, 0));
-            }
-            Request::Announce { .. } | Request::Appear { .. } => (Used::Announcements, 1),
-            _ => return Ok(()),
-        };
-        let share = [(guest.address, self.limits.rates_per_address)];
-        let taken = self.quotas.take(now, &share, what, u32::try_from(count).unwrap_or(u32::MAX), &self.limits);
-        taken.map_err(|wait| (ErrorCode::TooOften, millis(wait)))
-    }
-
-    /// Puts the first request of a queue to its person's keeper, if it is known who that is.
-    fn send_first(&mut self, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
-        let Some(guest) = self.guests.get(&id) else { return };
-        let (Some(ticket), Some((request, _))) = (guest.first, guest.queue.front()) else { return };
-        let Some(keeper) = routes.keeper_of(guest.shard).filter(|node| self.told[usize::from(*node)]) else { return };
-        let round_trip_us = guest.round_trip_us();
-        let spends = |what, count: usize, callee: Option<&Identifier>| Message::Spends {
-            connection: id.0,
-            ticket,
-            what,
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            callee: callee.cloned(),
-        };
-        let message = match request {
-            Request::LookUp { .. } => spends(Spent::LookUps, 1, None),
-            Request::Watch { people, .. } => spends(Spent::Watches, people.len(), None),
-            Request::Invite { callee, .. } => spends(Spent::Invites, 1, Some(callee)),
-            Request::Answer { .. } => {
-                Message::Answers { connection: id.0, ticket, request: request.clone(), round_trip_us }
-            }
-            _ => Message::Says { connection: id.0, ticket, request: request.clone(), restored: false },
-        };
-        self.open(id, keeper, fx);
-        fx.messages.push((keeper, message));
-    }
-
-    /// The first request of the queue has its answer.
-    fn finish(&mut self, now: Instant, id: ConnectionId, answer: Response, routes: &Routes, fx: &mut Effects) {
-        let Some(guest) = self.guests.get_mut(&id) else { return };
-        let Some((request, _)) = guest.queue.pop_front() else { return };
-        if let Some(ticket) = guest.first.take() {
-            self.tickets.remove(&ticket);
-        }
-        guest.note(now, request, &answer);
-        fx.outputs.push(send(id, &answer));
-        self.advance(now, id, routes, fx);
     }
 
     /// Tells a keeper of this connection, if it does not know it.
@@ -358,10 +300,16 @@ impl Door {
     /// A keeper has spoken.
     pub(super) fn take(&mut self, now: Instant, from: NodeId, message: Message, routes: &Routes, fx: &mut Effects) {
         match message {
-            Message::Have { view, shards } if routes.view == Some(view) => {
+            Message::Have { view, epoch, shards }
+                if routes.view == Some(view) && epoch == self.keepers[usize::from(from)].epoch =>
+            {
                 if let Some(have) = ShardSet::from_bytes(&shards) {
-                    self.restore(now, from, (view, &have), routes, fx);
+                    self.restore(from, view, &have, routes);
                 }
+            }
+            Message::Speaks { epoch, .. } if epoch == self.keepers[usize::from(from)].epoch => {
+                self.keepers[usize::from(from)].speaks = true;
+                self.ask_all_again(now, routes, fx);
             }
             Message::Reply { ticket, verdict } => self.replied(now, (from, ticket), verdict, routes, fx),
             Message::Tells { connection, response } => {
@@ -413,64 +361,23 @@ impl Door {
             Some(Ticket::LookUp { connection, id, arrived, .. }) => {
                 if let Verdict::Found { response } = verdict {
                     let (connection, id, arrived) = (*connection, *id, *arrived);
-                    self.tickets.remove(&ticket);
+                    self.close(ticket);
                     self.found(now, (connection, id, arrived), response, fx);
                 }
             }
-            Some(Ticket::Watch { connection }) => {
+            Some(Ticket::Watch { connection, .. }) => {
                 let connection = *connection;
-                self.tickets.remove(&ticket);
+                self.close(ticket);
                 self.watch_answered(now, connection, ticket, known, fx);
             }
             Some(Ticket::Call { connection, call_id }) => {
                 let (connection, call_id) = (*connection, *call_id);
                 if known {
-                    self.tickets.remove(&ticket);
+                    self.close(ticket);
                     self.call_taken(connection, &call_id, from);
                 }
             }
             None => {}
-        }
-    }
-
-    /// What the person's own keeper says to the first request of her queue.
-    fn first_answered(&mut self, now: Instant, id: ConnectionId, verdict: Verdict, routes: &Routes, fx: &mut Effects) {
-        let Some(guest) = self.guests.get_mut(&id) else { return };
-        let Some((request, arrived)) = guest.queue.front() else { return };
-        let (request_id, arrived) = (request.id(), *arrived);
-        match verdict {
-            Verdict::Refused { error, wait_ms } => {
-                self.finish(now, id, error_answer(request_id, (error, wait_ms)), routes, fx);
-            }
-            Verdict::May { shows } => {
-                let Some((request, _)) = guest.queue.pop_front() else { return };
-                if let Some(ticket) = guest.first.take() {
-                    self.tickets.remove(&ticket);
-                }
-                match request {
-                    Request::LookUp { who, .. } => self.look_up(now, (id, request_id, arrived), who, routes, fx),
-                    Request::Watch { people, .. } => self.watch(now, (id, request_id, arrived), people, routes, fx),
-                    Request::Invite { .. } => self.invite(now, id, (request, arrived), shows, routes, fx),
-                    _ => {}
-                }
-                self.advance(now, id, routes, fx);
-            }
-            _ => {
-                let answer = match (request, guest.path) {
-                    (Request::Announce { .. }, Some(path)) => {
-                        let (observed, observation) = (path.observed, self.observation);
-                        Response::Announced { id: request_id, observed, observation }
-                    }
-                    // Of an accepted one GO follows.
-                    (Request::Answer { call_id, answer, .. }, _) if *answer != AnswerKind::Accept => {
-                        let call_id = *call_id;
-                        self.no_longer_rings(id, &call_id);
-                        Response::Done { id: request_id }
-                    }
-                    _ => Response::Done { id: request_id },
-                };
-                self.finish(now, id, answer, routes, fx);
-            }
         }
     }
 
@@ -484,7 +391,12 @@ impl Door {
                 Due::Expired { connection: id } => fx.outputs.push(Output::Close { id, code: CloseCode::Expired }),
                 Due::NoAnswer { connection, call_id } => self.no_answer(connection, &call_id, fx),
                 Due::Silence { connection, call_id } => self.silence(connection, &call_id, fx),
-                Due::Again { connection } => self.again(now, connection, routes, fx),
+                Due::Again { connection } => {
+                    if let Some(guest) = self.guests.get_mut(&connection) {
+                        guest.looks_again = false;
+                    }
+                    self.again(now, connection, routes, fx);
+                }
                 Due::Recovered { number } => self.recover(now, number),
             }
         }
@@ -492,20 +404,10 @@ impl Door {
 
     /// Puts again what this connection waits for, or says that it is not known.
     fn again(&mut self, now: Instant, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
-        let late = |arrived: Instant| now.duration_since(arrived) >= GIVE_UP;
-        let Some(guest) = self.guests.get_mut(&id) else { return };
-        guest.looks_again = false;
-        if guest.first.is_some()
-            && let Some((request, arrived)) = guest.queue.front()
-        {
-            // What she announces or answers is in force only when her keeper has it: it is not given up while she waits.
-            let request_id = request.id();
-            if late(*arrived) && !Said::is_one(request) {
-                self.finish(now, id, error_answer(request_id, (ErrorCode::UnknownForNow, RETRY_MS)), routes, fx);
-            } else {
-                self.send_first(id, routes, fx);
-            }
+        if !self.guests.contains_key(&id) {
+            return;
         }
+        self.first_again(now, id, routes, fx);
         self.ask_again(now, id, routes, fx);
         self.watch_again(now, id, routes, fx);
         self.call_again(id, routes, fx);

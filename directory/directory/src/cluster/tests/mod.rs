@@ -2,16 +2,22 @@
 
 mod calls;
 mod failures;
+mod handing_over;
 mod presence;
+mod storms;
 
 use super::*;
-use crate::state::{ConnectionId, Path};
+use crate::config::{Limits, Timing};
+use crate::state::{ConnectionId, Input, Output, Path};
+use directory_protocol::CloseCode;
 use directory_protocol::frame::{self, Received};
 use directory_protocol::message::{
-    AnswerKind, Appearance, AudienceKind, CallId, Details, ListName, Outcome, Purpose, Request, Response, Status,
+    AnswerKind, Appearance, AudienceKind, CallId, Details, ErrorCode, ListName, Outcome, Purpose, Request, Response,
+    Status,
 };
 use identity::Identifier;
 use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 /// In the order that nodes are numbered in.
 const NAMES: [&str; 3] = ["one", "three", "two"];
@@ -37,6 +43,8 @@ struct World {
     cut: HashSet<(usize, usize)>,
     /// Of a thousand packets, so many are lost.
     loss: u64,
+    /// Of this node only what is as short as a beat gets through, and to it.
+    only_beats_of: Option<usize>,
     /// A packet takes at least a tenth of this, and at most all of it.
     delay: Duration,
     random: u64,
@@ -75,6 +83,7 @@ impl World {
             last: BTreeMap::new(),
             cut: HashSet::new(),
             loss: 0,
+            only_beats_of: None,
             delay: ms(2),
             random: seed | 1,
             connections: 0,
@@ -142,11 +151,7 @@ impl World {
         for output in out {
             match output {
                 ClusterOutput::Packet { to, sealed } => {
-                    let all: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-                    let to = to.map_or(all, |to| vec![usize::from(to)]);
-                    for to in to {
-                        self.throw(node, to, sealed.clone());
-                    }
+                    self.throw(node, usize::from(to), sealed);
                 }
                 ClusterOutput::Here(Output::Send { to, frame }) => {
                     let response = frame::decode_response(&frame[frame::LENGTH_BYTES..]).unwrap().unwrap();
@@ -172,12 +177,22 @@ impl World {
         if self.cut.contains(&(from, to)) || self.draw(1_000) < self.loss {
             return;
         }
+        let concerned = self.only_beats_of.is_some_and(|node| node == from || node == to);
+        if concerned && !self.is_beat(to, &sealed) {
+            return;
+        }
         let micros = self.delay.as_micros() as u64;
         let takes = Duration::from_micros(micros / 10 + self.draw(micros * 9 / 10 + 1));
         self.sent += 1;
         let last = self.last.entry((from, to)).or_insert(self.now);
         *last = (self.now + takes).max(*last);
         self.air.insert((*last, self.sent), (from, to, sealed));
+    }
+
+    fn is_beat(&mut self, to: usize, sealed: &[u8]) -> bool {
+        let Some(node) = &mut self.nodes[to] else { return false };
+        let (_, plain) = node.seal.open(sealed).unwrap();
+        matches!(minicbor::decode(&plain), Ok(message::Sealed::Beat { .. }))
     }
 
     /// Lets time pass, event by event.

@@ -3,14 +3,14 @@
 //! It is one [`State`], in which every connection is a guest. What is there is said at once; what is *not* there only when
 //! every door has told all it has of that shard, or can have nobody connected any more; until then the answer is *unknown*.
 
-use super::message::{Device, Message, Spent, Verdict};
+mod requests;
+
+use super::message::{Device, Message, Verdict};
 use super::shards::{NodeId, ShardKey, ShardSet};
-use crate::state::calls::Placed;
-use crate::state::quota::Used;
 use crate::state::{ConnectionId, Input, Output, Refusal, State};
 use directory_protocol::CloseCode;
 use directory_protocol::frame;
-use directory_protocol::message::{Outcome, Request, Response};
+use directory_protocol::message::{Outcome, Presence, Request, Response};
 use identity::Identifier;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -29,6 +29,12 @@ struct Told {
     stale: HashSet<ConnectionId>,
     /// Nobody can be connected to it who is not known here.
     lost: bool,
+    /// It has begun to tell all since anything of its may not have come: only then can it say that this is all.
+    begun: bool,
+    /// It is in the view.
+    present: bool,
+    /// What it was last told of how far this node can speak of its people.
+    spoken: Option<bool>,
 }
 
 pub(super) struct Keeper {
@@ -37,10 +43,18 @@ pub(super) struct Keeper {
     /// The shards that are this node's, while it is in a majority.
     owned: ShardSet,
     view: Option<u64>,
+    /// How often the view has changed.
+    epoch: u64,
     /// A majority says that it is in this view: nobody announces herself to the keepers of another one.
     agreed: bool,
-    /// The shards of which absence can be told.
+    /// The shards of which all doors in the view have told all.
+    told: ShardSet,
+    /// The shards of which absence can be told: also those that are not in the view have told all, or have nobody left.
     answerable: ShardSet,
+    /// Who has gone from all devices that are known, while others may be on a node that is silent: told when that is known.
+    held_back: HashSet<(ConnectionId, Identifier)>,
+    /// What can be said may be another since it was last looked at.
+    recounted: bool,
     /// The last answer that each guest was given to what may be said only once, and its ticket.
     answered: HashMap<ConnectionId, (u64, Verdict)>,
     outputs: Vec<Output>,
@@ -59,15 +73,26 @@ fn device(guest: ConnectionId) -> Device {
 
 impl Keeper {
     pub(super) fn new(state: State, nodes: usize) -> Self {
-        let (complete, have) = (ShardSet::none(), ShardSet::none());
-        let told = Told { complete, have, stale: HashSet::new(), lost: false };
+        let door = Told {
+            complete: ShardSet::none(),
+            have: ShardSet::none(),
+            stale: HashSet::new(),
+            lost: false,
+            begun: false,
+            present: false,
+            spoken: None,
+        };
         Self {
             state,
-            doors: vec![told; nodes],
+            doors: vec![door; nodes],
             owned: ShardSet::none(),
             view: None,
+            epoch: 0,
             agreed: false,
+            told: ShardSet::none(),
             answerable: ShardSet::none(),
+            held_back: HashSet::new(),
+            recounted: false,
             answered: HashMap::new(),
             outputs: Vec::new(),
         }
@@ -77,14 +102,23 @@ impl Keeper {
         self.state.next_deadline()
     }
 
-    pub(super) fn tick(&mut self, now: Instant, out: &mut Outbox) {
+    pub(super) fn tick(&mut self, now: Instant, shards: &ShardKey, out: &mut Outbox) {
         self.state.handle(now, Input::Tick, &mut self.outputs);
-        self.tell(out);
+        self.tell(shards, out);
     }
 
-    /// Another view: shards that are no longer this node's are forgotten, without a word.
-    pub(super) fn view_changed(&mut self, view: Option<u64>, owned: ShardSet, shards: &ShardKey) {
-        self.view = view;
+    /// Another view, and how often there was another one: shards that are no longer this node's are forgotten, without a word.
+    pub(super) fn view_changed(
+        &mut self,
+        (view, epoch): (Option<u64>, u64),
+        owned: ShardSet,
+        members: &[NodeId],
+        shards: &ShardKey,
+    ) {
+        (self.view, self.epoch) = (view, epoch);
+        for (node, door) in (0..).zip(&mut self.doors) {
+            (door.present, door.begun, door.spoken) = (members.contains(&node), false, None);
+        }
         if view.is_none() {
             // Others may decide meanwhile, and know more: what was told is no longer complete, but it is still the newest here.
             self.owned = ShardSet::none();
@@ -99,12 +133,21 @@ impl Keeper {
         }
         let owned = &self.owned;
         self.state.keep_only(|who| owned.contains(shards.shard(who)));
+        self.held_back.retain(|(_, who)| owned.contains(shards.shard(who)));
         self.recount();
     }
 
     /// Whether a majority is in this node's view.
-    pub(super) fn agreed(&mut self, agreed: bool) {
-        self.agreed = agreed;
+    pub(super) fn agreed(&mut self, agreed: bool, shards: &ShardKey, out: &mut Outbox) {
+        if std::mem::replace(&mut self.agreed, agreed) != agreed {
+            self.recount();
+            self.tell(shards, out);
+        }
+    }
+
+    /// Whether all is known of the people of this shard who are connected to a node of the view.
+    fn speaks(&self, shard: u16) -> bool {
+        self.agreed && self.told.contains(shard)
     }
 
     fn knows_absence(&self, shard: u16) -> bool {
@@ -112,31 +155,62 @@ impl Keeper {
     }
 
     fn recount(&mut self) {
-        let mut answerable = self.owned.clone();
-        for door in self.doors.iter().filter(|door| !door.lost) {
+        let mut told = self.owned.clone();
+        for door in self.doors.iter().filter(|door| door.present) {
+            told.intersect(&door.complete);
+        }
+        let mut answerable = told.clone();
+        for door in self.doors.iter().filter(|door| !door.lost && !door.present) {
             answerable.intersect(&door.complete);
         }
-        self.answerable = answerable;
+        (self.told, self.answerable, self.recounted) = (told, answerable, true);
+    }
+
+    /// Tells doors, as soon as it is so, that this node can speak of all its people.
+    fn speak(&mut self, out: &mut Outbox) {
+        let speaks = self.agreed && self.view.is_some() && self.told == self.owned;
+        let now = speaks.then(|| self.answerable == self.owned);
+        let epoch = self.epoch;
+        for (node, door) in (0..).zip(&mut self.doors).filter(|(_, door)| door.present && door.spoken != now) {
+            door.spoken = now;
+            if let Some(absence) = now {
+                out.push((node, Message::Speaks { epoch, absence }));
+            }
+        }
     }
 
     /// What this door sent may not all have come.
     pub(super) fn door_broke(&mut self, door: NodeId) {
         let guests = self.guests_of(door);
         let door = &mut self.doors[usize::from(door)];
-        door.have = ShardSet::none();
+        (door.have, door.begun, door.spoken) = (ShardSet::none(), false, None);
         door.stale = guests;
     }
 
+    /// This node has been alone for so long that others may say what they like: it forgets who was there.
+    pub(super) fn forget_everybody(&mut self, now: Instant) {
+        for id in self.state.guests().collect::<Vec<_>>() {
+            self.goes(now, id);
+        }
+        for door in &mut self.doors {
+            (door.complete, door.have, door.begun) = (ShardSet::none(), ShardSet::none(), false);
+            door.stale = HashSet::new();
+        }
+        self.outputs.clear();
+        self.held_back.clear();
+        self.recount();
+    }
+
     /// Nobody who was connected to this door is still.
-    pub(super) fn door_lost(&mut self, now: Instant, door: NodeId, out: &mut Outbox) {
+    pub(super) fn door_lost(&mut self, now: Instant, door: NodeId, shards: &ShardKey, out: &mut Outbox) {
         for id in self.guests_of(door) {
             self.goes(now, id);
         }
         let told = &mut self.doors[usize::from(door)];
-        (told.complete, told.have, told.lost) = (ShardSet::none(), ShardSet::none(), true);
+        (told.complete, told.have, told.lost, told.begun) = (ShardSet::none(), ShardSet::none(), true, false);
         told.stale = HashSet::new();
         self.recount();
-        self.tell(out);
+        self.tell(shards, out);
     }
 
     /// A door is there (again).
@@ -155,14 +229,20 @@ impl Keeper {
         let id = |connection| guest(Device { node: from, connection });
         let reply = |ticket, verdict| (from, Message::Reply { ticket, verdict });
         match message {
-            Message::Begin { view, anew } if Some(view) == self.view => {
+            Message::Begin { view, epoch, anew } if Some(view) == self.view && epoch == self.epoch => {
                 if anew {
                     self.door_broke(from);
                 }
-                let shards = self.doors[usize::from(from)].have.as_bytes().to_vec();
-                out.push((from, Message::Have { view, shards }));
+                let door = &mut self.doors[usize::from(from)];
+                door.begun = true;
+                let shards = door.have.as_bytes().to_vec();
+                out.push((from, Message::Have { view, epoch, shards }));
             }
-            Message::Complete { view } if Some(view) == self.view => self.complete(now, from),
+            Message::Complete { view, epoch } if Some(view) == self.view && epoch == self.epoch => {
+                if self.doors[usize::from(from)].begun {
+                    self.complete(now, from);
+                }
+            }
             Message::Open { connection, who, key, again } => {
                 self.open(now, id(connection), (who, key), again, shards, out);
             }
@@ -176,13 +256,15 @@ impl Keeper {
                 out.push(reply(ticket, verdict));
             }
             Message::Spends { connection, ticket, what, count, callee } => {
-                let verdict = self.spends(now, id(connection), (what, count), callee.as_ref(), shards);
+                let id = id(connection);
+                let spend = |keeper: &mut Self| keeper.spends(now, id, (what, count), callee.as_ref(), shards);
+                let verdict = self.once(id, ticket, spend);
                 out.push(reply(ticket, verdict));
             }
             Message::Asks { connection, ticket, request } => {
                 let verdict = self.asks(now, id(connection), request, shards);
                 // Who is there, before it is said that nobody else is.
-                self.tell(out);
+                self.tell(shards, out);
                 out.push(reply(ticket, verdict));
             }
             Message::Unwatches { connection, request: Request::Unwatch { people, .. } } => {
@@ -204,7 +286,7 @@ impl Keeper {
             Message::Back { call_id, device } => self.state.ring_back(&call_id, guest(device), &mut self.outputs),
             _ => {}
         }
-        self.tell(out);
+        self.tell(shards, out);
     }
 
     fn goes(&mut self, now: Instant, id: ConnectionId) {
@@ -258,103 +340,9 @@ impl Keeper {
         }
     }
 
-    fn says(&mut self, now: Instant, id: ConnectionId, request: Request, restored: bool, shards: &ShardKey) -> Verdict {
-        if !self.keeps_guest(id, shards) {
-            return Verdict::Unknown;
-        }
-        let said = self.state.guest_says(now, id, request, restored, &mut self.outputs);
-        said.map_or_else(refused, |()| Verdict::Done)
-    }
-
-    fn spends(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        (what, count): (Spent, u32),
-        callee: Option<&Identifier>,
-        shards: &ShardKey,
-    ) -> Verdict {
-        if !self.keeps_guest(id, shards) {
-            return Verdict::Unknown;
-        }
-        let what = match what {
-            Spent::LookUps => Used::LookUps,
-            Spent::Watches => Used::Watches,
-            Spent::Invites => Used::Invites,
-        };
-        let shows = |state: &State| {
-            state.guest(id).zip(callee).is_some_and(|(who, callee)| state.shows_when_calling(who, callee))
-        };
-        match self.state.guest_spends(now, id, what, count) {
-            Ok(()) => Verdict::May { shows: shows(&self.state) },
-            Err(refusal) => refused(refusal),
-        }
-    }
-
-    fn asks(&mut self, now: Instant, id: ConnectionId, request: Request, shards: &ShardKey) -> Verdict {
-        if self.state.guest(id).is_none() {
-            return Verdict::Unknown;
-        }
-        match request {
-            Request::LookUp { id: request, who } => {
-                let shard = shards.shard(&who);
-                let presence = self.state.shown_to(now, id, &who);
-                let told = presence.is_online() || self.knows_absence(shard);
-                if !self.owned.contains(shard) || !told {
-                    return Verdict::Unknown;
-                }
-                Verdict::Found { response: Response::found(request, presence) }
-            }
-            Request::Watch { people, .. } => {
-                let answerable = people.iter().all(|who| self.knows_absence(shards.shard(who)));
-                let mut mine = people;
-                mine.retain(|who| self.owned.contains(shards.shard(who)));
-                self.state.guest_watches(now, id, mine, &mut self.outputs);
-                if answerable { Verdict::Done } else { Verdict::Unknown }
-            }
-            _ => Verdict::Unknown,
-        }
-    }
-
-    fn invites(
-        &mut self,
-        now: Instant,
-        caller: (ConnectionId, Duration),
-        request: Request,
-        how: (Option<ConnectionId>, bool),
-        shards: &ShardKey,
-    ) -> Verdict {
-        let Request::Invite { call_id, callee, purpose, candidates, device, .. } = request else {
-            return Verdict::Unknown;
-        };
-        let shard = shards.shard(&callee);
-        let known = self.knows_absence(shard) || self.state.has_announced(&callee);
-        if !self.owned.contains(shard) || !known || self.state.guest(caller.0).is_none() {
-            return Verdict::Unknown;
-        }
-        let placed = Placed { call_id, callee, purpose, candidates, device };
-        self.state.guest_invites(now, caller, placed, how, &mut self.outputs);
-        Verdict::Done
-    }
-
-    fn answers(&mut self, callee: (ConnectionId, Duration), request: Request, shards: &ShardKey) -> Verdict {
-        let Request::Answer { call_id, answer, candidates, .. } = request else { return Verdict::Unknown };
-        let Some(who) = self.state.guest(callee.0) else { return Verdict::Unknown };
-        // The caller's door may not have told this call to its new keeper yet.
-        let complete = self.knows_absence(shards.shard(who));
-        if !self.state.waits(&call_id) && !complete {
-            return Verdict::Unknown;
-        }
-        let answered = self.state.guest_answers(callee, (&call_id, answer), candidates, &mut self.outputs);
-        answered.map_or_else(refused, |()| Verdict::Done)
-    }
-
-    fn keeps_guest(&self, id: ConnectionId, shards: &ShardKey) -> bool {
-        self.state.guest(id).is_some_and(|who| self.owned.contains(shards.shard(who)))
-    }
-
-    /// Frames for guests go to their doors. What a door does by itself is left out.
-    fn tell(&mut self, out: &mut Outbox) {
+    /// Frames for guests go to their doors. What a door does by itself is left out; and that somebody has gone is held back for
+    /// as long as she may be there on a device that is not known.
+    fn tell(&mut self, shards: &ShardKey, out: &mut Outbox) {
         for output in std::mem::take(&mut self.outputs) {
             let Output::Send { to, frame } = output else { continue };
             let response = frame::decode_response(&frame[frame::LENGTH_BYTES..]);
@@ -366,9 +354,33 @@ impl Keeper {
                     let Some(caller) = self.state.caller(&call_id) else { continue };
                     Message::Rings { connection, response, from: device(caller) }
                 }
+                Response::Presence { ref who, status: None, .. } if !self.knows_absence(shards.shard(who)) => {
+                    self.held_back.insert((to, who.clone()));
+                    continue;
+                }
                 response => Message::Tells { connection, response },
             };
             out.push((node, message));
+        }
+        if std::mem::take(&mut self.recounted) {
+            self.let_go(shards, out);
+            self.speak(out);
+        }
+    }
+
+    /// What was held back and is certain by now is told, unless it is no longer true.
+    fn let_go(&mut self, shards: &ShardKey, out: &mut Outbox) {
+        for (to, who) in std::mem::take(&mut self.held_back) {
+            if self.state.sees(to, &who) != Some(false) {
+                continue;
+            }
+            if self.knows_absence(shards.shard(&who)) {
+                let Device { node, connection } = device(to);
+                let response = Response::presence(who, Presence::Offline);
+                out.push((node, Message::Tells { connection, response }));
+            } else {
+                self.held_back.insert((to, who));
+            }
         }
     }
 }
