@@ -2,6 +2,7 @@
 //! a process that stores nothing.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cluster_messages;
 mod frames;
 mod independent;
 mod nothing_stored;

@@ -238,10 +238,10 @@ impl Keeper {
                 let shards = door.have.as_bytes().to_vec();
                 out.push((from, Message::Have { view, epoch, shards }));
             }
-            Message::Complete { view, epoch } if Some(view) == self.view && epoch == self.epoch => {
-                if self.doors[usize::from(from)].begun {
-                    self.complete(now, from);
-                }
+            Message::Complete { view, epoch }
+                if Some(view) == self.view && epoch == self.epoch && self.doors[usize::from(from)].begun =>
+            {
+                self.complete(now, from);
             }
             Message::Open { connection, who, key, again } => {
                 self.open(now, id(connection), (who, key), again, shards, out);
