@@ -42,7 +42,7 @@ fn udp(first: SocketAddr, error: BindError) -> StartError {
     match error {
         BindError::Socket { address, reason } if address == first => port("UDP", "--directory-port", address, reason),
         BindError::Socket { address, reason } => port("UDP", "--observation-port", address, reason),
-        other @ BindError::Tls(_) => StartError::part("directory", &other),
+        other @ (BindError::Tls(_) | BindError::Cluster(_)) => StartError::part("directory", &other),
     }
 }
 

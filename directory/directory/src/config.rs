@@ -1,5 +1,6 @@
 //! What a directory is told at its start.
 
+use crate::cluster::{CarrierConfig, ClusterConfig};
 use directory_protocol::limits::{MAX_BLOCKED, MAX_CONTACTS, MAX_NAMED, MAX_WATCHED, NEGATIVE_DEADLINE, NO_ANSWER};
 use identity::trust::Trust;
 use rustls::server::ResolvesServerCert;
@@ -22,13 +23,23 @@ pub struct DirectoryConfig {
     pub timing: Timing,
     /// What one person, one address and the whole may ask for.
     pub limits: Limits,
+    /// The other nodes, if this is one of several that are one directory.
+    pub cluster: Option<(ClusterConfig, CarrierConfig)>,
 }
 
 impl DirectoryConfig {
     /// The specified times and limits.
     pub fn new(listen: SocketAddr, resolver: Arc<dyn ResolvesServerCert>, trust: Arc<Trust>) -> Self {
         let observation = Observation::default();
-        Self { listen, observation, resolver, trust, timing: Timing::default(), limits: Limits::default() }
+        Self {
+            listen,
+            observation,
+            resolver,
+            trust,
+            timing: Timing::default(),
+            limits: Limits::default(),
+            cluster: None,
+        }
     }
 }
 
@@ -58,6 +69,35 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self { negative_deadline: NEGATIVE_DEADLINE, no_answer: NO_ANSWER, recheck: Duration::from_secs(30) }
+    }
+}
+
+/// The times of a cluster, which hang together as `docs/spec/cluster.md` says. Other values are for tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterTiming {
+    /// How often each node says that it lives.
+    pub beat: Duration,
+    /// After what silence a node is no longer in the view.
+    pub silent: Duration,
+    /// How long without a majority a node keeps the people who are connected to it.
+    pub fence: Duration,
+    /// How long after the last trace of a node its people are said to have gone.
+    pub lost: Duration,
+}
+
+impl ClusterTiming {
+    /// The specified times.
+    pub const DEFAULT: Self = Self {
+        beat: Duration::from_millis(250),
+        silent: Duration::from_millis(1_500),
+        fence: Duration::from_secs(3),
+        lost: Duration::from_secs(8),
+    };
+}
+
+impl Default for ClusterTiming {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }
 

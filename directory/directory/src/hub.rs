@@ -2,6 +2,7 @@
 //! bounded queues before the lock is released, so that every connection sees them in the order in which they happened.
 
 use crate::admission;
+use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, ClusterOutput, Departing, NodeId};
 use crate::config::DirectoryConfig;
 use crate::state::{ConnectionId, Entropy, Input, Output, State};
 use bytes::Bytes;
@@ -34,11 +35,43 @@ pub(crate) struct Hub {
 }
 
 struct Core {
-    state: State,
+    mind: Mind,
     links: HashMap<ConnectionId, Link>,
     connected: u64,
     /// Kept to be reused: most inputs have one or two outputs.
     outputs: Vec<Output>,
+}
+
+/// What decides: a directory that is alone, or one node of several.
+enum Mind {
+    Alone(Box<State>),
+    Node { cluster: Box<Cluster>, outputs: Vec<ClusterOutput>, departing: mpsc::Sender<Departing> },
+}
+
+impl Mind {
+    fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Alone(state) => state.next_deadline(),
+            Self::Node { cluster, .. } => cluster.next_deadline(),
+        }
+    }
+
+    fn handle(&mut self, now: Instant, input: ClusterInput, out: &mut Vec<Output>) {
+        match (self, input) {
+            (Self::Alone(state), ClusterInput::Here(input)) => state.handle(now, input, out),
+            (Self::Alone(_), _) => {}
+            (Self::Node { cluster, outputs, departing }, input) => {
+                cluster.handle(now, input, outputs);
+                for output in outputs.drain(..) {
+                    match output {
+                        ClusterOutput::Here(output) => out.push(output),
+                        // A packet for which there is no room is lost, and will be sent again.
+                        ClusterOutput::Packet { to, sealed } => drop(departing.try_send((to, sealed))),
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The way to one connection.
@@ -50,8 +83,53 @@ struct Link {
 impl Hub {
     pub(crate) fn new(config: &DirectoryConfig, loopback: bool, observation: Option<u16>) -> Self {
         let state = State::new(config.timing, config.limits, loopback, observation, entropy());
-        let core = Core { state, links: HashMap::new(), connected: 0, outputs: Vec::new() };
+        Self::of(Mind::Alone(Box::new(state)))
+    }
+
+    /// One of several, whose packets leave by `departing`.
+    pub(crate) fn of_several(
+        config: &DirectoryConfig,
+        node: ClusterConfig,
+        (loopback, observation): (bool, Option<u16>),
+        departing: mpsc::Sender<Departing>,
+    ) -> Result<Self, ClusterError> {
+        let (now, bounds) = (Instant::now(), (config.timing, config.limits));
+        let cluster = Box::new(Cluster::new(now, node, bounds, loopback, observation, entropy())?);
+        let hub = Self::of(Mind::Node { cluster, outputs: Vec::new(), departing });
+        // Other nodes may still speak of connections of an earlier start: no new one has their numbers.
+        let [a, b, c, d, e, ..] = entropy()();
+        hub.lock().connected = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]) << 5;
+        Ok(hub)
+    }
+
+    fn of(mind: Mind) -> Self {
+        let core = Core { mind, links: HashMap::new(), connected: 0, outputs: Vec::new() };
         Self { core: Mutex::new(core), deadline_changed: Notify::new() }
+    }
+
+    /// This node's place among several.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        if let Mind::Node { cluster, .. } = &self.lock().mind { Some(cluster.node()) } else { None }
+    }
+
+    /// How many nodes hear each other, and how many there are.
+    pub(crate) fn nodes(&self) -> Option<(usize, usize)> {
+        if let Mind::Node { cluster, .. } = &self.lock().mind { Some(cluster.nodes()) } else { None }
+    }
+
+    /// Whether people may connect: not to a node that no other hears.
+    pub(crate) fn accepts(&self) -> bool {
+        if let Mind::Node { cluster, .. } = &self.lock().mind { cluster.accepts() } else { true }
+    }
+
+    /// A packet of another node has come.
+    pub(crate) fn packet(&self, sealed: Vec<u8>) {
+        self.handle_locked(self.lock(), ClusterInput::Packet(sealed));
+    }
+
+    /// Everybody has been let go: others need not wait.
+    pub(crate) fn say_goodbye(&self) {
+        self.handle_locked(self.lock(), ClusterInput::Leave);
     }
 
     /// Takes up a connection whose certificate has been verified.
@@ -68,7 +146,7 @@ impl Hub {
         let id = ConnectionId(core.connected);
         let network = admission::network(connection.remote_address().ip());
         core.links.insert(id, Link { frames, connection });
-        self.handle_locked(core, Input::Connected { id, who, key, network, expires });
+        self.handle_locked(core, ClusterInput::Here(Input::Connected { id, who, key, network, expires }));
         (id, outgoing)
     }
 
@@ -76,22 +154,22 @@ impl Hub {
     pub(crate) fn leave(&self, id: ConnectionId) {
         let mut core = self.lock();
         core.links.remove(&id);
-        self.handle_locked(core, Input::Disconnected { id });
+        self.handle_locked(core, ClusterInput::Here(Input::Disconnected { id }));
     }
 
     pub(crate) fn handle(&self, input: Input) {
-        self.handle_locked(self.lock(), input);
+        self.handle_locked(self.lock(), ClusterInput::Here(input));
     }
 
-    fn handle_locked(&self, mut core: MutexGuard<'_, Core>, input: Input) {
-        let before = core.state.next_deadline();
+    fn handle_locked(&self, mut core: MutexGuard<'_, Core>, input: ClusterInput) {
+        let before = core.mind.next_deadline();
         let mut outputs = std::mem::take(&mut core.outputs);
-        core.state.handle(Instant::now(), input, &mut outputs);
+        core.mind.handle(Instant::now(), input, &mut outputs);
         for output in outputs.drain(..) {
             core.deliver(output);
         }
         core.outputs = outputs;
-        if core.state.next_deadline() != before {
+        if core.mind.next_deadline() != before {
             self.deadline_changed.notify_one();
         }
     }
@@ -99,7 +177,7 @@ impl Hub {
     /// Lets time pass for the state, for ever.
     pub(crate) async fn keep_time(&self) {
         loop {
-            let deadline = self.lock().state.next_deadline();
+            let deadline = self.lock().mind.next_deadline();
             let changed = self.deadline_changed.notified();
             match deadline {
                 None => changed.await,
@@ -117,7 +195,10 @@ impl Hub {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let (connections, people, watches, calls) = self.lock().state.counts();
+        let (connections, people, watches, calls) = match &self.lock().mind {
+            Mind::Alone(state) => state.counts(),
+            Mind::Node { cluster, .. } => cluster.counts(),
+        };
         Counts { connections, people, watches, calls }
     }
 

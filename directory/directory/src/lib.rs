@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admission;
+pub mod cluster;
 mod config;
 mod connection;
 mod hub;
@@ -25,7 +26,7 @@ mod sockets;
 pub mod state;
 mod tls;
 
-pub use config::{DirectoryConfig, Limits, Observation, Rate, Timing};
+pub use config::{ClusterTiming, DirectoryConfig, Limits, Observation, Rate, Timing};
 pub use hub::Counts;
 pub use server::{BindError, Directory};
 pub use sockets::Sockets;

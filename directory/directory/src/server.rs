@@ -1,6 +1,7 @@
 //! The directory as a running thing: its socket, its tasks, its end.
 
 use crate::admission::{Admission, Verdict};
+use crate::cluster::{self, CarrierConfig, ClusterError, Departing};
 use crate::config::DirectoryConfig;
 use crate::connection;
 use crate::hub::{Counts, Hub};
@@ -13,9 +14,9 @@ use identity::tls::PersonVerifier;
 use identity::trust::Trust;
 use quinn::AsyncUdpSocket;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// How long the last packets may take at the end.
@@ -35,6 +36,9 @@ pub enum BindError {
     /// No usable TLS configuration.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The other nodes make no cluster with this one.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 /// A directory that listens. [`serve`](Self::serve) makes it answer.
@@ -48,6 +52,8 @@ pub struct Directory {
     config: DirectoryConfig,
     verifier: RwLock<Arc<PersonVerifier>>,
     trust_changed: Notify,
+    /// What waits to be carried to other nodes, until `serve` takes it.
+    departing: Mutex<Option<mpsc::Receiver<Departing>>>,
 }
 
 impl Directory {
@@ -67,10 +73,18 @@ impl Directory {
         let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
         let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
         let endpoint = endpoint.map_err(|reason| refused((address, reason)))?;
-        let hub = Arc::new(Hub::new(&config, address.ip().to_canonical().is_loopback(), socket.second_port()));
+        let place = (address.ip().to_canonical().is_loopback(), socket.second_port());
+        let (hub, departing) = match &config.cluster {
+            None => (Hub::new(&config, place.0, place.1), None),
+            Some((node, _)) => {
+                let (sender, receiver) = cluster::departures();
+                (Hub::of_several(&config, node.clone(), place, sender)?, Some(receiver))
+            }
+        };
+        let (hub, departing) = (Arc::new(hub), Mutex::new(departing));
         let admission = Admission::new(config.limits);
         let (verifier, trust_changed) = (RwLock::new(verifier), Notify::new());
-        Ok(Self { endpoint, address, socket, hub, admission, config, verifier, trust_changed })
+        Ok(Self { endpoint, address, socket, hub, admission, config, verifier, trust_changed, departing })
     }
 
     /// From now on makes other certificates acceptable. Whoever is connected by one that no longer is, is cut off.
@@ -106,6 +120,11 @@ impl Directory {
         self.hub.counts()
     }
 
+    /// How many nodes hear each other, and how many there are, if this is one of several.
+    pub fn nodes(&self) -> Option<(usize, usize)> {
+        self.hub.nodes()
+    }
+
     /// How many handshakes are begun and not complete.
     pub fn handshakes(&self) -> usize {
         self.admission.handshakes()
@@ -113,6 +132,8 @@ impl Directory {
 
     /// Serves until `stop` is cancelled; then tells every device that the directory is stopping, and returns.
     pub async fn serve(&self, stop: CancellationToken) {
+        let carried = CancellationToken::new();
+        let carrying = self.carry(carried.clone());
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.accept() => {}
@@ -122,10 +143,28 @@ impl Directory {
         }
         self.endpoint.close(CloseCode::Stopping.number().into(), b"");
         tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await.ok();
+        if let Some(carrying) = carrying {
+            self.hub.say_goodbye();
+            carried.cancel();
+            tokio::time::timeout(GOODBYE, carrying).await.ok();
+        }
+    }
+
+    /// Brings packets to other nodes and takes theirs, if there are any.
+    fn carry(&self, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
+        let departing = self.departing.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (node, carrier): &(_, CarrierConfig) = self.config.cluster.as_ref()?;
+        let (hub, identity) = (Arc::clone(&self.hub), (node.key, self.hub.node()?));
+        let arrived = move |sealed| hub.packet(sealed);
+        Some(tokio::spawn(cluster::carry(carrier.clone(), identity, departing, arrived, stop)))
     }
 
     async fn accept(&self) {
         while let Some(incoming) = self.endpoint.accept().await {
+            if !self.hub.accepts() {
+                incoming.refuse();
+                continue;
+            }
             match self.admission.judge(incoming.remote_address().ip(), incoming.remote_address_validated()) {
                 Verdict::Admitted(pass) => {
                     tokio::spawn(connection::serve(incoming, pass, Arc::clone(&self.hub), self.verifier()));

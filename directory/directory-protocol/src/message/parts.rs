@@ -176,11 +176,14 @@ pub enum ErrorCode {
     /// This connection has not announced itself yet.
     #[n(10)]
     NotAnnounced,
+    /// How somebody is is not known at the moment, whoever she is: ask again.
+    #[n(11)]
+    UnknownForNow,
 }
 
 impl ErrorCode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UnknownRequest,
         Self::ListTooLong,
         Self::TooOften,
@@ -191,6 +194,7 @@ impl ErrorCode {
         Self::CallsOneself,
         Self::BadNote,
         Self::NotAnnounced,
+        Self::UnknownForNow,
     ];
 }
 
@@ -207,6 +211,7 @@ impl fmt::Display for ErrorCode {
             Self::CallsOneself => "one cannot call oneself",
             Self::BadNote => "the note beside the status is too long, or has characters that a line cannot have",
             Self::NotAnnounced => "this connection has not announced itself yet",
+            Self::UnknownForNow => "the directory does not know at the moment, whoever was asked for",
         })
     }
 }

@@ -1,6 +1,8 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
+use super::cluster::ClusterSettings;
 use super::foreign::Foreign;
+use directory::cluster::{CarrierConfig, ClusterConfig};
 use directory::{BindError, Directory, Observation};
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
@@ -36,6 +38,11 @@ pub(super) struct Settings {
     /// Whose people may use it as well.
     #[serde(default)]
     foreign: Vec<Foreign>,
+    /// The other nodes, if this is one of several.
+    cluster: Option<ClusterSettings>,
+    /// Where the file lies.
+    #[serde(skip)]
+    folder: PathBuf,
 }
 
 /// Why a directory does not serve.
@@ -57,7 +64,7 @@ pub(super) enum Failure {
     Ended(String),
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
     let found = std::fs::metadata(path).map_err(unreadable)?.len();
     if found > MAX_FILE_BYTES {
@@ -81,12 +88,18 @@ impl Settings {
             certificate: folder.join(&settings.certificate),
             revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
             foreign: settings.foreign.iter().cloned().map(|foreign| foreign.below(folder)).collect(),
+            folder: folder.to_owned(),
             ..settings
         })
     }
 }
 
 impl Settings {
+    /// What it has to do with other nodes, if there are any.
+    pub(super) fn cluster(&self) -> Result<Option<(ClusterConfig, CarrierConfig)>, Failure> {
+        self.cluster.as_ref().map(|cluster| cluster.open(&self.folder)).transpose()
+    }
+
     pub(super) fn observation(&self) -> Observation {
         match self.observation_port {
             None => Observation::Beside,

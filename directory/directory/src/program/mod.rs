@@ -1,5 +1,6 @@
 //! Options, and the life of the process.
 
+mod cluster;
 mod files;
 mod foreign;
 mod protect;
@@ -50,6 +51,14 @@ Settings (paths are relative to the file's own folder; the files are read again 
   fingerprint = \"5f1c…\"             # all 64 digits
   domains = [\"beta.example\"]
 
+  [cluster]                          # only for one node of several that are one directory
+  name = \"one\"
+  nodes = [\"one\", \"two\", \"three\"]    # the same on all nodes; a majority of them decides
+  key = \"cluster.key\"                # shared: openssl rand -hex 32
+  nats = [\"tls://nats.example.org:4222\"]
+  nats_authority = \"nats-ca.pem\"
+  nats_certificate = \"one.pem\"       # private key and chain
+
 Exit codes: 0 ok, 1 failed, 2 usage";
 
 pub(crate) fn main() -> ExitCode {
@@ -86,8 +95,11 @@ async fn run(settings: Settings, mut files: Files, json: bool) -> Result<(), Fai
     let stop = CancellationToken::new();
     let (mut term, mut int) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let observation = settings.observation();
-    let config =
-        DirectoryConfig { observation, ..DirectoryConfig::new(settings.listen, files.resolver(), files.trust()) };
+    let config = DirectoryConfig {
+        observation,
+        cluster: settings.cluster()?,
+        ..DirectoryConfig::new(settings.listen, files.resolver(), files.trust())
+    };
     let directory = Arc::new(Directory::bind(config).map_err(Failure::Bind)?);
     let (serving, told) = (Arc::clone(&directory), stop.clone());
     let serving = tokio::spawn(async move { serving.serve(told).await });

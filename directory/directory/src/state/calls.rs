@@ -21,13 +21,13 @@ pub(super) struct Calls {
 }
 
 /// A call as the caller placed it.
-pub(super) struct Placed {
-    pub(super) call_id: CallId,
-    pub(super) callee: Identifier,
-    pub(super) purpose: Purpose,
-    pub(super) candidates: Vec<SocketAddr>,
+pub(crate) struct Placed {
+    pub(crate) call_id: CallId,
+    pub(crate) callee: Identifier,
+    pub(crate) purpose: Purpose,
+    pub(crate) candidates: Vec<SocketAddr>,
     /// The hash of the key of the only device it is for.
-    pub(super) device: Option<[u8; 32]>,
+    pub(crate) device: Option<[u8; 32]>,
 }
 
 /// One call that waits for an answer.
@@ -73,7 +73,9 @@ impl State {
         // where it does not: tests/indistinguishable.rs holds that against what a network shows.
         out.push(outcome(from, placed.call_id, Outcome::Ringing));
         let back = crossing.and_then(|other| Some(self.calls.waiting.get(&other)?.caller));
-        self.ring(now, from, placed, back, out);
+        // Whoever calls shows herself to her callee, invisible or not.
+        let shows = self.people.would_show(&self.people.who(from), &placed.callee);
+        self.ring(now, from, placed, (back, shows), out);
         // Last, so that whoever loses her own call holds the one that stays already.
         if let Some((other, call)) = crossing.and_then(|other| Some((other, self.end(&other)?))) {
             out.extend(call.everybody().map(|to| outcome(to, other, Outcome::Cancelled)));
@@ -115,18 +117,19 @@ impl State {
         connection.calls.iter().find_map(crosses)
     }
 
-    fn ring(
+    /// Lets a call ring. `back`: the connection it goes back to, in any case and first; `shows`: the callee may see who calls.
+    pub(super) fn ring(
         &mut self,
         now: Instant,
         from: ConnectionId,
         placed: Placed,
-        back: Option<ConnectionId>,
+        (back, shows): (Option<ConnectionId>, bool),
         out: &mut Vec<Output>,
     ) {
         let Placed { call_id, callee, purpose, candidates, device: only } = placed;
         let caller = self.people.who(from);
-        // Whoever calls shows herself to her callee, invisible or not; the callee has not shown herself yet.
-        let mutual = self.people.shown(&callee, &caller).is_some() && self.people.would_show(&caller, &callee);
+        // The callee has not shown herself yet.
+        let mutual = shows && self.people.shown(&callee, &caller).is_some();
         let mut devices = self.people.knockable(&callee, &caller);
         devices.retain(|device| Some(*device) != back);
         devices.splice(0..0, back);

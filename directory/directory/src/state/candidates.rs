@@ -6,7 +6,7 @@ use directory_protocol::message::ErrorCode;
 use std::net::{IpAddr, SocketAddr};
 
 /// Refuses too long a list, and any address that no device can be reached at.
-pub(super) fn check(candidates: &[SocketAddr], loopback: bool) -> Result<(), ErrorCode> {
+pub(crate) fn check(candidates: &[SocketAddr], loopback: bool) -> Result<(), ErrorCode> {
     if candidates.len() <= MAX_CANDIDATES && candidates.iter().all(|address| acceptable(address, loopback)) {
         Ok(())
     } else {

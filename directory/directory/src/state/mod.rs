@@ -12,20 +12,22 @@
 //! | `calls` | calls that wait for an answer |
 //! | `ringing` | where a call rings, and until when |
 //! | `introduce` | the end of a call in GO |
+//! | `homing` | the same for people who are connected to another node of a cluster |
 //! | `candidates` | which addresses a device may offer |
 //! | `quota` | rate limits |
 //! | `timers` | what is due when |
 
 mod appearance;
-mod calls;
-mod candidates;
+pub(crate) mod calls;
+pub(crate) mod candidates;
+mod homing;
 mod introduce;
 mod people;
-mod quota;
+pub(crate) mod quota;
 mod ringing;
 #[cfg(test)]
 mod tests;
-mod timers;
+pub(crate) mod timers;
 mod watching;
 
 use crate::config::{Limits, Timing};
@@ -125,7 +127,7 @@ pub struct State {
     people: People,
     calls: Calls,
     quotas: Quotas,
-    timers: Timers,
+    timers: Timers<Timer>,
     entropy: Entropy,
 }
 
@@ -248,12 +250,7 @@ impl State {
         match request {
             Request::Ping { .. } => out.push(done),
             Request::List { name, people, .. } => {
-                let limit = match name {
-                    ListName::Contacts => self.limits.contacts,
-                    ListName::VisibleTo | ListName::MayKnock => self.limits.named,
-                    ListName::Blocked => self.limits.blocked,
-                };
-                self.people.stage(from, name, people, limit)?;
+                self.people.stage(from, name, people, self.longest(name))?;
                 out.push(done);
             }
             Request::Announce { id, appearance, visible_to, may_knock, details } => {
@@ -312,6 +309,15 @@ impl State {
         self.people.push_presence(now, who, out);
     }
 
+    /// How long this list may be.
+    fn longest(&self, name: ListName) -> usize {
+        match name {
+            ListName::Contacts => self.limits.contacts,
+            ListName::VisibleTo | ListName::MayKnock => self.limits.named,
+            ListName::Blocked => self.limits.blocked,
+        }
+    }
+
     /// Takes from her own rate and from her address's, or from neither.
     fn spend(&mut self, now: Instant, from: ConnectionId, what: Used, count: usize) -> Result<(), Refusal> {
         let (person, address) = (self.quotas.number(&*self.people.who(from)), self.people.connection(from).address);
@@ -330,9 +336,9 @@ impl State {
 
 /// Why a request is not carried out.
 #[derive(Debug)]
-struct Refusal {
-    error: ErrorCode,
-    wait: Duration,
+pub(crate) struct Refusal {
+    pub(crate) error: ErrorCode,
+    pub(crate) wait: Duration,
 }
 
 impl From<ErrorCode> for Refusal {
@@ -341,14 +347,14 @@ impl From<ErrorCode> for Refusal {
     }
 }
 
-fn acceptable(details: Details) -> Result<Details, Refusal> {
+pub(crate) fn acceptable(details: Details) -> Result<Details, Refusal> {
     if details.note_is_acceptable() { Ok(details) } else { Err(ErrorCode::BadNote.into()) }
 }
 
-fn encoded(response: &Response) -> Bytes {
+pub(crate) fn encoded(response: &Response) -> Bytes {
     frame::encode(response).into()
 }
 
-fn send(to: ConnectionId, response: &Response) -> Output {
+pub(crate) fn send(to: ConnectionId, response: &Response) -> Output {
     Output::Send { to, frame: encoded(response) }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Used {
+pub(crate) enum Used {
     Announcements,
     LookUps,
     Watches,
@@ -32,17 +32,17 @@ impl Used {
 
 /// One token bucket, stored as the time at which it will be full again: eight bytes, and nothing to refill.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     full_at: Instant,
 }
 
 impl Bucket {
-    pub(super) fn full(now: Instant) -> Self {
+    pub(crate) fn full(now: Instant) -> Self {
         Self { full_at: now }
     }
 
     /// Takes `count` tokens, or says how long to wait until they are there.
-    pub(super) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, now: Instant, rate: Rate, count: u32) -> Result<(), Duration> {
         *self = self.after(now, rate, count)?;
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Bucket {
 
 /// The buckets of every person and address that has used some of them.
 #[derive(Default)]
-pub(super) struct Quotas {
+pub(crate) struct Quotas {
     kept: HashMap<u64, Kept>,
     key: RandomState,
 }
@@ -85,12 +85,12 @@ impl Kept {
 
 impl Quotas {
     /// The number under which the buckets of a person or an address are kept.
-    pub(super) fn number(&self, whose: impl Hash) -> u64 {
+    pub(crate) fn number(&self, whose: impl Hash) -> u64 {
         self.key.hash_one(whose)
     }
 
     /// Takes tokens of the buckets under these numbers, each of so many times the size of a person's: of all, or of none.
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         now: Instant,
         shares: &[(u64, u32)],
@@ -98,6 +98,32 @@ impl Quotas {
         count: u32,
         limits: &Limits,
     ) -> Result<(), Duration> {
+        for (number, bucket) in self.after(now, shares, what, count, limits)? {
+            self.kept.entry(number).or_insert_with(|| Kept::full(now)).buckets[what as usize] = bucket;
+        }
+        Ok(())
+    }
+
+    /// Whether [`take`](Self::take) would succeed.
+    pub(crate) fn allows(
+        &self,
+        now: Instant,
+        shares: &[(u64, u32)],
+        what: Used,
+        count: u32,
+        limits: &Limits,
+    ) -> Result<(), Duration> {
+        self.after(now, shares, what, count, limits).map(drop)
+    }
+
+    fn after(
+        &self,
+        now: Instant,
+        shares: &[(u64, u32)],
+        what: Used,
+        count: u32,
+        limits: &Limits,
+    ) -> Result<Vec<(u64, Bucket)>, Duration> {
         let Rate { burst, every } = what.rate(limits);
         let mut after = Vec::with_capacity(shares.len());
         for (number, times) in shares {
@@ -105,19 +131,16 @@ impl Quotas {
             let bucket = self.kept.get(number).map_or(Bucket::full(now), |kept| kept.buckets[what as usize]);
             after.push((*number, bucket.after(now, rate, count)?));
         }
-        for (number, bucket) in after {
-            self.kept.entry(number).or_insert_with(|| Kept::full(now)).buckets[what as usize] = bucket;
-        }
-        Ok(())
+        Ok(after)
     }
 
     /// Whether there is something under this number that a timer should look after and none does yet.
-    pub(super) fn begin_recovery(&mut self, number: u64) -> bool {
+    pub(crate) fn begin_recovery(&mut self, number: u64) -> bool {
         self.kept.get_mut(&number).is_some_and(|kept| !std::mem::replace(&mut kept.recovering, true))
     }
 
     /// Forgets these buckets if they are full, which is what somebody never seen has; otherwise says when they will be.
-    pub(super) fn forget_if_full(&mut self, now: Instant, number: u64) -> Option<Instant> {
+    pub(crate) fn forget_if_full(&mut self, now: Instant, number: u64) -> Option<Instant> {
         let full_at = self.kept.get(&number)?.full_at().filter(|at| *at > now);
         if full_at.is_none() {
             self.kept.remove(&number);

@@ -20,33 +20,38 @@ pub(super) enum Timer {
 }
 
 /// Names a scheduled timer. The number makes two of the same instant distinct, and keeps their order.
-pub(super) type TimerKey = (Instant, u64);
+pub(crate) type TimerKey = (Instant, u64);
 
 /// All timers, by time.
-#[derive(Default)]
-pub(super) struct Timers {
-    queue: BTreeMap<TimerKey, Timer>,
+pub(crate) struct Timers<T> {
+    queue: BTreeMap<TimerKey, T>,
     scheduled: u64,
 }
 
-impl Timers {
-    pub(super) fn schedule(&mut self, at: Instant, timer: Timer) -> TimerKey {
+impl<T> Default for Timers<T> {
+    fn default() -> Self {
+        Self { queue: BTreeMap::new(), scheduled: 0 }
+    }
+}
+
+impl<T> Timers<T> {
+    pub(crate) fn schedule(&mut self, at: Instant, timer: T) -> TimerKey {
         self.scheduled += 1;
         let key = (at, self.scheduled);
         self.queue.insert(key, timer);
         key
     }
 
-    pub(super) fn cancel(&mut self, key: TimerKey) {
+    pub(crate) fn cancel(&mut self, key: TimerKey) {
         self.queue.remove(&key);
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// The earliest timer whose time has come.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Timer> {
+    pub(crate) fn due(&mut self, now: Instant) -> Option<T> {
         (self.next_deadline()? <= now).then(|| self.queue.pop_first().map(|(_, timer)| timer))?
     }
 }

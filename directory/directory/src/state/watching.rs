@@ -30,11 +30,27 @@ impl Watching {
         self.watchers.get_key_value(who).map(|(name, _)| name)
     }
 
+    /// Whether this connection watches somebody.
+    pub(super) fn watches(&self, id: ConnectionId, who: &Identifier) -> bool {
+        self.lists.get(&id).is_some_and(|list| list.contains(who))
+    }
+
     /// Forgets a connection that has ended.
     pub(super) fn remove_watcher(&mut self, id: ConnectionId) {
         for who in self.lists.remove(&id).unwrap_or_default() {
             self.remove(id, &who);
         }
+    }
+
+    /// Forgets who watches anybody else.
+    pub(super) fn keep_only(&mut self, keeps: impl Fn(&Identifier) -> bool) {
+        self.watchers.retain(|who, _| keeps(who));
+        // Whoever watches somebody is among her watchers: `keeps` may be dear, and lists are long.
+        let watchers = &self.watchers;
+        self.lists.retain(|_, list| {
+            list.retain(|who| watchers.contains_key(who));
+            !list.is_empty()
+        });
     }
 
     fn remove(&mut self, id: ConnectionId, who: &Identifier) {

@@ -6,7 +6,10 @@
     reason = "a test that cannot go on has failed; not every test file uses everything"
 )]
 
-use directory::{Directory, DirectoryConfig};
+pub(crate) mod nats;
+
+use directory::cluster::ClusterConfig;
+use directory::{ClusterTiming, Directory, DirectoryConfig};
 use directory_protocol::client::{ConnectError, client_config};
 use directory_protocol::message::{CallId, Purpose};
 use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite};
@@ -16,6 +19,7 @@ use identity::{Identifier, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,6 +42,10 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) stop: CancellationToken,
+    /// The other nodes, if it is one of several; and what carries packets between them.
+    pub(crate) others: Vec<Arc<Directory>>,
+    _carrier: Option<(nats::Operator, nats::Nats)>,
+    came: AtomicUsize,
     _stopped_at_the_end: DropGuard,
 }
 
@@ -67,7 +75,62 @@ impl World {
         let (serving, stopping) = (Arc::clone(&directory), stop.clone());
         tokio::spawn(async move { serving.serve(stopping).await });
         let address = directory.local_addr();
-        Self { authority, trust, address, directory, _stopped_at_the_end: stop.clone().drop_guard(), stop }
+        Self {
+            authority,
+            trust,
+            address,
+            directory,
+            others: Vec::new(),
+            _carrier: None,
+            came: AtomicUsize::new(0),
+            _stopped_at_the_end: stop.clone().drop_guard(),
+            stop,
+        }
+    }
+
+    /// The same on three nodes with Debian's nats-server between them. People come to one after another.
+    pub(crate) async fn several(change: impl Fn(&mut DirectoryConfig)) -> Self {
+        let mut operator = nats::Operator::new();
+        let server = operator.serve(None);
+        let nodes = ["one", "two", "three"].map(str::to_owned).to_vec();
+        let mut carriers: Vec<_> = nodes.iter().map(|_| operator.carrier(&[&server])).collect();
+        let mut node = |config: &mut DirectoryConfig| {
+            let place = carriers.len() - 1;
+            let cluster = ClusterConfig {
+                name: nodes[place].clone(),
+                nodes: nodes.clone(),
+                key: [3; 32],
+                incarnation: 1,
+                salt: [place as u8; 16],
+                timing: ClusterTiming::DEFAULT,
+            };
+            config.cluster = Some((cluster, carriers.pop().unwrap()));
+            change(config);
+        };
+        let mut world = Self::with(&mut node);
+        for _ in 1..nodes.len() {
+            let (chain, key) = world.authority.issue_service(DIRECTORY, before_now(Duration::ZERO));
+            let certified = CertifiedKey::from_der(chain, key, &identity::tls::provider()).unwrap();
+            let resolver = Arc::new(SingleCertAndKey::from(certified));
+            let mut config = DirectoryConfig::new(LOOPBACK, resolver, Arc::clone(&world.trust));
+            node(&mut config);
+            let directory = Arc::new(Directory::bind(config).unwrap());
+            let (serving, stopping) = (Arc::clone(&directory), world.stop.clone());
+            tokio::spawn(async move { serving.serve(stopping).await });
+            world.others.push(directory);
+        }
+        world._carrier = Some((operator, server));
+        soon(async {
+            while !world.nodes().all(|directory| directory.nodes() == Some((3, 3))) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        world
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Arc<Directory>> {
+        std::iter::once(&self.directory).chain(&self.others)
     }
 
     /// The configuration of a new device of this person.
@@ -81,7 +144,9 @@ impl World {
 
     pub(crate) async fn try_connect(&self, config: quinn::ClientConfig) -> Result<Person, ConnectError> {
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
-        let (client, events) = DirectoryClient::connect(&endpoint, self.address, DIRECTORY, config).await?;
+        let place = self.came.fetch_add(1, Ordering::Relaxed) % (1 + self.others.len());
+        let address = self.nodes().nth(place).map_or(self.address, |directory| directory.local_addr());
+        let (client, events) = DirectoryClient::connect(&endpoint, address, DIRECTORY, config).await?;
         Ok(Person { client, events, endpoint })
     }
 

@@ -125,7 +125,8 @@ mod tests {
         let runtime = Arc::new(TokioRuntime);
         let endpoint =
             Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, gate.clone(), runtime).unwrap();
-        let outlet = Outlet { endpoint, gate, offered: OfferedAddresses::default() };
+        let pinholes = Arc::new(Pinholes::none());
+        let outlet = Outlet { endpoint, gate, offered: OfferedAddresses::default(), pinholes };
         let at = |text: &str| -> SocketAddr { text.parse().unwrap() };
         let announced = Announced { observed: at("192.0.2.9:7"), observation: None };
         let home = Place {

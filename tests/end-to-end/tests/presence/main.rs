@@ -2,6 +2,7 @@
 //! a process that stores nothing; what the doctor sees of it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cluster_messages;
 mod doctor;
 mod frames;
 mod independent;

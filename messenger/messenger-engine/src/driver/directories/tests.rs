@@ -52,6 +52,7 @@ fn driver() -> Driver {
         directory: DirectoryAddress { name: "directory.example.org".to_owned(), address: "127.0.0.1:1".to_owned() },
         bind: loopback,
         offered: OfferedAddresses::default(),
+        pinholes: false,
         contacts: Vec::new(),
         presence: PresenceSettings::default(),
         bot: false,

@@ -1,0 +1,114 @@
+//! Debian's nats-server on loopback, with mutual TLS, and what a node needs to be let in.
+
+use directory::cluster::CarrierConfig;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// An operator's own authority, for NATS alone.
+pub(crate) struct Operator {
+    folder: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+    certificates: usize,
+}
+
+/// One server, for as long as this value lives.
+pub(crate) struct Nats {
+    child: Child,
+    pub(crate) url: String,
+    route: String,
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Operator {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { folder, issuer: Issuer::new(params, key), certificates: 0 }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file with a new private key and its certificate, for a server or a node.
+    pub(crate) fn certificate(&mut self) -> std::path::PathBuf {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.certificates += 1;
+        let path = self.folder().join(format!("{}.pem", self.certificates));
+        std::fs::write(&path, key.serialize_pem() + &certificate.pem()).unwrap();
+        path
+    }
+
+    /// Starts a server, beside another one if there is one.
+    pub(crate) fn serve(&mut self, beside: Option<&Nats>) -> Nats {
+        let certificate = self.certificate();
+        let (certificate, folder) = (certificate.display().to_string(), self.folder().to_owned());
+        let tls = format!(
+            "tls {{ cert_file: \"{certificate}\", key_file: \"{certificate}\", ca_file: \"{}\", verify: true }}",
+            folder.join("ca.pem").display()
+        );
+        let routes = beside.map(|other| format!("routes: [\"{}\"]", other.route)).unwrap_or_default();
+        let settings = format!(
+            "listen: \"127.0.0.1:-1\"\n{tls}\ncluster {{ name: c, listen: \"127.0.0.1:-1\", {routes}\n{tls} }}\n\
+             ports_file_dir: \"{}\"\n",
+            folder.display()
+        );
+        let path = format!("{certificate}.conf");
+        std::fs::write(&path, settings).unwrap();
+        let log = std::fs::File::create(format!("{certificate}.log")).unwrap();
+        let server = ["nats-server", "/usr/sbin/nats-server"];
+        let spawned = server.iter().find_map(|program| {
+            let log = log.try_clone().ok()?;
+            Command::new(program)
+                .args(["-c", &path])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .ok()
+        });
+        let child = spawned.expect("nats-server runs (Debian's package nats-server)");
+        let ports = folder.join(format!("nats-server_{}.ports", child.id()));
+        let begun = Instant::now();
+        let ports: serde_json::Value = loop {
+            let read = std::fs::read(&ports).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            if let Some(ports) = read {
+                break ports;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "nats-server does not say where it listens");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let port = |of: &str| {
+            let url = ports[of][0].as_str().unwrap_or_else(|| panic!("no port: {ports}"));
+            url.rsplit(':').next().unwrap().to_owned()
+        };
+        let (url, route) =
+            (format!("tls://127.0.0.1:{}", port("nats")), format!("nats://127.0.0.1:{}", port("cluster")));
+        Nats { child, url, route }
+    }
+
+    /// How a node finds these servers.
+    pub(crate) fn carrier(&mut self, servers: &[&Nats]) -> CarrierConfig {
+        CarrierConfig {
+            servers: servers.iter().map(|server| server.url.clone()).collect(),
+            authority: self.folder().join("ca.pem"),
+            certificate: self.certificate(),
+        }
+    }
+}
