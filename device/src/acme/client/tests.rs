@@ -77,17 +77,6 @@ async fn ordered(first: Vec<&'static str>) -> (Result<(String, Order), AcmeError
 }
 
 #[tokio::test]
-async fn the_same_request_is_made_again_when_the_authority_says_so_and_no_sooner() {
-    let date =
-        "503 Service Unavailable\r\ndate: Fri, 31 Dec 1999 23:59:58 GMT\r\nretry-after: Fri, 31 Dec 1999 23:59:59 GMT";
-    for busy in ["503 Service Unavailable\r\nretry-after: 1", "429 Too Many Requests\r\nretry-after: 1", date] {
-        let (ordered, asked) = ordered(vec![busy]).await;
-        assert_eq!(ordered.unwrap().0, "/order/1", "{busy}");
-        assert!(asked.len() == 2 && asked[1] - asked[0] >= Duration::from_secs(1), "{busy}: {asked:?}");
-    }
-}
-
-#[tokio::test]
 async fn what_takes_long_is_said_and_not_waited_for() {
     let (refused, asked) = ordered(vec!["503 Service Unavailable\r\nretry-after: 3600"]).await;
     let said = refused.unwrap_err().to_string();
