@@ -30,8 +30,11 @@ pub(super) enum Resolvers {
 /// The system's, as its file said when it was read last. None can be had where it names none; that is told when it is needed.
 pub(super) struct System {
     file: PathBuf,
-    read: Mutex<Option<(Vec<u8>, Result<TokioResolver, NamesError>)>>,
+    read: Mutex<Option<Read>>,
 }
+
+/// The bytes of the file, and what came of them.
+type Read = (Vec<u8>, Result<TokioResolver, NamesError>);
 
 impl Resolvers {
     /// These, each an address with a port or without; the system's, if none is named.

@@ -3,6 +3,8 @@
 //! It reads a few files when it starts and looks at them again every few seconds; it writes none, ever. What it is told by
 //! people lives in memory that no core dump and no swap shows, and that is wiped when it is given back.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod program;
 
 use std::process::ExitCode;
