@@ -230,7 +230,8 @@ async fn check_caa(
     let account = service.url(&format!("/account/{account}"));
     let asked = caa::Asked { account: &account, proven_by: proven_by.map(ChallengeType::name) };
     caa::check(dns, domain, service.domain(), asked).await.map_err(|error| {
-        tracing::info!(%error, "CAA");
+        // Whoever asked is told which domain it is; where there is one person in it, it would be a name in the log.
+        tracing::info!(who = service.pseudonyms.of(identifier), why = error.kind(), "CAA");
         match error {
             CaaError::Unknown { .. } => Problem::new(Kind::Dns, format!("{error}; try again later")),
             CaaError::Critical { .. } | CaaError::Forbidden { .. } => Problem::new(Kind::Caa, error.to_string()),
