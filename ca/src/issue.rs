@@ -9,6 +9,7 @@ mod drive;
 mod slots;
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
@@ -60,6 +61,8 @@ pub(crate) struct Issuer {
     taken: TakenLabels,
     /// Woken when there is somebody to be told of a certificate.
     pub(crate) to_announce: Notify,
+    /// Whether the newest certificate could not be logged with a quorum of witnesses. It is tried again.
+    pub(crate) log_failing: AtomicBool,
     /// What the front ends of this authority share, where there are several.
     pub(crate) shared: Option<Arc<dyn Shared>>,
     /// Certificates on their way in this process.
@@ -121,6 +124,7 @@ impl Issuer {
             shards,
             taken,
             to_announce: Notify::new(),
+            log_failing: AtomicBool::new(false),
             shared,
             active: Arc::default(),
             tasks,

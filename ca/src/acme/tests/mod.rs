@@ -13,6 +13,7 @@ mod gateway;
 mod identifiers;
 mod limits;
 mod openid;
+mod openness;
 mod operator;
 mod parts;
 mod phone;
