@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use homeserver::policies;
+use key_store::say;
 
 use crate::arguments::Policy;
 use crate::ended;
 
 pub(crate) fn policy(command: &Policy) -> ExitCode {
     ended(match command {
-        Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
+        Policy::Draft { folder } => policies::draft(folder).map(|draft| say!("{draft}")),
         Policy::Sign { new, folder, root_key, passphrase } => {
             policies::sign(folder, new, root_key.as_deref(), passphrase.clone()).map(|signed| tell_signed(&signed))
         }
@@ -17,7 +18,7 @@ pub(crate) fn policy(command: &Policy) -> ExitCode {
 }
 
 pub(crate) fn tell_signed(signed: &policies::Signed) {
-    println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
-    signed.changes.iter().for_each(|change| println!("  {change}"));
-    println!("The server logs and serves it; people take it with: certtool trust update");
+    say!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
+    signed.changes.iter().for_each(|change| say!("  {change}"));
+    say!("The server logs and serves it; people take it with: certtool trust update");
 }
