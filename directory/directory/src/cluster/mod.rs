@@ -1,6 +1,6 @@
 //! One directory on several nodes: what a node does, without I/O.
 //!
-//! [`Cluster::handle`] takes one [`ClusterInput`] and the time, and appends [`ClusterOutput`]s, as [`State`] does for a
+//! [`Cluster::handle`] takes one [`ClusterInput`] and the time, and appends [`ClusterOutput`]s, as `State` does for a
 //! directory that is alone (which has nothing of this). People fall into shards by a keyed hash of their identifiers; each
 //! shard is *kept* by one node, which knows where its people are connected and what they show to whom; the node that somebody
 //! is connected to is her *door*. `docs/spec/cluster.md` is the protocol between nodes.
