@@ -46,7 +46,7 @@ Settings (paths are relative to the file's own folder; the files are read again 
   trust_policy = \"policy.json\"       # whose certificates count
   certificate = \"directory.pem\"      # private key and chain of a service certificate
   revocation_lists = [\"people.crl\"]  # DER; whoever they name is cut off
-  [[foreign]]                        # whose people may use it as well, and for which mail domains; repeatable
+  [[foreign]]                        # who else may use it, and for which mail domains; repeatable
   policy = \"beta.json\"
   fingerprint = \"5f1c…\"             # all 64 digits
   domains = [\"beta.example\"]
