@@ -18,7 +18,7 @@ use identity::certificate::Tbs;
 use identity::{Identifier, IdentifierKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::acme::{self, Service};
+use crate::acme::{self, NoMoney, Service};
 use crate::mail::{DeviceLetter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
@@ -237,17 +237,18 @@ async fn send_text(service: &Service, record: &CertificateRecord, number: &Ident
         return Err(Untold::Never("no text messages are sent here any more".into()));
     };
     let later = |e: &dyn std::fmt::Display| Untold::Later(e.to_string());
-    let charge = acme::charge(service, &texting.phones, number).await;
-    let charge = charge.map_err(|_| Untold::Later("the day's money for text messages is spent".into()))?;
+    let charge = acme::charge(service, &texting.phones, number).await.map_err(|e| match e {
+        NoMoney::Spent { .. } => Untold::Later("the day's money for text messages is spent".into()),
+        NoMoney::Store(error) => later(&error),
+    })?;
+    let day = acme::day_of(&charge);
     // A race with another message is lost until the next look.
     service.store.commit(vec![charge]).await.map_err(|e| later(&e))?;
     match texting.send(service, &Text::device(number, &record.serial.to_string())).await {
         Err(error @ SmsError::Refused) => Err(Untold::Never(error.to_string())),
         // It says itself that it sends nothing: nothing is to be paid. After a silence nobody knows.
         Err(error @ SmsError::Unaccepted { .. }) => {
-            if let Err(error) = acme::give_back(service, &texting.phones, number).await {
-                tracing::warn!(%error, "a text message that was not sent stays charged");
-            }
+            acme::give_back(service, &texting.phones, number, day).await;
             Err(later(&error))
         }
         other => other.map_err(|e| later(&e)),

@@ -184,6 +184,8 @@ impl Issuer {
             };
             let linted = Work::Plans.time(|| Ok::<_, StartError>(Planned::person(&input)?.lint()?))?;
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
+            // A signer elsewhere may have taken its time, in which another device may have got its certificate.
+            let before = if key.is_here() { before } else { self.certificates_before(&asked.proven, now).await? };
             record.announce = is_another_device(&before, asked.request.spki_der(), now);
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =

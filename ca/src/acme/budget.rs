@@ -8,7 +8,7 @@ use identity::Identifier;
 use super::Service;
 use super::problem::{Kind, Problem};
 use crate::config::Phones;
-use crate::store::{Change, Record, Spending, StoreError};
+use crate::store::{Change, RACES, Record, Spending, StoreError};
 
 const DAY_SECONDS: u64 = 86_400;
 
@@ -44,11 +44,15 @@ impl From<NoMoney> for Problem {
     }
 }
 
+/// The day since the epoch, of UTC.
+pub(crate) fn today(service: &Service) -> u64 {
+    service.now().as_secs() / DAY_SECONDS
+}
+
 /// The change that charges one message to `number`; refused if the day's sum does not hold it any more. A commit with it
 /// fails with a conflict about "spending" if somebody else charged meanwhile: then ask again.
 pub(crate) async fn charge(service: &Service, phones: &Phones, number: &Identifier) -> Result<Change, NoMoney> {
-    let now = service.now().as_secs();
-    let day = now / DAY_SECONDS;
+    let (now, day) = (service.now().as_secs(), today(service));
     let price = phones.budget.price_of(number).0;
     let found = service.store.spending(day).await?;
     let spent = found.map_or(0, |spending| spending.spent).saturating_add(price);
@@ -63,13 +67,35 @@ pub(crate) async fn charge(service: &Service, phones: &Phones, number: &Identifi
     })
 }
 
-/// Takes back what was charged for a message that was certainly not sent. A race with another charge loses it.
-pub(crate) async fn give_back(service: &Service, phones: &Phones, number: &Identifier) -> Result<(), StoreError> {
-    let Some(found) = service.store.spending(service.now().as_secs() / DAY_SECONDS).await? else { return Ok(()) };
-    let spent = found.spent.saturating_sub(phones.budget.price_of(number).0);
-    let messages = found.messages.saturating_sub(1);
-    let back = Change::Update(Record::Spending(Spending { spent, messages, ..found }));
-    service.store.commit(vec![back]).await.map(drop)
+/// Takes back what was charged on this day (since the epoch) for a message that was certainly not sent, however many are
+/// charged meanwhile.
+pub(crate) async fn give_back(service: &Service, phones: &Phones, number: &Identifier, day: Option<u64>) {
+    let Some(day) = day else { return };
+    if let Err(error) = take_back(service, phones, number, day).await {
+        tracing::warn!(%error, "a text message that was not sent stays charged");
+    }
+}
+
+async fn take_back(service: &Service, phones: &Phones, number: &Identifier, day: u64) -> Result<(), StoreError> {
+    for _ in 0..RACES {
+        let Some(found) = service.store.spending(day).await? else { return Ok(()) };
+        let spent = found.spent.saturating_sub(phones.budget.price_of(number).0);
+        let messages = found.messages.saturating_sub(1);
+        let back = Change::Update(Record::Spending(Spending { spent, messages, ..found }));
+        match service.store.commit(vec![back]).await {
+            Err(error) if raced(&error) => {}
+            other => return other.map(drop),
+        }
+    }
+    Err(StoreError::Conflict("spending"))
+}
+
+/// The day on which this is charged.
+pub(crate) fn day_of(charge: &Change) -> Option<u64> {
+    match charge {
+        Change::Insert(Record::Spending(spending)) | Change::Update(Record::Spending(spending)) => Some(spending.day),
+        _ => None,
+    }
 }
 
 /// Whether a commit failed because somebody else charged at the same time.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::Identifier;
@@ -77,7 +76,5 @@ async fn signer(service: &Service, by: &ByKey, certificate: &str) -> Result<Iden
 /// Nothing is lost: whoever asks again gets another entry.
 fn not_logged(error: &SubmitError) -> Problem {
     tracing::warn!(%error, "a signature could not be dated");
-    Problem::new(Kind::ServerInternal, "the log does not take entries at the moment; try again")
-        .status(StatusCode::SERVICE_UNAVAILABLE)
-        .retry_after(std::time::Duration::from_secs(5))
+    Problem::later("the log does not take entries at the moment; try again", std::time::Duration::from_secs(5))
 }

@@ -30,6 +30,8 @@ use crate::store::{
 
 /// How long a request waits while too many messages are under way.
 const QUEUE: Duration = Duration::from_secs(10);
+/// When to ask for another message where one could not be handed over.
+pub(super) const AGAIN: Duration = Duration::from_secs(60);
 /// A message is with the next server after that time, or not at all.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
 
@@ -119,10 +121,11 @@ pub(super) async fn send(
     }
     // An outbox knows nobody: its time tells nothing.
     if texting.is_none() && service.post.is_local() {
-        let handover = hand_over(service, &found.id, message).await;
+        let handover = hand_over(service, &found.id, message, None).await;
         return remember(service, found, |found| issue(found, handover), None).await;
     }
     let mut handing = service.mails_under_way.begin(mark);
+    let day = budget::today(service);
     let changed = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
     if changed.status != AuthorizationStatus::Pending {
         return Ok(changed);
@@ -130,7 +133,7 @@ pub(super) async fn send(
     let handing_over = tokio::spawn({
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
-            let handover = hand_over(&service, &id, message).await;
+            let handover = hand_over(&service, &id, message, Some(day)).await;
             match note(&service, id, mark, handover).await {
                 Ok(()) => handing.noted = Some(service.now().as_secs()),
                 Err(error) => tracing::warn!(%error, "could not note what became of a message"),
@@ -175,7 +178,7 @@ async fn permitted(
         }
     }
     let place = tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await;
-    place.ok().and_then(Result::ok).ok_or_else(|| Problem::internal(&"too many messages are under way"))
+    place.ok().and_then(Result::ok).ok_or_else(|| Problem::unavailable(&"too many messages are under way", QUEUE))
 }
 
 fn compose(
@@ -236,8 +239,8 @@ async fn remember(
 }
 
 /// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the
-/// number does not exist is not.
-async fn hand_over(service: &Service, id: &str, message: Message) -> Handover {
+/// number does not exist is not. A text message was charged on `day`.
+async fn hand_over(service: &Service, id: &str, message: Message, day: Option<u64>) -> Handover {
     let (error, refused) = match (message, &service.texting) {
         (Message::Mail(letter), _) => match service.post.send(letter).await {
             Ok(()) => return Handover::Done,
@@ -245,7 +248,13 @@ async fn hand_over(service: &Service, id: &str, message: Message) -> Handover {
         },
         (Message::Text(text), Some(texting)) => match texting.send(service, &text).await {
             Ok(()) => return Handover::Done,
-            Err(error) => (error.to_string(), matches!(error, SmsError::Refused)),
+            Err(error) => {
+                // It says itself that it sends nothing.
+                if matches!(error, SmsError::Unaccepted { .. }) {
+                    budget::give_back(service, &texting.phones, &text.to, day).await;
+                }
+                (error.to_string(), matches!(error, SmsError::Refused))
+            }
         },
         (Message::Text(_), None) => ("no text messages are sent here".to_owned(), false),
     };

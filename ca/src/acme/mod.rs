@@ -33,7 +33,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use identity::{IdentifierKind, UnixTime};
 use lettre::message::Mailbox;
@@ -50,7 +50,7 @@ use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
 use crate::oidc::Issuers;
 use crate::store::{ChallengeType, Select, Store};
-pub(crate) use budget::{charge, give_back};
+pub(crate) use budget::{NoMoney, charge, day_of, give_back};
 pub(crate) use challenge::{keep_refusal, prove_by_reply};
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;
@@ -186,6 +186,10 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
 async fn headers(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let is_post = request.method() == Method::POST;
     let mut response = next.run(request).await;
+    if response.status() == StatusCode::REQUEST_TIMEOUT {
+        // Its body comes in at once, as a rule: it is we who take so long.
+        response = Problem::unavailable(&"a request took too long", REQUEST).into_response();
+    }
     let headers = response.headers_mut();
     if is_post {
         headers.insert("replay-nonce", ascii(&service.nonces.issue()));

@@ -13,6 +13,8 @@ use crate::store::StoreError;
 
 /// When to come back to an authority whose label key is away.
 const LABEL_KEY_BACK: Duration = Duration::from_secs(60);
+/// When to come back where the store is away or busy: a lock, a restart of the database, a disk that somebody clears.
+const STORE_BACK: Duration = Duration::from_secs(5);
 
 const ACME: &str = "urn:ietf:params:acme:error:";
 const OURS: &str = "urn:inperson:acme:error:";
@@ -64,7 +66,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let (prefix, name) = match self {
             Self::AccountDoesNotExist => (ACME, "accountDoesNotExist"),
             Self::AlreadyReplaced => (ACME, "alreadyReplaced"),
@@ -176,12 +178,25 @@ impl Problem {
         Self::new(Kind::ServerInternal, "the authority cannot answer at the moment; nothing is lost, try again")
     }
 
+    /// Something that this authority needs is away, or there is no room for more, and that passes (RFC 9110 section 15.6.4);
+    /// the reason goes to our log, not to the client.
+    pub(crate) fn unavailable(reason: &dyn std::fmt::Display, wait: Duration) -> Self {
+        tracing::error!(%reason, "a request must come back later");
+        let detail = "the authority cannot answer at the moment; nothing is lost, try again";
+        Self::later(detail, wait)
+    }
+
+    /// The same, in words for who asked.
+    pub(crate) fn later(detail: impl Into<String>, wait: Duration) -> Self {
+        Self::new(Kind::ServerInternal, detail).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(wait)
+    }
+
     /// The label key lies elsewhere and is not to be had: everything that needs none goes on, and this does when it is back.
     pub(crate) fn no_label_key(reason: &LabelKeyError) -> Self {
         tracing::error!(%reason, "no label can be computed");
         let detail = "the authority does not reach its log's label key just now, and certifies and opens nothing without \
                       it; nothing is lost, try again in a few minutes";
-        Self::new(Kind::ServerInternal, detail).status(StatusCode::SERVICE_UNAVAILABLE).retry_after(LABEL_KEY_BACK)
+        Self::later(detail, LABEL_KEY_BACK)
     }
 
     /// A further member of the document (RFC 9457 section 3.2).
@@ -293,6 +308,7 @@ impl From<StoreError> for Problem {
                 Self::new(Kind::ServerInternal, "two requests changed the same thing at once; try again")
                     .status(StatusCode::CONFLICT)
             }
+            StoreError::Unavailable(_) | StoreError::Locked { .. } => Self::unavailable(&error, STORE_BACK),
             other => Self::internal(&other),
         }
     }

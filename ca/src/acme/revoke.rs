@@ -2,6 +2,7 @@
 //! control of the same identifier, or by the holder of the certificate's key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::Service;
 use super::problem::{Kind, Problem};
 use super::request::ByAny;
+use crate::crl::CrlError;
 use crate::issuance::{learn, origin_of};
 use crate::jws::PublicKey;
 use crate::proven::Proven;
@@ -23,6 +25,8 @@ use crate::store::{
     Serial, StoreError, Subject,
 };
 
+/// When to ask again for a list that could not be made.
+const LIST_BACK: Duration = Duration::from_secs(10);
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
 const REASONS: [u8; 4] = [KEY_COMPROMISE, 3, 4, 5];
 /// The key is in somebody else's hands, and with it whatever lay beside it on the device.
@@ -93,7 +97,7 @@ async fn attempt(service: &Service, found: CertificateRecord, reason: u8, by: &s
     let certificate = issued(&found)?;
     let serial = found.serial;
     let (issuer, crls, shown) = (Arc::clone(&service.issuer), Arc::clone(&service.crls), found.clone());
-    let show = async move { crls.show(&shown).await.map_err(|e| Problem::internal(&e)) };
+    let show = async move { crls.show(&shown).await.map_err(|e| not_shown(&e)) };
     if found.revoked.is_some() {
         // Whoever asks again may do so because the list could not be renewed the first time.
         issuer.carried_through(show).await??;
@@ -114,6 +118,19 @@ async fn attempt(service: &Service, found: CertificateRecord, reason: u8, by: &s
         show.await.map(|()| true)
     };
     service.issuer.carried_through(revoke).await?
+}
+
+/// It is revoked all the same: what failed is the list that says so, which is made in the background as soon as it can be.
+fn not_shown(error: &CrlError) -> Problem {
+    match error {
+        CrlError::Sign(_) => Problem::internal(error),
+        CrlError::Store(_) | CrlError::Log(_) | CrlError::Io { .. } => {
+            tracing::error!(%error, "a revocation is not on its list yet");
+            let detail = "the certificate is revoked, but the list that says so to others cannot be made at the moment; \
+                          it is made as soon as that is possible, or when you ask again";
+            Problem::later(detail, LIST_BACK)
+        }
+    }
 }
 
 /// The issued certificate that is to be revoked; with what is to be written if the books do not know of it.

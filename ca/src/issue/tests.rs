@@ -2,12 +2,17 @@
 //! resumed or abandoned.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tlog_proof::Proof;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 
 use crate::store::{CertificateState, Fault, Select};
-use crate::testing::{Client, Fate, Signer, World, csr};
+use crate::testing::{Client, Fate, ORIGIN, Signer, World, csr, until};
 
 fn device() -> rcgen::KeyPair {
     rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
@@ -107,7 +112,7 @@ async fn what_is_not_logged_within_a_day_is_abandoned_and_can_be_opened() {
         world.log_shall(Fate::Logged);
         let world = world.restart().await;
         let client = Client { router: world.ca.router(), ..client };
-        crate::testing::until("it is abandoned", async || unfinished(&world).await == 0).await;
+        until("it is abandoned", async || unfinished(&world).await == 0).await;
         let answer = client.read(order["url"].as_str().unwrap()).await.ok().json();
         assert_eq!(answer["status"], "invalid");
         assert!(answer["error"]["detail"].as_str().unwrap().contains("new order"));
@@ -149,7 +154,7 @@ async fn a_log_that_is_away_keeps_no_server_from_starting_and_no_key_is_lost_ove
     tokio::time::resume();
     assert_eq!(std::fs::read(&kept).unwrap(), before);
     world.log_shall(Fate::Logged);
-    crate::testing::until("it is renewed", async || std::fs::read(&kept).unwrap() != before).await;
+    until("it is renewed", async || std::fs::read(&kept).unwrap() != before).await;
     let submitted = world.submitted();
     assert!(submitted.len() > entries + 2, "it was tried again and again");
     assert!(submitted[entries..].iter().all(|entry| *entry == submitted[entries]), "with one key and one plan");
@@ -157,4 +162,73 @@ async fn a_log_that_is_away_keeps_no_server_from_starting_and_no_key_is_lost_ove
     world.log_shall(Fate::Refused);
     world.advance(Duration::from_secs(31 * 86_400));
     assert!(world.ca.service_resolver("localhost").await.is_err());
+}
+
+/// Stands before a signer, and lets what it is asked to prove wait until there is a permit for it.
+async fn slow_signer(
+    at: std::path::PathBuf,
+    signer: std::path::PathBuf,
+    permits: Arc<Semaphore>,
+    asked: Arc<AtomicUsize>,
+) {
+    const PROVE: u8 = 1;
+    let listener = UnixListener::bind(at).unwrap();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = UnixStream::connect(&signer).await.unwrap();
+        let (permits, asked) = (Arc::clone(&permits), Arc::clone(&asked));
+        tokio::spawn(async move {
+            // Of either side: two bytes of length, and as many as they say.
+            while let Ok(length) = near.read_u16().await {
+                let mut frame = vec![0; length.into()];
+                near.read_exact(&mut frame).await.unwrap();
+                if frame[0] == PROVE {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    permits.acquire().await.unwrap().forget();
+                }
+                far.write_u16(length).await.unwrap();
+                far.write_all(&frame).await.unwrap();
+                let length = far.read_u16().await.unwrap();
+                let mut frame = vec![0; length.into()];
+                far.read_exact(&mut frame).await.unwrap();
+                near.write_u16(length).await.unwrap();
+                near.write_all(&frame).await.unwrap();
+            }
+        });
+    }
+}
+
+/// Two front ends; the label key of one lies in a signer that takes its time, in which the other certifies another device.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_owner_is_told_of_a_device_that_came_second_while_a_signer_took_its_time() {
+    let world = World::new().await;
+    let (keys, vault) = (world.folder().join("keys"), world.folder().join("vault"));
+    std::fs::create_dir(&vault).unwrap();
+    std::fs::rename(keys.join("vrf.key.pem"), vault.join("vrf.key.pem")).unwrap();
+    let (quick, slow) = (vault.join("quick"), vault.join("slow"));
+    std::fs::write(keys.join("vrf.signer"), format!("{}\n", slow.display())).unwrap();
+    let key = crate::LabelKey::open(&vault.join("vrf.key.pem")).unwrap().unwrap();
+    let listener = crate::shards::signer::bind(&quick, false).unwrap();
+    let _signer = tokio::spawn(crate::shards::signer::serve(listener, key, ORIGIN, Default::default()));
+    let (permits, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let _proxy = tokio::spawn(slow_signer(slow.clone(), quick, Arc::clone(&permits), Arc::clone(&asked)));
+    until("somebody listens", async || slow.exists()).await;
+    let other = world.front_end(Arc::<crate::store::MemoryStore>::clone(&world.store), "other", |_| {}).await;
+
+    let client = Client::open(&world, Signer::ed25519(7)).await;
+    let orders = [client.ready(&world, "alice@example.org").await, client.ready(&world, "alice@example.org").await];
+    let there = Client { router: other.router(), key: Signer::ed25519(7), account: client.account.clone() };
+    let (first, second) = (csr("alice@example.org", &device()), csr("alice@example.org", &device()));
+    let meanwhile = async {
+        until("the signer is asked", async || asked.load(Ordering::SeqCst) > 0).await;
+        client.finalize(&orders[0], &first).await.ok();
+        client.download(orders[0]["url"].as_str().unwrap()).await;
+        permits.add_permits(Semaphore::MAX_PERMITS);
+    };
+    let (finalized, ()) = tokio::join!(there.finalize(&orders[1], &second), meanwhile);
+    finalized.ok();
+    client.download(orders[1]["url"].as_str().unwrap()).await;
+    let told = || world.mails().iter().filter(|mail| mail.contains("another device speaks for")).count();
+    until("she is told", async || told() == 1).await;
+    other.stop().await;
 }

@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 use super::{Change, Record, Select, Store, StoreError, migrate, rows};
 use crate::spent::Work;
 
+/// How long another process's lock on the database is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// At most so many commits share a transaction.
 const MAX_GROUP: usize = 256;
 /// Statements kept prepared per connection; there are fewer.
@@ -45,11 +47,19 @@ impl SqliteStore {
     /// Opens or makes the database at `path` (mode 0600). `path` with `.lock` appended is locked as long as the store
     /// is open: a second process is refused with [`StoreError::Locked`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, PATIENCE)
+    }
+
+    /// The same, waiting so long for another process's lock on the database itself.
+    pub(crate) fn open_with(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         private(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
         let mut write = connect(path)?;
         migrate::up(&mut write)?;
         let read = connect(path)?;
+        for connection in [&write, &read] {
+            connection.busy_timeout(patience).map_err(|e| rows::unavailable(&e))?;
+        }
         let (writer, writes) = mpsc::channel();
         let (reader, reads) = mpsc::channel();
         let threads = vec![
@@ -128,7 +138,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| rows::unavailable(&e))?;
     let set_up = || -> rusqlite::Result<()> {
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -176,11 +186,11 @@ fn empty_journal(connection: &Connection) -> bool {
 /// One transaction for the whole group. If it as a whole fails, everybody in it is told so. Answers whether anything was
 /// erased.
 fn commit_group(connection: &mut Connection, group: Vec<Write>) -> bool {
-    let mut answers = Vec::with_capacity(group.len());
+    let mut results = Vec::with_capacity(group.len());
     let whole = (|| -> rusqlite::Result<()> {
         let statements = Work::Sql.begin();
         let mut transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        for write in group {
+        for write in &group {
             let mut savepoint = transaction.savepoint()?;
             let result =
                 write.changes.iter().try_fold(0, |erased, change| Ok(erased + rows::apply(&savepoint, change)?));
@@ -188,15 +198,17 @@ fn commit_group(connection: &mut Connection, group: Vec<Write>) -> bool {
                 savepoint.rollback()?;
             }
             savepoint.commit()?;
-            answers.push((write.answer, result));
+            results.push(result);
         }
         drop(statements);
         Work::DatabaseSync.time(|| transaction.commit())
     })();
-    let whole = whole.map_err(|e| rows::unavailable(&e));
-    let erased = whole.is_ok() && answers.iter().any(|(_, result)| matches!(result, Ok(1..)));
-    for (answer, result) in answers {
-        let _ = answer.send(whole.clone().and(result));
+    if let Err(error) = whole.map_err(|e| rows::unavailable(&e)) {
+        results = vec![Err(error); group.len()];
+    }
+    let erased = results.iter().any(|result| matches!(result, Ok(1..)));
+    for (write, result) in group.into_iter().zip(results) {
+        let _ = write.answer.send(result);
     }
     erased
 }

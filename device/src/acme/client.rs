@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::jws::{self, Payload, Sender};
 use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswers};
+use super::patience::{self, Patience};
 use crate::https::{self, FetchError};
 use crate::keys::{AccountKey, KeyError};
 
@@ -25,7 +26,7 @@ pub enum AcmeError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The authority refused, and said why.
-    #[error("the authority at {url} refused: {problem}")]
+    #[error("the authority at {url} refused: {problem}{}", patience::come_back(*status, *retry_after))]
     Refused {
         /// What was asked.
         url: String,
@@ -33,6 +34,8 @@ pub enum AcmeError {
         status: StatusCode,
         /// Its reason.
         problem: Problem,
+        /// When it asks to come back; longer than this program waits by itself.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what the protocol wants.
     #[error("{url} does not speak ACME as expected: expected {expected}, found {found}")]
@@ -188,14 +191,19 @@ impl AcmeClient {
     }
 
     async fn post(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {
-        let mut tries = 1;
+        let (mut tries, mut patience) = (1, Patience::new());
         loop {
-            match self.post_once(url, payload).await {
-                Err(error) if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) => {
-                    tries += 1;
-                }
-                other => return other,
+            let error = match self.post_once(url, payload).await {
+                Err(error) => error,
+                done => return done,
+            };
+            if tries < NONCE_TRIES && error.problem().is_some_and(|problem| problem.is("badNonce")) {
+                tries += 1;
+                continue;
             }
+            let Some(wait) = patience.grant(&error) else { return Err(error) };
+            tracing::info!(%error, ?wait, "the authority asks for patience");
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -267,13 +275,15 @@ async fn read(url: &str, response: Response) -> Result<Answer, AcmeError> {
     let status = response.status();
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header(LOCATION).map(str::to_owned);
-    // RFC 9110 section 10.2.3: seconds, or a date, which no ACME server of ours sends and we need not follow.
-    let retry_after = header(RETRY_AFTER).and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    let retry_after = patience::told(response.headers());
     let body = https::body(url, response).await?;
     if status.is_success() {
         return Ok(Answer { url: url.to_owned(), location, retry_after, body });
     }
     let problem = serde_json::from_slice(&body)
         .unwrap_or_else(|_| Problem { detail: format!("HTTP status {status}"), ..Problem::default() });
-    Err(AcmeError::Refused { url: url.to_owned(), status, problem })
+    Err(AcmeError::Refused { url: url.to_owned(), status, problem, retry_after })
 }
+
+#[cfg(test)]
+mod tests;

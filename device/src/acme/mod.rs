@@ -8,6 +8,7 @@ mod client;
 pub mod date;
 pub mod jws;
 pub mod messages;
+mod patience;
 mod renewal;
 
 pub use client::{AcmeClient, AcmeError};

@@ -71,14 +71,18 @@ impl Job<'_> {
                     order = client.finalize(&order.finalize, &csr).await?;
                 }
                 OrderStatus::Processing => {
-                    if waited >= DEADLINE {
+                    if waited + pause > DEADLINE {
                         return Err(EnrolError::Slow { seconds: waited.as_secs() });
                     }
                     tokio::time::sleep(pause).await;
                     waited += pause;
                     let (next, retry_after) = client.order(&url).await?;
                     order = next;
-                    pause = retry_after.unwrap_or(pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                    // Who says when to come back is taken at her word (RFC 8555 section 7.4).
+                    pause = match retry_after {
+                        Some(told) => told.max(FIRST_PAUSE),
+                        None => (pause * 2).min(LONGEST_PAUSE),
+                    };
                 }
                 OrderStatus::Valid => return download(client, &url, &order).await,
                 OrderStatus::Invalid => {

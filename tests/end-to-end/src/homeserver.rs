@@ -13,7 +13,7 @@ use crate::process::{self, Finished, Running};
 use crate::{Context, Failure};
 
 /// How long a start may take on a very busy machine. A quiet one takes well under a second.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// How long a graceful stop may take on a very busy machine: the server itself gives connections seven seconds.
 const STOP: Duration = Duration::from_secs(60);

@@ -9,6 +9,7 @@
 //! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`node`] does the same for Node's;
 //! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
+//! * [`crash`] kills a home server while somebody enrols, and reckons afterwards;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`witness`] is a witness in a process of its own, and how people come to demand it;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
@@ -17,6 +18,7 @@
 //! where something can be awaited, and no child outlives it (see [`guard`] and [`process`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod crash;
 pub mod failure;
 pub mod guard;
 pub mod headless;

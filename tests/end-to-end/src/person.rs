@@ -14,7 +14,7 @@ use crate::process::{self, Collecting, Finished};
 use crate::{Context, Failure};
 
 /// How long one command may take on a very busy machine.
-const COMMAND: Duration = Duration::from_secs(60);
+const COMMAND: Duration = Duration::from_secs(180);
 
 /// A person: an address and a home folder (`INPERSON_HOME`).
 #[derive(Debug, Clone)]

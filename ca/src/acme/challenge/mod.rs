@@ -16,9 +16,9 @@ use axum::response::{IntoResponse, Response};
 use identity::IdentifierKind;
 use serde_json::{Value, json};
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::request::ByAccount;
-use super::{Service, ascii, authorization, own_authorization, rfc3339};
+use super::{Service, ascii, authorization, delivery, own_authorization, rfc3339};
 use crate::store::{Authorization, AuthorizationStatus, ChallengeType, Change, Record, StoreError};
 pub(crate) use reply::{keep_refusal, prove_by_reply};
 
@@ -74,7 +74,13 @@ pub(super) async fn respond(
         }
     };
     let up = ascii(&format!("<{}>;rel=\"up\"", service.url(&format!("/authz/{}", answered.id))));
-    Ok(([(header::LINK, up)], Json(object(&service, &answered, kind))).into_response())
+    let object = object(&service, &answered, kind);
+    let mut response = ([(header::LINK, up)], Json(&object)).into_response();
+    // RFC 8555 section 8.2: with the error, when to ask for another message.
+    if object["error"]["type"] == Kind::ServerInternal.name() {
+        response.headers_mut().insert(header::RETRY_AFTER, delivery::AGAIN.as_secs().into());
+    }
+    Ok(response)
 }
 
 /// All challenges of an authorization.

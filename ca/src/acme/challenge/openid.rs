@@ -44,7 +44,7 @@ pub(super) async fn respond(
         Err(VouchError::Unreachable(reason)) => {
             tracing::warn!(authorization = found.id, who, reason, "a token could not be checked");
             let detail = "the issuer's keys cannot be had at the moment; try again in a minute";
-            return Err(Problem::new(Kind::ServerInternal, detail).retry_after(LATER));
+            return Err(Problem::later(detail, LATER));
         }
         Err(VouchError::Token(error)) => {
             tracing::info!(authorization = found.id, who, "a token proves nothing");

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::phone::{begun, phones};
 use crate::config::{CaConfig, HttpGateway, Phones, Secrets, Template, Texter};
 use crate::sms::{Reports, Sms};
+use crate::store::Fault;
 use crate::testing::{Client, Signer, World, until};
 
 const ANNA: &str = "+4915112345678";
@@ -227,4 +228,26 @@ fn what_could_never_be_sent_is_refused_at_the_start() {
     };
     assert!(open("https://api.example.org").is_ok());
     assert!(open("http://api.example.org").is_err(), "in the clear");
+}
+
+/// A gateway that takes nothing is paid nothing, however many are charged at the same time, and also after midnight.
+#[tokio::test]
+async fn what_a_gateway_does_not_take_is_not_paid_for() {
+    for race in [None, Some(Fault::Outrun)] {
+        let gateway = Fake::start().await;
+        let world = World::with(gateway.config()).await;
+        let client = Client::open(&world, Signer::p256()).await;
+        let (_, challenge) = begun(&client, ANNA).await;
+        gateway.shall_answer(StatusCode::BAD_GATEWAY, "");
+        let today = world.now().as_secs() / 86_400;
+        if let Some(race) = race {
+            // The code with its charge is written; then somebody else charges a moment before it is given back.
+            world.store.fail_after(1, race);
+        }
+        client.post(&challenge, json!({})).await.ok();
+        let told = async || client.read(&challenge).await.ok().json().get("error").is_some();
+        until("it is told", told).await;
+        let spent = world.store().spending(today).await.unwrap().unwrap();
+        assert_eq!((spent.spent, spent.messages), (0, 0), "{race:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announcements;
+mod away;
 mod caa;
 mod codes;
 mod date;
@@ -12,6 +13,7 @@ mod front_ends;
 mod gateway;
 mod identifiers;
 mod limits;
+mod locked;
 mod openid;
 mod operator;
 mod parts;

@@ -1,6 +1,6 @@
 //! `oidc-00`: an issuer on this machine, honest and otherwise.
 
-mod issuer;
+pub(super) mod issuer;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -214,6 +214,7 @@ async fn an_issuer_that_is_away_refuses_nobody_for_good() {
     let token = signed(&key, "one", &claims(&issuer, &world, &client, &challenge));
     let answer = hand_in(&client, &challenge, &token).await;
     assert_eq!((answer.problem().as_str(), answer.header("retry-after").as_str()), ("serverInternal", "60"));
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(client.read(&order).await.ok().text("status"), "pending");
     assert!(reachable.starts_with("http://127.0.0.1:"));
 }

@@ -32,7 +32,7 @@ pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
 use self::session::{Server, Wants};
 use self::sts::{Mode, Policy};
-use super::places::Places;
+use super::places::{Place, Places};
 use super::{Letter, MailError};
 use crate::config::{DirectDelivery, Resolvers};
 use crate::web;
@@ -110,11 +110,8 @@ impl Direct {
         let exchanges = self.names.exchanges(domain).await?;
         let policy = self.policies.of(domain, &self.names, UnixTime::now()).await;
         let mut last = MailError::Unreachable(format!("{domain} has no server that takes mail"));
-        for exchange in exchanges.iter().take(MAX_EXCHANGES) {
-            let Some(_place) = places.take(&exchange.host) else {
-                last = MailError::Busy(exchange.host.clone());
-                continue;
-            };
+        let mut left = exchanges.iter().take(MAX_EXCHANGES);
+        while let Some((exchange, _place)) = next_free(&mut left, places, &mut last) {
             match self.send_through(exchange, policy.as_ref(), letter).await {
                 Err(error @ MailError::Unreachable(_)) => {
                     tracing::info!(server = %exchange.host, %error, "a server did not take a mail");
@@ -188,3 +185,22 @@ impl Direct {
         session::deliver(server, wants, &self.hello, &self.provider, letter).await
     }
 }
+
+/// The next of a domain's servers through which not as many mails are under way as may be, and a place there. Of those that
+/// are passed over `last` tells.
+fn next_free<'a>(
+    left: &mut impl Iterator<Item = &'a Exchange>,
+    places: &Arc<Places>,
+    last: &mut MailError,
+) -> Option<(&'a Exchange, Place)> {
+    left.find_map(|exchange| {
+        let place = places.take(&exchange.host);
+        if place.is_none() {
+            *last = MailError::Busy(exchange.host.clone());
+        }
+        Some((exchange, place?))
+    })
+}
+
+#[cfg(test)]
+mod tests;

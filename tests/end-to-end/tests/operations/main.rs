@@ -1,14 +1,17 @@
 //! docs/operations/ca.md from its beginning, as it is written: an authority on one machine, and one on three. The commands are
-//! the page's own, run by a shell on machines that are there for this alone, with the page's names, ports and paths.
+//! the page's own, run by a shell on machines that are there for this alone, with the page's names, ports and paths. On such
+//! machines stand also a disk that is full, and networks of IPv6.
 //!
 //! Needs root, and namespaces (`unshare`); says so clearly when it skips.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apart;
+mod full;
 mod page;
+mod six;
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,6 +24,8 @@ use story::process::{self, Running};
 use page::{blocks, part, sh, with};
 
 const SOON: Duration = Duration::from_secs(60);
+/// How long one command may take on a very busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// The authority's folder on its machine.
 const SERVER: &str = "/srv/inperson";
 

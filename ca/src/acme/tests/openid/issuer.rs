@@ -15,17 +15,17 @@ use crate::config::OpenIdIssuer;
 use crate::testing::{Client, Signer, World};
 
 /// An issuer that serves the keys it is told to.
-pub(super) struct Issuer {
-    pub(super) url: String,
-    pub(super) keys: Arc<Mutex<Vec<Value>>>,
-    pub(super) asked: Arc<Mutex<usize>>,
-    pub(super) away: Arc<AtomicBool>,
+pub(in crate::acme::tests) struct Issuer {
+    pub(in crate::acme::tests) url: String,
+    pub(in crate::acme::tests) keys: Arc<Mutex<Vec<Value>>>,
+    pub(in crate::acme::tests) asked: Arc<Mutex<usize>>,
+    pub(in crate::acme::tests) away: Arc<AtomicBool>,
     /// Whoever holds this keeps it from answering.
-    pub(super) answers: Arc<tokio::sync::Mutex<()>>,
+    pub(in crate::acme::tests) answers: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Issuer {
-    pub(super) async fn start(key: &Signer) -> Self {
+    pub(in crate::acme::tests) async fn start(key: &Signer) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let keys = Arc::new(Mutex::new(vec![named(key, "one")]));
@@ -50,19 +50,23 @@ impl Issuer {
         Self { url, keys, asked, away, answers }
     }
 
-    pub(super) async fn world(&self) -> World {
-        let one = OpenIdIssuer {
+    pub(in crate::acme::tests) async fn world(&self) -> World {
+        World::with(|config| config.openid = vec![self.vouches()]).await
+    }
+
+    /// For one domain.
+    pub(in crate::acme::tests) fn vouches(&self) -> OpenIdIssuer {
+        OpenIdIssuer {
             issuer: self.url.clone(),
             client_id: "devices".into(),
             domains: vec!["example.org".into()],
             roots: None,
-        };
-        World::with(|config| config.openid = vec![one]).await
+        }
     }
 }
 
 /// A key as a set has it.
-pub(super) fn named(key: &Signer, id: &str) -> Value {
+pub(in crate::acme::tests) fn named(key: &Signer, id: &str) -> Value {
     let mut jwk = key.jwk();
     jwk["kid"] = id.into();
     jwk["use"] = "sig".into();
@@ -70,7 +74,7 @@ pub(super) fn named(key: &Signer, id: &str) -> Value {
 }
 
 /// An order's `oidc-00`.
-pub(super) async fn begun(client: &Client, address: &str) -> (String, Value) {
+pub(in crate::acme::tests) async fn begun(client: &Client, address: &str) -> (String, Value) {
     let order = client.order(address).await.ok();
     let authorization = client.read(order.json()["authorizations"][0].as_str().unwrap()).await.ok().json();
     let challenges = authorization["challenges"].as_array().unwrap().clone();
@@ -79,7 +83,7 @@ pub(super) async fn begun(client: &Client, address: &str) -> (String, Value) {
 }
 
 /// What an honest issuer says of Alice.
-pub(super) fn claims(issuer: &Issuer, world: &World, client: &Client, challenge: &Value) -> Value {
+pub(in crate::acme::tests) fn claims(issuer: &Issuer, world: &World, client: &Client, challenge: &Value) -> Value {
     let token = challenge["token"].as_str().unwrap();
     let now = world.now().as_secs();
     json!({
@@ -88,21 +92,21 @@ pub(super) fn claims(issuer: &Issuer, world: &World, client: &Client, challenge:
     })
 }
 
-pub(super) fn nonce(token: &str, client: &Client) -> String {
+pub(in crate::acme::tests) fn nonce(token: &str, client: &Client) -> String {
     let thumbprint = crate::jws::PublicKey::from_jwk(&client.key.jwk()).unwrap().thumbprint();
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{token}.{thumbprint}")))
 }
 
-pub(super) fn signed(key: &Signer, id: &str, claims: &Value) -> String {
+pub(in crate::acme::tests) fn signed(key: &Signer, id: &str, claims: &Value) -> String {
     with_header(key, &json!({"alg": key.algorithm(), "kid": id}), claims)
 }
 
-pub(super) fn with_header(key: &Signer, header: &Value, claims: &Value) -> String {
+pub(in crate::acme::tests) fn with_header(key: &Signer, header: &Value, claims: &Value) -> String {
     let jws = key.sign(header, claims.to_string().as_bytes());
     let part = |name: &str| jws[name].as_str().unwrap().to_owned();
     format!("{}.{}.{}", part("protected"), part("payload"), part("signature"))
 }
 
-pub(super) async fn hand_in(client: &Client, challenge: &Value, token: &str) -> crate::testing::Answer {
+pub(in crate::acme::tests) async fn hand_in(client: &Client, challenge: &Value, token: &str) -> crate::testing::Answer {
     client.post(challenge["url"].as_str().unwrap(), json!({"idToken": token})).await
 }
