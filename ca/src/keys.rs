@@ -255,6 +255,18 @@ pub fn issuing_certificates(folder: &Path) -> Result<Vec<Vec<u8>>, KeysError> {
     Ok(found)
 }
 
+/// DER of one of them, by its file's name: `people`, `services-2`.
+///
+/// # Errors
+/// There is none of that name, or it cannot be read.
+pub fn issuing_certificate(folder: &Path, name: &str) -> Result<Vec<u8>, KeysError> {
+    let path = folder.join(name).with_added_extension("pem");
+    let wrong =
+        || KeysError::Content { path: path.clone(), expected: "an issuing certificate such as people or services-2" };
+    IssuerName::parse(name).ok_or_else(wrong)?;
+    Ok(certificate(&path)?.der().to_vec())
+}
+
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     std::fs::read_to_string(path).map(Zeroizing::new).map_err(|source| KeysError::Io { path: path.into(), source })
 }

@@ -74,7 +74,7 @@ pub use code::CodeHash;
 pub use component::{Component, ComponentError, Connected};
 pub use config::{CaConfig, Chaos, Clock, ExternalAccounts, ExternalKeyError, Limits, Mailer, Rate, system_clock};
 pub use crl::CrlError;
-pub use keys::{AuthorityKeys, InitError, KeysError, init, issuing_certificates, sign_policy};
+pub use keys::{AuthorityKeys, InitError, KeysError, init, issuing_certificate, issuing_certificates, sign_policy};
 pub use log::Log;
 pub use mail::{DkimError, DkimRecord, MailError, POLICIES_FILE, new_dkim_key};
 pub use objects::ObjectError;

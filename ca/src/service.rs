@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use identity::certificate::Certificate;
 use identity::profile::Profile;
+use identity::transparency::TransparencyExtension;
 use identity::{CertificateDer, UnixTime};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -190,7 +191,7 @@ impl Resolver {
         }
     }
 
-    /// Renews at half life, and where witnesses are demanded that the certificate lacks, until stopped.
+    /// Renews at half life, and where the certificate's log or witnesses do not count any more, until stopped.
     pub(crate) async fn keep(
         self: Arc<Self>,
         mut renewal: Option<Renewal>,
@@ -226,10 +227,10 @@ impl Resolver {
     }
 }
 
-/// Whether half of its life is still to come, and it has the witnesses that are demanded now.
+/// Whether half of its life is still to come, and whoever has taken the newest trust policy takes its proof.
 fn is_good(certified: &CertifiedKey, issuer: &Issuer) -> bool {
     let leaf = certified.cert.first();
-    leaf.is_some_and(|leaf| !is_due(leaf, (issuer.clock)()) && has_quorum(leaf, issuer.shard().policy()))
+    leaf.is_some_and(|leaf| !is_due(leaf, (issuer.clock)()) && is_proven(leaf, issuer))
 }
 
 /// A key and its chain as they are kept: in one file, so that they always belong together.
@@ -284,12 +285,17 @@ impl Kept {
     }
 }
 
-/// Whether those have cosigned a certificate whom the log asks now. Where more are demanded since, whoever has taken the newest
-/// trust policy refuses it (WIT-02), and so would not reach the authority any more.
-fn has_quorum(leaf: &[u8], policy: &LogPolicy) -> bool {
+/// Whether a certificate stands in a log that still counts, and those have cosigned it whom the log asks now. Where not, whoever
+/// has taken the newest trust policy refuses it (LOG-03, WIT-02), and so would not reach the authority any more.
+fn is_proven(leaf: &[u8], issuer: &Issuer) -> bool {
     let extension =
         Certificate::parse(leaf).ok().and_then(|certificate| certificate.tbs().transparency().ok().flatten());
-    let Some(extension) = extension else { return false };
+    extension.is_some_and(|extension| {
+        issuer.logs.counts(&extension.origin) && has_quorum(&extension, issuer.shard().policy())
+    })
+}
+
+fn has_quorum(extension: &TransparencyExtension, policy: &LogPolicy) -> bool {
     let cosigned =
         |key: &&VerifierKey| extension.cosignatures.iter().any(|c| c.name == key.name() && c.key_id == key.id());
     let keys: Vec<&VerifierKey> = policy.witnesses.iter().map(|witness| &witness.vkey).filter(cosigned).collect();

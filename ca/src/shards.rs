@@ -9,6 +9,7 @@ mod retire;
 pub mod signer;
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use identity::UnixTime;
@@ -32,6 +33,7 @@ pub struct Shard {
     labels: VrfPublicKey,
     key: RwLock<Option<Arc<LabelKey>>>,
     window: RwLock<LogWindow>,
+    struck: AtomicBool,
 }
 
 impl Shard {
@@ -47,7 +49,8 @@ impl Shard {
         key: Option<LabelKey>,
     ) -> Self {
         let key = RwLock::new(key.map(Arc::new));
-        Self { origin: origin.to_owned(), policy, log, labels, key, window: RwLock::new(window) }
+        let (window, struck) = (RwLock::new(window), AtomicBool::new(false));
+        Self { origin: origin.to_owned(), policy, log, labels, key, window, struck }
     }
 
     /// A log with a label key, in use from the beginning.
@@ -67,6 +70,11 @@ impl Shard {
     #[must_use]
     pub fn window(&self) -> LogWindow {
         *self.window.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest trust policy names it no longer, as its key is known to others: what stands in it alone counts no more.
+    pub fn strike(&self) {
+        self.struck.store(true, Ordering::Relaxed);
     }
 
     /// Whether its label key has been destroyed.
@@ -166,6 +174,11 @@ impl Shards {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Shard>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether what stands in the log of this origin counts by the newest trust policy.
+    pub(crate) fn counts(&self, origin: &str) -> bool {
+        self.all().iter().any(|shard| shard.origin == origin && !shard.struck.load(Ordering::Relaxed))
     }
 
     /// The log into which goes what is made at this time.

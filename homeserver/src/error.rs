@@ -163,6 +163,12 @@ pub enum StartError {
     /// There is no log elsewhere to be introduced to.
     #[error("this server's log is its own: nobody need be told of it")]
     OwnLog,
+    /// A draft cannot leave out what does not stand in the policy.
+    #[error("nothing was drafted: expected {what} in the trust policy, found it nowhere")]
+    Strike {
+        /// What was to be struck.
+        what: String,
+    },
     /// A further log cannot be prepared.
     #[error("no log was prepared: {reason}")]
     Shard {
@@ -301,6 +307,7 @@ impl StartError {
             Self::NotCaughtUp { .. } => "ca restore --again says what is missing".into(),
             Self::Founded { .. } => "give a new one another --folder; this one starts with homeserver up".into(),
             Self::OwnLog => "for a log elsewhere, begin in a new --folder with --log-policy and --log-submission".into(),
+            Self::Strike { .. } => "homeserver policy draft without --strike-… shows what stands in it; homeserver shard list shows the logs".into(),
             Self::Shard { .. } => "homeserver shard list shows the logs so far; nothing was signed".into(),
             Self::Witness { .. } => {
                 "ask its operator for the address and for the fingerprint of its trust policy (or the witness's key)".into()

@@ -37,7 +37,7 @@ use crate::folder::Folder;
 use crate::keys;
 use crate::log_store::LogStore;
 use crate::neighbours::{Neighbours, follow};
-use crate::policies::Published;
+use crate::policies::{Published, Struck};
 use crate::settings::Settings;
 use attempts::Attempts;
 use routes::Routes;
@@ -80,6 +80,14 @@ struct Place {
     label_key: PathBuf,
     prefix: String,
     is_first: bool,
+}
+
+/// A log to open, and the version of the trust policy by which.
+struct Named {
+    policy: TrustPolicy,
+    log: identity::trust::Shard,
+    /// The newest version names it no longer: it takes nothing, and nothing in it counts.
+    struck: bool,
 }
 
 impl Logs {
@@ -134,8 +142,8 @@ impl Logs {
     /// The newest checkpoints of the logs that lie in an object store.
     pub(crate) async fn checkpoints_elsewhere(&self) -> Result<Vec<Vec<u8>>, StartError> {
         let mut found = Vec::new();
-        for named in self.named(&self.published.newest())? {
-            let place = self.place(&named.origin)?;
+        for log in self.named(&self.published.newest())? {
+            let place = self.place(&log.origin)?;
             found.extend(self.store.checkpoint_elsewhere(&place.folder, &place.name).await?);
         }
         Ok(found)
@@ -144,12 +152,11 @@ impl Logs {
     /// Opens every log that the newest policy names. One whose time has not come, and that cannot be opened yet (a witness
     /// that its quorum demands may not know it), keeps nobody from certifying: it is tried again while the server runs.
     pub(crate) async fn open_all(&self) -> Result<Shards, StartError> {
-        let policy = self.published.newest();
         let mut all: Option<Shards> = None;
-        for named in self.named(&policy)? {
-            let shard = match self.open(&policy, &named).await {
-                Err(error) if all.is_some() && named.window.takes_from() > (self.clock)() => {
-                    self.warn(&named, &error);
+        for named in self.with_struck()? {
+            let shard = match self.open(&named).await {
+                Err(error) if all.is_some() && named.log.window.takes_from() > (self.clock)() => {
+                    self.warn(&named.log, &error);
                     break;
                 }
                 opened => opened?,
@@ -205,32 +212,33 @@ impl Logs {
         for shard in known.iter().filter(|shard| self.is_over(shard.window())) {
             self.close(shard).await;
         }
-        for named in self.named(&policy)? {
-            if known.iter().any(|shard| shard.origin() == named.origin) {
-                shards.set_window(&named.origin, named.window);
+        let struck = self.published.struck();
+        for shard in known.iter().filter(|shard| struck.iter().any(|one| one.log.origin == shard.origin())) {
+            shard.strike();
+            self.close(shard).await;
+        }
+        for log in self.named(&policy)? {
+            if known.iter().any(|shard| shard.origin() == log.origin) {
+                shards.set_window(&log.origin, log.window);
                 continue;
             }
             // Logs are added in their order: none before the one that waits.
-            if !attempts.is_due(&named.origin, Instant::now()) {
+            if !attempts.is_due(&log.origin, Instant::now()) {
                 break;
             }
-            if let Err(error) = self.add(shards, &policy, &named).await {
-                self.warn(&named, &error);
-                attempts.failed(&named.origin, Instant::now());
+            let named = Named { policy: policy.clone(), log, struck: false };
+            if let Err(error) = self.add(shards, &named).await {
+                self.warn(&named.log, &error);
+                attempts.failed(&named.log.origin, Instant::now());
                 break;
             }
-            attempts.succeeded(&named.origin);
+            attempts.succeeded(&named.log.origin);
         }
         Ok(())
     }
 
-    async fn add(
-        &self,
-        shards: &Shards,
-        policy: &TrustPolicy,
-        named: &identity::trust::Shard,
-    ) -> Result<(), StartError> {
-        let shard = self.open(policy, named).await?;
+    async fn add(&self, shards: &Shards, named: &Named) -> Result<(), StartError> {
+        let shard = self.open(named).await?;
         tracing::info!(log = shard.origin(), "another log is open");
         shards.add(shard).map_err(|error| StartError::part("log", &error))
     }
@@ -259,17 +267,34 @@ impl Logs {
         }
     }
 
-    /// The logs of this server's authority, the oldest first. A policy that leaves the first one out leaves it as it was.
+    /// The logs of this server's authority, the oldest first. A policy that names none of them leaves everything as it was.
     fn named(&self, policy: &TrustPolicy) -> Result<Vec<identity::trust::Shard>, StartError> {
         let authority = policy.authorities.first().ok_or_else(|| self.unnamed())?;
         let shards = policy.shards(authority).map_err(|error| StartError::part("trust policy", &error))?;
-        if shards.iter().any(|shard| shard.origin == self.settings.origin()) { Ok(shards) } else { Err(self.unnamed()) }
+        if shards.iter().any(|shard| self.settings.is_own_log(&shard.origin)) {
+            Ok(shards)
+        } else {
+            Err(self.unnamed())
+        }
+    }
+
+    /// The same by the newest policy, and the logs that it has struck: their label keys are still to be destroyed, and what
+    /// they hold is evidence.
+    fn with_struck(&self) -> Result<Vec<Named>, StartError> {
+        let newest = self.published.newest();
+        let struck =
+            self.published.struck().into_iter().map(|Struck { log, policy }| Named { policy, log, struck: true });
+        let named = self.named(&newest)?.into_iter();
+        let named = named.map(|log| Named { policy: newest.clone(), log, struck: false });
+        let mut all: Vec<_> = struck.filter(|one| self.settings.is_own_log(&one.log.origin)).chain(named).collect();
+        all.sort_by_key(|one| one.log.window.opens);
+        Ok(all)
     }
 
     fn unnamed(&self) -> StartError {
         StartError::Damaged {
             what: "the trust policy".into(),
-            reason: format!("expected {} among its first authority's logs, found others", self.settings.origin()),
+            reason: format!("expected {} or a later log of it, found others", self.settings.origin()),
         }
     }
 

@@ -17,13 +17,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use identity::trust::{MAX_UPDATE_BYTES, PolicyUpdate, TrustPolicy};
+use identity::trust::{MAX_UPDATE_BYTES, PolicyUpdate, Shard, TrustPolicy};
 use tlog_proof::ObjectKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StartError;
 
-pub use sign::{Signed, draft, sign};
+pub use sign::{Signed, Strike, draft, sign};
 pub(crate) use sign::{newest, sign_as_next, versions};
 
 const FOLDER: &str = "policies";
@@ -42,6 +42,15 @@ struct Versions {
     /// In order, the one after the genesis version first; as they are served.
     updates: Vec<Vec<u8>>,
     newest: TrustPolicy,
+    struck: Vec<Struck>,
+}
+
+/// A log of this server that the newest version names no longer: its key may be known to others.
+#[derive(Debug, Clone)]
+pub(crate) struct Struck {
+    pub(crate) log: Shard,
+    /// The last version that named it.
+    pub(crate) policy: TrustPolicy,
 }
 
 impl Published {
@@ -50,7 +59,8 @@ impl Published {
     /// # Errors
     /// A file cannot be read, or is not what was published.
     pub fn open(folder: &Path, genesis: &TrustPolicy) -> Result<Self, StartError> {
-        let mut versions = Versions { first: genesis.number, updates: Vec::new(), newest: genesis.clone() };
+        let (updates, struck) = (Vec::new(), Vec::new());
+        let mut versions = Versions { first: genesis.number, updates, newest: genesis.clone(), struck };
         while let Some(bytes) = read(&logged(folder, versions.newest.number + 1))? {
             let path = logged(folder, versions.newest.number + 1);
             versions.take(bytes).map_err(|reason| damaged(&path, reason))?;
@@ -61,6 +71,11 @@ impl Published {
     /// The newest version.
     pub fn newest(&self) -> TrustPolicy {
         self.0.read().unwrap_or_else(PoisonError::into_inner).newest.clone()
+    }
+
+    /// The logs that earlier versions named and the newest does not.
+    pub(crate) fn struck(&self) -> Vec<Struck> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).struck.clone()
     }
 
     /// The canonical bytes of the newest version.
@@ -80,10 +95,21 @@ impl Versions {
     fn take(&mut self, bytes: Vec<u8>) -> Result<(), String> {
         let update = PolicyUpdate::parse(&bytes).map_err(|error| error.to_string())?;
         let verified = update.verify(&self.newest).map_err(|error| error.to_string())?;
-        self.newest = verified.take_confirmed();
+        let newest = verified.take_confirmed();
+        let (before, named) = (own_logs(&self.newest)?, own_logs(&newest)?);
+        let is_named = |log: &Shard| named.iter().any(|one| one.origin == log.origin);
+        self.struck.retain(|struck| !is_named(&struck.log));
+        let gone = before.into_iter().filter(|log| !is_named(log));
+        self.struck.extend(gone.map(|log| Struck { log, policy: self.newest.clone() }));
+        self.newest = newest;
         self.updates.push(bytes);
         Ok(())
     }
+}
+
+fn own_logs(policy: &TrustPolicy) -> Result<Vec<Shard>, String> {
+    let Some(own) = policy.authorities.first() else { return Ok(Vec::new()) };
+    policy.shards(own).map_err(|error| error.to_string())
 }
 
 /// Logs and publishes every version that was signed, until told to stop. One that cannot be published is told once, and

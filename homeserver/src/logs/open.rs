@@ -10,13 +10,13 @@ use transparency_log::storage::Storage;
 use transparency_log::witness::{Observed, Witnessing};
 use transparency_log::{Pace, Sequencer};
 
-use super::{Closed, FIRST, Logs, Place, SHARDS, run_by, seconds};
+use super::{Closed, FIRST, Logs, Named, Place, SHARDS, run_by, seconds};
 use crate::error::StartError;
 use crate::keys;
 
 impl Logs {
-    /// Opens the log that the policy names so: for reading alone, if its time is over.
-    pub(super) async fn open(&self, policy: &TrustPolicy, named: &identity::trust::Shard) -> Result<Shard, StartError> {
+    /// Opens the log that a policy names so: for reading alone, if its time is over or a newer policy has struck it.
+    pub(super) async fn open(&self, Named { policy, log: named, struck }: &Named) -> Result<Shard, StartError> {
         let place = self.place(&named.origin)?;
         if let Some(connected) = &self.elsewhere {
             return self.open_elsewhere(connected, &place, policy, named);
@@ -34,13 +34,17 @@ impl Logs {
         let files = self.store.reader(&place.folder, &place.name)?;
         let asked = self.asked(&files);
         // What does not run is not shown: it will be tried again.
-        let log: Arc<dyn ca::Log> = if over {
+        let log: Arc<dyn ca::Log> = if over || *struck {
             Arc::new(Closed)
         } else {
             Arc::new(self.run(&place, key, &log_policy, policy.number, &asked).await?)
         };
         self.show(&place, &named.origin, &log_policy, files, asked);
-        Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key))
+        let shard = Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key);
+        if *struck {
+            shard.strike();
+        }
+        Ok(shard)
     }
 
     /// The log of another operator: what it is submitted is all that is known of it here.

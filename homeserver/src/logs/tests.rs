@@ -49,8 +49,13 @@ fn demand_a_witness_that_is_away(folder: &Path) {
 
 /// Waits until the running server has published version 2.
 async fn published(folder: &Path) {
+    version(folder, 2).await;
+}
+
+/// The same of any version.
+async fn version(folder: &Path, number: u64) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while !folder.join("policies/2.json").exists() {
+    while !folder.join(format!("policies/{number}.json")).exists() {
         assert!(Instant::now() < deadline, "the next version is not published");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -113,6 +118,52 @@ async fn a_server_starts_after_a_crash_while_a_label_key_was_destroyed() {
     let shards = server.ca.shards().all();
     assert_eq!(shards.iter().map(|shard| shard.is_retired()).collect::<Vec<_>>(), [true, false]);
     assert!(!leftover.exists() && !file.exists());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_is_struck_takes_nothing_and_its_label_key_ends_in_its_time() {
+    let place = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock();
+    let server = start(place.path(), &clock).await.unwrap();
+    let origin = server.logs.settings.origin();
+    let begins = announce(place.path(), &clock);
+    published(place.path()).await;
+    server.stop().await;
+    let retires = {
+        let policy = policies::newest(place.path()).unwrap();
+        policy.shards(&policy.authorities[0]).unwrap()[0].window.retires().unwrap()
+    };
+
+    let strike = policies::Strike { logs: vec![origin.clone()], ..policies::Strike::default() };
+    let next = place.path().join("next.json");
+    std::fs::write(&next, policies::draft(place.path(), &strike).unwrap()).unwrap();
+    let sign = || policies::sign(place.path(), &next, None, None, clock());
+    let early = sign().unwrap_err().to_string();
+    assert!(early.contains("sign this after"), "{early}");
+    seconds.store(begins.as_secs() + 60, Ordering::SeqCst);
+    let server = start(place.path(), &clock).await.unwrap();
+    assert_eq!(sign().unwrap().number, 3);
+    version(place.path(), 3).await;
+    server.logs.look(server.ca.shards(), &mut Attempts::default()).await.unwrap();
+    let is_closed = async |server: &Homeserver| {
+        let shards = server.ca.shards().all();
+        assert_eq!((shards.len(), shards[0].origin()), (2, origin.as_str()));
+        let put = |shard: usize| shards[shard].log().put_object(ObjectKind::Crl, vec![1]);
+        matches!(put(0).await, Err(SubmitError::Stopped)) && put(1).await.is_ok()
+    };
+    assert!(is_closed(&server).await, "at once");
+    server.stop().await;
+    let server = start(place.path(), &clock).await.unwrap();
+    assert!(is_closed(&server).await, "and after a start");
+    let page =
+        server.logs.router().oneshot(Request::get("/log/checkpoint").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK, "it is served on");
+    assert!(!server.ca.shards().all()[0].is_retired());
+    server.stop().await;
+    seconds.store(retires.as_secs(), Ordering::SeqCst);
+    let server = start(place.path(), &clock).await.unwrap();
+    assert_eq!(server.ca.shards().all().iter().map(|shard| shard.is_retired()).collect::<Vec<_>>(), [true, false]);
     server.stop().await;
 }
 

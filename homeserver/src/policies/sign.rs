@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::trust::{Change, PolicyUpdate, TrustPolicy};
 
@@ -23,15 +24,53 @@ pub struct Signed {
     pub changes: Vec<Change>,
 }
 
+/// What a draft leaves out because its key is known to others.
+#[derive(Debug, Clone, Default)]
+pub struct Strike {
+    /// Earlier logs, by origin.
+    pub logs: Vec<String>,
+    /// Issuing certificates, by the names of their files in `keys/`: `people`, `services-2`.
+    pub issuers: Vec<String>,
+}
+
 /// The next version in JSON to be edited: the newest one, published or only signed, with number and `previous` of the
 /// version to come.
 ///
 /// # Errors
-/// The folder has no policy yet, or a damaged one.
-pub fn draft(folder: &Path) -> Result<String, StartError> {
+/// The folder has no policy yet, or a damaged one; or what is to be struck does not stand in it.
+pub fn draft(folder: &Path, strike: &Strike) -> Result<String, StartError> {
     let mut next = following(&newest(folder)?);
     list_new_issuers(folder, &mut next)?;
+    strike.issuers.iter().try_for_each(|name| strike_issuer(folder, &mut next, name))?;
+    strike.logs.iter().try_for_each(|origin| strike_log(&mut next, origin))?;
     Ok(serde_json::to_string_pretty(&next).expect("a policy is JSON"))
+}
+
+fn strike_issuer(folder: &Path, next: &mut TrustPolicy, name: &str) -> Result<(), StartError> {
+    let der = ca::issuing_certificate(&folder.join("keys"), name)
+        .map_err(|error| StartError::part("issuing certificate", &error))?;
+    let issuers = &mut next.authorities[0].issuers;
+    let before = issuers.len();
+    issuers.retain(|listed| listed.0 != der);
+    let struck = issuers.len() < before;
+    struck.then_some(()).ok_or_else(|| StartError::Strike { what: format!("the issuing certificate {name}") })
+}
+
+fn strike_log(next: &mut TrustPolicy, origin: &str) -> Result<(), StartError> {
+    let wrong = |error: &dyn std::error::Error| StartError::part("trust policy", error);
+    let earlier = &mut next.authorities[0].earlier_logs;
+    let before = earlier.len();
+    earlier.retain(|log| log.log != origin);
+    if earlier.len() == before {
+        return Err(StartError::Strike { what: format!("the log {origin}, among the earlier ones,") });
+    }
+    let mut policy = next.log_policy().map_err(|error| wrong(&error))?;
+    let is_struck = |log: &tlog_proof::LogKey| log.vkey.name() == origin;
+    let keys: Vec<_> = policy.logs.iter().filter(|log| is_struck(log)).map(|log| log.vkey.to_string()).collect();
+    next.windows.retain(|window| !keys.contains(&window.key));
+    policy.logs.retain(|log| !is_struck(log));
+    next.tlog_policy = policy.to_string();
+    Ok(())
 }
 
 /// Signs the policy in the file `new` as the next version. The running server, or the next one that starts, logs it and
@@ -47,6 +86,7 @@ pub fn sign(
     new: &Path,
     root_key: Option<&Path>,
     passphrase: Option<PassphraseSource>,
+    now: UnixTime,
 ) -> Result<Signed, StartError> {
     let current = newest(folder)?;
     let bytes = read(new)?.ok_or_else(|| StartError::folder(new, std::io::ErrorKind::NotFound.into()))?;
@@ -56,7 +96,7 @@ pub fn sign(
     let mut policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
     current.withdraw_what_is_gone(&mut policy);
     TrustPolicy::parse(&policy.canonical()).map_err(|error| wrong(error.to_string()))?;
-    keeps_this_server(&current, &policy).map_err(wrong)?;
+    keeps_this_server(&current, &policy).and_then(|()| keeps_the_present_log(&current, &policy, now)).map_err(wrong)?;
     sign_as_next(folder, &current, &policy, root_key, passphrase)
 }
 
@@ -145,10 +185,25 @@ fn keeps_this_server(current: &TrustPolicy, next: &TrustPolicy) -> Result<(), St
     ))
 }
 
+/// A log is struck once its successor has begun: before, nothing would be certified until that begins.
+fn keeps_the_present_log(current: &TrustPolicy, next: &TrustPolicy, now: UnixTime) -> Result<(), String> {
+    let logs = |policy: &TrustPolicy| policy.shards(&policy.authorities[0]).map_err(|error| error.to_string());
+    let (before, after) = (logs(current)?, logs(next)?);
+    let present = before.iter().rposition(|log| log.window.takes_from() <= now).unwrap_or_default();
+    let Some(log) = before.get(present) else { return Ok(()) };
+    if after.iter().any(|kept| kept.origin == log.origin) {
+        return Ok(());
+    }
+    let begins = before.get(present + 1).map_or(0, |next| next.window.takes_from().as_secs());
+    let begins = jiff::Timestamp::from_second(i64::try_from(begins).unwrap_or(i64::MAX)).unwrap_or_default();
+    Err(format!(
+        "expected the log {}, which takes certificates until the next one begins, found it struck: sign this after {begins}",
+        log.origin
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use identity::UnixTime;
-
     use super::*;
     use crate::folder::Folder;
     use crate::genesis::Signers;
@@ -171,15 +226,15 @@ mod tests {
     #[test]
     fn a_draft_becomes_a_signed_version_and_the_next_draft_follows_it() {
         let (place, genesis) = place();
-        let draft_one = draft(place.path()).unwrap();
+        let draft_one = draft(place.path(), &Strike::default()).unwrap();
         let file = place.path().join("new.json");
         std::fs::write(&file, draft_one.replacen("\"name\": \"localhost\"", "\"name\": \"Home\"", 1)).unwrap();
-        let signed = sign(place.path(), &file, None, None).unwrap();
+        let signed = sign(place.path(), &file, None, None, UnixTime::now()).unwrap();
         assert_eq!(signed.number, 2);
         assert!(!signed.changes.is_empty());
         let second = newest(place.path()).unwrap();
         assert_eq!((second.previous, second.name.as_str()), (Some(genesis.fingerprint()), "Home"));
-        let third: TrustPolicy = serde_json::from_str(&draft(place.path()).unwrap()).unwrap();
+        let third: TrustPolicy = serde_json::from_str(&draft(place.path(), &Strike::default()).unwrap()).unwrap();
         assert_eq!((third.number, third.previous), (3, Some(second.fingerprint())));
     }
 
@@ -191,12 +246,14 @@ mod tests {
         without.authorities[0].vrf_key =
             identity::testing::Authority::new(1, UnixTime::now()).policy().authorities[0].vrf_key.clone();
         std::fs::write(&file, serde_json::to_string(&without).unwrap()).unwrap();
-        let error = sign(place.path(), &file, None, None).unwrap_err().to_string();
+        let error = sign(place.path(), &file, None, None, UnixTime::now()).unwrap_err().to_string();
         assert!(error.contains("same root, label key and log"), "{error}");
         std::fs::write(&file, "{}").unwrap();
-        assert!(matches!(sign(place.path(), &file, None, None), Err(StartError::Policy { .. })));
-        std::fs::write(&file, draft(place.path()).unwrap()).unwrap();
-        let error = sign(place.path(), &file, Some(&place.path().join("elsewhere.pem")), None).unwrap_err().to_string();
+        assert!(matches!(sign(place.path(), &file, None, None, UnixTime::now()), Err(StartError::Policy { .. })));
+        std::fs::write(&file, draft(place.path(), &Strike::default()).unwrap()).unwrap();
+        let error = sign(place.path(), &file, Some(&place.path().join("elsewhere.pem")), None, UnixTime::now())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("elsewhere.pem"), "{error}");
         assert_eq!(newest(place.path()).unwrap(), genesis);
     }

@@ -180,8 +180,23 @@ Exit codes: 0 prepared, 1 failed, 2 wrong usage.")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     /// Print the next version in JSON, for you to edit
-    #[command(after_help = "Example:\n  homeserver policy draft --folder /srv/inperson > next.json")]
+    ///
+    /// It lists issuing certificates that were installed since the last version. What is struck ends when people take the
+    /// version, and with it whatever rests on it alone.
+    #[command(after_help = "\
+Examples:
+  homeserver policy draft --folder /srv/inperson > next.json
+  homeserver policy draft --strike-issuer people --folder /srv/inperson > next.json
+  homeserver policy draft --strike-log ca.example.org:8443/log/2026 > next.json
+
+Exit codes: 0 drafted, 1 failed, 2 wrong usage.")]
     Draft {
+        /// Leave out an earlier log, by its origin, as `homeserver shard list` shows it: its key is known to others
+        #[arg(long, value_name = "ORIGIN")]
+        strike_log: Vec<String>,
+        /// Leave out an issuing certificate, by the name of its file in keys/, such as people or services-2
+        #[arg(long, value_name = "NAME")]
+        strike_issuer: Vec<String>,
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,

@@ -2,16 +2,21 @@
 
 use std::process::ExitCode;
 
-use homeserver::policies;
+use homeserver::policies::{self, Strike};
+use identity::UnixTime;
 
 use crate::arguments::Policy;
 use crate::ended;
 
 pub(crate) fn policy(command: &Policy) -> ExitCode {
     ended(match command {
-        Policy::Draft { folder } => policies::draft(folder).map(|draft| println!("{draft}")),
+        Policy::Draft { folder, strike_log, strike_issuer } => {
+            let strike = Strike { logs: strike_log.clone(), issuers: strike_issuer.clone() };
+            policies::draft(folder, &strike).map(|draft| println!("{draft}"))
+        }
         Policy::Sign { new, folder, root_key, passphrase } => {
-            policies::sign(folder, new, root_key.as_deref(), passphrase.clone()).map(|signed| tell_signed(&signed))
+            policies::sign(folder, new, root_key.as_deref(), passphrase.clone(), UnixTime::now())
+                .map(|signed| tell_signed(&signed))
         }
     })
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod apart;
+mod drills;
 mod full;
 mod page;
 mod six;
