@@ -191,6 +191,7 @@ impl Ca {
         tasks.spawn(operator::fulfil(Arc::clone(&service), stop.clone()));
         tasks.spawn(acme::listen(Arc::clone(&service), stop.clone()));
         tasks.spawn(announce::announce(Arc::clone(&service), stop.clone()));
+        tasks.spawn(check_mail_server(Arc::clone(&service), stop.clone()));
         if let Some((listener, replies)) = listening {
             tasks.spawn(listener::serve(listener, Arc::clone(&service), replies, stop.clone()));
         }
@@ -266,6 +267,18 @@ impl Drop for Ca {
 async fn listen(replies: &Replies) -> Result<Listener, OpenError> {
     let address = || format!("{:?}", replies.lmtp);
     Listener::bind(&replies.lmtp).await.map_err(|source| OpenError::Lmtp { address: address(), source })
+}
+
+/// Says at the start, not with somebody's first code, that the mail server would take none: a password with a slip in it is
+/// found by who has just typed it. The start does not wait for it.
+async fn check_mail_server(service: Arc<Service>, stop: CancellationToken) {
+    let checked = tokio::select! {
+        () = stop.cancelled() => return,
+        checked = service.post.check() => checked,
+    };
+    if let Err(error) = checked {
+        tracing::warn!(%error, "mails would not leave: the configured mail server was tried");
+    }
 }
 
 /// Logs what must stand in the log before anybody is served: the issuing certificates once, a revocation list of each.

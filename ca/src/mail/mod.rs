@@ -137,6 +137,14 @@ impl Post {
         matches!(self.way, Way::Outbox(_))
     }
 
+    /// Whether the configured mail server speaks to us at all. Of other ways nothing is known before there is a mail.
+    pub(crate) async fn check(&self) -> Result<(), MailError> {
+        match &self.way {
+            Way::Smtp(smtp) => smtp.check().await,
+            Way::Outbox(_) | Way::Direct(_) => Ok(()),
+        }
+    }
+
     /// Hands the mail over; when it answers, the other side has it durably.
     pub(crate) async fn send(&self, letter: Letter) -> Result<(), MailError> {
         let letter = self.signers.signed(letter)?;

@@ -1,48 +1,144 @@
 //! Mails to an SMTP server. Encryption is decided by the URL, never by what the server offers.
+//!
+//! Every mail has a conversation of its own, and each part of it ends after a time: what lettre calls a timeout bounds
+//! connecting alone, and a server that is silent, as one that dislikes a password may be, would hold the mail for ever.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::http::Uri;
-use lettre::transport::smtp::AsyncSmtpTransport;
-use lettre::{AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use percent_encoding::percent_decode_str;
 
 use super::{Letter, MailError};
 
-/// How long a mail server may take for each step.
+/// How long a mail server may take to be reached and greet, to begin encryption, and to take name and password: for each.
 const STEP: Duration = Duration::from_secs(20);
+/// How long it may think about a mail, from its sender to its last byte.
+const MAIL: Duration = Duration::from_secs(60);
+/// For its last answer, when all is done.
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A connection, or several, to one SMTP server.
+/// One SMTP server, and how it is spoken to.
 pub(crate) struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    encryption: Encryption,
+    hello: ClientId,
+    credentials: Option<Credentials>,
+}
+
+/// When encryption begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encryption {
+    /// With the first byte (RFC 8314).
+    Tls,
+    /// With STARTTLS, or nothing is sent (RFC 3207).
+    StartTls,
+    /// Never.
+    None,
+}
+
+impl Encryption {
+    fn port(self) -> u16 {
+        match self {
+            Self::Tls => 465,
+            Self::StartTls => 587,
+            Self::None => 25,
+        }
+    }
 }
 
 impl Smtp {
     pub(super) fn open(url: &str) -> Result<Self, MailError> {
-        let url = with_encryption(url)?;
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url).map_err(|_| bad("an unusable URL"))?;
-        Ok(Self { transport: builder.timeout(Some(STEP)).build() })
+        let parsed: Uri = url.parse().map_err(|_| bad("something that is no URL"))?;
+        let authority =
+            parsed.authority().filter(|a| !a.host().is_empty()).ok_or_else(|| bad("a URL without a host"))?;
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let encryption = encryption(&parsed, &host)?;
+        let (named, at) =
+            authority.as_str().rsplit_once('@').map_or((None, authority.as_str()), |(u, at)| (Some(u), at));
+        let has_port = at.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = authority.port_u16().unwrap_or_else(|| encryption.port());
+        if port == 0 || (has_port && authority.port_u16().is_none()) {
+            return Err(bad("a URL with an impossible port"));
+        }
+        // A path is the name by which EHLO introduces us.
+        let hello = Some(parsed.path().trim_matches('/')).filter(|name| !name.is_empty());
+        let hello = hello.map_or_else(ClientId::default, |name| ClientId::Domain(name.into()));
+        Ok(Self { host, port, encryption, hello, credentials: named.map(credentials).transpose()? })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
-        match self.transport.send_raw(letter.envelope(), &letter.bytes()).await {
+        let mut connection = self.connect().await?;
+        let sent = within(MAIL, "the mail", connection.send(letter.envelope(), &letter.bytes())).await?;
+        let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
+        match sent {
             Ok(_) => Ok(()),
             // A server's words about a mailbox can quote the address; they are not repeated.
-            Err(error) if error.is_permanent() => Err(self.refused().await),
+            Err(error) if error.is_permanent() => Err(MailError::Refused),
             Err(error) if error.is_transient() => Err(MailError::Unreachable("it asks to come back later".into())),
-            Err(error) => Err(MailError::Unreachable(error.to_string())),
+            Err(error) => Err(unreachable(&error)),
         }
     }
 
-    /// What a reply 5yz was about: this mail, or us. lettre does not tell at which command it came; but a server that does
-    /// not greet us, or refuses our password, does so also without a mail.
-    async fn refused(&self) -> MailError {
-        match self.transport.test_connection().await {
-            Ok(true) => MailError::Refused,
-            Ok(false) | Err(_) => {
-                MailError::Unreachable("it refuses this authority; look at its name and password".into())
+    /// Whether the server would take mails of ours: it greets, encrypts, and knows our name and password.
+    pub(super) async fn check(&self) -> Result<(), MailError> {
+        let mut connection = self.connect().await?;
+        let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
+        Ok(())
+    }
+
+    /// A connection on which a mail can be handed over. What is refused up to here is refused to us, whatever mail it is.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let parameters = || TlsParameters::new(self.host.clone()).map_err(|error| unreachable(&error));
+        let wrapped = (self.encryption == Encryption::Tls).then(parameters).transpose()?;
+        let server = (self.host.as_str(), self.port);
+        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(STEP), &self.hello, wrapped, None);
+        let mut connection = within(STEP, "the connection", connecting).await?.map_err(|error| unreachable(&error))?;
+        if self.encryption == Encryption::StartTls {
+            let beginning = connection.starttls(parameters()?, &self.hello);
+            within(STEP, "STARTTLS", beginning).await?.map_err(|error| unreachable(&error))?;
+        }
+        if let Some(credentials) = &self.credentials {
+            // Some do not say no to a wrong password; they say nothing.
+            let what = "the name and the password (look at them: some servers say nothing to wrong ones)";
+            match within(STEP, what, connection.auth(DEFAULT_MECHANISMS, credentials)).await? {
+                Ok(_) => {}
+                Err(error) if error.is_permanent() => return Err(refuses("its name and password")),
+                Err(error) => return Err(unreachable(&error)),
             }
         }
+        Ok(connection)
     }
+}
+
+fn unreachable(error: &Error) -> MailError {
+    if error.is_permanent() {
+        return refuses("whether it may send from this machine");
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    MailError::Unreachable(text)
+}
+
+fn refuses(look_at: &str) -> MailError {
+    MailError::Unreachable(format!("it refuses this authority; look at {look_at}"))
+}
+
+async fn within<T>(time: Duration, what: impl Display, work: impl Future<Output = T>) -> Result<T, MailError> {
+    let done = tokio::time::timeout(time, work).await;
+    done.map_err(|_| MailError::Unreachable(format!("it did not answer {what} within {} s", time.as_secs())))
 }
 
 fn bad(found: &str) -> MailError {
@@ -53,21 +149,29 @@ fn bad(found: &str) -> MailError {
     }
 }
 
-/// Says in lettre's words what the URL means in ours: it takes a bare `smtp://` for plain text, we for STARTTLS.
-pub(super) fn with_encryption(url: &str) -> Result<String, MailError> {
-    let parsed: Uri = url.parse().map_err(|_| bad("something that is no URL"))?;
-    let host = parsed.host().filter(|h| !h.is_empty()).ok_or_else(|| bad("a URL without a host"))?;
-    let base = url.split(['?', '#']).next().unwrap_or(url);
-    match (parsed.scheme_str(), parsed.query()) {
-        (Some("smtps"), None) | (Some("smtp"), Some("tls=none")) => Ok(base.into()),
-        (Some("smtp"), None) if is_loopback(host) => Ok(base.into()),
-        (Some("smtp"), None | Some("tls=required")) => Ok(format!("{base}?tls=required")),
+/// What a URL says of encryption: a bare `smtp://` insists on STARTTLS, except towards this same machine.
+fn encryption(url: &Uri, host: &str) -> Result<Encryption, MailError> {
+    match (url.scheme_str(), url.query()) {
+        (Some("smtps"), None) => Ok(Encryption::Tls),
+        (Some("smtp"), Some("tls=none")) => Ok(Encryption::None),
+        (Some("smtp"), None) if is_loopback(host) => Ok(Encryption::None),
+        (Some("smtp"), None | Some("tls=required")) => Ok(Encryption::StartTls),
         (Some("smtp" | "smtps"), Some(_)) => Err(bad("a URL with an unknown option")),
         (scheme, _) => Err(bad(&format!("the scheme {}", scheme.unwrap_or("(none)")))),
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// Name and password, which may be percent-encoded.
+fn credentials(named: &str) -> Result<Credentials, MailError> {
+    let (name, password) = named.split_once(':').ok_or_else(|| bad("a name without a password"))?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(std::borrow::Cow::into_owned);
+    let bytes = |_| bad("a name or a password that is no UTF-8");
+    Ok(Credentials::new(decoded(name).map_err(bytes)?, decoded(password).map_err(bytes)?))
 }
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

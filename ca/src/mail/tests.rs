@@ -10,7 +10,7 @@ use super::*;
 use crate::code::Code;
 use crate::config::{DirectTable, Resolvers};
 
-fn letter(to: &str, code: &Code) -> Letter {
+pub(super) fn letter(to: &str, code: &Code) -> Letter {
     let from: Mailbox = "In Person <ca@localhost>".parse().unwrap();
     let to = Identifier::parse(to).unwrap();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(1_790_000_000));
@@ -57,26 +57,6 @@ async fn a_mail_lands_in_new_whole_with_the_code_on_a_line_of_its_own() {
 fn an_international_address_can_be_written_to() {
     let bytes = letter("jürgen@example.org", &Code::new([1; 15])).bytes();
     assert!(bytes.windows(15).any(|w| w == b"Auto-Submitted:"));
-}
-
-#[test]
-fn encryption_follows_the_url() {
-    for (url, expected) in [
-        ("smtps://mail.example.org", "smtps://mail.example.org"),
-        ("smtp://mail.example.org", "smtp://mail.example.org?tls=required"),
-        ("smtp://alice:secret@mail.example.org:587", "smtp://alice:secret@mail.example.org:587?tls=required"),
-        ("smtp://mail.example.org:25?tls=none", "smtp://mail.example.org:25"),
-        ("smtp://127.0.0.1:2525", "smtp://127.0.0.1:2525"),
-        ("smtp://localhost:2525", "smtp://localhost:2525"),
-        ("smtp://[::1]:2525", "smtp://[::1]:2525"),
-    ] {
-        assert_eq!(smtp::with_encryption(url).unwrap(), expected);
-    }
-    for url in
-        ["", "mail.example.org", "http://mail.example.org", "smtp://x?tls=opportunistic", "smtp://x?tls=none&x=y"]
-    {
-        assert!(smtp::with_encryption(url).is_err(), "{url}");
-    }
 }
 
 #[test]

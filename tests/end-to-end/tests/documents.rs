@@ -1,0 +1,57 @@
+//! What CONTRIBUTING and ARCHITECTURE promise of the manifests, compared with them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The lines of one table of a manifest.
+fn table<'a>(manifest: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = manifest.lines().skip_while(|line| *line != name).skip(1);
+    lines.take_while(|line| !line.starts_with('[')).collect()
+}
+
+#[test]
+fn every_dependency_has_a_reason_beside_it() {
+    let manifest = text("Cargo.toml");
+    let lines = table(&manifest, "[workspace.dependencies]");
+    let names_one = |line: &str| line.contains(" = ") && !line.starts_with('#') && !line.contains("path = ");
+    let bare: Vec<_> = lines
+        .windows(2)
+        .filter(|pair| names_one(pair[1]) && !pair[0].starts_with('#'))
+        .map(|pair| pair[1].split(' ').next().unwrap())
+        .collect();
+    assert!(lines.iter().filter(|line| names_one(line)).count() > 50, "the table was read");
+    assert_eq!(bare, Vec::<&str>::new(), "dependencies without a comment above them");
+}
+
+#[test]
+fn the_map_shows_the_arrows_of_tests() {
+    let manifest = text("Cargo.toml");
+    let own = table(&manifest, "[workspace.dependencies]");
+    let own: Vec<(&str, &str)> = own
+        .iter()
+        .filter_map(|line| Some((line.split(' ').next()?, line.split("path = \"").nth(1)?.split('"').next()?)))
+        .collect();
+    let mut arrows = BTreeSet::new();
+    for (name, path) in own.iter().filter(|(_, path)| !path.starts_with("tests/")) {
+        let manifest = text(&format!("{path}/Cargo.toml"));
+        let on = |table_of: &str| -> BTreeSet<String> {
+            let names = table(&manifest, table_of).into_iter().filter_map(|line| line.split(['.', ' ']).next());
+            names.filter(|on| own.iter().any(|(name, _)| name == on)).map(ToOwned::to_owned).collect()
+        };
+        let normal = on("[dependencies]");
+        arrows.extend(on("[dev-dependencies]").difference(&normal).map(|on| format!("{on} <- {name}")));
+    }
+    let map = text("ARCHITECTURE.md");
+    let shown = map.lines().find_map(|line| line.strip_prefix("in tests alone, upwards: ")).unwrap();
+    let shown: BTreeSet<String> = shown.split("    ").map(|arrow| arrow.trim().to_owned()).collect();
+    assert_eq!(arrows, shown, "arrows of dev-dependencies: in the manifests, and in ARCHITECTURE.md");
+}
