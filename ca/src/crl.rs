@@ -6,6 +6,7 @@
 //! certificates that name it, from before there were parts. A part that was once made is made anew for as long as its file
 //! is there, whatever the number of parts for new certificates is by then.
 
+mod known;
 mod name;
 mod newest;
 mod shared;
@@ -26,6 +27,7 @@ use tlog_proof::ObjectKind;
 use tokio::sync::{Mutex, Notify};
 use transparency_log::SubmitError;
 
+use known::{Known, Listed};
 pub(crate) use name::ListName;
 use name::MAX_SHARDS;
 use newest::Newest;
@@ -76,7 +78,11 @@ pub(crate) struct Crls {
     pub(crate) behind: Notify,
     /// Revocations of certificates that the store does not know.
     carried: Vec<Carried>,
+    known: Known,
 }
+
+/// So many revoked certificates are read from the store at a time: whole, they take more room than all else of a list.
+const PAGE: u32 = 256;
 
 struct List {
     /// Who signs it.
@@ -95,7 +101,7 @@ impl List {
 }
 
 /// What is revoked and has not expired, by the list that must show it.
-type Revoked = BTreeMap<ListName, Vec<CertificateRecord>>;
+type Revoked = BTreeMap<ListName, Vec<Listed>>;
 
 impl Crls {
     /// Takes up the lists in `folder`, as far as there are any that read back, beside those that new certificates name.
@@ -104,7 +110,8 @@ impl Crls {
     pub(crate) fn open(issuer: Arc<Issuer>, folder: PathBuf, carried: Vec<Carried>) -> Result<Self, CrlError> {
         files::private_folder(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
         rename_parts(&folder).map_err(|source| CrlError::Io { path: folder.clone(), source })?;
-        let crls = Self { issuer, folder, lists: RwLock::default(), behind: Notify::new(), carried };
+        let (lists, behind, known) = (RwLock::default(), Notify::new(), Known::default());
+        let crls = Self { issuer, folder, lists, behind, carried, known };
         for issuing in crls.issuer.keys().all() {
             crls.add(&issuing)?;
         }
@@ -199,15 +206,39 @@ impl Crls {
         named.map_or_else(|| ListName::whole(issuer()), |(name, _)| name)
     }
 
+    /// Takes up what the store tells of an authority.
+    async fn look(&self, authority: Authority, at: u64) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let page = Select::Revoked { authority, at, after, limit: PAGE };
+            let found = self.issuer.store.certificates(page).await?;
+            self.known.add(found.iter().filter_map(|certificate| listed(certificate, self.list_of(certificate))));
+            match found.last() {
+                Some(last) if found.len() == PAGE as usize => after = Some((last.not_after, last.serial)),
+                _ => break,
+            }
+        }
+        self.known.complete(authority, at);
+        Ok(())
+    }
+
+    /// What must be shown. Other front ends' revocations are in the store alone.
     async fn revoked(&self, authority: Authority, at: u64) -> Result<Revoked, StoreError> {
+        let known = match self.known.of(authority, at) {
+            Some(known) if self.issuer.shared.is_none() => known,
+            _ => {
+                self.look(authority, at).await?;
+                self.known.of(authority, at).unwrap_or_default()
+            }
+        };
         let mut revoked = Revoked::new();
-        for certificate in self.issuer.store.certificates(Select::Revoked { authority, at }).await? {
-            revoked.entry(self.list_of(&certificate)).or_default().push(certificate);
+        for one in known {
+            revoked.entry(one.name).or_default().push(one);
         }
         for (name, certificate) in self.carried(authority) {
-            let listed = revoked.entry(name).or_default();
-            if listed.iter().all(|known| known.serial != certificate.serial) {
-                listed.push(certificate);
+            let shown = revoked.entry(name).or_default();
+            if shown.iter().all(|known| known.serial != certificate.serial) {
+                shown.extend(listed(&certificate, name));
             }
         }
         Ok(revoked)
@@ -229,6 +260,7 @@ impl Crls {
         let _turn = self.turn(authority).await?;
         let ahead = if self.issuer.shared.is_some() { AHEAD } else { 0 };
         let now = (self.issuer.clock)().as_secs();
+        self.look(authority, now).await?;
         let mut revoked = self.revoked(authority, now).await?;
         let due = self.of(authority).into_iter().filter_map(|(name, list)| {
             let revoked = revoked.remove(&name).unwrap_or_default();
@@ -241,11 +273,11 @@ impl Crls {
             (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(name)
         });
         let due: Vec<_> = due.collect();
-        self.renew(authority, &due).await
+        self.renew(authority, &due, || false).await
     }
 
-    /// Makes a new list unless the newest shows that this certificate is revoked, or it has expired. If that fails, it is
-    /// tried again soon in the background.
+    /// Makes a new list unless the newest shows that this revoked certificate is revoked, or it has expired. If that fails,
+    /// it is tried again soon in the background.
     pub(crate) async fn show(&self, certificate: &CertificateRecord) -> Result<(), CrlError> {
         let name = self.list_of(certificate);
         let shown = || {
@@ -255,21 +287,26 @@ impl Crls {
         if shown() || certificate.not_after < (self.issuer.clock)().as_secs() {
             return Ok(());
         }
+        self.known.add(listed(certificate, name));
         let renewing = async {
             let _turn = self.turn(name.issuer.authority).await?;
-            // Another front end may have made it meanwhile.
-            if shown() { Ok(()) } else { self.renew(name.issuer.authority, &[name]).await }
+            // Another front end, or who revoked at the same moment, may have made it meanwhile.
+            self.renew(name.issuer.authority, &[name], shown).await
         };
         renewing.await.inspect_err(|_: &CrlError| self.behind.notify_one())
     }
 
-    /// Makes new lists, all at once, so that they share a batch of the log. `due` is in the order of names.
-    async fn renew(&self, authority: Authority, due: &[ListName]) -> Result<(), CrlError> {
+    /// Makes new lists, all at once, so that they share a batch of the log; unless it turns out to be needless once nobody
+    /// else is at them. `due` is in the order of names.
+    async fn renew(&self, authority: Authority, due: &[ListName], needless: impl Fn() -> bool) -> Result<(), CrlError> {
         // What is revoked is asked for while nobody else renews these lists: an older answer would bring it back.
         let lists: Vec<_> = due.iter().filter_map(|name| Some((*name, self.list(*name)?))).collect();
         let mut held = Vec::with_capacity(lists.len());
         for (name, list) in &lists {
             held.push((*name, list, list.renewing.lock().await));
+        }
+        if needless() {
+            return Ok(());
         }
         let now = (self.issuer.clock)();
         let mut numbers = Vec::with_capacity(held.len());
@@ -295,7 +332,7 @@ impl Crls {
         list: &List,
         number: u64,
         now: UnixTime,
-        revoked: Vec<CertificateRecord>,
+        revoked: Vec<Listed>,
     ) -> Result<(), CrlError> {
         let der = self.sign(name, list, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
@@ -321,10 +358,10 @@ impl Crls {
         list: &List,
         number: u64,
         now: UnixTime,
-        revoked: &[CertificateRecord],
+        revoked: &[Listed],
     ) -> Result<Vec<u8>, CrlError> {
         let signer = list.issuing.signer();
-        let revoked: Vec<_> = revoked.iter().filter_map(entry).collect();
+        let revoked: Vec<_> = revoked.iter().map(entry).collect();
         let next_update = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() + VALID.as_secs()));
         let place = self.place(name, list);
         let plan = CrlPlan {
@@ -355,9 +392,14 @@ fn rename_parts(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
-    let revocation = certificate.revoked?;
-    let reason = match revocation.reason {
+/// A certificate on its list, if it is revoked.
+fn listed(certificate: &CertificateRecord, name: ListName) -> Option<Listed> {
+    let CertificateRecord { serial, not_after, .. } = *certificate;
+    Some(Listed { serial, name, revocation: certificate.revoked?, not_after })
+}
+
+fn entry(listed: &Listed) -> RevokedEntry {
+    let reason = match listed.revocation.reason {
         1 => Some(RevocationReason::KeyCompromise),
         3 => Some(RevocationReason::AffiliationChanged),
         4 => Some(RevocationReason::Superseded),
@@ -365,8 +407,8 @@ fn entry(certificate: &CertificateRecord) -> Option<RevokedEntry> {
         9 => Some(RevocationReason::PrivilegeWithdrawn),
         _ => None,
     };
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(revocation.at));
-    Some(RevokedEntry { serial: certificate.serial.0.to_vec(), time, reason })
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(listed.revocation.at));
+    RevokedEntry { serial: listed.serial.0.to_vec(), time, reason }
 }
 
 #[cfg(test)]

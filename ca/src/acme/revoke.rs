@@ -96,26 +96,31 @@ pub(crate) async fn carry_out(
 async fn attempt(service: &Service, found: CertificateRecord, reason: u8, by: &str) -> Result<bool, Problem> {
     let certificate = issued(&found)?;
     let serial = found.serial;
-    let (issuer, crls, shown) = (Arc::clone(&service.issuer), Arc::clone(&service.crls), found.clone());
-    let show = async move { crls.show(&shown).await.map_err(|e| not_shown(&e)) };
+    let (issuer, crls) = (Arc::clone(&service.issuer), Arc::clone(&service.crls));
     if found.revoked.is_some() {
         // Whoever asks again may do so because the list could not be renewed the first time.
+        let show = async move { crls.show(&found).await.map_err(|e| not_shown(&e)) };
         issuer.carried_through(show).await??;
         return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
     }
     let at = service.now().as_secs();
     let mut changes =
         if reason == KEY_COMPROMISE { shut_out(service, &found, &certificate, at).await? } else { vec![] };
-    let revoked = Some(Revocation { at, reason });
-    changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..found })));
+    let found = CertificateRecord { revoked: Some(Revocation { at, reason }), ..found };
+    changes.push(Change::Update(Record::Certificate(found.clone())));
     let of = json!({"serial": serial.to_string(), "reason": reason, "by": by});
     let revoke = async move {
         match issuer.decide(changes, "revoked", of).await {
             Err(StoreError::Conflict(_)) => return Ok(false),
-            decided => decided?,
+            // It may be written all the same.
+            Err(error) => {
+                crls.behind.notify_one();
+                return Err(error.into());
+            }
+            Ok(()) => {}
         }
         tracing::info!(%serial, reason, "revoked");
-        show.await.map(|()| true)
+        crls.show(&found).await.map_err(|e| not_shown(&e)).map(|()| true)
     };
     service.issuer.carried_through(revoke).await?
 }

@@ -1,7 +1,8 @@
-//! Two front ends that make lists at the same time, as when one has lost its turn to the other.
+//! What stands on a list, and how many lists are made for it; two front ends that make lists at the same time, as when one
+//! has lost its turn to the other.
 
 use crate::config::CaConfig;
-use crate::store::PostgresStore;
+use crate::store::{CertificateState, Change, PostgresStore, Record, Revocation, Serial, Subject};
 use crate::testing::{Postgres, World};
 
 use super::*;
@@ -27,7 +28,7 @@ async fn a_list_that_is_late_replaces_no_newer_one() {
     for seen in [true, false] {
         let now = world.now();
         let number = late.number(name, now.as_secs()).await.unwrap();
-        other.renew(Authority::People, &[name]).await.unwrap();
+        other.renew(Authority::People, &[name], || false).await.unwrap();
         let newer = shown(other, name).0;
         assert!(newer > number);
         if seen {
@@ -43,4 +44,57 @@ async fn a_list_that_is_late_replaces_no_newer_one() {
     for front in fronts {
         front.stop().await;
     }
+}
+
+/// A revoked certificate, with as much in it as a list needs.
+fn revoked(serial: u16) -> CertificateRecord {
+    let mut bytes = [1; 16];
+    bytes[14..].copy_from_slice(&serial.to_be_bytes());
+    CertificateRecord {
+        serial: Serial(bytes),
+        revision: 0,
+        authority: Authority::People,
+        profile: "device".into(),
+        account: None,
+        order: None,
+        subject: Subject::Service { name: "host.example".into() },
+        period: 0,
+        opening: [0; 32],
+        tbs: Vec::new(),
+        not_before: 0,
+        not_after: u64::from(u32::MAX),
+        state: CertificateState::Abandoned { index: None },
+        revoked: Some(Revocation { at: 1, reason: 4 }),
+        announce: false,
+    }
+}
+
+async fn keep(world: &World, revoked: impl IntoIterator<Item = CertificateRecord>) {
+    let changes = revoked.into_iter().map(|one| Change::Insert(Record::Certificate(one))).collect();
+    world.store().commit(changes).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_shows_more_than_the_store_tells_at_once() {
+    let (world, count) = (World::new().await, 2 * PAGE as usize + 1);
+    keep(&world, (0..).map(revoked).take(count)).await;
+    let (crls, name) = (&world.ca.service.crls, ListName::whole(IssuerName::first(Authority::People)));
+    crls.renew_if_old(Authority::People).await.unwrap();
+    assert_eq!(Newest::parse(crls.der(name).unwrap().to_vec()).unwrap().listed.len(), count);
+}
+
+#[tokio::test]
+async fn revocations_of_one_moment_share_a_list() {
+    let world = World::new().await;
+    let (crls, name) = (&world.ca.service.crls, ListName::whole(IssuerName::first(Authority::People)));
+    let before = shown(crls, name).0;
+    let all: Vec<_> = (0..9).map(revoked).collect();
+    keep(&world, all.clone()).await;
+    for done in join_all(all.iter().map(|one| crls.show(one))).await {
+        done.unwrap();
+    }
+    let newest = crls.list(name).unwrap().newest().unwrap();
+    assert!(all.iter().all(|one| newest.listed.contains(&one.serial)));
+    let made = newest.number - before;
+    assert!(made <= 3, "one for the first, one for all who came while it was made, one by the hour: made {made}");
 }

@@ -314,12 +314,17 @@ impl Tables {
                 .take(*limit as usize)
                 .cloned()
                 .collect(),
-            Select::Revoked { authority, at } => self
-                .certificates
-                .iter()
-                .filter(|c| c.authority == *authority && c.revoked.is_some() && c.not_after >= *at)
-                .cloned()
-                .collect(),
+            Select::Revoked { authority, at, after, limit } => {
+                let place = |c: &CertificateRecord| (c.not_after, c.serial);
+                let found = self.certificates.iter().filter(|c| {
+                    let later = after.is_none_or(|after| place(c) > after);
+                    c.authority == *authority && c.revoked.is_some() && c.not_after >= *at && later
+                });
+                let mut found: Vec<_> = found.cloned().collect();
+                found.sort_by_key(place);
+                found.truncate(*limit as usize);
+                found
+            }
         };
         certificates.into_iter().map(Record::Certificate).collect()
     }

@@ -114,12 +114,16 @@ pub enum Select {
         /// At most so many.
         limit: u32,
     },
-    /// An authority's revoked certificates that have not expired at `at`.
+    /// An authority's revoked certificates that have not expired at `at`, in the order of their ends and serial numbers.
     Revoked {
         /// Whose.
         authority: Authority,
         /// Seconds since the epoch.
         at: u64,
+        /// Only those after this one in that order: its end and its serial number.
+        after: Option<(u64, Serial)>,
+        /// At most so many.
+        limit: u32,
     },
     /// What was spent on text messages on this day (since the epoch).
     Spending(u64),

@@ -4,7 +4,7 @@ use super::columns::Statement;
 use super::fields::{self, Fields, Unreadable};
 use super::record::Record;
 use super::value::Value;
-use super::{Select, StoreError};
+use super::{Select, Serial, StoreError};
 
 /// A statement that asks, and what its rows are.
 pub(super) struct Question<'a> {
@@ -70,10 +70,13 @@ pub(super) fn question(select: &Select) -> Question<'_> {
             let sql = "SELECT * FROM certificate WHERE announce AND state = 'issued' ORDER BY number LIMIT ?1";
             Question::new(sql, [(*limit).into()], certificate)
         }
-        Select::Revoked { authority, at } => {
+        Select::Revoked { authority, at, after, limit } => {
+            // Ends are indexed; only those that come together are put in order.
+            let (end, serial) = after.map_or((0, Serial([0; 16])), |after| after);
             let sql = "SELECT * FROM certificate WHERE authority = ?1 AND not_after >= ?2 AND revoked_at IS NOT NULL
-                ORDER BY serial";
-            Question::new(sql, [authority.name().into(), (*at).into()], certificate)
+                AND (not_after, serial) > (?3, ?4) ORDER BY not_after, serial LIMIT ?5";
+            let values = [authority.name().into(), (*at).max(end).into(), end.into(), serial.0.into(), (*limit).into()];
+            Question::new(sql, values, certificate)
         }
         Select::Spending(day) => Question::new("SELECT * FROM spending WHERE day = ?1", [(*day).into()], spending),
         Select::CompromisedKey(key) => {

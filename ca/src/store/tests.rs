@@ -206,11 +206,35 @@ async fn a_certificate_goes_through_its_states() {
                 .commit(vec![Change::Update(Record::Certificate(CertificateRecord { state, revoked, ..read }))])
                 .await
                 .unwrap();
-            let revoked =
-                store.certificates(Select::Revoked { authority: Authority::People, at: 160 }).await.unwrap().len();
+            let asked = Select::Revoked { authority: Authority::People, at: 160, after: None, limit: 9 };
+            let revoked = store.certificates(asked).await.unwrap().len();
             assert_eq!(revoked, usize::from(at == 1));
         }
         assert_eq!(store.certificate(Serial([1; 16])).await.unwrap().unwrap().index(), Some(7));
+    }
+}
+
+#[tokio::test]
+async fn what_is_revoked_is_read_page_by_page() {
+    let (_folder, stores) = stores().await;
+    for store in &stores {
+        let store = store.as_ref();
+        // In the order of ends, then of serial numbers: 4 (ended), 3, 1, 2; 5 is not revoked, 6 another authority's.
+        for (serial, not_after) in [(1, 300), (2, 300), (3, 250), (4, 150), (5, 300), (6, 300)] {
+            let revoked = (serial != 5).then_some(Revocation { at: 120, reason: 4 });
+            let authority = if serial == 6 { Authority::Services } else { Authority::People };
+            let record = CertificateRecord { not_after, revoked, authority, ..certificate(serial, serial) };
+            insert(store, Record::Certificate(record)).await.unwrap();
+        }
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let asked = Select::Revoked { authority: Authority::People, at: 200, after, limit: 2 };
+            let page = store.certificates(asked).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.not_after, last.serial));
+            found.extend(page.iter().map(|c| c.serial.0[0]));
+        }
+        assert_eq!(found, [3, 1, 2]);
     }
 }
 

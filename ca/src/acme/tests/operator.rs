@@ -31,7 +31,7 @@ async fn an_operator_revokes_while_the_authority_runs() {
     let wish = wish_revocation(&folder, serial(&second), 1).unwrap();
     until("both are taken up", async || wish.is_taken() && again.is_taken()).await;
     assert!(!again.is_refused());
-    let ask = Select::Revoked { authority: crate::store::Authority::People, at: 0 };
+    let ask = Select::Revoked { authority: crate::store::Authority::People, at: 0, after: None, limit: 9 };
     let listed = world.store().certificates(ask).await.unwrap();
     let mut reasons: Vec<_> = listed.iter().filter_map(|c| c.revoked).map(|r| r.reason).collect();
     reasons.sort_unstable();

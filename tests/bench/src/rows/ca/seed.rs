@@ -30,6 +30,8 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tlog_proof::LogPolicy;
 use transparency_log::{LogConfig, Pace, Sequencer, Witness, Witnessing, system_clock};
 
+use super::servers::PARTS;
+
 /// So many are made and kept together: about a batch of the log.
 const CHUNK: u64 = 8192;
 /// One of so many is revoked.
@@ -206,7 +208,7 @@ fn plan(bed: &Bed, number: u64) -> Made {
         slot,
         now: bed.now,
         issuer: &bed.issuing.certificate,
-        crl_url: &format!("{}/crl/people.crl", bed.base_url),
+        crl_url: &format!("{}/crl/people/{}.crl", bed.base_url, u32::from(serial.0[15]) % PARTS),
         label: bed.labels.evaluate(&input).expect("the key is here"),
     });
     let linted = planned.expect("a plain plan").lint().expect("a plan of ours lints");

@@ -17,6 +17,9 @@ use super::sink::Sink;
 /// How long a server may take to answer.
 const START: Duration = Duration::from_secs(60);
 
+/// Into how many parts the revocation list of its people is cut.
+pub(super) const PARTS: u32 = 16;
+
 /// A running server; it ends when this is dropped.
 pub(super) struct Server {
     child: Child,
@@ -49,7 +52,7 @@ impl Server {
         let mut first = start(folder, sink.port);
         ended(&mut first);
         let text = std::fs::read_to_string(&settings).expect("it wrote its settings");
-        std::fs::write(&settings, text + &limits()).expect("the folder can be written");
+        std::fs::write(&settings, text + &enrolment()).expect("the folder can be written");
     }
 
     /// Pebble without its delays and refusals; none where it is not installed.
@@ -128,8 +131,9 @@ impl Server {
     }
 }
 
-/// Nobody is kept waiting: what is measured is the work.
-fn limits() -> String {
+/// The settings of an authority of many: its revocation list is in parts, as its manual has it, and nobody is kept waiting,
+/// as what is measured is the work.
+fn enrolment() -> String {
     let names = [
         "mails_per_account",
         "mails_per_address",
@@ -140,7 +144,7 @@ fn limits() -> String {
         "accounts_per_ip",
     ];
     let rates = names.map(|name| format!("{name} = \"1000000000/h\"\n"));
-    format!("\n[enrolment.limits]\n{}", rates.concat())
+    format!("\n[enrolment]\ncrl_shards = {PARTS}\n\n[enrolment.limits]\n{}", rates.concat())
 }
 
 fn start(folder: &Path, smtp: u16) -> Child {
