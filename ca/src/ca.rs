@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::acme::{self, Nonces, Service, Texting, Turns};
+use crate::acme::{self, Nonces, Refusals, Service, Texting, Turns};
 use crate::audit::Pseudonyms;
 use crate::config::{CaConfig, Clock, Replies};
 use crate::crl::{CrlError, Crls, ListName};
@@ -173,6 +173,7 @@ impl Ca {
             mails_in_flight: Arc::new(Semaphore::new(config.limits.mails_in_flight)),
             nonces,
             turns: Turns::default(),
+            refusals: Refusals::default(),
             limits: Limiters::new(&config.limits, shared),
             config,
             clock,

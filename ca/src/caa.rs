@@ -28,6 +28,17 @@ pub(crate) enum CaaError {
     Forbidden { at: String, authority: String, found: String },
 }
 
+impl CaaError {
+    /// In a word, without names: for the log.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "the records could not be had",
+            Self::Critical { .. } => "a critical property that is not known here",
+            Self::Forbidden { .. } => "this authority is not permitted",
+        }
+    }
+}
+
 /// For whom and how, as far as it is settled: both narrow a permission.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {

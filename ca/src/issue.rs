@@ -9,6 +9,7 @@ mod drive;
 mod slots;
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
@@ -60,6 +61,8 @@ pub(crate) struct Issuer {
     taken: TakenLabels,
     /// Woken when there is somebody to be told of a certificate.
     pub(crate) to_announce: Notify,
+    /// Whether the newest certificate could not be logged with a quorum of witnesses. It is tried again.
+    pub(crate) log_failing: AtomicBool,
     /// What the front ends of this authority share, where there are several.
     pub(crate) shared: Option<Arc<dyn Shared>>,
     /// Certificates on their way in this process.
@@ -121,6 +124,7 @@ impl Issuer {
             shards,
             taken,
             to_announce: Notify::new(),
+            log_failing: AtomicBool::new(false),
             shared,
             active: Arc::default(),
             tasks,
@@ -186,7 +190,7 @@ impl Issuer {
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
             // A signer elsewhere may have taken its time, in which another device may have got its certificate.
             let before = if key.is_here() { before } else { self.certificates_before(&asked.proven, now).await? };
-            record.announce = is_another_device(&before, asked.request.spki_der(), now);
+            record.announce = is_another_device(&before, asked.request.spki_der());
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =
                 vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
@@ -228,15 +232,15 @@ impl Issuer {
     }
 }
 
-/// Whether the key is none of the owner's so far, while she has another certificate that counts: then she is to be
-/// told. Whoever has none yet has just read a mail about it. The key of an erased certificate is forgotten, and so counts
-/// as none of hers: otherwise a thief would have one erased, and nobody would be told of his.
-fn is_another_device(before: &[CertificateRecord], spki_der: &[u8], now: UnixTime) -> bool {
+/// Whether the key is none of the owner's so far, while another one of hers had a certificate in the periods looked at:
+/// then she is to be told. Also if that one has ended, is revoked or erased: a thief would revoke it first, and nobody
+/// would be told of his. Whoever had none yet has just read a mail about it. The key of an erased certificate is
+/// forgotten, and so counts as none of hers.
+fn is_another_device(before: &[CertificateRecord], spki_der: &[u8]) -> bool {
     let key = KeyDigest::of(spki_der);
     let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
-    let counts = |c: &CertificateRecord| {
-        c.not_after >= now.as_secs() && c.revoked.is_none() && matches!(c.state, CertificateState::Issued { .. })
-    };
+    let counts =
+        |c: &CertificateRecord| matches!(c.state, CertificateState::Issued { .. } | CertificateState::Erased { .. });
     before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key))
 }
 

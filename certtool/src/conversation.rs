@@ -52,6 +52,7 @@ impl Conversation for Person<'_> {
         }
         let text = match step {
             Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
+            Step::Revoked => "The certificate here is revoked; making a new key and certificate".to_owned(),
             Step::Resuming => "Going on with the order from before".to_owned(),
             Step::CodeSent { to, earlier, failed, account } => {
                 // A code from the command line is from an earlier mail, which a new one makes worthless.

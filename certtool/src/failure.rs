@@ -157,6 +157,12 @@ impl From<AcmeError> for Failure {
                 error.to_string(),
                 "Wait a while, then run the command again: it goes on where it stopped.",
             ),
+            AcmeError::Refused { ref problem, .. } if problem.is("badCSR") => {
+                Self::failed(error.to_string(), "Make a new key and certificate: certtool enroll ID --new.")
+            }
+            AcmeError::Refused { ref problem, .. } if problem.is("slotsExhausted") => {
+                Self::failed(error.to_string(), "Run the command again then: it goes on where it stopped.")
+            }
             AcmeError::Refused { .. } => {
                 Self::failed(error.to_string(), "If the reason is not yours to mend, ask the authority's operator.")
             }
@@ -204,6 +210,11 @@ impl From<VerifyError> for Failure {
                 "If she has really changed, and told you so herself: certtool trust bind FILE.".to_owned()
             }
             Rule::ChainPath => "Pin the policy of its authority first, if you trust it: certtool trust add.".to_owned(),
+            Rule::RevocationRevoked => {
+                "It counts no more. If it is this device's own, certtool enroll ID makes a new key \
+                                        and certificate."
+                    .to_owned()
+            }
             _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
         };
         Self::new(Exit::Refused, error.to_string(), remedy)
@@ -259,6 +270,9 @@ impl From<EnrolError> for Failure {
             }
             EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new message will be sent."),
             EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
+            EnrolError::Revoked { identifier } => {
+                Self::failed(what, format!("Make a new key and certificate: certtool enroll {identifier} --new"))
+            }
             EnrolError::Slow { .. } => {
                 Self::failed(what, "Run the command again in a minute: it goes on where it stopped.")
             }

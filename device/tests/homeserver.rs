@@ -5,12 +5,14 @@
 
 mod town;
 
-use device::enrolment::{EnrolError, Enrolled, Renewed, Step, renew};
+use device::enrolment::{EnrolError, Enrolled, Owner, Reason, Renewed, Revoked, Step, renew, revoke_own};
 use device::https::{FetchError, fetch_to_compare_by_fingerprint};
 use device::watch::{Alarm, Blindness, WatchReport, confirm_key, watch_once};
 use device::{AccountKey, Home};
 use identity::UnixTime;
+use identity::rules::Rule;
 use identity::trust::Fingerprint;
+use identity::verify::verify_person;
 use town::{Person, Town, alice, enrol};
 
 async fn watch(home: &Home) -> WatchReport {
@@ -41,6 +43,33 @@ async fn a_person_enrols_renews_and_watches() {
     let WatchReport::Clean(seen) = watch(&home).await else { panic!("expected a clean watch") };
     let serials: Vec<_> = seen.certificates.iter().map(|certificate| certificate.serial.clone()).collect();
     assert_eq!(serials, [first.person.serial_hex(), second.person.serial_hex()]);
+    town.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_notices_that_it_was_revoked_and_asks_for_no_code_in_vain() {
+    let town = Town::new().await;
+    let home = town.device("alice").await;
+    let mut person = Person::new(&town);
+    let Enrolled::New(first) = enrol(&home, &mut person).await.unwrap() else { panic!("there was none before") };
+    let device = first.device;
+    let revoked = revoke_own(&home, &device, Reason::KeyCompromise, UnixTime::now(), &mut person).await.unwrap();
+    assert_eq!(revoked, Revoked::Now);
+    // Without asking anybody.
+    let known = verify_person(&device.chain, &home.trust_at(UnixTime::now()).unwrap(), UnixTime::now());
+    assert_eq!(known.unwrap_err().rule, Rule::RevocationRevoked);
+    let refused = renew(&home, device, false, UnixTime::now, &mut person).await.unwrap_err();
+    assert!(matches!(refused, EnrolError::Revoked { .. }), "{refused}");
+    assert_eq!(person.codes_sent(), 1);
+    let Enrolled::New(second) = enrol(&home, &mut person).await.unwrap() else { panic!("it is revoked") };
+    assert!(person.steps.contains(&Step::Revoked));
+    assert_ne!(second.person.device_key(), first.person.device_key());
+
+    // By its owner, from elsewhere: it is not taken for enrolled any more.
+    let elsewhere = town.device("elsewhere").await;
+    let mut owner = Owner::prove(&elsewhere, &alice(), None, UnixTime::now(), &mut person).await.unwrap();
+    owner.revoke(&second.person.serial_hex(), Reason::Unspecified).await.unwrap();
+    assert!(matches!(enrol(&home, &mut person).await.unwrap(), Enrolled::New(_)));
     town.server.stop().await;
 }
 

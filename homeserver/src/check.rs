@@ -33,7 +33,15 @@ pub struct Checked {
     pub permit_phones: Vec<String>,
     /// Whether the folder holds a trust policy already, which these settings fit.
     pub founded: bool,
+    /// What starts, and is not for an authority that the public enrols at.
+    pub warnings: Vec<&'static str>,
 }
+
+/// Nobody asks what a domain forbids.
+const NO_CAA: &str = "no resolvers ([enrolment.dns]): what mail domains forbid by CAA is not heeded";
+/// Nobody reads them.
+const NO_MAIL: &str =
+    "no mail server (smtp): mails stay in the outbox, where only this machine's people find their codes";
 
 /// Checks `file`, or else the settings in `folder`, together with the files beside them that they need.
 ///
@@ -60,6 +68,10 @@ pub fn check(folder: &Path, file: Option<&Path>) -> Result<Checked, StartError> 
         permit_domains: settings.permit_domains,
         permit_phones: settings.permit_phones,
         founded,
+        warnings: [(config.dns.is_none(), NO_CAA), (settings.smtp.is_none(), NO_MAIL)]
+            .into_iter()
+            .filter_map(|(lacks, warning)| lacks.then_some(warning))
+            .collect(),
         file,
     })
 }
@@ -121,6 +133,11 @@ mod tests {
         let good = place("smtp = \"smtps://ca%40example.org:s3cret@mail.example.org\"", "");
         let checked = check(good.path(), None).unwrap();
         assert_eq!((checked.mails.as_str(), checked.founded), ("smtps://mail.example.org", false));
+        assert_eq!(checked.warnings, [NO_CAA]);
+        assert_eq!(check(place("", "").path(), None).unwrap().warnings, [NO_CAA, NO_MAIL]);
+        let whole = "[enrolment.dns]\nresolvers = [\"192.0.2.53\"]\n";
+        let whole = place("smtp = \"smtps://mail.example.org\"", whole);
+        assert_eq!(check(whole.path(), None).unwrap().warnings, [""; 0]);
         assert_eq!(std::fs::read_dir(good.path()).unwrap().count(), 1, "nothing is made");
         let misspelt = refused("", "[enrolment]\nrequire_external_acount = true\n").await;
         assert!(misspelt.contains("did you mean `require_external_account`?"), "{misspelt}");

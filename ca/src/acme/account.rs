@@ -67,7 +67,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
     match service.issuer.decide(changes, "account-made", of).await {
         Ok(()) => {
             tracing::info!(account = account.id, "account made");
-            Ok(respond(&service, StatusCode::CREATED, &account))
+            Ok(made(&service, &account, asked.external_account_binding))
         }
         // The same key at the same moment, or the same account elsewhere.
         Err(StoreError::Taken(_)) => match service.store.account(Select::AccountByThumbprint(thumbprint)).await? {
@@ -102,6 +102,16 @@ fn check_terms(service: &Service, asked: &NewAccount) -> Result<(), Problem> {
     }
 }
 
+/// RFC 8555 section 7.3.4 wants a new account shown with the binding that was sent. It is not kept: what is, is the name
+/// of the account elsewhere.
+fn made(service: &Service, account: &Account, binding: Option<Value>) -> Response {
+    let mut object = object(service, account);
+    if let Some(binding) = binding {
+        object["externalAccountBinding"] = binding;
+    }
+    shown(service, StatusCode::CREATED, account, object)
+}
+
 /// The account elsewhere that a new one is bound to.
 fn external(service: &Service, key: &PublicKey, binding: Option<&Value>) -> Result<Option<String>, Problem> {
     let known = &service.config.external;
@@ -120,7 +130,7 @@ fn external(service: &Service, key: &PublicKey, binding: Option<&Value>) -> Resu
 
 fn existing(service: &Service, account: &Account) -> Result<Response, Problem> {
     if account.status != AccountStatus::Valid {
-        return Err(Problem::new(Kind::Unauthorized, "the account of this key is closed"));
+        return Err(Problem::closed());
     }
     Ok(respond(service, StatusCode::OK, account))
 }
@@ -128,7 +138,7 @@ fn existing(service: &Service, account: &Account) -> Result<Response, Problem> {
 #[derive(Deserialize)]
 struct Update {
     contact: Option<Vec<String>>,
-    status: Option<String>,
+    status: Option<Value>,
 }
 
 /// POST to an account: reads it, changes its contacts, or closes it (sections 7.3.2 and 7.3.6).
@@ -145,10 +155,9 @@ pub(super) async fn update(
         return Ok(respond(&service, StatusCode::OK, &account));
     }
     let update: Update = by.payload.json()?;
-    match update.status.as_deref() {
-        None | Some("valid") => {}
-        Some("deactivated") => account.status = AccountStatus::Deactivated,
-        Some(other) => return Err(Problem::malformed(format!("expected the status deactivated, found {other:?}"))),
+    // Section 7.3.2: any other status is ignored.
+    if update.status.is_some_and(|status| status == "deactivated") {
+        account.status = AccountStatus::Deactivated;
     }
     if let Some(contact) = update.contact {
         check_contact(&contact)?;
@@ -161,15 +170,22 @@ pub(super) async fn update(
 }
 
 pub(super) fn respond(service: &Service, status: StatusCode, account: &Account) -> Response {
+    shown(service, status, account, object(service, account))
+}
+
+fn shown(service: &Service, status: StatusCode, account: &Account, object: Value) -> Response {
     let url = service.url(&format!("/account/{}", account.id));
+    (status, [(header::LOCATION, ascii(&url))], Json(object)).into_response()
+}
+
+fn object(service: &Service, account: &Account) -> Value {
     let state = match account.status {
         AccountStatus::Valid => "valid",
         AccountStatus::Deactivated => "deactivated",
         AccountStatus::Revoked => "revoked",
     };
     let orders = service.url(&format!("/account/{}/orders", account.id));
-    let body = json!({"status": state, "contact": account.contact, "orders": orders});
-    (status, [(header::LOCATION, ascii(&url))], Json(body)).into_response()
+    json!({"status": state, "contact": account.contact, "orders": orders})
 }
 
 fn check_contact(contact: &[String]) -> Result<(), Problem> {

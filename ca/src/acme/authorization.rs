@@ -37,7 +37,10 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         None => {
             let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
             let new = order::pending(&service, &account, identifier, expires);
-            service.store.commit(vec![Change::Insert(Record::Authorization(new.clone()))]).await?;
+            let who = service.pseudonyms.of(&new.identifier);
+            let of = json!({"authorization": new.id, "account": account, "who": who});
+            let changes = vec![Change::Insert(Record::Authorization(new.clone()))];
+            service.issuer.decide(changes, "authorization-made", of).await?;
             new
         }
     };

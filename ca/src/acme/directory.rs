@@ -9,7 +9,21 @@ use axum::response::{IntoResponse, Response};
 use identity::profile::Profile;
 use serde_json::{Value, json};
 
+use super::problem::Problem;
+use super::request::ByAccount;
 use super::{Service, ascii};
+
+/// POST-as-GET of the directory (section 6.3).
+pub(super) async fn read(service: State<Arc<Service>>, by: ByAccount) -> Result<Json<Value>, Problem> {
+    by.payload.none()?;
+    Ok(get(service).await)
+}
+
+/// POST-as-GET of newNonce (section 6.3): the nonce is the one that every answer to a POST has.
+pub(super) async fn read_nonce(by: ByAccount) -> Result<StatusCode, Problem> {
+    by.payload.none()?;
+    Ok(StatusCode::NO_CONTENT)
+}
 
 /// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
 /// RFC 9773; `inpersonWatch`, `inpersonErase` and `inpersonDate` are ours.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
-use super::{Service, order, own_order};
+use super::{Service, order, own_order, rfc3339};
 use crate::csr;
 use crate::issue::{PersonRequest, StartError};
 use crate::proven::Proven;
@@ -77,9 +77,13 @@ fn refused(error: &StartError, now: u64) -> Problem {
     match error {
         StartError::NoSlot => {
             let period = PERIOD.as_secs();
-            let detail =
-                "as many certificates as one identifier can have in one period of seven days were made already";
-            Problem::new(Kind::SlotsExhausted, detail).retry_after(Duration::from_secs(period - now % period))
+            let wait = period - now % period;
+            let detail = format!(
+                "as many certificates as one identifier can have in one period of seven days were made already; the next \
+                 period begins {}",
+                rfc3339(now + wait)
+            );
+            Problem::new(Kind::SlotsExhausted, detail).retry_after(Duration::from_secs(wait))
         }
         StartError::Plan(error) => bad_csr(error),
         StartError::Store(error) => error.clone().into(),

@@ -13,10 +13,12 @@ mod erase;
 mod finalize;
 mod key_change;
 mod nonce;
+mod openness;
 mod order;
 mod orders;
 pub(crate) mod problem;
 mod receipt;
+mod refusal;
 mod renewal;
 mod request;
 pub(crate) mod revoke;
@@ -32,7 +34,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use identity::{IdentifierKind, UnixTime};
@@ -56,6 +58,7 @@ pub use chaos::Chaos;
 pub(crate) use chaos::Turns;
 pub(crate) use nonce::Nonces;
 use problem::{Kind, Problem};
+pub(crate) use refusal::Refusals;
 pub(crate) use texting::{Texting, listen};
 pub(crate) use under_way::UnderWay;
 
@@ -84,6 +87,7 @@ pub(crate) struct Service {
     pub(crate) turns: Turns,
     pub(crate) limits: Limiters,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) refusals: Refusals,
 }
 
 impl Service {
@@ -145,8 +149,8 @@ pub(crate) fn mailbox(text: &str) -> Result<Mailbox, MailError> {
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let odd = service.config.chaos.is_some();
     let router = Router::new()
-        .route("/directory", get(directory::get))
-        .route("/new-nonce", get(directory::new_nonce).head(directory::new_nonce))
+        .route("/directory", get(directory::get).post(directory::read))
+        .route("/new-nonce", get(directory::new_nonce).head(directory::new_nonce).post(directory::read_nonce))
         .route("/new-account", post(account::new))
         .route("/account/{id}", post(account::update))
         .route("/account/{id}/orders", post(orders::first))
@@ -157,7 +161,6 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/order/{id}", post(order::read))
         .route("/authz/{id}", post(authorization::read))
         .route("/challenge/{id}/{type}", post(challenge::respond))
-        .route("/receipt/{reference}", get(receipt::take).post(receipt::take))
         .route("/finalize/{id}", post(finalize::finalize))
         .route("/certificate/{serial}", post(certificate::read))
         .route("/certificate/{serial}/with-root", post(certificate::read_with_root))
@@ -165,20 +168,27 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/revoke-cert", post(revoke::revoke))
         .route("/watch", post(watch::watch))
         .route("/date-signature", post(date::date))
-        .route("/status", get(status::page))
-        .route("/health", get(status::health))
-        .route("/metrics", get(status::metrics))
         .route("/erase", post(erase::erase))
         .route("/crl/{list}", get(certificate::list))
         .route("/crl/{issuer}/{file}", get(certificate::part_of_list))
+        // Before the layer, which must see what a resource does not want.
+        .method_not_allowed_fallback(another_method)
+        .layer(from_fn(openness::to_every_origin))
+        .route("/receipt/{reference}", get(receipt::take).post(receipt::take))
+        .route("/status", get(status::page))
+        .route("/health", get(status::health))
+        .route("/metrics", get(status::metrics))
         .fallback(|| async { Problem::new(Kind::NotFound, "there is no such resource; begin with the directory") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)")
-        })
+        .method_not_allowed_fallback(another_method)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
+        .layer(from_fn_with_state(Arc::clone(&service), refusal::recorded))
         .layer(from_fn_with_state(Arc::clone(&service), headers))
         .with_state(service);
     if odd { chaos::layered(router) } else { router }
+}
+
+async fn another_method() -> Problem {
+    Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)")
 }
 
 /// The headers of every answer: a nonce after every POST, also a failed one (RFC 8555 section 6.5), the way to the
@@ -234,7 +244,8 @@ async fn check_caa(
     let account = service.url(&format!("/account/{account}"));
     let asked = caa::Asked { account: &account, proven_by: proven_by.map(ChallengeType::name) };
     caa::check(dns, domain, service.domain(), asked).await.map_err(|error| {
-        tracing::info!(%error, "CAA");
+        // Whoever asked is told which domain it is; where there is one person in it, it would be a name in the log.
+        tracing::info!(who = service.pseudonyms.of(identifier), why = error.kind(), "CAA");
         match error {
             CaaError::Unknown { .. } => Problem::new(Kind::Dns, format!("{error}; try again later")),
             CaaError::Critical { .. } | CaaError::Forbidden { .. } => Problem::new(Kind::Caa, error.to_string()),

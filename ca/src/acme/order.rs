@@ -166,21 +166,38 @@ async fn respond(service: &Service, order: &Order, authorization: Option<&Author
         OrderState::Processing(_) => _ = headers.insert(header::RETRY_AFTER, POLL_SECONDS.into()),
         OrderState::Invalid(reason) => body["error"] = Problem::new(Kind::ServerInternal, reason).document(),
         OrderState::Open if status == "invalid" => {
-            body["error"] =
-                Problem::malformed("the order has expired before it was finalized; make a new one").document();
+            body["error"] = Problem::malformed(over(order, service.now())).document();
         }
         OrderState::Open => {}
     }
     Ok((headers, Json(body)).into_response())
 }
 
-/// The order's status (RFC 8555 section 7.1.6).
+/// Why an order came to nothing before it was finalized.
+fn over(order: &Order, now: UnixTime) -> &'static str {
+    if has_lapsed(order, now) {
+        "the order has expired before it was finalized; make a new one"
+    } else {
+        "the order's authorization has expired or was deactivated; make a new order"
+    }
+}
+
+/// Whether nobody finalized it in time.
+pub(super) fn has_lapsed(order: &Order, now: UnixTime) -> bool {
+    matches!(order.state, OrderState::Open) && order.expires <= now.as_secs()
+}
+
+/// The order's status (RFC 8555 section 7.1.6). An authorization that is over takes the orders that rest on it along: it
+/// cannot be proven any more, and an order's authorizations never change.
 pub(super) fn status(order: &Order, authorization: Option<&Authorization>, now: UnixTime) -> &'static str {
-    let usable = authorization.is_some_and(|a| a.status == AuthorizationStatus::Valid && a.expires > now.as_secs());
+    let alive = authorization.filter(|a| a.expires > now.as_secs()).map(|a| a.status);
     match &order.state {
-        OrderState::Open if order.expires <= now.as_secs() => "invalid",
-        OrderState::Open if usable => "ready",
-        OrderState::Open => "pending",
+        OrderState::Open if has_lapsed(order, now) => "invalid",
+        OrderState::Open => match alive {
+            Some(AuthorizationStatus::Valid) => "ready",
+            Some(AuthorizationStatus::Pending) => "pending",
+            Some(AuthorizationStatus::Deactivated) | None => "invalid",
+        },
         OrderState::Processing(_) => "processing",
         OrderState::Valid(_) => "valid",
         OrderState::Invalid(_) => "invalid",

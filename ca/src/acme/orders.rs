@@ -11,7 +11,7 @@ use serde_json::json;
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
 use super::{Service, ascii, order};
-use crate::store::{Order, Select};
+use crate::store::{Order, OrderState, Select};
 
 /// Orders on a page.
 const PAGE: u32 = 100;
@@ -43,8 +43,8 @@ async fn page(service: &Service, id: &str, after: Option<(u64, String)>, by: &By
     }
     let found = service.store.orders(Select::OrdersOf { account: id.to_owned(), after, limit: PAGE }).await?;
     let now = service.now();
-    // RFC 8555 section 7.1.2.1: invalid ones should be left out.
-    let listed = found.iter().filter(|o| order::status(o, None, now) != "invalid");
+    // RFC 8555 section 7.1.2.1: invalid ones should be left out, as far as they tell it themselves.
+    let listed = found.iter().filter(|o| !order::has_lapsed(o, now) && !matches!(o.state, OrderState::Invalid(_)));
     let urls: Vec<_> = listed.map(|o| service.url(&format!("/order/{}", o.id))).collect();
     let mut response = Json(json!({"orders": urls})).into_response();
     if let Some(last) = found.last().filter(|_| found.len() == PAGE as usize) {

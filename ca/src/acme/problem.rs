@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     BadCsr,
     BadNonce,
     BadPublicKey,
+    BadRevocationReason,
     BadSignatureAlgorithm,
     /// The domain's CAA records permit it not (RFC 8555 section 6.7).
     Caa,
@@ -74,6 +75,7 @@ impl Kind {
             Self::BadCsr => (ACME, "badCSR"),
             Self::BadNonce => (ACME, "badNonce"),
             Self::BadPublicKey => (ACME, "badPublicKey"),
+            Self::BadRevocationReason => (ACME, "badRevocationReason"),
             Self::BadSignatureAlgorithm => (ACME, "badSignatureAlgorithm"),
             Self::Caa => (ACME, "caa"),
             Self::Dns => (ACME, "dns"),
@@ -100,6 +102,29 @@ impl Kind {
             Self::SlotsExhausted => (OURS, "slotsExhausted"),
         };
         format!("{prefix}{name}")
+    }
+
+    /// The name without its prefix.
+    pub(super) fn word(self) -> String {
+        self.name().rsplit(':').next().unwrap_or_default().to_owned()
+    }
+
+    /// Whether a refusal of this kind decides something: not what is misspelt or comes too often, nor what a person is
+    /// told while she proves control, which is recorded where it is judged.
+    pub(super) const fn is_decision(self) -> bool {
+        matches!(
+            self,
+            Self::AlreadyReplaced
+                | Self::BadCsr
+                | Self::BadPublicKey
+                | Self::Caa
+                | Self::Dns
+                | Self::ExternalAccountRequired
+                | Self::RejectedIdentifier
+                | Self::SlotsExhausted
+                | Self::Unauthorized
+                | Self::UserActionRequired
+        )
     }
 
     fn status(self) -> StatusCode {
@@ -170,6 +195,11 @@ impl Problem {
     /// else's.
     pub(crate) fn not_found() -> Self {
         Self::new(Kind::NotFound, "there is nothing here for this account")
+    }
+
+    /// The account was closed: 401, as RFC 8555 section 7.3.6 has it.
+    pub(crate) fn closed() -> Self {
+        Self::new(Kind::Unauthorized, "the account of this key is closed").status(StatusCode::UNAUTHORIZED)
     }
 
     /// Something on our side; the reason goes to our log, not to the client.
@@ -253,6 +283,7 @@ impl IntoResponse for Problem {
         let status = self.status.unwrap_or_else(|| self.kind.status());
         let body = self.document().to_string();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        response.extensions_mut().insert(self.kind);
         if let Some(wait) = self.retry_after {
             response
                 .headers_mut()

@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use super::Service;
 use super::chaos::Signed;
 use super::problem::{Kind, Problem};
+use super::refusal::Asker;
 use crate::https::PeerAddr;
-use crate::jws::{KeyName, PublicKey, UnverifiedJws};
+use crate::jws::{JwsError, KeyName, PublicKey, UnverifiedJws};
 use crate::store::{Account, AccountStatus, Select};
 
 /// A request body is at most this long.
@@ -75,6 +76,7 @@ impl FromRequest<Arc<Service>> for ByAny {
         let path = request.extensions().get::<Signed>().map(|signed| signed.0.clone());
         let path = path.unwrap_or_else(|| request.uri().path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
         let url = format!("{}{path}", service.config.base_url);
+        let asker = request.extensions().get::<Asker>().cloned().unwrap_or_default();
         let body = read(request).await?;
         let jws = UnverifiedJws::parse(&body)?;
         // Cheap checks first; a nonce is spent even if the signature turns out to be wrong.
@@ -88,6 +90,10 @@ impl FromRequest<Arc<Service>> for ByAny {
             .nonce
             .as_deref()
             .ok_or_else(|| Problem::new(Kind::BadNonce, "expected a nonce in the protected header, found none"))?;
+        // Section 6.5.2 tells what is no nonce at all from one that is not good any more.
+        if !nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+            return Err(Problem::malformed("expected a nonce in base64url, found other characters"));
+        }
         let good = service.nonces.redeem(nonce).await?;
         if !good || service.turns.refuses_nonce(service.config.chaos) {
             return Err(Problem::new(
@@ -98,16 +104,18 @@ impl FromRequest<Arc<Service>> for ByAny {
         match jws.key() {
             KeyName::Itself(key) => {
                 let key = key.clone();
-                let payload = Payload(jws.verify(&key)?);
+                let payload = Payload(jws.verify(&key).map_err(of_its_own_key)?);
+                asker.is(key.thumbprint());
                 Ok(Self::Key(ByKey { key, payload, peer }))
             }
             KeyName::Account(url) => {
                 let account = account(service, url).await?;
                 let key = key_of(&account)?;
                 let payload = Payload(jws.verify(&key)?);
+                asker.is(account.id.clone());
                 // Only who holds the key learns that the account is closed.
                 if account.status != AccountStatus::Valid {
-                    return Err(Problem::new(Kind::Unauthorized, "the account is closed"));
+                    return Err(Problem::closed());
                 }
                 Ok(Self::Account(ByAccount { account, payload, peer }))
             }
@@ -138,6 +146,14 @@ impl FromRequest<Arc<Service>> for ByKey {
                 Err(Problem::malformed("expected a key (jwk) in the protected header, found an account's URL (kid)"))
             }
         }
+    }
+}
+
+/// Section 6.2: a key in the request that does not fit its algorithm is a bad key.
+fn of_its_own_key(error: JwsError) -> Problem {
+    match error {
+        JwsError::WrongAlgorithm { .. } => Problem::new(Kind::BadPublicKey, error.to_string()),
+        other => other.into(),
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
     // RFC 5280 counts "unspecified" as 0 and wants it left out; 0 here says that no reason was given.
     let reason = asked.reason.unwrap_or(0);
     if reason != 0 && !REASONS.contains(&reason) {
-        return Err(Problem::malformed(format!("expected one of the reasons 1, 3, 4 and 5, found {reason}")));
+        let detail = format!("expected one of the reasons 1, 3, 4 and 5, found {reason}");
+        return Err(Problem::new(Kind::BadRevocationReason, detail));
     }
     let (mut found, learned) = named(&service, &asked).await?;
     let certificate = issued(&found)?;

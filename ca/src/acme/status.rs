@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
@@ -25,20 +26,31 @@ use crate::store::{Authority, Select};
 const MAX_LIST_AGE_SECONDS: u64 = 86_400;
 const AUTHORITIES: [Authority; 2] = [Authority::People, Authority::Services];
 
-/// GET health: 200 if certificates can be made and revoked, else 503; why stands in the body.
+/// GET health: 503 if nothing can be decided here, which whoever restarts this process may mend. 200 and "degraded" if
+/// only new certificates have to wait for others: the log with its witnesses, or the holder of the label key.
 pub(super) async fn health(State(service): State<Arc<Service>>) -> Response {
     let store = service.store.read(Select::Unfinished { limit: 1 }).await.is_ok();
     let lists = AUTHORITIES.iter().all(|a| list_age(&service, *a).is_some_and(|age| age <= MAX_LIST_AGE_SECONDS));
     let trail = !service.issuer.trail.is_failing();
     let well = store && lists && trail;
+    let log = !service.issuer.log_failing.load(Ordering::Relaxed);
+    let label_key = label_key(&service).await;
     let word = |good: bool| if good { "ok" } else { "failing" };
     let body: Value = json!({
-        "status": word(well),
+        "status": if well && !(log && label_key) { "degraded" } else { word(well) },
         "database": word(store),
         "revocationLists": word(lists),
         "auditTrail": word(trail),
+        "log": word(log),
+        "labelKey": word(label_key),
     });
     (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
+}
+
+/// Whether labels can be computed: a signer is asked.
+async fn label_key(service: &Service) -> bool {
+    let Some(key) = service.issuer.shard().key() else { return false };
+    key.is_here() || tokio::task::spawn_blocking(move || key.check().is_ok()).await.unwrap_or(false)
 }
 
 /// Seconds since the newest list was made.

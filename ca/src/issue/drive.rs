@@ -1,6 +1,7 @@
 //! From a persisted plan to the end, however often a step fails, and from whatever state a crash left.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -205,9 +206,13 @@ impl Issuer {
             return Err(DriveError::TooLate);
         }
         let on_its_way = Work::Log.begin();
-        let answer = shard.log().submit(linted.entry().to_vec()).await?;
+        let answer = shard.log().submit(linted.entry().to_vec()).await;
+        self.log_failing.store(answer.is_err(), Ordering::Relaxed);
+        let answer = answer?;
         drop(on_its_way);
-        let logged = Work::Proofs.time(|| linted.logged(&answer.proof, policy, origin))?;
+        let logged = Work::Proofs.time(|| linted.logged(&answer.proof, policy, origin));
+        self.log_failing.store(logged.is_err(), Ordering::Relaxed);
+        let logged = logged?;
         record.state = CertificateState::Logged { index: answer.index, proof: answer.proof.to_string() };
         Ok((logged, true))
     }

@@ -69,6 +69,19 @@ pub(crate) enum Unsigned {
     Later(#[from] DnsError),
 }
 
+impl Unsigned {
+    /// The same without names, for the log: the domain may be one person's.
+    pub(super) fn nameless(&self) -> String {
+        match self {
+            Self::None(_) => "expected a DKIM signature by the address's domain, found none".into(),
+            Self::Key { found, .. } => format!("expected the key of the DKIM signature at its name, found {found}"),
+            Self::Wrong(_) => "the DKIM signature does not fit the mail".into(),
+            Self::Later(_) => "the key of the DKIM signature could not be had".into(),
+            Self::Kind(_) | Self::NotCovered(_) => self.to_string(),
+        }
+    }
+}
+
 /// Checks that `domain` has signed the mail.
 pub(crate) async fn signed_by(dns: &Dns, fields: &Fields<'_>, domain: &str) -> Result<(), Unsigned> {
     let (mut why, mut later) = (Unsigned::None(domain.to_owned()), None);

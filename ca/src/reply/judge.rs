@@ -67,17 +67,25 @@ async fn settle(service: &Service, mail: &[u8], reply: &UnverifiedReply) -> Resu
             prove_by_reply(service, found).await?;
             Ok(Outcome::Proven)
         }
-        Err(Refusal::Unsigned(Unsigned::Later(error))) => Ok(Outcome::Later(error.to_string())),
+        Err(Refusal::Unsigned(later @ Unsigned::Later(_))) => Ok(Outcome::Later(later.nameless())),
         Err(refusal) => {
-            let reason = refusal.to_string();
             let refused = IssuedReply {
                 tries_left: sent.tries_left - 1,
-                refused: Some(reason.clone()),
+                refused: Some(refusal.to_string()),
                 handover: Handover::Done,
                 ..sent
             };
             keep_refusal(service, found, refused).await?;
-            Ok(Outcome::Refused(reason))
+            Ok(Outcome::Refused(refusal.nameless()))
+        }
+    }
+}
+
+impl Refusal {
+    fn nameless(&self) -> String {
+        match self {
+            Self::Unsigned(unsigned) => unsigned.nameless(),
+            other => other.to_string(),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Revoke {
         let revoked = enrolment::revoke_own(&context.home, &device, reason, clock::now(), &mut person).await?;
         let serial = device.chain.first().and_then(|leaf| identity::certificate::Certificate::parse(leaf).ok());
         let serial = serial.map(|leaf| leaf.tbs().serial_hex()).unwrap_or_default();
-        context.output.report(&Done::new(&identifier, vec![(serial, revoked)]));
+        context.output.report(&Done { own: true, ..Done::new(&identifier, vec![(serial, revoked)]) });
         Ok(Exit::Ok)
     }
 
@@ -160,6 +160,9 @@ struct Done {
     done: &'static str,
     identifier: String,
     certificates: Vec<One>,
+    /// Of this device.
+    #[serde(skip)]
+    own: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -173,7 +176,7 @@ impl Done {
     fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
         let certificates =
             revoked.into_iter().map(|(serial, revoked)| One { serial, now: revoked == Revoked::Now }).collect();
-        Self { done: "revoked", identifier: identifier.to_string(), certificates }
+        Self { done: "revoked", identifier: identifier.to_string(), certificates, own: false }
     }
 }
 
@@ -182,6 +185,9 @@ impl Report for Done {
         for one in &self.certificates {
             let word = if one.now { "Revoked" } else { "Revoked before" };
             page.good(&format!("{word}: {} of {}", one.serial, self.identifier));
+        }
+        if self.own {
+            page.line(format!("A new key and certificate for this device: certtool enroll {}", self.identifier));
         }
         page.line("Others learn it within the hour; a directory cuts its connections at once.");
     }

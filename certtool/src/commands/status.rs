@@ -5,6 +5,7 @@ use device::LockedDevice;
 use device::enrolment::Due;
 use device::logbook::Logbook;
 use identity::UnixTime;
+use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::verify_person;
 use serde::Serialize;
@@ -125,10 +126,16 @@ impl DeviceStatus {
                 }
             }
             Err(error) => {
-                status.in_words = format!("refused by {error}");
+                status.in_words = match error.rule {
+                    Rule::RevocationRevoked => "revoked: it counts no more".to_owned(),
+                    _ => format!("refused by {error}"),
+                };
                 status.refusal = Some(error.to_string());
                 status.advice = Some(match error.rule {
-                    identity::rules::Rule::ChainExpired => format!("Renew: certtool renew {}", device.identifier),
+                    Rule::ChainExpired => format!("Renew: certtool renew {}", device.identifier),
+                    Rule::RevocationRevoked => {
+                        format!("Make a new key and certificate: certtool enroll {}", device.identifier)
+                    }
                     _ => format!("Look closer: certtool inspect {}", device.identifier),
                 });
             }

@@ -15,6 +15,8 @@ pub enum Step {
         /// Its address.
         url: String,
     },
+    /// The certificate that is here is revoked; a new key and certificate are made.
+    Revoked,
     /// An order from before goes on.
     Resuming,
     /// A code was sent.

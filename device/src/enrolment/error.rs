@@ -1,5 +1,6 @@
 //! Why an enrolment or a renewal did not succeed.
 
+use identity::Identifier;
 use identity::verify::VerifyError;
 
 use super::{ChooseError, CodeShape, LoginError};
@@ -81,6 +82,12 @@ pub enum EnrolError {
         expected: &'static str,
         /// Kinds the authority offered.
         found: String,
+    },
+    /// The certificate is revoked, and its key gets no other without a new proof.
+    #[error("the certificate of {identifier} on this device is revoked, and its key is not certified again")]
+    Revoked {
+        /// Whose it is.
+        identifier: Identifier,
     },
     /// The certificate did not come in time; the order stays open.
     #[error("the certificate is not ready after {seconds} s; the order stays open")]

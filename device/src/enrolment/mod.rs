@@ -88,7 +88,9 @@ pub async fn enroll(
     if !request.new && home.has_device(request.identifier)? {
         let device = home.locked_device(request.identifier)?;
         let trust = Arc::new(home.trust_at(now())?);
-        match revocation::verify_own(home, &trust, &device.chain, now()).await {
+        // It may have been revoked since it was looked at last: by its owner from elsewhere, or by the authority.
+        fetch_revocation(home, &trust, &device.chain, now()).await;
+        match verify_person(&device.chain, &trust, now()) {
             Ok(person) => return Ok(Enrolled::Already(Box::new(person))),
             Err(error) if error.rule == Rule::ChainExpired => {
                 let device = home.unlock(device)?;
@@ -97,7 +99,8 @@ pub async fn enroll(
                 };
                 return Ok(Enrolled::New(certified));
             }
-            // Anything else (its authority is no longer trusted, it was revoked): make a new one.
+            Err(error) if error.rule == Rule::RevocationRevoked => owner.step(Step::Revoked),
+            // Anything else (such as an authority that is no longer trusted): make a new one.
             Err(_) => {}
         }
     }
@@ -111,7 +114,7 @@ pub async fn enroll(
     let key = pending.key.clone();
     let profile = profile(request.identifier);
     let asked = order::Asked { identifier: request.identifier, profile, replaces: None };
-    let order = order::Job { asked, key: &key };
+    let order = order::Job { asked, key: &key, revoked: false };
     let mut remember = |order: Option<&str>| {
         pending.enrolment.pending_order = order.map(str::to_owned);
         home.store_pending(&pending)
@@ -163,6 +166,8 @@ pub async fn renew(
     device.enrolment.acme.clone_from(&choice.acme);
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
+    fetch_revocation(home, &trust, &device.chain, now()).await;
+    let revoked = is_revoked(&device.chain, &trust, now());
     let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await?;
     device.enrolment.account = Some(client.account().to_owned());
 
@@ -171,7 +176,7 @@ pub async fn renew(
     let leaf = device.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
     let replaces = leaf.as_ref().and_then(certificate_id);
     let asked = order::Asked { identifier: &identifier, profile: profile(&identifier), replaces };
-    let order = order::Job { asked, key: &key };
+    let order = order::Job { asked, key: &key, revoked };
     let open = device.enrolment.pending_order.take();
     let enrolment = &mut device.enrolment;
     let mut remember = |order: Option<&str>| {
@@ -250,6 +255,10 @@ fn check(
     same("key", hex::encode(key.public_key()), hex::encode(verified.device_key()))?;
     same("authority", authority.to_owned(), verified.authority().to_owned())?;
     Ok(verified)
+}
+
+fn is_revoked(chain: &[CertificateDer<'static>], trust: &Trust, now: UnixTime) -> bool {
+    verify_person(chain, trust, now).is_err_and(|error| error.rule == Rule::RevocationRevoked)
 }
 
 /// A list that cannot be had now is no reason to fail here: verification says what is known without it.

@@ -40,6 +40,8 @@ pub(super) struct Asked<'a> {
 pub(super) struct Job<'a> {
     pub(super) asked: Asked<'a>,
     pub(super) key: &'a DeviceKey,
+    /// Whether the key's certificate is revoked: then control is not proven anew for it.
+    pub(super) revoked: bool,
 }
 
 /// Stores the URL of the order that is open, or that there is none any more.
@@ -61,6 +63,11 @@ impl Job<'_> {
         let mut pause = FIRST_PAUSE;
         loop {
             match order.status {
+                // The authority has forgotten the proof together with the key: a code would be typed for nothing.
+                OrderStatus::Pending if self.revoked => {
+                    remember(None)?;
+                    return Err(EnrolError::Revoked { identifier: asked.identifier.clone() });
+                }
                 OrderStatus::Pending => {
                     asked.prove(client, &order, remember, person).await?;
                     order = client.order(&url).await?.0;

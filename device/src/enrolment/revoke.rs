@@ -11,7 +11,9 @@ use identity::certificate::Tbs;
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
 
-use super::{Choice, Conversation, EnrolError, Step, choose_authority, order, profile, prove_control};
+use super::{
+    Choice, Conversation, EnrolError, Step, choose_authority, fetch_revocation, order, profile, prove_control,
+};
 use crate::acme::AcmeClient;
 use crate::https::https_client;
 use crate::{AccountKey, Device, Home};
@@ -74,7 +76,7 @@ pub struct Owner {
     identifier: Identifier,
 }
 
-/// Revokes the certificate of this device, with the key of its account.
+/// Revokes the certificate of this device, with the key of its account, and takes the list that says so.
 pub async fn revoke_own(
     home: &Home,
     device: &Device,
@@ -87,7 +89,10 @@ pub async fn revoke_own(
     let choice = choose_authority(&home.trust_policies()?, &device.identifier, authority)?;
     let mut client = connect(home, &choice, device.account.clone(), now, person).await?;
     let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
-    revoke(&mut client, &certificate).await
+    let revoked = revoke(&mut client, &certificate).await?;
+    // The authority's list shows it before it answers: this device knows it from now on.
+    fetch_revocation(home, &Arc::new(home.trust_at(now)?), &device.chain, now).await;
+    Ok(revoked)
 }
 
 impl Owner {

@@ -102,12 +102,23 @@ fn object(service: &Service, authorization: &Authorization, kind: ChallengeType)
     if let Some(at) = authorization.validated {
         out["validated"] = rfc3339(at).into();
     }
+    if out["status"] == "invalid" {
+        out["error"] = Problem::malformed(over(authorization)).document();
+    }
     match kind {
         ChallengeType::EmailCode | ChallengeType::SmsCode => code::describe(service, authorization, &mut out),
         ChallengeType::EmailReply => reply::describe(service, authorization, &mut out),
         ChallengeType::OpenId => openid::describe(service, authorization, &mut out),
     }
     out
+}
+
+/// Why a challenge cannot be met any more (RFC 8555 section 8).
+fn over(authorization: &Authorization) -> &'static str {
+    match authorization.status {
+        AuthorizationStatus::Deactivated => "the authorization was deactivated; make a new order",
+        _ => "control was not proven in time; make a new order",
+    }
 }
 
 /// An authorization whose control was just proven: what else was under way for it is over. To be stored by [`keep`].

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use base64::Engine as _;
 use identity::Identifier;
 use serde_json::{Value, json};
 
-use super::device;
+use super::{URL_SAFE_NO_PAD, chain, device};
 use crate::store::{CertificateRecord, Change, Fault, MemoryStore, Record, Select, Store};
 use crate::testing::{Client, Signer, World, csr, until};
 
@@ -146,4 +147,31 @@ async fn an_erasure_keeps_nobody_from_being_told() {
         all_told(&world).await;
         assert_eq!(told(&world).len(), before + number);
     }
+}
+
+#[tokio::test]
+async fn a_thief_who_revokes_first_is_announced_all_the_same() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let laptop = device();
+    let leaf = chain(&client.enroll(&world, "alice@example.org", &laptop).await).remove(0);
+    client.post("/revoke-cert", json!({"certificate": URL_SAFE_NO_PAD.encode(leaf)})).await.ok();
+    // The owner's own key gets another certificate: nothing to tell.
+    client.enroll(&world, "alice@example.org", &laptop).await;
+    all_told(&world).await;
+    assert_eq!(told(&world), [""; 0]);
+    client.enroll(&world, "alice@example.org", &device()).await;
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_was_away_until_her_certificates_had_ended_is_told_all_the_same() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    client.enroll(&world, "alice@example.org", &device()).await;
+    world.advance(Duration::from_secs(15 * 86_400));
+    client.enroll(&world, "alice@example.org", &device()).await;
+    all_told(&world).await;
+    assert_eq!(told(&world).len(), 1);
 }

@@ -43,6 +43,18 @@ async fn nonces_come_by_head_and_get_and_are_not_cached() {
 }
 
 #[tokio::test]
+async fn the_directory_and_nonces_come_by_post_as_get_too() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let read = client.read("/directory").await.ok();
+    assert_eq!(read.json(), client.get("/directory").await.json());
+    let nonce = client.read("/new-nonce").await;
+    assert_eq!(nonce.status, StatusCode::NO_CONTENT);
+    assert!(!nonce.header("replay-nonce").is_empty());
+    assert_eq!(client.post("/directory", json!({})).await.problem(), "malformed");
+}
+
+#[tokio::test]
 async fn every_answer_to_a_post_brings_a_nonce_and_a_used_one_can_be_replaced_by_it() {
     let world = World::new().await;
     let client = Client::new(&world, Signer::p256());
@@ -88,6 +100,17 @@ async fn what_a_request_must_be() {
     by_key.as_object_mut().unwrap().remove("kid");
     by_key["jwk"] = client.key.jwk();
     assert_eq!(client.send("/new-order", signed(by_key)).await.problem(), "malformed");
+
+    let mut odd = client.protected("/new-order").await;
+    odd["nonce"] = "no nonce!".into();
+    assert_eq!(client.send("/new-order", signed(odd)).await.problem(), "malformed");
+
+    // A key in the request that cannot have signed by the algorithm it names.
+    let newcomer = Client::new(&world, Signer::ed25519(1));
+    let mut unfit = newcomer.protected("/new-account").await;
+    unfit["alg"] = "ES256".into();
+    let unfit = newcomer.send("/new-account", newcomer.key.sign(&unfit, b"{}").to_string()).await;
+    assert_eq!((unfit.problem().as_str(), unfit.status), ("badPublicKey", StatusCode::BAD_REQUEST));
 
     assert_eq!(client.get("/new-order").await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(client.get("/nothing").await.problem(), "malformed");

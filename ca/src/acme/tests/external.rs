@@ -38,8 +38,10 @@ async fn who_has_an_account_elsewhere_may_have_one_here_and_only_one() {
     let without = client.post("/new-account", json!({})).await;
     assert_eq!((without.problem().as_str(), without.status), ("externalAccountRequired", StatusCode::FORBIDDEN));
     let bound = |signer: &Signer| json!({"externalAccountBinding": binding(&KEY, &json!({}), &signer.jwk())});
-    let made = client.post("/new-account", bound(&client.key)).await;
+    let asked = bound(&client.key);
+    let made = client.post("/new-account", asked.clone()).await;
     assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(made.json()["externalAccountBinding"], asked["externalAccountBinding"]);
     // The same key again is the same account; another key is refused.
     assert_eq!(client.post("/new-account", bound(&client.key)).await.status, StatusCode::OK);
     let other = Client::new(&world, Signer::ed25519(3));

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::{chain, device};
 use crate::store::Fault;
-use crate::testing::{Client, Signer, World};
+use crate::testing::{Client, Signer, World, csr};
 
 #[tokio::test]
 async fn several_identifiers_are_refused_and_each_is_told_what_is_wrong_with_it() {
@@ -45,7 +45,8 @@ async fn control_is_proven_without_an_order_and_then_serves_orders_until_it_is_g
     client.post("/watch", json!({"identifier": "alice@example.org"})).await.ok();
     let again = client.post("/new-authz", ask.clone()).await.ok();
     assert_eq!((again.header("location"), again.text("status").as_str()), (made.header("location"), "valid"));
-    assert_eq!(client.order("alice@example.org").await.ok().text("status"), "ready");
+    let order = client.order("alice@example.org").await.ok();
+    assert_eq!(order.text("status"), "ready");
 
     let authorization = made.header("location");
     assert_eq!(client.post(&authorization, json!({"status": "valid"})).await.problem(), "malformed");
@@ -56,6 +57,12 @@ async fn control_is_proven_without_an_order_and_then_serves_orders_until_it_is_g
         (ended.text("status").as_str(), ended.json()["challenges"][0]["status"].as_str()),
         ("deactivated", Some("invalid"))
     );
+    assert!(ended.json()["challenges"][0]["error"]["detail"].as_str().unwrap().contains("deactivated"));
+    // What rests on it can never be finalized: it says so, and its maker orders again.
+    let over = client.read(&order.header("location")).await.ok().json();
+    assert_eq!((&over["status"], &over["error"]["status"]), (&json!("invalid"), &json!(400)));
+    let late = client.finalize(&order.json(), &csr("alice@example.org", &device())).await;
+    assert_eq!(late.problem(), "orderNotReady");
     assert_eq!(client.order("alice@example.org").await.ok().text("status"), "pending");
     assert_eq!(client.post("/watch", json!({"identifier": "alice@example.org"})).await.problem(), "unauthorized");
     let other = client.post("/new-authz", json!({"identifier": {"type": "dns", "value": "example.org"}})).await;
@@ -67,7 +74,7 @@ async fn a_chain_has_an_alternate_that_ends_with_the_root() {
     let world = World::new().await;
     let client = Client::open(&world, Signer::p256()).await;
     let order = client.ready(&world, "alice@example.org").await;
-    let finalized = client.finalize(&order, &crate::testing::csr("alice@example.org", &device())).await.ok();
+    let finalized = client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
     assert_eq!(finalized.header("location"), order["url"].as_str().unwrap());
     let url = order["url"].as_str().unwrap();
     let short = chain(&client.download(url).await);

@@ -1,11 +1,13 @@
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::{CaConfig, Enrolment, Rate};
 use crate::https::PeerAddr;
-use crate::testing::{BASE, Client, Signer, World};
+use crate::testing::{Answer, BASE, Client, Signer, World};
 
 #[tokio::test]
 async fn orders_and_watches_are_limited_per_account() {
@@ -114,4 +116,47 @@ fn what_an_operator_writes_is_checked() {
     let enrolment: Enrolment = toml::from_str("require_external_account = true").unwrap();
     enrolment.apply(&mut config, Some(&key)).unwrap();
     assert!(config.external.required && enrolment != Enrolment::default());
+}
+
+/// A request that comes from this network.
+async fn from(client: &Client, peer: &str, url: &str, payload: Value) -> Answer {
+    let path = url.strip_prefix(BASE).unwrap_or(url);
+    let protected = client.protected(path).await;
+    let body = client.key.sign(&protected, payload.to_string().as_bytes()).to_string();
+    let peer = ConnectInfo(PeerAddr(SocketAddr::new(peer.parse().unwrap(), 4711)));
+    let request = Request::post(path).header("content-type", "application/jose+json").extension(peer);
+    client.request(request.body(Body::from(body)).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_network_is_counted_by_itself_and_may_have_a_rate_of_its_own() {
+    let table = r#"
+        [limits]
+        orders_per_ip = "1/h"
+        mails_per_ip = "1/h"
+
+        [[override]]
+        limit = "orders_per_ip"
+        for = "192.0.2.7"
+        rate = "3/h"
+    "#;
+    let enrolment: Enrolment = toml::from_str(table).unwrap();
+    let world = World::with(|config| enrolment.apply(config, None).unwrap()).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let wish = |name: &str| json!({"identifiers": [{"type": "email", "value": name}]});
+    for (peer, taken) in [("192.0.2.1", 1), ("192.0.2.7", 3)] {
+        for _ in 0..taken {
+            from(&client, peer, "/new-order", wish("a@example.org")).await.ok();
+        }
+        let refused = from(&client, peer, "/new-order", wish("a@example.org")).await;
+        assert_eq!(refused.text("limit"), "orders_per_ip", "{peer}");
+    }
+    let challenge = async |address| {
+        let order = client.order(address).await.ok().json();
+        client.challenge(&order).await["url"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (challenge("a@example.org").await, challenge("b@example.org").await);
+    from(&client, "192.0.2.1", &first, json!({})).await.ok();
+    assert_eq!(from(&client, "192.0.2.1", &second, json!({})).await.text("limit"), "mails_per_ip");
+    from(&client, "192.0.2.2", &second, json!({})).await.ok();
 }

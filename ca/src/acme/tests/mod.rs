@@ -15,6 +15,7 @@ mod identifiers;
 mod limits;
 mod locked;
 mod openid;
+mod openness;
 mod operator;
 mod parts;
 mod phone;

@@ -23,7 +23,7 @@ async fn an_owner_revokes_and_the_list_says_so_at_once() {
 
     let mallory = Client::open(&world, Signer::p256()).await;
     assert_eq!(mallory.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "unauthorized");
-    assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 2)).await.problem(), "malformed");
+    assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 2)).await.problem(), "badRevocationReason");
     client.post("/revoke-cert", revoke(&chain[0], 1)).await.ok();
     assert_eq!(client.post("/revoke-cert", revoke(&chain[0], 1)).await.problem(), "alreadyRevoked");
     trust.install_crl(&client.get("/crl/people.crl").await.ok().body, world.now()).unwrap();

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::device;
 use crate::https::PeerAddr;
-use crate::testing::{BASE, Client, Signer, World};
+use crate::testing::{BASE, Client, Fate, Signer, World, csr};
 
 #[tokio::test]
 async fn the_page_says_where_everything_is_and_runs_nothing() {
@@ -41,6 +41,24 @@ async fn health_is_good_until_a_revocation_list_is_a_day_old() {
     let answer = client.get("/health").await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((answer.text("revocationLists").as_str(), answer.text("database").as_str()), ("failing", "ok"));
+}
+
+#[tokio::test]
+async fn an_authority_whose_log_is_away_is_degraded_until_it_is_back() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.ready(&world, "alice@example.org").await;
+    world.log_shall(Fate::Refused);
+    client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+    let health = async || {
+        let answer = client.get("/health").await.ok();
+        (answer.text("status"), answer.text("log"), answer.text("labelKey"))
+    };
+    let said = |words: [&str; 3]| -> (String, String, String) { words.map(str::to_owned).into() };
+    assert_eq!(health().await, said(["degraded", "failing", "ok"]));
+    world.log_shall(Fate::Logged);
+    client.download(order["url"].as_str().unwrap()).await;
+    assert_eq!(health().await, said(["ok", "ok", "ok"]));
 }
 
 #[tokio::test]

@@ -47,6 +47,32 @@ async fn every_decision_is_recorded_and_no_address_is() {
 }
 
 #[tokio::test]
+async fn refusals_that_decide_something_are_recorded_and_misspellings_are_not() {
+    let world = World::with(|config| config.permitted_domains = vec!["example.org".into()]).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let leaf = chain(&client.enroll(&world, "alice@example.org", &device()).await).remove(0);
+    let revoke = json!({"certificate": URL_SAFE_NO_PAD.encode(leaf)});
+    let other = Client::open(&world, Signer::ed25519(1)).await;
+    let about_bob = json!({"identifier": {"type": "email", "value": "bob@example.org"}});
+    other.post("/new-authz", about_bob).await.ok();
+    assert_eq!(other.post("/revoke-cert", revoke).await.problem(), "unauthorized");
+    assert_eq!(other.post("/new-order", json!({})).await.problem(), "malformed");
+    assert_eq!(other.order("bob@example.com").await.problem(), "rejectedIdentifier");
+    let path = world.folder().join("ca").join(FILE);
+    until("all is recorded", async || counts(&path).get("refused") == Some(&2)).await;
+    assert_eq!(counts(&path).get("authorization-made"), Some(&1));
+    let trail = std::fs::read_to_string(&path).unwrap();
+    let of = |kind: &str| {
+        let line = trail.lines().find(|line| line.contains("\"refused\"") && line.contains(kind)).unwrap();
+        serde_json::from_str::<Value>(line).unwrap()["of"].clone()
+    };
+    let account = other.account.as_ref().unwrap().rsplit('/').next().unwrap();
+    assert_eq!(of("unauthorized"), json!({"at": "revoke-cert", "type": "unauthorized", "by": account, "leftOut": 0}));
+    assert_eq!(of("rejectedIdentifier")["at"], "new-order");
+    assert!(!trail.contains("example."), "{trail}");
+}
+
+#[tokio::test]
 async fn a_decision_is_recorded_although_its_client_hangs_up() {
     let world = World::new().await;
     let client = Client::open(&world, Signer::p256()).await;

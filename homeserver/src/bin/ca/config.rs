@@ -66,5 +66,8 @@ pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Fail
     println!("  mails     {}", checked.mails);
     println!("  enrol     {}", [checked.permit_domains, checked.permit_phones].concat().join(", "));
     println!("  policy    {}", if checked.founded { "the one in the folder, which fits" } else { "none yet" });
+    for warning in checked.warnings {
+        println!("  warning   {warning}");
+    }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! `homeserver`: authority, log, witness and directory in one process.
 
 mod arguments;
+mod messages;
 mod policy;
 mod shard;
 mod up;
 mod witness;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Format};
@@ -14,7 +14,6 @@ use homeserver::introduce::introduce;
 use homeserver::{Options, StartError};
 use policy::policy;
 use shard::shard;
-use tracing_subscriber::EnvFilter;
 use up::up;
 use witness::witness;
 
@@ -26,7 +25,7 @@ fn main() -> ExitCode {
         Command::Shard(command) => return shard(&command),
         Command::Witness(command) => return witness(command),
     };
-    messages(format);
+    messages::begin(format);
     match on_threads(up(&options, json, format)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if format == Format::Json => {
@@ -35,19 +34,6 @@ fn main() -> ExitCode {
         }
         Ok(Err(error)) => refused(&error),
         Err(code) => code,
-    }
-}
-
-fn messages(format: Format) {
-    // A terminal shows what needs somebody; a journal keeps what was done as well.
-    let filter = if format == Format::Text { "warn" } else { "warn,homeserver=info,ca=info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
-    // Colours are for eyes: in a file or a journal their codes would stand in the way.
-    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let messages = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
-    match format {
-        Format::Text => messages.init(),
-        Format::Json => messages.json().init(),
     }
 }
 
