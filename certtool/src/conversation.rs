@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use device::enrolment::{Conversation, Step, Typed, Way};
+use device::enrolment::{Aside, Conversation, Step, Typed, Way};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use identity::{Identifier, IdentifierKind};
@@ -14,6 +14,7 @@ use crate::output::Output;
 use crate::progress::spinner;
 use crate::text;
 
+const CODE: &str = "Code (empty line: send another): ";
 /// No line that could hold a code is longer.
 const MAX_LINE: u64 = 1024;
 
@@ -117,7 +118,17 @@ impl Conversation for Person<'_> {
     }
 
     fn code(&mut self) -> BoxFuture<'_, Typed> {
-        self.ask("Code (empty line: send another): ")
+        self.ask(CODE)
+    }
+
+    fn aside(&self) -> Aside {
+        let output = self.output.clone();
+        Box::new(move |reason| {
+            output.warning(&not_left(reason));
+            if io::stdin().is_terminal() {
+                prompt(CODE);
+            }
+        })
     }
 
     fn asks_again(&self) -> bool {
@@ -143,12 +154,20 @@ fn not_handed_over(reason: &str, to: &Identifier) -> String {
     format!("The last message could not be handed over: {reason}; sending another to {to}")
 }
 
+/// What a person is told while she waits for a message that did not leave.
+fn not_left(reason: &str) -> String {
+    format!("the message with the code did not leave the authority: {reason}")
+}
+
+fn prompt(question: &str) {
+    let _ = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
+}
+
 /// One line from standard input. Empty lines are skipped in a pipe; at a terminal one asks for another message.
 fn read_line(prompt: Option<&str>) -> Typed {
     loop {
         if let Some(question) = prompt {
-            eprint!("{question}");
-            let _ = io::stderr().flush();
+            prompt(question);
         }
         let mut line = String::new();
         match io::stdin().lock().take(MAX_LINE).read_line(&mut line) {

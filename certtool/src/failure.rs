@@ -108,11 +108,20 @@ impl From<FetchError> for Failure {
                 what,
                 "Check that this computer is online and that the address and port are right; if the server is yours, that homeserver is running.",
             ),
-            FetchError::Untrusted { reason, .. } => {
-                let remedy = "Somebody may be in between, or the server was set up anew: ask its operator. The pinned policy is shown by certtool trust show.";
-                let clock = if is_about_time(&reason) { format!(" {}", clock::says()) } else { String::new() };
-                Self::new(Exit::Refused, what, format!("{remedy}{clock}"))
-            }
+            // The clock first: it is wrong more often than somebody is in between.
+            FetchError::Untrusted { url, reason } if is_about_time(&reason) => Self::new(
+                Exit::Refused,
+                format!("by this computer's clock the certificate of {url} does not count: {reason}"),
+                format!(
+                    "{} Otherwise the server's is wrong, or somebody is in between: ask its operator.",
+                    clock::says()
+                ),
+            ),
+            FetchError::Untrusted { .. } => Self::new(
+                Exit::Refused,
+                what,
+                "Somebody may be in between, or the server was set up anew: ask its operator. The pinned policy is shown by certtool trust show.",
+            ),
             FetchError::Status { .. } => Self::failed(what, "Check the address with the operator."),
             FetchError::TooLarge { .. } => {
                 Self::failed(what, "This is not the server it should be: check the address.")
@@ -209,6 +218,9 @@ impl From<VerifyError> for Failure {
             Rule::TrustBinding => {
                 "If she has really changed, and told you so herself: certtool trust bind FILE.".to_owned()
             }
+            Rule::ChainSignature => {
+                "It was altered, or comes from another authority that has the same name as one you pinned. If it is another one and you trust it, pin its policy: certtool trust add.".to_owned()
+            }
             Rule::ChainPath => "Pin the policy of its authority first, if you trust it: certtool trust add.".to_owned(),
             Rule::RevocationRevoked => {
                 "It counts no more. If it is this device's own, certtool enroll ID makes a new key \
@@ -293,6 +305,11 @@ impl From<FollowError> for Failure {
             }))) if let Some(refusal) = refused_certificate(reason) => {
                 FetchError::Untrusted { url: path.clone(), reason: refusal.to_owned() }.into()
             }
+            FollowError::Audit(AuditError::Client(ClientError::Source(SourceError::Unreachable { path, reason }))) => {
+                let reached: Self = FetchError::Unreachable { url: path, reason: innermost(&reason) }.into();
+                let remedy = format!("{} The audit goes on where it stopped.", reached.remedy);
+                Self { remedy, ..reached }
+            }
             error if error.unreachable() => Self::new(
                 Exit::Unreachable,
                 error.to_string(),
@@ -331,6 +348,11 @@ fn refused_certificate(reason: &str) -> Option<&str> {
     Some(ours.unwrap_or(refusal))
 }
 
+/// What the system said, without the layers that handed it on, each of which repeats the address.
+fn innermost(reason: &str) -> String {
+    reason.rsplit(": ").next().unwrap_or(reason).to_owned()
+}
+
 /// Whether a refusal is one a wrong clock would explain.
 fn is_about_time(reason: &str) -> bool {
     [Rule::ChainNotYetValid, Rule::ChainExpired].iter().any(|rule| reason.contains(rule.id()))
@@ -358,13 +380,20 @@ mod tests {
                 SourceError::Unreachable { path: "https://localhost:1/log/checkpoint".into(), reason: reason.into() };
             Failure::from(FollowError::Audit(AuditError::Client(ClientError::Source(source))))
         };
-        assert_eq!(failed("client error (Connect): Connection refused (os error 111)").exit, Exit::Unreachable);
+        let url = "https://localhost:1/log/checkpoint";
+        let away = failed(&format!(
+            "error sending request for url ({url}): client error (Connect): tcp connect error: Connection refused (os error 111)"
+        ));
+        assert_eq!(away.exit, Exit::Unreachable);
+        assert_eq!(away.what, format!("{url} cannot be reached: Connection refused (os error 111)"));
+        assert!(away.remedy.contains("homeserver is running"), "{}", away.remedy);
         let refused = failed(
             "client error (Connect): invalid peer certificate: Other(OtherError(CHAIN-07: expected a, found b))",
         );
         assert_eq!(refused.exit, Exit::Refused);
-        assert!(refused.what.ends_with("authority: CHAIN-07: expected a, found b"), "{}", refused.what);
-        assert!(refused.remedy.contains("clock"), "{}", refused.remedy);
+        assert!(refused.what.ends_with("does not count: CHAIN-07: expected a, found b"), "{}", refused.what);
+        assert!(refused.what.starts_with("by this computer's clock"), "{}", refused.what);
+        assert!(refused.remedy.starts_with("This computer's clock says"), "{}", refused.remedy);
     }
 
     #[test]

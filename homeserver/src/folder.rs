@@ -27,6 +27,10 @@ impl Folder {
     /// # Errors
     /// It cannot be written to, or another home server has it.
     pub fn open(path: &Path) -> Result<Self, StartError> {
+        if path.exists() && !path.is_dir() {
+            let found = std::io::Error::new(std::io::ErrorKind::NotADirectory, "expected a folder, found a file");
+            return Err(StartError::folder(path, found));
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -157,7 +161,7 @@ mod tests {
         let path = place.path().join("file");
         fs::write(&path, b"").unwrap();
         let refused = Folder::open(&path).unwrap_err();
-        assert!(refused.to_string().contains("file"), "{refused}");
+        assert!(refused.to_string().ends_with("expected a folder, found a file"), "{refused}");
     }
 
     #[test]

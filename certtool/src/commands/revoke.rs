@@ -1,5 +1,7 @@
 //! `certtool revoke`: a certificate counts no more from now on.
 
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+
 use clap::{Args, ValueEnum};
 use device::enrolment::{self, Listed, Owner, Reason, Revoked};
 use identity::Identifier;
@@ -23,7 +25,7 @@ use crate::{subject, text};
     certtool revoke alice@example.org --stolen\n  \
     certtool revoke alice@example.org --stolen --serial 5f2e…")]
 pub(crate) struct Revoke {
-    /// Whose certificate; not needed without --stolen if there is only one here
+    /// Whose certificate; at a terminal, without --stolen, it is asked if there is only one here
     #[arg(value_name = "ID", value_parser = identifier, required_if_eq("stolen", "true"))]
     identifier: Option<Identifier>,
     /// A device was stolen or lost: revoke its certificate by proving that the address is yours
@@ -84,8 +86,12 @@ impl Revoke {
     async fn own(&self, context: &Context) -> Result<Exit, Failure> {
         let identifier = match &self.identifier {
             Some(identifier) => identifier.clone(),
-            None => Identifier::parse(&subject::only_device(context)?.name)
-                .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?,
+            None => {
+                let identifier = Identifier::parse(&subject::only_device(context)?.name)
+                    .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?;
+                confirm(context, &identifier)?;
+                identifier
+            }
         };
         let device = context.home.device(&identifier)?;
         let reason = self.reason.unwrap_or(Why::Unspecified).reason();
@@ -147,6 +153,24 @@ impl Revoke {
         };
         self.serials.iter().map(find).collect()
     }
+}
+
+/// Nobody revokes the one certificate she has by a command line that ends too early.
+fn confirm(context: &Context, identifier: &Identifier) -> Result<(), Failure> {
+    let refused = |what: &str| {
+        Failure::failed(
+            format!("nothing was revoked: {what}"),
+            format!("Say whose certificate: certtool revoke {identifier}"),
+        )
+    };
+    if context.output.json() || !io::stdin().is_terminal() {
+        return Err(refused("there is nobody to ask whether the certificate of this device is meant"));
+    }
+    let _ = write!(io::stderr(), "Revoke this device's certificate of {identifier}? Type yes: ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(64).read_line(&mut answer);
+    if read.is_ok() && answer.trim().eq_ignore_ascii_case("yes") { Ok(()) } else { Err(refused("that was no yes")) }
 }
 
 fn line(one: &Listed) -> String {

@@ -120,12 +120,19 @@ pub enum Typed {
     Nothing,
 }
 
+/// Tells a person something beside what she is asked.
+pub type Aside = Box<dyn Fn(&str) + Send + Sync>;
+
 /// The person on the other side of an enrolment.
 pub trait Conversation: Send {
     /// Something happened.
     fn step(&mut self, step: Step);
     /// Asks for the code that was sent.
     fn code(&mut self) -> BoxFuture<'_, Typed>;
+    /// How she is told, while she is being asked for the code, that the message with it did not leave, and why.
+    fn aside(&self) -> Aside {
+        Box::new(|_| {})
+    }
     /// How she wants to prove that the address is hers.
     fn way(&self) -> Way {
         Way::default()

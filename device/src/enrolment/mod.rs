@@ -30,7 +30,7 @@ pub(crate) use choose::permits;
 pub use choose::{Choice, ChooseError, choose_authority};
 pub use code::CodeShape;
 pub use control::prove_control;
-pub use conversation::{Conversation, Step, Typed, Way};
+pub use conversation::{Aside, Conversation, Step, Typed, Way};
 pub use due::Due;
 pub use error::EnrolError;
 pub use openid::LoginError;

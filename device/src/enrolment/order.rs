@@ -1,5 +1,6 @@
 //! One ACME order, driven from wherever it stands to its certificate.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use identity::Identifier;
@@ -8,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
 use super::code::{CodeShape, shaped};
-use super::{Conversation, EnrolError, Step, Typed, Way, acme_identifier, openid, reply, request};
+use super::{Aside, Conversation, EnrolError, Step, Typed, Way, acme_identifier, openid, reply, request};
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
 use crate::certificates::chain_from_pem;
@@ -25,6 +26,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause between two looks at an order.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// First pause before a look whether a message has left; doubled each time, until so long has been looked.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// An authority has given up a message within a few minutes.
+const LAST_LOOK: Duration = Duration::from_secs(300);
 /// How often a new order replaces one that had gone before anything was done with it.
 const ORDERS: usize = 2;
 
@@ -259,8 +264,14 @@ async fn answer(
     let failed = challenge.error.as_ref().map(ToString::to_string);
     person.step(Step::CodeSent { to: to.clone(), earlier, failed, account: account.clone() });
     loop {
-        let code = match person.code().await {
-            Typed::Nothing => return Err(EnrolError::NoCode),
+        let aside = person.aside();
+        let typed = tokio::select! {
+            biased;
+            typed = person.code() => typed,
+            never = tell_of_failure(client, challenge, aside) => match never {},
+        };
+        let code = match typed {
+            Typed::Nothing => return Err(no_code(client, challenge).await),
             Typed::SendAgain => {
                 send(client, challenge).await?;
                 person.step(Step::CodeSent { to: to.clone(), earlier: false, failed: None, account: account.clone() });
@@ -290,6 +301,35 @@ async fn answer(
             return Err(EnrolError::CodeSpent { reason: problem.to_string() });
         }
         person.step(Step::CodeWrong { tries_left: problem.tries_left });
+    }
+}
+
+/// Looks, while she waits for the message, whether it left at all: an authority finds that out after it has answered.
+async fn tell_of_failure(client: &mut AcmeClient, challenge: &Challenge, aside: Aside) -> Infallible {
+    let (mut waited, mut pause) = (Duration::ZERO, FIRST_LOOK);
+    while waited < LAST_LOOK {
+        tokio::time::sleep(pause).await;
+        waited += pause;
+        pause *= 2;
+        // What goes wrong here goes wrong again with the code, and is told then.
+        if let Ok(Challenge { error: Some(problem), .. }) = client.read_challenge(&challenge.url).await {
+            // Of a code that was wrong she knows.
+            if !is_about_the_code(&problem) {
+                aside(&problem.to_string());
+                break;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Why she has no code: there may have been no message.
+async fn no_code(client: &mut AcmeClient, challenge: &Challenge) -> EnrolError {
+    match client.read_challenge(&challenge.url).await {
+        Ok(Challenge { error: Some(problem), .. }) if !is_about_the_code(&problem) => {
+            EnrolError::NotSent { reason: problem.to_string() }
+        }
+        _ => EnrolError::NoCode,
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use identity::Identifier;
 use key_store::PassphraseSource;
+use key_store::complain;
 use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
@@ -25,6 +26,20 @@ Example:
   messenger doctor --json | jq .ipv4.nat
 
 Exit codes: 0 your directory is reached, 1 failed, 2 usage, 4 your directory is not reached.";
+
+const HEADLESS: &str = "\
+Example:
+  echo '{\"do\":\"quit\"}' | messenger headless
+
+Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 unreachable.";
+
+const BOT: &str = "\
+Example, after certtool --home ~/echo trust add and enroll:
+  messenger --home ~/echo bot --echo --public
+
+Without --public it answers its contacts alone. Who is none knocks: Ctrl-K in the messenger.
+
+Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 it never got online.";
 
 /// Live conversation between people, straight from device to device; nobody stores it.
 #[derive(Debug, Parser)]
@@ -85,6 +100,7 @@ impl From<Offer> for OfferedAddresses {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Face {
     /// JSON lines on standard input and output, for programs (docs/headless.md)
+    #[command(after_help = HEADLESS)]
     Headless {
         /// Write nothing into the folder: what is added or changed counts until the end
         #[arg(long)]
@@ -98,6 +114,7 @@ pub(crate) enum Face {
         json: bool,
     },
     /// A program that answers by itself, marked as a bot to everybody it talks with
+    #[command(after_help = BOT)]
     Bot {
         /// Send every text back, once
         #[arg(long, required = true)]
@@ -173,7 +190,7 @@ fn log_to_stderr() {
 }
 
 fn end(failure: Failure) -> ExitCode {
-    eprintln!("{failure}");
+    complain!("{failure}");
     failure.code.into()
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use key_store::say;
 use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
 use serde::Serialize;
 
@@ -39,8 +40,8 @@ pub(crate) async fn run(prepared: &Prepared, json: bool) -> Result<(), Failure> 
         network: network.map_err(unreached)?,
     };
     match json {
-        true => println!("{}", serde_json::to_string(&report).map_err(|error| Failure::new(error, ""))?),
-        false => print!("{}", report.for_people()),
+        true => say!("{}", serde_json::to_string(&report).map_err(|error| Failure::new(error, ""))?),
+        false => say!("{}", report.for_people().trim_end()),
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ pub(crate) enum Action {
     AskRoom,
     AskGuest,
     AskRemove,
+    AskCommand,
     Accept,
     Decline,
     Send,
@@ -126,6 +127,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(List, NONE, KeyCode::Char('i'), || Action::AskGuest, "i", "invite somebody into the chosen room").bar("invite"),
     key(List, NONE, KeyCode::Char('d'), || Action::AskRemove, "d", "remove the chosen contact, or leave the room").bar("remove"),
     also(List, NONE, KeyCode::Delete, || Action::AskRemove),
+    key(List, NONE, KeyCode::Char('/'), || Action::AskCommand, "/", "a command: /add bob@example.org"),
     also(List, NONE, KeyCode::Char('?'), || Action::Help),
     also(List, KeyModifiers::SHIFT, KeyCode::Char('?'), || Action::Help),
     also(List, NONE, KeyCode::Char('q'), || Action::Quit),
@@ -159,6 +161,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
 
     key(Asking, NONE, KeyCode::Enter, || Action::Yes, "Enter", "").bar("do it"),
     key(Asking, NONE, KeyCode::Esc, || Action::Close, "Esc", "").bar("leave it"),
+    also(Asking, NONE, KeyCode::F(1), || Action::Help),
     also(Asking, CTRL, KeyCode::Char('c'), || Action::Close),
     also(Asking, NONE, KeyCode::Left, || Action::Edit(Edit::Left)),
     also(Asking, NONE, KeyCode::Right, || Action::Edit(Edit::Right)),
@@ -252,6 +255,8 @@ mod tests {
         assert_eq!(press(Writing, CTRL, KeyCode::Char('x')), None);
         assert_eq!(press(List, NONE, KeyCode::Char('a')), Some(Action::AskContact));
         assert_eq!(press(List, NONE, KeyCode::Char('?')), Some(Action::Help));
+        assert_eq!(press(List, NONE, KeyCode::Char('/')), Some(Action::AskCommand));
+        assert_eq!(press(Writing, NONE, KeyCode::Char('/')), Some(Action::Insert("/".to_owned())));
         assert_eq!(press(Confirming, NONE, KeyCode::Char('x')), None);
     }
 
@@ -266,6 +271,7 @@ mod tests {
     fn what_covers_the_rest_keeps_its_keys() {
         assert_eq!(press(Asking, CTRL, KeyCode::Char('q')), None);
         assert_eq!(press(Asking, CTRL, KeyCode::Char('c')), Some(Action::Close));
+        assert_eq!(press(Asking, NONE, KeyCode::F(1)), Some(Action::Help));
         assert_eq!(press(Helping, NONE, KeyCode::Tab), None);
     }
 }

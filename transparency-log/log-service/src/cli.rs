@@ -1,7 +1,7 @@
 //! The command line of `transparency-log`.
 
 use std::future::Future;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -143,18 +143,18 @@ pub(crate) fn main() -> ExitCode {
     messages(arguments.log_format);
     let done = match arguments.command {
         Command::Serve { common, .. } if common.show_key => {
-            Read::open(&common.config).and_then(|read| serve::key(&read)).map(|key| println!("{key}"))
+            Read::open(&common.config).and_then(|read| serve::key(&read)).map(say)
         }
         Command::Serve { common, show_policy: true } => {
-            Read::open(&common.config).and_then(|read| serve::policy(&read)).map(|policy| print!("{policy}"))
+            Read::open(&common.config).and_then(|read| serve::policy(&read)).map(|policy| say(policy.trim_end()))
         }
         Command::Serve { common, .. } => run(&common, serve::run),
-        Command::Witness(common) if common.show_key => Read::open(&common.config)
-            .and_then(|read| witness::keys_of(&read))
-            .map(|keys| keys.iter().for_each(|key| println!("{key}"))),
+        Command::Witness(common) if common.show_key => {
+            Read::open(&common.config).and_then(|read| witness::keys_of(&read)).map(|keys| keys.iter().for_each(say))
+        }
         Command::Witness(common) => run(&common, witness::run),
         Command::Mirror(common) if common.show_key => {
-            Read::open(&common.config).and_then(|read| mirror::key(&read)).map(|key| println!("{key}"))
+            Read::open(&common.config).and_then(|read| mirror::key(&read)).map(say)
         }
         Command::Mirror(common) => run(&common, mirror::run),
         Command::Monitor { config, json, once } => {
@@ -171,7 +171,7 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("transparency-log: {failure}\n  try: {}", failure.remedy());
+            let _ = writeln!(std::io::stderr(), "transparency-log: {failure}\n  try: {}", failure.remedy());
             if failure.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -196,12 +196,17 @@ where
     on_threads(async { command(&common.config, common.json, running::stop_on_signals()?).await })
 }
 
+/// Nobody may be reading any more (`… | head`), over which `println!` would panic.
+fn say(words: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{words}");
+}
+
 fn tell(judged: &Judged, json: bool) {
     running::announce_line(judged, json);
     if !json {
-        println!("{} has signed two trees of {} entries: it shows two histories.", judged.log, judged.size);
-        judged.keys.iter().for_each(|key| println!("  signed with {key}"));
-        println!("That is proven if this is the log's key as you know it.");
+        say(format_args!("{} has signed two trees of {} entries: it shows two histories.", judged.log, judged.size));
+        judged.keys.iter().for_each(|key| say(format_args!("  signed with {key}")));
+        say("That is proven if this is the log's key as you know it.");
     }
 }
 

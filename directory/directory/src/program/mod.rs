@@ -53,7 +53,7 @@ pub(crate) fn main() -> ExitCode {
     match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("directory: {failure}");
+            let _ = writeln!(std::io::stderr(), "directory: {failure}");
             ExitCode::FAILURE
         }
     }
@@ -69,7 +69,8 @@ fn serve(settings: &std::path::Path, json: bool) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
     // After the threads are there, so that their stacks are among what is locked.
     if let Err(reason) = protect::lock_memory() {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "directory: its memory may be swapped to disk, for it cannot be locked: {reason}. Permit it (systemd: \
              LimitMEMLOCK=infinity), or switch swap off."
         );

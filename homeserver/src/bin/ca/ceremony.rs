@@ -11,7 +11,7 @@ use ca::operator::wish_take_up;
 use ca::store::Authority;
 use clap::{Args, Subcommand, ValueEnum};
 use identity::UnixTime;
-use key_store::PassphraseSource;
+use key_store::{PassphraseSource, say};
 use serde_json::{Value, json};
 
 use super::{Failure, GLANCE, PATIENCE};
@@ -160,12 +160,12 @@ fn show(json: bool, done: &str, facts: &[(&str, String)], next: &str) {
     if json {
         let mut line = serde_json::Map::from_iter([("done".to_owned(), Value::from(done))]);
         line.extend(facts.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.clone()))));
-        println!("{}", Value::Object(line));
+        say!("{}", Value::Object(line));
         return;
     }
-    println!("{done}");
-    facts.iter().for_each(|(name, value)| println!("  {name}: {value}"));
-    println!("{next}");
+    say!("{done}");
+    facts.iter().for_each(|(name, value)| say!("  {name}: {value}"));
+    say!("{next}");
 }
 
 pub(crate) fn root(command: &Root, folder: &Path, json: bool) -> Result<(), Failure> {
@@ -258,10 +258,10 @@ pub(crate) fn keys(command: &Keys, folder: &Path, json: bool) -> Result<(), Fail
     let keys = seal.place.folder(folder);
     let done = seal_keys(&keys, &passphrase, UnixTime::now()).map_err(failed)?;
     if json {
-        println!("{}", json!({"done": "sealed", "files": done}));
+        say!("{}", json!({"done": "sealed", "files": done}));
     } else {
-        done.iter().for_each(|file| println!("sealed {file}"));
-        println!("{} files; set key_passphrase in homeserver.toml before the next start.", done.len());
+        done.iter().for_each(|file| say!("sealed {file}"));
+        say!("{} files; set key_passphrase in homeserver.toml before the next start.", done.len());
     }
     Ok(())
 }
@@ -283,7 +283,7 @@ fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(refused("not signed: there is no terminal to ask at"));
     }
-    eprint!("{question}Type yes to sign: ");
+    let _ = write!(std::io::stderr(), "{question}Type yes to sign: ");
     io::stderr().flush().ok();
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| refused(&error.to_string()))?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use homeserver::{Options, StartError, check, init as found, settings};
+use key_store::say;
 use serde_json::json;
 
 use crate::Failure;
@@ -39,9 +40,9 @@ pub(crate) fn init(options: &Options, folder: &Path, json: bool) -> Result<(), F
     let options = Options { folder: folder.to_path_buf(), ..options.clone() };
     let made = found::init(&options)?;
     if json {
-        println!("{}", json!(made));
+        say!("{}", json!(made));
     } else {
-        print!("{made}");
+        say!("{}", made.to_string().trim_end());
     }
     Ok(())
 }
@@ -49,7 +50,7 @@ pub(crate) fn init(options: &Options, folder: &Path, json: bool) -> Result<(), F
 /// Checks settings, or shows some.
 pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Failure> {
     let Config::Check { file } = config else {
-        print!("{}", settings::SAMPLE);
+        say!("{}", settings::SAMPLE.trim_end());
         return Ok(());
     };
     // Clients are made, and thrown away; they want a runtime.
@@ -57,17 +58,17 @@ pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Fail
     let runtime = runtime.map_err(|error| Failure::new(1, error, "try again"))?;
     let checked = runtime.block_on(async { check::check(folder, file.as_deref()) })?;
     if json {
-        println!("{}", json!(checked));
+        say!("{}", json!(checked));
         return Ok(());
     }
-    println!("In order: {}", checked.file.display());
-    println!("  address   {}", checked.base_url);
-    println!("  log       {}", checked.log);
-    println!("  mails     {}", checked.mails);
-    println!("  enrol     {}", [checked.permit_domains, checked.permit_phones].concat().join(", "));
-    println!("  policy    {}", if checked.founded { "the one in the folder, which fits" } else { "none yet" });
+    say!("In order: {}", checked.file.display());
+    say!("  address   {}", checked.base_url);
+    say!("  log       {}", checked.log);
+    say!("  mails     {}", checked.mails);
+    say!("  enrol     {}", [checked.permit_domains, checked.permit_phones].concat().join(", "));
+    say!("  policy    {}", if checked.founded { "the one in the folder, which fits" } else { "none yet" });
     for warning in checked.warnings {
-        println!("  warning   {warning}");
+        say!("  warning   {warning}");
     }
     Ok(())
 }

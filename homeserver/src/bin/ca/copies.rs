@@ -6,6 +6,7 @@ use clap::Args;
 use homeserver::backup::backup as make;
 use homeserver::restore::{self, RestoreError, Restored, Wishes, new_log};
 use identity::UnixTime;
+use key_store::say;
 use serde_json::json;
 
 use crate::Failure;
@@ -51,15 +52,15 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub(crate) fn backup(folder: &Path, to: &Path, json: bool) -> Result<(), Failure> {
     let made = runtime()?.block_on(make(folder, to, UnixTime::now()))?;
     if json {
-        println!("{}", json!(made));
+        say!("{}", json!(made));
         return Ok(());
     }
-    println!("Backup: {} ({} files, {} bytes)", made.folder.display(), made.files, made.bytes);
+    say!("Backup: {} ({} files, {} bytes)", made.folder.display(), made.files, made.bytes);
     for log in &made.manifest.logs {
-        println!("  log {} with {} entries", log.origin, log.size);
+        say!("  log {} with {} entries", log.origin, log.size);
     }
     if !made.keys_in_clear.is_empty() {
-        println!("  in clear, so keep it safe: {}", made.keys_in_clear.join(", "));
+        say!("  in clear, so keep it safe: {}", made.keys_in_clear.join(", "));
     }
     Ok(())
 }
@@ -76,7 +77,7 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
     if let Some(backup) = &asked.backup {
         restore::unpack(backup, folder, now)?;
         if !json {
-            println!("Unpacked into {}; asking how far the log got.", folder.display());
+            say!("Unpacked into {}; asking how far the log got.", folder.display());
         }
     }
     let wishes = Wishes {
@@ -88,20 +89,20 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
     match &asked.new_log {
         None => {
             let done = runtime()?.block_on(restore::catch_up(folder, &wishes, now))?;
-            if json { println!("{}", json!(done)) } else { tell(&done) }
+            if json { say!("{}", json!(done)) } else { tell(&done) }
         }
         Some(name) => {
             let begun = runtime()?.block_on(new_log::begin(folder, name, &wishes, now))?;
             if json {
-                println!("{}", json!(begun));
+                say!("{}", json!(begun));
                 return Ok(());
             }
-            println!(
+            say!(
                 "Given up: {}. Never signed again, and not served: its last state is not known here.",
                 begun.given_up.join(", ")
             );
-            println!("Begun: {}", begun.origin);
-            println!("People pin the new fingerprint, which nothing proves but your word:\n  {}", begun.fingerprint);
+            say!("Begun: {}", begun.origin);
+            say!("People pin the new fingerprint, which nothing proves but your word:\n  {}", begun.fingerprint);
             books(&begun.books);
             cosigned(&begun.cosigned_no_more);
         }
@@ -110,29 +111,29 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
 }
 
 fn tell(done: &Restored) {
-    println!("Caught up: {}", done.folder.display());
+    say!("Caught up: {}", done.folder.display());
     for log in &done.logs {
-        println!("  {log}");
+        say!("  {log}");
     }
     books(&done.books);
     cosigned(&done.cosigned_no_more);
-    println!("Next: homeserver up --folder {}", done.folder.display());
+    say!("Next: homeserver up --folder {}", done.folder.display());
 }
 
 fn books(books: &ca::recovery::Recovered) {
-    println!("  {} certificates on their way came to nothing; {} slots were used since", books.abandoned, books.taken);
-    println!("  {} revoked since, {} of them carried on by number alone", books.revoked + books.carried, books.carried);
-    println!("  {} records of the audit trail are not here", books.audit_records_lost);
+    say!("  {} certificates on their way came to nothing; {} slots were used since", books.abandoned, books.taken);
+    say!("  {} revoked since, {} of them carried on by number alone", books.revoked + books.carried, books.carried);
+    say!("  {} records of the audit trail are not here", books.audit_records_lost);
     if books.lists_missing > 0 {
-        println!("  {} revocation lists are not here: revoke again what was revoked since", books.lists_missing);
+        say!("  {} revocation lists are not here: revoke again what was revoked since", books.lists_missing);
     }
     for issuer in &books.issuers_unknown {
-        println!("  the key of the issuing certificate {issuer} is not here: withdraw it (homeserver policy sign)");
+        say!("  the key of the issuing certificate {issuer} is not here: withdraw it (homeserver policy sign)");
     }
 }
 
 fn cosigned(logs: &[String]) {
     for log in logs {
-        println!("  this server's witness cosigns {log} no more; homeserver witness add has it begin anew");
+        say!("  this server's witness cosigns {log} no more; homeserver witness add has it begin anew");
     }
 }

@@ -6,6 +6,7 @@ use ca::store::{DownError, SqliteStore, StoreError, migrate_down};
 use clap::Subcommand;
 use homeserver::database;
 use identity::UnixTime;
+use key_store::say;
 use serde_json::{Value, json};
 
 use crate::Failure;
@@ -59,18 +60,18 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
         let mut shown = json!(growth);
         shown["journal_bytes"] = Value::from(journal);
         shown["audit_trail_bytes"] = Value::from(trail);
-        println!("{shown}");
+        say!("{shown}");
         return Ok(());
     }
-    println!("{:15} {:>10} {:>14} {:>8}  kept", "what", "how many", "bytes", "overdue");
+    say!("{:15} {:>10} {:>14} {:>8}  kept", "what", "how many", "bytes", "overdue");
     for kept in &growth.kept {
         let overdue = kept.overdue.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        println!("{:15} {:>10} {:>14} {overdue:>8}  {}", kept.table, kept.rows, kept.bytes, kept.until);
+        say!("{:15} {:>10} {:>14} {overdue:>8}  {}", kept.table, kept.rows, kept.bytes, kept.until);
     }
-    println!("database of version {}: {} bytes, {} of them free", growth.version, growth.bytes, growth.free_bytes);
-    println!("journal: {journal} bytes; audit trail: {trail} bytes, kept for good");
+    say!("database of version {}: {} bytes, {} of them free", growth.version, growth.bytes, growth.free_bytes);
+    say!("journal: {journal} bytes; audit trail: {trail} bytes, kept for good");
     if growth.overdue() > 0 {
-        println!("{} overdue: a running authority forgets them within the hour", growth.overdue());
+        say!("{} overdue: a running authority forgets them within the hour", growth.overdue());
     }
     Ok(())
 }
@@ -80,9 +81,9 @@ fn found(folder: &Path, json: bool) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Failure::new(1, error, "end other programs, and try again"))?;
     runtime.block_on(database::found(folder))?;
     if json {
-        println!("{}", json!({"founded": true}));
+        say!("{}", json!({"founded": true}));
     } else {
-        println!("The database is this authority's. Start its front ends.");
+        say!("The database is this authority's. Start its front ends.");
     }
     Ok(())
 }
@@ -120,11 +121,11 @@ fn stopped_first(error: StoreError) -> Failure {
 
 fn tell(version: i64, lost: &Value, json: bool) -> Result<(), Failure> {
     if json {
-        println!("{}", json!({"version": version, "lost": lost}));
+        say!("{}", json!({"version": version, "lost": lost}));
     } else {
-        println!("The database is of version {version} now.");
+        say!("The database is of version {version} now.");
         for loss in lost.as_array().into_iter().flatten() {
-            println!("  lost: {} {}", loss["count"], loss["what"].as_str().unwrap_or_default());
+            say!("  lost: {} {}", loss["count"], loss["what"].as_str().unwrap_or_default());
         }
     }
     Ok(())

@@ -22,6 +22,7 @@ use ca::store::{CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
 use identity::{Identifier, UnixTime};
+use key_store::{complain, say};
 use serde_json::{Value, json};
 
 /// How long a running authority is waited for.
@@ -216,9 +217,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, what, remedy }) => {
             if json {
-                println!("{}", json!({"error": {"what": what, "try": remedy, "exit": code}}));
+                say!("{}", json!({"error": {"what": what, "try": remedy, "exit": code}}));
             } else {
-                eprintln!("ca: {what}\n  try: {remedy}");
+                complain!("ca: {what}\n  try: {remedy}");
             }
             ExitCode::from(code)
         }
@@ -242,10 +243,10 @@ fn run_list(folder: &Path, list: &List, json: bool) -> Result<(), Failure> {
     for record in found.map_err(failed)? {
         let shown = shown(&record, now);
         if json {
-            println!("{shown}");
+            say!("{shown}");
         } else {
             let text = |member: &str| shown[member].as_str().unwrap_or_default().to_owned();
-            println!(
+            say!(
                 "{}  {:9}  {}  {:7}  {}",
                 text("serial"),
                 text("state"),
@@ -322,12 +323,9 @@ fn run_revoke(folder: &Path, revoke: &Revoke, json: bool) -> Result<(), Failure>
         false => ("wished", "Written down: no authority runs in this folder; it is revoked when one starts."),
     };
     if json {
-        println!(
-            "{}",
-            json!({"done": done, "serial": revoke.serial.to_string(), "reason": reason_name(revoke.reason)})
-        );
+        say!("{}", json!({"done": done, "serial": revoke.serial.to_string(), "reason": reason_name(revoke.reason)}));
     } else {
-        println!("{words}");
+        say!("{words}");
     }
     Ok(())
 }
@@ -335,18 +333,21 @@ fn run_revoke(folder: &Path, revoke: &Revoke, json: bool) -> Result<(), Failure>
 fn run_stats(folder: &Path, json: bool) -> Result<(), Failure> {
     let stats = open(folder)?.stats(UnixTime::now().as_secs()).map_err(failed)?;
     if json {
-        println!("{}", json!(stats));
+        say!("{}", json!(stats));
         return Ok(());
     }
-    println!("accounts        {}", stats.accounts);
-    println!("orders          {} not forgotten yet", stats.orders);
-    println!("authorizations  {} not forgotten yet", stats.authorizations);
-    println!("certificates    {} issued, {} of them count now", stats.issued, stats.current);
-    println!(
+    say!("accounts        {}", stats.accounts);
+    say!("orders          {} not forgotten yet", stats.orders);
+    say!("authorizations  {} not forgotten yet", stats.authorizations);
+    say!("certificates    {} issued, {} of them count now", stats.issued, stats.current);
+    say!(
         "                {} revoked, {} under way, {} abandoned, {} erased",
-        stats.revoked, stats.unfinished, stats.abandoned, stats.erased
+        stats.revoked,
+        stats.unfinished,
+        stats.abandoned,
+        stats.erased
     );
-    println!("database        {} bytes", stats.bytes);
+    say!("database        {} bytes", stats.bytes);
     Ok(())
 }
 
@@ -356,14 +357,14 @@ fn run_dkim(folder: &Path, dkim: &Dkim, json: bool) -> Result<(), Failure> {
     let name = format!("{}._domainkey.{}.", dkim.selector, dkim.domain.trim_end_matches('.'));
     let done = if record.new { "made" } else { "there already" };
     if json {
-        println!("{}", json!({"done": done, "name": name, "type": "TXT", "value": record.value}));
+        say!("{}", json!({"done": done, "name": name, "type": "TXT", "value": record.value}));
         return Ok(());
     }
-    println!("The key: {done} ({}).", folder.join("keys/dkim.key.pem").display());
-    println!("Publish this record:\n");
+    say!("The key: {done} ({}).", folder.join("keys/dkim.key.pem").display());
+    say!("Publish this record:\n");
     // A string of a TXT record has at most 255 bytes (RFC 1035 section 3.3.14); several are joined.
     let strings: Vec<_> = record.value.as_bytes().chunks(250).map(|part| String::from_utf8_lossy(part)).collect();
-    println!("{name} 3600 IN TXT ( \"{}\" )", strings.join("\"\n    \""));
+    say!("{name} 3600 IN TXT ( \"{}\" )", strings.join("\"\n    \""));
     Ok(())
 }
 
@@ -378,22 +379,22 @@ fn run_audit(folder: &Path, json: bool) -> Result<(), Failure> {
         ),
     })?;
     if json {
-        println!("{}", json!(found));
+        say!("{}", json!(found));
         return Ok(());
     }
-    println!("The chain holds: {} records.", found.records);
+    say!("The chain holds: {} records.", found.records);
     if let Some((begin, end)) = found.span {
-        println!("from   {}\nto     {}", time(begin), time(end));
+        say!("from   {}\nto     {}", time(begin), time(end));
     }
-    println!("trail  {}\nhead   {}", found.trail, found.head);
+    say!("trail  {}\nhead   {}", found.trail, found.head);
     match found.logged.last() {
         Some((count, index)) => {
-            println!("logged the head after record {count}, as entry {index} of the transparency log");
+            say!("logged the head after record {count}, as entry {index} of the transparency log");
         }
-        None => println!("logged no head yet"),
+        None => say!("logged no head yet"),
     }
     for (what, count) in &found.counts {
-        println!("{count:8} {what}");
+        say!("{count:8} {what}");
     }
     Ok(())
 }

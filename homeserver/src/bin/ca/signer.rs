@@ -7,6 +7,7 @@ use ca::LabelKey;
 use ca::shards::signer::{Ended, bind, serve};
 use clap::Args;
 use homeserver::supervisor;
+use key_store::say;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -43,9 +44,9 @@ pub(crate) fn run(asked: &VrfSigner, json: bool) -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate())?;
         let listener = bind(&asked.socket, asked.group)?;
         if json {
-            println!("{}", json!({"ready": true, "log": asked.log, "public": public, "socket": asked.socket}));
+            say!("{}", json!({"ready": true, "log": asked.log, "public": public, "socket": asked.socket}));
         } else {
-            println!("Label key {public} of {}: asked at {}", asked.log, asked.socket.display());
+            say!("Label key {public} of {}: asked at {}", asked.log, asked.socket.display());
         }
         let _ = std::io::stdout().flush();
         supervisor::tell("READY=1");
@@ -64,7 +65,7 @@ pub(crate) fn run(asked: &VrfSigner, json: bool) -> Result<(), Failure> {
     match ended {
         Ok(Ended::Stopped) => Ok(()),
         Ok(Ended::Destroyed) => {
-            println!("{}", if json { json!({"destroyed": true}).to_string() } else { "The key is destroyed.".into() });
+            say!("{}", if json { json!({"destroyed": true}).to_string() } else { "The key is destroyed.".into() });
             Ok(())
         }
         Err(error) => Err(failed(

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command, Format};
 use homeserver::introduce::introduce;
 use homeserver::{Options, StartError};
+use key_store::{complain, say};
 use policy::policy;
 use shard::shard;
 use up::up;
@@ -46,8 +47,8 @@ fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
 
 fn introduced(options: &Options, json: bool) -> ExitCode {
     match introduce(options) {
-        Ok(introduction) if json => println!("{}", serde_json::json!(introduction)),
-        Ok(introduction) => print!("{introduction}"),
+        Ok(introduction) if json => say!("{}", serde_json::json!(introduction)),
+        Ok(introduction) => say!("{}", introduction.to_string().trim_end()),
         Err(error) => return refused(&error),
     }
     ExitCode::SUCCESS
@@ -60,7 +61,7 @@ fn refused(error: &StartError) -> ExitCode {
 }
 
 fn failed(what: &str, remedy: &str) -> ExitCode {
-    eprintln!("homeserver: {what}\n  try: {remedy}");
+    complain!("homeserver: {what}\n  try: {remedy}");
     ExitCode::FAILURE
 }
 

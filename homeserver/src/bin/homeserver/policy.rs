@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use homeserver::policies::{self, Strike};
 use identity::UnixTime;
+use key_store::say;
 
 use crate::arguments::Policy;
 use crate::ended;
@@ -12,7 +13,7 @@ pub(crate) fn policy(command: &Policy) -> ExitCode {
     ended(match command {
         Policy::Draft { folder, strike_log, strike_issuer } => {
             let strike = Strike { logs: strike_log.clone(), issuers: strike_issuer.clone() };
-            policies::draft(folder, &strike).map(|draft| println!("{draft}"))
+            policies::draft(folder, &strike).map(|draft| say!("{draft}"))
         }
         Policy::Sign { new, folder, root_key, passphrase } => {
             policies::sign(folder, new, root_key.as_deref(), passphrase.clone(), UnixTime::now())
@@ -22,7 +23,7 @@ pub(crate) fn policy(command: &Policy) -> ExitCode {
 }
 
 pub(crate) fn tell_signed(signed: &policies::Signed) {
-    println!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
-    signed.changes.iter().for_each(|change| println!("  {change}"));
-    println!("The server logs and serves it; people take it with: certtool trust update");
+    say!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
+    signed.changes.iter().for_each(|change| say!("  {change}"));
+    say!("The server logs and serves it; people take it with: certtool trust update");
 }

@@ -9,6 +9,7 @@ use identity::UnixTime;
 use crate::arguments::Shard;
 use crate::ended;
 use crate::policy::tell_signed;
+use key_store::say;
 
 pub(crate) fn shard(command: &Shard) -> ExitCode {
     ended(match command {
@@ -26,23 +27,23 @@ pub(crate) fn shard(command: &Shard) -> ExitCode {
 
 fn list_shards(listed: &[shards::Listed], json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "logs": listed }));
+        say!("{}", serde_json::json!({ "logs": listed }));
     }
     let time = |seconds: u64| {
         let time = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
         time.map_or_else(|| seconds.to_string(), |time| time.to_string())
     };
     for log in listed.iter().filter(|_| !json) {
-        println!("{}", log.origin);
+        say!("{}", log.origin);
         if log.takes_from > 0 {
-            println!("  takes certificates from {}", time(log.takes_from));
+            say!("  takes certificates from {}", time(log.takes_from));
         }
         if let Some(closes) = log.closes {
-            println!("  closes at {}", time(closes));
+            say!("  closes at {}", time(closes));
         }
         match log.retires {
-            Some(retires) if log.label_key => println!("  label key destroyed at {}", time(retires)),
-            _ if !log.label_key => println!("  label key destroyed"),
+            Some(retires) if log.label_key => say!("  label key destroyed at {}", time(retires)),
+            _ if !log.label_key => say!("  label key destroyed"),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! `homeserver up`: the server, until it is told to stop.
 
 use homeserver::{Homeserver, Options, Ready, StartError, supervisor};
+use key_store::say;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Format;
@@ -23,7 +24,7 @@ pub(crate) async fn up(options: &Options, json: bool, format: Format) -> Result<
     }
     supervisor::tell("STOPPING=1");
     if !json && format == Format::Text {
-        println!("\nStopping; connections are being closed.");
+        say!("\nStopping; connections are being closed.");
     }
     tracing::info!("stopping as asked");
     server.stop().await;

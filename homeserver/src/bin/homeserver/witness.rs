@@ -8,6 +8,7 @@ use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 
 use crate::arguments::Witness;
 use crate::{failed, on_threads};
+use key_store::say;
 
 pub(crate) fn witness(command: Witness) -> ExitCode {
     let done = match command {
@@ -46,18 +47,18 @@ fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
     let mut neighbours = Neighbours::read(folder)?;
     neighbours.add(neighbour.clone())?;
     neighbours.write(folder)?;
-    println!("Added: {} at {}", neighbour.name(), neighbour.url);
+    say!("Added: {} at {}", neighbour.name(), neighbour.url);
     if neighbour.log.is_some() {
-        println!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
-        println!("  Its operator must do the same with this server's address and fingerprint.");
+        say!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
+        say!("  Its operator must do the same with this server's address and fingerprint.");
     } else if neighbour.mirror {
-        println!("  Every log of this server will bring it its entries.");
-        println!("  Its operator must let it copy this server's log, whose key stands in this server's /policy.");
+        say!("  Every log of this server will bring it its entries.");
+        say!("  Its operator must let it copy this server's log, whose key stands in this server's /policy.");
     } else {
-        println!("  Its operator must let it cosign this server's log, whose key stands in this server's /policy.");
+        say!("  Its operator must let it cosign this server's log, whose key stands in this server's /policy.");
     }
-    println!("It counts from the next start of this server: homeserver up");
-    println!("To have people demand its cosignature: homeserver policy draft, sign");
+    say!("It counts from the next start of this server: homeserver up");
+    say!("To have people demand its cosignature: homeserver policy draft, sign");
     Ok(())
 }
 
@@ -67,20 +68,20 @@ fn remove(folder: &Path, name: &str) -> Result<(), StartError> {
         return Err(StartError::UnknownWitness { found: name.to_owned() });
     }
     neighbours.write(folder)?;
-    println!("Removed: {name}. It counts from the next start of this server.");
+    say!("Removed: {name}. It counts from the next start of this server.");
     Ok(())
 }
 
 fn list(neighbours: &Neighbours, json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "witnesses": neighbours.all() }));
+        say!("{}", serde_json::json!({ "witnesses": neighbours.all() }));
     } else if neighbours.all().is_empty() {
-        println!("No witness elsewhere is asked. homeserver witness add URL adds one.");
+        say!("No witness elsewhere is asked. homeserver witness add URL adds one.");
     }
     for neighbour in neighbours.all().iter().filter(|_| !json) {
-        println!("{}\n  at {}{}", neighbour.name(), neighbour.url, if neighbour.mirror { ", a mirror" } else { "" });
+        say!("{}\n  at {}{}", neighbour.name(), neighbour.url, if neighbour.mirror { ", a mirror" } else { "" });
         if let Some(log) = &neighbour.log {
-            println!("  cosigned in return: {}", log.split('+').next().unwrap_or(log));
+            say!("  cosigned in return: {}", log.split('+').next().unwrap_or(log));
         }
     }
 }

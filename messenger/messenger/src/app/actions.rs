@@ -29,7 +29,7 @@ impl App {
             return self.quit(leaving);
         }
         if self.cover.is_some() {
-            return self.act_on_cover(action);
+            return self.act_on_cover(action, now);
         }
         match action {
             Action::Help => self.cover = Some(Cover::Help { scroll: 0 }),
@@ -47,6 +47,10 @@ impl App {
                 None => self.wrong("Choose a room first, or open one with c; then i invites."),
             },
             Action::AskRemove => self.ask_remove(),
+            Action::AskCommand => {
+                let answer = Editor::with("/".to_owned());
+                self.cover = Some(Cover::Ask { question: Question::Command, answer, wrong: None });
+            }
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
             Action::Send => return self.send(now),
@@ -151,7 +155,7 @@ impl App {
         }
     }
 
-    fn act_on_cover(&mut self, action: Action) -> Vec<Effect> {
+    fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
         match (&mut self.cover, action) {
             (Some(Cover::Help { scroll }), Action::ScrollUp) => *scroll = scroll.saturating_sub(5),
             (Some(Cover::Help { scroll }), Action::ScrollDown) => *scroll = (*scroll + 5).min(view::help_rows()),
@@ -159,32 +163,34 @@ impl App {
             (Some(Cover::Ask { answer, .. }), Action::Edit(edit)) => answer.edit(edit, usize::MAX),
             (Some(Cover::Ask { question, answer, .. }), Action::Yes) => {
                 let (question, answer) = (question.clone(), answer.text().to_owned());
-                return self.answered(&question, &answer);
+                return self.answered(&question, &answer, now);
             }
             (Some(Cover::Confirm { entry }), Action::Yes) => {
                 let entry = entry.clone();
                 self.cover = None;
                 return self.remove(entry);
             }
-            (_, Action::Close) => self.cover = None,
+            (Some(Cover::Ask { .. }), Action::Help) => self.beneath = self.cover.replace(Cover::Help { scroll: 0 }),
+            (_, Action::Close) => self.cover = self.beneath.take(),
             _ => {}
         }
         Vec::new()
     }
 
     /// The answer to a question: done, or what is wrong with it said in its place.
-    fn answered(&mut self, question: &Question, text: &str) -> Vec<Effect> {
+    fn answered(&mut self, question: &Question, text: &str, now: DateTime) -> Vec<Effect> {
+        // Out of the way, as a command may open a page of its own.
+        let asked = self.cover.take();
         let effects = match question {
             Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
             Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
+            Question::Command => slash::parse(text.trim()).and_then(|command| self.run(command, now)),
         };
         match effects {
-            Ok(effects) => {
-                self.cover = None;
-                effects
-            }
+            Ok(effects) => effects,
             Err(problem) => {
+                self.cover = asked;
                 if let Some(Cover::Ask { wrong, .. }) = &mut self.cover {
                     *wrong = Some(problem);
                 }

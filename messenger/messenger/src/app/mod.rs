@@ -128,6 +128,8 @@ pub(crate) enum Question {
     Contact,
     RoomName,
     Guest(RoomId),
+    /// A command, typed where nothing is being written.
+    Command,
 }
 
 /// One line at the bottom, until the next key.
@@ -166,6 +168,8 @@ pub(crate) struct App {
     pub(crate) selected: Option<Entry>,
     pub(crate) pane: Pane,
     pub(crate) cover: Option<Cover>,
+    /// The question that the help covers.
+    beneath: Option<Cover>,
     pub(crate) notice: Option<Notice>,
     /// The log or trust policy that was found to show different people different things; said until the program ends.
     pub(crate) alarm: Option<String>,
@@ -198,6 +202,7 @@ impl App {
             pane: if selected.is_some() { Pane::Message } else { Pane::List },
             selected,
             cover: None,
+            beneath: None,
             notice: None,
             alarm: None,
             size,

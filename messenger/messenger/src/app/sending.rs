@@ -124,7 +124,7 @@ impl App {
         }
     }
 
-    fn run(&mut self, command: Slash, now: DateTime) -> Result<Vec<Effect>, String> {
+    pub(super) fn run(&mut self, command: Slash, now: DateTime) -> Result<Vec<Effect>, String> {
         let not_a_room = || "This is no room. Open one with /room create NAME.".to_owned();
         Ok(match command {
             Slash::Add(newcomer) => self.add(newcomer)?,

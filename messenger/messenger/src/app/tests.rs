@@ -178,6 +178,40 @@ fn a_contact_is_added_kept_and_removed() {
 }
 
 #[test]
+fn a_newcomer_adds_her_first_contact_by_a_command_too() {
+    let mut app = app(&[]);
+    assert_eq!(app.place(), Place::List);
+    app.act(Action::AskCommand, now());
+    app.paste("add nonsense");
+    assert_eq!(app.act(Action::Yes, now()), []);
+    assert!(matches!(&app.cover, Some(Cover::Ask { wrong: Some(_), .. })), "the question stays");
+    app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    app.paste("/add bob@example.org");
+    let added = app.act(Action::Yes, now());
+    let add = Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() });
+    assert_eq!(added, [add, Effect::Remember(who("bob"))]);
+    assert_eq!((app.place(), app.cover.is_none()), (Place::Writing, true));
+    app.act(Action::ToList, now());
+    app.act(Action::AskCommand, now());
+    app.paste("card");
+    app.act(Action::Yes, now());
+    assert!(matches!(app.cover, Some(Cover::Card)), "a command may open a page");
+}
+
+#[test]
+fn the_help_gives_a_question_back() {
+    let mut app = app(&[]);
+    app.act(Action::AskContact, now());
+    app.paste("bob@example.org");
+    app.act(Action::Help, now());
+    assert!(matches!(app.cover, Some(Cover::Help { .. })));
+    app.act(Action::Close, now());
+    assert!(matches!(&app.cover, Some(Cover::Ask { answer, .. }) if answer.text() == "bob@example.org"));
+    app.act(Action::Close, now());
+    assert!(app.cover.is_none());
+}
+
+#[test]
 fn one_does_not_add_oneself() {
     let mut app = app(&["bob"]);
     assert_eq!(typed(&mut app, "/add alice@example.org"), []);

@@ -21,6 +21,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
             let (title, hint) = match question {
                 Question::Contact => (" Add a contact ", "Their e-mail address, as on their certificate:"),
                 Question::RoomName => (" Create a room ", "What is it called?"),
+                Question::Command => (" A command ", "As while writing: /add bob@example.org. F1 lists them all:"),
                 Question::Guest(_) => (" Invite into the room ", "Their e-mail address; they must be online:"),
             };
             let below = wrong.as_deref().unwrap_or("");
