@@ -109,13 +109,14 @@ class Server:
             with smtplib.LMTP("127.0.0.1", self.lmtp, timeout=30) as lmtp:
                 lmtp.sendmail(sender, [self.authority], content)
             return "250 handed over"
-        except smtplib.SMTPException as error:
+        except (smtplib.SMTPException, OSError) as error:
             return f"451 {error!r}"
 
 
 def reply(asked, how, keys):
-    """The bytes of a reply; `how` is the attack it is."""
-    sender = {"other sender": "mallory@example.org", "other domain": "alice@evil.example"}.get(how, ALICE)
+    """The bytes of a reply, by Alice unless it says by whom; `how` is the attack it is."""
+    sender = asked.get("by", ALICE)
+    sender = {"other sender": "mallory@example.org", "other domain": "alice@evil.example"}.get(how, sender)
     text = asked["text"].replace("\n", "\r\n")
     if how == "wrong digest":
         text = text.replace(text.split("\r\n")[1], "A" * 43)

@@ -53,6 +53,24 @@ pub fn through_failure(
     Err(Failure::new(format!("{who} could not enrol after SIGKILL at {moment:?}: {said}\n{words}")))
 }
 
+/// How long an attempt takes here that nothing disturbs, and a fifth more: the power fails at any of its moments, or just
+/// after it.
+///
+/// # Errors
+/// None works.
+pub fn undisturbed(mut attempt: impl FnMut() -> Result<Finished, Failure>) -> Result<Duration, Failure> {
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let began = Instant::now();
+        let done = attempt()?;
+        if done.code == 0 {
+            return Ok(began.elapsed().mul_f64(1.2));
+        }
+        last = done.text();
+    }
+    Err(Failure::new(format!("no attempt worked, though nothing disturbed them: {last}")))
+}
+
 /// One `certtool enroll`, with every code typed in that arrives meanwhile.
 ///
 /// # Errors

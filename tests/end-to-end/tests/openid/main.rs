@@ -2,6 +2,8 @@
 //! the browser is a script with cookies, opened as `certtool` opens one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use story::node::Node;
 use story::person::Person;
 use story::process::{self, Finished, Running};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An issuer whose log-in lets in whomever the hint names. Who is called unverified has not shown that she reads her mail;
 /// who is called denied is not let in.
@@ -96,6 +98,16 @@ fn issuer(node: &Node, place: &Path) -> Issuer {
     }
 }
 
+/// A home server in `folder` for whose people of one domain the issuer vouches.
+fn server(folder: &Path, issuer: &Issuer) -> Homeserver {
+    Homeserver::start(folder, &[]).unwrap().stop().unwrap();
+    let mut settings = std::fs::OpenOptions::new().append(true).open(folder.join("homeserver.toml")).unwrap();
+    let table =
+        format!("\n[[openid]]\nissuer = \"{}\"\nclient_id = \"in-person\"\ndomains = [\"example.org\"]\n", issuer.url);
+    settings.write_all(table.as_bytes()).unwrap();
+    Homeserver::start(folder, &[]).unwrap()
+}
+
 /// A program that opens what it is given in the browser, and logs `who` in (`-`: whom the hint names).
 fn browser(node: &Node, place: &Path, who: &str) -> PathBuf {
     let script = node.file("browser.mjs", BROWSER).unwrap();
@@ -118,13 +130,7 @@ fn a_log_in_vouches_for_ones_own_address_alone() {
     let node = Node::with(&["oidc-provider@8.8.1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
     let issuer = issuer(&node, place.path());
-    let folder = place.path().join("server");
-    Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
-    let mut settings = std::fs::OpenOptions::new().append(true).open(folder.join("homeserver.toml")).unwrap();
-    let table =
-        format!("\n[[openid]]\nissuer = \"{}\"\nclient_id = \"in-person\"\ndomains = [\"example.org\"]\n", issuer.url);
-    settings.write_all(table.as_bytes()).unwrap();
-    let server = Homeserver::start(&folder, &[]).unwrap();
+    let server = server(&place.path().join("server"), &issuer);
     let hinted = browser(&node, place.path(), "-");
 
     let alice = Person::new(place.path(), "alice@example.org");

@@ -1,13 +1,15 @@
 //! A person enrols by her phone number: the code comes in a text message, which lands in the outbox.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
+
 use std::time::Duration;
 
 use story::homeserver::Homeserver;
 use story::person::Person;
 
 const NUMBER: &str = "+4915112345678";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 #[test]
 fn a_number_is_enrolled_as_an_address_is_and_an_interrupted_order_goes_on() {

@@ -4,6 +4,8 @@
 //! Needs python3 with venv, and packages from PyPI, and postfix where that stands in between; says so clearly when it skips.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
@@ -16,7 +18,7 @@ use story::person::Person;
 use story::process::{self, Running};
 use story::{guard, ports, python};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../replies").canonicalize().unwrap()
