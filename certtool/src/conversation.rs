@@ -126,7 +126,7 @@ impl Conversation for Person<'_> {
         Box::new(move |reason| {
             output.warning(&not_left(reason));
             if io::stdin().is_terminal() {
-                prompt(CODE);
+                put(CODE);
             }
         })
     }
@@ -159,7 +159,7 @@ fn not_left(reason: &str) -> String {
     format!("the message with the code did not leave the authority: {reason}")
 }
 
-fn prompt(question: &str) {
+fn put(question: &str) {
     let _ = write!(io::stderr(), "{question}").and_then(|()| io::stderr().flush());
 }
 
@@ -167,7 +167,7 @@ fn prompt(question: &str) {
 fn read_line(prompt: Option<&str>) -> Typed {
     loop {
         if let Some(question) = prompt {
-            prompt(question);
+            put(question);
         }
         let mut line = String::new();
         match io::stdin().lock().take(MAX_LINE).read_line(&mut line) {

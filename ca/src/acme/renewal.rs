@@ -77,8 +77,9 @@ pub(super) async fn replaced(
     }
     let now = service.now();
     for other in service.store.orders(Select::Replacing(found.serial)).await? {
-        // One that has lapsed has come to nothing. Whether it is pending or ready makes no difference here.
-        if order::status(&other, None, now) != "invalid" {
+        // One that has lapsed, or whose authorization is over, has come to nothing.
+        let authorization = service.store.authorization(Select::Authorization(other.authorization.clone())).await?;
+        if order::status(&other, authorization.as_ref(), now) != "invalid" {
             let detail = "another order replaces this certificate already; go on with that one, or leave replaces out";
             return Err(Problem::new(Kind::AlreadyReplaced, detail));
         }

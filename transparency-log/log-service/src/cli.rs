@@ -145,9 +145,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve { common, .. } if common.show_key => {
             Read::open(&common.config).and_then(|read| serve::key(&read)).map(say)
         }
-        Command::Serve { common, show_policy: true } => {
-            Read::open(&common.config).and_then(|read| serve::policy(&read)).map(|policy| say(policy.trim_end()))
-        }
+        Command::Serve { common, show_policy: true } => Read::open(&common.config)
+            .and_then(|read| serve::policy(&read))
+            .map(|policy| say(policy.to_string().trim_end())),
         Command::Serve { common, .. } => run(&common, serve::run),
         Command::Witness(common) if common.show_key => {
             Read::open(&common.config).and_then(|read| witness::keys_of(&read)).map(|keys| keys.iter().for_each(say))

@@ -112,7 +112,7 @@ fn agree(context: &Context, number: u64, changes: &[Change]) -> Result<(), Failu
         return Err(disagreed());
     }
     context.output.step(&question);
-    let _ = write!(std::io::stderr(), "Take it? Type yes: ");
+    let _ = write!(io::stderr(), "Take it? Type yes: ");
     let _ = io::stderr().flush();
     let mut answer = String::new();
     let read = io::stdin().lock().take(64).read_line(&mut answer);

@@ -283,7 +283,7 @@ fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(refused("not signed: there is no terminal to ask at"));
     }
-    let _ = write!(std::io::stderr(), "{question}Type yes to sign: ");
+    let _ = write!(io::stderr(), "{question}Type yes to sign: ");
     io::stderr().flush().ok();
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| refused(&error.to_string()))?;

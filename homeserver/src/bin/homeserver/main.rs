@@ -1,5 +1,7 @@
 //! `homeserver`: authority, log, witness and directory in one process.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod arguments;
 mod messages;
 mod policy;
