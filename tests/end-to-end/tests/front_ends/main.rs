@@ -235,7 +235,7 @@ fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
         person.certtool(&["revoke", person.address()]).unwrap().expect(0, "revoke").unwrap();
     }
     let words = fronts[FRONTS - 1].words();
-    assert!(words.contains("revoked") && !words.contains("@example.org"), "{words}");
+    assert!(words.contains("revoked") && !words.contains("person-"), "{words}");
     let trails = fronts.iter().map(|front| {
         let arguments = ["--json", "--folder", front.folder().to_str().unwrap(), "audit", "verify"];
         let found: Value = serde_json::from_str(&run("ca", &arguments).expect(0, "audit").unwrap().stdout).unwrap();
