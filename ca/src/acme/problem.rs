@@ -11,8 +11,9 @@ use crate::limit::Limited;
 use crate::shards::LabelKeyError;
 use crate::store::StoreError;
 
-/// When to come back to an authority whose label key is away.
-const LABEL_KEY_BACK: Duration = Duration::from_secs(60);
+/// When to come back to an authority whose label key is away. Somebody has to start its signer: a person is told so at once,
+/// for clients wait a minute at most.
+const LABEL_KEY_BACK: Duration = Duration::from_secs(120);
 /// When to come back where the store is away or busy: a lock, a restart of the database, a disk that somebody clears.
 const STORE_BACK: Duration = Duration::from_secs(5);
 

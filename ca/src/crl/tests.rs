@@ -1,10 +1,13 @@
 //! What stands on a list, and how many lists are made for it; two front ends that make lists at the same time, as when one
 //! has lost its turn to the other.
 
+use futures_util::future::join_all;
+
 use crate::config::CaConfig;
 use crate::store::{CertificateState, Change, PostgresStore, Record, Revocation, Serial, Subject};
 use crate::testing::{Postgres, World};
 
+use super::revoked::PAGE;
 use super::*;
 
 fn shown(crls: &Crls, name: ListName) -> (u64, u64) {

@@ -15,7 +15,9 @@ use percent_encoding::percent_decode_str;
 
 use super::{Letter, MailError};
 
-/// How long a mail server may take to be reached and greet, to begin encryption, and to take name and password: for each.
+/// How long one address of the server may take to be reached: it may have another, of a family that works.
+const ADDRESS: Duration = Duration::from_secs(5);
+/// How long each part of a conversation may take; the first is to reach the server by one of its addresses.
 const STEP: Duration = Duration::from_secs(20);
 /// How long it may think about a mail, from its sender to its last byte.
 const MAIL: Duration = Duration::from_secs(60);
@@ -97,7 +99,7 @@ impl Smtp {
         let parameters = || TlsParameters::new(self.host.clone()).map_err(|error| unreachable(&error));
         let wrapped = (self.encryption == Encryption::Tls).then(parameters).transpose()?;
         let server = (self.host.as_str(), self.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(STEP), &self.hello, wrapped, None);
+        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(ADDRESS), &self.hello, wrapped, None);
         let mut connection = within(STEP, "the connection", connecting).await?.map_err(|error| unreachable(&error))?;
         if self.encryption == Encryption::StartTls {
             let beginning = connection.starttls(parameters()?, &self.hello);

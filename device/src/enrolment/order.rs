@@ -83,7 +83,7 @@ impl Job<'_> {
                     order = client.finalize(&order.finalize, &csr).await?;
                 }
                 OrderStatus::Processing => {
-                    if waited + pause > DEADLINE {
+                    if waited.saturating_add(pause) > DEADLINE {
                         return Err(EnrolError::Slow { seconds: waited.as_secs() });
                     }
                     tokio::time::sleep(pause).await;

@@ -15,6 +15,7 @@ use crate::homeserver::Homeserver;
 use crate::mail::Maildir;
 use crate::person::Person;
 use crate::process::{self, Collecting, Finished};
+use crate::random::{self, Random};
 use crate::{Context, Failure, guard};
 
 /// How often one person tries before she is given up.
@@ -24,12 +25,36 @@ const ATTEMPT: Duration = Duration::from_secs(180);
 /// How often what cannot be awaited is looked at again.
 const GLANCE: Duration = Duration::from_millis(5);
 
+/// Has these people enrol one after the other by `attempt`: the first undisturbed, every other one while the power fails once
+/// at some moment; then [`account_for`] them all. Gives the server that runs then.
+///
+/// # Errors
+/// Somebody does not get through, or the reckoning is not right.
+pub fn all_through_failures(
+    people: &[Person],
+    mut server: Homeserver,
+    mut attempt: impl FnMut(&Person) -> Result<Finished, Failure>,
+) -> Result<Homeserver, Failure> {
+    let seed = random::seed();
+    println!("seed {seed} (INPERSON_SEED={seed} repeats this choice of moments)");
+    let mut random = Random::from_seed(seed);
+    let (first, others) = people.split_first().context("nobody is to enrol")?;
+    first.trust(server.ready())?;
+    let moments = undisturbed(|| attempt(first))?;
+    for person in others {
+        person.trust(server.ready())?;
+        server = through_failure(person.address(), server, random.up_to(moments), || attempt(person))?;
+    }
+    account_for(people, server.folder())?;
+    Ok(server)
+}
+
 /// Has `attempt` made while the server is killed once at `moment`, then again until it has worked. Gives the server that
 /// runs then.
 ///
 /// # Errors
 /// The server does not start again, or no attempt works.
-pub fn through_failure(
+fn through_failure(
     who: &str,
     server: Homeserver,
     moment: Duration,
@@ -58,7 +83,7 @@ pub fn through_failure(
 ///
 /// # Errors
 /// None works.
-pub fn undisturbed(mut attempt: impl FnMut() -> Result<Finished, Failure>) -> Result<Duration, Failure> {
+fn undisturbed(mut attempt: impl FnMut() -> Result<Finished, Failure>) -> Result<Duration, Failure> {
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         let began = Instant::now();

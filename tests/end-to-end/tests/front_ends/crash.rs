@@ -29,20 +29,7 @@ fn enrol_through_failures(people: usize, failures: usize) {
     let place = tempfile::tempdir().unwrap();
     let Town { mut fronts, balancer, log, ready, outbox } = town(place.path(), &server.database(), 2);
     let people: Vec<_> = (0..people).map(|n| Person::new(place.path(), &format!("person{n:02}@example.org"))).collect();
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let failed: Vec<String> = std::thread::scope(|scope| {
-        let working: Vec<_> = (0..AT_A_TIME)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut failed = Vec::new();
-                    while let Some(person) = people.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        failed.extend(enrol(person, &ready, &outbox).err());
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
-                    failed
-                })
-            })
-            .collect();
+    all_enrol(&people, &ready, &outbox, |done| {
         let mut killed = 0;
         while killed < failures || done.load(Ordering::Relaxed) < people.len() {
             // A power failure waits for no good moment.
@@ -54,9 +41,7 @@ fn enrol_through_failures(people: usize, failures: usize) {
             killed += 1;
         }
         println!("{killed} failures");
-        working.into_iter().flat_map(|one| one.join().unwrap()).collect()
     });
-    assert!(failed.is_empty(), "{failed:#?}");
     assert!(balancer.used().iter().all(|connections| *connections > 0), "{:?}", balancer.used());
     crash::account_for(&people, fronts[0].folder()).unwrap();
     for front in fronts {

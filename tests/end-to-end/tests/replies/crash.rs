@@ -1,11 +1,11 @@
 //! The power fails while people reply to the authority's mails. The mail server beside it does as mail servers do: it tries
 //! again until a reply is taken.
 
+use std::collections::HashMap;
 use std::sync::mpsc::RecvTimeoutError;
 
 use story::crash;
 use story::process::Finished;
-use story::random::{self, Random};
 
 use super::*;
 
@@ -26,31 +26,15 @@ fn the_power_fails_again_and_again_while_people_reply() {
 fn enrol_through_failures(enrolments: usize) {
     let place = tempfile::tempdir().unwrap();
     let Some(mut stage) = Stage::set(place.path()) else { return };
-    let seed = random::seed();
-    println!("seed {seed} (INPERSON_SEED={seed} repeats this choice of moments)");
-    let mut random = Random::from_seed(seed);
     let limits = "[enrolment.limits]\nmails_per_domain = \"1000/h\"\nmails_per_address = \"1000/h\"\n\
                   mails_per_account = \"1000/h\"\n";
-    let mut server = server(place.path(), &mut stage, limits);
-    let folder = server.folder().to_path_buf();
-    let mut people = Vec::new();
-    let mut moments = None;
-    for number in 0..=enrolments {
-        let person = Person::new(place.path(), &format!("person{number:02}@example.org"));
-        person.trust(server.ready()).unwrap();
-        let mut newest = None;
-        let attempt = || Ok(attempt(&mut stage, &person, &mut newest));
-        match moments {
-            None => moments = Some(crash::undisturbed(attempt).unwrap()),
-            Some(moments) => {
-                let moment = random.up_to(moments);
-                server = crash::through_failure(person.address(), server, moment, attempt).unwrap();
-            }
-        }
-        people.push(person);
-    }
-    crash::account_for(&people, &folder).unwrap();
-    server.stop().unwrap();
+    let server = server(place.path(), &mut stage, limits);
+    let people: Vec<_> =
+        (0..=enrolments).map(|number| Person::new(place.path(), &format!("person{number:02}@example.org"))).collect();
+    let mut newest = HashMap::new();
+    let attempt =
+        |person: &Person| Ok(attempt(&mut stage, person, newest.entry(person.address().to_owned()).or_default()));
+    crash::all_through_failures(&people, server, attempt).unwrap().stop().unwrap();
 }
 
 /// One `certtool enroll`: she gives the subject of the newest mail, and what she is shown is sent until it is taken. Who
