@@ -61,8 +61,8 @@ fn a_server_whose_output_nobody_reads_serves_and_stops_as_asked() {
         }
     };
     until("fingerprint");
-    let asked = Command::new("kill").args(["-TERM", &server.id().to_string()]).status();
-    assert!(asked.unwrap().success());
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     until("stopped");
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }

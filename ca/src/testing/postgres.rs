@@ -1,6 +1,6 @@
 //! A PostgreSQL server for tests: started by the first that wants one, ended with the last.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,7 +32,8 @@ impl Postgres {
             return Some(server);
         }
         let Some(programs) = programs() else {
-            eprintln!("SKIPPED: PostgreSQL is not installed (Debian: postgresql)");
+            // Past the test program, which hides what a test prints unless it fails.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: PostgreSQL is not installed (Debian: postgresql)");
             return None;
         };
         let server = Arc::new(Self::start(programs));
@@ -91,7 +92,8 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // A fast shutdown: whoever is connected is told.
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE && matches!(self.process.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));

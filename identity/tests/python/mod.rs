@@ -24,7 +24,7 @@ pub(crate) fn interpreter(test: &str) -> Option<PathBuf> {
 
 /// Says that a test did not run.
 pub(crate) fn skipped(test: &str, why: &str) {
-    writeln!(std::io::stderr(), "SKIPPED {test}: {why}").expect("standard error takes a line");
+    writeln!(std::io::stderr(), "SKIPPED: {test}: {why}").expect("standard error takes a line");
 }
 
 fn install(place: &Path) -> Result<PathBuf, String> {

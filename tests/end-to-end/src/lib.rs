@@ -12,6 +12,7 @@
 //! * [`crash`] kills a home server while somebody enrols, and reckons afterwards;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`witness`] is a witness in a process of its own, and how people come to demand it;
+//! * [`skipped`] says that a test cannot be played here;
 //! * [`tale`] is the story told by `./demo`, in eight chapters.
 //!
 //! What it never does: it calls no function of the programs it watches, it skips no check of theirs, it sleeps nowhere
@@ -33,7 +34,9 @@ pub mod ports;
 pub mod process;
 pub mod python;
 pub mod random;
+mod skipped;
 pub mod tale;
 pub mod witness;
 
 pub use failure::{Context, Failure};
+pub use skipped::skipped;

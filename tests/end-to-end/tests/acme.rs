@@ -34,7 +34,7 @@ fn judge() -> Option<PathBuf> {
     let made = || {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("acme");
         let made = python::environment(&place, &folder().join("requirements.txt"));
-        made.map_err(|reason| eprintln!("SKIPPED: certbot's acme library did not run: {reason}")).ok()
+        made.map_err(|reason| story::skipped(format_args!("certbot's acme library did not run: {reason}"))).ok()
     };
     PYTHON.get_or_init(made).clone()
 }
@@ -124,7 +124,7 @@ impl Pebble {
         let folders = std::env::var_os("PATH")?;
         let program = std::env::split_paths(&folders).map(|folder| folder.join("pebble")).find(|path| path.is_file());
         let Some(program) = program else {
-            eprintln!("SKIPPED: pebble is not installed (Debian package pebble)");
+            story::skipped("pebble is not installed (Debian package pebble)");
             return None;
         };
         Some(Self::start_program(&program, external).unwrap())

@@ -23,7 +23,7 @@ fn tests() -> PathBuf {
 fn python(folder: &str, requirements: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let made = story::python::environment(&folder, &tests().join("independent").join(requirements));
-    made.map_err(|reason| eprintln!("SKIPPED: other people's programs did not run: {reason}")).ok()
+    made.map_err(|reason| story::skipped(format_args!("other people's programs did not run: {reason}"))).ok()
 }
 
 fn run(python: &Path, script: &str, arguments: &[&str], input: &str) -> String {

@@ -37,7 +37,7 @@ impl Stage {
         let python: PathBuf = match python::environment(&environment, &here.join("requirements.txt")) {
             Ok(python) => python,
             Err(reason) => {
-                println!("SKIPPED: no mail servers: {reason}");
+                story::skipped(format_args!("no mail servers: {reason}"));
                 return None;
             }
         };

@@ -22,7 +22,7 @@ fn the_independent_verifier_agrees() {
     let python = match environment() {
         Ok(python) => python,
         Err(reason) => {
-            eprintln!("SKIPPED: the independent verifier did not run: {reason}");
+            story::skipped(format_args!("the independent verifier did not run: {reason}"));
             return;
         }
     };

@@ -59,7 +59,7 @@ fn python() -> Option<PathBuf> {
         return Some(python);
     }
     if !run(Path::new("python3"), &["-m", "venv", environment.to_str().unwrap()]) {
-        println!("SKIPPED: no mail server: python3 with venv is missing (on Debian: apt-get install python3-venv)");
+        story::skipped("no mail server: python3 with venv is missing (on Debian: apt-get install python3-venv)");
         return None;
     }
     let installed = install::fetch("pip install", || {
@@ -68,7 +68,7 @@ fn python() -> Option<PathBuf> {
         Ok(pip)
     });
     if installed.is_err() {
-        println!("SKIPPED: no mail server: aiosmtpd cannot be installed from PyPI here");
+        story::skipped("no mail server: aiosmtpd cannot be installed from PyPI here");
         return None;
     }
     Some(python)

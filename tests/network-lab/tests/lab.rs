@@ -15,7 +15,7 @@ fn lab(arguments: &[&str], patience: Duration) {
     command.args(arguments);
     let done = process::run("network-lab", command, patience).unwrap();
     if done.code == i32::from(NOT_PERMITTED) {
-        println!("SKIPPED: the network lab. {}", done.stderr);
+        story::skipped(format_args!("the network lab. {}", done.stderr));
         return;
     }
     println!("{}", done.stdout);

@@ -75,7 +75,7 @@ fn faketime(offset: &str) -> Option<Vec<String>> {
     let libraries = std::fs::read_dir("/usr/lib").into_iter().flatten().filter_map(Result::ok);
     let library = libraries.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
     let Some(library) = library else {
-        println!("SKIPPED: faketime is missing (on Debian: apt-get install faketime)");
+        story::skipped("faketime is missing (on Debian: apt-get install faketime)");
         return None;
     };
     // Intervals stay true, only the date is wrong.

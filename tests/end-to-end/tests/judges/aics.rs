@@ -25,7 +25,7 @@ fn environment() -> Option<PathBuf> {
     match story::python::environment_with(&folder, &requirements, &["--ignore-requires-python"]) {
         Ok(python) => Some(python),
         Err(reason) => {
-            eprintln!("SKIPPED: no second opinions from PyPI: {reason}");
+            story::skipped(format_args!("no second opinions from PyPI: {reason}"));
             None
         }
     }

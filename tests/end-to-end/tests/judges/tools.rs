@@ -26,7 +26,7 @@ impl Judges {
         match build() {
             Ok(folder) => Some(Self { folder }),
             Err(reason) => {
-                eprintln!("SKIPPED: the judges written in Go cannot be built here: {reason}");
+                story::skipped(format_args!("the judges written in Go cannot be built here: {reason}"));
                 None
             }
         }

@@ -28,7 +28,7 @@ fn documents() -> (tempfile::TempDir, Vec<Document>) {
 fn pkilint_finds_nothing() {
     let python = match tools::pkilint() {
         Ok(python) => python,
-        Err(reason) => return eprintln!("SKIPPED: pkilint did not run: {reason}"),
+        Err(reason) => return story::skipped(format_args!("pkilint did not run: {reason}")),
     };
     let (_folder, documents) = documents();
     let mut names = Vec::new();
@@ -83,7 +83,7 @@ fn pkilint_findings(output: &Value) -> impl Iterator<Item = &Value> {
 fn zlint_finds_nothing() {
     let zlint = match tools::zlint() {
         Ok(zlint) => zlint,
-        Err(reason) => return eprintln!("SKIPPED: zlint did not run: {reason}"),
+        Err(reason) => return story::skipped(format_args!("zlint did not run: {reason}")),
     };
     let mut findings = Findings::new("zlint");
     let (_folder, documents) = documents();
@@ -110,7 +110,7 @@ fn json(command: &mut Command) -> Value {
 #[test]
 fn pkilint_finds_what_is_wrong() {
     let Ok(python) = tools::pkilint() else {
-        return eprintln!("SKIPPED: pkilint did not run");
+        return story::skipped("pkilint did not run");
     };
     let (_folder, all) = documents();
     let device = all.iter().find(|document| document.name == "device").unwrap();

@@ -29,7 +29,7 @@ impl S3 {
         let python = match story::python::environment(&folder, &Path::new(MOTO).join("requirements.txt")) {
             Ok(python) => python,
             Err(reason) => {
-                eprintln!("SKIPPED: no S3 server: {reason}");
+                story::skipped(format_args!("no S3 server: {reason}"));
                 return None;
             }
         };

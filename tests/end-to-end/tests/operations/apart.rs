@@ -43,7 +43,10 @@ pub(crate) fn is_inside(test: &str) -> bool {
     };
     let probe = process::run("unshare", unshare(PROBE), DEADLINE).unwrap();
     if probe.code != 0 {
-        println!("SKIPPED: no machine for a test alone can be made here (as root, with namespaces): {}", probe.text());
+        story::skipped(format_args!(
+            "no machine for a test alone can be made here (as root, with namespaces): {}",
+            probe.text()
+        ));
         return false;
     }
     let mut inside = unshare(WORLD);

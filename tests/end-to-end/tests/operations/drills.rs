@@ -177,7 +177,7 @@ fn later() -> Option<Vec<String>> {
     let libraries = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
     let library = libraries.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
     let Some(library) = library else {
-        println!("SKIPPED: faketime is missing (on Debian: apt-get install faketime)");
+        story::skipped("faketime is missing (on Debian: apt-get install faketime)");
         return None;
     };
     let preload = format!("LD_PRELOAD={}", library.display());

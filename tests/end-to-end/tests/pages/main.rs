@@ -30,7 +30,7 @@ fn looks(pages: &Value) -> Option<Vec<Value>> {
     let python = match story::python::environment(&folder().join("browser"), &here().join("requirements.txt")) {
         Ok(python) => python,
         Err(reason) => {
-            eprintln!("SKIPPED: no program that drives a browser: {reason}");
+            story::skipped(format_args!("no program that drives a browser: {reason}"));
             return None;
         }
     };

@@ -19,5 +19,5 @@ fn root() -> PathBuf {
 fn python() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("directory-client");
     let made = story::python::environment(&folder, &root().join("tests/directory-client/requirements.txt"));
-    made.inspect_err(|reason| eprintln!("SKIPPED: the independent client did not run: {reason}")).ok()
+    made.inspect_err(|reason| story::skipped(format_args!("the independent client did not run: {reason}"))).ok()
 }

@@ -137,7 +137,7 @@ async fn it_runs_where_nothing_can_be_written() {
     let wrapper = ["unshare", "--mount", "sh", "-c", READ_ONLY, probe.path().to_str().unwrap()];
     let directory = match Running::start(&wrapper) {
         Ok(directory) => directory,
-        Err(reason) => return eprintln!("SKIPPED: no read-only file systems can be made here: {reason}"),
+        Err(reason) => return story::skipped(format_args!("no read-only file systems can be made here: {reason}")),
     };
     directory.load().await;
     if let Some(bytes) = write_bytes(directory.id()) {
@@ -159,7 +159,7 @@ async fn under_load_it_writes_nothing() {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-e", WRITES, "-o"]).arg(&trace).args(["-p", &id]).stderr(Stdio::null());
     let Ok(mut strace) = strace.spawn() else {
-        return eprintln!("SKIPPED: strace is missing (on Debian: apt-get install strace)");
+        return story::skipped("strace is missing (on Debian: apt-get install strace)");
     };
     let attached = |id: u32| status_line(id, "TracerPid:") != "0";
     let attached = await_sight("strace to attach", SOON, || {
@@ -167,7 +167,7 @@ async fn under_load_it_writes_nothing() {
         (ended || attached(directory.id())).then_some(!ended)
     });
     if !attached.unwrap() {
-        return eprintln!("SKIPPED: strace may not attach to another process here");
+        return story::skipped("strace may not attach to another process here");
     }
     directory.load().await;
     rustix::process::kill_process(rustix::process::Pid::from_child(&strace), rustix::process::Signal::INT).unwrap();
@@ -198,7 +198,7 @@ async fn who_has_gone_is_nowhere_in_its_memory() {
     let (needle, control) = (Needle::new(&gone), Needle::new(&here));
     match search_process(directory.id(), &needle, &control) {
         Ok(search) => assert!(!search.found.is_empty(), "while she is there, she is found: the search works"),
-        Err(error) => return eprintln!("SKIPPED: the kernel forbids reading memory: {error}"),
+        Err(error) => return story::skipped(format_args!("the kernel forbids reading memory: {error}")),
     }
     leaves.close();
     drop(leaves);

@@ -44,7 +44,7 @@ impl Stage {
         let programs = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&programs).chain(["/usr/sbin".into()]);
         if !folders.into_iter().any(|folder| folder.join("postfix").exists()) || !rustix::process::geteuid().is_root() {
-            println!("SKIPPED: no postfix that can be run (Debian package postfix, as root)");
+            story::skipped("no postfix that can be run (Debian package postfix, as root)");
             return None;
         }
         let page = here().join("../../docs/operations/ca.md");
@@ -56,7 +56,7 @@ impl Stage {
         let python = match python::environment(&environment, &here().join("requirements.txt")) {
             Ok(python) => python,
             Err(reason) => {
-                println!("SKIPPED: no mail server: {reason}");
+                story::skipped(format_args!("no mail server: {reason}"));
                 return None;
             }
         };
