@@ -76,7 +76,7 @@ pub use config::{CaConfig, Chaos, Clock, ExternalAccounts, ExternalKeyError, Lim
 pub use crl::CrlError;
 pub use keys::{AuthorityKeys, InitError, KeysError, init, issuing_certificate, issuing_certificates, sign_policy};
 pub use log::Log;
-pub use mail::{DkimError, DkimRecord, MailError, POLICIES_FILE, new_dkim_key};
+pub use mail::{DkimError, DkimRecord, MailError, POLICIES_FILE, check_smtp_url, new_dkim_key};
 pub use objects::ObjectError;
 pub use service::ServiceError;
 pub use shards::{LabelKey, LabelKeyError, Shard, ShardError, Shards};

@@ -84,3 +84,11 @@ pub(crate) enum Command {
     #[command(hide = true)]
     LimboHarness(limbo::LimboHarness),
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<super::Cli>(), Vec::<String>::new());
+    }
+}

@@ -30,7 +30,7 @@ use crate::output::Output;
 
 fn main() -> ExitCode {
     // It ends here with 2 on a wrong command line, with 0 on --help.
-    let cli: Cli = key_store::arguments();
+    let cli: Cli = command_line::arguments();
     logging(cli.global.verbose);
     let output = Output::new(cli.global.json, cli.global.quiet, cli.global.verbose > 0);
     let result = Context::new(&cli.global, output.clone()).and_then(|context| {

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::failure::Failure;
 
@@ -59,9 +58,8 @@ impl Output {
     pub(crate) fn failure(&self, failure: &Failure) {
         let Failure { exit, what, remedy } = failure;
         if self.json {
-            let error = json!({ "error": { "what": what, "try": remedy, "exit": *exit as u8 } });
-            print(&mut io::stdout(), &format!("{error}\n"));
-            return;
+            let failure = command_line::Failure { what: what.clone(), remedy: remedy.clone(), exit: *exit as u8 };
+            return failure.tell("certtool", true);
         }
         let mut page = Page::new(colours(&io::stderr()));
         let red = page.paint(RED, "error:");

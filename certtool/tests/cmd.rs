@@ -115,6 +115,10 @@ fn homes_that_cannot_be_written_and_files_that_are_too_large() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("cannot be written") && text.contains("INPERSON_HOME"), "{text}");
 
+    let (code, text) = run(&["status"], &file);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("expected a folder, found a file") && text.contains("INPERSON_HOME"), "{text}");
+
     let large = temp.path().join("large.pem");
     fs::write(&large, vec![b'x'; (1 << 20) + 1]).unwrap();
     let (code, text) = run(&["inspect", large.to_str().unwrap()], &home);

@@ -57,9 +57,12 @@ pub enum StartError {
         /// What was given.
         found: String,
     },
-    /// `--smtp` is neither a URL nor "outbox". What was given is not repeated: it may hold a password.
-    #[error("--smtp: expected smtp://…, smtps://…, direct or outbox, found something else")]
-    Smtp,
+    /// `--smtp` is neither a URL of a mail server nor "direct" nor "outbox".
+    #[error("--smtp: expected smtp://…, smtps://…, direct or outbox, found {found}")]
+    Smtp {
+        /// What was given, without its password.
+        found: String,
+    },
     /// `--mail-from` is no mail address.
     #[error("--mail-from: expected a mail address such as ca@example.org, found {found:?}")]
     Sender {
@@ -234,7 +237,7 @@ impl StartError {
         matches!(
             self,
             Self::Domain { .. }
-                | Self::Smtp
+                | Self::Smtp { .. }
                 | Self::Sender { .. }
                 | Self::Permitted { .. }
                 | Self::PermittedPhone { .. }
@@ -265,7 +268,7 @@ impl StartError {
             Self::Domain { .. } => {
                 "give the name under which people reach this machine; localhost for this machine alone".into()
             }
-            Self::Smtp => "write it like smtps://USER:PASSWORD@mail.example.org, with %40 for an @ in USER".into(),
+            Self::Smtp { .. } => "write it like smtps://USER:PASSWORD@mail.example.org, with %40 for an @ in USER".into(),
             Self::Sender { .. } => "give the address from which your mail server lets this server send".into(),
             Self::Permitted { .. } => {
                 "give what stands after the @ in your people's addresses; domains outside ASCII in their xn-- form"

@@ -19,6 +19,20 @@ pub struct Folder {
     path: PathBuf,
     /// Holds the lock; the operating system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
+    /// Made by this process: it goes again if nothing but the lock ever lay in it.
+    made: bool,
+}
+
+/// A start that failed before anything was made leaves nothing behind.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let only_the_lock =
+            |mut entries: fs::ReadDir| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "lock"));
+        if self.made && fs::read_dir(&self.path).is_ok_and(only_the_lock) {
+            // What another process has put there meanwhile keeps the folder.
+            let _ = fs::remove_file(self.join("lock")).and_then(|()| fs::remove_dir(&self.path));
+        }
+    }
 }
 
 impl Folder {
@@ -31,6 +45,7 @@ impl Folder {
             let found = std::io::Error::new(std::io::ErrorKind::NotADirectory, "expected a folder, found a file");
             return Err(StartError::folder(path, found));
         }
+        let made = !path.exists();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -38,7 +53,7 @@ impl Folder {
             .map_err(|source| StartError::folder(path, source))?;
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
         let lock = lock(&path)?;
-        Ok(Self { path, _lock: Some(lock) })
+        Ok(Self { path, _lock: Some(lock), made })
     }
 
     /// The folder of a server that may be running: for an operator's command that adds files of its own to it.
@@ -47,7 +62,7 @@ impl Folder {
     /// There is no such folder.
     pub fn beside(path: &Path) -> Result<Self, StartError> {
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
-        Ok(Self { path, _lock: None })
+        Ok(Self { path, _lock: None, made: false })
     }
 
     /// Where it is.
@@ -153,6 +168,21 @@ mod tests {
         );
         drop(first);
         assert!(Folder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn a_start_that_comes_to_nothing_leaves_no_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("server");
+        drop(Folder::open(&path).unwrap());
+        assert!(!path.exists());
+        Folder::open(&path).unwrap().write("settings", b"kept").unwrap();
+        drop(Folder::open(&path).unwrap());
+        assert!(path.join("settings").exists(), "what holds something stays");
+        let empty = place.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        drop(Folder::open(&empty).unwrap());
+        assert!(empty.exists(), "what was there before stays");
     }
 
     #[test]

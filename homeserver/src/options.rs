@@ -104,8 +104,8 @@ pub enum Smtp {
     Url(String),
     /// To the recipients' own servers.
     Direct,
-    /// Something else; [`Options::check`] refuses it.
-    Neither,
+    /// Something else, without its password; [`Options::check`] refuses it.
+    Neither(String),
 }
 
 impl std::str::FromStr for Smtp {
@@ -116,9 +116,18 @@ impl std::str::FromStr for Smtp {
             "outbox" => Self::Outbox,
             DIRECT => Self::Direct,
             url if url.starts_with("smtp://") || url.starts_with("smtps://") => Self::Url(url.to_owned()),
-            _ => Self::Neither,
+            other => Self::Neither(without_password(other)),
         })
     }
+}
+
+/// A URL, or what was meant as one, with an ellipsis in place of its password.
+fn without_password(text: &str) -> String {
+    let begin = text.find("://").map_or(0, |scheme| scheme + 3);
+    let Some(at) = text.rfind('@').filter(|at| *at >= begin) else { return text.to_owned() };
+    // Without a colon nobody knows whether it is the name or the password.
+    let name = text[begin..at].split_once(':').map(|(name, _)| format!("{name}:")).unwrap_or_default();
+    format!("{}{name}…{}", &text[..begin], &text[at..])
 }
 
 impl Options {
@@ -131,8 +140,13 @@ impl Options {
         if let Some(domain) = &self.domain {
             settings::check_name(domain)?;
         }
-        if self.smtp == Some(Smtp::Neither) {
-            return Err(StartError::Smtp);
+        match &self.smtp {
+            Some(Smtp::Neither(found)) => return Err(StartError::Smtp { found: found.clone() }),
+            Some(Smtp::Url(url)) => ca::check_smtp_url(url).map_err(|error| {
+                let why = if let ca::MailError::Config { found, .. } = error { found } else { error.to_string() };
+                StartError::Smtp { found: format!("{}: {why}", without_password(url)) }
+            })?,
+            Some(Smtp::Direct | Smtp::Outbox) | None => {}
         }
         if let Some(from) = &self.mail_from {
             ca::config::check_sender(from).map_err(|_| StartError::Sender { found: from.clone() })?;
@@ -153,7 +167,7 @@ impl std::fmt::Debug for Smtp {
             Self::Direct => "Direct",
             Self::Outbox => "Outbox",
             Self::Url(_) => "Url(…)",
-            Self::Neither => "Neither",
+            Self::Neither(_) => "Neither",
         })
     }
 }
@@ -180,6 +194,26 @@ mod tests {
         assert!(from("ca@example.org").check().is_ok());
         assert!(from("In Person <ca@example.org>").check().is_ok());
         assert!(matches!(from("nope").check(), Err(StartError::Sender { .. })));
+    }
+
+    #[test]
+    fn every_mistake_in_the_mail_servers_url_is_one_of_usage_and_shown_without_its_password() {
+        for (url, shown) in [
+            ("http://ca:s3cret@h", "http://ca:…@h"),
+            ("mail.example.org", "mail.example.org"),
+            ("smtps://ca:s3cret@h?tls=maybe", "smtps://ca:…@h?tls=maybe"),
+            ("smtps://ca:s3cret@h:0", "smtps://ca:…@h:0"),
+            ("smtps://ca:s3cret@", "smtps://ca:…@"),
+            ("smtps://s3cret@h", "smtps://…@h"),
+        ] {
+            let error = Options { smtp: url.parse().ok(), ..Options::default() }.check().unwrap_err();
+            let said = error.to_string();
+            assert!(error.is_usage() && said.contains(&format!("found {shown}")) && !said.contains("cret"), "{said}");
+        }
+        for good in ["smtps://ca%40example.org:pass@h", "smtp://h?tls=required", "smtp://[::1]:25", "direct", "outbox"]
+        {
+            assert!(Options { smtp: good.parse().ok(), ..Options::default() }.check().is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -174,7 +174,7 @@ impl Settings {
             Some(Smtp::Url(url)) => self.smtp = Some(url.clone()),
             Some(Smtp::Direct) => self.smtp = Some(DIRECT.to_owned()),
             Some(Smtp::Outbox) => self.smtp = None,
-            Some(Smtp::Neither) | None => {}
+            Some(Smtp::Neither(_)) | None => {}
         }
     }
 

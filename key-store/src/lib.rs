@@ -1,9 +1,7 @@
 //! Private keys at rest: in files, with or without a passphrase, in keyrings, and in tokens.
 //!
 //! **What it does.** Reads and writes PKCS#8 (RFC 5958) under a passphrase ([`sealed`]: PBES2 of RFC 8018, scrypt and
-//! AES-256, as OpenSSL reads and writes it). Gets passphrases from where they may come from ([`PassphraseSource`]), and shows none that was
-//! typed where its source was to be named ([`arguments`]). Prints
-//! where nobody may be reading any more ([`say!`], [`complain!`]). Signs
+//! AES-256, as OpenSSL reads and writes it). Gets passphrases from where they may come from ([`PassphraseSource`]). Signs
 //! with keys that never leave a token ([`TokenKey`]: PKCS#11, named by an RFC 7512 URI). Keeps secrets in the keyring of a
 //! person's session ([`KeyringItem`], with the feature `keyring`).
 //!
@@ -12,17 +10,14 @@
 //! sign what is decided above it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod arguments;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod passphrase;
-mod say;
 pub mod sealed;
 mod terminal;
 pub mod testing;
 mod token;
 
-pub use arguments::arguments;
 #[cfg(feature = "keyring")]
 pub use keyring::{KeyringError, KeyringItem};
 pub use passphrase::{MAX_PASSPHRASE_BYTES, Passphrase, PassphraseError, PassphraseSource};

@@ -25,6 +25,7 @@ use smtp::Smtp;
 use self::direct::Direct;
 pub use self::direct::POLICIES_FILE;
 use self::places::Places;
+pub use self::smtp::check_smtp_url;
 use crate::config::{DirectDelivery, Resolvers};
 
 /// Announcements under way to one domain. They are none of those with codes, of which a stranger may ask for many.

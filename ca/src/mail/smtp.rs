@@ -143,6 +143,14 @@ async fn within<T>(time: Duration, what: impl Display, work: impl Future<Output 
     done.map_err(|_| MailError::Unreachable(format!("it did not answer {what} within {} s", time.as_secs())))
 }
 
+/// Whether `url` names a mail server and how to speak to it, as [`MailError::Config`] says it must. Nobody is asked.
+///
+/// # Errors
+/// It does not; what is shown of it holds no secret.
+pub fn check_smtp_url(url: &str) -> Result<(), MailError> {
+    Smtp::open(url).map(|_| ())
+}
+
 fn bad(found: &str) -> MailError {
     MailError::Config {
         what: "the SMTP server",

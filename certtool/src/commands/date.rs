@@ -30,6 +30,9 @@ use crate::text;
 /// witnesses vouch for when a signature was there, so that it stays good after the certificate's end, and after a
 /// revocation that came later. They do not learn what was signed, nor by whom.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  \
+    certtool date request letter.sig\n  \
+    certtool date verify letter.sig alice.pem")]
 pub(crate) enum Date {
     Request(Request),
     Verify(Verify),

@@ -14,6 +14,7 @@ use crate::text;
 
 /// Show where your keys lie; put those in files under a passphrase, change it, or take it away.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  certtool key list\n  certtool key seal")]
 pub(crate) enum Key {
     List(List),
     Seal(Seal),

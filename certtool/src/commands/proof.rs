@@ -21,6 +21,9 @@ use crate::subject;
 /// Every certificate holds the proof that it stands in a public log. These commands turn it into the text that other
 /// implementations of transparency logs read, and such a text back into the certificate's extension, without loss.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  \
+    certtool proof export alice@example.org -o alice.tlog-proof --entry alice.entry\n  \
+    certtool proof verify alice.tlog-proof --entry alice.entry")]
 pub(crate) enum Proof {
     Export(Export),
     Verify(Verify),

@@ -132,7 +132,8 @@ impl DeviceStatus {
                 };
                 status.refusal = Some(error.to_string());
                 status.advice = Some(match error.rule {
-                    Rule::ChainExpired => format!("Renew: certtool renew {}", device.identifier),
+                    Rule::ChainExpired => format!("Renew: certtool renew {}. {}", device.identifier, clock::says()),
+                    Rule::ChainNotYetValid => clock::says(),
                     Rule::RevocationRevoked => {
                         format!("Make a new key and certificate: certtool enroll {}", device.identifier)
                     }

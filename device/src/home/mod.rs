@@ -61,6 +61,10 @@ impl Home {
     /// Opens the folder given; makes it (0700) if missing.
     pub fn at(folder: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let folder = folder.into();
+        if folder.exists() && !folder.is_dir() {
+            let source = std::io::Error::new(std::io::ErrorKind::NotADirectory, "expected a folder, found a file");
+            return Err(HomeError::NotWritable { path: folder, source });
+        }
         if !folder.is_dir() {
             files::create_private_folder(&folder)?;
         }

@@ -2,9 +2,9 @@
 //!
 //! It prints what it does, never what people write.
 
-use std::io::Write;
-
+use command_line::say;
 use messenger_engine::{Command, DeliveryState, Event, Purpose};
+use serde_json::{Value, json};
 
 use crate::acquaintance;
 use crate::failure::{Code, Failure};
@@ -13,7 +13,7 @@ use crate::start::Prepared;
 use crate::text::harmless_line;
 
 /// Runs until a signal ends it.
-pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, public: bool, json: bool) -> Result<(), Failure> {
     let (engine, mut events) = prepared.start(true)?;
     let mut signal = std::pin::pin!(ended_by_signal());
     let mut trouble = Some("the directory did not answer".to_owned());
@@ -31,9 +31,13 @@ pub(crate) async fn run(prepared: Prepared, public: bool) -> Result<(), Failure>
             _ => {}
         }
         let problem = acquaintance::keep(prepared.book.home(), &event);
-        for words in [Some(&event), problem.as_ref()].into_iter().flatten().filter_map(report) {
-            // Nobody may be reading: that is no reason to stop.
-            let _ = writeln!(std::io::stdout(), "{} {words}", jiff::Zoned::now().strftime("%H:%M:%S"));
+        for event in [Some(&event), problem.as_ref()].into_iter().flatten() {
+            let now = jiff::Zoned::now();
+            match report(event) {
+                Some(_) if json => say!("{}", object(event, now.timestamp())),
+                Some(words) => say!("{} {words}", now.strftime("%H:%M:%S")),
+                None => {}
+            }
         }
         if let Some(command) = answer(event, public) {
             engine.send(command).await;
@@ -86,6 +90,16 @@ fn report(event: &Event) -> Option<String> {
     })
 }
 
+/// The same for programs: the event as docs/headless.md has it, and when; how long a text is in place of the text.
+fn object(event: &Event, now: jiff::Timestamp) -> Value {
+    let mut object = json!(event);
+    object["at"] = json!(now.to_string());
+    if let Some(text) = object.as_object_mut().and_then(|object| object.remove("text")) {
+        object["bytes"] = json!(text.as_str().unwrap_or_default().len());
+    }
+    object
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +143,9 @@ mod tests {
     fn prints_no_texts() {
         let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned(), bot: false };
         assert_eq!(report(&event).unwrap(), "alice@example.org wrote 6 bytes");
+        let object = object(&event, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(object["event"], "message", "{object}");
+        assert_eq!((&object["from"], &object["bytes"]), (&json!("alice@example.org"), &json!(6)), "{object}");
+        assert!(!object.to_string().contains("secret"), "{object}");
     }
 }

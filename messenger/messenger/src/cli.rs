@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use identity::Identifier;
 use key_store::PassphraseSource;
-use key_store::complain;
 use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
@@ -16,10 +15,12 @@ use crate::start;
 use crate::{bot, doctor, headless, run};
 
 const AFTER: &str = "\
-In the messenger, F1 shows every key and command.
+Example, after certtool trust add and certtool enroll:
+  messenger
 
-Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.
-Before the first start: `certtool trust add` pins a home server's policy, `certtool enroll` gets your certificate.";
+F1 in it shows every key and command.
+
+Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.";
 
 const DOCTOR: &str = "\
 Example:
@@ -132,7 +133,20 @@ pub(crate) enum Face {
         /// Also accept strangers who knock
         #[arg(long)]
         public: bool,
+        /// One line of JSON for each thing instead of text
+        #[arg(long)]
+        json: bool,
     },
+}
+
+impl Face {
+    /// Whether a program reads standard output, and was promised objects of certtool's shape.
+    fn json(&self) -> bool {
+        match self {
+            Self::Doctor { json } | Self::Bot { json, .. } => *json,
+            Self::Headless { .. } => false,
+        }
+    }
 }
 
 fn address(text: &str) -> Result<Identifier, String> {
@@ -141,14 +155,15 @@ fn address(text: &str) -> Result<Identifier, String> {
 
 /// Reads the command line, runs, and says with which code to end. Usage errors end with 2 (clap's own code).
 pub(crate) fn main() -> ExitCode {
-    let cli: Cli = key_store::arguments();
+    let cli: Cli = command_line::arguments();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end(Failure::new(
+            let failure = Failure::new(
                 format!("the program cannot start: {error}"),
                 "free some memory or raise the limit on processes",
-            ));
+            );
+            return end(failure, cli.face.as_ref().is_some_and(Face::json));
         }
     };
     let done = runtime.block_on(face(&cli));
@@ -156,11 +171,7 @@ pub(crate) fn main() -> ExitCode {
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if matches!(cli.face, Some(Face::Doctor { json: true })) => {
-            println!("{}", failure.for_programs());
-            failure.code.into()
-        }
-        Err(failure) => end(failure),
+        Err(failure) => end(failure, cli.face.as_ref().is_some_and(Face::json)),
     }
 }
 
@@ -184,9 +195,9 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             log_to_stderr();
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
-        Some(Face::Bot { echo: _, public }) => {
+        Some(Face::Bot { echo: _, public, json }) => {
             log_to_stderr();
-            bot::run(start::prepare(&cli.options).await?, *public).await
+            bot::run(start::prepare(&cli.options).await?, *public, *json).await
         }
     }
 }
@@ -199,15 +210,21 @@ fn log_to_stderr() {
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
 
-fn end(failure: Failure) -> ExitCode {
-    complain!("{failure}");
-    failure.code.into()
+fn end(failure: Failure, json: bool) -> ExitCode {
+    let code = failure.code;
+    failure.told().tell("messenger", json);
+    code.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<Cli>(), Vec::<String>::new());
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use key_store::say;
+use command_line::say;
 use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
 use serde::Serialize;
 

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 /// A failure for people: two sentences and a code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -34,19 +32,9 @@ impl Failure {
         self
     }
 
-    /// One JSON object, of the shape that certtool has.
-    pub(crate) fn for_programs(&self) -> Value {
-        json!({ "error": { "what": self.happened, "try": self.remedy, "exit": self.code as u8 } })
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messenger: {}", self.happened)?;
-        if !self.remedy.is_empty() {
-            write!(f, "\n  try: {}", self.remedy)?;
-        }
-        Ok(())
+    /// As every program tells it.
+    pub(crate) fn told(self) -> command_line::Failure {
+        command_line::Failure { what: self.happened, remedy: self.remedy, exit: self.code as u8 }
     }
 }
 

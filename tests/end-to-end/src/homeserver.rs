@@ -86,7 +86,8 @@ impl Homeserver {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&words)?);
         let mut running = Running::start("homeserver", command)?;
         let line = running.first_line(START)?;
-        if line.is_empty() {
+        // Nothing, or why in place of where.
+        if line.is_empty() || line.starts_with("{\"error\"") {
             let said = std::fs::read_to_string(&words).unwrap_or_default();
             return Err(Failure::new(format!("homeserver ended before it was ready:\n{said}")));
         }

@@ -1,22 +1,29 @@
 //! The command line of `transparency-log`.
 
 use std::future::Future;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use command_line::say;
 use log_service::monitor::{self, Ending, Judged};
 use log_service::settings::Read;
 use log_service::{Failure, mirror, running, serve, witness};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+const AFTER: &str = "\
+Example:
+  transparency-log witness --config witness.toml
+
+Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage or settings, 3 a log has broken its promise.";
+
 /// Run a part of a public append-only log that nobody needs to trust.
 ///
 /// Formats and protocols are those of C2SP: tlog-tiles, tlog-witness, tlog-mirror and their kin.
 #[derive(Debug, Parser)]
-#[command(name = "transparency-log", version, propagate_version = true)]
+#[command(name = "transparency-log", version, propagate_version = true, after_help = AFTER)]
 struct Arguments {
     /// How messages on standard error look
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -125,6 +132,16 @@ Exit codes: 0 it proves a split view, 1 it proves nothing, 2 wrong usage.")]
     },
 }
 
+impl Command {
+    /// Whether a program reads standard output.
+    fn json(&self) -> bool {
+        match self {
+            Self::Serve { common, .. } | Self::Witness(common) | Self::Mirror(common) => common.json,
+            Self::Monitor { json, .. } | Self::Evidence { json, .. } => *json,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct Common {
     /// The settings
@@ -139,22 +156,24 @@ struct Common {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = command_line::arguments();
+    let json = arguments.command.json();
+    let serves = !matches!(arguments.command, Command::Evidence { .. });
     messages(arguments.log_format);
     let done = match arguments.command {
         Command::Serve { common, .. } if common.show_key => {
-            Read::open(&common.config).and_then(|read| serve::key(&read)).map(say)
+            Read::open(&common.config).and_then(|read| serve::key(&read)).map(|key| say!("{key}"))
         }
         Command::Serve { common, show_policy: true } => Read::open(&common.config)
             .and_then(|read| serve::policy(&read))
-            .map(|policy| say(policy.to_string().trim_end())),
+            .map(|policy| say!("{}", policy.to_string().trim_end())),
         Command::Serve { common, .. } => run(&common, serve::run),
-        Command::Witness(common) if common.show_key => {
-            Read::open(&common.config).and_then(|read| witness::keys_of(&read)).map(|keys| keys.iter().for_each(say))
-        }
+        Command::Witness(common) if common.show_key => Read::open(&common.config)
+            .and_then(|read| witness::keys_of(&read))
+            .map(|keys| keys.iter().for_each(|key| say!("{key}"))),
         Command::Witness(common) => run(&common, witness::run),
         Command::Mirror(common) if common.show_key => {
-            Read::open(&common.config).and_then(|read| mirror::key(&read)).map(say)
+            Read::open(&common.config).and_then(|read| mirror::key(&read)).map(|key| say!("{key}"))
         }
         Command::Mirror(common) => run(&common, mirror::run),
         Command::Monitor { config, json, once } => {
@@ -171,8 +190,15 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "transparency-log: {failure}\n  try: {}", failure.remedy());
-            if failure.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let exit = if failure.is_usage() { 2 } else { 1 };
+            let (what, remedy) = (failure.to_string(), failure.remedy().to_owned());
+            let failure = command_line::Failure { what, remedy, exit };
+            if serves {
+                failure.tell_of_server("transparency-log", json);
+            } else {
+                failure.tell("transparency-log", json);
+            }
+            ExitCode::from(exit)
         }
     }
 }
@@ -196,17 +222,12 @@ where
     on_threads(async { command(&common.config, common.json, running::stop_on_signals()?).await })
 }
 
-/// Nobody may be reading any more (`… | head`), over which `println!` would panic.
-fn say(words: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{words}");
-}
-
 fn tell(judged: &Judged, json: bool) {
     running::announce_line(judged, json);
     if !json {
-        say(format_args!("{} has signed two trees of {} entries: it shows two histories.", judged.log, judged.size));
-        judged.keys.iter().for_each(|key| say(format_args!("  signed with {key}")));
-        say("That is proven if this is the log's key as you know it.");
+        say!("{} has signed two trees of {} entries: it shows two histories.", judged.log, judged.size);
+        judged.keys.iter().for_each(|key| say!("  signed with {key}"));
+        say!("That is proven if this is the log's key as you know it.");
     }
 }
 
@@ -215,4 +236,12 @@ fn on_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fa
         Failure::new(format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
     runtime.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<super::Arguments>(), Vec::<String>::new());
+    }
 }

@@ -64,6 +64,23 @@ pub(super) enum Failure {
     Ended(String),
 }
 
+impl Failure {
+    /// What to try.
+    pub(super) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => {
+                "check the path (in the settings it counts from their own folder) and who may read the file"
+            }
+            Self::TooLong { .. } | Self::Damaged { .. } => "directory serve --help shows what belongs into each file",
+            Self::Bind(_) => {
+                "another address or port for `listen` or `observation_port`, or end the program that uses it"
+            }
+            Self::Protection(_) | Self::Runtime(_) => "look at the limits of this account (ulimit -a)",
+            Self::Ended(_) => "start it again; RUST_LOG=info says more",
+        }
+    }
+}
+
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
     let found = std::fs::metadata(path).map_err(unreadable)?.len();

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Who is online, and the introduction of two people to each other. Nothing is written to any disk.
 #[derive(Parser)]
-#[command(name = "directory", version, arg_required_else_help = true)]
+#[command(name = "directory", version, arg_required_else_help = true, after_help = SHORT_EXAMPLE)]
 struct Options {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +35,12 @@ enum Command {
         json: bool,
     },
 }
+
+const SHORT_EXAMPLE: &str = "\
+Example:
+  directory serve /etc/inperson/directory.toml
+
+Exit codes: 0 ok, 1 failed, 2 usage";
 
 const EXAMPLE: &str = "\
 Example:
@@ -62,13 +68,14 @@ Settings (paths are relative to the file's own folder; the files are read again 
 Exit codes: 0 ok, 1 failed, 2 usage";
 
 pub(crate) fn main() -> ExitCode {
-    let Options { command: Command::Serve { settings, json } } = Options::parse();
+    let Options { command: Command::Serve { settings, json } } = command_line::arguments();
     let told = serve(&settings, json);
     match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "directory: {failure}");
-            ExitCode::FAILURE
+            let failure = command_line::Failure { what: failure.to_string(), remedy: failure.remedy().into(), exit: 1 };
+            failure.tell_of_server("directory", json);
+            ExitCode::from(failure.exit)
         }
     }
 }
@@ -127,4 +134,12 @@ fn announce(directory: &Directory, json: bool) {
         format!("This directory answers at {listen} (UDP). It writes nothing to any disk.")
     };
     writeln!(std::io::stdout(), "{line}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<super::Options>(), Vec::<String>::new());
+    }
 }

@@ -10,8 +10,9 @@ use ca::keys::{
 use ca::operator::wish_take_up;
 use ca::store::Authority;
 use clap::{Args, Subcommand, ValueEnum};
+use command_line::say;
 use identity::UnixTime;
-use key_store::{PassphraseSource, say};
+use key_store::PassphraseSource;
 use serde_json::{Value, json};
 
 use super::{Failure, GLANCE, PATIENCE};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use command_line::say;
 use homeserver::{Options, StartError, check, init as found, settings};
-use key_store::say;
 use serde_json::json;
 
 use crate::Failure;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use command_line::say;
 use homeserver::backup::backup as make;
 use homeserver::restore::{self, RestoreError, Restored, Wishes, new_log};
 use identity::UnixTime;
-use key_store::say;
 use serde_json::json;
 
 use crate::Failure;

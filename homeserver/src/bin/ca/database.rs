@@ -4,9 +4,9 @@ use std::path::Path;
 
 use ca::store::{DownError, SqliteStore, StoreError, migrate_down};
 use clap::Subcommand;
+use command_line::say;
 use homeserver::database;
 use identity::UnixTime;
-use key_store::say;
 use serde_json::{Value, json};
 
 use crate::Failure;

@@ -21,8 +21,8 @@ use ca::operator::{OPERATOR_REASONS, wish_revocation};
 use ca::store::{CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
+use command_line::say;
 use identity::{Identifier, UnixTime};
-use key_store::{complain, say};
 use serde_json::{Value, json};
 
 /// How long a running authority is waited for.
@@ -71,10 +71,13 @@ enum Command {
         Then edit homeserver.toml, and: ca --folder /srv/inperson config check")]
     Init(Box<homeserver::Options>),
     /// Check the settings, or show a sample of them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ca config sample > homeserver.toml\n  ca config check homeserver.toml"
+    )]
     Config(config::Config),
     /// Look after the database
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  ca --folder /srv/inperson db stats")]
     Db(database::Db),
     /// Make a backup of everything, also while the authority runs
     ///
@@ -95,6 +98,9 @@ enum Command {
     #[command(after_help = copies::RESTORE)]
     Restore(copies::Restore),
     /// List certificates, the newest first
+    #[command(after_help = "Examples:\n  \
+        ca --folder /srv/inperson list alice@example.org\n  \
+        ca --folder /srv/inperson list --limit 1000 --json")]
     List(List),
     /// Revoke a certificate
     ///
@@ -105,9 +111,10 @@ enum Command {
         The serial number is what ca list and certtool inspect show.")]
     Revoke(Revoke),
     /// Count what the database holds
+    #[command(after_help = "Example:\n  ca --folder /srv/inperson stats --json")]
     Stats,
     /// Check the audit trail
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  ca --folder /srv/inperson audit verify")]
     Audit(Audit),
     /// Make the key that signs mails (DKIM), if there is none, and show the record to publish
     #[command(after_help = "Example:\n  \
@@ -123,13 +130,26 @@ enum Command {
         Exit codes: 0 stopped as asked, or the key is destroyed; 1 failed, 2 wrong usage.")]
     VrfSigner(signer::VrfSigner),
     /// Make the root, on a machine of its own
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  ca root init --keys /media/vault --name \"Example\" --passphrase ask"
+    )]
     Root(ceremony::Root),
     /// Request, sign and install issuing certificates
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example, the second on the root's machine:\n  \
+        ca --folder /srv/inperson issuing request people\n  \
+        ca issuing sign people-2.requested.csr.pem --keys /media/vault --out people-2.chain.pem\n  \
+        ca --folder /srv/inperson issuing install people-2.chain.pem"
+    )]
     Issuing(ceremony::Issuing),
     /// Put keys under a passphrase
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  \
+        ca --folder /srv/inperson keys seal --passphrase file:/etc/inperson/passphrase"
+    )]
     Keys(ceremony::Keys),
 }
 
@@ -139,6 +159,7 @@ enum Audit {
     ///
     /// And that the heads which were put into the transparency log are those of the records before them. Compare the
     /// newest with the log: certtool audit, then the object of kind 0x13 at the index told here.
+    #[command(after_help = "Example:\n  ca --folder /srv/inperson audit verify --json")]
     Verify,
 }
 
@@ -195,7 +216,7 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let arguments: Arguments = key_store::arguments();
+    let arguments: Arguments = command_line::arguments();
     let (folder, json) = (&arguments.folder, arguments.json);
     let done = match &arguments.command {
         Command::Init(options) => config::init(options, folder, json),
@@ -216,11 +237,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, what, remedy }) => {
-            if json {
-                say!("{}", json!({"error": {"what": what, "try": remedy, "exit": code}}));
-            } else {
-                complain!("ca: {what}\n  try: {remedy}");
-            }
+            command_line::Failure { what, remedy, exit: code }.tell("ca", json);
             ExitCode::from(code)
         }
     }
@@ -397,4 +414,12 @@ fn run_audit(folder: &Path, json: bool) -> Result<(), Failure> {
         say!("{count:8} {what}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<super::Arguments>(), Vec::<String>::new());
+    }
 }

@@ -7,10 +7,19 @@ use homeserver::Options;
 use identity::trust::Fingerprint;
 use key_store::PassphraseSource;
 
+const AFTER: &str = "\
+Example:
+  homeserver up --folder /srv/inperson --domain chat.example.org --listen 0.0.0.0
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
 /// Authority, log, witness and directory for a family, a club or a firm, in one process.
 #[derive(Debug, Parser)]
-#[command(name = "homeserver", version, propagate_version = true)]
+#[command(name = "homeserver", version, propagate_version = true, after_help = AFTER)]
 pub(crate) struct Arguments {
+    /// Print one line of JSON instead of text; a server does when it is ready, and its words go to standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -31,9 +40,6 @@ Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage.")]
     Up {
         #[command(flatten)]
         options: Options,
-        /// When ready, print one line of JSON; the words for people go to standard error
-        #[arg(long)]
-        json: bool,
         /// How messages on standard error look
         #[arg(long, value_enum, default_value_t = Format::Text)]
         log_format: Format,
@@ -53,27 +59,42 @@ Exit codes: 0 printed, 1 failed, 2 wrong usage.")]
     Introduce {
         #[command(flatten)]
         options: Options,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
     },
     /// Change the trust policy that people have pinned
     ///
     /// Each version is numbered, signed by the root's key, put into the log and served. People see what changes before
     /// they take it: certtool trust update.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  homeserver policy draft > next.json
+  homeserver policy sign next.json"
+    )]
     Policy(Policy),
     /// Prepare the next log, and see which there are
     ///
     /// A log is closed after a year, say, and another one takes over by itself at the time that is set here. Certificates
     /// in the old one keep verifying; its label key is destroyed when nobody needs a proof of its labels any more.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  homeserver shard prepare --begins 2027-01-01T00:00:00Z
+  homeserver shard list"
+    )]
     Shard(Shard),
     /// Have other home servers witness this one's log, and witness theirs
     ///
     /// Each server's witness then cosigns the other's log, so that nobody can show different people different logs
     /// without the help of both. Takes effect when the server starts the next time.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Example:
+  homeserver witness add https://chat.example.net:8443 --fingerprint 3f0c…
+  homeserver witness list"
+    )]
     Witness(Witness),
 }
 
@@ -119,9 +140,6 @@ Exit codes: 0 added, 1 failed or not yet compared, 2 wrong usage.")]
     /// List the witnesses elsewhere that this server asks
     #[command(after_help = "Example:\n  homeserver witness list --json")]
     List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,
@@ -168,9 +186,6 @@ Exit codes: 0 prepared, 1 failed, 2 wrong usage.")]
     /// List the logs, the oldest first
     #[command(after_help = "Example:\n  homeserver shard list --json")]
     List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
         /// Where everything lives
         #[arg(long, value_name = "DIR", env = "INPERSON_SERVER", default_value = "inperson-server")]
         folder: PathBuf,

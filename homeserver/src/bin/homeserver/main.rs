@@ -12,64 +12,77 @@ mod witness;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Format};
+use command_line::{Failure, say};
 use homeserver::introduce::introduce;
 use homeserver::{Options, StartError};
-use key_store::{complain, say};
 use policy::policy;
 use shard::shard;
 use up::up;
 use witness::witness;
 
 fn main() -> ExitCode {
-    let (options, json, format) = match key_store::arguments::<Arguments>().command {
-        Command::Up { options, json, log_format } => (options, json, log_format),
-        Command::Introduce { options, json } => return introduced(&options, json),
-        Command::Policy(command) => return policy(&command),
-        Command::Shard(command) => return shard(&command),
-        Command::Witness(command) => return witness(command),
+    let Arguments { json, command } = command_line::arguments();
+    let done = match command {
+        Command::Up { options, log_format } => return serve(&options, json, log_format),
+        Command::Introduce { options } => introduced(&options, json),
+        Command::Policy(command) => policy(&command, json),
+        Command::Shard(command) => shard(&command, json),
+        Command::Witness(command) => witness(command, json),
     };
+    done.map_or_else(
+        |failure| {
+            failure.tell("homeserver", json);
+            ExitCode::from(failure.exit)
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn serve(options: &Options, json: bool, format: Format) -> ExitCode {
     messages::begin(format);
-    match on_threads(up(&options, json, format)) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) if format == Format::Json => {
-            tracing::error!(%error, remedy = error.remedy(), "it does not run");
-            if error.is_usage() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    let Err(failure) = on_threads(up(options, json, format)) else { return ExitCode::SUCCESS };
+    if format == Format::Json {
+        tracing::error!(error = failure.what, remedy = failure.remedy, "it does not run");
+        if json {
+            failure.tell("homeserver", json);
         }
-        Ok(Err(error)) => refused(&error),
-        Err(code) => code,
+    } else {
+        failure.tell_of_server("homeserver", json);
     }
+    ExitCode::from(failure.exit)
 }
 
-fn on_threads<T>(work: impl Future<Output = T>) -> Result<T, ExitCode> {
+fn on_threads<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        failed(&format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
+        failed(format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
-    Ok(runtime.block_on(work))
+    runtime.block_on(work).map_err(|error| refused(&error))
 }
 
-fn introduced(options: &Options, json: bool) -> ExitCode {
-    match introduce(options) {
-        Ok(introduction) if json => say!("{}", serde_json::json!(introduction)),
-        Ok(introduction) => say!("{}", introduction.to_string().trim_end()),
-        Err(error) => return refused(&error),
+fn introduced(options: &Options, json: bool) -> Result<(), Failure> {
+    let introduction = introduce(options).map_err(|error| refused(&error))?;
+    if json {
+        say!("{}", serde_json::json!(introduction));
+    } else {
+        say!("{}", introduction.to_string().trim_end());
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 /// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
-fn refused(error: &StartError) -> ExitCode {
-    let failed = failed(&error.to_string(), &error.remedy());
-    if error.is_usage() { ExitCode::from(2) } else { failed }
+fn refused(error: &StartError) -> Failure {
+    let exit = if error.is_usage() { 2 } else { 1 };
+    Failure { exit, ..failed(error.to_string(), error.remedy()) }
 }
 
-fn failed(what: &str, remedy: &str) -> ExitCode {
-    complain!("homeserver: {what}\n  try: {remedy}");
-    ExitCode::FAILURE
+fn failed(what: String, remedy: impl Into<String>) -> Failure {
+    Failure { what, remedy: remedy.into(), exit: 1 }
 }
 
-fn ended(done: Result<(), StartError>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.to_string(), &error.remedy()),
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_command_has_an_example_and_names_its_exit_codes() {
+        assert_eq!(command_line::testing::faults_of_help::<super::Arguments>(), Vec::<String>::new());
     }
 }

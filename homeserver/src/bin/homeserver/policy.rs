@@ -1,28 +1,35 @@
 //! `homeserver policy`: the versions of the trust policy.
 
-use std::process::ExitCode;
-
+use command_line::{Failure, say};
 use homeserver::policies::{self, Strike};
 use identity::UnixTime;
-use key_store::say;
 
 use crate::arguments::Policy;
-use crate::ended;
+use crate::refused;
 
-pub(crate) fn policy(command: &Policy) -> ExitCode {
-    ended(match command {
+pub(crate) fn policy(command: &Policy, json: bool) -> Result<(), Failure> {
+    let done = match command {
         Policy::Draft { folder, strike_log, strike_issuer } => {
             let strike = Strike { logs: strike_log.clone(), issuers: strike_issuer.clone() };
             policies::draft(folder, &strike).map(|draft| say!("{draft}"))
         }
         Policy::Sign { new, folder, root_key, passphrase } => {
             policies::sign(folder, new, root_key.as_deref(), passphrase.clone(), UnixTime::now())
-                .map(|signed| tell_signed(&signed))
+                .map(|signed| tell_signed(&signed, json))
         }
-    })
+    };
+    done.map_err(|error| refused(&error))
 }
 
-pub(crate) fn tell_signed(signed: &policies::Signed) {
+pub(crate) fn tell_signed(signed: &policies::Signed, json: bool) {
+    if json {
+        let changes: Vec<_> = signed.changes.iter().map(ToString::to_string).collect();
+        let signed = serde_json::json!({
+            "signed": { "number": signed.number, "fingerprint": signed.fingerprint, "changes": changes }
+        });
+        say!("{signed}");
+        return;
+    }
     say!("Signed: version {} of the trust policy, fingerprint {}", signed.number, signed.fingerprint);
     signed.changes.iter().for_each(|change| say!("  {change}"));
     say!("The server logs and serves it; people take it with: certtool trust update");

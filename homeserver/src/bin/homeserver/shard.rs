@@ -1,28 +1,28 @@
 //! `homeserver shard`: the logs that follow one another.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use homeserver::shards;
 use identity::UnixTime;
 
 use crate::arguments::Shard;
-use crate::ended;
 use crate::policy::tell_signed;
-use key_store::say;
+use crate::refused;
+use command_line::{Failure, say};
 
-pub(crate) fn shard(command: &Shard) -> ExitCode {
-    ended(match command {
+pub(crate) fn shard(command: &Shard, json: bool) -> Result<(), Failure> {
+    let done = match command {
         Shard::Prepare { begins, name, folder, root_key, passphrase } => {
             let year = begins.to_zoned(jiff::tz::TimeZone::UTC).year();
             let name = name.clone().unwrap_or_else(|| year.to_string());
             let begins = Duration::from_secs(u64::try_from(begins.as_second()).unwrap_or_default());
             let begins = UnixTime::since_unix_epoch(begins);
             shards::prepare(folder, &name, begins, UnixTime::now(), root_key.as_deref(), passphrase.clone())
-                .map(|signed| tell_signed(&signed))
+                .map(|signed| tell_signed(&signed, json))
         }
-        Shard::List { json, folder } => shards::list(folder).map(|listed| list_shards(&listed, *json)),
-    })
+        Shard::List { folder } => shards::list(folder).map(|listed| list_shards(&listed, json)),
+    };
+    done.map_err(|error| refused(&error))
 }
 
 fn list_shards(listed: &[shards::Listed], json: bool) {

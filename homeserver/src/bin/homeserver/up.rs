@@ -1,7 +1,7 @@
 //! `homeserver up`: the server, until it is told to stop.
 
+use command_line::say;
 use homeserver::{Homeserver, Options, Ready, StartError, supervisor};
-use key_store::say;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Format;

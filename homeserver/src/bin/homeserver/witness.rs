@@ -1,52 +1,50 @@
 //! `homeserver witness`: whom this server asks to cosign.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use homeserver::StartError;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 
 use crate::arguments::Witness;
-use crate::{failed, on_threads};
-use key_store::say;
+use crate::{failed, on_threads, refused};
+use command_line::{Failure, say};
 
-pub(crate) fn witness(command: Witness) -> ExitCode {
+pub(crate) fn witness(command: Witness, json: bool) -> Result<(), Failure> {
     let done = match command {
         Witness::Add { url, fingerprint, key: Some(key), mirror, folder } => {
             debug_assert!(fingerprint.is_none(), "the command line refuses both");
             let alone = if mirror { Neighbour::mirror_only } else { Neighbour::witness_only };
-            alone(&url, &key).and_then(|neighbour| remember(&folder, neighbour))
+            alone(&url, &key).and_then(|neighbour| remember(&folder, neighbour, json))
         }
         Witness::Add { url, fingerprint, key: None, folder, .. } => {
-            match on_threads(neighbours::by_fingerprint(&url, fingerprint)) {
-                Ok(Ok(Found::Neighbour(neighbour))) => remember(&folder, neighbour),
-                Ok(Ok(Found::Uncompared(found))) => {
-                    return failed(
-                        &format!(
+            match on_threads(neighbours::by_fingerprint(&url, fingerprint))? {
+                Found::Neighbour(neighbour) => remember(&folder, neighbour, json),
+                Found::Uncompared(found) => {
+                    return Err(failed(
+                        format!(
                             "nothing was added: the trust policy at {url} has the fingerprint\n  {found}\nwhich nobody has compared yet"
                         ),
-                        &format!(
+                        format!(
                             "compare it with what its operator tells you by another way, and then: homeserver witness add {url} --fingerprint {found}"
                         ),
-                    );
+                    ));
                 }
-                Ok(Err(error)) => Err(error),
-                Err(code) => return code,
             }
         }
-        Witness::List { json, folder } => Neighbours::read(&folder).map(|neighbours| list(&neighbours, json)),
-        Witness::Remove { name, folder } => remove(&folder, &name),
+        Witness::List { folder } => Neighbours::read(&folder).map(|neighbours| list(&neighbours, json)),
+        Witness::Remove { name, folder } => remove(&folder, &name, json),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error.to_string(), &error.remedy()),
-    }
+    done.map_err(|error| refused(&error))
 }
 
-fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
+fn remember(folder: &Path, neighbour: Neighbour, json: bool) -> Result<(), StartError> {
     let mut neighbours = Neighbours::read(folder)?;
     neighbours.add(neighbour.clone())?;
     neighbours.write(folder)?;
+    if json {
+        say!("{}", serde_json::json!({ "added": neighbour }));
+        return Ok(());
+    }
     say!("Added: {} at {}", neighbour.name(), neighbour.url);
     if neighbour.log.is_some() {
         say!("  Its witness will be asked to cosign this server's log, and this server's witness cosigns its log.");
@@ -62,13 +60,17 @@ fn remember(folder: &Path, neighbour: Neighbour) -> Result<(), StartError> {
     Ok(())
 }
 
-fn remove(folder: &Path, name: &str) -> Result<(), StartError> {
+fn remove(folder: &Path, name: &str, json: bool) -> Result<(), StartError> {
     let mut neighbours = Neighbours::read(folder)?;
     if !neighbours.remove(name) {
         return Err(StartError::UnknownWitness { found: name.to_owned() });
     }
     neighbours.write(folder)?;
-    say!("Removed: {name}. It counts from the next start of this server.");
+    if json {
+        say!("{}", serde_json::json!({ "removed": name }));
+    } else {
+        say!("Removed: {name}. It counts from the next start of this server.");
+    }
     Ok(())
 }
 

@@ -83,7 +83,8 @@ pub fn tell(root: &Path, ending: Ending) -> Result<(), Failure> {
         Ending::Transcript => {
             let seconds = began.elapsed().as_secs_f32();
             tale.narrator.line("");
-            tale.narrator.line(&format!("The story took {seconds:.1} seconds."));
+            let ready = tale.server.took().as_secs_f32();
+            tale.narrator.line(&format!("story: {seconds:.1} s (the home server was ready after {ready:.2} s)"));
         }
     }
     let Tale { narrator, server, .. } = tale;

@@ -23,6 +23,7 @@ fn a_port_in_use_is_named_with_its_option() {
 
     let done = Homeserver::refused(&folder, &["--listen", "192.0.2.1", "--https-port", "0"]).unwrap();
     refused(&done, &[1], &["192.0.2.1", "--listen"]);
+    assert!(!folder.exists(), "a start that came to nothing leaves no folder");
 
     // Nothing of the failed starts stands in the way of one that works.
     drop((tcp, udp));

@@ -1,0 +1,122 @@
+//! The command line as it is read: what is wrong with it is said in words, or as an object for programs.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+
+use crate::{Failure, command};
+
+/// The exit code of a wrong command line, as clap has it.
+const USAGE: u8 = 2;
+
+/// What was asked for on the command line. On a wrong one it says what is wrong and ends the program with 2: under `--json`
+/// as an object on standard output. A wrong value of an option about passphrases is not shown: it may be the passphrase itself.
+pub fn arguments<T: Parser>() -> T {
+    let line: Vec<_> = std::env::args_os().collect();
+    read(&line).unwrap_or_else(|error| {
+        if error.use_stderr() && for_programs(&line) {
+            wrong(&error).tell("", true);
+            std::process::exit(USAGE.into());
+        }
+        error.exit()
+    })
+}
+
+fn read<T: Parser>(line: &[OsString]) -> Result<T, clap::Error> {
+    let mut command = command::<T>();
+    let found = command.try_get_matches_from_mut(line).and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
+    found.map_err(|error| silent_about_passphrases(error.format(&mut command)))
+}
+
+/// Whether an object is wanted. The line is wrong, so there is no other way to know than to look for the option itself.
+fn for_programs(line: &[OsString]) -> bool {
+    line.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
+/// What clap says in paragraphs: the first is what is wrong, the others are what to try.
+fn wrong(error: &clap::Error) -> Failure {
+    let told = error.render().to_string();
+    let in_a_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = told.trim().split("\n\n").map(in_a_line);
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    Failure { what, remedy: paragraphs.collect::<Vec<_>>().join("; "), exit: USAGE }
+}
+
+fn silent_about_passphrases(mut error: clap::Error) -> clap::Error {
+    let about = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    if about.contains("passphrase") {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a passphrase comes from, of which there is one way here.
+    #[derive(Debug, Clone)]
+    struct Source;
+
+    impl std::str::FromStr for Source {
+        type Err = String;
+
+        fn from_str(text: &str) -> Result<Self, String> {
+            (text == "ask").then_some(Self).ok_or_else(|| "expected ask".to_owned())
+        }
+    }
+
+    #[derive(Debug, Parser)]
+    struct Example {
+        #[arg(long, value_name = "SOURCE")]
+        passphrase: Option<Source>,
+        #[arg(long, value_name = "SOURCE")]
+        new_passphrase: Option<Source>,
+        #[arg(long)]
+        number: Option<u8>,
+        #[arg(long)]
+        json: bool,
+    }
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        std::iter::once("example").chain(words.iter().copied()).map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_passphrase_given_by_mistake_is_not_shown() {
+        let said = |option: &str, value: &str| {
+            let error = read::<Example>(&line(&[option, value])).unwrap_err();
+            format!("{error}{}", wrong(&error).object())
+        };
+        for option in ["--passphrase", "--new-passphrase"] {
+            let said = said(option, "correct horse");
+            assert!(said.contains("(not shown)") && said.contains(option) && !said.contains("horse"), "{said}");
+        }
+        assert!(said("--number", "horse").contains("horse"));
+        let Example { passphrase, new_passphrase, number, json } = read(&line(&["--passphrase", "ask"])).unwrap();
+        assert!(passphrase.is_some() && new_passphrase.is_none() && number.is_none() && !json);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_to_programs_apart_from_what_to_try() {
+        let told = |words: &[&str]| wrong(&read::<Example>(&line(words)).unwrap_err());
+        let Failure { what, remedy, exit } = told(&["--jsn"]);
+        assert_eq!((what.as_str(), exit), ("unexpected argument '--jsn' found", 2));
+        assert_eq!(
+            remedy,
+            "tip: a similar argument exists: '--json'; Usage: example --json; For more information, try '--help'."
+        );
+        assert_eq!(
+            told(&["--number", "no"]).what,
+            "invalid value 'no' for '--number <NUMBER>': invalid digit found in string"
+        );
+    }
+
+    #[test]
+    fn an_object_is_wanted_where_the_option_stands() {
+        assert!(for_programs(&line(&["--jsn", "--json"])));
+        assert!(!for_programs(&line(&["--jsn"])) && !for_programs(&line(&["--", "--json"])));
+    }
+}

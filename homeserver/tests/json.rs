@@ -1,0 +1,48 @@
+//! What the operator's commands print for programs.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const WITNESS: &str = "witness.example.org/w1+7f7f9cd7+BIN6wWDOGDiwMzjrCluwFlo5fucwz4Q+zoghJ3Vhg3IJ";
+
+fn run(program: &str, folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(program).args(arguments).env("INPERSON_SERVER", folder).output().unwrap();
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn what_changes_a_server_is_told_to_programs_as_one_object() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let (ca, homeserver) = (env!("CARGO_BIN_EXE_ca"), env!("CARGO_BIN_EXE_homeserver"));
+    assert_eq!(run(ca, &folder, &["init"]).1, Some(0));
+    let json = |arguments: &[&str], code: i32| -> Value {
+        let (said, found) = run(homeserver, &folder, &[arguments, &["--json"]].concat());
+        assert_eq!(found, Some(code), "{arguments:?}: {said}");
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))
+    };
+
+    let mut draft = json(&["policy", "draft"], 0);
+    draft["directories"][0]["name"] = "other.example.org".into();
+    let next = place.path().join("next.json");
+    std::fs::write(&next, draft.to_string()).unwrap();
+    let signed = json(&["policy", "sign", next.to_str().unwrap()], 0);
+    assert_eq!(signed["signed"]["number"], 2, "{signed}");
+    assert_eq!(signed["signed"]["fingerprint"].as_str().unwrap().len(), 64, "{signed}");
+    assert!(signed["signed"]["changes"][0].as_str().unwrap().contains("other.example.org"), "{signed}");
+
+    let prepared = json(&["shard", "prepare", "--begins", "2050-01-01T00:00:00Z"], 0);
+    assert_eq!(prepared["signed"]["number"], 3, "{prepared}");
+    assert!(prepared["signed"]["changes"].to_string().contains("2050"), "{prepared}");
+
+    let added = json(&["witness", "add", "https://witness.example.org", "--key", WITNESS], 0);
+    assert_eq!(added["added"]["key"], WITNESS, "{added}");
+    let name = WITNESS.split('+').next().unwrap();
+    assert_eq!(json(&["witness", "remove", name], 0)["removed"], name);
+    let again = json(&["witness", "remove", name], 1);
+    assert!(again["error"]["what"].as_str().unwrap().contains(name), "{again}");
+    assert_eq!(again["error"]["exit"], 1);
+}
