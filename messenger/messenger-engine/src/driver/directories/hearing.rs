@@ -61,18 +61,25 @@ impl Directories {
                     core.presence_pushed(who, presence);
                 }
             }
-            DirectoryEvent::Outcome { call_id, outcome } if self.calls.get(&CallId(call_id)) == Some(key) => {
+            DirectoryEvent::Incoming { call_id, ref caller, .. } if self.crosses(key, CallId(call_id), caller) => {
+                core.directory_said(event, now);
+            }
+            DirectoryEvent::Outcome { call_id, outcome } if self.is_placed(CallId(call_id), key) => {
                 if outcome != Outcome::Ringing {
                     self.calls.remove(&CallId(call_id));
                 }
                 core.directory_said(event, now);
             }
-            DirectoryEvent::Go { call_id, .. } if self.calls.get(&CallId(call_id)) == Some(key) => {
+            DirectoryEvent::Go { call_id, .. } if self.is_placed(CallId(call_id), key) => {
                 self.calls.remove(&CallId(call_id));
                 core.directory_said(event, now);
             }
             _ => tracing::debug!("another directory said what is not its to say"),
         }
+    }
+
+    fn is_placed(&self, call: CallId, key: &Key) -> bool {
+        self.calls.get(&call).is_some_and(|placed| placed.at == *key)
     }
 
     fn lost(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
@@ -97,7 +104,8 @@ impl Directories {
     }
 
     pub(super) fn fail_calls_at(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
-        let calls: Vec<CallId> = self.calls.iter().filter(|(_, at)| *at == key).map(|(call, _)| *call).collect();
+        let calls: Vec<CallId> =
+            self.calls.iter().filter(|(_, placed)| placed.at == *key).map(|(call, _)| *call).collect();
         for call in calls {
             self.calls.remove(&call);
             core.call_failed(call, reason, now);

@@ -33,6 +33,7 @@ use crate::api::CallId;
 use crate::core::{Ask, Core, Presenting};
 use crate::time::Now;
 use crate::whereabouts::{DirectoryElsewhere, Find};
+use calls::Placed;
 use other::Other;
 use people::{Known, Spot};
 
@@ -75,7 +76,7 @@ pub(super) struct Directories {
     others: BTreeMap<Key, Other>,
     opened: u64,
     /// The calls made elsewhere.
-    calls: BTreeMap<CallId, Key>,
+    calls: BTreeMap<CallId, Placed>,
     /// What was last told of each domain's directory, or of one of several domains.
     told: BTreeMap<String, String>,
     looked: Instant,
@@ -129,8 +130,7 @@ impl Directories {
                 self.invite(&callee, ask, core, now);
             }
             Ask::Cancel { call } => self.cancel(call),
-            // Nobody knocks elsewhere.
-            Ask::Accept { .. } | Ask::Decline { .. } | Ask::Busy { .. } => self.ask_own(ask),
+            Ask::Accept { call } | Ask::Decline { call } | Ask::Busy { call } => self.answer(call, ask),
         }
     }
 

@@ -81,7 +81,7 @@ impl Other {
         }
     }
 
-    fn ask(&self, ask: Ask) {
+    pub(super) fn ask(&self, ask: Ask) {
         // Fails only when the link's task is gone, which is when everything is.
         let _ = self.asks.send(ask);
     }

@@ -318,3 +318,35 @@ async fn a_call_to_somebody_who_is_looked_for_no_longer_fails_at_once() {
         |event: &Event| matches!(event, Event::MessageState { id: 7, state: DeliveryState::NotDelivered, .. });
     assert!(driver.pending.iter().any(is_told), "{:?}", driver.pending);
 }
+
+#[tokio::test]
+async fn who_calls_back_in_another_directory_is_heard_there_and_nobody_else() {
+    let mut driver = driver();
+    driver.core.directory_up();
+    let send = Command::Send { to: bob().to_string(), text: "hello".to_owned(), id: Some(7) };
+    driver.core.command(send, Now::read());
+    driver.act();
+    driver.finds_bob(at("example.net"));
+    let number = driver.directories.others.values().next().unwrap().number;
+    let hears = |driver: &mut Driver, what| driver.directories.heard(number, what, &mut driver.core, Now::read());
+    hears(&mut driver, Happening::DirectoryUp);
+    let own = driver.to_be_placed();
+    let incoming = |call: CallId, caller: &str| {
+        let (call_id, caller) = (call.0, caller.parse().unwrap());
+        let purpose = directory_protocol::Purpose::Text;
+        Happening::Directory(directory_protocol::DirectoryEvent::Incoming {
+            call_id,
+            caller,
+            caller_key: [9; 32],
+            purpose,
+        })
+    };
+    hears(&mut driver, incoming(FIRST, "carol@example.net"));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), own, "nobody knocks there");
+    // Hers has the lower id: it stays, and is answered where it came from.
+    let hers = CallId([0; 16]);
+    hears(&mut driver, incoming(hers, bob().as_str()));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), [hers]);
+}

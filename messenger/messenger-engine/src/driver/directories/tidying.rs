@@ -22,7 +22,9 @@ impl Directories {
         }
         self.looked = now.instant;
         let unused = |key: &Key, other: &Other| {
-            other.is_idle() && now.instant >= other.used + UNUSED && !self.calls.values().any(|at| at == key)
+            other.is_idle()
+                && now.instant >= other.used + UNUSED
+                && !self.calls.values().any(|placed| placed.at == *key)
         };
         let closing: Vec<Key> =
             self.others.iter().filter(|(key, other)| unused(key, other)).map(|(key, _)| key.clone()).collect();
