@@ -65,7 +65,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     })?;
     let policy = policy(&home, &trust, &device)?;
     let directory = directory(&policy, &device)?;
-    let names = Names::open(&options.resolvers).map_err(|error| {
+    let names = Names::open(&options.resolvers()).map_err(|error| {
         Failure::new(error, "`--resolver 192.0.2.53`, or nothing for the system's").with(crate::failure::Code::Usage)
     })?;
     let own = DirectoryEntry { name: directory.name.clone(), address: directory.address.clone() };
