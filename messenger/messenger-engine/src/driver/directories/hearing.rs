@@ -31,9 +31,7 @@ impl Directories {
         match what {
             Happening::DirectoryUp => {
                 let domains: Vec<String> = self.domains_at(&key).into_iter().map(str::to_owned).collect();
-                domains.iter().chain([&key.directory.name]).for_each(|about| {
-                    self.told.remove(about);
-                });
+                self.told.retain(|(about, _)| !domains.contains(about) && *about != key.directory.name);
                 if let Some(other) = self.others.get_mut(&key) {
                     other.is_up();
                 }

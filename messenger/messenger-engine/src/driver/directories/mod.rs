@@ -77,8 +77,8 @@ pub(super) struct Directories {
     opened: u64,
     /// The calls made elsewhere.
     calls: BTreeMap<CallId, Placed>,
-    /// What was last told of each domain's directory, or of one of several domains.
-    told: BTreeMap<String, String>,
+    /// What was told: about which domain, or directory of several, and what. Of people of one domain it may be different.
+    told: BTreeSet<(String, String)>,
     looked: Instant,
     /// How often the authorities by which people are known have changed, and which they were then.
     known_by: (u64, Bindings),
@@ -106,7 +106,7 @@ impl Directories {
             others: BTreeMap::new(),
             opened: 0,
             calls: BTreeMap::new(),
-            told: BTreeMap::new(),
+            told: BTreeSet::new(),
             looked: Instant::now(),
             known_by,
         }
@@ -201,15 +201,16 @@ impl Directories {
         self.resting = false;
     }
 
-    /// Says what is wrong, once as long as it stays the same.
+    /// Says what is wrong, once until it is right.
     fn tell(&mut self, about: &str, message: &str, remedy: &str, core: &mut Core) {
-        if self.told.get(about).is_some_and(|told| told == message) {
+        let what = (about.to_owned(), message.to_owned());
+        if self.told.contains(&what) {
             return;
         }
         if self.told.len() >= MAX_STRANGERS {
             self.told.clear();
         }
-        self.told.insert(about.to_owned(), message.to_owned());
+        self.told.insert(what);
         core.trouble_elsewhere(about, message, remedy);
     }
 }

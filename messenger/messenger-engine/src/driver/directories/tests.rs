@@ -286,6 +286,21 @@ async fn whoever_is_asked_for_again_is_looked_for_where_her_card_says_by_now() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_each_of_two_people_is_said_once() {
+    let mut driver = driver();
+    let people = [bob(), "carol@example.net".parse().unwrap()];
+    for turn in 0..2 {
+        for who in &people {
+            driver.asks(Ask::Unwatch { who: who.clone() });
+            driver.asks(Ask::Watch { who: who.clone() });
+            let not_found = NotFound { message: format!("{who} is known by another"), remedy: "ask".to_owned() };
+            driver.directories.found(who, Err(not_found), &mut driver.core, Now::read());
+        }
+        assert_eq!(driver.told().len(), if turn == 0 { 2 } else { 0 });
+    }
+}
+
+#[tokio::test]
 async fn whoever_was_not_found_is_looked_for_again_with_a_card_or_from_another_network() {
     let cards = Arc::new(Cards::default());
     let mut driver = driver_with(cards.clone(), two_authorities().0);
