@@ -17,6 +17,7 @@ mod windows;
 mod withdrawal;
 
 use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls_pki_types::UnixTime;
 
@@ -43,6 +44,8 @@ pub struct Trust {
     authorities: Vec<TrustedAuthority>,
     lists: RwLock<revocation::Lists>,
     bindings: RwLock<Bindings>,
+    /// How often they have changed.
+    rebound: AtomicU64,
 }
 
 impl Trust {
@@ -52,7 +55,8 @@ impl Trust {
         for policy in &policies {
             authorities.extend(policy.trusted_authorities()?);
         }
-        Ok(Self { policies, authorities, lists: RwLock::default(), bindings: RwLock::default() })
+        let (lists, bindings, rebound) = (RwLock::default(), RwLock::default(), AtomicU64::new(0));
+        Ok(Self { policies, authorities, lists, bindings, rebound })
     }
 
     /// The policies it was built from.
@@ -141,17 +145,25 @@ impl Trust {
     /// Replaces the bindings: those that were stored, or after the person confirmed another authority.
     pub fn set_bindings(&self, bindings: Bindings) {
         *self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner) = bindings;
+        self.rebound.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often bindings have changed so far: whoever goes by them looks again when it is another number.
+    pub fn times_rebound(&self) -> u64 {
+        self.rebound.load(Ordering::Acquire)
     }
 
     /// Takes over what another program changed in the stored list: see [`Bindings::adopt`].
     pub fn adopt_bindings(&self, before: &Bindings, now: &Bindings) {
         self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner).adopt(before, now);
+        self.rebound.fetch_add(1, Ordering::Release);
     }
 
     /// Binds a person to the authority of this certificate, if she is bound to none. Whether she was bound now.
     pub fn bind(&self, person: &Certified, now: UnixTime) -> bool {
+        let (who, root) = (person.identifier(), person.authority_root());
         let mut bindings = self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        bindings.bind(person.identifier(), person.authority(), person.authority_root(), now)
+        self.bind_in(&mut bindings, who, person.authority(), root, now)
     }
 
     /// Binds a person to her authority at first sight, and checks it at every other (TRUST-06), in one step: of two
@@ -160,7 +172,13 @@ impl Trust {
     pub fn meet(&self, who: &Identifier, authority: &str, root: &[u8; 32], now: UnixTime) -> Result<bool, VerifyError> {
         let mut bindings = self.bindings.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         bindings.check(who, authority, root)?;
-        Ok(bindings.bind(who, authority, root, now))
+        Ok(self.bind_in(&mut bindings, who, authority, root, now))
+    }
+
+    fn bind_in(&self, all: &mut Bindings, who: &Identifier, authority: &str, root: &[u8; 32], now: UnixTime) -> bool {
+        let newly = all.bind(who, authority, root, now);
+        self.rebound.fetch_add(u64::from(newly), Ordering::Release);
+        newly
     }
 
     /// TRUST-06.

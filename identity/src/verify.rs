@@ -26,7 +26,8 @@ pub use dated::{DatedSigner, MAX_DATE_PROOF_BYTES, SignerKind, UnverifiedDate, V
 pub use mail::{VerifiedMailbox, verify_mail};
 pub use person::{VerifiedPerson, verify_person};
 pub use service::{
-    VerifiedComponent, VerifiedService, verify_component, verify_directory, verify_service, verify_service_under,
+    VerifiedComponent, VerifiedService, Vouchers, verify_component, verify_directory, verify_service,
+    verify_service_under,
 };
 
 pub use crate::trust::Revocation;

@@ -162,7 +162,8 @@ pub async fn renew(
         }
     }
     // The authority's address may have changed in a newer version of its policy.
-    let choice = choose_authority(&home.trust_policies()?, &device.identifier, Some(&device.enrolment.authority))?;
+    let policies = home.policies_beginning_with(&device.enrolment)?;
+    let choice = choose_authority(&policies, &device.identifier, Some(&device.enrolment.authority))?;
     device.enrolment.acme.clone_from(&choice.acme);
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
@@ -188,6 +189,7 @@ pub async fn renew(
     fetch_revocation(home, &trust, &chain, now()).await;
     let person = check(&chain, &trust, now(), &identifier, &key, &choice.authority)?;
     device.chain = chain;
+    device.enrolment.policy = choice.policy;
     device.enrolment.pending_order = None;
     if device.enrolment.renewal_seed == RenewalSeed::default() {
         device.enrolment.renewal_seed = RenewalSeed::generate()?;

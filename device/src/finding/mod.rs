@@ -12,13 +12,13 @@ mod resolvers;
 mod spelling;
 mod srv;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use identity::Identifier;
 use identity::card::ContactCard;
-use identity::trust::{Authority, DirectoryEntry, Trust, TrustPolicy};
+use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 
 use crate::enrolment::permits;
 use crate::{Home, HomeError};
@@ -55,6 +55,19 @@ pub enum FindError {
         /// Who is looked for.
         who: String,
     },
+    /// Who may certify her is not the one she is known by (TRUST-06).
+    #[error(
+        "{who} is known by {known_by}: expected a pinned trust policy by which that authority may certify them, found \
+         only others: {others}"
+    )]
+    KnownByAnother {
+        /// Who is looked for.
+        who: String,
+        /// The authority she is known by.
+        known_by: String,
+        /// Those that may certify her.
+        others: String,
+    },
     /// It is said nowhere.
     #[error(
         "expected a directory of {of}, found none: the trust policy names none, and there is no SRV record {record}"
@@ -85,10 +98,16 @@ pub enum FindError {
 
 impl FindError {
     /// What to try.
-    pub fn remedy(&self) -> &'static str {
-        match self {
+    pub fn remedy(&self) -> String {
+        let fixed = match self {
             Self::NoAuthority { .. } => {
                 "take their contact card (`certtool trust add CARD`), or pin the policy of their home server; then start again"
+            }
+            Self::KnownByAnother { who, .. } => {
+                return format!(
+                    "ask them, not over this connection, who certifies them now; if it is one of those, `certtool trust \
+                     unbind {who}`, else pin the policy of their home server again"
+                );
             }
             Self::NoDirectory { .. } => "ask for their contact card, which says where they are found",
             Self::Unavailable { .. } => {
@@ -98,7 +117,8 @@ impl FindError {
                 "it is tried again by itself; look at the network, name other resolvers with --resolver, or ask for their \
                  contact card, which says where they are found"
             }
-        }
+        };
+        fixed.to_owned()
     }
 }
 
@@ -164,15 +184,17 @@ impl Finder {
         }
     }
 
-    /// Whether some policy could vouch for her domain.
+    /// Whether some policy lists her domain: by one that names none, nothing that answers could be verified (TRUST-12).
     fn may_ask_about(&self, who: &Identifier) -> bool {
-        self.trust.policies().iter().flat_map(|policy| &policy.authorities).any(|authority| permits(authority, who))
+        self.trust.policies().iter().any(|policy| self.vouches(policy, who, true))
     }
 
     /// Whether her card is passed over.
     fn is_stale(&self, who: &Identifier, entry: &DirectoryEntry) -> bool {
-        let stale = lock(&self.stale);
-        stale.get(who).is_some_and(|(known, since)| known == entry && since.elapsed() < PASSED_OVER)
+        // She may be known by another authority since.
+        let may_ask = self.may_ask_about(who);
+        may_ask
+            && lock(&self.stale).get(who).is_some_and(|(known, since)| known == entry && since.elapsed() < PASSED_OVER)
     }
 
     /// Looks for somebody. What needs no question is known at the first poll.
@@ -211,7 +233,25 @@ impl Finder {
         }
         match others.iter().find(|policy| of(policy, false)) {
             Some(anybodys) => self.entry(first(Some(anybodys)), who),
-            None => Err(FindError::NoAuthority { who: who.to_string() }),
+            None => Err(self.nobody_for(who)),
+        }
+    }
+
+    /// No authority counts for her.
+    fn nobody_for(&self, who: &Identifier) -> FindError {
+        // The roots count, and names may be alike.
+        let named = |name: &str, root: &Fingerprint| format!("{name} (root {}…)", &root.to_string()[..16]);
+        let permitting = self.trust.policies().iter().flat_map(|policy| &policy.authorities);
+        let permitting = permitting.filter(|authority| permits(authority, who));
+        let others: BTreeSet<_> =
+            permitting.filter_map(|one| one.root_digest().map(|root| named(&one.name, &root))).collect();
+        match self.trust.bound_to(who) {
+            Some(bound) if !others.is_empty() => FindError::KnownByAnother {
+                who: who.to_string(),
+                known_by: named(&bound.authority, &bound.root),
+                others: others.into_iter().collect::<Vec<_>>().join(", "),
+            },
+            _ => FindError::NoAuthority { who: who.to_string() },
         }
     }
 

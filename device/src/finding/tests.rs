@@ -76,6 +76,22 @@ fn who_is_known_by_an_authority_is_looked_for_there() {
 }
 
 #[test]
+fn who_is_known_by_an_authority_that_is_pinned_no_more_is_not_found_and_it_is_said_why() {
+    let (_folder, finder) = finder(vec![policy(1, &["*"], Some("own.example")), policy(2, &["beta.example"], None)]);
+    let bob = who("bob@beta.example");
+    let mut bindings = Bindings::default();
+    bindings.bind(&bob, "Test authority 3", &[9; 32], NOON);
+    finder.trust.set_bindings(bindings);
+    let error = finder.plan(&bob).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("known by Test authority 3 (root 0909090909090909…)"), "{said}");
+    assert!(said.contains("Test authority 1 (root ") && said.contains("Test authority 2 (root "), "{said}");
+    assert!(error.remedy().contains("`certtool trust unbind bob@beta.example`"), "{}", error.remedy());
+    finder.trust.set_bindings(Bindings::default());
+    assert_eq!(finder.plan(&bob), asks("beta.example", None));
+}
+
+#[test]
 fn a_card_counts_before_everything() {
     let own = policy(1, &["beta.example"], Some("own.example"));
     let genesis = own.fingerprint();
@@ -144,10 +160,28 @@ async fn a_card_whose_directory_is_gone_is_passed_over_until_there_is_another() 
     finder.learn(&ContactCard { identifier: alice.clone(), ..card("old.example") });
     assert!(finder.not_reached(&alice, "old.example", &["old.example:8444".to_owned()]));
     assert_eq!(finder.plan(&alice), OWN);
+    // She is known by another authority since: that policy says nothing of her any more.
+    assert!(not_reached("new.example"));
+    let mut bindings = Bindings::default();
+    bindings.bind(&bob, "Test authority 1", &[9; 32], NOON);
+    finder.trust.set_bindings(bindings);
+    assert_eq!(finder.plan(&bob), at("new.example"));
     // No domain can be asked about a number, nor one that nobody could vouch for.
     for stranger in ["+4915112345678", "eve@gamma.example"] {
         let card = ContactCard { identifier: who(stranger), ..card("old.example") };
         finder.learn(&card);
         assert!(!finder.not_reached(&who(stranger), "old.example", &["old.example:8444".to_owned()]));
     }
+}
+
+#[test]
+fn a_domain_that_no_policy_lists_is_not_asked_about_in_place_of_a_card() {
+    let own = policy(1, &["*"], Some("own.example"));
+    let genesis = own.fingerprint();
+    let (_folder, finder) = finder(vec![own, policy(2, &["beta.example"], None)]);
+    let directory = entry("dir.example");
+    let keys = Vec::new();
+    finder.learn(&ContactCard { identifier: who("bob@gamma.example"), genesis, policy: None, directory, keys });
+    assert!(!finder.not_reached(&who("bob@gamma.example"), "dir.example", &["dir.example:8444".to_owned()]));
+    assert_eq!(finder.plan(&who("bob@gamma.example")), at("dir.example"));
 }

@@ -15,6 +15,7 @@ use identity::UnixTime;
 use identity::trust::{Fingerprint, PolicyUpdate, Trust, TrustPolicy};
 
 use super::{Home, HomeError};
+use crate::device::Enrolment;
 use crate::files;
 
 /// A policy as it was pinned, and as it stands now.
@@ -52,6 +53,13 @@ impl Home {
     /// Every pinned policy in its current version, in the order of the fingerprints.
     pub fn trust_policies(&self) -> Result<Vec<TrustPolicy>, HomeError> {
         Ok(self.pinned_policies()?.into_iter().map(|pinned| pinned.policy).collect())
+    }
+
+    /// The same, the one under which this device was enrolled first: authorities of several policies may be called alike.
+    pub fn policies_beginning_with(&self, enrolment: &Enrolment) -> Result<Vec<TrustPolicy>, HomeError> {
+        let mut pinned = self.pinned_policies()?;
+        pinned.sort_by_key(|pinned| !pinned.versions().any(|version| version.to_string() == enrolment.policy));
+        Ok(pinned.into_iter().map(|pinned| pinned.policy).collect())
     }
 
     /// Pins the policy `bytes` if its fingerprint is `expected`; says so and changes nothing otherwise.

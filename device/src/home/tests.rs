@@ -69,6 +69,22 @@ fn a_policy_is_pinned_by_its_fingerprint_only() {
 }
 
 #[test]
+fn of_authorities_that_are_called_alike_the_one_of_the_enrolment_comes_first() {
+    let place = Place::new();
+    let policies = [1, 2].map(|seed| {
+        let mut policy = Authority::new(seed, NOON).policy();
+        policy.authorities[0].name = "Test authority 1".to_owned();
+        place.home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        policy
+    });
+    for policy in &policies {
+        let enrolment = Enrolment { policy: policy.fingerprint().to_string(), ..place.pending().enrolment };
+        let first = place.home.policies_beginning_with(&enrolment).unwrap().remove(0);
+        assert_eq!(first, *policy);
+    }
+}
+
+#[test]
 fn a_policy_in_another_spelling_is_refused() {
     let place = Place::new();
     let policy = Authority::new(1, NOON).policy();

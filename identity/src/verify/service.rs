@@ -50,12 +50,28 @@ pub fn verify_directory(
     trust: &Trust,
     now: UnixTime,
 ) -> Result<VerifiedService, VerifyError> {
-    let hers = |authority: &TrustedAuthority, name: &str| {
-        authority.permits_directory(name, who)?;
-        authority.permits(who)?;
-        trust.check_binding(who, &authority.name, &authority.root)
-    };
+    let hers = |authority: &TrustedAuthority, name: &str| vouches(authority, name, who, trust);
     verify(chain, name, Profile::service(), &[oid::SERVER_AUTH], hers, trust, now)
+}
+
+/// Which of a trust's authorities [`verify_directory`] accepts for the directory of one name and one person. Of two people
+/// for whom they are the same, what is proven for one is proven for the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Vouchers(Vec<usize>);
+
+impl Vouchers {
+    /// For the directory of this name, in which this person is found. Changes with the authority she is known by.
+    pub fn of(name: &str, who: &Identifier, trust: &Trust) -> Self {
+        let Ok(name) = canonical_dns_name(name) else { return Self::default() };
+        let all = trust.authorities().iter().enumerate();
+        Self(all.filter(|(_, one)| vouches(one, &name, who, trust).is_ok()).map(|(place, _)| place).collect())
+    }
+}
+
+fn vouches(authority: &TrustedAuthority, name: &str, who: &Identifier, trust: &Trust) -> Result<(), VerifyError> {
+    authority.permits_directory(name, who)?;
+    authority.permits(who)?;
+    trust.check_binding(who, &authority.name, &authority.root)
 }
 
 /// As [`verify_service`], under this one of the pinned policies, as it stands in the trust: what another one names, however

@@ -7,7 +7,7 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use directory::Observation;
+use directory::{Observation, Rate};
 use directory_protocol::{Answer, DirectoryEvent};
 use messenger_engine::punch::Obstacle;
 use messenger_engine::{Command, DeliveryState, Event, Nat, Sight, StartError, examine};
@@ -32,6 +32,27 @@ async fn two_people_talk_and_each_text_is_acknowledged() {
     for id in 2..300 {
         assert_eq!(bob.hears("alice").await, format!("text {id}"));
         assert_eq!(alice.fate(id).await.0, DeliveryState::Delivered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_directory_does_not_let_be_watched_for_now_is_watched_as_soon_as_it_does() {
+    let town = Town::with(|config| config.limits.watches = Rate::new(2, Duration::from_secs(2))).await;
+    let mut alice = town.person("alice", &[]).await;
+    let names = ["bob", "carol", "dora"];
+    let mut others = Vec::new();
+    for name in names {
+        others.push(town.person(name, &["alice"]).await);
+        alice.do_it(Command::AddContact { who: identifier(name).to_string() }).await;
+    }
+    let mut online: Vec<_> = names.map(identifier).to_vec();
+    while !online.is_empty() {
+        let shown = |event: &Event| match event {
+            Event::Presence { who, online: true, .. } => Some(who.clone()),
+            _ => None,
+        };
+        let who = alice.wait("the rest of them to be online", shown).await;
+        online.retain(|awaited| *awaited != who);
     }
 }
 

@@ -84,7 +84,14 @@ pub(crate) struct Options {
         hide_env_values = true,
         value_delimiter = ','
     )]
-    pub(crate) resolvers: Vec<String>,
+    resolvers: Vec<String>,
+}
+
+impl Options {
+    /// The resolvers that were named. A variable that is set to nothing names none.
+    pub(crate) fn resolvers(&self) -> Vec<String> {
+        self.resolvers.iter().filter(|named| !named.is_empty()).cloned().collect()
+    }
 }
 
 /// Which addresses are offered.
@@ -239,6 +246,10 @@ mod tests {
         }
         let cli = Cli::try_parse_from(["messenger", "doctor", "--offer", "default-route"]).unwrap();
         assert_eq!(OfferedAddresses::from(cli.options.offer), OfferedAddresses::DefaultRoute);
+        let nothing_set = Cli::try_parse_from(["messenger", "--resolver", ""]).unwrap();
+        assert_eq!(nothing_set.options.resolvers(), [""; 0]);
+        let named = Cli::try_parse_from(["messenger", "--resolver", "192.0.2.1,192.0.2.2"]).unwrap();
+        assert_eq!(named.options.resolvers(), ["192.0.2.1", "192.0.2.2"]);
         assert!(Cli::try_parse_from(["messenger", "bot"]).is_err());
         assert!(Cli::try_parse_from(["messenger", "--identity", "bob"]).is_err());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use device::finding::{Finder, Names};
 use device::{Device, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
-use identity::trust::{DirectoryEntry, Fingerprint, Trust, TrustPolicy};
+use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
@@ -63,9 +63,9 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
         Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
     })?;
-    let policy = policy(&home, &trust, &device)?;
+    let policy = policy(&home, &trust, &device, person.authority_root())?;
     let directory = directory(&policy, &device)?;
-    let names = Names::open(&options.resolvers).map_err(|error| {
+    let names = Names::open(&options.resolvers()).map_err(|error| {
         Failure::new(error, "`--resolver 192.0.2.53`, or nothing for the system's").with(crate::failure::Code::Usage)
     })?;
     let own = DirectoryEntry { name: directory.name.clone(), address: directory.address.clone() };
@@ -175,14 +175,16 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
     }
 }
 
-/// The policy under which the device was enrolled, as it stands now; names of authorities may be alike.
-fn policy(home: &Home, trust: &Trust, device: &Device) -> Result<TrustPolicy, Failure> {
-    let enrolled = |version: &Fingerprint| version.to_string() == device.enrolment.policy;
-    let pinned = home.pinned_policies().map_err(folder_failure)?;
-    let mine = pinned.into_iter().find(|pinned| pinned.versions().any(enrolled)).map(|pinned| pinned.policy);
-    let authority = &device.enrolment.authority;
-    let certified = |policy: &&TrustPolicy| policy.authorities.iter().any(|listed| listed.name == *authority);
-    mine.or_else(|| trust.policies().iter().find(certified).cloned()).ok_or_else(|| no_directory(device))
+/// The policy by which the device is certified, as it stands now: that of the authority with this root (names may be alike),
+/// and of several the one under which it was enrolled.
+fn policy(home: &Home, trust: &Trust, device: &Device, root: &[u8; 32]) -> Result<TrustPolicy, Failure> {
+    let certifies = |policy: &TrustPolicy| {
+        policy.authorities.iter().filter_map(Authority::root_digest).any(|listed| listed.0 == *root)
+    };
+    let enrolled_first = home.policies_beginning_with(&device.enrolment).map_err(folder_failure)?;
+    let mine = enrolled_first.into_iter().find(certifies);
+    mine.or_else(|| trust.policies().iter().find(|policy| certifies(policy)).cloned())
+        .ok_or_else(|| no_directory(device))
 }
 
 /// The first directory of that policy.

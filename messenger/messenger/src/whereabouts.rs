@@ -16,7 +16,7 @@ impl Find for Guide {
             match finder.find(&who).await {
                 Ok(Found::Own) => Ok(Whereabouts::Here),
                 Ok(Found::At { name, addresses }) => Ok(Whereabouts::At(DirectoryElsewhere { name, addresses })),
-                Err(error) => Err(NotFound { remedy: error.remedy().to_owned(), message: error.to_string() }),
+                Err(error) => Err(NotFound { remedy: error.remedy(), message: error.to_string() }),
             }
         })
     }

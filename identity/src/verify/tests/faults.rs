@@ -466,6 +466,13 @@ fn a_directory_is_vouched_for_by_who_vouches_for_its_people() {
     for name in ["directory.example.net", "example.net"] {
         verify(&theirs, name, &bob).unwrap();
     }
+    // So of two people for whom the same authorities count there, what is proven for one is proven for the other.
+    let vouchers = |name: &str, who: &Identifier| Vouchers::of(name, who, &trust);
+    let carol = Identifier::parse("carol@example.net").unwrap();
+    assert_eq!(vouchers("example.net", &bob), vouchers("example.net", &carol));
+    assert_eq!(vouchers("example.net", &bob), vouchers("directory.example.net", &bob));
+    assert_ne!(vouchers("directory.example.net", &alice), vouchers("directory.example.net", &bob));
+    assert_eq!(vouchers("example.net", &alice), Vouchers::default());
     // It names that directory too, but certifies nobody there.
     breaks("TRUST-02", verify(&ours, "directory.example.net", &bob));
     breaks("TRUST-12", verify(&ours, "example.net", &bob));
@@ -483,8 +490,12 @@ fn a_directory_is_vouched_for_by_who_vouches_for_its_people() {
     trust.meet(&bob, "Test authority 2", &root.0, NOON).unwrap();
     verify(&theirs, "example.net", &bob).unwrap();
     trust.set_bindings(Bindings::default());
+    let before = trust.times_rebound();
     trust.meet(&bob, "Test authority 1", &[9; 32], NOON).unwrap();
+    trust.meet(&bob, "Test authority 1", &[9; 32], NOON).unwrap();
+    assert_eq!(trust.times_rebound(), before + 1);
     breaks("TRUST-06", verify(&theirs, "example.net", &bob));
+    assert_eq!(vouchers("example.net", &bob), Vouchers::default());
     trust.set_bindings(Bindings::default());
     // A limited policy certifies nobody beyond its limits.
     breaks("TRUST-02", verify_person(&theirs.issue_person(&alice, NOON).0, &trust, NOON));

@@ -13,7 +13,8 @@ pub(super) const MAX_CONTACTS: usize = 10_000;
 impl Core {
     pub(super) fn add_contact(&mut self, who: Identifier, now: Now) {
         if self.contacts.contains_key(&who) {
-            return;
+            // Where she is found may be known better by now: her card was taken again.
+            return self.actions.push_back(Action::Ask(Ask::Watch { who }));
         }
         if self.contacts.len() >= MAX_CONTACTS {
             self.error("add_contact", format!("expected at most {MAX_CONTACTS} contacts"), "remove one first");

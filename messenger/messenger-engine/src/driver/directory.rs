@@ -6,7 +6,7 @@ mod reach;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::RequestError;
@@ -41,7 +41,7 @@ pub(super) struct Link {
     /// How to be present, now and on every later connection.
     presenting: Presenting,
     /// Whom to watch there.
-    watched: BTreeSet<Identifier>,
+    watched: Arc<Mutex<BTreeSet<Identifier>>>,
     /// Calls that are being placed.
     placing: Vec<(CallId, AbortHandle)>,
     whose: Whose,
@@ -88,7 +88,8 @@ impl Link {
         outbox: mpsc::Sender<Happening>,
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
-        Self { outlet, config, directory, outbox, presenting, watched: BTreeSet::new(), placing: Vec::new(), whose }
+        let watched = Arc::default();
+        Self { outlet, config, directory, outbox, presenting, watched, placing: Vec::new(), whose }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
@@ -153,7 +154,8 @@ impl Link {
         }
         let presenting = self.presenting.clone();
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
-        client.watch(self.watched.iter().cloned().collect()).await.map_err(|error| error.to_string())?;
+        let watched = lock(&self.watched).iter().cloned().collect();
+        client.watch(watched).await.map_err(|error| error.to_string())?;
         let to = (found, addresses);
         let place = self.place(&to, &announced);
         self.is_at(Some(&place));
@@ -241,10 +243,10 @@ impl Link {
     fn keep_in_mind(&mut self, ask: &Ask) {
         match ask {
             Ask::Watch { who } => {
-                self.watched.insert(who.clone());
+                lock(&self.watched).insert(who.clone());
             }
             Ask::Unwatch { who } => {
-                self.watched.remove(who);
+                lock(&self.watched).remove(who);
             }
             _ => {}
         }
@@ -298,6 +300,11 @@ pub(super) fn listening(found: SocketAddr, addresses: &[SocketAddr], second: Opt
         [Some(*address), second]
     });
     ports.flatten().collect()
+}
+
+/// A panic elsewhere leaves a list whole.
+fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.

@@ -322,7 +322,7 @@ impl Driver {
                 Action::Ask(ask) => self.directories.ask(ask, &mut self.core, Now::read()),
                 Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
                 Action::Settled { call } => self.meetings.settle(call),
-                Action::FollowNetwork => self.directories.follow(),
+                Action::FollowNetwork => self.directories.follow(&mut self.core, Now::read()),
                 Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
                 Action::Close { connection, code } => {
                     if let Some(peer) = self.peers.remove(&connection) {

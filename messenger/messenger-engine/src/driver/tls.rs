@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use directory_protocol::client::{ConfigError, client_config_for_directory_of, client_config_under};
 use identity::Identifier;
-use identity::trust::Trust;
+use identity::trust::{Bindings, Trust};
+use identity::verify::Vouchers;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
@@ -51,6 +52,17 @@ impl ToDirectories {
     /// One in which somebody else is found.
     pub(super) fn of(&self, who: Identifier) -> Result<quinn::ClientConfig, ConfigError> {
         client_config_for_directory_of(who, self.certified.clone(), self.trust.clone())
+    }
+
+    /// Whose word counts for the directory of this name if this person is found there.
+    pub(super) fn vouchers(&self, name: &str, who: &Identifier) -> Vouchers {
+        Vouchers::of(name, who, &self.trust)
+    }
+
+    /// The authorities people are known by, if they have changed since they had changed so often; and how often by now.
+    pub(super) fn rebound_since(&self, times: u64) -> Option<(u64, Bindings)> {
+        let now = self.trust.times_rebound();
+        (now != times).then(|| (now, self.trust.bindings()))
     }
 }
 

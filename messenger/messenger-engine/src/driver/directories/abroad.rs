@@ -7,18 +7,33 @@ use identity::Identifier;
 
 use crate::core::Presenting;
 
-/// Whose directory it is: everybody's at a domain, or of people with phone numbers.
-pub(super) fn scope(who: &Identifier) -> String {
-    who.domain().unwrap_or("phone numbers").to_owned()
+/// As many domains are named.
+const NAMED: usize = 3;
+
+/// Whose directory it is, for people: everybody's at a domain, or of people with phone numbers.
+pub(super) fn domain(who: &Identifier) -> &str {
+    who.domain().unwrap_or("phone numbers")
+}
+
+/// Some domains, in a few words.
+pub(super) fn in_words(domains: &BTreeSet<&str>) -> String {
+    let named: Vec<_> = domains.iter().take(NAMED).copied().collect();
+    match domains.len() - named.len() {
+        0 => named.join(" and "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// What to announce there. Invisible, so that nobody sees this device twice; without a note or an idle time, and open to
 /// nobody's knock: whoever calls it asks its own directory. Who may see it stays, as far as it is about people of that
 /// directory: a call to one of them is open only if she may see the caller.
-pub(super) fn presenting(own: &Presenting, scope: &str, contacts: &BTreeSet<Identifier>) -> Presenting {
+pub(super) fn presenting(
+    own: &Presenting,
+    is_there: impl Fn(&Identifier) -> bool,
+    contacts: &BTreeSet<Identifier>,
+) -> Presenting {
     let own = &own.announcement;
-    let of_there =
-        |people: &[Identifier]| people.iter().filter(|who| self::scope(who) == scope).cloned().collect::<Vec<_>>();
+    let of_there = |people: &[Identifier]| people.iter().filter(|who| is_there(who)).cloned().collect::<Vec<_>>();
     let visible_to = match &own.visible_to {
         Audience::Named(people) => Audience::Named(of_there(people)),
         other => other.clone(),
@@ -56,7 +71,7 @@ mod tests {
         };
         let own = Presenting { announcement, idle: None };
         let watched = people(&["bob@beta.example"]).into_iter().collect();
-        let there = presenting(&own, "beta.example", &watched).announcement;
+        let there = presenting(&own, |who| domain(who) == "beta.example", &watched).announcement;
         let expected = Announcement {
             appearance: Appearance::Invisible,
             details: Details::default(),
@@ -66,6 +81,14 @@ mod tests {
             blocked: people(&["mallory@beta.example"]),
         };
         assert_eq!(there, expected);
-        assert_eq!(scope(&people(&all)[3]), "phone numbers");
+        assert_eq!(domain(&people(&all)[3]), "phone numbers");
+    }
+
+    #[test]
+    fn a_few_domains_are_named() {
+        let words = |domains: &[&'static str]| in_words(&domains.iter().copied().collect());
+        assert_eq!(words(&["b.example"]), "b.example");
+        assert_eq!(words(&["b.example", "a.example"]), "a.example and b.example");
+        assert_eq!(words(&["e", "d", "c", "b", "a"]), "a, b, c and 2 more");
     }
 }

@@ -8,6 +8,12 @@ use crate::api::CallId;
 use crate::core::{Ask, Core};
 use crate::time::Now;
 
+/// A call in another directory.
+pub(super) struct Placed {
+    pub(super) at: Key,
+    with: Identifier,
+}
+
 impl Directories {
     pub(super) fn invite(&mut self, callee: &Identifier, invite: Ask, core: &mut Core, now: Now) {
         let Ask::Invite { call, .. } = invite else { return };
@@ -28,8 +34,32 @@ impl Directories {
 
     fn invite_at(&mut self, key: Key, call: CallId, invite: Ask, now: Now) {
         if let Some(other) = self.others.get_mut(&key) {
+            if let Ask::Invite { callee, .. } = &invite {
+                self.calls.insert(call, Placed { at: key, with: callee.clone() });
+            }
             other.invite(invite, now.instant);
-            self.calls.insert(call, key);
+        }
+    }
+
+    /// Whether this is a call back by somebody who is being called in this directory: it rings where she was called from
+    /// (docs/spec/directory.md, section 5), though nobody knocks there. Then it goes on there.
+    pub(super) fn crosses(&mut self, key: &Key, call: CallId, caller: &Identifier) -> bool {
+        let crosses = self.calls.values().any(|placed| placed.at == *key && placed.with == *caller);
+        if crosses {
+            self.calls.entry(call).or_insert_with(|| Placed { at: key.clone(), with: caller.clone() });
+        }
+        crosses
+    }
+
+    /// Answers a call where it rings. Whoever does not take it hears no more of it.
+    pub(super) fn answer(&mut self, call: CallId, answer: Ask) {
+        let is_taken = matches!(answer, Ask::Accept { .. });
+        match self.calls.get(&call).and_then(|placed| self.others.get(&placed.at)) {
+            Some(other) => other.ask(answer),
+            None => return self.ask_own(answer),
+        }
+        if !is_taken {
+            self.calls.remove(&call);
         }
     }
 
@@ -38,7 +68,7 @@ impl Directories {
         if self.people.values_mut().any(|known| known.spot.forget(call)) {
             return;
         }
-        match self.calls.remove(&call).and_then(|key| self.others.get_mut(&key)) {
+        match self.calls.remove(&call).and_then(|placed| self.others.get_mut(&placed.at)) {
             Some(other) => other.cancel(call),
             None => self.ask_own(Ask::Cancel { call }),
         }

@@ -3,8 +3,8 @@
 use directory_protocol::{DirectoryEvent, Outcome};
 use identity::Identifier;
 
-use super::people::{Known, Spot};
-use super::{Directories, Key, NOT_REACHED};
+use super::people::Spot;
+use super::{Directories, Key, NOT_REACHED, abroad};
 use crate::api::CallId;
 use crate::core::Core;
 use crate::driver::Happening;
@@ -15,7 +15,7 @@ impl Directories {
     pub(in crate::driver) fn is_own(&self, event: &DirectoryEvent) -> bool {
         match event {
             DirectoryEvent::Presence { who, .. } => {
-                !matches!(self.people.get(who), Some(Known { spot: Spot::At(_), .. }))
+                self.people.get(who).is_none_or(|known| matches!(known.spot, Spot::Own))
             }
             DirectoryEvent::Outcome { call_id, .. } | DirectoryEvent::Go { call_id, .. } => {
                 !self.calls.contains_key(&CallId(*call_id))
@@ -30,13 +30,17 @@ impl Directories {
         let Some(key) = found else { return };
         match what {
             Happening::DirectoryUp => {
-                self.told.remove(&key.scope);
+                let domains: Vec<String> = self.domains_at(&key).into_iter().map(str::to_owned).collect();
+                self.told.retain(|(about, _)| !domains.contains(about) && *about != key.directory.name);
                 if let Some(other) = self.others.get_mut(&key) {
                     other.is_up();
                 }
             }
             Happening::DirectoryDown(reason) => self.lost(&key, &reason, core, now),
-            Happening::NotAnnounced(reason) => self.tell(&key.scope, &reason, NOT_REACHED, core),
+            Happening::NotAnnounced(reason) => {
+                let (about, _) = self.whose(&key);
+                self.tell(&about, &reason, NOT_REACHED, core);
+            }
             Happening::CallFailed { call, reason } => {
                 self.calls.remove(&call);
                 core.call_failed(call, &reason, now);
@@ -55,13 +59,16 @@ impl Directories {
                     core.presence_pushed(who, presence);
                 }
             }
-            DirectoryEvent::Outcome { call_id, outcome } if self.calls.get(&CallId(call_id)) == Some(key) => {
+            DirectoryEvent::Incoming { call_id, ref caller, .. } if self.crosses(key, CallId(call_id), caller) => {
+                core.directory_said(event, now);
+            }
+            DirectoryEvent::Outcome { call_id, outcome } if self.is_placed(CallId(call_id), key) => {
                 if outcome != Outcome::Ringing {
                     self.calls.remove(&CallId(call_id));
                 }
                 core.directory_said(event, now);
             }
-            DirectoryEvent::Go { call_id, .. } if self.calls.get(&CallId(call_id)) == Some(key) => {
+            DirectoryEvent::Go { call_id, .. } if self.is_placed(CallId(call_id), key) => {
                 self.calls.remove(&CallId(call_id));
                 core.directory_said(event, now);
             }
@@ -69,12 +76,17 @@ impl Directories {
         }
     }
 
+    fn is_placed(&self, call: CallId, key: &Key) -> bool {
+        self.calls.get(&call).is_some_and(|placed| placed.at == *key)
+    }
+
     fn lost(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
+        let (about, whose) = self.whose(key);
         let Some(other) = self.others.get_mut(key) else { return };
         if self.resting {
             return other.left();
         }
-        let message = format!("the directory of {} is not reached: {reason}", key.scope);
+        let message = format!("the directory of {whose} is not reached: {reason}");
         if other.is_given_up(now.instant) {
             self.look_elsewhere(key, &message, core, now);
         }
@@ -82,14 +94,30 @@ impl Directories {
         other.is_down(now.instant);
         let people: Vec<Identifier> = other.watched.iter().cloned().collect();
         core.lost_elsewhere(&people);
-        let calls: Vec<CallId> = self.calls.iter().filter(|(_, at)| *at == key).map(|(call, _)| *call).collect();
-        for call in calls {
-            self.calls.remove(&call);
-            core.call_failed(call, &message, now);
-        }
+        self.fail_calls_at(key, &message, core, now);
         if self.is_said_of_nobody(key) {
             return;
         }
-        self.tell(&key.scope, &message, NOT_REACHED, core);
+        self.tell(&about, &message, NOT_REACHED, core);
+    }
+
+    pub(super) fn fail_calls_at(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
+        let calls: Vec<CallId> =
+            self.calls.iter().filter(|(_, placed)| placed.at == *key).map(|(call, _)| *call).collect();
+        for call in calls {
+            self.calls.remove(&call);
+            core.call_failed(call, reason, now);
+        }
+    }
+
+    /// What is told is about this; and whose directory it is.
+    fn whose(&self, key: &Key) -> (String, String) {
+        let domains = self.domains_at(key);
+        let name = &key.directory.name;
+        match domains.len() {
+            0 => (name.clone(), name.clone()),
+            1 => (abroad::in_words(&domains), abroad::in_words(&domains)),
+            _ => (name.clone(), abroad::in_words(&domains)),
+        }
     }
 }

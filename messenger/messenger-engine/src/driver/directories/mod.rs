@@ -11,15 +11,18 @@
 mod abroad;
 mod calls;
 mod hearing;
+mod moving;
 mod other;
 mod people;
 mod tidying;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use identity::Identifier;
+use identity::trust::Bindings;
+use identity::verify::Vouchers;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::Happening;
@@ -30,8 +33,9 @@ use crate::api::CallId;
 use crate::core::{Ask, Core, Presenting};
 use crate::time::Now;
 use crate::whereabouts::{DirectoryElsewhere, Find};
+use calls::Placed;
 use other::Other;
-use people::Known;
+use people::{Known, Spot};
 
 /// Strangers whose directory is remembered beside contacts.
 const MAX_STRANGERS: usize = 1_024;
@@ -41,11 +45,11 @@ const NOT_REACHED: &str = "it is tried again by itself; if it stays so, ask them
                            directory: its certificate has to be for the name that was expected, by an authority that you \
                            trust for their domain, and it has to trust yours";
 
-/// One connection: a directory, and for people of which domain its authority has to vouch.
+/// One connection: a directory, and whose word counts for it: what is proven there for one person is so for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     directory: DirectoryElsewhere,
-    scope: String,
+    vouchers: Vouchers,
 }
 
 /// How links are made.
@@ -72,10 +76,12 @@ pub(super) struct Directories {
     others: BTreeMap<Key, Other>,
     opened: u64,
     /// The calls made elsewhere.
-    calls: BTreeMap<CallId, Key>,
-    /// What was last told of each domain's directory.
-    told: BTreeMap<String, String>,
+    calls: BTreeMap<CallId, Placed>,
+    /// What was told: about which domain, or directory of several, and what. Of people of one domain it may be different.
+    told: BTreeSet<(String, String)>,
     looked: Instant,
+    /// How often the authorities by which people are known have changed, and which they were then.
+    known_by: (u64, Bindings),
 }
 
 impl Directories {
@@ -85,6 +91,7 @@ impl Directories {
         let (at, place) = watch::channel(None);
         let link = Link::new(ways.outlet.clone(), ways.tls.own(), (own, Whose::Own(at)), ways.outbox.clone());
         let own_follows = Arc::new(Notify::new());
+        let known_by = ways.tls.rebound_since(0).unwrap_or_default();
         tokio::spawn(link.run(ways.wanted.clone(), asked, own_follows.clone()));
         Self {
             ways,
@@ -99,15 +106,17 @@ impl Directories {
             others: BTreeMap::new(),
             opened: 0,
             calls: BTreeMap::new(),
-            told: BTreeMap::new(),
+            told: BTreeSet::new(),
             looked: Instant::now(),
+            known_by,
         }
     }
 
-    /// The network has changed.
-    pub(super) fn follow(&self) {
+    /// The network has changed. Who was not found may be found from the new one.
+    pub(super) fn follow(&mut self, core: &mut Core, now: Now) {
         self.own_follows.notify_one();
         self.others.values().for_each(|other| other.follows.notify_one());
+        self.look_for_those(|known| matches!(known.spot, Spot::Nowhere { .. }), core, now);
     }
 
     /// Does what the core asks for, at the directory where it belongs.
@@ -115,14 +124,13 @@ impl Directories {
         match ask {
             Ask::Announce(presenting) => self.announce(*presenting, core, now),
             Ask::Watch { who } => self.watch(who, core, now),
-            Ask::Unwatch { who } => self.unwatch(&who),
+            Ask::Unwatch { who } => self.unwatch(&who, core, now),
             Ask::Invite { ref callee, .. } => {
                 let callee = callee.clone();
                 self.invite(&callee, ask, core, now);
             }
             Ask::Cancel { call } => self.cancel(call),
-            // Nobody knocks elsewhere.
-            Ask::Accept { .. } | Ask::Decline { .. } | Ask::Busy { .. } => self.ask_own(ask),
+            Ask::Accept { call } | Ask::Decline { call } | Ask::Busy { call } => self.answer(call, ask),
         }
     }
 
@@ -136,17 +144,35 @@ impl Directories {
         let contacts = presenting.announcement.contacts.clone();
         self.presenting = Some(presenting);
         for who in contacts {
-            self.watch(who, core, now);
+            if !self.people.get(&who).is_some_and(|known| known.watched) {
+                self.watch(who, core, now);
+            }
         }
         let keys: Vec<Key> = self.others.keys().cloned().collect();
         keys.iter().for_each(|key| self.announce_at(key));
     }
 
     /// Tells another directory what concerns it.
-    fn announce_at(&mut self, key: &Key) {
-        if let (Some(presenting), Some(other)) = (&self.presenting, self.others.get(key)) {
-            other.announce(abroad::presenting(presenting, &key.scope, &other.watched));
+    fn announce_at(&self, key: &Key) {
+        if let (Some(presenting), Some(other)) = (self.presenting_at(key), self.others.get(key)) {
+            other.announce(presenting);
         }
+    }
+
+    fn presenting_at(&self, key: &Key) -> Option<Presenting> {
+        let (presenting, other) = (self.presenting.as_ref()?, self.others.get(key)?);
+        let domains = self.domains_at(key);
+        // Of who was never looked for, her domain is known.
+        let is_there = |who: &Identifier| match self.people.get(who) {
+            Some(known) => known.spot.is_at(key),
+            None => domains.contains(abroad::domain(who)),
+        };
+        Some(abroad::presenting(presenting, is_there, &other.watched))
+    }
+
+    /// The domains of those who are said to be found in this directory.
+    fn domains_at(&self, key: &Key) -> BTreeSet<&str> {
+        self.people.iter().filter(|(_, known)| known.spot.is_at(key)).map(|(who, _)| abroad::domain(who)).collect()
     }
 
     /// The own directory is reached: what others said meanwhile counts now.
@@ -175,16 +201,17 @@ impl Directories {
         self.resting = false;
     }
 
-    /// Says what is wrong, once as long as it stays the same.
-    fn tell(&mut self, scope: &str, message: &str, remedy: &str, core: &mut Core) {
-        if self.told.get(scope).is_some_and(|told| told == message) {
+    /// Says what is wrong, once until it is right.
+    fn tell(&mut self, about: &str, message: &str, remedy: &str, core: &mut Core) {
+        let what = (about.to_owned(), message.to_owned());
+        if self.told.contains(&what) {
             return;
         }
         if self.told.len() >= MAX_STRANGERS {
             self.told.clear();
         }
-        self.told.insert(scope.to_owned(), message.to_owned());
-        core.trouble_elsewhere(scope, message, remedy);
+        self.told.insert(what);
+        core.trouble_elsewhere(about, message, remedy);
     }
 }
 

@@ -26,6 +26,8 @@ const REPORTS: usize = 64;
 pub(super) struct Other {
     /// Told from any that was there before.
     pub(super) number: u64,
+    /// As whose directory its certificate is verified.
+    pub(super) verified_for: Identifier,
     asks: mpsc::UnboundedSender<Ask>,
     pub(super) follows: Arc<Notify>,
     /// Whom to watch there.
@@ -46,7 +48,7 @@ impl Other {
         number: u64,
         ways: &Ways,
         tls: quinn::ClientConfig,
-        directory: DirectoryElsewhere,
+        (directory, verified_for): (DirectoryElsewhere, Identifier),
         place: watch::Receiver<Option<Place>>,
         now: Instant,
     ) -> Self {
@@ -66,6 +68,7 @@ impl Other {
         let (watched, seen) = (BTreeSet::new(), BTreeMap::new());
         Self {
             number,
+            verified_for,
             asks,
             follows,
             watched,
@@ -78,7 +81,7 @@ impl Other {
         }
     }
 
-    fn ask(&self, ask: Ask) {
+    pub(super) fn ask(&self, ask: Ask) {
         // Fails only when the link's task is gone, which is when everything is.
         let _ = self.asks.send(ask);
     }

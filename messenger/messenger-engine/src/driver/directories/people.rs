@@ -11,7 +11,7 @@ use crate::api::CallId;
 use crate::core::{Ask, Core};
 use crate::driver::Happening;
 use crate::time::Now;
-use crate::whereabouts::{NotFound, Whereabouts};
+use crate::whereabouts::{DirectoryElsewhere, NotFound, Whereabouts};
 
 /// More directories than this are not connected to at once.
 const MAX_OTHERS: usize = 64;
@@ -40,6 +40,10 @@ impl Spot {
         waiting.len() < before
     }
 
+    pub(super) fn is_at(&self, key: &Key) -> bool {
+        matches!(self, Self::At(at) if at == key)
+    }
+
     /// No call waits here any more.
     pub(super) fn forget_all(&mut self) {
         if let Self::Sought(waiting) = self {
@@ -55,12 +59,12 @@ pub(super) struct Known {
 
 impl Directories {
     pub(super) fn watch(&mut self, who: Identifier, core: &mut Core, now: Now) {
-        match self.people.get_mut(&who) {
-            Some(known) if known.watched => return,
-            Some(known) => known.watched = true,
-            None => return self.look_for(who, true, Vec::new(), core, now),
+        let Some(known) = self.people.get_mut(&who) else { return self.look_for(who, true, Vec::new(), core, now) };
+        let is_new = !std::mem::replace(&mut known.watched, true);
+        // Whoever is asked for again may be found elsewhere by now, by a card.
+        if !self.moves(&who, core, now) && is_new {
+            self.begin_to_watch(&who);
         }
-        self.begin_to_watch(&who);
     }
 
     fn begin_to_watch(&mut self, who: &Identifier) {
@@ -78,8 +82,22 @@ impl Directories {
         }
     }
 
-    pub(super) fn unwatch(&mut self, who: &Identifier) {
+    /// A stranger may be named in the lists that are told where she is found.
+    fn begin_to_call(&mut self, who: &Identifier) {
+        if let Some(Known { spot: Spot::At(key), watched: false }) = self.people.get(who) {
+            self.announce_at(&key.clone());
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, who: &Identifier, core: &mut Core, now: Now) {
         match self.people.remove(who).map(|known| known.spot) {
+            Some(Spot::Sought(waiting)) => {
+                let reason = format!("{who} is looked for no longer");
+                let calls = waiting
+                    .iter()
+                    .filter_map(|ask| if let Ask::Invite { call, .. } = ask { Some(*call) } else { None });
+                calls.for_each(|call| core.call_failed(call, &reason, now));
+            }
             Some(Spot::At(key)) => {
                 if let Some(other) = self.others.get_mut(&key) {
                     other.unwatch(who);
@@ -120,48 +138,32 @@ impl Directories {
         let waiting = std::mem::take(waiting);
         let opened = match found {
             Ok(Whereabouts::Here) => Ok(Spot::Own),
-            Ok(Whereabouts::At(directory)) => {
-                self.open(Key { directory, scope: abroad::scope(who) }, who, now).map(Spot::At)
-            }
+            Ok(Whereabouts::At(directory)) => self.open(self.key(directory, who), who, now).map(Spot::At),
             Err(not_found) => Err(not_found),
         };
         let spot = opened.unwrap_or_else(|NotFound { message, remedy }| {
-            self.tell(&abroad::scope(who), &message, &remedy, core);
+            self.tell(abroad::domain(who), &message, &remedy, core);
             Spot::Nowhere { reason: format!("{message}; {remedy}"), again: now.instant + LOOK_AGAIN }
         });
         if let Some(known) = self.people.get_mut(who) {
             known.spot = spot;
         }
         self.begin_to_watch(who);
+        self.begin_to_call(who);
         for invite in waiting {
             self.invite(who, invite, core, now);
         }
     }
 
-    /// Who is said to be found there: for each of them others may know better.
-    pub(super) fn look_elsewhere(&mut self, key: &Key, message: &str, core: &mut Core, now: Now) {
-        let Some(finder) = self.finder.clone() else { return };
-        let is_there = |known: &Known| matches!(&known.spot, Spot::At(at) if at == key);
-        let there: Vec<Identifier> =
-            self.people.iter().filter(|(_, known)| is_there(known)).map(|(who, _)| who.clone()).collect();
-        for who in there {
-            let Some(instead) = finder.not_reached(&who, &key.directory) else { continue };
-            let Some(other) = self.others.get_mut(key) else { return };
-            other.unwatch(&who);
-            let calls = other.take_waiting(&who);
-            self.calls.retain(|call, _| {
-                !calls.iter().any(|ask| matches!(ask, Ask::Invite { call: waits, .. } if waits == call))
-            });
-            let watched = self.people.remove(&who).is_some_and(|known| known.watched);
-            core.lost_elsewhere(std::slice::from_ref(&who));
-            self.tell(who.as_str(), message, &instead, core);
-            self.look_for(who, watched, calls, core, now);
-        }
-    }
-
     /// Whether nobody is said to be found in this directory any more.
     pub(super) fn is_said_of_nobody(&self, key: &Key) -> bool {
-        !self.people.values().any(|known| matches!(&known.spot, Spot::At(at) if at == key))
+        !self.people.values().any(|known| known.spot.is_at(key))
+    }
+
+    /// The connection to the directory in which this person is found.
+    pub(super) fn key(&self, directory: DirectoryElsewhere, who: &Identifier) -> Key {
+        let vouchers = self.ways.tls.vouchers(&directory.name, who);
+        Key { directory, vouchers }
     }
 
     fn open(&mut self, key: Key, who: &Identifier, now: Now) -> Result<Key, NotFound> {
@@ -180,7 +182,8 @@ impl Directories {
             .of(who.clone())
             .map_err(|error| NotFound { message: error.to_string(), remedy: "start again".to_owned() })?;
         self.opened += 1;
-        let other = Other::open(self.opened, &self.ways, tls, key.directory.clone(), self.place.clone(), now.instant);
+        let (number, place) = (self.opened, self.place.clone());
+        let other = Other::open(number, &self.ways, tls, (key.directory.clone(), who.clone()), place, now.instant);
         self.others.insert(key.clone(), other);
         self.announce_at(&key);
         Ok(key)

@@ -1,22 +1,33 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
 use identity::testing::Authority;
+use identity::trust::Trust;
 
 use super::*;
-use crate::api::{Event, PresenceSettings, Purpose};
+use crate::api::{Command, DeliveryState, Event, PresenceSettings, Purpose};
 use crate::config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 use crate::core::Action;
 use crate::driver::Driver;
-use crate::whereabouts::{Search, Whereabouts};
+use crate::whereabouts::{NotFound, Search, Whereabouts};
 
-/// Whoever is looked for is not found before the test says so.
-struct Nobody;
+/// Whoever is looked for is not found before the test says so, or at once where a card of hers says.
+#[derive(Default)]
+struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>);
 
-impl Find for Nobody {
-    fn find(&self, _: &Identifier) -> Search {
-        Box::pin(std::future::pending())
+impl Cards {
+    fn say(&self, who: &Identifier, found: Whereabouts) {
+        self.0.lock().unwrap().insert(who.clone(), found);
+    }
+}
+
+impl Find for Cards {
+    fn find(&self, who: &Identifier) -> Search {
+        match self.0.lock().unwrap().get(who).cloned() {
+            Some(found) => Box::pin(std::future::ready(Ok(found))),
+            None => Box::pin(std::future::pending()),
+        }
     }
 
     fn not_reached(&self, _: &Identifier, directory: &DirectoryElsewhere) -> Option<String> {
@@ -38,6 +49,11 @@ fn bob() -> Identifier {
 
 /// An engine's driver that nobody runs: what happens to it is what the test does.
 fn driver() -> Driver {
+    driver_with(Arc::default(), Authority::new(5, UnixTime::now()).trust())
+}
+
+/// The same, who knows these cards and trusts `trust`, of which authority 5 is the first.
+fn driver_with(cards: Arc<Cards>, trust: Arc<Trust>) -> Driver {
     let now = UnixTime::now();
     let authority = Authority::new(5, now);
     let alice: Identifier = "alice@example.org".parse().unwrap();
@@ -47,8 +63,8 @@ fn driver() -> Driver {
         identifier: alice,
         chain,
         key: Arc::new(key),
-        enrolled_under: authority.trust().policies()[0].fingerprint(),
-        trust: authority.trust(),
+        enrolled_under: trust.policies()[0].fingerprint(),
+        trust,
         directory: DirectoryAddress { name: "directory.example.org".to_owned(), address: "127.0.0.1:1".to_owned() },
         bind: loopback,
         offered: OfferedAddresses::default(),
@@ -57,7 +73,7 @@ fn driver() -> Driver {
         presence: PresenceSettings::default(),
         bot: false,
         gossip: None,
-        whereabouts: Some(Arc::new(Nobody)),
+        whereabouts: Some(cards),
     };
     let (commands, events) = (mpsc::channel(1).1, mpsc::channel(1).0);
     Driver::start(config, commands, events).unwrap()
@@ -73,7 +89,26 @@ impl Driver {
     }
 
     fn finds_bob(&mut self, directory: DirectoryElsewhere) {
-        self.directories.found(&bob(), Ok(Whereabouts::At(directory)), &mut self.core, Now::read());
+        self.finds(&bob(), directory);
+    }
+
+    fn finds(&mut self, who: &Identifier, directory: DirectoryElsewhere) {
+        self.directories.found(who, Ok(Whereabouts::At(directory)), &mut self.core, Now::read());
+    }
+
+    fn ticks(&mut self) {
+        self.directories.tick(&mut self.core, Now::read());
+    }
+
+    /// Each link: to which directory, as whose it is verified, and who is watched there.
+    fn links(&self) -> Vec<(&str, &str, Vec<&str>)> {
+        let mut links = Vec::new();
+        for (key, other) in &self.directories.others {
+            let watched = other.watched.iter().map(Identifier::as_str).collect();
+            links.push((key.directory.name.as_str(), other.verified_for.as_str(), watched));
+        }
+        links.sort();
+        links
     }
 
     /// The link to this directory reports that it was not reached.
@@ -147,4 +182,186 @@ async fn whoever_is_not_found_where_an_old_card_says_is_looked_for_again_and_it_
     let told = driver.told();
     assert!(told.iter().any(|(about, remedy)| about == "example.net" && remedy.contains("contact card")), "{told:?}");
     assert_eq!(driver.to_be_placed(), []);
+}
+
+/// Two authorities whose policies name the same directory, and the roots of both.
+fn two_authorities() -> (Arc<Trust>, [[u8; 32]; 2]) {
+    let policies =
+        [5, 6].map(|seed| Authority::new(seed, UnixTime::now()).policy_with_directory("dir.example", "127.0.0.1:2"));
+    let roots = [&policies[0], &policies[1]].map(|policy| policy.authorities[0].root_digest().unwrap().0);
+    (Arc::new(Trust::new(policies.to_vec()).unwrap()), roots)
+}
+
+fn knows(trust: &Trust, who: &str, (seed, root): (u64, [u8; 32])) {
+    trust.meet(&who.parse().unwrap(), &format!("Test authority {seed}"), &root, UnixTime::now()).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_proven_for_one_person_is_believed_of_those_alone_for_whom_it_is_proven() {
+    let (trust, [five, six]) = two_authorities();
+    let (bob, carol, dora) = (bob(), "carol@example.net".parse().unwrap(), "dora@example.net".parse().unwrap());
+    knows(&trust, bob.as_str(), (5, five));
+    knows(&trust, "carol@example.net", (6, six));
+    let mut driver = driver_with(Arc::default(), trust.clone());
+    for who in [&bob, &carol, &dora] {
+        driver.asks(Ask::Watch { who: who.clone() });
+        driver.finds(who, at("dir.example"));
+    }
+    let link = |of: &'static str| ("dir.example", of, vec![of]);
+    let (of_bob, of_carol, of_dora) = (link("bob@example.net"), link("carol@example.net"), link("dora@example.net"));
+    assert_eq!(driver.links(), [of_bob, of_carol.clone(), of_dora], "whoever is known by nobody is open to both");
+
+    // She is met, by the authority that speaks for bob, too.
+    knows(&trust, "dora@example.net", (5, five));
+    driver.ticks();
+    driver.finds(&dora, at("dir.example"));
+    let of_both = ("dir.example", "bob@example.net", vec!["bob@example.net", "dora@example.net"]);
+    assert_eq!(driver.links(), [of_both, of_carol.clone()]);
+    // As soon as the link is bob's no more, it is verified as dora's.
+    trust.set_bindings(Bindings::default());
+    knows(&trust, "dora@example.net", (5, five));
+    knows(&trust, "carol@example.net", (6, six));
+    knows(&trust, bob.as_str(), (6, six));
+    driver.ticks();
+    for who in [&bob, &dora] {
+        driver.finds(who, at("dir.example"));
+    }
+    let of_both = ("dir.example", "carol@example.net", vec!["bob@example.net", "carol@example.net"]);
+    assert_eq!(driver.links(), [of_both, link("dora@example.net")]);
+}
+
+#[tokio::test]
+async fn people_of_many_domains_share_a_link_and_each_link_is_told_of_its_own() {
+    let (trust, [five, six]) = two_authorities();
+    let mut driver = driver_with(Arc::default(), trust.clone());
+    let people: Vec<Identifier> = (1..=9).map(|n| format!("bob@{n}.example").parse().unwrap()).collect();
+    let other: Identifier = "eve@1.example".parse().unwrap();
+    people.iter().for_each(|who| knows(&trust, who.as_str(), (6, six)));
+    knows(&trust, other.as_str(), (5, five));
+    let mut announcement = directory_protocol::Announcement::available(Vec::new());
+    announcement.blocked = people.iter().chain([&other]).cloned().collect();
+    driver.asks(Ask::Announce(Box::new(Presenting { announcement, idle: None })));
+    for who in people.iter().chain([&other]) {
+        driver.asks(Ask::Watch { who: who.clone() });
+        driver.finds(who, at("dir.example"));
+    }
+    assert_eq!(driver.directories.others.len(), 2);
+    let blocked = |who| {
+        let (key, _) = driver.directories.others.iter().find(|(_, link)| link.watched.contains(who)).unwrap();
+        driver.directories.presenting_at(key).unwrap().announcement.blocked
+    };
+    assert_eq!(blocked(&people[0]), people);
+    assert_eq!(blocked(&other), std::slice::from_ref(&other));
+    // What is wrong with it is said once.
+    let number = driver.directories.others.values().find(|link| link.watched.len() == 9).unwrap().number;
+    let down = || Happening::DirectoryDown("nobody answers".to_owned());
+    driver.directories.heard(number, down(), &mut driver.core, Now::read());
+    driver.directories.heard(number, down(), &mut driver.core, Now::read());
+    let told: Vec<_> = driver.told().into_iter().map(|(about, _)| about).collect();
+    assert_eq!(told, ["dir.example"]);
+}
+
+#[tokio::test]
+async fn whoever_is_asked_for_again_is_looked_for_where_her_card_says_by_now() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = driver_with(cards.clone(), two_authorities().0);
+    driver.asks(Ask::Watch { who: bob() });
+    driver.directories.found(&bob(), Ok(Whereabouts::Here), &mut driver.core, Now::read());
+    assert_eq!(driver.links(), []);
+    cards.say(&bob(), Whereabouts::At(at("dir.example")));
+    driver.asks(Ask::Watch { who: bob() });
+    assert_eq!(driver.links(), [("dir.example", "bob@example.net", vec!["bob@example.net"])]);
+    // It is the same still.
+    let number = driver.directories.opened;
+    driver.asks(Ask::Watch { who: bob() });
+    assert_eq!(driver.directories.opened, number);
+
+    // The search that is under way ends, and the call that waits for it is placed there.
+    let carol: Identifier = "carol@example.net".parse().unwrap();
+    driver.asks(Ask::Invite { call: FIRST, callee: carol.clone(), purpose: Purpose::Text, device: None });
+    assert_eq!(driver.to_be_placed(), []);
+    cards.say(&carol, Whereabouts::At(at("dir.example")));
+    driver.asks(Ask::Watch { who: carol });
+    assert_eq!(driver.to_be_placed(), [FIRST]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_each_of_two_people_is_said_once() {
+    let mut driver = driver();
+    let people = [bob(), "carol@example.net".parse().unwrap()];
+    for turn in 0..2 {
+        for who in &people {
+            driver.asks(Ask::Unwatch { who: who.clone() });
+            driver.asks(Ask::Watch { who: who.clone() });
+            let not_found = NotFound { message: format!("{who} is known by another"), remedy: "ask".to_owned() };
+            driver.directories.found(who, Err(not_found), &mut driver.core, Now::read());
+        }
+        assert_eq!(driver.told().len(), if turn == 0 { 2 } else { 0 });
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_not_found_is_looked_for_again_with_a_card_or_from_another_network() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = driver_with(cards.clone(), two_authorities().0);
+    let nobody = || NotFound { message: "nobody answers".to_owned(), remedy: "wait".to_owned() };
+    let follow = |driver: &mut Driver| driver.directories.follow(&mut driver.core, Now::read());
+    let card = |driver: &mut Driver| driver.asks(Ask::Watch { who: bob() });
+    for again in [&follow as &dyn Fn(&mut Driver), &card] {
+        cards.0.lock().unwrap().clear();
+        driver.asks(Ask::Unwatch { who: bob() });
+        driver.asks(Ask::Watch { who: bob() });
+        driver.directories.found(&bob(), Err(nobody()), &mut driver.core, Now::read());
+        cards.say(&bob(), Whereabouts::At(at("dir.example")));
+        assert!(driver.links().iter().all(|(_, _, watched)| watched.is_empty()));
+        again(&mut driver);
+        assert!(driver.links().iter().any(|(_, _, watched)| watched == &["bob@example.net"]));
+    }
+}
+
+#[tokio::test]
+async fn a_call_to_somebody_who_is_looked_for_no_longer_fails_at_once() {
+    let mut driver = driver();
+    driver.core.directory_up();
+    let to = bob().to_string();
+    let send = Command::Send { to: to.clone(), text: "hello".to_owned(), id: Some(7) };
+    for command in [Command::AddContact { who: to.clone() }, send, Command::RemoveContact { who: to }] {
+        driver.core.command(command, Now::read());
+        driver.act();
+    }
+    let is_told =
+        |event: &Event| matches!(event, Event::MessageState { id: 7, state: DeliveryState::NotDelivered, .. });
+    assert!(driver.pending.iter().any(is_told), "{:?}", driver.pending);
+}
+
+#[tokio::test]
+async fn who_calls_back_in_another_directory_is_heard_there_and_nobody_else() {
+    let mut driver = driver();
+    driver.core.directory_up();
+    let send = Command::Send { to: bob().to_string(), text: "hello".to_owned(), id: Some(7) };
+    driver.core.command(send, Now::read());
+    driver.act();
+    driver.finds_bob(at("example.net"));
+    let number = driver.directories.others.values().next().unwrap().number;
+    let hears = |driver: &mut Driver, what| driver.directories.heard(number, what, &mut driver.core, Now::read());
+    hears(&mut driver, Happening::DirectoryUp);
+    let own = driver.to_be_placed();
+    let incoming = |call: CallId, caller: &str| {
+        let (call_id, caller) = (call.0, caller.parse().unwrap());
+        let purpose = directory_protocol::Purpose::Text;
+        Happening::Directory(directory_protocol::DirectoryEvent::Incoming {
+            call_id,
+            caller,
+            caller_key: [9; 32],
+            purpose,
+        })
+    };
+    hears(&mut driver, incoming(FIRST, "carol@example.net"));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), own, "nobody knocks there");
+    // Hers has the lower id: it stays, and is answered where it came from.
+    let hers = CallId([0; 16]);
+    hears(&mut driver, incoming(hers, bob().as_str()));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), [hers]);
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use identity::Identifier;
-
 use super::other::Other;
 use super::people::{Known, LOOK_AGAIN, Spot};
 use super::{Directories, Key, MAX_STRANGERS};
@@ -18,12 +16,15 @@ const UNUSED: Duration = Duration::from_secs(60);
 impl Directories {
     /// Now and then: leaves directories that nobody needs, and looks again for whom was not found.
     pub(in crate::driver) fn tick(&mut self, core: &mut Core, now: Now) {
+        self.follow_bindings(core, now);
         if now.instant < self.looked + LOOK {
             return;
         }
         self.looked = now.instant;
         let unused = |key: &Key, other: &Other| {
-            other.is_idle() && now.instant >= other.used + UNUSED && !self.calls.values().any(|at| at == key)
+            other.is_idle()
+                && now.instant >= other.used + UNUSED
+                && !self.calls.values().any(|placed| placed.at == *key)
         };
         let closing: Vec<Key> =
             self.others.iter().filter(|(key, other)| unused(key, other)).map(|(key, _)| key.clone()).collect();
@@ -35,16 +36,10 @@ impl Directories {
             Spot::Nowhere { again, .. } => *again <= now.instant,
             Spot::Own | Spot::Sought(_) => false,
         };
-        let again: Vec<Identifier> =
-            self.people.iter().filter(|(_, known)| is_gone(known)).map(|(who, _)| who.clone()).collect();
         closing.iter().chain(&moving).for_each(|key| {
             self.others.remove(key);
         });
-        for who in again {
-            if self.people.remove(&who).is_some_and(|known| known.watched) {
-                self.look_for(who, true, Vec::new(), core, now);
-            }
-        }
+        self.look_for_those(is_gone, core, now);
         if self.people.values().filter(|known| !known.watched).count() > MAX_STRANGERS {
             self.people.retain(|_, known| known.watched || !matches!(known.spot, Spot::Own));
         }
