@@ -44,6 +44,41 @@ async fn people_on_three_nodes_see_and_call_each_other() {
     alice.sees("carol", false).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nats_server_that_hangs_is_left_for_another() {
+    let mut operator = Operator::new();
+    let Some(first) = operator.serve(None) else { return };
+    let second = operator.serve(Some(&first)).expect("the first one is there");
+    // So all nodes are at the first.
+    second.hang();
+    let world = World::between(operator, vec![first, second], |_| {}).await;
+    let (_, servers) = world.carrier.as_ref().expect("there are servers");
+    servers[1].go_on();
+    servers[0].hang();
+    // Who comes now comes to two nodes, and one hears of the other by the second server; at first nobody may be let in.
+    let meet = async |attempt: u32| {
+        let (dora, emil) = (format!("dora{attempt}"), format!("emil{attempt}"));
+        let mut hers = world.try_come(&dora, &[&emil]).await?;
+        let _his = world.try_come(&emil, &[&dora]).await?;
+        while let Some(event) = hers.events.recv().await {
+            if let DirectoryEvent::Presence { presence, .. } = event
+                && presence.is_online()
+            {
+                return Some(());
+            }
+        }
+        None
+    };
+    let met = async {
+        let mut attempt = 0;
+        while meet(attempt).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            attempt += 1;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), met).await.expect("the second server carries what nodes say");
+}
+
 /// A node as a process of its own.
 struct Node {
     child: Child,
@@ -93,8 +128,7 @@ impl Town {
     }
 
     fn start(&mut self, node: usize) {
-        let servers: Vec<&Nats> = self.nats.iter().flatten().collect();
-        let carrier = self.operator.carrier(&servers);
+        let carrier = self.operator.carrier(self.nats.iter().flatten());
         let settings = format!(
             "listen = \"127.0.0.1:0\"\nobservation_port = 0\ntrust_policy = \"policy.json\"\n\
              certificate = \"directory.pem\"\n[cluster]\nname = \"{}\"\nnodes = {NAMES:?}\nkey = \"cluster.key\"\n\

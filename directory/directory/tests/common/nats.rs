@@ -27,6 +27,23 @@ impl Drop for Nats {
     }
 }
 
+impl Nats {
+    /// From now on it takes connections and says nothing on any.
+    pub(crate) fn hang(&self) {
+        self.signal("STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        // The shell's own, which every system has.
+        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(done.unwrap().success(), "{name}");
+    }
+}
+
 impl Operator {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
@@ -106,9 +123,9 @@ impl Operator {
     }
 
     /// How a node finds these servers.
-    pub(crate) fn carrier(&mut self, servers: &[&Nats]) -> CarrierConfig {
+    pub(crate) fn carrier<'a>(&mut self, servers: impl IntoIterator<Item = &'a Nats>) -> CarrierConfig {
         CarrierConfig {
-            servers: servers.iter().map(|server| server.url.clone()).collect(),
+            servers: servers.into_iter().map(|server| server.url.clone()).collect(),
             authority: self.folder().join("ca.pem"),
             certificate: self.certificate(),
         }
