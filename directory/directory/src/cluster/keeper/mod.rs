@@ -234,7 +234,8 @@ impl Keeper {
                     self.door_broke(from);
                 }
                 let door = &mut self.doors[usize::from(from)];
-                door.begun = true;
+                // A door that begins anew may have forgotten that this node speaks: it is told so again, after its Complete.
+                (door.begun, door.spoken) = (true, None);
                 let shards = door.have.as_bytes().to_vec();
                 out.push((from, Message::Have { view, epoch, shards }));
             }

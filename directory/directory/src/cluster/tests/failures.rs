@@ -164,3 +164,24 @@ fn a_node_that_leaves_is_believed_at_once() {
     world.pass(ms(1_000));
     assert!(matches!(world.answered(alice, asked).unwrap().1, Response::Found { status: None, .. }));
 }
+
+#[test]
+fn a_keeper_speaks_again_to_a_door_that_had_another_view_for_a_moment() {
+    let mut world = World::of(&FIVE, 29);
+    let names: Vec<String> = (0..20).map(|n| format!("person{n}")).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.iter().enumerate().for_each(|(n, name)| _ = world.come(n % 5, name, &[]));
+    world.pass(ms(500));
+    // The others hear both, and their view stays.
+    world.cut.extend([(0, 1), (1, 0)]);
+    world.pass(ms(3_000));
+    world.heal();
+    world.pass(ms(3_000));
+    for node in 0..5 {
+        let newcomer = world.connect(node, &format!("newcomer{node}"));
+        let asked = world.watch(newcomer, &all);
+        world.pass(ms(1_000));
+        let answer = world.answered(newcomer, asked).map(|(_, answer)| answer.clone());
+        assert_eq!(answer, Some(Response::Done { id: asked }), "at node {node}");
+    }
+}
