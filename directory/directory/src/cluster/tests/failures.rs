@@ -185,3 +185,27 @@ fn a_keeper_speaks_again_to_a_door_that_had_another_view_for_a_moment() {
         assert_eq!(answer, Some(Response::Done { id: asked }), "at node {node}");
     }
 }
+
+#[test]
+fn who_goes_after_her_keeper_was_cut_off_for_a_moment_is_said_to_have_gone() {
+    for comes_meanwhile in [false, true] {
+        let mut world = World::new(30);
+        let bob = world.kept_by(2, "bob");
+        let hers = world.kept_by(1, "alice");
+        let alice = world.come(1, &hers, &[&bob]);
+        let there = (!comes_meanwhile).then(|| world.come(1, &bob, &[&hers]));
+        world.pass(ms(500));
+        world.cut_off(2);
+        world.pass(ms(2_000));
+        let at = there.unwrap_or_else(|| world.come(1, &bob, &[&hers]));
+        world.appear(at, Appearance::As(Status::Away));
+        world.pass(ms(1_000));
+        world.heal();
+        world.pass(ms(5_000));
+        world.leave(at);
+        world.pass(ms(1_000));
+        let told = world.told(alice, &bob);
+        assert_eq!(told.last(), Some(&false), "comes meanwhile: {comes_meanwhile}; {told:?}");
+        assert!(told[..told.len() - 1].iter().all(|there| *there), "comes meanwhile: {comes_meanwhile}; {told:?}");
+    }
+}
