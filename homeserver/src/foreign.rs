@@ -4,13 +4,13 @@
 //! ```text
 //! [[foreign]] policy, fingerprint, domains ──► read at the start, limited to the domains
 //!                     its updates ──► followed, each signed by the one before it
-//!                     its lists ──► fetched for certificates that were shown here, from its own server alone
+//!                     its lists ──► fetched for its people's certificates that were shown here, from its own server alone
 //! ```
 
 mod kept;
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,12 +25,10 @@ use transparency_log::client::self_proving_http;
 use crate::neighbours::fetch;
 pub(crate) use kept::FOLDER;
 use kept::Kept;
-use lists::{Wanted, server};
+use lists::{KeptLists, Wanted, server};
 
 /// How often their updates are looked for.
 const FOLLOW: Duration = Duration::from_secs(60 * 60);
-/// How many revocation lists are kept.
-const MAX_LISTS: usize = 256;
 
 /// A policy of others, as `homeserver.toml` names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +80,8 @@ struct State {
     each: Vec<Known>,
     /// Grows with every change.
     revision: u64,
-    /// Their newest lists, by the address.
-    lists: BTreeMap<String, Vec<u8>>,
+    /// The newest lists of each: by its place among them all.
+    lists: BTreeMap<usize, KeptLists>,
     wanted: Wanted,
 }
 
@@ -116,22 +114,34 @@ impl Foreigners {
         let limited = state.each.iter().map(|known| known.policy.limited_to(&known.domains));
         let policies = std::iter::once(Ok(own)).chain(limited).collect::<Result<Vec<_>, _>>()?;
         let trust = Trust::new(policies)?;
-        for (url, list) in &state.lists {
-            install(&trust, url, list);
+        for list in state.lists.values().flat_map(KeptLists::iter) {
+            // However old it is by now: who was revoked must not become merely unknown because a server is away.
+            if let Err(error) = trust.install_kept_crl(list, UnixTime::now()) {
+                tracing::warn!(%error, "a kept revocation list of another home server cannot be used");
+            }
         }
         Ok(trust)
     }
 
-    /// Whether a list lies at the server of one of them: no certificate makes this one ask anybody else.
-    fn is_theirs(&self, url: &str) -> bool {
+    /// The lists among these that lie at the server of the very authority whose certificates name them, by its policy's place:
+    /// nobody's certificates make this one ask anybody else, or use up what another is asked.
+    fn theirs(&self, wanted: BTreeMap<Fingerprint, BTreeSet<String>>) -> Vec<(usize, String)> {
         let state = self.state();
-        let mut authorities = state.each.iter().flat_map(|known| &known.policy.authorities);
-        authorities.any(|authority| server(url).is_some_and(|asked| Some(asked) == server(&authority.acme)))
+        let mut theirs = Vec::new();
+        for (root, urls) in wanted {
+            for (number, known) in state.each.iter().enumerate() {
+                let same = known.policy.authorities.iter().filter(|authority| authority.root_digest() == Some(root));
+                let servers: Vec<&str> = same.filter_map(|authority| server(&authority.acme)).collect();
+                let at_theirs = |url: &&String| server(url).is_some_and(|asked| servers.contains(&asked));
+                theirs.extend(urls.iter().filter(at_theirs).map(|url| (number, url.clone())));
+            }
+        }
+        theirs
     }
 
     /// Fetches the lists that would say more about who was seen, and calls `changed` after each that is news.
     pub(crate) async fn refresh_lists(&self, trust: &Trust, changed: impl Fn()) {
-        let wanted: Vec<String> = trust.take_wanted_lists().into_iter().filter(|url| self.is_theirs(url)).collect();
+        let wanted = self.theirs(trust.take_wanted_lists_by_root());
         let turn = {
             let mut state = self.state();
             state.wanted.add(wanted);
@@ -140,21 +150,14 @@ impl Foreigners {
         if turn.is_empty() {
             return;
         }
-        let take = |url: &str, list: Vec<u8>| {
+        let take = |number: usize, url: &str, list: Vec<u8>| {
             if install(trust, url, &list) {
-                self.keep(url, list);
+                self.state().lists.entry(number).or_default().keep(url, list);
                 changed();
             }
         };
         let left = lists::fetch(turn, take).await;
         self.state().wanted.add(left);
-    }
-
-    fn keep(&self, url: &str, list: Vec<u8>) {
-        let mut state = self.state();
-        if state.lists.len() < MAX_LISTS || state.lists.contains_key(url) {
-            state.lists.insert(url.to_owned(), list);
-        }
     }
 
     /// Follows their updates until it is told to stop.
@@ -246,18 +249,52 @@ mod tests {
         }
     }
 
+    /// Foreigners with these policies, each at a server of its own: nothing of them is on a disk.
+    fn foreigners(policies: impl IntoIterator<Item = (TrustPolicy, &'static str)>) -> Foreigners {
+        let known = |(mut policy, server): (TrustPolicy, &str)| {
+            policy.authorities[0].acme = format!("https://{server}/acme/directory");
+            Known { policy, domains: vec!["example.net".to_owned()], kept: Kept::of(Path::new(""), "") }
+        };
+        let each = policies.into_iter().map(known).collect();
+        Foreigners(Arc::new(Mutex::new(State { each, ..State::default() })))
+    }
+
     #[test]
-    fn lists_are_fetched_from_their_own_server_alone() {
-        let policy = Authority::new(2, NOON).policy();
-        let acme = policy.authorities[0].acme.clone();
-        let each = vec![Known { policy, domains: Vec::new(), kept: Kept::of(Path::new(""), "") }];
-        let foreigners = Foreigners(Arc::new(Mutex::new(State { each, ..State::default() })));
-        let host = server(&acme).unwrap();
-        assert!(foreigners.is_theirs(&format!("https://{host}/crl/people")));
-        for other in
-            ["https://127.0.0.1/", "http://ca.example.org/", "https://x@ca.example.org/crl", "file:///etc/passwd", ""]
-        {
-            assert!(!foreigners.is_theirs(other), "{other}");
+    fn a_list_is_fetched_from_the_server_of_the_authority_whose_certificate_names_it() {
+        let [beta, gamma] = [2, 3].map(|seed| Authority::new(seed, NOON).policy());
+        let [of_beta, of_gamma] = [&beta, &gamma].map(|policy| policy.authorities[0].root_digest().unwrap());
+        let foreigners = foreigners([(beta, "ca.beta.example"), (gamma, "ca.gamma.example:8443")]);
+        let theirs = |root: Fingerprint, urls: &[&str]| {
+            let urls = urls.iter().map(|&url| url.to_owned()).collect();
+            foreigners.theirs(BTreeMap::from([(root, urls)]))
+        };
+        let found = theirs(of_gamma, &["https://ca.gamma.example:8443/crl", "https://ca.beta.example/crl"]);
+        assert_eq!(found, [(1, "https://ca.gamma.example:8443/crl".to_owned())]);
+        assert_eq!(theirs(of_beta, &["https://ca.beta.example/a"]), [(0, "https://ca.beta.example/a".to_owned())]);
+        for other in [
+            "https://ca.gamma.example:8443/a00",
+            "https://127.0.0.1/",
+            "http://ca.beta.example/",
+            "https://x@ca.beta.example/crl",
+            "file:///etc/passwd",
+            "",
+        ] {
+            assert_eq!(theirs(of_beta, &[other]), [], "{other}");
         }
+        assert_eq!(theirs(Fingerprint([9; 32]), &["https://ca.beta.example/a"]), [], "nobody's that is known here");
+    }
+
+    #[test]
+    fn who_was_revoked_stays_so_while_their_server_is_away() {
+        let now = UnixTime::now();
+        let ago = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs() - days * 86_400));
+        let [own, theirs] = [1, 2].map(|seed| Authority::new(seed, ago(30)));
+        let foreigners = foreigners([(theirs.policy(), "ca.beta.example")]);
+        let (bob, _) = theirs.issue_person(&"bob@example.net".parse().unwrap(), ago(10));
+        let serial = identity::certificate::Certificate::parse(&bob[0]).unwrap().tbs().serial().to_vec();
+        let list = theirs.people_crl(1, ago(9), &[&serial]);
+        foreigners.state().lists.entry(0).or_default().keep("https://ca.beta.example/crl", list);
+        let trust = foreigners.trust(own.policy()).unwrap();
+        assert_eq!(verify_person(&bob, &trust, now).unwrap_err().rule.id(), "REV-01");
     }
 }

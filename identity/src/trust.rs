@@ -83,9 +83,18 @@ impl Trust {
     }
 
     /// The addresses of lists that would say more about people who were verified since the last call: whoever is online
-    /// fetches them, now and then. At most 256.
+    /// fetches them, now and then. At most 256 of each authority.
     pub fn take_wanted_lists(&self) -> std::collections::BTreeSet<String> {
-        self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).take_wanted()
+        self.take_wanted_lists_by_root().into_values().flatten().collect()
+    }
+
+    /// The same, by the authority whose certificates name them ([`Authority::root_digest`]): for whoever asks an authority's
+    /// own server alone.
+    pub fn take_wanted_lists_by_root(
+        &self,
+    ) -> std::collections::BTreeMap<Fingerprint, std::collections::BTreeSet<String>> {
+        let wanted = self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).take_wanted();
+        wanted.into_iter().map(|(root, urls)| (Fingerprint(root), urls)).collect()
     }
 
     /// Lets lists grow this much older, at most twenty minutes, before they are wanted anew. Authorities make their lists at
@@ -102,7 +111,7 @@ impl Trust {
             lists.wants(lists.status(issued), now)
         };
         if wanted {
-            self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).want(issued.list_url);
+            self.lists.write().unwrap_or_else(std::sync::PoisonError::into_inner).want(issued);
         }
     }
 

@@ -252,6 +252,15 @@ def plant_observations() -> None:
     plant("directory_frames", b"\1\1\0\x0c" + cookie + b"\0\x20\0\x08\0\1\x30\x43\xe1\x12\xa6\x43")
 
 
+def plant_cluster() -> None:
+    """What one node of a directory says to another: each piece behind its length in two bytes."""
+    said = [bytes.fromhex(one["hex"]) for one in json.loads((VECTORS / "cluster" / "messages.json").read_text())]
+    pieces = [len(one).to_bytes(2, "big") + one for one in said]
+    for piece in pieces:
+        plant("cluster_packets", piece)
+    plant("cluster_packets", b"".join(pieces))
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
@@ -259,6 +268,7 @@ def main() -> None:
     plant_ca()
     plant_probes()
     plant_observations()
+    plant_cluster()
     for vector in vectors("certificate"):
         plant_certificate(vector)
     for vector in vectors("policy-update"):

@@ -154,6 +154,20 @@ fn revocation_lists_carry_reasons() {
 }
 
 #[test]
+fn no_authority_fills_the_place_of_anothers_wanted_lists() {
+    let mut lists = revocation::Lists::default();
+    let mut want = |root: &[u8; 32], url: &str| {
+        lists.want(&Issued { root, issuer_key: &[0; 32], serial: &[1], list_url: url });
+    };
+    (0..1_000).for_each(|number| want(&[1; 32], &format!("https://ca.beta.example/{number}")));
+    want(&[2; 32], "https://ca.gamma.example/crl");
+    let wanted = lists.take_wanted();
+    assert_eq!(wanted[&[1; 32]].len(), 256);
+    assert_eq!(wanted[&[2; 32]].iter().collect::<Vec<_>>(), ["https://ca.gamma.example/crl"]);
+    assert!(lists.take_wanted().is_empty());
+}
+
+#[test]
 fn a_part_speaks_for_its_place_and_is_wanted_until_it_is_there() {
     let elsewhere = "http://ca.example.org/crl/7";
     let authority = TestAuthority::new(1, NOON);
@@ -164,6 +178,9 @@ fn a_part_speaks_for_its_place_and_is_wanted_until_it_is_there() {
     assert_eq!(status(NOON), Ok(Revocation::Unknown));
     assert_eq!(trust.take_wanted_lists().into_iter().collect::<Vec<_>>(), [CRL_URL]);
     assert!(trust.take_wanted_lists().is_empty());
+    assert_eq!(status(NOON), Ok(Revocation::Unknown));
+    let root = trust.policies()[0].authorities[0].root_digest().unwrap();
+    assert_eq!(trust.take_wanted_lists_by_root().into_keys().collect::<Vec<_>>(), [root]);
 
     // Whoever keeps the list back cannot serve the one of another place in its stead.
     let other = authority.people_crl_at(Some(elsewhere), 9, NOON, &[&serial]);

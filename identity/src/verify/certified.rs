@@ -116,7 +116,8 @@ fn under(
     let logged = log::check(leaf.certificate(), &log::Subject::Person(&identifier), authority)?;
     // The lints have made sure that there is one.
     let list_url = tbs.crl_urls().into_iter().next().unwrap_or_default();
-    let issued = Issued { issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
+    let issued =
+        Issued { root: &authority.root, issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
     trust.want_list(&issued, now);
     let revocation = revocation(&issued)?;
     trust.check_binding(&identifier, &authority.name, &authority.root)?;
@@ -254,7 +255,12 @@ impl Certified {
     }
 
     pub(crate) fn issued(&self) -> Issued<'_> {
-        Issued { issuer_key: &self.issuer_key, serial: &self.serial, list_url: &self.list_url }
+        Issued {
+            root: &self.authority_root,
+            issuer_key: &self.issuer_key,
+            serial: &self.serial,
+            list_url: &self.list_url,
+        }
     }
 
     /// The same person at another time: for a cache. Only what depends on the time is checked again.

@@ -129,7 +129,8 @@ fn verify(
         let logged = log::check(leaf.certificate(), &log::Subject::Service(&wanted), authority)?;
         // The lints have made sure that there is one.
         let list_url = tbs.crl_urls().into_iter().next().unwrap_or_default();
-        let issued = Issued { issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
+        let issued =
+            Issued { root: &authority.root, issuer_key: &path.issuer_key, serial: tbs.serial(), list_url: &list_url };
         check_revocation(trust, &issued, now)?;
         Ok(VerifiedService {
             name: wanted.clone(),

@@ -20,6 +20,15 @@ pub(super) struct Device {
     pub(super) connection: u64,
 }
 
+/// A call that was hung up, by the caller's connection to the node that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub(super) struct Ended {
+    #[n(0)]
+    pub(super) connection: u64,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(super) call_id: CallId,
+}
+
 /// What is in a sealed packet, beside the sender's incarnation.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(flat)]
@@ -180,6 +189,12 @@ pub(super) enum Message {
         call_id: CallId,
         #[n(1)]
         device: Device,
+    },
+    /// Door to door: these calls of this node's were hung up, and their keeper may be gone.
+    #[n(13)]
+    Ends {
+        #[n(0)]
+        calls: Vec<Ended>,
     },
     /// Keeper to door: the answer to the message with this ticket.
     #[n(16)]

@@ -299,6 +299,7 @@ impl Cluster {
             | Message::Tells { .. }
             | Message::Rings { .. }
             | Message::TooMany { .. }
+            | Message::Ends { .. }
             | Message::Speaks { .. } => self.door.take(now, from, message, &self.routes, fx),
             message => self.keeper.take(now, from, message, &self.routes.shards, &mut fx.messages),
         }

@@ -3,7 +3,7 @@
 
 use super::link::Packet;
 use super::membership::{Beat, Heard};
-use super::message::{Device, Message, Sealed, Spent, Verdict};
+use super::message::{Device, Ended, Message, Sealed, Spent, Verdict};
 use directory_protocol::message::{
     AnswerKind, Appearance, AudienceKind, ErrorCode, ListName, Outcome, Presence, Purpose, Request, Response, Status,
 };
@@ -54,6 +54,7 @@ fn to_keepers() -> Vec<(&'static str, Message)> {
         ("answers", Message::Answers { connection, ticket, request: answer, round_trip_us }),
         ("cancels", Message::Cancels { connection, call_id: CALL }),
         ("back", Message::Back { call_id: CALL, device: DEVICE }),
+        ("ends", Message::Ends { calls: vec![Ended { connection, call_id: CALL }] }),
     ]
 }
 

@@ -189,17 +189,19 @@ impl Files {
     }
 
     fn look_at_policies(&mut self, directory: &Directory) -> Result<(), Failure> {
-        let mut policies = policies(&self.settings)?;
-        // One of others that cannot be taken, such as a newer version than was compared, stays as it was: it is not theirs to
-        // keep the own one from changing.
+        let mut policies = vec![read(&self.settings.trust_policy)?];
+        // One of others that cannot be taken, such as a newer version than was compared, or a file that is away, stays as it
+        // was: it is not theirs to keep the own one from changing.
         let mut problem = Ok(());
-        for (foreign, (now, before)) in
-            self.settings.foreign.iter().zip(policies.iter_mut().zip(&self.policies).skip(1))
-        {
-            if let Err(failure) = foreign.limited(now) {
-                problem = problem.and(Err(failure));
-                now.clone_from(before);
-            }
+        for (foreign, before) in self.settings.foreign.iter().zip(self.policies.iter().skip(1)) {
+            let now = read(&foreign.policy).and_then(|bytes| foreign.limited(&bytes).map(|_| bytes));
+            policies.push(now.unwrap_or_else(|failure| {
+                // The first one is told.
+                if problem.is_ok() {
+                    problem = Err(failure);
+                }
+                before.clone()
+            }));
         }
         if policies == self.policies {
             return problem;

@@ -44,7 +44,7 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     /// The other nodes, if it is one of several; and what carries packets between them.
     pub(crate) others: Vec<Arc<Directory>>,
-    _carrier: Option<(nats::Operator, nats::Nats)>,
+    pub(crate) carrier: Option<(nats::Operator, Vec<nats::Nats>)>,
     came: AtomicUsize,
     _stopped_at_the_end: DropGuard,
 }
@@ -81,19 +81,28 @@ impl World {
             address,
             directory,
             others: Vec::new(),
-            _carrier: None,
+            carrier: None,
             came: AtomicUsize::new(0),
             _stopped_at_the_end: stop.clone().drop_guard(),
             stop,
         }
     }
 
-    /// The same on three nodes with Debian's nats-server between them. People come to one after another.
-    pub(crate) async fn several(change: impl Fn(&mut DirectoryConfig)) -> Self {
+    /// The same on three nodes with Debian's nats-server between them, where it is installed. People come to one after another.
+    pub(crate) async fn several(change: impl Fn(&mut DirectoryConfig)) -> Option<Self> {
         let mut operator = nats::Operator::new();
-        let server = operator.serve(None);
+        let server = operator.serve(None)?;
+        Some(Self::between(operator, vec![server], change).await)
+    }
+
+    /// The same with these servers between them.
+    pub(crate) async fn between(
+        mut operator: nats::Operator,
+        servers: Vec<nats::Nats>,
+        change: impl Fn(&mut DirectoryConfig),
+    ) -> Self {
         let nodes = ["one", "two", "three"].map(str::to_owned).to_vec();
-        let mut carriers: Vec<_> = nodes.iter().map(|_| operator.carrier(&[&server])).collect();
+        let mut carriers: Vec<_> = nodes.iter().map(|_| operator.carrier(&servers)).collect();
         let mut node = |config: &mut DirectoryConfig| {
             let place = carriers.len() - 1;
             let cluster = ClusterConfig {
@@ -119,7 +128,7 @@ impl World {
             tokio::spawn(async move { serving.serve(stopping).await });
             world.others.push(directory);
         }
-        world._carrier = Some((operator, server));
+        world.carrier = Some((operator, servers));
         soon(async {
             while !world.nodes().all(|directory| directory.nodes() == Some((3, 3))) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -157,6 +166,15 @@ impl World {
         someone.client.announce(Announcement::available(contacts.clone())).await.unwrap();
         someone.client.watch(contacts).await.unwrap();
         someone
+    }
+
+    /// The same, if she is let in and heard.
+    pub(crate) async fn try_come(&self, name: &str, contacts: &[&str]) -> Option<Person> {
+        let someone = self.try_connect(self.device(name, before_now(Duration::ZERO))).await.ok()?;
+        let contacts: Vec<Identifier> = contacts.iter().map(|name| person(name)).collect();
+        someone.client.announce(Announcement::available(contacts.clone())).await.ok()?;
+        someone.client.watch(contacts).await.ok()?;
+        Some(someone)
     }
 
     /// A bare connection and its stream, to send what no client would.

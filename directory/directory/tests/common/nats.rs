@@ -27,6 +27,23 @@ impl Drop for Nats {
     }
 }
 
+impl Nats {
+    /// From now on it takes connections and says nothing on any.
+    pub(crate) fn hang(&self) {
+        self.signal("STOP");
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        // The shell's own, which every system has.
+        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(done.unwrap().success(), "{name}");
+    }
+}
+
 impl Operator {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
@@ -55,8 +72,8 @@ impl Operator {
         path
     }
 
-    /// Starts a server, beside another one if there is one.
-    pub(crate) fn serve(&mut self, beside: Option<&Nats>) -> Nats {
+    /// Starts a server, beside another one if there is one. None, with a word, where none is installed.
+    pub(crate) fn serve(&mut self, beside: Option<&Nats>) -> Option<Nats> {
         let certificate = self.certificate();
         let (certificate, folder) = (certificate.display().to_string(), self.folder().to_owned());
         let tls = format!(
@@ -73,17 +90,19 @@ impl Operator {
         std::fs::write(&path, settings).unwrap();
         let log = std::fs::File::create(format!("{certificate}.log")).unwrap();
         let server = ["nats-server", "/usr/sbin/nats-server"];
-        let spawned = server.iter().find_map(|program| {
-            let log = log.try_clone().ok()?;
-            Command::new(program)
-                .args(["-c", &path])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(log)
-                .spawn()
-                .ok()
-        });
-        let child = spawned.expect("nats-server runs (Debian's package nats-server)");
+        let begin = |program| {
+            let mut command = Command::new(program);
+            command.args(["-c", &path]).stdin(Stdio::null()).stdout(Stdio::null());
+            command.stderr(log.try_clone().unwrap()).spawn()
+        };
+        let missing = |begun: &std::io::Result<Child>| {
+            begun.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        let Some(begun) = server.iter().map(begin).find(|begun| !missing(begun)) else {
+            println!("SKIPPED: nats-server is not installed (Debian: nats-server)");
+            return None;
+        };
+        let child = begun.expect("nats-server begins");
         let ports = folder.join(format!("nats-server_{}.ports", child.id()));
         let begun = Instant::now();
         let ports: serde_json::Value = loop {
@@ -100,13 +119,13 @@ impl Operator {
         };
         let (url, route) =
             (format!("tls://127.0.0.1:{}", port("nats")), format!("nats://127.0.0.1:{}", port("cluster")));
-        Nats { child, url, route }
+        Some(Nats { child, url, route })
     }
 
     /// How a node finds these servers.
-    pub(crate) fn carrier(&mut self, servers: &[&Nats]) -> CarrierConfig {
+    pub(crate) fn carrier<'a>(&mut self, servers: impl IntoIterator<Item = &'a Nats>) -> CarrierConfig {
         CarrierConfig {
-            servers: servers.iter().map(|server| server.url.clone()).collect(),
+            servers: servers.into_iter().map(|server| server.url.clone()).collect(),
             authority: self.folder().join("ca.pem"),
             certificate: self.certificate(),
         }

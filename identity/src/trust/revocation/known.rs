@@ -1,6 +1,6 @@
 //! The lists that are known, and what they say of a certificate.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -11,7 +11,8 @@ use crate::{
     verify::{VerifyError, date},
 };
 
-/// Addresses of lists remembered as wanted; beyond it, more are forgotten. Each stood in a certificate that verified.
+/// Addresses of lists remembered as wanted, of each authority; beyond it, more are forgotten. Each stood in a certificate that
+/// verified.
 const MAX_WANTED: usize = 256;
 /// A list is wanted anew when it is so old (seconds): authorities make a new one every hour, and it is there by then.
 const WANTED_AGE: u64 = 70 * 60;
@@ -21,6 +22,8 @@ const MAX_LONGER: u64 = 20 * 60;
 /// By what a certificate is looked up in revocation lists.
 #[derive(Clone, Copy)]
 pub(crate) struct Issued<'a> {
+    /// The root of its authority.
+    pub(crate) root: &'a [u8; 32],
     /// The key of its issuer.
     pub(crate) issuer_key: &'a [u8; 32],
     /// Big-endian, without leading zeros.
@@ -33,7 +36,8 @@ pub(crate) struct Issued<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     known: HashMap<[u8; 32], HashMap<Option<String>, List>>,
-    wanted: BTreeSet<String>,
+    /// By the root of the authority whose certificates name them: none can fill the place of another's.
+    wanted: BTreeMap<[u8; 32], BTreeSet<String>>,
     /// How much older than [`WANTED_AGE`] a list may grow here (seconds).
     longer: u64,
 }
@@ -78,9 +82,10 @@ impl Lists {
     }
 
     /// Remembers the address of a list without which little is known of a certificate that is in use.
-    pub(crate) fn want(&mut self, url: &str) {
-        if self.wanted.len() < MAX_WANTED {
-            self.wanted.insert(url.to_owned());
+    pub(crate) fn want(&mut self, issued: &Issued<'_>) {
+        let wanted = self.wanted.entry(*issued.root).or_default();
+        if wanted.len() < MAX_WANTED {
+            wanted.insert(issued.list_url.to_owned());
         }
     }
 
@@ -98,7 +103,7 @@ impl Lists {
     }
 
     /// The addresses remembered so far, which are forgotten.
-    pub(crate) fn take_wanted(&mut self) -> BTreeSet<String> {
+    pub(crate) fn take_wanted(&mut self) -> BTreeMap<[u8; 32], BTreeSet<String>> {
         std::mem::take(&mut self.wanted)
     }
 

@@ -34,6 +34,8 @@ enum Knowledge {
     None,
     /// Asked, under this ticket.
     Asked(u64),
+    /// The same, and she is said to be there; only the answer says that what changes from now on is pushed.
+    There(u64),
     /// Said; from now on what changes is pushed.
     Known,
 }
@@ -44,7 +46,10 @@ impl Watched {
     }
 
     pub(super) fn asked(&self) -> Option<u64> {
-        if let Knowledge::Asked(ticket) = self.knowledge { Some(ticket) } else { None }
+        match self.knowledge {
+            Knowledge::Asked(ticket) | Knowledge::There(ticket) => Some(ticket),
+            Knowledge::None | Knowledge::Known => None,
+        }
     }
 }
 
@@ -204,7 +209,7 @@ impl Door {
         fx.tell(keeper, bytes, Message::Asks { connection: connection.0, ticket, request });
     }
 
-    /// A keeper has told how everybody is whom a message asked for, or knows only who is there.
+    /// A keeper has told how everybody is whom a message asked for, or knows only who is there: then it is asked again for all.
     pub(super) fn watch_answered(
         &mut self,
         now: Instant,
@@ -214,15 +219,16 @@ impl Door {
         fx: &mut Effects,
     ) {
         let Some(guest) = self.guests.get_mut(&connection) else { return };
-        let asked = guest.watched.iter_mut().filter(|(_, watched)| watched.knowledge == Knowledge::Asked(ticket));
+        let asked = guest.watched.iter_mut().filter(|(_, watched)| watched.asked() == Some(ticket));
         for (who, watched) in asked {
             if !known {
                 watched.knowledge = Knowledge::None;
                 continue;
             }
+            let silent = matches!(watched.knowledge, Knowledge::Asked(_));
             watched.knowledge = Knowledge::Known;
             // Who was there before the keeper changed, and is not said to be there.
-            if watched.told.take().is_some() {
+            if silent && watched.told.take().is_some() {
                 fx.outputs.push(send(connection, &Response::presence(who.clone(), Presence::Offline)));
             }
         }
@@ -241,8 +247,9 @@ impl Door {
         let Some(guest) = self.guests.get_mut(&connection) else { return };
         let Some(watched) = guest.watched.get_mut(&who) else { return };
         let now = status.map(|status| (status, details.clone()));
-        if now.is_some() {
-            watched.knowledge = Knowledge::Known;
+        // Who was not asked for says nothing of what follows: this keeper may be about to forget who watches.
+        if let (Knowledge::Asked(ticket), true) = (watched.knowledge, now.is_some()) {
+            watched.knowledge = Knowledge::There(ticket);
         }
         if !same(&watched.told, &now) {
             fx.outputs.push(send(connection, &Response::Presence { who, status, details }));

@@ -7,7 +7,7 @@
 use super::{
     ConnectionId, Door, Due, Effects, Instant, Message, Request, Response, Routes, Ticket, TimerKey, done, send,
 };
-use crate::cluster::message::Device;
+use crate::cluster::message::{Device, Ended};
 use crate::cluster::shards::NodeId;
 use crate::state::Output;
 use directory_protocol::message::{CallId, Outcome, Purpose};
@@ -27,8 +27,12 @@ pub(super) struct Made {
     shows: bool,
     back: Option<Device>,
     pub(super) timer: TimerKey,
+    /// The callee's.
+    shard: u16,
     /// The keeper has it.
     pub(super) taken: bool,
+    /// One that had it, or was asked to take it, is its keeper no more, or has forgotten it.
+    forgotten: bool,
     /// The keeper that has it, or was last asked to take it.
     keeper: Option<NodeId>,
     pub(super) ticket: u64,
@@ -38,7 +42,7 @@ pub(super) struct Made {
 pub(super) struct Ringing {
     caller: Identifier,
     purpose: Purpose,
-    from: Device,
+    pub(super) from: Device,
     /// The hash of the caller's device's key.
     key: [u8; 32],
     pub(super) timer: TimerKey,
@@ -89,8 +93,10 @@ impl Door {
         self.issued += 1;
         let ticket = self.issued;
         self.tickets.insert(ticket, Ticket::Call { connection: id, call_id });
-        let (callee, taken, keeper) = (callee.clone(), false, None);
-        let made = Made { callee, purpose, device, request, shows, back, timer, taken, keeper, ticket };
+        let (callee, shard, taken, forgotten, keeper) =
+            (callee.clone(), routes.shards.shard(callee), false, false, None);
+        let made =
+            Made { callee, purpose, device, request, shows, back, timer, shard, taken, forgotten, keeper, ticket };
         if let Some(guest) = self.guests.get_mut(&id) {
             guest.made.insert(call_id, made);
         }
@@ -133,31 +139,43 @@ impl Door {
         for (id, guest) in &mut self.guests {
             for (call_id, made) in guest.made.iter_mut().filter(|(_, made)| forgets(&made.callee)) {
                 made.taken = false;
+                made.forgotten |= made.keeper.is_some();
                 self.tickets.insert(made.ticket, Ticket::Call { connection: *id, call_id: *call_id });
             }
         }
     }
 
-    /// Takes a call out of the books of its caller, and tells the keeper if it may still ring there.
-    fn end_made(&mut self, id: ConnectionId, call_id: &CallId, tell: bool, fx: &mut Effects) -> bool {
-        let Some(made) = self.guests.get_mut(&id).and_then(|guest| guest.made.remove(call_id)) else { return false };
+    /// Takes a call out of the books of its caller.
+    fn end_made(&mut self, id: ConnectionId, call_id: &CallId, fx: &mut Effects) -> Option<Made> {
+        let made = self.guests.get_mut(&id)?.made.remove(call_id)?;
         self.timers.cancel(made.timer);
         self.close(made.ticket);
-        if let Some(keeper) = made.keeper.filter(|_| tell) {
+        self.release(id, call_id, fx);
+        Some(made)
+    }
+
+    /// CANCEL: where it may ring, it ends. Gives whether there was such a call.
+    pub(super) fn withdraw(&mut self, now: Instant, id: ConnectionId, call_id: &CallId, fx: &mut Effects) -> bool {
+        let Some(made) = self.end_made(id, call_id, fx) else { return false };
+        if let Some(keeper) = made.keeper {
             fx.messages.push((keeper, Message::Cancels { connection: id.0, call_id: *call_id }));
         }
-        self.release(id, call_id, fx);
+        self.note_withdrawn(now, (id, *call_id), &made);
         true
     }
 
-    /// CANCEL.
-    pub(super) fn withdraw(&mut self, id: ConnectionId, call_id: &CallId, fx: &mut Effects) {
-        self.end_made(id, call_id, true, fx);
+    /// Should its keeper be gone, or have forgotten it, others are told that this call is over.
+    pub(super) fn note_withdrawn(&mut self, now: Instant, (id, call_id): (ConnectionId, CallId), made: &Made) {
+        if made.keeper.is_some() {
+            let call = Ended { connection: id.0, call_id };
+            let lost = made.forgotten && !made.taken;
+            self.withdrawn.add(now, (made.shard, call), lost, self.timing.no_answer + SILENCE);
+        }
     }
 
     /// Thirty seconds have passed.
-    pub(super) fn no_answer(&mut self, id: ConnectionId, call_id: &CallId, fx: &mut Effects) {
-        if self.end_made(id, call_id, true, fx) {
+    pub(super) fn no_answer(&mut self, now: Instant, id: ConnectionId, call_id: &CallId, fx: &mut Effects) {
+        if self.withdraw(now, id, call_id, fx) {
             fx.outputs.push(outcome(id, *call_id, Outcome::NoAnswer));
         }
     }
@@ -167,7 +185,7 @@ impl Door {
         let Some(guest) = self.guests.get(&id) else { return };
         if guest.made.contains_key(&call_id) {
             fx.outputs.push(outcome(id, call_id, what));
-            self.end_made(id, &call_id, false, fx);
+            self.end_made(id, &call_id, fx);
         } else if self.no_longer_rings(id, &call_id) {
             fx.outputs.push(outcome(id, call_id, what));
         }
@@ -181,7 +199,7 @@ impl Door {
         }
         fx.outputs.push(send(id, go));
         self.forget_held(id, &call_id);
-        self.end_made(id, &call_id, false, fx);
+        self.end_made(id, &call_id, fx);
         self.no_longer_rings(id, &call_id);
     }
 
@@ -248,7 +266,7 @@ impl Door {
                     if let Some(guest) = self.guests.get_mut(&id) {
                         guest.ringing.insert(call_id, ring);
                     }
-                    self.end_made(id, &own, true, fx);
+                    self.withdraw(now, id, &own, fx);
                     return;
                 }
             }

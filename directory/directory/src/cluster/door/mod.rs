@@ -11,12 +11,14 @@
 //! | `asking` | look-ups and watch lists |
 //! | `calling` | calls made and ringing here, and those that cross |
 //! | `restoring` | what a keeper is told after a hand-over |
+//! | `withdrawn` | calls that were hung up lately, should their keeper be gone |
 
 mod asking;
 mod calling;
 mod guest;
 mod queue;
 mod restoring;
+mod withdrawn;
 
 use super::keeper::Outbox;
 use super::message::{Message, Spent, Verdict};
@@ -36,6 +38,7 @@ use restoring::Telling;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use withdrawn::Withdrawn;
 
 /// When a request whose answer is not known is put again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -139,6 +142,7 @@ pub(super) struct Door {
     timers: Timers<Due>,
     quotas: Quotas,
     keepers: Vec<KnownKeeper>,
+    withdrawn: Withdrawn,
 }
 
 /// Another node, or this one, as a keeper.
@@ -190,6 +194,7 @@ impl Door {
             timers: Timers::default(),
             quotas: Quotas::default(),
             keepers: vec![KnownKeeper::new(); nodes],
+            withdrawn: Withdrawn::default(),
         }
     }
 
@@ -232,6 +237,9 @@ impl Door {
     /// It has ended.
     pub(super) fn disconnected(&mut self, now: Instant, id: ConnectionId, fx: &mut Effects) {
         let Some(guest) = self.guests.remove(&id) else { return };
+        for (call_id, made) in &guest.made {
+            self.note_withdrawn(now, (id, *call_id), made);
+        }
         self.timers.cancel(guest.expiry);
         guest.timers().for_each(|timer| self.timers.cancel(timer));
         guest.tickets().for_each(|ticket| self.close(ticket));
@@ -321,6 +329,7 @@ impl Door {
             Message::TooMany { connection } => {
                 fx.outputs.push(Output::Close { id: ConnectionId(connection), code: CloseCode::TooManyDevices });
             }
+            Message::Ends { calls } => self.ends(from, &calls, fx),
             _ => {}
         }
     }
@@ -389,7 +398,7 @@ impl Door {
                     fx.outputs.push(Output::Send { to: connection, frame: encoded(&response) });
                 }
                 Due::Expired { connection: id } => fx.outputs.push(Output::Close { id, code: CloseCode::Expired }),
-                Due::NoAnswer { connection, call_id } => self.no_answer(connection, &call_id, fx),
+                Due::NoAnswer { connection, call_id } => self.no_answer(now, connection, &call_id, fx),
                 Due::Silence { connection, call_id } => self.silence(connection, &call_id, fx),
                 Due::Again { connection } => {
                     if let Some(guest) = self.guests.get_mut(&connection) {

@@ -46,7 +46,7 @@ impl Door {
             match request {
                 Request::Unwatch { .. } | Request::Cancel { .. } => {
                     let Some((request, _)) = guest.next() else { return };
-                    self.without_keeper(id, request, routes, fx);
+                    self.without_keeper(now, id, request, routes, fx);
                 }
                 _ => {
                     if let Err(error) = self.permits(now, id) {
@@ -65,11 +65,11 @@ impl Door {
     }
 
     /// UNWATCH and CANCEL: they are done, whatever there was.
-    fn without_keeper(&mut self, id: ConnectionId, request: Request, routes: &Routes, fx: &mut Effects) {
+    fn without_keeper(&mut self, now: Instant, id: ConnectionId, request: Request, routes: &Routes, fx: &mut Effects) {
         fx.outputs.push(done(id, request.id()));
         match request {
             Request::Unwatch { people, .. } => self.unwatch(id, people, routes, fx),
-            Request::Cancel { call_id, .. } => self.withdraw(id, &call_id, fx),
+            Request::Cancel { call_id, .. } => _ = self.withdraw(now, id, &call_id, fx),
             _ => {}
         }
     }

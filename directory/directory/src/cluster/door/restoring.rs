@@ -66,12 +66,14 @@ impl Door {
         let lacks = |shard: u16| routes.keeper_of(shard) == Some(node) && !has.contains(shard);
         self.forget_knowledge(lacks);
         self.forget_calls(|who| lacks(routes.shards.shard(who)));
+        self.withdrawn.forgotten(lacks);
         let left = self.guests.iter().filter(|(_, guest)| lacks(guest.shard)).map(|(id, _)| *id).collect();
         self.keepers[usize::from(node)].telling = Some(Telling { view, left });
     }
 
     /// Tells keepers what is left, as far as there is room.
     pub(in crate::cluster) fn go_on(&mut self, now: Instant, routes: &Routes, fx: &mut Effects) {
+        self.tell_withdrawn(fx);
         for node in 0..self.keepers.len() as NodeId {
             while let Some(telling) = &mut self.keepers[usize::from(node)].telling
                 && fx.has_room(node)

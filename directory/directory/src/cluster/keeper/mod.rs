@@ -234,7 +234,8 @@ impl Keeper {
                     self.door_broke(from);
                 }
                 let door = &mut self.doors[usize::from(from)];
-                door.begun = true;
+                // A door that begins anew may have forgotten that this node speaks: it is told so again, after its Complete.
+                (door.begun, door.spoken) = (true, None);
                 let shards = door.have.as_bytes().to_vec();
                 out.push((from, Message::Have { view, epoch, shards }));
             }
@@ -349,6 +350,7 @@ impl Keeper {
             let Ok(Some(response)) = response else { continue };
             let Device { node, connection } = device(to);
             let message = match response {
+                Response::Presence { .. } if self.is_stale(to) => continue,
                 Response::Outcome { outcome: Outcome::Ringing | Outcome::NoAnswer, .. } => continue,
                 Response::Incoming { call_id, .. } => {
                     let Some(caller) = self.state.caller(&call_id) else { continue };
@@ -368,10 +370,15 @@ impl Keeper {
         }
     }
 
+    /// Whether her door has not told of her again: then it asks anew whom she watches, or she is about to be forgotten.
+    fn is_stale(&self, id: ConnectionId) -> bool {
+        self.doors[usize::from(device(id).node)].stale.contains(&id)
+    }
+
     /// What was held back and is certain by now is told, unless it is no longer true.
     fn let_go(&mut self, shards: &ShardKey, out: &mut Outbox) {
         for (to, who) in std::mem::take(&mut self.held_back) {
-            if self.state.sees(to, &who) != Some(false) {
+            if self.state.sees(to, &who) != Some(false) || self.is_stale(to) {
                 continue;
             }
             if self.knows_absence(shards.shard(&who)) {

@@ -65,11 +65,17 @@ impl Keeper {
                 Verdict::Found { response: Response::found(request, presence) }
             }
             Request::Watch { people, .. } => {
-                let answerable = people.iter().all(|who| self.knows_absence(shards.shard(who)));
+                let answerable = |who: &Identifier| {
+                    let shard = shards.shard(who);
+                    self.knows_absence(shard) || (self.speaks(shard) && self.state.shown_to(now, id, who).is_online())
+                };
+                let answerable = people.iter().all(answerable);
                 // Whoever watched somebody before all doors have told of her would see her devices come one by one, and by
                 // that whom only some of them show themselves to.
                 let mut mine = people;
                 mine.retain(|who| self.speaks(shards.shard(who)));
+                // A door that asks again has to be told anew who is there.
+                self.state.guest_unwatches(id, &mine);
                 self.state.guest_watches(now, id, mine, &mut self.outputs);
                 if answerable { Verdict::Done } else { Verdict::Unknown }
             }

@@ -164,3 +164,48 @@ fn a_node_that_leaves_is_believed_at_once() {
     world.pass(ms(1_000));
     assert!(matches!(world.answered(alice, asked).unwrap().1, Response::Found { status: None, .. }));
 }
+
+#[test]
+fn a_keeper_speaks_again_to_a_door_that_had_another_view_for_a_moment() {
+    let mut world = World::of(&FIVE, 29);
+    let names: Vec<String> = (0..20).map(|n| format!("person{n}")).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.iter().enumerate().for_each(|(n, name)| _ = world.come(n % 5, name, &[]));
+    world.pass(ms(500));
+    // The others hear both, and their view stays.
+    world.cut.extend([(0, 1), (1, 0)]);
+    world.pass(ms(3_000));
+    world.heal();
+    world.pass(ms(3_000));
+    for node in 0..5 {
+        let newcomer = world.connect(node, &format!("newcomer{node}"));
+        let asked = world.watch(newcomer, &all);
+        world.pass(ms(1_000));
+        let answer = world.answered(newcomer, asked).map(|(_, answer)| answer.clone());
+        assert_eq!(answer, Some(Response::Done { id: asked }), "at node {node}");
+    }
+}
+
+#[test]
+fn who_goes_after_her_keeper_was_cut_off_for_a_moment_is_said_to_have_gone() {
+    for comes_meanwhile in [false, true] {
+        let mut world = World::new(30);
+        let bob = world.kept_by(2, "bob");
+        let hers = world.kept_by(1, "alice");
+        let alice = world.come(1, &hers, &[&bob]);
+        let there = (!comes_meanwhile).then(|| world.come(1, &bob, &[&hers]));
+        world.pass(ms(500));
+        world.cut_off(2);
+        world.pass(ms(2_000));
+        let at = there.unwrap_or_else(|| world.come(1, &bob, &[&hers]));
+        world.appear(at, Appearance::As(Status::Away));
+        world.pass(ms(1_000));
+        world.heal();
+        world.pass(ms(5_000));
+        world.leave(at);
+        world.pass(ms(1_000));
+        let told = world.told(alice, &bob);
+        assert_eq!(told.last(), Some(&false), "comes meanwhile: {comes_meanwhile}; {told:?}");
+        assert!(told[..told.len() - 1].iter().all(|there| *there), "comes meanwhile: {comes_meanwhile}; {told:?}");
+    }
+}

@@ -237,3 +237,48 @@ fn requests_behind_one_that_waits_are_bounded_and_all_refused_one_after_another(
     (0..600).for_each(|_| _ = world.announce(alice, Appearance::As(Status::Available), &[]));
     assert_eq!(world.closed.first().map(|(_, at, code)| (*at, *code)), Some((alice, CloseCode::Flood)));
 }
+
+const CALL: CallId = [6; 16];
+
+/// Calls somebody whose keeper is, or will be, `node`, until when `change` is done to that node; and hangs up, or goes, so long after.
+fn hangs_up_when_the_keeper_changes(node: usize, dead: bool, change: fn(&mut World, usize), after: u64) {
+    for (leaves, far) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut world = World::new(61);
+        let bob = world.kept_by(node, "bob");
+        if dead {
+            world.kill(node);
+            world.pass(ms(12_000));
+        }
+        let (hers, his) = ((node + 1) % 3, (node + if far { 2 } else { 1 }) % 3);
+        let (alice, at) = (world.come(hers, "alice", &[&bob]), world.come(his, &bob, &["alice"]));
+        world.pass(ms(300));
+        world.call(alice, &bob, CALL);
+        world.pass(ms(50));
+        assert!(world.take(at).iter().any(|seen| matches!(seen, Response::Incoming { .. })));
+        // Slow ways: what one node knows already others do not.
+        world.delay = ms(100);
+        change(&mut world, node);
+        world.pass(ms(after));
+        match leaves {
+            true => world.leave(alice),
+            false => _ = world.ask(alice, |id| Request::Cancel { id, call_id: CALL }),
+        }
+        // Far less than a call rings.
+        world.pass(ms(6_000));
+        assert_eq!(world.outcomes(at, CALL), [Outcome::Cancelled], "after {after} ms; leaves: {leaves}, far: {far}");
+    }
+}
+
+#[test]
+fn who_hangs_up_while_the_callees_keeper_dies_rings_no_more() {
+    for after in (0..=3_000).step_by(300) {
+        hangs_up_when_the_keeper_changes(0, false, World::kill, after);
+    }
+}
+
+#[test]
+fn who_hangs_up_while_the_callee_gets_another_keeper_rings_no_more() {
+    for after in (0..=1_000).step_by(50) {
+        hangs_up_when_the_keeper_changes(2, true, World::boot, after);
+    }
+}

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 /// In the order that nodes are numbered in.
 const NAMES: [&str; 3] = ["one", "three", "two"];
+const FIVE: [&str; 5] = ["five", "four", "one", "three", "two"];
 const KEY: [u8; 32] = [42; 32];
 
 /// What somebody was sent, and when.
@@ -31,6 +32,7 @@ type Seen = Vec<(Duration, Response)>;
 struct At(usize, ConnectionId);
 
 struct World {
+    names: &'static [&'static str],
     start: Instant,
     now: Instant,
     nodes: Vec<Option<Cluster>>,
@@ -73,11 +75,17 @@ fn ms(millis: u64) -> Duration {
 impl World {
     /// Three nodes that hear each other.
     fn new(seed: u64) -> Self {
+        Self::of(&NAMES, seed)
+    }
+
+    /// The same of these nodes.
+    fn of(names: &'static [&'static str], seed: u64) -> Self {
         let start = Instant::now() + Duration::from_secs(1_000);
         let mut world = Self {
+            names,
             start,
             now: start,
-            nodes: vec![None, None, None],
+            nodes: names.iter().map(|_| None).collect(),
             air: BTreeMap::new(),
             sent: 0,
             last: BTreeMap::new(),
@@ -94,7 +102,7 @@ impl World {
             people: BTreeMap::new(),
             bytes: Vec::new(),
         };
-        for node in 0..NAMES.len() {
+        for node in 0..names.len() {
             world.boot(node);
         }
         world.pass(ms(2_000));
@@ -109,8 +117,8 @@ impl World {
             [calls; 32]
         });
         let config = ClusterConfig {
-            name: NAMES[node].to_owned(),
-            nodes: NAMES.map(str::to_owned).to_vec(),
+            name: self.names[node].to_owned(),
+            nodes: self.names.iter().map(|name| (*name).to_owned()).collect(),
             key: KEY,
             incarnation: self.starts,
             salt: [self.starts as u8; 16],

@@ -50,8 +50,14 @@ fn storm(seed: u64) {
     let watcher = (0..9).find(|n| n % 3 == sound[0]).unwrap();
     world.ask(shy[0], |id| Request::List { id, name: ListName::Blocked, people: vec![person(&names[watcher])] });
     for at in shy {
-        world.announce(at, Appearance::As(Status::Available), &all);
+        // Before whom she blocks counts, nobody is kept from seeing her other device; and packets are lost.
+        let announced = world.announce(at, Appearance::As(Status::Available), &all);
         world.pass(ms(1_000));
+        for _ in 0..100 {
+            if world.answered(at, announced).is_none() {
+                world.pass(ms(100));
+            }
+        }
     }
     let mut town = Town { names: names.clone(), steady, shy, guest: None, left: None };
     world.pass(ms(3_000));

@@ -88,3 +88,18 @@ async fn a_foreign_policy_that_is_newer_than_its_fingerprint_keeps_no_revocation
     place.write("beta.json", &place.foreign.policy().canonical());
     files.look(&directory).unwrap();
 }
+
+#[tokio::test]
+async fn a_foreign_policy_whose_file_is_away_keeps_no_new_version_of_the_own_one_out() {
+    let place = Place::new();
+    let (mut files, directory) = place.open();
+    std::fs::remove_file(place.folder.path().join("beta.json")).unwrap();
+    let mut own = place.own.policy();
+    own.authorities[0].domains = vec!["example.com".to_owned()];
+    place.write("policy.json", &own.canonical());
+    let problem = files.look(&directory).unwrap_err().to_string();
+    assert!(problem.contains("beta.json"), "{problem}");
+    let (dora, _) = place.own.issue_person(&"dora@example.org".parse().unwrap(), place.now);
+    let (bob, _) = place.foreign.issue_person(&"bob@example.net".parse().unwrap(), place.now);
+    assert_eq!((refused(&files, &dora), refused(&files, &bob)), (Some("TRUST-02"), None));
+}

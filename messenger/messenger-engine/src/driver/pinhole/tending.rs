@@ -99,7 +99,7 @@ impl<A: Asks> Tending<A> {
                 Ok(()) => {
                     let lifetime = self.asks.lifetime(hole);
                     *ends = Instant::now() + lifetime;
-                    return lifetime / 2;
+                    return (lifetime / 2).max(SOON);
                 }
                 Err(NotRenewed::Silent) if Instant::now() + SOON < *ends => return SOON,
                 Err(NotRenewed::Silent | NotRenewed::Gone) => *open = None,

@@ -11,6 +11,8 @@ struct Puppet {
     renewals: Mutex<VecDeque<NotRenewed>>,
     /// It does not answer about IPv4.
     slow_v4: bool,
+    /// It grants so little, if not [`LIFETIME`].
+    grants: Option<Duration>,
 }
 
 const LIFETIME: Duration = Duration::from_secs(1_800);
@@ -54,7 +56,7 @@ impl Asks for Puppet {
     }
 
     fn lifetime(&self, _: &Self::Hole) -> Duration {
-        LIFETIME
+        self.grants.unwrap_or(LIFETIME)
     }
 }
 
@@ -110,6 +112,14 @@ async fn a_hole_is_opened_renewed_at_half_of_its_life_and_closed_at_the_end() {
     device.pinholes.close().await;
     assert_eq!(device.puppet.asked(), ["open", "renew", "renew", "close"]);
     assert!(device.told().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_grants_a_second_is_not_asked_all_the_time() {
+    let grants = Some(Duration::from_secs(1));
+    let device = Device::connected(&[V4], Puppet { grants, ..Puppet::default() }).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(device.puppet.asked(), ["open", "renew", "renew", "renew", "renew"]);
 }
 
 #[tokio::test(start_paused = true)]
