@@ -128,7 +128,7 @@ enum Command {
     /// Request, sign and install issuing certificates
     #[command(subcommand)]
     Issuing(ceremony::Issuing),
-    /// Put keys under a passphrase
+    /// List keys, and put them under a passphrase
     #[command(subcommand)]
     Keys(ceremony::Keys),
 }
