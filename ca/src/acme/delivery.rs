@@ -129,16 +129,15 @@ pub(super) async fn send(
     });
     service.issuer.trail.note("code-made", of);
     if quiet {
-        return remember(service, found, |found| issue(found, Handover::Done), None).await;
+        return Ok(remember(service, found, |found| issue(found, Handover::Done), None).await?.0);
     }
     // An outbox knows nobody: its time tells nothing.
     if let (Ok((leave, _)), None, true) = (&turn, texting, service.post.is_local()) {
         let handover = hand_over(service, &found.id, message, leave, None).await;
-        return remember(service, found, |found| issue(found, handover), None).await;
+        return Ok(remember(service, found, |found| issue(found, handover), None).await?.0);
     }
     let mut handing = service.mails_under_way.begin(mark);
-    let day = budget::today(service);
-    let changed = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
+    let (changed, day) = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
     if changed.status != AuthorizationStatus::Pending {
         return Ok(changed);
     }
@@ -146,9 +145,7 @@ pub(super) async fn send(
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
             let (handover, place) = match turn {
-                Ok((leave, place)) => {
-                    (hand_over(&service, &id, message, &leave, Some(day)).await, Some((leave, place)))
-                }
+                Ok((leave, place)) => (hand_over(&service, &id, message, &leave, day).await, Some((leave, place))),
                 Err(later) => in_line(&service, &id, mark, message, later).await,
             };
             match note(&service, id, mark, handover).await {
@@ -261,13 +258,13 @@ fn compose(
 }
 
 /// Stores a secret as the newest of its authorization, and charges its message if it is one that costs. An authorization
-/// that has meanwhile come to an end is given back as it is.
+/// that has meanwhile come to an end is given back as it is. Tells also on which day the message was charged.
 async fn remember(
     service: &Service,
     mut found: Authorization,
     issue: impl Fn(Authorization) -> Authorization,
     charged: Option<&Texting>,
-) -> Result<Authorization, Problem> {
+) -> Result<(Authorization, Option<u64>), Problem> {
     let mut raced = "authorization";
     for _ in 0..RACES {
         let changed = issue(found.clone());
@@ -275,15 +272,16 @@ async fn remember(
         if let Some(texting) = charged {
             changes.push(budget::charge(service, &texting.phones, &changed.identifier).await?);
         }
+        let day = changes.last().and_then(budget::day_of);
         match service.store.commit(changes).await {
-            Ok(_) => return Ok(Authorization { revision: changed.revision + 1, ..changed }),
+            Ok(_) => return Ok((Authorization { revision: changed.revision + 1, ..changed }, day)),
             Err(error) if charged.is_some() && budget::raced(&error) => raced = "spending",
             Err(StoreError::Conflict(of)) => {
                 raced = of;
                 let newer = service.store.authorization(Select::Authorization(found.id)).await?;
                 found = newer.ok_or_else(Problem::not_found)?;
                 if found.status != AuthorizationStatus::Pending {
-                    return Ok(found);
+                    return Ok((found, None));
                 }
             }
             Err(error) => return Err(error.into()),
