@@ -190,6 +190,7 @@ impl Issuer {
             let mut record = linted.record(Some(asked.proven.account().into()), Some(asked.order.id.clone()));
             // A signer elsewhere may have taken its time, in which another device may have got its certificate.
             let before = if key.is_here() { before } else { self.certificates_before(&asked.proven, now).await? };
+            let before = self.known_before(&asked.proven, now, before).await?;
             record.announce = is_another_device(&before, asked.request.spki_der());
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
             let changes =
@@ -232,6 +233,11 @@ impl Issuer {
     }
 }
 
+/// Whether an owner had a device by it, however it ended.
+fn counts(record: &CertificateRecord) -> bool {
+    matches!(record.state, CertificateState::Issued { .. } | CertificateState::Erased { .. })
+}
+
 /// Whether the key is none of the owner's so far, while another one of hers had a certificate in the periods looked at:
 /// then she is to be told. Also if that one has ended, is revoked or erased: a thief would revoke it first, and nobody
 /// would be told of his. Whoever had none yet has just read a mail about it. The key of an erased certificate is
@@ -239,8 +245,6 @@ impl Issuer {
 fn is_another_device(before: &[CertificateRecord], spki_der: &[u8]) -> bool {
     let key = KeyDigest::of(spki_der);
     let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
-    let counts =
-        |c: &CertificateRecord| matches!(c.state, CertificateState::Issued { .. } | CertificateState::Erased { .. });
     before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key))
 }
 

@@ -15,6 +15,7 @@
 mod ceremony;
 mod init;
 mod issuing;
+mod listed;
 mod root;
 mod signing_key;
 mod transcript;
@@ -40,6 +41,7 @@ pub use ceremony::{
 pub use init::{InitError, init};
 pub use issuing::IssuerName;
 pub(crate) use issuing::Issuing;
+pub use listed::{KeyLies, ListedKey, list_keys};
 pub use root::sign_policy;
 use signing_key::Unlocking;
 

@@ -77,6 +77,10 @@ impl Shard {
         self.struck.store(true, Ordering::Relaxed);
     }
 
+    fn is_struck(&self) -> bool {
+        self.struck.load(Ordering::Relaxed)
+    }
+
     /// Whether its label key has been destroyed.
     #[must_use]
     pub fn is_retired(&self) -> bool {
@@ -178,12 +182,20 @@ impl Shards {
 
     /// Whether what stands in the log of this origin counts by the newest trust policy.
     pub(crate) fn counts(&self, origin: &str) -> bool {
-        self.all().iter().any(|shard| shard.origin == origin && !shard.struck.load(Ordering::Relaxed))
+        self.all().iter().any(|shard| shard.origin == origin && !shard.is_struck())
     }
 
-    /// The log into which goes what is made at this time.
+    /// The log into which goes what is made at this time: none that was struck, unless all are.
     #[must_use]
     pub fn at(&self, time: UnixTime) -> Arc<Shard> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = all.iter().filter(|shard| !shard.is_struck());
+        let begun = kept.clone().rev().find(|shard| shard.window().takes_from() <= time);
+        Arc::clone(begun.or_else(|| kept.next()).unwrap_or(&all[0]))
+    }
+
+    /// The log into which went what was made at this time, whether or not it was struck since.
+    pub(crate) fn then(&self, time: UnixTime) -> Arc<Shard> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let begun = all.iter().rev().find(|shard| shard.window().takes_from() <= time);
         Arc::clone(begun.unwrap_or(&all[0]))

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use identity::UnixTime;
-use identity::trust::TrustPolicy;
+use identity::trust::{Shard, TrustPolicy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tlog_proof::{UnverifiedCheckpoint, VerifierKey};
@@ -92,7 +92,7 @@ pub struct Manifest {
     pub made_at: u64,
     /// Whose it is.
     pub domain: String,
-    /// Its logs, the oldest first; none where the log is elsewhere.
+    /// Its logs, those that were struck before the others, the oldest first; none where the log is elsewhere.
     pub logs: Vec<LogEdge>,
 }
 
@@ -140,9 +140,9 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     let draft = to.with_added_extension("partial");
     let emptied = files::private_folder(&draft).and_then(|()| empty(&draft));
     emptied.map_err(|source| StartError::folder(&draft, source))?;
-    let policy = policies::newest(place.path())?;
+    let versions = policies::versions(place.path())?;
     let mut logs = Vec::new();
-    for OwnLog { origin, key, folder, name } in own_logs(&settings, &policy)? {
+    for OwnLog { shard: Shard { origin, .. }, key, folder, name, .. } in own_logs(&settings, &versions)? {
         let files = store.reader(&place.join(&folder), &name)?;
         // One that is announced may not be there yet.
         if let Some(before) = size(&files, &key).await? {
@@ -172,16 +172,31 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
 
 /// A log in this process.
 pub(crate) struct OwnLog {
-    pub(crate) origin: String,
+    /// As the last version of the policy has it that names it.
+    pub(crate) shard: Shard,
     pub(crate) key: VerifierKey,
     /// Where it lies in the folder, and in every backup.
     pub(crate) folder: String,
     /// Where it lies below the prefix of an object store.
     pub(crate) name: String,
+    /// Whether the newest version names it no longer.
+    pub(crate) is_struck: bool,
 }
 
-/// Each log in this process.
-pub(crate) fn own_logs(settings: &Settings, policy: &TrustPolicy) -> Result<Vec<OwnLog>, StartError> {
+/// Each log in this process, by all versions of the policy. One that was struck is not signed any more, but it is the
+/// evidence of what was certified; such come before the others.
+pub(crate) fn own_logs(settings: &Settings, versions: &[TrustPolicy]) -> Result<Vec<OwnLog>, StartError> {
+    let mut found: Vec<OwnLog> = Vec::new();
+    for (age, version) in versions.iter().rev().enumerate() {
+        let mut named = named_by(settings, version)?;
+        named.retain(|log| found.iter().all(|newer| newer.shard.origin != log.shard.origin));
+        named.iter_mut().for_each(|log| log.is_struck = age > 0);
+        found.splice(..0, named);
+    }
+    Ok(found)
+}
+
+fn named_by(settings: &Settings, policy: &TrustPolicy) -> Result<Vec<OwnLog>, StartError> {
     if settings.log_elsewhere.is_some() {
         return Ok(Vec::new());
     }
@@ -196,7 +211,7 @@ pub(crate) fn own_logs(settings: &Settings, policy: &TrustPolicy) -> Result<Vec<
             None => continue,
         };
         let key = keys.logs.iter().find(|log| log.vkey.name() == shard.origin).map(|log| log.vkey.clone());
-        found.extend(key.map(|key| OwnLog { origin: shard.origin, key, folder, name }));
+        found.extend(key.map(|key| OwnLog { shard, key, folder, name, is_struck: false }));
     }
     Ok(found)
 }

@@ -28,7 +28,7 @@ use thiserror::Error;
 use tlog_proof::{Entry, ObjectKind};
 use transparency_log::copy::{CopyError, LogCopy};
 
-use crate::backup::{LogEdge, Manifest};
+use crate::backup::{LogEdge, Manifest, OwnLog};
 use crate::error::StartError;
 use crate::files;
 use crate::folder::Folder;
@@ -258,15 +258,9 @@ impl Waiting {
         now.as_secs() + self.begun.elapsed().as_secs()
     }
 
-    /// When a log counts.
-    fn window_of(&self, origin: &str) -> Result<identity::trust::LogWindow, RestoreError> {
-        Ok(self.shard(origin)?.window)
-    }
-
-    fn shard(&self, origin: &str) -> Result<identity::trust::Shard, StartError> {
-        let named = self.policy.authorities.first().map(|own| self.policy.shards(own)).transpose();
-        let named = named.map_err(|error| StartError::part("trust policy", &error))?.unwrap_or_default();
-        named.into_iter().find(|shard| shard.origin == origin).ok_or_else(|| StartError::Damaged {
+    /// A log by its origin, also one that was struck.
+    fn own_log(&self, origin: &str) -> Result<OwnLog, StartError> {
+        self.own_logs()?.into_iter().find(|log| log.shard.origin == origin).ok_or_else(|| StartError::Damaged {
             what: "the trust policy".into(),
             reason: format!("expected the log {origin}, found others"),
         })
@@ -345,8 +339,8 @@ async fn logged_since(
             objects.insert(*hash, bytes);
         }
     }
-    let shard = waiting.shard(&edge.origin)?;
-    let (origin, labels, lists) = (edge.origin.clone(), shard.vrf_key, Vec::new());
+    let labels = waiting.own_log(&edge.origin)?.shard.vrf_key;
+    let (origin, lists) = (edge.origin.clone(), Vec::new());
     Ok(LoggedSince { origin, labels, entries, objects, lists })
 }
 

@@ -45,7 +45,7 @@ impl From<NoMoney> for Problem {
 }
 
 /// The day since the epoch, of UTC.
-pub(crate) fn today(service: &Service) -> u64 {
+fn today(service: &Service) -> u64 {
     service.now().as_secs() / DAY_SECONDS
 }
 

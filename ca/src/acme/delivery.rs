@@ -20,7 +20,7 @@ use super::under_way::Mark;
 use super::{Service, budget};
 use crate::code::Code;
 use crate::config::Limit;
-use crate::mail::{CodeLetter, Letter, MailError};
+use crate::mail::{CodeLetter, IN_LINE, Leave, Letter, MailError, Turn};
 use crate::random;
 use crate::sms::{SmsError, Text};
 use crate::store::{
@@ -105,7 +105,19 @@ pub(super) async fn send(
     outgoing: Outgoing,
 ) -> Result<Authorization, Problem> {
     let texting = texting::of(service, &found)?;
-    let place = permitted(service, account, peer, &found, texting).await?;
+    permitted(service, account, peer, &found, texting).await?;
+    let turn = match &outgoing.message {
+        Message::Mail(letter) => service.post.turn(letter).await.map_err(|_| line_is_full(&found))?,
+        Message::Text(_) => Turn::AT_ONCE,
+    };
+    // Whoever stands in her domain's line takes no place of all.
+    let turn = match turn.now() {
+        Ok(leave) => {
+            let place = place(service).await;
+            Ok((leave, place.ok_or_else(|| Problem::unavailable(&"too many messages are under way", QUEUE))?))
+        }
+        Err(later) => Err(later),
+    };
     // The address' own limit is kept silently: see Limits::mails_per_address.
     let own = if texting.is_some() { Limit::TextsPerNumber } else { Limit::MailsPerAddress };
     let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).await.is_err();
@@ -117,23 +129,25 @@ pub(super) async fn send(
     });
     service.issuer.trail.note("code-made", of);
     if quiet {
-        return remember(service, found, |found| issue(found, Handover::Done), None).await;
+        return Ok(remember(service, found, |found| issue(found, Handover::Done), None).await?.0);
     }
     // An outbox knows nobody: its time tells nothing.
-    if texting.is_none() && service.post.is_local() {
-        let handover = hand_over(service, &found.id, message, None).await;
-        return remember(service, found, |found| issue(found, handover), None).await;
+    if let (Ok((leave, _)), None, true) = (&turn, texting, service.post.is_local()) {
+        let handover = hand_over(service, &found.id, message, leave, None).await;
+        return Ok(remember(service, found, |found| issue(found, handover), None).await?.0);
     }
     let mut handing = service.mails_under_way.begin(mark);
-    let day = budget::today(service);
-    let changed = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
+    let (changed, day) = remember(service, found, |found| issue(found, Handover::UnderWay), texting).await?;
     if changed.status != AuthorizationStatus::Pending {
         return Ok(changed);
     }
     let handing_over = tokio::spawn({
         let (service, id) = (Arc::clone(service), changed.id.clone());
         async move {
-            let handover = hand_over(&service, &id, message, Some(day)).await;
+            let (handover, place) = match turn {
+                Ok((leave, place)) => (hand_over(&service, &id, message, &leave, day).await, Some((leave, place))),
+                Err(later) => in_line(&service, &id, mark, message, later).await,
+            };
             match note(&service, id, mark, handover).await {
                 Ok(()) => handing.noted = Some(service.now().as_secs()),
                 Err(error) => tracing::warn!(%error, "could not note what became of a message"),
@@ -150,14 +164,52 @@ pub(super) async fn send(
     Ok(changed)
 }
 
-/// Whether this account may have another code sent to this address now, and a place among the messages under way.
+/// A place among the messages under way.
+async fn place(service: &Service) -> Option<OwnedSemaphorePermit> {
+    tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await.ok()?.ok()
+}
+
+/// The same answer whether the mailbox exists or not: it is the domain's.
+fn line_is_full(found: &Authorization) -> Problem {
+    let domain = found.identifier.domain().unwrap_or_default();
+    let detail = format!(
+        "{domain} is slow to take mail, and as many mails wait for it as may; nothing is lost, try again later"
+    );
+    Problem::new(Kind::RateLimited, detail).with("limit", "mails_waiting").retry_after(IN_LINE)
+}
+
+/// A mail that has to wait for others to its domain. Nobody is sent what she has given up, or replaced, meanwhile.
+async fn in_line(
+    service: &Service,
+    id: &str,
+    mark: Mark,
+    message: Message,
+    turn: Turn,
+) -> (Handover, Option<(Leave, OwnedSemaphorePermit)>) {
+    let Some(leave) = turn.come().await else {
+        tracing::warn!(authorization = id, "a mail did not leave: its domain has not taken those before it");
+        return (Handover::Failed, None);
+    };
+    let Some(place) = place(service).await else { return (Handover::Failed, None) };
+    let found = service.store.authorization(Select::Authorization(id.to_owned())).await.ok().flatten();
+    let is_awaited = |found: Authorization| {
+        found.status == AuthorizationStatus::Pending && noted(found, mark, Handover::UnderWay).is_some()
+    };
+    let handover = match found.is_some_and(is_awaited) {
+        true => hand_over(service, id, message, &leave, None).await,
+        false => Handover::Failed,
+    };
+    (handover, Some((leave, place)))
+}
+
+/// Whether this account may have another code sent to this address now.
 async fn permitted(
     service: &Service,
     account: &Account,
     peer: Option<IpAddr>,
     found: &Authorization,
     texting: Option<&Texting>,
-) -> Result<OwnedSemaphorePermit, Problem> {
+) -> Result<(), Problem> {
     let (now, limits, to) = (service.now(), &service.limits, &found.identifier);
     match texting {
         None => {
@@ -177,8 +229,7 @@ async fn permitted(
             budget::charge(service, &texting.phones, to).await?;
         }
     }
-    let place = tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await;
-    place.ok().and_then(Result::ok).ok_or_else(|| Problem::unavailable(&"too many messages are under way", QUEUE))
+    Ok(())
 }
 
 fn compose(
@@ -207,13 +258,13 @@ fn compose(
 }
 
 /// Stores a secret as the newest of its authorization, and charges its message if it is one that costs. An authorization
-/// that has meanwhile come to an end is given back as it is.
+/// that has meanwhile come to an end is given back as it is. Tells also on which day the message was charged.
 async fn remember(
     service: &Service,
     mut found: Authorization,
     issue: impl Fn(Authorization) -> Authorization,
     charged: Option<&Texting>,
-) -> Result<Authorization, Problem> {
+) -> Result<(Authorization, Option<u64>), Problem> {
     let mut raced = "authorization";
     for _ in 0..RACES {
         let changed = issue(found.clone());
@@ -221,15 +272,16 @@ async fn remember(
         if let Some(texting) = charged {
             changes.push(budget::charge(service, &texting.phones, &changed.identifier).await?);
         }
+        let day = changes.last().and_then(budget::day_of);
         match service.store.commit(changes).await {
-            Ok(_) => return Ok(Authorization { revision: changed.revision + 1, ..changed }),
+            Ok(_) => return Ok((Authorization { revision: changed.revision + 1, ..changed }, day)),
             Err(error) if charged.is_some() && budget::raced(&error) => raced = "spending",
             Err(StoreError::Conflict(of)) => {
                 raced = of;
                 let newer = service.store.authorization(Select::Authorization(found.id)).await?;
                 found = newer.ok_or_else(Problem::not_found)?;
                 if found.status != AuthorizationStatus::Pending {
-                    return Ok(found);
+                    return Ok((found, None));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -240,9 +292,9 @@ async fn remember(
 
 /// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the
 /// number does not exist is not. A text message was charged on `day`.
-async fn hand_over(service: &Service, id: &str, message: Message, day: Option<u64>) -> Handover {
+async fn hand_over(service: &Service, id: &str, message: Message, leave: &Leave, day: Option<u64>) -> Handover {
     let (error, refused) = match (message, &service.texting) {
-        (Message::Mail(letter), _) => match service.post.send(letter).await {
+        (Message::Mail(letter), _) => match service.post.send(letter, leave).await {
             Ok(()) => return Handover::Done,
             Err(error) => (error.to_string(), matches!(error, MailError::Refused)),
         },

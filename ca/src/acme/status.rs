@@ -14,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tlog_proof::LogPolicy;
 
 use super::Service;
 use super::problem::Problem;
@@ -90,6 +91,13 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
 }
 
+/// The log that takes certificates now, by its name; a link where the policy says at which address its pages are.
+fn log(origin: &str, policy: &LogPolicy) -> String {
+    let name = format!("<code>{}</code>", escaped(origin));
+    let url = policy.logs.iter().find(|log| log.vkey.name() == origin).and_then(|log| log.url.as_deref());
+    url.map_or_else(|| name.clone(), |url| format!("<a href=\"{}\">{name}</a>", escaped(url)))
+}
+
 /// GET status: what a person may want to know, without a script.
 pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let config = &service.config;
@@ -100,10 +108,11 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
         Some(_) => ("a mail address or a phone number", "\ncerttool enroll +15550123456"),
     };
     let link = |url: &str| format!("<a href=\"{0}\">{0}</a>", escaped(url));
+    let shard = service.issuer.shard();
     let mut rows = vec![
         ("Root certificate, SHA-256", format!("<code>{root}</code>")),
         ("Enrolment (ACME)", link(&service.directory())),
-        ("Transparency log", format!("<code>{}</code>", escaped(service.issuer.shard().origin()))),
+        ("Transparency log", log(shard.origin(), shard.policy())),
     ];
     for authority in AUTHORITIES {
         let what = match authority {
@@ -159,4 +168,19 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
 /// As text and as the value of an attribute.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_is_a_link_where_its_policy_has_its_address() {
+        let mut policy = transparency_log::testing::MemoryLog::open("a.example/log", Arc::new(|| 0)).await.policy;
+        policy.logs[0].url = None;
+        assert_eq!(log("a.example/log", &policy), "<code>a.example/log</code>");
+        policy.logs[0].url = Some("https://a.example:8443/log?\"".into());
+        let link = "<a href=\"https://a.example:8443/log?&quot;\"><code>a.example/log</code></a>";
+        assert_eq!(log("a.example/log", &policy), link);
+    }
 }

@@ -153,6 +153,11 @@ impl Issuer {
             Some(linted) => linted,
             None => Planned::restore(&record, shard.origin(), shard.labels())?.lint()?,
         };
+        let origin = shard.origin();
+        if !self.logs.counts(origin) {
+            tracing::warn!(serial = %record.serial, origin, "abandoned, as the log it was planned for counts no more");
+            return self.abandon(record).await;
+        }
         let late = is_too_late(linted.not_before(), self.now());
         let (logged, new_proof) = match self.prove(&shard, &mut record, linted, late).await {
             Err(error) if late && !matches!(error, DriveError::Store(_)) => {

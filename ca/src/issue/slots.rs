@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
-use identity::{Identifier, UnixTime};
+use identity::{Identifier, IdentifierKind, UnixTime};
 
-use super::{Issuer, StartError};
+use super::{Issuer, StartError, counts};
 use crate::proven::Proven;
 use crate::random;
 use crate::shards::{LabelKey, LabelKeyError, Shard};
@@ -30,6 +30,22 @@ impl Issuer {
         let to = period_of(now);
         let from = to.saturating_sub(periods_back());
         self.store.certificates(Select::CertificatesOf { identifier: proven.identifier().clone(), from, to }).await
+    }
+
+    /// By what it is decided whether an owner is told of a device: her certificates of the periods that can matter still, or,
+    /// where she was away for all of them, those that she ever had. Of a number that rests with the former: by then it may be
+    /// somebody else's, who is not to learn of whoever had it.
+    pub(super) async fn known_before(
+        &self,
+        proven: &Proven,
+        now: UnixTime,
+        before: Vec<CertificateRecord>,
+    ) -> Result<Vec<CertificateRecord>, StoreError> {
+        let identifier = proven.identifier().clone();
+        if identifier.kind() == IdentifierKind::Phone || before.iter().any(counts) {
+            return Ok(before);
+        }
+        self.store.certificates(Select::CertificatesOf { identifier, from: 0, to: period_of(now) }).await
     }
 
     /// A slot drawn evenly among those that the identifier has not used in the current period.

@@ -11,6 +11,7 @@ mod smtp;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -24,12 +25,15 @@ use smtp::Smtp;
 
 use self::direct::Direct;
 pub use self::direct::POLICIES_FILE;
-use self::places::Places;
+use self::places::{Place, Places};
 pub use self::smtp::check_smtp_url;
 use crate::config::{DirectDelivery, Resolvers};
 
 /// Announcements under way to one domain. They are none of those with codes, of which a stranger may ask for many.
 const ANNOUNCEMENTS_TO_ONE_DOMAIN: usize = 8;
+/// How long a mail with a code stands in its domain's line. Together with what its delivery may take then, it is less than
+/// after what front ends take a mail of another's for lost.
+pub(crate) const IN_LINE: Duration = Duration::from_secs(90);
 
 /// Where mails go.
 #[derive(Clone)]
@@ -95,7 +99,8 @@ pub enum MailError {
     /// The mail server cannot be reached or asks to come back later.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
-    /// As many are under way to this domain, or through this server, as may be at once: this one was not tried.
+    /// As many are under way to this domain, or through this server, as may be at once, and as many wait as may: this one was
+    /// not tried.
     #[error("{0} has not taken the mails yet that are under way to it")]
     Busy(String),
     /// The key that signs mails.
@@ -112,6 +117,37 @@ pub(crate) struct Post {
     signers: Signers,
     /// For every way: a mail server of one's own, too, is not to be filled by one domain.
     announcing_domains: Arc<Places>,
+}
+
+/// When a mail may leave.
+pub(crate) struct Turn(Option<places::Turn>);
+
+/// A mail may leave now, as long as this lives.
+pub(crate) struct Leave(#[allow(dead_code, reason = "held, not read")] Option<Place>);
+
+impl Turn {
+    /// For what is held up by nobody.
+    pub(crate) const AT_ONCE: Self = Self(None);
+
+    /// Now, or itself if others are before it.
+    pub(crate) fn now(self) -> Result<Leave, Self> {
+        match self.0 {
+            None => Ok(Leave(None)),
+            Some(places::Turn::Now(place)) => Ok(Leave(Some(place))),
+            later => Err(Self(later)),
+        }
+    }
+
+    /// Stands in line; none if its turn does not come in time ([`IN_LINE`]).
+    pub(crate) async fn come(self) -> Option<Leave> {
+        match self.now() {
+            Ok(leave) => Some(leave),
+            Err(Self(Some(places::Turn::Later(waiting)))) => {
+                waiting.come(IN_LINE).await.map(|place| Leave(Some(place)))
+            }
+            Err(_) => None,
+        }
+    }
 }
 
 enum Way {
@@ -146,8 +182,16 @@ impl Post {
         }
     }
 
-    /// Hands the mail over; when it answers, the other side has it durably.
-    pub(crate) async fn send(&self, letter: Letter) -> Result<(), MailError> {
+    /// A stand in the line of the mail's domain; refused if that is full.
+    pub(crate) async fn turn(&self, letter: &Letter) -> Result<Turn, MailError> {
+        match &self.way {
+            Way::Outbox(_) | Way::Smtp(_) => Ok(Turn::AT_ONCE),
+            Way::Direct(direct) => Ok(Turn(Some(direct.turn(&letter.to_domain()).await?))),
+        }
+    }
+
+    /// Hands the mail over whose turn it is; when it answers, the other side has it durably.
+    pub(crate) async fn send(&self, letter: Letter, _leave: &Leave) -> Result<(), MailError> {
         let letter = self.signers.signed(letter)?;
         match &self.way {
             Way::Outbox(outbox) => outbox.send(letter).await,
@@ -162,7 +206,7 @@ impl Post {
         let Some(_place) = self.announcing_domains.take(&domain) else { return Err(MailError::Busy(domain)) };
         match &self.way {
             Way::Direct(direct) => direct.announce(self.signers.signed(letter)?).await,
-            Way::Outbox(_) | Way::Smtp(_) => self.send(letter).await,
+            Way::Outbox(_) | Way::Smtp(_) => self.send(letter, &Leave(None)).await,
         }
     }
 }

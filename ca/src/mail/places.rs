@@ -1,45 +1,106 @@
 //! So many mails at once may be under way to one domain, or through one server: whoever is slow keeps her own waiting, and
 //! nobody else's. Codes and announcements have places of their own.
+//!
+//! Mails with codes stand in line for a place of their domain, in the order in which they came and not for ever. Whoever
+//! waits there takes no place of anybody else's.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// Places, so many for each name.
+use futures_util::future::BoxFuture;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// Places, so many for each name, and a line before them.
 pub(super) struct Places {
     most: usize,
-    taken: Mutex<HashMap<String, usize>>,
+    line: usize,
+    names: Mutex<HashMap<String, Name>>,
 }
 
-/// One that is taken, as long as this lives.
+struct Name {
+    /// It lets in whoever came first (tokio's semaphore is fair).
+    places: Arc<Semaphore>,
+    /// Who has a place or waits for one.
+    here: usize,
+}
+
+/// One that is taken, as long as this lives. The place is given back before it is forgotten who was here.
 pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _here: Here,
+}
+
+/// A place, or a stand in the line.
+pub(super) enum Turn {
+    Now(Place),
+    Later(Waiting),
+}
+
+pub(super) struct Waiting {
+    permit: BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>,
+    here: Here,
+}
+
+struct Here {
     places: Arc<Places>,
     name: String,
 }
 
 impl Places {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, taken: Mutex::default() })
+        Self::with_line(most, 0)
     }
 
-    /// None if all of this name are taken. It does not wait: that would take a place of everybody's.
+    /// Up to `line` mails wait for a place.
+    pub(super) fn with_line(most: usize, line: usize) -> Arc<Self> {
+        Arc::new(Self { most, line, names: Mutex::default() })
+    }
+
+    /// None if all of this name are taken, or waited for. It does not wait.
     pub(super) fn take(self: &Arc<Self>, name: &str) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(name.to_owned()).or_default();
-        if *count >= self.most {
+        let (semaphore, here) = self.enter(name)?;
+        Some(Place { _permit: semaphore.try_acquire_owned().ok()?, _here: here })
+    }
+
+    /// None if the line is full. From now on it is known who came first.
+    pub(super) async fn ask(self: &Arc<Self>, name: &str) -> Option<Turn> {
+        let (semaphore, here) = self.enter(name)?;
+        let mut permit: BoxFuture<'static, _> = Box::pin(semaphore.acquire_owned());
+        match futures_util::poll!(&mut permit) {
+            std::task::Poll::Ready(permit) => Some(Turn::Now(Place { _permit: permit.ok()?, _here: here })),
+            std::task::Poll::Pending => Some(Turn::Later(Waiting { permit, here })),
+        }
+    }
+
+    fn enter(self: &Arc<Self>, name: &str) -> Option<(Arc<Semaphore>, Here)> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Name { places: Arc::new(Semaphore::new(self.most)), here: 0 };
+        let entry = names.entry(name.to_owned()).or_insert_with(new);
+        if entry.here >= self.most.saturating_add(self.line) {
             return None;
         }
-        *count += 1;
-        Some(Place { places: Arc::clone(self), name: name.to_owned() })
+        entry.here += 1;
+        Some((Arc::clone(&entry.places), Here { places: Arc::clone(self), name: name.to_owned() }))
     }
 }
 
-impl Drop for Place {
+impl Waiting {
+    /// None if nobody has left by then.
+    pub(super) async fn come(self, patience: Duration) -> Option<Place> {
+        let Self { permit, here } = self;
+        let permit = tokio::time::timeout(patience, permit).await.ok()?.ok()?;
+        Some(Place { _permit: permit, _here: here })
+    }
+}
+
+impl Drop for Here {
     fn drop(&mut self) {
-        let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.name) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.name);
+        let mut names = self.places.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.get_mut(&self.name) {
+            name.here -= 1;
+            if name.here == 0 {
+                names.remove(&self.name);
             }
         }
     }
@@ -49,6 +110,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(90);
+
     #[test]
     fn one_name_takes_its_own_places_and_gives_them_back() {
         let places = Places::new(2);
@@ -56,7 +119,49 @@ mod tests {
         assert!(places.take("slow.example").is_none());
         let other = places.take("quick.example").unwrap();
         drop((held, other));
-        assert!(places.taken.lock().unwrap().is_empty(), "nothing is remembered of who has gone");
+        assert!(places.names.lock().unwrap().is_empty(), "nothing is remembered of who has gone");
         assert!(places.take("slow.example").is_some());
+    }
+
+    async fn waiting(places: &Arc<Places>) -> Waiting {
+        match places.ask("slow.example").await {
+            Some(Turn::Later(waiting)) => waiting,
+            Some(Turn::Now(_)) => panic!("a place was free"),
+            None => panic!("the line is full"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_came_first_is_let_in_first_and_the_line_ends_somewhere() {
+        let places = Places::with_line(1, 2);
+        let Some(Turn::Now(first)) = places.ask("slow.example").await else { panic!("a place is free") };
+        let (second, third) = (waiting(&places).await, waiting(&places).await);
+        assert!(places.ask("slow.example").await.is_none(), "the line is full");
+        assert!(matches!(places.ask("quick.example").await, Some(Turn::Now(_))), "and nobody else's");
+        // The last in line asks first: that gains nothing.
+        let third = tokio::spawn(third.come(PATIENCE));
+        tokio::task::yield_now().await;
+        let second = tokio::spawn(second.come(PATIENCE));
+        tokio::task::yield_now().await;
+        drop(first);
+        let second = second.await.unwrap().unwrap();
+        assert!(!third.is_finished());
+        drop(second);
+        drop(third.await.unwrap().unwrap());
+        assert!(places.names.lock().unwrap().is_empty(), "nothing is remembered of who has gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever_and_whoever_leaves_the_line_holds_up_nobody() {
+        let places = Places::with_line(1, 2);
+        let Some(Turn::Now(first)) = places.ask("slow.example").await else { panic!("a place is free") };
+        let (second, third) = (waiting(&places).await, waiting(&places).await);
+        let begun = tokio::time::Instant::now();
+        assert!(second.come(PATIENCE).await.is_none());
+        assert_eq!(begun.elapsed(), PATIENCE);
+        let fourth = waiting(&places).await;
+        drop(third);
+        drop(first);
+        assert!(fourth.come(PATIENCE).await.is_some());
     }
 }

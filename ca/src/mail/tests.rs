@@ -35,7 +35,7 @@ async fn a_mail_lands_in_new_whole_with_the_code_on_a_line_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let post = Post::open(&Mailer::Outbox(folder.path().into()), Signers::default()).unwrap();
     let code = Code::new([0x5a; 15]);
-    post.send(letter("alice@example.org", &code)).await.unwrap();
+    send(&post, letter("alice@example.org", &code)).await.unwrap();
     let files: Vec<_> = std::fs::read_dir(folder.path().join("new")).unwrap().collect();
     assert_eq!(files.len(), 1);
     assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
@@ -126,7 +126,7 @@ async fn a_mail_goes_to_an_smtp_server() {
     let (url, serving) = server(KIND).await;
     let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
     let code = Code::new([0x5a; 15]);
-    post.send(letter("alice@example.org", &code)).await.unwrap();
+    send(&post, letter("alice@example.org", &code)).await.unwrap();
     drop(post);
     let mail = serving.await.unwrap();
     assert!(mail.lines().any(|l| l == format!("    {}", *code.grouped())), "{mail}");
@@ -137,12 +137,12 @@ async fn an_unknown_mailbox_and_an_unreachable_server_are_told_apart_without_the
     for (rcpt, refused) in [("550 no alice@example.org here", true), ("450 later, alice@example.org", false)] {
         let (url, _serving) = server(Server { rcpt, ..KIND }).await;
         let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
-        let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+        let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert_eq!(matches!(error, MailError::Refused), refused, "{error}");
         assert!(!error.to_string().contains("alice"));
     }
     let post = Post::open(&Mailer::Smtp("smtp://127.0.0.1:1".into()), Signers::default()).unwrap();
-    let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+    let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Unreachable(_)));
 }
 
@@ -152,9 +152,15 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
         let (url, _serving) = server(says).await;
         let url = url.replace("smtp://", "smtp://authority:password@");
         let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
-        let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+        let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert!(matches!(error, MailError::Unreachable(_)), "{error}");
     }
+}
+
+/// As it is done for who waits for a code.
+async fn send(post: &Post, letter: Letter) -> Result<(), MailError> {
+    let leave = post.turn(&letter).await?.come().await;
+    post.send(letter, &leave.ok_or_else(|| MailError::Busy("its domain".into()))?).await
 }
 
 /// What a future says when it is asked once.
@@ -178,21 +184,25 @@ async fn codes_that_fill_a_domain_keep_no_announcement_from_it() {
     };
     let post = Post::open(&Mailer::Direct(Box::new(direct)), Signers::default()).unwrap();
     let to = |domain: &str| letter(&format!("alice@{domain}"), &Code::new([1; 15]));
-    let mut under_way: Vec<_> = (0..8).map(|_| Box::pin(post.send(to("slow.example")))).collect();
+    let mut under_way: Vec<_> = (0..8).map(|_| Box::pin(send(&post, to("slow.example")))).collect();
     for code in &mut under_way {
         assert!(at_once(code).await.is_none());
     }
-    let ninth = at_once(&mut Box::pin(post.send(to("Slow.example")))).await;
-    assert!(matches!(ninth, Some(Err(MailError::Busy(_)))), "{ninth:?}");
-    assert!(at_once(&mut Box::pin(post.send(to("other.example")))).await.is_none());
+    let mut waiting: Vec<_> = (0..64).map(|_| Box::pin(send(&post, to("Slow.example")))).collect();
+    for code in &mut waiting {
+        assert!(at_once(code).await.is_none());
+    }
+    let one_more = at_once(&mut Box::pin(send(&post, to("slow.example")))).await;
+    assert!(matches!(one_more, Some(Err(MailError::Busy(_)))), "{one_more:?}");
+    assert!(at_once(&mut Box::pin(send(&post, to("other.example")))).await.is_none());
     let mut announcements: Vec<_> = (0..8).map(|_| Box::pin(post.announce(to("slow.example")))).collect();
     for announcement in &mut announcements {
         assert!(at_once(announcement).await.is_none(), "it is on its way");
     }
     let ninth = at_once(&mut Box::pin(post.announce(to("slow.example")))).await;
     assert!(matches!(ninth, Some(Err(MailError::Busy(_)))), "{ninth:?}");
-    drop(under_way.pop());
-    assert!(at_once(&mut Box::pin(post.send(to("slow.example")))).await.is_none(), "a place is given back");
+    drop(waiting.pop());
+    assert!(at_once(&mut Box::pin(send(&post, to("slow.example")))).await.is_none(), "the line has room again");
 }
 
 #[tokio::test]
@@ -200,7 +210,7 @@ async fn a_mail_that_cannot_be_delivered_leaves_no_draft() {
     let folder = tempfile::tempdir().unwrap();
     let post = Post::open(&Mailer::Outbox(folder.path().into()), Signers::default()).unwrap();
     std::fs::remove_dir(folder.path().join("new")).unwrap();
-    let error = post.send(letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+    let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Outbox { .. }), "{error}");
     assert_eq!(std::fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
 }

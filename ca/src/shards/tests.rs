@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use transparency_log::testing::MemoryLog;
 
 use super::*;
-use crate::testing::{Client, Fate, Signer, World, csr};
+use crate::store::{CertificateState, Select};
+use crate::testing::{Client, Fate, Signer, World, csr, until};
 use crate::trail;
 
 const NEXT: &str = "localhost/log/2027";
@@ -121,6 +122,43 @@ async fn a_log_that_does_not_come_after_the_last_is_refused() {
     assert!(add(NEXT, u64::MAX / 2).is_err(), "there already");
     assert!(add("localhost/log/2028", world.now().as_secs()).is_err(), "before the last");
     add("localhost/log/2028", world.now().as_secs() + 400 * DAY.as_secs()).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_was_struck_takes_nothing_at_any_time() {
+    let world = World::new().await;
+    let _next = announced(&world).await;
+    let shards = world.ca.shards();
+    let (first, begins) = (shards.all()[0].origin().to_owned(), world.now().as_secs() + 10 * DAY.as_secs());
+    let begins = UnixTime::since_unix_epoch(Duration::from_secs(begins));
+    let taking = |time| shards.at(time).origin().to_owned();
+    assert_eq!((taking(world.now()), taking(begins)), (first.clone(), NEXT.to_owned()));
+    shards.all()[1].strike();
+    assert_eq!(taking(begins), first, "one that was announced and struck does not begin");
+    shards.all()[0].strike();
+    assert_eq!(taking(world.now()), first, "there is no other");
+}
+
+#[tokio::test]
+async fn what_stands_in_a_log_that_was_struck_since_is_not_signed() {
+    let world = World::new().await;
+    let _next = announced(&world).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.ready(&world, ALICE).await;
+    // Planned and logged; the third write would be the certificate.
+    world.store.die_after(2);
+    client.finalize(&order, &csr(ALICE, &device())).await.ok();
+    let open = || world.store().certificates(Select::Unfinished { limit: 9 });
+    let [record] = open().await.unwrap().try_into().unwrap();
+    assert!(matches!(record.state, CertificateState::Logged { .. }), "{:?}", record.state);
+    world.advance(DAY * 10);
+    world.ca.shards().all()[0].strike();
+    world.store.revive();
+    until("it is given up", async || open().await.unwrap().is_empty()).await;
+    let order = client.read(order["url"].as_str().unwrap()).await.ok().json();
+    assert_eq!(order["status"], "invalid");
+    assert!(order["error"]["detail"].as_str().unwrap().contains("new order"), "{order}");
+    assert_eq!(log_of(&client.enroll(&world, ALICE, &device()).await), NEXT);
 }
 
 #[test]

@@ -76,6 +76,7 @@ impl Log for FaultyLog {
 pub(crate) struct World {
     folder: tempfile::TempDir,
     seconds: Arc<AtomicU64>,
+    readings: Arc<AtomicU64>,
     pub(crate) clock: Clock,
     pub(crate) log: Arc<FaultyLog>,
     pub(crate) store: Arc<MemoryStore>,
@@ -91,9 +92,15 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut CaConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let seconds = Arc::new(AtomicU64::new(BEGIN));
+        let readings = Arc::new(AtomicU64::new(0));
         let clock: Clock = Arc::new({
-            let seconds = Arc::clone(&seconds);
-            move || UnixTime::since_unix_epoch(Duration::from_secs(seconds.load(Ordering::SeqCst)))
+            let (seconds, readings) = (Arc::clone(&seconds), Arc::clone(&readings));
+            move || {
+                let left = readings.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                let passed = u64::from(left == Ok(1));
+                let second = seconds.fetch_add(passed, Ordering::SeqCst) + passed;
+                UnixTime::since_unix_epoch(Duration::from_secs(second))
+            }
         });
         let log_seconds = Arc::clone(&seconds);
         let memory = MemoryLog::open(ORIGIN, Arc::new(move || log_seconds.load(Ordering::SeqCst))).await;
@@ -111,7 +118,7 @@ impl World {
         config.require_possession = false;
         change(&mut config);
         let ca = open(config, &folder.path().join("keys"), &store, &log, &clock).await;
-        Self { folder, seconds, clock, log, store, ca }
+        Self { folder, seconds, readings, clock, log, store, ca }
     }
 
     /// The authority dies, and is opened again on what its store holds.
@@ -166,6 +173,11 @@ impl World {
 
     pub(crate) fn advance(&self, time: Duration) {
         self.seconds.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+
+    /// A second passes when the clock has been read so often.
+    pub(crate) fn advance_after(&self, readings: u64) {
+        self.readings.store(readings, Ordering::SeqCst);
     }
 
     /// What becomes of certificates' entries from now on.

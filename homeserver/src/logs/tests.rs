@@ -167,6 +167,53 @@ async fn a_log_that_is_struck_takes_nothing_and_its_label_key_ends_in_its_time()
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_log_that_is_struck_is_in_backups_and_served_on_after_a_restore() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, backup) = (place.path().join("server"), place.path().join("backup"));
+    let (seconds, clock) = clock();
+    let server = start(&folder, &clock).await.unwrap();
+    let origins = [server.logs.settings.origin(), server.logs.settings.shard_origin("next")];
+    let begins = announce(&folder, &clock);
+    published(&folder).await;
+    server.stop().await;
+    seconds.store(begins.as_secs() + 60, Ordering::SeqCst);
+    let policy = policies::newest(&folder).unwrap();
+    let retires = policy.shards(&policy.authorities[0]).unwrap()[0].window.retires().unwrap();
+    let next = folder.join("next.json");
+    let strike = policies::Strike { logs: vec![origins[0].clone()], ..policies::Strike::default() };
+    std::fs::write(&next, policies::draft(&folder, &strike).unwrap()).unwrap();
+    assert_eq!(policies::sign(&folder, &next, None, None, clock()).unwrap().number, 3);
+    let server = start(&folder, &clock).await.unwrap();
+    version(&folder, 3).await;
+    server.stop().await;
+
+    let made = crate::backup::backup(&folder, &backup, clock()).await.unwrap().manifest.logs;
+    assert_eq!(made.iter().map(|log| log.origin.as_str()).collect::<Vec<_>>(), origins);
+    assert!(made.iter().all(|log| log.size > 0), "{made:?}");
+    let restored = place.path().join("restored");
+    crate::restore::unpack(&backup, &restored, clock()).unwrap();
+    let caught_up = crate::restore::catch_up(&restored, &crate::restore::Wishes::default(), clock()).await;
+    let Err(crate::restore::RestoreError::NotCertain { logs }) = caught_up else { panic!("{caught_up:?}") };
+    assert_eq!(logs.iter().map(|log| log.certain).collect::<Vec<_>>(), [true, false], "{logs:?}");
+    let checkpoint = std::fs::read(folder.join("log/checkpoint")).unwrap();
+    // As it is once it is certain how far the other got.
+    std::fs::remove_file(restored.join(crate::restore::MARK)).unwrap();
+    let server = start(&restored, &clock).await.unwrap();
+    let page = Request::get("/log/checkpoint").body(Body::empty()).unwrap();
+    let page = server.logs.router().oneshot(page).await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+    assert_eq!(axum::body::to_bytes(page.into_body(), 4096).await.unwrap(), checkpoint);
+    assert!(!server.ca.shards().all()[0].is_retired());
+    server.stop().await;
+
+    // Its label key does not come back after its time.
+    let later = place.path().join("later");
+    crate::restore::unpack(&backup, &later, retires).unwrap();
+    let label_key = |folder: &Path| folder.join("keys").join(ca::keys::LABEL_KEY).exists();
+    assert_eq!((label_key(&restored), label_key(&later)), (true, false));
+}
+
 #[test]
 fn a_label_key_may_be_missing_only_when_its_logs_time_is_over() {
     let folder = tempfile::tempdir().unwrap();

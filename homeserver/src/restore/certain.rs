@@ -14,7 +14,7 @@ use transparency_log::monitor::OtherSource;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
 use super::{RestoreError, Waiting, Wishes, is_frozen};
-use crate::backup::LogEdge;
+use crate::backup::{LogEdge, OwnLog};
 use crate::error::StartError;
 use crate::keys;
 use crate::logs::run_by;
@@ -78,7 +78,14 @@ pub(super) async fn find_out(
         let (origin, size, answers) = (edge.origin.clone(), copy.size(), Vec::new());
         return Ok(Standing { origin, backup: edge.size, size, certain: true, answers });
     }
-    let window = waiting.window_of(&edge.origin)?;
+    let OwnLog { shard, is_struck, .. } = waiting.own_log(&edge.origin)?;
+    if is_struck {
+        // Nobody here signs it any more, and what others put into it counts for nobody: the copy is the evidence.
+        let answers = vec![Answer { who: "the trust policy".to_owned(), said: "has struck it".to_owned() }];
+        let (origin, size) = (edge.origin.clone(), copy.size());
+        return Ok(Standing { origin, backup: edge.size, size, certain: true, answers });
+    }
+    let window = shard.window;
     let policy = waiting.policy.log_policy_of(&edge.origin, window.judged_at(now));
     let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
     let mut answers = Vec::new();

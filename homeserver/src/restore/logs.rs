@@ -16,16 +16,23 @@ use super::{RestoreError, Waiting};
 use crate::backup::{LogEdge, OwnLog, own_logs};
 use crate::error::StartError;
 use crate::log_store::LogStore;
+use crate::policies;
 
 /// What is left of a copy that is not needed.
 const UNNEEDED: &str = "unneeded";
 
 impl Waiting {
+    /// Each log by the versions of the policy that are here by now, struck ones with the others.
+    pub(super) fn own_logs(&self) -> Result<Vec<OwnLog>, StartError> {
+        own_logs(&self.settings, &policies::versions(self.folder.path())?)
+    }
+
     /// Each log, and how far it was when the backup was made.
     pub(super) async fn logs(&self) -> Result<Vec<(LogEdge, LogCopy)>, RestoreError> {
         let store = LogStore::open_to_read(&self.folder, &self.settings)?;
         let mut found = Vec::new();
-        for OwnLog { origin, key, folder, name } in own_logs(&self.settings, &self.policy)? {
+        for OwnLog { shard, key, folder, name, .. } in self.own_logs()? {
+            let origin = shard.origin;
             let known = self.manifest.logs.iter().find(|log| log.origin == origin);
             // One that began after the backup is copied from its first entry on.
             let edge = known.cloned().unwrap_or(LogEdge { origin, folder, before: 0, size: 0, root: String::new() });

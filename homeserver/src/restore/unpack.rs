@@ -48,12 +48,9 @@ fn drop_destroyed_keys(folder: &Folder, now: UnixTime) -> Result<(), RestoreErro
     let text = settings::read(&folder.join(settings::FILE))?;
     let settings =
         Settings::parse(&text).map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?;
-    let policy = policies::newest(folder.path())?;
-    let Some(authority) = policy.authorities.first() else { return Ok(()) };
-    let shards = policy.shards(authority).map_err(|error| StartError::part("trust policy", &error))?;
-    for OwnLog { origin, folder: log, .. } in own_logs(&settings, &policy)? {
-        let over = |shard: &identity::trust::Shard| shard.window.retires().is_some_and(|at| at <= now);
-        if shards.iter().any(|shard| shard.origin == origin && over(shard)) {
+    let versions = policies::versions(folder.path())?;
+    for OwnLog { shard, folder: log, .. } in own_logs(&settings, &versions)? {
+        if shard.window.retires().is_some_and(|at| at <= now) {
             let beside = Path::new(&log).parent().filter(|parent| !parent.as_os_str().is_empty());
             let keys = beside.map_or_else(|| folder.join("keys"), |shard| folder.path().join(shard));
             let key = keys.join(ca::keys::LABEL_KEY);

@@ -175,3 +175,22 @@ async fn whoever_was_away_until_her_certificates_had_ended_is_told_all_the_same(
     all_told(&world).await;
     assert_eq!(told(&world).len(), 1);
 }
+
+#[tokio::test]
+async fn whoever_was_away_for_months_is_told_by_mail_and_her_own_key_is_known_still() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let laptop = device();
+    client.enroll(&world, "alice@example.org", &laptop).await;
+    world.advance(Duration::from_secs(60 * 86_400));
+    client.enroll(&world, "alice@example.org", &laptop).await;
+    all_told(&world).await;
+    assert_eq!(told(&world), [""; 0], "her own");
+    // Longer than keys are remembered.
+    for (number, away) in [(1, 60), (2, 400)] {
+        world.advance(Duration::from_secs(away * 86_400));
+        client.enroll(&world, "alice@example.org", &device()).await;
+        all_told(&world).await;
+        assert_eq!(told(&world).len(), number, "after {away} days");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -230,7 +231,7 @@ fn what_could_never_be_sent_is_refused_at_the_start() {
     assert!(open("http://api.example.org").is_err(), "in the clear");
 }
 
-/// A gateway that takes nothing is paid nothing, however many are charged at the same time, and also after midnight.
+/// A gateway that takes nothing is paid nothing, however many are charged at the same time.
 #[tokio::test]
 async fn what_a_gateway_does_not_take_is_not_paid_for() {
     for race in [None, Some(Fault::Outrun)] {
@@ -249,5 +250,29 @@ async fn what_a_gateway_does_not_take_is_not_paid_for() {
         until("it is told", told).await;
         let spent = world.store().spending(today).await.unwrap().unwrap();
         assert_eq!((spent.spent, spent.messages), (0, 0), "{race:?}");
+    }
+}
+
+/// Wherever midnight falls while a code is made: what is given back is taken from the day on which it was charged.
+#[tokio::test]
+async fn what_a_gateway_does_not_take_around_midnight_is_not_paid_for_on_either_day() {
+    let gateway = Fake::start().await;
+    let world = World::with(gateway.config()).await;
+    gateway.shall_answer(StatusCode::BAD_GATEWAY, "");
+    for readings in 1..24 {
+        world.advance_after(0);
+        let client = Client::open(&world, Signer::p256()).await;
+        let (_, challenge) = begun(&client, ANNA).await;
+        world.advance(Duration::from_secs(86_399 - world.now().as_secs() % 86_400));
+        let today = world.now().as_secs() / 86_400;
+        world.advance_after(readings);
+        client.post(&challenge, json!({})).await.ok();
+        let told = async || client.read(&challenge).await.ok().json().get("error").is_some();
+        until("it is told", told).await;
+        for day in [today, today + 1] {
+            let spent = world.store().spending(day).await.unwrap();
+            assert_eq!(spent.map_or((0, 0), |s| (s.spent, s.messages)), (0, 0), "{readings}");
+        }
+        world.advance(Duration::from_secs(2));
     }
 }

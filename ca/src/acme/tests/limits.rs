@@ -160,3 +160,76 @@ async fn a_network_is_counted_by_itself_and_may_have_a_rate_of_its_own() {
     assert_eq!(from(&client, "192.0.2.1", &second, json!({})).await.text("limit"), "mails_per_ip");
     from(&client, "192.0.2.2", &second, json!({})).await.ok();
 }
+
+/// What everybody may have once an hour, and one account, address or network three times.
+#[tokio::test]
+async fn accounts_addresses_and_networks_are_counted_each_and_each_may_have_a_rate_of_its_own() {
+    let (mail, number, network) = ("own@example.org", "+4915112345678", "2001:db8:0:7::/64");
+    for (limit, whose) in [
+        ("orders_per_account", None),
+        ("orders_per_ip", Some(network)),
+        ("mails_per_account", None),
+        ("mails_per_address", Some(mail)),
+        ("mails_per_domain", Some("example.org")),
+        ("mails_per_ip", Some(network)),
+        ("texts_per_account", None),
+        ("texts_per_number", Some(number)),
+        ("texts_per_ip", Some(network)),
+    ] {
+        let world = World::with(super::phone::phones).await;
+        let member = Client::open(&world, Signer::p256()).await;
+        let id = member.account.as_ref().unwrap().rsplit('/').next().unwrap().to_owned();
+        let whose = whose.unwrap_or(&id);
+        let table = format!(
+            "limits = {{ {limit} = '1/h' }}\noverride = [{{ limit = {limit:?}, for = {whose:?}, rate = '3/h' }}]"
+        );
+        let enrolment: Enrolment = toml::from_str(&table).unwrap();
+        let world = world.restart_with(|config| {
+            super::phone::phones(config);
+            enrolment.apply(config, None).unwrap();
+        });
+        let world = world.await;
+        let member = Client { router: world.ca.router(), ..member };
+        // How many of five are granted; those of the limit's own kind are the same each time, all others differ.
+        let granted = async |is_theirs: bool| {
+            let other = Client::open(&world, Signer::p256()).await;
+            let peer = if is_theirs { "2001:db8:0:7::1" } else { "192.0.2.1" };
+            let mut granted = 0;
+            for turn in 0..5 {
+                let stranger = Client::open(&world, Signer::p256()).await;
+                let client = match (limit.ends_with("_account"), is_theirs) {
+                    (false, _) => &stranger,
+                    (true, true) => &member,
+                    (true, false) => &other,
+                };
+                let whom = match (limit, is_theirs) {
+                    ("mails_per_address", true) => mail.to_owned(),
+                    ("mails_per_address", false) => "another@example.org".to_owned(),
+                    ("mails_per_domain", false) => format!("p{turn}@example.net"),
+                    ("texts_per_number", true) => number.to_owned(),
+                    ("texts_per_number", false) => "+4915187654321".to_owned(),
+                    // Account and address are counted together.
+                    ("mails_per_account", _) => mail.to_owned(),
+                    _ if limit.starts_with("texts") => format!("+49151{turn}2345678"),
+                    _ => format!("p{turn}@example.org"),
+                };
+                let (kind, profile) = if whom.starts_with('+') { ("tel", "phone-device") } else { ("email", "device") };
+                let wish = json!({"identifiers": [{"type": kind, "value": whom}], "profile": profile});
+                let order = from(client, peer, "/new-order", wish).await;
+                if limit.starts_with("orders") {
+                    granted += usize::from(order.status == StatusCode::CREATED);
+                    assert!(order.status == StatusCode::CREATED || order.text("limit") == limit, "{limit}");
+                    continue;
+                }
+                let challenge = client.challenge(&order.ok().json()).await["url"].as_str().unwrap().to_owned();
+                let before = world.mails().len();
+                let answer = from(client, peer, &challenge, json!({})).await;
+                let is_silent = matches!(limit, "mails_per_address" | "texts_per_number");
+                assert!(answer.status == StatusCode::OK || (!is_silent && answer.text("limit") == limit), "{limit}");
+                granted += world.mails().len() - before;
+            }
+            granted
+        };
+        assert_eq!((granted(true).await, granted(false).await), (3, 1), "{limit}");
+    }
+}

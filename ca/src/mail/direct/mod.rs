@@ -2,7 +2,8 @@
 //! MTA-STS (RFC 8461) where the domain publishes a policy, and encrypted in any case, unless the operator allows plain text
 //! to servers of whom nothing else is known.
 //!
-//! It queues nothing: what is not taken now is not sent, and whoever waits for it asks again.
+//! It keeps nothing: what is not taken now is not sent, and whoever waits for it asks again. For a place among the mails
+//! under way to its domain a mail stands in line, in memory.
 
 mod dane;
 mod evidence;
@@ -32,7 +33,7 @@ pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
 use self::session::{Server, Wants};
 use self::sts::{Mode, Policy};
-use super::places::{Place, Places};
+use super::places::{Place, Places, Turn};
 use super::{Letter, MailError};
 use crate::config::{DirectDelivery, Resolvers};
 use crate::web;
@@ -43,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const MAX_EXCHANGES: usize = 5;
 /// Mails with codes under way to one domain; how many there are to all together, `Limits::mails_in_flight` says.
 const TO_ONE_DOMAIN: usize = 8;
+/// So many wait for one of them.
+const LINE_OF_ONE_DOMAIN: usize = 64;
 /// Through one server, which may serve many domains.
 const THROUGH_ONE_SERVER: usize = 16;
 
@@ -84,16 +87,21 @@ impl Direct {
             Ok(IpAddr::V6(ip)) => ClientId::Ipv6(ip),
             Err(_) => ClientId::Domain(delivery.hello.clone()),
         };
-        let (domains, servers) = (Places::new(TO_ONE_DOMAIN), Places::new(THROUGH_ONE_SERVER));
+        let domains = Places::with_line(TO_ONE_DOMAIN, LINE_OF_ONE_DOMAIN);
+        let servers = Places::new(THROUGH_ONE_SERVER);
         let announcing_servers = Places::new(THROUGH_ONE_SERVER);
         let (port, plain) = (delivery.port, delivery.plain);
         Ok(Self { names, policies, domains, servers, announcing_servers, provider, web, hello, port, plain })
     }
 
+    /// A place for a mail to this domain, or a stand in its line.
+    pub(super) async fn turn(&self, domain: &str) -> Result<Turn, MailError> {
+        self.domains.ask(domain).await.ok_or_else(|| MailError::Busy(domain.to_owned()))
+    }
+
+    /// Whoever calls has a place of the letter's domain.
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
-        let domain = letter.to_domain();
-        let Some(_place) = self.domains.take(&domain) else { return Err(MailError::Busy(domain)) };
-        self.send_to(&domain, &letter, &self.servers).await
+        self.send_to(&letter.to_domain(), &letter, &self.servers).await
     }
 
     /// The same of a letter that takes no place of those with codes.

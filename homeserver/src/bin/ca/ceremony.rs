@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ca::keys::{
-    CeremonyError, IssuingRequest, NewKeyPlace, init_root, install_issuing, request_issuing, seal_keys, sign_issuing,
+    CeremonyError, IssuingRequest, KeyLies, ListedKey, NewKeyPlace, init_root, install_issuing, list_keys,
+    request_issuing, seal_keys, sign_issuing,
 };
 use ca::operator::wish_take_up;
 use ca::store::Authority;
@@ -52,6 +53,14 @@ pub(crate) enum Keys {
         ca --folder /srv/inperson keys seal --passphrase file:/etc/inperson/passphrase\n\n\
         The server then needs it at its start: key_passphrase in homeserver.toml.")]
     Seal(Seal),
+    /// List the keys, where each lies, and when its certificate ends
+    ///
+    /// No key is opened, and none is shown. The root's belongs elsewhere.
+    #[command(after_help = "Examples:\n  \
+        ca --folder /srv/inperson keys list\n  \
+        ca keys list --keys /media/vault --json\n\n\
+        Exit codes: 0 listed, 1 failed, 2 wrong usage.")]
+    List(ListKeys),
 }
 
 /// Where keys lie, and what opens them.
@@ -117,6 +126,13 @@ pub(crate) struct Install {
     chain: PathBuf,
     #[command(flatten)]
     place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListKeys {
+    /// The folder of keys [default: keys in the authority's folder, and those of later logs in shards]
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -253,7 +269,58 @@ fn take_up(folder: &Path) -> Result<bool, Failure> {
 }
 
 pub(crate) fn keys(command: &Keys, folder: &Path, json: bool) -> Result<(), Failure> {
-    let Keys::Seal(seal) = command;
+    match command {
+        Keys::Seal(seal) => run_seal(seal, folder, json),
+        Keys::List(list) => run_keys(list, folder, json),
+    }
+}
+
+fn run_keys(list: &ListKeys, folder: &Path, json: bool) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new(1, error, "name the authority's folder with --folder DIR, or that of the keys with --keys DIR")
+    };
+    let keys = list.keys.clone().unwrap_or_else(|| folder.join("keys"));
+    let mut listed = list_keys(&keys).map_err(|error| failed(&error))?;
+    if list.keys.is_none() {
+        for shard in later_logs(folder).map_err(|error| failed(&error))? {
+            let found = list_keys(&folder.join(&shard)).map_err(|error| failed(&error))?;
+            listed.extend(found.into_iter().map(|key| ListedKey { name: format!("{shard}/{}", key.name), ..key }));
+        }
+    }
+    for key in listed {
+        if json {
+            say!("{}", json!(key));
+            continue;
+        }
+        let lies = match key.lies {
+            KeyLies::InClear => "in clear",
+            KeyLies::Sealed => "under a passphrase",
+            KeyLies::InAToken => "in a token",
+            KeyLies::WithASigner => "with a signer",
+            KeyLies::Elsewhere => "elsewhere",
+        };
+        let ends = key.ends.map(|ends| format!("  certificate until {ends}")).unwrap_or_default();
+        say!("{:<20}  {lies:<18}{ends}", key.name);
+        if let Some(digest) = key.key_sha256 {
+            say!("{:<20}  key, SHA-256: {digest}", "");
+        }
+    }
+    Ok(())
+}
+
+/// The folders of the logs after the first, which hold their keys.
+fn later_logs(folder: &Path) -> io::Result<Vec<String>> {
+    let found = match std::fs::read_dir(folder.join("shards")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let name = |entry: io::Result<std::fs::DirEntry>| Ok(format!("shards/{}", entry?.file_name().to_string_lossy()));
+    let mut names: Vec<_> = found.map(name).collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn run_seal(seal: &Seal, folder: &Path, json: bool) -> Result<(), Failure> {
     let source = seal.place.passphrase.as_ref().ok_or_else(|| no_passphrase("expected --passphrase, found none"))?;
     let passphrase = source.read_new("the keys").map_err(no_passphrase)?;
     let keys = seal.place.folder(folder);

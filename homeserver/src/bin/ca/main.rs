@@ -144,7 +144,7 @@ enum Command {
         ca --folder /srv/inperson issuing install people-2.chain.pem"
     )]
     Issuing(ceremony::Issuing),
-    /// Put keys under a passphrase
+    /// List keys, and put them under a passphrase
     #[command(
         subcommand,
         after_help = "Example:\n  \

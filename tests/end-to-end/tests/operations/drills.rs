@@ -227,3 +227,60 @@ fn a_stolen_log_key() {
     sh("/srv", "ca --folder /srv/inperson backup /media/backup && ca --folder /srv/inperson audit verify");
     server.stop().unwrap();
 }
+
+#[test]
+#[ignore = "makes machines of its own, as root; run by ./test --all"]
+fn a_stolen_root_key() {
+    if !apart::is_inside("drills::a_stolen_root_key") {
+        return;
+    }
+    let server = founded();
+    let (alice, bob) = (person("alice"), person("bob"));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    bob.trust(server.ready()).unwrap();
+    let old = copy_of(&alice, "old");
+    bob.certtool(&["trust", "bind", &old]).unwrap().expect(0, "bob knows alice").unwrap();
+
+    let drill = drill("The root's key is known to somebody", "The disk is lost");
+    let [root, request, sign, install, enrol, let_go] = drill;
+    std::fs::create_dir("/media/root").unwrap();
+    // No network, and nobody who types.
+    let machine = |commands: &str| {
+        let commands = commands.replace("--passphrase ask", FROM_FILE).replace("--out", "--yes --out");
+        commands.lines().for_each(|line| drop(sh("/media/root", &format!("unshare --net {line}"))));
+    };
+    machine(&root);
+    operator(&request);
+    sh("/srv", "cp inperson-2/keys/*.requested.csr.pem /media/root/");
+    machine(&sign);
+    sh("/srv", "cp /media/root/people.chain.pem /media/root/services.chain.pem .");
+    let said = operator(&install);
+    let fingerprint = said.lines().find_map(|line| line.trim().strip_prefix("fingerprint  ")).unwrap().to_owned();
+    let mut command = guard::guarded(Path::new("homeserver")).unwrap();
+    command.args(["up", "--json", "--folder", "/srv/inperson-2"]).current_dir("/srv");
+    let next = Homeserver::start_with(Path::new("/srv/inperson-2"), command).unwrap();
+    assert_eq!(next.ready().fingerprint, fingerprint);
+    assert!(!Path::new("/srv/inperson-2/keys/root.key.pem").exists());
+
+    // Alice goes over; what the page has her type for the enrolment asks for a code.
+    let (pin, enrolment) = enrol.trim().split_once('\n').unwrap();
+    types(&alice, &with(pin, "FINGERPRINT", &fingerprint));
+    let words: Vec<_> = enrolment.split_whitespace().collect();
+    let ["certtool", "enroll", "alice@example.org", options @ ..] = &words[..] else { panic!("{enrolment}") };
+    alice.enroll_with(options, &next.outbox()).unwrap();
+    let new = copy_of(&alice, "new");
+    refuses(&bob, &new, "CHAIN-04");
+    types(&bob, &with(pin, "FINGERPRINT", &fingerprint));
+    refuses(&bob, &new, "TRUST-06");
+    bob.certtool(&["trust", "bind", &new]).unwrap().expect(0, "she has told him").unwrap();
+    accepts(&bob, &new);
+    for who in [&alice, &bob] {
+        types(who, &with(&let_go, "OLD-FINGERPRINT", &server.ready().fingerprint));
+        refuses(who, &old, "CHAIN-04");
+        accepts(who, &new);
+    }
+    server.stop().unwrap();
+    alice.certtool(&["renew", alice.address(), "--force"]).unwrap().expect(0, "renew").unwrap();
+    alice.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
+    next.stop().unwrap();
+}

@@ -1,0 +1,127 @@
+//! Which keys a folder holds, where each lies, and when what they certify with ends. No key is opened.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::transcript::{digest, time};
+use super::{IssuerName, KeysError, certificate, read};
+
+/// A key, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedKey {
+    /// The name of its file without its ending: `people-2`, `vrf`, `log`.
+    pub name: String,
+    /// Where it lies.
+    pub lies: KeyLies,
+    /// SHA-256 of the public key in its certificate, in hexadecimal, if it has one.
+    pub key_sha256: Option<String>,
+    /// When that certificate ends.
+    pub ends: Option<String>,
+}
+
+/// Where a key lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyLies {
+    /// In a file that whoever reads it can use.
+    InClear,
+    /// In a file, under a passphrase.
+    Sealed,
+    /// In a token (RFC 7512).
+    InAToken,
+    /// With a process of its own.
+    WithASigner,
+    /// Not in this folder: its certificate alone is here.
+    Elsewhere,
+}
+
+/// The keys in a folder, by name.
+///
+/// # Errors
+/// The folder or a file in it cannot be read, or a certificate is none.
+pub fn list_keys(folder: &Path) -> Result<Vec<ListedKey>, KeysError> {
+    let io = |source| KeysError::Io { path: folder.into(), source };
+    let mut found = BTreeMap::new();
+    for file in std::fs::read_dir(folder).map_err(io)? {
+        let file = file.map_err(io)?.file_name().to_string_lossy().into_owned();
+        if let Some((name, lies)) = listed(folder, &file)? {
+            let known = found.entry(name).or_insert(lies);
+            // A certificate beside its key says nothing more of where that is.
+            if *known == KeyLies::Elsewhere {
+                *known = lies;
+            }
+        }
+    }
+    found.into_iter().map(|(name, lies)| with_certificate(folder, name, lies)).collect()
+}
+
+fn listed(folder: &Path, file: &str) -> Result<Option<(String, KeyLies)>, KeysError> {
+    if let Some(name) = file.strip_suffix(".key.uri") {
+        return Ok(Some((name.into(), KeyLies::InAToken)));
+    }
+    if let Some(name) = file.strip_suffix(".signer") {
+        return Ok(Some((name.into(), KeyLies::WithASigner)));
+    }
+    let Some(stem) = file.strip_suffix(".pem") else { return Ok(None) };
+    let text: Zeroizing<String> = read(&folder.join(file))?;
+    let is_sealed = key_store::sealed::is_sealed(&text);
+    if is_sealed || text.contains("PRIVATE KEY-----") || text.contains("SECRET-----") {
+        let lies = if is_sealed { KeyLies::Sealed } else { KeyLies::InClear };
+        return Ok(Some((stem.strip_suffix(".key").unwrap_or(stem).into(), lies)));
+    }
+    Ok(has_certificate(stem).then(|| (stem.into(), KeyLies::Elsewhere)))
+}
+
+fn has_certificate(name: &str) -> bool {
+    name == "root" || IssuerName::parse(name).is_some()
+}
+
+fn with_certificate(folder: &Path, name: String, lies: KeyLies) -> Result<ListedKey, KeysError> {
+    let path = folder.join(&name).with_added_extension("pem");
+    if !has_certificate(&name) || !path.exists() {
+        return Ok(ListedKey { name, lies, key_sha256: None, ends: None });
+    }
+    let certificate = certificate(&path)?;
+    let tbs = certificate.tbs();
+    let (key_sha256, ends) = (Some(digest(&tbs.spki_der())), Some(time(tbs.not_after())));
+    Ok(ListedKey { name, lies, key_sha256, ends })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use identity::UnixTime;
+    use key_store::Passphrase;
+
+    use super::*;
+
+    #[test]
+    fn every_key_is_listed_by_where_it_lies_and_none_is_shown() {
+        let place = tempfile::tempdir().unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_790_000_000));
+        crate::init(place.path(), "Example", now).unwrap();
+        let lies = |name: &str| {
+            let listed = list_keys(place.path()).unwrap();
+            listed.into_iter().find(|key| key.name == name).map(|key| key.lies)
+        };
+        assert_eq!(lies("people"), Some(KeyLies::InClear));
+        super::super::seal_keys(place.path(), &Passphrase::new("correct horse".to_owned().into()).unwrap(), now)
+            .unwrap();
+        std::fs::remove_file(place.path().join("root.key.pem")).unwrap();
+        std::fs::rename(place.path().join("services.key.pem"), place.path().join("elsewhere")).unwrap();
+        std::fs::write(place.path().join("services.key.uri"), "pkcs11:object=services\n").unwrap();
+        assert_eq!(lies("people"), Some(KeyLies::Sealed));
+        assert_eq!(lies("root"), Some(KeyLies::Elsewhere));
+        assert_eq!(lies("services"), Some(KeyLies::InAToken));
+        assert_eq!(lies("vrf"), Some(KeyLies::InClear));
+        assert_eq!(lies("audit"), Some(KeyLies::Sealed));
+        assert_eq!(lies("transcript.txt"), None);
+        let people = list_keys(place.path()).unwrap().into_iter().find(|key| key.name == "people").unwrap();
+        assert_eq!(people.key_sha256.map(|digest| digest.len()), Some(64));
+        assert!(people.ends.unwrap().starts_with("2031-"));
+    }
+}
