@@ -41,7 +41,7 @@ impl Names {
             let _one_at_a_time = MADE.lock().unwrap();
             python::environment(&environment, &here.join("requirements.txt"))
         };
-        let python = python.inspect_err(|reason| println!("SKIPPED: no name server: {reason}")).ok()?;
+        let python = python.inspect_err(|reason| story::skipped(format_args!("no name server: {reason}"))).ok()?;
         let mut command = guard::guarded(&python).unwrap();
         command.arg("-B").arg(here.join("names.py"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(process::sink(&place.join("names.log")).unwrap());
