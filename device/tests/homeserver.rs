@@ -131,6 +131,18 @@ async fn a_wrong_code_can_be_typed_again_and_five_need_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_stops_after_a_wrong_code_hears_that_it_was_wrong() {
+    let town = Town::new().await;
+    let home = town.device("alice").await;
+    let mut person = Person::new(&town);
+    person.wrong = vec!["AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"];
+    person.gives_up = true;
+    let error = enrol(&home, &mut person).await.unwrap_err();
+    assert!(matches!(error, EnrolError::CodeWrong { tries_left: Some(4) }), "{error}");
+    town.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_a_code_costs_no_try() {
     let town = Town::new().await;
     let home = town.device("alice").await;

@@ -31,6 +31,12 @@ pub enum EnrolError {
     /// The person gave no code; the order stays open.
     #[error("no code from the newest message was given")]
     NoCode,
+    /// The last code that was given is a wrong one, and no other was given; the order stays open.
+    #[error("the code that was given is not that of the newest message{}", left(*.tries_left))]
+    CodeWrong {
+        /// How many tries are left, where the authority says so.
+        tries_left: Option<u32>,
+    },
     /// What was given cannot be a code. It was not handed in: no try is spent and the order stays open.
     #[error("expected a code of {expected}, found {found}; no try was spent")]
     CodeMisshapen {
@@ -114,4 +120,8 @@ pub enum EnrolError {
         /// As issued.
         found: String,
     },
+}
+
+fn left(tries: Option<u32>) -> String {
+    tries.map_or_else(String::new, |tries| format!("; tries left: {tries}"))
 }

@@ -263,6 +263,7 @@ async fn answer(
     let (account, expected) = (client.thumbprint(), CodeShape::of(to));
     let failed = challenge.error.as_ref().map(ToString::to_string);
     person.step(Step::CodeSent { to: to.clone(), earlier, failed, account: account.clone() });
+    let mut wrong = None;
     loop {
         let aside = person.aside();
         let typed = tokio::select! {
@@ -271,9 +272,13 @@ async fn answer(
             never = tell_of_failure(client, challenge, aside) => match never {},
         };
         let code = match typed {
-            Typed::Nothing => return Err(no_code(client, challenge).await),
+            Typed::Nothing => match wrong {
+                Some(tries_left) => return Err(EnrolError::CodeWrong { tries_left }),
+                None => return Err(no_code(client, challenge).await),
+            },
             Typed::SendAgain => {
                 send(client, challenge).await?;
+                wrong = None;
                 person.step(Step::CodeSent { to: to.clone(), earlier: false, failed: None, account: account.clone() });
                 continue;
             }
@@ -301,6 +306,7 @@ async fn answer(
             return Err(EnrolError::CodeSpent { reason: problem.to_string() });
         }
         person.step(Step::CodeWrong { tries_left: problem.tries_left });
+        wrong = Some(problem.tries_left);
     }
 }
 

@@ -21,8 +21,23 @@ const GLANCE: Duration = Duration::from_millis(5);
 /// The children that have not been waited for, so that an interrupted story can end them all.
 static LIVING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// SIGKILL to every child that still runs, from any thread. Whoever holds their [`Running`] will find them ended.
+/// The child that has the terminal, which it leaves as it found it if it is asked to end.
+static ON_TERMINAL: Mutex<Option<u32>> = Mutex::new(None);
+
+/// How long that one may take for it.
+const TIDYING: Duration = Duration::from_secs(2);
+
+/// Ends every child that still runs, from any thread: SIGTERM and some time for the one that has the terminal, then SIGKILL
+/// to all. Whoever holds their [`Running`] will find them ended.
 pub fn end_all() {
+    let on_terminal = || *ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(id) = on_terminal() {
+        let _ = send(id, Signal::TERM);
+        let until = Instant::now() + TIDYING;
+        while on_terminal().is_some() && Instant::now() < until {
+            thread::sleep(GLANCE);
+        }
+    }
     for &id in LIVING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         // One that has just ended by itself is as good.
         let _ = send(id, Signal::KILL);
@@ -59,6 +74,21 @@ impl Running {
     pub fn adopt(name: impl Into<String>, child: Child) -> Self {
         LIVING.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id());
         Self { child, name: name.into() }
+    }
+
+    /// Starts `command` on the terminal that the story has, and waits until it ends.
+    ///
+    /// # Errors
+    /// The kernel refuses to start it, or to say how it ended.
+    pub fn on_terminal(name: impl Into<String>, mut command: Command) -> Result<ExitStatus, Failure> {
+        let name = name.into();
+        let child = command.spawn().context(format!("starting {name}"))?;
+        *ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner) = Some(child.id());
+        let mut running = Self::adopt(name, child);
+        let ended = running.child.wait().context(format!("waiting for {}", running.name));
+        *ON_TERMINAL.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        running.forget();
+        ended
     }
 
     /// Its process id.

@@ -5,9 +5,9 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::Tale;
+use crate::Failure;
 use crate::person::Person;
 use crate::process::{self, Running};
-use crate::{Context, Failure};
 
 impl Tale {
     /// Chapter eight: alice's messenger on this terminal, with an echo bot as contact.
@@ -24,7 +24,8 @@ impl Tale {
         let bot = Running::start("the echo bot", command)?;
 
         let mut messenger = self.alice.command("messenger", &[])?;
-        messenger.env_remove("NO_COLOR").status().context("opening alice's messenger")?;
+        messenger.env_remove("NO_COLOR");
+        Running::on_terminal("alice's messenger", messenger)?;
         drop(bot);
         self.narrator.line("Alice closed her messenger; the home server, the bot and their folder go with it.");
         Ok(())
