@@ -147,6 +147,11 @@ impl World {
         world
     }
 
+    /// Live connections to all nodes.
+    pub(crate) fn connections(&self) -> usize {
+        self.nodes().map(|directory| directory.counts().connections).sum()
+    }
+
     fn nodes(&self) -> impl Iterator<Item = &Arc<Directory>> {
         std::iter::once(&self.directory).chain(&self.others)
     }
