@@ -18,6 +18,7 @@ use identity::trust::Trust;
 use identity::{Identifier, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,6 +45,16 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// What must happen soon, or the test has failed.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("it was due long ago")
+}
+
+/// A program, which ends with this value.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 pub(crate) struct World {
