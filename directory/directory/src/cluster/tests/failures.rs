@@ -209,3 +209,23 @@ fn who_goes_after_her_keeper_was_cut_off_for_a_moment_is_said_to_have_gone() {
         assert!(told[..told.len() - 1].iter().all(|there| *there), "comes meanwhile: {comes_meanwhile}; {told:?}");
     }
 }
+
+#[test]
+fn a_node_that_was_alone_does_not_count_the_time_in_which_it_could_hear_nobody() {
+    let mut world = World::new(31);
+    let bob = world.kept_by(2, "bob");
+    let alice = world.come(1, "alice", &[&bob]);
+    world.come(0, &bob, &["alice"]);
+    world.pass(ms(500));
+    world.cut_off(2);
+    world.pass(ms(10_000));
+    world.cut_off(0);
+    world.pass(ms(2_500));
+    // Node 2 is back, and has heard nothing of node 0 for long; that one is alone for less than people notice.
+    world.cut.retain(|(from, to)| [*from, *to].contains(&0));
+    world.pass(ms(700));
+    world.heal();
+    world.pass(ms(20_000));
+    assert!(world.closed.iter().all(|(_, at, _)| at.0 == 2));
+    assert_eq!(world.told(alice, &bob), [true]);
+}
