@@ -229,3 +229,34 @@ fn a_node_that_was_alone_does_not_count_the_time_in_which_it_could_hear_nobody()
     assert!(world.closed.iter().all(|(_, at, _)| at.0 == 2));
     assert_eq!(world.told(alice, &bob), [true]);
 }
+
+#[test]
+fn nobody_is_said_to_be_absent_who_came_where_her_keeper_was_not_heard() {
+    let mut world = World::new(32);
+    // Her own keeper is where she is: her questions wait for nothing else.
+    let hers = world.kept_by(2, "alice");
+    let alice = world.connect(2, &hers);
+    let of_0: Vec<String> = (0..100).map(|n| format!("bob{n}")).filter(|name| world.keeper(name) == 0).collect();
+    world.cut.extend([(0, 1), (1, 0)]);
+    world.pass(ms(2_500));
+    let routes = &world.nodes[1].as_ref().unwrap().routes;
+    let bob = of_0.into_iter().find(|name| routes.keeper(&person(name)) == Some(1)).unwrap();
+    let at = world.connect(1, &bob);
+    let announced = world.announce(at, Appearance::As(Status::Available), &[&hers]);
+    world.pass(ms(500));
+    world.heal();
+    world.delay = ms(200);
+    let mut asked = Vec::new();
+    for _ in 0..150 {
+        if world.answered(at, announced).is_some() {
+            asked.push(world.look_up(alice, &bob));
+        }
+        world.pass(ms(20));
+    }
+    world.pass(ms(3_000));
+    assert!(asked.len() > 10);
+    for request in asked {
+        let answer = world.answered(alice, request).map(|(_, answer)| answer.clone());
+        assert!(matches!(answer, Some(Response::Found { status: Some(_), .. })), "{answer:?}");
+    }
+}
