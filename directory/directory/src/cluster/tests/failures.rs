@@ -260,3 +260,27 @@ fn nobody_is_said_to_be_absent_who_came_where_her_keeper_was_not_heard() {
         assert!(matches!(answer, Some(Response::Found { status: Some(_), .. })), "{answer:?}");
     }
 }
+
+#[test]
+fn who_is_asked_for_again_is_not_said_to_have_gone() {
+    let mut world = World::new(33);
+    let bob = world.kept_by(2, "bob");
+    let nobody = world.kept_by(2, "nobody");
+    let alice = world.connect(1, "alice");
+    world.come(1, &bob, &["alice", "carol"]);
+    world.pass(ms(500));
+    world.kill(2);
+    world.pass(ms(3_000));
+    // Whether others are at the node that died is not known yet, and all of this list is asked for again until it is.
+    let both = world.watch(alice, &[&bob, &nobody]);
+    world.pass(ms(2_000));
+    assert_eq!((world.told(alice, &bob), world.answered(alice, both)), (vec![true], None));
+    let carol = world.connect(1, "carol");
+    world.pass(ms(500));
+    let asked = world.watch(carol, &[&bob]);
+    world.pass(ms(1_000));
+    assert!(world.answered(carol, asked).is_some(), "of who is there all is known");
+    world.pass(ms(8_000));
+    assert_eq!(world.answered(alice, both).map(|(_, answer)| answer.clone()), Some(Response::Done { id: both }));
+    assert_eq!(world.told(alice, &bob), [true]);
+}
