@@ -230,6 +230,10 @@ impl Membership {
             self.majority = now;
         }
         let id = if decides { view_id(&view) } else { 0 };
+        if self.view_id == 0 && id != 0 {
+            // Who was alone could hear of nobody: its traces are old because of itself, and end nobody's lease.
+            self.peers.iter_mut().for_each(|peer| peer.trace = peer.trace.max(now));
+        }
         let changed = id != self.view_id || view != self.view;
         (self.view, self.view_id) = (view, id);
         self.epoch += u64::from(changed);

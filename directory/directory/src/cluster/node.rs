@@ -175,7 +175,8 @@ impl Cluster {
             }
         }
         self.keeper.agreed(self.membership.is_agreed(), &self.routes.shards, &mut fx.messages);
-        if let Some(view) = self.routes.view {
+        // Nobody announces herself to keepers that no majority follows: others may say meanwhile that she is not there.
+        if let Some(view) = self.routes.view.filter(|_| self.membership.is_agreed()) {
             for node in self.membership.members().filter(|node| self.membership.agrees(*node)) {
                 self.door.begin(node, view, fx);
             }

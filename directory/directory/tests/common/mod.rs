@@ -10,14 +10,15 @@ pub(crate) mod nats;
 
 use directory::cluster::ClusterConfig;
 use directory::{ClusterTiming, Directory, DirectoryConfig};
-use directory_protocol::client::{ConnectError, client_config};
-use directory_protocol::message::{CallId, Purpose};
+use directory_protocol::client::{ConnectError, RequestError, client_config};
+use directory_protocol::message::{CallId, ErrorCode, Purpose};
 use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite};
 use identity::testing::{Authority, private_key};
 use identity::trust::Trust;
 use identity::{Identifier, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,12 +28,33 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(crate) const DIRECTORY: &str = "directory.example.org";
 pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Long enough for anything that is going to happen on loopback.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for anything that is going to happen on loopback, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Slower than the specified times: a machine that stops everything for a second or two parts no nodes.
+const TIMING: ClusterTiming = ClusterTiming {
+    silent: Duration::from_secs(5),
+    fence: Duration::from_secs(8),
+    lost: Duration::from_secs(24),
+    ..ClusterTiming::DEFAULT
+};
+
+/// How long to wait before something is tried again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What must happen soon, or the test has failed.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("it was due long ago")
+}
+
+/// A program, which ends with this value.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 pub(crate) struct World {
@@ -111,7 +133,7 @@ impl World {
                 key: [3; 32],
                 incarnation: 1,
                 salt: [place as u8; 16],
-                timing: ClusterTiming::DEFAULT,
+                timing: TIMING,
             };
             config.cluster = Some((cluster, carriers.pop().unwrap()));
             change(config);
@@ -129,13 +151,16 @@ impl World {
             world.others.push(directory);
         }
         world.carrier = Some((operator, servers));
-        soon(async {
-            while !world.nodes().all(|directory| directory.nodes() == Some((3, 3))) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
+        for node in world.nodes() {
+            let asker = || world.device("asker", before_now(Duration::ZERO));
+            soon(answers_for_nobody(node.local_addr(), asker)).await;
+        }
         world
+    }
+
+    /// Live connections to all nodes.
+    pub(crate) fn connections(&self) -> usize {
+        self.nodes().map(|directory| directory.counts().connections).sum()
     }
 
     fn nodes(&self) -> impl Iterator<Item = &Arc<Directory>> {
@@ -148,7 +173,20 @@ impl World {
     }
 
     pub(crate) async fn connect(&self, name: &str) -> Person {
-        self.try_connect(self.device(name, before_now(Duration::ZERO))).await.unwrap()
+        let config = self.device(name, before_now(Duration::ZERO));
+        if self.others.is_empty() {
+            return self.try_connect(config).await.unwrap();
+        }
+        // A node that hears no other one for a moment lets nobody in.
+        soon(async {
+            loop {
+                match self.try_connect(config.clone()).await {
+                    Ok(someone) => return someone,
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) async fn try_connect(&self, config: quinn::ClientConfig) -> Result<Person, ConnectError> {
@@ -161,11 +199,19 @@ impl World {
 
     /// Connects, announces itself to these contacts and watches them.
     pub(crate) async fn come(&self, name: &str, contacts: &[&str]) -> Person {
-        let someone = self.connect(name).await;
         let contacts: Vec<Identifier> = contacts.iter().map(|name| person(name)).collect();
-        someone.client.announce(Announcement::available(contacts.clone())).await.unwrap();
-        someone.client.watch(contacts).await.unwrap();
-        someone
+        soon(async {
+            loop {
+                let someone = self.connect(name).await;
+                match is_there(&someone.client, &contacts).await {
+                    Ok(()) => return someone,
+                    // Only one of several nodes may let somebody go because it hears no other one.
+                    Err(error) => assert!(!self.others.is_empty(), "{name}: {error}"),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        })
+        .await
     }
 
     /// The same, if she is let in and heard.
@@ -187,6 +233,37 @@ impl World {
         let connection = endpoint.connect_with(config, self.address, DIRECTORY).unwrap().await.unwrap();
         let (send, receive) = connection.open_bi().await.unwrap();
         (endpoint, connection, send, receive)
+    }
+}
+
+/// Announces herself to these contacts and watches them, and repeats only what is not known for now: who watches her must not
+/// see her come twice.
+pub(crate) async fn is_there(client: &DirectoryClient, contacts: &[Identifier]) -> Result<(), RequestError> {
+    known(|| client.announce(Announcement::available(contacts.to_vec()))).await?;
+    known(|| client.watch(contacts.to_vec())).await
+}
+
+/// The answer, as soon as it is known.
+async fn known<T>(ask: impl AsyncFn() -> Result<T, RequestError>) -> Result<T, RequestError> {
+    loop {
+        match ask().await {
+            Err(RequestError::Refused { error: ErrorCode::UnknownForNow, .. }) => tokio::time::sleep(AGAIN).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// Returns when this node says of somebody who is not there that she is not: all nodes agree, and have told each other all.
+pub(crate) async fn answers_for_nobody(node: SocketAddr, asker: impl Fn() -> quinn::ClientConfig) {
+    let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
+    loop {
+        if let Ok((client, _events)) = DirectoryClient::connect(&endpoint, node, DIRECTORY, asker()).await
+            && let Ok(presence) = client.look_up(&person("nobody")).await
+        {
+            assert!(!presence.is_online());
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

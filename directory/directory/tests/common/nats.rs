@@ -1,10 +1,18 @@
 //! Debian's nats-server on loopback, with mutual TLS, and what a node needs to be let in.
 
+use super::Running;
 use directory::cluster::CarrierConfig;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Where the program is.
+const PROGRAMS: [&str; 2] = ["nats-server", "/usr/sbin/nats-server"];
+
+/// A server that is not ready within five seconds never says where it listens: it is started so often.
+const ATTEMPTS: usize = 3;
+const READY: Duration = Duration::from_secs(10);
 
 /// An operator's own authority, for NATS alone.
 pub(crate) struct Operator {
@@ -15,16 +23,9 @@ pub(crate) struct Operator {
 
 /// One server, for as long as this value lives.
 pub(crate) struct Nats {
-    child: Child,
+    child: Running,
     pub(crate) url: String,
     route: String,
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }
 
 impl Nats {
@@ -39,7 +40,7 @@ impl Nats {
 
     fn signal(&self, name: &str) {
         // The shell's own, which every system has.
-        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        let done = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.0.id())]).status();
         assert!(done.unwrap().success(), "{name}");
     }
 }
@@ -89,37 +90,31 @@ impl Operator {
         let path = format!("{certificate}.conf");
         std::fs::write(&path, settings).unwrap();
         let log = std::fs::File::create(format!("{certificate}.log")).unwrap();
-        let server = ["nats-server", "/usr/sbin/nats-server"];
         let begin = |program| {
             let mut command = Command::new(program);
             command.args(["-c", &path]).stdin(Stdio::null()).stdout(Stdio::null());
-            command.stderr(log.try_clone().unwrap()).spawn()
+            command.stderr(log.try_clone().unwrap()).spawn().map(Running)
         };
-        let missing = |begun: &std::io::Result<Child>| {
+        let missing = |begun: &std::io::Result<Running>| {
             begun.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
         };
-        let Some(begun) = server.iter().map(begin).find(|begun| !missing(begun)) else {
-            println!("SKIPPED: nats-server is not installed (Debian: nats-server)");
-            return None;
-        };
-        let child = begun.expect("nats-server begins");
-        let ports = folder.join(format!("nats-server_{}.ports", child.id()));
-        let begun = Instant::now();
-        let ports: serde_json::Value = loop {
-            let read = std::fs::read(&ports).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            if let Some(ports) = read {
-                break ports;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "nats-server does not say where it listens");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        let port = |of: &str| {
-            let url = ports[of][0].as_str().unwrap_or_else(|| panic!("no port: {ports}"));
-            url.rsplit(':').next().unwrap().to_owned()
-        };
-        let (url, route) =
-            (format!("tls://127.0.0.1:{}", port("nats")), format!("nats://127.0.0.1:{}", port("cluster")));
-        Some(Nats { child, url, route })
+        for _ in 0..ATTEMPTS {
+            let Some(begun) = PROGRAMS.iter().map(begin).find(|begun| !missing(begun)) else {
+                println!("SKIPPED: nats-server is not installed (Debian: nats-server)");
+                return None;
+            };
+            let mut child = begun.expect("nats-server begins");
+            let Some(ports) = ports(&mut child, &folder) else { continue };
+            let port = |of: &str| {
+                let url = ports[of][0].as_str().unwrap_or_else(|| panic!("no port: {ports}"));
+                url.rsplit(':').next().unwrap().to_owned()
+            };
+            let (url, route) =
+                (format!("tls://127.0.0.1:{}", port("nats")), format!("nats://127.0.0.1:{}", port("cluster")));
+            return Some(Nats { child, url, route });
+        }
+        let said = std::fs::read_to_string(format!("{certificate}.log")).unwrap_or_default();
+        panic!("nats-server does not say where it listens:\n{said}");
     }
 
     /// How a node finds these servers.
@@ -130,4 +125,17 @@ impl Operator {
             certificate: self.certificate(),
         }
     }
+}
+
+/// Where this server listens, as soon as it has written that down.
+fn ports(server: &mut Running, folder: &Path) -> Option<serde_json::Value> {
+    let file = folder.join(format!("nats-server_{}.ports", server.0.id()));
+    let begun = Instant::now();
+    while begun.elapsed() < READY && server.0.try_wait().unwrap().is_none() {
+        if let Some(ports) = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Some(ports);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
 }

@@ -117,7 +117,12 @@ impl Keeper {
     ) {
         (self.view, self.epoch) = (view, epoch);
         for (node, door) in (0..).zip(&mut self.doors) {
-            (door.present, door.begun, door.spoken) = (members.contains(&node), false, None);
+            let was_present = std::mem::replace(&mut door.present, members.contains(&node));
+            (door.begun, door.spoken) = (false, None);
+            if door.present && !was_present {
+                // Of who came to it meanwhile it has told nothing yet.
+                door.complete = ShardSet::none();
+            }
         }
         if view.is_none() {
             // Others may decide meanwhile, and know more: what was told is no longer complete, but it is still the newest here.
@@ -232,6 +237,8 @@ impl Keeper {
             Message::Begin { view, epoch, anew } if Some(view) == self.view && epoch == self.epoch => {
                 if anew {
                     self.door_broke(from);
+                    self.doors[usize::from(from)].complete = ShardSet::none();
+                    self.recount();
                 }
                 let door = &mut self.doors[usize::from(from)];
                 // A door that begins anew may have forgotten that this node speaks: it is told so again, after its Complete.

@@ -209,3 +209,78 @@ fn who_goes_after_her_keeper_was_cut_off_for_a_moment_is_said_to_have_gone() {
         assert!(told[..told.len() - 1].iter().all(|there| *there), "comes meanwhile: {comes_meanwhile}; {told:?}");
     }
 }
+
+#[test]
+fn a_node_that_was_alone_does_not_count_the_time_in_which_it_could_hear_nobody() {
+    let mut world = World::new(31);
+    let bob = world.kept_by(2, "bob");
+    let alice = world.come(1, "alice", &[&bob]);
+    world.come(0, &bob, &["alice"]);
+    world.pass(ms(500));
+    world.cut_off(2);
+    world.pass(ms(10_000));
+    world.cut_off(0);
+    world.pass(ms(2_500));
+    // Node 2 is back, and has heard nothing of node 0 for long; that one is alone for less than people notice.
+    world.cut.retain(|(from, to)| [*from, *to].contains(&0));
+    world.pass(ms(700));
+    world.heal();
+    world.pass(ms(20_000));
+    assert!(world.closed.iter().all(|(_, at, _)| at.0 == 2));
+    assert_eq!(world.told(alice, &bob), [true]);
+}
+
+#[test]
+fn nobody_is_said_to_be_absent_who_came_where_her_keeper_was_not_heard() {
+    let mut world = World::new(32);
+    // Her own keeper is where she is: her questions wait for nothing else.
+    let hers = world.kept_by(2, "alice");
+    let alice = world.connect(2, &hers);
+    let of_0: Vec<String> = (0..100).map(|n| format!("bob{n}")).filter(|name| world.keeper(name) == 0).collect();
+    world.cut.extend([(0, 1), (1, 0)]);
+    world.pass(ms(2_500));
+    let routes = &world.nodes[1].as_ref().unwrap().routes;
+    let bob = of_0.into_iter().find(|name| routes.keeper(&person(name)) == Some(1)).unwrap();
+    let at = world.connect(1, &bob);
+    let announced = world.announce(at, Appearance::As(Status::Available), &[&hers]);
+    world.pass(ms(500));
+    world.heal();
+    world.delay = ms(200);
+    let mut asked = Vec::new();
+    for _ in 0..150 {
+        if world.answered(at, announced).is_some() {
+            asked.push(world.look_up(alice, &bob));
+        }
+        world.pass(ms(20));
+    }
+    world.pass(ms(3_000));
+    assert!(asked.len() > 10);
+    for request in asked {
+        let answer = world.answered(alice, request).map(|(_, answer)| answer.clone());
+        assert!(matches!(answer, Some(Response::Found { status: Some(_), .. })), "{answer:?}");
+    }
+}
+
+#[test]
+fn who_is_asked_for_again_is_not_said_to_have_gone() {
+    let mut world = World::new(33);
+    let bob = world.kept_by(2, "bob");
+    let nobody = world.kept_by(2, "nobody");
+    let alice = world.connect(1, "alice");
+    world.come(1, &bob, &["alice", "carol"]);
+    world.pass(ms(500));
+    world.kill(2);
+    world.pass(ms(3_000));
+    // Whether others are at the node that died is not known yet, and all of this list is asked for again until it is.
+    let both = world.watch(alice, &[&bob, &nobody]);
+    world.pass(ms(2_000));
+    assert_eq!((world.told(alice, &bob), world.answered(alice, both)), (vec![true], None));
+    let carol = world.connect(1, "carol");
+    world.pass(ms(500));
+    let asked = world.watch(carol, &[&bob]);
+    world.pass(ms(1_000));
+    assert!(world.answered(carol, asked).is_some(), "of who is there all is known");
+    world.pass(ms(8_000));
+    assert_eq!(world.answered(alice, both).map(|(_, answer)| answer.clone()), Some(Response::Done { id: both }));
+    assert_eq!(world.told(alice, &bob), [true]);
+}

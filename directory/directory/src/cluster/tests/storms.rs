@@ -134,10 +134,15 @@ impl Town {
         }
         let blocked = self.names.iter().zip(&self.steady).find(|(_, at)| at.0 == self.shy[0].0).unwrap();
         assert!(world.told(*blocked.1, SHY).is_empty(), "seed {seed}: {} saw who blocks her", blocked.0);
+        self.changes_are_told(world, suffers, seed);
         // Everybody can come to the node that suffered, and is answered about everybody.
-        let newcomer = world.come(suffers, "newcomer", all);
+        let newcomer = world.connect(suffers, "newcomer");
+        world.announce(newcomer, Appearance::As(Status::Available), all);
+        let watched = world.watch(newcomer, all);
         let asked = world.look_up(newcomer, "nobody");
         world.pass(ms(1_500));
+        let watched = world.answered(newcomer, watched).map(|(_, answer)| answer.clone());
+        assert!(matches!(watched, Some(Response::Done { .. })), "seed {seed}: {watched:?}");
         assert!(
             matches!(world.answered(newcomer, asked), Some((_, Response::Found { status: None, .. }))),
             "seed {seed}"
@@ -147,6 +152,23 @@ impl Town {
             world.pass(ms(200));
             let answer = world.answered(newcomer, asked).map(|(_, answer)| answer.clone());
             assert!(answer.is_some_and(|answer| matches!(answer, Response::Found { .. })), "seed {seed}");
+        }
+    }
+
+    /// Keepers have forgotten nobody who watches.
+    fn changes_are_told(&self, world: &mut World, suffers: usize, seed: u64) {
+        let there = self.steady.iter().filter(|at| world.people.contains_key(at)).copied().collect::<Vec<_>>();
+        there.iter().for_each(|at| _ = world.appear(*at, Appearance::As(Status::Away)));
+        world.pass(ms(1_000));
+        for at in there.iter().filter(|at| at.0 != suffers) {
+            for (name, _) in self.names.iter().zip(&self.steady).filter(|(_, of)| *of != at && there.contains(of)) {
+                let of = person(name);
+                let told = world.seen[at].iter().rev().find_map(|(_, response)| match response {
+                    Response::Presence { who, status, .. } if *who == of => Some(*status),
+                    _ => None,
+                });
+                assert_eq!(told, Some(Some(Status::Away)), "seed {seed}: {name} of {}", world.people[at]);
+            }
         }
     }
 
