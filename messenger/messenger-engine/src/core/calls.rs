@@ -136,6 +136,11 @@ impl Core {
         self.fail_call(id, reason, now);
     }
 
+    /// Whether this call is under way.
+    pub fn is_under_way(&self, id: CallId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     pub(super) fn incoming(&mut self, id: CallId, caller: Identifier, key: [u8; 32], purpose: Purpose, now: Now) {
         if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;

@@ -12,6 +12,8 @@ use crate::time::Now;
 pub(super) struct Placed {
     pub(super) at: Key,
     with: Identifier,
+    /// She calls, because she is being called.
+    pub(super) is_theirs: bool,
 }
 
 impl Directories {
@@ -35,20 +37,23 @@ impl Directories {
     fn invite_at(&mut self, key: Key, call: CallId, invite: Ask, now: Now) {
         if let Some(other) = self.others.get_mut(&key) {
             if let Ask::Invite { callee, .. } = &invite {
-                self.calls.insert(call, Placed { at: key, with: callee.clone() });
+                self.calls.insert(call, Placed { at: key, with: callee.clone(), is_theirs: false });
             }
             other.invite(invite, now.instant);
         }
     }
 
     /// Whether this is a call back by somebody who is being called in this directory: it rings where she was called from
-    /// (docs/spec/directory.md, section 5), though nobody knocks there. Then it goes on there.
-    pub(super) fn crosses(&mut self, key: &Key, call: CallId, caller: &Identifier) -> bool {
-        let crosses = self.calls.values().any(|placed| placed.at == *key && placed.with == *caller);
-        if crosses {
-            self.calls.entry(call).or_insert_with(|| Placed { at: key.clone(), with: caller.clone() });
+    /// (docs/spec/directory.md, section 5), though nobody knocks there.
+    pub(super) fn crosses(&self, key: &Key, caller: &Identifier) -> bool {
+        self.calls.values().any(|placed| placed.at == *key && placed.with == *caller && !placed.is_theirs)
+    }
+
+    /// A call that crosses one of ours goes on where it rings, if it was taken: what a directory makes up is forgotten.
+    pub(super) fn crossed(&mut self, key: &Key, call: CallId, caller: Identifier, core: &Core) {
+        if core.is_under_way(call) {
+            self.calls.entry(call).or_insert_with(|| Placed { at: key.clone(), with: caller, is_theirs: true });
         }
-        crosses
     }
 
     /// Answers a call where it rings. Whoever does not take it hears no more of it.

@@ -59,8 +59,10 @@ impl Directories {
                     core.presence_pushed(who, presence);
                 }
             }
-            DirectoryEvent::Incoming { call_id, ref caller, .. } if self.crosses(key, CallId(call_id), caller) => {
+            DirectoryEvent::Incoming { call_id, ref caller, .. } if self.crosses(key, caller) => {
+                let caller = caller.clone();
                 core.directory_said(event, now);
+                self.crossed(key, CallId(call_id), caller, core);
             }
             DirectoryEvent::Outcome { call_id, outcome } if self.is_placed(CallId(call_id), key) => {
                 if outcome != Outcome::Ringing {

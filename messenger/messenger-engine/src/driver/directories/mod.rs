@@ -161,12 +161,8 @@ impl Directories {
 
     fn presenting_at(&self, key: &Key) -> Option<Presenting> {
         let (presenting, other) = (self.presenting.as_ref()?, self.others.get(key)?);
-        let domains = self.domains_at(key);
-        // Of who was never looked for, her domain is known.
-        let is_there = |who: &Identifier| match self.people.get(who) {
-            Some(known) => known.spot.is_at(key),
-            None => domains.contains(abroad::domain(who)),
-        };
+        // Who was never looked for is neither watched nor called there: then nobody there need know of her.
+        let is_there = |who: &Identifier| self.people.get(who).is_some_and(|known| known.spot.is_at(key));
         Some(abroad::presenting(presenting, is_there, &other.watched))
     }
 

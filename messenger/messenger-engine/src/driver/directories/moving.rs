@@ -46,11 +46,23 @@ impl Directories {
     fn leave_other(&mut self, key: &Key, who: &Identifier) -> Vec<Ask> {
         let Some(other) = self.others.get_mut(key) else { return Vec::new() };
         other.unwatch(who);
-        let calls = other.take_waiting(who);
-        self.calls
-            .retain(|call, _| !calls.iter().any(|ask| matches!(ask, Ask::Invite { call: waits, .. } if waits == call)));
+        let calls = other.take_waiting(|callee| callee == who);
+        self.are_not_placed(&calls);
         self.announce_at(key);
         calls
+    }
+
+    /// All calls that wait for this directory.
+    pub(super) fn take_calls_at(&mut self, key: &Key) -> Vec<Ask> {
+        let Some(other) = self.others.get_mut(key) else { return Vec::new() };
+        let calls = other.take_waiting(|_| true);
+        self.are_not_placed(&calls);
+        calls
+    }
+
+    fn are_not_placed(&mut self, calls: &[Ask]) {
+        self.calls
+            .retain(|call, _| !calls.iter().any(|ask| matches!(ask, Ask::Invite { call: waits, .. } if waits == call)));
     }
 
     /// Who is said to be found there: for each of them others may know better.

@@ -123,9 +123,9 @@ impl Other {
         std::mem::take(&mut self.waiting).into_iter().for_each(|invite| self.ask(invite));
     }
 
-    /// The calls to this person that wait; they wait here no more.
-    pub(super) fn take_waiting(&mut self, who: &Identifier) -> Vec<Ask> {
-        self.waiting.extract_if(.., |ask| matches!(ask, Ask::Invite { callee, .. } if callee == who)).collect()
+    /// The calls to these people that wait; they wait here no more.
+    pub(super) fn take_waiting(&mut self, to: impl Fn(&Identifier) -> bool) -> Vec<Ask> {
+        self.waiting.extract_if(.., |ask| matches!(ask, Ask::Invite { callee, .. } if to(callee))).collect()
     }
 
     /// Whether it is time to ask whether its people are found elsewhere by now: it never answered, or not for a while.

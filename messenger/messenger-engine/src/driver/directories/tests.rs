@@ -1,10 +1,13 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use identity::UnixTime;
 use identity::testing::Authority;
 use identity::trust::Trust;
 
+use super::people::LOOK_AGAIN;
+use super::tidying::LOOK;
 use super::*;
 use crate::api::{Command, DeliveryState, Event, PresenceSettings, Purpose};
 use crate::config::{DirectoryAddress, EngineConfig, OfferedAddresses};
@@ -97,7 +100,12 @@ impl Driver {
     }
 
     fn ticks(&mut self) {
-        self.directories.tick(&mut self.core, Now::read());
+        self.ticks_after(Duration::ZERO);
+    }
+
+    fn ticks_after(&mut self, time: Duration) {
+        let now = Now::read();
+        self.directories.tick(&mut self.core, Now { instant: now.instant + time, ..now });
     }
 
     /// Each link: to which directory, as whose it is verified, and who is watched there.
@@ -239,7 +247,9 @@ async fn people_of_many_domains_share_a_link_and_each_link_is_told_of_its_own() 
     people.iter().for_each(|who| knows(&trust, who.as_str(), (6, six)));
     knows(&trust, other.as_str(), (5, five));
     let mut announcement = directory_protocol::Announcement::available(Vec::new());
-    announcement.blocked = people.iter().chain([&other]).cloned().collect();
+    // Whom nobody looked for is not told anywhere, whoever else of her domain is found there.
+    let mallory: Identifier = "mallory@1.example".parse().unwrap();
+    announcement.blocked = people.iter().chain([&other, &mallory]).cloned().collect();
     driver.asks(Ask::Announce(Box::new(Presenting { announcement, idle: None })));
     for who in people.iter().chain([&other]) {
         driver.asks(Ask::Watch { who: who.clone() });
@@ -359,9 +369,36 @@ async fn who_calls_back_in_another_directory_is_heard_there_and_nobody_else() {
     hears(&mut driver, incoming(FIRST, "carol@example.net"));
     driver.act();
     assert_eq!(driver.to_be_placed(), own, "nobody knocks there");
+    // Of two that cross the lower one stays, which is ours: what the directory made up is kept nowhere.
+    hears(&mut driver, incoming(CallId([255; 16]), bob().as_str()));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), own);
     // Hers has the lower id: it stays, and is answered where it came from.
     let hers = CallId([0; 16]);
     hears(&mut driver, incoming(hers, bob().as_str()));
     driver.act();
     assert_eq!(driver.to_be_placed(), [hers]);
+    // It lets nobody else's in, and goes with the call.
+    hears(&mut driver, incoming(CallId([3; 16]), bob().as_str()));
+    driver.act();
+    assert_eq!(driver.to_be_placed(), [hers]);
+    driver.core.command(Command::Block { who: bob().to_string() }, Now::read());
+    driver.act();
+    driver.ticks_after(LOOK);
+    assert_eq!(driver.to_be_placed(), []);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_a_directory_is_placed_elsewhere_once_that_one_is_given_up() {
+    let mut driver = driver();
+    driver.asks(Ask::Watch { who: bob() });
+    driver.finds_bob(at("example.net"));
+    driver.does_not_reach(&at("example.net"));
+    driver.calls(FIRST);
+    assert_eq!(driver.to_be_placed(), [FIRST]);
+    driver.ticks_after(LOOK_AGAIN);
+    assert_eq!(driver.links(), []);
+    assert_eq!(driver.to_be_placed(), [], "it waits for the new search");
+    driver.finds_bob(at("elsewhere.example"));
+    assert_eq!(driver.to_be_placed(), [FIRST]);
 }

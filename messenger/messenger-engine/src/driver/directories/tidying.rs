@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::other::Other;
 use super::people::{Known, LOOK_AGAIN, Spot};
 use super::{Directories, Key, MAX_STRANGERS};
-use crate::core::Core;
+use crate::core::{Ask, Core};
 use crate::time::Now;
 
 /// How often to look for what is not needed any more, and for what may be found again.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// A directory that nobody needs any more is left after this time.
 const UNUSED: Duration = Duration::from_secs(60);
 
@@ -21,6 +21,8 @@ impl Directories {
             return;
         }
         self.looked = now.instant;
+        // Of theirs no directory need say that they are over.
+        self.calls.retain(|call, placed| !placed.is_theirs || core.is_under_way(*call));
         let unused = |key: &Key, other: &Other| {
             other.is_idle()
                 && now.instant >= other.used + UNUSED
@@ -36,10 +38,15 @@ impl Directories {
             Spot::Nowhere { again, .. } => *again <= now.instant,
             Spot::Own | Spot::Sought(_) => false,
         };
+        // Calls that wait for one that is given up go where their people are found then.
+        let waiting: Vec<Ask> = moving.iter().flat_map(|key| self.take_calls_at(key)).collect();
         closing.iter().chain(&moving).for_each(|key| {
             self.others.remove(key);
         });
         self.look_for_those(is_gone, core, now);
+        for invite in waiting {
+            self.ask(invite, core, now);
+        }
         if self.people.values().filter(|known| !known.watched).count() > MAX_STRANGERS {
             self.people.retain(|_, known| known.watched || !matches!(known.spot, Spot::Own));
         }
