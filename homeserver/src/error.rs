@@ -60,7 +60,7 @@ pub enum StartError {
     /// `--smtp` is neither a URL of a mail server nor "direct" nor "outbox".
     #[error("--smtp: expected smtp://…, smtps://…, direct or outbox, found {found}")]
     Smtp {
-        /// What was given, without its password.
+        /// What was given, as far as no password can stand in it.
         found: String,
     },
     /// `--mail-from` is no mail address.

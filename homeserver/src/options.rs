@@ -121,13 +121,15 @@ impl std::str::FromStr for Smtp {
     }
 }
 
-/// A URL, or what was meant as one, with an ellipsis in place of its password.
+/// What may be shown of a URL, or of what was meant as one: nobody knows where in it a password stands, so it is the scheme
+/// or the name of a server alone.
 fn without_password(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |scheme| scheme + 3);
-    let Some(at) = text.rfind('@').filter(|at| *at >= begin) else { return text.to_owned() };
-    // Without a colon nobody knows whether it is the name or the password.
-    let name = text[begin..at].split_once(':').map(|(name, _)| format!("{name}:")).unwrap_or_default();
-    format!("{}{name}…{}", &text[..begin], &text[at..])
+    let is_server = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    match text.split_once("://") {
+        Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => format!("{scheme}://…"),
+        None if text.contains('.') && text.bytes().all(is_server) => text.to_owned(),
+        _ => "something else".to_owned(),
+    }
 }
 
 impl Options {
@@ -199,12 +201,19 @@ mod tests {
     #[test]
     fn every_mistake_in_the_mail_servers_url_is_one_of_usage_and_shown_without_its_password() {
         for (url, shown) in [
-            ("http://ca:s3cret@h", "http://ca:…@h"),
+            ("http://ca:s3cret@h", "http://…"),
             ("mail.example.org", "mail.example.org"),
-            ("smtps://ca:s3cret@h?tls=maybe", "smtps://ca:…@h?tls=maybe"),
-            ("smtps://ca:s3cret@h:0", "smtps://ca:…@h:0"),
-            ("smtps://ca:s3cret@", "smtps://ca:…@"),
-            ("smtps://s3cret@h", "smtps://…@h"),
+            ("smtps://ca:s3cret@h?tls=maybe", "smtps://…: a URL with an unknown option"),
+            ("smtps://ca:s3cret@h:0", "smtps://…"),
+            ("smtps://ca:s3cret@", "smtps://…"),
+            ("smtps://s3cret@h", "smtps://…: a name without a password"),
+            ("smtps://ca:s3cret", "smtps://…: a URL with an impossible port"),
+            ("smtps://ca%40example.org:s3cret%40mail.example.org", "smtps://…"),
+            ("smtps://ca@example.org:s3cret", "smtps://…"),
+            ("smtp://ca:s3cret mail.example.org", "smtp://…"),
+            ("ca:s3cret", "something else"),
+            ("s3cret", "something else"),
+            ("S3cret://h", "something else"),
         ] {
             let error = Options { smtp: url.parse().ok(), ..Options::default() }.check().unwrap_err();
             let said = error.to_string();
