@@ -105,11 +105,12 @@ pub(super) async fn send(
     outgoing: Outgoing,
 ) -> Result<Authorization, Problem> {
     let texting = texting::of(service, &found)?;
-    permitted(service, account, peer, &found, texting).await?;
+    // Before the limits, of which a mail that is not made takes nothing.
     let turn = match &outgoing.message {
         Message::Mail(letter) => service.post.turn(letter).await.map_err(|_| line_is_full(&found))?,
         Message::Text(_) => Turn::AT_ONCE,
     };
+    permitted(service, account, peer, &found, texting).await?;
     // Whoever stands in her domain's line takes no place of all.
     let turn = match turn.now() {
         Ok(leave) => {

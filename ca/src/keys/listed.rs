@@ -22,8 +22,8 @@ pub struct ListedKey {
     pub ends: Option<String>,
 }
 
-/// Where a key lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Where a key lies, the worst place first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyLies {
     /// In a file that whoever reads it can use.
@@ -48,11 +48,9 @@ pub fn list_keys(folder: &Path) -> Result<Vec<ListedKey>, KeysError> {
     for file in std::fs::read_dir(folder).map_err(io)? {
         let file = file.map_err(io)?.file_name().to_string_lossy().into_owned();
         if let Some((name, lies)) = listed(folder, &file)? {
+            // A file that was forgotten beside what took its place is what has to be seen, and a certificate says least.
             let known = found.entry(name).or_insert(lies);
-            // A certificate beside its key says nothing more of where that is.
-            if *known == KeyLies::Elsewhere {
-                *known = lies;
-            }
+            *known = lies.min(*known);
         }
     }
     found.into_iter().map(|(name, lies)| with_certificate(folder, name, lies)).collect()
@@ -117,6 +115,9 @@ mod tests {
         assert_eq!(lies("people"), Some(KeyLies::Sealed));
         assert_eq!(lies("root"), Some(KeyLies::Elsewhere));
         assert_eq!(lies("services"), Some(KeyLies::InAToken));
+        assert_eq!(lies("vrf"), Some(KeyLies::InClear));
+        // In clear all the same, beside what took its place.
+        std::fs::write(place.path().join("vrf.signer"), "/run/inperson-vrf/socket\n").unwrap();
         assert_eq!(lies("vrf"), Some(KeyLies::InClear));
         assert_eq!(lies("audit"), Some(KeyLies::Sealed));
         assert_eq!(lies("transcript.txt"), None);

@@ -192,9 +192,12 @@ async fn mails_to_a_slow_domain_stand_in_line_and_hold_nobody_else_up() {
     for _ in 0..63 {
         held.push(world.ca.service.post.turn(&letter()).await.unwrap());
     }
-    let refused = ask("bob@slow.example").await;
-    assert_eq!((refused.problem().as_str(), refused.status), ("rateLimited", StatusCode::TOO_MANY_REQUESTS));
-    assert_eq!((refused.text("limit"), refused.header("retry-after")), ("mails_waiting".into(), "90".into()));
+    // A mail that is not made costs none of the five an hour.
+    for _ in 0..6 {
+        let refused = ask("bob@slow.example").await;
+        assert_eq!((refused.problem().as_str(), refused.status), ("rateLimited", StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!((refused.text("limit"), refused.header("retry-after")), ("mails_waiting".into(), "90".into()));
+    }
     assert_eq!(ask("alice@quick.example").await.ok().text("status"), "processing");
 }
 
