@@ -169,8 +169,8 @@ impl Files {
         }
     }
 
-    /// Each kind of file by itself: one that is damaged, or newer than its fingerprint, keeps no revocation list out. The
-    /// first problem is told.
+    /// Each file by itself: one that is damaged, or newer than its fingerprint, keeps no revocation list out. The first
+    /// problem is told.
     fn look(&mut self, directory: &Directory) -> Result<(), Failure> {
         let certificate = self.look_at_certificate();
         let policies = self.look_at_policies(directory);
@@ -208,29 +208,60 @@ impl Files {
         }
         let trust = trust(&self.settings, &policies)?;
         // Before anybody is judged by it: a revoked certificate must not slip in between.
-        let lists = install_lists(&self.settings, &trust)?;
+        let (lists, damaged_list) = install_or_keep(&self.settings, &trust, &self.lists);
         directory.trust(Arc::clone(&trust)).map_err(|error| damaged(&self.settings.trust_policy, error))?;
         (self.trust, self.policies, self.lists) = (trust, policies, lists);
-        problem
+        problem.and(damaged_list)
     }
 
     fn look_at_lists(&mut self, directory: &Directory) -> Result<(), Failure> {
-        let lists: Result<Vec<_>, _> = self.settings.revocation_lists.iter().map(|list| read(list)).collect();
-        if lists? != self.lists {
-            self.lists = install_lists(&self.settings, &self.trust)?;
+        let (mut problem, mut is_new) = (Ok(()), false);
+        for (path, before) in self.settings.revocation_lists.iter().zip(&mut self.lists) {
+            match read(path) {
+                Ok(list) if list == *before => {}
+                Ok(list) => match install(path, &list, &self.trust) {
+                    Ok(()) => (*before, is_new) = (list, true),
+                    Err(failure) => problem = problem.and(Err(failure)),
+                },
+                Err(failure) => problem = problem.and(Err(failure)),
+            }
+        }
+        if is_new {
             directory.revocations_changed();
         }
-        Ok(())
+        problem
     }
 }
 
+fn install(path: &Path, list: &[u8], trust: &Trust) -> Result<(), Failure> {
+    trust.install_crl(list, UnixTime::now()).map(drop).map_err(|error| damaged(path, error))
+}
+
+/// Puts each list in force as it is now; what cannot be taken stays as it was before. The first problem is told.
+fn install_or_keep(
+    settings: &Settings,
+    trust: &Trust,
+    before: &[Zeroizing<Vec<u8>>],
+) -> (Vec<Zeroizing<Vec<u8>>>, Result<(), Failure>) {
+    let mut problem = Ok(());
+    let lists = settings.revocation_lists.iter().zip(before).map(|(path, before)| {
+        let now = read(path).and_then(|list| install(path, &list, trust).map(|()| list));
+        now.unwrap_or_else(|failure| {
+            if problem.is_ok() {
+                problem = Err(failure);
+            }
+            // Of an issuer that is trusted no more it says nothing, which harms nobody.
+            let _ = trust.install_kept_crl(before, UnixTime::now());
+            before.clone()
+        })
+    });
+    let lists = lists.collect();
+    (lists, problem)
+}
+
 fn install_lists(settings: &Settings, trust: &Trust) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
-    let install = |path: &PathBuf| {
-        let list = read(path)?;
-        trust.install_crl(&list, UnixTime::now()).map_err(|error| damaged(path, error))?;
-        Ok(list)
-    };
-    settings.revocation_lists.iter().map(install).collect()
+    let installed = |path: &PathBuf| read(path).and_then(|list| install(path, &list, trust).map(|()| list));
+    settings.revocation_lists.iter().map(installed).collect()
 }
 
 fn policies(settings: &Settings) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {

@@ -28,9 +28,10 @@ impl Place {
         place.write("policy.json", &place.own.policy().canonical());
         place.write("beta.json", &place.foreign.policy().canonical());
         place.write("people.crl", &place.own.people_crl(1, now, &[]));
+        place.write("beta.crl", &place.foreign.people_crl(1, now, &[]));
         let settings = format!(
             "listen = \"127.0.0.1:0\"\nobservation_port = 0\ntrust_policy = \"policy.json\"\ncertificate = \"directory.pem\"\n\
-             revocation_lists = [\"people.crl\"]\n[[foreign]]\npolicy = \"beta.json\"\nfingerprint = \"{}\"\n\
+             revocation_lists = [\"beta.crl\", \"people.crl\"]\n[[foreign]]\npolicy = \"beta.json\"\nfingerprint = \"{}\"\n\
              domains = [\"example.net\"]\n",
             place.foreign.policy().fingerprint()
         );
@@ -102,4 +103,29 @@ async fn a_foreign_policy_whose_file_is_away_keeps_no_new_version_of_the_own_one
     let (dora, _) = place.own.issue_person(&"dora@example.org".parse().unwrap(), place.now);
     let (bob, _) = place.foreign.issue_person(&"bob@example.net".parse().unwrap(), place.now);
     assert_eq!((refused(&files, &dora), refused(&files, &bob)), (Some("TRUST-02"), None));
+}
+
+#[tokio::test]
+async fn a_list_that_is_damaged_keeps_no_other_one_out_and_what_it_said_stays() {
+    let place = Place::new();
+    let of = |authority: &Authority, who: &str| authority.issue_person(&who.parse().unwrap(), place.now).0;
+    let (alice, bob) = (of(&place.own, "alice@example.org"), of(&place.foreign, "bob@example.net"));
+    let serial = |chain: &[CertificateDer<'static>]| Certificate::parse(&chain[0]).unwrap().tbs().serial().to_vec();
+    place.write("beta.crl", &place.foreign.people_crl(2, UnixTime::now(), &[&serial(&bob)]));
+    let (mut files, directory) = place.open();
+    assert_eq!((refused(&files, &alice), refused(&files, &bob)), (None, Some("REV-01")));
+
+    place.write("beta.crl", b"");
+    place.write("people.crl", &place.own.people_crl(2, UnixTime::now(), &[&serial(&alice)]));
+    let problem = files.look(&directory).unwrap_err().to_string();
+    assert!(problem.contains("beta.crl"), "{problem}");
+    assert_eq!((refused(&files, &alice), refused(&files, &bob)), (Some("REV-01"), Some("REV-01")));
+
+    // Nor does it keep out a new version of the policy, under which both lists count on.
+    let mut own = place.own.policy();
+    own.name.push_str(", newer");
+    place.write("policy.json", &own.canonical());
+    files.look(&directory).unwrap_err();
+    assert_eq!(files.trust().policies()[0].fingerprint(), own.fingerprint());
+    assert_eq!((refused(&files, &alice), refused(&files, &bob)), (Some("REV-01"), Some("REV-01")));
 }
