@@ -9,6 +9,10 @@ use story::process::Finished;
 
 use super::*;
 
+/// The authority answers before its mail has left, and what it had in its hands is lost with it. Whoever waited so long asks
+/// again.
+const LOST: Duration = Duration::from_secs(20);
+
 /// How long one look at what the program says takes.
 const GLANCE: Duration = Duration::from_millis(5);
 
@@ -44,6 +48,7 @@ fn attempt(stage: &mut Stage, person: &Person, newest: &mut Option<Value>) -> Fi
     let deadline = Instant::now() + PATIENCE;
     // Whether the mail that she is asked about came before; none until she is asked.
     let (mut before, mut came, mut given) = (None, false, false);
+    let mut waits_since: Option<Instant> = None;
     let mut shown = Vec::new();
     let mut reply = None;
     loop {
@@ -67,11 +72,15 @@ fn attempt(stage: &mut Stage, person: &Person, newest: &mut Option<Value>) -> Fi
             enrolment.types(mail["subject"].as_str().unwrap());
             given = true;
         }
+        if !given && waits_since.is_some_and(|since| since.elapsed() > LOST) {
+            enrolment.running.kill();
+        }
         match enrolment.words.recv_timeout(GLANCE) {
             Ok(line) => {
                 enrolment.heard.push_str(&format!("{line}\n"));
                 if line.contains("Its subject begins with ACME") {
                     before = Some(line.contains("was sent before"));
+                    waits_since = Some(Instant::now());
                 } else if line.contains("proves nothing") {
                     enrolment.running.kill();
                 } else if line.contains("-----BEGIN ACME RESPONSE-----") || !shown.is_empty() {
