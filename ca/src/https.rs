@@ -1,5 +1,7 @@
 //! HTTPS: a listener that shakes hands with many at a time, and a server loop that nobody can keep waiting.
 
+mod leftover;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::http::Request;
 use axum::serve::{IncomingStream, Listener};
@@ -231,9 +232,14 @@ async fn serve_connection(
     let first = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         first.notify_one();
-        let mut request = request.map(Body::new);
+        let (mut request, leftover) = leftover::lend(request);
         request.extensions_mut().insert(ConnectInfo(PeerAddr(peer)));
-        router.clone().oneshot(request)
+        let answer = router.clone().oneshot(request);
+        async move {
+            let answer = answer.await;
+            leftover.discard().await;
+            answer
+        }
     });
     let mut builder = auto::Builder::new(connections);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER);

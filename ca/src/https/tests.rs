@@ -125,3 +125,32 @@ async fn a_client_that_asks_nothing_is_hung_up_on() {
     let waited = begun.elapsed();
     assert!(waited <= HEADER + Duration::from_secs(1), "hung up on after {waited:?}");
 }
+
+/// A request with so much of a body, and what is answered, first with the lines of `header`.
+async fn post(address: SocketAddr, certificate: &CertificateDer<'static>, header: &str, bytes: usize) -> String {
+    let tls = connect(address, certificate).await;
+    let (mut reading, mut writing) = tokio::io::split(tls);
+    let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{header}Content-Length: {bytes}\r\n\r\n");
+    writing.write_all(head.as_bytes()).await.unwrap();
+    if !header.contains("Expect") {
+        writing.write_all(&vec![b'x'; bytes]).await.unwrap();
+    }
+    let mut answer = vec![0; 1024];
+    let read = reading.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[tokio::test]
+async fn who_sends_what_nobody_wants_hears_so_all_the_same() {
+    let (address, certificate, stop, serving) = server().await;
+    // The page wants no POST, and reads none of it.
+    for bytes in [0, 1, 1 << 20, leftover::MOST] {
+        let answer = post(address, &certificate, "", bytes).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{bytes} bytes: {answer}");
+    }
+    // Who waits to be told to go on is not told to, for nothing.
+    let answer = post(address, &certificate, "Expect: 100-continue\r\n", 1 << 20).await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    stop.cancel();
+    serving.await.unwrap();
+}
