@@ -195,13 +195,7 @@ impl Files {
         let mut problem = Ok(());
         for (foreign, before) in self.settings.foreign.iter().zip(self.policies.iter().skip(1)) {
             let now = read(&foreign.policy).and_then(|bytes| foreign.limited(&bytes).map(|_| bytes));
-            policies.push(now.unwrap_or_else(|failure| {
-                // The first one is told.
-                if problem.is_ok() {
-                    problem = Err(failure);
-                }
-                before.clone()
-            }));
+            policies.push(or_before(now, before, &mut problem));
         }
         if policies == self.policies {
             return problem;
@@ -237,6 +231,10 @@ fn install(path: &Path, list: &[u8], trust: &Trust) -> Result<(), Failure> {
     trust.install_crl(list, UnixTime::now()).map(drop).map_err(|error| damaged(path, error))
 }
 
+fn read_and_install(path: &Path, trust: &Trust) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    read(path).and_then(|list| install(path, &list, trust).map(|()| list))
+}
+
 /// Puts each list in force as it is now; what cannot be taken stays as it was before. The first problem is told.
 fn install_or_keep(
     settings: &Settings,
@@ -245,23 +243,29 @@ fn install_or_keep(
 ) -> (Vec<Zeroizing<Vec<u8>>>, Result<(), Failure>) {
     let mut problem = Ok(());
     let lists = settings.revocation_lists.iter().zip(before).map(|(path, before)| {
-        let now = read(path).and_then(|list| install(path, &list, trust).map(|()| list));
-        now.unwrap_or_else(|failure| {
-            if problem.is_ok() {
-                problem = Err(failure);
-            }
+        let now = read_and_install(path, trust);
+        if now.is_err() {
             // Of an issuer that is trusted no more it says nothing, which harms nobody.
             let _ = trust.install_kept_crl(before, UnixTime::now());
-            before.clone()
-        })
+        }
+        or_before(now, before, &mut problem)
     });
     let lists = lists.collect();
     (lists, problem)
 }
 
+/// What is there now, or what was there before; the first problem is kept.
+fn or_before<T: Clone>(now: Result<T, Failure>, before: &T, problem: &mut Result<(), Failure>) -> T {
+    now.unwrap_or_else(|failure| {
+        if problem.is_ok() {
+            *problem = Err(failure);
+        }
+        before.clone()
+    })
+}
+
 fn install_lists(settings: &Settings, trust: &Trust) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
-    let installed = |path: &PathBuf| read(path).and_then(|list| install(path, &list, trust).map(|()| list));
-    settings.revocation_lists.iter().map(installed).collect()
+    settings.revocation_lists.iter().map(|path| read_and_install(path, trust)).collect()
 }
 
 fn policies(settings: &Settings) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {

@@ -234,7 +234,8 @@ fn one_front_end_is_killed_under_load_and_nothing_is_lost_or_issued_twice() {
     people[0].certtool(&["audit"]).unwrap().expect(0, "audit: no label stands in the log twice").unwrap();
 
     // It comes back; each front end's audit trail is a chain of its own.
-    // Somebody looks for a fault in it; no line of its log names anybody all the same.
+    // Somebody looks for a fault in it; no line of its log names anybody all the same. (What libraries would tell below INFO is
+    // held back by the program, whose own tests hold that.)
     let mut talkative = Homeserver::command(&killed_folder, &[]).unwrap();
     talkative.env("RUST_LOG", "debug,tokio_postgres::query=trace");
     fronts.push(Homeserver::start_with(&killed_folder, talkative).unwrap());

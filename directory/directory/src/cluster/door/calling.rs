@@ -27,8 +27,7 @@ pub(super) struct Made {
     shows: bool,
     back: Option<Device>,
     pub(super) timer: TimerKey,
-    /// The callee's.
-    shard: u16,
+    callee_shard: u16,
     /// The keeper has it.
     pub(super) taken: bool,
     /// One that had it, or was asked to take it, is its keeper no more, or has forgotten it.
@@ -93,10 +92,22 @@ impl Door {
         self.issued += 1;
         let ticket = self.issued;
         self.tickets.insert(ticket, Ticket::Call { connection: id, call_id });
-        let (callee, shard, taken, forgotten, keeper) =
+        let (callee, callee_shard, taken, forgotten, keeper) =
             (callee.clone(), routes.shards.shard(callee), false, false, None);
-        let made =
-            Made { callee, purpose, device, request, shows, back, timer, shard, taken, forgotten, keeper, ticket };
+        let made = Made {
+            callee,
+            purpose,
+            device,
+            request,
+            shows,
+            back,
+            timer,
+            callee_shard,
+            taken,
+            forgotten,
+            keeper,
+            ticket,
+        };
         if let Some(guest) = self.guests.get_mut(&id) {
             guest.made.insert(call_id, made);
         }
@@ -154,7 +165,8 @@ impl Door {
         Some(made)
     }
 
-    /// CANCEL: where it may ring, it ends. Gives whether there was such a call.
+    /// The caller's side ends it (CANCEL, no answer, or a call that crosses it): where it may ring, it ends. Gives whether there
+    /// was such a call.
     pub(super) fn withdraw(&mut self, now: Instant, id: ConnectionId, call_id: &CallId, fx: &mut Effects) -> bool {
         let Some(made) = self.end_made(id, call_id, fx) else { return false };
         if let Some(keeper) = made.keeper {
@@ -168,8 +180,10 @@ impl Door {
     pub(super) fn note_withdrawn(&mut self, now: Instant, (id, call_id): (ConnectionId, CallId), made: &Made) {
         if made.keeper.is_some() {
             let call = Ended { connection: id.0, call_id };
-            let lost = made.forgotten && !made.taken;
-            self.withdrawn.add(now, (made.shard, call), lost, self.timing.no_answer + SILENCE);
+            match made.forgotten && !made.taken {
+                true => self.withdrawn.add_lost(call),
+                false => self.withdrawn.add(now, made.callee_shard, call, self.timing.no_answer + SILENCE),
+            }
         }
     }
 

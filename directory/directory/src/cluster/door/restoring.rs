@@ -71,7 +71,7 @@ impl Door {
         self.keepers[usize::from(node)].telling = Some(Telling { view, left });
     }
 
-    /// Tells keepers what is left, as far as there is room.
+    /// Tells all doors which calls were hung up, and keepers what is left, as far as there is room.
     pub(in crate::cluster) fn go_on(&mut self, now: Instant, routes: &Routes, fx: &mut Effects) {
         self.tell_withdrawn(fx);
         for node in 0..self.keepers.len() as NodeId {

@@ -23,30 +23,29 @@ pub(super) struct Withdrawn {
 
 struct HungUp {
     at: Instant,
-    /// The callee's.
-    shard: u16,
+    callee_shard: u16,
     call: Ended,
 }
 
 impl Withdrawn {
-    /// Its keeper has been told. `lost`: that one knows nothing of it, and another may have let it ring. Calls that began more than
-    /// `longest` ago ring no more.
-    pub(super) fn add(&mut self, now: Instant, (shard, call): (u16, Ended), lost: bool, longest: Duration) {
+    /// Its keeper has been told. Calls that began more than `longest` ago ring no more.
+    pub(super) fn add(&mut self, now: Instant, callee_shard: u16, call: Ended, longest: Duration) {
         while self.lately.front().is_some_and(|first| now.duration_since(first.at) > longest) {
             self.lately.pop_front();
         }
-        if lost {
-            self.untold.push(call);
-        } else {
-            self.lately.push_back(HungUp { at: now, shard, call });
-        }
+        self.lately.push_back(HungUp { at: now, callee_shard, call });
+    }
+
+    /// The keeper that was told knows nothing of it, and another may have let it ring.
+    pub(super) fn add_lost(&mut self, call: Ended) {
+        self.untold.push(call);
     }
 
     /// The keeper of these shards has forgotten what it was told of them, or is another.
     pub(super) fn forgotten(&mut self, forgets: impl Fn(u16) -> bool) {
-        let lost = self.lately.iter().filter(|hung_up| forgets(hung_up.shard));
+        let lost = self.lately.iter().filter(|hung_up| forgets(hung_up.callee_shard));
         self.untold.extend(lost.map(|hung_up| hung_up.call));
-        self.lately.retain(|hung_up| !forgets(hung_up.shard));
+        self.lately.retain(|hung_up| !forgets(hung_up.callee_shard));
     }
 }
 
