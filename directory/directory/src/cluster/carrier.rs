@@ -7,6 +7,7 @@ use super::shards::derive;
 use async_nats::connection::State;
 use futures_util::StreamExt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -82,9 +83,20 @@ pub(crate) async fn carry(
     }
 }
 
+/// Tells what is other than what was told last: the same is met ten times a second while a server is away.
+fn tell_once(told: &Mutex<String>, what: String) {
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    if *told != what {
+        tracing::warn!("{what}");
+        *told = what;
+    }
+}
+
 /// Tries until it succeeds, or must stop.
 async fn connect(config: &CarrierConfig, stop: &CancellationToken) -> Option<async_nats::Client> {
+    let told = Arc::new(Mutex::new(String::new()));
     let options = || {
+        let told = Arc::clone(&told);
         async_nats::ConnectOptions::new()
             .require_tls(true)
             .add_root_certificates(config.authority.clone())
@@ -95,13 +107,16 @@ async fn connect(config: &CarrierConfig, stop: &CancellationToken) -> Option<asy
             .client_capacity(PACKETS)
             .subscription_capacity(PACKETS)
             .reconnect_delay_callback(|_| PAUSE)
-            .event_callback(|event| async move { tracing::warn!("NATS: {event}") })
+            .event_callback(move |event| {
+                let told = told.clone();
+                async move { tell_once(&told, format!("NATS: {event}")) }
+            })
     };
     loop {
         tokio::select! {
             connected = options().connect(config.servers.clone()) => match connected {
                 Ok(client) => return Some(client),
-                Err(error) => tracing::warn!("no NATS server lets this node in: {error}"),
+                Err(error) => tell_once(&told, format!("no NATS server lets this node in: {error}")),
             },
             () = stop.cancelled() => return None,
         }

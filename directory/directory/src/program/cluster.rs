@@ -1,8 +1,11 @@
 //! The settings of one node of several.
 
-use super::files::{Failure, damaged, read};
+use super::files::{Failure, certified, damaged, read};
+use async_nats::ServerAddr;
 use directory::ClusterTiming;
 use directory::cluster::{CarrierConfig, ClusterConfig};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,9 +31,19 @@ pub(super) struct ClusterSettings {
 impl ClusterSettings {
     pub(super) fn open(&self, folder: &Path) -> Result<(ClusterConfig, CarrierConfig), Failure> {
         let (authority, certificate) = (folder.join(&self.nats_authority), folder.join(&self.nats_certificate));
-        // So that a path that leads nowhere is told now, and not whenever a server is asked.
-        read(&authority)?;
-        read(&certificate)?;
+        // So that what can never work is told now, and not whenever a server is asked.
+        if self.nats.is_empty() || !self.nats.iter().all(|server| is_server(server)) {
+            return Err(Failure::Cluster {
+                setting: "nats",
+                expected: "one server or more, each as tls://HOST:PORT; a name or a password is none of them, for the \
+                           certificate proves who this node is",
+            });
+        }
+        let authorities: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(&authority)?).collect();
+        if authorities.map_err(|error| damaged(&authority, error))?.is_empty() {
+            return Err(damaged(&authority, "expected certificates in PEM"));
+        }
+        certified(&certificate, &read(&certificate)?)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|error| Failure::Ended(error.to_string()))?;
@@ -46,6 +59,13 @@ impl ClusterSettings {
     }
 }
 
+/// Where TLS is spoken. Libraries would show a name and a password that stand in such an address.
+fn is_server(text: &str) -> bool {
+    let is_named = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
+    text.strip_prefix("tls://").is_some_and(is_named)
+        && text.parse::<ServerAddr>().is_ok_and(|server| !server.has_user_pass())
+}
+
 fn key(path: &Path) -> Result<[u8; 32], Failure> {
     let text = read(path)?;
     let refused = || damaged(path, "expected 64 hexadecimal digits, as `openssl rand -hex 32` writes them");
@@ -59,4 +79,27 @@ fn key(path: &Path) -> Result<[u8; 32], Failure> {
         *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
     }
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_with_tls_and_without_a_password() {
+        for good in ["tls://nats.example.org:4222", "tls://nats.example.org", "tls://[::1]:4222"] {
+            assert!(is_server(good), "{good}");
+        }
+        for bad in [
+            "",
+            "nats.example.org",
+            "nats://nats.example.org",
+            "tls://",
+            "tls://a b",
+            "tls://ca:s3cret@nats",
+            "tls://ca@nats",
+        ] {
+            assert!(!is_server(bad), "{bad}");
+        }
+    }
 }

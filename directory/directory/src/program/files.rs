@@ -54,6 +54,8 @@ pub(super) enum Failure {
     TooLong { path: PathBuf, found: u64 },
     #[error("{path} is not what it should be: {reason}")]
     Damaged { path: PathBuf, reason: String },
+    #[error("in [cluster], {setting}: expected {expected}")]
+    Cluster { setting: &'static str, expected: &'static str },
     #[error(transparent)]
     Bind(#[from] BindError),
     #[error("core dumps cannot be switched off: {0}")]
@@ -72,6 +74,8 @@ impl Failure {
                 "check the path (in the settings it counts from their own folder) and who may read the file"
             }
             Self::TooLong { .. } | Self::Damaged { .. } => "directory serve --help shows what belongs into each file",
+            Self::Cluster { .. } => "directory serve --help shows the settings of several nodes",
+            Self::Bind(BindError::Cluster(_)) => "compare `name` and `nodes` with the settings of the other nodes",
             Self::Bind(_) => {
                 "another address or port for `listen` or `observation_port`, or end the program that uses it"
             }
@@ -83,9 +87,13 @@ impl Failure {
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
-    let found = std::fs::metadata(path).map_err(unreadable)?.len();
-    if found > MAX_FILE_BYTES {
-        return Err(Failure::TooLong { path: path.to_owned(), found });
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    // Of a device or a pipe nobody knows where it ends, or when it begins.
+    if !found.is_file() {
+        return Err(damaged(path, "expected a file"));
+    }
+    if found.len() > MAX_FILE_BYTES {
+        return Err(Failure::TooLong { path: path.to_owned(), found: found.len() });
     }
     std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
@@ -98,7 +106,10 @@ impl Settings {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = read(path)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| damaged(path, "expected UTF-8"))?;
-        let settings: Self = toml::from_str(text).map_err(|error| damaged(path, error.message()))?;
+        let settings: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            damaged(path, format!("line {line}: {}", error.message()))
+        })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             trust_policy: folder.join(&settings.trust_policy),
@@ -284,7 +295,7 @@ fn trust(settings: &Settings, policies: &[Zeroizing<Vec<u8>>]) -> Result<Arc<Tru
 }
 
 /// A private key (PKCS#8) and the chain, leaf first, in one file of PEM.
-fn certified(path: &Path, pem: &[u8]) -> Result<CertifiedKey, Failure> {
+pub(super) fn certified(path: &Path, pem: &[u8]) -> Result<CertifiedKey, Failure> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| damaged(path, error))?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let chain = chain.map_err(|error| damaged(path, error))?;
