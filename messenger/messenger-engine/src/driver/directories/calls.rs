@@ -18,7 +18,7 @@ pub(super) struct CallElsewhere {
 
 impl Directories {
     pub(super) fn invite(&mut self, callee: &Identifier, invite: Ask, core: &mut Core, now: Now) {
-        let Ask::Invite { call, .. } = invite else { return };
+        let Some(call) = invite.invited() else { return };
         match self.people.get_mut(callee).map(|known| &mut known.spot) {
             None => self.look_for(callee.clone(), false, vec![invite], core, now),
             Some(Spot::Sought(waiting)) => waiting.push(invite),

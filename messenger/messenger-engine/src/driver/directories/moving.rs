@@ -61,8 +61,7 @@ impl Directories {
     }
 
     fn are_not_placed(&mut self, calls: &[Ask]) {
-        self.calls
-            .retain(|call, _| !calls.iter().any(|ask| matches!(ask, Ask::Invite { call: waits, .. } if waits == call)));
+        self.calls.retain(|call, _| !calls.iter().any(|ask| ask.invited() == Some(*call)));
     }
 
     /// Who is said to be found there: for each of them others may know better.

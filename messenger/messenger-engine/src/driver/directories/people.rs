@@ -36,7 +36,7 @@ impl Spot {
     pub(super) fn forget(&mut self, call: CallId) -> bool {
         let Self::Sought(waiting) = self else { return false };
         let before = waiting.len();
-        waiting.retain(|ask| !matches!(ask, Ask::Invite { call: waits, .. } if *waits == call));
+        waiting.retain(|ask| ask.invited() != Some(call));
         waiting.len() < before
     }
 
@@ -93,9 +93,7 @@ impl Directories {
         match self.people.remove(who).map(|known| known.spot) {
             Some(Spot::Sought(waiting)) => {
                 let reason = format!("{who} is looked for no longer");
-                let calls = waiting
-                    .iter()
-                    .filter_map(|ask| if let Ask::Invite { call, .. } = ask { Some(*call) } else { None });
+                let calls = waiting.iter().filter_map(Ask::invited);
                 calls.for_each(|call| core.call_failed(call, &reason, now));
             }
             Some(Spot::At(key)) => {
