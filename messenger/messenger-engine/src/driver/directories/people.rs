@@ -96,14 +96,17 @@ impl Directories {
                 let calls = waiting.iter().filter_map(Ask::invited);
                 calls.for_each(|call| core.call_failed(call, &reason, now));
             }
-            Some(Spot::At(key)) => {
-                if let Some(other) = self.others.get_mut(&key) {
-                    other.unwatch(who);
-                }
-                self.announce_at(&key);
-            }
+            Some(Spot::At(key)) => self.unwatch_at(&key, who),
             _ => self.ask_own(Ask::Unwatch { who: who.clone() }),
         }
+    }
+
+    /// Somebody is found in this directory no more: nor is she in the lists that it is told.
+    pub(super) fn unwatch_at(&mut self, key: &Key, who: &Identifier) {
+        if let Some(other) = self.others.get_mut(key) {
+            other.unwatch(who);
+        }
+        self.announce_at(key);
     }
 
     /// Finds out where somebody is, and goes on from there.

@@ -39,7 +39,7 @@ impl Directories {
             Spot::Own | Spot::Sought(_) => false,
         };
         // Calls that wait for one that is given up go where their people are found then.
-        let waiting: Vec<Ask> = moving.iter().flat_map(|key| self.take_calls_at(key)).collect();
+        let waiting: Vec<Ask> = moving.iter().flat_map(|key| self.take_calls_at(key, |_| true)).collect();
         closing.iter().chain(&moving).for_each(|key| {
             self.others.remove(key);
         });
