@@ -25,7 +25,7 @@ impl Directories {
             Some(Spot::Own) => self.ask_own(invite),
             Some(Spot::At(key)) => {
                 let key = key.clone();
-                self.invite_at(key, call, invite, now);
+                self.invite_at(key, call, callee, invite, now);
             }
             Some(Spot::Nowhere { reason, .. }) => {
                 let reason = reason.clone();
@@ -34,11 +34,9 @@ impl Directories {
         }
     }
 
-    fn invite_at(&mut self, key: Key, call: CallId, invite: Ask, now: Now) {
+    fn invite_at(&mut self, key: Key, call: CallId, callee: &Identifier, invite: Ask, now: Now) {
         if let Some(other) = self.others.get_mut(&key) {
-            if let Ask::Invite { callee, .. } = &invite {
-                self.calls.insert(call, CallElsewhere { at: key, with: callee.clone(), is_theirs: false });
-            }
+            self.calls.insert(call, CallElsewhere { at: key, with: callee.clone(), is_theirs: false });
             other.invite(invite, now.instant);
         }
     }

@@ -115,12 +115,9 @@ impl Directories {
 
     /// What is told is about this; and whose directory it is.
     fn whose(&self, key: &Key) -> (String, String) {
-        let domains = self.domains_at(key);
-        let name = &key.directory.name;
-        match domains.len() {
-            0 => (name.clone(), name.clone()),
-            1 => (abroad::in_words(&domains), abroad::in_words(&domains)),
-            _ => (name.clone(), abroad::in_words(&domains)),
-        }
+        let (domains, name) = (self.domains_at(key), &key.directory.name);
+        let whose = if domains.is_empty() { name.clone() } else { abroad::in_words(&domains) };
+        let about = if domains.len() == 1 { whose.clone() } else { name.clone() };
+        (about, whose)
     }
 }
