@@ -241,3 +241,45 @@ fn folder_failure(error: HomeError) -> Failure {
     };
     Failure::new(error, remedy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use device::RenewalSeed;
+    use identity::testing::{Authority, NOON};
+    use identity::verify::verify_person;
+
+    #[test]
+    fn the_policy_that_certifies_counts_and_of_several_the_recorded_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let [first, second] = [1, 2].map(|seed| Authority::new(seed, NOON));
+        let pinned = [first.policy(), second.policy()];
+        let pin = |policy: &TrustPolicy| home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        for policy in &pinned {
+            pin(policy);
+        }
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        let certified =
+            verify_person(&second.issue_person(&alice, NOON).0, &home.trust_at(NOON).unwrap(), NOON).unwrap();
+        let recorded = |policy: &TrustPolicy| Enrolment {
+            identifier: alice.clone(),
+            authority: "Test authority 2".to_owned(),
+            acme: "https://ca.example.org/acme/directory".to_owned(),
+            policy: policy.fingerprint().to_string(),
+            account: None,
+            pending_order: None,
+            renewal_seed: RenewalSeed::default(),
+        };
+        let chosen = |named: &TrustPolicy| policy(&home, &recorded(named), certified.authority_root()).unwrap();
+        for named in &pinned {
+            assert_eq!(chosen(named), pinned[1], "whatever the record names");
+        }
+        // The same authority by another policy, too.
+        let others = second.policy_with_directory("directory.example.org", "127.0.0.1:1");
+        pin(&others);
+        for named in [&pinned[1], &others] {
+            assert_eq!(chosen(named), *named);
+        }
+    }
+}
