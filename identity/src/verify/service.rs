@@ -55,7 +55,8 @@ pub fn verify_directory(
 }
 
 /// Which of a trust's authorities [`verify_directory`] accepts for the directory of one name and one person. Of two people
-/// for whom they are the same, what is proven for one is proven for the other.
+/// for whom they are the same, what is proven for one is proven for the other. Only values of the same trust can be compared:
+/// it holds places in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Vouchers(Vec<usize>);
 

@@ -47,7 +47,8 @@ pub struct EngineConfig {
     pub chain: Vec<CertificateDer<'static>>,
     /// The device key, wherever it lies: TLS and MLS sign with it.
     pub key: Arc<dyn DeviceSigner>,
-    /// The fingerprint of the one policy in `trust` under which this device was enrolled: nobody else certifies its directory.
+    /// The fingerprint of the one policy in `trust` by which this device is certified; of several, the one under which it was
+    /// enrolled. Nobody else certifies its directory.
     pub enrolled_under: Fingerprint,
     /// What certificates are verified against; shared, so that fresh CRLs reach running sessions.
     pub trust: Arc<Trust>,

@@ -163,6 +163,7 @@ fn address(text: &str) -> Result<Identifier, String> {
 /// Reads the command line, runs, and says with which code to end. Usage errors end with 2 (clap's own code).
 pub(crate) fn main() -> ExitCode {
     let cli: Cli = command_line::arguments();
+    let json = cli.face.as_ref().is_some_and(Face::json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -170,7 +171,7 @@ pub(crate) fn main() -> ExitCode {
                 format!("the program cannot start: {error}"),
                 "free some memory or raise the limit on processes",
             );
-            return end(failure, cli.face.as_ref().is_some_and(Face::json));
+            return end(failure, json);
         }
     };
     let done = runtime.block_on(face(&cli));
@@ -178,7 +179,7 @@ pub(crate) fn main() -> ExitCode {
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => end(failure, cli.face.as_ref().is_some_and(Face::json)),
+        Err(failure) => end(failure, json),
     }
 }
 
@@ -219,7 +220,7 @@ fn log_to_stderr() {
 
 fn end(failure: Failure, json: bool) -> ExitCode {
     let code = failure.code;
-    failure.told().tell("messenger", json);
+    command_line::Failure::from(failure).tell("messenger", json);
     code.into()
 }
 

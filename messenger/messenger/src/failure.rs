@@ -31,10 +31,12 @@ impl Failure {
         self.code = code;
         self
     }
+}
 
-    /// As every program tells it.
-    pub(crate) fn told(self) -> command_line::Failure {
-        command_line::Failure { what: self.happened, remedy: self.remedy, exit: self.code as u8 }
+/// As every program tells it.
+impl From<Failure> for command_line::Failure {
+    fn from(Failure { happened, remedy, code }: Failure) -> Self {
+        Self { what: happened, remedy, exit: code as u8 }
     }
 }
 

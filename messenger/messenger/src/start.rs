@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use device::finding::{Finder, Names};
-use device::{Device, Home, HomeError, gossip, revocation};
+use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
 use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
@@ -63,7 +63,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
         Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
     })?;
-    let policy = policy(&home, &trust, &device, person.authority_root())?;
+    let policy = policy(&home, &device.enrolment, person.authority_root())?;
     let directory = directory(&policy, &device)?;
     let names = Names::open(&options.resolvers()).map_err(|error| {
         Failure::new(error, "`--resolver 192.0.2.53`, or nothing for the system's").with(crate::failure::Code::Usage)
@@ -177,24 +177,22 @@ fn choose(home: &Home, identity: Option<&Identifier>) -> Result<Device, Failure>
 
 /// The policy by which the device is certified, as it stands now: that of the authority with this root (names may be alike),
 /// and of several the one under which it was enrolled.
-fn policy(home: &Home, trust: &Trust, device: &Device, root: &[u8; 32]) -> Result<TrustPolicy, Failure> {
+fn policy(home: &Home, enrolment: &Enrolment, root: &[u8; 32]) -> Result<TrustPolicy, Failure> {
     let certifies = |policy: &TrustPolicy| {
         policy.authorities.iter().filter_map(Authority::root_digest).any(|listed| listed.0 == *root)
     };
-    let enrolled_first = home.policies_beginning_with(&device.enrolment).map_err(folder_failure)?;
-    let mine = enrolled_first.into_iter().find(certifies);
-    mine.or_else(|| trust.policies().iter().find(|policy| certifies(policy)).cloned())
-        .ok_or_else(|| no_directory(device))
+    let enrolled_first = home.policies_beginning_with(enrolment).map_err(folder_failure)?;
+    enrolled_first.into_iter().find(certifies).ok_or_else(|| no_directory(&enrolment.identifier))
 }
 
 /// The first directory of that policy.
 fn directory(policy: &TrustPolicy, device: &Device) -> Result<DirectoryAddress, Failure> {
-    let first = policy.directories.first().ok_or_else(|| no_directory(device))?;
+    let first = policy.directories.first().ok_or_else(|| no_directory(&device.identifier))?;
     Ok(DirectoryAddress { name: first.name.clone(), address: first.address.clone() })
 }
 
-fn no_directory(device: &Device) -> Failure {
-    let happened = format!("the home server that certified {} names no directory in its policy", device.identifier);
+fn no_directory(identifier: &Identifier) -> Failure {
+    let happened = format!("the home server that certified {identifier} names no directory in its policy");
     Failure::new(happened, "ask who runs it; without a directory nobody can be found")
 }
 
@@ -242,4 +240,46 @@ fn folder_failure(error: HomeError) -> Failure {
         _ => "another folder with --home or INPERSON_HOME, or mend this one",
     };
     Failure::new(error, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use device::RenewalSeed;
+    use identity::testing::{Authority, NOON};
+    use identity::verify::verify_person;
+
+    #[test]
+    fn the_policy_that_certifies_counts_and_of_several_the_recorded_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        let [first, second] = [1, 2].map(|seed| Authority::new(seed, NOON));
+        let pinned = [first.policy(), second.policy()];
+        let pin = |policy: &TrustPolicy| home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+        for policy in &pinned {
+            pin(policy);
+        }
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        let certified =
+            verify_person(&second.issue_person(&alice, NOON).0, &home.trust_at(NOON).unwrap(), NOON).unwrap();
+        let recorded = |policy: &TrustPolicy| Enrolment {
+            identifier: alice.clone(),
+            authority: "Test authority 2".to_owned(),
+            acme: "https://ca.example.org/acme/directory".to_owned(),
+            policy: policy.fingerprint().to_string(),
+            account: None,
+            pending_order: None,
+            renewal_seed: RenewalSeed::default(),
+        };
+        let chosen = |named: &TrustPolicy| policy(&home, &recorded(named), certified.authority_root()).unwrap();
+        for named in &pinned {
+            assert_eq!(chosen(named), pinned[1], "whatever the record names");
+        }
+        // The same authority by another policy, too.
+        let others = second.policy_with_directory("directory.example.org", "127.0.0.1:1");
+        pin(&others);
+        for named in [&pinned[1], &others] {
+            assert_eq!(chosen(named), *named);
+        }
+    }
 }

@@ -123,6 +123,13 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// Which call this places, if it is an [`Ask::Invite`].
+    pub(crate) fn invited(&self) -> Option<CallId> {
+        if let Self::Invite { call, .. } = self { Some(*call) } else { None }
+    }
+}
+
 /// How two devices that were introduced find each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meeting {

@@ -255,13 +255,12 @@ impl Link {
     /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
     async fn not_now(&mut self, ask: Ask) {
         self.keep_in_mind(&ask);
-        match ask {
-            Ask::Announce(presenting) => self.presenting = *presenting,
-            Ask::Invite { call, .. } => {
-                let reason = "this device is not connected to its directory".into();
-                let _ = self.outbox.send(Happening::CallFailed { call, reason }).await;
-            }
-            _ => {}
+        if let Some(call) = ask.invited() {
+            let reason = "this device is not connected to its directory".into();
+            let _ = self.outbox.send(Happening::CallFailed { call, reason }).await;
+        }
+        if let Ask::Announce(presenting) = ask {
+            self.presenting = *presenting;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls, each placed at the directory where its callee is found.
+//! Calls, each in the directory where the other person is found.
 
 use identity::Identifier;
 
@@ -9,7 +9,7 @@ use crate::core::{Ask, Core};
 use crate::time::Now;
 
 /// A call in another directory.
-pub(super) struct Placed {
+pub(super) struct CallElsewhere {
     pub(super) at: Key,
     with: Identifier,
     /// She calls, because she is being called.
@@ -18,14 +18,14 @@ pub(super) struct Placed {
 
 impl Directories {
     pub(super) fn invite(&mut self, callee: &Identifier, invite: Ask, core: &mut Core, now: Now) {
-        let Ask::Invite { call, .. } = invite else { return };
+        let Some(call) = invite.invited() else { return };
         match self.people.get_mut(callee).map(|known| &mut known.spot) {
             None => self.look_for(callee.clone(), false, vec![invite], core, now),
             Some(Spot::Sought(waiting)) => waiting.push(invite),
             Some(Spot::Own) => self.ask_own(invite),
             Some(Spot::At(key)) => {
                 let key = key.clone();
-                self.invite_at(key, call, invite, now);
+                self.invite_at(key, call, callee, invite, now);
             }
             Some(Spot::Nowhere { reason, .. }) => {
                 let reason = reason.clone();
@@ -34,11 +34,9 @@ impl Directories {
         }
     }
 
-    fn invite_at(&mut self, key: Key, call: CallId, invite: Ask, now: Now) {
+    fn invite_at(&mut self, key: Key, call: CallId, callee: &Identifier, invite: Ask, now: Now) {
         if let Some(other) = self.others.get_mut(&key) {
-            if let Ask::Invite { callee, .. } = &invite {
-                self.calls.insert(call, Placed { at: key, with: callee.clone(), is_theirs: false });
-            }
+            self.calls.insert(call, CallElsewhere { at: key, with: callee.clone(), is_theirs: false });
             other.invite(invite, now.instant);
         }
     }
@@ -46,20 +44,20 @@ impl Directories {
     /// Whether this is a call back by somebody who is being called in this directory: it rings where she was called from
     /// (docs/spec/directory.md, section 5), though nobody knocks there.
     pub(super) fn crosses(&self, key: &Key, caller: &Identifier) -> bool {
-        self.calls.values().any(|placed| placed.at == *key && placed.with == *caller && !placed.is_theirs)
+        self.calls.values().any(|call| call.at == *key && call.with == *caller && !call.is_theirs)
     }
 
     /// A call that crosses one of ours goes on where it rings, if it was taken: what a directory makes up is forgotten.
     pub(super) fn crossed(&mut self, key: &Key, call: CallId, caller: Identifier, core: &Core) {
         if core.is_under_way(call) {
-            self.calls.entry(call).or_insert_with(|| Placed { at: key.clone(), with: caller, is_theirs: true });
+            self.calls.entry(call).or_insert_with(|| CallElsewhere { at: key.clone(), with: caller, is_theirs: true });
         }
     }
 
     /// Answers a call where it rings. Whoever does not take it hears no more of it.
     pub(super) fn answer(&mut self, call: CallId, answer: Ask) {
         let is_taken = matches!(answer, Ask::Accept { .. });
-        match self.calls.get(&call).and_then(|placed| self.others.get(&placed.at)) {
+        match self.calls.get(&call).and_then(|elsewhere| self.others.get(&elsewhere.at)) {
             Some(other) => other.ask(answer),
             None => return self.ask_own(answer),
         }
@@ -73,7 +71,7 @@ impl Directories {
         if self.people.values_mut().any(|known| known.spot.forget(call)) {
             return;
         }
-        match self.calls.remove(&call).and_then(|placed| self.others.get_mut(&placed.at)) {
+        match self.calls.remove(&call).and_then(|elsewhere| self.others.get_mut(&elsewhere.at)) {
             Some(other) => other.cancel(call),
             None => self.ask_own(Ask::Cancel { call }),
         }

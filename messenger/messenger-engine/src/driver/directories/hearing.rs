@@ -1,4 +1,5 @@
-//! What directories say, and whose word counts: another one's only of people who are found there, and of calls made there.
+//! What directories say, and whose word counts: another one's only of people who are found there, of calls that were made
+//! there, and of a call back by whom one is calling there.
 
 use directory_protocol::{DirectoryEvent, Outcome};
 use identity::Identifier;
@@ -64,13 +65,13 @@ impl Directories {
                 core.directory_said(event, now);
                 self.crossed(key, CallId(call_id), caller, core);
             }
-            DirectoryEvent::Outcome { call_id, outcome } if self.is_placed(CallId(call_id), key) => {
+            DirectoryEvent::Outcome { call_id, outcome } if self.is_call_at(CallId(call_id), key) => {
                 if outcome != Outcome::Ringing {
                     self.calls.remove(&CallId(call_id));
                 }
                 core.directory_said(event, now);
             }
-            DirectoryEvent::Go { call_id, .. } if self.is_placed(CallId(call_id), key) => {
+            DirectoryEvent::Go { call_id, .. } if self.is_call_at(CallId(call_id), key) => {
                 self.calls.remove(&CallId(call_id));
                 core.directory_said(event, now);
             }
@@ -78,8 +79,8 @@ impl Directories {
         }
     }
 
-    fn is_placed(&self, call: CallId, key: &Key) -> bool {
-        self.calls.get(&call).is_some_and(|placed| placed.at == *key)
+    fn is_call_at(&self, call: CallId, key: &Key) -> bool {
+        self.calls.get(&call).is_some_and(|elsewhere| elsewhere.at == *key)
     }
 
     fn lost(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
@@ -105,7 +106,7 @@ impl Directories {
 
     pub(super) fn fail_calls_at(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
         let calls: Vec<CallId> =
-            self.calls.iter().filter(|(_, placed)| placed.at == *key).map(|(call, _)| *call).collect();
+            self.calls.iter().filter(|(_, elsewhere)| elsewhere.at == *key).map(|(call, _)| *call).collect();
         for call in calls {
             self.calls.remove(&call);
             core.call_failed(call, reason, now);
@@ -114,12 +115,9 @@ impl Directories {
 
     /// What is told is about this; and whose directory it is.
     fn whose(&self, key: &Key) -> (String, String) {
-        let domains = self.domains_at(key);
-        let name = &key.directory.name;
-        match domains.len() {
-            0 => (name.clone(), name.clone()),
-            1 => (abroad::in_words(&domains), abroad::in_words(&domains)),
-            _ => (name.clone(), abroad::in_words(&domains)),
-        }
+        let (domains, name) = (self.domains_at(key), &key.directory.name);
+        let whose = if domains.is_empty() { name.clone() } else { abroad::in_words(&domains) };
+        let about = if domains.len() == 1 { whose.clone() } else { name.clone() };
+        (about, whose)
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! core ──asks──► Directories ──► own link                everything about this device, its people, calls to it
-//!                    │ └───────► links to others         their people's presence, calls to them, and nothing else
+//!                    │ └───────► links to others         their people's presence, calls to them, and calls back
 //!                    └─ finds, for each person once, in which of them she is
 //! ```
 //! To other directories this device is invisible, and nobody may knock there: who looks for it asks its own one. What
-//! another directory says counts only of people who are found there, and of calls that were made there.
+//! another directory says counts only of people who are found there, of calls that were made there, and of a call back by
+//! whom one is calling there.
 
 mod abroad;
 mod calls;
@@ -33,7 +34,7 @@ use crate::api::CallId;
 use crate::core::{Ask, Core, Presenting};
 use crate::time::Now;
 use crate::whereabouts::{DirectoryElsewhere, Find};
-use calls::Placed;
+use calls::CallElsewhere;
 use other::Other;
 use people::{Known, Spot};
 
@@ -75,8 +76,8 @@ pub(super) struct Directories {
     people: BTreeMap<Identifier, Known>,
     others: BTreeMap<Key, Other>,
     opened: u64,
-    /// The calls made elsewhere.
-    calls: BTreeMap<CallId, Placed>,
+    /// Calls in other directories: ours, and those that cross them.
+    calls: BTreeMap<CallId, CallElsewhere>,
     /// What was told: about which domain, or directory of several, and what. Of people of one domain it may be different.
     told: BTreeSet<(String, String)>,
     looked: Instant,

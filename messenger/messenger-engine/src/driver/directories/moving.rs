@@ -35,34 +35,22 @@ impl Directories {
                 self.ask_own(Ask::Unwatch { who: who.clone() });
                 Vec::new()
             }
-            Spot::At(key) => self.leave_other(&key, &who),
+            Spot::At(key) => {
+                self.unwatch_at(&key, &who);
+                self.take_calls_at(&key, |callee| *callee == who)
+            }
             Spot::Own | Spot::Nowhere { .. } => Vec::new(),
         };
         core.lost_elsewhere(std::slice::from_ref(&who));
         self.look_for(who, watched, calls, core, now);
     }
 
-    /// The calls to her that wait for this directory.
-    fn leave_other(&mut self, key: &Key, who: &Identifier) -> Vec<Ask> {
+    /// The calls to these people that wait for this directory; they are placed there no more.
+    pub(super) fn take_calls_at(&mut self, key: &Key, to: impl Fn(&Identifier) -> bool) -> Vec<Ask> {
         let Some(other) = self.others.get_mut(key) else { return Vec::new() };
-        other.unwatch(who);
-        let calls = other.take_waiting(|callee| callee == who);
-        self.are_not_placed(&calls);
-        self.announce_at(key);
+        let calls = other.take_waiting(to);
+        self.calls.retain(|call, _| !calls.iter().any(|ask| ask.invited() == Some(*call)));
         calls
-    }
-
-    /// All calls that wait for this directory.
-    pub(super) fn take_calls_at(&mut self, key: &Key) -> Vec<Ask> {
-        let Some(other) = self.others.get_mut(key) else { return Vec::new() };
-        let calls = other.take_waiting(|_| true);
-        self.are_not_placed(&calls);
-        calls
-    }
-
-    fn are_not_placed(&mut self, calls: &[Ask]) {
-        self.calls
-            .retain(|call, _| !calls.iter().any(|ask| matches!(ask, Ask::Invite { call: waits, .. } if waits == call)));
     }
 
     /// Who is said to be found there: for each of them others may know better.

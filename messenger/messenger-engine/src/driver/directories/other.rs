@@ -111,7 +111,7 @@ impl Other {
 
     pub(super) fn cancel(&mut self, call: CallId) {
         let before = self.waiting.len();
-        self.waiting.retain(|waits| !matches!(waits, Ask::Invite { call: waits, .. } if *waits == call));
+        self.waiting.retain(|ask| ask.invited() != Some(call));
         if self.waiting.len() == before {
             self.ask(Ask::Cancel { call });
         }

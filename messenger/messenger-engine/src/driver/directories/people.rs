@@ -36,7 +36,7 @@ impl Spot {
     pub(super) fn forget(&mut self, call: CallId) -> bool {
         let Self::Sought(waiting) = self else { return false };
         let before = waiting.len();
-        waiting.retain(|ask| !matches!(ask, Ask::Invite { call: waits, .. } if *waits == call));
+        waiting.retain(|ask| ask.invited() != Some(call));
         waiting.len() < before
     }
 
@@ -93,19 +93,20 @@ impl Directories {
         match self.people.remove(who).map(|known| known.spot) {
             Some(Spot::Sought(waiting)) => {
                 let reason = format!("{who} is looked for no longer");
-                let calls = waiting
-                    .iter()
-                    .filter_map(|ask| if let Ask::Invite { call, .. } = ask { Some(*call) } else { None });
+                let calls = waiting.iter().filter_map(Ask::invited);
                 calls.for_each(|call| core.call_failed(call, &reason, now));
             }
-            Some(Spot::At(key)) => {
-                if let Some(other) = self.others.get_mut(&key) {
-                    other.unwatch(who);
-                }
-                self.announce_at(&key);
-            }
+            Some(Spot::At(key)) => self.unwatch_at(&key, who),
             _ => self.ask_own(Ask::Unwatch { who: who.clone() }),
         }
+    }
+
+    /// Somebody is found in this directory no more: nor is she in the lists that it is told.
+    pub(super) fn unwatch_at(&mut self, key: &Key, who: &Identifier) {
+        if let Some(other) = self.others.get_mut(key) {
+            other.unwatch(who);
+        }
+        self.announce_at(key);
     }
 
     /// Finds out where somebody is, and goes on from there.

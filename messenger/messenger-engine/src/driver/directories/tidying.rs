@@ -22,11 +22,11 @@ impl Directories {
         }
         self.looked = now.instant;
         // Of theirs no directory need say that they are over.
-        self.calls.retain(|call, placed| !placed.is_theirs || core.is_under_way(*call));
+        self.calls.retain(|call, elsewhere| !elsewhere.is_theirs || core.is_under_way(*call));
         let unused = |key: &Key, other: &Other| {
             other.is_idle()
                 && now.instant >= other.used + UNUSED
-                && !self.calls.values().any(|placed| placed.at == *key)
+                && !self.calls.values().any(|elsewhere| elsewhere.at == *key)
         };
         let closing: Vec<Key> =
             self.others.iter().filter(|(key, other)| unused(key, other)).map(|(key, _)| key.clone()).collect();
@@ -39,7 +39,7 @@ impl Directories {
             Spot::Own | Spot::Sought(_) => false,
         };
         // Calls that wait for one that is given up go where their people are found then.
-        let waiting: Vec<Ask> = moving.iter().flat_map(|key| self.take_calls_at(key)).collect();
+        let waiting: Vec<Ask> = moving.iter().flat_map(|key| self.take_calls_at(key, |_| true)).collect();
         closing.iter().chain(&moving).for_each(|key| {
             self.others.remove(key);
         });

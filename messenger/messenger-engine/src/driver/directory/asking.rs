@@ -20,7 +20,7 @@ impl Link {
             return;
         }
         self.keep_in_mind(&ask);
-        let invited = if let Ask::Invite { call, .. } = &ask { Some(*call) } else { None };
+        let invited = ask.invited();
         if let Ask::Cancel { call } = &ask {
             self.do_not_place(*call);
         }
