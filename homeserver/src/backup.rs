@@ -142,11 +142,18 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     emptied.map_err(|source| StartError::folder(&draft, source))?;
     let versions = policies::versions(place.path())?;
     let mut logs = Vec::new();
-    for OwnLog { shard: Shard { origin, .. }, key, folder, name, .. } in own_logs(&settings, &versions)? {
+    for OwnLog { shard, key, folder, name, is_struck } in own_logs(&settings, &versions)? {
+        let (takes_from, origin) = (shard.window.takes_from(), shard.origin);
         let files = store.reader(&place.join(&folder), &name)?;
-        // One that is announced may not be there yet.
-        if let Some(before) = size(&files, &key).await? {
-            logs.push((key, files, LogEdge { origin, folder, before, size: 0, root: String::new() }));
+        match size(&files, &key).await? {
+            Some(before) => logs.push((key, files, LogEdge { origin, folder, before, size: 0, root: String::new() })),
+            // One that is announced may not be there yet.
+            None if !is_struck && takes_from > now => {}
+            None => {
+                let reason =
+                    format!("expected the log {origin} in {folder}, found no checkpoint of it: bring it back there");
+                return Err(StartError::Part { part: "backup", reason });
+            }
         }
     }
     let (from, copy) = (place.join(DATABASE), draft.join(DATABASE));
