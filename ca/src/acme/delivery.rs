@@ -20,7 +20,7 @@ use super::under_way::Mark;
 use super::{Service, budget};
 use crate::code::Code;
 use crate::config::Limit;
-use crate::mail::{CodeLetter, IN_LINE, Leave, Letter, MailError, Turn};
+use crate::mail::{CodeLetter, DELIVERY, IN_LINE, Leave, Letter, MailError, Turn};
 use crate::random;
 use crate::sms::{SmsError, Text};
 use crate::store::{
@@ -34,6 +34,7 @@ const QUEUE: Duration = Duration::from_secs(10);
 pub(super) const AGAIN: Duration = Duration::from_secs(60);
 /// A message is with the next server after that time, or not at all.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
+const _: () = assert!(IN_LINE.as_secs() + QUEUE.as_secs() + DELIVERY.as_secs() < HANDED_OVER_WITHIN.as_secs());
 
 /// A message with a secret.
 pub(super) enum Message {
