@@ -21,7 +21,7 @@ use tlog_proof::{LogPolicy, Proof, UnverifiedCheckpoint};
 use crate::log::Log;
 use crate::store::{CertificateRecord, CertificateState, Subject};
 
-pub(crate) use label_key::signer_file;
+pub(crate) use label_key::{SIGNER_END, signer_file};
 pub use label_key::{LabelKey, LabelKeyError};
 pub(crate) use retire::retire_due;
 
