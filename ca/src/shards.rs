@@ -195,7 +195,7 @@ impl Shards {
     }
 
     /// The log into which went what was made at this time, whether or not it was struck since.
-    pub(crate) fn then(&self, time: UnixTime) -> Arc<Shard> {
+    pub(crate) fn took_at(&self, time: UnixTime) -> Arc<Shard> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let begun = all.iter().rev().find(|shard| shard.window().takes_from() <= time);
         Arc::clone(begun.unwrap_or(&all[0]))
