@@ -21,8 +21,8 @@ use tlog_proof::{LogPolicy, Proof, UnverifiedCheckpoint};
 use crate::log::Log;
 use crate::store::{CertificateRecord, CertificateState, Subject};
 
-pub(crate) use label_key::{SIGNER_END, signer_file};
 pub use label_key::{LabelKey, LabelKeyError};
+pub(crate) use label_key::{SIGNER_END, signer_file};
 pub(crate) use retire::retire_due;
 
 /// One log of the authority.
