@@ -11,12 +11,12 @@ use ca::keys::{
 use ca::operator::wish_take_up;
 use ca::store::Authority;
 use clap::{Args, Subcommand, ValueEnum};
-use command_line::say;
+use command_line::{Failure, say};
 use identity::UnixTime;
 use key_store::PassphraseSource;
 use serde_json::{Value, json};
 
-use super::{Failure, GLANCE, PATIENCE};
+use super::{GLANCE, PATIENCE};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Root {

@@ -21,7 +21,7 @@ use ca::operator::{OPERATOR_REASONS, wish_revocation};
 use ca::store::{CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
-use command_line::say;
+use command_line::{Failure, say};
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
 
@@ -202,19 +202,6 @@ fn reason(text: &str) -> Result<u8, String> {
     known.ok_or_else(|| format!("expected one of {}", OPERATOR_REASONS.map(|(_, name)| name).join(", ")))
 }
 
-/// What went wrong, and what to try.
-struct Failure {
-    code: u8,
-    what: String,
-    remedy: String,
-}
-
-impl Failure {
-    fn new(code: u8, what: impl ToString, remedy: impl Into<String>) -> Self {
-        Self { code, what: what.to_string(), remedy: remedy.into() }
-    }
-}
-
 fn main() -> ExitCode {
     let arguments: Arguments = command_line::arguments();
     let (folder, json) = (&arguments.folder, arguments.json);
@@ -236,9 +223,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, what, remedy }) => {
-            command_line::Failure { what, remedy, exit: code }.tell("ca", json);
-            ExitCode::from(code)
+        Err(failure) => {
+            failure.tell("ca", json);
+            ExitCode::from(failure.exit)
         }
     }
 }
