@@ -224,7 +224,10 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.tell("ca", json);
+            match &arguments.command {
+                Command::VrfSigner(_) => failure.tell_of_server("ca", json),
+                _ => failure.tell("ca", json),
+            }
             ExitCode::from(failure.exit)
         }
     }
