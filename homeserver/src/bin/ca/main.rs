@@ -10,6 +10,7 @@ mod ceremony;
 mod config;
 mod copies;
 mod database;
+mod keys;
 mod signer;
 
 use std::path::{Path, PathBuf};
@@ -147,10 +148,11 @@ enum Command {
     /// List keys, and put them under a passphrase
     #[command(
         subcommand,
-        after_help = "Example:\n  \
+        after_help = "Examples:\n  \
+        ca --folder /srv/inperson keys list\n  \
         ca --folder /srv/inperson keys seal --passphrase file:/etc/inperson/passphrase"
     )]
-    Keys(ceremony::Keys),
+    Keys(keys::Keys),
 }
 
 #[derive(Debug, Subcommand)]
@@ -219,7 +221,7 @@ fn main() -> ExitCode {
         Command::VrfSigner(signer) => signer::run(signer, json),
         Command::Root(root) => ceremony::root(root, folder, json),
         Command::Issuing(issuing) => ceremony::issuing(issuing, folder, json),
-        Command::Keys(keys) => ceremony::keys(keys, folder, json),
+        Command::Keys(command) => keys::run(command, folder, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
