@@ -234,7 +234,7 @@ impl Issuer {
 }
 
 /// Whether an owner had a device by it, however it ended.
-fn counts(record: &CertificateRecord) -> bool {
+fn was_issued(record: &CertificateRecord) -> bool {
     matches!(record.state, CertificateState::Issued { .. } | CertificateState::Erased { .. })
 }
 
@@ -245,7 +245,7 @@ fn counts(record: &CertificateRecord) -> bool {
 fn is_another_device(before: &[CertificateRecord], spki_der: &[u8]) -> bool {
     let key = KeyDigest::of(spki_der);
     let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
-    before.iter().any(counts) && before.iter().all(|c| digest(c) != Some(key))
+    before.iter().any(was_issued) && before.iter().all(|c| digest(c) != Some(key))
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub use listed::{KeyLies, ListedKey, list_keys};
 pub use root::sign_policy;
 use signing_key::Unlocking;
 
+/// Ends the name of a file that says where a key is in a token.
+const IN_TOKEN: &str = "key.uri";
 const CERTIFICATE: &str = "CERTIFICATE";
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// The name of the file with the label key of the first log.

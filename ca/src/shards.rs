@@ -21,8 +21,8 @@ use tlog_proof::{LogPolicy, Proof, UnverifiedCheckpoint};
 use crate::log::Log;
 use crate::store::{CertificateRecord, CertificateState, Subject};
 
-pub(crate) use label_key::signer_file;
 pub use label_key::{LabelKey, LabelKeyError};
+pub(crate) use label_key::{SIGNER_END, signer_file};
 pub(crate) use retire::retire_due;
 
 /// One log of the authority.
@@ -195,7 +195,7 @@ impl Shards {
     }
 
     /// The log into which went what was made at this time, whether or not it was struck since.
-    pub(crate) fn then(&self, time: UnixTime) -> Arc<Shard> {
+    pub(crate) fn took_at(&self, time: UnixTime) -> Arc<Shard> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let begun = all.iter().rev().find(|shard| shard.window().takes_from() <= time);
         Arc::clone(begun.unwrap_or(&all[0]))

@@ -58,8 +58,8 @@ impl Output {
     pub(crate) fn failure(&self, failure: &Failure) {
         let Failure { exit, what, remedy } = failure;
         if self.json {
-            let failure = command_line::Failure { what: what.clone(), remedy: remedy.clone(), exit: *exit as u8 };
-            return failure.tell("certtool", true);
+            let failure = command_line::Failure::new(*exit as u8, what, remedy);
+            return print(&mut io::stdout(), &format!("{}\n", failure.object()));
         }
         let mut page = Page::new(colours(&io::stderr()));
         let red = page.paint(RED, "error:");

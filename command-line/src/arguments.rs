@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 
-use crate::{Failure, command};
+use crate::{Failure, command, say};
 
 /// The exit code of a wrong command line, as clap has it.
 const USAGE: u8 = 2;
@@ -16,7 +16,7 @@ pub fn arguments<T: Parser>() -> T {
     let line: Vec<_> = std::env::args_os().collect();
     read(&line).unwrap_or_else(|error| {
         if error.use_stderr() && for_programs(&line) {
-            wrong(&error).tell("", true);
+            say!("{}", wrong(&error).object());
             std::process::exit(USAGE.into());
         }
         error.exit()
@@ -40,8 +40,8 @@ fn wrong(error: &clap::Error) -> Failure {
     let in_a_line = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = told.trim().split("\n\n").map(in_a_line);
     let what = paragraphs.next().unwrap_or_default();
-    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
-    Failure { what, remedy: paragraphs.collect::<Vec<_>>().join("; "), exit: USAGE }
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    Failure::new(USAGE, what, paragraphs.collect::<Vec<_>>().join("; "))
 }
 
 fn silent_about_passphrases(mut error: clap::Error) -> clap::Error {

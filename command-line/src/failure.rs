@@ -16,6 +16,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// What happened, and what to try; or nothing.
+    pub fn new(exit: u8, what: impl ToString, remedy: impl Into<String>) -> Self {
+        Self { what: what.to_string(), remedy: remedy.into(), exit }
+    }
+
     /// The form for programs, the same for all of ours.
     #[must_use]
     pub fn object(&self) -> Value {

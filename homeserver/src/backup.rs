@@ -30,7 +30,7 @@ use crate::error::StartError;
 use crate::files;
 use crate::folder::Folder;
 use crate::log_store::{self, CHECKPOINT, LogStore};
-use crate::logs::{FIRST, SHARDS};
+use crate::logs::{FIRST, SHARDS, later_logs};
 use crate::policies;
 use crate::settings::{self, Settings};
 
@@ -245,8 +245,7 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
     for named in named_files(settings) {
         copy(&place.path().join(named), &draft.join(named), false)?;
     }
-    let later = std::fs::read_dir(place.join(SHARDS)).into_iter().flatten().flatten();
-    let later = later.filter_map(|entry| Some(PathBuf::from(SHARDS).join(entry.file_name().to_str()?)));
+    let later = later_logs(place.path()).map_err(|source| StartError::folder(&place.join(SHARDS), source))?;
     for shard in later {
         for key in [crate::shards::LOG_KEY, ca::keys::LABEL_KEY, SIGNER] {
             let key = shard.join(key);

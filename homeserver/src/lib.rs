@@ -59,5 +59,6 @@ pub mod shards;
 pub mod supervisor;
 
 pub use error::StartError;
+pub use logs::later_logs;
 pub use options::Options;
 pub use server::{Homeserver, Ready};

@@ -14,7 +14,8 @@ mod routes;
 pub(crate) mod run_by;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,21 @@ pub(crate) use run_by::FILE as RUN_BY;
 
 /// How often the newest policy is looked at. It is in this process's memory: a look costs nothing.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// The folders of the logs after the first, below the server's, in order; none is no fault.
+///
+/// # Errors
+/// They cannot be listed.
+pub fn later_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let found = match std::fs::read_dir(folder.join(SHARDS)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut folders =
+        found.map(|entry| Ok(Path::new(SHARDS).join(entry?.file_name()))).collect::<io::Result<Vec<_>>>()?;
+    folders.sort();
+    Ok(folders)
+}
 
 /// All logs, and what they share.
 pub(crate) struct Logs {

@@ -104,7 +104,7 @@ pub enum Smtp {
     Url(String),
     /// To the recipients' own servers.
     Direct,
-    /// Something else, without its password; [`Options::check`] refuses it.
+    /// Something else, as far as it may be shown; [`Options::check`] refuses it.
     Neither(String),
 }
 
@@ -116,14 +116,14 @@ impl std::str::FromStr for Smtp {
             "outbox" => Self::Outbox,
             DIRECT => Self::Direct,
             url if url.starts_with("smtp://") || url.starts_with("smtps://") => Self::Url(url.to_owned()),
-            other => Self::Neither(without_password(other)),
+            other => Self::Neither(showable(other)),
         })
     }
 }
 
 /// What may be shown of a URL, or of what was meant as one: nobody knows where in it a password stands, so it is the scheme
 /// or the name of a server alone.
-fn without_password(text: &str) -> String {
+fn showable(text: &str) -> String {
     let is_server = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
     match text.split_once("://") {
         Some((scheme, _)) if scheme.bytes().all(|byte| byte.is_ascii_lowercase()) => format!("{scheme}://…"),
@@ -146,7 +146,7 @@ impl Options {
             Some(Smtp::Neither(found)) => return Err(StartError::Smtp { found: found.clone() }),
             Some(Smtp::Url(url)) => ca::check_smtp_url(url).map_err(|error| {
                 let why = if let ca::MailError::Config { found, .. } = error { found } else { error.to_string() };
-                StartError::Smtp { found: format!("{}: {why}", without_password(url)) }
+                StartError::Smtp { found: format!("{}: {why}", showable(url)) }
             })?,
             Some(Smtp::Direct | Smtp::Outbox) | None => {}
         }

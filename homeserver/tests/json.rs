@@ -22,6 +22,7 @@ fn what_changes_a_server_is_told_to_programs_as_one_object() {
     let json = |arguments: &[&str], code: i32| -> Value {
         let (said, found) = run(homeserver, &folder, &[arguments, &["--json"]].concat());
         assert_eq!(found, Some(code), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
         serde_json::from_str(&said).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said}"))
     };
 
@@ -34,6 +35,9 @@ fn what_changes_a_server_is_told_to_programs_as_one_object() {
     assert_eq!(signed["signed"]["fingerprint"].as_str().unwrap().len(), 64, "{signed}");
     assert!(signed["signed"]["changes"][0].as_str().unwrap().contains("other.example.org"), "{signed}");
 
+    // What people edit, on many lines.
+    assert!(run(homeserver, &folder, &["policy", "draft"]).0.lines().count() > 1);
+
     let prepared = json(&["shard", "prepare", "--begins", "2050-01-01T00:00:00Z"], 0);
     assert_eq!(prepared["signed"]["number"], 3, "{prepared}");
     assert!(prepared["signed"]["changes"].to_string().contains("2050"), "{prepared}");
@@ -45,4 +49,22 @@ fn what_changes_a_server_is_told_to_programs_as_one_object() {
     let again = json(&["witness", "remove", name], 1);
     assert!(again["error"]["what"].as_str().unwrap().contains(name), "{again}");
     assert_eq!(again["error"]["exit"], 1);
+}
+
+#[test]
+fn a_signer_that_does_not_start_says_so_in_its_journal_as_well() {
+    let place = tempfile::tempdir().unwrap();
+    let key = place.path().join("vrf.key.pem");
+    std::fs::write(&key, "no key").unwrap();
+    let run = |json: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ca"));
+        command.arg("vrf-signer").arg("--key").arg(&key).arg("--socket").arg(place.path().join("socket"));
+        command.args(["--log", "ca.example.org/log"]).args(json).output().unwrap()
+    };
+    let (words, both) = (run(&[]), run(&["--json"]));
+    assert_eq!((words.status.code(), both.status.code()), (Some(1), Some(1)));
+    assert!(words.stdout.is_empty() && String::from_utf8_lossy(&words.stderr).contains("expected a secret"));
+    assert_eq!(both.stderr, words.stderr);
+    let object: Value = serde_json::from_slice(&both.stdout).unwrap();
+    assert_eq!(object["error"]["exit"], 1, "{object}");
 }

@@ -7,33 +7,34 @@
 //!
 //! A text message costs money: it is charged in the commit that stores its code, before it leaves.
 
+mod handing_over;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 
+use self::handing_over::{QUEUE, hand_over, in_line, line_is_full, note, place};
 use super::problem::{Kind, Problem};
 use super::texting::{self, Texting};
 use super::under_way::Mark;
 use super::{Service, budget};
 use crate::code::Code;
 use crate::config::Limit;
-use crate::mail::{CodeLetter, IN_LINE, Leave, Letter, MailError, Turn};
+use crate::mail::{CodeLetter, DELIVERY, IN_LINE, Letter, Turn};
 use crate::random;
-use crate::sms::{SmsError, Text};
+use crate::sms::Text;
 use crate::store::{
-    Account, Authorization, AuthorizationStatus, ChallengeType, Change, Handover, IssuedCode, IssuedReply, RACES,
-    Record, ReplyState, Select, StoreError,
+    Account, Authorization, AuthorizationStatus, ChallengeType, Change, Handover, IssuedCode, RACES, Record, Select,
+    StoreError,
 };
 
-/// How long a request waits while too many messages are under way.
-const QUEUE: Duration = Duration::from_secs(10);
 /// When to ask for another message where one could not be handed over.
 pub(super) const AGAIN: Duration = Duration::from_secs(60);
 /// A message is with the next server after that time, or not at all.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(300);
+const _: () = assert!(IN_LINE.as_secs() + QUEUE.as_secs() + DELIVERY.as_secs() < HANDED_OVER_WITHIN.as_secs());
 
 /// A message with a secret.
 pub(super) enum Message {
@@ -165,44 +166,6 @@ pub(super) async fn send(
     Ok(changed)
 }
 
-/// A place among the messages under way.
-async fn place(service: &Service) -> Option<OwnedSemaphorePermit> {
-    tokio::time::timeout(QUEUE, Arc::clone(&service.mails_in_flight).acquire_owned()).await.ok()?.ok()
-}
-
-/// The same answer whether the mailbox exists or not: it is the domain's.
-fn line_is_full(found: &Authorization) -> Problem {
-    let domain = found.identifier.domain().unwrap_or_default();
-    let detail = format!(
-        "{domain} is slow to take mail, and as many mails wait for it as may; nothing is lost, try again later"
-    );
-    Problem::new(Kind::RateLimited, detail).with("limit", "mails_waiting").retry_after(IN_LINE)
-}
-
-/// A mail that has to wait for others to its domain. Nobody is sent what she has given up, or replaced, meanwhile.
-async fn in_line(
-    service: &Service,
-    id: &str,
-    mark: Mark,
-    message: Message,
-    turn: Turn,
-) -> (Handover, Option<(Leave, OwnedSemaphorePermit)>) {
-    let Some(leave) = turn.come().await else {
-        tracing::warn!(authorization = id, "a mail did not leave: its domain has not taken those before it");
-        return (Handover::Failed, None);
-    };
-    let Some(place) = place(service).await else { return (Handover::Failed, None) };
-    let found = service.store.authorization(Select::Authorization(id.to_owned())).await.ok().flatten();
-    let is_awaited = |found: Authorization| {
-        found.status == AuthorizationStatus::Pending && noted(found, mark, Handover::UnderWay).is_some()
-    };
-    let handover = match found.is_some_and(is_awaited) {
-        true => hand_over(service, id, message, &leave, None).await,
-        false => Handover::Failed,
-    };
-    (handover, Some((leave, place)))
-}
-
 /// Whether this account may have another code sent to this address now.
 async fn permitted(
     service: &Service,
@@ -289,50 +252,4 @@ async fn remember(
         }
     }
     Err(StoreError::Conflict(raced).into())
-}
-
-/// Hands the message over. That it could not be is remembered for who asks for the challenge; that the mailbox or the
-/// number does not exist is not. A text message was charged on `day`.
-async fn hand_over(service: &Service, id: &str, message: Message, leave: &Leave, day: Option<u64>) -> Handover {
-    let (error, refused) = match (message, &service.texting) {
-        (Message::Mail(letter), _) => match service.post.send(letter, leave).await {
-            Ok(()) => return Handover::Done,
-            Err(error) => (error.to_string(), matches!(error, MailError::Refused)),
-        },
-        (Message::Text(text), Some(texting)) => match texting.send(service, &text).await {
-            Ok(()) => return Handover::Done,
-            Err(error) => {
-                // It says itself that it sends nothing.
-                if matches!(error, SmsError::Unaccepted { .. }) {
-                    budget::give_back(service, &texting.phones, &text.to, day).await;
-                }
-                (error.to_string(), matches!(error, SmsError::Refused))
-            }
-        },
-        (Message::Text(_), None) => ("no text messages are sent here".to_owned(), false),
-    };
-    tracing::warn!(authorization = id, error, "a message did not leave");
-    if refused { Handover::Done } else { Handover::Failed }
-}
-
-/// Notes what became of a message, unless another one is the newest by now.
-async fn note(service: &Service, id: String, mark: Mark, handover: Handover) -> Result<(), StoreError> {
-    for _ in 0..RACES {
-        let found = service.store.authorization(Select::Authorization(id.clone())).await?;
-        let Some(changed) = found.and_then(|found| noted(found, mark, handover)) else { return Ok(()) };
-        match service.store.commit(vec![Change::Update(Record::Authorization(changed))]).await {
-            Err(StoreError::Conflict(_)) => {}
-            other => return other.map(|_| ()),
-        }
-    }
-    Err(StoreError::Conflict("authorization"))
-}
-
-fn noted(found: Authorization, mark: Mark, handover: Handover) -> Option<Authorization> {
-    if let Some(code) = found.code.filter(|code| code.hash.0 == mark) {
-        return Some(Authorization { code: Some(IssuedCode { handover, ..code }), ..found });
-    }
-    let reply = found.reply.clone()?;
-    let mail = reply.mail.filter(|mail| mail.digest.0 == mark)?;
-    Some(Authorization { reply: Some(ReplyState { mail: Some(IssuedReply { handover, ..mail }), ..reply }), ..found })
 }

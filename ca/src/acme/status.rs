@@ -92,7 +92,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
 }
 
 /// The log that takes certificates now, by its name; a link where the policy says at which address its pages are.
-fn log(origin: &str, policy: &LogPolicy) -> String {
+fn log_link(origin: &str, policy: &LogPolicy) -> String {
     let name = format!("<code>{}</code>", escaped(origin));
     let url = policy.logs.iter().find(|log| log.vkey.name() == origin).and_then(|log| log.url.as_deref());
     url.map_or_else(|| name.clone(), |url| format!("<a href=\"{}\">{name}</a>", escaped(url)))
@@ -112,7 +112,7 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let mut rows = vec![
         ("Root certificate, SHA-256", format!("<code>{root}</code>")),
         ("Enrolment (ACME)", link(&service.directory())),
-        ("Transparency log", log(shard.origin(), shard.policy())),
+        ("Transparency log", log_link(shard.origin(), shard.policy())),
     ];
     for authority in AUTHORITIES {
         let what = match authority {
@@ -178,9 +178,9 @@ mod tests {
     async fn a_log_is_a_link_where_its_policy_has_its_address() {
         let mut policy = transparency_log::testing::MemoryLog::open("a.example/log", Arc::new(|| 0)).await.policy;
         policy.logs[0].url = None;
-        assert_eq!(log("a.example/log", &policy), "<code>a.example/log</code>");
+        assert_eq!(log_link("a.example/log", &policy), "<code>a.example/log</code>");
         policy.logs[0].url = Some("https://a.example:8443/log?\"".into());
         let link = "<a href=\"https://a.example:8443/log?&quot;\"><code>a.example/log</code></a>";
-        assert_eq!(log("a.example/log", &policy), link);
+        assert_eq!(log_link("a.example/log", &policy), link);
     }
 }

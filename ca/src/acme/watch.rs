@@ -85,7 +85,7 @@ fn stands_in(record: &CertificateRecord, shard: &Shard, labels: &[Labelled], all
     let Subject::Person { slot, vrf_proof, .. } = &record.subject else { return false };
     if record.is_erased() {
         let begin = UnixTime::since_unix_epoch(Duration::from_secs(record.not_before));
-        return all.then(begin).origin() == shard.origin();
+        return all.took_at(begin).origin() == shard.origin();
     }
     let of_it = labels.iter().find(|label| (label.period, label.slot) == (record.period, *slot));
     of_it.is_some_and(|label| label.proof.as_bytes() == vrf_proof)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
 use identity::{Identifier, IdentifierKind, UnixTime};
 
-use super::{Issuer, StartError, counts};
+use super::{Issuer, StartError, was_issued};
 use crate::proven::Proven;
 use crate::random;
 use crate::shards::{LabelKey, LabelKeyError, Shard};
@@ -42,7 +42,7 @@ impl Issuer {
         before: Vec<CertificateRecord>,
     ) -> Result<Vec<CertificateRecord>, StoreError> {
         let identifier = proven.identifier().clone();
-        if identifier.kind() == IdentifierKind::Phone || before.iter().any(counts) {
+        if identifier.kind() == IdentifierKind::Phone || before.iter().any(was_issued) {
             return Ok(before);
         }
         self.store.certificates(Select::CertificatesOf { identifier, from: 0, to: period_of(now) }).await

@@ -31,7 +31,7 @@ pub use request::{IssuingRequest, Requested, request_issuing};
 use super::init::{ISSUING_YEARS, ROOT_YEARS, YEAR};
 use super::signing_key::{SigningKey, Unlocking};
 use super::transcript;
-use super::{CERTIFICATE, IssuerName, KeysError, PRIVATE_KEY, SECRET, certificate, read};
+use super::{CERTIFICATE, IN_TOKEN, IssuerName, KeysError, PRIVATE_KEY, SECRET, certificate, read};
 use crate::key_pair::NewKey;
 use crate::store::Authority;
 use crate::{files, pem, random};
@@ -201,7 +201,7 @@ fn make_key(stem: &Path, place: &NewKeyPlace) -> Result<SigningKey, CeremonyErro
         NewKeyPlace::File(passphrase) => passphrase,
         NewKeyPlace::Token(uri) => {
             uri.parse::<TokenUri>().map_err(|error| CeremonyError::Key(error.to_string()))?;
-            let path = stem.with_added_extension("key.uri");
+            let path = stem.with_added_extension(IN_TOKEN);
             write(&path, &format!("{uri}\n"))?;
             // One that does not open must not stay: it would be taken for the key.
             return SigningKey::in_token(&path).map_err(|error| {

@@ -7,7 +7,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::transcript::{digest, time};
-use super::{IssuerName, KeysError, certificate, read};
+use super::{IN_TOKEN, IssuerName, KeysError, certificate, read};
+use crate::shards::SIGNER_END;
 
 /// A key, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,10 +58,10 @@ pub fn list_keys(folder: &Path) -> Result<Vec<ListedKey>, KeysError> {
 }
 
 fn listed(folder: &Path, file: &str) -> Result<Option<(String, KeyLies)>, KeysError> {
-    if let Some(name) = file.strip_suffix(".key.uri") {
+    if let Some(name) = file.strip_suffix(IN_TOKEN).and_then(|name| name.strip_suffix('.')) {
         return Ok(Some((name.into(), KeyLies::InAToken)));
     }
-    if let Some(name) = file.strip_suffix(".signer") {
+    if let Some(name) = file.strip_suffix(SIGNER_END) {
         return Ok(Some((name.into(), KeyLies::WithASigner)));
     }
     let Some(stem) = file.strip_suffix(".pem") else { return Ok(None) };

@@ -11,7 +11,7 @@ use identity::certificate::{Certificate, SignatureAlgorithm};
 use key_store::{Passphrase, PassphraseError, PassphraseSource, TokenAlgorithm, TokenKey, sealed};
 use zeroize::Zeroizing;
 
-use super::{KeysError, read};
+use super::{IN_TOKEN, KeysError, read};
 use crate::issuance::{Signer, SignerError, SigningInput};
 
 /// The passphrase of the authority's key files, asked for when the first of them needs it, and only once.
@@ -54,7 +54,7 @@ pub(super) enum SigningKey {
 impl SigningKey {
     /// The key in `STEM.key.pem`, or the one in a token that `STEM.key.uri` names.
     pub(super) fn open(stem: &Path, unlocking: &mut Unlocking) -> Result<Self, KeysError> {
-        let uri = stem.with_added_extension("key.uri");
+        let uri = stem.with_added_extension(IN_TOKEN);
         if uri.exists() {
             Self::in_token(&uri)
         } else {

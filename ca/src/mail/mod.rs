@@ -23,6 +23,7 @@ pub(crate) use outbox::Outbox;
 pub(crate) use reply::ReplyLetter;
 use smtp::Smtp;
 
+pub(crate) use self::direct::DELIVERY;
 use self::direct::Direct;
 pub use self::direct::POLICIES_FILE;
 use self::places::{Place, Places};
@@ -31,8 +32,7 @@ use crate::config::{DirectDelivery, Resolvers};
 
 /// Announcements under way to one domain. They are none of those with codes, of which a stranger may ask for many.
 const ANNOUNCEMENTS_TO_ONE_DOMAIN: usize = 8;
-/// How long a mail with a code stands in its domain's line. Together with what its delivery may take then, it is less than
-/// after what front ends take a mail of another's for lost.
+/// How long a mail with a code stands in its domain's line.
 pub(crate) const IN_LINE: Duration = Duration::from_secs(90);
 
 /// Where mails go.
@@ -99,8 +99,8 @@ pub enum MailError {
     /// The mail server cannot be reached or asks to come back later.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
-    /// As many are under way to this domain, or through this server, as may be at once, and as many wait as may: this one was
-    /// not tried.
+    /// All places of this server, or of announcements to this domain, are taken, or the domain's line of codes is full: this
+    /// one was not tried.
     #[error("{0} has not taken the mails yet that are under way to it")]
     Busy(String),
     /// The key that signs mails.

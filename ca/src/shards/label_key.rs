@@ -13,7 +13,7 @@ use crate::{files, pem, random};
 
 /// In place of `vrf.key.pem` stands `vrf.signer` where a signer has the key: the path of its socket.
 const KEY_END: &str = ".key.pem";
-const SIGNER_END: &str = ".signer";
+pub(crate) const SIGNER_END: &str = ".signer";
 
 /// How the PEM block is called.
 const SECRET: &str = "IN PERSON SECRET";

@@ -245,3 +245,16 @@ fn a_label_key_may_be_missing_only_when_its_logs_time_is_over() {
     assert!(open(named(vrf_key.clone()), true).unwrap().is_none());
     assert!(open(named(vrf_key), false).is_err());
 }
+
+#[test]
+fn later_logs_are_found_in_order_and_what_cannot_be_listed_is_no_empty_list() {
+    let place = tempfile::tempdir().unwrap();
+    assert!(later_logs(place.path()).unwrap().is_empty());
+    for name in ["2028", "2027"] {
+        std::fs::create_dir_all(place.path().join("shards").join(name)).unwrap();
+    }
+    assert_eq!(later_logs(place.path()).unwrap(), ["shards/2027", "shards/2028"].map(PathBuf::from));
+    std::fs::remove_dir_all(place.path().join("shards")).unwrap();
+    std::fs::write(place.path().join("shards"), "no folder").unwrap();
+    later_logs(place.path()).unwrap_err();
+}

@@ -197,6 +197,7 @@ async fn mails_to_a_slow_domain_stand_in_line_and_hold_nobody_else_up() {
         let refused = ask("bob@slow.example").await;
         assert_eq!((refused.problem().as_str(), refused.status), ("rateLimited", StatusCode::TOO_MANY_REQUESTS));
         assert_eq!((refused.text("limit"), refused.header("retry-after")), ("mails_waiting".into(), "90".into()));
+        assert!(refused.json().get("rate").is_none(), "it is no rate");
     }
     assert_eq!(ask("alice@quick.example").await.ok().text("status"), "processing");
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::super::issuing::{Issuing, generations};
 use super::super::signing_key::{SigningKey, Unlocking};
 use super::super::transcript::digest;
-use super::super::{CERTIFICATE, IssuerName, KeysError, LABEL_KEY, SECRET, certificate, check_dates, read};
+use super::super::{CERTIFICATE, IN_TOKEN, IssuerName, KeysError, LABEL_KEY, SECRET, certificate, check_dates, read};
 use super::request::{IssuingRequest, requested};
 use super::{CeremonyError, MAX_BYTES, content, organization, plan, record, seal, verifies, write};
 use crate::store::Authority;
@@ -64,7 +64,7 @@ pub fn install_issuing(
     if !root_path.exists() {
         make_secrets(folder, passphrase)?;
     }
-    for ending in ["key.pem", "key.uri"] {
+    for ending in ["key.pem", IN_TOKEN] {
         let (from, to) =
             (requested(folder, name).with_added_extension(ending), name.stem(folder).with_added_extension(ending));
         if from.exists() {

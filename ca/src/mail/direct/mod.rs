@@ -39,7 +39,7 @@ use crate::config::{DirectDelivery, Resolvers};
 use crate::web;
 
 /// How long all servers of a domain together may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const DELIVERY: Duration = Duration::from_secs(180);
 /// So many of a domain's servers are tried.
 const MAX_EXCHANGES: usize = 5;
 /// Mails with codes under way to one domain; how many there are to all together, `Limits::mails_in_flight` says.
@@ -110,7 +110,7 @@ impl Direct {
     }
 
     async fn send_to(&self, domain: &str, letter: &Letter, places: &Arc<Places>) -> Result<(), MailError> {
-        let sent = tokio::time::timeout(PATIENCE, self.send_to_one_of(domain, letter, places));
+        let sent = tokio::time::timeout(DELIVERY, self.send_to_one_of(domain, letter, places));
         sent.await.unwrap_or_else(|_| Err(MailError::Unreachable(format!("the servers of {domain} are too slow"))))
     }
 

@@ -1,22 +1,19 @@
-//! Keys: the root on a machine of its own, issuing keys that follow each other, passphrases.
+//! Ceremonies: the root on a machine of its own, issuing keys that follow each other.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ca::keys::{
-    CeremonyError, IssuingRequest, KeyLies, ListedKey, NewKeyPlace, init_root, install_issuing, list_keys,
-    request_issuing, seal_keys, sign_issuing,
-};
+use ca::keys::{CeremonyError, IssuingRequest, NewKeyPlace, init_root, install_issuing, request_issuing, sign_issuing};
 use ca::operator::wish_take_up;
 use ca::store::Authority;
 use clap::{Args, Subcommand, ValueEnum};
-use command_line::say;
+use command_line::{Failure, say};
 use identity::UnixTime;
 use key_store::PassphraseSource;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Failure, GLANCE, PATIENCE};
+use super::{GLANCE, PATIENCE};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Root {
@@ -46,32 +43,15 @@ pub(crate) enum Issuing {
     Install(Install),
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// Put the key files that lie in clear under a passphrase
-    #[command(after_help = "Example:\n  \
-        ca --folder /srv/inperson keys seal --passphrase file:/etc/inperson/passphrase\n\n\
-        The server then needs it at its start: key_passphrase in homeserver.toml.")]
-    Seal(Seal),
-    /// List the keys, where each lies, and when its certificate ends
-    ///
-    /// No key is opened, and none is shown. The root's belongs elsewhere.
-    #[command(after_help = "Examples:\n  \
-        ca --folder /srv/inperson keys list\n  \
-        ca keys list --keys /media/vault --json\n\n\
-        Exit codes: 0 listed, 1 failed, 2 wrong usage.")]
-    List(ListKeys),
-}
-
 /// Where keys lie, and what opens them.
 #[derive(Debug, Args)]
-struct Place {
+pub(crate) struct Place {
     /// The folder of keys [default: keys in the authority's folder]
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// Where the passphrase comes from: file:PATH, fd:NUMBER, credential:NAME (systemd), ask
     #[arg(long, value_name = "SOURCE")]
-    passphrase: Option<PassphraseSource>,
+    pub(crate) passphrase: Option<PassphraseSource>,
 }
 
 #[derive(Debug, Args)]
@@ -128,21 +108,8 @@ pub(crate) struct Install {
     place: Place,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ListKeys {
-    /// The folder of keys [default: keys in the authority's folder, and those of later logs in shards]
-    #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Seal {
-    #[command(flatten)]
-    place: Place,
-}
-
 impl Place {
-    fn folder(&self, folder: &Path) -> PathBuf {
+    pub(crate) fn folder(&self, folder: &Path) -> PathBuf {
         self.keys.clone().unwrap_or_else(|| folder.join("keys"))
     }
 
@@ -155,11 +122,11 @@ impl Place {
     }
 }
 
-fn no_passphrase(error: impl ToString) -> Failure {
+pub(crate) fn no_passphrase(error: impl ToString) -> Failure {
     Failure::new(1, error, "--passphrase file:PATH, fd:NUMBER, credential:NAME or ask")
 }
 
-fn failed(error: CeremonyError) -> Failure {
+pub(crate) fn failed(error: CeremonyError) -> Failure {
     let remedy = match &error {
         CeremonyError::Keys(_) | CeremonyError::Key(_) => {
             "look at the file or the token; --keys and --passphrase say where"
@@ -266,72 +233,6 @@ fn take_up(folder: &Path) -> Result<bool, Failure> {
         return Err(Failure::new(1, what, "do not restart it before its log's reason is mended"));
     }
     Ok(wish.is_taken())
-}
-
-pub(crate) fn keys(command: &Keys, folder: &Path, json: bool) -> Result<(), Failure> {
-    match command {
-        Keys::Seal(seal) => run_seal(seal, folder, json),
-        Keys::List(list) => run_keys(list, folder, json),
-    }
-}
-
-fn run_keys(list: &ListKeys, folder: &Path, json: bool) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::new(1, error, "name the authority's folder with --folder DIR, or that of the keys with --keys DIR")
-    };
-    let keys = list.keys.clone().unwrap_or_else(|| folder.join("keys"));
-    let mut listed = list_keys(&keys).map_err(|error| failed(&error))?;
-    if list.keys.is_none() {
-        for shard in later_logs(folder).map_err(|error| failed(&error))? {
-            let found = list_keys(&folder.join(&shard)).map_err(|error| failed(&error))?;
-            listed.extend(found.into_iter().map(|key| ListedKey { name: format!("{shard}/{}", key.name), ..key }));
-        }
-    }
-    for key in listed {
-        if json {
-            say!("{}", json!(key));
-            continue;
-        }
-        let lies = match key.lies {
-            KeyLies::InClear => "in clear",
-            KeyLies::Sealed => "under a passphrase",
-            KeyLies::InAToken => "in a token",
-            KeyLies::WithASigner => "with a signer",
-            KeyLies::Elsewhere => "elsewhere",
-        };
-        let ends = key.ends.map(|ends| format!("  certificate until {ends}")).unwrap_or_default();
-        say!("{:<20}  {lies:<18}{ends}", key.name);
-        if let Some(digest) = key.key_sha256 {
-            say!("{:<20}  key, SHA-256: {digest}", "");
-        }
-    }
-    Ok(())
-}
-
-/// The folders of the logs after the first, which hold their keys.
-fn later_logs(folder: &Path) -> io::Result<Vec<String>> {
-    let found = match std::fs::read_dir(folder.join("shards")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let name = |entry: io::Result<std::fs::DirEntry>| Ok(format!("shards/{}", entry?.file_name().to_string_lossy()));
-    let mut names: Vec<_> = found.map(name).collect::<io::Result<_>>()?;
-    names.sort();
-    Ok(names)
-}
-
-fn run_seal(seal: &Seal, folder: &Path, json: bool) -> Result<(), Failure> {
-    let source = seal.place.passphrase.as_ref().ok_or_else(|| no_passphrase("expected --passphrase, found none"))?;
-    let passphrase = source.read_new("the keys").map_err(no_passphrase)?;
-    let keys = seal.place.folder(folder);
-    let done = seal_keys(&keys, &passphrase, UnixTime::now()).map_err(failed)?;
-    if json {
-        say!("{}", json!({"done": "sealed", "files": done}));
-    } else {
-        done.iter().for_each(|file| say!("sealed {file}"));
-        say!("{} files; set key_passphrase in homeserver.toml before the next start.", done.len());
-    }
-    Ok(())
 }
 
 fn small_file(path: &Path) -> Result<String, Failure> {

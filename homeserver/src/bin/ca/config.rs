@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use command_line::say;
+use command_line::{Failure, say};
 use homeserver::{Options, StartError, check, init as found, settings};
 use serde_json::json;
-
-use crate::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -29,16 +27,14 @@ pub(crate) enum Config {
     Sample,
 }
 
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        Self::new(if error.is_usage() { 2 } else { 1 }, &error, error.remedy())
-    }
+pub(crate) fn refused(error: &StartError) -> Failure {
+    Failure::new(if error.is_usage() { 2 } else { 1 }, error, error.remedy())
 }
 
 /// Makes a new authority.
 pub(crate) fn init(options: &Options, folder: &Path, json: bool) -> Result<(), Failure> {
     let options = Options { folder: folder.to_path_buf(), ..options.clone() };
-    let made = found::init(&options)?;
+    let made = found::init(&options).map_err(|error| refused(&error))?;
     if json {
         say!("{}", json!(made));
     } else {
@@ -56,7 +52,7 @@ pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Fail
     // Clients are made, and thrown away; they want a runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(1, error, "try again"))?;
-    let checked = runtime.block_on(async { check::check(folder, file.as_deref()) })?;
+    let checked = runtime.block_on(async { check::check(folder, file.as_deref()) }).map_err(|error| refused(&error))?;
     if json {
         say!("{}", json!(checked));
         return Ok(());

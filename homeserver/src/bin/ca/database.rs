@@ -4,13 +4,13 @@ use std::path::Path;
 
 use ca::store::{DownError, SqliteStore, StoreError, migrate_down};
 use clap::Subcommand;
-use command_line::say;
+use command_line::{Failure, say};
 use homeserver::database;
 use identity::UnixTime;
 use serde_json::{Value, json};
 
-use crate::Failure;
 use crate::book::{failed, only_in_the_folder, open};
+use crate::config::refused;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
@@ -79,7 +79,7 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
 fn found(folder: &Path, json: bool) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(1, error, "end other programs, and try again"))?;
-    runtime.block_on(database::found(folder))?;
+    runtime.block_on(database::found(folder)).map_err(|error| refused(&error))?;
     if json {
         say!("{}", json!({"founded": true}));
     } else {

@@ -10,6 +10,7 @@ mod ceremony;
 mod config;
 mod copies;
 mod database;
+mod keys;
 mod signer;
 
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ use ca::operator::{OPERATOR_REASONS, wish_revocation};
 use ca::store::{CertificateRecord, CertificateState, Serial, Subject};
 use ca::trail::{self, TrailError};
 use clap::{Args, Parser, Subcommand};
-use command_line::say;
+use command_line::{Failure, say};
 use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
 
@@ -147,10 +148,11 @@ enum Command {
     /// List keys, and put them under a passphrase
     #[command(
         subcommand,
-        after_help = "Example:\n  \
+        after_help = "Examples:\n  \
+        ca --folder /srv/inperson keys list\n  \
         ca --folder /srv/inperson keys seal --passphrase file:/etc/inperson/passphrase"
     )]
-    Keys(ceremony::Keys),
+    Keys(keys::Keys),
 }
 
 #[derive(Debug, Subcommand)]
@@ -202,19 +204,6 @@ fn reason(text: &str) -> Result<u8, String> {
     known.ok_or_else(|| format!("expected one of {}", OPERATOR_REASONS.map(|(_, name)| name).join(", ")))
 }
 
-/// What went wrong, and what to try.
-struct Failure {
-    code: u8,
-    what: String,
-    remedy: String,
-}
-
-impl Failure {
-    fn new(code: u8, what: impl ToString, remedy: impl Into<String>) -> Self {
-        Self { code, what: what.to_string(), remedy: remedy.into() }
-    }
-}
-
 fn main() -> ExitCode {
     let arguments: Arguments = command_line::arguments();
     let (folder, json) = (&arguments.folder, arguments.json);
@@ -232,13 +221,16 @@ fn main() -> ExitCode {
         Command::VrfSigner(signer) => signer::run(signer, json),
         Command::Root(root) => ceremony::root(root, folder, json),
         Command::Issuing(issuing) => ceremony::issuing(issuing, folder, json),
-        Command::Keys(keys) => ceremony::keys(keys, folder, json),
+        Command::Keys(command) => keys::run(command, folder, json),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, what, remedy }) => {
-            command_line::Failure { what, remedy, exit: code }.tell("ca", json);
-            ExitCode::from(code)
+        Err(failure) => {
+            match &arguments.command {
+                Command::VrfSigner(_) => failure.tell_of_server("ca", json),
+                _ => failure.tell("ca", json),
+            }
+            ExitCode::from(failure.exit)
         }
     }
 }

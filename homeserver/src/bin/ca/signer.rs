@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use ca::LabelKey;
 use ca::shards::signer::{Ended, bind, serve};
 use clap::Args;
-use command_line::say;
+use command_line::{Failure, say};
 use homeserver::supervisor;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-use crate::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct VrfSigner {

@@ -54,7 +54,7 @@ fn serve(options: &Options, json: bool, format: Format) -> ExitCode {
 
 fn on_threads<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        failed(format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
+        Failure::new(1, format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
     runtime.block_on(work).map_err(|error| refused(&error))
 }
@@ -71,12 +71,7 @@ fn introduced(options: &Options, json: bool) -> Result<(), Failure> {
 
 /// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
 fn refused(error: &StartError) -> Failure {
-    let exit = if error.is_usage() { 2 } else { 1 };
-    Failure { exit, ..failed(error.to_string(), error.remedy()) }
-}
-
-fn failed(what: String, remedy: impl Into<String>) -> Failure {
-    Failure { what, remedy: remedy.into(), exit: 1 }
+    Failure::new(if error.is_usage() { 2 } else { 1 }, error, error.remedy())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(crate) fn policy(command: &Policy, json: bool) -> Result<(), Failure> {
     let done = match command {
         Policy::Draft { folder, strike_log, strike_issuer } => {
             let strike = Strike { logs: strike_log.clone(), issuers: strike_issuer.clone() };
-            policies::draft(folder, &strike).map(|draft| say!("{draft}"))
+            policies::draft(folder, &strike).map(|draft| tell_draft(&draft, json))
         }
         Policy::Sign { new, folder, root_key, passphrase } => {
             policies::sign(folder, new, root_key.as_deref(), passphrase.clone(), UnixTime::now())
@@ -19,6 +19,16 @@ pub(crate) fn policy(command: &Policy, json: bool) -> Result<(), Failure> {
         }
     };
     done.map_err(|error| refused(&error))
+}
+
+/// To be edited; for programs in one line.
+fn tell_draft(draft: &str, json: bool) {
+    if json {
+        let draft: serde_json::Value = serde_json::from_str(draft).expect("a draft is JSON");
+        say!("{draft}");
+    } else {
+        say!("{draft}");
+    }
 }
 
 pub(crate) fn tell_signed(signed: &policies::Signed, json: bool) {

@@ -6,7 +6,7 @@ use homeserver::StartError;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 
 use crate::arguments::Witness;
-use crate::{failed, on_threads, refused};
+use crate::{on_threads, refused};
 use command_line::{Failure, say};
 
 pub(crate) fn witness(command: Witness, json: bool) -> Result<(), Failure> {
@@ -20,7 +20,8 @@ pub(crate) fn witness(command: Witness, json: bool) -> Result<(), Failure> {
             match on_threads(neighbours::by_fingerprint(&url, fingerprint))? {
                 Found::Neighbour(neighbour) => remember(&folder, neighbour, json),
                 Found::Uncompared(found) => {
-                    return Err(failed(
+                    return Err(Failure::new(
+                        1,
                         format!(
                             "nothing was added: the trust policy at {url} has the fingerprint\n  {found}\nwhich nobody has compared yet"
                         ),
