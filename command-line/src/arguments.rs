@@ -11,7 +11,8 @@ use crate::{Failure, command, say};
 const USAGE: u8 = 2;
 
 /// What was asked for on the command line. On a wrong one it says what is wrong and ends the program with 2: under `--json`
-/// as an object on standard output. A wrong value of an option about passphrases is not shown: it may be the passphrase itself.
+/// as an object on standard output. A wrong value of an option about passphrases is not shown, for it may be the passphrase
+/// itself; nor is a word that nobody expected beside such an option, or one that may be an address with a password.
 pub fn arguments<T: Parser>() -> T {
     let line: Vec<_> = std::env::args_os().collect();
     read(&line).unwrap_or_else(|error| {
@@ -26,7 +27,7 @@ pub fn arguments<T: Parser>() -> T {
 fn read<T: Parser>(line: &[OsString]) -> Result<T, clap::Error> {
     let mut command = command::<T>();
     let found = command.try_get_matches_from_mut(line).and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
-    found.map_err(|error| silent_about_passphrases(error.format(&mut command)))
+    found.map_err(|error| silent_about_secrets(error.format(&mut command), line))
 }
 
 /// Whether an object is wanted. The line is wrong, so there is no other way to know than to look for the option itself.
@@ -44,10 +45,27 @@ fn wrong(error: &clap::Error) -> Failure {
     Failure::new(USAGE, what, paragraphs.collect::<Vec<_>>().join("; "))
 }
 
-fn silent_about_passphrases(mut error: clap::Error) -> clap::Error {
+fn silent_about_secrets(mut error: clap::Error, line: &[OsString]) -> clap::Error {
+    let not_shown = || ContextValue::String("(not shown)".to_owned());
     let about = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     if about.contains("passphrase") {
-        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+        error.insert(ContextKind::InvalidValue, not_shown());
+    }
+    // The rest of a passphrase or of an address with a password, if there was a space in it or its option was forgotten.
+    let may_be_secret = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let is_option = word.starts_with("--") && (word.contains("passphrase") || word.contains("smtp"));
+        is_option || (word.contains("://") && word.contains('@'))
+    };
+    if line.iter().any(may_be_secret) {
+        for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+            if error.get(kind).is_some_and(|word| !word.to_string().starts_with('-')) {
+                error.insert(kind, not_shown());
+                for hint in [ContextKind::Suggested, ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {
+                    error.remove(hint);
+                }
+            }
+        }
     }
     error
 }
@@ -95,6 +113,16 @@ mod tests {
             assert!(said.contains("(not shown)") && said.contains(option) && !said.contains("horse"), "{said}");
         }
         assert!(said("--number", "horse").contains("horse"));
+        // Nor what is left of it after a space, nor an address whose option was forgotten.
+        for words in
+            [&["--passphrase", "ask", "horse"][..], &["smtps://ca:horse@mail"], &["--number", "1", "tls://a:horse@b"]]
+        {
+            let error = read::<Example>(&line(words)).unwrap_err();
+            let said = format!("{error}{}", wrong(&error).object());
+            assert!(said.contains("(not shown)") && !said.contains("horse"), "{said}");
+        }
+        let said_of_others = read::<Example>(&line(&["horse"])).unwrap_err().to_string();
+        assert!(said_of_others.contains("horse"), "{said_of_others}");
         let Example { passphrase, new_passphrase, number, json } = read(&line(&["--passphrase", "ask"])).unwrap();
         assert!(passphrase.is_some() && new_passphrase.is_none() && number.is_none() && !json);
     }

@@ -99,7 +99,7 @@ impl Foreigners {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is an assignment.
+        // A panic between two steps loses a list at most, which is fetched again.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

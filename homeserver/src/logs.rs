@@ -63,8 +63,13 @@ pub fn later_logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    let mut folders =
-        found.map(|entry| Ok(Path::new(SHARDS).join(entry?.file_name()))).collect::<io::Result<Vec<_>>>()?;
+    let mut folders = Vec::new();
+    for entry in found {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            folders.push(Path::new(SHARDS).join(entry.file_name()));
+        }
+    }
     folders.sort();
     Ok(folders)
 }

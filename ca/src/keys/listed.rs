@@ -10,6 +10,9 @@ use super::transcript::{digest, time};
 use super::{IN_TOKEN, IssuerName, KeysError, certificate, read};
 use crate::shards::SIGNER_END;
 
+/// The largest file that may hold a key or a certificate (bytes).
+const MAX_BYTES: u64 = 64 * 1024;
+
 /// A key, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ListedKey {
@@ -29,6 +32,8 @@ pub struct ListedKey {
 pub enum KeyLies {
     /// In a file that whoever reads it can use.
     InClear,
+    /// In a file that cannot be read, or is no key: nobody knows.
+    Unclear,
     /// In a file, under a passphrase.
     Sealed,
     /// In a token (RFC 7512).
@@ -39,54 +44,70 @@ pub enum KeyLies {
     Elsewhere,
 }
 
-/// The keys in a folder, by name.
+/// The keys in a folder, by name. A file that is damaged takes no other's place in the list.
 ///
 /// # Errors
-/// The folder or a file in it cannot be read, or a certificate is none.
+/// The folder cannot be read.
 pub fn list_keys(folder: &Path) -> Result<Vec<ListedKey>, KeysError> {
     let io = |source| KeysError::Io { path: folder.into(), source };
     let mut found = BTreeMap::new();
     for file in std::fs::read_dir(folder).map_err(io)? {
         let file = file.map_err(io)?.file_name().to_string_lossy().into_owned();
-        if let Some((name, lies)) = listed(folder, &file)? {
+        if let Some((name, lies)) = listed(folder, &file) {
             // A file that was forgotten beside what took its place is what has to be seen, and a certificate says least.
             let known = found.entry(name).or_insert(lies);
             *known = lies.min(*known);
         }
     }
-    found.into_iter().map(|(name, lies)| with_certificate(folder, name, lies)).collect()
+    Ok(found.into_iter().map(|(name, lies)| with_certificate(folder, name, lies)).collect())
 }
 
-fn listed(folder: &Path, file: &str) -> Result<Option<(String, KeyLies)>, KeysError> {
+fn listed(folder: &Path, file: &str) -> Option<(String, KeyLies)> {
     if let Some(name) = file.strip_suffix(IN_TOKEN).and_then(|name| name.strip_suffix('.')) {
-        return Ok(Some((name.into(), KeyLies::InAToken)));
+        return Some((name.into(), KeyLies::InAToken));
     }
     if let Some(name) = file.strip_suffix(SIGNER_END) {
-        return Ok(Some((name.into(), KeyLies::WithASigner)));
+        return Some((name.into(), KeyLies::WithASigner));
     }
-    let Some(stem) = file.strip_suffix(".pem") else { return Ok(None) };
-    let text: Zeroizing<String> = read(&folder.join(file))?;
-    let is_sealed = key_store::sealed::is_sealed(&text);
-    if is_sealed || text.contains("PRIVATE KEY-----") || text.contains("SECRET-----") {
-        let lies = if is_sealed { KeyLies::Sealed } else { KeyLies::InClear };
-        return Ok(Some((stem.strip_suffix(".key").unwrap_or(stem).into(), lies)));
+    let stem = file.strip_suffix(".pem")?;
+    let name = stem.strip_suffix(".key").unwrap_or(stem);
+    let Some(text) = text(&folder.join(file)) else { return Some((name.into(), KeyLies::Unclear)) };
+    if key_store::sealed::is_sealed(&text) {
+        return Some((name.into(), KeyLies::Sealed));
     }
-    Ok(has_certificate(stem).then(|| (stem.into(), KeyLies::Elsewhere)))
+    if text.contains("PRIVATE KEY-----") || text.contains("SECRET-----") {
+        return Some((name.into(), KeyLies::InClear));
+    }
+    match name == stem {
+        false => Some((name.into(), KeyLies::Unclear)),
+        true => has_certificate(stem).then(|| (stem.into(), KeyLies::Elsewhere)),
+    }
+}
+
+/// What stands in a file; none if it is none, is larger than any key or certificate, or cannot be read.
+fn text(path: &Path) -> Option<Zeroizing<String>> {
+    let found = std::fs::metadata(path).ok()?;
+    (found.is_file() && found.len() <= MAX_BYTES).then(|| read(path).ok())?
 }
 
 fn has_certificate(name: &str) -> bool {
     name == "root" || IssuerName::parse(name).is_some()
 }
 
-fn with_certificate(folder: &Path, name: String, lies: KeyLies) -> Result<ListedKey, KeysError> {
+fn with_certificate(folder: &Path, name: String, lies: KeyLies) -> ListedKey {
     let path = folder.join(&name).with_added_extension("pem");
     if !has_certificate(&name) || !path.exists() {
-        return Ok(ListedKey { name, lies, key_sha256: None, ends: None });
+        return ListedKey { name, lies, key_sha256: None, ends: None };
     }
-    let certificate = certificate(&path)?;
+    let found = text(&path).is_some().then(|| certificate(&path).ok()).flatten();
+    let Some(certificate) = found else {
+        // Of a key that is there it is no fault of its own.
+        let lies = if lies == KeyLies::Elsewhere { KeyLies::Unclear } else { lies };
+        return ListedKey { name, lies, key_sha256: None, ends: None };
+    };
     let tbs = certificate.tbs();
     let (key_sha256, ends) = (Some(digest(&tbs.spki_der())), Some(time(tbs.not_after())));
-    Ok(ListedKey { name, lies, key_sha256, ends })
+    ListedKey { name, lies, key_sha256, ends }
 }
 
 #[cfg(test)]
@@ -122,6 +143,14 @@ mod tests {
         assert_eq!(lies("vrf"), Some(KeyLies::InClear));
         assert_eq!(lies("audit"), Some(KeyLies::Sealed));
         assert_eq!(lies("transcript.txt"), None);
+        // What is damaged is listed as such, beside the others.
+        std::fs::create_dir(place.path().join("folder.pem")).unwrap();
+        std::fs::write(place.path().join("empty.key.pem"), "").unwrap();
+        std::fs::write(place.path().join("people-2.pem"), "nonsense").unwrap();
+        std::fs::File::create(place.path().join("huge.pem")).unwrap().set_len(5 << 30).unwrap();
+        for name in ["folder", "empty", "people-2", "huge"] {
+            assert_eq!(lies(name), Some(KeyLies::Unclear), "{name}");
+        }
         let people = list_keys(place.path()).unwrap().into_iter().find(|key| key.name == "people").unwrap();
         assert_eq!(people.key_sha256.map(|digest| digest.len()), Some(64));
         assert!(people.ends.unwrap().starts_with("2031-"));

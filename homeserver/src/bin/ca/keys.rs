@@ -61,6 +61,10 @@ fn run_list(list: &ListKeys, folder: &Path, json: bool) -> Result<(), Failure> {
             listed.extend(found.into_iter().map(named));
         }
     }
+    if listed.is_empty() && !json {
+        say!("There is no key in {}.", keys.display());
+    }
+    let unclear = listed.iter().filter(|key| key.lies == KeyLies::Unclear).count();
     for key in listed {
         if json {
             say!("{}", json!(key));
@@ -68,18 +72,27 @@ fn run_list(list: &ListKeys, folder: &Path, json: bool) -> Result<(), Failure> {
         }
         let lies = match key.lies {
             KeyLies::InClear => "in clear",
+            KeyLies::Unclear => "unclear",
             KeyLies::Sealed => "under a passphrase",
             KeyLies::InAToken => "in a token",
             KeyLies::WithASigner => "with a signer",
             KeyLies::Elsewhere => "elsewhere",
         };
         let ends = key.ends.map(|ends| format!("  certificate until {ends}")).unwrap_or_default();
-        say!("{:<20}  {lies:<18}{ends}", key.name);
+        // A name may be anybody's: nothing in it moves the cursor.
+        say!("{:<20}  {lies:<18}{ends}", key.name.escape_debug().to_string());
         if let Some(digest) = key.key_sha256 {
             say!("{:<20}  key, SHA-256: {digest}", "");
         }
     }
-    Ok(())
+    match unclear {
+        0 => Ok(()),
+        _ => Err(Failure::new(
+            1,
+            format!("{unclear} of the files listed as unclear hold no key that can be read"),
+            "look at who may read them, and what they are",
+        )),
+    }
 }
 
 fn run_seal(seal: &Seal, folder: &Path, json: bool) -> Result<(), Failure> {
