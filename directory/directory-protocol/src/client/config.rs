@@ -40,7 +40,7 @@ pub fn certified_client_config(
     verifying(certified, ServiceVerifier::new(trust))
 }
 
-/// As [`certified_client_config`], for one's own directory: it must be certified under the policy under which one was enrolled,
+/// As [`certified_client_config`], for one's own directory: it must be certified under the policy by which one is certified,
 /// whatever others `trust` holds ([`identity::verify::verify_service_under`]).
 pub fn client_config_under(
     policy: Fingerprint,
