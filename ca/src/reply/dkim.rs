@@ -188,6 +188,17 @@ async fn key(dns: &Dns, name: &str) -> Result<Txt, Unsigned> {
     if tags.get("t").is_some_and(|flags| flags.split(':').any(|flag| flag.trim() == "y")) {
         return Err(none("a key that the domain is only testing (t=y)"));
     }
+    // RFC 6376 section 3.6.1: keys of other services, and for other hashes, are to be ignored. The verifier does not look.
+    let lists = |tag: &str, wanted: &[&str]| {
+        let is_wanted = |entry: &str| wanted.iter().any(|wanted| entry.trim().eq_ignore_ascii_case(wanted));
+        tags.get(tag).is_none_or(|list| list.split(':').any(is_wanted))
+    };
+    if !lists("s", &["*", "email"]) {
+        return Err(none("a key that is not for mail (s=)"));
+    }
+    if !lists("h", &["sha256"]) {
+        return Err(none("a key that is not for SHA-256 (h=)"));
+    }
     DomainKey::parse(record).map(Txt::from).map_err(|_| none("a key that is revoked or cannot be used"))
 }
 

@@ -295,6 +295,29 @@ async fn keys_that_are_revoked_tested_or_unreachable_are_none() {
     assert_eq!(stage.hand_over(&mail).await, "250 2.0.0 control is proven");
 }
 
+/// RFC 6376 section 3.6.1, tags `s` and `h`.
+#[tokio::test]
+async fn keys_of_other_services_and_for_other_hashes_are_none() {
+    let stage = Stage::new(false).await;
+    let (client, challenge, _) = stage.begun().await;
+    let url = challenge["url"].as_str().unwrap();
+    client.post(url, json!({})).await.ok();
+    let mail = stage.key.sign("example.org", &HEADERS, &reply(&client, &challenge, &stage.mail()));
+    for (selector, tag, told) in [("tls", "s=tlsrpt", "not for mail"), ("sha1", "h=sha1", "not for SHA-256")] {
+        let record = stage.key.record.replace("k=rsa;", &format!("k=rsa; {tag};"));
+        stage.server.txt(&format!("{selector}._domainkey.example.org"), &record);
+        assert_eq!(stage.hand_over(&mail.replace("s=s1", &format!("s={selector}"))).await, "250 2.0.0 read");
+        let seen = client.read(url).await.ok().json();
+        assert!(seen["error"]["detail"].as_str().unwrap().contains(told), "{selector}: {seen}");
+    }
+    let record = stage.key.record.replace("k=rsa;", "k=rsa; s=tlsrpt : email; h=sha1:sha256;");
+    stage.server.txt("both._domainkey.example.org", &record);
+    // This one is used: what is wrong is the signature, which was made for another selector.
+    stage.hand_over(&mail.replace("s=s1", "s=both")).await;
+    let seen = client.read(url).await.ok().json();
+    assert!(seen["error"]["detail"].as_str().unwrap().contains("does not fit the mail"), "{seen}");
+}
+
 #[tokio::test]
 async fn the_domain_name_system_is_asked_only_for_who_has_the_digest() {
     let stage = Stage::new(false).await;

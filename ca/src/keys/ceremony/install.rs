@@ -55,7 +55,10 @@ pub fn install_issuing(
     for known in generations(folder, name.authority)? {
         Issuing::open(folder, known, &mut unlocking)?;
     }
-    let key = SigningKey::open(&requested(folder, name), &mut unlocking)?;
+    // An attempt that was broken off may have brought the key to its place already.
+    let lies = |stem: &Path| ["key.pem", IN_TOKEN].iter().any(|ending| stem.with_added_extension(ending).exists());
+    let stem = Some(requested(folder, name)).filter(|stem| lies(stem)).unwrap_or_else(|| name.stem(folder));
+    let key = SigningKey::open(&stem, &mut unlocking)?;
     if *key.spki_der() != *issuing.tbs().spki_der() {
         return Err(content("the key of this certificate", digest(key.spki_der())));
     }

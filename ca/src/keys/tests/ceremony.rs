@@ -97,6 +97,19 @@ fn an_authority_begins_and_goes_on_with_its_root_elsewhere() {
     assert!(here.contains("issuing certificate requested") && here.contains("issuing certificate installed"));
 }
 
+/// Whatever an installation that was broken off has done, the next one finishes it.
+#[test]
+fn an_installation_is_finished_by_the_next_one() {
+    let machines = Machines::new();
+    let chain = machines.sign(&machines.request(Authority::People));
+    let at = |name: &str| machines.online.join(name);
+    std::fs::rename(at("people.requested.key.pem"), at("people.key.pem")).unwrap();
+    machines.install(&chain).unwrap();
+    assert!(at("people.pem").exists() && !at("people.requested.csr.pem").exists());
+    machines.install(&machines.sign(&machines.request(Authority::Services))).unwrap();
+    machines.open().unwrap();
+}
+
 #[test]
 fn a_certificate_is_installed_and_issues_while_it_is_valid() {
     let machines = Machines::new();
