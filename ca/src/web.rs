@@ -43,6 +43,8 @@ pub enum WebError {
         host: String,
         /// What the library said.
         reason: String,
+        /// Whether no connection came about, so that nothing was asked.
+        unasked: bool,
     },
     /// It answers endlessly.
     #[error("expected an answer of at most {MAX_ANSWER} bytes from {host}, found more")]
@@ -161,6 +163,7 @@ pub(crate) fn url(text: &str) -> Result<Url, WebError> {
 pub(crate) async fn send(request: RequestBuilder, host: &str) -> Result<Answer, WebError> {
     let unreachable = |error: reqwest::Error| WebError::Unreachable {
         host: host.to_owned(),
+        unasked: error.is_connect(),
         reason: innermost(&error.without_url()),
     };
     let mut response = request.send().await.map_err(unreachable)?;

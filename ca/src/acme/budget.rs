@@ -49,14 +49,32 @@ fn today(service: &Service) -> u64 {
     service.now().as_secs() / DAY_SECONDS
 }
 
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// A code that somebody asked for.
+    Code,
+    /// Telling an owner of another device. A tenth of the day's sum is kept for these: whoever uses up the rest with codes
+    /// keeps no owner from hearing of it.
+    Announcement,
+}
+
 /// The change that charges one message to `number`; refused if the day's sum does not hold it any more. A commit with it
 /// fails with a conflict about "spending" if somebody else charged meanwhile: then ask again.
-pub(crate) async fn charge(service: &Service, phones: &Phones, number: &Identifier) -> Result<Change, NoMoney> {
+pub(crate) async fn charge(
+    service: &Service,
+    phones: &Phones,
+    number: &Identifier,
+    purpose: For,
+) -> Result<Change, NoMoney> {
     let (now, day) = (service.now().as_secs(), today(service));
     let price = phones.budget.price_of(number).0;
     let found = service.store.spending(day).await?;
     let spent = found.map_or(0, |spending| spending.spent).saturating_add(price);
-    if spent > phones.budget.per_day.0 {
+    let per_day = phones.budget.per_day.0;
+    // Where a tenth is less than a message, it would keep a code away and bring nobody an announcement.
+    let kept = if purpose == For::Code && per_day / 10 >= price { per_day / 10 } else { 0 };
+    if spent > per_day - kept {
         return Err(NoMoney::Spent { wait: Duration::from_secs(DAY_SECONDS - now % DAY_SECONDS) });
     }
     Ok(match found {

@@ -71,6 +71,19 @@ pub enum SmsError {
     Refused,
 }
 
+impl SmsError {
+    /// Whether it is certain that nothing was sent, so that nothing is to be paid. After a silence nobody knows; and what a
+    /// gateway refuses for the number's sake, some charge for.
+    pub(crate) const fn is_unsent(&self) -> bool {
+        match self {
+            Self::Template(_) | Self::Header(_) | Self::Unaccepted { .. } => true,
+            Self::Web(error) => matches!(error, WebError::Unreachable { unasked: true, .. }),
+            Self::Smpp(error) => matches!(error, SmppError::NoSession { .. } | SmppError::Status { .. }),
+            Self::Outbox(_) | Self::Refused => false,
+        }
+    }
+}
+
 /// An open way out.
 pub(crate) enum Sms {
     Outbox(Outbox),

@@ -74,8 +74,7 @@ pub(super) async fn hand_over(
         (Message::Text(text), Some(texting)) => match texting.send(service, &text).await {
             Ok(()) => return Handover::Done,
             Err(error) => {
-                // It says itself that it sends nothing.
-                if matches!(error, SmsError::Unaccepted { .. }) {
+                if error.is_unsent() {
                     budget::give_back(service, &texting.phones, &text.to, day).await;
                 }
                 (error.to_string(), matches!(error, SmsError::Refused))

@@ -253,6 +253,24 @@ async fn what_a_gateway_does_not_take_is_not_paid_for() {
     }
 }
 
+/// A gateway that is away is paid nothing: its outage does not end the day for everybody.
+#[tokio::test]
+async fn what_never_reached_a_gateway_is_not_paid_for() {
+    // Held, so that nobody else listens there; it does not listen itself.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    let world = World::with(|config| through(config, url, None)).await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let (_, challenge) = begun(&client, ANNA).await;
+    let today = world.now().as_secs() / 86_400;
+    client.post(&challenge, json!({})).await.ok();
+    let told = async || client.read(&challenge).await.ok().json().get("error").is_some();
+    until("it is told", told).await;
+    let spent = world.store().spending(today).await.unwrap().unwrap();
+    assert_eq!((spent.spent, spent.messages), (0, 0));
+}
+
 /// Wherever midnight falls while a code is made: what is given back is taken from the day on which it was charged.
 #[tokio::test]
 async fn what_a_gateway_does_not_take_around_midnight_is_not_paid_for_on_either_day() {

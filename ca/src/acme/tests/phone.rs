@@ -205,6 +205,36 @@ async fn no_more_is_spent_in_a_day_than_the_operator_allows() {
     client.post(&challenge, json!({})).await.ok();
 }
 
+/// Whoever has the day's sum used up with codes does not keep an owner from hearing of another device.
+#[tokio::test]
+async fn a_tenth_of_the_days_money_is_for_announcements() {
+    let world = World::with(|config| {
+        phones(config);
+        let budget = Budget { per_day: Money(1_000_000), price: Money(100_000), ..Budget::default() };
+        config.phones = config.phones.take().map(|phones| Phones { budget, ..phones });
+    })
+    .await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let [one, other] = [(); 2].map(|()| rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap());
+    enrolled(&client, &world, &one).await;
+    let mut codes = 1;
+    let refusal = loop {
+        let spy = Client::open(&world, Signer::p256()).await;
+        let (_, challenge) = begun(&spy, &format!("+4915112{codes}40000")).await;
+        let answer = spy.post(&challenge, json!({})).await;
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        codes += 1;
+    };
+    assert_eq!((codes, refusal.text("limit")), (9, "texts_per_day".into()));
+    let ready = client.order(ANNA).await.ok();
+    client.finalize(&ready.json(), &csr(ANNA, &other)).await.ok();
+    client.download(&ready.header("location")).await;
+    let told = |text: &String| text.contains("another device now speaks for this number");
+    until("she is told", async || world.mails().iter().any(told)).await;
+}
+
 #[tokio::test]
 async fn another_device_is_announced_by_a_text_message() {
     let world = World::with(phones).await;

@@ -64,6 +64,14 @@ pub enum SmppError {
         /// What happened.
         reason: String,
     },
+    /// There is no session, so that nothing was handed over.
+    #[error("{host} has no session with us: {reason}")]
+    NoSession {
+        /// Who.
+        host: String,
+        /// Why the last one did not open, or ended.
+        reason: String,
+    },
     /// Its answer is a refusal (SMPP 3.4 section 5.1.3).
     #[error("{host} refuses {what} with command status 0x{status:08x}")]
     Status {
@@ -174,11 +182,12 @@ async fn keep(settings: Settings, mut jobs: mpsc::Receiver<Job>, reports: Report
         let again = Instant::now() + pause;
         pause = (pause * 2).min(LONGEST_PAUSE);
         // Nobody waits for a session that may come: the challenge says that the message did not leave.
+        let none = SmppError::NoSession { host: settings.host.clone(), reason: reason.to_string() };
         loop {
             tokio::select! {
                 () = sleep_until(again) => break,
                 job = jobs.recv() => match job {
-                    Some(job) => _ = job.done.send(Err(reason.clone().into())),
+                    Some(job) => _ = job.done.send(Err(none.clone().into())),
                     None => return,
                 },
             }
