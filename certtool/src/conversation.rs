@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
+use device::acme::{ExternalAccount, Holder};
 use device::enrolment::{Aside, Conversation, Step, Typed, Way};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -27,19 +28,50 @@ pub(crate) struct Person<'a> {
     /// Whether the code asked for last came from a person at a terminal.
     typed: bool,
     way: Way,
+    /// The terms that she agreed to on the command line, by their address.
+    agreed: Option<String>,
+    elsewhere: Option<ExternalAccount>,
     /// A sign of life while a reply is waited for.
     waiting: Option<ProgressBar>,
 }
 
 impl<'a> Person<'a> {
     pub(crate) fn new(output: &'a Output, code: Option<String>) -> Self {
-        Self { output, code, typed: false, way: Way::Code, waiting: None }
+        Self { output, code, typed: false, way: Way::Code, agreed: None, elsewhere: None, waiting: None }
     }
 
     /// With another way to prove that the address is hers.
     pub(crate) fn by(self, way: Way) -> Self {
         Self { way, ..self }
     }
+
+    /// With what a new account may take.
+    pub(crate) fn joining(self, agreed: Option<String>, elsewhere: Option<ExternalAccount>) -> Self {
+        Self { agreed, elsewhere, ..self }
+    }
+}
+
+impl Holder for Person<'_> {
+    fn agrees<'a>(&'a mut self, terms: &'a str) -> BoxFuture<'a, bool> {
+        if let Some(agreed) = &self.agreed {
+            let same = agreed == terms;
+            return async move { same }.boxed();
+        }
+        if !io::stdin().is_terminal() {
+            return async { false }.boxed();
+        }
+        self.output.step(&format!("Whoever makes an account here must agree to these terms:\n\n  {terms}\n"));
+        let line = tokio::task::spawn_blocking(|| read_line(Some("Have you read them, and do you agree? [y/N] ")));
+        async move { matches!(line.await, Ok(Typed::Code(said)) if is_yes(&said)) }.boxed()
+    }
+
+    fn elsewhere(&self) -> Option<&ExternalAccount> {
+        self.elsewhere.as_ref()
+    }
+}
+
+fn is_yes(said: &str) -> bool {
+    ["y", "yes"].iter().any(|yes| said.eq_ignore_ascii_case(yes))
 }
 
 impl Conversation for Person<'_> {

@@ -175,6 +175,13 @@ impl From<AcmeError> for Failure {
             AcmeError::Refused { .. } => {
                 Self::failed(error.to_string(), "If the reason is not yours to mend, ask the authority's operator.")
             }
+            AcmeError::Terms { ref url } => {
+                Self::failed(error.to_string(), format!("Read them. If you agree: certtool enroll ID --agree-to {url}"))
+            }
+            AcmeError::Elsewhere => Self::failed(
+                error.to_string(),
+                "Ask the operator for a name and a key; then certtool enroll ID --external-account NAME --external-key file:PATH.",
+            ),
             AcmeError::Protocol { .. } => Self::failed(
                 error.to_string(),
                 "Ask the operator whether this is the authority's address and which version it runs.",

@@ -27,7 +27,9 @@ impl Passphrase {
         (1..=MAX_PASSPHRASE_BYTES).contains(&text.len()).then_some(Self(text))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The secret itself, for whoever uses it otherwise than to open a key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

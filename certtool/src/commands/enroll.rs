@@ -2,9 +2,11 @@
 
 use clap::Args;
 use device::KeyPlace;
+use device::acme::ExternalAccount;
 use device::enrolment::{self, EnrolRequest, Enrolled, Way};
 use identity::Identifier;
 use identity::verify::VerifiedPerson;
+use key_store::PassphraseSource;
 use serde::Serialize;
 
 use crate::clock;
@@ -29,6 +31,8 @@ use crate::text;
     certtool enroll alice@example.org --key keyring\n  \
     certtool enroll alice@example.org --key \"pkcs11:object=alice?module-path=/usr/lib/libykcs11.so&pin-source=ask\"\n  \
     certtool enroll alice@example.org --challenge oidc\n  \
+    certtool enroll alice@example.org --agree-to https://example.org/terms/1\n  \
+    certtool enroll alice@example.org --external-account member-7 --external-key file:member.key\n  \
     certtool enroll alice@example.org --challenge email-reply\n  \
     certtool enroll alice@example.org --challenge email-reply --code \"ACME: AAECAwQFBgcI…\"")]
 pub(crate) struct Enroll {
@@ -49,6 +53,16 @@ pub(crate) struct Enroll {
     /// Make a new key and certificate even if there is a valid one
     #[arg(long)]
     new: bool,
+    /// Agree to the authority's terms at this address, which you have read; without it, you are asked at the terminal
+    #[arg(long, value_name = "URL")]
+    agree_to: Option<String>,
+    /// The account elsewhere to which yours is bound, where the authority wants one (a membership, say): its name, as the
+    /// operator gave it
+    #[arg(long, value_name = "NAME", requires = "external_key")]
+    external_account: Option<String>,
+    /// Where the key of that account comes from: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
+    #[arg(long, value_name = "SOURCE", requires = "external_account")]
+    external_key: Option<PassphraseSource>,
     /// Where the new keys are kept: file, keyring (of your session), or the URI of a key in a token (RFC 7512; it is made
     /// there if there is none) [default: file, or where the old ones are]
     ///
@@ -77,7 +91,8 @@ impl Enroll {
             new: self.new,
             keys: self.key.as_ref(),
         };
-        let mut person = Person::new(&context.output, self.code).by(self.challenge);
+        let elsewhere = elsewhere(self.external_account, self.external_key.as_ref())?;
+        let mut person = Person::new(&context.output, self.code).by(self.challenge).joining(self.agree_to, elsewhere);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
         context.output.report(&match &enrolled {
             Enrolled::Already(person) => Certificate::new(person, "already enrolled"),
@@ -85,6 +100,15 @@ impl Enroll {
         });
         Ok(Exit::Ok)
     }
+}
+
+/// The account elsewhere, if one is named.
+fn elsewhere(name: Option<String>, key: Option<&PassphraseSource>) -> Result<Option<ExternalAccount>, Failure> {
+    let (Some(name), Some(key)) = (name, key) else { return Ok(None) };
+    let remedy = "Take name and key as the operator handed them out; say where the key comes from with --external-key ask, file:PATH, fd:NUMBER or credential:NAME.";
+    let key = key.read(&format!("the account {name}")).map_err(|error| Failure::failed(error.to_string(), remedy))?;
+    let account = ExternalAccount::new(name, key.as_str());
+    account.map(Some).map_err(|error| Failure::failed(error.to_string(), remedy))
 }
 
 /// A certificate that one has now.

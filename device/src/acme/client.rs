@@ -7,6 +7,7 @@ use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::holder::{Holder, Nobody};
 use super::jws::{self, Payload, Sender};
 use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswers};
 use super::patience::{self, Patience};
@@ -47,6 +48,17 @@ pub enum AcmeError {
         /// What came.
         found: String,
     },
+    /// An account would be made, and its holder has not agreed to the terms.
+    #[error("the authority makes accounts for those who agree to its terms, {url}")]
+    Terms {
+        /// Where they are.
+        url: String,
+    },
+    /// An account would be made, and has to be bound to one elsewhere.
+    #[error(
+        "the authority makes accounts for those who have one elsewhere (RFC 8555 section 7.3.4), and none was given"
+    )]
+    Elsewhere,
 }
 
 impl AcmeError {
@@ -79,14 +91,24 @@ pub(super) struct Answer {
 }
 
 impl AcmeClient {
-    /// Fetches the directory object and finds or makes the account of `key`.
+    /// Fetches the directory object and finds the account of `key`; makes it where nobody has to be asked for that.
     pub async fn connect(http: reqwest::Client, directory_url: &str, key: AccountKey) -> Result<Self, AcmeError> {
+        Self::join(http, directory_url, key, &mut Nobody).await
+    }
+
+    /// The same; an account that is not there yet is made for `holder`.
+    pub async fn join(
+        http: reqwest::Client,
+        directory_url: &str,
+        key: AccountKey,
+        holder: &mut dyn Holder,
+    ) -> Result<Self, AcmeError> {
         let response = https::get(&http, directory_url).await?;
         let body = https::body(directory_url, response).await?;
         let directory = parse(directory_url, "a directory object", &body)?;
         let mut client =
             Self { http, directory_url: directory_url.to_owned(), directory, key, account: None, nonce: None };
-        client.new_account().await?;
+        client.find_or_make_account(holder).await?;
         Ok(client)
     }
 
@@ -100,12 +122,37 @@ impl AcmeClient {
         jws::thumbprint(&self.key)
     }
 
-    /// RFC 8555 section 7.3: an account that the key already has is returned, so this can be repeated at will.
-    async fn new_account(&mut self) -> Result<(), AcmeError> {
+    /// RFC 8555 section 7.3. Asked for one that is there first (section 7.3.1): then nobody needs to agree to anything. It
+    /// can be repeated at will.
+    async fn find_or_make_account(&mut self, holder: &mut dyn Holder) -> Result<(), AcmeError> {
         let url = self.directory.new_account.clone();
-        let answer = self.post(&url, Payload::Json(&json!({ "termsOfServiceAgreed": true }))).await?;
+        let is_missing = |error: &AcmeError| error.problem().is_some_and(|problem| problem.is("accountDoesNotExist"));
+        let answer = match self.post(&url, Payload::Json(&json!({ "onlyReturnExisting": true }))).await {
+            Err(error) if is_missing(&error) => {
+                let asked = self.new_account(&url, holder).await?;
+                self.post(&url, Payload::Json(&asked)).await?
+            }
+            found => found?,
+        };
         self.account = Some(answer.location(&url)?);
         Ok(())
+    }
+
+    /// What asks for a new account.
+    async fn new_account(&self, url: &str, holder: &mut dyn Holder) -> Result<Value, AcmeError> {
+        let mut asked = json!({});
+        match holder.elsewhere() {
+            Some(external) => asked["externalAccountBinding"] = jws::bind(external, &self.key, url),
+            None if self.directory.meta.external_account_required => return Err(AcmeError::Elsewhere),
+            None => {}
+        }
+        if let Some(terms) = &self.directory.meta.terms_of_service {
+            if !holder.agrees(terms).await {
+                return Err(AcmeError::Terms { url: terms.clone() });
+            }
+            asked["termsOfServiceAgreed"] = true.into();
+        }
+        Ok(asked)
     }
 
     /// Orders a certificate of the given profile, in place of the one that `replaces` identifies; gives the order's URL.

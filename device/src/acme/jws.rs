@@ -2,9 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::holder::ExternalAccount;
 use crate::keys::{AccountKey, DeviceKey, KeyError};
 
 /// A key that signs requests: an account's, or that of a certificate.
@@ -113,6 +115,17 @@ pub fn sign(
         "signature": URL_SAFE_NO_PAD.encode(signature),
     });
     Ok(signed.to_string())
+}
+
+/// The account's key, as an account elsewhere vouches for it (RFC 8555 section 7.3.4, with `HS256`).
+pub fn bind(external: &ExternalAccount, key: &AccountKey, new_account_url: &str) -> Value {
+    let header = json!({ "alg": "HS256", "kid": external.name(), "url": new_account_url });
+    let protected = URL_SAFE_NO_PAD.encode(header.to_string());
+    let payload = URL_SAFE_NO_PAD.encode(jwk(key).to_string());
+    let mut mac = Hmac::<Sha256>::new_from_slice(external.key()).expect("HMAC takes keys of every length (RFC 2104)");
+    mac.update(format!("{protected}.{payload}").as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    json!({ "protected": protected, "payload": payload, "signature": signature })
 }
 
 #[cfg(test)]

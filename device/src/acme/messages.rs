@@ -40,6 +40,12 @@ pub struct Meta {
     /// As in [`Directory::inperson_watch`]: extensions of ours may stand here instead.
     #[serde(default)]
     pub inperson_watch: Option<String>,
+    /// What whoever makes an account must agree to.
+    #[serde(default)]
+    pub terms_of_service: Option<String>,
+    /// Whether an account must be bound to one elsewhere.
+    #[serde(default)]
+    pub external_account_required: bool,
 }
 
 /// An identifier as ACME writes it: `{"type": "email", "value": "alice@example.org"}`.

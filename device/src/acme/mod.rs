@@ -6,10 +6,12 @@
 
 mod client;
 pub mod date;
+mod holder;
 pub mod jws;
 pub mod messages;
 mod patience;
 mod renewal;
 
 pub use client::{AcmeClient, AcmeError};
+pub use holder::{ExternalAccount, Holder, NoExternalKey};
 pub use renewal::{Window, certificate_id, renewal_window};

@@ -35,7 +35,7 @@ pub async fn prove_control(
     home.store_watching(&watching)?;
     let trust = Arc::new(home.trust_at(now)?);
     owner.step(Step::Asking { authority: choice.authority, url: choice.acme.clone() });
-    let mut client = AcmeClient::connect(https_client(trust), &choice.acme, watching.account.clone()).await?;
+    let mut client = AcmeClient::join(https_client(trust), &choice.acme, watching.account.clone(), owner).await?;
     let open = watching.pending_order.clone();
     let mut remember = |order: Option<&str>| {
         watching.pending_order = order.map(str::to_owned);

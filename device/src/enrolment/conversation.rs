@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 use identity::Identifier;
 
 use super::CodeShape;
+use crate::acme::Holder;
 
 /// What happens during an enrolment, for a person to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +125,7 @@ pub enum Typed {
 pub type Aside = Box<dyn Fn(&str) + Send + Sync>;
 
 /// The person on the other side of an enrolment.
-pub trait Conversation: Send {
+pub trait Conversation: Holder {
     /// Something happened.
     fn step(&mut self, step: Step);
     /// Asks for the code that was sent.

@@ -108,7 +108,8 @@ pub async fn enroll(
     let mut pending = pending(home, &request, &choice, now())?;
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
-    let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, pending.account.clone()).await?;
+    let mut client =
+        AcmeClient::join(https_client(trust.clone()), &choice.acme, pending.account.clone(), owner).await?;
     pending.enrolment.account = Some(client.account().to_owned());
 
     let key = pending.key.clone();
@@ -169,7 +170,7 @@ pub async fn renew(
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     fetch_revocation(home, &trust, &device.chain, now()).await;
     let revoked = is_revoked(&device.chain, &trust, now());
-    let mut client = AcmeClient::connect(https_client(trust.clone()), &choice.acme, device.account.clone()).await?;
+    let mut client = AcmeClient::join(https_client(trust.clone()), &choice.acme, device.account.clone(), owner).await?;
     device.enrolment.account = Some(client.account().to_owned());
 
     let identifier = device.identifier.clone();

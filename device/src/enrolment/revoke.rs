@@ -162,7 +162,7 @@ async fn connect(
 ) -> Result<AcmeClient, EnrolError> {
     let trust = Arc::new(home.trust_at(now)?);
     person.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
-    Ok(AcmeClient::connect(https_client(trust), &choice.acme, account).await?)
+    Ok(AcmeClient::join(https_client(trust), &choice.acme, account, person).await?)
 }
 
 async fn revoke(client: &mut AcmeClient, asked: &Value) -> Result<Revoked, EnrolError> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use device::Home;
+use device::acme::Holder;
 use device::enrolment::{Conversation, EnrolError, EnrolRequest, Enrolled, Step, Typed, enroll};
 use device::https::fetch_to_compare_by_fingerprint;
 use futures_util::FutureExt;
@@ -97,6 +98,8 @@ impl Person {
         self.steps.iter().filter(|step| matches!(step, Step::CodeSent { earlier: false, .. })).count()
     }
 }
+
+impl Holder for Person {}
 
 impl Conversation for Person {
     fn step(&mut self, step: Step) {
