@@ -44,8 +44,35 @@ impl Limiters {
 
     /// Takes one out of a bucket. The first part of its key is what a rate of its own is looked up by.
     pub(crate) async fn take(&self, limit: Limit, key: &[&str], now: UnixTime) -> Result<(), Limited> {
-        let Some((_, rate, limiter)) = self.limiters.iter().find(|(known, ..)| *known == limit) else { return Ok(()) };
-        let rate = key.first().and_then(|whose| self.overrides.get(limit, whose)).unwrap_or(*rate);
+        let rate = self.rate(limit, key);
+        self.take_at(limit, rate, key, now).await
+    }
+
+    /// As [`Self::take`] for what somebody is sent, whoever asks: of that, those who ask from one network have half at
+    /// most. So a stranger who asks in her name leaves her some, wherever else she asks from.
+    pub(crate) async fn take_for(
+        &self,
+        limit: Limit,
+        whom: &str,
+        peer: Option<IpAddr>,
+        now: UnixTime,
+    ) -> Result<(), Limited> {
+        if let Some(peer) = peer.filter(|peer| !peer.is_loopback()) {
+            let rate = self.rate(limit, &[whom]);
+            let half = Rate { burst: rate.burst.div_ceil(2), ..rate };
+            self.take_at(limit, half, &[whom, &network(peer)], now).await?;
+        }
+        self.take(limit, &[whom], now).await
+    }
+
+    fn rate(&self, limit: Limit, key: &[&str]) -> Rate {
+        let own = key.first().and_then(|whose| self.overrides.get(limit, whose));
+        let usual = || self.limiters.iter().find(|(known, ..)| *known == limit).map(|(_, rate, _)| *rate);
+        own.or_else(usual).expect("there is a limiter for each limit")
+    }
+
+    async fn take_at(&self, limit: Limit, rate: Rate, key: &[&str], now: UnixTime) -> Result<(), Limited> {
+        let Some((.., limiter)) = self.limiters.iter().find(|(known, ..)| *known == limit) else { return Ok(()) };
         let limited = |wait| Limited { limit, rate, wait };
         let draw = draw(rate, now).map_err(limited)?;
         if let Some(shared) = &self.shared {

@@ -123,7 +123,7 @@ pub(super) async fn send(
     };
     // The address' own limit is kept silently: see Limits::mails_per_address.
     let own = if texting.is_some() { Limit::TextsPerNumber } else { Limit::MailsPerAddress };
-    let quiet = service.limits.take(own, &[found.identifier.as_str()], service.now()).await.is_err();
+    let quiet = service.limits.take_for(own, found.identifier.as_str(), peer, service.now()).await.is_err();
     let Outgoing { message, mark, issue } = outgoing;
     let who = service.pseudonyms.of(&found.identifier);
     tracing::info!(authorization = found.id, account = account.id, who, quiet, challenge = kind.name(), "code made");

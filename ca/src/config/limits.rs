@@ -12,7 +12,7 @@ use super::Rate;
 pub struct Limits {
     /// Mails one account may have sent to one address. Beyond it the answer says `rateLimited` and when to come back.
     pub mails_per_account: Rate,
-    /// Mails to one address on behalf of everybody together. Beyond it nothing is sent and the answer is the usual one:
+    /// Mails to one address on behalf of everybody together, half of them at most of one network. Beyond it nothing is sent and the answer is the usual one:
     /// a refusal would tell a stranger that somebody else is enrolling this address at the moment.
     pub mails_per_address: Rate,
     /// Mails to addresses of one domain. A refusal says how busy the domain is, so it is high: against floods.

@@ -223,13 +223,38 @@ async fn accounts_addresses_and_networks_are_counted_each_and_each_may_have_a_ra
                 }
                 let challenge = client.challenge(&order.ok().json()).await["url"].as_str().unwrap().to_owned();
                 let before = world.mails().len();
-                let answer = from(client, peer, &challenge, json!({})).await;
                 let is_silent = matches!(limit, "mails_per_address" | "texts_per_number");
+                // Of what one is sent, a network has half: here, each asks once.
+                let elsewhere = format!("192.0.2.{}", 10 + turn);
+                let peer = if is_silent { elsewhere.as_str() } else { peer };
+                let answer = from(client, peer, &challenge, json!({})).await;
                 assert!(answer.status == StatusCode::OK || (!is_silent && answer.text("limit") == limit), "{limit}");
                 granted += world.mails().len() - before;
             }
             granted
         };
         assert_eq!((granted(true).await, granted(false).await), (3, 1), "{limit}");
+    }
+}
+
+/// Whoever keeps asking for codes in somebody's name, from however many accounts, leaves her half of them.
+#[tokio::test]
+async fn a_network_has_half_of_what_one_address_is_sent() {
+    for (whom, kind, profile) in [("own@example.org", "email", "device"), ("+4915112345678", "tel", "phone-device")] {
+        let world = World::with(super::phone::phones).await;
+        let sent = async |peer: &str| {
+            let client = Client::open(&world, Signer::p256()).await;
+            let wish = json!({"identifiers": [{"type": kind, "value": whom}], "profile": profile});
+            let order = from(&client, peer, "/new-order", wish).await.ok().json();
+            let challenge = client.challenge(&order).await["url"].as_str().unwrap().to_owned();
+            let before = world.mails().len();
+            from(&client, peer, &challenge, json!({})).await.ok();
+            world.mails().len() - before
+        };
+        let mut stranger = 0;
+        for _ in 0..12 {
+            stranger += sent("192.0.2.66").await;
+        }
+        assert_eq!((stranger, sent("2001:db8::1").await), (5, 1), "{whom}");
     }
 }
