@@ -1,4 +1,4 @@
-//! The practice statement names rules and tests that exist.
+//! The practice statement and the threat model name rules and tests that exist.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -63,5 +63,20 @@ fn every_statement_is_held_by_rules_and_tests_that_exist() {
         for name in held_by {
             assert!(names.contains(name), "{number} is held by {name}, which is neither a rule nor a test");
         }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/threat-model.md")).unwrap();
+    let mut names = BTreeSet::new();
+    tests(root, &mut names);
+    // Names of tests are words; paths, files and options are not.
+    let is_word = |quoted: &&str| quoted.contains('_') && quoted.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter(is_word).collect();
+    assert!(named.len() > 20, "{} tests", named.len());
+    for name in named {
+        assert!(names.contains(name), "{name} is no test");
     }
 }
