@@ -28,6 +28,7 @@ pub(crate) struct Person<'a> {
     /// Whether the code asked for last came from a person at a terminal.
     typed: bool,
     way: Way,
+    issuer: Option<String>,
     /// The terms that she agreed to on the command line, by their address.
     agreed: Option<String>,
     elsewhere: Option<ExternalAccount>,
@@ -37,12 +38,17 @@ pub(crate) struct Person<'a> {
 
 impl<'a> Person<'a> {
     pub(crate) fn new(output: &'a Output, code: Option<String>) -> Self {
-        Self { output, code, typed: false, way: Way::Code, agreed: None, elsewhere: None, waiting: None }
+        Self { output, code, typed: false, way: Way::Code, issuer: None, agreed: None, elsewhere: None, waiting: None }
     }
 
     /// With another way to prove that the address is hers.
     pub(crate) fn by(self, way: Way) -> Self {
         Self { way, ..self }
+    }
+
+    /// Logging in there, if it is by a log-in.
+    pub(crate) fn at(self, issuer: Option<String>) -> Self {
+        Self { issuer, ..self }
     }
 
     /// With what a new account may take.
@@ -143,6 +149,10 @@ impl Conversation for Person<'_> {
 
     fn way(&self) -> Way {
         self.way
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     fn subject(&mut self) -> BoxFuture<'_, Typed> {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use device::acme::AcmeError;
-use device::enrolment::{ChooseError, CodeShape, EnrolError};
+use device::enrolment::{ChooseError, CodeShape, EnrolError, LoginError};
 use device::evidence::EvidenceFailure;
 use device::https::FetchError;
 use device::logbook::FollowError;
@@ -277,6 +277,10 @@ impl From<EnrolError> for Failure {
                 what,
                 "Run the command again; if the reply was sent, press Ctrl-D instead of giving the subject: it waits on.",
             ),
+            EnrolError::Login(LoginError::Fetch(FetchError::Untrusted { .. })) => Self::failed(
+                what,
+                "If your organisation certifies that server itself, its authority belongs into this computer's store (or into the file that SSL_CERT_FILE names). Otherwise somebody may be in between.",
+            ),
             EnrolError::Login(_) => {
                 Self::failed(what, "Run the command again, or without --challenge: it goes on where it stopped.")
             }
@@ -289,6 +293,7 @@ impl From<EnrolError> for Failure {
             }
             EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new message will be sent."),
             EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
+            EnrolError::NoIssuer { .. } => Self::failed(what, "Leave --issuer out, or name one of these."),
             EnrolError::Revoked { identifier } => {
                 Self::failed(what, format!("Make a new key and certificate: certtool enroll {identifier} --new"))
             }

@@ -115,8 +115,15 @@ pub(crate) fn client_for_what_proves_itself() -> reqwest::Client {
 }
 
 /// A client for servers of the wide web, which knows nothing of trust policies: for a log-in at an issuer of OpenID alone.
+/// The system's own store counts beside the web's authorities, as in the browser that opens: an organisation may certify its
+/// issuer itself. (`SSL_CERT_FILE` and `SSL_CERT_DIR` name another one.)
 pub(crate) fn web_client() -> reqwest::Client {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "a certificate of the system's store cannot be read");
+    }
+    roots.add_parsable_certificates(found.certs);
     let tls = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for TLS 1.2 and 1.3")

@@ -46,6 +46,9 @@ pub(crate) struct Enroll {
     /// organisation does
     #[arg(long, value_name = "WAY", default_value = "code", value_parser = way)]
     challenge: Way,
+    /// Where to log in, with --challenge oidc, if several vouch for your address [default: the first]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
     /// The code that was sent, or the subject of the mail to reply to; without it, it is read from the terminal or from
     /// standard input
     #[arg(long, value_name = "CODE")]
@@ -92,7 +95,8 @@ impl Enroll {
             keys: self.key.as_ref(),
         };
         let elsewhere = elsewhere(self.external_account, self.external_key.as_ref())?;
-        let mut person = Person::new(&context.output, self.code).by(self.challenge).joining(self.agree_to, elsewhere);
+        let person = Person::new(&context.output, self.code).by(self.challenge).at(self.issuer);
+        let mut person = person.joining(self.agree_to, elsewhere);
         let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
         context.output.report(&match &enrolled {
             Enrolled::Already(person) => Certificate::new(person, "already enrolled"),

@@ -138,6 +138,11 @@ pub trait Conversation: Holder {
     fn way(&self) -> Way {
         Way::default()
     }
+    /// At which issuer of OpenID she wants to log in, where several vouch for her address; the first one, if she does not
+    /// say.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
     /// Asks for the subject of the mail that is to be replied to.
     fn subject(&mut self) -> BoxFuture<'_, Typed> {
         self.code()

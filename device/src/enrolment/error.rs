@@ -89,6 +89,14 @@ pub enum EnrolError {
         /// Kinds the authority offered.
         found: String,
     },
+    /// Whom she wants to log in at does not vouch for this address.
+    #[error("expected one of the issuers that vouch for this address here ({offered}), found {asked}")]
+    NoIssuer {
+        /// Who does.
+        offered: String,
+        /// Whom she named.
+        asked: String,
+    },
     /// The certificate is revoked, and its key gets no other without a new proof.
     #[error("the certificate of {identifier} on this device is revoked, and its key is not certified again")]
     Revoked {

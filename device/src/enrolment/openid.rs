@@ -84,8 +84,18 @@ pub(super) async fn answer(
     address: &Identifier,
     person: &mut dyn Conversation,
 ) -> Result<(), EnrolError> {
-    let (Some(token), Some(issuer)) = (&challenge.token, challenge.issuers.first()) else {
+    let (Some(token), [first, ..]) = (&challenge.token, challenge.issuers.as_slice()) else {
         return Err(EnrolError::NoChallenge { expected: "token and issuers in oidc-00", found: "none".to_owned() });
+    };
+    let issuer = match person.issuer() {
+        None => first,
+        Some(asked) => {
+            let is_it = |issuer: &&Issuer| issuer.issuer.trim_end_matches('/') == asked.trim_end_matches('/');
+            challenge.issuers.iter().find(is_it).ok_or_else(|| EnrolError::NoIssuer {
+                offered: challenge.issuers.iter().map(|one| one.issuer.as_str()).collect::<Vec<_>>().join(", "),
+                asked: asked.to_owned(),
+            })?
+        }
     };
     // Ours, not the authority's word: a token that it could use for another account would have another nonce.
     let nonce = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{token}.{}", client.thumbprint())));

@@ -18,7 +18,7 @@ fn the_power_fails_again_and_again_while_people_log_in() {
 fn enrol_through_failures(enrolments: usize) {
     let node = Node::with(&["oidc-provider@8.8.1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let issuer = issuer(&node, place.path());
+    let issuer = issuer(&node, place.path(), None);
     let server = server(&place.path().join("server"), &issuer);
     let browser = browser(&node, place.path(), "-");
     let people: Vec<_> =

@@ -20,11 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// An issuer whose log-in lets in whomever the hint names. Who is called unverified has not shown that she reads her mail;
 /// who is called denied is not let in.
 const ISSUER: &str = r#"
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import Provider from "oidc-provider";
-const server = http.createServer();
+const pem = process.env.TLS_PEM && readFileSync(process.env.TLS_PEM);
+const server = pem ? https.createServer({ key: pem, cert: pem }) : http.createServer();
 server.listen(0, "127.0.0.1", () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const issuer = `${pem ? "https" : "http"}://127.0.0.1:${server.address().port}`;
   const provider = new Provider(issuer, {
     clients: [{ client_id: "in-person", application_type: "native", token_endpoint_auth_method: "none",
       grant_types: ["authorization_code"], response_types: ["code"], redirect_uris: ["http://127.0.0.1/callback"] }],
@@ -79,8 +82,12 @@ struct Issuer {
     url: String,
 }
 
-fn issuer(node: &Node, place: &Path) -> Issuer {
+/// One that speaks TLS if it has a key and a certificate, in one file.
+fn issuer(node: &Node, place: &Path, tls: Option<&Path>) -> Issuer {
     let mut command = node.script("issuer.mjs", ISSUER).unwrap();
+    if let Some(pem) = tls {
+        command.env("TLS_PEM", pem);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("issuer.log")).unwrap());
     let mut running = Running::start("the issuer", command).unwrap();
     let output = BufReader::new(running.take_stdout().unwrap());
@@ -100,11 +107,17 @@ fn issuer(node: &Node, place: &Path) -> Issuer {
 
 /// A home server in `folder` for whose people of one domain the issuer vouches.
 fn server(folder: &Path, issuer: &Issuer) -> Homeserver {
+    server_with(folder, &vouching(&issuer.url))
+}
+
+fn vouching(url: &str) -> String {
+    format!("\n[[openid]]\nissuer = \"{url}\"\nclient_id = \"in-person\"\ndomains = [\"example.org\"]\n")
+}
+
+fn server_with(folder: &Path, tables: &str) -> Homeserver {
     Homeserver::start(folder, &[]).unwrap().stop().unwrap();
     let mut settings = std::fs::OpenOptions::new().append(true).open(folder.join("homeserver.toml")).unwrap();
-    let table =
-        format!("\n[[openid]]\nissuer = \"{}\"\nclient_id = \"in-person\"\ndomains = [\"example.org\"]\n", issuer.url);
-    settings.write_all(table.as_bytes()).unwrap();
+    settings.write_all(tables.as_bytes()).unwrap();
     Homeserver::start(folder, &[]).unwrap()
 }
 
@@ -129,7 +142,7 @@ fn enroll(person: &Person, browser: &Path) -> Finished {
 fn a_log_in_vouches_for_ones_own_address_alone() {
     let node = Node::with(&["oidc-provider@8.8.1"]).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let issuer = issuer(&node, place.path());
+    let issuer = issuer(&node, place.path(), None);
     let server = server(&place.path().join("server"), &issuer);
     let hinted = browser(&node, place.path(), "-");
 
@@ -154,4 +167,42 @@ fn a_log_in_vouches_for_ones_own_address_alone() {
         assert!(refused.code != 0 && refused.text().contains(says), "{address}: {}\n{}", refused.text(), browsed());
     }
     server.stop().unwrap();
+}
+
+/// An organisation that certifies its issuer itself: its people's computers know its authority, as their browsers do.
+#[test]
+fn one_of_several_issuers_is_chosen_and_may_be_known_to_the_system_alone() {
+    let node = Node::with(&["oidc-provider@8.8.1"]).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let key = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let [both, roots] = ["both.pem", "roots.pem"].map(|name| place.path().join(name));
+    std::fs::write(&both, key.signing_key.serialize_pem() + &key.cert.pem()).unwrap();
+    std::fs::write(&roots, key.cert.pem()).unwrap();
+    let issuer = issuer(&node, place.path(), Some(&both));
+    let first = vouching("https://127.0.0.1:9");
+    let second = vouching(&issuer.url) + &format!("roots = \"{}\"\n", roots.display());
+    let server = server_with(&place.path().join("server"), &(first + &second));
+    let hinted = browser(&node, place.path(), "-");
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.trust(server.ready()).unwrap();
+    let enroll = |issuer: &str, knows: bool| {
+        let arguments = ["enroll", alice.address(), "--challenge", "oidc", "--issuer", issuer];
+        let mut command = alice.command("certtool", &arguments).unwrap();
+        command.env("BROWSER", &hinted).env("NODE_EXTRA_CA_CERTS", &roots);
+        if knows {
+            command.env("SSL_CERT_FILE", &roots);
+        }
+        process::run("certtool", command, PATIENCE).unwrap()
+    };
+    let refused = enroll("https://login.example.com", true);
+    assert!(
+        refused.code == 1 && refused.text().contains("https://127.0.0.1:9, https://127.0.0.1:"),
+        "{}",
+        refused.text()
+    );
+    let refused = enroll(&issuer.url, false);
+    assert!(refused.code == 1 && refused.text().contains("SSL_CERT_FILE"), "{}: {}", refused.code, refused.text());
+    let done = enroll(&issuer.url, true);
+    let browsed = std::fs::read_to_string(place.path().join("browser.log")).unwrap_or_default();
+    assert_eq!(done.code, 0, "{}\n{browsed}", done.text());
 }
