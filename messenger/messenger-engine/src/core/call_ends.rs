@@ -53,6 +53,10 @@ impl Core {
             .collect();
         for (id, stage, refused) in expired {
             let reason = match stage {
+                Stage::Crossing => {
+                    self.take_crossing(id, now);
+                    continue;
+                }
                 Stage::Inviting | Stage::Asked => "nobody answered",
                 Stage::Accepted => "the directory did not introduce the caller",
                 Stage::Dialling | Stage::Listening => {
@@ -67,6 +71,8 @@ impl Core {
     }
 
     pub(super) fn fail_all_calls(&mut self, reason: &str, now: Now) {
+        // None of them goes on in another one.
+        self.calls.values_mut().for_each(|call| call.crosses = None);
         let ids: Vec<CallId> = self.calls.keys().copied().collect();
         for id in ids {
             self.fail_call(id, reason, now);
@@ -74,14 +80,16 @@ impl Core {
     }
 
     pub(super) fn fail_call(&mut self, id: CallId, reason: &str, now: Now) {
-        let Some(call) = self.calls.remove(&id) else { return };
+        let Some(mut call) = self.calls.remove(&id) else { return };
         if call.stage == Stage::Asked {
             self.emit(Event::IncomingEnded { call: id, reason: reason.to_owned() });
         }
         if matches!(call.stage, Stage::Dialling | Stage::Listening) {
             self.actions.push_back(Action::Settled { call: id });
         }
-        self.fail_errands(&call.peer, call.errands, reason, now);
+        if !self.goes_on_in_other(id, &mut call, now) {
+            self.fail_errands(&call.peer, call.errands, reason, now);
+        }
     }
 
     /// Ends what rings from this person or was let in, without a word to her; a room that one shares keeps what it needs.

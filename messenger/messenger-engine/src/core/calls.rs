@@ -5,6 +5,7 @@
 //! own:    Inviting ──GO──► Dialling ──connected──► (link)
 //! theirs: Asked ──accept──► Accepted ──GO──► Listening ──connected──► (link)
 //! any stage ──outcome, deadline, failure──► over; its errands are told why
+//! both at once: see `crossing`
 //! ```
 
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ const INVITING: Duration = Duration::from_secs(35);
 /// the directory that broke together with the one to here.
 const RESUMING: Duration = Duration::from_secs(5);
 /// From acceptance to GO.
-const ACCEPTED: Duration = Duration::from_secs(10);
+pub(super) const ACCEPTED: Duration = Duration::from_secs(10);
 /// From GO to a connection.
 const CONNECTING: Duration = Duration::from_secs(12);
 /// How many calls are under way at once; a flood of knocks beyond it is not shown.
@@ -38,6 +39,8 @@ pub(super) const MAX_CALLS_OF_ONE: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Inviting,
+    /// Theirs waits for one of ours that it crosses.
+    Crossing,
     Asked,
     Accepted,
     Dialling,
@@ -48,13 +51,15 @@ pub(super) struct Call {
     pub(super) peer: Identifier,
     pub(super) key: Option<[u8; 32]>,
     /// The device that was asked for, if not any of theirs will do.
-    device: Option<[u8; 32]>,
+    pub(super) device: Option<[u8; 32]>,
     pub(super) purpose: Purpose,
     pub(super) stage: Stage,
     pub(super) errands: Vec<Errand>,
     /// Whether the person behind this device wants it: she called or accepted.
     pub(super) wanted: bool,
     pub(super) deadline: Instant,
+    /// The call of ours that this one of theirs crosses.
+    pub(super) crosses: Option<CallId>,
 }
 
 impl Call {
@@ -68,7 +73,7 @@ impl Call {
 
     /// Whether the other side makes it.
     pub(super) fn is_theirs(&self) -> bool {
-        matches!(self.stage, Stage::Asked | Stage::Accepted | Stage::Listening)
+        matches!(self.stage, Stage::Crossing | Stage::Asked | Stage::Accepted | Stage::Listening)
     }
 
     /// Whether it is there for nothing but to go on with a session.
@@ -95,7 +100,7 @@ impl Core {
         let wanted = errand.is_wanted();
         let joins = |call: &Call| {
             let same = call.peer == who && call.purpose == purpose && call.leads_to(device);
-            same && (call.stage != Stage::Asked || wanted)
+            same && call.stage != Stage::Crossing && (call.stage != Stage::Asked || wanted)
         };
         if let Some((id, call)) = self.calls.iter_mut().find(|(_, call)| joins(call)) {
             call.wanted |= wanted;
@@ -122,6 +127,7 @@ impl Core {
             wanted,
             errands: vec![errand],
             deadline: now.instant + patience,
+            crosses: None,
         };
         self.calls.insert(id, call);
         self.actions.push_back(Action::Ask(Ask::Invite { call: id, callee: who, purpose, device }));
@@ -130,6 +136,8 @@ impl Core {
     /// The directory did not take an invitation, or the acceptance of one.
     pub fn call_failed(&mut self, id: CallId, reason: &str, now: Now) {
         let accepted = self.calls.get(&id).filter(|call| call.stage == Stage::Accepted && call.wanted);
+        // Whoever called as well has not been refused by that.
+        let accepted = accepted.filter(|call| call.crosses.is_none());
         if let Some(who) = accepted.map(|call| call.peer.to_string()) {
             self.error(who, format!("the call could not be answered: {reason}"), "call back");
         }
@@ -145,16 +153,12 @@ impl Core {
         if self.calls.contains_key(&id) || self.calls.len() >= MAX_CALLS {
             return;
         }
-        // One that only wants to go on with a session stands beside theirs: whichever comes about first will do.
-        let crosses = |call: &Call| {
-            let same = call.peer == caller && call.purpose == purpose && call.device.is_none_or(|device| device == key);
-            same && call.stage == Stage::Inviting && !call.only_resumes()
+        let crossing = match self.crossed_by(&caller, key, purpose) {
+            // Both called at once: the lower id survives (docs/spec/directory.md).
+            Some((own, Stage::Inviting)) if id < own => Some(own),
+            Some((own, _)) => return self.wait_for_ours(own, (id, key), now),
+            None => None,
         };
-        let crossing = self.calls.iter().find(|(_, call)| crosses(call)).map(|(id, _)| *id);
-        if crossing.is_some_and(|own| own < id) {
-            // Both called at once: the lower id survives (docs/spec/directory.md), and that is ours.
-            return;
-        }
         // The directory holds blocked people back; one whose call was on its way hears nothing either. But whoever calls
         // somebody wants to talk to them, blocked or not, and a call that crosses hers stands for her own.
         if crossing.is_none() && self.is_blocked(&caller) {
@@ -175,9 +179,21 @@ impl Core {
         let welcome = crossing.is_some() || self.enters_without_ringing(&caller, key, purpose);
         let stage = if welcome { Stage::Accepted } else { Stage::Asked };
         let deadline = now.instant + if welcome { ACCEPTED } else { INVITING };
-        let call =
-            Call { peer: caller.clone(), key: Some(key), device: None, purpose, stage, errands, wanted, deadline };
+        let call = Call {
+            peer: caller.clone(),
+            key: Some(key),
+            device: None,
+            purpose,
+            stage,
+            errands,
+            wanted,
+            deadline,
+            crosses: None,
+        };
         self.calls.insert(id, call);
+        if let Some(own) = crossing {
+            self.stands_for(own, id);
+        }
         if welcome {
             self.actions.push_back(Action::Ask(Ask::Accept { call: id }));
         } else {
@@ -249,6 +265,7 @@ impl Core {
         call.stage = stage;
         call.key = Some(peer.key);
         call.deadline = now.instant + CONNECTING;
+        self.leave_crossing(id, peer.key, now);
         self.actions.push_back(Action::Connect { call: id, expected: peer, meeting });
     }
 
@@ -279,6 +296,9 @@ impl Core {
         {
             self.actions.push_back(Action::Close { connection, code: Close::NOT_INTRODUCED });
             return self.fail_call(id, &refusal, now);
+        }
+        if let Some((id, _)) = found {
+            self.stands_for_both(id);
         }
         let Some((id, call)) = found.and_then(|(id, _)| Some((id, self.calls.remove(&id)?))) else {
             tracing::debug!(connection, "a connection that nobody introduced is dropped");

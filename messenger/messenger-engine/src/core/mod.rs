@@ -15,6 +15,7 @@ mod action;
 mod appearance;
 mod call_ends;
 mod calls;
+mod crossing;
 mod elsewhere;
 mod errands;
 mod exchange;

@@ -2,6 +2,7 @@
 
 mod acquaintance;
 mod appearance;
+mod crossing;
 mod gossip;
 mod hostile_resumption;
 mod one_to_one;

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) clock_set_s: i64,
     /// Whether the directory knows of calls for one device.
     pub(super) tells_devices_apart: bool,
+    /// Whom the directory lets nobody's call reach.
+    pub(super) unheard: BTreeSet<String>,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -89,6 +91,7 @@ impl World {
             hellos_lost: BTreeSet::new(),
             clock_set_s: 0,
             tells_devices_apart: true,
+            unheard: BTreeSet::new(),
             dials: None,
         };
         for name in names {

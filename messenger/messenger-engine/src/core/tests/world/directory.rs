@@ -60,6 +60,52 @@ impl World {
         actions.filter_map(|action| if let Action::Ask(ask) = action { Some(ask) } else { None }).collect()
     }
 
+    /// The directory introduces two for a call; returns what is done for it.
+    pub(in crate::core::tests) fn is_introduced(
+        &mut self,
+        at: &str,
+        peer: &str,
+        call: CallId,
+        role: Role,
+    ) -> Vec<Action> {
+        let now = self.now();
+        let go = self.go(call, role, peer);
+        self.node(at).core.directory_said(go, now);
+        actions(&mut self.node(at).core)
+    }
+
+    fn go(&self, call: CallId, role: Role, peer: &str) -> DirectoryEvent {
+        let peer = self.person(peer);
+        DirectoryEvent::Go {
+            call_id: call.0,
+            role,
+            peer: peer.identifier,
+            peer_key: peer.device.spki_digest(),
+            candidates: vec!["192.0.2.1:5000".parse().unwrap()],
+            probe_key: ProbeKey([0; 32]),
+            delay_ms: 0,
+        }
+    }
+
+    /// The directory says what became of a call; returns what is asked of it in turn.
+    pub(in crate::core::tests) fn is_told(&mut self, at: &str, call: CallId, outcome: Outcome) -> Vec<Ask> {
+        let now = self.now();
+        self.node(at).core.directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
+        let mut asks = Vec::new();
+        for action in actions(&mut self.node(at).core) {
+            match action {
+                Action::Ask(ask) => asks.push(ask),
+                other => self.carry_out(at, other),
+            }
+        }
+        asks
+    }
+
+    /// The calls of somebody that are under way.
+    pub(in crate::core::tests) fn calls(&self, name: &str) -> Vec<CallId> {
+        self.nodes[name].core.calls.keys().copied().collect()
+    }
+
     pub(super) fn ask(&mut self, name: &str, ask: Ask) {
         let now = self.now();
         match ask {
@@ -80,7 +126,7 @@ impl World {
                     node.person.identifier == callee && node.online && device.is_none_or(|device| device == key)
                 };
                 let to = self.nodes.iter().find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
-                if let Some(to) = to {
+                if let Some(to) = to.filter(|to| !self.unheard.contains(to)) {
                     let caller = self.person(name);
                     self.ringing.insert(call, Ringing { caller: name.into(), callee: to.clone() });
                     self.node(&to).core.directory_said(
@@ -97,21 +143,8 @@ impl World {
             Ask::Accept { call } => {
                 let Some(Ringing { caller, callee }) = self.ringing.remove(&call) else { return };
                 for (at, other, role) in [(&callee, &caller, Role::Listener), (&caller, &callee, Role::Dialler)] {
-                    let peer = self.person(other);
-                    self.node(at).core.directory_said(
-                        DirectoryEvent::Go {
-                            call_id: call.0,
-                            role,
-                            peer: peer.identifier,
-                            peer_key: peer.device.spki_digest(),
-                            candidates: vec!["192.0.2.1:5000".parse().unwrap()],
-                            probe_key: ProbeKey([0; 32]),
-                            delay_ms: 0,
-                        },
-                        now,
-                    );
                     // The listener expects the dialler before she hears of it.
-                    for action in actions(&mut self.node(at).core) {
+                    for action in self.is_introduced(at, other, call, role) {
                         self.carry_out(at, action);
                     }
                 }
