@@ -3,17 +3,17 @@
 mod announcing;
 mod asking;
 mod reach;
+mod watching;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::client::RequestError;
 use directory_protocol::{Announced, Announcement, DirectoryClient, DirectoryEvent};
-use identity::Identifier;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Happening;
 use super::gate::Pass;
@@ -21,14 +21,15 @@ use super::place::{Outlet, Place};
 use crate::api::CallId;
 use crate::core::{Ask, Presenting};
 use crate::whereabouts::DirectoryElsewhere;
-use announcing::{keep_announced, not_taken};
+use announcing::{Said, keep_announced, not_taken};
+use watching::{WatchList, keep_watched};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long an attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(10);
+pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long the directory may take to answer from a new network before it is connected to anew.
 const FOLLOWING: Duration = Duration::from_secs(3);
 
@@ -41,7 +42,7 @@ pub(super) struct Link {
     /// How to be present, now and on every later connection.
     presenting: Presenting,
     /// Whom to watch there.
-    watched: Arc<Mutex<BTreeSet<Identifier>>>,
+    watched: Arc<WatchList>,
     /// Calls that are being placed.
     placing: Vec<(CallId, AbortHandle)>,
     whose: Whose,
@@ -65,9 +66,13 @@ struct Standing {
     to: (SocketAddr, Vec<SocketAddr>),
     place: Place,
     /// How to be present from now on; ends with the connection.
-    presenting: watch::Sender<Presenting>,
+    presenting: watch::Sender<Said>,
+    /// Which of it the directory has taken.
+    told: watch::Receiver<u64>,
     /// Tells the directory; ends when it did not take what it was told.
     announcing: JoinHandle<RequestError>,
+    /// Asks it whom to watch; ends with the connection.
+    _watching: AbortOnDropHandle<()>,
 }
 
 /// Why a connection is served no longer.
@@ -154,14 +159,17 @@ impl Link {
         }
         let presenting = self.presenting.clone();
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
-        let watched = lock(&self.watched).iter().cloned().collect();
-        client.watch(watched).await.map_err(|error| error.to_string())?;
+        let wait = watching::begin(&self.watched, &client).await.map_err(|error| error.to_string())?;
         let to = (found, addresses);
         let place = self.place(&to, &announced);
         self.is_at(Some(&place));
-        let (presenting, changes) = watch::channel(presenting);
-        let announcing = tokio::spawn(keep_announced(client.clone(), changes));
-        Ok(Standing { client, events, _pass: pass, to, place, presenting, announcing })
+        let (presenting, changes) = watch::channel(Said { number: 0, presenting });
+        let (taken, told) = watch::channel(0);
+        let announcing = tokio::spawn(keep_announced(client.clone(), changes, taken));
+        let (list, at) = (self.watched.clone(), client.clone());
+        let watching = tokio::spawn(async move { keep_watched(&list, &at, wait).await });
+        let _watching = AbortOnDropHandle::new(watching);
+        Ok(Standing { client, events, _pass: pass, to, place, presenting, told, announcing, _watching })
     }
 
     /// Where this device is, as the directory has just said.
@@ -202,7 +210,10 @@ impl Link {
                 },
                 ask = asks.recv() => match ask {
                     Some(ask) => self.ask(&standing, ask),
-                    None => return End::EngineGone,
+                    None => {
+                        standing.client.close();
+                        return End::EngineGone;
+                    }
                 },
                 ended = &mut standing.announcing => {
                     standing.client.close();
@@ -239,28 +250,17 @@ impl Link {
         }
     }
 
-    /// Whom to watch is told anew on every connection.
-    fn keep_in_mind(&mut self, ask: &Ask) {
-        match ask {
-            Ask::Watch { who } => {
-                lock(&self.watched).insert(who.clone());
-            }
-            Ask::Unwatch { who } => {
-                lock(&self.watched).remove(who);
-            }
-            _ => {}
-        }
-    }
-
     /// What is asked without a connection: how to be present is remembered, calls fail, the rest is told anew on connecting.
     async fn not_now(&mut self, ask: Ask) {
-        self.keep_in_mind(&ask);
-        if let Some(call) = ask.invited() {
-            let reason = "this device is not connected to its directory".into();
-            let _ = self.outbox.send(Happening::CallFailed { call, reason }).await;
-        }
-        if let Ask::Announce(presenting) = ask {
-            self.presenting = *presenting;
+        match ask {
+            Ask::Announce(presenting) => self.presenting = *presenting,
+            Ask::Watch { who } => self.watched.watch(who),
+            Ask::Unwatch { who } => self.watched.unwatch(who),
+            Ask::Invite { call, .. } => {
+                let reason = "this device is not connected to its directory".into();
+                let _ = self.outbox.send(Happening::CallFailed { call, reason }).await;
+            }
+            _ => {}
         }
     }
 
@@ -299,11 +299,6 @@ pub(super) fn listening(found: SocketAddr, addresses: &[SocketAddr], second: Opt
         [Some(*address), second]
     });
     ports.flatten().collect()
-}
-
-/// A panic elsewhere leaves a list whole.
-fn lock<T>(list: &Mutex<T>) -> MutexGuard<'_, T> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.

@@ -35,6 +35,7 @@ impl Directories {
     }
 
     fn invite_at(&mut self, key: Key, call: CallId, callee: &Identifier, invite: Ask, now: Now) {
+        self.announce_before_call(&key, now);
         if let Some(other) = self.others.get_mut(&key) {
             self.calls.insert(call, CallElsewhere { at: key, with: callee.clone(), is_theirs: false });
             other.invite(invite, now.instant);

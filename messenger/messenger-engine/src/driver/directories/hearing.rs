@@ -33,6 +33,8 @@ impl Directories {
             Happening::DirectoryUp => {
                 let domains: Vec<String> = self.domains_at(&key).into_iter().map(str::to_owned).collect();
                 self.told.retain(|(about, _)| !domains.contains(about) && *about != key.directory.name);
+                // Calls wait for it.
+                self.announce_before_call(&key, now);
                 if let Some(other) = self.others.get_mut(&key) {
                     other.is_up();
                 }

@@ -149,14 +149,33 @@ impl Directories {
                 self.watch(who, core, now);
             }
         }
-        let keys: Vec<Key> = self.others.keys().cloned().collect();
-        keys.iter().for_each(|key| self.announce_at(key));
+        // It may hide somebody: all are told now.
+        self.announce_where(|_| true, now);
+    }
+
+    /// Tells the directories in which something has changed what concerns them: each once, however many people were found there.
+    fn announce_changes(&mut self, now: Now) {
+        self.announce_where(|other| other.is_to_be_told(now.instant), now);
+    }
+
+    fn announce_where(&mut self, which: impl Fn(&Other) -> bool, now: Now) {
+        let keys = self.others.iter().filter(|(_, other)| which(other)).map(|(key, _)| key.clone());
+        for key in keys.collect::<Vec<_>>() {
+            self.announce_at(&key, now);
+        }
     }
 
     /// Tells another directory what concerns it.
-    fn announce_at(&self, key: &Key) {
-        if let (Some(presenting), Some(other)) = (self.presenting_at(key), self.others.get(key)) {
-            other.announce(presenting);
+    fn announce_at(&mut self, key: &Key, now: Now) {
+        if let (Some(presenting), Some(other)) = (self.presenting_at(key), self.others.get_mut(key)) {
+            other.announce(presenting, now.instant);
+        }
+    }
+
+    /// Before a call is made there: whom it shows the caller to has to be known.
+    fn announce_before_call(&mut self, key: &Key, now: Now) {
+        if self.others.get(key).is_some_and(Other::is_behind) {
+            self.announce_at(key, now);
         }
     }
 

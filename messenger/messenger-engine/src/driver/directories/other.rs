@@ -19,6 +19,10 @@ use crate::whereabouts::DirectoryElsewhere;
 /// A directory that answered before may be away for so long, to be started anew.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
+/// How often at most it is told of people who were found there since: as often as directories take it in the long run
+/// (docs/spec/directory.md, section 7).
+const TELLING: Duration = Duration::from_secs(1);
+
 /// What the link reports may wait for the engine.
 const REPORTS: usize = 64;
 
@@ -28,12 +32,15 @@ pub(super) struct Other {
     pub(super) number: u64,
     /// As whose directory its certificate is verified.
     pub(super) verified_for: Identifier,
-    asks: mpsc::UnboundedSender<Ask>,
+    pub(super) asks: mpsc::UnboundedSender<Ask>,
     pub(super) follows: Arc<Notify>,
     /// Whom to watch there.
     pub(super) watched: BTreeSet<Identifier>,
     /// What it said of them last.
     pub(super) seen: BTreeMap<Identifier, Presence>,
+    /// When it was told last how this device is present there, and whether it would be told something else now.
+    told: Option<Instant>,
+    is_behind: bool,
     /// Calls to be made once it is reached.
     waiting: Vec<Ask>,
     up: bool,
@@ -73,6 +80,8 @@ impl Other {
             follows,
             watched,
             seen,
+            told: None,
+            is_behind: true,
             waiting: Vec::new(),
             up: false,
             was_up: false,
@@ -86,11 +95,28 @@ impl Other {
         let _ = self.asks.send(ask);
     }
 
-    pub(super) fn announce(&self, presenting: Presenting) {
+    /// What it is told of this device has changed: people were found there, or are not any more.
+    pub(super) fn has_changed(&mut self) {
+        self.is_behind = true;
+    }
+
+    /// Whether something has changed since it was told.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Whether it is to be told by itself. Before a call there it is told at once.
+    pub(super) fn is_to_be_told(&self, now: Instant) -> bool {
+        self.is_behind && self.told.is_none_or(|told| now >= told + TELLING)
+    }
+
+    pub(super) fn announce(&mut self, presenting: Presenting, now: Instant) {
+        (self.told, self.is_behind) = (Some(now), false);
         self.ask(Ask::Announce(Box::new(presenting)));
     }
 
-    pub(super) fn watch(&self, who: Identifier) {
+    pub(super) fn watch(&mut self, who: Identifier) {
+        self.watched.insert(who.clone());
         self.ask(Ask::Watch { who });
     }
 

@@ -71,11 +71,9 @@ impl Directories {
         match self.people.get(who).filter(|known| known.watched).map(|known| &known.spot) {
             Some(Spot::Own) => self.ask_own(Ask::Watch { who: who.clone() }),
             Some(Spot::At(key)) => {
-                let key = key.clone();
-                if let Some(other) = self.others.get_mut(&key) {
-                    other.watched.insert(who.clone());
-                    self.announce_at(&key);
-                    self.others[&key].watch(who.clone());
+                if let Some(other) = self.others.get_mut(key) {
+                    other.has_changed();
+                    other.watch(who.clone());
                 }
             }
             _ => {}
@@ -84,8 +82,10 @@ impl Directories {
 
     /// A stranger may be named in the lists that are told where she is found.
     fn begin_to_call(&mut self, who: &Identifier) {
-        if let Some(Known { spot: Spot::At(key), watched: false }) = self.people.get(who) {
-            self.announce_at(&key.clone());
+        if let Some(Known { spot: Spot::At(key), watched: false }) = self.people.get(who)
+            && let Some(other) = self.others.get_mut(key)
+        {
+            other.has_changed();
         }
     }
 
@@ -104,9 +104,9 @@ impl Directories {
     /// Somebody is found in this directory no more: nor is she in the lists that it is told.
     pub(super) fn unwatch_at(&mut self, key: &Key, who: &Identifier) {
         if let Some(other) = self.others.get_mut(key) {
+            other.has_changed();
             other.unwatch(who);
         }
-        self.announce_at(key);
     }
 
     /// Finds out where somebody is, and goes on from there.
@@ -186,7 +186,8 @@ impl Directories {
         let (number, place) = (self.opened, self.place.clone());
         let other = Other::open(number, &self.ways, tls, (key.directory.clone(), who.clone()), place, now.instant);
         self.others.insert(key.clone(), other);
-        self.announce_at(&key);
+        // It does not connect before it knows how to be present there.
+        self.announce_at(&key, now);
         Ok(key)
     }
 }

@@ -2,6 +2,8 @@
 
 mod calls;
 mod links;
+mod outages;
+mod telling;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

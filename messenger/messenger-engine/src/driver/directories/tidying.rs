@@ -17,6 +17,7 @@ impl Directories {
     /// Now and then: leaves directories that nobody needs, and looks again for whom was not found.
     pub(in crate::driver) fn tick(&mut self, core: &mut Core, now: Now) {
         self.follow_bindings(core, now);
+        self.announce_changes(now);
         if now.instant < self.looked + LOOK {
             return;
         }

@@ -6,7 +6,7 @@ use directory_protocol::client::RequestError;
 use directory_protocol::message::ErrorCode;
 use directory_protocol::{Answer, Invite};
 
-use super::{Link, Standing, lock};
+use super::{Link, Standing};
 use crate::api::CallId;
 use crate::core::Ask;
 use crate::driver::Happening;
@@ -14,25 +14,30 @@ use crate::driver::Happening;
 impl Link {
     /// Asks in a task of its own: answers may take their time, events must not wait for them.
     pub(super) fn ask(&mut self, standing: &Standing, ask: Ask) {
-        if let Ask::Announce(presenting) = ask {
-            standing.presenting.send_replace((*presenting).clone());
-            self.presenting = *presenting;
-            return;
+        match ask {
+            Ask::Announce(presenting) => {
+                self.presenting = *presenting;
+                standing.presenting.send_modify(|said| {
+                    said.number += 1;
+                    said.presenting = self.presenting.clone();
+                });
+            }
+            Ask::Watch { who } => self.watched.watch(who),
+            Ask::Unwatch { who } => self.watched.unwatch(who),
+            _ => self.ask_about_call(standing, ask),
         }
-        self.keep_in_mind(&ask);
+    }
+
+    fn ask_about_call(&mut self, standing: &Standing, ask: Ask) {
         let invited = ask.invited();
         if let Ask::Cancel { call } = &ask {
             self.do_not_place(*call);
         }
         let (client, place, outbox) = (standing.client.clone(), standing.place.clone(), self.outbox.clone());
-        let watched = self.watched.clone();
+        let (said, mut told) = (standing.presenting.borrow().number, standing.told.clone());
         let asking = tokio::spawn(async move {
             let result = match ask {
-                Ask::Announce(_) => Ok(()),
-                Ask::Watch { who } => {
-                    until_taken(|| client.watch(vec![who.clone()]), || lock(&watched).contains(&who)).await
-                }
-                Ask::Unwatch { who } => client.unwatch(vec![who]).await,
+                Ask::Announce(_) | Ask::Watch { .. } | Ask::Unwatch { .. } => Ok(()),
                 Ask::Accept { call } => {
                     let accept = |candidates| client.answer(call.0, Answer::Accept { candidates });
                     if let Err(error) = offering(place.candidates().await, accept).await {
@@ -44,6 +49,9 @@ impl Link {
                 Ask::Busy { call } => client.answer(call.0, Answer::Busy).await,
                 Ask::Cancel { call } => client.cancel(call.0).await,
                 Ask::Invite { call, callee, purpose, device } => {
+                    // A call is open only if the directory knows that she may see the caller. Without the connection there
+                    // is no call either.
+                    let _ = told.wait_for(|told| *told >= said).await;
                     let invite = |candidates| {
                         let (callee, purpose) = (callee.clone(), purpose.into());
                         client.invite(Invite { call_id: call.0, callee, purpose, candidates, device })
@@ -72,23 +80,6 @@ impl Link {
     }
 }
 
-/// Asks until the directory has taken it: what it refuses for now it may take after as long as it says
-/// (docs/spec/directory.md, section 3), if it is still wanted then. Without the connection everything is refused for good.
-async fn until_taken<R>(ask: impl Fn() -> R, wanted: impl Fn() -> bool) -> Result<(), RequestError>
-where
-    R: Future<Output = Result<(), RequestError>>,
-{
-    loop {
-        match ask().await {
-            Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => tokio::time::sleep(wait).await,
-            result => return result,
-        }
-        if !wanted() {
-            return Ok(());
-        }
-    }
-}
-
 /// Offers these candidates, and without loopback if the directory refuses them: one that listens everywhere is reached over
 /// loopback by its own machine, and takes no such address.
 async fn offering<F, R>(candidates: Vec<SocketAddr>, ask: F) -> Result<(), RequestError>
@@ -101,38 +92,5 @@ where
     match ask(candidates).await {
         Err(RequestError::Refused { error: ErrorCode::BadCandidates, .. }) if !is_same => ask(elsewhere).await,
         result => result,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::time::Duration;
-
-    use super::*;
-
-    fn refused(wait: Duration) -> Result<(), RequestError> {
-        Err(RequestError::Refused { error: ErrorCode::UnknownForNow, wait })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_refused_for_now_is_asked_again_as_long_as_it_is_wanted() {
-        let (asked, began) = (Cell::new(0), tokio::time::Instant::now());
-        let third_time = || {
-            asked.set(asked.get() + 1);
-            std::future::ready(if asked.get() < 3 { refused(Duration::from_secs(2)) } else { Ok(()) })
-        };
-        until_taken(third_time, || true).await.unwrap();
-        assert_eq!((asked.get(), began.elapsed().as_secs()), (3, 4));
-        asked.set(0);
-        until_taken(third_time, || false).await.unwrap();
-        assert_eq!(asked.get(), 1, "not wanted any more");
-        asked.set(0);
-        let for_good = || {
-            asked.set(asked.get() + 1);
-            std::future::ready(refused(Duration::ZERO))
-        };
-        until_taken(for_good, || true).await.unwrap_err();
-        assert_eq!(asked.get(), 1);
     }
 }
