@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use identity::Identifier;
 
@@ -46,4 +47,7 @@ pub trait Find: Send + Sync {
     /// The directory that was said for this person is not reached. If somebody else may know better: what counts instead
     /// from now on, for people; then it is worth looking for her again.
     fn not_reached(&self, who: &Identifier, directory: &DirectoryElsewhere) -> Option<String>;
+
+    /// This device was cut off: that a directory was said to be not reached within this time before now counts no more.
+    fn was_cut_off(&self, lately: Duration);
 }

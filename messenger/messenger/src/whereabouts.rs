@@ -1,6 +1,7 @@
 //! Tells the engine in which directories people are found, as `device` finds out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use device::finding::{Finder, Found};
 use identity::Identifier;
@@ -28,5 +29,9 @@ impl Find for Guide {
                  ask for a new one"
             )
         })
+    }
+
+    fn was_cut_off(&self, lately: Duration) {
+        self.0.was_cut_off(lately);
     }
 }

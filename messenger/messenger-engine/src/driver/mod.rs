@@ -243,10 +243,10 @@ impl Driver {
         match happening {
             Happening::DirectoryUp => {
                 core.directory_up();
-                self.directories.own_is_up(core);
+                self.directories.own_is_up(core, now);
             }
             Happening::DirectoryDown(reason) => {
-                self.directories.own_is_down();
+                self.directories.own_is_down(now);
                 core.directory_down(&reason, now);
             }
             Happening::NotAnnounced(reason) => core.not_announced(&reason),

@@ -58,7 +58,7 @@ impl Directories {
         match event {
             DirectoryEvent::Presence { who, presence } if other.watched.contains(&who) => {
                 other.seen.insert(who.clone(), presence.clone());
-                if self.own_is_up {
+                if self.outages.own_is_up() {
                     core.presence_pushed(who, presence);
                 }
             }
@@ -87,20 +87,20 @@ impl Directories {
 
     fn lost(&mut self, key: &Key, reason: &str, core: &mut Core, now: Now) {
         let (about, whose) = self.whose(key);
+        let message = format!("the directory of {whose} is not reached: {reason}");
+        if !self.resting && self.is_given_up(key, now) {
+            self.look_elsewhere(key, &message, core, now);
+        }
         let Some(other) = self.others.get_mut(key) else { return };
         if self.resting {
             return other.left();
         }
-        let message = format!("the directory of {whose} is not reached: {reason}");
-        if other.is_given_up(now.instant) {
-            self.look_elsewhere(key, &message, core, now);
-        }
-        let Some(other) = self.others.get_mut(key) else { return };
         other.is_down(now.instant);
         let people: Vec<Identifier> = other.watched.iter().cloned().collect();
         core.lost_elsewhere(&people);
         self.fail_calls_at(key, &message, core, now);
-        if self.is_said_of_nobody(key) {
+        // While one's own is not reached either, that is said.
+        if self.is_said_of_nobody(key) || !self.outages.own_is_up() {
             return;
         }
         self.tell(&about, &message, NOT_REACHED, core);

@@ -14,6 +14,7 @@ mod calls;
 mod hearing;
 mod moving;
 mod other;
+mod outages;
 mod people;
 mod tidying;
 
@@ -36,6 +37,7 @@ use crate::time::Now;
 use crate::whereabouts::{DirectoryElsewhere, Find};
 use calls::CallElsewhere;
 use other::Other;
+use outages::Outages;
 use people::{Known, Spot};
 
 /// Strangers whose directory is remembered beside contacts.
@@ -67,7 +69,7 @@ pub(super) struct Directories {
     finder: Option<Arc<dyn Find>>,
     own: mpsc::UnboundedSender<Ask>,
     own_follows: Arc<Notify>,
-    own_is_up: bool,
+    outages: Outages,
     /// Nothing is wanted of any directory.
     resting: bool,
     /// Where this device is, as its own directory says.
@@ -99,7 +101,7 @@ impl Directories {
             finder,
             own: asks,
             own_follows,
-            own_is_up: false,
+            outages: Outages::default(),
             resting: false,
             place,
             presenting: None,
@@ -191,22 +193,10 @@ impl Directories {
         self.people.iter().filter(|(_, known)| known.spot.is_at(key)).map(|(who, _)| abroad::domain(who)).collect()
     }
 
-    /// The own directory is reached: what others said meanwhile counts now.
-    pub(super) fn own_is_up(&mut self, core: &mut Core) {
-        self.own_is_up = true;
-        for (who, presence) in self.others.values().flat_map(|other| &other.seen) {
-            core.presence_pushed(who.clone(), presence.clone());
-        }
-    }
-
-    /// The own directory is lost.
-    pub(super) fn own_is_down(&mut self) {
-        self.own_is_up = false;
-    }
-
     /// Nothing is wanted of any directory: their links leave by themselves.
     pub(super) fn leave(&mut self) {
-        (self.own_is_up, self.resting) = (false, true);
+        self.outages.rest();
+        self.resting = true;
         self.calls.clear();
         self.people.values_mut().for_each(|known| known.spot.forget_all());
         self.others.values_mut().for_each(Other::left);

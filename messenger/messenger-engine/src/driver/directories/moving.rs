@@ -27,7 +27,7 @@ impl Directories {
     }
 
     /// Leaves where somebody was found, and looks for her anew. Calls that were not placed yet wait for that.
-    fn look_anew(&mut self, who: Identifier, core: &mut Core, now: Now) {
+    pub(super) fn look_anew(&mut self, who: Identifier, core: &mut Core, now: Now) {
         let Some(Known { spot, watched }) = self.people.remove(&who) else { return };
         let calls = match spot {
             Spot::Sought(calls) => calls,
@@ -58,6 +58,7 @@ impl Directories {
         let Some(finder) = self.finder.clone() else { return };
         for who in self.those(|known| known.spot.is_at(key)) {
             let Some(instead) = finder.not_reached(&who, &key.directory) else { continue };
+            self.outages.gave_up(&who, now.instant);
             self.tell(who.as_str(), message, &instead, core);
             self.look_anew(who, core, now);
         }

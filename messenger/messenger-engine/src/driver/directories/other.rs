@@ -16,9 +16,6 @@ use crate::driver::directory::{Link, Whose};
 use crate::driver::place::Place;
 use crate::whereabouts::DirectoryElsewhere;
 
-/// A directory that answered before may be away for so long, to be started anew.
-const GIVEN_UP: Duration = Duration::from_secs(60);
-
 /// How often at most it is told of people who were found there since: as often as directories take it in the long run
 /// (docs/spec/directory.md, section 7).
 const TELLING: Duration = Duration::from_secs(1);
@@ -154,9 +151,9 @@ impl Other {
         self.waiting.extract_if(.., |ask| matches!(ask, Ask::Invite { callee, .. } if to(callee))).collect()
     }
 
-    /// Whether it is time to ask whether its people are found elsewhere by now: it never answered, or not for a while.
-    pub(super) fn is_given_up(&self, now: Instant) -> bool {
-        !self.was_up || self.down_since.is_some_and(|since| now >= since + GIVEN_UP)
+    /// Whether it has ever answered.
+    pub(super) fn was_up(&self) -> bool {
+        self.was_up
     }
 
     pub(super) fn is_down(&mut self, now: Instant) {

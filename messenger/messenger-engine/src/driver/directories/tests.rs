@@ -20,9 +20,10 @@ use crate::core::Action;
 use crate::driver::Driver;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
 
-/// Whoever is looked for is not found before the test says so, or at once where a card of hers says.
+/// Whoever is looked for is not found before the test says so, or at once where a card of hers says. And for how long it was
+/// said that this device was cut off.
 #[derive(Default)]
-struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>);
+struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>);
 
 impl Cards {
     fn say(&self, who: &Identifier, found: Whereabouts) {
@@ -41,6 +42,10 @@ impl Find for Cards {
     fn not_reached(&self, _: &Identifier, directory: &DirectoryElsewhere) -> Option<String> {
         (directory == &old()).then(|| "somebody else is asked".to_owned())
     }
+
+    fn was_cut_off(&self, lately: Duration) {
+        *self.1.lock().unwrap() = Some(lately);
+    }
 }
 
 fn old() -> DirectoryElsewhere {
@@ -49,6 +54,11 @@ fn old() -> DirectoryElsewhere {
 
 fn at(name: &str) -> DirectoryElsewhere {
     DirectoryElsewhere { name: name.to_owned(), addresses: vec!["127.0.0.1:2".to_owned()] }
+}
+
+fn from_now(time: Duration) -> Now {
+    let now = Now::read();
+    Now { instant: now.instant + time, ..now }
 }
 
 fn bob() -> Identifier {
@@ -109,8 +119,7 @@ impl Driver {
     }
 
     fn ticks_after(&mut self, time: Duration) {
-        let now = Now::read();
-        self.directories.tick(&mut self.core, Now { instant: now.instant + time, ..now });
+        self.directories.tick(&mut self.core, from_now(time));
     }
 
     /// Each link: to which directory, as whose it is verified, and who is watched there.
@@ -124,11 +133,25 @@ impl Driver {
         links
     }
 
-    /// The link to this directory reports that it was not reached.
+    /// The link to this directory reports that it was not reached, while one's own is.
     fn does_not_reach(&mut self, directory: &DirectoryElsewhere) {
+        self.own_is_reached(true, Duration::ZERO);
+        self.reports_not_reached(directory, LATER);
+    }
+
+    /// The link to one's own directory reports that it is reached, or not, at this time from now.
+    fn own_is_reached(&mut self, up: bool, after: Duration) {
+        match up {
+            true => self.directories.own_is_up(&mut self.core, from_now(after)),
+            false => self.directories.own_is_down(from_now(after)),
+        }
+    }
+
+    /// The link to this directory reports at this time from now that it was not reached.
+    fn reports_not_reached(&mut self, directory: &DirectoryElsewhere, after: Duration) {
         let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
         let (number, what) = (other.number, Happening::DirectoryDown("nobody answers".to_owned()));
-        self.directories.heard(number, what, &mut self.core, Now::read());
+        self.directories.heard(number, what, &mut self.core, from_now(after));
     }
 
     /// What was said to the person since the last time: about what, and the remedy.
@@ -141,6 +164,16 @@ impl Driver {
         told.collect()
     }
 
+    /// Whose presence was shown since the last time, and whether she was there.
+    fn shown(&mut self) -> Vec<(Identifier, bool)> {
+        self.act();
+        let shown = self.pending.drain(..).filter_map(|event| match event {
+            Event::Presence { who, online, .. } => Some((who, online)),
+            _ => None,
+        });
+        shown.collect()
+    }
+
     /// The calls that are to be placed as soon as bob's directory is reached.
     fn to_be_placed(&self) -> Vec<CallId> {
         let calls: Vec<_> = self.directories.calls.keys().copied().collect();
@@ -149,6 +182,9 @@ impl Driver {
         calls
     }
 }
+
+/// When a directory has had its time.
+const LATER: Duration = Duration::from_secs(3600);
 
 const FIRST: CallId = CallId([1; 16]);
 const SECOND: CallId = CallId([2; 16]);

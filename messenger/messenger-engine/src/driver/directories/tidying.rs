@@ -31,7 +31,10 @@ impl Directories {
         };
         let closing: Vec<Key> =
             self.others.iter().filter(|(key, other)| unused(key, other)).map(|(key, _)| key.clone()).collect();
-        let silent = |other: &Other| other.down_since.is_some_and(|since| now.instant >= since + LOOK_AGAIN);
+        self.outages.forget(now.instant);
+        let silent = |other: &Other| {
+            self.outages.alone_since(other.down_since, now.instant).is_some_and(|alone| alone >= LOOK_AGAIN)
+        };
         let moving: Vec<Key> =
             self.others.iter().filter(|(_, other)| silent(other)).map(|(key, _)| key.clone()).collect();
         let is_gone = |known: &Known| match &known.spot {

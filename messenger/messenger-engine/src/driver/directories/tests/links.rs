@@ -125,6 +125,7 @@ async fn whoever_is_asked_for_again_is_looked_for_where_her_card_says_by_now() {
     cards.say(&carol, Whereabouts::At(at("dir.example")));
     driver.asks(Ask::Watch { who: carol });
     assert_eq!(driver.to_be_placed(), [FIRST]);
+    driver.own_is_reached(true, Duration::ZERO);
 }
 
 #[tokio::test]
