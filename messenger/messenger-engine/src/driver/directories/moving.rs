@@ -78,7 +78,10 @@ impl Directories {
         let is_hers = |key: &Key, who: &Identifier| self.ways.tls.vouchers(&key.directory.name, who) == key.vouchers;
         let links = self.others.iter().filter(|(key, other)| !is_hers(key, &other.verified_for));
         for key in links.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-            self.others.remove(&key);
+            // What the old connection said of them counts no more, and whether there is another one is not known yet.
+            if let Some(other) = self.others.remove(&key) {
+                core.lost_elsewhere(&other.watched.into_iter().collect::<Vec<_>>());
+            }
             self.fail_calls_at(&key, "its directory is connected to anew", core, now);
             self.look_for_those(|known| known.spot.is_at(&key), core, now);
         }

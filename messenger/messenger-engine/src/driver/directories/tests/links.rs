@@ -71,6 +71,36 @@ async fn what_is_proven_for_one_person_is_believed_of_those_alone_for_whom_it_is
 }
 
 #[tokio::test]
+async fn whoever_has_to_be_reached_anew_is_not_shown_as_the_old_connection_showed_her() {
+    let (trust, [five, six]) = two_authorities();
+    let people = [bob(), "dora@example.net".parse().unwrap()];
+    let mut driver = driver_with(Arc::default(), trust.clone());
+    driver.core.directory_up();
+    driver.own_is_reached(true, Duration::ZERO);
+    for who in &people {
+        knows(&trust, who.as_str(), (5, five));
+        driver.ticks();
+        driver.core.command(Command::AddContact { who: who.to_string() }, Now::read());
+        driver.act();
+        driver.finds(who, at("dir.example"));
+    }
+    let number = driver.directories.others.values().next().unwrap().number;
+    let presence = directory_protocol::Presence::plain(directory_protocol::Status::Available);
+    for who in &people {
+        let (who, presence) = (who.clone(), presence.clone());
+        let event = Happening::Directory(directory_protocol::DirectoryEvent::Presence { who, presence });
+        driver.directories.heard(number, event, &mut driver.core, Now::read());
+    }
+    assert_eq!(driver.shown(), people.clone().map(|who| (who, true)));
+    // Another authority speaks for the one for whom that directory was verified: the other one has lost it, too.
+    trust.set_bindings(Bindings::default());
+    knows(&trust, bob().as_str(), (6, six));
+    knows(&trust, "dora@example.net", (5, five));
+    driver.ticks();
+    assert_eq!(driver.shown(), people.map(|who| (who, false)));
+}
+
+#[tokio::test]
 async fn people_of_many_domains_share_a_link_and_each_link_is_told_of_its_own() {
     let (trust, [five, six]) = two_authorities();
     let mut driver = driver_with(Arc::default(), trust.clone());
@@ -95,6 +125,7 @@ async fn people_of_many_domains_share_a_link_and_each_link_is_told_of_its_own() 
     assert_eq!(blocked(&people[0]), people);
     assert_eq!(blocked(&other), std::slice::from_ref(&other));
     // What is wrong with it is said once.
+    driver.own_is_reached(true, Duration::ZERO);
     let number = driver.directories.others.values().find(|link| link.watched.len() == 9).unwrap().number;
     let down = || Happening::DirectoryDown("nobody answers".to_owned());
     driver.directories.heard(number, down(), &mut driver.core, Now::read());
@@ -125,7 +156,6 @@ async fn whoever_is_asked_for_again_is_looked_for_where_her_card_says_by_now() {
     cards.say(&carol, Whereabouts::At(at("dir.example")));
     driver.asks(Ask::Watch { who: carol });
     assert_eq!(driver.to_be_placed(), [FIRST]);
-    driver.own_is_reached(true, Duration::ZERO);
 }
 
 #[tokio::test]
