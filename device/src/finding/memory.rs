@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::srv::{NamesError, Said};
 
@@ -11,11 +13,44 @@ use super::srv::{NamesError, Said};
 /// for the same silence one after the other.
 const REMEMBERED: Duration = Duration::from_secs(300);
 const SILENT: Duration = Duration::from_secs(10);
+/// For how long it counts what a domain said last while it is not heard any more. RFC 8767, section 5, suggests one day to three.
+const COUNTS_ON: Duration = Duration::from_secs(24 * 60 * 60);
 /// Domains of which it is remembered.
 const MAX: usize = 1_024;
 
 type Answer = Result<Said, NamesError>;
-type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Answer)>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
+
+/// What is known of a domain.
+struct Known {
+    /// What it said last, and when.
+    said: Option<(Instant, Said)>,
+    /// When it was asked last, and why it was not heard, if so.
+    asked: Instant,
+    silent: Option<NamesError>,
+}
+
+impl Known {
+    fn new(before: Option<Self>, answer: Answer) -> Self {
+        let asked = Instant::now();
+        match answer {
+            Ok(said) => Self { said: Some((asked, said)), asked, silent: None },
+            Err(error) => Self { said: before.and_then(|known| known.said), asked, silent: Some(error) },
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.asked.elapsed() < if self.silent.is_some() { SILENT } else { REMEMBERED }
+    }
+
+    fn answer(&self) -> Answer {
+        match (&self.said, &self.silent) {
+            (Some((at, said)), silent) if silent.is_none() || at.elapsed() < COUNTS_ON => Ok(said.clone()),
+            (_, Some(error)) => Err(error.clone()),
+            (_, None) => Ok(Said::Nothing),
+        }
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Memory(Mutex<HashMap<String, Slot>>);
@@ -25,15 +60,12 @@ impl Memory {
     pub(super) async fn of(&self, domain: &str, ask: impl Future<Output = Answer>) -> Answer {
         let slot = self.slot(domain);
         let mut known = slot.lock().await;
-        if let Some((at, answer)) = &*known {
-            let lasts = if answer.is_ok() { REMEMBERED } else { SILENT };
-            if at.elapsed() < lasts {
-                return answer.clone();
-            }
+        if let Some(fresh) = known.as_ref().filter(|known| known.is_fresh()) {
+            return fresh.answer();
         }
         let answer = ask.await;
-        *known = Some((Instant::now(), answer.clone()));
-        answer
+        let by_now = Known::new(known.take(), answer);
+        known.insert(by_now).answer()
     }
 
     fn slot(&self, domain: &str) -> Slot {
@@ -69,6 +101,26 @@ mod tests {
         answers.notify_one();
         assert_eq!(memory.of("gamma.example", ask(Ok(Said::Nothing))).await, Ok(Said::Nothing));
         assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_domain_said_counts_for_a_day_while_no_resolver_answers_and_no_longer() {
+        let memory = Memory::default();
+        let silent = || NamesError::Silent("nothing came".to_owned());
+        let of = async |answer: Answer, after: Duration| {
+            tokio::time::advance(after).await;
+            memory.of("beta.example", async { answer }).await
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(of(Err(silent()), Duration::ZERO).await, Err(silent()), "it has never said anything");
+        assert_eq!(of(Ok(Said::Unavailable), minute).await, Ok(Said::Unavailable));
+        assert_eq!(of(Ok(Said::Nothing), minute).await, Ok(Said::Unavailable), "it is not asked again so soon");
+        // A day of silence, asked every five minutes.
+        for _ in 0..(24 * 60 - 5) / 5 {
+            assert_eq!(of(Err(silent()), minute * 5).await, Ok(Said::Unavailable));
+        }
+        assert_eq!(of(Err(silent()), minute * 5).await, Err(silent()));
+        assert_eq!(of(Ok(Said::Nothing), minute).await, Ok(Said::Nothing), "it is heard again");
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ impl Finder {
 
     /// This device was cut off: that cards named directories that were not reached within this time counts no more.
     pub fn was_cut_off(&self, lately: Duration) {
-        lock(&self.stale).retain(|_, (_, since)| since.elapsed() > lately);
+        lock(&self.stale).retain(|_, (_, since)| since.elapsed() >= lately);
     }
 
     /// Whether some policy lists her domain: by one that names none, nothing that answers could be verified (TRUST-12).

@@ -155,6 +155,13 @@ async fn a_card_whose_directory_is_gone_is_passed_over_until_there_is_another() 
     assert_eq!(finder.find(&bob).await.unwrap(), finder.at(entry("old.example")));
     finder.learn(&card("new.example"));
     assert_eq!(finder.plan(&bob), at("new.example"));
+    // Nothing was reached, as turns out: the card may be right.
+    assert!(not_reached("new.example"));
+    assert_eq!(finder.plan(&bob), asks("beta.example", Some("new.example")));
+    finder.was_cut_off(Duration::ZERO);
+    assert_eq!(finder.plan(&bob), asks("beta.example", Some("new.example")), "it was not reached before that");
+    finder.was_cut_off(Duration::from_secs(60));
+    assert_eq!(finder.plan(&bob), at("new.example"));
     // Nobody is asked about one's own domain.
     let alice = who("carol@alpha.example");
     finder.learn(&ContactCard { identifier: alice.clone(), ..card("old.example") });

@@ -68,6 +68,11 @@ enum Happening {
         who: Identifier,
         found: Result<Whereabouts, NotFound>,
     },
+    /// Asked again.
+    FoundAgain {
+        who: Identifier,
+        found: Result<Whereabouts, NotFound>,
+    },
     CallFailed {
         call: CallId,
         reason: String,
@@ -257,6 +262,7 @@ impl Driver {
             }
             Happening::Elsewhere { number, what } => self.directories.heard(number, *what, core, now),
             Happening::Found { who, found } => self.directories.found(&who, found, core, now),
+            Happening::FoundAgain { who, found } => self.directories.domain_answered(&who, found, core, now),
             Happening::CallFailed { call, reason } => core.call_failed(call, &reason, now),
             Happening::Connected { connection, pass, person, dialled } => {
                 self.connected((connection, pass), person, dialled);

@@ -38,6 +38,7 @@ impl Directories {
                 if let Some(other) = self.others.get_mut(&key) {
                     other.is_up();
                 }
+                self.move_to(&key, core, now);
             }
             Happening::DirectoryDown(reason) => self.lost(&key, &reason, core, now),
             Happening::NotAnnounced(reason) => {
@@ -90,6 +91,7 @@ impl Directories {
         let message = format!("the directory of {whose} is not reached: {reason}");
         if !self.resting && self.is_given_up(key, now) {
             self.look_elsewhere(key, &message, core, now);
+            self.do_not_move_to(key);
         }
         let Some(other) = self.others.get_mut(key) else { return };
         if self.resting {

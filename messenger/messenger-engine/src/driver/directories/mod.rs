@@ -10,6 +10,7 @@
 //! whom one is calling there.
 
 mod abroad;
+mod again;
 mod calls;
 mod hearing;
 mod moving;
@@ -77,6 +78,8 @@ pub(super) struct Directories {
     presenting: Option<Presenting>,
     people: BTreeMap<Identifier, Known>,
     others: BTreeMap<Key, Other>,
+    /// Who is found elsewhere by now, in directories that are not reached yet.
+    bound_for: BTreeMap<Identifier, Key>,
     opened: u64,
     /// Calls in other directories: ours, and those that cross them.
     calls: BTreeMap<CallId, CallElsewhere>,
@@ -107,6 +110,7 @@ impl Directories {
             presenting: None,
             people: BTreeMap::new(),
             others: BTreeMap::new(),
+            bound_for: BTreeMap::new(),
             opened: 0,
             calls: BTreeMap::new(),
             told: BTreeSet::new(),
@@ -198,6 +202,7 @@ impl Directories {
         self.outages.rest();
         self.resting = true;
         self.calls.clear();
+        self.bound_for.clear();
         self.people.values_mut().for_each(|known| known.spot.forget_all());
         self.others.values_mut().for_each(Other::left);
     }

@@ -1,4 +1,5 @@
-//! People who are found elsewhere by now: by a card, under another authority, or because a directory is not reached.
+//! People who are found elsewhere by now: by a card, under another authority, or because a directory is not reached. They leave
+//! where they were at once; whoever's directory has changed does not (`again`).
 
 use futures_util::FutureExt;
 use identity::Identifier;
@@ -96,7 +97,7 @@ impl Directories {
         }
     }
 
-    fn those(&self, which: impl Fn(&Known) -> bool) -> Vec<Identifier> {
+    pub(super) fn those(&self, which: impl Fn(&Known) -> bool) -> Vec<Identifier> {
         self.people.iter().filter(|(_, known)| which(known)).map(|(who, _)| who.clone()).collect()
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Other {
     was_up: bool,
     /// When it was last needed.
     pub(super) used: Instant,
+    /// When it was asked last whether its people are found there still.
+    pub(super) looked: Instant,
     pub(super) down_since: Option<Instant>,
 }
 
@@ -83,6 +85,7 @@ impl Other {
             up: false,
             was_up: false,
             used: now,
+            looked: now,
             down_since: None,
         }
     }
@@ -138,6 +141,10 @@ impl Other {
         if self.waiting.len() == before {
             self.ask(Ask::Cancel { call });
         }
+    }
+
+    pub(super) fn is_reached(&self) -> bool {
+        self.up
     }
 
     pub(super) fn is_up(&mut self) {

@@ -67,7 +67,7 @@ impl Directories {
         }
     }
 
-    fn begin_to_watch(&mut self, who: &Identifier) {
+    pub(super) fn begin_to_watch(&mut self, who: &Identifier) {
         match self.people.get(who).filter(|known| known.watched).map(|known| &known.spot) {
             Some(Spot::Own) => self.ask_own(Ask::Watch { who: who.clone() }),
             Some(Spot::At(key)) => {
@@ -81,7 +81,7 @@ impl Directories {
     }
 
     /// A stranger may be named in the lists that are told where she is found.
-    fn begin_to_call(&mut self, who: &Identifier) {
+    pub(super) fn begin_to_call(&mut self, who: &Identifier) {
         if let Some(Known { spot: Spot::At(key), watched: false }) = self.people.get(who)
             && let Some(other) = self.others.get_mut(key)
         {
@@ -90,6 +90,7 @@ impl Directories {
     }
 
     pub(super) fn unwatch(&mut self, who: &Identifier, core: &mut Core, now: Now) {
+        self.bound_for.remove(who);
         match self.people.remove(who).map(|known| known.spot) {
             Some(Spot::Sought(waiting)) => {
                 let reason = format!("{who} is looked for no longer");
@@ -111,6 +112,7 @@ impl Directories {
 
     /// Finds out where somebody is, and goes on from there.
     pub(super) fn look_for(&mut self, who: Identifier, watched: bool, calls: Vec<Ask>, core: &mut Core, now: Now) {
+        self.bound_for.remove(&who);
         self.people.insert(who.clone(), Known { spot: Spot::Sought(calls), watched });
         let Some(finder) = &self.finder else { return self.found(&who, Ok(Whereabouts::Here), core, now) };
         let mut search = finder.find(&who);
@@ -167,7 +169,7 @@ impl Directories {
         Key { directory, vouchers }
     }
 
-    fn open(&mut self, key: Key, who: &Identifier, now: Now) -> Result<Key, NotFound> {
+    pub(super) fn open(&mut self, key: Key, who: &Identifier, now: Now) -> Result<Key, NotFound> {
         if self.others.contains_key(&key) {
             return Ok(key);
         }

@@ -1,5 +1,6 @@
 //! What all these tests begin with: a driver that nobody runs, and people who are found where the test says.
 
+mod again;
 mod calls;
 mod links;
 mod outages;
@@ -145,6 +146,13 @@ impl Driver {
             true => self.directories.own_is_up(&mut self.core, from_now(after)),
             false => self.directories.own_is_down(from_now(after)),
         }
+    }
+
+    /// The link to this directory reports that it is reached.
+    fn reports_reached(&mut self, directory: &DirectoryElsewhere) {
+        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
+        let number = other.number;
+        self.directories.heard(number, Happening::DirectoryUp, &mut self.core, Now::read());
     }
 
     /// The link to this directory reports at this time from now that it was not reached.

@@ -22,6 +22,7 @@ impl Directories {
             return;
         }
         self.looked = now.instant;
+        self.ask_again(core, now);
         // Of theirs no directory need say that they are over.
         self.calls.retain(|call, elsewhere| !elsewhere.is_theirs || core.is_under_way(*call));
         let unused = |key: &Key, other: &Other| {

@@ -1,0 +1,132 @@
+//! Whether people are found where they were: asked again now and then, for domains change their directories. Whoever is found
+//! elsewhere is watched where she was until the directory there is reached.
+
+use std::collections::BTreeSet;
+
+use futures_util::FutureExt;
+use identity::Identifier;
+
+use super::other::Other;
+use super::people::{LOOK_AGAIN, Spot};
+use super::{Directories, Key, abroad};
+use crate::core::{Ask, Core};
+use crate::driver::Happening;
+use crate::time::Now;
+use crate::whereabouts::{NotFound, Whereabouts};
+
+impl Directories {
+    /// Asks where the people are who are found in directories of which that was not asked for a while.
+    pub(super) fn ask_again(&mut self, core: &mut Core, now: Now) {
+        let is_due = |other: &Other| other.is_reached() && now.instant >= other.looked + LOOK_AGAIN;
+        let due = self.others.iter_mut().filter(|(_, other)| is_due(other)).map(|(key, other)| {
+            other.looked = now.instant;
+            key.clone()
+        });
+        for key in due.collect::<Vec<_>>() {
+            self.ask_again_at(&key, core, now);
+        }
+    }
+
+    /// One person's domain speaks for all of its people; cards speak for each.
+    fn ask_again_at(&mut self, key: &Key, core: &mut Core, now: Now) {
+        let mut asked = BTreeSet::new();
+        for who in self.those(|known| known.spot.is_at(key)) {
+            if !asked.contains(abroad::domain(&who)) && !self.is_known_to_stay(&who, core, now) {
+                asked.insert(abroad::domain(&who).to_owned());
+            }
+        }
+    }
+
+    /// Asks where somebody is. Whether that is known already.
+    fn is_known_to_stay(&mut self, who: &Identifier, core: &mut Core, now: Now) -> bool {
+        let Some(finder) = self.finder.clone() else { return true };
+        let mut search = finder.find(who);
+        if let Some(found) = search.as_mut().now_or_never() {
+            self.found_again(who, found, core, now);
+            return true;
+        }
+        let (who, outbox) = (who.clone(), self.ways.outbox.clone());
+        tokio::spawn(async move {
+            let found = search.await;
+            let _ = outbox.send(Happening::FoundAgain { who, found }).await;
+        });
+        false
+    }
+
+    /// A domain that was asked again has answered: whoever else is found where this person was may have moved with her.
+    pub(in crate::driver) fn domain_answered(
+        &mut self,
+        who: &Identifier,
+        found: Result<Whereabouts, NotFound>,
+        core: &mut Core,
+        now: Now,
+    ) {
+        let Some(Spot::At(from)) = self.people.get(who).map(|known| &known.spot) else { return };
+        let from = from.clone();
+        if !self.found_again(who, found, core, now) {
+            return;
+        }
+        let people = self.those(|known| known.spot.is_at(&from));
+        for other in people.iter().filter(|other| *other != who && abroad::domain(other) == abroad::domain(who)) {
+            self.is_known_to_stay(other, core, now);
+        }
+    }
+
+    /// Whether somebody is found elsewhere by now: then she moves as soon as the directory there is reached. When nobody knows,
+    /// what is known counts.
+    fn found_again(
+        &mut self,
+        who: &Identifier,
+        found: Result<Whereabouts, NotFound>,
+        core: &mut Core,
+        now: Now,
+    ) -> bool {
+        let Some(Spot::At(from)) = self.people.get(who).map(|known| &known.spot) else { return false };
+        self.bound_for.remove(who);
+        match found {
+            Ok(Whereabouts::Here) => {
+                self.look_anew(who.clone(), core, now);
+                true
+            }
+            Ok(Whereabouts::At(directory)) => {
+                let to = self.key(directory, who);
+                if *from == to {
+                    return false;
+                }
+                if let Ok(to) = self.open(to, who, now) {
+                    self.bound_for.insert(who.clone(), to.clone());
+                    self.move_to(&to, core, now);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Whoever was to move to this directory does, if it is reached.
+    pub(super) fn move_to(&mut self, to: &Key, core: &mut Core, now: Now) {
+        if !self.others.get(to).is_some_and(Other::is_reached) {
+            return;
+        }
+        let people: Vec<Identifier> = self.bound_for.extract_if(.., |_, key| key == to).map(|(who, _)| who).collect();
+        for who in people {
+            let Some(known) = self.people.get_mut(&who) else { continue };
+            let Spot::At(from) = std::mem::replace(&mut known.spot, Spot::At(to.clone())) else { continue };
+            let calls: Vec<Ask> = self.take_calls_at(&from, |callee| *callee == who);
+            self.unwatch_at(&from, &who);
+            self.begin_to_watch(&who);
+            self.begin_to_call(&who);
+            for invite in calls {
+                self.invite(&who, invite, core, now);
+            }
+        }
+    }
+
+    /// A directory to which people were to move is given up: they stay. Where their card says so, it is passed over as before.
+    pub(super) fn do_not_move_to(&mut self, to: &Key) {
+        let people: Vec<Identifier> = self.bound_for.extract_if(.., |_, key| key == to).map(|(who, _)| who).collect();
+        if let Some(finder) = &self.finder {
+            people.iter().for_each(|who| drop(finder.not_reached(who, &to.directory)));
+        }
+    }
+}

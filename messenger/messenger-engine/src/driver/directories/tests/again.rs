@@ -1,0 +1,92 @@
+//! Directories that have moved.
+
+use super::*;
+use crate::driver::directories::people::LOOK_AGAIN;
+
+fn people() -> [Identifier; 3] {
+    [bob(), "carol@example.net".parse().unwrap(), "dora@example.org".parse().unwrap()]
+}
+
+/// All of them are watched in one directory, which is reached.
+fn at_one_place(cards: &Arc<Cards>) -> Driver {
+    let mut driver = driver_with(cards.clone(), Authority::new(5, UnixTime::now()).trust());
+    driver.own_is_reached(true, Duration::ZERO);
+    for who in people() {
+        driver.asks(Ask::Watch { who: who.clone() });
+        driver.finds(&who, old());
+    }
+    driver.reports_reached(&old());
+    driver
+}
+
+/// Who is watched where.
+fn watched(driver: &Driver) -> Vec<(String, Vec<String>)> {
+    let names = |people: Vec<&str>| people.into_iter().map(|who| who.split('@').next().unwrap().to_owned()).collect();
+    driver.links().into_iter().map(|(name, _, people)| (name.to_owned(), names(people))).collect()
+}
+
+fn is_watched(driver: &Driver, expected: &[(&str, &[&str])]) {
+    let owned = |people: &&[&str]| people.iter().map(|&who| who.to_owned()).collect();
+    let expected: Vec<_> = expected.iter().map(|(name, people)| ((*name).to_owned(), owned(people))).collect();
+    assert_eq!(watched(driver), expected);
+}
+
+#[tokio::test]
+async fn a_directory_that_has_moved_is_seen_and_nobody_is_lost_meanwhile() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    people()[..2].iter().for_each(|who| cards.say(who, Whereabouts::At(at("new.example"))));
+    driver.ticks_after(LOOK_AGAIN - Duration::from_secs(1));
+    is_watched(&driver, &[("old.example", &["bob", "carol", "dora"])]);
+    // It is not reached yet.
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    is_watched(&driver, &[("new.example", &[]), ("old.example", &["bob", "carol", "dora"])]);
+    driver.reports_reached(&at("new.example"));
+    is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
+    assert_eq!(driver.told(), []);
+}
+
+#[tokio::test]
+async fn all_people_of_a_domain_move_with_the_one_who_was_asked_for() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    // The answer comes later, and is the same for all of them then.
+    people()[..2].iter().for_each(|who| cards.say(who, Whereabouts::At(at("new.example"))));
+    let found = Ok(Whereabouts::At(at("new.example")));
+    driver.directories.domain_answered(&bob(), found, &mut driver.core, Now::read());
+    driver.reports_reached(&at("new.example"));
+    is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
+    // Nobody knows, or it is the same: they stay.
+    let nobody = NotFound { message: "no resolver answers".to_owned(), remedy: "wait".to_owned() };
+    for found in [Err(nobody), Ok(Whereabouts::At(at("new.example")))] {
+        driver.directories.domain_answered(&bob(), found, &mut driver.core, Now::read());
+    }
+    is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
+}
+
+#[tokio::test]
+async fn whoever_is_said_to_have_moved_where_nothing_answers_stays() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    cards.say(&bob(), Whereabouts::At(at("new.example")));
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    driver.reports_not_reached(&at("new.example"), LATER);
+    driver.reports_reached(&at("new.example"));
+    is_watched(&driver, &[("new.example", &[]), ("old.example", &["bob", "carol", "dora"])]);
+    assert_eq!(driver.told(), [], "nobody is missed");
+}
+
+#[tokio::test]
+async fn a_card_that_is_taken_meanwhile_counts_more() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    cards.say(&bob(), Whereabouts::At(at("new.example")));
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    cards.say(&bob(), Whereabouts::At(at("card.example")));
+    driver.asks(Ask::Watch { who: bob() });
+    driver.reports_reached(&at("new.example"));
+    let all: &[(&str, &[&str])] =
+        &[("card.example", &["bob"]), ("new.example", &[]), ("old.example", &["carol", "dora"])];
+    is_watched(&driver, all);
+}
