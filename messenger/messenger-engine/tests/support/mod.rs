@@ -55,6 +55,11 @@ fn hour_ago() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - 3600))
 }
 
+fn certified(authority: &Authority, name: &str) -> Arc<SingleCertAndKey> {
+    let (chain, key) = authority.issue_service(name, hour_ago());
+    Arc::new(SingleCertAndKey::from(CertifiedKey::from_der(chain, key, &identity::tls::provider()).unwrap()))
+}
+
 fn trust_in(authority: &Authority, careless: &Authority) -> Arc<Trust> {
     let mut policies = authority.trust().policies().to_vec();
     policies.push(careless.policy());
@@ -75,10 +80,7 @@ impl Town {
         let authority = Authority::new(1, hour_ago());
         let careless = Authority::new(2, hour_ago());
         let trust = trust_in(&authority, &careless);
-        let (chain, key) = authority.issue_service("directory.example.org", hour_ago());
-        let provider = identity::tls::provider();
-        let certified = CertifiedKey::from_der(chain, key, &provider).unwrap();
-        let resolver = Arc::new(SingleCertAndKey::from(certified));
+        let resolver = certified(&authority, "directory.example.org");
         let mut config = DirectoryConfig::new("127.0.0.1:0".parse().unwrap(), resolver.clone(), trust.clone());
         config.timing = Timing { no_answer: Duration::from_secs(10), ..Timing::default() };
         change(&mut config);
@@ -88,6 +90,16 @@ impl Town {
         let stopped = stop.clone();
         tokio::spawn(async move { directory.serve(stopped).await });
         Self { authority, careless, trust, directory: address, resolver, stop }
+    }
+
+    /// Another directory of this authority, at this name.
+    pub(crate) fn another_directory(&self, name: &str) -> SocketAddr {
+        let resolver = certified(&self.authority, name);
+        let config = DirectoryConfig::new("127.0.0.1:0".parse().unwrap(), resolver, self.trust.clone());
+        let directory = Directory::bind(config).unwrap();
+        let (address, stopped) = (directory.local_addr(), self.stop.clone());
+        tokio::spawn(async move { directory.serve(stopped).await });
+        address
     }
 
     pub(crate) fn issue(&self, name: &str) -> (Vec<CertificateDer<'static>>, SigningKey) {

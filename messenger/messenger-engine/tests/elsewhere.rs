@@ -1,0 +1,70 @@
+//! People who are found in another directory than one's own, at real directories.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use identity::Identifier;
+use messenger_engine::whereabouts::{DirectoryElsewhere, Find, Search, Whereabouts};
+use messenger_engine::{DirectoryAddress, EngineConfig, Event};
+use support::{Someone, Town, identifier};
+use tokio::sync::watch;
+
+/// More than a directory takes requests at once (docs/spec/directory.md, section 7).
+const MANY: usize = 3_000;
+
+/// Everybody is found in this directory: the first one at once, the rest when it is said.
+struct There {
+    directory: DirectoryElsewhere,
+    first: Identifier,
+    rest: watch::Receiver<bool>,
+}
+
+impl Find for There {
+    fn find(&self, who: &Identifier) -> Search {
+        let (directory, mut rest, is_first) = (self.directory.clone(), self.rest.clone(), *who == self.first);
+        Box::pin(async move {
+            if !is_first {
+                rest.wait_for(|found| *found).await.unwrap();
+            }
+            Ok(Whereabouts::At(directory))
+        })
+    }
+
+    fn not_reached(&self, _: &Identifier, _: &DirectoryElsewhere) -> Option<String> {
+        None
+    }
+
+    fn was_cut_off(&self, _: Duration) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_who_are_found_one_by_one_do_not_cost_the_connection() {
+    let town = Town::new().await;
+    let address = town.another_directory("localhost").to_string();
+    let there = |name: &str| EngineConfig {
+        directory: DirectoryAddress { name: "localhost".to_owned(), address: address.clone() },
+        ..town.config(name, &["alice"])
+    };
+    let _yves = Someone::start(there("yves")).await;
+    let _zoe = Someone::start(there("zoe")).await;
+    let (found, rest) = watch::channel(false);
+    let directory = DirectoryElsewhere { name: "localhost".to_owned(), addresses: vec![address.clone()] };
+    let mut config = town.config("alice", &["yves", "zoe"]);
+    config.contacts.extend((0..MANY).map(|number| identifier(&format!("bob{number}"))));
+    config.whereabouts = Some(Arc::new(There { directory, first: identifier("zoe"), rest }));
+    let mut alice = Someone::start(config).await;
+    alice.sees("zoe", true).await;
+    found.send(true).unwrap();
+    // Of the last one she hears on the connection on which she heard of the first.
+    let (yves, zoe) = (identifier("yves"), identifier("zoe"));
+    let connected = |event: &Event| match event {
+        Event::Presence { who, online: false, .. } if *who == zoe => Some(false),
+        Event::Presence { who, online: true, .. } if *who == yves => Some(true),
+        _ => None,
+    };
+    assert!(alice.wait("yves", connected).await, "the connection was lost");
+}
