@@ -71,9 +71,21 @@ impl Core {
     }
 
     pub(super) fn fail_all_calls(&mut self, reason: &str, now: Now) {
-        // None of them goes on in another one.
-        self.calls.values_mut().for_each(|call| call.crosses = None);
-        let ids: Vec<CallId> = self.calls.keys().copied().collect();
+        self.fail_calls(|_| true, reason, now);
+    }
+
+    /// The directory is lost. Whoever was introduced already does without it.
+    pub(super) fn fail_calls_without_go(&mut self, reason: &str, now: Now) {
+        self.fail_calls(|call| !matches!(call.stage, Stage::Dialling | Stage::Listening), reason, now);
+    }
+
+    fn fail_calls(&mut self, which: impl Fn(&Call) -> bool, reason: &str, now: Now) {
+        let mut ids = Vec::new();
+        for (id, call) in self.calls.iter_mut().filter(|(_, call)| which(call)) {
+            // None of them goes on in another one.
+            call.crosses = None;
+            ids.push(*id);
+        }
         for id in ids {
             self.fail_call(id, reason, now);
         }

@@ -221,7 +221,7 @@ impl Core {
         if self.presence == Presence::Here {
             self.presence = Presence::Away;
             self.forget_presence();
-            self.fail_all_calls("the connection to the directory was lost", now);
+            self.fail_calls_without_go("the connection to the directory was lost", now);
         }
         // Every failed attempt to come back reports here; the same reason is told once.
         if self.told_offline.as_deref() != Some(reason) {

@@ -201,6 +201,20 @@ fn both_call_at_once_and_both_texts_arrive() {
 }
 
 #[test]
+fn whoever_was_introduced_does_without_the_directory() {
+    for lost in ["alice", "bob"] {
+        let mut world = World::of(&["alice", "bob"]);
+        world.forget_events();
+        world.hold_dials();
+        world.send("alice", "bob", "hello", 1);
+        world.lose_directory(lost);
+        assert_eq!(world.release_dials(), 1);
+        assert_eq!(texts(&world.events("bob")), ["hello"], "{lost} has lost it");
+        assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+    }
+}
+
+#[test]
 fn whoever_was_not_introduced_is_dropped_before_anything_is_shown() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     world.forget_events();

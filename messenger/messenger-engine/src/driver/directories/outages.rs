@@ -90,6 +90,12 @@ impl Directories {
         if self.outages.reached_since.take().is_none() {
             return;
         }
+        // With it this device has given up its calls everywhere: elsewhere they must not ring on.
+        for (call, elsewhere) in std::mem::take(&mut self.calls) {
+            if let Some(other) = self.others.get_mut(&elsewhere.at).filter(|_| !elsewhere.is_theirs) {
+                other.cancel(call);
+            }
+        }
         self.outages.given_up.retain(|_, at| now.instant < *at + UNNOTICED);
         self.outages.doubted.extend(std::mem::take(&mut self.outages.given_up).into_keys());
         if let (Some(finder), false) = (&self.finder, self.outages.doubted.is_empty()) {

@@ -191,6 +191,18 @@ impl Driver {
     }
 }
 
+/// What the link to a directory is asked from now on, in place of its task.
+fn listen(driver: &mut Driver, directory: &DirectoryElsewhere) -> mpsc::UnboundedReceiver<Ask> {
+    let (asks, asked) = mpsc::unbounded_channel();
+    let at = driver.directories.others.iter_mut().find(|(key, _)| key.directory == *directory);
+    at.unwrap().1.asks = asks;
+    asked
+}
+
+fn drain(asked: &mut mpsc::UnboundedReceiver<Ask>) -> Vec<Ask> {
+    std::iter::from_fn(|| asked.try_recv().ok()).collect()
+}
+
 /// When a directory has had its time.
 const LATER: Duration = Duration::from_secs(3600);
 

@@ -89,3 +89,17 @@ async fn whoever_was_not_found_without_a_network_is_looked_for_when_it_is_back()
     driver.own_is_reached(true, MINUTE);
     assert!(matches!(driver.directories.people[&bob()].spot, Spot::Sought(_)));
 }
+
+#[tokio::test]
+async fn what_rings_elsewhere_is_withdrawn_with_ones_own_directory() {
+    let mut driver = driver();
+    driver.own_is_reached(true, Duration::ZERO);
+    driver.asks(Ask::Watch { who: bob() });
+    driver.finds_bob(at("example.net"));
+    driver.reports_reached(&at("example.net"));
+    driver.calls(FIRST);
+    let mut asked = listen(&mut driver, &at("example.net"));
+    driver.own_is_reached(false, MINUTE);
+    assert_eq!(drain(&mut asked), [Ask::Cancel { call: FIRST }]);
+    assert_eq!(driver.to_be_placed(), []);
+}

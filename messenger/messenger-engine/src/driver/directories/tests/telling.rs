@@ -4,18 +4,6 @@ use super::*;
 use directory_protocol::message::chunks;
 use directory_protocol::{Announcement, Audience};
 
-/// What the link to a directory is asked from now on, in place of its task.
-fn listen(driver: &mut Driver, directory: &DirectoryElsewhere) -> mpsc::UnboundedReceiver<Ask> {
-    let (asks, asked) = mpsc::unbounded_channel();
-    let at = driver.directories.others.iter_mut().find(|(key, _)| key.directory == *directory);
-    at.unwrap().1.asks = asks;
-    asked
-}
-
-fn drain(asked: &mut mpsc::UnboundedReceiver<Ask>) -> Vec<Ask> {
-    std::iter::from_fn(|| asked.try_recv().ok()).collect()
-}
-
 /// The frames of the announcements among these, and how many people are in them.
 fn announced(asked: &[Ask]) -> (usize, usize) {
     let announcements = asked.iter().filter_map(|ask| match ask {
