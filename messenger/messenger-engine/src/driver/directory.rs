@@ -138,10 +138,10 @@ impl Link {
             if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
                 return;
             }
-            if !self.rest(jittered(pause), &mut wanted, &mut asks).await {
-                return;
+            match self.rest(pause, &mut wanted, &mut asks, &follow).await {
+                Some(next) => pause = next,
+                None => return,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -270,20 +270,29 @@ impl Link {
         }
     }
 
-    /// Waits between attempts; false when the engine is gone.
+    /// Waits between attempts, with jitter; the pause after the next one, or nothing when the engine is gone. From another
+    /// network the directory may be reached at once.
     async fn rest(
         &mut self,
         pause: Duration,
         wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
-    ) -> bool {
-        let sleep = tokio::time::sleep(pause);
+        follow: &Notify,
+    ) -> Option<Duration> {
+        let mut next = (pause * 2).min(LONGEST_PAUSE);
+        let sleep = tokio::time::sleep(jittered(pause));
         tokio::pin!(sleep);
         loop {
             tokio::select! {
-                () = &mut sleep => return true,
-                changed = wanted.changed() => return changed.is_ok(),
-                ask = asks.recv() => match ask { Some(ask) => self.not_now(ask).await, None => return false },
+                () = &mut sleep => return Some(next),
+                changed = wanted.changed() => return changed.is_ok().then_some(next),
+                () = follow.notified() => {
+                    let soon = tokio::time::Instant::now() + jittered(FIRST_PAUSE);
+                    let earlier = sleep.deadline().min(soon);
+                    sleep.as_mut().reset(earlier);
+                    next = FIRST_PAUSE * 2;
+                }
+                ask = asks.recv() => self.not_now(ask?).await,
             }
         }
     }
@@ -304,4 +313,54 @@ pub(super) fn listening(found: SocketAddr, addresses: &[SocketAddr], second: Opt
 /// Between half and one and a half of it, so that a thousand clients do not come back in the same instant.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + rand::random::<f64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OfferedAddresses;
+    use crate::driver::gate::Gate;
+    use crate::driver::pinhole::Pinholes;
+    use identity::UnixTime;
+    use identity::testing::{Authority, private_key};
+    use quinn::{EndpointConfig, TokioRuntime};
+
+    fn link() -> Link {
+        let gate = Gate::open("127.0.0.1:0".parse().unwrap()).unwrap();
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint =
+            quinn::Endpoint::new_with_abstract_socket(EndpointConfig::default(), None, gate.clone(), runtime).unwrap();
+        let outlet =
+            Outlet { endpoint, gate, offered: OfferedAddresses::default(), pinholes: Arc::new(Pinholes::none()) };
+        let now = UnixTime::now();
+        let authority = Authority::new(5, now);
+        let (chain, key) = authority.issue_person(&"alice@example.org".parse().unwrap(), now);
+        let config = directory_protocol::client::client_config(chain, private_key(&key), authority.trust()).unwrap();
+        let directory =
+            DirectoryElsewhere { name: "directory.example.org".to_owned(), addresses: vec!["127.0.0.1:1".to_owned()] };
+        Link::new(outlet, config, (directory, Whose::Own(watch::channel(None).0)), mpsc::channel(1).0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_network_ends_a_long_pause() {
+        let (mut link, follow) = (link(), Notify::new());
+        let ((_wants, mut wanted), (_asks, mut asked)) = (watch::channel(1), mpsc::unbounded_channel());
+        let began = tokio::time::Instant::now();
+        let moves = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            follow.notify_one();
+            std::future::pending::<()>().await;
+        };
+        let next = tokio::select! {
+            next = link.rest(LONGEST_PAUSE, &mut wanted, &mut asked, &follow) => next,
+            () = moves => None,
+        };
+        assert_eq!(next, Some(FIRST_PAUSE * 2));
+        let waited = began.elapsed();
+        assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
+        // Without one it takes its time, and longer the next time.
+        let began = tokio::time::Instant::now();
+        assert_eq!(link.rest(FIRST_PAUSE * 8, &mut wanted, &mut asked, &follow).await, Some(FIRST_PAUSE * 16));
+        assert!(began.elapsed() >= FIRST_PAUSE * 4);
+    }
 }
