@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use identity::Identifier;
 
 use super::other::Other;
+use super::outages::GIVEN_UP;
 use super::people::{LOOK_AGAIN, Spot};
 use super::{Directories, Key, abroad};
 use crate::core::{Ask, Core};
@@ -17,7 +18,14 @@ use crate::whereabouts::{NotFound, Whereabouts};
 impl Directories {
     /// Asks where the people are who are found in directories of which that was not asked for a while.
     pub(super) fn ask_again(&mut self, core: &mut Core, now: Now) {
-        let is_due = |other: &Other| other.is_reached() && now.instant >= other.looked + LOOK_AGAIN;
+        let outages = &self.outages;
+        let is_away =
+            |other: &Other| outages.alone_since(other.down_since, now.instant).is_some_and(|alone| alone >= GIVEN_UP);
+        // One that has moved may have been switched off at once.
+        let is_due = |other: &Other| match other.is_reached() {
+            true => now.instant >= other.looked + LOOK_AGAIN,
+            false => is_away(other) && now.instant >= other.looked + GIVEN_UP,
+        };
         let due = self.others.iter_mut().filter(|(_, other)| is_due(other)).map(|(key, other)| {
             other.looked = now.instant;
             key.clone()

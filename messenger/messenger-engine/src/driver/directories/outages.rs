@@ -14,7 +14,7 @@ use crate::driver::directory::ATTEMPT;
 use crate::time::Now;
 
 /// A directory that answered before may be away for so long, to be started anew.
-const GIVEN_UP: Duration = Duration::from_secs(60);
+pub(super) const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// How long this device may be cut off before it notices: its own directory was not heard, and did not answer.
 const UNNOTICED: Duration = IDLE_TIMEOUT.saturating_add(ATTEMPT);

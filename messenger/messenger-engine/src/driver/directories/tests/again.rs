@@ -90,3 +90,22 @@ async fn a_card_that_is_taken_meanwhile_counts_more() {
         &[("card.example", &["bob"]), ("new.example", &[]), ("old.example", &["carol", "dora"])];
     is_watched(&driver, all);
 }
+
+#[tokio::test]
+async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = driver_with(cards.clone(), Authority::new(5, UnixTime::now()).trust());
+    driver.own_is_reached(true, Duration::ZERO);
+    let before = at("before.example");
+    driver.asks(Ask::Watch { who: bob() });
+    driver.finds_bob(before.clone());
+    driver.reports_reached(&before);
+    let down = Duration::from_secs(100);
+    driver.reports_not_reached(&before, down);
+    cards.say(&bob(), Whereabouts::At(at("new.example")));
+    driver.ticks_after(down + Duration::from_secs(59));
+    is_watched(&driver, &[("before.example", &["bob"])]);
+    driver.ticks_after(down + Duration::from_secs(65));
+    driver.reports_reached(&at("new.example"));
+    is_watched(&driver, &[("before.example", &[]), ("new.example", &["bob"])]);
+}
