@@ -111,6 +111,17 @@ pub(crate) fn network(peer: IpAddr) -> String {
     }
 }
 
+/// What counts as one network where few things are shared out at once: an IPv4 /24, or an IPv6 /48. Whoever has one /64 has
+/// often thousands of them: of a rate each costs her an account's mails again, but with four she would have four quarters.
+/// None of this machine's own, as in [`Limiters::take_from`].
+pub(crate) fn wide_network(peer: Option<IpAddr>) -> Option<String> {
+    let peer = peer.filter(|peer| !peer.is_loopback())?;
+    Some(match peer.to_canonical() {
+        IpAddr::V4(v4) => v4.octets()[..3].iter().map(|octet| format!("{octet}.")).collect(),
+        IpAddr::V6(v6) => v6.segments()[..3].iter().map(|s| format!("{s:x}:")).collect(),
+    })
+}
+
 /// One limit over many keys. Shared between tasks; never held over an await.
 struct Limiter {
     /// Key digest → when the bucket is full again, in milliseconds since the epoch.

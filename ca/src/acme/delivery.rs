@@ -109,7 +109,7 @@ pub(super) async fn send(
     let texting = texting::of(service, &found)?;
     // Before the limits, of which a mail that is not made takes nothing.
     let turn = match &outgoing.message {
-        Message::Mail(letter) => service.post.turn(letter).await.map_err(|_| line_is_full(&found))?,
+        Message::Mail(letter) => service.post.turn(letter, peer).await.map_err(|full| line_is_full(&found, full))?,
         Message::Text(_) => Turn::AT_ONCE,
     };
     permitted(service, account, peer, &found, texting).await?;

@@ -9,6 +9,7 @@ mod places;
 mod reply;
 mod smtp;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +27,11 @@ use smtp::Smtp;
 pub(crate) use self::direct::DELIVERY;
 use self::direct::Direct;
 pub use self::direct::POLICIES_FILE;
+pub(crate) use self::places::Full;
 use self::places::{Place, Places};
 pub use self::smtp::check_smtp_url;
 use crate::config::{DirectDelivery, Resolvers};
+use crate::limit;
 
 /// Announcements under way to one domain. They are none of those with codes, of which a stranger may ask for many.
 const ANNOUNCEMENTS_TO_ONE_DOMAIN: usize = 8;
@@ -99,8 +102,7 @@ pub enum MailError {
     /// The mail server cannot be reached or asks to come back later.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
-    /// All places of this server, or of announcements to this domain, are taken, or the domain's line of codes is full: this
-    /// one was not tried.
+    /// All places of this server, or of announcements to this domain, are taken: this one was not tried.
     #[error("{0} has not taken the mails yet that are under way to it")]
     Busy(String),
     /// The key that signs mails.
@@ -182,11 +184,14 @@ impl Post {
         }
     }
 
-    /// A stand in the line of the mail's domain; refused if that is full.
-    pub(crate) async fn turn(&self, letter: &Letter) -> Result<Turn, MailError> {
+    /// A stand in the line of the mail's domain for what `peer` asks for; refused if that is full, or her network's share of it.
+    pub(crate) async fn turn(&self, letter: &Letter, peer: Option<IpAddr>) -> Result<Turn, Full> {
         match &self.way {
             Way::Outbox(_) | Way::Smtp(_) => Ok(Turn::AT_ONCE),
-            Way::Direct(direct) => Ok(Turn(Some(direct.turn(&letter.to_domain()).await?))),
+            Way::Direct(direct) => {
+                let turn = direct.turn(&letter.to_domain(), limit::wide_network(peer)).await?;
+                Ok(Turn(Some(turn)))
+            }
         }
     }
 

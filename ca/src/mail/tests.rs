@@ -159,8 +159,9 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
 
 /// As it is done for who waits for a code.
 async fn send(post: &Post, letter: Letter) -> Result<(), MailError> {
-    let leave = post.turn(&letter).await?.come().await;
-    post.send(letter, &leave.ok_or_else(|| MailError::Busy("its domain".into()))?).await
+    let busy = || MailError::Busy("its domain".into());
+    let leave = post.turn(&letter, None).await.map_err(|_| busy())?.come().await;
+    post.send(letter, &leave.ok_or_else(busy)?).await
 }
 
 /// What a future says when it is asked once.

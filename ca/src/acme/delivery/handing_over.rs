@@ -9,7 +9,7 @@ use super::super::problem::{Kind, Problem};
 use super::super::under_way::Mark;
 use super::super::{Service, budget};
 use super::Message;
-use crate::mail::{IN_LINE, Leave, MailError, Turn};
+use crate::mail::{Full, IN_LINE, Leave, MailError, Turn};
 use crate::sms::SmsError;
 use crate::store::{
     Authorization, AuthorizationStatus, Change, Handover, IssuedCode, IssuedReply, RACES, Record, ReplyState, Select,
@@ -25,12 +25,16 @@ pub(super) async fn place(service: &Service) -> Option<OwnedSemaphorePermit> {
 }
 
 /// The same answer whether the mailbox exists or not: it is the domain's.
-pub(super) fn line_is_full(found: &Authorization) -> Problem {
+pub(super) fn line_is_full(found: &Authorization, full: Full) -> Problem {
     let domain = found.identifier.domain().unwrap_or_default();
+    let (limit, whose) = match full {
+        Full::Line => ("mails_waiting", ""),
+        Full::Share => ("mails_waiting_per_network", " that were asked for from your network"),
+    };
     let detail = format!(
-        "{domain} is slow to take mail, and as many mails wait for it as may; nothing is lost, try again later"
+        "{domain} is slow to take mail, and as many mails{whose} wait for it as may; nothing is lost, try again later"
     );
-    Problem::new(Kind::RateLimited, detail).with("limit", "mails_waiting").retry_after(IN_LINE)
+    Problem::new(Kind::RateLimited, detail).with("limit", limit).retry_after(IN_LINE)
 }
 
 /// A mail that has to wait for others to its domain. Nobody is sent what she has given up, or replaced, meanwhile.

@@ -1,13 +1,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use identity::Identifier;
 use serde_json::json;
 
 use crate::Mailer;
-use crate::code::Code;
-use crate::config::{DirectTable, Rate, Resolvers};
-use crate::mail::{CodeLetter, DirectMail};
+use crate::config::Rate;
 use crate::testing::{Client, Signer, World};
 
 const WRONG: &str = "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA";
@@ -151,55 +148,6 @@ async fn no_code_leaves_for_an_authorization_that_was_given_up_meanwhile() {
     assert_eq!(client.read(authorization).await.ok().text("status"), "deactivated");
     let accepted = tokio::time::timeout(Duration::from_millis(100), silent.accept()).await;
     assert!(accepted.is_err(), "nothing is sent");
-}
-
-/// A domain of which its name server says nothing. Its places and its line are held here, so that nothing depends on how long
-/// that is waited for.
-#[tokio::test]
-async fn mails_to_a_slow_domain_stand_in_line_and_hold_nobody_else_up() {
-    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let server = silent.local_addr().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let direct = DirectMail {
-        delivery: DirectTable::default().delivery("ca.example", folder.path()),
-        resolvers: Resolvers { servers: vec![server], agree: None },
-        folder: folder.path().into(),
-    };
-    let world = World::with(|config| config.mail = Mailer::Direct(Box::new(direct))).await;
-    let client = Client::open(&world, Signer::p256()).await;
-    let ask = async |address: &str| {
-        let order = client.order(address).await.ok().json();
-        let challenge = client.challenge(&order).await["url"].as_str().unwrap().to_owned();
-        client.post(&challenge, json!({})).await
-    };
-    let from = "In Person <ca@localhost>".parse().unwrap();
-    let to = Identifier::parse("somebody@slow.example").unwrap();
-    let code = Code::new([1; 15]);
-    let letter = || {
-        let (now, lifetime) = (world.ca.service.now(), Duration::from_secs(86_400));
-        let (from, to, code, authority, account) = (&from, &to, &code, "localhost", "thumbprint");
-        let message_id = "id".into();
-        let letter = CodeLetter { from, to, code, authority, account, peer: None, now, lifetime, tries: 5, message_id };
-        letter.compose().unwrap()
-    };
-    let mut held = Vec::new();
-    for _ in 0..8 {
-        held.push(world.ca.service.post.turn(&letter()).await.unwrap());
-    }
-    let places_free = world.ca.service.mails_in_flight.available_permits();
-    assert_eq!(ask("alice@slow.example").await.ok().text("status"), "processing");
-    assert_eq!(world.ca.service.mails_in_flight.available_permits(), places_free, "it takes no place of the others'");
-    for _ in 0..63 {
-        held.push(world.ca.service.post.turn(&letter()).await.unwrap());
-    }
-    // A mail that is not made costs none of the five an hour.
-    for _ in 0..6 {
-        let refused = ask("bob@slow.example").await;
-        assert_eq!((refused.problem().as_str(), refused.status), ("rateLimited", StatusCode::TOO_MANY_REQUESTS));
-        assert_eq!((refused.text("limit"), refused.header("retry-after")), ("mails_waiting".into(), "90".into()));
-        assert!(refused.json().get("rate").is_none(), "it is no rate");
-    }
-    assert_eq!(ask("alice@quick.example").await.ok().text("status"), "processing");
 }
 
 #[tokio::test]

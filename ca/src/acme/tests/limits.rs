@@ -119,7 +119,7 @@ fn what_an_operator_writes_is_checked() {
 }
 
 /// A request that comes from this network.
-async fn from(client: &Client, peer: &str, url: &str, payload: Value) -> Answer {
+pub(super) async fn from(client: &Client, peer: &str, url: &str, payload: Value) -> Answer {
     let path = url.strip_prefix(BASE).unwrap_or(url);
     let protected = client.protected(path).await;
     let body = client.key.sign(&protected, payload.to_string().as_bytes()).to_string();

@@ -26,6 +26,7 @@ mod revocation;
 mod rollover;
 mod status;
 mod trail;
+mod waiting;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::CertificateDer;

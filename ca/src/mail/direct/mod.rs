@@ -33,7 +33,7 @@ pub use self::policies::FILE as POLICIES_FILE;
 use self::policies::Policies;
 use self::session::{Server, Wants};
 use self::sts::{Mode, Policy};
-use super::places::{Place, Places, Turn};
+use super::places::{Full, Place, Places, Turn};
 use super::{Letter, MailError};
 use crate::config::{DirectDelivery, Resolvers};
 use crate::web;
@@ -46,6 +46,8 @@ const MAX_EXCHANGES: usize = 5;
 const TO_ONE_DOMAIN: usize = 8;
 /// So many wait for one of them.
 const LINE_OF_ONE_DOMAIN: usize = 64;
+/// So many of these were asked for from one network, so that nobody refuses others a code by asking for many.
+const SHARE_OF_ONE_NETWORK: usize = LINE_OF_ONE_DOMAIN / 4;
 /// Through one server, which may serve many domains.
 const THROUGH_ONE_SERVER: usize = 16;
 
@@ -87,16 +89,16 @@ impl Direct {
             Ok(IpAddr::V6(ip)) => ClientId::Ipv6(ip),
             Err(_) => ClientId::Domain(delivery.hello.clone()),
         };
-        let domains = Places::with_line(TO_ONE_DOMAIN, LINE_OF_ONE_DOMAIN);
+        let domains = Places::with_line(TO_ONE_DOMAIN, LINE_OF_ONE_DOMAIN, SHARE_OF_ONE_NETWORK);
         let servers = Places::new(THROUGH_ONE_SERVER);
         let announcing_servers = Places::new(THROUGH_ONE_SERVER);
         let (port, plain) = (delivery.port, delivery.plain);
         Ok(Self { names, policies, domains, servers, announcing_servers, provider, web, hello, port, plain })
     }
 
-    /// A place for a mail to this domain, or a stand in its line.
-    pub(super) async fn turn(&self, domain: &str) -> Result<Turn, MailError> {
-        self.domains.ask(domain).await.ok_or_else(|| MailError::Busy(domain.to_owned()))
+    /// A place for a mail to this domain, or a stand in its line, on behalf of the network from which it was asked for.
+    pub(super) async fn turn(&self, domain: &str, network: Option<String>) -> Result<Turn, Full> {
+        self.domains.ask(domain, network).await
     }
 
     /// Whoever calls has a place of the letter's domain.
