@@ -1,7 +1,5 @@
 //! HTTPS: a listener that shakes hands with many at a time, and a server loop that nobody can keep waiting.
 
-mod leftover;
-
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+use transparency_log::leftover;
 
 /// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);

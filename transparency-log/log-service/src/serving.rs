@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
+use transparency_log::leftover;
 use transparency_log::limit::ClientAddress;
 
 /// Time for a TLS handshake.
@@ -112,13 +113,18 @@ async fn requests(
     let first = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         first.notify_one();
-        let mut request = request.map(Body::new);
+        let (mut request, leftover) = leftover::lend(request);
         let client = forwarded(&request).filter(|_| behind_proxy).unwrap_or(peer.ip());
         request.extensions_mut().insert(ClientAddress(client));
         if let Some(shown) = shown.clone() {
             request.extensions_mut().insert(shown);
         }
-        router.clone().oneshot(request)
+        let answer = router.clone().oneshot(request);
+        async move {
+            let answer = answer.await;
+            leftover.discard().await;
+            answer
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER).max_buf_size(MAX_HEADER_BYTES);

@@ -1,18 +1,18 @@
 //! What a handler leaves unread of a request is read and thrown away before its answer leaves. A server that closes while the
-//! client still sends resets the connection (RFC 9112 section 9.6), and with it goes the answer that says what was wrong.
+//! client still sends resets the connection (RFC 9112 section 9.6), and with it goes the answer that says what was wrong. For
+//! every server of this house that accepts connections itself.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, header};
-use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::sync::oneshot;
 
-/// So much is read at most: whoever sends more may lose the answer.
-pub(super) const MOST: usize = 4 << 20;
+/// So much is read at most, in bytes: whoever sends more may lose the answer.
+pub const MOST: usize = 4 << 20;
 /// Time for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -26,10 +26,11 @@ struct Lent {
 }
 
 /// Where a body comes back to.
-pub(super) struct Leftover(oneshot::Receiver<Incoming>);
+#[derive(Debug)]
+pub struct Leftover(oneshot::Receiver<Incoming>);
 
 /// Lends the body of a request to its handler.
-pub(super) fn lend(request: Request<Incoming>) -> (Request<Body>, Leftover) {
+pub fn lend(request: Request<Incoming>) -> (Request<Body>, Leftover) {
     let (back, leftover) = oneshot::channel();
     let is_sent = !request.headers().contains_key(header::EXPECT);
     let lend = |body| Body::new(Lent { body: Some(body), back: Some(back), is_sent });
@@ -38,7 +39,7 @@ pub(super) fn lend(request: Request<Incoming>) -> (Request<Body>, Leftover) {
 
 impl Leftover {
     /// Reads and throws away what came back.
-    pub(super) async fn discard(mut self) {
+    pub async fn discard(mut self) {
         let Ok(body) = self.0.try_recv() else { return };
         let mut body = pin!(body);
         let reading = async {

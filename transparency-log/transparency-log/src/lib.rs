@@ -20,6 +20,7 @@ pub mod copy;
 mod edge;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod leftover;
 pub mod limit;
 pub mod mirror;
 pub mod monitor;

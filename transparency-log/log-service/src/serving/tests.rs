@@ -1,7 +1,8 @@
 //! Strangers at the door.
 
 use axum::extract::Request as Asked;
-use axum::routing::get;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -10,7 +11,8 @@ async fn start(behind_proxy: bool) -> (SocketAddr, CancellationToken, tokio::tas
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let who = |request: Asked| async move { ClientAddress::of(request.extensions()).to_string() };
-    let router = Router::new().route("/who", get(who));
+    let small = |body: Body| async { transparency_log::bounded::read_body(body, 1000).await.map(|_| StatusCode::OK) };
+    let router = Router::new().route("/who", get(who)).route("/small", post(small));
     let serving = Serving { tls: None, behind_proxy };
     (address, stop.clone(), tokio::spawn(serve(listener, serving, router, stop)))
 }
@@ -84,5 +86,23 @@ async fn a_client_that_never_ends_its_header_is_hung_up_on() {
         let _reset = slow.read_to_end(&mut answer).await;
         let waited = began.elapsed();
         assert!(waited <= HEADER + Duration::from_secs(1), "{half:?}: hung up on after {waited:?}");
+    }
+}
+
+/// Who sends a mebibyte of garbage reads why nobody wants it, instead of a reset.
+#[tokio::test]
+async fn who_sends_what_nobody_wants_hears_so_all_the_same() {
+    let (address, ..) = start(false).await;
+    for (path, status) in [("/who", "405"), ("/small", "413"), ("/nowhere", "404")] {
+        for bytes in [1001, 1 << 20, leftover::MOST] {
+            let (mut reading, mut writing) = TcpStream::connect(address).await.unwrap().into_split();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\n\r\n");
+            writing.write_all(head.as_bytes()).await.unwrap();
+            writing.write_all(&vec![0xa5; bytes]).await.unwrap();
+            let mut answer = vec![0; 1024];
+            let read = reading.read(&mut answer).await.unwrap();
+            let answer = String::from_utf8_lossy(&answer[..read]);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}, {bytes} bytes: {answer}");
+        }
     }
 }
