@@ -44,7 +44,7 @@ fn main() -> ExitCode {
             failure.exit
         }
     };
-    ExitCode::from(exit)
+    Output::ended(exit)
 }
 
 /// Diagnostics of the libraries, on standard error: with -vv, or as RUST_LOG says.

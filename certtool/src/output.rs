@@ -1,12 +1,13 @@
 //! The one place that prints: for people, or one JSON object for programs.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
+use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// What a command found, in both forms.
 pub(crate) trait Report: Serialize {
@@ -46,11 +47,11 @@ impl Output {
     pub(crate) fn report(&self, report: &impl Report) {
         if self.json {
             let text = serde_json::to_string(report).expect("reports are plain structures");
-            print(&mut io::stdout(), &format!("{text}\n"));
+            command_line::print(format_args!("{text}\n"));
         } else {
             let mut page = Page::new(colours(&io::stdout()));
             report.page(&mut page);
-            print(&mut io::stdout(), &page.text);
+            command_line::print(format_args!("{}", page.text));
         }
     }
 
@@ -59,36 +60,37 @@ impl Output {
         let Failure { exit, what, remedy } = failure;
         if self.json {
             let failure = command_line::Failure::new(*exit as u8, what, remedy);
-            return print(&mut io::stdout(), &format!("{}\n", failure.object()));
+            return command_line::print(format_args!("{}\n", failure.object()));
         }
-        let mut page = Page::new(colours(&io::stderr()));
-        let red = page.paint(RED, "error:");
-        page.push(format!("{red} {}", harmless(what)));
-        if !remedy.is_empty() {
-            let bold = page.paint(BOLD, "try:");
-            page.push(format!("{bold}   {}", harmless(remedy)));
-        }
-        print(&mut io::stderr(), &page.text);
+        complain(what, remedy);
+    }
+
+    /// How the program ends, having done all there was to do: with `exit`, but never well if a part of what it found could
+    /// not be printed.
+    pub(crate) fn ended(exit: Exit) -> ExitCode {
+        let Some(lost) = command_line::lost() else { return exit.into() };
+        complain(&lost.what, "Make room on that disk, or let standard output go elsewhere.");
+        if exit == Exit::Ok { Exit::Failed } else { exit }.into()
     }
 
     /// Something beside the result did not work; on standard error, also when quiet.
     pub(crate) fn warning(&self, text: &str) {
         let mut page = Page::new(colours(&io::stderr()));
         page.warning(&format!("warning: {text}"));
-        print(&mut io::stderr(), &page.text);
+        print_aside(&page.text);
     }
 
     /// Tells a program of something on the way that it has to act on: one line of JSON on standard output.
     pub(crate) fn event(&self, event: &serde_json::Value) {
         if self.json {
-            print(&mut io::stdout(), &format!("{event}\n"));
+            command_line::print(format_args!("{event}\n"));
         }
     }
 
     /// Tells a step on the way, on standard error; not to programs and not if quiet.
     pub(crate) fn step(&self, text: &str) {
         if !self.quiet && !self.json {
-            print(&mut io::stderr(), &format!("{}\n", harmless(text)));
+            print_aside(&format!("{}\n", harmless(text)));
         }
     }
 }
@@ -197,9 +199,21 @@ fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !forbidden && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A reader that went away (`certtool … | head`) is no failure of ours.
-fn print(stream: &mut impl io::Write, text: &str) {
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+/// What went wrong and what to try, for people.
+fn complain(what: &str, remedy: &str) {
+    let mut page = Page::new(colours(&io::stderr()));
+    let red = page.paint(RED, "error:");
+    page.push(format!("{red} {}", harmless(what)));
+    if !remedy.is_empty() {
+        let bold = page.paint(BOLD, "try:");
+        page.push(format!("{bold}   {}", harmless(remedy)));
+    }
+    print_aside(&page.text);
+}
+
+/// On standard error, if anybody reads it.
+fn print_aside(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -131,3 +131,26 @@ fn homes_that_cannot_be_written_and_files_that_are_too_large() {
     let (code, text) = run(&["trust", "add", "http://localhost:1/policy"], &home);
     assert_eq!(code, Some(1), "plain HTTP is no address to fetch: {text}");
 }
+
+#[test]
+fn what_is_found_and_lost_on_a_full_disk_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let certtool = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_certtool"));
+        command.args(arguments).env("INPERSON_HOME", home.path().join("home"));
+        command
+    };
+    let (policy, fingerprint) =
+        (Path::new(FIXTURES).join("policy.json"), Authority::new(1, NOON).policy().fingerprint());
+    let pin = ["trust", "add", policy.to_str().unwrap(), "--fingerprint", &fingerprint.to_string()];
+    assert!(certtool(&pin).output().unwrap().status.success());
+    for arguments in [&["trust", "list"][..], &["--json", "trust", "list"], &["trust", "show"], &["--help"]] {
+        assert_eq!(command_line::testing::faults_of_printing(&mut certtool(arguments)), [""; 0]);
+    }
+    // What was found counts more than that it could not be told.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let foreign = Path::new(FIXTURES).join("foreign.pem");
+    let done = certtool(&["inspect", foreign.to_str().unwrap()]).stdout(full).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(3) && said.contains("could not be written"), "{said}");
+}

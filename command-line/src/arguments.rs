@@ -1,10 +1,12 @@
 //! The command line as it is read: what is wrong with it is said in words, or as an object for programs.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 
+use crate::say::{unless_unread, unwritten};
 use crate::{Failure, command, say};
 
 /// The exit code of a wrong command line, as clap has it.
@@ -20,7 +22,14 @@ pub fn arguments<T: Parser>() -> T {
             say!("{}", wrong(&error).object());
             std::process::exit(USAGE.into());
         }
-        error.exit()
+        // Help that was asked for is a result as well.
+        let printed = unless_unread(error.print().and_then(|()| std::io::stdout().flush()));
+        let lost = printed.err().filter(|_| !error.use_stderr()).map(unwritten);
+        let exit = lost.map_or(error.exit_code(), |failure| {
+            failure.complain(command::<T>().get_name());
+            failure.exit.into()
+        });
+        std::process::exit(exit)
     })
 }
 

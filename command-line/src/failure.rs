@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    fn complain(&self, program: &str) {
+    pub(crate) fn complain(&self, program: &str) {
         complain!("{program}: {}", self.what);
         if !self.remedy.is_empty() {
             complain!("  try: {}", self.remedy);

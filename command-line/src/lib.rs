@@ -2,7 +2,8 @@
 //!
 //! **What it does.** Reads the command line, and says what is wrong with it in words or, under `--json`, as an object
 //! ([`arguments`]). Tells why a program fails in the same two forms ([`Failure`]). Names the exit codes in the help of every
-//! command ([`command`]). Prints where nobody may be reading any more ([`say!`], [`complain!`]).
+//! command ([`command`]). Prints where nobody may be reading any more ([`say!`], [`complain!`]), and lets no program end well
+//! whose result was lost ([`ended`]).
 //!
 //! **What it never does.** It shows no passphrase that was typed where its source was to be named. It knows no program, and
 //! decides no exit code but that of a wrong command line.
@@ -17,3 +18,4 @@ pub mod testing;
 pub use arguments::arguments;
 pub use failure::Failure;
 pub use help::command;
+pub use say::{announce, ended, lose, lost, print};

@@ -1,4 +1,8 @@
-//! What every program's own test asks of its help.
+//! What every program's own tests ask of its help, and of how it ends where its result cannot be printed.
+
+use std::fs::File;
+use std::io;
+use std::process::{self, Stdio};
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory};
@@ -13,6 +17,29 @@ pub fn faults_of_help<T: CommandFactory>() -> Vec<String> {
     let program = command::<T>();
     let mut faults = Vec::new();
     walk(&program, &program, &mut Vec::new(), &mut faults);
+    faults
+}
+
+/// What is wrong with how a program ends that `command` starts, and that prints a result: on a full disk it must fail with 1
+/// and say why, and where nobody reads any more it must end well and say nothing.
+#[must_use]
+pub fn faults_of_printing(command: &mut process::Command) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut look = |to: &str, stdout: io::Result<Stdio>, exit: i32, says: &dyn Fn(&str) -> bool| match stdout
+        .and_then(|stdout| command.stdout(stdout).stderr(Stdio::piped()).output())
+    {
+        Ok(done) => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            if done.status.code() != Some(exit) || !says(&said) {
+                faults.push(format!("{to}: {command:?}: expected to end with {exit}, found {}: {said}", done.status));
+            }
+        }
+        Err(error) => faults.push(format!("{to}: {command:?}: {error}")),
+    };
+    let full = || Ok(File::options().write(true).open("/dev/full")?.into());
+    look("to a full disk", full(), 1, &|said| said.contains("No space left on device") && !said.contains("panicked"));
+    let unread = || Ok(io::pipe()?.1.into());
+    look("to nobody", unread(), 0, &str::is_empty);
     faults
 }
 

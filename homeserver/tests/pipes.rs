@@ -1,4 +1,5 @@
-//! Nobody reads what is printed any more (`… | head`): no program panics, and a server lives on.
+//! Nobody reads what is printed any more (`… | head`), or it goes to a full disk: no program panics, a result that was lost is
+//! told, and a server lives on.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::{BufRead as _, BufReader};
@@ -38,13 +39,34 @@ fn a_command_whose_output_nobody_reads_does_not_panic() {
 }
 
 #[test]
-fn a_server_whose_output_nobody_reads_serves_and_stops_as_asked() {
+fn a_result_that_is_lost_on_a_full_disk_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (program, arguments) in [
+        (env!("CARGO_BIN_EXE_ca"), &["config", "sample"][..]),
+        (env!("CARGO_BIN_EXE_ca"), &["--json", "dkim", "--selector", "x", "--domain", "example.org"]),
+        (env!("CARGO_BIN_EXE_ca"), &["keys", "--help"]),
+        (env!("CARGO_BIN_EXE_homeserver"), &["witness", "list"]),
+        (env!("CARGO_BIN_EXE_homeserver"), &["--version"]),
+    ] {
+        let mut command = Command::new(program);
+        command.args(arguments).env("INPERSON_SERVER", folder.path());
+        assert_eq!(command_line::testing::faults_of_printing(&mut command), [""; 0]);
+    }
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_or_that_is_on_a_full_disk_serves_and_stops_as_asked() {
+    serves_and_stops(unread());
+    serves_and_stops(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+}
+
+fn serves_and_stops(stdout: Stdio) {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Command::new(env!("CARGO_BIN_EXE_homeserver"))
         .args(["up", "--https-port", "0", "--directory-port", "0", "--folder"])
         .arg(folder.path().join("server"))
         .env("RUST_LOG", "homeserver=info")
-        .stdout(unread())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -3,7 +3,7 @@
 mod judge;
 mod model;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use clap::Args;
 
@@ -41,9 +41,8 @@ impl LimboHarness {
         let results = limbo.testcases.iter().map(|case| judge(case, now)).collect();
         let answer =
             LimboResult { version: 1, harness: concat!("inperson-certtool-", env!("CARGO_PKG_VERSION")), results };
-        let mut text = serde_json::to_string_pretty(&answer).expect("results are plain structures");
-        text.push('\n');
-        io::stdout().write_all(text.as_bytes()).map_err(Failure::system)?;
+        let text = serde_json::to_string_pretty(&answer).expect("results are plain structures");
+        command_line::print(format_args!("{text}\n"));
         Ok(Exit::Ok)
     }
 }

@@ -1,6 +1,5 @@
 //! `certtool proof`: the proof in a certificate as C2SP tlog-proof text, and back.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -103,9 +102,7 @@ impl Export {
         match &self.output {
             Some(path) => write(path, text.as_bytes())?,
             None if !context.output.json() => {
-                let mut stdout = std::io::stdout();
-                // Whoever closed the pipe wants no more.
-                let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+                command_line::print(format_args!("{text}"));
                 return Ok(Exit::Ok);
             }
             None => {}

@@ -178,7 +178,7 @@ pub(crate) fn main() -> ExitCode {
     // Standard input is read by a thread that cannot be interrupted; it must not hold the program back.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => command_line::ended("messenger", 0),
         Err(failure) => end(failure, json),
     }
 }
@@ -219,9 +219,9 @@ fn log_to_stderr() {
 }
 
 fn end(failure: Failure, json: bool) -> ExitCode {
-    let code = failure.code;
-    command_line::Failure::from(failure).tell("messenger", json);
-    code.into()
+    let failure = command_line::Failure::from(failure);
+    failure.tell("messenger", json);
+    command_line::ended("messenger", failure.exit)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Why the program ends: what happened, what to try, and the exit code.
 
 use std::fmt;
-use std::process::ExitCode;
 
 /// A failure for people: two sentences and a code.
 #[derive(Debug)]
@@ -37,11 +36,5 @@ impl Failure {
 impl From<Failure> for command_line::Failure {
     fn from(Failure { happened, remedy, code }: Failure) -> Self {
         Self { what: happened, remedy, exit: code as u8 }
-    }
-}
-
-impl From<Code> for ExitCode {
-    fn from(code: Code) -> Self {
-        Self::from(code as u8)
     }
 }

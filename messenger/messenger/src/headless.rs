@@ -61,7 +61,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 Some(Err(problem)) => if print(&problem).await.is_err() { break },
             },
             event = events.recv() => match event {
-                // Whoever read the events is gone: that is an end like any other.
+                // Whoever read the events is gone: that is an end like any other. (A full disk is none: `lose`.)
                 Some(event) => {
                     let kept = |book: &ContactBook| {
                         acquaintance::keep(book.home(), &event).or_else(|| appearance::keep(book.home(), &event))
@@ -196,8 +196,11 @@ async fn print(event: &Event) -> std::io::Result<()> {
     let mut line = encode(event);
     line.push('\n');
     let mut stdout = tokio::io::stdout();
-    stdout.write_all(line.as_bytes()).await?;
-    stdout.flush().await
+    let printing = async {
+        stdout.write_all(line.as_bytes()).await?;
+        stdout.flush().await
+    };
+    printing.await.inspect_err(command_line::lose)
 }
 
 /// The event as JSON that is harmless on a terminal too: what could reorder or hide text, or control the terminal, is

@@ -177,18 +177,18 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Mirror(common) => run(&common, mirror::run),
         Command::Monitor { config, json, once } => {
-            let ended = on_threads(async { monitor::run(&config, json, once, running::stop_on_signals()?).await });
-            match ended {
+            let watched = on_threads(async { monitor::run(&config, json, once, running::stop_on_signals()?).await });
+            match watched {
                 Ok(Ending::Clean) => Ok(()),
-                Ok(Ending::Blind) => return ExitCode::FAILURE,
-                Ok(Ending::Fault) => return ExitCode::from(3),
+                Ok(Ending::Blind) => return ended(1),
+                Ok(Ending::Fault) => return ended(3),
                 Err(failure) => Err(failure),
             }
         }
         Command::Evidence { file, json } => monitor::judge(&file).map(|judged| tell(&judged, json)),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ended(0),
         Err(failure) => {
             let exit = if failure.is_usage() { 2 } else { 1 };
             let (what, remedy) = (failure.to_string(), failure.remedy().to_owned());
@@ -198,9 +198,13 @@ pub(crate) fn main() -> ExitCode {
             } else {
                 failure.tell("transparency-log", json);
             }
-            ExitCode::from(exit)
+            ended(exit)
         }
     }
+}
+
+fn ended(exit: u8) -> ExitCode {
+    command_line::ended("transparency-log", exit)
 }
 
 fn messages(format: Format) {

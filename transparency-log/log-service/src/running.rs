@@ -1,6 +1,5 @@
 //! What all commands share when they run: ports, signals, and the line that says where everything is.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -151,23 +150,22 @@ pub fn stop_on_signals() -> Result<CancellationToken, Failure> {
 
 /// Says where everything is: one line of JSON for programs, words for people.
 pub fn announce(ready: &(impl Serialize + std::fmt::Display), json: bool) {
-    // Nobody may be listening (a closed terminal): the program runs all the same.
-    let mut out = std::io::stdout();
-    let _ = if json {
+    let told = if json {
         let line = serde_json::to_string(ready).expect("strings and numbers can be written as JSON");
-        writeln!(out, "{line}")
+        command_line::announce(format_args!("{line}\n"))
     } else {
-        write!(out, "{ready}")
+        command_line::announce(format_args!("{ready}"))
     };
-    let _ = out.flush();
+    // Nobody may be listening (a closed terminal), or the disk be full: the program runs all the same.
+    if let Err(error) = told {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
 }
 
-/// Prints one line of JSON, if programs read along.
+/// Prints one line of JSON, if programs read along. It is a part of the result.
 pub fn announce_line(line: &impl Serialize, json: bool) {
     if json {
         let line = serde_json::to_string(line).expect("strings and numbers can be written as JSON");
-        let mut out = std::io::stdout();
-        // Nobody may be listening any more: the program runs all the same.
-        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        command_line::print(format_args!("{line}\n"));
     }
 }

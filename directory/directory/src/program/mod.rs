@@ -125,7 +125,7 @@ fn on(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(Failure::Runtime)
 }
 
-/// Says that it answers. Nobody may be reading: that is no reason not to serve.
+/// Says that it answers. Nobody may be reading, or the disk be full: that is no reason not to serve.
 fn announce(directory: &Directory, json: bool) {
     let listen = directory.local_addr();
     let line = if json {
@@ -133,7 +133,9 @@ fn announce(directory: &Directory, json: bool) {
     } else {
         format!("This directory answers at {listen} (UDP). It writes nothing to any disk.")
     };
-    writeln!(std::io::stdout(), "{line}").ok();
+    if let Err(error) = command_line::announce(format_args!("{line}\n")) {
+        tracing::warn!(%error, "standard output cannot be written");
+    }
 }
 
 #[cfg(test)]

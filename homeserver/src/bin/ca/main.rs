@@ -223,16 +223,17 @@ fn main() -> ExitCode {
         Command::Issuing(issuing) => ceremony::issuing(issuing, folder, json),
         Command::Keys(command) => keys::run(command, folder, json),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    let exit = match done {
+        Ok(()) => 0,
         Err(failure) => {
             match &arguments.command {
                 Command::VrfSigner(_) => failure.tell_of_server("ca", json),
                 _ => failure.tell("ca", json),
             }
-            ExitCode::from(failure.exit)
+            failure.exit
         }
-    }
+    };
+    command_line::ended("ca", exit)
 }
 
 fn run_list(folder: &Path, list: &List, json: bool) -> Result<(), Failure> {

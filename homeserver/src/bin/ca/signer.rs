@@ -1,12 +1,11 @@
 //! The label key in a process of its own.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use ca::LabelKey;
 use ca::shards::signer::{Ended, bind, serve};
 use clap::Args;
-use command_line::{Failure, say};
+use command_line::{Failure, complain, say};
 use homeserver::supervisor;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,12 +40,15 @@ pub(crate) fn run(asked: &VrfSigner, json: bool) -> Result<(), Failure> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let listener = bind(&asked.socket, asked.group)?;
-        if json {
-            say!("{}", json!({"ready": true, "log": asked.log, "public": public, "socket": asked.socket}));
+        let ready = if json {
+            json!({"ready": true, "log": asked.log, "public": public, "socket": asked.socket}).to_string()
         } else {
-            say!("Label key {public} of {}: asked at {}", asked.log, asked.socket.display());
+            format!("Label key {public} of {}: asked at {}", asked.log, asked.socket.display())
+        };
+        // That is no reason not to serve.
+        if let Err(error) = command_line::announce(format_args!("{ready}\n")) {
+            complain!("ca: standard output cannot be written: {error}");
         }
-        let _ = std::io::stdout().flush();
         supervisor::tell("READY=1");
         let serving = serve(listener, key, &asked.log, stop.clone());
         tokio::pin!(serving);

@@ -29,13 +29,14 @@ fn main() -> ExitCode {
         Command::Shard(command) => shard(&command, json),
         Command::Witness(command) => witness(command, json),
     };
-    done.map_or_else(
+    let exit = done.map_or_else(
         |failure| {
             failure.tell("homeserver", json);
-            ExitCode::from(failure.exit)
+            failure.exit
         },
-        |()| ExitCode::SUCCESS,
-    )
+        |()| 0,
+    );
+    command_line::ended("homeserver", exit)
 }
 
 fn serve(options: &Options, json: bool, format: Format) -> ExitCode {

@@ -1,6 +1,5 @@
 //! `homeserver up`: the server, until it is told to stop.
 
-use command_line::say;
 use homeserver::{Homeserver, Options, Ready, StartError, supervisor};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,7 +23,7 @@ pub(crate) async fn up(options: &Options, json: bool, format: Format) -> Result<
     }
     supervisor::tell("STOPPING=1");
     if !json && format == Format::Text {
-        say!("\nStopping; connections are being closed.");
+        tell(format_args!("\nStopping; connections are being closed.\n"));
     }
     tracing::info!("stopping as asked");
     server.stop().await;
@@ -34,15 +33,21 @@ pub(crate) async fn up(options: &Options, json: bool, format: Format) -> Result<
 
 /// Says where everything is and what to do next.
 fn announce(ready: &Ready, json: bool, words: bool) {
-    use std::io::Write;
     let words = if words { ready.to_string() } else { String::new() };
     tracing::info!(fingerprint = ready.fingerprint, policy = ready.policy, "ready");
     // Nobody may be listening (a closed terminal): the server runs all the same.
     if json {
         let line = serde_json::to_string(ready).expect("strings can be written as JSON");
-        let _ = std::io::stderr().write_all(words.as_bytes());
-        let _ = writeln!(std::io::stdout(), "{line}").and_then(|()| std::io::stdout().flush());
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), words.as_bytes());
+        tell(format_args!("{line}\n"));
     } else {
-        let _ = std::io::stdout().write_all(words.as_bytes());
+        tell(format_args!("{words}"));
+    }
+}
+
+/// On standard output, which may be on a full disk: that is no reason not to serve, nor to end otherwise than asked.
+fn tell(words: std::fmt::Arguments<'_>) {
+    if let Err(error) = command_line::announce(words) {
+        tracing::warn!(%error, "standard output cannot be written");
     }
 }
