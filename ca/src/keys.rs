@@ -138,10 +138,15 @@ impl AuthorityKeys {
 
     /// Opens the keys in this folder, with the passphrase from there. It is read once, now, and kept in memory.
     pub fn open_with(folder: &Path, passphrase: Option<PassphraseSource>) -> Result<Self, KeysError> {
-        let root = certificate(&folder.join("root.pem"))?;
         let passphrase = passphrase.map(|source| source.read("the authority's keys")).transpose();
         let passphrase =
             passphrase.map_err(|error| KeysError::Sealed { path: folder.into(), source: SealError::from(error) })?;
+        Self::open_unlocked(folder, passphrase)
+    }
+
+    /// The same with a passphrase that was read already. It is kept in memory.
+    pub fn open_unlocked(folder: &Path, passphrase: Option<Passphrase>) -> Result<Self, KeysError> {
+        let root = certificate(&folder.join("root.pem"))?;
         let mut unlocking = Unlocking::known(passphrase.clone());
         let mut issuing = Vec::new();
         for authority in [Authority::People, Authority::Services] {

@@ -119,6 +119,12 @@ pub enum StartError {
         /// Expected and found.
         reason: String,
     },
+    /// The passphrase of the authority's keys is not to be had, or the wrong one, or a token does not give its key.
+    #[error("the authority's keys cannot be opened: {reason}")]
+    Unlocking {
+        /// Expected and found; never the passphrase.
+        reason: String,
+    },
     /// A policy to be signed is not in order.
     #[error("{} cannot be the next trust policy: {reason}", path.display())]
     Policy {
@@ -295,6 +301,10 @@ impl StartError {
                     .into()
             }
             Self::Damaged { .. } => "restore the folder from a backup; nothing in it has been changed".into(),
+            Self::Unlocking { .. } => {
+                "look at what --key-passphrase names (key_passphrase in homeserver.toml), or at the token; nothing was made or changed"
+                    .into()
+            }
             Self::Policy { .. } => "begin with what homeserver policy draft prints; nothing was signed".into(),
             Self::LogPolicy { .. } => {
                 "save what transparency-log serve --show-policy prints, with the log's URL in it".into()

@@ -1,7 +1,7 @@
 //! The folder of a home server: its lock, and files that are whole or absent.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ pub struct Folder {
     path: PathBuf,
     /// Holds the lock; the operating system lets go of it when the process ends, however it ends.
     _lock: Option<File>,
-    /// Made by this process: it goes again if nothing but the lock ever lay in it.
-    made: bool,
+    /// If it was made by this process: it goes again if nothing but the lock ever lay in it.
+    made: MadeFolders,
 }
 
 /// A start that failed before anything was made leaves nothing behind.
@@ -28,9 +28,32 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let only_the_lock =
             |mut entries: fs::ReadDir| entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == "lock"));
-        if self.made && fs::read_dir(&self.path).is_ok_and(only_the_lock) {
-            // What another process has put there meanwhile keeps the folder.
-            let _ = fs::remove_file(self.join("lock")).and_then(|()| fs::remove_dir(&self.path));
+        if !self.made.0.is_empty() && fs::read_dir(&self.path).is_ok_and(only_the_lock) {
+            let _ = fs::remove_file(self.join("lock"));
+        }
+    }
+}
+
+/// Folders that this process made, the innermost first. Those that are empty when this is dropped go again: what another
+/// process has put into one meanwhile keeps it.
+#[derive(Debug, Default)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl MadeFolders {
+    /// Makes a folder with its parents (mode 0700).
+    fn make(path: &Path) -> io::Result<Self> {
+        let whole = std::path::absolute(path)?;
+        let missing = whole.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf);
+        let made = Self(missing.collect());
+        DirBuilder::new().recursive(true).mode(0o700).create(&whole)?;
+        Ok(made)
+    }
+}
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            let _ = fs::remove_dir(folder);
         }
     }
 }
@@ -42,15 +65,10 @@ impl Folder {
     /// It cannot be written to, or another home server has it.
     pub fn open(path: &Path) -> Result<Self, StartError> {
         if path.exists() && !path.is_dir() {
-            let found = std::io::Error::new(std::io::ErrorKind::NotADirectory, "expected a folder, found a file");
+            let found = io::Error::new(io::ErrorKind::NotADirectory, "expected a folder, found a file");
             return Err(StartError::folder(path, found));
         }
-        let made = !path.exists();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|source| StartError::folder(path, source))?;
+        let made = MadeFolders::make(path).map_err(|source| StartError::folder(path, source))?;
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
         let lock = lock(&path)?;
         Ok(Self { path, _lock: Some(lock), made })
@@ -62,7 +80,7 @@ impl Folder {
     /// There is no such folder.
     pub fn beside(path: &Path) -> Result<Self, StartError> {
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
-        Ok(Self { path, _lock: None, made: false })
+        Ok(Self { path, _lock: None, made: MadeFolders::default() })
     }
 
     /// Where it is.
@@ -84,7 +102,7 @@ impl Folder {
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StartError> {
         let path = self.join(name);
         let file = match File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|source| StartError::folder(&path, source))?,
         };
         // Room for all of it at once: a list that grows leaves copies of secrets behind.
@@ -92,7 +110,7 @@ impl Folder {
         let mut bytes = Vec::with_capacity(length as usize + 1);
         file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|source| StartError::folder(&path, source))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(StartError::folder(&path, std::io::ErrorKind::FileTooLarge.into()));
+            return Err(StartError::folder(&path, io::ErrorKind::FileTooLarge.into()));
         }
         Ok(Some(bytes))
     }
@@ -104,7 +122,7 @@ impl Folder {
     pub fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StartError> {
         let path = self.join(name);
         let mode = match fs::metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|source| StartError::folder(&path, source))?.permissions().mode() & 0o777,
         };
         if mode & 0o077 != 0 {
@@ -120,7 +138,7 @@ impl Folder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StartError> {
         let path = self.join(name);
         let parent = path.parent().unwrap_or(&self.path);
-        let written = || -> std::io::Result<()> {
+        let written = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
             // A named temporary file has mode 0600.
             let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(parent)?;
@@ -183,6 +201,23 @@ mod tests {
         fs::create_dir(&empty).unwrap();
         drop(Folder::open(&empty).unwrap());
         assert!(empty.exists(), "what was there before stays");
+    }
+
+    #[test]
+    fn parents_that_were_made_for_it_go_with_it() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = place.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        let path = kept.join("made/by/server");
+        drop(Folder::open(&path).unwrap());
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), 0, "what was there before stays, and stays empty");
+        // Also if the last of them cannot be made.
+        Folder::open(&kept.join("made/by").join("x".repeat(300))).unwrap_err();
+        assert_eq!(fs::read_dir(&kept).unwrap().count(), 0);
+        let folder = Folder::open(&path).unwrap();
+        fs::write(kept.join("made/beside"), b"another's").unwrap();
+        drop(folder);
+        assert!(kept.join("made/beside").exists() && !kept.join("made/by").exists());
     }
 
     #[test]

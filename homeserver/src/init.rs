@@ -3,16 +3,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use ca::LabelKey;
 use identity::UnixTime;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::StartError;
 use crate::folder::Folder;
-use crate::genesis::{self, Signers};
+use crate::founding::{self, Founded};
+use crate::genesis;
 use crate::options::Options;
-use crate::server;
 
 /// What was made.
 #[derive(Debug, Clone, Serialize)]
@@ -53,16 +52,13 @@ pub fn init(options: &Options) -> Result<Initialized, StartError> {
         return Err(StartError::Founded { folder: folder.path().to_path_buf() });
     }
     let now = UnixTime::now();
-    let (settings, _ports) = server::settle(&folder, options, now)?;
-    let authority = server::open_authority(&folder, &settings, now)?;
-    let signers = Signers::open(&folder, &settings)?;
-    let labels = genesis::labels(&folder)?;
-    let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
+    let settled = founding::settle(&folder, options, now)?;
+    let Founded { authority, policy, .. } = settled.found(&folder, now)?;
     Ok(Initialized {
         folder: folder.path().to_path_buf(),
         fingerprint: policy.fingerprint().to_string(),
         root: hex::encode(Sha256::digest(authority.root_der())),
-        policy: format!("{}/policy", settings.base_url()),
+        policy: format!("{}/policy", settled.settings.base_url()),
     })
 }
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::error::StartError;
 use crate::folder::Folder;
-use crate::genesis::{self, Signers};
+use crate::founding::{self, Founded};
+use crate::genesis;
 use crate::log;
 use crate::options::Options;
-use crate::server;
 
 /// Three things for the log's settings, and one for its policy. All of them are public.
 #[derive(Debug, Clone, Serialize)]
@@ -49,15 +49,13 @@ pub fn introduce(options: &Options) -> Result<Introduction, StartError> {
     options.check()?;
     let folder = Folder::open(&options.folder)?;
     let now = UnixTime::now();
-    let (settings, _ports) = server::settle(&folder, options, now)?;
+    let settled = founding::settle(&folder, options, now)?;
+    let settings = &settled.settings;
     if settings.log_elsewhere.is_none() {
         return Err(StartError::OwnLog);
     }
-    let authority = server::open_authority(&folder, &settings, now)?;
-    let signers = Signers::open(&folder, &settings)?;
-    let labels = genesis::labels(&folder)?;
-    genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(ca::LabelKey::public))?;
-    let component = log::component(&folder, &settings)?;
+    let Founded { signers, .. } = settled.found(&folder, now)?;
+    let component = log::component(&folder, settings)?;
     Ok(Introduction {
         name: component.name().to_owned(),
         trust_policy: folder.join(genesis::FILE),

@@ -15,6 +15,7 @@
 //! | [`folder`] | the folder, its lock, its files |
 //! | [`keys`] | the signing keys of log and witness |
 //! | [`genesis`] | the trust policy made at the first start |
+//! | `founding` | how every start begins: settings, keys, policy; what goes again if a first one fails |
 //! | [`introduce`] | what a log elsewhere must be told of this authority |
 //! | [`policies`] | the versions of the trust policy that follow |
 //! | [`shards`] | further logs: keys, and the version of the policy that announces them |
@@ -39,6 +40,7 @@ mod files;
 pub mod folder;
 mod following;
 mod foreign;
+mod founding;
 pub mod genesis;
 pub mod init;
 pub mod introduce;

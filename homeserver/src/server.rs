@@ -10,11 +10,9 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use ca::config::{CaConfig, Chaos, Clock, Mailer};
 use ca::https::{PeerAddr, TlsListener};
-use ca::{AuthorityKeys, Ca, LabelKey, Shards};
+use ca::{AuthorityKeys, Ca, Shards};
 use directory::{Directory, DirectoryConfig};
-use identity::UnixTime;
 use identity::trust::TrustPolicy;
-use key_store::PassphraseSource;
 use serde::Serialize;
 use tlog_proof::ObjectKind;
 use tokio::net::TcpListener;
@@ -29,7 +27,7 @@ use crate::error::StartError;
 use crate::folder::Folder;
 use crate::following::Following;
 use crate::foreign::Foreigners;
-use crate::genesis::{self, Signers};
+use crate::founding::{self, Founded};
 use crate::log;
 use crate::log_store::LogStore;
 use crate::logs::{Current, Logs};
@@ -38,7 +36,7 @@ use crate::neighbours::Neighbours;
 use crate::options::{DIRECT, Options};
 use crate::pages;
 use crate::policies::{self, Published};
-use crate::ports::{self, Ports};
+use crate::ports::Ports;
 use crate::restore;
 use crate::settings::{self, LogElsewhere, Settings};
 
@@ -114,13 +112,13 @@ pub struct Homeserver {
 /// The parts that serve, before they do.
 struct Parts {
     settings: Settings,
+    config: CaConfig,
     policy: TrustPolicy,
     authority: AuthorityKeys,
     logs: Arc<Logs>,
     shards: Shards,
     published: Published,
     foreigners: Foreigners,
-    chaos: Option<Chaos>,
     clock: Clock,
     stop: CancellationToken,
 }
@@ -144,32 +142,33 @@ impl Homeserver {
         let folder = Arc::new(Folder::open(&options.folder)?);
         restore::check(&folder)?;
         let now = clock();
-        let (settings, ports) = settle(&folder, options, now)?;
-        let authority = open_authority(&folder, &settings, now)?;
+        let settled = founding::settle(&folder, options, now)?;
+        let settings = settled.settings.clone();
+        // All that can be known to be wrong before anything is made.
         database::check(&folder, &settings)?;
-        let signers = Signers::open(&folder, &settings)?;
-        let labels = genesis::labels(&folder)?;
-        let policy = genesis::open(&folder, &settings, &authority, &signers, labels.as_ref().map(LabelKey::public))?;
-        let published = Published::open(folder.path(), &policy)?;
-        let neighbours = Neighbours::read(folder.path())?;
         let wrong = |reason| StartError::Settings { path: folder.join(settings::FILE), reason };
+        let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
+        let config = ca_config(&folder, &settings, chaos)?;
+        ca::check_config(&config).map_err(|error| wrong(error.to_string()))?;
+        let neighbours = Neighbours::read(folder.path())?;
         let foreigners = Foreigners::read(folder.path(), &settings.foreign);
         let foreigners = foreigners.map_err(|reason| wrong(format!("[[foreign]]: {reason}")))?;
+        let store = LogStore::open(&folder, &settings).await?;
+        let Founded { authority, signers, policy } = settled.found(&folder, now)?;
+        let published = Published::open(folder.path(), &policy)?;
         let stop = CancellationToken::new();
         let (lock, shared, witness) = (Arc::clone(&folder), settings.clone(), signers.witness);
         let (versions, time, told) = (published.clone(), Arc::clone(&clock), stop.clone());
         let newest = published.newest().log_policy_of(&settings.origin(), now);
         let newest = newest.map_err(|error| StartError::part("trust policy", &error))?;
         let elsewhere = log::connect(&folder, &settings, &newest, now)?.map(Arc::new);
-        let store = LogStore::open(&folder, &settings).await?;
         let logs = Arc::new(Logs::new(lock, shared, witness, neighbours, versions, time, told, elsewhere, store)?);
         if settings.log_store.is_some() && !options.clock_is_right {
             clock::check_ahead(&folder, &settings, logs.checkpoints_elsewhere().await?, now)?;
         }
         let shards = logs.open_all().await?;
-        let chaos = options.acme_chaos.then_some(Chaos { refused_nonces: 50, reused_authorizations: 50 });
-        let parts = Parts { settings, policy, authority, logs, shards, published, foreigners, chaos, clock, stop };
-        parts.serve(folder, ports).await
+        let parts = Parts { settings, config, policy, authority, logs, shards, published, foreigners, clock, stop };
+        parts.serve(folder, settled.ports).await
     }
 
     /// What to tell people and programs.
@@ -207,11 +206,10 @@ impl Homeserver {
 impl Parts {
     /// Opens what people talk to, and serves it.
     async fn serve(self, folder: Arc<Folder>, ports: Ports) -> Result<Homeserver, StartError> {
-        let Self { settings, policy, authority, logs, shards, published, foreigners, chaos, clock, stop } = self;
+        let Self { settings, mut config, policy, authority, logs, shards, published, foreigners, clock, stop } = self;
         let trusted = published.newest();
         let trust = foreigners.trust(trusted.clone()).map_err(|error| StartError::part("trust policy", &error))?;
         let trust = Arc::new(trust);
-        let mut config = ca_config(&folder, &settings, chaos)?;
         config.component = logs.elsewhere();
         let current: Arc<dyn ca::Log> = Arc::new(Current { shards: shards.clone(), clock: Arc::clone(&clock) });
         let opening = database::open(&folder, (&settings, &policy), config, authority, shards, clock);
@@ -298,49 +296,6 @@ impl Ready {
     }
 }
 
-/// The settings for this start, on ports that are bound, written down; unless the clock cannot be right.
-pub(crate) fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Result<(Settings, Ports), StartError> {
-    let remembered = folder.read(settings::FILE)?;
-    let mut settings = match &remembered {
-        Some(bytes) => {
-            let settings = Settings::parse(bytes)
-                .map_err(|reason| StartError::Settings { path: folder.join(settings::FILE), reason })?
-                .with(options)?;
-            // What lies in an object store is looked at once that is open.
-            if !options.clock_is_right && settings.log_store.is_none() {
-                clock::check_ahead(folder, &settings, Vec::new(), now)?;
-            }
-            settings
-        }
-        None => Settings::first(options, year(now))?,
-    };
-    let ports = ports::bind(&mut settings)?;
-    let text = settings.to_toml();
-    if remembered.as_deref() != Some(text.as_bytes()) {
-        folder.write(settings::FILE, text.as_bytes())?;
-    }
-    Ok((settings, ports))
-}
-
-/// The authority's keys, made at the first start; and a clock that can have seen them made.
-pub(crate) fn open_authority(folder: &Folder, settings: &Settings, now: UnixTime) -> Result<AuthorityKeys, StartError> {
-    let keys = folder.join(KEYS);
-    if !AuthorityKeys::exist(&keys) {
-        ca::init(&keys, &settings.domain, now).map_err(|error| StartError::part("authority", &error))?;
-    }
-    let wrong = |reason| StartError::Settings { path: folder.join(settings::FILE), reason };
-    let passphrase = settings.key_passphrase.as_deref().map(str::parse::<PassphraseSource>).transpose();
-    let passphrase = passphrase.map_err(|reason| wrong(format!("key_passphrase: {reason}")))?;
-    let authority = AuthorityKeys::open_with(&keys, passphrase).map_err(|error| match &error {
-        ca::KeysError::Io { path, .. } | ca::KeysError::Content { path, .. } => {
-            StartError::Damaged { what: path.display().to_string(), reason: error.to_string() }
-        }
-        _ => wrong(format!("key_passphrase, or the token: {error}")),
-    })?;
-    clock::check_behind(authority.began(), now)?;
-    Ok(authority)
-}
-
 /// Tells the parts whom a request comes from, in their own words.
 async fn with_address(mut request: Request) -> Request {
     if let Some(ConnectInfo(PeerAddr(address))) = request.extensions().get().copied() {
@@ -398,9 +353,4 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
         config.mail = direct.map_err(|error| wrong(format!("[enrolment]: {error}")))?;
     }
     Ok(config)
-}
-
-fn year(now: UnixTime) -> i16 {
-    let time = i64::try_from(now.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    time.unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).year()
 }

@@ -31,6 +31,18 @@ fn a_port_in_use_is_named_with_its_option() {
 }
 
 #[test]
+fn a_passphrase_that_is_not_to_be_had_leaves_neither_keys_nor_a_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, nowhere) = (place.path().join("server"), place.path().join("none"));
+    let source = format!("file:{}", nowhere.display());
+    let ports = ["--https-port", "0", "--directory-port", "0"];
+    let done = Homeserver::refused(&folder, &[&ports[..], &["--key-passphrase", &source]].concat()).unwrap();
+    refused(&done, &[1], &["cannot be opened", &nowhere.display().to_string(), "--key-passphrase"]);
+    assert!(!folder.exists(), "nothing stays");
+    Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
