@@ -43,7 +43,7 @@ pub(crate) const DATABASE: &str = "ca.sqlite";
 
 /// Files of the folder, besides the database. Whatever is not there is left out. What the logs run by comes before the
 /// policies, so that the version it names is among them.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     settings::FILE,
     crate::neighbours::FILE,
     crate::genesis::FILE,
@@ -55,13 +55,14 @@ const FILES: [&str; 14] = [
     "taken-labels",
     "carried-revocations.json",
     "frozen-logs",
+    crate::restore::LOST,
     crate::logs::RUN_BY,
     "audit.jsonl",
     ca::POLICIES_FILE,
 ];
 /// Folders, with all that is in them. The witness's state is a lower bound, and nothing more, where it is restored.
-const FOLDERS: [&str; 8] =
-    ["keys", "policies", "crl", "objects", "services", "witness", "wishes", crate::foreign::FOLDER];
+const FOLDERS: [&str; 9] =
+    ["keys", "policies", policies::STRUCK, "crl", "objects", "services", "witness", "wishes", crate::foreign::FOLDER];
 
 /// What stands in a later log's folder in place of its label key, where a signer has that.
 const SIGNER: &str = "vrf.signer";
@@ -140,15 +141,17 @@ pub async fn backup(folder: &Path, to: &Path, now: UnixTime) -> Result<Made, Sta
     let draft = to.with_added_extension("partial");
     let emptied = files::private_folder(&draft).and_then(|()| empty(&draft));
     emptied.map_err(|source| StartError::folder(&draft, source))?;
-    let versions = policies::versions(place.path())?;
+    let versions = policies::history(place.path())?;
     let mut logs = Vec::new();
-    for OwnLog { shard, key, folder, name, is_struck } in own_logs(&settings, &versions)? {
+    for OwnLog { shard, key, folder, name, is_struck, .. } in own_logs(&settings, &versions)? {
         let (takes_from, origin) = (shard.window.takes_from(), shard.origin);
         let files = store.reader(&place.join(&folder), &name)?;
         match size(&files, &key).await? {
             Some(before) => logs.push((key, files, LogEdge { origin, folder, before, size: 0, root: String::new() })),
             // One that is announced may not be there yet.
             None if !is_struck && takes_from > now => {}
+            // A restore has said so.
+            None if is_struck && crate::restore::is_lost(&place, &origin)? => {}
             None => {
                 let reason =
                     format!("expected the log {origin} in {folder}, found no checkpoint of it: bring it back there");
@@ -186,6 +189,8 @@ pub(crate) struct OwnLog {
     pub(crate) folder: String,
     /// Where it lies below the prefix of an object store.
     pub(crate) name: String,
+    /// That version.
+    pub(crate) policy: TrustPolicy,
     /// Whether the newest version names it no longer.
     pub(crate) is_struck: bool,
 }
@@ -218,7 +223,7 @@ fn named_by(settings: &Settings, policy: &TrustPolicy) -> Result<Vec<OwnLog>, St
             None => continue,
         };
         let key = keys.logs.iter().find(|log| log.vkey.name() == shard.origin).map(|log| log.vkey.clone());
-        found.extend(key.map(|key| OwnLog { shard, key, folder, name, is_struck: false }));
+        found.extend(key.map(|key| OwnLog { shard, key, folder, name, policy: policy.clone(), is_struck: false }));
     }
     Ok(found)
 }
@@ -341,8 +346,16 @@ fn sum(path: &Path) -> std::io::Result<(String, u64)> {
     }
 }
 
-/// Reads the sums of a backup and holds every file against its own: the files.
-pub(crate) fn verified(backup: &Path) -> Result<BTreeMap<PathBuf, String>, String> {
+/// The files of a backup by its sums.
+pub(crate) struct Verified {
+    /// All of them.
+    pub(crate) files: Vec<PathBuf>,
+    /// Those that are not what they were, and what was expected and found.
+    pub(crate) damaged: BTreeMap<PathBuf, String>,
+}
+
+/// Reads the sums of a backup and holds every file against its own.
+pub(crate) fn verified(backup: &Path) -> Result<Verified, String> {
     let sums = std::fs::read_to_string(backup.join(SUMS)).map_err(|error| format!("{SUMS}: {error}"))?;
     let mut files = BTreeMap::new();
     for line in sums.lines() {
@@ -354,13 +367,16 @@ pub(crate) fn verified(backup: &Path) -> Result<BTreeMap<PathBuf, String>, Strin
         }
         files.insert(PathBuf::from(path), digest.to_owned());
     }
+    let mut damaged = BTreeMap::new();
     for (path, expected) in &files {
-        let found = sum(&backup.join(path)).map_err(|error| format!("{}: {error}", path.display()))?.0;
-        if found != *expected {
-            return Err(format!("{}: expected the SHA-256 {expected}, found {found}", path.display()));
-        }
+        let account = match sum(&backup.join(path)) {
+            Ok((found, _)) if found == *expected => continue,
+            Ok((found, _)) => format!("{}: expected the SHA-256 {expected}, found {found}", path.display()),
+            Err(error) => format!("{}: {error}", path.display()),
+        };
+        damaged.insert(path.clone(), account);
     }
-    Ok(files)
+    Ok(Verified { files: files.into_keys().collect(), damaged })
 }
 
 /// Private keys that are not sealed.

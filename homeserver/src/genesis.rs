@@ -12,6 +12,7 @@ use tlog_proof::policy::LogPolicy;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::keys;
+use crate::policies;
 use crate::settings::Settings;
 
 /// The name of the file in the folder.
@@ -83,8 +84,16 @@ pub fn open(
         let earlier = named.earlier_logs.iter().map(|log| &log.vrf_key);
         std::iter::once(&named.vrf_key).chain(earlier).any(|key| is_own(&key.0))
     };
-    let is_own = |named: &Authority| named.root.0 == authority.root_der() && is_named(named);
-    if !policy.authorities.iter().any(is_own) || !names_the_log(&policy, settings, signers)? {
+    let has_root = |named: &Authority| named.root.0 == authority.root_der();
+    let names_them = |version: &TrustPolicy| -> Result<bool, StartError> {
+        let own = version.authorities.iter().any(|named| has_root(named) && is_named(named));
+        Ok(own && names_the_log(version, settings, signers)?)
+    };
+    // The first log may have been struck before the version that was pinned anew.
+    let mut versions = policies::kept_struck(folder.path())?;
+    versions.push(policy.clone());
+    let named = versions.iter().map(names_them).collect::<Result<Vec<_>, _>>()?.contains(&true);
+    if !policy.authorities.iter().any(has_root) || !named {
         return Err(damaged(
             "expected a policy that names the keys in this folder, found one that names others".into(),
         ));

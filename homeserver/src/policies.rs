@@ -3,6 +3,7 @@
 //! ```text
 //! policies/<n>.signed.json   signed by the root, not yet in the log; made by `homeserver policy sign`
 //! policies/<n>.json          with its proof: what is served at /policy/<n>
+//! policies-struck/<n>.json   without one: of a time before the present genesis version, when it named a log that was struck
 //! ```
 //!
 //! Signing needs the root's key and nothing of the running server; publishing needs the log and no key of the root. So
@@ -10,6 +11,7 @@
 //! will, and serves it.
 
 mod sign;
+mod struck;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -25,6 +27,7 @@ use crate::error::StartError;
 
 pub use sign::{Signed, Strike, draft, sign};
 pub(crate) use sign::{newest, sign_as_next, versions};
+pub(crate) use struck::{FOLDER as STRUCK, history, keep as keep_struck, kept as kept_struck};
 
 const FOLDER: &str = "policies";
 
@@ -59,7 +62,8 @@ impl Published {
     /// # Errors
     /// A file cannot be read, or is not what was published.
     pub fn open(folder: &Path, genesis: &TrustPolicy) -> Result<Self, StartError> {
-        let (updates, struck) = (Vec::new(), Vec::new());
+        let updates = Vec::new();
+        let struck = struck::before(folder, genesis)?;
         let mut versions = Versions { first: genesis.number, updates, newest: genesis.clone(), struck };
         while let Some(bytes) = read(&logged(folder, versions.newest.number + 1))? {
             let path = logged(folder, versions.newest.number + 1);

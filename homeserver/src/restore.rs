@@ -26,16 +26,16 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tlog_proof::{Entry, ObjectKind};
-use transparency_log::copy::{CopyError, LogCopy};
+use transparency_log::copy::CopyError;
 
-use crate::backup::{LogEdge, Manifest, OwnLog};
+use crate::backup::Manifest;
 use crate::error::StartError;
-use crate::files;
 use crate::folder::Folder;
 use crate::policies;
 use crate::settings::{self, Settings};
 
 pub use certain::{Answer, Standing};
+use logs::Held;
 
 /// What keeps a server from starting in a folder that has not caught up. It holds the backup's manifest.
 pub(crate) const MARK: &str = "not-caught-up";
@@ -43,6 +43,8 @@ pub(crate) const MARK: &str = "not-caught-up";
 const PARTIAL: &str = "not-unpacked";
 /// The origins of logs that were given up, a line each.
 const FROZEN: &str = "frozen-logs";
+/// The origins of struck logs of which no copy was left, a line each.
+pub(crate) const LOST: &str = "lost-logs";
 
 /// What helps a backup to catch up.
 #[derive(Debug, Clone, Default)]
@@ -216,8 +218,17 @@ pub(crate) fn check(folder: &Folder) -> Result<(), StartError> {
 
 /// Whether a log was given up: it is never signed again.
 pub(crate) fn is_frozen(folder: &Folder, origin: &str) -> Result<bool, StartError> {
-    let frozen = folder.read(FROZEN)?.unwrap_or_default();
-    Ok(String::from_utf8_lossy(&frozen).lines().any(|line| line == origin))
+    stands_in(folder, FROZEN, origin)
+}
+
+/// Whether it is a struck log of which a restore found no copy.
+pub(crate) fn is_lost(folder: &Folder, origin: &str) -> Result<bool, StartError> {
+    stands_in(folder, LOST, origin)
+}
+
+fn stands_in(folder: &Folder, file: &str, origin: &str) -> Result<bool, StartError> {
+    let origins = folder.read(file)?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&origins).lines().any(|line| line == origin))
 }
 
 /// Puts a backup into an empty folder, marked. Nothing in it runs before [`catch_up`] or [`new_log::begin`].
@@ -258,12 +269,16 @@ impl Waiting {
         now.as_secs() + self.begun.elapsed().as_secs()
     }
 
-    /// A log by its origin, also one that was struck.
-    fn own_log(&self, origin: &str) -> Result<OwnLog, StartError> {
-        self.own_logs()?.into_iter().find(|log| log.shard.origin == origin).ok_or_else(|| StartError::Damaged {
-            what: "the trust policy".into(),
-            reason: format!("expected the log {origin}, found others"),
-        })
+    /// Backups do without these logs from now on.
+    fn remember_lost(&self, origins: &[String]) -> Result<(), StartError> {
+        let before = self.folder.read(LOST)?.unwrap_or_default();
+        let before = String::from_utf8_lossy(&before);
+        let all: std::collections::BTreeSet<_> = before.lines().chain(origins.iter().map(String::as_str)).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let lines: String = all.iter().map(|origin| format!("{origin}\n")).collect();
+        self.folder.write(LOST, lines.as_bytes())
     }
 }
 
@@ -278,9 +293,12 @@ pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<R
     }
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut standings, mut since) = (Vec::new(), Vec::new());
-    for (edge, mut copy) in waiting.logs().await? {
-        standings.push(certain::find_out(&waiting, &edge, &mut copy, wishes, now).await?);
-        since.push(logged_since(&waiting, &edge, &copy, wishes).await?);
+    let mut lost = Vec::new();
+    for mut log in waiting.logs().await? {
+        let mut standing = certain::find_out(&waiting, &mut log, wishes, now).await?;
+        since.push(logged_since(&log, wishes, &mut standing).await?);
+        lost.extend(log.is_lost().then(|| standing.origin.clone()));
+        standings.push(standing);
     }
     if standings.iter().any(|log| !log.certain) {
         return Err(RestoreError::NotCertain { logs: standings });
@@ -289,6 +307,7 @@ pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<R
     if unknown > 0 {
         return Err(RestoreError::Policies { count: unknown });
     }
+    waiting.remember_lost(&lost)?;
     finish(waiting, standings, since, wishes, now).await
 }
 
@@ -317,15 +336,25 @@ fn take_updates(waiting: &mut Waiting, files: &[PathBuf]) -> Result<(), RestoreE
     Ok(())
 }
 
-/// What the log got since the database was copied, with as many of its objects as there are.
+/// What the log got since the database was copied, with as many of its objects as there are. What cannot be read of a struck
+/// one is told in its standing.
 async fn logged_since(
-    waiting: &Waiting,
-    edge: &LogEdge,
-    copy: &LogCopy,
+    Held { edge, copy, log, .. }: &Held,
     wishes: &Wishes,
+    standing: &mut Standing,
 ) -> Result<LoggedSince, RestoreError> {
     let wrong = |source| RestoreError::Log { origin: edge.origin.clone(), source };
-    let entries = copy.entries(edge.before).await.map_err(wrong)?;
+    let mut entries = match copy.entries(edge.before).await {
+        Err(error) if log.is_struck => {
+            standing.answers.push(Answer::of_the_copy(error));
+            Vec::new()
+        }
+        read => read.map_err(wrong)?,
+    };
+    if log.is_struck {
+        // All versions up to the one that struck it are here. Others that stand in it nobody of this server has signed.
+        entries.retain(|(_, entry)| !matches!(entry, Entry::Object { kind: ObjectKind::TrustPolicy, .. }));
+    }
     let mut given = HashMap::new();
     for path in &wishes.lists {
         let bytes = std::fs::read(path).map_err(|source| StartError::folder(path, source))?;
@@ -334,12 +363,15 @@ async fn logged_since(
     let mut objects = HashMap::new();
     for (_, entry) in &entries {
         let Entry::Object { hash, .. } = entry else { continue };
-        let found = copy.object(hash).await.map_err(|error| wrong(error.into()))?;
+        let found = match copy.object(hash).await {
+            Err(_) if log.is_struck => None,
+            read => read.map_err(|error| wrong(error.into()))?,
+        };
         if let Some(bytes) = found.or_else(|| given.get(hash).cloned()) {
             objects.insert(*hash, bytes);
         }
     }
-    let labels = waiting.own_log(&edge.origin)?.shard.vrf_key;
+    let labels = log.shard.vrf_key.clone();
     let (origin, lists) = (edge.origin.clone(), Vec::new());
     Ok(LoggedSince { origin, labels, entries, objects, lists })
 }

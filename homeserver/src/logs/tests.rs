@@ -14,13 +14,13 @@ use crate::{Homeserver, Options, policies, shards};
 const DAY: u64 = 86_400;
 
 /// A clock that the test advances, from the system's time on.
-fn clock() -> (Arc<AtomicU64>, ca::config::Clock) {
+pub(crate) fn clock() -> (Arc<AtomicU64>, ca::config::Clock) {
     let seconds = Arc::new(AtomicU64::new(UnixTime::now().as_secs()));
     let read = Arc::clone(&seconds);
     (seconds, Arc::new(move || UnixTime::since_unix_epoch(Duration::from_secs(read.load(Ordering::SeqCst)))))
 }
 
-async fn start(folder: &Path, clock: &ca::config::Clock) -> Result<Homeserver, StartError> {
+pub(crate) async fn start(folder: &Path, clock: &ca::config::Clock) -> Result<Homeserver, StartError> {
     let ports = if folder.join(crate::settings::FILE).exists() { None } else { Some(0) };
     let folder = folder.to_path_buf();
     let options =
@@ -29,7 +29,7 @@ async fn start(folder: &Path, clock: &ca::config::Clock) -> Result<Homeserver, S
 }
 
 /// Announces the log `next` in a month.
-fn announce(folder: &Path, clock: &ca::config::Clock) -> UnixTime {
+pub(crate) fn announce(folder: &Path, clock: &ca::config::Clock) -> UnixTime {
     let begins = UnixTime::since_unix_epoch(Duration::from_secs(clock().as_secs() + 30 * DAY));
     shards::prepare(folder, "next", begins, clock(), None, None).unwrap();
     begins
@@ -48,12 +48,12 @@ fn demand_a_witness_that_is_away(folder: &Path) {
 }
 
 /// Waits until the running server has published version 2.
-async fn published(folder: &Path) {
+pub(crate) async fn published(folder: &Path) {
     version(folder, 2).await;
 }
 
 /// The same of any version.
-async fn version(folder: &Path, number: u64) {
+pub(crate) async fn version(folder: &Path, number: u64) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !folder.join(format!("policies/{number}.json")).exists() {
         assert!(Instant::now() < deadline, "the next version is not published");

@@ -13,8 +13,9 @@ use transparency_log::copy::{CopyError, LogCopy, Said, is_certain};
 use transparency_log::monitor::OtherSource;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
+use super::logs::Held;
 use super::{RestoreError, Waiting, Wishes, is_frozen};
-use crate::backup::{LogEdge, OwnLog};
+use crate::backup::LogEdge;
 use crate::error::StartError;
 use crate::keys;
 use crate::logs::run_by;
@@ -28,6 +29,13 @@ pub struct Answer {
     pub who: String,
     /// What, in words.
     pub said: String,
+}
+
+impl Answer {
+    /// What the copy in the folder says for itself.
+    pub(super) fn of_the_copy(said: impl fmt::Display) -> Self {
+        Self { who: "the copy".to_owned(), said: said.to_string() }
+    }
 }
 
 /// How far a log got.
@@ -68,24 +76,20 @@ impl fmt::Display for Standing {
 /// Takes what mirrors have beyond the copy, and asks the witnesses.
 pub(super) async fn find_out(
     waiting: &Waiting,
-    edge: &LogEdge,
-    copy: &mut LogCopy,
+    held: &mut Held,
     wishes: &Wishes,
     now: UnixTime,
 ) -> Result<Standing, RestoreError> {
+    if held.log.is_struck && !is_given_up(waiting, &held.edge.origin)? {
+        return of_struck(waiting, held, wishes, now).await;
+    }
+    let Held { edge, log, copy, .. } = held;
     let wrong = |source| RestoreError::Log { origin: edge.origin.clone(), source };
     if is_given_up(waiting, &edge.origin)? {
         let (origin, size, answers) = (edge.origin.clone(), copy.size(), Vec::new());
         return Ok(Standing { origin, backup: edge.size, size, certain: true, answers });
     }
-    let OwnLog { shard, is_struck, .. } = waiting.own_log(&edge.origin)?;
-    if is_struck {
-        // Nobody here signs it any more, and what others put into it counts for nobody: the copy is the evidence.
-        let answers = vec![Answer { who: "the trust policy".to_owned(), said: "has struck it".to_owned() }];
-        let (origin, size) = (edge.origin.clone(), copy.size());
-        return Ok(Standing { origin, backup: edge.size, size, certain: true, answers });
-    }
-    let window = shard.window;
+    let window = log.shard.window;
     let policy = waiting.policy.log_policy_of(&edge.origin, window.judged_at(now));
     let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
     let mut answers = Vec::new();
@@ -115,6 +119,40 @@ pub(super) async fn find_out(
     let closed = window.closes.is_some_and(|closes| closes < waiting.manifest.made_at);
     let certain = closed || !window.has_begun(now) || is_certain_by_all(&quorums, &here);
     Ok(Standing { origin: edge.origin.clone(), backup: edge.size, size: copy.size(), certain, answers })
+}
+
+/// Nobody here signs it any more, and what others put into it counts for nobody: what there is of it is the evidence. So
+/// nothing that is wrong with it, or with what mirrors show of it, holds anything up; it is told.
+async fn of_struck(
+    waiting: &Waiting,
+    held: &mut Held,
+    wishes: &Wishes,
+    now: UnixTime,
+) -> Result<Standing, RestoreError> {
+    let Held { edge, log, copy, damage } = held;
+    let mut answers = vec![Answer { who: "the trust policy".to_owned(), said: "has struck it".to_owned() }];
+    answers.extend(damage.as_ref().map(Answer::of_the_copy));
+    // As its own people verified it, before it was struck.
+    let policy = log.policy.log_policy_of(&edge.origin, log.shard.window.judged_at(now));
+    let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
+    for mirror in &wishes.mirrors {
+        let mut said = match take_from(mirror, &edge.origin, &policy, copy).await {
+            Ok(entries) => format!("gave {entries} entries"),
+            Err(error) => error.to_string(),
+        };
+        // Where nothing is left of the copy that a fork would be told by: whoever has the key may have signed another.
+        if damage.is_some() && copy.size() >= edge.size && !begins_as_the_backup(copy, edge).await {
+            said = format!("shows another history than the backup, whose {} entries lead to {}", edge.size, edge.root);
+            *copy = waiting.anew(edge, &log.key)?;
+        }
+        answers.push(Answer { who: mirror.clone(), said });
+    }
+    let (origin, size) = (edge.origin.clone(), copy.size());
+    Ok(Standing { origin, backup: edge.size, size, certain: true, answers })
+}
+
+async fn begins_as_the_backup(copy: &LogCopy, edge: &LogEdge) -> bool {
+    edge.size == 0 || copy.root_at(edge.size).await.is_ok_and(|root| root.to_string() == edge.root)
 }
 
 /// From a folder, or from an address at which the log is shown.

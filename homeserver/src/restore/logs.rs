@@ -12,11 +12,35 @@ use tlog_proof::{Hash, VerifierKey};
 use transparency_log::copy::{CopyError, LogCopy};
 use transparency_log::storage::Storage;
 
-use super::{RestoreError, Waiting};
+use super::unpack::set_aside;
+use super::{RestoreError, Standing, Waiting};
 use crate::backup::{LogEdge, OwnLog, own_logs};
 use crate::error::StartError;
 use crate::log_store::LogStore;
 use crate::policies;
+
+/// A log of a restored folder.
+pub(super) struct Held {
+    /// How far it was when the backup was made.
+    pub(super) edge: LogEdge,
+    pub(super) log: OwnLog,
+    pub(super) copy: LogCopy,
+    /// What is wrong with the copy that the backup has of a struck log.
+    pub(super) damage: Option<String>,
+}
+
+impl Held {
+    /// As it stands when nobody can be asked.
+    pub(super) fn uncertain(&self) -> Standing {
+        let (origin, backup, size) = (self.edge.origin.clone(), self.edge.size, self.copy.size());
+        Standing { origin, backup, size, certain: false, answers: Vec::new() }
+    }
+
+    /// Whether nothing is left of a struck log.
+    pub(super) fn is_lost(&self) -> bool {
+        self.log.is_struck && self.copy.size() == 0
+    }
+}
 
 /// What is left of a copy that is not needed.
 const UNNEEDED: &str = "unneeded";
@@ -24,29 +48,57 @@ const UNNEEDED: &str = "unneeded";
 impl Waiting {
     /// Each log by the versions of the policy that are here by now, struck ones with the others.
     pub(super) fn own_logs(&self) -> Result<Vec<OwnLog>, StartError> {
-        own_logs(&self.settings, &policies::versions(self.folder.path())?)
+        own_logs(&self.settings, &policies::history(self.folder.path())?)
     }
 
-    /// Each log, and how far it was when the backup was made.
-    pub(super) async fn logs(&self) -> Result<Vec<(LogEdge, LogCopy)>, RestoreError> {
+    /// Each log. A struck one is evidence, and nothing else needs it: where its copy is damaged, the others go on without.
+    pub(super) async fn logs(&self) -> Result<Vec<Held>, RestoreError> {
         let store = LogStore::open_to_read(&self.folder, &self.settings)?;
         let mut found = Vec::new();
-        for OwnLog { shard, key, folder, name, .. } in self.own_logs()? {
-            let origin = shard.origin;
+        for log in self.own_logs()? {
+            let (origin, folder) = (log.shard.origin.clone(), log.folder.clone());
             let known = self.manifest.logs.iter().find(|log| log.origin == origin);
             // One that began after the backup is copied from its first entry on.
             let edge = known.cloned().unwrap_or(LogEdge { origin, folder, before: 0, size: 0, root: String::new() });
-            let copy = match store.held(&name).await? {
-                Some(files) => self.in_the_store(&edge, files, &key).await?,
-                None => None,
+            let (copy, damage) = match self.copy(&store, &edge, &log).await {
+                Err(error) if log.is_struck && is_damage(&error) => {
+                    let copy = self.what_is_left(&edge, &log.key)?;
+                    let aside = set_aside(Path::new(&edge.folder));
+                    let left = format!("; what is left of it lies in {}", aside.display());
+                    let is_there = self.folder.path().join(&aside).exists();
+                    (copy, Some(if is_there { format!("{error}{left}") } else { error.to_string() }))
+                }
+                copy => (copy?, None),
             };
-            let copy = match copy {
-                Some(copy) => copy,
-                None => self.in_the_folder(&edge, &key)?,
-            };
-            found.push((edge, copy));
+            found.push(Held { edge, log, copy, damage });
         }
         Ok(found)
+    }
+
+    async fn copy(&self, store: &LogStore, edge: &LogEdge, log: &OwnLog) -> Result<LogCopy, RestoreError> {
+        let copy = match store.held(&log.name).await? {
+            Some(files) => self.in_the_store(edge, files, &log.key).await?,
+            None => None,
+        };
+        copy.map_or_else(|| self.in_the_folder(edge, &log.key), Ok)
+    }
+
+    /// A copy that is shorter than it should be, or an empty one in the place of one that does not open.
+    fn what_is_left(&self, edge: &LogEdge, key: &VerifierKey) -> Result<LogCopy, RestoreError> {
+        match LogCopy::open(&self.folder.join(&edge.folder), key) {
+            Err(error) if !matches!(error, CopyError::Lock(_)) => self.anew(edge, key),
+            opened => opened.map_err(|source| wrong(edge, source)),
+        }
+    }
+
+    /// An empty copy in the place of one that is good for nothing. That one is put aside; what was put aside before it, and
+    /// came out of the backup, stays.
+    pub(super) fn anew(&self, edge: &LogEdge, key: &VerifierKey) -> Result<LogCopy, RestoreError> {
+        let folder = self.folder.join(&edge.folder);
+        let aside = set_aside(&folder);
+        let emptied = if aside.exists() { discard(&folder) } else { put_aside(&folder, &aside) };
+        emptied.map_err(|source| StartError::folder(&folder, source))?;
+        LogCopy::open(&folder, key).map_err(|source| wrong(edge, source))
     }
 
     fn in_the_folder(&self, edge: &LogEdge, key: &VerifierKey) -> Result<LogCopy, RestoreError> {
@@ -94,12 +146,25 @@ fn wrong(edge: &LogEdge, source: CopyError) -> RestoreError {
     RestoreError::Log { origin: edge.origin.clone(), source }
 }
 
+/// Whether the copy is to blame, and not the place where it lies.
+fn is_damage(error: &RestoreError) -> bool {
+    match error {
+        RestoreError::Log { source, .. } => !matches!(source, CopyError::Lock(_)),
+        RestoreError::Backup { .. } => true,
+        _ => false,
+    }
+}
+
+fn put_aside(copy: &Path, aside: &Path) -> std::io::Result<()> {
+    std::fs::rename(copy, aside)?;
+    std::fs::File::open(copy.parent().unwrap_or(copy))?.sync_all()
+}
+
 /// Removes a copy, in one step for whoever looks for a log there.
 fn discard(copy: &Path) -> std::io::Result<()> {
     let aside = copy.with_added_extension(UNNEEDED);
     if copy.exists() {
-        std::fs::rename(copy, &aside)?;
-        std::fs::File::open(copy.parent().unwrap_or(copy))?.sync_all()?;
+        put_aside(copy, &aside)?;
     }
     match std::fs::remove_dir_all(&aside) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),

@@ -17,12 +17,14 @@ use tlog_proof::NoteSigner;
 use transparency_log::copy::CopyError;
 
 use super::{
-    FROZEN, MARK, RestoreError, Waiting, Wishes, certain, finish, lists, logged_since, take_updates, unknown_policies,
+    FROZEN, MARK, RestoreError, Standing, Waiting, Wishes, certain, finish, is_frozen, lists, logged_since,
+    take_updates, unknown_policies,
 };
 use crate::error::StartError;
 use crate::genesis;
 use crate::keys;
 use crate::logs::SHARDS;
+use crate::policies;
 use crate::settings;
 
 /// A server with another log.
@@ -32,6 +34,8 @@ pub struct Begun {
     pub origin: String,
     /// Logs that are never signed again.
     pub given_up: Vec<String>,
+    /// Logs that were struck before, and are served on as they are here.
+    pub struck: Vec<Standing>,
     /// What people pin from now on.
     pub fingerprint: String,
     /// What was done to the books.
@@ -57,14 +61,23 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
     let origin = waiting.settings.shard_origin(name);
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut since, mut known) = (Vec::new(), true);
-    for (edge, mut copy) in waiting.logs().await?.into_iter().filter(|(edge, _)| edge.origin != origin) {
+    let (mut given_up, mut struck, mut versions, mut lost) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for mut held in waiting.logs().await?.into_iter().filter(|held| held.edge.origin != origin) {
         // What mirrors have is taken up to where it parts from the copy.
-        known &= match certain::find_out(&waiting, &edge, &mut copy, wishes, now).await {
-            Ok(standing) => standing.certain,
-            Err(RestoreError::Log { source: CopyError::Forked { .. }, .. }) => false,
-            Err(error) => return Err(error),
+        let mut standing = match certain::find_out(&waiting, &mut held, wishes, now).await {
+            Err(RestoreError::Log { source: CopyError::Forked { .. }, .. }) => held.uncertain(),
+            found => found?,
         };
-        since.push(logged_since(&waiting, &edge, &copy, wishes).await?);
+        known &= standing.certain;
+        since.push(logged_since(&held, wishes, &mut standing).await?);
+        // One that was struck is evidence, and shown: nobody takes it for a log that goes on.
+        if held.log.is_struck && !is_frozen(&waiting.folder, &standing.origin)? {
+            lost.extend(held.is_lost().then(|| standing.origin.clone()));
+            versions.push(held.log.policy);
+            struck.push(standing);
+        } else {
+            given_up.push(standing.origin);
+        }
     }
     // Where this was interrupted, the versions before were looked at then.
     let unknown = if has_begun(&waiting, &origin) { 0 } else { unknown_policies(&waiting, &since)? };
@@ -78,9 +91,10 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
     if missing > 0 && !wishes.without_lists {
         return Err(RestoreError::Lists { count: missing });
     }
-    let given_up: Vec<_> = since.iter().map(|log| log.origin.clone()).collect();
     // Before anything names the new log: from here on nobody signs the old ones, whatever happens.
     waiting.folder.write(FROZEN, format!("{}\n", given_up.join("\n")).as_bytes())?;
+    policies::keep_struck(waiting.folder.path(), versions.iter())?;
+    waiting.remember_lost(&lost)?;
     let policy = next(&waiting, name, &origin, now)?;
     // The first version from now on: what led to the old one leads to this one no more.
     waiting.folder.write(genesis::FILE, &policy.canonical())?;
@@ -92,7 +106,8 @@ pub async fn begin(folder: &Path, name: &str, wishes: &Wishes, now: UnixTime) ->
     let fingerprint = policy.fingerprint().to_string();
     debug_assert!(waiting.folder.join(MARK).exists(), "nothing starts before the books are in order");
     let done = finish(waiting, Vec::new(), since, wishes, now).await?;
-    Ok(Begun { origin, given_up, fingerprint, books: done.books, cosigned_no_more: done.cosigned_no_more })
+    let (books, cosigned_no_more) = (done.books, done.cosigned_no_more);
+    Ok(Begun { origin, given_up, struck, fingerprint, books, cosigned_no_more })
 }
 
 /// Whether the newest policy here names the new log already.

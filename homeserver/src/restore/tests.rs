@@ -1,10 +1,13 @@
 //! Backups that must not go on, and what a log may have grown by since one was made.
 
+mod struck;
+
 use std::time::Duration;
 
 use tlog_proof::{Cosigner, VerifierKey};
 
 use super::*;
+use crate::files;
 use crate::logs::{RUN_BY, run_by};
 use crate::{Homeserver, Options, backup, keys, shards};
 

@@ -101,6 +101,7 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
                 "Given up: {}. Never signed again, and not served: its last state is not known here.",
                 begun.given_up.join(", ")
             );
+            begun.struck.iter().for_each(|log| say!("Served on: {log}"));
             say!("Begun: {}", begun.origin);
             say!("People pin the new fingerprint, which nothing proves but your word:\n  {}", begun.fingerprint);
             books(&begun.books);
