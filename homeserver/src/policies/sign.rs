@@ -9,6 +9,7 @@ use identity::trust::{Change, PolicyUpdate, TrustPolicy};
 use key_store::PassphraseSource;
 use sha2::{Digest as _, Sha256};
 
+use super::struck::{history, stays_struck};
 use super::{damaged, logged, read, signed, write};
 use crate::error::StartError;
 use crate::genesis;
@@ -80,7 +81,7 @@ fn strike_log(next: &mut TrustPolicy, origin: &str) -> Result<(), StartError> {
 /// keys that are no longer listed are withdrawn.
 ///
 /// # Errors
-/// The file is no policy in order, the version would lock its own people out, or the root's key is not there.
+/// The file is no policy in order, the version would lock its own people out or undo a strike, or the root's key is not there.
 pub fn sign(
     folder: &Path,
     new: &Path,
@@ -88,13 +89,15 @@ pub fn sign(
     passphrase: Option<PassphraseSource>,
     now: UnixTime,
 ) -> Result<Signed, StartError> {
-    let current = newest(folder)?;
+    let history = history(folder)?;
+    let current = history.last().expect("the genesis version is one").clone();
     let bytes = read(new)?.ok_or_else(|| StartError::folder(new, std::io::ErrorKind::NotFound.into()))?;
     let wrong = |reason: String| StartError::Policy { path: new.to_path_buf(), reason };
     let edited: TrustPolicy = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
     let expected = following(&current);
     let mut policy = TrustPolicy { number: expected.number, previous: expected.previous, ..edited };
     current.withdraw_what_is_gone(&mut policy);
+    stays_struck(&history, &policy).map_err(wrong)?;
     TrustPolicy::parse(&policy.canonical()).map_err(|error| wrong(error.to_string()))?;
     keeps_this_server(&current, &policy).and_then(|()| keeps_the_present_log(&current, &policy, now)).map_err(wrong)?;
     sign_as_next(folder, &current, &policy, root_key, passphrase)
@@ -204,6 +207,8 @@ fn keeps_the_present_log(current: &TrustPolicy, next: &TrustPolicy, now: UnixTim
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::folder::Folder;
     use crate::genesis::Signers;
@@ -236,6 +241,39 @@ mod tests {
         assert_eq!((second.previous, second.name.as_str()), (Some(genesis.fingerprint()), "Home"));
         let third: TrustPolicy = serde_json::from_str(&draft(place.path(), &Strike::default()).unwrap()).unwrap();
         assert_eq!((third.number, third.previous), (3, Some(second.fingerprint())));
+    }
+
+    #[test]
+    fn an_older_draft_undoes_no_strike() {
+        let (place, genesis) = place();
+        let folder = Folder::open(place.path()).unwrap();
+        let settings = Settings::first(&Options::default(), 2026).unwrap();
+        folder.write(crate::settings::FILE, settings.to_toml().as_bytes()).unwrap();
+        let at = |later: u64| UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() + later));
+        crate::shards::prepare(place.path(), "next", at(60), UnixTime::now(), None, None).unwrap();
+        let sign_draft = |name: &str, strike: Option<&Strike>| {
+            let file = place.path().join(name);
+            if let Some(strike) = strike {
+                std::fs::write(&file, draft(place.path(), strike).unwrap()).unwrap();
+            }
+            sign(place.path(), &file, None, None, at(120)).map(|signed| signed.number)
+        };
+        std::fs::write(place.path().join("first"), draft(place.path(), &Strike::default()).unwrap()).unwrap();
+        let log = Strike { logs: vec![settings.origin()], ..Strike::default() };
+        assert_eq!(sign_draft("log", Some(&log)).unwrap(), 3);
+        std::fs::write(place.path().join("second"), draft(place.path(), &Strike::default()).unwrap()).unwrap();
+        let issuer = Strike { issuers: vec!["people".to_owned()], ..Strike::default() };
+        assert_eq!(sign_draft("issuer", Some(&issuer)).unwrap(), 4);
+        let people = Certificate::parse(&genesis.authorities[0].issuers[0].0).unwrap();
+        let people = digest(&people.tbs().spki_der());
+        for (old, names, struck) in [("first", settings.origin(), 3), ("second", people, 4)] {
+            let refused = sign_draft(old, None).unwrap_err();
+            let said = refused.to_string();
+            assert!(said.contains(&names) && said.contains(&format!("version {struck} has struck")), "{said}");
+            assert!(refused.remedy().contains("homeserver policy draft"));
+        }
+        assert_eq!(newest(place.path()).unwrap().number, 4, "nothing was signed");
+        assert_eq!(sign_draft("new", Some(&Strike::default())).unwrap(), 5);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use identity::trust::{Shard, TrustPolicy};
+use identity::trust::{Fingerprint, Shard, TrustPolicy};
 
 use super::{Struck, damaged, own_logs, read, versions, write};
 use crate::error::StartError;
@@ -53,4 +53,38 @@ pub(super) fn before(folder: &Path, genesis: &TrustPolicy) -> Result<Vec<Struck>
         }
     }
     Ok(found)
+}
+
+/// A version that follows `history` names nothing that was struck, as one that was drafted before would.
+pub(super) fn stays_struck(history: &[TrustPolicy], next: &TrustPolicy) -> Result<(), String> {
+    let Some(current) = history.last() else { return Ok(()) };
+    let undone = |what: String, number: u64| {
+        format!(
+            "expected a version without {what}, which version {number} has struck, found it named again: this draft is older than that, so make a new one"
+        )
+    };
+    let logs = next.log_policy().map_err(|error| error.to_string())?;
+    let is_named = |origin: &str| logs.logs.iter().any(|log| log.vkey.name() == origin);
+    let named = own_logs(current)?;
+    for (version, after) in history.iter().zip(&history[1..]).rev() {
+        for log in own_logs(version)? {
+            let is_struck = named.iter().all(|kept| kept.origin != log.origin);
+            if is_struck && is_named(&log.origin) {
+                return Err(undone(format!("the log {}", log.origin), after.number));
+            }
+        }
+    }
+    for authority in &current.authorities {
+        let Some(after) = next.authorities.iter().find(|after| after.root == authority.root) else { continue };
+        if let Some(key) = authority.withdrawn.iter().find(|key| !after.withdrawn.contains(key)) {
+            let number = first_to_withdraw(history, key).unwrap_or(current.number);
+            return Err(undone(format!("the issuing key {key}"), number));
+        }
+    }
+    Ok(())
+}
+
+fn first_to_withdraw(history: &[TrustPolicy], key: &Fingerprint) -> Option<u64> {
+    let has = |version: &&TrustPolicy| version.authorities.iter().any(|one| one.withdrawn.contains(key));
+    history.iter().find(has).map(|version| version.number)
 }
