@@ -71,6 +71,11 @@ impl Call {
         }
     }
 
+    /// Whether one of theirs alone was asked for.
+    pub(super) fn names_device(&self) -> bool {
+        self.device.is_some()
+    }
+
     /// Whether the other side makes it.
     pub(super) fn is_theirs(&self) -> bool {
         matches!(self.stage, Stage::Crossing | Stage::Asked | Stage::Accepted | Stage::Listening)

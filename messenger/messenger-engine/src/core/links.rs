@@ -116,10 +116,12 @@ impl Core {
         hello
     }
 
-    /// The newest link to a person over which she takes one-to-one texts from us.
-    pub(super) fn session_for_text(&self, who: &Identifier) -> Option<SessionId> {
-        let takes =
-            |link: &&Link| link.person.identifier == *who && (link.purpose == Purpose::Text || self.is_contact(who));
+    /// The newest link to a person over which she takes one-to-one texts from us; only to this device, if one is named.
+    pub(super) fn session_for_text(&self, who: &Identifier, only: Option<DeviceKey>) -> Option<SessionId> {
+        let takes = |link: &Link| {
+            let meant = link.person.identifier == *who && only.is_none_or(|device| device == link.person.device);
+            meant && (link.purpose == Purpose::Text || self.is_contact(who))
+        };
         self.links.iter().rev().find(|(_, link)| takes(link)).map(|(id, _)| *id)
     }
 

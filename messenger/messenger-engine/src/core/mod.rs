@@ -22,6 +22,7 @@ mod exchange;
 mod fanout;
 mod gossip;
 mod hosting;
+mod ids;
 mod links;
 mod membership;
 mod mesh;
@@ -104,7 +105,7 @@ pub struct Core {
     seen: seen::Seen,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
-    used_ids: texts::Ids,
+    used_ids: ids::Ids,
     told_offline: Option<String>,
     refusals: acquaintance::Refusals,
     gossip: Option<Arc<dyn Gossip>>,
@@ -141,7 +142,7 @@ impl Core {
             seen: seen::Seen::default(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
-            used_ids: texts::Ids::default(),
+            used_ids: ids::Ids::default(),
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
             gossip: None,

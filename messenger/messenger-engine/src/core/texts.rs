@@ -1,9 +1,5 @@
 //! One-to-one texts: sent now or refused now, and never called delivered without the other device's word.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
-
 use identity::Identifier;
 
 use super::call_ends::not_online;
@@ -18,71 +14,14 @@ use crate::time::Now;
 /// The largest id: JSON numbers are exact up to here in every language.
 const MAX_ID: u64 = (1 << 53) - 1;
 
-/// How many ids given by the client are remembered, to catch one used for two different texts.
-const MAX_REMEMBERED: usize = 65_536;
-
-/// The ids that stand for texts, with a digest of each. No text is kept.
-#[derive(Default)]
-pub(super) struct Ids {
-    /// By whom the text is for.
-    given: HashMap<String, HashMap<u64, Given>>,
-    count: usize,
-    /// Makes the digests. They catch a client's mistake, nobody's attack, so a keyed hash of 64 bits is enough.
-    digests: RandomState,
-}
-
-/// What is remembered of an id.
-struct Given {
-    digest: u64,
-    /// The most that is known of its earlier sendings: delivered, or unknown.
-    arrived: Option<DeliveryState>,
-}
-
-impl Ids {
-    /// Whether this id may stand for this text: it is new, or it stood for the same text before.
-    fn admit(&mut self, to: &str, id: u64, text: &str) -> bool {
-        if self.count >= MAX_REMEMBERED {
-            self.given.clear();
-            self.count = 0;
-        }
-        if !self.given.contains_key(to) {
-            self.given.insert(to.to_owned(), HashMap::new());
-        }
-        let digest = self.digests.hash_one(text);
-        let Some(theirs) = self.given.get_mut(to) else { return true };
-        match theirs.entry(id) {
-            Entry::Occupied(given) => given.get().digest == digest,
-            Entry::Vacant(free) => {
-                free.insert(Given { digest, arrived: None });
-                self.count += 1;
-                true
-            }
-        }
-    }
-
-    /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
-    /// does not undo what an earlier one did, or may have done.
-    fn after(&mut self, to: &str, id: u64, state: DeliveryState) -> DeliveryState {
-        if state == DeliveryState::Sending {
-            return state;
-        }
-        let Some(given) = self.given.get_mut(to).and_then(|theirs| theirs.get_mut(&id)) else { return state };
-        match (given.arrived, state) {
-            (Some(DeliveryState::Delivered), _) | (_, DeliveryState::Delivered) => {
-                *given.arrived.insert(DeliveryState::Delivered)
-            }
-            (Some(DeliveryState::Unknown), _) | (_, DeliveryState::Unknown) => {
-                *given.arrived.insert(DeliveryState::Unknown)
-            }
-            _ => state,
-        }
-    }
-}
+/// Why a text that may have arrived is not simply sent to whatever device is there.
+const ONE_DEVICE: &str = "an earlier sending may have arrived at one of their devices: it goes to that one or to none";
 
 impl Core {
     pub(super) fn send_text(&mut self, to: Identifier, text: String, id: Option<u64>, now: Now) {
         let Some(id) = self.admit_text("send", to.as_str(), &text, id) else { return };
-        if let Some(session) = self.session_for_text(&to) {
+        let only = self.used_ids.device(to.as_str(), id);
+        if let Some(session) = self.session_for_text(&to, only) {
             self.text_state(id, to.clone(), DeliveryState::Sending, None);
             return self.put_text(session, to, id, text, now);
         }
@@ -94,7 +33,7 @@ impl Core {
             return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
         }
         self.text_state(id, to.clone(), DeliveryState::Sending, None);
-        self.call_for(to, Purpose::Text, Errand::Text { id, text }, now);
+        self.call_device(to, only.map(|device| device.spki_digest()), Purpose::Text, Errand::Text { id, text }, now);
     }
 
     /// Checks a text and its id, drawing one if none was given; says what is wrong otherwise.
@@ -132,6 +71,9 @@ impl Core {
     }
 
     pub(super) fn put_text(&mut self, session: SessionId, to: Identifier, id: u64, text: String, now: Now) {
+        if let Some(link) = self.links.get(&session) {
+            self.used_ids.goes_to(to.as_str(), id, link.person.device);
+        }
         if let Err(full) = self.put(session, Content::Text { id, text }, Token::Text { to: to.clone(), id }, now) {
             self.text_state(id, to, DeliveryState::NotDelivered, Some(full));
         }
@@ -141,7 +83,7 @@ impl Core {
         let state = self.used_ids.after(to.as_str(), id, latest);
         let reason = match (latest, state) {
             (DeliveryState::NotDelivered, DeliveryState::Unknown) => {
-                reason.map(|reason| format!("{reason}; an earlier sending of it may have arrived"))
+                reason.map(|reason| format!("{reason}; {ONE_DEVICE}"))
             }
             (_, DeliveryState::Delivered) => None,
             _ => reason,

@@ -17,6 +17,8 @@ pub(super) struct Wire {
     pub(super) stalled: bool,
     /// Packets come all the same.
     pub(super) alive: bool,
+    /// The end whose frames alone are lost.
+    pub(super) mute: Option<String>,
 }
 
 /// What both ends of a connection export.
@@ -48,6 +50,12 @@ impl World {
     /// Frames between the two are lost until the wire is cut.
     pub(in crate::core::tests) fn stall(&mut self, a: &str, b: &str) {
         self.wires.iter_mut().filter(|wire| joins(wire, a, b)).for_each(|wire| wire.stalled = true);
+    }
+
+    /// What the second says to the first is lost until the wire is cut.
+    pub(in crate::core::tests) fn be_unanswered(&mut self, asks: &str, answers: &str) {
+        let theirs = self.wires.iter_mut().filter(|wire| joins(wire, asks, answers));
+        theirs.for_each(|wire| wire.mute = Some(answers.to_owned()));
     }
 
     /// Their devices stay connected, and their programs take nothing more.
@@ -126,7 +134,7 @@ impl World {
         let now = self.now();
         let (dialler, listener) = (self.next_connection, self.next_connection + 1);
         self.next_connection += 2;
-        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false });
+        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false, mute: None });
         let (caller, callee) = (self.person(from), self.person(to));
         let exported = exported(dialler);
         self.node(to).core.connected(listener, caller, exported.clone(), None, now);
@@ -138,7 +146,7 @@ impl World {
         self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
         let end = (name.to_owned(), connection);
         let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };
-        if wire.stalled {
+        if wire.stalled || wire.mute.as_deref() == Some(name) {
             return;
         }
         let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();

@@ -1,0 +1,91 @@
+//! The ids that stand for what a client sends: for what each stands, and at which device that may be. No text is kept.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::api::DeliveryState;
+use crate::room::DeviceKey;
+
+/// How many ids given by the client are remembered, to catch one used for two different texts.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// The ids that stand for texts, with a digest of each.
+#[derive(Default)]
+pub(super) struct Ids {
+    /// By whom the text is for.
+    given: HashMap<String, HashMap<u64, Given>>,
+    count: usize,
+    /// Makes the digests. They catch a client's mistake, nobody's attack, so a keyed hash of 64 bits is enough.
+    digests: RandomState,
+}
+
+/// What is remembered of an id.
+struct Given {
+    digest: u64,
+    /// The device that has it, may have it, or is to get it now. Devices remember for themselves what they have shown, so
+    /// it goes to no other one.
+    at: Option<DeviceKey>,
+    /// The most that is known of its earlier sendings: delivered, or unknown.
+    arrived: Option<DeliveryState>,
+}
+
+impl Ids {
+    /// Whether this id may stand for this text: it is new, or it stood for the same text before.
+    pub(super) fn admit(&mut self, to: &str, id: u64, text: &str) -> bool {
+        if self.count >= MAX_REMEMBERED {
+            self.given.clear();
+            self.count = 0;
+        }
+        if !self.given.contains_key(to) {
+            self.given.insert(to.to_owned(), HashMap::new());
+        }
+        let digest = self.digests.hash_one(text);
+        let Some(theirs) = self.given.get_mut(to) else { return true };
+        match theirs.entry(id) {
+            Entry::Occupied(given) => given.get().digest == digest,
+            Entry::Vacant(free) => {
+                free.insert(Given { digest, at: None, arrived: None });
+                self.count += 1;
+                true
+            }
+        }
+    }
+
+    fn given(&mut self, to: &str, id: u64) -> Option<&mut Given> {
+        self.given.get_mut(to)?.get_mut(&id)
+    }
+
+    /// The only device that the text under this id may go to; none if it is at none yet.
+    pub(super) fn device(&self, to: &str, id: u64) -> Option<DeviceKey> {
+        self.given.get(to)?.get(&id)?.at
+    }
+
+    /// The text under this id goes to this device.
+    pub(super) fn goes_to(&mut self, to: &str, id: u64, device: DeviceKey) {
+        if let Some(given) = self.given(to, id) {
+            given.at = Some(device);
+        }
+    }
+
+    /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
+    /// does not undo what an earlier one did, or may have done.
+    pub(super) fn after(&mut self, to: &str, id: u64, state: DeliveryState) -> DeliveryState {
+        if state == DeliveryState::Sending {
+            return state;
+        }
+        let Some(given) = self.given(to, id) else { return state };
+        match (given.arrived, state) {
+            (Some(DeliveryState::Delivered), _) | (_, DeliveryState::Delivered) => {
+                *given.arrived.insert(DeliveryState::Delivered)
+            }
+            (Some(DeliveryState::Unknown), _) | (_, DeliveryState::Unknown) => {
+                *given.arrived.insert(DeliveryState::Unknown)
+            }
+            _ => {
+                given.at = None;
+                state
+            }
+        }
+    }
+}
