@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::api::{Command, Event};
 use crate::config::EngineConfig;
 use crate::driver::Driver;
+use crate::events::{Events, Told};
 
 /// Commands that may wait for the engine.
 const COMMANDS: usize = 256;
@@ -31,13 +32,13 @@ pub enum StartError {
 
 /// Where a program reports what it found out by itself; see [`Engine::reports`].
 #[derive(Clone, Debug)]
-pub struct Reports(mpsc::WeakSender<Event>);
+pub struct Reports(mpsc::WeakSender<Told>);
 
 impl Reports {
     /// Puts an event among the engine's. Returns false when the engine has ended.
     pub async fn send(&self, event: Event) -> bool {
         match self.0.upgrade() {
-            Some(events) => events.send(event).await.is_ok(),
+            Some(events) => events.send(Told::plain(event)).await.is_ok(),
             None => false,
         }
     }
@@ -47,7 +48,7 @@ impl Reports {
 #[derive(Clone, Debug)]
 pub struct Engine {
     commands: mpsc::Sender<Command>,
-    events: mpsc::WeakSender<Event>,
+    events: mpsc::WeakSender<Told>,
     address: SocketAddr,
 }
 
@@ -61,19 +62,27 @@ impl Engine {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(config: EngineConfig) -> Result<(Self, mpsc::Receiver<Event>), StartError> {
+    pub fn start(config: EngineConfig) -> Result<(Self, Events), StartError> {
         let (commands, commanded) = mpsc::channel(COMMANDS);
-        let (events, receiver) = mpsc::channel(EVENTS);
-        let (bind, reports) = (config.bind, events.downgrade());
-        let driver = Driver::start(config, commanded, events)?;
+        let (tell, told) = mpsc::channel(EVENTS);
+        let (events, taken) = Events::new(told);
+        let (bind, reports) = (config.bind, tell.downgrade());
+        let driver = Driver::start(config, commanded, (tell, taken))?;
         let address = driver.local_addr().map_err(|source| StartError::Socket { address: bind, source })?;
         tokio::spawn(driver.run());
-        Ok((Self { commands, events: reports, address }, receiver))
+        Ok((Self { commands, events: reports, address }, events))
     }
 
     /// Hands over a command; its results come as events. Returns false when the engine has ended.
     pub async fn send(&self, command: Command) -> bool {
         self.commands.send(command).await.is_ok()
+    }
+
+    /// Ends the engine, and waits until it has ended. The last event counts as taken, and nothing that comes after it.
+    pub async fn leave(&self, events: &mut Events) {
+        events.taken();
+        self.send(Command::Quit).await;
+        events.end().await;
     }
 
     /// A way to put events among the engine's, for what the program finds out by itself. It keeps no engine running.

@@ -14,6 +14,7 @@ mod config;
 pub mod core;
 mod driver;
 mod engine;
+mod events;
 pub mod gossip;
 pub mod punch;
 pub mod room;
@@ -29,6 +30,7 @@ pub use directory_protocol::Status;
 pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
 pub use driver::pinhole::{Pinhole, PinholeProtocol};
 pub use engine::{Engine, Reports, StartError};
+pub use events::Events;
 pub use gossip::Gossip;
 pub use whereabouts::{DirectoryElsewhere, Find, NotFound, Whereabouts};
 

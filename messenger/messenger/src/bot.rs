@@ -43,9 +43,7 @@ pub(crate) async fn run(prepared: Prepared, public: bool, json: bool) -> Result<
             engine.send(command).await;
         }
     }
-    engine.send(Command::Quit).await;
-    let _ =
-        tokio::time::timeout(std::time::Duration::from_secs(3), async { while events.recv().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(3), engine.leave(&mut events)).await;
     match trouble {
         Some(reason) => {
             Err(Failure::new(format!("never got online: {reason}"), "is the home server running?")

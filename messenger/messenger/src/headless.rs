@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use identity::card::ContactCard;
 use identity::trust::Trust;
-use messenger_engine::{Command, Engine, Event};
+use messenger_engine::{Command, Engine, Event, Events};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 
@@ -67,7 +67,12 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                         acquaintance::keep(book.home(), &event).or_else(|| appearance::keep(book.home(), &event))
                     };
                     let problem = book.as_ref().and_then(kept);
-                    if print(&event).await.is_err() { break }
+                    if print(&event).await.is_err() {
+                        events.not_taken();
+                        break;
+                    }
+                    // The line is written: whoever sent a text may be told so, even if this ends now.
+                    events.taken();
                     if let Some(problem) = problem && print(&problem).await.is_err() { break }
                 }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
@@ -80,7 +85,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
 }
 
 /// Leaves rooms and closes connections; what the engine says meanwhile is still printed.
-async fn leave(engine: &Engine, events: &mut mpsc::Receiver<Event>) {
+async fn leave(engine: &Engine, events: &mut Events) {
     engine.send(Command::Quit).await;
     let rest = async {
         while let Some(event) = events.recv().await {

@@ -13,7 +13,7 @@ use device::finding::Finder;
 use futures_util::StreamExt;
 use identity::trust::Trust;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, Engine, Event};
+use messenger_engine::{Command, Engine, Event, Events};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,8 +56,7 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
         Loop { app, engine, book, trust, finder, screen, theme: Theme::from_environment(), idle }.run(&mut events).await
     };
     // The terminal is free already: nobody waits for farewells.
-    engine.send(Command::Quit).await;
-    let _ = tokio::time::timeout(LEAVING, async { while events.recv().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(LEAVING, engine.leave(&mut events)).await;
     ended
 }
 
@@ -87,11 +86,13 @@ enum Next {
 }
 
 impl Loop {
-    async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<(), Failure> {
+    async fn run(&mut self, events: &mut Events) -> Result<(), Failure> {
         let mut input = typed_input();
         let mut signal = std::pin::pin!(ended_by_signal());
         loop {
             self.screen.draw(|frame| view::draw(frame, &self.app, self.theme)).map_err(terminal_failure)?;
+            // It is on the screen: whoever sent it may be told so.
+            events.taken();
             let next = tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.hear(event).await,
@@ -116,7 +117,7 @@ impl Loop {
     }
 
     /// Takes in what is there already.
-    async fn catch_up(&mut self, events: &mut mpsc::Receiver<Event>, input: &mut mpsc::Receiver<Input>) -> Next {
+    async fn catch_up(&mut self, events: &mut Events, input: &mut mpsc::Receiver<Input>) -> Next {
         for _ in 0..MOST_PER_FRAME {
             let next = if let Ok(typed) = input.try_recv() {
                 self.typed(typed).await

@@ -11,8 +11,7 @@ use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
-use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, OfferedAddresses, PresenceSettings};
-use tokio::sync::mpsc;
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Events, OfferedAddresses, PresenceSettings};
 
 use crate::acquaintance;
 use crate::app::Me;
@@ -126,7 +125,7 @@ impl Prepared {
     }
 
     /// Starts the engine on the current runtime. Being online follows as an event.
-    pub(crate) fn start(&self, bot: bool) -> Result<(Engine, mpsc::Receiver<Event>), Failure> {
+    pub(crate) fn start(&self, bot: bool) -> Result<(Engine, Events), Failure> {
         let gossip = gossip::Gossip::open(self.home.clone()).map_err(folder_failure)?;
         let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
         let config = EngineConfig { bot, gossip: Some(Arc::new(voice)), ..self.config() };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory_protocol::Role;
 use identity::Identifier;
 
-use super::Presenting;
+use super::{Presenting, Receipt};
 use crate::api::{CallId, Event, Purpose};
 use crate::punch::{Obstacle, ProbeKey};
 use crate::room::Person;
@@ -33,6 +33,13 @@ pub enum Loss {
 pub enum Action {
     /// Tell the client.
     Emit(Event),
+    /// Tell the client, and say with [`super::Core::taken`] that it has taken it: another device waits for that.
+    Show {
+        /// What to tell.
+        event: Event,
+        /// What to say then.
+        receipt: Receipt,
+    },
     /// Connect to the directory and stay connected.
     GoOnline,
     /// Leave the directory.

@@ -195,12 +195,14 @@ impl Core {
         };
         match group.open(message, link.person.device) {
             Ok(opened) => {
-                link.session.acknowledge(number);
-                let (device, run) = (link.person.device, link.run);
                 let RoomPlaintext { id: text_id, text } = opened.plaintext;
-                if self.seen.is_new(device, run, Some(id), text_id) {
-                    self.emit(Event::RoomMessage { room: id, id: text_id, from: opened.sender.identifier, text });
-                }
+                let from = opened.sender.identifier;
+                self.show((session, number), (Some(id), text_id), |_| Event::RoomMessage {
+                    room: id,
+                    id: text_id,
+                    from,
+                    text,
+                });
             }
             Err(error) => {
                 tracing::debug!(%error, "a room text cannot be opened");

@@ -33,6 +33,7 @@ mod seeking;
 mod seen;
 mod sleep;
 mod texts;
+mod untaken;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ use action::SessionId;
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
 pub use seeking::SILENCE;
+pub use untaken::Receipt;
 
 /// No directory makes a device wait longer before it connects.
 const LONGEST_DELAY: Duration = Duration::from_secs(2);
@@ -103,6 +105,7 @@ pub struct Core {
     candidates: BTreeMap<ConnectionId, resumption::Candidate>,
     clock: sleep::Clock,
     seen: seen::Seen,
+    untaken: untaken::Untaken,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: ids::Ids,
@@ -140,6 +143,7 @@ impl Core {
             candidates: BTreeMap::new(),
             clock: sleep::Clock::default(),
             seen: seen::Seen::default(),
+            untaken: untaken::Untaken::default(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: ids::Ids::default(),

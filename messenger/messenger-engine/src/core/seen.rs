@@ -14,7 +14,7 @@ const DEVICES: usize = 512;
 const TEXTS: usize = 4096;
 
 /// A sender's text: the run of her program, the room if any, her id for it.
-type Key = ([u8; 8], Option<RoomId>, u64);
+pub(super) type Key = ([u8; 8], Option<RoomId>, u64);
 
 /// Remembers the last texts shown of the last devices, in memory.
 pub(super) struct Seen {
@@ -35,9 +35,8 @@ impl Default for Seen {
 
 impl Seen {
     /// Whether this text is new; it is not the next time.
-    pub(super) fn is_new(&mut self, device: DeviceKey, run: [u8; 8], room: Option<RoomId>, id: u64) -> bool {
+    pub(super) fn is_new(&mut self, device: DeviceKey, key: Key) -> bool {
         let recent = self.devices.get_or_insert_mut(device, Recent::default);
-        let key = (run, room, id);
         if !recent.keys.insert(key) {
             return false;
         }
@@ -59,18 +58,18 @@ mod tests {
     fn a_text_is_new_once_per_device_run_and_room() {
         let mut seen = Seen::default();
         let (a, b) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
-        assert!(seen.is_new(a, [0; 8], None, 7));
-        assert!(!seen.is_new(a, [0; 8], None, 7));
-        assert!(seen.is_new(b, [0; 8], None, 7));
-        assert!(seen.is_new(a, [1; 8], None, 7));
-        assert!(seen.is_new(a, [0; 8], Some(RoomId([0; 16])), 7));
+        assert!(seen.is_new(a, ([0; 8], None, 7)));
+        assert!(!seen.is_new(a, ([0; 8], None, 7)));
+        assert!(seen.is_new(b, ([0; 8], None, 7)));
+        assert!(seen.is_new(a, ([1; 8], None, 7)));
+        assert!(seen.is_new(a, ([0; 8], Some(RoomId([0; 16])), 7)));
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut seen = Seen::default();
         for id in 0..10_000 {
-            seen.is_new(DeviceKey([1; 32]), [0; 8], None, id);
+            seen.is_new(DeviceKey([1; 32]), ([0; 8], None, id));
         }
         let recent = seen.devices.get(&DeviceKey([1; 32])).unwrap();
         assert_eq!((recent.keys.len(), recent.order.len()), (TEXTS, TEXTS));

@@ -91,19 +91,16 @@ impl Core {
         self.emit(Event::MessageState { id, to, state, reason });
     }
 
-    /// A text came in: shown once, acknowledged every time.
+    /// A text came in: shown once, acknowledged every time, when the client has taken it.
     pub(super) fn text_arrived(&mut self, session: SessionId, number: u64, id: u64, text: String) {
         let Some(link) = self.links.get_mut(&session) else { return };
-        let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
+        let (from, bot) = (link.person.identifier.clone(), link.bot);
         let stranger = link.purpose != Purpose::Text && !self.contacts.contains_key(&from);
         // The same words: whoever is blocked may share a room, and cannot tell it from not being a contact.
         if stranger || self.settings.blocked.contains(&from) {
             link.session.refuse(number, "this connection is not for texts: knock first");
             return;
         }
-        link.session.acknowledge(number);
-        if self.seen.is_new(device, run, None, id) {
-            self.emit(Event::Message { id, from, text, bot });
-        }
+        self.show((session, number), (None, id), |_| Event::Message { id, from, text, bot });
     }
 }

@@ -35,8 +35,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command, DeliveryState, Event};
 use crate::config::EngineConfig;
-use crate::core::{Action, ConnectionId, Core, Loss, Me, NotReached};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, NotReached, Receipt};
 use crate::engine::StartError;
+use crate::events::Told;
 use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::whereabouts::{NotFound, Whereabouts};
@@ -115,8 +116,10 @@ pub(crate) struct Driver {
     verifier: Arc<verifier::Verifier>,
     meetings: meeting::Meetings,
     commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<Event>,
-    pending: VecDeque<Event>,
+    events: mpsc::Sender<Told>,
+    pending: VecDeque<Told>,
+    /// What the client has taken.
+    taken: mpsc::UnboundedReceiver<Receipt>,
     /// Told with the next event, or at the next tick.
     held: Vec<Event>,
     inbox: mpsc::Receiver<Happening>,
@@ -143,7 +146,7 @@ impl Driver {
     pub(crate) fn start(
         config: EngineConfig,
         commands: mpsc::Receiver<Command>,
-        events: mpsc::Sender<Event>,
+        (events, taken): (mpsc::Sender<Told>, mpsc::UnboundedReceiver<Receipt>),
     ) -> Result<Self, StartError> {
         let (outbox, inbox) = mpsc::channel(256);
         let verifier = Arc::new(verifier::Verifier::new(config.trust.clone(), outbox.clone()));
@@ -196,6 +199,7 @@ impl Driver {
             commands,
             events,
             pending: VecDeque::new(),
+            taken,
             held: Vec::new(),
             inbox,
             directories,
@@ -226,13 +230,18 @@ impl Driver {
         while !self.ended {
             tokio::select! {
                 permit = events.reserve(), if !self.pending.is_empty() => match permit {
-                    Ok(permit) => if let Some(event) = self.pending.pop_front() {
-                        permit.send(event);
+                    Ok(permit) => if let Some(told) = self.pending.pop_front() {
+                        permit.send(told);
                     },
                     // Nobody listens any more.
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
-                command = self.commands.recv() => self.core.command(command.unwrap_or(Command::Quit), Now::read()),
+                Some(receipt) = self.taken.recv() => self.acknowledge(Some(receipt)),
+                command = self.commands.recv() => {
+                    // What the client took before it asked: a session may end over the command.
+                    self.acknowledge(None);
+                    self.core.command(command.unwrap_or(Command::Quit), Now::read());
+                }
                 Some(happening) = self.reader.next(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
                 _ = ticker.tick() => self.tick(Now::read()),
@@ -240,6 +249,12 @@ impl Driver {
             self.act();
         }
         self.farewell().await;
+    }
+
+    /// Acknowledges everything that the client has taken by now.
+    fn acknowledge(&mut self, first: Option<Receipt>) {
+        let taken = &mut self.taken;
+        self.core.taken(first.into_iter().chain(std::iter::from_fn(|| taken.try_recv().ok())));
     }
 
     fn happened(&mut self, happening: Happening) {
@@ -317,6 +332,10 @@ impl Driver {
         while let Some(action) = self.core.next_action() {
             match action {
                 Action::Emit(event) => self.emit(event),
+                Action::Show { event, receipt } => {
+                    self.tell_held();
+                    self.tell(Told { event, receipt: Some(receipt) });
+                }
                 Action::GoOnline => {
                     self.directories.come_back();
                     self.turn(true);
@@ -348,21 +367,21 @@ impl Driver {
             return self.held.push(event);
         }
         self.tell_held();
-        self.tell(event);
+        self.tell(Told::plain(event));
     }
 
     fn tell_held(&mut self) {
         for event in std::mem::take(&mut self.held) {
-            self.tell(event);
+            self.tell(Told::plain(event));
         }
     }
 
     /// Tells the client at once if it listens, later if it is slow or has ended.
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, told: Told) {
         if !self.pending.is_empty() {
-            self.pending.push_back(event);
-        } else if let Err(TrySendError::Full(event) | TrySendError::Closed(event)) = self.events.try_send(event) {
-            self.pending.push_back(event);
+            self.pending.push_back(told);
+        } else if let Err(TrySendError::Full(told) | TrySendError::Closed(told)) = self.events.try_send(told) {
+            self.pending.push_back(told);
         }
     }
 
@@ -395,8 +414,8 @@ impl Driver {
     async fn farewell(mut self) {
         self.commands.close();
         self.tell_held();
-        for event in self.pending.drain(..) {
-            if self.events.send_timeout(event, FAREWELL).await.is_err() {
+        for told in self.pending.drain(..) {
+            if self.events.send_timeout(told, FAREWELL).await.is_err() {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{MAX_ACKS, SPAN, Violation};
+use super::{MAX_ACKS, SPAN, Violation, WINDOW};
 use crate::wire::{Ack, TalkFrame};
 
 /// Numbers and answers of one direction.
@@ -27,6 +27,9 @@ impl Incoming {
     /// Whether content under this number is new; it is not if it came on an earlier connection.
     pub(super) fn is_new(&mut self, number: u64) -> Result<bool, Violation> {
         let expected = self.last + 1;
+        if number == expected && self.open.len() >= WINDOW {
+            return Err(Violation::TooManyUnanswered { found: self.open.len() + 1 });
+        }
         if number == expected {
             (self.last, self.last_here) = (number, number);
             self.open.insert(number);

@@ -1,6 +1,6 @@
 //! How the other side can break the protocol.
 
-use super::MAX_ACKS;
+use super::{MAX_ACKS, WINDOW};
 
 /// How the other side broke the protocol; the connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,12 @@ pub enum Violation {
     /// More acknowledgements in a frame than allowed.
     #[error("expected at most {MAX_ACKS} acknowledgements in a frame, found {found}")]
     TooManyAcks {
+        /// How many.
+        found: usize,
+    },
+    /// More sent than may be without an answer.
+    #[error("expected at most {WINDOW} texts without an answer, found {found}")]
+    TooManyUnanswered {
         /// How many.
         found: usize,
     },

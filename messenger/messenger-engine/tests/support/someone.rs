@@ -1,8 +1,7 @@
 //! Somebody with an engine.
 
 use identity::Identifier;
-use messenger_engine::{Command, DeliveryState, Engine, EngineConfig, Event, RoomId};
-use tokio::sync::mpsc;
+use messenger_engine::{Command, DeliveryState, Engine, EngineConfig, Event, Events, RoomId};
 
 use super::{PATIENCE, identifier};
 
@@ -10,7 +9,7 @@ use super::{PATIENCE, identifier};
 pub(crate) struct Someone {
     pub(crate) name: String,
     pub(crate) engine: Engine,
-    events: mpsc::Receiver<Event>,
+    events: Events,
 }
 
 impl Someone {

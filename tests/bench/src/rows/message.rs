@@ -9,10 +9,10 @@ use identity::{
     testing::{Authority, private_key},
     tls::{PersonVerifier, provider},
 };
-use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, PresenceSettings};
+use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, Events, PresenceSettings};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::{runtime::Runtime, sync::mpsc};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -82,7 +82,7 @@ pub(super) async fn p50(exchange: &mut impl Exchange) -> f64 {
 
 struct Talk {
     alice: Engine,
-    events: mpsc::Receiver<Event>,
+    events: Events,
     _bob: Engine,
     bob: Identifier,
     _stop: tokio_util::sync::DropGuard,

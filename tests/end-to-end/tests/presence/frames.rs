@@ -21,7 +21,7 @@ use identity::testing::{Authority, private_key};
 use identity::tls::PersonVerifier;
 use identity::{Identifier, UnixTime};
 use messenger_engine::{
-    Audience as Seers, Command, DirectoryAddress, Engine, EngineConfig, Event, OwnStatus, PresenceSettings,
+    Audience as Seers, Command, DirectoryAddress, Engine, EngineConfig, Event, Events, OwnStatus, PresenceSettings,
 };
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -99,7 +99,7 @@ impl Town {
     }
 
     /// Somebody with a whole messenger.
-    fn engine(&self, name: &str, contacts: &[&str]) -> (Engine, Receiver<Event>) {
+    fn engine(&self, name: &str, contacts: &[&str]) -> (Engine, Events) {
         let (chain, key) = self.authority.issue_person(&person(name), hour_ago());
         let device = client_config(chain.clone(), private_key(&key), self.authority.trust()).unwrap();
         let address = self.tap(device).to_string();
@@ -145,10 +145,27 @@ async fn pump(direction: &'static str, mut from: quinn::RecvStream, mut to: quin
     }
 }
 
-async fn until<T: std::fmt::Debug>(events: &mut Receiver<T>, wanted: impl Fn(&T) -> bool) -> T {
+/// Where something comes from.
+trait Source<T> {
+    async fn next(&mut self) -> Option<T>;
+}
+
+impl<T> Source<T> for Receiver<T> {
+    async fn next(&mut self) -> Option<T> {
+        self.recv().await
+    }
+}
+
+impl Source<Event> for Events {
+    async fn next(&mut self) -> Option<Event> {
+        self.recv().await
+    }
+}
+
+async fn until<T: std::fmt::Debug>(events: &mut impl Source<T>, wanted: impl Fn(&T) -> bool) -> T {
     let search = async {
         loop {
-            let event = events.recv().await.expect("it goes on");
+            let event = events.next().await.expect("it goes on");
             if wanted(&event) {
                 return event;
             }

@@ -73,6 +73,45 @@ fn a_lost_acknowledgement_is_unknown_and_sending_again_shows_once() {
 }
 
 #[test]
+fn a_text_is_delivered_when_the_client_has_taken_it_and_not_before() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.takes_nothing.insert("bob".into());
+    world.send("alice", "bob", "hello", 1);
+    assert_eq!(texts(&world.events("bob")), ["hello"]);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Sending, "he has it, and has not taken it");
+    world.take("bob");
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+}
+
+#[test]
+fn what_is_sent_again_before_it_was_taken_is_acknowledged_with_it() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.takes_nothing.insert("bob".into());
+    world.send("alice", "bob", "hello", 1);
+    world.end("alice", "bob");
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Unknown);
+    world.send("alice", "bob", "hello", 1);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Sending);
+    assert_eq!(texts(&world.events("bob")), ["hello"], "shown once");
+    world.take("bob");
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+    // Once it was taken, nothing is waited for.
+    world.send("alice", "bob", "hello", 1);
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_not_waited_for_for_ever() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.takes_nothing.insert("bob".into());
+    world.send("alice", "bob", "hello", 1);
+    world.pass(Duration::from_secs(21));
+    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Unknown);
+    world.take("bob");
+    assert_eq!(world.wires("alice", "bob"), 0);
+}
+
+#[test]
 fn a_device_that_answers_nothing_is_not_waited_for_for_ever() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "first", 1);

@@ -14,7 +14,7 @@ use ed25519_dalek::SigningKey;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt};
 use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
@@ -33,6 +33,7 @@ struct Node {
     core: Core,
     person: Person,
     events: Vec<Event>,
+    untaken: Vec<Receipt>,
     online: bool,
     /// The calls for which somebody is let in.
     expected: BTreeSet<CallId>,
@@ -58,6 +59,8 @@ pub(super) struct World {
     pub(super) meddling: BTreeMap<String, Meddle>,
     /// Whose Hellos do not arrive.
     pub(super) hellos_lost: BTreeSet<String>,
+    /// Whose clients take nothing of what they are handed out.
+    pub(super) takes_nothing: BTreeSet<String>,
     /// How far the clock on the wall was set forward, or back, in seconds.
     pub(super) clock_set_s: i64,
     /// Whether the directory knows of calls for one device.
@@ -89,6 +92,7 @@ impl World {
             closed: Vec::new(),
             meddling: BTreeMap::new(),
             hellos_lost: BTreeSet::new(),
+            takes_nothing: BTreeSet::new(),
             clock_set_s: 0,
             tells_devices_apart: true,
             unheard: BTreeSet::new(),
@@ -136,6 +140,7 @@ impl World {
                 core,
                 person,
                 events: Vec::new(),
+                untaken: Vec::new(),
                 online: false,
                 expected: BTreeSet::new(),
                 watched: Vec::new(),
@@ -203,6 +208,14 @@ impl World {
 
     pub(super) fn forget_events(&mut self) {
         self.nodes.values_mut().for_each(|node| node.events.clear());
+    }
+
+    /// Somebody's client takes what it was handed out.
+    pub(super) fn take(&mut self, name: &str) {
+        self.takes_nothing.remove(name);
+        let node = self.node(name);
+        node.core.taken(std::mem::take(&mut node.untaken));
+        self.settle();
     }
 
     /// Lets time pass in steps of 200 ms.
@@ -276,6 +289,16 @@ impl World {
         let now = self.now();
         match action {
             Action::Emit(event) => self.node(name).events.push(event),
+            Action::Show { event, receipt } => {
+                let takes = !self.takes_nothing.contains(name);
+                let node = self.node(name);
+                node.events.push(event);
+                if takes {
+                    node.core.taken([receipt]);
+                } else {
+                    node.untaken.push(receipt);
+                }
+            }
             Action::GoOnline | Action::FollowNetwork | Action::End => {}
             Action::GoOffline => {
                 self.node(name).online = false;

@@ -156,6 +156,12 @@ fn violations() {
     assert_eq!(refused(&mut a, gap), Violation::Number { expected: 1, found: 2 });
     let stray = TalkFrame::Ack { acks: vec![Ack { number: 1, refused: None }] };
     assert_eq!(refused(&mut a, stray), Violation::StrayAck { found: 1 });
+    let mut flooded = pair().0;
+    for number in 1..=WINDOW as u64 {
+        flooded.receive(TalkFrame::Text { number, id: number, text: "x".into() }).unwrap();
+    }
+    let beyond = TalkFrame::Text { number: WINDOW as u64 + 1, id: 1, text: "x".into() };
+    assert_eq!(refused(&mut flooded, beyond), Violation::TooManyUnanswered { found: WINDOW + 1 });
     let again = TalkFrame::Hello { version: 1, run: [0; 8], capabilities: 0, resume: None };
     assert!(matches!(refused(&mut a, again), Violation::Order { .. }));
     let long = TalkFrame::Text { number: 1, id: 1, text: "x".repeat(crate::MAX_TEXT_BYTES + 1) };

@@ -1,0 +1,90 @@
+//! What was handed out to the client and not taken by it yet. *Delivered* means that the application has a text, so the
+//! acknowledgement waits for the client's word.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::seen::Key;
+use super::{Action, Core, SessionId};
+use crate::api::{Event, RoomId};
+use crate::room::DeviceKey;
+
+/// Names one thing that was handed out to the client, until the client says that it has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Receipt(pub(crate) u64);
+
+/// A numbered frame that is still to be answered.
+type Unanswered = (SessionId, u64);
+
+/// What was handed out, until it is taken. Bounded: while too many events wait for the client, nothing is read from peers.
+#[derive(Default)]
+pub(super) struct Untaken {
+    last: u64,
+    handed_out: BTreeMap<Receipt, HandedOut>,
+    receipts: HashMap<(DeviceKey, Key), Receipt>,
+}
+
+struct HandedOut {
+    what: (DeviceKey, Key),
+    /// More than one if it was sent again meanwhile.
+    unanswered: Vec<Unanswered>,
+}
+
+impl Untaken {
+    fn hand_out(&mut self, what: (DeviceKey, Key), unanswered: Unanswered) -> Receipt {
+        self.last += 1;
+        let receipt = Receipt(self.last);
+        self.receipts.insert(what, receipt);
+        self.handed_out.insert(receipt, HandedOut { what, unanswered: vec![unanswered] });
+        receipt
+    }
+
+    /// The same came once more. Returns false if it was taken before.
+    fn comes_again(&mut self, what: &(DeviceKey, Key), unanswered: Unanswered) -> bool {
+        let waiting = self.receipts.get(what).and_then(|receipt| self.handed_out.get_mut(receipt));
+        waiting.map(|handed_out| handed_out.unanswered.push(unanswered)).is_some()
+    }
+
+    fn take(&mut self, receipt: Receipt) -> Vec<Unanswered> {
+        let Some(HandedOut { what, unanswered }) = self.handed_out.remove(&receipt) else { return Vec::new() };
+        if self.receipts.get(&what) == Some(&receipt) {
+            self.receipts.remove(&what);
+        }
+        unanswered
+    }
+}
+
+impl Core {
+    /// Hands out what came under this number, once however often it is sent, and acknowledges it when the client has
+    /// taken it.
+    pub(super) fn show(
+        &mut self,
+        (session, number): (SessionId, u64),
+        (room, id): (Option<RoomId>, u64),
+        event: impl FnOnce(&mut Self) -> Event,
+    ) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let (device, key) = (link.person.device, (link.run, room, id));
+        if self.seen.is_new(device, key) {
+            let event = event(self);
+            let receipt = self.untaken.hand_out((device, key), (session, number));
+            self.actions.push_back(Action::Show { event, receipt });
+        } else if !self.untaken.comes_again(&(device, key), (session, number)) {
+            link.session.acknowledge(number);
+        }
+    }
+
+    /// The client has taken what it was handed out.
+    pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
+        let mut sessions = BTreeSet::new();
+        for (session, number) in receipts.into_iter().flat_map(|receipt| self.untaken.take(receipt)).collect::<Vec<_>>()
+        {
+            if let Some(link) = self.links.get_mut(&session) {
+                link.session.acknowledge(number);
+                sessions.insert(session);
+            }
+        }
+        for session in sessions {
+            self.flush(session);
+        }
+    }
+}

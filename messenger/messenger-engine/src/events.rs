@@ -1,0 +1,129 @@
+//! The client's end of the engine: events in their order, and by asking for the next one the word that the last one was
+//! taken.
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use crate::api::Event;
+use crate::core::Receipt;
+
+/// An event on its way to the client.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) event: Event,
+    /// What the other device waits for until the client has taken the event.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+impl Told {
+    /// An event for which nobody waits.
+    pub(crate) fn plain(event: Event) -> Self {
+        Self { event, receipt: None }
+    }
+}
+
+/// What a running engine says.
+///
+/// A text is acknowledged to its sender, for whom it is *delivered* then, when the client has *taken* it: when it asks for
+/// the next event, or says so with [`Self::taken`]. So a client first does with an event what it does with it (shows it,
+/// writes it out), and then asks for the next. What it never takes, because it ends before, is never called delivered.
+#[derive(Debug)]
+pub struct Events {
+    told: mpsc::Receiver<Told>,
+    receipts: mpsc::UnboundedSender<Receipt>,
+    /// Of the event that the client has and has not taken yet.
+    in_hand: Option<Receipt>,
+}
+
+impl Events {
+    /// The client's end, and where its receipts come out. These are no more than the events it was handed out.
+    pub(crate) fn new(told: mpsc::Receiver<Told>) -> (Self, mpsc::UnboundedReceiver<Receipt>) {
+        let (receipts, taken) = mpsc::unbounded_channel();
+        (Self { told, receipts, in_hand: None }, taken)
+    }
+
+    /// The next event; the last one was taken. None when the engine has ended. Nothing is lost if the future is dropped.
+    pub async fn recv(&mut self) -> Option<Event> {
+        self.taken();
+        let told = self.told.recv().await?;
+        Some(self.hand_out(told))
+    }
+
+    /// The next event if there is one already; the last one was taken.
+    ///
+    /// # Errors
+    /// There is none now, or the engine has ended.
+    pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
+        self.taken();
+        let told = self.told.try_recv()?;
+        Ok(self.hand_out(told))
+    }
+
+    /// Says that the last event was taken, without asking for the next one.
+    pub fn taken(&mut self) {
+        if let Some(receipt) = self.in_hand.take() {
+            // Nobody waits for it any more if the engine has ended.
+            let _ = self.receipts.send(receipt);
+        }
+    }
+
+    /// Says that the last event was not taken, and never will be: whoever waits for it is not told that it was.
+    pub fn not_taken(&mut self) {
+        self.in_hand = None;
+    }
+
+    /// Waits for the engine's end. What comes until then is not taken.
+    pub(crate) async fn end(&mut self) {
+        self.not_taken();
+        while self.told.recv().await.is_some() {}
+    }
+
+    fn hand_out(&mut self, told: Told) -> Event {
+        self.in_hand = told.receipt;
+        told.event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(reason: &str) -> Event {
+        Event::Offline { reason: reason.into() }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_taken_when_the_next_one_is_asked_for() {
+        let (tell, told) = mpsc::channel(4);
+        let (mut events, mut taken) = Events::new(told);
+        for number in [1, 2] {
+            tell.send(Told { event: event("x"), receipt: Some(Receipt(number)) }).await.unwrap();
+        }
+        tell.send(Told::plain(event("y"))).await.unwrap();
+        assert_eq!(events.recv().await, Some(event("x")));
+        assert!(taken.try_recv().is_err(), "the client has it, and has not taken it");
+        assert_eq!(events.try_recv(), Ok(event("x")));
+        assert_eq!(taken.try_recv(), Ok(Receipt(1)));
+        events.taken();
+        events.taken();
+        assert_eq!(taken.try_recv(), Ok(Receipt(2)));
+        assert_eq!(events.recv().await, Some(event("y")));
+        // Asking takes, whether or not there is another one.
+        assert!(events.try_recv().is_err());
+        assert!(taken.try_recv().is_err(), "each once, and nobody waits for the third");
+    }
+
+    #[tokio::test]
+    async fn what_was_never_taken_is_never_told() {
+        let (tell, told) = mpsc::channel(4);
+        let (mut events, mut taken) = Events::new(told);
+        tell.send(Told { event: event("x"), receipt: Some(Receipt(1)) }).await.unwrap();
+        assert_eq!(events.recv().await, Some(event("x")));
+        events.not_taken();
+        tell.send(Told { event: event("x"), receipt: Some(Receipt(2)) }).await.unwrap();
+        drop(tell);
+        events.end().await;
+        drop(events);
+        assert_eq!(taken.recv().await, None);
+    }
+}
