@@ -25,6 +25,7 @@ pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
+pub use api::{Side, TextRef};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;
 pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
@@ -36,6 +37,9 @@ pub use whereabouts::{DirectoryElsewhere, Find, NotFound, Whereabouts};
 
 /// The longest text of one message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 32 * 1024;
+
+/// The longest reaction to a text, in bytes of UTF-8: the longest emoji sequences have 35, most fewer than 10.
+pub const MAX_EMOJI_BYTES: usize = 64;
 
 /// The longest name of a room, in bytes of UTF-8.
 pub const MAX_ROOM_NAME_BYTES: usize = 256;

@@ -293,7 +293,7 @@ async fn by_hand_a_session_goes_on_and_whoever_cannot_prove_it_is_closed() {
             proven = by_hand.key.is_proven(&resume.proof, &exported(&second));
             None
         }
-        TalkFrame::Text { number: 2, id: 2, text } => (text == "not answered").then_some(()),
+        TalkFrame::Text { number: 2, id: 2, text, reply: None } => (text == "not answered").then_some(()),
         _ => None,
     })
     .await;

@@ -9,7 +9,8 @@ use messenger_engine::{Event, PresenceSettings};
 const FILE: &str = "messenger/presence.toml";
 
 const HEADER: &str = "\
-# How you appear to others, who may see you and who may knock, whom you block, and about whom you are asked first.
+# How you appear to others, who may see you and who may knock, whom you block, about whom you are asked first, and
+# whether others are told that you are typing, and what you have read.
 # Written by messenger whenever you change it; you may edit it while no messenger runs.
 
 ";
@@ -68,6 +69,8 @@ mod tests {
             may_knock: Audience::Nobody,
             blocked: [bob.clone()].into(),
             ask_first: [bob].into(),
+            typing: false,
+            read_receipts: true,
         };
         assert_eq!(keep(&home, &Event::Appearance(settings.clone())), None);
         assert_eq!(load(&home).unwrap(), settings);

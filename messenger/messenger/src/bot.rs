@@ -57,7 +57,9 @@ pub(crate) async fn run(prepared: Prepared, public: bool, json: bool) -> Result<
 fn answer(event: Event, public: bool) -> Option<Command> {
     match event {
         Event::Message { bot: true, .. } => None,
-        Event::Message { from, text, .. } => Some(Command::Send { to: from.to_string(), text, id: None }),
+        Event::Message { from, text, .. } => {
+            Some(Command::Send { to: from.to_string(), text, id: None, reply_to: None })
+        }
         Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => {
             Some(Command::Accept { call })
         }
@@ -114,10 +116,10 @@ mod tests {
 
     #[test]
     fn echoes_once() {
-        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: false };
+        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: false, reply_to: None };
         assert_eq!(
             answer(event, false),
-            Some(Command::Send { to: "alice@example.org".to_owned(), text: "hi".to_owned(), id: None })
+            Some(Command::Send { to: "alice@example.org".to_owned(), text: "hi".to_owned(), id: None, reply_to: None })
         );
         let state = Event::MessageState { id: 5, to: alice(), state: DeliveryState::Delivered, reason: None };
         assert_eq!(answer(state, true), None);
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn bots_do_not_answer_bots() {
-        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: true };
+        let event = Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot: true, reply_to: None };
         assert_eq!(answer(event, true), None);
     }
 
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn prints_no_texts() {
-        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned(), bot: false };
+        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned(), bot: false, reply_to: None };
         assert_eq!(report(&event).unwrap(), "alice@example.org wrote 6 bytes");
         let object = object(&event, jiff::Timestamp::UNIX_EPOCH);
         assert_eq!(object["event"], "message", "{object}");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, CallId, OwnStatus, RoomId};
+use super::{Audience, CallId, OwnStatus, RoomId, TextRef};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -32,6 +32,75 @@ pub enum Command {
         /// it once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
+        /// The text that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<TextRef>,
+    },
+    /// React to a text; the reaction replaces one's last one.
+    React {
+        /// The person with whom it was exchanged.
+        to: String,
+        /// The text.
+        on: TextRef,
+        /// At most [`crate::MAX_EMOJI_BYTES`] without spaces; empty to take the reaction away.
+        emoji: String,
+        /// As in `send`: how far it got is told under it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Ask the other device to show another text in place of one of one's own.
+    Edit {
+        /// Whom the text was for.
+        to: String,
+        /// The number of the text.
+        of: u64,
+        /// The other text, at most [`crate::MAX_TEXT_BYTES`] bytes of UTF-8.
+        text: String,
+        /// As in `send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Ask the other device to delete one of one's own texts.
+    Delete {
+        /// Whom the text was for.
+        to: String,
+        /// The number of the text.
+        of: u64,
+        /// As in `send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Make oneself noticed.
+    Nudge {
+        /// The person.
+        to: String,
+        /// As in `send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Say that one is writing to somebody, or no longer: to be said again while it lasts, as often as one likes. It goes
+    /// to whoever is connected, or nowhere.
+    Typing {
+        /// The person.
+        to: String,
+        /// Whether.
+        typing: bool,
+    },
+    /// Say which of somebody's texts one has seen. It is told only if both want that; see `set_signals`.
+    Read {
+        /// The person.
+        who: String,
+        /// Their numbers, as in the `message` events.
+        ids: Vec<u64>,
+    },
+    /// Say what others learn of one's doing. What is absent stays as it is.
+    SetSignals {
+        /// Whether they are told that one is typing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        typing: Option<bool>,
+        /// Whether they are told what one has seen, if they tell it, too; in conversations that begin from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read_receipts: Option<bool>,
     },
     /// Take the call that an `incoming` event announced.
     Accept {
@@ -145,6 +214,13 @@ impl Command {
             Self::AddContact { .. } => "add_contact",
             Self::RemoveContact { .. } => "remove_contact",
             Self::Send { .. } => "send",
+            Self::React { .. } => "react",
+            Self::Edit { .. } => "edit",
+            Self::Delete { .. } => "delete",
+            Self::Nudge { .. } => "nudge",
+            Self::Typing { .. } => "typing",
+            Self::Read { .. } => "read",
+            Self::SetSignals { .. } => "set_signals",
             Self::Accept { .. } => "accept",
             Self::Decline { .. } => "decline",
             Self::RoomCreate { .. } => "room_create",

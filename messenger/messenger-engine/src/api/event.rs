@@ -4,7 +4,7 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, PresenceSettings, RoomId, Seen};
+use super::{CallId, PresenceSettings, RoomId, Seen, TextRef};
 use crate::punch::Obstacle;
 
 /// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
@@ -72,7 +72,7 @@ pub enum Event {
     },
     /// A text from one person, shown once however often it was sent.
     Message {
-        /// The sender's number for it.
+        /// The number by which one refers to it: the sender's own for it, unless another text of hers has that one already.
         id: u64,
         /// The sender, by the verified certificate of the connection it came on.
         from: Identifier,
@@ -81,8 +81,55 @@ pub enum Event {
         /// Whether a program wrote it, by its own word. Bots do not answer bots.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         bot: bool,
+        /// The text that it answers, if this device knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<TextRef>,
     },
-    /// How far a text of one's own got.
+    /// Somebody reacts to a text; it replaces her last reaction to it.
+    Reaction {
+        /// Who.
+        from: Identifier,
+        /// To which text.
+        on: TextRef,
+        /// The reaction, as sent: whoever shows it must make it harmless. Empty: there is none any more.
+        emoji: String,
+    },
+    /// Somebody asks to show another text in place of one of hers.
+    Edited {
+        /// Who.
+        from: Identifier,
+        /// The number of her text.
+        id: u64,
+        /// The other text, as sent.
+        text: String,
+    },
+    /// Somebody asks to delete one of her texts.
+    DeleteRequested {
+        /// Who.
+        from: Identifier,
+        /// The number of her text.
+        id: u64,
+    },
+    /// Somebody wants to be noticed.
+    Nudge {
+        /// Who.
+        from: Identifier,
+    },
+    /// Somebody is writing a text, or no longer.
+    Typing {
+        /// Who.
+        who: Identifier,
+        /// Whether.
+        typing: bool,
+    },
+    /// Somebody has seen texts of one's own.
+    Read {
+        /// Who.
+        who: Identifier,
+        /// Their numbers.
+        ids: Vec<u64>,
+    },
+    /// How far a text of one's own got, or something else that was sent under a number.
     MessageState {
         /// The number given to it.
         id: u64,
@@ -221,7 +268,7 @@ pub enum DeliveryState {
     /// On its way; one of the others follows. Told at most 100 ms late, so that a client is not woken twice for a text that
     /// arrives at once.
     Sending,
-    /// The other device's application acknowledged it.
+    /// The other device's application has taken it: it is on the screen there, or was written out.
     Delivered,
     /// It is nowhere but here.
     NotDelivered,
@@ -281,6 +328,12 @@ impl Event {
             Self::IncomingEnded { .. } => "incoming_ended",
             Self::FirstSeen { .. } => "first_seen",
             Self::Message { .. } => "message",
+            Self::Reaction { .. } => "reaction",
+            Self::Edited { .. } => "edited",
+            Self::DeleteRequested { .. } => "delete_requested",
+            Self::Nudge { .. } => "nudge",
+            Self::Typing { .. } => "typing",
+            Self::Read { .. } => "read",
             Self::MessageState { .. } => "message_state",
             Self::Unreachable { .. } => "unreachable",
             Self::Session { .. } => "session",

@@ -7,6 +7,7 @@ mod command;
 mod event;
 mod id;
 mod presence;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -14,3 +15,4 @@ pub use command::Command;
 pub use event::{DeliveryState, Event, Missing, Purpose, SessionState};
 pub use id::{CallId, IdError, RoomId};
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
+pub use talk::{Side, TextRef};

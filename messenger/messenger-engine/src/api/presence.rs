@@ -112,6 +112,10 @@ pub struct PresenceSettings {
     pub blocked: BTreeSet<Identifier>,
     /// Whose calls ring even for text and for rooms one does not share: nothing of this device's addresses leaves for them before one has agreed.
     pub ask_first: BTreeSet<Identifier>,
+    /// Whether those one talks to are told that one is typing.
+    pub typing: bool,
+    /// Whether they are told which of their texts one has seen, if they tell it, too.
+    pub read_receipts: bool,
 }
 
 /// Words that the directory takes; others would keep one offline for good.
@@ -142,6 +146,8 @@ impl Default for PresenceSettings {
             may_knock: Audience::Everyone,
             blocked: BTreeSet::new(),
             ask_first: BTreeSet::new(),
+            typing: true,
+            read_receipts: false,
         }
     }
 }

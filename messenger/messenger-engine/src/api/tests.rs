@@ -4,7 +4,7 @@ use crate::punch::Obstacle;
 use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
-use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
+use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState, Side, TextRef};
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -13,16 +13,37 @@ const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 fn commands() {
     let (room, who) = (RoomId(ID), || "bob@example.org".to_owned());
     let text = || "hi".to_owned();
+    let (mine, theirs) = (TextRef { by: Side::Me, id: 7 }, TextRef { by: Side::Them, id: 7 });
     let cases = [
         (Command::AddContact { who: who() }, r#"{"do":"add_contact","who":"bob@example.org"}"#.to_owned()),
         (Command::RemoveContact { who: who() }, r#"{"do":"remove_contact","who":"bob@example.org"}"#.into()),
         (
-            Command::Send { to: who(), text: text(), id: None },
+            Command::Send { to: who(), text: text(), id: None, reply_to: None },
             r#"{"do":"send","to":"bob@example.org","text":"hi"}"#.into(),
         ),
         (
-            Command::Send { to: who(), text: text(), id: Some(7) },
+            Command::Send { to: who(), text: text(), id: Some(7), reply_to: None },
             r#"{"do":"send","to":"bob@example.org","text":"hi","id":7}"#.into(),
+        ),
+        (
+            Command::Send { to: who(), text: text(), id: None, reply_to: Some(theirs) },
+            r#"{"do":"send","to":"bob@example.org","text":"hi","reply_to":{"by":"them","id":7}}"#.into(),
+        ),
+        (
+            Command::React { to: who(), on: mine, emoji: "👍".into(), id: None },
+            r#"{"do":"react","to":"bob@example.org","on":{"by":"me","id":7},"emoji":"👍"}"#.into(),
+        ),
+        (
+            Command::Edit { to: who(), of: 7, text: text(), id: Some(8) },
+            r#"{"do":"edit","to":"bob@example.org","of":7,"text":"hi","id":8}"#.into(),
+        ),
+        (Command::Delete { to: who(), of: 7, id: None }, r#"{"do":"delete","to":"bob@example.org","of":7}"#.into()),
+        (Command::Nudge { to: who(), id: None }, r#"{"do":"nudge","to":"bob@example.org"}"#.into()),
+        (Command::Typing { to: who(), typing: true }, r#"{"do":"typing","to":"bob@example.org","typing":true}"#.into()),
+        (Command::Read { who: who(), ids: vec![1, 2] }, r#"{"do":"read","who":"bob@example.org","ids":[1,2]}"#.into()),
+        (
+            Command::SetSignals { typing: Some(false), read_receipts: None },
+            r#"{"do":"set_signals","typing":false}"#.into(),
         ),
         (Command::Accept { call: CallId(ID) }, format!(r#"{{"do":"accept","call":"{HEX}"}}"#)),
         (Command::Decline { call: CallId(ID) }, format!(r#"{{"do":"decline","call":"{HEX}"}}"#)),
@@ -62,6 +83,9 @@ fn what_is_no_command_is_refused() {
         r#"{"do":"send","to":"bob@example.org","text":"hi","urgent":true}"#,
         r#"{"do":"accept","call":"000102030405060708090A0B0C0D0E0F"}"#,
         r#"{"do":"accept","call":"0001"}"#,
+        r#"{"do":"react","to":"bob@example.org","on":{"by":"us","id":7},"emoji":"x"}"#,
+        r#"{"do":"react","to":"bob@example.org","on":{"by":"me","id":7,"room":1},"emoji":"x"}"#,
+        r#"{"do":"edit","to":"bob@example.org","of":-1,"text":"x"}"#,
         r#"{"do":"accept","call":"é0102030405060708090a0b0c0d0e0f"}"#,
     ] {
         assert!(from_str::<Command>(json).is_err(), "{json}");
@@ -107,13 +131,41 @@ fn events() {
             ),
         ),
         (
-            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: false },
+            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: false, reply_to: None },
             r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi"}"#.into(),
         ),
         (
-            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: true },
+            Event::Message { id: 7, from: bob(), text: "hi".into(), bot: true, reply_to: None },
             r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi","bot":true}"#.into(),
         ),
+        (
+            Event::Message {
+                id: 7,
+                from: bob(),
+                text: "hi".into(),
+                bot: false,
+                reply_to: Some(TextRef { by: Side::Me, id: 3 }),
+            },
+            r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi","reply_to":{"by":"me","id":3}}"#.into(),
+        ),
+        (
+            Event::Reaction { from: bob(), on: TextRef { by: Side::Them, id: 3 }, emoji: "👍".into() },
+            r#"{"event":"reaction","from":"bob@example.org","on":{"by":"them","id":3},"emoji":"👍"}"#.into(),
+        ),
+        (
+            Event::Edited { from: bob(), id: 7, text: "hi".into() },
+            r#"{"event":"edited","from":"bob@example.org","id":7,"text":"hi"}"#.into(),
+        ),
+        (
+            Event::DeleteRequested { from: bob(), id: 7 },
+            r#"{"event":"delete_requested","from":"bob@example.org","id":7}"#.into(),
+        ),
+        (Event::Nudge { from: bob() }, r#"{"event":"nudge","from":"bob@example.org"}"#.into()),
+        (
+            Event::Typing { who: bob(), typing: true },
+            r#"{"event":"typing","who":"bob@example.org","typing":true}"#.into(),
+        ),
+        (Event::Read { who: bob(), ids: vec![1, 2] }, r#"{"event":"read","who":"bob@example.org","ids":[1,2]}"#.into()),
         (
             Event::MessageState { id: 7, to: bob(), state: DeliveryState::Delivered, reason: None },
             r#"{"event":"message_state","id":7,"to":"bob@example.org","state":"delivered"}"#.into(),
@@ -202,8 +254,14 @@ fn events() {
 
 #[test]
 fn what_people_write_is_not_in_debug_output() {
-    let command = Command::Send { to: "bob@example.org".into(), text: "secret".into(), id: None };
+    let command = Command::Send { to: "bob@example.org".into(), text: "secret".into(), id: None, reply_to: None };
     assert_eq!(format!("{command:?}"), "send");
-    let event = Event::Message { id: 1, from: "bob@example.org".parse().unwrap(), text: "secret".into(), bot: false };
+    let event = Event::Message {
+        id: 1,
+        from: "bob@example.org".parse().unwrap(),
+        text: "secret".into(),
+        bot: false,
+        reply_to: None,
+    };
     assert_eq!(format!("{event:?}"), "message");
 }

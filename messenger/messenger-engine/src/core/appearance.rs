@@ -154,6 +154,16 @@ impl Core {
         self.emit(Event::Appearance(self.settings.clone()));
     }
 
+    /// What others learn of one's doing. The directory is told nothing of it.
+    pub(super) fn set_signals(&mut self, typing: Option<bool>, read_receipts: Option<bool>) {
+        self.settings.typing = typing.unwrap_or(self.settings.typing);
+        self.settings.read_receipts = read_receipts.unwrap_or(self.settings.read_receipts);
+        if !self.settings.typing {
+            self.stop_telling_of_typing();
+        }
+        self.emit(Event::Appearance(self.settings.clone()));
+    }
+
     /// Whether one wants to be asked before this device shows this person where it is.
     pub(super) fn asks_first(&self, who: &Identifier) -> bool {
         self.settings.ask_first.contains(who)

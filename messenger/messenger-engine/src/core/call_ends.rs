@@ -17,7 +17,9 @@ impl Core {
             Outcome::Declined => format!("{who} declined"),
             Outcome::Busy => format!("{who} is busy"),
             Outcome::NoAnswer => format!("{who} did not answer; nothing was sent and nothing is kept"),
-            Outcome::Offline if call.names_device() => format!("that device of {who} is not online; nothing was sent now"),
+            Outcome::Offline if call.names_device() => {
+                format!("that device of {who} is not online; nothing was sent now")
+            }
             Outcome::Offline => not_online(who),
             Outcome::Cancelled => "the call was withdrawn".to_owned(),
         };

@@ -2,18 +2,19 @@
 
 use identity::Identifier;
 
+use super::saying::Said;
 use super::{Core, SessionId};
 use crate::api::{DeliveryState, Event, RoomId};
 use crate::time::Now;
 
 /// What waits for a connection, in memory, while it is being made.
 pub(super) enum Errand {
-    /// A text.
-    Text {
+    /// Something to say to the person.
+    Say {
         /// Its id.
         id: u64,
-        /// The text.
-        text: String,
+        /// What.
+        said: Said,
     },
     /// An invitation into a room one hosts.
     Invite {
@@ -51,7 +52,7 @@ impl Core {
         let Some(link) = self.links.get(&session) else { return };
         let who = link.person.identifier.clone();
         match errand {
-            Errand::Text { id, text } => self.put_text(session, who, id, text, now),
+            Errand::Say { id, said } => self.put_said(session, who, id, said, now),
             Errand::Invite { room } => self.send_invitation(session, room),
             Errand::Mesh | Errand::Resume => {}
         }
@@ -60,7 +61,7 @@ impl Core {
     pub(super) fn fail_errands(&mut self, who: &Identifier, errands: Vec<Errand>, reason: &str, now: Now) {
         for errand in errands {
             match errand {
-                Errand::Text { id, .. } => {
+                Errand::Say { id, .. } => {
                     self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
                 }
                 Errand::Invite { room } => {

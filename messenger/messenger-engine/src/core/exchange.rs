@@ -1,6 +1,7 @@
 //! What goes over a link: frames out, frames in, and what they mean to the rest of the engine.
 
 use super::links::Token;
+use super::saying::carried_over;
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::DeliveryState;
 use crate::session::{Arrival, Content, Verdict};
@@ -25,7 +26,11 @@ impl Core {
 
     /// Sends in this session what never left in another one.
     pub(super) fn put_again(&mut self, session: SessionId, content: Content, token: Token, now: Now) {
-        if let Err(reason) = self.put(session, content, token.clone(), now) {
+        let put = match carried_over(content) {
+            Some(content) => self.put(session, content, token.clone(), now),
+            None => Err("what it was about may not be known there any more".to_owned()),
+        };
+        if let Err(reason) = put {
             self.judge(token, Verdict::NotSent, &reason);
         }
     }
@@ -102,15 +107,15 @@ impl Core {
                 link.run = run;
                 link.bot = capabilities & capability::BOT != 0;
                 self.link_opened(session, capabilities);
+                self.say_what_waited(session, now);
             }
+            Arrival::Typing(typing) => self.typing_arrived(session, typing, now),
             Arrival::Views(views) => self.views_arrived(session, views),
             Arrival::Content { number, content } => {
                 link.last_content = now.instant;
-                match content {
-                    Content::Text { id, text } => self.text_arrived(session, number, id, text),
-                    Content::Room { room, message } => self.room_text_arrived(session, number, room, message, now),
-                }
+                self.said_to_us(session, number, content, now);
             }
+            Arrival::Taken(Token::Receipt) | Arrival::Refused(Token::Receipt, _) => {}
             Arrival::Taken(Token::Text { to, id }) => self.text_state(id, to, DeliveryState::Delivered, None),
             Arrival::Taken(Token::Room { room, id, device }) => self.room_text_taken(room, id, device),
             Arrival::Refused(Token::Text { to, id }, reason) => {

@@ -197,11 +197,8 @@ impl Core {
             Ok(opened) => {
                 let RoomPlaintext { id: text_id, text } = opened.plaintext;
                 let from = opened.sender.identifier;
-                self.show((session, number), (Some(id), text_id), |_| Event::RoomMessage {
-                    room: id,
-                    id: text_id,
-                    from,
-                    text,
+                self.show((session, number), (Some(id), text_id), |_| {
+                    Ok(Event::RoomMessage { room: id, id: text_id, from, text })
                 });
             }
             Err(error) => {

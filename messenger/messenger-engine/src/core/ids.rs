@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::api::DeliveryState;
 use crate::room::DeviceKey;
+use crate::wire::Mark;
 
 /// How many ids given by the client are remembered, to catch one used for two different texts.
 const MAX_REMEMBERED: usize = 65_536;
@@ -20,9 +21,18 @@ pub(super) struct Ids {
     digests: RandomState,
 }
 
+/// What an id is to stand for.
+#[derive(Clone, Copy, Hash)]
+pub(super) enum Sent<'a> {
+    Text(&'a str),
+    Mark(&'a Mark),
+}
+
 /// What is remembered of an id.
 struct Given {
     digest: u64,
+    /// Whether it stands for a text, to which others can refer.
+    is_text: bool,
     /// The device that has it, may have it, or is to get it now. Devices remember for themselves what they have shown, so
     /// it goes to no other one.
     at: Option<DeviceKey>,
@@ -31,8 +41,8 @@ struct Given {
 }
 
 impl Ids {
-    /// Whether this id may stand for this text: it is new, or it stood for the same text before.
-    pub(super) fn admit(&mut self, to: &str, id: u64, text: &str) -> bool {
+    /// Whether this id may stand for this text, or whatever else is sent: it is new, or it stood for the same before.
+    pub(super) fn admit(&mut self, to: &str, id: u64, what: Sent<'_>) -> bool {
         if self.count >= MAX_REMEMBERED {
             self.given.clear();
             self.count = 0;
@@ -40,12 +50,12 @@ impl Ids {
         if !self.given.contains_key(to) {
             self.given.insert(to.to_owned(), HashMap::new());
         }
-        let digest = self.digests.hash_one(text);
+        let digest = self.digests.hash_one(what);
         let Some(theirs) = self.given.get_mut(to) else { return true };
         match theirs.entry(id) {
             Entry::Occupied(given) => given.get().digest == digest,
             Entry::Vacant(free) => {
-                free.insert(Given { digest, at: None, arrived: None });
+                free.insert(Given { digest, is_text: matches!(what, Sent::Text(_)), at: None, arrived: None });
                 self.count += 1;
                 true
             }
@@ -54,6 +64,11 @@ impl Ids {
 
     fn given(&mut self, to: &str, id: u64) -> Option<&mut Given> {
         self.given.get_mut(to)?.get_mut(&id)
+    }
+
+    /// The device that has, or may have, the text under this id; none if it stands for no text.
+    pub(super) fn device_of_text(&self, to: &str, id: u64) -> Option<DeviceKey> {
+        self.given.get(to)?.get(&id).filter(|given| given.is_text)?.at
     }
 
     /// The only device that the text under this id may go to; none if it is at none yet.

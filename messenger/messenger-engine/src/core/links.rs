@@ -6,7 +6,9 @@ use identity::Identifier;
 
 use super::errands::Errand;
 use super::gossip::Listening;
+use super::saying::Said;
 use super::seeking::Seeking;
+use super::typing::Typing;
 use super::{Action, ConnectionId, Core, Loss, SessionId};
 use crate::api::{DeliveryState, Event, Purpose, RoomId, SessionState};
 use crate::room::{DeviceKey, Person};
@@ -27,8 +29,10 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// What an acknowledgement is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A one-to-one text.
+    /// A one-to-one text, or a mark.
     Text { to: Identifier, id: u64 },
+    /// Which texts were seen: nobody is told what becomes of that.
+    Receipt,
     /// A room text to one member's device.
     Room { room: RoomId, id: u64, device: DeviceKey },
 }
@@ -39,6 +43,9 @@ pub(super) struct Link {
     pub(super) session: Session<Token>,
     pub(super) run: [u8; 8],
     pub(super) bot: bool,
+    /// What waits for the other side's Hello.
+    pub(super) after_hello: Vec<(u64, Said)>,
+    pub(super) typing: Typing,
     pub(super) gossip: Listening,
     pub(super) key: SessionKey,
     /// What carries it.
@@ -66,7 +73,9 @@ impl Core {
     /// What this device's Hello says it can do.
     pub(super) fn capabilities(&self) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
-        capability::TEXT | capability::ROOMS | capability::RESUME | bot | self.gossip_capability()
+        let read = if self.settings.read_receipts { capability::READ } else { 0 };
+        let always = capability::TEXT | capability::ROOMS | capability::RESUME | capability::MARKS | capability::TYPING;
+        always | bot | read | self.gossip_capability()
     }
 
     /// A session begins, and Hello goes out.
@@ -101,6 +110,8 @@ impl Core {
             session,
             run: [0; 8],
             bot: false,
+            after_hello: Vec::new(),
+            typing: Typing::default(),
             gossip: Listening::default(),
             key,
             connection: Some(connection),
@@ -155,8 +166,9 @@ impl Core {
 
     /// A session has ended: what was under way gets its verdict.
     pub(super) fn end_link(&mut self, session: SessionId, reason: &str, now: Now) {
+        self.stops_typing(session);
         let Some(link) = self.links.remove(&session) else { return };
-        let Link { person, session, connection, seeking, .. } = link;
+        let Link { person, session, connection, seeking, after_hello, .. } = link;
         if let Some(connection) = connection {
             self.carried.remove(&connection);
         }
@@ -167,6 +179,7 @@ impl Core {
         for (token, verdict) in session.lost() {
             self.judge(token, verdict, reason);
         }
+        self.fail_what_waited(&person.identifier, after_hello, reason);
         if self.session_to(person.device).is_none() {
             self.device_lost(&person, now);
         }
@@ -174,6 +187,7 @@ impl Core {
 
     pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
         match (token, verdict) {
+            (Token::Receipt, _) => {}
             (Token::Text { to, id }, Verdict::NotSent) => {
                 let reason = format!("the connection to {to} was lost before anybody read it: {reason}");
                 self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));

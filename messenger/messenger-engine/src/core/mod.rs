@@ -21,18 +21,22 @@ mod errands;
 mod exchange;
 mod fanout;
 mod gossip;
+mod heard;
 mod hosting;
 mod ids;
 mod links;
+mod marks;
 mod membership;
 mod mesh;
 mod people;
 mod resumption;
 mod rooms;
+mod saying;
 mod seeking;
 mod seen;
 mod sleep;
 mod texts;
+mod typing;
 mod untaken;
 
 #[cfg(test)]
@@ -40,7 +44,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use directory_protocol::DirectoryEvent;
 use identity::Identifier;
@@ -106,6 +110,9 @@ pub struct Core {
     clock: sleep::Clock,
     seen: seen::Seen,
     untaken: untaken::Untaken,
+    heard: heard::Heard,
+    /// Who nudged a moment ago, and when.
+    nudged: BTreeMap<Identifier, Instant>,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: ids::Ids,
@@ -144,6 +151,8 @@ impl Core {
             clock: sleep::Clock::default(),
             seen: seen::Seen::default(),
             untaken: untaken::Untaken::default(),
+            heard: heard::Heard::default(),
+            nudged: BTreeMap::new(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: ids::Ids::default(),
@@ -171,9 +180,24 @@ impl Core {
             Command::RemoveContact { who } => {
                 self.with_person("remove_contact", &who, |core, who| core.remove_contact(&who, now));
             }
-            Command::Send { to, text, id } => {
-                self.with_person("send", &to, |core, to| core.send_text(to, text, id, now));
+            Command::Send { to, text, id, reply_to } => {
+                self.with_person("send", &to, |core, to| core.send_text(to, text, id, reply_to, now));
             }
+            Command::React { to, on, emoji, id } => {
+                self.with_person("react", &to, |core, to| core.react(to, on, emoji, id, now));
+            }
+            Command::Edit { to, of, text, id } => {
+                self.with_person("edit", &to, |core, to| core.edit(to, of, text, id, now));
+            }
+            Command::Delete { to, of, id } => {
+                self.with_person("delete", &to, |core, to| core.delete(to, of, id, now));
+            }
+            Command::Nudge { to, id } => self.with_person("nudge", &to, |core, to| core.nudge(to, id, now)),
+            Command::Typing { to, typing } => {
+                self.with_person("typing", &to, |core, to| core.type_to(&to, typing, now));
+            }
+            Command::Read { who, ids } => self.with_person("read", &who, |core, who| core.read(&who, ids, now)),
+            Command::SetSignals { typing, read_receipts } => self.set_signals(typing, read_receipts),
             Command::Accept { call } => self.accept_call(call, now),
             Command::Decline { call } => self.decline_call(call),
             Command::RoomCreate { name } => self.create_room(&name, now),
@@ -258,6 +282,7 @@ impl Core {
         self.expire_calls(now);
         self.expire_candidates(now);
         self.expire_links(now);
+        self.expire_typing(now);
         self.tend_seeking(now);
         self.tick_rooms(now);
         self.tend_mesh(now);

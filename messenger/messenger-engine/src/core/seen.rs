@@ -34,8 +34,13 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Whether this text is new; it is not the next time.
-    pub(super) fn is_new(&mut self, device: DeviceKey, key: Key) -> bool {
+    /// Whether this text was remembered.
+    pub(super) fn knows(&self, device: DeviceKey, key: &Key) -> bool {
+        self.devices.peek(&device).is_some_and(|recent| recent.keys.contains(key))
+    }
+
+    /// Remembers a text. Returns whether it is new.
+    pub(super) fn add(&mut self, device: DeviceKey, key: Key) -> bool {
         let recent = self.devices.get_or_insert_mut(device, Recent::default);
         if !recent.keys.insert(key) {
             return false;
@@ -58,18 +63,18 @@ mod tests {
     fn a_text_is_new_once_per_device_run_and_room() {
         let mut seen = Seen::default();
         let (a, b) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
-        assert!(seen.is_new(a, ([0; 8], None, 7)));
-        assert!(!seen.is_new(a, ([0; 8], None, 7)));
-        assert!(seen.is_new(b, ([0; 8], None, 7)));
-        assert!(seen.is_new(a, ([1; 8], None, 7)));
-        assert!(seen.is_new(a, ([0; 8], Some(RoomId([0; 16])), 7)));
+        assert!(seen.add(a, ([0; 8], None, 7)));
+        assert!(!seen.add(a, ([0; 8], None, 7)));
+        assert!(seen.add(b, ([0; 8], None, 7)));
+        assert!(seen.add(a, ([1; 8], None, 7)));
+        assert!(seen.add(a, ([0; 8], Some(RoomId([0; 16])), 7)));
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut seen = Seen::default();
         for id in 0..10_000 {
-            seen.is_new(DeviceKey([1; 32]), ([0; 8], None, id));
+            seen.add(DeviceKey([1; 32]), ([0; 8], None, id));
         }
         let recent = seen.devices.get(&DeviceKey([1; 32])).unwrap();
         assert_eq!((recent.keys.len(), recent.order.len()), (TEXTS, TEXTS));

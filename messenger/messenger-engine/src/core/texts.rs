@@ -1,48 +1,59 @@
-//! One-to-one texts: sent now or refused now, and never called delivered without the other device's word.
+//! One-to-one texts: what they are checked for, what is told of them, and what becomes of those that come.
 
 use identity::Identifier;
 
-use super::call_ends::not_online;
-use super::errands::Errand;
-use super::links::Token;
-use super::{Core, SessionId};
+use super::heard::Place;
+use super::ids::Sent;
+use super::saying::Said;
+use super::{Core, Draw, SessionId};
 use crate::MAX_TEXT_BYTES;
-use crate::api::{DeliveryState, Event, Purpose};
-use crate::session::Content;
+use crate::api::{DeliveryState, Event, Purpose, TextRef};
 use crate::time::Now;
+use crate::wire::Target;
 
 /// The largest id: JSON numbers are exact up to here in every language.
-const MAX_ID: u64 = (1 << 53) - 1;
+pub(super) const MAX_ID: u64 = (1 << 53) - 1;
 
 /// Why a text that may have arrived is not simply sent to whatever device is there.
 const ONE_DEVICE: &str = "an earlier sending may have arrived at one of their devices: it goes to that one or to none";
 
 impl Core {
-    pub(super) fn send_text(&mut self, to: Identifier, text: String, id: Option<u64>, now: Now) {
+    pub(super) fn send_text(
+        &mut self,
+        to: Identifier,
+        text: String,
+        id: Option<u64>,
+        reply_to: Option<TextRef>,
+        now: Now,
+    ) {
+        let reply = match reply_to.map(|text| self.locate("send", &to, text)) {
+            Some(None) => return,
+            reply => reply.flatten(),
+        };
         let Some(id) = self.admit_text("send", to.as_str(), &text, id) else { return };
-        let only = self.used_ids.device(to.as_str(), id);
-        if let Some(session) = self.session_for_text(&to, only) {
-            self.text_state(id, to.clone(), DeliveryState::Sending, None);
-            return self.put_text(session, to, id, text, now);
-        }
-        if let Some(reason) = self.why_unreachable() {
-            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()));
-        }
-        if self.known_offline(&to) {
-            let reason = not_online(&to);
-            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
-        }
-        self.text_state(id, to.clone(), DeliveryState::Sending, None);
-        self.call_device(to, only.map(|device| device.spki_digest()), Purpose::Text, Errand::Text { id, text }, now);
+        // Where the text that it answers is known, it says more. Elsewhere it goes without.
+        let there =
+            reply.map(|reply| reply.device).filter(|device| self.session_for_text(&to, Some(*device)).is_some());
+        self.say_to(to, id, Said::Text { text, reply }, there, now);
     }
 
     /// Checks a text and its id, drawing one if none was given; says what is wrong otherwise.
     pub(super) fn admit_text(&mut self, about: &str, to: &str, text: &str, id: Option<u64>) -> Option<u64> {
-        if text.len() > MAX_TEXT_BYTES {
+        self.is_short_enough(about, text).then(|| self.admit_id(about, to, Sent::Text(text), id)).flatten()
+    }
+
+    /// Whether a text can be sent; says so if not.
+    pub(super) fn is_short_enough(&mut self, about: &str, text: &str) -> bool {
+        let short = text.len() <= MAX_TEXT_BYTES;
+        if !short {
             let message = format!("expected a text of at most {MAX_TEXT_BYTES} bytes, found {}", text.len());
             self.error(about, message, "send it in parts");
-            return None;
         }
+        short
+    }
+
+    /// Checks the id for something to be sent, drawing one if none was given; says what is wrong otherwise.
+    pub(super) fn admit_id(&mut self, about: &str, to: &str, what: Sent<'_>, id: Option<u64>) -> Option<u64> {
         let id = match id {
             Some(id) if id > MAX_ID => {
                 self.error(
@@ -53,13 +64,9 @@ impl Core {
                 return None;
             }
             Some(id) => id,
-            None => {
-                let mut bytes = [0; 8];
-                (self.draw)(&mut bytes);
-                u64::from_be_bytes(bytes) & MAX_ID
-            }
+            None => self.draw_id(),
         };
-        if !self.used_ids.admit(to, id, text) {
+        if !self.used_ids.admit(to, id, what) {
             self.error(
                 about,
                 format!("expected the same text under the id {id} as before, found another"),
@@ -70,13 +77,8 @@ impl Core {
         Some(id)
     }
 
-    pub(super) fn put_text(&mut self, session: SessionId, to: Identifier, id: u64, text: String, now: Now) {
-        if let Some(link) = self.links.get(&session) {
-            self.used_ids.goes_to(to.as_str(), id, link.person.device);
-        }
-        if let Err(full) = self.put(session, Content::Text { id, text }, Token::Text { to: to.clone(), id }, now) {
-            self.text_state(id, to, DeliveryState::NotDelivered, Some(full));
-        }
+    pub(super) fn draw_id(&mut self) -> u64 {
+        drawn_id(&mut self.draw)
     }
 
     pub(super) fn text_state(&mut self, id: u64, to: Identifier, latest: DeliveryState, reason: Option<String>) {
@@ -91,16 +93,37 @@ impl Core {
         self.emit(Event::MessageState { id, to, state, reason });
     }
 
-    /// A text came in: shown once, acknowledged every time, when the client has taken it.
-    pub(super) fn text_arrived(&mut self, session: SessionId, number: u64, id: u64, text: String) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        let (from, bot) = (link.person.identifier.clone(), link.bot);
-        let stranger = link.purpose != Purpose::Text && !self.contacts.contains_key(&from);
+    /// Why nothing is taken from the person at the other end, if so.
+    pub(super) fn why_refused(&self, session: SessionId) -> Option<&'static str> {
+        let link = self.links.get(&session)?;
+        let who = &link.person.identifier;
+        let stranger = link.purpose != Purpose::Text && !self.is_contact(who);
         // The same words: whoever is blocked may share a room, and cannot tell it from not being a contact.
-        if stranger || self.settings.blocked.contains(&from) {
-            link.session.refuse(number, "this connection is not for texts: knock first");
-            return;
-        }
-        self.show((session, number), (None, id), |_| Event::Message { id, from, text, bot });
+        (stranger || self.is_blocked(who)).then_some("this connection is not for texts: knock first")
     }
+
+    /// A text came in: shown once, acknowledged every time, when the client has taken it.
+    pub(super) fn text_arrived(
+        &mut self,
+        session: SessionId,
+        number: u64,
+        id: u64,
+        (text, reply): (String, Option<Target>),
+    ) {
+        self.show((session, number), (None, id), |core| {
+            core.stops_typing(session);
+            let link = core.links.get(&session).ok_or("the conversation has ended")?;
+            let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
+            let reply_to = reply.and_then(|target| core.named(&from, device, run, target));
+            let draw = &mut core.draw;
+            let id = core.heard.add(&from, Place { device, run, id }, || drawn_id(draw));
+            Ok(Event::Message { id, from, text, bot, reply_to })
+        });
+    }
+}
+
+fn drawn_id(draw: &mut Draw) -> u64 {
+    let mut bytes = [0; 8];
+    draw(&mut bytes);
+    u64::from_be_bytes(bytes) & MAX_ID
 }

@@ -55,21 +55,32 @@ impl Untaken {
 
 impl Core {
     /// Hands out what came under this number, once however often it is sent, and acknowledges it when the client has
-    /// taken it.
+    /// taken it. What makes no event is refused, with the reason.
     pub(super) fn show(
         &mut self,
         (session, number): (SessionId, u64),
         (room, id): (Option<RoomId>, u64),
-        event: impl FnOnce(&mut Self) -> Event,
+        event: impl FnOnce(&mut Self) -> Result<Event, &'static str>,
     ) {
         let Some(link) = self.links.get_mut(&session) else { return };
         let (device, key) = (link.person.device, (link.run, room, id));
-        if self.seen.is_new(device, key) {
-            let event = event(self);
-            let receipt = self.untaken.hand_out((device, key), (session, number));
-            self.actions.push_back(Action::Show { event, receipt });
-        } else if !self.untaken.comes_again(&(device, key), (session, number)) {
-            link.session.acknowledge(number);
+        if self.seen.knows(device, &key) {
+            if !self.untaken.comes_again(&(device, key), (session, number)) {
+                link.session.acknowledge(number);
+            }
+            return;
+        }
+        match event(self) {
+            Ok(event) => {
+                self.seen.add(device, key);
+                let receipt = self.untaken.hand_out((device, key), (session, number));
+                self.actions.push_back(Action::Show { event, receipt });
+            }
+            Err(reason) => {
+                if let Some(link) = self.links.get_mut(&session) {
+                    link.session.refuse(number, reason);
+                }
+            }
         }
     }
 

@@ -216,7 +216,12 @@ mod tests {
     const CONNECTION: ConnectionId = 7;
 
     fn text(number: u64) -> TalkFrame {
-        TalkFrame::Text { number, id: number, text: "at seven".repeat(usize::try_from(number % 100).unwrap()) }
+        TalkFrame::Text {
+            number,
+            id: number,
+            text: "at seven".repeat(usize::try_from(number % 100).unwrap()),
+            reply: None,
+        }
     }
 
     /// What is read up to the end of the connection: the numbers of texts, and what went wrong.
@@ -225,8 +230,11 @@ mod tests {
         reader.add(accepted, CONNECTION);
         let happenings = stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) });
         let told = happenings.map(|happening| match happening {
-            Happening::Talk { connection: CONNECTION, frame: TalkFrame::Text { number, id, text: found } } => {
-                let same = text(number) == TalkFrame::Text { number, id, text: found };
+            Happening::Talk {
+                connection: CONNECTION,
+                frame: TalkFrame::Text { number, id, text: found, reply: None },
+            } => {
+                let same = text(number) == TalkFrame::Text { number, id, text: found, reply: None };
                 if same { Ok(number) } else { Err(format!("another text {number}")) }
             }
             Happening::Misbehaved { connection: CONNECTION, reason }

@@ -24,7 +24,7 @@ mod tests;
 mod violation;
 
 use crate::api::RoomId;
-use crate::wire::{Progress, TalkFrame, VERSION, Views, capability};
+use crate::wire::{Mark, Progress, TalkFrame, Target, VERSION, Views, capability};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use room_frames::RoomFrames;
@@ -54,6 +54,15 @@ pub enum Content {
         id: u64,
         /// The text.
         text: String,
+        /// The text that it answers.
+        reply: Option<Target>,
+    },
+    /// What is said about texts, and what is no text.
+    Mark {
+        /// The caller's id.
+        id: u64,
+        /// What.
+        mark: Mark,
     },
     /// A sealed room text.
     Room {
@@ -87,12 +96,20 @@ pub enum Arrival<T> {
     Refused(T, String),
     /// What the other side has seen of logs and policies.
     Views(Views),
+    /// The other side's person is writing a text, or no longer.
+    Typing(bool),
 }
 
-/// Why nothing more can be sent now.
+/// Why something was not taken to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{MAX_WAITING} texts already wait for this device")]
-pub struct Full;
+pub enum NotTaken {
+    /// Too much waits.
+    #[error("{MAX_WAITING} texts already wait for this device")]
+    Full,
+    /// It is a mark, and the other side has not said that it takes such.
+    #[error("their messenger does not know this; nothing was sent")]
+    NotKnownThere,
+}
 
 /// The fate of what was under way when the session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +123,8 @@ pub enum Verdict {
 /// One session. `T` names what was sent for whoever sent it.
 pub struct Session<T> {
     own_capabilities: u64,
+    /// What both sides can.
+    shared: u64,
     /// Content may go out before the other side's Hello has come.
     begins: bool,
     heard_hello: bool,
@@ -126,6 +145,7 @@ impl<T> Session<T> {
     pub fn new(run: [u8; 8], capabilities: u64, begins: bool) -> (Self, TalkFrame) {
         let session = Self {
             own_capabilities: capabilities,
+            shared: 0,
             begins,
             heard_hello: false,
             paused: false,
@@ -149,6 +169,11 @@ impl<T> Session<T> {
         self.resumable
     }
 
+    /// Whether both sides can do this; see [`crate::wire::capability`]. Nothing is known before the other side's Hello.
+    pub fn shares(&self, capabilities: u64) -> bool {
+        self.shared & capabilities == capabilities
+    }
+
     /// Whether nothing sent is without an answer.
     pub fn is_quiet(&self) -> bool {
         self.outgoing.is_quiet()
@@ -158,8 +183,11 @@ impl<T> Session<T> {
     /// go now.
     ///
     /// # Errors
-    /// [`Full`] if too much waits; nothing was taken.
-    pub fn send(&mut self, content: Content, token: T) -> Result<(), Full> {
+    /// [`NotTaken`]; nothing was taken.
+    pub fn send(&mut self, content: Content, token: T) -> Result<(), NotTaken> {
+        if matches!(content, Content::Mark { .. }) && !self.shares(capability::MARKS) {
+            return Err(NotTaken::NotKnownThere);
+        }
         self.outgoing.push(content, token)
     }
 
@@ -191,12 +219,17 @@ impl<T> Session<T> {
                 self.hello(version, run, capabilities).map(|a| vec![a])
             }
             _ if !self.heard_hello => Err(Violation::Order { expected: "Hello", found: "another frame" }),
-            TalkFrame::Text { number, id, text } => {
+            TalkFrame::Text { number, id, text, reply } => {
                 if text.len() > crate::MAX_TEXT_BYTES {
                     return Err(Violation::TextTooLong { found: text.len() });
                 }
-                self.content(number, Content::Text { id, text })
+                self.content(number, Content::Text { id, text, reply })
             }
+            TalkFrame::Mark { number, id, mark } if mark.is_bounded() => {
+                self.content(number, Content::Mark { id, mark })
+            }
+            TalkFrame::Mark { mark, .. } => Err(Violation::Mark { kind: mark.name() }),
+            TalkFrame::Typing { typing } => Ok(vec![Arrival::Typing(typing)]),
             TalkFrame::RoomText { number, room, message } => {
                 self.content(number, Content::Room { room: RoomId(room), message })
             }
@@ -219,7 +252,8 @@ impl<T> Session<T> {
             return Err(Violation::Version);
         }
         self.heard_hello = true;
-        self.resumable = self.own_capabilities & capabilities & capability::RESUME != 0;
+        self.shared = self.own_capabilities & capabilities;
+        self.resumable = self.shares(capability::RESUME);
         if !self.resumable {
             self.room_frames.forget();
             self.outgoing.forget();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::{Arrival, Content, Full, MAX_ACKS, MAX_WAITING, SPAN, Verdict, Violation, WINDOW};
+use super::{Arrival, Content, MAX_ACKS, MAX_WAITING, NotTaken, SPAN, Verdict, Violation, WINDOW};
 use crate::wire::{Ack, TalkFrame};
 
 /// Numbered contents of one direction. `T` names them for whoever sent them.
@@ -38,9 +38,9 @@ impl<T> Outgoing<T> {
         self.unanswered.is_empty() && self.waiting.is_empty()
     }
 
-    pub(super) fn push(&mut self, content: Content, token: T) -> Result<(), Full> {
+    pub(super) fn push(&mut self, content: Content, token: T) -> Result<(), NotTaken> {
         if self.waiting.len() >= MAX_WAITING {
-            return Err(Full);
+            return Err(NotTaken::Full);
         }
         self.waiting.push_back((content, token));
         Ok(())
@@ -130,7 +130,8 @@ impl<T> Outgoing<T> {
 
 fn frame(number: u64, content: Content) -> TalkFrame {
     match content {
-        Content::Text { id, text } => TalkFrame::Text { number, id, text },
+        Content::Text { id, text, reply } => TalkFrame::Text { number, id, text, reply },
+        Content::Mark { id, mark } => TalkFrame::Mark { number, id, mark },
         Content::Room { room, message } => TalkFrame::RoomText { number, room: room.0, message },
     }
 }

@@ -45,6 +45,12 @@ pub enum Violation {
     /// Views with more in them than allowed.
     #[error("expected views within their limits, found more")]
     Views,
+    /// A mark with more in it than allowed.
+    #[error("expected a mark ({kind}) within its limits, found more")]
+    Mark {
+        /// What kind it is.
+        kind: &'static str,
+    },
     /// A text above the limit.
     #[error("expected a text of at most {} bytes, found {found}", crate::MAX_TEXT_BYTES)]
     TextTooLong {

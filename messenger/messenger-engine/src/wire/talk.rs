@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::Views;
+use super::{Mark, Target, Views};
 
 /// Bits of `Hello`'s capabilities.
 pub mod capability {
@@ -16,6 +16,12 @@ pub mod capability {
     pub const GOSSIP: u64 = 8;
     /// Goes on with a session on another connection.
     pub const RESUME: u64 = 16;
+    /// Takes marks: reactions, edits, deletions, nudges.
+    pub const MARKS: u64 = 32;
+    /// Takes the word that somebody is typing.
+    pub const TYPING: u64 = 64;
+    /// Wants to know what was read, and tells it.
+    pub const READ: u64 = 128;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -42,7 +48,7 @@ pub enum TalkFrame {
     /// A one-to-one text.
     #[n(1)]
     Text {
-        /// Counts texts and room texts of this side in this session, from 1, without a gap.
+        /// Counts texts, room texts and marks of this side in this session, from 1, without a gap.
         #[n(0)]
         number: u64,
         /// The sender's id: the same when she sends the same text again.
@@ -51,6 +57,9 @@ pub enum TalkFrame {
         /// The text.
         #[n(2)]
         text: String,
+        /// The text that it answers, if it answers one.
+        #[n(3)]
+        reply: Option<Target>,
     },
     /// A room text: an MLS PrivateMessage (RFC 9420 section 6.3) whose plaintext is a [`super::RoomPlaintext`].
     #[n(2)]
@@ -85,6 +94,26 @@ pub enum TalkFrame {
         /// The count.
         #[n(0)]
         count: u64,
+    },
+    /// What is said about texts, and what is no text. Only to who said that she takes it.
+    #[n(6)]
+    Mark {
+        /// As in `Text`.
+        #[n(0)]
+        number: u64,
+        /// As in `Text`.
+        #[n(1)]
+        id: u64,
+        /// What.
+        #[n(2)]
+        mark: Mark,
+    },
+    /// The sender's person is writing a text, or no longer. Only to who said that she takes it.
+    #[n(7)]
+    Typing {
+        /// Whether.
+        #[n(0)]
+        typing: bool,
     },
 }
 
@@ -139,6 +168,8 @@ impl std::fmt::Debug for TalkFrame {
             Self::RoomText { number, .. } => write!(f, "RoomText {{ number: {number} }}"),
             Self::Ack { acks } => write!(f, "Ack {{ {} }}", acks.len()),
             Self::Views { views } => write!(f, "Views {{ {} }}", views.checkpoints.len()),
+            Self::Mark { number, id, mark } => write!(f, "Mark {{ number: {number}, id: {id}, {mark:?} }}"),
+            Self::Typing { .. } => f.write_str("Typing"),
             Self::RoomFrames { count } => write!(f, "RoomFrames {{ {count} }}"),
         }
     }

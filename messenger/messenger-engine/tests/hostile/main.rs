@@ -255,7 +255,7 @@ fn hello() -> Vec<u8> {
 }
 
 fn text(text: &str) -> Vec<u8> {
-    let text = wire::TalkFrame::Text { number: 1, id: 1, text: text.into() };
+    let text = wire::TalkFrame::Text { number: 1, id: 1, text: text.into(), reply: None };
     wire::encode(&text, wire::Channel::Talk).unwrap()
 }
 

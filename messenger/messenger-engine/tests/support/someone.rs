@@ -65,7 +65,8 @@ impl Someone {
     }
 
     pub(crate) async fn send(&self, to: &str, text: &str, id: u64) {
-        self.do_it(Command::Send { to: identifier(to).to_string(), text: text.into(), id: Some(id) }).await;
+        self.do_it(Command::Send { to: identifier(to).to_string(), text: text.into(), id: Some(id), reply_to: None })
+            .await;
     }
 
     /// The final state of a text.

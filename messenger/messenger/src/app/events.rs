@@ -41,6 +41,12 @@ impl App {
                 }
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
+            Event::Reaction { .. }
+            | Event::Edited { .. }
+            | Event::DeleteRequested { .. }
+            | Event::Nudge { .. }
+            | Event::Typing { .. }
+            | Event::Read { .. } => {}
             Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
             Event::RoomMessage { room, from, text, .. } => {
                 self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });

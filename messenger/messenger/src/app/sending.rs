@@ -45,7 +45,7 @@ impl App {
         let (id, command) = match entry {
             Entry::Person(who) => {
                 let id = id.unwrap_or(new);
-                (id, Command::Send { to: who.to_string(), text: text.clone(), id: Some(id) })
+                (id, Command::Send { to: who.to_string(), text: text.clone(), id: Some(id), reply_to: None })
             }
             Entry::Room(room) => (new, Command::RoomSend { room: *room, text: text.clone(), id: Some(new) }),
             Entry::Knock(_) | Entry::Invitation(_) => return Vec::new(),

@@ -63,7 +63,12 @@ fn not_delivered(id: u64) -> Event {
 }
 
 fn send(text: &str, id: u64) -> Vec<Effect> {
-    vec![Effect::Engine(Command::Send { to: "bob@example.org".to_owned(), text: text.to_owned(), id: Some(id) })]
+    vec![Effect::Engine(Command::Send {
+        to: "bob@example.org".to_owned(),
+        text: text.to_owned(),
+        id: Some(id),
+        reply_to: None,
+    })]
 }
 
 fn room(host: &str, members: &[&str]) -> Event {
@@ -311,7 +316,7 @@ fn leaving_with_texts_at_stake_asks_once() {
 #[test]
 fn unread_texts_are_counted_until_looked_at() {
     let mut app = app(&["bob", "carol"]);
-    app.hear(Event::Message { id: 1, from: who("carol"), text: "psst".to_owned(), bot: false }, now());
+    app.hear(Event::Message { id: 1, from: who("carol"), text: "psst".to_owned(), bot: false, reply_to: None }, now());
     let carol = Entry::Person(who("carol"));
     assert_eq!(app.conversation(&carol).unwrap().unread, 1);
     app.act(Action::NextEntry, now());
@@ -346,7 +351,7 @@ fn a_contact_who_never_showed_herself_can_be_knocked_at() {
     let bob = || "bob@example.org".to_owned();
     let knock = [
         Effect::Engine(Command::RemoveContact { who: bob() }),
-        Effect::Engine(Command::Send { to: bob(), text: "hi".to_owned(), id: Some(1) }),
+        Effect::Engine(Command::Send { to: bob(), text: "hi".to_owned(), id: Some(1), reply_to: None }),
         Effect::Engine(Command::AddContact { who: bob() }),
     ];
     assert_eq!(app.act(Action::Knock, now()), knock);

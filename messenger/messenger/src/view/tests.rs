@@ -73,7 +73,7 @@ fn state(id: u64, state: DeliveryState, reason: Option<&str>) -> Event {
 }
 
 fn says(name: &str, text: &str) -> Event {
-    Event::Message { id: 1, from: who(name), text: text.to_owned(), bot: false }
+    Event::Message { id: 1, from: who(name), text: text.to_owned(), bot: false, reply_to: None }
 }
 
 fn knock(name: &str) -> Event {

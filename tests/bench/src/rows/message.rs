@@ -9,7 +9,9 @@ use identity::{
     testing::{Authority, private_key},
     tls::{PersonVerifier, provider},
 };
-use messenger_engine::{Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, Events, PresenceSettings};
+use messenger_engine::{
+    Command, DeliveryState, DirectoryAddress, Engine, EngineConfig, Event, Events, PresenceSettings,
+};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::runtime::Runtime;
@@ -135,7 +137,7 @@ impl Talk {
 
 impl Exchange for Talk {
     async fn once(&mut self) {
-        let command = Command::Send { to: self.bob.to_string(), text: TEXT.to_owned(), id: None };
+        let command = Command::Send { to: self.bob.to_string(), text: TEXT.to_owned(), id: None, reply_to: None };
         assert!(self.alice.send(command).await, "the engine runs");
         loop {
             match self.events.recv().await.expect("the engine runs") {

@@ -180,7 +180,9 @@ async fn two_messengers(town: &Town) {
     let (bob, mut to_bob) = town.engine("bob", &["alice"]);
     let sees = |event: &Event| matches!(event, Event::Presence { who, online: true, .. } if *who == person("bob"));
     until(&mut to_alice, sees).await;
-    alice.send(Command::Send { to: "bob@example.org".to_owned(), text: "hello".to_owned(), id: Some(1) }).await;
+    alice
+        .send(Command::Send { to: "bob@example.org".to_owned(), text: "hello".to_owned(), id: Some(1), reply_to: None })
+        .await;
     until(&mut to_bob, |event| matches!(event, Event::Message { .. })).await;
     let text = Some("at lunch ☕".to_owned());
     bob.send(Command::SetStatus { status: OwnStatus::Away, text }).await;

@@ -1,7 +1,7 @@
 //! What devices say to each other, as the engine writes it, judged by other people's CDDL (docs/spec/peer.cddl).
 
 use messenger_engine::wire::{
-    self, Ack, Channel, Contradiction, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Views,
+    self, Ack, Author, Channel, Contradiction, Mark, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Target, Views,
 };
 
 use super::frames::judge;
@@ -17,7 +17,7 @@ fn room(frame: &RoomFrame) -> (&'static str, Vec<u8>) {
 }
 
 fn hello(resume: Option<Resume>) -> TalkFrame {
-    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 31, resume }
+    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 255, resume }
 }
 
 fn resume(received: u64, unanswered: u64) -> Resume {
@@ -38,18 +38,35 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         policies: vec![PolicyView { genesis: [1; 32], number: 3, digest: [2; 32] }; 8],
         contradictions: vec![contradiction; 2],
     };
+    let theirs = Target { author: Author::Receiver, id: 0 };
     let acks = (1..=256).map(|number| Ack { number, refused: (number % 9 == 0).then(|| "no".repeat(128)) }).collect();
     let talked = [
         hello(None),
         hello(Some(resume(0, 1))),
         hello(Some(resume(u64::MAX, u64::MAX))),
-        TalkFrame::Text { number: 1, id: 0, text: String::new() },
-        TalkFrame::Text { number: u64::MAX, id: (1 << 53) - 1, text: "ü".repeat(16_384) },
+        TalkFrame::Text { number: 1, id: 0, text: String::new(), reply: None },
+        TalkFrame::Text { number: u64::MAX, id: (1 << 53) - 1, text: "ü".repeat(16_384), reply: None },
         TalkFrame::RoomText { number: 2, room: ROOM, message: vec![0; 300] },
         TalkFrame::Ack { acks },
         TalkFrame::Views { views },
         TalkFrame::RoomFrames { count: 0 },
+        TalkFrame::Text { number: 3, id: 2, text: "yes".to_owned(), reply: Some(theirs) },
+        TalkFrame::Typing { typing: true },
+        TalkFrame::Typing { typing: false },
     ];
+    let on = Target { author: Author::Sender, id: (1 << 53) - 1 };
+    let marks = [
+        Mark::Reaction { on: theirs, emoji: "👍".to_owned() },
+        Mark::Reaction { on, emoji: "x".repeat(64) },
+        Mark::Reaction { on, emoji: String::new() },
+        Mark::Edit { of: 7, text: "ü".repeat(16_384) },
+        Mark::Delete { of: 7 },
+        Mark::Nudge,
+        Mark::Read { ids: vec![7] },
+        Mark::Read { ids: vec![(1 << 53) - 1; 256] },
+    ];
+    let marked = (4..).zip(marks).map(|(number, mark)| TalkFrame::Mark { number, id: number, mark });
+    let talked: Vec<TalkFrame> = talked.into_iter().chain(marked).collect();
     let reason = || "declined".to_owned();
     let arranged = [
         RoomFrame::Invite {
@@ -74,15 +91,18 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
     let kinds =
-        (0..=5).map(|kind| format!("talk-frame {kind}")).chain((0..=7).map(|kind| format!("room-frame {kind}")));
+        (0..=7).map(|kind| format!("talk-frame {kind}")).chain((0..=7).map(|kind| format!("room-frame {kind}")));
     for kind in kinds {
         assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");
     }
     // The judge is awake: what the page does not allow is told.
     for wrong in [
         hello(Some(resume(1, 0))),
-        TalkFrame::Text { number: 0, id: 1, text: "x".to_owned() },
-        TalkFrame::Text { number: 1, id: 1 << 53, text: "x".to_owned() },
+        TalkFrame::Text { number: 0, id: 1, text: "x".to_owned(), reply: None },
+        TalkFrame::Mark { number: 0, id: 1, mark: Mark::Nudge },
+        TalkFrame::Mark { number: 1, id: 1, mark: Mark::Edit { of: 1 << 53, text: String::new() } },
+        TalkFrame::Mark { number: 1, id: 1, mark: Mark::Read { ids: Vec::new() } },
+        TalkFrame::Text { number: 1, id: 1 << 53, text: "x".to_owned(), reply: None },
     ] {
         assert!(judge(&python, "peer.cddl", &[talk(&wrong)]).is_err(), "{wrong:?}");
     }

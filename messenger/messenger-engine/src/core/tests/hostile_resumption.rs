@@ -127,7 +127,7 @@ fn what_comes_before_hello_is_refused() {
     world.command("bob", Command::NetworkChanged);
     world.meddling.insert(
         "bob".into(),
-        Box::new(|frame| *frame = TalkFrame::Text { number: 1, id: 1, text: "no greeting".into() }),
+        Box::new(|frame| *frame = TalkFrame::Text { number: 1, id: 1, text: "no greeting".into(), reply: None }),
     );
     world.pass(Duration::from_secs(1));
     assert!(world.closed.contains(&("alice".into(), Close::PROTOCOL)), "{:?}", world.closed);

@@ -78,7 +78,11 @@ fn a_text_is_delivered_when_the_client_has_taken_it_and_not_before() {
     world.takes_nothing.insert("bob".into());
     world.send("alice", "bob", "hello", 1);
     assert_eq!(texts(&world.events("bob")), ["hello"]);
-    assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Sending, "he has it, and has not taken it");
+    assert_eq!(
+        last_state(&world.events("alice")).unwrap().0,
+        DeliveryState::Sending,
+        "he has it, and has not taken it"
+    );
     world.take("bob");
     assert_eq!(last_state(&world.events("alice")).unwrap().0, DeliveryState::Delivered);
 }
@@ -322,7 +326,7 @@ fn a_peer_that_breaks_the_protocol_is_closed() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "hello", 1);
     world.forget_events();
-    world.inject_talk("bob", "alice", TalkFrame::Text { number: 9, id: 1, text: "out of order".into() });
+    world.inject_talk("bob", "alice", TalkFrame::Text { number: 9, id: 1, text: "out of order".into(), reply: None });
     assert_eq!(world.wires("alice", "bob"), 0);
     assert!(world.events("alice").is_empty());
 }
@@ -352,10 +356,10 @@ fn what_cannot_be_meant_is_answered_with_an_error() {
     let mut world = World::of(&["alice", "bob"]);
     world.forget_events();
     for command in [
-        Command::Send { to: "not an address".into(), text: "x".into(), id: None },
-        Command::Send { to: address("alice"), text: "to myself".into(), id: None },
-        Command::Send { to: address("bob"), text: "x".repeat(MAX_TEXT_BYTES + 1), id: None },
-        Command::Send { to: address("bob"), text: "x".into(), id: Some(u64::MAX) },
+        Command::Send { to: "not an address".into(), text: "x".into(), id: None, reply_to: None },
+        Command::Send { to: address("alice"), text: "to myself".into(), id: None, reply_to: None },
+        Command::Send { to: address("bob"), text: "x".repeat(MAX_TEXT_BYTES + 1), id: None, reply_to: None },
+        Command::Send { to: address("bob"), text: "x".into(), id: Some(u64::MAX), reply_to: None },
         Command::Accept { call: CallId([0; 16]) },
         Command::RemoveContact { who: address("nobody") },
     ] {

@@ -159,7 +159,7 @@ fn who_dials_without_naming_a_session_holds_none_any_more() {
     world.network = true;
     world.hold_dials();
     world.send("bob", "alice", "anew", 5);
-    world.command("alice", Command::Send { to: address("bob"), text: "after it".into(), id: Some(3) });
+    world.command("alice", Command::Send { to: address("bob"), text: "after it".into(), id: Some(3), reply_to: None });
     assert_eq!(world.release_dials(), 1);
     assert_eq!(texts(&world.events("bob")), ["stayed", "after it"], "in order");
     assert_eq!(texts(&world.events("alice")), ["anew"]);

@@ -165,7 +165,7 @@ impl World {
     }
 
     pub(super) fn send(&mut self, from: &str, to: &str, text: &str, id: u64) {
-        self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id) });
+        self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id), reply_to: None });
     }
 
     /// Somebody takes part in gossip from now on.
@@ -177,7 +177,7 @@ impl World {
     pub(super) fn both_send(&mut self, a: &str, b: &str) {
         let now = self.now();
         for (from, to) in [(a, b), (b, a)] {
-            let command = Command::Send { to: address(to), text: format!("from {from}"), id: Some(1) };
+            let command = Command::Send { to: address(to), text: format!("from {from}"), id: Some(1), reply_to: None };
             self.node(from).core.command(command, now);
         }
         self.settle();

@@ -94,8 +94,8 @@ fn driver_with(cards: Arc<Cards>, trust: Arc<Trust>) -> Driver {
         gossip: None,
         whereabouts: Some(cards),
     };
-    let (commands, events) = (mpsc::channel(1).1, mpsc::channel(1).0);
-    Driver::start(config, commands, events).unwrap()
+    let (commands, events, taken) = (mpsc::channel(1).1, mpsc::channel(1).0, mpsc::unbounded_channel().1);
+    Driver::start(config, commands, (events, taken)).unwrap()
 }
 
 impl Driver {

@@ -5,10 +5,10 @@ mod pair;
 mod resumption;
 
 use super::*;
-use crate::wire::Ack;
+use crate::wire::{Ack, Author};
 
 fn text(id: u64) -> Content {
-    Content::Text { id, text: format!("text {id}") }
+    Content::Text { id, text: format!("text {id}"), reply: None }
 }
 
 fn pair() -> (Session<u64>, Session<u64>) {
@@ -84,7 +84,7 @@ fn whoever_dialled_begins_behind_her_own_hello() {
     let begun = || {
         let (mut a, _) = Session::new([1; 8], 3 | capability::RESUME, true);
         a.send(text(7), 7).unwrap();
-        assert!(a.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into() }]);
+        assert!(a.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into(), reply: None }]);
         a
     };
     assert_eq!(begun().lost(), [(7, Verdict::Unanswered)], "it may have been shown");
@@ -100,7 +100,7 @@ fn whoever_dialled_begins_behind_her_own_hello() {
     heard.pause();
     let told = heard.progress();
     heard.resume(&told, &Progress { received: 0, unanswered: 1, room_frames: 0 }).unwrap();
-    assert!(heard.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into() }]);
+    assert!(heard.frames() == [TalkFrame::Text { number: 1, id: 7, text: "text 7".into(), reply: None }]);
     assert_eq!(heard.lost(), [(7, Verdict::Unanswered)]);
 }
 
@@ -136,7 +136,7 @@ fn too_much_waiting_is_refused() {
     for id in 0..MAX_WAITING as u64 {
         a.send(text(id), id).unwrap();
     }
-    assert_eq!(a.send(text(9), 9), Err(Full));
+    assert_eq!(a.send(text(9), 9), Err(NotTaken::Full));
 }
 
 #[test]
@@ -145,27 +145,46 @@ fn violations() {
         session.receive(frame).err().unwrap()
     }
     let (mut fresh, _) = Session::<u64>::new([1; 8], 3, false);
-    let first = TalkFrame::Text { number: 1, id: 1, text: "x".into() };
+    let first = TalkFrame::Text { number: 1, id: 1, text: "x".into(), reply: None };
     assert!(matches!(refused(&mut fresh, first), Violation::Order { .. }));
     assert_eq!(
         refused(&mut fresh, TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0, resume: None }),
         Violation::Version
     );
     let (mut a, _) = pair();
-    let gap = TalkFrame::Text { number: 2, id: 1, text: "x".into() };
+    let gap = TalkFrame::Text { number: 2, id: 1, text: "x".into(), reply: None };
     assert_eq!(refused(&mut a, gap), Violation::Number { expected: 1, found: 2 });
     let stray = TalkFrame::Ack { acks: vec![Ack { number: 1, refused: None }] };
     assert_eq!(refused(&mut a, stray), Violation::StrayAck { found: 1 });
     let mut flooded = pair().0;
     for number in 1..=WINDOW as u64 {
-        flooded.receive(TalkFrame::Text { number, id: number, text: "x".into() }).unwrap();
+        flooded.receive(TalkFrame::Text { number, id: number, text: "x".into(), reply: None }).unwrap();
     }
-    let beyond = TalkFrame::Text { number: WINDOW as u64 + 1, id: 1, text: "x".into() };
+    let beyond = TalkFrame::Text { number: WINDOW as u64 + 1, id: 1, text: "x".into(), reply: None };
     assert_eq!(refused(&mut flooded, beyond), Violation::TooManyUnanswered { found: WINDOW + 1 });
     let again = TalkFrame::Hello { version: 1, run: [0; 8], capabilities: 0, resume: None };
     assert!(matches!(refused(&mut a, again), Violation::Order { .. }));
-    let long = TalkFrame::Text { number: 1, id: 1, text: "x".repeat(crate::MAX_TEXT_BYTES + 1) };
+    let long = TalkFrame::Text { number: 1, id: 1, text: "x".repeat(crate::MAX_TEXT_BYTES + 1), reply: None };
     assert!(matches!(refused(&mut a, long), Violation::TextTooLong { .. }));
+    let mark =
+        Mark::Reaction { on: Target { author: Author::Sender, id: 1 }, emoji: "x".repeat(crate::MAX_EMOJI_BYTES + 1) };
+    let giant = TalkFrame::Mark { number: 1, id: 1, mark };
+    assert_eq!(refused(&mut a, giant), Violation::Mark { kind: "reaction" });
     let many = TalkFrame::Ack { acks: vec![Ack { number: 1, refused: None }; MAX_ACKS + 1] };
     assert!(matches!(refused(&mut a, many), Violation::TooManyAcks { .. }));
+}
+
+#[test]
+fn marks_go_to_those_alone_who_say_that_they_take_them() {
+    let nudge = || Content::Mark { id: 8, mark: Mark::Nudge };
+    let (mut old, _) = pair_of(3 | capability::RESUME);
+    assert_eq!(old.send(nudge(), 8), Err(NotTaken::NotKnownThere));
+    let (mut silent, _) = Session::new([1; 8], 3 | capability::MARKS, true);
+    assert_eq!(silent.send(nudge(), 8), Err(NotTaken::NotKnownThere), "not before her Hello");
+    let (mut a, mut b) = pair_of(3 | capability::MARKS);
+    a.send(text(7), 7).unwrap();
+    a.send(nudge(), 8).unwrap();
+    let expected = [Arrival::Content { number: 1, content: text(7) }, Arrival::Content { number: 2, content: nudge() }];
+    assert!(carry(&mut a, &mut b) == expected, "they share their numbers with texts");
+    assert!(carry(&mut b, &mut a) == [Arrival::Taken(7), Arrival::Taken(8)]);
 }

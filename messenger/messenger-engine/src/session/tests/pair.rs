@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::wire::capability::RESUME;
+use crate::wire::capability::{MARKS, RESUME};
 
 /// What goes over a connection.
 enum Carried {
@@ -20,6 +20,11 @@ struct Wire {
     told: Option<(usize, Progress)>,
     /// Sides that take nothing from it any more.
     left: [bool; 2],
+}
+
+/// Texts and marks, which share their numbers.
+fn content(id: u64) -> Content {
+    if id.is_multiple_of(3) { Content::Mark { id, mark: Mark::Nudge } } else { text(id) }
 }
 
 pub(super) struct Side {
@@ -41,7 +46,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Self {
-        let (a, b) = pair_of(3 | RESUME);
+        let (a, b) = pair_of(3 | RESUME | MARKS);
         let side = |session| Side {
             session,
             wire: Some(0),
@@ -56,7 +61,7 @@ impl Pair {
 
     pub(super) fn send(&mut self, from: usize) {
         let side = &mut self.sides[from];
-        if side.session.send(text(side.sent + 1), side.sent + 1).is_ok() {
+        if side.session.send(content(side.sent + 1), side.sent + 1).is_ok() {
             side.sent += 1;
         }
         self.flush(from);
@@ -173,7 +178,7 @@ impl Pair {
         let side = &mut self.sides[to];
         for arrival in side.session.receive(frame).unwrap() {
             match arrival {
-                Arrival::Content { number, content: Content::Text { id, .. } } => {
+                Arrival::Content { number, content: Content::Text { id, .. } | Content::Mark { id, .. } } => {
                     side.heard.push(id);
                     if id % 7 == 0 { side.session.refuse(number, "no") } else { side.session.acknowledge(number) }
                 }

@@ -169,7 +169,7 @@ fn a_session_that_went_on_forgives_only_what_the_change_explains() {
     pair.settle();
     pair.check();
     let session = &mut pair.sides[0].session;
-    let repeated = TalkFrame::Text { number: 1, id: 1, text: "again".into() };
+    let repeated = TalkFrame::Text { number: 1, id: 1, text: "again".into(), reply: None };
     assert_eq!(session.receive(repeated).err(), Some(Violation::Number { expected: 2, found: 1 }));
     let never = TalkFrame::Ack { acks: vec![Ack { number: 3, refused: None }] };
     assert_eq!(session.receive(never).err(), Some(Violation::StrayAck { found: 3 }));

@@ -134,7 +134,12 @@ impl World {
         let now = self.now();
         let (dialler, listener) = (self.next_connection, self.next_connection + 1);
         self.next_connection += 2;
-        self.wires.push(Wire { ends: [(from.into(), dialler), (to.into(), listener)], stalled: false, alive: false, mute: None });
+        self.wires.push(Wire {
+            ends: [(from.into(), dialler), (to.into(), listener)],
+            stalled: false,
+            alive: false,
+            mute: None,
+        });
         let (caller, callee) = (self.person(from), self.person(to));
         let exported = exported(dialler);
         self.node(to).core.connected(listener, caller, exported.clone(), None, now);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::driver::directories::people::LOOK_AGAIN;
 use crate::driver::directories::tidying::LOOK;
+use crate::events::Told;
 
 #[tokio::test]
 async fn a_call_that_was_hung_up_while_its_callee_was_looked_for_is_not_placed() {
@@ -31,13 +32,13 @@ async fn a_call_to_somebody_who_is_looked_for_no_longer_fails_at_once() {
     let mut driver = driver();
     driver.core.directory_up();
     let to = bob().to_string();
-    let send = Command::Send { to: to.clone(), text: "hello".to_owned(), id: Some(7) };
+    let send = Command::Send { to: to.clone(), text: "hello".to_owned(), id: Some(7), reply_to: None };
     for command in [Command::AddContact { who: to.clone() }, send, Command::RemoveContact { who: to }] {
         driver.core.command(command, Now::read());
         driver.act();
     }
     let is_told =
-        |event: &Event| matches!(event, Event::MessageState { id: 7, state: DeliveryState::NotDelivered, .. });
+        |told: &Told| matches!(told.event, Event::MessageState { id: 7, state: DeliveryState::NotDelivered, .. });
     assert!(driver.pending.iter().any(is_told), "{:?}", driver.pending);
 }
 
@@ -45,7 +46,7 @@ async fn a_call_to_somebody_who_is_looked_for_no_longer_fails_at_once() {
 async fn who_calls_back_in_another_directory_is_heard_there_and_nobody_else() {
     let mut driver = driver();
     driver.core.directory_up();
-    let send = Command::Send { to: bob().to_string(), text: "hello".to_owned(), id: Some(7) };
+    let send = Command::Send { to: bob().to_string(), text: "hello".to_owned(), id: Some(7), reply_to: None };
     driver.core.command(send, Now::read());
     driver.act();
     driver.finds_bob(at("example.net"));

@@ -1,0 +1,116 @@
+//! Their texts by number, so that one can be referred to: at which of their devices it was written, in which run of the
+//! program there, and under which id.
+//!
+//! Ids are unique for one run of one device. The client knows people, so a text whose id another text of the same person
+//! has already gets another number here.
+
+use std::collections::{HashMap, VecDeque};
+
+use identity::Identifier;
+use lru::LruCache;
+
+use super::texts::MAX_ID;
+use crate::room::DeviceKey;
+
+/// How many people are remembered.
+const PEOPLE: usize = 256;
+
+/// How many texts of one person can be referred to: the last ones.
+const TEXTS: usize = 1024;
+
+/// Where a text of theirs is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) device: DeviceKey,
+    pub(super) run: [u8; 8],
+    /// Their id for it.
+    pub(super) id: u64,
+}
+
+/// The last texts heard from the last people, in memory.
+pub(super) struct Heard {
+    people: LruCache<Identifier, Theirs>,
+}
+
+#[derive(Default)]
+struct Theirs {
+    places: HashMap<u64, Place>,
+    numbers: HashMap<Place, u64>,
+    order: VecDeque<u64>,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { people: LruCache::new(PEOPLE.try_into().expect("not zero")) }
+    }
+}
+
+impl Heard {
+    /// Gives a new text its number: its own id if it is one that ids may be and no other text of theirs has it, else one
+    /// that is drawn.
+    pub(super) fn add(&mut self, who: &Identifier, place: Place, mut draw: impl FnMut() -> u64) -> u64 {
+        let theirs = self.people.get_or_insert_mut(who.clone(), Theirs::default);
+        let mut number = place.id;
+        while number > MAX_ID || theirs.places.contains_key(&number) {
+            number = draw();
+        }
+        theirs.places.insert(number, place);
+        theirs.numbers.insert(place, number);
+        theirs.order.push_back(number);
+        if theirs.order.len() > TEXTS
+            && let Some(place) = theirs.order.pop_front().and_then(|oldest| theirs.places.remove(&oldest))
+        {
+            theirs.numbers.remove(&place);
+        }
+        number
+    }
+
+    /// The number of a text of theirs.
+    pub(super) fn number(&self, who: &Identifier, place: &Place) -> Option<u64> {
+        self.people.peek(who)?.numbers.get(place).copied()
+    }
+
+    /// Where the text with this number is known.
+    pub(super) fn place(&self, who: &Identifier, number: u64) -> Option<Place> {
+        self.people.peek(who)?.places.get(&number).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bob() -> Identifier {
+        Identifier::parse("bob@example.org").unwrap()
+    }
+
+    fn place(device: u8, id: u64) -> Place {
+        Place { device: DeviceKey([device; 32]), run: [1; 8], id }
+    }
+
+    #[test]
+    fn two_texts_of_one_person_never_have_the_same_number() {
+        let mut heard = Heard::default();
+        let mut drawn = [7, 9].into_iter();
+        assert_eq!(heard.add(&bob(), place(1, 7), || unreachable!()), 7);
+        assert_eq!(heard.add(&bob(), place(2, 7), || drawn.next().unwrap()), 9, "drawn until it is free");
+        assert_eq!(heard.place(&bob(), 7), Some(place(1, 7)));
+        assert_eq!(heard.place(&bob(), 9), Some(place(2, 7)));
+        assert_eq!(heard.number(&bob(), &place(2, 7)), Some(9));
+        assert_eq!(heard.add(&bob(), place(1, u64::MAX), || 10), 10, "no number that JSON cannot tell");
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        assert_eq!((heard.place(&alice, 7), heard.number(&alice, &place(1, 7))), (None, None));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut heard = Heard::default();
+        for id in 0..5_000 {
+            heard.add(&bob(), place(1, id), || unreachable!());
+        }
+        let theirs = heard.people.peek(&bob()).unwrap();
+        assert_eq!((theirs.places.len(), theirs.numbers.len(), theirs.order.len()), (TEXTS, TEXTS, TEXTS));
+        assert_eq!(heard.place(&bob(), 0), None);
+        assert_eq!(heard.number(&bob(), &place(1, 4_999)), Some(4_999));
+    }
+}
