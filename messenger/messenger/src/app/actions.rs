@@ -20,8 +20,8 @@ impl App {
         self.size = (columns, rows);
     }
 
-    /// Does what a key asked for at `now`, local time.
-    pub(crate) fn act(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+    /// Does what a key asked for, and nothing besides.
+    pub(super) fn done(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
         self.notice = None;
         self.touched = true;
         let leaving = std::mem::take(&mut self.leaving);

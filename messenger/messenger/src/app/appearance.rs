@@ -83,7 +83,9 @@ fn described(settings: &PresenceSettings) -> String {
         n => format!("; about {n} people you are asked first"),
     };
     let (see, knock) = (audience(&settings.visible_to), audience(&settings.may_knock));
-    format!("You are {status}{text}. Who may see you: {see}. Who may knock: {knock}{blocked}{asked}.")
+    let typing = if settings.typing { "" } else { "; nobody sees that you are typing" };
+    let read = if settings.read_receipts { "; who tells you what they have read hears it of you, too" } else { "" };
+    format!("You are {status}{text}. Who may see you: {see}. Who may knock: {knock}{blocked}{asked}{typing}{read}.")
 }
 
 fn audience(audience: &Audience) -> String {

@@ -9,6 +9,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{DeliveryState, Missing};
 
 use super::editor::Editor;
+use super::remarks::{About, Remarks};
 
 /// Lines kept per conversation; the oldest go first.
 const MAX_LINES: usize = 2_000;
@@ -65,9 +66,9 @@ impl State {
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
     /// Something I wrote.
-    Mine { id: u64, text: String, at: DateTime, state: State },
+    Mine { id: u64, text: String, at: DateTime, state: State, about: About },
     /// Something another person, or a program of hers, wrote.
-    Theirs { from: Identifier, text: String, at: DateTime, bot: bool },
+    Theirs { from: Identifier, text: String, at: DateTime, bot: bool, about: About },
     /// Something that happened: who came, who left.
     Note { text: String, at: DateTime },
 }
@@ -89,6 +90,7 @@ pub(crate) struct Conversation {
     pub(crate) draft: Editor,
     pub(crate) returned: Option<Returned>,
     pub(crate) unread: usize,
+    pub(crate) remarks: Remarks,
     /// Rows that the view is scrolled up from the end.
     pub(crate) scroll: usize,
 }
@@ -204,7 +206,13 @@ mod tests {
     fn sent(texts: &[&str]) -> Conversation {
         let mut conversation = Conversation::default();
         for (id, text) in (1..).zip(texts) {
-            conversation.push(Line::Mine { id, text: (*text).to_owned(), at: now(), state: State::Sending });
+            conversation.push(Line::Mine {
+                id,
+                text: (*text).to_owned(),
+                at: now(),
+                state: State::Sending,
+                about: About::default(),
+            });
         }
         conversation
     }

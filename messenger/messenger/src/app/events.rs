@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen, SessionState};
 
 use super::conversation::{Line, State};
+use super::remarks::About;
 use super::{App, Connection, Effect, Entry, MAX_WAITING, Notice, Person, Room, Waiting};
 
 impl App {
@@ -28,10 +29,22 @@ impl App {
                     format!("{who} is certified by {authority}. From now on nobody else is believed about them");
                 self.conversation_mut(&Entry::Person(who)).note(words, now);
             }
-            Event::Message { from, text, bot, .. } => {
+            Event::Message { id, from, text, bot, reply_to } => {
                 self.people.entry(from.clone()).or_default();
-                self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
+                let entry = Entry::Person(from.clone());
+                let answers = reply_to.and_then(|text| self.conversation_mut(&entry).quote(text));
+                let about = About { id: Some(id), answers, ..About::default() };
+                self.await_reading(&from, id);
+                self.hear_text(entry, Line::Theirs { from, text, at: now, bot, about });
             }
+            Event::Reaction { from, on, emoji } => self.hear_reaction(from, on, emoji),
+            Event::Edited { from, id, text } => self.hear_edit(from, id, text),
+            Event::DeleteRequested { from, id } => self.hear_deletion(from, id),
+            Event::Nudge { from } => return self.hear_nudge(from, now),
+            Event::Typing { who, typing } => self.hear_typing(&who, typing),
+            Event::Read { who, ids } => self.hear_read(who, ids),
+            Event::MessageState { id, to, state, reason }
+                if self.hear_of_remark(id, &to, state, reason.as_deref(), now) => {}
             Event::MessageState { id, to, state, reason } => {
                 if state != DeliveryState::Sending {
                     self.answered_for();
@@ -41,15 +54,12 @@ impl App {
                 }
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
-            Event::Reaction { .. }
-            | Event::Edited { .. }
-            | Event::DeleteRequested { .. }
-            | Event::Nudge { .. }
-            | Event::Typing { .. }
-            | Event::Read { .. } => {}
             Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
             Event::RoomMessage { room, from, text, .. } => {
-                self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });
+                self.hear_text(
+                    Entry::Room(room),
+                    Line::Theirs { from, text, at: now, bot: false, about: About::default() },
+                );
             }
             Event::RoomMessageState { room, id, delivered, missing } => {
                 let others = self.rooms.get(&room).map_or(0, |room| room.members.len().saturating_sub(1));

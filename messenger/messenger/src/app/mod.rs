@@ -5,6 +5,7 @@ pub(crate) mod appearance;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
+pub(crate) mod remarks;
 mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
@@ -58,6 +59,8 @@ pub(crate) struct Person {
     pub(crate) idle_since: Option<DateTime>,
     /// Whether the conversation with her looks for another connection.
     pub(crate) reconnecting: bool,
+    /// Whether she is writing a text, by her device's word.
+    pub(crate) typing: bool,
 }
 
 /// A room one is in, or was in until it closed.

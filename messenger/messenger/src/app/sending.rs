@@ -4,6 +4,7 @@ use jiff::civil::DateTime;
 use messenger_engine::Command;
 
 use super::conversation::{Line, State};
+use super::remarks::About;
 use super::slash::{self, Slash};
 use super::{App, Cover, Effect, Entry};
 
@@ -40,7 +41,7 @@ impl App {
         alone.then(|| "Nobody else is in this room yet. Ask somebody in: /invite bob@example.org".to_owned())
     }
 
-    fn send_text(&mut self, entry: &Entry, text: String, id: Option<u64>, now: DateTime) -> Vec<Effect> {
+    pub(super) fn send_text(&mut self, entry: &Entry, text: String, id: Option<u64>, now: DateTime) -> Vec<Effect> {
         let new = self.next_id;
         let (id, command) = match entry {
             Entry::Person(who) => {
@@ -52,7 +53,7 @@ impl App {
         };
         self.next_id += 1;
         let conversation = self.conversation_mut(entry);
-        conversation.push(Line::Mine { id, text, at: now, state: State::Sending });
+        conversation.push(Line::Mine { id, text, at: now, state: State::Sending, about: About::default() });
         conversation.scroll = 0;
         conversation.unread = 0;
         vec![Effect::Engine(command)]
@@ -159,6 +160,7 @@ impl App {
                 self.drop_command();
                 self.knock(now)
             }
+            Slash::Remark(remark) => self.remark(remark, now)?,
             Slash::Status(None) => {
                 self.tell_appearance();
                 Vec::new()

@@ -6,6 +6,8 @@ use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
+use super::remarks::{self, Remark};
+
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Newcomer {
@@ -37,6 +39,8 @@ pub(crate) enum Slash {
     Decline,
     Again,
     Knock,
+    /// Something about the last text.
+    Remark(Remark),
     /// How to appear, and the words beside it; nothing asks how one does.
     Status(Option<(OwnStatus, String)>),
     Visible(Audience),
@@ -64,6 +68,13 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/accept, /decline", "answer the first who knocks or invites"),
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),
+    remarks::COMMANDS[0],
+    remarks::COMMANDS[1],
+    remarks::COMMANDS[2],
+    remarks::COMMANDS[3],
+    remarks::COMMANDS[4],
+    remarks::COMMANDS[5],
+    remarks::COMMANDS[6],
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
     ("/reachable everyone", "who may knock, in the same words"),
@@ -97,6 +108,9 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/decline" => alone(name, rest, Slash::Decline),
         "/again" => alone(name, rest, Slash::Again),
         "/knock" => alone(name, rest, Slash::Knock),
+        "/reply" | "/react" | "/edit" | "/delete" | "/nudge" | "/typing" | "/receipts" => {
+            remarks::parse(name, rest).map(Slash::Remark)
+        }
         "/status" => status(rest).map(Slash::Status),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),
         "/reachable" => audience(rest, "/reachable").map(Slash::Reachable),

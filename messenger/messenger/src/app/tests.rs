@@ -1,5 +1,7 @@
 //! The model, driven without a screen.
 
+mod remarks;
+
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::{DateTime, date};

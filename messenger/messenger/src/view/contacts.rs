@@ -18,6 +18,9 @@ pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static s
     if person.is_some_and(|person| person.reconnecting) {
         return ("◌", "reconnecting…", theme.open());
     }
+    if person.is_some_and(|person| person.typing) {
+        return ("●", "typing…", theme.good());
+    }
     match person.and_then(|person| person.online) {
         Some(true) => {
             let person = person.expect("its presence is known");

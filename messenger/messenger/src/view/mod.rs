@@ -7,6 +7,7 @@ mod curtain;
 mod help;
 mod input;
 mod layout;
+mod remarks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState, Status,
+    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState, Side,
+    Status, TextRef,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -203,6 +204,30 @@ fn how_others_and_oneself_appear() {
     };
     app.hear(Event::Appearance(settings), at(12, 0));
     compare("appearance", &app);
+}
+
+#[test]
+fn what_is_said_about_texts_stands_with_them() {
+    let mut app = online(&["bob", "carol"], SMALL);
+    write(&mut app, "Are you coming on Saturday?", at(12, 0));
+    app.hear(state(1, DeliveryState::Delivered, None), at(12, 0));
+    let reply_to = Some(TextRef { by: Side::Me, id: 1 });
+    app.hear(Event::Message { id: 7, from: who("bob"), text: "Yes".to_owned(), bot: false, reply_to }, at(12, 1));
+    app.hear(
+        Event::Message { id: 8, from: who("bob"), text: "Not on Sunday".to_owned(), bot: false, reply_to: None },
+        at(12, 1),
+    );
+    app.hear(Event::Edited { from: who("bob"), id: 7, text: "Yes, at noon".to_owned() }, at(12, 2));
+    app.hear(Event::DeleteRequested { from: who("bob"), id: 8 }, at(12, 2));
+    let on = TextRef { by: Side::Me, id: 1 };
+    let hostile = "👍\u{1b}[2J\u{202e}".to_owned();
+    app.hear(Event::Reaction { from: who("bob"), on, emoji: hostile }, at(12, 2));
+    app.hear(Event::Read { who: who("bob"), ids: vec![1] }, at(12, 2));
+    write(&mut app, "/react 🎉", at(12, 3));
+    app.hear(state(2, DeliveryState::Delivered, None), at(12, 3));
+    app.hear(Event::Nudge { from: who("bob") }, at(12, 4));
+    app.hear(Event::Typing { who: who("bob"), typing: true }, at(12, 4));
+    compare("remarks", &app);
 }
 
 #[test]

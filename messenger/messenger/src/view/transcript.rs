@@ -5,6 +5,7 @@ use messenger_engine::Missing;
 use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
 
+use super::remarks;
 use super::theme::Theme;
 use crate::app::conversation::{Conversation, Line, State};
 use crate::text::{harmless, harmless_line, width, wrap};
@@ -44,20 +45,25 @@ fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -
             let note = format!("— {} · {}", harmless_line(text), clock(*at));
             rows.extend(wrapped(&note, columns, theme.quiet()));
         }
-        Line::Theirs { from, text, at, bot } => {
+        Line::Theirs { from, text, at, bot, about } => {
             if starts {
                 let name = if *bot { format!("{from} (bot)") } else { from.to_string() };
                 rows.push(header(name, *at, theme.theirs(), theme));
             }
-            rows.extend(wrapped(&harmless(text), columns, theme.text()));
+            rows.extend(remarks::above(about, columns, theme));
+            let style = if about.delete { theme.quiet() } else { theme.text() };
+            rows.extend(wrapped(&harmless(text), columns, style));
+            rows.extend(remarks::below(about, false, columns, theme));
         }
-        Line::Mine { text, at, state, .. } => {
+        Line::Mine { text, at, state, about, .. } => {
             if starts {
                 rows.push(header("You".to_owned(), *at, theme.mine(), theme));
             }
+            rows.extend(remarks::above(about, columns, theme));
             let style = if state.failed() { theme.quiet() } else { theme.text() };
             rows.extend(wrapped(&harmless(text), columns, style));
             add_state(&mut rows, state, columns, theme);
+            rows.extend(remarks::below(about, true, columns, theme));
         }
     }
     rows
