@@ -10,7 +10,7 @@ use std::time::Duration;
 use directory::{Observation, Rate};
 use directory_protocol::{Answer, DirectoryEvent};
 use messenger_engine::punch::Obstacle;
-use messenger_engine::{Command, DeliveryState, Event, Nat, Sight, StartError, examine};
+use messenger_engine::{Command, DeliveryState, Engine, Event, Nat, Side, Sight, StartError, TextRef, examine};
 use support::{Someone, Town, identifier};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,6 +32,61 @@ async fn two_people_talk_and_each_text_is_acknowledged() {
     for id in 2..300 {
         assert_eq!(bob.hears("alice").await, format!("text {id}"));
         assert_eq!(alice.fate(id).await.0, DeliveryState::Delivered);
+    }
+}
+
+/// What bob's client has in its hand is not delivered: he says something else meanwhile, on the same stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_delivered_when_the_client_has_taken_it() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let (bob, mut events) = Engine::start(town.config("bob", &["alice"])).unwrap();
+    alice.sees("bob", true).await;
+    alice.send("bob", "hello", 1).await;
+    while !matches!(events.recv().await.unwrap(), Event::Message { .. }) {}
+    let to = identifier("alice").to_string();
+    bob.send(Command::Send { to, text: "not looked yet".into(), id: Some(1), reply_to: None }).await;
+    let first = alice.wait("a text, or the fate of one's own", |event| match event {
+        Event::Message { text, .. } => Some(text.clone()),
+        Event::MessageState { state: DeliveryState::Sending, .. } => None,
+        Event::MessageState { .. } => Some("delivered".to_owned()),
+        _ => None,
+    });
+    assert_eq!(first.await, "not looked yet");
+    events.taken();
+    assert_eq!(alice.fate(1).await, (DeliveryState::Delivered, None));
+}
+
+/// Everything that can be said about texts, over real sockets.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_say_things_about_texts() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    alice.send("bob", "hello", 1).await;
+    assert_eq!(bob.hears("alice").await, "hello");
+    assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
+    let (to, on) = (identifier("bob").to_string(), TextRef { by: Side::Me, id: 1 });
+    let commands = [
+        Command::React { to: to.clone(), on, emoji: "👍".into(), id: Some(2) },
+        Command::Edit { to: to.clone(), of: 1, text: "hello, bob".into(), id: Some(3) },
+        Command::Delete { to: to.clone(), of: 1, id: Some(4) },
+        Command::Nudge { to: to.clone(), id: Some(5) },
+        Command::Typing { to: to.clone(), typing: true },
+        Command::Send { to, text: "as I said".into(), id: Some(6), reply_to: Some(on) },
+    ];
+    for command in commands {
+        alice.do_it(command).await;
+    }
+    for name in ["reaction", "edited", "delete_requested", "nudge", "typing", "typing"] {
+        bob.wait(name, |event| (event.name() == name).then_some(())).await;
+    }
+    let theirs = TextRef { by: Side::Them, id: 1 };
+    let answers = |event: &Event| matches!(event, Event::Message { reply_to, .. } if *reply_to == Some(theirs));
+    bob.wait("the answer", |event| answers(event).then_some(())).await;
+    for id in 2..=6 {
+        assert_eq!(alice.fate(id).await, (DeliveryState::Delivered, None), "{id}");
     }
 }
 
@@ -179,11 +234,11 @@ async fn a_certificate_or_a_key_of_somebody_else_does_not_start() {
     let mut config = town.config("alice", &[]);
     config.chain = chain;
     config.key = std::sync::Arc::new(key);
-    let refused = messenger_engine::Engine::start(config).unwrap_err();
+    let refused = Engine::start(config).unwrap_err();
     assert!(matches!(&refused, StartError::Certificate(reason) if reason.contains("mallory")), "{refused}");
     let mut config = town.config("alice", &[]);
     config.key = std::sync::Arc::new(town.issue("alice").1);
-    assert!(matches!(messenger_engine::Engine::start(config), Err(StartError::Certificate(_))));
+    assert!(matches!(Engine::start(config), Err(StartError::Certificate(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,7 +247,7 @@ async fn a_port_in_use_is_named() {
     let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut config = town.config("alice", &[]);
     config.bind = taken.local_addr().unwrap();
-    let refused = messenger_engine::Engine::start(config).unwrap_err();
+    let refused = Engine::start(config).unwrap_err();
     assert!(refused.to_string().contains(&taken.local_addr().unwrap().to_string()), "{refused}");
 }
 

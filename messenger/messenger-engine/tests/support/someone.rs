@@ -1,15 +1,16 @@
 //! Somebody with an engine.
 
 use identity::Identifier;
-use messenger_engine::{Command, DeliveryState, Engine, EngineConfig, Event, Events, RoomId};
+use messenger_engine::{Command, DeliveryState, Engine, EngineConfig, Event, RoomId};
+use tokio::sync::mpsc;
 
 use super::{PATIENCE, identifier};
 
-/// A running engine and what it says.
+/// A running engine and what it says. Its client takes everything at once, whether or not the test looks at it by now.
 pub(crate) struct Someone {
     pub(crate) name: String,
     pub(crate) engine: Engine,
-    events: Events,
+    events: mpsc::UnboundedReceiver<Event>,
 }
 
 impl Someone {
@@ -23,7 +24,13 @@ impl Someone {
     /// Starts an engine.
     pub(crate) fn begin(config: EngineConfig) -> Self {
         let name = config.identifier.to_string().replace("@example.org", "");
-        let (engine, events) = Engine::start(config).unwrap();
+        let (engine, mut said) = Engine::start(config).unwrap();
+        let (hand_on, events) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(event) = said.recv().await {
+                let _ = hand_on.send(event);
+            }
+        });
         Self { name, engine, events }
     }
 
