@@ -1,7 +1,7 @@
 //! What was handed out to the client and not taken by it yet. *Delivered* means that the application has a text, so the
 //! acknowledgement waits for the client's word.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::seen::Key;
 use super::{Action, Core, SessionId};
@@ -19,37 +19,36 @@ type Unanswered = (SessionId, u64);
 #[derive(Default)]
 pub(super) struct Untaken {
     last: u64,
-    handed_out: BTreeMap<Receipt, HandedOut>,
-    receipts: HashMap<(DeviceKey, Key), Receipt>,
+    /// In the order of the receipts, in which the client takes them, too.
+    handed_out: VecDeque<HandedOut>,
 }
 
 struct HandedOut {
+    receipt: Receipt,
     what: (DeviceKey, Key),
-    /// More than one if it was sent again meanwhile.
-    unanswered: Vec<Unanswered>,
+    unanswered: Unanswered,
+    /// It was sent again meanwhile.
+    again: Vec<Unanswered>,
 }
 
 impl Untaken {
     fn hand_out(&mut self, what: (DeviceKey, Key), unanswered: Unanswered) -> Receipt {
         self.last += 1;
         let receipt = Receipt(self.last);
-        self.receipts.insert(what, receipt);
-        self.handed_out.insert(receipt, HandedOut { what, unanswered: vec![unanswered] });
+        self.handed_out.push_back(HandedOut { receipt, what, unanswered, again: Vec::new() });
         receipt
     }
 
     /// The same came once more. Returns false if it was taken before.
     fn comes_again(&mut self, what: &(DeviceKey, Key), unanswered: Unanswered) -> bool {
-        let waiting = self.receipts.get(what).and_then(|receipt| self.handed_out.get_mut(receipt));
-        waiting.map(|handed_out| handed_out.unanswered.push(unanswered)).is_some()
+        let waiting = self.handed_out.iter_mut().find(|handed_out| handed_out.what == *what);
+        waiting.map(|handed_out| handed_out.again.push(unanswered)).is_some()
     }
 
-    fn take(&mut self, receipt: Receipt) -> Vec<Unanswered> {
-        let Some(HandedOut { what, unanswered }) = self.handed_out.remove(&receipt) else { return Vec::new() };
-        if self.receipts.get(&what) == Some(&receipt) {
-            self.receipts.remove(&what);
-        }
-        unanswered
+    fn take(&mut self, receipt: Receipt) -> impl Iterator<Item = Unanswered> + use<> {
+        let at = self.handed_out.binary_search_by_key(&receipt, |handed_out| handed_out.receipt).ok();
+        let taken = at.and_then(|at| self.handed_out.remove(at));
+        taken.into_iter().flat_map(|taken| std::iter::once(taken.unanswered).chain(taken.again))
     }
 }
 
@@ -87,11 +86,12 @@ impl Core {
     /// The client has taken what it was handed out.
     pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
         let mut sessions = BTreeSet::new();
-        for (session, number) in receipts.into_iter().flat_map(|receipt| self.untaken.take(receipt)).collect::<Vec<_>>()
-        {
-            if let Some(link) = self.links.get_mut(&session) {
-                link.session.acknowledge(number);
-                sessions.insert(session);
+        for receipt in receipts {
+            for (session, number) in self.untaken.take(receipt) {
+                if let Some(link) = self.links.get_mut(&session) {
+                    link.session.acknowledge(number);
+                    sessions.insert(session);
+                }
             }
         }
         for session in sessions {
