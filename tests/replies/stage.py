@@ -6,9 +6,10 @@ One JSON object a line. On standard output: first the ports, then every mail tha
 every reply. On standard input: {"record": …} publishes the authority's key, {"lmtp": PORT} says where it listens,
 {"reply": {…}, "how": ATTACK} has somebody reply.
 
-Usage: stage.py [FOLDER PAGE]. With a folder, Debian's postfix stands between the authority and the rest, with the lines of
-the operator's guide, PAGE: it relays what the authority sends, and hands over what comes for it. Then {"waiting": true}
-asks how many mails wait in its queue, and {"flush": true} has it try them again.
+Usage: stage.py ADDRESS [FOLDER PAGE]. Mail comes and goes at this address of the machine. With a folder, Debian's postfix
+stands between the authority and the rest, with the lines of the operator's guide, PAGE: it relays what the authority sends,
+and hands over what comes for it. Then {"waiting": true} asks how many mails wait in its queue, and {"flush": true} has it
+try them again.
 """
 
 import asyncio
@@ -76,8 +77,8 @@ class Zone(BaseResolver):
 class Server:
     """Takes every mail. What is for the authority goes on to it by LMTP, as postfix would do it."""
 
-    def __init__(self, zone):
-        self.zone, self.lmtp, self.authority = zone, None, "acme@ca.example"
+    def __init__(self, zone, address):
+        self.zone, self.address, self.lmtp, self.authority = zone, address, None, "acme@ca.example"
 
     async def handle_DATA(self, server, session, envelope):
         content = envelope.original_content
@@ -106,7 +107,7 @@ class Server:
 
     def hand_over(self, sender, content):
         try:
-            with smtplib.LMTP("127.0.0.1", self.lmtp, timeout=30) as lmtp:
+            with smtplib.LMTP(self.address, self.lmtp, timeout=30) as lmtp:
                 lmtp.sendmail(sender, [self.authority], content)
             return "250 handed over"
         except (smtplib.SMTPException, OSError) as error:
@@ -155,7 +156,7 @@ def listen(zone, server, keys, port, postfix):
         elif "lmtp" in asked:
             server.lmtp = asked["lmtp"]
             if postfix:
-                with open(sys.argv[2]) as page:
+                with open(sys.argv[3]) as page:
                     postfix.start(page.read(), server.lmtp)
             say(done="lmtp")
         elif "waiting" in asked:
@@ -167,7 +168,7 @@ def listen(zone, server, keys, port, postfix):
             how = asked["how"]
             mail = last if how == "replayed" else reply(asked["reply"], how, keys)
             last = mail
-            with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+            with smtplib.SMTP(server.address, port, timeout=30) as smtp:
                 try:
                     smtp.sendmail(ALICE, [server.authority], mail)
                     say(replied=how, answer="taken")
@@ -183,12 +184,12 @@ def main():
     zone.caa["open.example"] = [(0, "issuemail", "localhost"), (0, "issue", ";")]
     names = DNSServer(zone, port=0, address="127.0.0.1", logger=type("Quiet", (), {"__getattr__": lambda s, n: lambda *a: None})())
     names.start_thread()
-    server = Server(zone)
+    server = Server(zone, sys.argv[1])
     loop = asyncio.new_event_loop()
     listener = loop.run_until_complete(loop.create_server(
-        lambda: SMTP(server, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", 0))
+        lambda: SMTP(server, hostname="localhost", enable_SMTPUTF8=True), server.address, 0))
     port = listener.sockets[0].getsockname()[1]
-    postfix = Postfix(sys.argv[1], port, server.authority) if len(sys.argv) > 1 else None
+    postfix = Postfix(sys.argv[2], port, server.authority) if len(sys.argv) > 2 else None
     port = postfix.port if postfix else port
     say(dns=names.server.server_address[1], smtp=port)
     threading.Thread(target=listen, args=(zone, server, keys, port, postfix), daemon=True).start()

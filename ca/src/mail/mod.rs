@@ -8,6 +8,7 @@ mod outbox;
 mod places;
 mod reply;
 mod smtp;
+mod socket;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

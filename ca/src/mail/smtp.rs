@@ -4,6 +4,7 @@
 //! connecting alone, and a server that is silent, as one that dislikes a password may be, would hold the mail for ever.
 
 use std::fmt::Display;
+use std::io;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -12,8 +13,9 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
+use tokio::net::{TcpStream, lookup_host};
 
-use super::{Letter, MailError};
+use super::{Letter, MailError, socket};
 
 /// How long one address of the server may take to be reached: it may have another, of a family that works.
 const ADDRESS: Duration = Duration::from_secs(5);
@@ -96,13 +98,9 @@ impl Smtp {
 
     /// A connection on which a mail can be handed over. What is refused up to here is refused to us, whatever mail it is.
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
-        let parameters = || TlsParameters::new(self.host.clone()).map_err(|error| unreachable(&error));
-        let wrapped = (self.encryption == Encryption::Tls).then(parameters).transpose()?;
-        let server = (self.host.as_str(), self.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(server, Some(ADDRESS), &self.hello, wrapped, None);
-        let mut connection = within(STEP, "the connection", connecting).await?.map_err(|error| unreachable(&error))?;
+        let mut connection = within(STEP, "the connection", self.begin()).await??;
         if self.encryption == Encryption::StartTls {
-            let beginning = connection.starttls(parameters()?, &self.hello);
+            let beginning = connection.starttls(self.tls()?, &self.hello);
             within(STEP, "STARTTLS", beginning).await?.map_err(|error| unreachable(&error))?;
         }
         if let Some(credentials) = &self.credentials {
@@ -115,6 +113,35 @@ impl Smtp {
             }
         }
         Ok(connection)
+    }
+
+    /// Up to the answer to EHLO. TLS from the first byte is lettre's from the connection on.
+    async fn begin(&self) -> Result<AsyncSmtpConnection, MailError> {
+        let begun = if self.encryption == Encryption::Tls {
+            let server = (self.host.as_str(), self.port);
+            AsyncSmtpConnection::connect_tokio1(server, Some(ADDRESS), &self.hello, Some(self.tls()?), None).await
+        } else {
+            let tcp = self.reach().await.map_err(|error| MailError::Unreachable(error.to_string()))?;
+            AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &self.hello).await
+        };
+        begun.map_err(|error| unreachable(&error))
+    }
+
+    /// The first of its addresses that answers.
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+        for address in lookup_host((self.host.as_str(), self.port)).await? {
+            match tokio::time::timeout(ADDRESS, socket::connect(address)).await {
+                Ok(Ok(tcp)) => return Ok(tcp),
+                Ok(Err(error)) => last = error,
+                Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(last)
+    }
+
+    fn tls(&self) -> Result<TlsParameters, MailError> {
+        TlsParameters::new(self.host.clone()).map_err(|error| unreachable(&error))
     }
 }
 

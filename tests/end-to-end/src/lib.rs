@@ -9,6 +9,7 @@
 //! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`node`] does the same for Node's;
 //! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
+//! * [`apart`] makes a part of this machine for a test alone, and [`disk`] a disk there that can be full;
 //! * [`crash`] kills a home server while somebody enrols, and reckons afterwards;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`witness`] is a witness in a process of its own, and how people come to demand it;
@@ -19,7 +20,9 @@
 //! where something can be awaited, and no child outlives it (see [`guard`] and [`process`]).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod apart;
 pub mod crash;
+pub mod disk;
 pub mod failure;
 pub mod guard;
 pub mod headless;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -33,7 +34,7 @@ mailbox = Mailbox(sys.argv[1])
 
 async def serve():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", **options), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", **options), sys.argv[2], 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -42,7 +43,7 @@ asyncio.run(serve())
 
 struct MailServer {
     _running: Running,
-    port: u16,
+    address: SocketAddr,
     maildir: Maildir,
 }
 
@@ -81,10 +82,15 @@ fn run(program: &Path, arguments: &[&str]) -> bool {
 }
 
 fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
+    mail_server_at(Ipv4Addr::LOCALHOST.into(), python, place, mode)
+}
+
+/// The same at another address of this machine.
+fn mail_server_at(address: IpAddr, python: &Path, place: &Path, mode: &str) -> MailServer {
     let script = place.join("server.py");
     std::fs::File::create(&script).unwrap().write_all(SERVER.as_bytes()).unwrap();
     let mut command: Command = guard::guarded(python).unwrap();
-    command.arg(script).arg(place.join("mails")).arg(mode);
+    command.arg(script).arg(place.join("mails")).arg(address.to_string()).arg(mode);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("mails.log")).unwrap());
     let mut running = Running::start("the mail server", command).unwrap();
     let line = running.first_line(PATIENCE).unwrap();
@@ -92,7 +98,7 @@ fn mail_server(python: &Path, place: &Path, mode: &str) -> MailServer {
         .trim()
         .parse()
         .unwrap_or_else(|_| panic!("no port: {}", std::fs::read_to_string(place.join("mails.log")).unwrap()));
-    MailServer { _running: running, port, maildir: Maildir::at(place.join("mails")) }
+    MailServer { _running: running, address: SocketAddr::new(address, port), maildir: Maildir::at(place.join("mails")) }
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn the_code_arrives_through_a_mail_server() {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     let mails = mail_server(&python, place.path(), "open");
-    let url = format!("smtp://127.0.0.1:{}?tls=none", mails.port);
+    let url = format!("smtp://{}?tls=none", mails.address);
     let folder = place.path().join("server");
     let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@chat.example.org"]).unwrap();
     assert_eq!(server.ready().outbox, None);
@@ -120,11 +126,29 @@ fn the_code_arrives_through_a_mail_server() {
 }
 
 #[test]
+fn the_code_arrives_through_a_mail_server_of_ipv6_alone() {
+    let Some(python) = python() else { return };
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        story::skipped("no IPv6 on this machine");
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let mails = mail_server_at(Ipv6Addr::LOCALHOST.into(), &python, place.path(), "auth");
+    assert!(mails.address.is_ipv6());
+    let url = format!("smtp://ca%40example.org:correct%20horse@{}", mails.address);
+    let folder = place.path().join("server");
+    let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@example.org"]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    alice.join(server.ready(), &mails.maildir).unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
 fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     let mails = mail_server(&python, place.path(), "auth");
-    let url = format!("smtp://ca%40example.org:correct%20horse@127.0.0.1:{}?tls=none", mails.port);
+    let url = format!("smtp://ca%40example.org:correct%20horse@{}?tls=none", mails.address);
     let folder = place.path().join("server");
     // Two options change an existing server, too.
     Homeserver::start(&folder, &[]).unwrap().stop().unwrap();
@@ -141,7 +165,7 @@ fn a_wrong_password_is_told(mode: &str, operator: &str) {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     let mails = mail_server(&python, place.path(), mode);
-    let url = format!("smtp://ca%40example.org:incorrect%20horse@127.0.0.1:{}?tls=none", mails.port);
+    let url = format!("smtp://ca%40example.org:incorrect%20horse@{}?tls=none", mails.address);
     let folder = place.path().join("server");
     let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@example.org"]).unwrap();
     // Before anybody has asked for a code.

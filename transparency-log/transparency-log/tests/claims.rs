@@ -17,7 +17,7 @@ use transparency_log::testing::key;
 use transparency_log::witness::Observed;
 use transparency_log::{OpenError, Pace, Sequencer, Submit as _, SubmitError, Witness, WitnessError, Witnessing};
 
-const FAST: Pace = Pace { batch_interval: Duration::from_millis(5), renewal: Duration::from_millis(20) };
+const FAST: Pace = Pace { renewal: Duration::from_millis(20), ..Pace::new(Duration::from_millis(5)) };
 
 /// The claimed number of entries.
 const MANY: u64 = 1_000;

@@ -29,7 +29,7 @@ use transparency_log::storage::{MemoryStorage, ObjectStorage, ProbeError, Storag
 use transparency_log::testing::key;
 use transparency_log::{OpenError, Pace, Sequencer, Submit as _, SubmitError, Witness, Witnessing};
 
-const PACE: Pace = Pace { batch_interval: Duration::from_millis(5), renewal: Duration::from_millis(50) };
+const PACE: Pace = Pace { renewal: Duration::from_millis(50), ..Pace::new(Duration::from_millis(5)) };
 
 fn signer() -> NoteSigner {
     NoteSigner::new(ORIGIN, key(ORIGIN, "log")).unwrap()

@@ -86,7 +86,7 @@ async fn open(
     (opened, policy)
 }
 
-const FAST: Pace = Pace { batch_interval: Duration::from_millis(5), renewal: Duration::from_secs(600) };
+const FAST: Pace = Pace::new(Duration::from_millis(5));
 
 /// Time stands still here until all that is left to do is to wait: what passes is what was waited for.
 #[tokio::test(start_paused = true)]
@@ -214,8 +214,9 @@ async fn a_late_cosignature_joins_the_newest_checkpoint() {
     let policy = LogPolicy::parse(&text).unwrap();
     let turns = Arc::new(tokio::sync::Semaphore::new(0));
     let witnesses: Vec<Arc<dyn Witnessing>> = vec![Arc::new(quick), Arc::new(Slow(slow, Arc::clone(&turns), true))];
-    assert_eq!(Pace::for_witnesses(&witnesses).batch_interval, Duration::from_secs(1));
-    assert_eq!(Pace::for_witnesses(&witnesses[..1]).batch_interval, Duration::from_millis(100));
+    let (elsewhere, here) = (Pace::for_witnesses(&witnesses), Pace::for_witnesses(&witnesses[..1]));
+    assert_eq!((elsewhere.batch_interval, elsewhere.even), (Duration::from_secs(1), true));
+    assert_eq!((here.batch_interval, here.even), (Duration::from_millis(100), false));
     let storage = Arc::new(MemoryStorage::new());
     let shared: Arc<dyn transparency_log::storage::Storage> = Arc::<MemoryStorage>::clone(&storage);
     let log = Sequencer::open_on(shared, ORIGIN, FAST, signer(), witnesses, policy.clone()).await.unwrap();

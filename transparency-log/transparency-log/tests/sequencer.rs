@@ -3,7 +3,6 @@
 
 mod common;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,47 +146,4 @@ async fn a_new_log_needs_its_quorum() {
     let (signer, _, policy) = parts();
     let opened = Sequencer::open(config, signer, Vec::new(), policy).await;
     assert!(matches!(opened, Err(OpenError::Unwitnessed { .. })), "{opened:?}");
-}
-
-/// Who submits gives up after 30 seconds, so that whoever waits for the next batch gets no answer from it.
-async fn with_batches_an_hour_apart(folder: &Path) -> Sequencer {
-    let batch_interval = Duration::from_secs(3600);
-    let config = LogConfig { folder: folder.join("log"), origin: ORIGIN.into(), batch_interval };
-    let (signer, cosigner, policy) = parts();
-    let witness = Witness::open(folder, cosigner, vec![signer.vkey()], system_clock()).unwrap();
-    Sequencer::open(config, signer, vec![Arc::new(witness)], policy).await.unwrap()
-}
-
-/// Batches an hour apart: a full one does not wait for that.
-#[tokio::test]
-async fn a_full_batch_is_closed_at_once() {
-    const FULL: u64 = 16_384;
-    let folder = tempfile::tempdir().unwrap();
-    let log = with_batches_an_hour_apart(folder.path()).await;
-    log.submit(entry(0)).await.unwrap();
-    let all = futures_util::future::try_join_all((1..=FULL).map(|number| log.submit(entry(number))));
-    let logged =
-        tokio::time::timeout(Duration::from_secs(300), all).await.expect("nobody waits for the next batch").unwrap();
-    assert!(logged.iter().map(|logged| logged.index).eq(1..=FULL));
-    log.stop().await;
-}
-
-/// Batches an hour apart: only the first is closed at once.
-#[tokio::test]
-async fn an_idle_log_takes_what_comes_together_at_once_and_the_next_with_the_batch_after() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = with_batches_an_hour_apart(folder.path()).await;
-    let (first, second) = tokio::join!(log.submit(entry(1)), log.submit(entry(2)));
-    assert_eq!((first.unwrap().index, second.unwrap().index), (0, 1));
-    let mut later = tokio::spawn({
-        let log = log.clone();
-        async move { log.submit(entry(3)).await }
-    });
-    // A log that took it at once would answer within milliseconds; this one leaves it waiting, until it is given up after
-    // 30 s.
-    let early = tokio::time::timeout(Duration::from_secs(1), &mut later).await;
-    assert!(early.is_err(), "it waits for the next batch");
-    // A log that is stopped finishes what waits.
-    log.stop().await;
-    assert_eq!(later.await.unwrap().unwrap().index, 2);
 }

@@ -22,7 +22,7 @@ use tokio::io::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::super::{Letter, MailError};
+use super::super::{Letter, MailError, socket};
 use super::handover::{Refusal, hand_over};
 use super::watched::Watched;
 
@@ -118,20 +118,12 @@ async fn open(
 ) -> Result<Stream, MailError> {
     let mut last = unreachable(server.host, &"it has no address");
     for ip in server.addresses.iter().take(MAX_ADDRESSES) {
-        match within(CONNECT, TcpStream::connect(SocketAddr::new(*ip, server.port))).await {
+        match within(CONNECT, socket::connect(SocketAddr::new(*ip, server.port))).await {
             // Whoever answers and goes no further may be one of several that is out of order.
-            Ok(Ok(tcp)) => {
-                // lettre writes the line that ends a mail by itself: the kernel would hold it back until the server has
-                // acknowledged the rest, which servers put off by 40 ms and more.
-                if let Err(error) = tcp.set_nodelay(true) {
-                    last = unreachable(server.host, &error);
-                    continue;
-                }
-                match within(PREPARE, prepare(tcp, server, wants, hello, provider)).await.flatten() {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => last = error,
-                }
-            }
+            Ok(Ok(tcp)) => match within(PREPARE, prepare(tcp, server, wants, hello, provider)).await.flatten() {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            },
             Ok(Err(error)) => last = unreachable(server.host, &error),
             Err(slow) => last = slow,
         }

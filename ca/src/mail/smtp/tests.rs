@@ -117,3 +117,11 @@ async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
     let (url, _) = tarpit(Some("never")).await;
     Smtp::open(&url).unwrap().check().await.unwrap();
 }
+
+/// Else the kernel holds the line that ends a mail back until the server has acknowledged the rest.
+#[tokio::test]
+async fn nothing_is_held_back_on_the_way_to_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let smtp = Smtp::open(&format!("smtp://{}", listener.local_addr().unwrap())).unwrap();
+    assert!(smtp.reach().await.unwrap().nodelay().unwrap());
+}

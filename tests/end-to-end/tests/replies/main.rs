@@ -5,8 +5,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crash;
+mod full;
+mod six;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -24,19 +27,37 @@ fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../replies").canonicalize().unwrap()
 }
 
+/// The Python of the people around the home server; none where it or its packages cannot be had.
+fn environment() -> Option<PathBuf> {
+    let environment = guard::programs().unwrap().parent().unwrap().join("tools").join("replies");
+    match python::environment(&environment, &here().join("requirements.txt")) {
+        Ok(python) => Some(python),
+        Err(reason) => {
+            story::skipped(format_args!("no mail server: {reason}"));
+            None
+        }
+    }
+}
+
 /// The people and programs around the home server.
 struct Stage {
     _running: Running,
     says: Receiver<Value>,
     stdin: ChildStdin,
     dns: u64,
-    smtp: u64,
+    /// The mail server.
+    smtp: SocketAddr,
 }
 
 impl Stage {
     /// None where Python or its packages cannot be had.
     fn set(place: &Path) -> Option<Self> {
-        Self::set_with(place, &[])
+        Self::set_at(place, Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same where mail comes and goes at this address of the machine.
+    fn set_at(place: &Path, address: IpAddr) -> Option<Self> {
+        Self::set_with(place, address, &[])
     }
 
     /// The same behind Debian's postfix, with the lines that the operator's guide has for it.
@@ -48,20 +69,13 @@ impl Stage {
             return None;
         }
         let page = here().join("../../docs/operations/ca.md");
-        Self::set_with(place, &[place, &page])
+        Self::set_with(place, Ipv4Addr::LOCALHOST.into(), &[place, &page])
     }
 
-    fn set_with(place: &Path, arguments: &[&Path]) -> Option<Self> {
-        let environment = guard::programs().unwrap().parent().unwrap().join("tools").join("replies");
-        let python = match python::environment(&environment, &here().join("requirements.txt")) {
-            Ok(python) => python,
-            Err(reason) => {
-                story::skipped(format_args!("no mail server: {reason}"));
-                return None;
-            }
-        };
+    fn set_with(place: &Path, address: IpAddr, arguments: &[&Path]) -> Option<Self> {
+        let python = environment()?;
         let mut command: Command = guard::guarded(&python).unwrap();
-        command.arg("-B").arg(here().join("stage.py")).args(arguments);
+        command.arg("-B").arg(here().join("stage.py")).arg(address.to_string()).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(process::sink(&place.join("stage.log")).unwrap());
         let mut running = Running::start("the stage", command).unwrap();
         let stdin = running.take_stdin().unwrap();
@@ -70,7 +84,8 @@ impl Stage {
             panic!("no ports: {}", std::fs::read_to_string(place.join("stage.log")).unwrap_or_default())
         });
         let port = |name: &str| ports[name].as_u64().unwrap();
-        Some(Self { dns: port("dns"), smtp: port("smtp"), _running: running, says, stdin })
+        let smtp = SocketAddr::new(address, port("smtp").try_into().unwrap());
+        Some(Self { dns: port("dns"), smtp, _running: running, says, stdin })
     }
 
     fn tell(&mut self, what: &Value) {
@@ -128,7 +143,7 @@ fn lines<T: Send + 'static>(
 /// A home server that takes replies, with its key published.
 fn server(place: &Path, stage: &mut Stage, more: &str) -> Homeserver {
     let folder = place.join("server");
-    let smtp = format!("smtp://127.0.0.1:{}?tls=none", stage.smtp);
+    let smtp = format!("smtp://{}?tls=none", stage.smtp);
     Homeserver::start(&folder, &["--smtp", &smtp, "--mail-from", "codes@ca.example"]).unwrap().stop().unwrap();
     let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
     command.arg("--folder").arg(&folder).args(["--json", "dkim", "--selector", "2026", "--domain", "ca.example"]);
@@ -136,16 +151,16 @@ fn server(place: &Path, stage: &mut Stage, more: &str) -> Homeserver {
     let record: Value = serde_json::from_str(&made.stdout).unwrap();
     stage.tell(&json!({"record": record["value"]}));
     assert_eq!(stage.hears("done"), "record");
-    let lmtp = ports::own().unwrap();
+    let lmtp = ports::hold(SocketAddr::new(stage.smtp.ip(), 0)).unwrap();
     let settings = folder.join("homeserver.toml");
     let mut text = std::fs::read_to_string(&settings).unwrap();
     text.push_str(&format!(
         "\n[enrolment.dns]\nresolvers = [\"127.0.0.1:{}\"]\n[enrolment.dkim]\nselector = \"2026\"\n\
-         [enrolment.replies]\naddress = \"acme@ca.example\"\nlmtp = \"127.0.0.1:{lmtp}\"\n{more}",
+         [enrolment.replies]\naddress = \"acme@ca.example\"\nlmtp = \"{lmtp}\"\n{more}",
         stage.dns
     ));
     std::fs::write(&settings, text).unwrap();
-    stage.tell(&json!({"lmtp": lmtp}));
+    stage.tell(&json!({"lmtp": lmtp.port()}));
     assert_eq!(stage.hears("done"), "lmtp");
     Homeserver::start(&folder, &[]).unwrap()
 }

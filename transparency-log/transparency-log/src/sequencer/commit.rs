@@ -48,20 +48,31 @@ impl CommitError {
 impl Log {
     /// Takes a batch from its stage to its publication; gives the cosigned checkpoint.
     pub(super) async fn commit(&self, batch: &Arc<Batch>, cosigners: &mut Cosigners) -> Result<Gathered, CommitError> {
-        self.store(batch).await?;
-        let gathered = cosigners.collect(&batch.stage.signed, batch.checkpoint.size).await?;
+        self.stage(batch).await?;
+        // From here on a restart can make everything else again.
+        self.prover.remember(batch.made.tiles.iter().cloned());
+        let gathered = if cosigners.are_here() {
+            let asking = cosigners.collect(&batch.stage.signed, batch.checkpoint.size);
+            match tokio::join!(self.store(batch), asking) {
+                (_, Err(error)) if error.is_final() => return Err(error.into()),
+                (stored, gathered) => {
+                    stored?;
+                    gathered?
+                }
+            }
+        } else {
+            // One of them may be a mirror, which is to be brought what was stored.
+            self.store(batch).await?;
+            cosigners.collect(&batch.stage.signed, batch.checkpoint.size).await?
+        };
         self.publish(gathered.text()).await?;
         self.clean_up(batch.stage.base, batch.checkpoint.size).await;
         Ok(gathered)
     }
 
-    /// Stage first: from there on a restart can make everything else again.
     async fn store(&self, batch: &Arc<Batch>) -> Result<(), CommitError> {
-        self.stage(batch).await?;
         let (storage, files) = (Arc::clone(&self.storage), Arc::clone(batch));
-        blocking(move || storage.put_all(&files.made.files)).await.map_err(at("writing tiles"))?;
-        self.prover.remember(batch.made.tiles.iter().cloned());
-        Ok(())
+        blocking(move || storage.put_all(&files.made.files)).await.map_err(at("writing tiles"))
     }
 
     async fn stage(&self, batch: &Arc<Batch>) -> Result<(), CommitError> {

@@ -99,6 +99,11 @@ impl Cosigners {
         }
     }
 
+    /// Whether all witnesses are in this process.
+    pub(super) fn are_here(&self) -> bool {
+        self.witnesses.iter().all(|known| !known.witness.is_remote())
+    }
+
     /// Assumes that every witness has cosigned this size; one that has not will say so.
     pub(super) async fn assume(&mut self, size: u64) {
         for known in &self.witnesses {

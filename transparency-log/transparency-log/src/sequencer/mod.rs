@@ -1,7 +1,8 @@
 //! The sequencer: gives each entry its place, durably, and answers with a proof.
 //!
 //! Entries are taken in batches. Each batch goes through the same steps, each durable before the next:
-//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *answer*. A step that
+//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *answer*; witnesses in the same process
+//! are asked while the tiles are written, as the stage can make again whatever they know. A step that
 //! fails is tried again with the same bytes; a process that dies is restarted with the stage and goes on
 //! from there. So no two different trees of the same size are ever signed.
 //!
@@ -31,7 +32,7 @@ use sha2::{Digest as _, Sha256};
 use tlog_proof::{Entry, LogPolicy, MAX_ENTRY_BYTES, NoteSigner, ObjectKind, Proof};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::prover::Prover;
@@ -80,30 +81,36 @@ pub struct LogConfig {
     pub folder: PathBuf,
     /// The log's identity: the checkpoint's first line and the name of its key.
     pub origin: String,
-    /// How far apart batches are at least ([`Pace::for_witnesses`] says what suits).
+    /// How long a batch stays open at most ([`Pace::new`]).
     pub batch_interval: Duration,
 }
 
 /// How fast a log works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How far apart batches are at least. A log that has been idle for so long takes the next entry at once.
+    /// How far apart batches are at most where somebody waits, and always where they are `even`. A log that has been idle
+    /// for so long takes the next entry at once.
     pub batch_interval: Duration,
+    /// Whether batches are never closer together. Else it depends on what they cost: after a batch that several shared the
+    /// log rests as long as it worked, so that many submitters share fewer batches, and a few wait for nobody.
+    pub even: bool,
     /// How old the cosignatures of an idle log may become before they are renewed.
     pub renewal: Duration,
 }
 
 impl Pace {
-    /// Batches at least this interval apart; cosignatures renewed every ten minutes.
-    pub fn new(batch_interval: Duration) -> Self {
-        Self { batch_interval, renewal: Duration::from_secs(600) }
+    /// Batches at most this interval apart where somebody waits; cosignatures renewed every ten minutes.
+    pub const fn new(batch_interval: Duration) -> Self {
+        Self { batch_interval, even: false, renewal: Duration::from_secs(600) }
     }
 
-    /// What suits these witnesses: batches 100 ms apart if all are in this process, a second if one must be asked
-    /// over the network.
+    /// What suits these witnesses: a batch closes within 100 ms if all are in this process. If one must be asked over the
+    /// network, batches are a second apart: it may be another's, who did not ask for more.
     pub fn for_witnesses(witnesses: &[Arc<dyn Witnessing>]) -> Self {
-        let remote = witnesses.iter().any(|witness| witness.is_remote());
-        Self::new(Duration::from_millis(if remote { 1000 } else { 100 }))
+        if witnesses.iter().any(|witness| witness.is_remote()) {
+            return Self { even: true, ..Self::new(Duration::from_secs(1)) };
+        }
+        Self::new(Duration::from_millis(100))
     }
 }
 
@@ -134,7 +141,6 @@ struct State {
 /// One entry on its way, and where the answer goes.
 struct Submission {
     entry: Vec<u8>,
-    arrived: Instant,
     answer: oneshot::Sender<Result<Logged, SubmitError>>,
 }
 
@@ -245,11 +251,10 @@ impl Sequencer {
             mpsc::error::TrySendError::Full(()) => SubmitError::Busy,
             mpsc::error::TrySendError::Closed(()) => self.stopped(),
         })?;
-        let arrived = Instant::now();
         let mut answers = Vec::with_capacity(entries.len());
         for (place, entry) in places.zip(entries) {
             let (answer, answered) = oneshot::channel();
-            place.send(Submission { entry, arrived, answer });
+            place.send(Submission { entry, answer });
             answers.push(answered);
         }
         match timeout(PATIENCE, try_join_all(answers)).await {

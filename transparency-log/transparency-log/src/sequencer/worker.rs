@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tlog_proof::{Checkpoint, Hash, Proof, leaf_hash, sign_checkpoint};
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +22,6 @@ use crate::edge::Edge;
 /// The pauses between attempts grow from the first to the last of these.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
-/// An idle log waits so long for those who come together with the first: they share a batch.
-const TOGETHER: Duration = Duration::from_millis(5);
 
 /// The writer of a log.
 pub(super) struct Worker {
@@ -36,8 +35,8 @@ pub(super) struct Worker {
     state: Arc<State>,
     pace: Pace,
     renewed: Instant,
-    /// When the newest batch was closed; none before the first.
-    closed: Option<Instant>,
+    /// When the next batch may be closed.
+    next: Instant,
 }
 
 /// Why the worker ends: it was told to, or going on would be wrong.
@@ -63,8 +62,8 @@ impl Worker {
         let is_new = published.is_none();
         state.publish(published.unwrap_or_default());
         let renewed = Instant::now();
-        let (newest, closed) = (None, None);
-        let mut worker = Self { log, cosigners, edge, window, pending: None, newest, state, pace, renewed, closed };
+        let (newest, next) = (None, renewed);
+        let mut worker = Self { log, cosigners, edge, window, pending: None, newest, state, pace, renewed, next };
         if let Some((old, new)) = last {
             worker.log.clean_up(old, new).await;
         }
@@ -136,7 +135,9 @@ impl Worker {
                 first = queue.recv() => {
                     let Some(first) = first else { return Ok(()) };
                     let gathered = self.gather(first, queue, stop).await?;
+                    let (closed, shared) = (Instant::now(), gathered.len() > 1);
                     self.process(gathered, queue, stop).await?;
+                    self.next = closed + self.spacing(closed.elapsed(), shared);
                 }
                 late = late(&mut self.newest) => self.take_late(late).await?,
                 () = sleep_until(self.renewed + self.pace.renewal) => self.renew_or_complain().await?,
@@ -144,18 +145,25 @@ impl Worker {
         }
     }
 
-    /// Keeps the batch open until its interval has passed since the one before, or it is full, or the log is stopped. So
-    /// there are never more batches than one for each interval unless they are full, and nobody waits for an interval of a
-    /// log that has nothing to do.
+    /// How far apart a batch and the next are closed, by how long this one took and whether several shared it: then others
+    /// are likely to come meanwhile, and fewer batches leave more of the disk to them. Whoever was alone has nobody to wait for.
+    fn spacing(&self, took: Duration, shared: bool) -> Duration {
+        let most = self.pace.batch_interval;
+        match (self.pace.even, shared) {
+            (true, _) => most,
+            (false, true) => most.min(2 * took),
+            (false, false) => Duration::ZERO,
+        }
+    }
+
+    /// Keeps the batch open until it may be closed, which in an idle log is at once, it is full, or the log is stopped.
     async fn gather(
         &mut self,
         first: Submission,
         queue: &mut mpsc::Receiver<Submission>,
         stop: &CancellationToken,
     ) -> Result<Vec<Submission>, End> {
-        let interval = self.pace.batch_interval;
-        let soon = first.arrived + TOGETHER.min(interval);
-        let until = self.closed.map_or(soon, |closed| soon.max(closed + interval));
+        let until = self.next;
         let mut gathered = vec![first];
         while gathered.len() < MAX_ENTRIES {
             let room = MAX_ENTRIES - gathered.len();
@@ -167,7 +175,8 @@ impl Worker {
                 late = late(&mut self.newest) => self.take_late(late).await?,
             }
         }
-        self.closed = Some(Instant::now());
+        // Whoever is in the middle of submitting several finishes it.
+        yield_now().await;
         while gathered.len() < MAX_ENTRIES {
             match queue.try_recv() {
                 Ok(submission) => gathered.push(submission),
@@ -187,7 +196,7 @@ impl Worker {
         let mut entries = Vec::new();
         let mut fresh = HashMap::<Hash, u64>::new();
         let mut waiting = Vec::with_capacity(submissions.len());
-        for Submission { entry, answer, .. } in submissions {
+        for Submission { entry, answer } in submissions {
             let leaf = leaf_hash(&entry);
             let known = self.window.index(&leaf).or_else(|| fresh.get(&leaf).copied());
             let index = known.unwrap_or_else(|| {
