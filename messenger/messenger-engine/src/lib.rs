@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod api;
+mod comparison;
 mod config;
 pub mod core;
 mod driver;

@@ -131,6 +131,25 @@ fn events() {
             ),
         ),
         (
+            Event::Peer {
+                who: bob(),
+                device: Fingerprint([0xff; 32]),
+                authority: "town".into(),
+                serial: "0a1b".into(),
+                not_before: 1_795_435_200,
+                not_after: 1_796_644_800,
+                log: "town/log/2026".into(),
+                index: 7,
+                witnesses: vec!["town/witness".into()],
+                witnessed_only_by_operator: true,
+                code: "0000-1111".into(),
+            },
+            format!(
+                r#"{{"event":"peer","who":"bob@example.org","device":"{}","authority":"town","serial":"0a1b","not_before":1795435200,"not_after":1796644800,"log":"town/log/2026","index":7,"witnesses":["town/witness"],"witnessed_only_by_operator":true,"code":"0000-1111"}}"#,
+                "f".repeat(64)
+            ),
+        ),
+        (
             Event::Message { id: 7, from: bob(), text: "hi".into(), bot: false, reply_to: None },
             r#"{"event":"message","id":7,"from":"bob@example.org","text":"hi"}"#.into(),
         ),

@@ -11,6 +11,7 @@ use identity::trust::Fingerprint;
 
 use super::{Core, SessionId};
 use crate::api::Event;
+use crate::comparison::comparison_code;
 use crate::room::{AnotherAuthority, Person};
 use crate::time::Now;
 use crate::wire::Close;
@@ -53,6 +54,24 @@ impl Core {
                 Err(refusal)
             }
         }
+    }
+
+    /// Says with whom a session begins.
+    pub(super) fn introduce(&mut self, person: &Person) {
+        let facts = &person.certificate;
+        self.emit(Event::Peer {
+            who: person.identifier.clone(),
+            device: Fingerprint(person.device.spki_digest()),
+            authority: person.authority.name.clone(),
+            serial: facts.serial.clone(),
+            not_before: facts.not_before,
+            not_after: person.not_after,
+            log: facts.log.clone(),
+            index: facts.index,
+            witnesses: facts.witnesses.clone(),
+            witnessed_only_by_operator: facts.witnessed_only_by_operator,
+            code: comparison_code(&self.me.person.certificate.digest, &facts.digest),
+        });
     }
 
     /// Somebody becomes known while connections to her stand: the first counts.

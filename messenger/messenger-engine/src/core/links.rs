@@ -103,6 +103,7 @@ impl Core {
         now: Now,
     ) -> TalkFrame {
         let (session, hello) = Session::new(self.run, self.capabilities(), dialled);
+        self.introduce(&person);
         let key = SessionKey::new(exported, self.me.person.device.spki_digest(), person.device.spki_digest());
         let link = Link {
             person,

@@ -12,11 +12,12 @@ use quinn::Connection;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::Happening;
 use crate::core::Introduction;
-use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Person};
+use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Person};
 use crate::time::Now;
 
 /// Verifies persons through one [`PersonVerifier`], whose cache TLS and rooms share.
@@ -47,6 +48,15 @@ impl Verifier {
                 name: verified.authority().to_owned(),
                 root: Fingerprint(*verified.authority_root()),
             },
+            certificate: Arc::new(Facts {
+                digest: Sha256::digest(verified.leaf()).into(),
+                serial: verified.serial_hex(),
+                not_before: verified.not_before().as_secs(),
+                log: verified.origin().to_owned(),
+                index: verified.index(),
+                witnesses: verified.witnesses().to_vec(),
+                witnessed_only_by_operator: verified.witnessed_only_by_operator(),
+            }),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Who a leaf belongs to: the certificate in it, verified, and the key in it, compared.
 
 use std::fmt;
+use std::sync::Arc;
 
 use identity::Identifier;
 use identity::trust::Fingerprint;
@@ -36,6 +37,27 @@ pub struct Person {
     pub not_after: u64,
     /// Who certified her.
     pub authority: Authority,
+    /// What else the certificate says.
+    pub certificate: Arc<Facts>,
+}
+
+/// What a certificate says and proves, beside whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// SHA-256 of the certificate, and so of key and transparency proof.
+    pub digest: [u8; 32],
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// When it begins, in seconds since 1970.
+    pub not_before: u64,
+    /// The log in which it stands.
+    pub log: String,
+    /// Where in it.
+    pub index: u64,
+    /// Who has witnessed that.
+    pub witnesses: Vec<String>,
+    /// Whether all of these are run by whoever certified it.
+    pub witnessed_only_by_operator: bool,
 }
 
 /// An authority, as the trust policy knows it.

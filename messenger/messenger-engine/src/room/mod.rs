@@ -17,8 +17,9 @@ mod joining;
 mod leaf;
 mod settings;
 
+pub(crate) use code::characters;
 pub use code::{code, digest};
-pub use credential::{AnotherAuthority, Authority, Credentials, DeviceKey, Person, RefusedCredential};
+pub use credential::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Person, RefusedCredential};
 pub use error::GroupError;
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;

@@ -48,6 +48,33 @@ fn contacts_are_bound_once_and_their_devices_named() {
     assert!(first_seen(&world.events("alice")).is_empty());
 }
 
+/// Device and code of every conversation that began.
+fn peers(events: &[Event]) -> Vec<(Fingerprint, String)> {
+    let peer = |event: &Event| match event {
+        Event::Peer { device, code, .. } => Some((*device, code.clone())),
+        _ => None,
+    };
+    events.iter().filter_map(peer).collect()
+}
+
+#[test]
+fn both_sides_of_each_conversation_are_told_its_certificates_and_one_code() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    world.send("alice", "bob", "hello", 1);
+    let of_bob = Fingerprint(world.person("bob").device.spki_digest());
+    let (alice, bob) = (peers(&world.events("alice")), peers(&world.events("bob")));
+    let ([(device, code)], [(_, same)]) = (alice.as_slice(), bob.as_slice()) else { panic!("{alice:?}, {bob:?}") };
+    assert_eq!((*device, code), (of_bob, same));
+    // What goes on is no new conversation; another one with the same certificates has the same code.
+    world.send("bob", "alice", "hello yourself", 1);
+    assert!(peers(&world.events("alice")).is_empty());
+    world.end("alice", "bob");
+    world.send("alice", "bob", "again", 2);
+    assert_eq!(peers(&world.events("alice")), alice);
+    world.send("alice", "carol", "hello", 3);
+    assert_ne!(peers(&world.events("alice"))[0].1, *code);
+}
+
 #[test]
 fn strangers_are_bound_when_they_are_accepted() {
     let mut world = World::of(&[]);
