@@ -21,9 +21,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::acquaintance::{self, Kept};
+use crate::app::unsent::Safekept;
 use crate::app::{App, Effect};
 use crate::appearance;
 use crate::contacts::ContactBook;
+use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::keys;
 use crate::start::Prepared;
@@ -44,25 +46,69 @@ static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Runs the terminal messenger until the person leaves or a signal ends it.
 pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
+    let safe = prepared.safe()?;
     let (engine, mut events) = prepared.start(false)?;
     let size = terminal::size().map_err(terminal_failure)?;
     let app = App::new(prepared.me, prepared.contacts, size).appearing(prepared.presence);
-    let ended = {
+    let mut app = Safekept::new(app, safe.clone());
+    give_back_drafts(&mut app, &safe);
+    let (mut app, ended) = {
         let _ours = Ours::take(&app).map_err(terminal_failure)?;
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
         let idle = Idle { since: Instant::now(), told: false };
         let (engine, book, trust) = (engine.clone(), prepared.book, prepared.trust);
         let finder = prepared.finder;
-        Loop { app, engine, book, trust, finder, screen, theme: Theme::from_environment(), idle }.run(&mut events).await
+        let theme = Theme::from_environment();
+        let mut looping = Loop { app, engine, book, trust, finder, screen, theme, idle };
+        let ended = looping.run(&mut events).await;
+        (looping.app, ended)
     };
+    // Whoever leaves by herself was asked; in any other end nothing of hers is lost, whatever happens next.
+    let asked = matches!(ended, Ok(Ending::Asked));
+    let kept_first = if asked { Ok(0) } else { app.keep() };
     // The terminal is free already: nobody waits for farewells.
     engine.send(Command::Quit).await;
-    let _ = tokio::time::timeout(LEAVING, async { while events.recv().await.is_some() {} }).await;
-    ended
+    let farewells = async {
+        while let Some(event) = events.recv().await {
+            app.hear(event, now());
+        }
+    };
+    let _ = tokio::time::timeout(LEAVING, farewells).await;
+    if !asked {
+        // By now some texts may have arrived, or are known not to have.
+        tell_kept(kept_first.and_then(|_| app.keep()))?;
+    }
+    ended.map(|_| ())
+}
+
+/// What an earlier run kept is in the model, and no more on the disk.
+fn give_back_drafts(app: &mut Safekept, safe: &Safe) {
+    let found = safe.find();
+    app.give_back(found.unsent, now());
+    if let Err(error) = safe.remove(&found.files) {
+        app.tell_wrong(format!("What was kept of an earlier run comes back at the next start too: {error}"));
+    }
+    for problem in found.problems {
+        app.tell_wrong(format!("Drafts of an earlier run: {problem}"));
+    }
+}
+
+/// Says on the terminal, if it is still there, what the next start gives back.
+fn tell_kept(kept: Result<usize, DraftsError>) -> Result<(), Failure> {
+    match kept {
+        Ok(0) => Ok(()),
+        Ok(count) => {
+            let texts = if count == 1 { "1 text is".to_owned() } else { format!("{count} texts are") };
+            let words = format!("messenger: {texts} nowhere but here, sealed, until the next start gives back what it finds.");
+            let _ = writeln!(std::io::stderr(), "{words}");
+            Ok(())
+        }
+        Err(error) => Err(Failure::new(format!("drafts could not be kept: {error}"), "mend the folder")),
+    }
 }
 
 struct Loop {
-    app: App,
+    app: Safekept,
     engine: Engine,
     book: ContactBook,
     trust: Arc<Trust>,
@@ -83,11 +129,20 @@ struct Idle {
 /// Whether to go on.
 enum Next {
     GoOn,
-    Leave,
+    End(Ending),
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The person wanted it, and was told what would be lost.
+    Asked,
+    /// A signal came, or the terminal went.
+    Forced,
 }
 
 impl Loop {
-    async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<(), Failure> {
+    async fn run(&mut self, events: &mut mpsc::Receiver<Event>) -> Result<Ending, Failure> {
         let mut input = typed_input();
         let mut signal = std::pin::pin!(ended_by_signal());
         loop {
@@ -95,22 +150,23 @@ impl Loop {
             let next = tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.hear(event).await,
-                    None => return Err(Failure::new("the engine ended by itself", "start again; drafts are lost")),
+                    None => return Err(Failure::new("the engine ended by itself", "start again: drafts are given back")),
                 },
                 typed = input.recv() => match typed {
                     Some(typed) => self.typed(typed).await,
                     // The terminal is gone.
-                    None => Next::Leave,
+                    None => Next::End(Ending::Forced),
                 },
                 () = tokio::time::sleep_until(self.idle.since + IDLE), if !self.idle.told => {
                     self.idle.told = true;
                     self.engine.send(Command::SetIdle { seconds: IDLE_SECONDS }).await;
                     Next::GoOn
                 }
-                () = &mut signal => Next::Leave,
+                () = &mut signal => Next::End(Ending::Forced),
             };
-            if matches!(next, Next::Leave) || matches!(self.catch_up(events, &mut input).await, Next::Leave) {
-                return Ok(());
+            let next = if let Next::GoOn = next { self.catch_up(events, &mut input).await } else { next };
+            if let Next::End(ending) = next {
+                return Ok(ending);
             }
         }
     }
@@ -125,7 +181,7 @@ impl Loop {
             } else {
                 break;
             };
-            if matches!(next, Next::Leave) {
+            if let Next::End(_) = next {
                 return next;
             }
         }
@@ -188,7 +244,7 @@ impl Loop {
                     let _ = stdout().write_all(b"\x07").and_then(|()| stdout().flush());
                     Ok(())
                 }
-                Effect::Quit => return Next::Leave,
+                Effect::Quit => return Next::End(Ending::Asked),
             };
             if let Err(error) = kept {
                 self.app.tell_wrong(format!("The contact list on disk was not changed: {error}"));

@@ -19,6 +19,7 @@ use crate::app::Me;
 use crate::appearance;
 use crate::cli::Options;
 use crate::contacts::ContactBook;
+use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
 use crate::whereabouts::Guide;
@@ -123,6 +124,12 @@ impl Prepared {
     /// An address of the home server's that answers by HTTPS.
     pub(crate) fn server(&self) -> &str {
         &self.device.enrolment.acme
+    }
+
+    /// Where texts are kept that are nowhere else, if the program ends before its time.
+    pub(crate) fn safe(&self) -> Result<Safe, Failure> {
+        let safe = Safe::open(self.home.clone(), Arc::new(self.device.key.clone()));
+        safe.map_err(|error| Failure::new(error, "make the device's key reachable, and start again"))
     }
 
     /// Starts the engine on the current runtime. Being online follows as an event.

@@ -9,6 +9,7 @@ mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet};
 

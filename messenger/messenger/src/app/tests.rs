@@ -11,14 +11,14 @@ use messenger_engine::{
 use super::*;
 use crate::keys::{Action, Place};
 
-const ROOM: RoomId = RoomId([9; 16]);
+pub(super) const ROOM: RoomId = RoomId([9; 16]);
 const CALL: CallId = CallId([7; 16]);
 
 fn now() -> DateTime {
     date(2026, 11, 23).at(10, 42, 0, 0)
 }
 
-fn who(name: &str) -> Identifier {
+pub(super) fn who(name: &str) -> Identifier {
     Identifier::parse(&format!("{name}@example.org")).unwrap()
 }
 
@@ -32,7 +32,7 @@ fn presence(name: &str, online: bool) -> Event {
     Event::Presence { who: who(name), online, seen: Seen { status, ..Seen::default() } }
 }
 
-fn app(contacts: &[&str]) -> App {
+pub(super) fn app(contacts: &[&str]) -> App {
     let me = Me {
         identifier: who("alice"),
         authority: "Home".to_owned(),
@@ -45,7 +45,7 @@ fn app(contacts: &[&str]) -> App {
     app
 }
 
-fn typed(app: &mut App, text: &str) -> Vec<Effect> {
+pub(super) fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     if app.place() != Place::Writing {
         app.act(Action::SwitchPane, now());
     }
@@ -53,7 +53,7 @@ fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     app.act(Action::Send, now())
 }
 
-fn not_delivered(id: u64) -> Event {
+pub(super) fn not_delivered(id: u64) -> Event {
     Event::MessageState {
         id,
         to: who("bob"),
@@ -66,7 +66,7 @@ fn send(text: &str, id: u64) -> Vec<Effect> {
     vec![Effect::Engine(Command::Send { to: "bob@example.org".to_owned(), text: text.to_owned(), id: Some(id) })]
 }
 
-fn room(host: &str, members: &[&str]) -> Event {
+pub(super) fn room(host: &str, members: &[&str]) -> Event {
     Event::Room {
         room: ROOM,
         name: "picnic".to_owned(),

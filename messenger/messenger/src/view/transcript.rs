@@ -126,6 +126,10 @@ fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
                 theme.open(),
             )]
         }
+        State::Interrupted => {
+            let words = "? unknown: the program ended before the answer came. Sent again, it may be shown twice.";
+            vec![(words.to_owned(), theme.open())]
+        }
         State::Room { delivered, missing, others } => room_words(*delivered, missing, *others, theme),
     }
 }
