@@ -12,7 +12,7 @@ use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
 use crate::start;
-use crate::{bot, doctor, headless, run};
+use crate::{bot, contacts, doctor, headless, run};
 
 const AFTER: &str = "\
 Example, after certtool trust add and certtool enroll:
@@ -33,6 +33,12 @@ Example:
   echo '{\"do\":\"quit\"}' | messenger headless
 
 Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 unreachable.";
+
+const CONTACTS: &str = "\
+Example:
+  messenger contacts export contacts.toml
+
+Exit codes: 0 ok, 1 failed, 2 usage.";
 
 const BOT: &str = "\
 Example, after certtool --home ~/echo trust add and enroll:
@@ -131,6 +137,12 @@ pub(crate) enum Face {
         #[arg(long)]
         json: bool,
     },
+    /// The contact list, without going online: list, export, import
+    #[command(after_help = CONTACTS)]
+    Contacts {
+        #[command(subcommand)]
+        asked: contacts::commands::Do,
+    },
     /// A program that answers by itself, marked as a bot to everybody it talks with
     #[command(after_help = BOT)]
     Bot {
@@ -151,7 +163,8 @@ impl Face {
     fn json(&self) -> bool {
         match self {
             Self::Doctor { json } | Self::Bot { json, .. } => *json,
-            Self::Headless { .. } => false,
+            Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
+            Self::Headless { .. } | Self::Contacts { .. } => false,
         }
     }
 }
@@ -203,6 +216,7 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             log_to_stderr();
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
+        Some(Face::Contacts { asked }) => contacts::commands::run(start::folder(&cli.options)?, asked),
         Some(Face::Bot { echo: _, public, json }) => {
             log_to_stderr();
             bot::run(start::prepare(&cli.options).await?, *public, *json).await

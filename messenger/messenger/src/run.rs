@@ -24,7 +24,7 @@ use crate::acquaintance::{self, Kept};
 use crate::app::unsent::Safekept;
 use crate::app::{App, Effect};
 use crate::appearance;
-use crate::contacts::ContactBook;
+use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::keys;
@@ -49,20 +49,23 @@ pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
     let safe = prepared.safe()?;
     let (engine, mut events) = prepared.start(false)?;
     let size = terminal::size().map_err(terminal_failure)?;
-    let app = App::new(prepared.me, prepared.contacts, size).appearing(prepared.presence);
+    let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
+    let app = app.knowing(prepared.contacts).appearing(prepared.presence);
     let mut app = Safekept::new(app, safe.clone());
     give_back_drafts(&mut app, &safe);
     let (mut app, ended) = {
         let _ours = Ours::take(&app).map_err(terminal_failure)?;
         let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
         let idle = Idle { since: Instant::now(), told: false };
-        let (engine, book, trust) = (engine.clone(), prepared.book, prepared.trust);
+        let (engine, book, trust) = (engine.clone(), prepared.book.clone(), prepared.trust);
         let finder = prepared.finder;
         let theme = Theme::from_environment();
         let mut looping = Loop { app, engine, book, trust, finder, screen, theme, idle };
         let ended = looping.run(&mut events).await;
         (looping.app, ended)
     };
+    // Whom she sees now she saw until now. It is not worth a word in an end that nobody asked for.
+    let _ = prepared.book.keep_seen(&app.see_last(now()));
     // Whoever leaves by herself was asked; in any other end nothing of hers is lost, whatever happens next.
     let asked = matches!(ended, Ok(Ending::Asked));
     let kept_first = if asked { Ok(0) } else { app.keep() };
@@ -240,6 +243,16 @@ impl Loop {
                     Ok(())
                 }
                 Effect::Forget(who) => self.book.remove(&who),
+                Effect::About(who, about) => self.book.keep(&who, &about),
+                Effect::Seen(seen) => self.book.keep_seen(&seen),
+                Effect::Export(path) => {
+                    self.exchanged(self.book.export(&path).map(|()| format!("{} is written.", path.display())));
+                    Ok(())
+                }
+                Effect::Import(path) => {
+                    self.import(&path).await;
+                    Ok(())
+                }
                 Effect::Bell => {
                     let _ = stdout().write_all(b"\x07").and_then(|()| stdout().flush());
                     Ok(())
@@ -251,6 +264,29 @@ impl Loop {
             }
         }
         Next::GoOn
+    }
+}
+
+impl Loop {
+    fn exchanged(&mut self, done: Result<String, ContactsError>) {
+        match done {
+            Ok(words) => self.app.tell(words),
+            Err(error) => self.app.tell_wrong(format!("{error}.")),
+        }
+    }
+
+    /// Takes in the contacts in a file: on disk first, so that a damaged one changes nothing.
+    async fn import(&mut self, path: &std::path::Path) {
+        match self.book.import(path).and_then(|_| self.book.load()) {
+            Ok(contacts) => {
+                for effect in self.app.imported(contacts) {
+                    if let Effect::Engine(command) = effect {
+                        self.engine.send(command).await;
+                    }
+                }
+            }
+            Err(error) => self.exchanged(Err(error)),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::acquaintance;
 use crate::app::Me;
 use crate::appearance;
 use crate::cli::Options;
-use crate::contacts::ContactBook;
+use crate::contacts::{ContactBook, Contacts};
 use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
@@ -33,7 +33,7 @@ const WANTED_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) struct Prepared {
     pub(crate) me: Me,
     pub(crate) book: ContactBook,
-    pub(crate) contacts: Vec<Identifier>,
+    pub(crate) contacts: Contacts,
     pub(crate) presence: PresenceSettings,
     home: Home,
     device: Device,
@@ -49,14 +49,20 @@ pub(crate) struct Prepared {
     pinholes: bool,
 }
 
-/// Reads the folder, chooses the certificate, and verifies it as every peer will.
-pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
+/// The person's folder.
+pub(crate) fn folder(options: &Options) -> Result<Home, Failure> {
     let home = match &options.home {
         Some(folder) => Home::at(folder),
         None => Home::open(),
     };
+    home.map_err(folder_failure)
+}
+
+/// Reads the folder, chooses the certificate, and verifies it as every peer will.
+pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
+    let home = folder(options)?;
     let source = options.passphrase.clone().unwrap_or(PassphraseSource::Ask);
-    let home = home.map_err(folder_failure)?.unlocked_by(source, false);
+    let home = home.unlocked_by(source, false);
     let device = choose(&home, options.identity.as_ref())?;
     let trust = Arc::new(home.trust().map_err(folder_failure)?);
     let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
@@ -81,7 +87,6 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         .map_err(|error| Failure::new(error, "mend the file, or move it away to appear as without any setting"))?;
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
-    let contacts = contacts.into_iter().collect();
     let (offered, pinholes, enrolled_under) = (options.offer.into(), !options.no_pinhole, policy.fingerprint());
     Ok(Prepared {
         me,
@@ -113,7 +118,7 @@ impl Prepared {
             bind: self.bind,
             offered: self.offered,
             pinholes: self.pinholes,
-            contacts: self.contacts.clone(),
+            contacts: self.contacts.keys().cloned().collect(),
             presence: self.presence.clone(),
             bot: false,
             gossip: None,

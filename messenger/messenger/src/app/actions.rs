@@ -156,9 +156,14 @@ impl App {
     }
 
     fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+        let rows = view::page_rows(self);
         match (&mut self.cover, action) {
-            (Some(Cover::Help { scroll }), Action::ScrollUp) => *scroll = scroll.saturating_sub(5),
-            (Some(Cover::Help { scroll }), Action::ScrollDown) => *scroll = (*scroll + 5).min(view::help_rows()),
+            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollUp) => {
+                *scroll = scroll.saturating_sub(5);
+            }
+            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollDown) => {
+                *scroll = (*scroll + 5).min(rows);
+            }
             (Some(Cover::Ask { answer, .. }), Action::Insert(text)) => insert_answer(answer, &text),
             (Some(Cover::Ask { answer, .. }), Action::Edit(edit)) => answer.edit(edit, usize::MAX),
             (Some(Cover::Ask { question, answer, .. }), Action::Yes) => {

@@ -13,8 +13,8 @@ impl App {
     pub(crate) fn hear(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
         match event {
             Event::Online { directory, .. } => self.connection = Connection::Online { directory },
-            Event::Offline { reason } => self.hear_offline(reason),
-            Event::Presence { who, online, seen } => self.hear_presence(who, online, seen, now),
+            Event::Offline { reason } => return self.hear_offline(reason, now),
+            Event::Presence { who, online, seen } => return self.hear_presence(who, online, seen, now),
             Event::Appearance(settings) => self.hear_appearance(settings),
             Event::Incoming { call, from, purpose, .. } => {
                 return self.hear_waiting(Waiting::Knock { call, from, purpose });
@@ -82,15 +82,17 @@ impl App {
         Vec::new()
     }
 
-    fn hear_offline(&mut self, reason: String) {
+    fn hear_offline(&mut self, reason: String, now: DateTime) -> Vec<Effect> {
         self.connection = Connection::Offline { reason };
+        let seen = self.see_last(now);
         for person in self.people.values_mut() {
             person.online = None;
         }
+        if seen.is_empty() { Vec::new() } else { vec![Effect::Seen(seen)] }
     }
 
-    fn hear_presence(&mut self, who: Identifier, online: bool, seen: Seen, now: DateTime) {
-        let Some(person) = self.people.get_mut(&who) else { return };
+    fn hear_presence(&mut self, who: Identifier, online: bool, seen: Seen, now: DateTime) -> Vec<Effect> {
+        let Some(person) = self.people.get_mut(&who) else { return Vec::new() };
         let before = person.online.replace(online);
         person.seen |= online;
         person.idle_since = seen.idle_s.and_then(|seconds| now.checked_sub(i64::from(seconds).seconds()).ok());
@@ -107,6 +109,11 @@ impl App {
                 self.conversation_mut(&entry).note(format!("{who} {words}"), now);
             }
         }
+        let mut effects = self.alert(&who, before);
+        if before == Some(true) && !online {
+            effects.extend(self.saw_last(&who, now));
+        }
+        effects
     }
 
     fn hear_session(&mut self, who: &Identifier, state: SessionState, reason: Option<String>, now: DateTime) {

@@ -5,6 +5,7 @@ pub(crate) mod appearance;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
+mod people;
 mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
@@ -12,12 +13,14 @@ mod tests;
 pub(crate) mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::DateTime;
 use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
 
+use crate::contacts::about::{About, LastSeen};
 use conversation::Conversation;
 use editor::Editor;
 
@@ -55,6 +58,8 @@ pub(crate) struct Person {
     pub(crate) seen: bool,
     /// What she shows of herself while she is online.
     pub(crate) shows: Seen,
+    /// What is kept about a contact.
+    pub(crate) about: About,
     /// Since when she has not used her device.
     pub(crate) idle_since: Option<DateTime>,
     /// Whether the conversation with her looks for another connection.
@@ -90,10 +95,13 @@ pub(crate) enum Entry {
 }
 
 /// A group of entries in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Group {
     Waiting,
+    /// Those in no group of one's own.
     Contacts,
+    /// A group of one's own.
+    Named(String),
     Others,
     Rooms,
 }
@@ -121,6 +129,10 @@ pub(crate) enum Cover {
     },
     /// One's own contact card.
     Card,
+    /// Who may see and knock, who is blocked.
+    Lists {
+        scroll: usize,
+    },
 }
 
 /// A question that takes text.
@@ -150,6 +162,14 @@ pub(crate) enum Effect {
     Take(Box<ContactCard>),
     /// Take it out of the folder.
     Forget(Identifier),
+    /// Keep this about a contact.
+    About(Identifier, Box<About>),
+    /// Keep when contacts were seen last.
+    Seen(BTreeMap<Identifier, LastSeen>),
+    /// Write the contact list into a new file.
+    Export(PathBuf),
+    /// Take in the contacts in a file.
+    Import(PathBuf),
     /// Ring the terminal's bell.
     Bell,
     Quit,
@@ -225,7 +245,7 @@ impl App {
         if self.settings.status == OwnStatus::DoNotDisturb { Vec::new() } else { vec![Effect::Bell] }
     }
 
-    /// The list on the left, from top to bottom: who waits, contacts (those online first), others, rooms.
+    /// The list on the left, from top to bottom: who waits, contacts by their groups (those online first), others, rooms.
     pub(crate) fn list(&self) -> Vec<(Group, Entry)> {
         let person = |group, who: &Identifier| (group, Entry::Person(who.clone()));
         let of = |contact: bool, online: bool| {
@@ -234,7 +254,14 @@ impl App {
                 .filter(move |(_, person)| person.contact == contact && (person.online == Some(true)) == online)
         };
         let waiting = self.waiting.iter().map(|one| (Group::Waiting, one.entry()));
-        let contacts = of(true, true).chain(of(true, false)).map(|(who, _)| person(Group::Contacts, who));
+        let mut contacts: Vec<_> = of(true, true).chain(of(true, false)).collect();
+        contacts.sort_by_cached_key(|(who, person)| {
+            (person.about.group.clone(), person.online != Some(true), person.called(who).to_lowercase())
+        });
+        let contacts = contacts.into_iter().map(|(who, one)| {
+            let group = one.about.group.as_ref().map_or(Group::Contacts, |group| Group::Named(group.to_string()));
+            person(group, who)
+        });
         let others = of(false, true).chain(of(false, false)).map(|(who, _)| person(Group::Others, who));
         let rooms = self.rooms.keys().map(|room| (Group::Rooms, Entry::Room(*room)));
         waiting.chain(contacts).chain(others).chain(rooms).collect()
@@ -264,7 +291,7 @@ impl App {
     pub(crate) fn place(&self) -> crate::keys::Place {
         use crate::keys::Place;
         match &self.cover {
-            Some(Cover::Help { .. } | Cover::Card) => Place::Helping,
+            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. }) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,

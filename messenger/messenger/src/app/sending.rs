@@ -166,11 +166,22 @@ impl App {
             Slash::Status(Some((status, text))) => {
                 vec![Effect::Engine(Command::SetStatus { status, text: Some(text) })]
             }
-            Slash::Visible(audience) => {
-                vec![Effect::Engine(Command::SetAudience { visible_to: Some(audience), may_knock: None })]
+            Slash::Visible(wish) => {
+                let visible_to = Some(wish.fulfilled(&self.settings.visible_to)?);
+                vec![Effect::Engine(Command::SetAudience { visible_to, may_knock: None })]
             }
-            Slash::Reachable(audience) => {
-                vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock: Some(audience) })]
+            Slash::Reachable(wish) => {
+                let may_knock = Some(wish.fulfilled(&self.settings.may_knock)?);
+                vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock })]
+            }
+            Slash::Name(name) => self.rename(name)?,
+            Slash::Group(group) => self.regroup(group)?,
+            Slash::Alert(alert) => self.set_alert(alert)?,
+            Slash::Export(path) => vec![Effect::Export(path)],
+            Slash::Import(path) => vec![Effect::Import(path)],
+            Slash::Lists => {
+                self.cover = Some(Cover::Lists { scroll: 0 });
+                Vec::new()
             }
             Slash::Block(who) => self.block(who)?,
             Slash::Ask(who) => self.ask_first(who)?,

@@ -1,10 +1,13 @@
 //! Commands typed into the input: `/room create picnic`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
+
+use crate::contacts::about::{Alert, OwnName};
 
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,17 @@ pub(crate) enum Slash {
     Knock,
     /// How to appear, and the words beside it; nothing asks how one does.
     Status(Option<(OwnStatus, String)>),
-    Visible(Audience),
-    Reachable(Audience),
+    Visible(Wish),
+    Reachable(Wish),
+    /// What to call the contact whose conversation is open; nothing to go back to her address.
+    Name(Option<OwnName>),
+    /// The group she is in; nothing for none.
+    Group(Option<OwnName>),
+    Alert(Alert),
+    /// Everybody who may see one, may knock, is blocked, or is asked about first.
+    Lists,
+    Export(PathBuf),
+    Import(PathBuf),
     /// The named person, or the one whose conversation is open.
     Block(Option<Identifier>),
     Unblock(Identifier),
@@ -51,6 +63,34 @@ pub(crate) enum Slash {
     Online,
     Help,
     Quit,
+}
+
+/// What an audience is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Be(Audience),
+    /// These people more, and those less, than are named now.
+    Change { more: BTreeSet<Identifier>, less: BTreeSet<Identifier> },
+}
+
+impl Wish {
+    /// What it comes to, from what is set now.
+    ///
+    /// # Errors
+    /// Nobody is named now: one line for people.
+    pub(crate) fn fulfilled(self, now: &Audience) -> Result<Audience, String> {
+        match (self, now) {
+            (Self::Be(audience), _) => Ok(audience),
+            (Self::Change { more, less }, Audience::Named(named)) => {
+                let named: BTreeSet<_> = named.union(&more).filter(|who| !less.contains(*who)).cloned().collect();
+                Ok(if named.is_empty() { Audience::Nobody } else { Audience::Named(named) })
+            }
+            (Self::Change { more, less }, Audience::Nobody) if less.is_empty() => Ok(Audience::Named(more)),
+            (Self::Change { .. }, _) => {
+                Err("+ and - change a list of people, and there is none: name them, with spaces between them.".to_owned())
+            }
+        }
+    }
 }
 
 /// Every command, for the help: how it is typed and what it does.
@@ -65,7 +105,12 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
-    ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
+    ("/name [NAME]", "what you call this contact; nobody else sees it"),
+    ("/group [NAME]", "the group they stand in"),
+    ("/alert once", "tell when they come online; on: also when they go; off"),
+    ("/export FILE, /import FILE", "the contact list into a new file; contacts out of one"),
+    ("/lists", "everybody who may see you or knock, or is blocked"),
+    ("/visible contacts", "who may see: everyone, contacts, nobody, names; +name"),
     ("/reachable everyone", "who may knock, in the same words"),
     ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
     ("/unblock bob@example.org", "the contrary"),
@@ -98,6 +143,12 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/again" => alone(name, rest, Slash::Again),
         "/knock" => alone(name, rest, Slash::Knock),
         "/status" => status(rest).map(Slash::Status),
+        "/name" => own_name(rest).map(Slash::Name),
+        "/group" => own_name(rest).map(Slash::Group),
+        "/alert" => alert(rest).map(Slash::Alert),
+        "/lists" => alone(name, rest, Slash::Lists),
+        "/export" => file(rest, name).map(Slash::Export),
+        "/import" => file(rest, name).map(Slash::Import),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),
         "/reachable" => audience(rest, "/reachable").map(Slash::Reachable),
         "/block" if rest.is_empty() => Ok(Slash::Block(None)),
@@ -159,17 +210,58 @@ fn status(rest: &str) -> Result<Option<(OwnStatus, String)>, String> {
     Ok(Some((status, words.trim().to_owned())))
 }
 
-fn audience(rest: &str, command: &str) -> Result<Audience, String> {
-    Ok(match rest {
+fn own_name(rest: &str) -> Result<Option<OwnName>, String> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    OwnName::try_from(rest.to_owned()).map(Some).map_err(|problem| format!("That cannot be: {problem}."))
+}
+
+fn alert(rest: &str) -> Result<Alert, String> {
+    match rest {
+        "on" => Ok(Alert::Always),
+        "off" => Ok(Alert::Never),
+        "once" => Ok(Alert::Once),
+        _ => Err("/alert is on, off, or once: then you are told when they come online the next time.".to_owned()),
+    }
+}
+
+fn file(rest: &str, command: &str) -> Result<PathBuf, String> {
+    match rest {
+        "" => Err(format!("{command} needs a file: {command} contacts.toml")),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+fn audience(rest: &str, command: &str) -> Result<Wish, String> {
+    Ok(Wish::Be(match rest {
         "" => return Err(format!("{command} is everyone, contacts, nobody, or addresses with spaces between them.")),
         "everyone" => Audience::Everyone,
         "contacts" => Audience::Contacts,
         "nobody" => Audience::Nobody,
+        people if people.split_whitespace().all(changes) => return change(people),
         people => {
             let people: Result<BTreeSet<_>, _> = people.split_whitespace().map(identifier).collect();
             Audience::Named(people?)
         }
-    })
+    }))
+}
+
+/// Whether a word changes a list instead of naming somebody. A phone number has a `+` of its own.
+fn changes(word: &str) -> bool {
+    word.starts_with('-') || word.strip_prefix('+').is_some_and(|rest| rest.starts_with('+') || rest.contains('@'))
+}
+
+/// `+bob@example.org -carol@example.org`, `++14155550123`.
+fn change(people: &str) -> Result<Wish, String> {
+    let (mut more, mut less) = (BTreeSet::new(), BTreeSet::new());
+    for one in people.split_whitespace() {
+        match one.strip_prefix('-') {
+            Some(who) => less.insert(identifier(who)?),
+            None => more.insert(identifier(one.strip_prefix('+').unwrap_or(one))?),
+        };
+    }
+    Ok(Wish::Change { more, less })
 }
 
 fn room(rest: &str) -> Result<Slash, String> {
@@ -212,10 +304,21 @@ mod tests {
         assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob.clone())));
         let away = (OwnStatus::Away, "at lunch".to_owned());
         assert_eq!(parse("/status away  at lunch"), Ok(Slash::Status(Some(away))));
-        assert_eq!(parse("/visible bob@example.org"), Ok(Slash::Visible(Audience::Named([bob].into()))));
+        let named = |people: &[&Identifier]| Audience::Named(people.iter().map(|&who| who.clone()).collect());
+        assert_eq!(parse("/visible bob@example.org"), Ok(Slash::Visible(Wish::Be(named(&[&bob])))));
+        let carol = Identifier::parse("carol@example.org").unwrap();
+        let phone = Identifier::parse("+14155550123").unwrap();
+        assert_eq!(parse("/visible +14155550123"), Ok(Slash::Visible(Wish::Be(named(&[&phone])))));
+        let Ok(Slash::Reachable(wish)) = parse("/reachable +carol@example.org -bob@example.org") else { panic!() };
+        assert_eq!(wish.clone().fulfilled(&named(&[&bob])), Ok(named(&[&carol])));
+        assert!(wish.clone().fulfilled(&Audience::Everyone).unwrap_err().contains("there is none"));
+        assert_eq!(parse("/visible -bob@example.org").map(|one| match one {
+            Slash::Visible(wish) => wish.fulfilled(&named(&[&bob])),
+            other => panic!("{other:?}"),
+        }), Ok(Ok(Audience::Nobody)));
         for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
             for one in typed.split(", ") {
-                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic");
+                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic").replace("FILE", "contacts.toml");
                 assert!(parse(&typed).is_ok(), "{typed}");
             }
         }
@@ -232,6 +335,9 @@ mod tests {
             ("/status asleep", "dnd or invisible"),
             ("/visible", "contacts, nobody"),
             ("/reachable all", "That is no address"),
+            ("/alert loudly", "on, off, or once"),
+            ("/export", "needs a file"),
+            ("/name bob@example.org", "could pass for one"),
             ("/", "There is no command"),
             ("/dance", "F1 lists them"),
         ] {

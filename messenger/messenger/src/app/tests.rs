@@ -14,7 +14,7 @@ use crate::keys::{Action, Place};
 pub(super) const ROOM: RoomId = RoomId([9; 16]);
 const CALL: CallId = CallId([7; 16]);
 
-fn now() -> DateTime {
+pub(super) fn now() -> DateTime {
     date(2026, 11, 23).at(10, 42, 0, 0)
 }
 
@@ -27,7 +27,7 @@ fn card(name: &str) -> ContactCard {
     format!("inperson:{name}@example.org?genesis={genesis}&directory=localhost:8444").parse().unwrap()
 }
 
-fn presence(name: &str, online: bool) -> Event {
+pub(super) fn presence(name: &str, online: bool) -> Event {
     let status = online.then_some(Status::Available);
     Event::Presence { who: who(name), online, seen: Seen { status, ..Seen::default() } }
 }

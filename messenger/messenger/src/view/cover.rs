@@ -14,7 +14,7 @@ const COLUMNS: u16 = 60;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
     match cover {
-        Cover::Help { .. } => {}
+        Cover::Help { .. } | Cover::Lists { .. } => {}
         Cover::Card => card(frame, area, app, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {

@@ -7,6 +7,8 @@ mod curtain;
 mod help;
 mod input;
 mod layout;
+mod lists;
+mod page;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;
@@ -52,7 +54,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     bottom::status(frame, areas.status, app, theme);
     bottom::bar(frame, areas.bar, app, theme);
     match &app.cover {
-        Some(Cover::Help { scroll }) => help::draw(frame, area, *scroll, theme),
+        Some(Cover::Help { scroll }) => page::draw(frame, area, " Help ", help::rows(theme), *scroll, theme),
+        Some(Cover::Lists { scroll }) => {
+            page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
+        }
         Some(cover) => cover::draw(frame, area, cover, app, theme),
         None => {}
     }
@@ -71,9 +76,13 @@ pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
     (height.saturating_sub(2).max(1), rows.saturating_sub(height))
 }
 
-/// Rows of the help page.
-pub(crate) fn help_rows() -> usize {
-    help::rows(Theme::from_environment()).len()
+/// Rows of the page that covers the rest, if one does.
+pub(crate) fn page_rows(app: &App) -> usize {
+    match &app.cover {
+        Some(Cover::Help { .. }) => help::rows(Theme::from_environment()).len(),
+        Some(Cover::Lists { .. }) => lists::rows(app, Theme::from_environment()).len(),
+        _ => 0,
+    }
 }
 
 /// A frame with round corners and a title.
@@ -106,7 +115,7 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     let title = match &app.selected {
         Some(Entry::Person(who)) => {
             let (sign, word, style) = contacts::presence(app, who, theme);
-            let name = fit_middle(who.as_str(), width.saturating_sub(word.len() + 8));
+            let name = fit_middle(&harmless_line(&app.called_with_address(who)), width.saturating_sub(word.len() + 8));
             let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
             if !word.is_empty() {
                 spans.push(Span::styled(format!("{sign} {word} "), style));
