@@ -102,7 +102,8 @@ fn tell_kept(kept: Result<usize, DraftsError>) -> Result<(), Failure> {
         Ok(0) => Ok(()),
         Ok(count) => {
             let texts = if count == 1 { "1 text is".to_owned() } else { format!("{count} texts are") };
-            let words = format!("messenger: {texts} nowhere but here, sealed, until the next start gives back what it finds.");
+            let words =
+                format!("messenger: {texts} nowhere but here, sealed, until the next start gives back what it finds.");
             let _ = writeln!(std::io::stderr(), "{words}");
             Ok(())
         }

@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
 use super::editor::{Editor, MAX_TEXT_BYTES};
+use super::palette::{self, Entered};
 use super::slash::{self, Newcomer};
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
@@ -49,7 +50,11 @@ impl App {
             Action::AskRemove => self.ask_remove(),
             Action::AskCommand => {
                 let answer = Editor::with("/".to_owned());
-                self.cover = Some(Cover::Ask { question: Question::Command, answer, wrong: None });
+                self.cover = Some(Cover::Ask { question: Question::Command { chosen: 0 }, answer, wrong: None });
+            }
+            Action::AskFind => {
+                let answer = Editor::with(self.needle().unwrap_or_default().to_owned());
+                self.cover = Some(Cover::Ask { question: Question::Find, answer, wrong: None });
             }
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
@@ -66,7 +71,7 @@ impl App {
             }
             Action::ScrollUp => self.scroll(true),
             Action::ScrollDown => self.scroll(false),
-            Action::Yes | Action::Close | Action::Quit => {}
+            Action::Yes | Action::Close | Action::Quit | Action::NextChoice | Action::PreviousChoice => {}
         }
         Vec::new()
     }
@@ -164,8 +169,20 @@ impl App {
             (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollDown) => {
                 *scroll = (*scroll + 5).min(rows);
             }
-            (Some(Cover::Ask { answer, .. }), Action::Insert(text)) => insert_answer(answer, &text),
-            (Some(Cover::Ask { answer, .. }), Action::Edit(edit)) => answer.edit(edit, usize::MAX),
+            (Some(Cover::Ask { question, answer, .. }), Action::Insert(text)) => {
+                insert_answer(answer, &text);
+                question.choose_first();
+            }
+            (Some(Cover::Ask { question, answer, .. }), Action::Edit(edit)) => {
+                answer.edit(edit, usize::MAX);
+                question.choose_first();
+            }
+            (Some(Cover::Ask { question: Question::Command { chosen }, answer, .. }), Action::NextChoice) => {
+                *chosen = (*chosen + 1).min(palette::fitting(answer.text()).len().saturating_sub(1));
+            }
+            (Some(Cover::Ask { question: Question::Command { chosen }, .. }), Action::PreviousChoice) => {
+                *chosen = chosen.saturating_sub(1);
+            }
             (Some(Cover::Ask { question, answer, .. }), Action::Yes) => {
                 let (question, answer) = (question.clone(), answer.text().to_owned());
                 return self.answered(&question, &answer, now);
@@ -190,7 +207,15 @@ impl App {
             Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
             Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
-            Question::Command => slash::parse(text.trim()).and_then(|command| self.run(command, now)),
+            Question::Find => self.find(text).map(|()| Vec::new()),
+            Question::Command { chosen } => match palette::enter(text, *chosen) {
+                Entered::Run(line) => slash::parse(&line).and_then(|command| self.run(command, now)),
+                Entered::Complete(line) => {
+                    let question = Question::Command { chosen: 0 };
+                    self.cover = Some(Cover::Ask { question, answer: Editor::with(line), wrong: None });
+                    return Vec::new();
+                }
+            },
         };
         match effects {
             Ok(effects) => effects,
@@ -295,6 +320,15 @@ impl App {
         };
         if conversation.scroll == 0 {
             conversation.unread = 0;
+        }
+    }
+}
+
+impl Question {
+    /// What fits may be something else now.
+    fn choose_first(&mut self) {
+        if let Self::Command { chosen } = self {
+            *chosen = 0;
         }
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod appearance;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
+mod find;
+pub(crate) mod palette;
 mod people;
 mod sending;
 pub(crate) mod slash;
@@ -141,8 +143,12 @@ pub(crate) enum Question {
     Contact,
     RoomName,
     Guest(RoomId),
-    /// A command, typed where nothing is being written.
-    Command,
+    /// A command, out of all: which of those that fit is chosen.
+    Command {
+        chosen: usize,
+    },
+    /// What to look for in the conversation that is open.
+    Find,
 }
 
 /// One line at the bottom, until the next key.
@@ -199,6 +205,8 @@ pub(crate) struct App {
     next_id: u64,
     /// Whether the person has done anything yet: until then the first who is online is chosen for her.
     touched: bool,
+    /// What was looked for last.
+    found: Option<find::Found>,
     /// A first Ctrl-Q said what would be lost; a second one goes.
     leaving: bool,
     /// Rooms to open as soon as one is in: the names of those created, and the invitations accepted.
@@ -229,6 +237,7 @@ impl App {
             size,
             next_id: 1,
             touched: false,
+            found: None,
             leaving: false,
             awaited_names: BTreeSet::new(),
             awaited_rooms: BTreeSet::new(),

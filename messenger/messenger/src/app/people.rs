@@ -110,7 +110,8 @@ impl App {
     pub(crate) fn imported(&mut self, contacts: Contacts) -> Vec<Effect> {
         let mut effects = Vec::new();
         let mut new = 0;
-        for (who, about) in contacts.into_iter().filter(|(who, _)| *who != self.me.identifier) {
+        let me = self.me.identifier.clone();
+        for (who, about) in contacts.into_iter().filter(|(who, _)| *who != me) {
             let person = self.person_mut(&who);
             person.about = about;
             if !std::mem::replace(&mut person.contact, true) {

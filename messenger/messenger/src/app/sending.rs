@@ -177,6 +177,10 @@ impl App {
             Slash::Name(name) => self.rename(name)?,
             Slash::Group(group) => self.regroup(group)?,
             Slash::Alert(alert) => self.set_alert(alert)?,
+            Slash::Find(needle) => {
+                self.find(&needle)?;
+                Vec::new()
+            }
             Slash::Export(path) => vec![Effect::Export(path)],
             Slash::Import(path) => vec![Effect::Import(path)],
             Slash::Lists => {

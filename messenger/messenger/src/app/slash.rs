@@ -51,6 +51,8 @@ pub(crate) enum Slash {
     Alert(Alert),
     /// Everybody who may see one, may knock, is blocked, or is asked about first.
     Lists,
+    /// Look for these words in the conversation that is open.
+    Find(String),
     Export(PathBuf),
     Import(PathBuf),
     /// The named person, or the one whose conversation is open.
@@ -70,7 +72,10 @@ pub(crate) enum Slash {
 pub(crate) enum Wish {
     Be(Audience),
     /// These people more, and those less, than are named now.
-    Change { more: BTreeSet<Identifier>, less: BTreeSet<Identifier> },
+    Change {
+        more: BTreeSet<Identifier>,
+        less: BTreeSet<Identifier>,
+    },
 }
 
 impl Wish {
@@ -87,7 +92,8 @@ impl Wish {
             }
             (Self::Change { more, less }, Audience::Nobody) if less.is_empty() => Ok(Audience::Named(more)),
             (Self::Change { .. }, _) => {
-                Err("+ and - change a list of people, and there is none: name them, with spaces between them.".to_owned())
+                Err("+ and - change a list of people, and there is none: name them, with spaces between them."
+                    .to_owned())
             }
         }
     }
@@ -105,12 +111,13 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
+    ("/find WORDS", "look in this conversation; once more: before that"),
     ("/name [NAME]", "what you call this contact; nobody else sees it"),
     ("/group [NAME]", "the group they stand in"),
-    ("/alert once", "tell when they come online; on: also when they go; off"),
-    ("/export FILE, /import FILE", "the contact list into a new file; contacts out of one"),
-    ("/lists", "everybody who may see you or knock, or is blocked"),
-    ("/visible contacts", "who may see: everyone, contacts, nobody, names; +name"),
+    ("/alert once", "tell when they come; on: come or go; off: never"),
+    ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
+    ("/lists", "who may see you, who may knock, who is blocked"),
+    ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
     ("/reachable everyone", "who may knock, in the same words"),
     ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
     ("/unblock bob@example.org", "the contrary"),
@@ -147,6 +154,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/group" => own_name(rest).map(Slash::Group),
         "/alert" => alert(rest).map(Slash::Alert),
         "/lists" => alone(name, rest, Slash::Lists),
+        "/find" => Ok(Slash::Find(rest.to_owned())),
         "/export" => file(rest, name).map(Slash::Export),
         "/import" => file(rest, name).map(Slash::Import),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),
@@ -312,10 +320,13 @@ mod tests {
         let Ok(Slash::Reachable(wish)) = parse("/reachable +carol@example.org -bob@example.org") else { panic!() };
         assert_eq!(wish.clone().fulfilled(&named(&[&bob])), Ok(named(&[&carol])));
         assert!(wish.clone().fulfilled(&Audience::Everyone).unwrap_err().contains("there is none"));
-        assert_eq!(parse("/visible -bob@example.org").map(|one| match one {
-            Slash::Visible(wish) => wish.fulfilled(&named(&[&bob])),
-            other => panic!("{other:?}"),
-        }), Ok(Ok(Audience::Nobody)));
+        assert_eq!(
+            parse("/visible -bob@example.org").map(|one| match one {
+                Slash::Visible(wish) => wish.fulfilled(&named(&[&bob])),
+                other => panic!("{other:?}"),
+            }),
+            Ok(Ok(Audience::Nobody))
+        );
         for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
             for one in typed.split(", ") {
                 let typed = one.replace(['[', ']'], "").replace("NAME", "picnic").replace("FILE", "contacts.toml");

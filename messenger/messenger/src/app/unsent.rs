@@ -185,7 +185,7 @@ mod tests {
         app.hear(room("alice", &["alice", "bob"]), now());
         typed(&mut app, "failed");
         app.hear(not_delivered(1), now());
-        app.conversation_mut(&Entry::Person(who("bob"))).draft.take();
+        app.act(Action::Edit(crate::app::editor::Edit::DeleteToStart), now());
         typed(&mut app, "under way");
         app.act(Action::Insert("half a sen".to_owned()), now());
         app.select(Entry::Person(who("carol")));
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((draft("bob").as_str(), draft("carol").as_str()), ("half a sen", "/add but no"));
         assert_eq!(next.selected, Some(Entry::Person(who("bob"))), "where something is back");
         let bob = next.conversation(&Entry::Person(who("bob"))).unwrap();
-        let states: Vec<_> = bob.lines.iter().map(|line| match line {
+        let states = bob.lines.iter().map(|line| match line {
             Line::Mine { text, state, .. } => (text.as_str(), state.clone()),
             other => panic!("{other:?}"),
         });
@@ -213,7 +213,9 @@ mod tests {
         let failed = State::NotDelivered("bob is not online".to_owned());
         assert_eq!(states, [("failed", failed), ("under way", State::Interrupted)]);
         let room = next.conversation(&Entry::Room(ROOM)).unwrap();
-        assert!(matches!(&room.lines[0], Line::Mine { text, state: State::NotDelivered(_), .. } if text == "hello all"));
+        assert!(
+            matches!(&room.lines[0], Line::Mine { text, state: State::NotDelivered(_), .. } if text == "hello all")
+        );
         assert_eq!(next.at_stake(), 5, "and is told before it would be lost again");
         assert_eq!(next.unsent().len(), 5, "and kept again");
     }

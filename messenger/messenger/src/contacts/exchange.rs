@@ -43,8 +43,8 @@ impl ContactBook {
     /// The file is none of these; nothing was taken in then.
     pub(crate) fn import(&self, path: &Path) -> Result<Vec<Identifier>, ContactsError> {
         let text = read(path).map_err(|source| ContactsError::Exchange { path: path.display().to_string(), source })?;
-        let theirs = Written::read(&text)
-            .map_err(|found| ContactsError::Damaged { path: path.display().to_string(), found })?;
+        let theirs =
+            Written::read(&text).map_err(|found| ContactsError::Damaged { path: path.display().to_string(), found })?;
         let mut new = Vec::new();
         self.change(|contacts| new = merge(contacts, theirs))?;
         Ok(new)

@@ -53,8 +53,7 @@ impl Seal {
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut body = body.to_vec();
-        let plain =
-            self.key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(PURPOSE), &mut body).ok()?;
+        let plain = self.key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(PURPOSE), &mut body).ok()?;
         Some(plain.to_vec())
     }
 }

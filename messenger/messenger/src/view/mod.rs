@@ -8,6 +8,7 @@ mod help;
 mod input;
 mod layout;
 mod lists;
+mod mark;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,19 @@ pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
     (height.saturating_sub(2).max(1), rows.saturating_sub(height))
 }
 
+/// How far up the open conversation is to be scrolled so that its line `at` stands in the middle.
+pub(crate) fn scroll_to(app: &App, at: usize) -> usize {
+    let (page, most) = scroll_range(app);
+    let (width, height) = app.size;
+    let areas = Areas::new(app, Rect::new(0, 0, width, height));
+    let conversation = app.selected.as_ref().and_then(|entry| app.conversation(entry));
+    let (Some(talk), Some(conversation)) = (areas.talk, conversation) else { return 0 };
+    let theme = Theme::from_environment();
+    let columns = talk_block(app, theme, talk.width).inner(talk).width;
+    let below = transcript::rows_from(conversation, at, columns.into(), theme);
+    below.saturating_sub(page.div_ceil(2)).min(most)
+}
+
 /// Rows of the page that covers the rest, if one does.
 pub(crate) fn page_rows(app: &App) -> usize {
     match &app.cover {
@@ -103,7 +117,10 @@ fn draw_talk(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let height = usize::from(inner.height);
     let mut rows = transcript::rows(conversation, inner.width.into(), height + conversation.scroll, theme);
     rows.truncate(rows.len().saturating_sub(conversation.scroll).max(height.min(rows.len())));
-    let rows = rows.split_off(rows.len().saturating_sub(height));
+    let mut rows = rows.split_off(rows.len().saturating_sub(height));
+    if let Some(needle) = app.needle() {
+        rows = rows.into_iter().map(|row| mark::marked(row, needle)).collect();
+    }
     // Grows from the bottom, where one writes.
     let top = inner.height.saturating_sub(rows.len() as u16);
     let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
@@ -115,14 +132,19 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     let title = match &app.selected {
         Some(Entry::Person(who)) => {
             let (sign, word, style) = contacts::presence(app, who, theme);
-            let name = fit_middle(&harmless_line(&app.called_with_address(who)), width.saturating_sub(word.len() + 8));
+            let columns = width.saturating_sub(word.len() + 8);
+            let called = harmless_line(&app.called_with_address(who));
+            // Where there is no room for both, the address is what counts.
+            let name = if text::width(&called) <= columns { called } else { fit_middle(who.as_str(), columns) };
             let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
             if !word.is_empty() {
                 spans.push(Span::styled(format!("{sign} {word} "), style));
             }
             let more = contacts::idle_and_words(app, who);
             let room = width.saturating_sub(text::width(&name) + word.len() + 8);
-            if !more.is_empty() && room > 8 {
+            // Half a date says nothing; half of somebody's words do.
+            let worth = app.people.get(who).is_some_and(|person| person.online == Some(true)) && room > 8;
+            if !more.is_empty() && (worth || text::width(&more) <= room) {
                 spans.push(Span::styled(format!("· {} ", fit(&more, room)), theme.quiet()));
             }
             spans

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState, Status,
+    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen,
+    SessionState, Status,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::style::Modifier;
 
 use super::theme::Theme;
-use crate::app::{App, Me};
+use crate::app::{App, Cover, Effect, Entry, Me};
 use crate::keys::{Action, Place};
 use crate::text::width;
 
@@ -381,4 +383,56 @@ fn giant_lines_that_nobody_sees_cost_nothing() {
     }
     let [ten, five_hundred] = took;
     assert!(five_hundred < 5 * ten, "{five_hundred:?} for five hundred, {ten:?} for ten");
+}
+
+#[test]
+fn names_and_groups_and_when_they_were_seen_last() {
+    let mut app = online(&["bob", "carol", "dave"], SMALL);
+    for command in ["/name Auntie Carol", "/group Family"] {
+        app.selected = Some(Entry::Person(who("carol")));
+        write(&mut app, command, at(10, 41));
+    }
+    app.hear(presence("carol", true), at(10, 42));
+    app.hear(presence("carol", false), at(10, 43));
+    compare("names-and-groups", &app);
+    let settings = PresenceSettings {
+        visible_to: Audience::Named([who("bob"), who("carol")].into()),
+        blocked: [who("mallory")].into(),
+        ..PresenceSettings::default()
+    };
+    app.hear(Event::Appearance(settings), at(10, 44));
+    write(&mut app, "/lists", at(10, 44));
+    compare("lists", &app);
+}
+
+#[test]
+fn every_command_is_found_by_a_few_letters() {
+    let mut app = conversation(SMALL);
+    app.act(Action::AskCommand, at(10, 52));
+    app.act(Action::NextChoice, at(10, 52));
+    compare("palette", &app);
+    app.act(Action::Insert("blk".to_owned()), at(10, 52));
+    app.act(Action::NextChoice, at(10, 52));
+    compare("palette-fuzzy", &app);
+    assert_eq!(app.act(Action::Yes, at(10, 52)), []);
+    assert!(matches!(&app.cover, Some(Cover::Ask { answer, .. }) if answer.text() == "/unblock "));
+    app.act(Action::Insert("bob@example.org".to_owned()), at(10, 52));
+    let unblock = Command::Unblock { who: "bob@example.org".to_owned() };
+    assert_eq!(app.act(Action::Yes, at(10, 52)), [Effect::Engine(unblock)]);
+    assert!(app.cover.is_none());
+}
+
+#[test]
+fn what_is_found_is_marked() {
+    let mut app = conversation(SMALL);
+    app.act(Action::AskFind, at(10, 52));
+    app.act(Action::Insert("TIME".to_owned()), at(10, 52));
+    compare("find", &app);
+    app.act(Action::Yes, at(10, 52));
+    let (text, buffer) = screen(&app);
+    let row = text.lines().position(|row| row.contains("What time?")).unwrap();
+    let reversed = (0..buffer.area.width)
+        .filter(|x| buffer[(*x, row as u16)].modifier.contains(Modifier::REVERSED))
+        .map(|x| buffer[(x, row as u16)].symbol());
+    assert_eq!(reversed.collect::<String>(), "time");
 }

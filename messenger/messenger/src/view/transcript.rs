@@ -33,6 +33,17 @@ pub(super) fn rows(conversation: &Conversation, columns: usize, wanted: usize, t
     parts.into_iter().rev().flatten().collect()
 }
 
+/// Rows from line `at` to the end.
+pub(super) fn rows_from(conversation: &Conversation, at: usize, columns: usize, theme: Theme) -> usize {
+    let columns = columns.min(MAX_COLUMNS);
+    let lines = &conversation.lines;
+    let rows = lines.iter().enumerate().skip(at).map(|(n, line)| {
+        let before = n.checked_sub(1).and_then(|n| lines.get(n));
+        line_rows(line, before, columns, theme).len()
+    });
+    rows.sum()
+}
+
 fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -> Vec<Row<'static>> {
     let mut rows = Vec::new();
     let starts = before.is_none_or(|before| new_paragraph(before, line));
