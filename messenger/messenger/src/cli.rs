@@ -54,6 +54,9 @@ Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 it never got online.";
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,
+    /// Line by line, for screen readers: no screen is taken over, whatever happens is a sentence
+    #[arg(long)]
+    pub(crate) linear: bool,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -198,15 +201,20 @@ pub(crate) fn main() -> ExitCode {
 
 async fn face(cli: &Cli) -> Result<(), Failure> {
     match &cli.face {
+        Some(_) if cli.linear => {
+            let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
+            Err(failure.with(Code::Usage))
+        }
+        None if cli.linear => run::linear::run(start::prepare(&cli.options).await?).await,
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 let failure = Failure::new(
                     "the messenger needs a terminal, and this is none",
-                    "`messenger headless`, which talks JSON lines",
+                    "`messenger --linear` for people, or `messenger headless`, which talks JSON lines",
                 );
                 return Err(failure.with(Code::Usage));
             }
-            run::run(start::prepare(&cli.options).await?).await
+            run::screen::run(start::prepare(&cli.options).await?).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();

@@ -28,6 +28,7 @@ mod failure;
 mod gossip;
 mod headless;
 mod keys;
+mod lines;
 mod run;
 mod start;
 mod text;

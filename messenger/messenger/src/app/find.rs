@@ -10,7 +10,7 @@ pub(crate) struct Found {
     pub(crate) entry: Entry,
     pub(crate) needle: String,
     /// The line it stands in.
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl App {

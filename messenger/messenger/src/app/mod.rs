@@ -6,12 +6,13 @@ pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
 mod find;
+mod lines;
 pub(crate) mod palette;
 mod people;
 mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -19,7 +19,7 @@ impl App {
             return Vec::new();
         }
         if text.starts_with('/') && !text.starts_with("//") && !text.contains('\n') && !returned {
-            return self.command(&text, &entry, now);
+            return self.typed_command(&text, &entry, now);
         }
         if let Some(reason) = self.nobody_to_hear(&entry) {
             self.wrong(reason);
@@ -34,13 +34,13 @@ impl App {
     }
 
     /// Why a text to `entry` would reach nobody, where the model knows better than the engine.
-    fn nobody_to_hear(&self, entry: &Entry) -> Option<String> {
+    pub(super) fn nobody_to_hear(&self, entry: &Entry) -> Option<String> {
         let Entry::Room(room) = entry else { return None };
         let alone = self.rooms.get(room).is_some_and(|room| room.members.len() < 2);
         alone.then(|| "Nobody else is in this room yet. Ask somebody in: /invite bob@example.org".to_owned())
     }
 
-    fn send_text(&mut self, entry: &Entry, text: String, id: Option<u64>, now: DateTime) -> Vec<Effect> {
+    pub(super) fn send_text(&mut self, entry: &Entry, text: String, id: Option<u64>, now: DateTime) -> Vec<Effect> {
         let new = self.next_id;
         let (id, command) = match entry {
             Entry::Person(who) => {
@@ -105,7 +105,7 @@ impl App {
         effects
     }
 
-    fn command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
+    fn typed_command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
         match slash::parse(line).and_then(|command| self.run(command, now)) {
             Ok(effects) => {
                 if let Some(conversation) = self.conversations.get_mut(entry) {
@@ -198,17 +198,17 @@ impl App {
                 Vec::new()
             }
             Slash::Quit => {
-                if let Some(conversation) = self.open_conversation() {
-                    conversation.draft.take();
-                }
+                self.drop_command();
                 self.quit(false)
             }
         })
     }
 
-    /// The command itself is the draft: only lines that failed are meant.
+    /// If the command itself is the draft, only lines that failed are meant. It may come from the palette, too: then the draft
+    /// is one.
     fn drop_command(&mut self) {
-        if let Some(conversation) = self.open_conversation() {
+        let command = |text: &str| text.starts_with('/') && slash::parse(text).is_ok();
+        if let Some(conversation) = self.open_conversation().filter(|one| command(one.draft.text())) {
             conversation.draft.take();
             conversation.returned = None;
         }

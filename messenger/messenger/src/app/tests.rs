@@ -11,14 +11,14 @@ use messenger_engine::{
 use super::*;
 use crate::keys::{Action, Place};
 
-pub(super) const ROOM: RoomId = RoomId([9; 16]);
+pub(crate) const ROOM: RoomId = RoomId([9; 16]);
 const CALL: CallId = CallId([7; 16]);
 
-pub(super) fn now() -> DateTime {
+pub(crate) fn now() -> DateTime {
     date(2026, 11, 23).at(10, 42, 0, 0)
 }
 
-pub(super) fn who(name: &str) -> Identifier {
+pub(crate) fn who(name: &str) -> Identifier {
     Identifier::parse(&format!("{name}@example.org")).unwrap()
 }
 
@@ -27,12 +27,12 @@ fn card(name: &str) -> ContactCard {
     format!("inperson:{name}@example.org?genesis={genesis}&directory=localhost:8444").parse().unwrap()
 }
 
-pub(super) fn presence(name: &str, online: bool) -> Event {
+pub(crate) fn presence(name: &str, online: bool) -> Event {
     let status = online.then_some(Status::Available);
     Event::Presence { who: who(name), online, seen: Seen { status, ..Seen::default() } }
 }
 
-pub(super) fn app(contacts: &[&str]) -> App {
+pub(crate) fn app(contacts: &[&str]) -> App {
     let me = Me {
         identifier: who("alice"),
         authority: "Home".to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn app(contacts: &[&str]) -> App {
     app
 }
 
-pub(super) fn typed(app: &mut App, text: &str) -> Vec<Effect> {
+pub(crate) fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     if app.place() != Place::Writing {
         app.act(Action::SwitchPane, now());
     }
@@ -53,7 +53,7 @@ pub(super) fn typed(app: &mut App, text: &str) -> Vec<Effect> {
     app.act(Action::Send, now())
 }
 
-pub(super) fn not_delivered(id: u64) -> Event {
+pub(crate) fn not_delivered(id: u64) -> Event {
     Event::MessageState {
         id,
         to: who("bob"),
@@ -66,7 +66,7 @@ fn send(text: &str, id: u64) -> Vec<Effect> {
     vec![Effect::Engine(Command::Send { to: "bob@example.org".to_owned(), text: text.to_owned(), id: Some(id) })]
 }
 
-pub(super) fn room(host: &str, members: &[&str]) -> Event {
+pub(crate) fn room(host: &str, members: &[&str]) -> Event {
     Event::Room {
         room: ROOM,
         name: "picnic".to_owned(),

@@ -36,7 +36,7 @@ pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static s
 
 /// Since when somebody who is online has not used her device, and her own words beside her status; of who is not, when she was
 /// seen last.
-pub(super) fn idle_and_words(app: &App, who: &Identifier) -> String {
+pub(crate) fn idle_and_words(app: &App, who: &Identifier) -> String {
     let Some(person) = app.people.get(who) else { return String::new() };
     if person.online != Some(true) {
         return person.about.seen.map(|seen| format!("last seen {}", seen.words())).unwrap_or_default();

@@ -23,6 +23,7 @@ use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use crate::app::{App, Cover, Entry, Pane};
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
+pub(crate) use contacts::idle_and_words;
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
@@ -99,6 +100,11 @@ pub(crate) fn page_rows(app: &App) -> usize {
     }
 }
 
+/// The page of lists as text.
+pub(crate) fn lists(app: &App) -> Vec<String> {
+    lists::rows(app, Theme::plain()).iter().map(ToString::to_string).filter(|row| !row.is_empty()).collect()
+}
+
 /// A frame with round corners and a title.
 fn block<'a>(title: Line<'a>, style: Style) -> Block<'a> {
     Block::bordered().border_type(BorderType::Rounded).border_style(style).title(title).padding(Padding::horizontal(1))
@@ -140,7 +146,7 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
             if !word.is_empty() {
                 spans.push(Span::styled(format!("{sign} {word} "), style));
             }
-            let more = contacts::idle_and_words(app, who);
+            let more = idle_and_words(app, who);
             let room = width.saturating_sub(text::width(&name) + word.len() + 8);
             // Half a date says nothing; half of somebody's words do.
             let worth = app.people.get(who).is_some_and(|person| person.online == Some(true)) && room > 8;

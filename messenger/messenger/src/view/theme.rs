@@ -16,7 +16,6 @@ impl Theme {
     }
 
     /// Without colours.
-    #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self { colour: false }
     }
