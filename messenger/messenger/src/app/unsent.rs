@@ -138,6 +138,16 @@ impl Safekept {
     }
 }
 
+impl Safekept {
+    /// As [`Safekept::keep`], unless another run has taken back meanwhile what this one kept: they would come back twice.
+    ///
+    /// # Errors
+    /// They are not on disk.
+    pub(crate) fn keep_again(&self) -> Result<usize, DraftsError> {
+        if self.safe.keeps() { self.keep() } else { Ok(0) }
+    }
+}
+
 impl Drop for Safekept {
     fn drop(&mut self) {
         if std::thread::panicking()
@@ -253,5 +263,11 @@ mod tests {
         }));
         assert!(fault.is_err());
         assert_eq!(safe.find().unsent, unsent);
+        // Another run takes them back while this one still says farewell.
+        let kept = Safekept::new(busy(), safe.clone());
+        assert_eq!(kept.keep_again().unwrap(), unsent.len());
+        safe.remove(&safe.find().files).unwrap();
+        assert_eq!(kept.keep_again().unwrap(), 0);
+        assert!(safe.find().unsent.is_empty());
     }
 }

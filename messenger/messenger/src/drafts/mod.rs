@@ -136,6 +136,11 @@ impl Safe {
         self.remove(&more.collect::<Vec<_>>())
     }
 
+    /// Whether what this run kept is still there.
+    pub(crate) fn keeps(&self) -> bool {
+        self.home.folder().join(self.name(0)).exists()
+    }
+
     /// What was kept for this device. Files that are not its own are left alone.
     pub(crate) fn find(&self) -> Found {
         let mut found = Found::default();

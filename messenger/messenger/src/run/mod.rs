@@ -156,7 +156,7 @@ impl Session {
         let _ = tokio::time::timeout(LEAVING, farewells).await;
         if !asked {
             // By now some texts may have arrived, or are known not to have.
-            tell_kept(kept_first.and_then(|_| self.app.keep()))?;
+            tell_kept(kept_first.and_then(|count| if count == 0 { Ok(0) } else { self.app.keep_again() }))?;
         }
         ended.map(|_| ())
     }
