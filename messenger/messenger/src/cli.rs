@@ -12,6 +12,7 @@ use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
 use crate::start;
+use crate::view::theme::{self, Surroundings, Theme};
 use crate::{bot, contacts, doctor, headless, run};
 
 const AFTER: &str = "\
@@ -57,6 +58,16 @@ pub(crate) struct Cli {
     /// Line by line, for screen readers: no screen is taken over, whatever happens is a sentence
     #[arg(long)]
     pub(crate) linear: bool,
+    /// Colours: dark or light for true ones, terminal for its own sixteen, none; or auto, as the terminal says it is
+    #[arg(
+        long,
+        value_name = "COLOURS",
+        env = "INPERSON_THEME",
+        hide_env_values = true,
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) theme: theme::Choice,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -214,7 +225,8 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 );
                 return Err(failure.with(Code::Usage));
             }
-            run::screen::run(start::prepare(&cli.options).await?).await
+            let theme = Theme::new(cli.theme, &Surroundings::found());
+            run::screen::run(start::prepare(&cli.options).await?, theme).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();

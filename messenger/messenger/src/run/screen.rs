@@ -33,15 +33,19 @@ const IDLE: Duration = Duration::from_secs(IDLE_SECONDS as u64);
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Runs the terminal messenger until the person leaves or a signal ends it.
-pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, theme: Theme) -> Result<(), Failure> {
     let size = terminal::size().map_err(terminal_failure)?;
     let (session, mut events) = Session::begin(prepared, size)?;
-    let (session, ended) = on_screen(session, &mut events).await;
+    let (session, ended) = on_screen(session, theme, &mut events).await;
     session.end(ended, events).await
 }
 
 /// Takes the terminal, runs, and gives it back; the session comes back however that ends.
-async fn on_screen(session: Session, events: &mut mpsc::Receiver<Event>) -> (Session, Result<Ending, Failure>) {
+async fn on_screen(
+    session: Session,
+    theme: Theme,
+    events: &mut mpsc::Receiver<Event>,
+) -> (Session, Result<Ending, Failure>) {
     let _ours = match Ours::take(&session.app) {
         Ok(ours) => ours,
         Err(error) => return (session, Err(terminal_failure(error))),
@@ -51,7 +55,7 @@ async fn on_screen(session: Session, events: &mut mpsc::Receiver<Event>) -> (Ses
         Err(error) => return (session, Err(terminal_failure(error))),
     };
     let idle = Idle { since: Instant::now(), told: false };
-    let mut looping = Loop { session, screen, theme: Theme::from_environment(), idle };
+    let mut looping = Loop { session, screen, theme, idle };
     let ended = looping.run(events).await;
     (looping.session, ended)
 }

@@ -70,10 +70,10 @@ pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
     let (width, height) = app.size;
     let areas = Areas::new(app, Rect::new(0, 0, width, height));
     let (Some(talk), Some(entry)) = (areas.talk, &app.selected) else { return (1, 0) };
-    let inner = talk_block(app, Theme::from_environment(), talk.width).inner(talk);
+    let inner = talk_block(app, Theme::plain(), talk.width).inner(talk);
     let rows = app
         .conversation(entry)
-        .map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::from_environment()).len());
+        .map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::plain()).len());
     let height = usize::from(inner.height);
     (height.saturating_sub(2).max(1), rows.saturating_sub(height))
 }
@@ -85,7 +85,7 @@ pub(crate) fn scroll_to(app: &App, at: usize) -> usize {
     let areas = Areas::new(app, Rect::new(0, 0, width, height));
     let conversation = app.selected.as_ref().and_then(|entry| app.conversation(entry));
     let (Some(talk), Some(conversation)) = (areas.talk, conversation) else { return 0 };
-    let theme = Theme::from_environment();
+    let theme = Theme::plain();
     let columns = talk_block(app, theme, talk.width).inner(talk).width;
     let below = transcript::rows_from(conversation, at, columns.into(), theme);
     below.saturating_sub(page.div_ceil(2)).min(most)
@@ -94,8 +94,8 @@ pub(crate) fn scroll_to(app: &App, at: usize) -> usize {
 /// Rows of the page that covers the rest, if one does.
 pub(crate) fn page_rows(app: &App) -> usize {
     match &app.cover {
-        Some(Cover::Help { .. }) => help::rows(Theme::from_environment()).len(),
-        Some(Cover::Lists { .. }) => lists::rows(app, Theme::from_environment()).len(),
+        Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
+        Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
         _ => 0,
     }
 }
