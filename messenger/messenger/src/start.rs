@@ -22,6 +22,7 @@ use crate::contacts::{ContactBook, Contacts};
 use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::settings::{self, Settings};
 use crate::whereabouts::Guide;
 
 /// How often the authority's revocation list is fetched.
@@ -35,6 +36,7 @@ pub(crate) struct Prepared {
     pub(crate) book: ContactBook,
     pub(crate) contacts: Contacts,
     pub(crate) presence: PresenceSettings,
+    pub(crate) behaviour: Settings,
     home: Home,
     device: Device,
     /// The policy that its directory has to be certified under.
@@ -85,6 +87,8 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let card = device::card::own(&home, &device.chain, &device.enrolment).ok();
     let presence = appearance::load(&home)
         .map_err(|error| Failure::new(error, "mend the file, or move it away to appear as without any setting"))?;
+    let behaviour = settings::load(&home)
+        .map_err(|error| Failure::new(error, "mend the file, or move it away to begin without any setting"))?;
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
     let (offered, pinholes, enrolled_under) = (options.offer.into(), !options.no_pinhole, policy.fingerprint());
@@ -93,6 +97,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         book,
         contacts,
         presence,
+        behaviour,
         home,
         device,
         enrolled_under,

@@ -25,6 +25,7 @@ impl App {
     pub(crate) fn act(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
         self.notice = None;
         self.touched = true;
+        self.looked();
         let leaving = std::mem::take(&mut self.leaving);
         if action == Action::Quit {
             return self.quit(leaving);

@@ -93,6 +93,8 @@ pub(crate) struct Conversation {
     pub(crate) unread: usize,
     /// Rows that the view is scrolled up from the end.
     pub(crate) scroll: usize,
+    /// Whether a notification told of what came, and nobody looked since.
+    pub(crate) announced: bool,
 }
 
 impl Conversation {

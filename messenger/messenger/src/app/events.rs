@@ -30,7 +30,7 @@ impl App {
             }
             Event::Message { from, text, bot, .. } => {
                 self.people.entry(from.clone()).or_default();
-                self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
+                return self.hear_text(Entry::Person(from.clone()), Line::Theirs { from, text, at: now, bot });
             }
             Event::MessageState { id, to, state, reason } => {
                 if state != DeliveryState::Sending {
@@ -43,7 +43,7 @@ impl App {
             }
             Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
             Event::RoomMessage { room, from, text, .. } => {
-                self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });
+                return self.hear_text(Entry::Room(room), Line::Theirs { from, text, at: now, bot: false });
             }
             Event::RoomMessageState { room, id, delivered, missing } => {
                 let others = self.rooms.get(&room).map_or(0, |room| room.members.len().saturating_sub(1));
@@ -136,16 +136,20 @@ impl App {
     }
 
     fn hear_waiting(&mut self, waiting: Waiting) -> Vec<Effect> {
-        let entry = waiting.entry();
+        let (entry, from) = (waiting.entry(), waiting.from().clone());
         self.waiting.retain(|one| one.entry() != entry);
         if self.waiting.len() >= MAX_WAITING {
             return vec![Effect::Engine(decline(&waiting))];
         }
         self.waiting.push(waiting);
+        let what = if matches!(entry, Entry::Knock(_)) { "knocks" } else { "invites you into a room" };
+        // Strangers can knock again and again: until she looks at the first, she is told of one.
+        let first = self.waiting.len() == 1;
+        let announced = if first { self.announce(format!("{from} {what}"), String::new()) } else { Vec::new() };
         if self.selected.is_none() {
             self.select(entry);
         }
-        self.bell()
+        self.bell().into_iter().chain(announced).collect()
     }
 
     /// Takes what waited away; the reason is told once.
@@ -156,13 +160,18 @@ impl App {
         self.reselect(entry);
     }
 
-    fn hear_text(&mut self, entry: Entry, line: Line) {
+    fn hear_text(&mut self, entry: Entry, line: Line) -> Vec<Effect> {
+        let announced = match &line {
+            Line::Theirs { from, text, .. } => self.announce_text(&entry, from, text),
+            _ => Vec::new(),
+        };
         let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
         let conversation = self.conversation_mut(&entry);
         conversation.push(line);
         if !shown || conversation.scroll > 0 {
             conversation.unread += 1;
         }
+        announced
     }
 
     /// What was announced has come to an end: "Knocking …", "Entering …".

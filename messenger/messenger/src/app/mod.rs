@@ -2,6 +2,7 @@
 
 mod actions;
 pub(crate) mod appearance;
+mod attention;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
@@ -18,12 +19,14 @@ pub(crate) mod unsent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use device::desktop::Notification;
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::DateTime;
 use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
 
 use crate::contacts::about::{About, LastSeen};
+use crate::settings::Settings;
 use conversation::Conversation;
 use editor::Editor;
 
@@ -177,6 +180,10 @@ pub(crate) enum Effect {
     Export(PathBuf),
     /// Take in the contacts in a file.
     Import(PathBuf),
+    /// Show this on the desktop.
+    Notify(Notification),
+    /// Keep how the program is to behave.
+    Behave(Settings),
     /// Ring the terminal's bell.
     Bell,
     Quit,
@@ -189,6 +196,10 @@ pub(crate) struct App {
     pub(crate) connection: Connection,
     /// How one appears oneself.
     pub(crate) settings: PresenceSettings,
+    /// How the program behaves on this device.
+    behaviour: Settings,
+    /// Whether the terminal has the keys; true where it does not tell.
+    focused: bool,
     pub(crate) people: BTreeMap<Identifier, Person>,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) waiting: Vec<Waiting>,
@@ -225,6 +236,8 @@ impl App {
             me,
             connection: Connection::Connecting,
             settings: PresenceSettings::default(),
+            behaviour: Settings::default(),
+            focused: true,
             people,
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
@@ -342,6 +355,7 @@ impl App {
     fn select(&mut self, entry: Entry) {
         if let Some(conversation) = self.conversations.get_mut(&entry) {
             conversation.unread = 0;
+            conversation.announced = false;
         }
         self.selected = Some(entry);
     }

@@ -80,9 +80,10 @@ impl App {
             let words = format!("{} {}", self.called(who), if online { "came online" } else { "went offline" });
             // What went wrong stays there to be read.
             if !matches!(self.notice, Some(Notice::Wrong(_))) {
-                self.said(words);
+                self.said(words.clone());
             }
             effects.extend(self.bell());
+            effects.extend(self.announce(words, String::new()));
         }
         effects
     }

@@ -8,6 +8,7 @@ use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
 use crate::contacts::about::{Alert, OwnName};
+use crate::settings::Notify;
 
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) enum Slash {
     Alert(Alert),
     /// Everybody who may see one, may knock, is blocked, or is asked about first.
     Lists,
+    /// What notifications show.
+    Notify(Notify),
     /// Look for these words in the conversation that is open.
     Find(String),
     Export(PathBuf),
@@ -115,6 +118,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/name [NAME]", "what you call this contact; nobody else sees it"),
     ("/group [NAME]", "the group they stand in"),
     ("/alert once", "tell when they come; on: come or go; off: never"),
+    ("/notify who", "desktop notifications: off, who wrote, or their text too"),
     ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
     ("/lists", "who may see you, who may knock, who is blocked"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
@@ -154,6 +158,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/group" => own_name(rest).map(Slash::Group),
         "/alert" => alert(rest).map(Slash::Alert),
         "/lists" => alone(name, rest, Slash::Lists),
+        "/notify" => notify(rest).map(Slash::Notify),
         "/find" => Ok(Slash::Find(rest.to_owned())),
         "/export" => file(rest, name).map(Slash::Export),
         "/import" => file(rest, name).map(Slash::Import),
@@ -231,6 +236,15 @@ fn alert(rest: &str) -> Result<Alert, String> {
         "off" => Ok(Alert::Never),
         "once" => Ok(Alert::Once),
         _ => Err("/alert is on, off, or once: then you are told when they come online the next time.".to_owned()),
+    }
+}
+
+fn notify(rest: &str) -> Result<Notify, String> {
+    match rest {
+        "off" => Ok(Notify::Off),
+        "who" => Ok(Notify::Who),
+        "text" => Ok(Notify::Text),
+        _ => Err("/notify is off, who (who wrote, and not what) or text.".to_owned()),
     }
 }
 
@@ -346,6 +360,7 @@ mod tests {
             ("/status asleep", "dnd or invisible"),
             ("/visible", "contacts, nobody"),
             ("/reachable all", "That is no address"),
+            ("/notify loudly", "off, who"),
             ("/alert loudly", "on, off, or once"),
             ("/export", "needs a file"),
             ("/name bob@example.org", "could pass for one"),

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use device::desktop;
 use device::finding::Finder;
 use identity::trust::Trust;
 use jiff::civil::DateTime;
@@ -23,6 +24,7 @@ use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
+use crate::settings;
 use crate::start::Prepared;
 
 /// How long leaving may take: rooms are left, connections closed.
@@ -58,7 +60,7 @@ impl Session {
         let safe = prepared.safe()?;
         let (engine, events) = prepared.start(false)?;
         let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
-        let app = app.knowing(prepared.contacts).appearing(prepared.presence);
+        let app = app.knowing(prepared.contacts).appearing(prepared.presence).behaving(prepared.behaviour);
         let mut app = Safekept::new(app, safe.clone());
         give_back_drafts(&mut app, &safe);
         let (book, trust, finder) = (prepared.book, prepared.trust, prepared.finder);
@@ -104,6 +106,17 @@ impl Session {
                 }
                 Effect::Import(path) => {
                     self.import(&path).await;
+                    Ok(())
+                }
+                Effect::Notify(notification) => {
+                    // A desktop that is not there is no reason to say anything.
+                    tokio::spawn(async move { desktop::notify(&notification, true).await });
+                    Ok(())
+                }
+                Effect::Behave(behaviour) => {
+                    if let Err(error) = settings::keep(self.book.home(), &behaviour) {
+                        self.app.tell_wrong(format!("Not kept for the next start: {error}"));
+                    }
                     Ok(())
                 }
                 Effect::Bell => {

@@ -5,7 +5,9 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, Event as Input, EventStream};
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event as Input, EventStream,
+};
 use crossterm::execute;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use futures_util::StreamExt;
@@ -140,7 +142,11 @@ impl Loop {
                 self.session.app.resize(columns, rows);
                 Vec::new()
             }
-            Input::FocusGained | Input::FocusLost | Input::Mouse(_) => Vec::new(),
+            Input::FocusGained | Input::FocusLost => {
+                self.session.app.focus(matches!(typed, Input::FocusGained));
+                Vec::new()
+            }
+            Input::Mouse(_) => Vec::new(),
         };
         self.session.apply(effects).await
     }
@@ -178,6 +184,7 @@ impl Ours {
             stdout(),
             EnterAlternateScreen,
             EnableBracketedPaste,
+            EnableFocusChange,
             SetTitle(format!("In Person: {}", app.me.identifier))
         )?;
         Ok(ours)
@@ -193,7 +200,13 @@ impl Drop for Ours {
 /// Puts the terminal back in order, once, as well as it can: there is nobody to tell if it cannot.
 fn give_back() {
     if OURS.swap(false, Ordering::SeqCst) {
-        let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, crossterm::cursor::Show);
+        let _ = execute!(
+            stdout(),
+            DisableFocusChange,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            crossterm::cursor::Show
+        );
         let _ = terminal::disable_raw_mode();
     }
 }
