@@ -22,6 +22,7 @@ pub(crate) enum Action {
     AskRemove,
     AskCommand,
     AskFind,
+    Lock,
     Accept,
     Decline,
     Send,
@@ -54,6 +55,8 @@ pub(crate) enum Place {
     Confirming,
     /// On the help page.
     Helping,
+    /// Before the locked screen.
+    Locked,
 }
 
 /// One key, what it does, and how the help says so.
@@ -95,7 +98,7 @@ impl Binding {
     }
 }
 
-use Place::{Anywhere, Asking, Confirming, Curtain, Helping, List, Writing};
+use Place::{Anywhere, Asking, Confirming, Curtain, Helping, List, Locked, Writing};
 
 /// All keys, in the order of the help page.
 #[rustfmt::skip]
@@ -107,6 +110,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Anywhere, ALT, KeyCode::Up, || Action::PreviousEntry, "Alt-↑", "previous in the list"),
     key(Anywhere, CTRL, KeyCode::Char('p'), || Action::AskCommand, "Ctrl-P", "every command, found by a few letters").bar("commands"),
     key(Anywhere, CTRL, KeyCode::Char('f'), || Action::AskFind, "Ctrl-F", "look for words in the conversation"),
+    key(Anywhere, CTRL, KeyCode::Char('l'), || Action::Lock, "Ctrl-L", "lock the screen until the passphrase comes"),
     key(Anywhere, NONE, KeyCode::PageUp, || Action::ScrollUp, "PgUp", "earlier messages"),
     key(Anywhere, NONE, KeyCode::PageDown, || Action::ScrollDown, "PgDn", "later messages"),
     key(Anywhere, CTRL, KeyCode::Char('r'), || Action::SendAgain, "Ctrl-R", "send again what was not delivered").bar("send again"),
@@ -178,6 +182,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
     also(Asking, CTRL, KeyCode::Char('w'), || Action::Edit(Edit::DeleteWord)),
     also(Asking, CTRL, KeyCode::Char('u'), || Action::Edit(Edit::DeleteToStart)),
 
+    key(Locked, NONE, KeyCode::Enter, || Action::Yes, "Enter", "").bar("open"),
+    also(Locked, NONE, KeyCode::Backspace, || Action::Edit(Edit::Backspace)),
+    also(Locked, CTRL, KeyCode::Char('h'), || Action::Edit(Edit::Backspace)),
+    also(Locked, CTRL, KeyCode::Char('u'), || Action::Edit(Edit::DeleteToStart)),
+
     key(Confirming, NONE, KeyCode::Char('y'), || Action::Yes, "y", "").bar("yes"),
     key(Confirming, NONE, KeyCode::Char('n'), || Action::Close, "n", "").bar("no"),
     also(Confirming, NONE, KeyCode::Esc, || Action::Close),
@@ -206,7 +215,7 @@ impl Place {
 
     /// Whether characters are text here.
     fn takes_text(self) -> bool {
-        matches!(self, Writing | Asking)
+        matches!(self, Writing | Asking | Locked)
     }
 }
 

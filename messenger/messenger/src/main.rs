@@ -6,8 +6,8 @@
 //!
 //! It never writes anything about a conversation to disk, neither texts nor when there was one, but for one case: if it ends
 //! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]). It
-//! keeps four things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
-//! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]); and by which authority each person she knows was certified at first sight
+//! keeps five things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
+//! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; and by which authority each person she knows was certified at first sight
 //! ([`acquaintance`]).
 //!
 //! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
@@ -29,6 +29,7 @@ mod gossip;
 mod headless;
 mod keys;
 mod lines;
+mod lock;
 mod run;
 mod settings;
 mod start;

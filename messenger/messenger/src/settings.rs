@@ -1,6 +1,8 @@
 //! What the person decided about this program's own behaviour: `messenger/settings.toml` in her folder, written atomically,
 //! readable by her alone.
 
+use std::num::NonZeroU16;
+
 use device::{Home, HomeError};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,9 @@ const HEADER: &str = "\
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) notify: Notify,
+    /// Without a key for so many minutes the screen is locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock_after_minutes: Option<NonZeroU16>,
 }
 
 /// What a notification on the desktop shows.
@@ -66,12 +71,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
         assert_eq!(load(&home).unwrap().notify, Notify::Who);
-        let settings = Settings { notify: Notify::Text, ..Settings::default() };
+        let settings = Settings { notify: Notify::Text, lock_after_minutes: NonZeroU16::new(10) };
         keep(&home, &settings).unwrap();
         assert_eq!(load(&home).unwrap(), settings);
-        for (text, hint) in
-            [("notify = \"loud\"", "expected one of"), ("colour = 1", "unknown field `colour`"), ("=", "")]
-        {
+        for (text, hint) in [
+            ("notify = \"loud\"", "expected one of"),
+            ("colour = 1", "unknown field `colour`"),
+            ("lock_after_minutes = 0", "nonzero"),
+            ("=", ""),
+        ] {
             home.write_text(FILE, text).unwrap();
             let error = load(&home).unwrap_err().to_string();
             assert!(error.contains("settings.toml is damaged") && error.contains(hint), "{error}");

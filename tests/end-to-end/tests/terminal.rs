@@ -113,3 +113,44 @@ fn line_by_line_everything_is_a_sentence_and_no_screen_is_taken_over() {
     of_bob.quit().unwrap();
     server.stop().unwrap();
 }
+
+#[test]
+fn a_locked_screen_opens_by_its_passphrase_alone_and_keeps_drafts() {
+    let Some((place, server, alice)) = alice() else { return };
+    let terminal = messenger(place.path(), "lock", &alice, &[]);
+    let line = |text: &str| {
+        terminal.write(text).unwrap();
+        terminal.press(&["Enter"]).unwrap();
+    };
+    terminal.await_text("● online").unwrap();
+    terminal.press(&["C-l"]).unwrap();
+    terminal.await_text("Nothing would open it again").unwrap();
+    terminal.write("/").unwrap();
+    terminal.await_text("Commands").unwrap();
+    line("lock passphrase");
+    terminal.await_text("What is to open the locked screen?").unwrap();
+    line("open sesame");
+    terminal.await_text("The same once more").unwrap();
+    line("open sesame");
+    terminal.await_text("this passphrase opens it").unwrap();
+    terminal.write("a").unwrap();
+    terminal.await_text("Add a contact").unwrap();
+    line("bob@example.org");
+    terminal.await_text("Write to bob@example.org").unwrap();
+    terminal.write("half a sen").unwrap();
+    terminal.press(&["C-l"]).unwrap();
+    let locked = terminal.await_text("Locked").unwrap();
+    assert!(!locked.contains("bob") && !locked.contains("half"), "{locked}");
+    terminal.press(&["C-q", "C-c", "Escape", "F1"]).unwrap();
+    line("wrong");
+    let locked = terminal.await_text("That is not it.").unwrap();
+    assert!(!locked.contains("bob") && !locked.contains("wrong"), "{locked}");
+    line("open sesame");
+    terminal.await_text("half a sen").unwrap();
+    terminal.press(&["C-l"]).unwrap();
+    terminal.await_text("Locked").unwrap();
+    terminal.signal(Signal::HUP).unwrap();
+    terminal.ended().unwrap();
+    assert_eq!(drafts(&alice), 1);
+    server.stop().unwrap();
+}

@@ -23,12 +23,18 @@ impl App {
 
     /// Does what a key asked for at `now`, local time.
     pub(crate) fn act(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+        if self.locked.is_some() {
+            return self.act_locked(action);
+        }
         self.notice = None;
         self.touched = true;
         self.looked();
         let leaving = std::mem::take(&mut self.leaving);
         if action == Action::Quit {
             return self.quit(leaving);
+        }
+        if let Some(Cover::NewPassphrase(_)) = self.cover {
+            return self.act_on_passphrase(action);
         }
         if self.cover.is_some() {
             return self.act_on_cover(action, now);
@@ -57,6 +63,7 @@ impl App {
                 let answer = Editor::with(self.needle().unwrap_or_default().to_owned());
                 self.cover = Some(Cover::Ask { question: Question::Find, answer, wrong: None });
             }
+            Action::Lock => return vec![Effect::Lock],
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
             Action::Send => return self.send(now),
@@ -79,6 +86,9 @@ impl App {
 
     /// Takes pasted text into whatever is being written.
     pub(crate) fn paste(&mut self, text: &str) {
+        if self.paste_secret(text) {
+            return;
+        }
         self.notice = None;
         self.touched = true;
         match &mut self.cover {

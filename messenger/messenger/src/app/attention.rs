@@ -42,7 +42,8 @@ impl App {
 
     /// A text came to `entry`.
     pub(super) fn announce_text(&mut self, entry: &Entry, from: &Identifier, text: &str) -> Vec<Effect> {
-        let seen = self.selected.as_ref() == Some(entry) && self.cover.is_none() && self.focused;
+        let seen =
+            self.selected.as_ref() == Some(entry) && self.cover.is_none() && self.focused && self.locked.is_none();
         let place = match entry {
             Entry::Room(room) => self.rooms.get(room).map(|room| format!(" in {}", harmless_line(&room.name))),
             _ => None,
@@ -62,7 +63,11 @@ impl App {
     /// Something else that she may want to know at once.
     pub(super) fn announce(&self, title: String, body: String) -> Vec<Effect> {
         let wanted = self.behaviour.notify != Notify::Off && self.settings.status != OwnStatus::DoNotDisturb;
-        let title = harmless_line(&title);
+        // Whoever looks at a locked screen is perhaps not she.
+        let (title, body) = match self.locked {
+            Some(_) => ("Something came for you".to_owned(), String::new()),
+            None => (harmless_line(&title), body),
+        };
         if wanted { vec![Effect::Notify(Notification { title, body, urgency: Urgency::Normal })] } else { Vec::new() }
     }
 }

@@ -165,7 +165,7 @@ impl App {
             Line::Theirs { from, text, .. } => self.announce_text(&entry, from, text),
             _ => Vec::new(),
         };
-        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
+        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none() && self.locked.is_none();
         let conversation = self.conversation_mut(&entry);
         conversation.push(line);
         if !shown || conversation.scroll > 0 {

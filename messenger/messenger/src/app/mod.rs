@@ -8,8 +8,10 @@ pub(crate) mod editor;
 mod events;
 mod find;
 mod lines;
+pub(crate) mod locking;
 pub(crate) mod palette;
 mod people;
+pub(crate) mod secret;
 mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
@@ -23,12 +25,14 @@ use device::desktop::Notification;
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::DateTime;
+use key_store::Passphrase;
 use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
 
 use crate::contacts::about::{About, LastSeen};
 use crate::settings::Settings;
 use conversation::Conversation;
 use editor::Editor;
+use locking::{Locked, NewPassphrase};
 
 /// Knocks and invitations that may wait at once; further ones are declined, or strangers could fill the screen.
 const MAX_WAITING: usize = 20;
@@ -135,6 +139,8 @@ pub(crate) enum Cover {
     },
     /// One's own contact card.
     Card,
+    /// A passphrase for the lock, while it is chosen.
+    NewPassphrase(NewPassphrase),
     /// Who may see and knock, who is blocked.
     Lists {
         scroll: usize,
@@ -184,6 +190,14 @@ pub(crate) enum Effect {
     Notify(Notification),
     /// Keep how the program is to behave.
     Behave(Settings),
+    /// Lock the screen, if anything opens it again.
+    Lock,
+    /// Say so if nothing would open it.
+    CheckLock,
+    /// Open it, if this is the passphrase.
+    Unlock(Passphrase),
+    /// Keep this as the lock's own passphrase.
+    ChooseLock(Passphrase),
     /// Ring the terminal's bell.
     Bell,
     Quit,
@@ -198,6 +212,8 @@ pub(crate) struct App {
     pub(crate) settings: PresenceSettings,
     /// How the program behaves on this device.
     behaviour: Settings,
+    /// The screen is locked.
+    pub(crate) locked: Option<Locked>,
     /// Whether the terminal has the keys; true where it does not tell.
     focused: bool,
     pub(crate) people: BTreeMap<Identifier, Person>,
@@ -237,6 +253,7 @@ impl App {
             connection: Connection::Connecting,
             settings: PresenceSettings::default(),
             behaviour: Settings::default(),
+            locked: None,
             focused: true,
             people,
             rooms: BTreeMap::new(),
@@ -313,7 +330,11 @@ impl App {
     /// Where keys go now.
     pub(crate) fn place(&self) -> crate::keys::Place {
         use crate::keys::Place;
+        if self.locked.is_some() {
+            return Place::Locked;
+        }
         match &self.cover {
+            Some(Cover::NewPassphrase(_)) => Place::Asking,
             Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. }) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,

@@ -181,6 +181,7 @@ impl App {
                 self.find(&needle)?;
                 Vec::new()
             }
+            Slash::Lock(wish) => self.wish_lock(wish),
             Slash::Notify(notify) => self.set_notify(notify),
             Slash::Export(path) => vec![Effect::Export(path)],
             Slash::Import(path) => vec![Effect::Import(path)],

@@ -1,6 +1,7 @@
 //! Commands typed into the input: `/room create picnic`.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use identity::Identifier;
@@ -52,6 +53,7 @@ pub(crate) enum Slash {
     Alert(Alert),
     /// Everybody who may see one, may knock, is blocked, or is asked about first.
     Lists,
+    Lock(LockWish),
     /// What notifications show.
     Notify(Notify),
     /// Look for these words in the conversation that is open.
@@ -68,6 +70,17 @@ pub(crate) enum Slash {
     Online,
     Help,
     Quit,
+}
+
+/// What is to be with the lock of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockWish {
+    /// Lock it.
+    Now,
+    /// Choose a passphrase that opens it.
+    Passphrase,
+    /// Lock it by itself after so many minutes without a key, or never.
+    After(Option<NonZeroU16>),
 }
 
 /// What an audience is to be.
@@ -119,6 +132,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/group [NAME]", "the group they stand in"),
     ("/alert once", "tell when they come; on: come or go; off: never"),
     ("/notify who", "desktop notifications: off, who wrote, or their text too"),
+    ("/lock [after 10]", "hide everything; never: not by itself; passphrase: choose one"),
     ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
     ("/lists", "who may see you, who may knock, who is blocked"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
@@ -158,6 +172,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/group" => own_name(rest).map(Slash::Group),
         "/alert" => alert(rest).map(Slash::Alert),
         "/lists" => alone(name, rest, Slash::Lists),
+        "/lock" => lock(rest).map(Slash::Lock),
         "/notify" => notify(rest).map(Slash::Notify),
         "/find" => Ok(Slash::Find(rest.to_owned())),
         "/export" => file(rest, name).map(Slash::Export),
@@ -236,6 +251,17 @@ fn alert(rest: &str) -> Result<Alert, String> {
         "off" => Ok(Alert::Never),
         "once" => Ok(Alert::Once),
         _ => Err("/alert is on, off, or once: then you are told when they come online the next time.".to_owned()),
+    }
+}
+
+fn lock(rest: &str) -> Result<LockWish, String> {
+    let wrong = || "/lock alone locks; /lock after 10 (minutes), /lock never, /lock passphrase.".to_owned();
+    match rest.split_whitespace().collect::<Vec<_>>()[..] {
+        [] => Ok(LockWish::Now),
+        ["passphrase"] => Ok(LockWish::Passphrase),
+        ["never"] => Ok(LockWish::After(None)),
+        ["after", minutes] => minutes.parse().map(|minutes| LockWish::After(Some(minutes))).map_err(|_| wrong()),
+        _ => Err(wrong()),
     }
 }
 
@@ -360,6 +386,7 @@ mod tests {
             ("/status asleep", "dnd or invisible"),
             ("/visible", "contacts, nobody"),
             ("/reachable all", "That is no address"),
+            ("/lock after lunch", "/lock after 10"),
             ("/notify loudly", "off, who"),
             ("/alert loudly", "on, off, or once"),
             ("/export", "needs a file"),

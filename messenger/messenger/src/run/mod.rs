@@ -24,6 +24,7 @@ use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
+use crate::lock;
 use crate::settings;
 use crate::start::Prepared;
 
@@ -119,6 +120,32 @@ impl Session {
                     }
                     Ok(())
                 }
+                Effect::Lock => {
+                    if self.lockable() {
+                        self.app.lock();
+                    }
+                    Ok(())
+                }
+                Effect::CheckLock => {
+                    self.lockable();
+                    Ok(())
+                }
+                Effect::Unlock(passphrase) => {
+                    let opened = match lock::opens(self.book.home(), &passphrase) {
+                        Ok(true) => Ok(()),
+                        Ok(false) => Err("That is not it.".to_owned()),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    self.app.tried(opened);
+                    Ok(())
+                }
+                Effect::ChooseLock(passphrase) => {
+                    match lock::choose(self.book.home(), &passphrase) {
+                        Ok(()) => self.app.tell("Ctrl-L locks the screen, and this passphrase opens it.".to_owned()),
+                        Err(error) => self.app.tell_wrong(error.to_string()),
+                    }
+                    Ok(())
+                }
                 Effect::Bell => {
                     let _ = stdout().write_all(b"\x07").and_then(|()| stdout().flush());
                     Ok(())
@@ -130,6 +157,18 @@ impl Session {
             }
         }
         Next::GoOn
+    }
+
+    /// Whether something opens the screen again; said if nothing does.
+    fn lockable(&mut self) -> bool {
+        match lock::possible(self.book.home()) {
+            Ok(true) => return true,
+            Ok(false) => {
+                self.app.tell_wrong("Nothing would open it again: choose a /lock passphrase first.".to_owned());
+            }
+            Err(error) => self.app.tell_wrong(error.to_string()),
+        }
+        false
     }
 
     fn exchanged(&mut self, done: Result<String, ContactsError>) {

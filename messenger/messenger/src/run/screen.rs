@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
-use crate::app::App;
+use crate::app::{App, Effect};
 use crate::failure::Failure;
 use crate::keys;
 use crate::start::Prepared;
@@ -56,7 +56,7 @@ async fn on_screen(
         Ok(screen) => screen,
         Err(error) => return (session, Err(terminal_failure(error))),
     };
-    let idle = Idle { since: Instant::now(), told: false };
+    let idle = Idle { since: Instant::now(), told: false, open: false };
     let mut looping = Loop { session, screen, theme, idle };
     let ended = looping.run(events).await;
     (looping.session, ended)
@@ -75,6 +75,8 @@ struct Idle {
     since: Instant,
     /// It was said that nobody is there.
     told: bool,
+    /// The screen was to be locked and could not be; not tried again before the next key.
+    open: bool,
 }
 
 impl Loop {
@@ -98,6 +100,11 @@ impl Loop {
                     self.session.engine.send(Command::SetIdle { seconds: IDLE_SECONDS }).await;
                     Next::GoOn
                 }
+                () = until(self.lock_at()) => {
+                    let next = self.session.apply(vec![Effect::Lock]).await;
+                    self.idle.open = self.session.app.locked.is_none();
+                    next
+                }
                 () = &mut signal => Next::End(Ending::Forced),
             };
             let next = if let Next::GoOn = next { self.catch_up(events, &mut input).await } else { next };
@@ -105,6 +112,12 @@ impl Loop {
                 return Ok(ending);
             }
         }
+    }
+
+    /// When the screen is to be locked, if nobody presses a key.
+    fn lock_at(&self) -> Option<Instant> {
+        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open)?;
+        Some(self.idle.since + Duration::from_secs(60 * u64::from(minutes)))
     }
 
     /// Takes in what is there already.
@@ -126,6 +139,7 @@ impl Loop {
 
     async fn typed(&mut self, typed: Input) -> Next {
         self.idle.since = Instant::now();
+        self.idle.open = false;
         if std::mem::take(&mut self.idle.told) {
             self.session.engine.send(Command::SetIdle { seconds: 0 }).await;
         }
@@ -149,6 +163,14 @@ impl Loop {
             Input::Mouse(_) => Vec::new(),
         };
         self.session.apply(effects).await
+    }
+}
+
+/// Waits for a moment, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -202,7 +224,7 @@ fn give_back() {
     if OURS.swap(false, Ordering::SeqCst) {
         let _ = execute!(
             stdout(),
-            DisableFocusChange,
+ DisableFocusChange,
             DisableBracketedPaste,
             LeaveAlternateScreen,
             crossterm::cursor::Show

@@ -19,7 +19,7 @@ const MOST_CHOICES: usize = 8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
     match cover {
-        Cover::Help { .. } | Cover::Lists { .. } => {}
+        Cover::Help { .. } | Cover::Lists { .. } | Cover::NewPassphrase(_) => {}
         Cover::Card => card(frame, area, app, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {
@@ -139,7 +139,7 @@ fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: T
 }
 
 /// Clears a box for `rows` rows in the middle and returns its inside.
-fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
+pub(super) fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
     frame_of_size(frame, area, title, (COLUMNS, rows), theme)
 }
 

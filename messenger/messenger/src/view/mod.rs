@@ -8,6 +8,7 @@ mod help;
 mod input;
 mod layout;
 mod lists;
+mod locked;
 mod mark;
 mod page;
 #[cfg(test)]
@@ -37,6 +38,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), area);
         return;
     }
+    if let Some(locked) = &app.locked {
+        return locked::draw(frame, area, locked, theme);
+    }
     let areas = Areas::new(app, area);
     if let Some(list) = areas.list {
         contacts::draw(frame, list, app, theme);
@@ -60,6 +64,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         Some(Cover::Lists { scroll }) => {
             page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
         }
+        Some(Cover::NewPassphrase(new)) => locked::choose(frame, area, new, theme),
         Some(cover) => cover::draw(frame, area, cover, app, theme),
         None => {}
     }
@@ -157,7 +162,10 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         }
         Some(Entry::Room(id)) => match app.rooms.get(id) {
             Some(room) => {
-                vec![Span::styled(format!(" # {} ", fit(&harmless_line(&room.name), width / 2)), theme.strong())]
+                vec![Span::styled(
+                    format!(" # {} ", fit(&harmless_line(&room.name), width / 2)),
+                    theme.strong(),
+                )]
             }
             None => Vec::new(),
         },

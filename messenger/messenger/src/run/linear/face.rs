@@ -95,6 +95,9 @@ impl Face {
                 Ok(()) => Vec::new(),
                 Err(problem) => vec![format!("Attention: {problem}")],
             },
+            ("/lock", _) => {
+                vec!["There is no screen to lock: what was said stays in your terminal. End with /quit.".to_owned()]
+            }
             ("/who", "") => who(app),
             ("/read", rest) => read(app, rest.parse().unwrap_or(LAST)),
             ("/draft", "send") => return Some((app.act(Action::Send, now), Vec::new())),
@@ -133,7 +136,7 @@ impl Face {
                 // It stays open for the answer.
                 return vec![format!("{what} y or n:")];
             }
-            Some(Cover::Ask { .. }) | None => return self.found(app),
+            Some(Cover::Ask { .. } | Cover::NewPassphrase(_)) | None => return self.found(app),
         };
         app.cover = None;
         lines

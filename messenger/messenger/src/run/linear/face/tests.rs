@@ -78,6 +78,7 @@ fn pages_and_questions_are_said() {
     assert!(typed(&mut face, &mut app, "/card").1[0].contains("inperson:alice@example.org"));
     assert!(typed(&mut face, &mut app, "/lists").1.contains(&"  your contacts".to_owned()));
     assert_eq!(typed(&mut face, &mut app, "/who").1, ["bob@example.org: unknown"]);
+    assert!(typed(&mut face, &mut app, "/lock").1[0].contains("no screen to lock"));
     assert!(typed(&mut face, &mut app, "/dance").1[0].starts_with("Attention: There is no command /dance"));
     app.hear(Event::Message { id: 1, from: who("bob"), text: "bread".to_owned(), bot: false }, now());
     assert_eq!(typed(&mut face, &mut app, "/find BREAD").1[0], "bob@example.org at 10:42: bread");
