@@ -19,6 +19,7 @@
 mod acquaintance;
 mod app;
 mod appearance;
+mod bidi;
 mod bot;
 mod cli;
 mod contacts;

@@ -9,6 +9,7 @@ use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event as Input, EventStream,
 };
 use crossterm::execute;
+use crossterm::style::Print;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use futures_util::StreamExt;
 use messenger_engine::{Command, Event};
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 
 use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
 use crate::app::{App, Effect};
+use crate::bidi;
 use crate::failure::Failure;
 use crate::keys;
 use crate::start::Prepared;
@@ -207,6 +209,7 @@ impl Ours {
             EnterAlternateScreen,
             EnableBracketedPaste,
             EnableFocusChange,
+            Print(bidi::EXPLICIT),
             SetTitle(format!("In Person: {}", app.me.identifier))
         )?;
         Ok(ours)
@@ -224,7 +227,8 @@ fn give_back() {
     if OURS.swap(false, Ordering::SeqCst) {
         let _ = execute!(
             stdout(),
- DisableFocusChange,
+            Print(bidi::IMPLICIT),
+            DisableFocusChange,
             DisableBracketedPaste,
             LeaveAlternateScreen,
             crossterm::cursor::Show

@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 
 use super::theme::Theme;
 use crate::app::{App, Connection, Entry, Group, Pane};
+use crate::bidi;
 use crate::contacts::about::{About, OwnName};
 use crate::text::{fit, fit_middle, harmless_line, width};
 
@@ -104,11 +105,15 @@ fn row(app: &App, entry: &Entry, columns: usize, active: bool, theme: Theme) -> 
     let (sign, name, word, style) = match entry {
         Entry::Person(who) => {
             let (sign, word, style) = presence(app, who, theme);
-            (sign, harmless_line(&app.called(who)), word.to_owned(), style)
+            (sign, bidi::line(&harmless_line(&app.called(who))), word.to_owned(), style)
         }
         Entry::Room(id) => match app.rooms.get(id) {
-            Some(room) if room.closed.is_some() => ("#", harmless_line(&room.name), "closed".to_owned(), theme.quiet()),
-            Some(room) => ("#", harmless_line(&room.name), format!("{} in", room.members.len()), theme.good()),
+            Some(room) if room.closed.is_some() => {
+                ("#", bidi::line(&harmless_line(&room.name)), "closed".to_owned(), theme.quiet())
+            }
+            Some(room) => {
+                ("#", bidi::line(&harmless_line(&room.name)), format!("{} in", room.members.len()), theme.good())
+            }
             None => ("#", String::new(), String::new(), theme.quiet()),
         },
         Entry::Knock(_) | Entry::Invitation(_) => {

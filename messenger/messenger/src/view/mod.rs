@@ -23,6 +23,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use crate::app::{App, Cover, Entry, Pane};
+use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use contacts::idle_and_words;
 pub(crate) use layout::input_columns;
@@ -144,7 +145,7 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         Some(Entry::Person(who)) => {
             let (sign, word, style) = contacts::presence(app, who, theme);
             let columns = width.saturating_sub(word.len() + 8);
-            let called = harmless_line(&app.called_with_address(who));
+            let called = bidi::line(&harmless_line(&app.called_with_address(who)));
             // Where there is no room for both, the address is what counts.
             let name = if text::width(&called) <= columns { called } else { fit_middle(who.as_str(), columns) };
             let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
@@ -163,7 +164,7 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         Some(Entry::Room(id)) => match app.rooms.get(id) {
             Some(room) => {
                 vec![Span::styled(
-                    format!(" # {} ", fit(&harmless_line(&room.name), width / 2)),
+                    format!(" # {} ", fit(&bidi::line(&harmless_line(&room.name)), width / 2)),
                     theme.strong(),
                 )]
             }

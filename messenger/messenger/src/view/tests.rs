@@ -436,3 +436,44 @@ fn what_is_found_is_marked() {
         .map(|x| buffer[(x, row as u16)].symbol());
     assert_eq!(reversed.collect::<String>(), "time");
 }
+
+#[test]
+fn a_locked_screen_shows_nothing_of_anybody() {
+    let mut app = conversation(SMALL);
+    app.hear(knock("mallory"), at(10, 52));
+    app.lock();
+    app.act(Action::Insert("öpen".to_owned()), at(10, 52));
+    app.tried(Err("That is not it.".to_owned()));
+    compare("locked", &app);
+    for size in [SMALL, LARGE] {
+        app.resize(size.0, size.1);
+        let (text, _) = screen(&app);
+        for private in ["bob", "alice", "mallory", "a hat", "öpen", "online"] {
+            assert!(!text.contains(private), "{private}: {text}");
+        }
+    }
+    app.tried(Ok(()));
+    assert!(screen(&app).0.contains("Bring a hat."));
+}
+
+#[test]
+fn a_passphrase_for_the_lock_is_dots() {
+    let mut app = online(&["bob"], SMALL);
+    write(&mut app, "/lock passphrase", at(10, 41));
+    app.act(Action::Insert("open".to_owned()), at(10, 41));
+    app.act(Action::Yes, at(10, 41));
+    app.act(Action::Insert("ope".to_owned()), at(10, 41));
+    compare("lock-passphrase", &app);
+}
+
+#[test]
+fn hebrew_and_arabic_read_right_and_overrides_move_nothing() {
+    let mut app = online(&["bob"], SMALL);
+    app.hear(says("bob", "אמר hello לי (בשעה 10:42) ועוד הרבה מאוד מילים שלא נכנסות בשורה אחת"), at(10, 41));
+    app.hear(says("bob", "مرحبا bob, \u{202e}gpj.exe\u{202c} is 日本語 👩\u{200d}🌾"), at(10, 41));
+    if app.place() != Place::Writing {
+        app.act(Action::SwitchPane, at(10, 42));
+    }
+    app.act(Action::Insert("שלום Bob".to_owned()), at(10, 42));
+    compare("right-to-left", &app);
+}

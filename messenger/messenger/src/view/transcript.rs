@@ -7,7 +7,8 @@ use ratatui::text::{Line as Row, Span};
 
 use super::theme::Theme;
 use crate::app::conversation::{Conversation, Line, State};
-use crate::text::{harmless, harmless_line, width, wrap};
+use crate::bidi;
+use crate::text::{harmless, harmless_line, width};
 
 /// Text is not set wider than this: longer rows are hard to read.
 const MAX_COLUMNS: usize = 110;
@@ -101,7 +102,7 @@ fn header(name: String, at: DateTime, style: Style, theme: Theme) -> Row<'static
 }
 
 fn wrapped(text: &str, columns: usize, style: Style) -> Vec<Row<'static>> {
-    wrap(text, columns).into_iter().map(|row| Row::styled(text[row].trim_end_matches(' ').to_owned(), style)).collect()
+    bidi::rows(text, columns).into_iter().map(|row| Row::styled(row, style)).collect()
 }
 
 /// Puts the state to the right of the last row where it fits, else below.
