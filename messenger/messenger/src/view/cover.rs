@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Paragraph};
 use super::theme::Theme;
 use crate::app::palette::{self, Choice};
 use crate::app::{App, Cover, Entry, Question};
-use crate::text::{fit, harmless_line, pad, width, wrap};
+use crate::text::{fit, harmless_line, pad, width, without_first, wrap};
 
 const COLUMNS: u16 = 60;
 const WIDE_COLUMNS: u16 = 76;
@@ -45,7 +45,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
             let layout = answer.layout(usize::MAX);
             // The end of a long answer stays in view.
             let hidden = (layout.column + 1).saturating_sub(columns.saturating_sub(2));
-            let shown: String = layout.rows.first().map(|row| row.chars().skip(hidden).collect()).unwrap_or_default();
+            let (shown, hidden) = layout.rows.first().map_or(("", 0), |row| without_first(row, hidden));
+            let shown = shown.to_owned();
             let mut lines = vec![
                 Line::from(hint),
                 Line::default(),

@@ -477,3 +477,17 @@ fn hebrew_and_arabic_read_right_and_overrides_move_nothing() {
     app.act(Action::Insert("שלום Bob".to_owned()), at(10, 42));
     compare("right-to-left", &app);
 }
+
+#[test]
+fn a_long_answer_in_wide_characters_keeps_its_end_and_the_cursor_in_view() {
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::AskFind, at(10, 41));
+    app.act(Action::Insert("日本語".repeat(15)), at(10, 41));
+    compare("find-wide", &app);
+    let mut terminal = Terminal::new(TestBackend::new(SMALL.0, SMALL.1)).unwrap();
+    terminal.draw(|frame| super::draw(frame, &app, Theme::plain())).unwrap();
+    let cursor = terminal.get_cursor_position().unwrap();
+    let row = screen(&app).0.lines().nth(usize::from(cursor.y)).unwrap().to_owned();
+    let before = &row[..row.rfind('語').unwrap() + '語'.len_utf8()];
+    assert_eq!(usize::from(cursor.x), width(before), "{row}");
+}
