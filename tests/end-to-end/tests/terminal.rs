@@ -107,6 +107,7 @@ fn line_by_line_everything_is_a_sentence_and_no_screen_is_taken_over() {
     of_bob.tell(&json!({ "do": "send", "to": "alice@example.org", "text": "hi\u{1b}[2J there", "id": 1 })).unwrap();
     let screen = terminal.await_text(": hi␛[2J there").unwrap();
     assert!(screen.contains("Delivered to bob@example.org: hello"), "nothing was wiped away: {screen}");
+    assert_eq!(screen.lines().filter(|line| line.matches("> ").count() > 1).count(), 0, "one prompt a line: {screen}");
     assert_eq!(terminal.ask("#{alternate_on}").unwrap(), "0");
     terminal.press(&["C-d"]).unwrap();
     assert_eq!(terminal.ended().unwrap().0, 0);

@@ -31,8 +31,12 @@ async fn converse(session: &mut Session, events: &mut mpsc::Receiver<Event>) -> 
     let mut signal = std::pin::pin!(ended_by_signal());
     let mut face = Face::default();
     say(&face.greeting(&session.app))?;
+    let mut prompted = false;
     loop {
-        prompt(&face.prompt(&session.app))?;
+        if !prompted {
+            prompt(&face.prompt(&session.app))?;
+        }
+        prompted = true;
         let next = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => {
@@ -45,6 +49,7 @@ async fn converse(session: &mut Session, events: &mut mpsc::Receiver<Event>) -> 
                     // The cursor stands behind the prompt, and perhaps behind half a line.
                     if !lines.is_empty() {
                         lines.insert(0, String::new());
+                        prompted = false;
                     }
                     say(&lines)?;
                     next
@@ -52,7 +57,10 @@ async fn converse(session: &mut Session, events: &mut mpsc::Receiver<Event>) -> 
                 None => return Err(engine_ended()),
             },
             line = typed.recv() => match line {
-                Some(line) => take(session, &mut face, line).await?,
+                Some(line) => {
+                    prompted = false;
+                    take(session, &mut face, line).await?
+                }
                 // Ctrl-D: as Ctrl-Q on the screen, it asks once; a terminal that is gone cannot be asked.
                 None => return Ok(if session.app.at_stake() == 0 { Ending::Asked } else { Ending::Forced }),
             },
