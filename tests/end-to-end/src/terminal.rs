@@ -81,7 +81,10 @@ impl Terminal {
     /// # Errors
     /// The program has ended.
     pub fn paste(&self, text: &str) -> Result<(), Failure> {
-        self.done(&["set-buffer", text])?;
+        // As an argument a long one would be refused.
+        let file = self.socket.with_file_name("paste");
+        std::fs::write(&file, text).context("writing what is to be pasted")?;
+        self.done(&["load-buffer", &file.display().to_string()])?;
         self.done(&["paste-buffer", "-p"])
     }
 
@@ -133,16 +136,22 @@ impl Terminal {
         rustix::process::kill_process(pid, signal).context("sending the signal")
     }
 
-    /// Waits for the program's end; returns its exit code, and what stands on the screen then.
+    /// Waits for the program's end; returns its exit code, if tmux has seen it (3.3 now and then misses that a child has
+    /// ended), and what stands on the screen then.
     ///
     /// # Errors
     /// It does not end.
-    pub fn ended(&self) -> Result<(i32, String), Failure> {
+    pub fn ended(&self) -> Result<(Option<i32>, String), Failure> {
+        let id = self.id()?;
+        let gone = || match std::fs::read_to_string(format!("/proc/{id}/stat")) {
+            Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')).then_some(()),
+            Err(_) => Some(()),
+        };
+        process::await_sight("the program's end", SIGHT, gone)?;
         let dead = || self.ask("#{pane_dead}").ok().filter(|dead| dead == "1");
-        process::await_sight("the program's end", SIGHT, dead)?;
-        let code = self.ask("#{pane_dead_status}")?.parse().context("reading the exit code")?;
+        process::await_sight("the end of what it wrote", SIGHT, dead)?;
         // With what has left the screen at its top.
-        Ok((code, self.shown(&["-S", "-"])?))
+        Ok((self.ask("#{pane_dead_status}")?.parse().ok(), self.shown(&["-S", "-"])?))
     }
 
     /// What tmux knows of the terminal, by its names for it: `#{alternate_on}`.

@@ -55,7 +55,7 @@ fn no_signal_and_no_closed_terminal_loses_a_draft() {
     assert_eq!(drafts(&alice), 0, "nothing is on the disk while it runs");
     first.signal(Signal::TERM).unwrap();
     let (code, said) = first.ended().unwrap();
-    assert_eq!(code, 0, "{said}");
+    assert!(code.is_none_or(|code| code == 0), "{said}");
     assert!(said.contains("2 texts, nowhere but here, sealed"), "{said}");
     assert_eq!(drafts(&alice), 1);
 
@@ -76,7 +76,7 @@ fn no_signal_and_no_closed_terminal_loses_a_draft() {
     third.press(&["C-q"]).unwrap();
     third.await_text("nowhere but here and would be lost").unwrap();
     third.press(&["C-q"]).unwrap();
-    assert_eq!(third.ended().unwrap().0, 0);
+    assert!(third.ended().unwrap().0.is_none_or(|code| code == 0));
     assert_eq!(drafts(&alice), 0);
     let fourth = messenger(place.path(), "fourth", &alice, &[]);
     let screen = fourth.await_text("● online").unwrap();
@@ -110,7 +110,7 @@ fn line_by_line_everything_is_a_sentence_and_no_screen_is_taken_over() {
     assert_eq!(screen.lines().filter(|line| line.matches("> ").count() > 1).count(), 0, "one prompt a line: {screen}");
     assert_eq!(terminal.ask("#{alternate_on}").unwrap(), "0");
     terminal.press(&["C-d"]).unwrap();
-    assert_eq!(terminal.ended().unwrap().0, 0);
+    assert!(terminal.ended().unwrap().0.is_none_or(|code| code == 0));
     of_bob.quit().unwrap();
     server.stop().unwrap();
 }
@@ -153,5 +153,42 @@ fn a_locked_screen_opens_by_its_passphrase_alone_and_keeps_drafts() {
     terminal.signal(Signal::HUP).unwrap();
     terminal.ended().unwrap();
     assert_eq!(drafts(&alice), 1);
+    server.stop().unwrap();
+}
+
+#[test]
+fn what_others_send_moves_nothing_and_pastes_stay_whole() {
+    let Some((place, server, alice)) = alice() else { return };
+    let bob = Person::new(place.path(), "bob@example.org");
+    bob.join(server.ready(), &server.outbox()).unwrap();
+    let mut of_bob = bob.messenger().unwrap();
+    of_bob.expect(&json!({ "event": "online" })).unwrap();
+    of_bob.tell(&json!({ "do": "add_contact", "who": "alice@example.org" })).unwrap();
+
+    let terminal = messenger(place.path(), "hostile", &alice, &[]);
+    terminal.await_text("● online").unwrap();
+    terminal.write("a").unwrap();
+    terminal.await_text("Add a contact").unwrap();
+    terminal.write("bob@example.org").unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    terminal.await_text("bob@example.org ● online").unwrap();
+    let text = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}live שלום (10:42)";
+    of_bob.tell(&json!({ "do": "send", "to": "alice@example.org", "text": text, "id": 1 })).unwrap();
+    let screen = terminal.await_text("␛]0;owned␇␛[2J\u{fffd}live (10:42) םולש").unwrap();
+    assert!(screen.contains("╭ People"), "{screen}");
+    assert!(!terminal.ask("#{pane_title}").unwrap().contains("owned"));
+
+    terminal.paste("one\n/quit\ttwo").unwrap();
+    terminal.await_text("/quit    two").unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": "one\n/quit    two" })).unwrap();
+    let long = "x".repeat(20_000);
+    terminal.paste(&long).unwrap();
+    terminal.await_screen("a long paste", |screen| screen.matches('x').count() > 200).unwrap();
+    terminal.paste(&long).unwrap();
+    terminal.await_text("A message has at most 32768 bytes").unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": long })).unwrap();
+    of_bob.quit().unwrap();
     server.stop().unwrap();
 }
