@@ -3,22 +3,20 @@
 //! Exit code and output say the same; these are for a watch that nobody looks at. A way that fails is said on standard
 //! error and never changes the verdict. Nothing goes to anybody whom the owner has not named.
 
-mod desktop;
 mod letter;
-mod program;
 mod told;
 
 use std::path::PathBuf;
 
 use clap::Args;
+use device::desktop::{self, Notification, Program, Urgency};
 use device::{Home, HomeError};
 use identity::{Identifier, UnixTime};
 
-use self::program::Program;
 pub(crate) use self::told::Kind;
 use self::told::Told;
 use crate::context::identifier;
-use crate::output::Output;
+use crate::output::{Output, harmless};
 
 /// Heading of these options in the help.
 const HEADING: &str = "Being told";
@@ -45,6 +43,10 @@ fn mail_address(text: &str) -> Result<Identifier, String> {
     let address = identifier(text)?;
     let plain = address.domain().is_some() && address.as_str().is_ascii();
     if plain { Ok(address) } else { Err("expected a mail address in ASCII".to_owned()) }
+}
+
+fn notification(news: &News<'_>) -> Notification {
+    Notification { title: harmless(&news.title), body: harmless(&news.text), urgency: Urgency::Critical }
 }
 
 /// Something to tell.
@@ -100,7 +102,7 @@ impl Ways {
     async fn try_all(&self, news: &News<'_>, now: UnixTime) -> Vec<(&'static str, Result<(), String>)> {
         let mut done = Vec::new();
         if self.notify {
-            done.push(("the desktop notification", desktop::notify(news).await));
+            done.push(("the desktop notification", desktop::notify(&notification(news), false).await));
         }
         if let Some(hook) = &self.hook {
             let mut program = Program::new("sh", [String::from("-c"), hook.clone()]);

@@ -9,6 +9,7 @@
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
 //! * [`card`] makes contact cards, as links and QR codes, and takes those of others;
 //! * [`finding`] knows in which directory somebody is found;
+//! * [`desktop`] shows its owner a notification, and runs programs of other people;
 //! * [`dating`] has signatures dated by a log;
 //! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
@@ -23,6 +24,7 @@ pub mod acme;
 pub mod card;
 mod certificates;
 pub mod dating;
+pub mod desktop;
 mod device;
 pub mod enrolment;
 pub mod evidence;

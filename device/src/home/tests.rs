@@ -325,7 +325,10 @@ fn a_passphrase_is_set_changed_and_taken_away_for_all_keys_at_once() {
     let key = place.enrol().key.public_key();
     place.pending();
     let forms = |home: &Home| home.key_forms().unwrap().into_iter().map(|(_, form)| form).collect::<Vec<_>>();
+    assert_eq!(place.home.opens(&passphrase("one")).unwrap(), None, "nothing is sealed yet");
     assert_eq!(place.home.reseal(Some(&passphrase("one"))).unwrap().len(), 4);
+    let opens = |text: &str| Home::at(place.home.folder()).unwrap().opens(&passphrase(text)).unwrap();
+    assert_eq!((opens("one"), opens("two")), (Some(true), Some(false)));
     assert_eq!(forms(&place.home), [KeyForm::Sealed; 4]);
     // Whoever sealed them knows it; others have to say it.
     place.home.device(&place.alice).unwrap();

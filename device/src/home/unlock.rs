@@ -98,10 +98,16 @@ impl Home {
         let Some((_, pem)) = self.any_sealed_key_as_it_is()? else {
             return Ok(passphrase.is_none() || self.unlock.seals);
         };
-        let Some(passphrase) = passphrase else { return Ok(false) };
-        let opened = sealed::open(sealed::PRIVATE_KEY, &pem, &mut || Ok(Some(passphrase.clone())));
-        let clear = opened.and_then(|der| sealed::in_clear(sealed::PRIVATE_KEY, &der));
-        Ok(clear.is_ok_and(|clear| any_key(&clear).is_ok()))
+        Ok(passphrase.is_some_and(|passphrase| opens(&pem, passphrase)))
+    }
+
+    /// Whether this passphrase opens the keys in the folder; nothing if none is sealed.
+    ///
+    /// # Errors
+    /// The keys cannot be read.
+    pub fn opens(&self, passphrase: &Passphrase) -> Result<Option<bool>, HomeError> {
+        let Some((_, pem)) = self.any_sealed_key()? else { return Ok(None) };
+        Ok(Some(opens(&pem, passphrase)))
     }
 
     /// Asks anew for the next key.
@@ -113,6 +119,13 @@ impl Home {
     pub(super) fn now_sealed_with(&self, passphrase: Option<Passphrase>) {
         *self.unlock.known.lock().unwrap_or_else(PoisonError::into_inner) = passphrase;
     }
+}
+
+/// Whether a sealed key opens with this passphrase. That CBC lets something out is not enough: it has to be a key.
+fn opens(pem: &str, passphrase: &Passphrase) -> bool {
+    let opened = sealed::open(sealed::PRIVATE_KEY, pem, &mut || Ok(Some(passphrase.clone())));
+    let clear = opened.and_then(|der| sealed::in_clear(sealed::PRIVATE_KEY, &der));
+    clear.is_ok_and(|clear| any_key(&clear).is_ok())
 }
 
 /// That it is a key of either kind.

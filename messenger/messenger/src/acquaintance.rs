@@ -1,6 +1,7 @@
 //! Keeps by which authority each person is known, in the person's folder: the next start gives it back to the engine, and
 //! so does a look at the folder now and then, as `certtool trust bind` and `unbind` change it meanwhile.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +18,27 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Brings what other programs change in the folder to those who verify by `trust`, for ever.
 pub(crate) async fn follow(home: Home, trust: Arc<Trust>) {
     // The file's, not those in memory: whom the engine has met in between is not in the file yet.
+    let mut looked = Version::of(&home);
     let mut known = home.bindings().unwrap_or_else(|_| trust.bindings());
     loop {
         tokio::time::sleep(LOOK).await;
-        adopt(&home, &trust, &mut known);
+        let now = Version::of(&home);
+        // Most of the time there is one call of the system: the file is read if it is another one.
+        if now != looked {
+            looked = now;
+            adopt(&home, &trust, &mut known);
+        }
+    }
+}
+
+/// Which version of the file there is: whoever changes it puts another in its place.
+#[derive(Debug, PartialEq, Eq)]
+struct Version(Option<(u64, u64, i64, i64)>);
+
+impl Version {
+    fn of(home: &Home) -> Self {
+        let found = std::fs::metadata(home.folder().join("bindings.json")).ok();
+        Self(found.map(|file| (file.ino(), file.len(), file.mtime(), file.mtime_nsec())))
     }
 }
 
@@ -192,7 +210,10 @@ mod tests {
         assert_eq!(verify_person(&other, &trust, NOON).unwrap_err().rule.id(), "TRUST-06");
 
         // `certtool trust unbind`.
+        let before = Version::of(&home);
         home.change_bindings(|bindings| bindings.release(&bob)).unwrap();
+        assert_ne!(Version::of(&home), before, "a change is seen");
+        assert_eq!(Version::of(&home), Version::of(&home));
         adopt(&home, &trust, &mut known);
         verify_person(&other, &trust, NOON).unwrap();
         // A damaged file lets go of nobody.

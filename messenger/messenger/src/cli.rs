@@ -12,7 +12,8 @@ use messenger_engine::OfferedAddresses;
 
 use crate::failure::{Code, Failure};
 use crate::start;
-use crate::{bot, doctor, headless, run};
+use crate::view::theme::{self, Surroundings, Theme};
+use crate::{bot, contacts, doctor, headless, run};
 
 const AFTER: &str = "\
 Example, after certtool trust add and certtool enroll:
@@ -34,6 +35,12 @@ Example:
 
 Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 unreachable.";
 
+const CONTACTS: &str = "\
+Example:
+  messenger contacts export contacts.toml
+
+Exit codes: 0 ok, 1 failed, 2 usage.";
+
 const BOT: &str = "\
 Example, after certtool --home ~/echo trust add and enroll:
   messenger --home ~/echo bot --echo --public
@@ -48,6 +55,19 @@ Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 it never got online.";
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,
+    /// Line by line, for screen readers: no screen is taken over, whatever happens is a sentence
+    #[arg(long)]
+    pub(crate) linear: bool,
+    /// Colours: dark or light for true ones, terminal for its own sixteen, none; or auto, as the terminal says it is
+    #[arg(
+        long,
+        value_name = "COLOURS",
+        env = "INPERSON_THEME",
+        hide_env_values = true,
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(crate) theme: theme::Choice,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -131,6 +151,12 @@ pub(crate) enum Face {
         #[arg(long)]
         json: bool,
     },
+    /// The contact list, without going online: list, export, import
+    #[command(after_help = CONTACTS)]
+    Contacts {
+        #[command(subcommand)]
+        asked: contacts::commands::Do,
+    },
     /// A program that answers by itself, marked as a bot to everybody it talks with
     #[command(after_help = BOT)]
     Bot {
@@ -151,7 +177,8 @@ impl Face {
     fn json(&self) -> bool {
         match self {
             Self::Doctor { json } | Self::Bot { json, .. } => *json,
-            Self::Headless { .. } => false,
+            Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
+            Self::Headless { .. } | Self::Contacts { .. } => false,
         }
     }
 }
@@ -185,15 +212,21 @@ pub(crate) fn main() -> ExitCode {
 
 async fn face(cli: &Cli) -> Result<(), Failure> {
     match &cli.face {
+        Some(_) if cli.linear => {
+            let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
+            Err(failure.with(Code::Usage))
+        }
+        None if cli.linear => run::linear::run(start::prepare(&cli.options).await?).await,
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 let failure = Failure::new(
                     "the messenger needs a terminal, and this is none",
-                    "`messenger headless`, which talks JSON lines",
+                    "`messenger --linear` for people, or `messenger headless`, which talks JSON lines",
                 );
                 return Err(failure.with(Code::Usage));
             }
-            run::run(start::prepare(&cli.options).await?).await
+            let theme = Theme::new(cli.theme, &Surroundings::found());
+            run::screen::run(start::prepare(&cli.options).await?, theme).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();
@@ -203,6 +236,7 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             log_to_stderr();
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
+        Some(Face::Contacts { asked }) => contacts::commands::run(start::folder(&cli.options)?, asked),
         Some(Face::Bot { echo: _, public, json }) => {
             log_to_stderr();
             bot::run(start::prepare(&cli.options).await?, *public, *json).await

@@ -7,7 +7,7 @@ use std::time::Duration;
 use identity::card::ContactCard;
 use identity::trust::Trust;
 use messenger_engine::{Command, Engine, Event, Events};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use crate::acquaintance::{self, Kept};
@@ -15,12 +15,10 @@ use crate::app::slash::{self, Newcomer};
 use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
+use crate::lines::{Line, MAX_LINE_BYTES, read_lines};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
 use crate::text;
-
-/// The longest line that is read, in bytes: a longest text with every byte escaped (`\u0000`), and room for the rest.
-const MAX_LINE_BYTES: usize = 6 * messenger_engine::MAX_TEXT_BYTES + 4096;
 
 /// How long leaving may take: rooms are left, connections closed.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -95,41 +93,6 @@ async fn leave(engine: &Engine, events: &mut Events) {
         }
     };
     let _ = tokio::time::timeout(LEAVING, rest).await;
-}
-
-/// A line as read: its bytes, or how long it was if it was too long.
-type Line = Result<Vec<u8>, usize>;
-
-/// Reads lines until the end of the input; ends the channel there.
-async fn read_lines(input: impl AsyncRead + Unpin, lines: mpsc::Sender<Line>) {
-    let mut input = BufReader::new(input);
-    let mut line = Vec::new();
-    let mut skipped = 0;
-    loop {
-        let Ok(part) = input.fill_buf().await else { return };
-        if part.is_empty() {
-            break;
-        }
-        let end = part.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(part.len(), |end| end + 1);
-        let new = &part[..end.unwrap_or(part.len())];
-        if skipped > 0 || line.len() + new.len() > MAX_LINE_BYTES {
-            skipped += line.len() + new.len();
-            line.clear();
-        } else {
-            line.extend_from_slice(new);
-        }
-        input.consume(taken);
-        if end.is_some() {
-            let read = if skipped > 0 { Err(std::mem::take(&mut skipped)) } else { Ok(std::mem::take(&mut line)) };
-            if lines.send(read).await.is_err() {
-                return;
-            }
-        }
-    }
-    if !line.is_empty() {
-        let _ = lines.send(Ok(line)).await;
-    }
 }
 
 /// The command in a line; nothing for an empty one; what is wrong with it as an `error` event.
@@ -317,19 +280,6 @@ mod tests {
         assert!(wrong("[1]").contains("expected a command"));
         assert!(understand(&Ok(vec![0xff])).is_err());
         assert!(understand(&Err(MAX_LINE_BYTES + 1)).is_err());
-    }
-
-    #[tokio::test]
-    async fn reads_lines_of_any_length_and_goes_on() {
-        let long = "x".repeat(MAX_LINE_BYTES + 1);
-        let input = format!("one\r\n{long}\n\nlast");
-        let (lines, mut read) = mpsc::channel(16);
-        read_lines(input.as_bytes(), lines).await;
-        assert_eq!(read.recv().await, Some(Ok(b"one\r".to_vec())));
-        assert_eq!(read.recv().await, Some(Err(long.len())));
-        assert_eq!(read.recv().await, Some(Ok(Vec::new())));
-        assert_eq!(read.recv().await, Some(Ok(b"last".to_vec())));
-        assert_eq!(read.recv().await, None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) enum Action {
     AskGuest,
     AskRemove,
     AskCommand,
+    AskFind,
+    Lock,
     Accept,
     Decline,
     Send,
@@ -31,6 +33,8 @@ pub(crate) enum Action {
     ScrollUp,
     ScrollDown,
     Yes,
+    NextChoice,
+    PreviousChoice,
     Close,
 }
 
@@ -51,6 +55,8 @@ pub(crate) enum Place {
     Confirming,
     /// On the help page.
     Helping,
+    /// Before the locked screen.
+    Locked,
 }
 
 /// One key, what it does, and how the help says so.
@@ -92,7 +98,7 @@ impl Binding {
     }
 }
 
-use Place::{Anywhere, Asking, Confirming, Curtain, Helping, List, Writing};
+use Place::{Anywhere, Asking, Confirming, Curtain, Helping, List, Locked, Writing};
 
 /// All keys, in the order of the help page.
 #[rustfmt::skip]
@@ -100,10 +106,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Anywhere, NONE, KeyCode::Tab, || Action::SwitchPane, "Tab", "between the list and the message").bar("list ↔ message"),
     also(Anywhere, KeyModifiers::SHIFT, KeyCode::BackTab, || Action::SwitchPane),
     also(Anywhere, NONE, KeyCode::BackTab, || Action::SwitchPane),
-    key(Anywhere, ALT, KeyCode::Down, || Action::NextEntry, "Alt-↓  Ctrl-N", "next in the list"),
-    also(Anywhere, CTRL, KeyCode::Char('n'), || Action::NextEntry),
-    key(Anywhere, ALT, KeyCode::Up, || Action::PreviousEntry, "Alt-↑  Ctrl-P", "previous in the list"),
-    also(Anywhere, CTRL, KeyCode::Char('p'), || Action::PreviousEntry),
+    key(Anywhere, ALT, KeyCode::Down, || Action::NextEntry, "Alt-↓", "next in the list"),
+    key(Anywhere, ALT, KeyCode::Up, || Action::PreviousEntry, "Alt-↑", "previous in the list"),
+    key(Anywhere, CTRL, KeyCode::Char('p'), || Action::AskCommand, "Ctrl-P", "every command, found by a few letters").bar("commands"),
+    key(Anywhere, CTRL, KeyCode::Char('f'), || Action::AskFind, "Ctrl-F", "look for words in the conversation"),
+    key(Anywhere, CTRL, KeyCode::Char('l'), || Action::Lock, "Ctrl-L", "lock the screen until the passphrase comes"),
     key(Anywhere, NONE, KeyCode::PageUp, || Action::ScrollUp, "PgUp", "earlier messages"),
     key(Anywhere, NONE, KeyCode::PageDown, || Action::ScrollDown, "PgDn", "later messages"),
     key(Anywhere, CTRL, KeyCode::Char('r'), || Action::SendAgain, "Ctrl-R", "send again what was not delivered").bar("send again"),
@@ -127,7 +134,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(List, NONE, KeyCode::Char('i'), || Action::AskGuest, "i", "invite somebody into the chosen room").bar("invite"),
     key(List, NONE, KeyCode::Char('d'), || Action::AskRemove, "d", "remove the chosen contact, or leave the room").bar("remove"),
     also(List, NONE, KeyCode::Delete, || Action::AskRemove),
-    key(List, NONE, KeyCode::Char('/'), || Action::AskCommand, "/", "a command: /add bob@example.org"),
+    key(List, NONE, KeyCode::Char('/'), || Action::AskCommand, "/", "a command, as Ctrl-P"),
     also(List, NONE, KeyCode::Char('?'), || Action::Help),
     also(List, KeyModifiers::SHIFT, KeyCode::Char('?'), || Action::Help),
     also(List, NONE, KeyCode::Char('q'), || Action::Quit),
@@ -162,6 +169,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Asking, NONE, KeyCode::Enter, || Action::Yes, "Enter", "").bar("do it"),
     key(Asking, NONE, KeyCode::Esc, || Action::Close, "Esc", "").bar("leave it"),
     also(Asking, NONE, KeyCode::F(1), || Action::Help),
+    also(Asking, NONE, KeyCode::Down, || Action::NextChoice),
+    also(Asking, NONE, KeyCode::Up, || Action::PreviousChoice),
     also(Asking, CTRL, KeyCode::Char('c'), || Action::Close),
     also(Asking, NONE, KeyCode::Left, || Action::Edit(Edit::Left)),
     also(Asking, NONE, KeyCode::Right, || Action::Edit(Edit::Right)),
@@ -172,6 +181,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
     also(Asking, NONE, KeyCode::Delete, || Action::Edit(Edit::Delete)),
     also(Asking, CTRL, KeyCode::Char('w'), || Action::Edit(Edit::DeleteWord)),
     also(Asking, CTRL, KeyCode::Char('u'), || Action::Edit(Edit::DeleteToStart)),
+
+    key(Locked, NONE, KeyCode::Enter, || Action::Yes, "Enter", "").bar("open"),
+    also(Locked, NONE, KeyCode::Backspace, || Action::Edit(Edit::Backspace)),
+    also(Locked, CTRL, KeyCode::Char('h'), || Action::Edit(Edit::Backspace)),
+    also(Locked, CTRL, KeyCode::Char('u'), || Action::Edit(Edit::DeleteToStart)),
 
     key(Confirming, NONE, KeyCode::Char('y'), || Action::Yes, "y", "").bar("yes"),
     key(Confirming, NONE, KeyCode::Char('n'), || Action::Close, "n", "").bar("no"),
@@ -201,7 +215,7 @@ impl Place {
 
     /// Whether characters are text here.
     fn takes_text(self) -> bool {
-        matches!(self, Writing | Asking)
+        matches!(self, Writing | Asking | Locked)
     }
 }
 

@@ -4,9 +4,11 @@
 //! front of the person, with the reason, until she sends it again or drops it; whatever other people's devices send is
 //! [made harmless](text) before the terminal sees it; the terminal is put back in order however the program ends.
 //!
-//! It never writes anything about a conversation to disk, neither texts nor when there was one. It keeps three things: the
-//! contact list ([`contacts`]), in which stands only what the person added herself; how she appears and whom she blocks
-//! ([`appearance`]); and by which authority each person she knows was certified at first sight ([`acquaintance`]).
+//! It never writes anything about a conversation to disk, neither texts nor when there was one, but for one case: if it ends
+//! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]). It
+//! keeps five things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
+//! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; and by which authority each person she knows was certified at first sight
+//! ([`acquaintance`]).
 //!
 //! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
 //! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it; [`doctor`] looks at
@@ -17,15 +19,20 @@
 mod acquaintance;
 mod app;
 mod appearance;
+mod bidi;
 mod bot;
 mod cli;
 mod contacts;
 mod doctor;
+mod drafts;
 mod failure;
 mod gossip;
 mod headless;
 mod keys;
+mod lines;
+mod lock;
 mod run;
+mod settings;
 mod start;
 mod text;
 mod view;

@@ -17,9 +17,11 @@ use crate::acquaintance;
 use crate::app::Me;
 use crate::appearance;
 use crate::cli::Options;
-use crate::contacts::ContactBook;
+use crate::contacts::{ContactBook, Contacts};
+use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::settings::{self, Settings};
 use crate::whereabouts::Guide;
 
 /// How often the authority's revocation list is fetched.
@@ -31,8 +33,9 @@ const WANTED_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) struct Prepared {
     pub(crate) me: Me,
     pub(crate) book: ContactBook,
-    pub(crate) contacts: Vec<Identifier>,
+    pub(crate) contacts: Contacts,
     pub(crate) presence: PresenceSettings,
+    pub(crate) behaviour: Settings,
     home: Home,
     device: Device,
     /// The policy that its directory has to be certified under.
@@ -47,14 +50,20 @@ pub(crate) struct Prepared {
     pinholes: bool,
 }
 
-/// Reads the folder, chooses the certificate, and verifies it as every peer will.
-pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
+/// The person's folder.
+pub(crate) fn folder(options: &Options) -> Result<Home, Failure> {
     let home = match &options.home {
         Some(folder) => Home::at(folder),
         None => Home::open(),
     };
+    home.map_err(folder_failure)
+}
+
+/// Reads the folder, chooses the certificate, and verifies it as every peer will.
+pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
+    let home = folder(options)?;
     let source = options.passphrase.clone().unwrap_or(PassphraseSource::Ask);
-    let home = home.map_err(folder_failure)?.unlocked_by(source, false);
+    let home = home.unlocked_by(source, false);
     let device = choose(&home, options.identity.as_ref())?;
     let trust = Arc::new(home.trust().map_err(folder_failure)?);
     let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
@@ -77,15 +86,17 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let card = device::card::own(&home, &device.chain, &device.enrolment).ok();
     let presence = appearance::load(&home)
         .map_err(|error| Failure::new(error, "mend the file, or move it away to appear as without any setting"))?;
+    let behaviour = settings::load(&home)
+        .map_err(|error| Failure::new(error, "mend the file, or move it away to begin without any setting"))?;
     let me = me(&person, &directory, card);
     let bind = options.bind.unwrap_or(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
-    let contacts = contacts.into_iter().collect();
     let (offered, pinholes, enrolled_under) = (options.offer.into(), !options.no_pinhole, policy.fingerprint());
     Ok(Prepared {
         me,
         book,
         contacts,
         presence,
+        behaviour,
         home,
         device,
         enrolled_under,
@@ -111,7 +122,7 @@ impl Prepared {
             bind: self.bind,
             offered: self.offered,
             pinholes: self.pinholes,
-            contacts: self.contacts.clone(),
+            contacts: self.contacts.keys().cloned().collect(),
             presence: self.presence.clone(),
             bot: false,
             gossip: None,
@@ -122,6 +133,12 @@ impl Prepared {
     /// An address of the home server's that answers by HTTPS.
     pub(crate) fn server(&self) -> &str {
         &self.device.enrolment.acme
+    }
+
+    /// Where texts are kept that are nowhere else, if the program ends before its time.
+    pub(crate) fn safe(&self) -> Result<Safe, Failure> {
+        let safe = Safe::open(self.home.clone(), Arc::new(self.device.key.clone()));
+        safe.map_err(|error| Failure::new(error, "make the device's key reachable, and start again"))
     }
 
     /// Starts the engine on the current runtime. Being online follows as an event.

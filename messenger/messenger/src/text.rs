@@ -118,6 +118,18 @@ pub(crate) fn fit_middle(text: &str, columns: usize) -> String {
     fit(text, columns - width(&tail)) + &tail
 }
 
+/// `text` without at least its first `columns`, and how many columns that is: a wide character is not cut in two.
+pub(crate) fn without_first(text: &str, columns: usize) -> (&str, usize) {
+    let mut left_out = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if left_out >= columns {
+            return (&text[at..], left_out);
+        }
+        left_out += width(grapheme);
+    }
+    ("", left_out)
+}
+
 /// `text` cut or filled with spaces to exactly `columns`.
 pub(crate) fn pad(text: &str, columns: usize) -> String {
     let mut out = fit(text, columns);
@@ -170,6 +182,14 @@ mod tests {
 
     fn rows(text: &str, columns: usize) -> Vec<&str> {
         wrap(text, columns).into_iter().map(|row| &text[row]).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_at_the_left_is_counted_in_columns() {
+        assert_eq!(without_first("abc", 1), ("bc", 1));
+        assert_eq!(without_first("日本語", 1), ("本語", 2));
+        assert_eq!(without_first("日本語", 4), ("語", 4));
+        assert_eq!(without_first("ab", 5), ("", 2));
     }
 
     #[test]

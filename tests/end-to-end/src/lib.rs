@@ -39,6 +39,7 @@ pub mod python;
 pub mod random;
 mod skipped;
 pub mod tale;
+pub mod terminal;
 pub mod witness;
 
 pub use failure::{Context, Failure};

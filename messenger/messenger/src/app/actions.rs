@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
 use super::editor::{Editor, MAX_TEXT_BYTES};
+use super::palette::{self, Entered};
 use super::slash::{self, Newcomer};
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
@@ -20,13 +21,20 @@ impl App {
         self.size = (columns, rows);
     }
 
-    /// Does what a key asked for, and nothing besides.
+    /// Does what a key asked for at `now`, local time, and nothing besides.
     pub(super) fn done(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+        if self.locked.is_some() {
+            return self.act_locked(action);
+        }
         self.notice = None;
         self.touched = true;
+        self.looked();
         let leaving = std::mem::take(&mut self.leaving);
         if action == Action::Quit {
             return self.quit(leaving);
+        }
+        if let Some(Cover::NewPassphrase(_)) = self.cover {
+            return self.act_on_passphrase(action);
         }
         if self.cover.is_some() {
             return self.act_on_cover(action, now);
@@ -49,8 +57,13 @@ impl App {
             Action::AskRemove => self.ask_remove(),
             Action::AskCommand => {
                 let answer = Editor::with("/".to_owned());
-                self.cover = Some(Cover::Ask { question: Question::Command, answer, wrong: None });
+                self.cover = Some(Cover::Ask { question: Question::Command { chosen: 0 }, answer, wrong: None });
             }
+            Action::AskFind => {
+                let answer = Editor::with(self.needle().unwrap_or_default().to_owned());
+                self.cover = Some(Cover::Ask { question: Question::Find, answer, wrong: None });
+            }
+            Action::Lock => return vec![Effect::Lock],
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
             Action::Send => return self.send(now),
@@ -66,13 +79,16 @@ impl App {
             }
             Action::ScrollUp => self.scroll(true),
             Action::ScrollDown => self.scroll(false),
-            Action::Yes | Action::Close | Action::Quit => {}
+            Action::Yes | Action::Close | Action::Quit | Action::NextChoice | Action::PreviousChoice => {}
         }
         Vec::new()
     }
 
     /// Takes pasted text into whatever is being written.
     pub(crate) fn paste(&mut self, text: &str) {
+        if self.paste_secret(text) {
+            return;
+        }
         self.notice = None;
         self.touched = true;
         match &mut self.cover {
@@ -156,11 +172,28 @@ impl App {
     }
 
     fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+        let rows = view::page_rows(self);
         match (&mut self.cover, action) {
-            (Some(Cover::Help { scroll }), Action::ScrollUp) => *scroll = scroll.saturating_sub(5),
-            (Some(Cover::Help { scroll }), Action::ScrollDown) => *scroll = (*scroll + 5).min(view::help_rows()),
-            (Some(Cover::Ask { answer, .. }), Action::Insert(text)) => insert_answer(answer, &text),
-            (Some(Cover::Ask { answer, .. }), Action::Edit(edit)) => answer.edit(edit, usize::MAX),
+            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollUp) => {
+                *scroll = scroll.saturating_sub(5);
+            }
+            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollDown) => {
+                *scroll = (*scroll + 5).min(rows);
+            }
+            (Some(Cover::Ask { question, answer, .. }), Action::Insert(text)) => {
+                insert_answer(answer, &text);
+                question.choose_first();
+            }
+            (Some(Cover::Ask { question, answer, .. }), Action::Edit(edit)) => {
+                answer.edit(edit, usize::MAX);
+                question.choose_first();
+            }
+            (Some(Cover::Ask { question: Question::Command { chosen }, answer, .. }), Action::NextChoice) => {
+                *chosen = (*chosen + 1).min(palette::fitting(answer.text()).len().saturating_sub(1));
+            }
+            (Some(Cover::Ask { question: Question::Command { chosen }, .. }), Action::PreviousChoice) => {
+                *chosen = chosen.saturating_sub(1);
+            }
             (Some(Cover::Ask { question, answer, .. }), Action::Yes) => {
                 let (question, answer) = (question.clone(), answer.text().to_owned());
                 return self.answered(&question, &answer, now);
@@ -185,7 +218,15 @@ impl App {
             Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
             Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
-            Question::Command => slash::parse(text.trim()).and_then(|command| self.run(command, now)),
+            Question::Find => self.find(text).map(|()| Vec::new()),
+            Question::Command { chosen } => match palette::enter(text, *chosen) {
+                Entered::Run(line) => slash::parse(&line).and_then(|command| self.run(command, now)),
+                Entered::Complete(line) => {
+                    let question = Question::Command { chosen: 0 };
+                    self.cover = Some(Cover::Ask { question, answer: Editor::with(line), wrong: None });
+                    return Vec::new();
+                }
+            },
         };
         match effects {
             Ok(effects) => effects,
@@ -290,6 +331,15 @@ impl App {
         };
         if conversation.scroll == 0 {
             conversation.unread = 0;
+        }
+    }
+}
+
+impl Question {
+    /// What fits may be something else now.
+    fn choose_first(&mut self) {
+        if let Self::Command { chosen } = self {
+            *chosen = 0;
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum State {
     NotDelivered(String),
     /// It left, and its acknowledgement was lost: why.
     Unknown(String),
+    /// Of an earlier run: the program ended before it heard how far the text got.
+    Interrupted,
     /// In a room: who has it, who has not, and how many others there were when it was sent.
     Room {
         delivered: usize,
@@ -46,7 +48,7 @@ impl State {
     /// Whether sending again makes sense.
     pub(crate) fn failed(&self) -> bool {
         match self {
-            Self::NotDelivered(_) | Self::Unknown(_) => true,
+            Self::NotDelivered(_) | Self::Unknown(_) | Self::Interrupted => true,
             Self::Room { delivered, missing, others } => *delivered == 0 && *others > 0 && missing.len() >= *others,
             Self::Sending | Self::Delivered => false,
         }
@@ -93,6 +95,8 @@ pub(crate) struct Conversation {
     pub(crate) remarks: Remarks,
     /// Rows that the view is scrolled up from the end.
     pub(crate) scroll: usize,
+    /// Whether a notification told of what came, and nobody looked since.
+    pub(crate) announced: bool,
 }
 
 impl Conversation {
@@ -112,9 +116,10 @@ impl Conversation {
     /// Records how far text `id` got. A text that failed goes back into the input, unless something is being written there.
     pub(crate) fn progress(&mut self, id: u64, state: State) {
         let Some(Line::Mine { text, state: known, .. }) = self.find(id) else { return };
-        let unknown = matches!(state, State::Unknown(_));
+        let unknown = matches!(state, State::Unknown(_) | State::Interrupted);
         let reason = match &state {
             State::NotDelivered(reason) | State::Unknown(reason) => Some(reason.clone()),
+            State::Interrupted => Some("it may have arrived before the program ended".to_owned()),
             State::Room { missing, .. } if state.failed() => missing.first().map(|first| first.reason.clone()),
             _ => None,
         };

@@ -1,7 +1,10 @@
 //! The text being written: a cursor that moves by what a person calls a character (grapheme clusters).
 
+use std::ops::Range;
+
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::bidi;
 use crate::text;
 
 /// The longest text that is sent in one message, in bytes of UTF-8.
@@ -98,8 +101,22 @@ impl Editor {
     pub(crate) fn layout(&self, columns: usize) -> Layout {
         let ranges = text::wrap(&self.text, columns.saturating_sub(1));
         let row = ranges.iter().rposition(|row| row.start <= self.cursor).unwrap_or(0);
-        let column = text::width(&text::harmless(&self.text[ranges[row].start..self.cursor]));
-        let rows = ranges.into_iter().map(|row| text::harmless(&self.text[row])).collect();
+        let shown = |row: Range<usize>| {
+            // Replacements have other lengths: the cursor's place is that of what stands before it.
+            let before = text::harmless(&self.text[row.start..self.cursor.clamp(row.start, row.end)]);
+            let whole = text::harmless(&self.text[row]);
+            let cursor = before.len();
+            bidi::row_with_cursor(&whole, 0..whole.len(), cursor)
+        };
+        let mut rows = Vec::with_capacity(ranges.len());
+        let mut column = 0;
+        for (n, range) in ranges.into_iter().enumerate() {
+            let (text, at) = shown(range);
+            rows.push(text);
+            if n == row {
+                column = at;
+            }
+        }
         Layout { rows, row, column: column.min(columns.saturating_sub(1)) }
     }
 
@@ -208,6 +225,14 @@ mod tests {
         let layout = Editor::with("日本語日本語".to_owned()).layout(6);
         assert_eq!(layout.rows, ["日本", "語日", "本語"]);
         assert_eq!((layout.row, layout.column), (2, 4));
+    }
+
+    #[test]
+    fn the_cursor_goes_with_the_writing() {
+        let layout = Editor::with("שלום".to_owned()).layout(20);
+        assert_eq!((layout.rows, layout.column), (vec!["םולש".to_owned()], 0));
+        let layout = typed("say שלום", &[Edit::Left]).layout(20);
+        assert_eq!((layout.rows, layout.column), (vec!["say םולש".to_owned()], 4));
     }
 
     proptest! {

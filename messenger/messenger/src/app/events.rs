@@ -14,8 +14,8 @@ impl App {
     pub(crate) fn hear(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
         match event {
             Event::Online { directory, .. } => self.connection = Connection::Online { directory },
-            Event::Offline { reason } => self.hear_offline(reason),
-            Event::Presence { who, online, seen } => self.hear_presence(who, online, seen, now),
+            Event::Offline { reason } => return self.hear_offline(reason, now),
+            Event::Presence { who, online, seen } => return self.hear_presence(who, online, seen, now),
             Event::Appearance(settings) => self.hear_appearance(settings),
             Event::Incoming { call, from, purpose, .. } => {
                 return self.hear_waiting(Waiting::Knock { call, from, purpose });
@@ -35,8 +35,9 @@ impl App {
                 let answers = reply_to.and_then(|text| self.conversation_mut(&entry).quote(text));
                 let about = About { id: Some(id), answers, ..About::default() };
                 self.await_reading(&from, id);
-                self.hear_text(entry, Line::Theirs { from, text, at: now, bot, about });
+                return self.hear_text(entry, Line::Theirs { from, text, at: now, bot, about });
             }
+            Event::Peer { .. } => {}
             Event::Reaction { from, on, emoji } => self.hear_reaction(from, on, emoji),
             Event::Edited { from, id, text } => self.hear_edit(from, id, text),
             Event::DeleteRequested { from, id } => self.hear_deletion(from, id),
@@ -56,7 +57,7 @@ impl App {
             }
             Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
             Event::RoomMessage { room, from, text, .. } => {
-                self.hear_text(
+                return self.hear_text(
                     Entry::Room(room),
                     Line::Theirs { from, text, at: now, bot: false, about: About::default() },
                 );
@@ -98,15 +99,17 @@ impl App {
         Vec::new()
     }
 
-    fn hear_offline(&mut self, reason: String) {
+    fn hear_offline(&mut self, reason: String, now: DateTime) -> Vec<Effect> {
         self.connection = Connection::Offline { reason };
+        let seen = self.see_last(now);
         for person in self.people.values_mut() {
             person.online = None;
         }
+        if seen.is_empty() { Vec::new() } else { vec![Effect::Seen(seen)] }
     }
 
-    fn hear_presence(&mut self, who: Identifier, online: bool, seen: Seen, now: DateTime) {
-        let Some(person) = self.people.get_mut(&who) else { return };
+    fn hear_presence(&mut self, who: Identifier, online: bool, seen: Seen, now: DateTime) -> Vec<Effect> {
+        let Some(person) = self.people.get_mut(&who) else { return Vec::new() };
         let before = person.online.replace(online);
         person.seen |= online;
         person.idle_since = seen.idle_s.and_then(|seconds| now.checked_sub(i64::from(seconds).seconds()).ok());
@@ -123,6 +126,11 @@ impl App {
                 self.conversation_mut(&entry).note(format!("{who} {words}"), now);
             }
         }
+        let mut effects = self.alert(&who, before);
+        if before == Some(true) && !online {
+            effects.extend(self.saw_last(&who, now));
+        }
+        effects
     }
 
     fn hear_session(&mut self, who: &Identifier, state: SessionState, reason: Option<String>, now: DateTime) {
@@ -145,16 +153,20 @@ impl App {
     }
 
     fn hear_waiting(&mut self, waiting: Waiting) -> Vec<Effect> {
-        let entry = waiting.entry();
+        let (entry, from) = (waiting.entry(), waiting.from().clone());
         self.waiting.retain(|one| one.entry() != entry);
         if self.waiting.len() >= MAX_WAITING {
             return vec![Effect::Engine(decline(&waiting))];
         }
         self.waiting.push(waiting);
+        let what = if matches!(entry, Entry::Knock(_)) { "knocks" } else { "invites you into a room" };
+        // Strangers can knock again and again: until she looks at the first, she is told of one.
+        let first = self.waiting.len() == 1;
+        let announced = if first { self.announce(format!("{from} {what}"), String::new()) } else { Vec::new() };
         if self.selected.is_none() {
             self.select(entry);
         }
-        self.bell()
+        self.bell().into_iter().chain(announced).collect()
     }
 
     /// Takes what waited away; the reason is told once.
@@ -165,13 +177,18 @@ impl App {
         self.reselect(entry);
     }
 
-    fn hear_text(&mut self, entry: Entry, line: Line) {
-        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
+    fn hear_text(&mut self, entry: Entry, line: Line) -> Vec<Effect> {
+        let announced = match &line {
+            Line::Theirs { from, text, .. } => self.announce_text(&entry, from, text),
+            _ => Vec::new(),
+        };
+        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none() && self.locked.is_none();
         let conversation = self.conversation_mut(&entry);
         conversation.push(line);
         if !shown || conversation.scroll > 0 {
             conversation.unread += 1;
         }
+        announced
     }
 
     /// What was announced has come to an end: "Knocking …", "Entering …".

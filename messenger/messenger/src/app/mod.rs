@@ -2,24 +2,38 @@
 
 mod actions;
 pub(crate) mod appearance;
+mod attention;
 pub(crate) mod conversation;
 pub(crate) mod editor;
 mod events;
+mod find;
+mod lines;
+pub(crate) mod locking;
+pub(crate) mod palette;
+mod people;
 pub(crate) mod remarks;
+pub(crate) mod secret;
 mod sending;
 pub(crate) mod slash;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod unsent;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
+use device::desktop::Notification;
 use identity::Identifier;
 use identity::card::ContactCard;
 use jiff::civil::DateTime;
+use key_store::Passphrase;
 use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
 
+use crate::contacts::about::{About, LastSeen};
+use crate::settings::Settings;
 use conversation::Conversation;
 use editor::Editor;
+use locking::{Locked, NewPassphrase};
 
 /// Knocks and invitations that may wait at once; further ones are declined, or strangers could fill the screen.
 const MAX_WAITING: usize = 20;
@@ -55,6 +69,8 @@ pub(crate) struct Person {
     pub(crate) seen: bool,
     /// What she shows of herself while she is online.
     pub(crate) shows: Seen,
+    /// What is kept about a contact.
+    pub(crate) about: About,
     /// Since when she has not used her device.
     pub(crate) idle_since: Option<DateTime>,
     /// Whether the conversation with her looks for another connection.
@@ -92,10 +108,13 @@ pub(crate) enum Entry {
 }
 
 /// A group of entries in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Group {
     Waiting,
+    /// Those in no group of one's own.
     Contacts,
+    /// A group of one's own.
+    Named(String),
     Others,
     Rooms,
 }
@@ -123,6 +142,12 @@ pub(crate) enum Cover {
     },
     /// One's own contact card.
     Card,
+    /// A passphrase for the lock, while it is chosen.
+    NewPassphrase(NewPassphrase),
+    /// Who may see and knock, who is blocked.
+    Lists {
+        scroll: usize,
+    },
 }
 
 /// A question that takes text.
@@ -131,8 +156,12 @@ pub(crate) enum Question {
     Contact,
     RoomName,
     Guest(RoomId),
-    /// A command, typed where nothing is being written.
-    Command,
+    /// A command, out of all: which of those that fit is chosen.
+    Command {
+        chosen: usize,
+    },
+    /// What to look for in the conversation that is open.
+    Find,
 }
 
 /// One line at the bottom, until the next key.
@@ -152,6 +181,26 @@ pub(crate) enum Effect {
     Take(Box<ContactCard>),
     /// Take it out of the folder.
     Forget(Identifier),
+    /// Keep this about a contact.
+    About(Identifier, Box<About>),
+    /// Keep when contacts were seen last.
+    Seen(BTreeMap<Identifier, LastSeen>),
+    /// Write the contact list into a new file.
+    Export(PathBuf),
+    /// Take in the contacts in a file.
+    Import(PathBuf),
+    /// Show this on the desktop.
+    Notify(Notification),
+    /// Keep how the program is to behave.
+    Behave(Settings),
+    /// Lock the screen, if anything opens it again.
+    Lock,
+    /// Say so if nothing would open it.
+    CheckLock,
+    /// Open it, if this is the passphrase.
+    Unlock(Passphrase),
+    /// Keep this as the lock's own passphrase.
+    ChooseLock(Passphrase),
     /// Ring the terminal's bell.
     Bell,
     Quit,
@@ -164,6 +213,12 @@ pub(crate) struct App {
     pub(crate) connection: Connection,
     /// How one appears oneself.
     pub(crate) settings: PresenceSettings,
+    /// How the program behaves on this device.
+    behaviour: Settings,
+    /// The screen is locked.
+    pub(crate) locked: Option<Locked>,
+    /// Whether the terminal has the keys; true where it does not tell.
+    focused: bool,
     pub(crate) people: BTreeMap<Identifier, Person>,
     pub(crate) rooms: BTreeMap<RoomId, Room>,
     pub(crate) waiting: Vec<Waiting>,
@@ -181,6 +236,8 @@ pub(crate) struct App {
     next_id: u64,
     /// Whether the person has done anything yet: until then the first who is online is chosen for her.
     touched: bool,
+    /// What was looked for last.
+    found: Option<find::Found>,
     /// A first Ctrl-Q said what would be lost; a second one goes.
     leaving: bool,
     /// Rooms to open as soon as one is in: the names of those created, and the invitations accepted.
@@ -198,6 +255,9 @@ impl App {
             me,
             connection: Connection::Connecting,
             settings: PresenceSettings::default(),
+            behaviour: Settings::default(),
+            locked: None,
+            focused: true,
             people,
             rooms: BTreeMap::new(),
             waiting: Vec::new(),
@@ -211,6 +271,7 @@ impl App {
             size,
             next_id: 1,
             touched: false,
+            found: None,
             leaving: false,
             awaited_names: BTreeSet::new(),
             awaited_rooms: BTreeSet::new(),
@@ -227,7 +288,7 @@ impl App {
         if self.settings.status == OwnStatus::DoNotDisturb { Vec::new() } else { vec![Effect::Bell] }
     }
 
-    /// The list on the left, from top to bottom: who waits, contacts (those online first), others, rooms.
+    /// The list on the left, from top to bottom: who waits, contacts by their groups (those online first), others, rooms.
     pub(crate) fn list(&self) -> Vec<(Group, Entry)> {
         let person = |group, who: &Identifier| (group, Entry::Person(who.clone()));
         let of = |contact: bool, online: bool| {
@@ -236,7 +297,14 @@ impl App {
                 .filter(move |(_, person)| person.contact == contact && (person.online == Some(true)) == online)
         };
         let waiting = self.waiting.iter().map(|one| (Group::Waiting, one.entry()));
-        let contacts = of(true, true).chain(of(true, false)).map(|(who, _)| person(Group::Contacts, who));
+        let mut contacts: Vec<_> = of(true, true).chain(of(true, false)).collect();
+        contacts.sort_by_cached_key(|(who, person)| {
+            (person.about.group.clone(), person.online != Some(true), person.called(who).to_lowercase())
+        });
+        let contacts = contacts.into_iter().map(|(who, one)| {
+            let group = one.about.group.as_ref().map_or(Group::Contacts, |group| Group::Named(group.to_string()));
+            person(group, who)
+        });
         let others = of(false, true).chain(of(false, false)).map(|(who, _)| person(Group::Others, who));
         let rooms = self.rooms.keys().map(|room| (Group::Rooms, Entry::Room(*room)));
         waiting.chain(contacts).chain(others).chain(rooms).collect()
@@ -265,8 +333,12 @@ impl App {
     /// Where keys go now.
     pub(crate) fn place(&self) -> crate::keys::Place {
         use crate::keys::Place;
+        if self.locked.is_some() {
+            return Place::Locked;
+        }
         match &self.cover {
-            Some(Cover::Help { .. } | Cover::Card) => Place::Helping,
+            Some(Cover::NewPassphrase(_)) => Place::Asking,
+            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. }) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,
@@ -307,6 +379,7 @@ impl App {
     fn select(&mut self, entry: Entry) {
         if let Some(conversation) = self.conversations.get_mut(&entry) {
             conversation.unread = 0;
+            conversation.announced = false;
         }
         self.selected = Some(entry);
     }

@@ -20,7 +20,7 @@ impl App {
             return Vec::new();
         }
         if text.starts_with('/') && !text.starts_with("//") && !text.contains('\n') && !returned {
-            return self.command(&text, &entry, now);
+            return self.typed_command(&text, &entry, now);
         }
         if let Some(reason) = self.nobody_to_hear(&entry) {
             self.wrong(reason);
@@ -35,7 +35,7 @@ impl App {
     }
 
     /// Why a text to `entry` would reach nobody, where the model knows better than the engine.
-    fn nobody_to_hear(&self, entry: &Entry) -> Option<String> {
+    pub(super) fn nobody_to_hear(&self, entry: &Entry) -> Option<String> {
         let Entry::Room(room) = entry else { return None };
         let alone = self.rooms.get(room).is_some_and(|room| room.members.len() < 2);
         alone.then(|| "Nobody else is in this room yet. Ask somebody in: /invite bob@example.org".to_owned())
@@ -106,7 +106,7 @@ impl App {
         effects
     }
 
-    fn command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
+    fn typed_command(&mut self, line: &str, entry: &Entry, now: DateTime) -> Vec<Effect> {
         match slash::parse(line).and_then(|command| self.run(command, now)) {
             Ok(effects) => {
                 if let Some(conversation) = self.conversations.get_mut(entry) {
@@ -168,11 +168,28 @@ impl App {
             Slash::Status(Some((status, text))) => {
                 vec![Effect::Engine(Command::SetStatus { status, text: Some(text) })]
             }
-            Slash::Visible(audience) => {
-                vec![Effect::Engine(Command::SetAudience { visible_to: Some(audience), may_knock: None })]
+            Slash::Visible(wish) => {
+                let visible_to = Some(wish.fulfilled(&self.settings.visible_to)?);
+                vec![Effect::Engine(Command::SetAudience { visible_to, may_knock: None })]
             }
-            Slash::Reachable(audience) => {
-                vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock: Some(audience) })]
+            Slash::Reachable(wish) => {
+                let may_knock = Some(wish.fulfilled(&self.settings.may_knock)?);
+                vec![Effect::Engine(Command::SetAudience { visible_to: None, may_knock })]
+            }
+            Slash::Name(name) => self.rename(name)?,
+            Slash::Group(group) => self.regroup(group)?,
+            Slash::Alert(alert) => self.set_alert(alert)?,
+            Slash::Find(needle) => {
+                self.find(&needle)?;
+                Vec::new()
+            }
+            Slash::Lock(wish) => self.wish_lock(wish),
+            Slash::Notify(notify) => self.set_notify(notify),
+            Slash::Export(path) => vec![Effect::Export(path)],
+            Slash::Import(path) => vec![Effect::Import(path)],
+            Slash::Lists => {
+                self.cover = Some(Cover::Lists { scroll: 0 });
+                Vec::new()
             }
             Slash::Block(who) => self.block(who)?,
             Slash::Ask(who) => self.ask_first(who)?,
@@ -185,17 +202,17 @@ impl App {
                 Vec::new()
             }
             Slash::Quit => {
-                if let Some(conversation) = self.open_conversation() {
-                    conversation.draft.take();
-                }
+                self.drop_command();
                 self.quit(false)
             }
         })
     }
 
-    /// The command itself is the draft: only lines that failed are meant.
+    /// If the command itself is the draft, only lines that failed are meant. It may come from the palette, too: then the draft
+    /// is one.
     fn drop_command(&mut self) {
-        if let Some(conversation) = self.open_conversation() {
+        let command = |text: &str| text.starts_with('/') && slash::parse(text).is_ok();
+        if let Some(conversation) = self.open_conversation().filter(|one| command(one.draft.text())) {
             conversation.draft.take();
             conversation.returned = None;
         }

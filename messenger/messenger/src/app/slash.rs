@@ -1,12 +1,16 @@
 //! Commands typed into the input: `/room create picnic`.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
 use super::remarks::{self, Remark};
+use crate::contacts::about::{Alert, OwnName};
+use crate::settings::Notify;
 
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +47,22 @@ pub(crate) enum Slash {
     Remark(Remark),
     /// How to appear, and the words beside it; nothing asks how one does.
     Status(Option<(OwnStatus, String)>),
-    Visible(Audience),
-    Reachable(Audience),
+    Visible(Wish),
+    Reachable(Wish),
+    /// What to call the contact whose conversation is open; nothing to go back to her address.
+    Name(Option<OwnName>),
+    /// The group she is in; nothing for none.
+    Group(Option<OwnName>),
+    Alert(Alert),
+    /// Everybody who may see one, may knock, is blocked, or is asked about first.
+    Lists,
+    Lock(LockWish),
+    /// What notifications show.
+    Notify(Notify),
+    /// Look for these words in the conversation that is open.
+    Find(String),
+    Export(PathBuf),
+    Import(PathBuf),
     /// The named person, or the one whose conversation is open.
     Block(Option<Identifier>),
     Unblock(Identifier),
@@ -55,6 +73,49 @@ pub(crate) enum Slash {
     Online,
     Help,
     Quit,
+}
+
+/// What is to be with the lock of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockWish {
+    /// Lock it.
+    Now,
+    /// Choose a passphrase that opens it.
+    Passphrase,
+    /// Lock it by itself after so many minutes without a key, or never.
+    After(Option<NonZeroU16>),
+}
+
+/// What an audience is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Be(Audience),
+    /// These people more, and those less, than are named now.
+    Change {
+        more: BTreeSet<Identifier>,
+        less: BTreeSet<Identifier>,
+    },
+}
+
+impl Wish {
+    /// What it comes to, from what is set now.
+    ///
+    /// # Errors
+    /// Nobody is named now: one line for people.
+    pub(crate) fn fulfilled(self, now: &Audience) -> Result<Audience, String> {
+        match (self, now) {
+            (Self::Be(audience), _) => Ok(audience),
+            (Self::Change { more, less }, Audience::Named(named)) => {
+                let named: BTreeSet<_> = named.union(&more).filter(|who| !less.contains(*who)).cloned().collect();
+                Ok(if named.is_empty() { Audience::Nobody } else { Audience::Named(named) })
+            }
+            (Self::Change { more, less }, Audience::Nobody) if less.is_empty() => Ok(Audience::Named(more)),
+            (Self::Change { .. }, _) => {
+                Err("+ and - change a list of people, and there is none: name them, with spaces between them."
+                    .to_owned())
+            }
+        }
+    }
 }
 
 /// Every command, for the help: how it is typed and what it does.
@@ -76,6 +137,14 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     remarks::COMMANDS[5],
     remarks::COMMANDS[6],
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
+    ("/find WORDS", "look in this conversation; once more: before that"),
+    ("/name [NAME]", "what you call this contact; nobody else sees it"),
+    ("/group [NAME]", "the group they stand in"),
+    ("/alert once", "tell when they come; on: come or go; off: never"),
+    ("/notify who", "desktop notifications: off, who wrote, or their text too"),
+    ("/lock [after 10]", "hide everything; never: not by itself; passphrase: choose one"),
+    ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
+    ("/lists", "who may see you, who may knock, who is blocked"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
     ("/reachable everyone", "who may knock, in the same words"),
     ("/block [bob@example.org]", "be never there for them (this one, if unnamed)"),
@@ -112,6 +181,15 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
             remarks::parse(name, rest).map(Slash::Remark)
         }
         "/status" => status(rest).map(Slash::Status),
+        "/name" => own_name(rest).map(Slash::Name),
+        "/group" => own_name(rest).map(Slash::Group),
+        "/alert" => alert(rest).map(Slash::Alert),
+        "/lists" => alone(name, rest, Slash::Lists),
+        "/lock" => lock(rest).map(Slash::Lock),
+        "/notify" => notify(rest).map(Slash::Notify),
+        "/find" => Ok(Slash::Find(rest.to_owned())),
+        "/export" => file(rest, name).map(Slash::Export),
+        "/import" => file(rest, name).map(Slash::Import),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),
         "/reachable" => audience(rest, "/reachable").map(Slash::Reachable),
         "/block" if rest.is_empty() => Ok(Slash::Block(None)),
@@ -173,17 +251,78 @@ fn status(rest: &str) -> Result<Option<(OwnStatus, String)>, String> {
     Ok(Some((status, words.trim().to_owned())))
 }
 
-fn audience(rest: &str, command: &str) -> Result<Audience, String> {
-    Ok(match rest {
+fn own_name(rest: &str) -> Result<Option<OwnName>, String> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    OwnName::try_from(rest.to_owned()).map(Some).map_err(|problem| format!("That cannot be: {problem}."))
+}
+
+fn alert(rest: &str) -> Result<Alert, String> {
+    match rest {
+        "on" => Ok(Alert::Always),
+        "off" => Ok(Alert::Never),
+        "once" => Ok(Alert::Once),
+        _ => Err("/alert is on, off, or once: then you are told when they come online the next time.".to_owned()),
+    }
+}
+
+fn lock(rest: &str) -> Result<LockWish, String> {
+    let wrong = || "/lock alone locks; /lock after 10 (minutes), /lock never, /lock passphrase.".to_owned();
+    match rest.split_whitespace().collect::<Vec<_>>()[..] {
+        [] => Ok(LockWish::Now),
+        ["passphrase"] => Ok(LockWish::Passphrase),
+        ["never"] => Ok(LockWish::After(None)),
+        ["after", minutes] => minutes.parse().map(|minutes| LockWish::After(Some(minutes))).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+fn notify(rest: &str) -> Result<Notify, String> {
+    match rest {
+        "off" => Ok(Notify::Off),
+        "who" => Ok(Notify::Who),
+        "text" => Ok(Notify::Text),
+        _ => Err("/notify is off, who (who wrote, and not what) or text.".to_owned()),
+    }
+}
+
+fn file(rest: &str, command: &str) -> Result<PathBuf, String> {
+    match rest {
+        "" => Err(format!("{command} needs a file: {command} contacts.toml")),
+        path => Ok(PathBuf::from(path)),
+    }
+}
+
+fn audience(rest: &str, command: &str) -> Result<Wish, String> {
+    Ok(Wish::Be(match rest {
         "" => return Err(format!("{command} is everyone, contacts, nobody, or addresses with spaces between them.")),
         "everyone" => Audience::Everyone,
         "contacts" => Audience::Contacts,
         "nobody" => Audience::Nobody,
+        people if people.split_whitespace().all(changes) => return change(people),
         people => {
             let people: Result<BTreeSet<_>, _> = people.split_whitespace().map(identifier).collect();
             Audience::Named(people?)
         }
-    })
+    }))
+}
+
+/// Whether a word changes a list instead of naming somebody. A phone number has a `+` of its own.
+fn changes(word: &str) -> bool {
+    word.starts_with('-') || word.strip_prefix('+').is_some_and(|rest| rest.starts_with('+') || rest.contains('@'))
+}
+
+/// `+bob@example.org -carol@example.org`, `++14155550123`.
+fn change(people: &str) -> Result<Wish, String> {
+    let (mut more, mut less) = (BTreeSet::new(), BTreeSet::new());
+    for one in people.split_whitespace() {
+        match one.strip_prefix('-') {
+            Some(who) => less.insert(identifier(who)?),
+            None => more.insert(identifier(one.strip_prefix('+').unwrap_or(one))?),
+        };
+    }
+    Ok(Wish::Change { more, less })
 }
 
 fn room(rest: &str) -> Result<Slash, String> {
@@ -226,10 +365,24 @@ mod tests {
         assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob.clone())));
         let away = (OwnStatus::Away, "at lunch".to_owned());
         assert_eq!(parse("/status away  at lunch"), Ok(Slash::Status(Some(away))));
-        assert_eq!(parse("/visible bob@example.org"), Ok(Slash::Visible(Audience::Named([bob].into()))));
+        let named = |people: &[&Identifier]| Audience::Named(people.iter().map(|&who| who.clone()).collect());
+        assert_eq!(parse("/visible bob@example.org"), Ok(Slash::Visible(Wish::Be(named(&[&bob])))));
+        let carol = Identifier::parse("carol@example.org").unwrap();
+        let phone = Identifier::parse("+14155550123").unwrap();
+        assert_eq!(parse("/visible +14155550123"), Ok(Slash::Visible(Wish::Be(named(&[&phone])))));
+        let Ok(Slash::Reachable(wish)) = parse("/reachable +carol@example.org -bob@example.org") else { panic!() };
+        assert_eq!(wish.clone().fulfilled(&named(&[&bob])), Ok(named(&[&carol])));
+        assert!(wish.clone().fulfilled(&Audience::Everyone).unwrap_err().contains("there is none"));
+        assert_eq!(
+            parse("/visible -bob@example.org").map(|one| match one {
+                Slash::Visible(wish) => wish.fulfilled(&named(&[&bob])),
+                other => panic!("{other:?}"),
+            }),
+            Ok(Ok(Audience::Nobody))
+        );
         for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
             for one in typed.split(", ") {
-                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic");
+                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic").replace("FILE", "contacts.toml");
                 assert!(parse(&typed).is_ok(), "{typed}");
             }
         }
@@ -246,6 +399,11 @@ mod tests {
             ("/status asleep", "dnd or invisible"),
             ("/visible", "contacts, nobody"),
             ("/reachable all", "That is no address"),
+            ("/lock after lunch", "/lock after 10"),
+            ("/notify loudly", "off, who"),
+            ("/alert loudly", "on, off, or once"),
+            ("/export", "needs a file"),
+            ("/name bob@example.org", "could pass for one"),
             ("/", "There is no command"),
             ("/dance", "F1 lists them"),
         ] {

@@ -10,6 +10,8 @@ use ratatui::widgets::Paragraph;
 
 use super::theme::Theme;
 use crate::app::{App, Connection, Entry, Group, Pane};
+use crate::bidi;
+use crate::contacts::about::{About, OwnName};
 use crate::text::{fit, fit_middle, harmless_line, width};
 
 /// Sign, word and style of a person's presence: never the colour alone.
@@ -36,9 +38,13 @@ pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static s
     }
 }
 
-/// Since when somebody who is online has not used her device, and her own words beside her status.
-pub(super) fn idle_and_words(app: &App, who: &Identifier) -> String {
-    let Some(person) = app.people.get(who).filter(|person| person.online == Some(true)) else { return String::new() };
+/// Since when somebody who is online has not used her device, and her own words beside her status; of who is not, when she was
+/// seen last.
+pub(crate) fn idle_and_words(app: &App, who: &Identifier) -> String {
+    let Some(person) = app.people.get(who) else { return String::new() };
+    if person.online != Some(true) {
+        return person.about.seen.map(|seen| format!("last seen {}", seen.words())).unwrap_or_default();
+    }
     let idle = person.idle_since.map(|since| format!("idle since {}", since.strftime("%H:%M")));
     let words = (!person.shows.text.is_empty()).then(|| harmless_line(&person.shows.text));
     idle.into_iter().chain(words).collect::<Vec<_>>().join(" · ")
@@ -55,11 +61,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let mut chosen = 0;
     let mut group = None;
     for (its_group, entry) in app.list() {
-        if group != Some(its_group) {
+        if group.as_ref() != Some(&its_group) {
             if group.is_some() {
                 rows.push(Line::default());
             }
-            rows.push(heading(app, its_group, theme));
+            rows.push(heading(app, &its_group, theme));
             group = Some(its_group);
         }
         if app.selected.as_ref() == Some(&entry) {
@@ -75,32 +81,42 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     frame.render_widget(Paragraph::new(rows.split_off(top)), inner);
 }
 
-fn heading(app: &App, group: Group, theme: Theme) -> Line<'static> {
+fn heading(app: &App, group: &Group, theme: Theme) -> Line<'static> {
     let words = match group {
         Group::Waiting => " Waiting for your answer".to_owned(),
-        Group::Contacts => {
-            let contacts = app.people.values().filter(|person| person.contact);
-            let online = contacts.clone().filter(|person| person.online == Some(true)).count();
-            match app.connection {
-                Connection::Online { .. } => format!(" Contacts · {online} of {} online", contacts.count()),
-                _ => " Contacts".to_owned(),
-            }
-        }
+        Group::Contacts => of_contacts(app, None),
+        Group::Named(name) => of_contacts(app, Some(name)),
         Group::Others => " Others".to_owned(),
         Group::Rooms => " Rooms".to_owned(),
     };
     Line::styled(words, theme.quiet())
 }
 
+/// The heading of a group of contacts, or of those in none.
+fn of_contacts(app: &App, group: Option<&str>) -> String {
+    let is_in = |about: &About| about.group.as_ref().map(OwnName::as_str) == group;
+    let contacts = app.people.values().filter(|person| person.contact && is_in(&person.about));
+    let online = contacts.clone().filter(|person| person.online == Some(true)).count();
+    let title = group.map_or_else(|| "Contacts".to_owned(), harmless_line);
+    match app.connection {
+        Connection::Online { .. } => format!(" {title} · {online} of {} online", contacts.count()),
+        _ => format!(" {title}"),
+    }
+}
+
 fn row(app: &App, entry: &Entry, columns: usize, active: bool, theme: Theme) -> Line<'static> {
     let (sign, name, word, style) = match entry {
         Entry::Person(who) => {
             let (sign, word, style) = presence(app, who, theme);
-            (sign, who.to_string(), word.to_owned(), style)
+            (sign, bidi::line(&harmless_line(&app.called(who))), word.to_owned(), style)
         }
         Entry::Room(id) => match app.rooms.get(id) {
-            Some(room) if room.closed.is_some() => ("#", harmless_line(&room.name), "closed".to_owned(), theme.quiet()),
-            Some(room) => ("#", harmless_line(&room.name), format!("{} in", room.members.len()), theme.good()),
+            Some(room) if room.closed.is_some() => {
+                ("#", bidi::line(&harmless_line(&room.name)), "closed".to_owned(), theme.quiet())
+            }
+            Some(room) => {
+                ("#", bidi::line(&harmless_line(&room.name)), format!("{} in", room.members.len()), theme.good())
+            }
             None => ("#", String::new(), String::new(), theme.quiet()),
         },
         Entry::Knock(_) | Entry::Invitation(_) => {

@@ -7,44 +7,78 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
 use super::theme::Theme;
+use crate::app::palette::{self, Choice};
 use crate::app::{App, Cover, Entry, Question};
-use crate::text::{harmless_line, wrap};
+use crate::text::{fit, harmless_line, pad, width, without_first, wrap};
 
 const COLUMNS: u16 = 60;
+const WIDE_COLUMNS: u16 = 76;
+
+/// Commands that the palette shows at once.
+const MOST_CHOICES: usize = 8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
     match cover {
-        Cover::Help { .. } => {}
+        Cover::Help { .. } | Cover::Lists { .. } | Cover::NewPassphrase(_) => {}
         Cover::Card => card(frame, area, app, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {
             let (title, hint) = match question {
                 Question::Contact => (" Add a contact ", "Their e-mail address, as on their certificate:"),
                 Question::RoomName => (" Create a room ", "What is it called?"),
-                Question::Command => (" A command ", "As while writing: /add bob@example.org. F1 lists them all:"),
+                Question::Command { .. } => (" Commands ", "A few letters of what you want; ↑ ↓ choose, Enter takes:"),
+                Question::Find => (" Find ", "Words in this conversation; once more: the one before:"),
                 Question::Guest(_) => (" Invite into the room ", "Their e-mail address; they must be online:"),
             };
             let below = wrong.as_deref().unwrap_or("");
-            let columns = usize::from(COLUMNS.min(area.width)) - 4;
+            let wide = if matches!(question, Question::Command { .. }) { WIDE_COLUMNS } else { COLUMNS };
+            let columns = usize::from(wide.min(area.width)) - 4;
             let text = harmless_line(below);
             let problems: Vec<_> =
                 wrap(&text, columns).into_iter().map(|row| text[row].trim_end().to_owned()).collect();
-            let inner = frame_of(frame, area, title, problems.len() as u16 + 4, theme);
+            let choices = match question {
+                Question::Command { chosen } => choices(answer.text(), *chosen, columns, theme),
+                _ => Vec::new(),
+            };
+            let rows = (problems.len() + choices.len()) as u16 + 4;
+            let inner = frame_of_size(frame, area, title, (wide, rows), theme);
             let layout = answer.layout(usize::MAX);
             // The end of a long answer stays in view.
             let hidden = (layout.column + 1).saturating_sub(columns.saturating_sub(2));
-            let shown: String = layout.rows.first().map(|row| row.chars().skip(hidden).collect()).unwrap_or_default();
+            let (shown, hidden) = layout.rows.first().map_or(("", 0), |row| without_first(row, hidden));
+            let shown = shown.to_owned();
             let mut lines = vec![
                 Line::from(hint),
                 Line::default(),
                 Line::from(vec![Span::styled("> ", theme.mine()), Span::raw(shown)]),
                 Line::default(),
             ];
+            lines.extend(choices);
             lines.extend(problems.into_iter().map(|row| Line::styled(row, theme.wrong())));
             frame.render_widget(Paragraph::new(lines), inner);
             frame.set_cursor_position(Position::new(inner.x + 2 + (layout.column - hidden) as u16, inner.y + 2));
         }
     }
+}
+
+/// The commands that fit, around the chosen one.
+fn choices(typed: &str, chosen: usize, columns: usize, theme: Theme) -> Vec<Line<'static>> {
+    let fitting = palette::fitting(typed);
+    let top = (chosen + 1).saturating_sub(MOST_CHOICES);
+    let width = fitting.iter().map(|choice| width(choice.typed)).max().unwrap_or_default().min(columns / 2);
+    let row = |(n, choice): (usize, Choice)| {
+        let pointer = if n == chosen { "▸ " } else { "  " };
+        let typed = Span::styled(pad(choice.typed, width), theme.key());
+        let words = fit(choice.words, columns.saturating_sub(width + 4));
+        let line = Line::from(vec![Span::raw(pointer), typed, Span::raw("  "), Span::raw(words)]);
+        if n == chosen { line.patch_style(theme.chosen(true)) } else { line }
+    };
+    let mut rows: Vec<_> = fitting.iter().copied().enumerate().skip(top).take(MOST_CHOICES).map(row).collect();
+    let below = fitting.len().saturating_sub(top + MOST_CHOICES);
+    if below > 0 {
+        rows.push(Line::styled(format!("  ↓ {below} more"), theme.quiet()));
+    }
+    rows
 }
 
 /// One's own contact card: the code as large as it must be, if the window is, and the link in any case.
@@ -106,7 +140,7 @@ fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: T
 }
 
 /// Clears a box for `rows` rows in the middle and returns its inside.
-fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
+pub(super) fn frame_of(frame: &mut Frame<'_>, area: Rect, title: &'static str, rows: u16, theme: Theme) -> Rect {
     frame_of_size(frame, area, title, (COLUMNS, rows), theme)
 }
 

@@ -1,17 +1,14 @@
 //! The help page: every key, every command, every sign, from the tables that act on them.
 
-use ratatui::Frame;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
 
+use super::page::COLUMNS;
 use super::theme::Theme;
 use crate::app::slash;
 use crate::keys::{BINDINGS, Place};
 use crate::text::{fit, pad};
 
-/// Columns of the page and of its first column.
-const COLUMNS: u16 = 78;
+/// Columns of the first column.
 const KEY_COLUMNS: usize = 27;
 
 /// What the signs mean.
@@ -57,23 +54,4 @@ fn section(
         let left = Span::styled(pad(left, KEY_COLUMNS), theme.key());
         rows.push(Line::from(vec![left, Span::raw(fit(right, usize::from(COLUMNS) - KEY_COLUMNS - 4))]));
     }
-}
-
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, scroll: usize, theme: Theme) {
-    let mut rows = rows(theme);
-    // Without a rim of what lies below, which would look torn.
-    let width = if area.width < COLUMNS + 8 { area.width } else { COLUMNS };
-    let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(1));
-    let area = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - 1 - height) / 2, width, height };
-    let block = super::block(Line::styled(" Help ", theme.strong()), theme.frame(true));
-    let inner = block.inner(area);
-    let hidden = rows.len().saturating_sub(inner.height.into());
-    let top = scroll.min(hidden);
-    let block = match hidden - top {
-        0 => block,
-        more => block.title_bottom(Line::styled(format!(" ↓ {more} more rows "), theme.open()).right_aligned()),
-    };
-    frame.render_widget(Clear, area);
-    frame.render_widget(block, area);
-    frame.render_widget(Paragraph::new(rows.split_off(top)), inner);
 }

@@ -7,6 +7,10 @@ mod curtain;
 mod help;
 mod input;
 mod layout;
+mod lists;
+mod locked;
+mod mark;
+mod page;
 mod remarks;
 #[cfg(test)]
 mod tests;
@@ -20,7 +24,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
 use crate::app::{App, Cover, Entry, Pane};
+use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
+pub(crate) use contacts::idle_and_words;
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
@@ -33,6 +39,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
             format!("The window is {}×{}; the messenger needs {}×{}.", area.width, area.height, SMALLEST.0, SMALLEST.1);
         frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: true }), area);
         return;
+    }
+    if let Some(locked) = &app.locked {
+        return locked::draw(frame, area, locked, theme);
     }
     let areas = Areas::new(app, area);
     if let Some(list) = areas.list {
@@ -53,7 +62,11 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     bottom::status(frame, areas.status, app, theme);
     bottom::bar(frame, areas.bar, app, theme);
     match &app.cover {
-        Some(Cover::Help { scroll }) => help::draw(frame, area, *scroll, theme),
+        Some(Cover::Help { scroll }) => page::draw(frame, area, " Help ", help::rows(theme), *scroll, theme),
+        Some(Cover::Lists { scroll }) => {
+            page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
+        }
+        Some(Cover::NewPassphrase(new)) => locked::choose(frame, area, new, theme),
         Some(cover) => cover::draw(frame, area, cover, app, theme),
         None => {}
     }
@@ -64,17 +77,39 @@ pub(crate) fn scroll_range(app: &App) -> (usize, usize) {
     let (width, height) = app.size;
     let areas = Areas::new(app, Rect::new(0, 0, width, height));
     let (Some(talk), Some(entry)) = (areas.talk, &app.selected) else { return (1, 0) };
-    let inner = talk_block(app, Theme::from_environment(), talk.width).inner(talk);
+    let inner = talk_block(app, Theme::plain(), talk.width).inner(talk);
     let rows = app
         .conversation(entry)
-        .map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::from_environment()).len());
+        .map_or(0, |one| transcript::rows(one, inner.width.into(), usize::MAX, Theme::plain()).len());
     let height = usize::from(inner.height);
     (height.saturating_sub(2).max(1), rows.saturating_sub(height))
 }
 
-/// Rows of the help page.
-pub(crate) fn help_rows() -> usize {
-    help::rows(Theme::from_environment()).len()
+/// How far up the open conversation is to be scrolled so that its line `at` stands in the middle.
+pub(crate) fn scroll_to(app: &App, at: usize) -> usize {
+    let (page, most) = scroll_range(app);
+    let (width, height) = app.size;
+    let areas = Areas::new(app, Rect::new(0, 0, width, height));
+    let conversation = app.selected.as_ref().and_then(|entry| app.conversation(entry));
+    let (Some(talk), Some(conversation)) = (areas.talk, conversation) else { return 0 };
+    let theme = Theme::plain();
+    let columns = talk_block(app, theme, talk.width).inner(talk).width;
+    let below = transcript::rows_from(conversation, at, columns.into(), theme);
+    below.saturating_sub(page.div_ceil(2)).min(most)
+}
+
+/// Rows of the page that covers the rest, if one does.
+pub(crate) fn page_rows(app: &App) -> usize {
+    match &app.cover {
+        Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
+        Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
+        _ => 0,
+    }
+}
+
+/// The page of lists as text.
+pub(crate) fn lists(app: &App) -> Vec<String> {
+    lists::rows(app, Theme::plain()).iter().map(ToString::to_string).filter(|row| !row.is_empty()).collect()
 }
 
 /// A frame with round corners and a title.
@@ -95,7 +130,10 @@ fn draw_talk(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let height = usize::from(inner.height);
     let mut rows = transcript::rows(conversation, inner.width.into(), height + conversation.scroll, theme);
     rows.truncate(rows.len().saturating_sub(conversation.scroll).max(height.min(rows.len())));
-    let rows = rows.split_off(rows.len().saturating_sub(height));
+    let mut rows = rows.split_off(rows.len().saturating_sub(height));
+    if let Some(needle) = app.needle() {
+        rows = rows.into_iter().map(|row| mark::marked(row, needle)).collect();
+    }
     // Grows from the bottom, where one writes.
     let top = inner.height.saturating_sub(rows.len() as u16);
     let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
@@ -107,21 +145,29 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     let title = match &app.selected {
         Some(Entry::Person(who)) => {
             let (sign, word, style) = contacts::presence(app, who, theme);
-            let name = fit_middle(who.as_str(), width.saturating_sub(word.len() + 8));
+            let columns = width.saturating_sub(word.len() + 8);
+            let called = bidi::line(&harmless_line(&app.called_with_address(who)));
+            // Where there is no room for both, the address is what counts.
+            let name = if text::width(&called) <= columns { called } else { fit_middle(who.as_str(), columns) };
             let mut spans = vec![Span::styled(format!(" {name} "), theme.strong())];
             if !word.is_empty() {
                 spans.push(Span::styled(format!("{sign} {word} "), style));
             }
-            let more = contacts::idle_and_words(app, who);
+            let more = idle_and_words(app, who);
             let room = width.saturating_sub(text::width(&name) + word.len() + 8);
-            if !more.is_empty() && room > 8 {
+            // Half a date says nothing; half of somebody's words do.
+            let worth = app.people.get(who).is_some_and(|person| person.online == Some(true)) && room > 8;
+            if !more.is_empty() && (worth || text::width(&more) <= room) {
                 spans.push(Span::styled(format!("· {} ", fit(&more, room)), theme.quiet()));
             }
             spans
         }
         Some(Entry::Room(id)) => match app.rooms.get(id) {
             Some(room) => {
-                vec![Span::styled(format!(" # {} ", fit(&harmless_line(&room.name), width / 2)), theme.strong())]
+                vec![Span::styled(
+                    format!(" # {} ", fit(&bidi::line(&harmless_line(&room.name)), width / 2)),
+                    theme.strong(),
+                )]
             }
             None => Vec::new(),
         },

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    CallId, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState, Side,
-    Status, TextRef,
+    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen,
+    SessionState, Side, Status, TextRef,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::style::Modifier;
 
 use super::theme::Theme;
-use crate::app::{App, Me};
+use crate::app::{App, Cover, Effect, Entry, Me};
 use crate::keys::{Action, Place};
 use crate::text::width;
 
@@ -406,4 +407,111 @@ fn giant_lines_that_nobody_sees_cost_nothing() {
     }
     let [ten, five_hundred] = took;
     assert!(five_hundred < 5 * ten, "{five_hundred:?} for five hundred, {ten:?} for ten");
+}
+
+#[test]
+fn names_and_groups_and_when_they_were_seen_last() {
+    let mut app = online(&["bob", "carol", "dave"], SMALL);
+    for command in ["/name Auntie Carol", "/group Family"] {
+        app.selected = Some(Entry::Person(who("carol")));
+        write(&mut app, command, at(10, 41));
+    }
+    app.hear(presence("carol", true), at(10, 42));
+    app.hear(presence("carol", false), at(10, 43));
+    compare("names-and-groups", &app);
+    let settings = PresenceSettings {
+        visible_to: Audience::Named([who("bob"), who("carol")].into()),
+        blocked: [who("mallory")].into(),
+        ..PresenceSettings::default()
+    };
+    app.hear(Event::Appearance(settings), at(10, 44));
+    write(&mut app, "/lists", at(10, 44));
+    compare("lists", &app);
+}
+
+#[test]
+fn every_command_is_found_by_a_few_letters() {
+    let mut app = conversation(SMALL);
+    app.act(Action::AskCommand, at(10, 52));
+    app.act(Action::NextChoice, at(10, 52));
+    compare("palette", &app);
+    app.act(Action::Insert("blk".to_owned()), at(10, 52));
+    app.act(Action::NextChoice, at(10, 52));
+    compare("palette-fuzzy", &app);
+    assert_eq!(app.act(Action::Yes, at(10, 52)), []);
+    assert!(matches!(&app.cover, Some(Cover::Ask { answer, .. }) if answer.text() == "/unblock "));
+    app.act(Action::Insert("bob@example.org".to_owned()), at(10, 52));
+    let unblock = Command::Unblock { who: "bob@example.org".to_owned() };
+    assert_eq!(app.act(Action::Yes, at(10, 52)), [Effect::Engine(unblock)]);
+    assert!(app.cover.is_none());
+}
+
+#[test]
+fn what_is_found_is_marked() {
+    let mut app = conversation(SMALL);
+    app.act(Action::AskFind, at(10, 52));
+    app.act(Action::Insert("TIME".to_owned()), at(10, 52));
+    compare("find", &app);
+    app.act(Action::Yes, at(10, 52));
+    let (text, buffer) = screen(&app);
+    let row = text.lines().position(|row| row.contains("What time?")).unwrap();
+    let reversed = (0..buffer.area.width)
+        .filter(|x| buffer[(*x, row as u16)].modifier.contains(Modifier::REVERSED))
+        .map(|x| buffer[(x, row as u16)].symbol());
+    assert_eq!(reversed.collect::<String>(), "time");
+}
+
+#[test]
+fn a_locked_screen_shows_nothing_of_anybody() {
+    let mut app = conversation(SMALL);
+    app.hear(knock("mallory"), at(10, 52));
+    app.lock();
+    app.act(Action::Insert("öpen".to_owned()), at(10, 52));
+    app.tried(Err("That is not it.".to_owned()));
+    compare("locked", &app);
+    for size in [SMALL, LARGE] {
+        app.resize(size.0, size.1);
+        let (text, _) = screen(&app);
+        for private in ["bob", "alice", "mallory", "a hat", "öpen", "online"] {
+            assert!(!text.contains(private), "{private}: {text}");
+        }
+    }
+    app.tried(Ok(()));
+    assert!(screen(&app).0.contains("Bring a hat."));
+}
+
+#[test]
+fn a_passphrase_for_the_lock_is_dots() {
+    let mut app = online(&["bob"], SMALL);
+    write(&mut app, "/lock passphrase", at(10, 41));
+    app.act(Action::Insert("open".to_owned()), at(10, 41));
+    app.act(Action::Yes, at(10, 41));
+    app.act(Action::Insert("ope".to_owned()), at(10, 41));
+    compare("lock-passphrase", &app);
+}
+
+#[test]
+fn hebrew_and_arabic_read_right_and_overrides_move_nothing() {
+    let mut app = online(&["bob"], SMALL);
+    app.hear(says("bob", "אמר hello לי (בשעה 10:42) ועוד הרבה מאוד מילים שלא נכנסות בשורה אחת"), at(10, 41));
+    app.hear(says("bob", "مرحبا bob, \u{202e}gpj.exe\u{202c} is 日本語 👩\u{200d}🌾"), at(10, 41));
+    if app.place() != Place::Writing {
+        app.act(Action::SwitchPane, at(10, 42));
+    }
+    app.act(Action::Insert("שלום Bob".to_owned()), at(10, 42));
+    compare("right-to-left", &app);
+}
+
+#[test]
+fn a_long_answer_in_wide_characters_keeps_its_end_and_the_cursor_in_view() {
+    let mut app = online(&["bob"], SMALL);
+    app.act(Action::AskFind, at(10, 41));
+    app.act(Action::Insert("日本語".repeat(15)), at(10, 41));
+    compare("find-wide", &app);
+    let mut terminal = Terminal::new(TestBackend::new(SMALL.0, SMALL.1)).unwrap();
+    terminal.draw(|frame| super::draw(frame, &app, Theme::plain())).unwrap();
+    let cursor = terminal.get_cursor_position().unwrap();
+    let row = screen(&app).0.lines().nth(usize::from(cursor.y)).unwrap().to_owned();
+    let before = &row[..row.rfind('語').unwrap() + '語'.len_utf8()];
+    assert_eq!(usize::from(cursor.x), width(before), "{row}");
 }

@@ -8,7 +8,8 @@ use ratatui::text::{Line as Row, Span};
 use super::remarks;
 use super::theme::Theme;
 use crate::app::conversation::{Conversation, Line, State};
-use crate::text::{harmless, harmless_line, width, wrap};
+use crate::bidi;
+use crate::text::{harmless, harmless_line, width};
 
 /// Text is not set wider than this: longer rows are hard to read.
 const MAX_COLUMNS: usize = 110;
@@ -32,6 +33,17 @@ pub(super) fn rows(conversation: &Conversation, columns: usize, wanted: usize, t
         }
     }
     parts.into_iter().rev().flatten().collect()
+}
+
+/// Rows from line `at` to the end.
+pub(super) fn rows_from(conversation: &Conversation, at: usize, columns: usize, theme: Theme) -> usize {
+    let columns = columns.min(MAX_COLUMNS);
+    let lines = &conversation.lines;
+    let rows = lines.iter().enumerate().skip(at).map(|(n, line)| {
+        let before = n.checked_sub(1).and_then(|n| lines.get(n));
+        line_rows(line, before, columns, theme).len()
+    });
+    rows.sum()
 }
 
 fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -> Vec<Row<'static>> {
@@ -96,7 +108,7 @@ fn header(name: String, at: DateTime, style: Style, theme: Theme) -> Row<'static
 }
 
 fn wrapped(text: &str, columns: usize, style: Style) -> Vec<Row<'static>> {
-    wrap(text, columns).into_iter().map(|row| Row::styled(text[row].trim_end_matches(' ').to_owned(), style)).collect()
+    bidi::rows(text, columns).into_iter().map(|row| Row::styled(row, style)).collect()
 }
 
 /// Puts the state to the right of the last row where it fits, else below.
@@ -131,6 +143,10 @@ fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
                 ),
                 theme.open(),
             )]
+        }
+        State::Interrupted => {
+            let words = "? unknown: the program ended before the answer came. Sent again, it may be shown twice.";
+            vec![(words.to_owned(), theme.open())]
         }
         State::Room { delivered, missing, others } => room_words(*delivered, missing, *others, theme),
     }

@@ -11,25 +11,38 @@ use tokio::process::Command;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A program to be run once.
-pub(super) struct Program {
+#[derive(Debug)]
+pub struct Program {
     name: String,
     command: Command,
 }
 
 impl Program {
-    pub(super) fn new(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = String>) -> Self {
+    /// With these arguments; its standard output is thrown away.
+    pub fn new(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = String>) -> Self {
         let mut command = Command::new(program.as_ref());
         // Its standard output is not ours: that is the report's.
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true);
         Self { name: program.as_ref().to_string_lossy().into_owned(), command }
     }
 
-    pub(super) fn variable(&mut self, name: &str, value: &str) {
+    /// Sets a variable of its environment.
+    pub fn variable(&mut self, name: &str, value: &str) {
         self.command.env(name, value);
     }
 
-    /// Gives it `input` and waits for its end; anything but success is told.
-    pub(super) async fn run(mut self, input: &[u8]) -> Result<(), String> {
+    /// Lets it say nothing on standard error either: a program that draws on the terminal would be torn by it.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.command.stderr(Stdio::null());
+        self
+    }
+
+    /// Gives it `input` and waits for its end.
+    ///
+    /// # Errors
+    /// Anything but success within a minute, in words.
+    pub async fn run(mut self, input: &[u8]) -> Result<(), String> {
         let mut child = self.command.spawn().map_err(|error| format!("{} cannot be started: {error}", self.name))?;
         let mut stdin = child.stdin.take();
         let whole = async {

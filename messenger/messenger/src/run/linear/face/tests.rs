@@ -1,0 +1,112 @@
+//! Lines in, sentences out.
+
+use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, Seen, Status};
+
+use super::*;
+use crate::app::tests::{app, not_delivered, now, presence, room, who};
+
+/// What is typed, and what is said because of it.
+fn typed(face: &mut Face, app: &mut App, line: &str) -> (Vec<Effect>, Vec<String>) {
+    let (effects, mut lines) = face.take(app, line, now());
+    lines.extend(face.notice(app));
+    (effects, lines)
+}
+
+fn told(app: &mut App, event: Event) -> Vec<String> {
+    let lines = words::of_event(&event, app, now());
+    app.hear(event, now());
+    lines
+}
+
+fn send(text: &str, id: u64) -> Effect {
+    Effect::Engine(Command::Send {
+        to: "bob@example.org".to_owned(),
+        text: text.to_owned(),
+        id: Some(id),
+        reply_to: None,
+    })
+}
+
+#[test]
+fn what_happens_is_a_sentence() {
+    let mut app = app(&["bob"]);
+    let seen = Seen { status: Some(Status::Away), text: "at\u{202e} lunch".to_owned(), ..Seen::default() };
+    let away = Event::Presence { who: who("bob"), online: true, seen };
+    assert_eq!(told(&mut app, presence("bob", false)), [""; 0], "how things stand is no news");
+    assert_eq!(told(&mut app, away), ["bob@example.org is away, and says: at\u{fffd} lunch."]);
+    let message =
+        Event::Message { id: 1, from: who("bob"), text: "one\n\x1b[2Jtwo".to_owned(), bot: false, reply_to: None };
+    assert_eq!(told(&mut app, message), ["bob@example.org at 10:42: one", "  ␛[2Jtwo"]);
+    let knock = Event::Incoming { call: CallId([7; 16]), from: who("mallory"), purpose: Purpose::Text, contact: false };
+    assert!(told(&mut app, knock)[0].contains("mallory@example.org knocks and would like to write to you. /accept"));
+    let members = told(&mut app, room("alice", &["alice", "bob"]));
+    assert_eq!(members, ["The room picnic, host alice@example.org, code 12: alice@example.org, bob@example.org."]);
+}
+
+#[test]
+fn a_line_goes_to_whom_the_prompt_names_and_how_far_it_got_is_said() {
+    let mut app = app(&["bob", "carol"]);
+    let mut face = Face::default();
+    assert!(typed(&mut face, &mut app, "/to dave@example.org").1[0].contains("Nobody in the list"));
+    assert_eq!(typed(&mut face, &mut app, "/to bob@example.org"), (vec![], vec![]));
+    assert_eq!(face.prompt(&app), "to bob@example.org> ");
+    typed(&mut face, &mut app, "/name Robert");
+    assert_eq!(face.prompt(&app), "to Robert> ");
+    typed(&mut face, &mut app, "/to carol@example.org");
+    typed(&mut face, &mut app, "/to robert");
+    assert_eq!(face.prompt(&app), "to Robert> ", "by a name of one's own too");
+
+    assert_eq!(typed(&mut face, &mut app, "one \\"), (vec![], vec![]));
+    assert_eq!(face.prompt(&app), "… ");
+    assert_eq!(typed(&mut face, &mut app, "/two").0, [send("one \n/two", 1)]);
+    assert_eq!(typed(&mut face, &mut app, "//etc").0, [send("/etc", 2)]);
+    let delivered = Event::MessageState { id: 2, to: who("bob"), state: DeliveryState::Delivered, reason: None };
+    assert_eq!(told(&mut app, delivered), ["Delivered to Robert (bob@example.org): /etc"]);
+    let failed = told(&mut app, not_delivered(1));
+    assert_eq!(
+        failed,
+        [
+            "Not delivered to Robert (bob@example.org), it is nowhere but here: one ␊/two. Why: bob is not online. /again sends it again."
+        ]
+    );
+    assert_eq!(typed(&mut face, &mut app, "later").0, [send("later", 3)], "what came back is in nobody's way");
+    assert!(typed(&mut face, &mut app, "/draft").1[0].contains("one ␊/two"));
+    assert_eq!(typed(&mut face, &mut app, "/again").0, [send("one \n/two", 1)]);
+    assert_eq!(typed(&mut face, &mut app, "/read 1").1, ["You at 10:42, on its way: one ", "  /two"]);
+}
+
+#[test]
+fn pages_and_questions_are_said() {
+    let mut app = app(&["bob"]);
+    let mut face = Face::default();
+    let help = typed(&mut face, &mut app, "/help").1.join("\n");
+    assert!(help.contains("/to bob@example.org") && help.contains("/alert once"), "{help}");
+    assert!(typed(&mut face, &mut app, "/card").1[0].contains("inperson:alice@example.org"));
+    assert!(typed(&mut face, &mut app, "/lists").1.contains(&"  your contacts".to_owned()));
+    assert_eq!(typed(&mut face, &mut app, "/who").1, ["bob@example.org: unknown"]);
+    assert!(typed(&mut face, &mut app, "/lock").1[0].contains("no screen to lock"));
+    assert!(typed(&mut face, &mut app, "/dance").1[0].starts_with("Attention: There is no command /dance"));
+    app.hear(Event::Message { id: 1, from: who("bob"), text: "bread".to_owned(), bot: false, reply_to: None }, now());
+    assert_eq!(typed(&mut face, &mut app, "/find BREAD").1[0], "bob@example.org at 10:42: bread");
+
+    assert!(typed(&mut face, &mut app, "/remove").1[0].contains("Remove bob@example.org?"));
+    assert_eq!(typed(&mut face, &mut app, "no"), (vec![], vec![]));
+    assert!(app.people.contains_key(&who("bob")));
+    typed(&mut face, &mut app, "/remove");
+    assert_eq!(typed(&mut face, &mut app, "Y").0.len(), 2);
+    assert!(!app.people.contains_key(&who("bob")));
+}
+
+#[test]
+fn leaving_asks_once_and_no_command_costs_a_draft() {
+    let mut app = app(&["bob"]);
+    let mut face = Face::default();
+    app.act(Action::Insert("half a sen".to_owned()), now());
+    assert!(face.greeting(&app).contains(&"Not sent yet: half a sen".to_owned()));
+    assert!(typed(&mut face, &mut app, "/quit").1[0].contains("would be lost"));
+    typed(&mut face, &mut app, "/again");
+    assert_eq!(typed(&mut face, &mut app, "/draft").1, ["Not sent yet: half a sen. /draft send, or /draft drop."]);
+    assert_eq!(typed(&mut face, &mut app, "/draft send").0, [send("half a sen", 1)]);
+    typed(&mut face, &mut app, "/quit");
+    assert_eq!(typed(&mut face, &mut app, "/quit").0, [Effect::Engine(Command::Quit), Effect::Quit]);
+}

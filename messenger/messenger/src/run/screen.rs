@@ -1,0 +1,240 @@
+//! The terminal: set up, put back in order however the program ends, and the loop between keys, engine and screen.
+
+use std::io::stdout;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event as Input, EventStream,
+};
+use crossterm::execute;
+use crossterm::style::Print;
+use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
+use futures_util::StreamExt;
+use messenger_engine::{Command, Events};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
+use crate::app::{App, Effect};
+use crate::bidi;
+use crate::failure::Failure;
+use crate::keys;
+use crate::start::Prepared;
+use crate::view::{self, theme::Theme};
+
+/// Things taken in before the screen is drawn again: a burst costs one frame, a flood cannot stop the keys.
+const MOST_PER_FRAME: usize = 256;
+
+/// Without a key for so long, others are told that nobody is at this device.
+const IDLE_SECONDS: u32 = 5 * 60;
+const IDLE: Duration = Duration::from_secs(IDLE_SECONDS as u64);
+
+/// Whether the terminal is ours now; it is put back in order exactly once.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// Runs the terminal messenger until the person leaves or a signal ends it.
+pub(crate) async fn run(prepared: Prepared, theme: Theme) -> Result<(), Failure> {
+    let size = terminal::size().map_err(terminal_failure)?;
+    let (session, mut events) = Session::begin(prepared, size)?;
+    let (session, ended) = on_screen(session, theme, &mut events).await;
+    session.end(ended, events).await
+}
+
+/// Takes the terminal, runs, and gives it back; the session comes back however that ends.
+async fn on_screen(session: Session, theme: Theme, events: &mut Events) -> (Session, Result<Ending, Failure>) {
+    let _ours = match Ours::take(&session.app) {
+        Ok(ours) => ours,
+        Err(error) => return (session, Err(terminal_failure(error))),
+    };
+    let screen = match Terminal::new(CrosstermBackend::new(stdout())) {
+        Ok(screen) => screen,
+        Err(error) => return (session, Err(terminal_failure(error))),
+    };
+    let idle = Idle { since: Instant::now(), told: false, open: false };
+    let mut looping = Loop { session, screen, theme, idle };
+    let ended = looping.run(events).await;
+    (looping.session, ended)
+}
+
+struct Loop {
+    session: Session,
+    screen: Terminal<CrosstermBackend<std::io::Stdout>>,
+    theme: Theme,
+    idle: Idle,
+}
+
+/// Whether anybody is at the keys.
+struct Idle {
+    /// When a key was pressed last.
+    since: Instant,
+    /// It was said that nobody is there.
+    told: bool,
+    /// The screen was to be locked and could not be; not tried again before the next key.
+    open: bool,
+}
+
+impl Loop {
+    async fn run(&mut self, events: &mut Events) -> Result<Ending, Failure> {
+        let mut input = typed_input();
+        let mut signal = std::pin::pin!(ended_by_signal());
+        loop {
+            self.screen.draw(|frame| view::draw(frame, &self.session.app, self.theme)).map_err(terminal_failure)?;
+            // It is on the screen: whoever sent it may be told so.
+            events.taken();
+            let next = tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.session.hear(event).await,
+                    None => return Err(engine_ended()),
+                },
+                typed = input.recv() => match typed {
+                    Some(typed) => self.typed(typed).await,
+                    // The terminal is gone.
+                    None => Next::End(Ending::Forced),
+                },
+                () = tokio::time::sleep_until(self.idle.since + IDLE), if !self.idle.told => {
+                    self.idle.told = true;
+                    self.session.engine.send(Command::SetIdle { seconds: IDLE_SECONDS }).await;
+                    Next::GoOn
+                }
+                () = until(self.lock_at()) => {
+                    let next = self.session.apply(vec![Effect::Lock]).await;
+                    self.idle.open = self.session.app.locked.is_none();
+                    next
+                }
+                () = &mut signal => Next::End(Ending::Forced),
+            };
+            let next = if let Next::GoOn = next { self.catch_up(events, &mut input).await } else { next };
+            if let Next::End(ending) = next {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// When the screen is to be locked, if nobody presses a key.
+    fn lock_at(&self) -> Option<Instant> {
+        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open)?;
+        Some(self.idle.since + Duration::from_secs(60 * u64::from(minutes)))
+    }
+
+    /// Takes in what is there already.
+    async fn catch_up(&mut self, events: &mut Events, input: &mut mpsc::Receiver<Input>) -> Next {
+        for _ in 0..MOST_PER_FRAME {
+            let next = if let Ok(typed) = input.try_recv() {
+                self.typed(typed).await
+            } else if let Ok(event) = events.try_recv() {
+                self.session.hear(event).await
+            } else {
+                break;
+            };
+            if let Next::End(_) = next {
+                return next;
+            }
+        }
+        Next::GoOn
+    }
+
+    async fn typed(&mut self, typed: Input) -> Next {
+        self.idle.since = Instant::now();
+        self.idle.open = false;
+        if std::mem::take(&mut self.idle.told) {
+            self.session.engine.send(Command::SetIdle { seconds: 0 }).await;
+        }
+        let effects = match typed {
+            Input::Key(key) => match keys::action(key, self.session.app.place()) {
+                Some(action) => self.session.app.act(action, now()),
+                None => Vec::new(),
+            },
+            Input::Paste(text) => {
+                self.session.app.paste(&text);
+                Vec::new()
+            }
+            Input::Resize(columns, rows) => {
+                self.session.app.resize(columns, rows);
+                Vec::new()
+            }
+            Input::FocusGained | Input::FocusLost => {
+                self.session.app.focus(matches!(typed, Input::FocusGained));
+                Vec::new()
+            }
+            Input::Mouse(_) => Vec::new(),
+        };
+        self.session.apply(effects).await
+    }
+}
+
+/// Waits for a moment, or for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What is typed, through a channel: unlike the channel, the stream must not be asked in passing, for it would then
+/// wake whoever asked in passing and not the loop. The channel ends when the terminal is gone.
+fn typed_input() -> mpsc::Receiver<Input> {
+    let (send, receive) = mpsc::channel(MOST_PER_FRAME);
+    tokio::spawn(async move {
+        let mut input = EventStream::new();
+        while let Some(Ok(typed)) = input.next().await {
+            if send.send(typed).await.is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// The terminal while it is ours; dropping it gives it back.
+struct Ours;
+
+impl Ours {
+    fn take(app: &App) -> std::io::Result<Self> {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            give_back();
+            before(info);
+        }));
+        terminal::enable_raw_mode()?;
+        OURS.store(true, Ordering::SeqCst);
+        let ours = Self;
+        execute!(
+            stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            EnableFocusChange,
+            Print(bidi::EXPLICIT),
+            SetTitle(format!("In Person: {}", app.me.identifier))
+        )?;
+        Ok(ours)
+    }
+}
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Puts the terminal back in order, once, as well as it can: there is nobody to tell if it cannot.
+fn give_back() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        let _ = execute!(
+            stdout(),
+            Print(bidi::IMPLICIT),
+            DisableFocusChange,
+            DisableBracketedPaste,
+            LeaveAlternateScreen,
+            crossterm::cursor::Show
+        );
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+fn terminal_failure(error: std::io::Error) -> Failure {
+    Failure::new(format!("the terminal cannot be used: {error}"), "another terminal, or `messenger headless`")
+}

@@ -1,0 +1,88 @@
+//! What the person decided about this program's own behaviour: `messenger/settings.toml` in her folder, written atomically,
+//! readable by her alone.
+
+use std::num::NonZeroU16;
+
+use device::{Home, HomeError};
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = "messenger/settings.toml";
+
+const HEADER: &str = "\
+# How the messenger behaves on this device.
+# Written by messenger whenever you change it; you may edit it while no messenger runs.
+
+";
+
+/// Everything that can be decided. Unknown settings are refused: they would be lost at the next change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) notify: Notify,
+    /// Without a key for so many minutes the screen is locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lock_after_minutes: Option<NonZeroU16>,
+}
+
+/// What a notification on the desktop shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Notify {
+    /// There is none.
+    Off,
+    /// Who wrote or knocks.
+    #[default]
+    Who,
+    /// Also what she wrote.
+    Text,
+}
+
+/// Why the file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    #[error("{path} is damaged: {found}")]
+    Damaged { path: String, found: String },
+}
+
+/// What was decided last.
+pub(crate) fn load(home: &Home) -> Result<Settings, SettingsError> {
+    let Some(text) = home.read_text(FILE)? else { return Ok(Settings::default()) };
+    toml::from_str(&text).map_err(|error| SettingsError::Damaged {
+        path: home.folder().join(FILE).display().to_string(),
+        found: error.message().to_owned(),
+    })
+}
+
+/// Keeps what was decided; on disk when this returns.
+pub(crate) fn keep(home: &Home, settings: &Settings) -> Result<(), SettingsError> {
+    let text = toml::to_string_pretty(settings).expect("words and numbers always serialise");
+    home.messenger_folder()?;
+    Ok(home.write_text(FILE, &(HEADER.to_owned() + &text))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_counts_at_the_next_start_and_damage_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path()).unwrap();
+        assert_eq!(load(&home).unwrap().notify, Notify::Who);
+        let settings = Settings { notify: Notify::Text, lock_after_minutes: NonZeroU16::new(10) };
+        keep(&home, &settings).unwrap();
+        assert_eq!(load(&home).unwrap(), settings);
+        for (text, hint) in [
+            ("notify = \"loud\"", "expected one of"),
+            ("colour = 1", "unknown field `colour`"),
+            ("lock_after_minutes = 0", "nonzero"),
+            ("=", ""),
+        ] {
+            home.write_text(FILE, text).unwrap();
+            let error = load(&home).unwrap_err().to_string();
+            assert!(error.contains("settings.toml is damaged") && error.contains(hint), "{error}");
+        }
+    }
+}
