@@ -125,6 +125,13 @@ fn two_people_find_each_other_by_a_card_alone() {
     of_b.tell(&json!({ "do": "send", "to": "alice@example.org", "text": "your card", "id": 1 })).unwrap();
     of_a.expect(&json!({ "event": "message", "from": "bob@example.org", "text": "your card" })).unwrap();
     of_b.expect(&json!({ "event": "message_state", "id": 1, "state": "delivered" })).unwrap();
+    // Both see the certificate of the other, and the code by which they can compare that.
+    let [at_a, at_b] = [(&mut of_a, &bob), (&mut of_b, &alice)].map(|(messenger, other)| {
+        let is_peer = |event: &&Value| event["event"] == "peer" && event["who"] == other.address();
+        messenger.heard().iter().find(is_peer).cloned().unwrap()
+    });
+    assert_eq!(at_a["code"], at_b["code"]);
+    assert!(at_a["device"] != at_b["device"] && at_a["witnessed_only_by_operator"] == true, "{at_a}");
 
     // A card under a policy that is not pinned: she becomes a contact, and it is said.
     let other = of_alice.replace(&server.ready().fingerprint, &"0".repeat(64)).replace("alice@", "carol@");

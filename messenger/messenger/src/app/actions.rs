@@ -174,10 +174,16 @@ impl App {
     fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
         let rows = view::page_rows(self);
         match (&mut self.cover, action) {
-            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollUp) => {
+            (
+                Some(Cover::Help { scroll } | Cover::Lists { scroll } | Cover::Identity { scroll, .. }),
+                Action::ScrollUp,
+            ) => {
                 *scroll = scroll.saturating_sub(5);
             }
-            (Some(Cover::Help { scroll } | Cover::Lists { scroll }), Action::ScrollDown) => {
+            (
+                Some(Cover::Help { scroll } | Cover::Lists { scroll } | Cover::Identity { scroll, .. }),
+                Action::ScrollDown,
+            ) => {
                 *scroll = (*scroll + 5).min(rows);
             }
             (Some(Cover::Ask { question, answer, .. }), Action::Insert(text)) => {

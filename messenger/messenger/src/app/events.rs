@@ -29,6 +29,7 @@ impl App {
                     format!("{who} is certified by {authority}. From now on nobody else is believed about them");
                 self.conversation_mut(&Entry::Person(who)).note(words, now);
             }
+            peer @ Event::Peer { .. } => return self.hear_peer(peer, now),
             Event::Message { id, from, text, bot, reply_to } => {
                 self.people.entry(from.clone()).or_default();
                 let entry = Entry::Person(from.clone());
@@ -37,7 +38,6 @@ impl App {
                 self.await_reading(&from, id);
                 return self.hear_text(entry, Line::Theirs { from, text, at: now, bot, about });
             }
-            Event::Peer { .. } => {}
             Event::Reaction { from, on, emoji } => self.hear_reaction(from, on, emoji),
             Event::Edited { from, id, text } => self.hear_edit(from, id, text),
             Event::DeleteRequested { from, id } => self.hear_deletion(from, id),

@@ -10,6 +10,7 @@ mod find;
 mod lines;
 pub(crate) mod locking;
 pub(crate) mod palette;
+pub(crate) mod peer;
 mod people;
 pub(crate) mod remarks;
 pub(crate) mod secret;
@@ -73,6 +74,8 @@ pub(crate) struct Person {
     pub(crate) about: About,
     /// Since when she has not used her device.
     pub(crate) idle_since: Option<DateTime>,
+    /// With which device the last conversation began.
+    pub(crate) peer: Option<peer::Peer>,
     /// Whether the conversation with her looks for another connection.
     pub(crate) reconnecting: bool,
     /// Whether she is writing a text, by her device's word.
@@ -146,6 +149,11 @@ pub(crate) enum Cover {
     NewPassphrase(NewPassphrase),
     /// Who may see and knock, who is blocked.
     Lists {
+        scroll: usize,
+    },
+    /// Who somebody is, and by what that is known.
+    Identity {
+        who: Identifier,
         scroll: usize,
     },
 }
@@ -338,7 +346,7 @@ impl App {
         }
         match &self.cover {
             Some(Cover::NewPassphrase(_)) => Place::Asking,
-            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. }) => Place::Helping,
+            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. }) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,

@@ -187,6 +187,11 @@ impl App {
             Slash::Notify(notify) => self.set_notify(notify),
             Slash::Export(path) => vec![Effect::Export(path)],
             Slash::Import(path) => vec![Effect::Import(path)],
+            Slash::Verify => {
+                self.show_identity();
+                Vec::new()
+            }
+            Slash::Verified => self.compared(now),
             Slash::Lists => {
                 self.cover = Some(Cover::Lists { scroll: 0 });
                 Vec::new()

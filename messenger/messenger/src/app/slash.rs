@@ -54,6 +54,10 @@ pub(crate) enum Slash {
     /// The group she is in; nothing for none.
     Group(Option<OwnName>),
     Alert(Alert),
+    /// Who is at the other end, and the code to compare.
+    Verify,
+    /// It was compared, and is the same.
+    Verified,
     /// Everybody who may see one, may knock, is blocked, or is asked about first.
     Lists,
     Lock(LockWish),
@@ -144,6 +148,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/notify who", "desktop notifications: off, who wrote, or their text too"),
     ("/lock [after 10]", "hide everything; never: not by itself; passphrase: choose one"),
     ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
+    ("/verify, /verified", "who this is, and a code to compare; it was the same"),
     ("/lists", "who may see you, who may knock, who is blocked"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),
     ("/reachable everyone", "who may knock, in the same words"),
@@ -184,6 +189,8 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/name" => own_name(rest).map(Slash::Name),
         "/group" => own_name(rest).map(Slash::Group),
         "/alert" => alert(rest).map(Slash::Alert),
+        "/verify" => alone(name, rest, Slash::Verify),
+        "/verified" => alone(name, rest, Slash::Verified),
         "/lists" => alone(name, rest, Slash::Lists),
         "/lock" => lock(rest).map(Slash::Lock),
         "/notify" => notify(rest).map(Slash::Notify),

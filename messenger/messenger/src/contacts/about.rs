@@ -1,5 +1,5 @@
-//! What the person keeps about a contact: a name of her own, a group, whether to be told of comings and goings, and when
-//! she saw them last. None of it is sent to anybody.
+//! What the person keeps about a contact: a name of her own, a group, whether to be told of comings and goings, when
+//! she saw them last, and with which devices. None of it is sent to anybody.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use identity::Identifier;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
+use super::devices::Devices;
 use crate::text;
 
 /// Most characters of a name or a group.
@@ -25,6 +26,9 @@ pub(crate) struct About {
     /// When they went offline, local time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seen: Option<LastSeen>,
+    /// Their devices that were met.
+    #[serde(default, skip_serializing_if = "Devices::is_empty")]
+    pub(crate) devices: Devices,
 }
 
 /// Of which comings and goings the person is told.

@@ -5,6 +5,7 @@
 
 pub(crate) mod about;
 pub(crate) mod commands;
+pub(crate) mod devices;
 mod exchange;
 #[cfg(test)]
 mod tests;

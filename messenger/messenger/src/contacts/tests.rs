@@ -38,7 +38,7 @@ fn keeps_what_one_calls_them_and_when_one_saw_them_last() {
     home.messenger_folder().unwrap();
     home.write_text(FILE, "contacts = [\"bob@example.org\"]\n").unwrap();
     let seen = LastSeen::new(jiff::civil::date(2026, 11, 23).at(10, 42, 7, 0));
-    let about = About { name: name("Bob"), group: name("Family"), alert: Alert::Always, seen: None };
+    let about = About { name: name("Bob"), group: name("Family"), alert: Alert::Always, ..About::default() };
     book.keep(&who("bob@example.org"), &about).unwrap();
     book.keep_seen(&[(who("bob@example.org"), seen), (who("mallory@example.org"), seen)].into()).unwrap();
     let kept = About { seen: Some(seen), ..about };
@@ -88,7 +88,8 @@ fn a_list_goes_to_another_folder_and_yours_wins() {
     }
     here.add(&who("carol@example.org")).unwrap();
     let seen = LastSeen::new(jiff::civil::date(2026, 11, 23).at(10, 42, 0, 0));
-    let kept = About { name: name("Bob"), group: name("Family"), alert: Alert::Once, seen: Some(seen) };
+    let kept =
+        About { name: name("Bob"), group: name("Family"), alert: Alert::Once, seen: Some(seen), ..About::default() };
     here.keep(&who("bob@example.org"), &kept).unwrap();
     there.keep(&who("bob@example.org"), &About { name: name("Robert"), ..About::default() }).unwrap();
     let file = one.path().join("list.toml");

@@ -11,12 +11,14 @@ mod lists;
 mod locked;
 mod mark;
 mod page;
+mod peer;
 mod remarks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod theme;
 mod transcript;
 
+use identity::Identifier;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -66,6 +68,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         Some(Cover::Lists { scroll }) => {
             page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
         }
+        Some(Cover::Identity { who, scroll }) => {
+            page::draw(frame, area, " Who this is ", peer::rows(app, who, theme), *scroll, theme);
+        }
         Some(Cover::NewPassphrase(new)) => locked::choose(frame, area, new, theme),
         Some(cover) => cover::draw(frame, area, cover, app, theme),
         None => {}
@@ -103,13 +108,23 @@ pub(crate) fn page_rows(app: &App) -> usize {
     match &app.cover {
         Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
         Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
+        Some(Cover::Identity { who, .. }) => peer::rows(app, who, Theme::plain()).len(),
         _ => 0,
     }
 }
 
 /// The page of lists as text.
 pub(crate) fn lists(app: &App) -> Vec<String> {
-    lists::rows(app, Theme::plain()).iter().map(ToString::to_string).filter(|row| !row.is_empty()).collect()
+    as_text(lists::rows(app, Theme::plain()))
+}
+
+/// The page of somebody's identity as text.
+pub(crate) fn identity(app: &App, who: &Identifier) -> Vec<String> {
+    as_text(peer::rows(app, who, Theme::plain()))
+}
+
+fn as_text(rows: Vec<Line<'_>>) -> Vec<String> {
+    rows.iter().map(ToString::to_string).filter(|row| !row.is_empty()).collect()
 }
 
 /// A frame with round corners and a title.

@@ -16,6 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Modifier;
 
 use super::theme::Theme;
+use crate::app::peer::tests::peer;
 use crate::app::{App, Cover, Effect, Entry, Me};
 use crate::keys::{Action, Place};
 use crate::text::width;
@@ -407,6 +408,16 @@ fn giant_lines_that_nobody_sees_cost_nothing() {
     }
     let [ten, five_hundred] = took;
     assert!(five_hundred < 5 * ten, "{five_hundred:?} for five hundred, {ten:?} for ten");
+}
+
+#[test]
+fn who_is_at_the_other_end_and_the_code_to_compare() {
+    let mut app = online(&["bob", "carol"], (80, 24));
+    app.hear(peer("bob", 1), at(10, 41));
+    app.hear(peer("bob", 2), at(10, 42));
+    write(&mut app, "/verified", at(10, 43));
+    write(&mut app, "/verify", at(10, 44));
+    compare("verify", &app);
 }
 
 #[test]

@@ -123,6 +123,7 @@ impl Face {
                 commands.chain([format!("A line that ends in {} goes on in the next.", '\\')]).collect()
             }
             Some(Cover::Lists { .. }) => view::lists(app),
+            Some(Cover::Identity { who, .. }) => view::identity(app, who),
             Some(Cover::Card) => vec![match &app.me.card {
                 Some(card) => format!("Your contact card: {card}"),
                 None => "There is no card: your home server's policy is not pinned any more.".to_owned(),

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{DeliveryState, Event, Missing, Purpose, SessionState, Side};
 
 use crate::app::conversation::{Conversation, Line};
-use crate::app::{App, Entry, Person};
+use crate::app::{self, App, Entry, Person};
 use crate::text::{harmless, harmless_line};
 
 /// Most characters of a text that are said again to tell which one is meant.
@@ -48,6 +48,11 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         Event::FirstSeen { who, authority, .. } => {
             let authority = harmless_line(authority);
             one(format!("{who} is certified by {authority}. From now on nobody else is believed about them."))
+        }
+        Event::Peer { who, device, .. } => {
+            let known = before.people.get(who).filter(|person| person.contact).map(|person| &person.about.devices);
+            let is_another = known.is_some_and(|known| !known.is_empty() && known.get(*device).is_none());
+            if is_another { one(format!("{}.", app::peer::another(who))) } else { Vec::new() }
         }
         Event::Message { from, text, bot, .. } => {
             let name = if *bot { format!("{from}, a bot,") } else { before.called_with_address(from) };
@@ -111,7 +116,6 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
-        | Event::Peer { .. }
         | Event::Typing { .. }
         | Event::IncomingEnded { .. }
         | Event::RoomClosed { .. }

@@ -1,0 +1,178 @@
+//! Who is at the other end: what the certificate proves, whether its device was met before, and the code that two people
+//! compare.
+
+use identity::Identifier;
+use identity::trust::Fingerprint;
+use jiff::civil::DateTime;
+use messenger_engine::Event;
+
+use super::{App, Cover, Effect, Entry};
+use crate::contacts::devices::Meeting;
+
+/// What the certificate of the device says with which a conversation began last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) device: Fingerprint,
+    pub(crate) authority: String,
+    pub(crate) serial: String,
+    pub(crate) not_before: u64,
+    pub(crate) not_after: u64,
+    pub(crate) log: String,
+    pub(crate) index: u64,
+    pub(crate) witnesses: Vec<String>,
+    pub(crate) witnessed_only_by_operator: bool,
+    pub(crate) code: String,
+}
+
+impl Peer {
+    /// Whose certificate, and what it says.
+    pub(crate) fn of(event: Event) -> Option<(Identifier, Self)> {
+        let Event::Peer {
+            who,
+            device,
+            authority,
+            serial,
+            not_before,
+            not_after,
+            log,
+            index,
+            witnesses,
+            witnessed_only_by_operator,
+            code,
+        } = event
+        else {
+            return None;
+        };
+        let peer = Self {
+            device,
+            authority,
+            serial,
+            not_before,
+            not_after,
+            log,
+            index,
+            witnesses,
+            witnessed_only_by_operator,
+            code,
+        };
+        Some((who, peer))
+    }
+}
+
+impl App {
+    /// A conversation with somebody's device begins. A contact's first device is kept without a word, a known one is no
+    /// news; any other is told aloud: it may be a new telephone, and it may be somebody who reads her mail.
+    pub(super) fn hear_peer(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
+        let Some((who, peer)) = Peer::of(event) else { return Vec::new() };
+        let person = self.people.entry(who.clone()).or_default();
+        let device = peer.device;
+        person.peer = Some(peer);
+        if !person.contact {
+            return Vec::new();
+        }
+        let meeting = person.about.devices.meet(device, now);
+        if meeting == Meeting::Known {
+            return Vec::new();
+        }
+        let mut effects = vec![Effect::About(who.clone(), Box::new(person.about.clone()))];
+        if meeting == Meeting::Another {
+            let words = another(&who);
+            self.conversation_mut(&Entry::Person(who)).note(words.clone(), now);
+            self.wrong(words);
+            effects.extend(self.bell());
+        }
+        effects
+    }
+
+    /// Shows who is at the other end of the conversation that is open.
+    pub(super) fn show_identity(&mut self) {
+        match &self.selected {
+            Some(Entry::Person(who)) => self.cover = Some(Cover::Identity { who: who.clone(), scroll: 0 }),
+            _ => self.wrong("Choose a person first."),
+        }
+    }
+
+    /// The two people have compared the code: it was the same.
+    pub(super) fn compared(&mut self, now: DateTime) -> Vec<Effect> {
+        let person = match &self.selected {
+            Some(Entry::Person(who)) => self.people.get_mut(who).map(|person| (who.clone(), person)),
+            _ => None,
+        };
+        let Some((who, person)) = person.filter(|(_, person)| person.contact) else {
+            self.wrong("Choose a contact first; /add makes one of somebody.");
+            return Vec::new();
+        };
+        let Some(device) = person.peer.as_ref().map(|peer| peer.device) else {
+            self.wrong("Write to them first: the code comes from the certificates that both devices show.");
+            return Vec::new();
+        };
+        person.about.devices.meet(device, now);
+        person.about.devices.compare(device, now);
+        let about = Box::new(person.about.clone());
+        self.conversation_mut(&Entry::Person(who.clone()))
+            .note("You have compared the code of this device: it is theirs".to_owned(), now);
+        vec![Effect::About(who, about)]
+    }
+}
+
+/// What is said of a device that was not met before.
+pub(crate) fn another(who: &Identifier) -> String {
+    format!(
+        "{who} comes with a device that you have not met: a new one of theirs, or somebody who reads their mail. Ask them \
+         in another way than this; /verify shows the code to compare"
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::app::Notice;
+    use crate::app::tests::{app, now, typed, who};
+
+    pub(crate) fn peer(name: &str, device: u8) -> Event {
+        Event::Peer {
+            who: who(name),
+            device: Fingerprint([device; 32]),
+            authority: "Example Home".to_owned(),
+            serial: "2f61a0".to_owned(),
+            not_before: 1_795_435_200,
+            not_after: 1_796_644_800,
+            log: "home.example.org/log/2026".to_owned(),
+            index: 7,
+            witnesses: vec!["home.example.org/witness".to_owned()],
+            witnessed_only_by_operator: true,
+            code: "H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1A".to_owned(),
+        }
+    }
+
+    fn kept(effects: &[Effect]) -> bool {
+        effects.iter().any(|effect| matches!(effect, Effect::About(..)))
+    }
+
+    #[test]
+    fn a_second_device_is_told_aloud_and_the_first_one_is_not() {
+        let mut app = app(&["bob"]);
+        assert!(kept(&app.hear(peer("bob", 1), now())) && app.notice.is_none(), "first sight");
+        assert!(app.hear(peer("bob", 1), now()).is_empty(), "as before");
+        let heard = app.hear(peer("bob", 2), now());
+        assert!(kept(&heard) && heard.contains(&Effect::Bell), "{heard:?}");
+        assert!(matches!(&app.notice, Some(Notice::Wrong(words)) if words.contains("have not met")));
+        assert!(app.hear(peer("bob", 2), now()).is_empty(), "once");
+        // Nothing is kept of who is no contact.
+        assert!(app.hear(peer("mallory", 3), now()).is_empty());
+        assert_eq!(app.people[&who("bob")].about.devices.all().len(), 2);
+    }
+
+    #[test]
+    fn a_code_is_compared_with_the_device_that_is_there() {
+        let mut app = app(&["bob"]);
+        app.select(Entry::Person(who("bob")));
+        assert!(typed(&mut app, "/verified").is_empty());
+        assert!(matches!(&app.notice, Some(Notice::Wrong(words)) if words.starts_with("Write to them first")));
+        app.hear(peer("bob", 1), now());
+        assert!(kept(&typed(&mut app, "/verified")));
+        assert!(app.people[&who("bob")].about.devices.all()[0].compared.is_some());
+        typed(&mut app, "/verify");
+        assert!(matches!(&app.cover, Some(Cover::Identity { who: shown, .. }) if *shown == who("bob")));
+    }
+}

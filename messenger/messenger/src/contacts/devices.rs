@@ -1,0 +1,97 @@
+//! The devices of a contact that one has met: whoever comes with another one is looked at twice.
+
+use identity::trust::Fingerprint;
+use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
+
+use super::about::LastSeen;
+
+/// The most that are kept of one person.
+const MOST: usize = 32;
+
+/// One device that was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Known {
+    /// SHA-256 of the SubjectPublicKeyInfo of its key.
+    pub(crate) key: Fingerprint,
+    /// When it was met first, local time.
+    pub(crate) met: LastSeen,
+    /// When the two people compared their code, not over the connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compared: Option<LastSeen>,
+}
+
+/// All devices of one person that were met, the first one first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Devices(Vec<Known>);
+
+/// What meeting a device comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meeting {
+    /// None of hers was met before.
+    First,
+    /// This one was.
+    Known,
+    /// Others were, and not this one.
+    Another,
+}
+
+impl Devices {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn all(&self) -> &[Known] {
+        &self.0
+    }
+
+    pub(crate) fn get(&self, key: Fingerprint) -> Option<&Known> {
+        self.0.iter().find(|known| known.key == key)
+    }
+
+    /// Notes that a device was met.
+    pub(crate) fn meet(&mut self, key: Fingerprint, now: DateTime) -> Meeting {
+        if self.get(key).is_some() {
+            return Meeting::Known;
+        }
+        let meeting = if self.0.is_empty() { Meeting::First } else { Meeting::Another };
+        // One that was compared is worth more than one that came by.
+        if self.0.len() == MOST {
+            let oldest = self.0.iter().position(|known| known.compared.is_none()).unwrap_or(0);
+            self.0.remove(oldest);
+        }
+        self.0.push(Known { key, met: LastSeen::new(now), compared: None });
+        meeting
+    }
+
+    /// Notes that the code was compared with a device that was met.
+    pub(crate) fn compare(&mut self, key: Fingerprint, now: DateTime) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.key == key) {
+            known.compared = Some(LastSeen::new(now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_device_is_first_then_known_and_every_other_one_is_another() {
+        let (now, mut devices) = (date(2026, 11, 23).at(10, 42, 0, 0), Devices::default());
+        let key = |n: u8| Fingerprint([n; 32]);
+        assert_eq!(devices.meet(key(1), now), Meeting::First);
+        assert_eq!(devices.meet(key(1), now), Meeting::Known);
+        assert_eq!(devices.meet(key(2), now), Meeting::Another);
+        devices.compare(key(1), now);
+        for n in 3..100 {
+            assert_eq!(devices.meet(key(n), now), Meeting::Another);
+        }
+        assert_eq!(devices.all().len(), MOST);
+        assert!(devices.get(key(1)).is_some_and(|known| known.compared.is_some()), "what was compared stays");
+        assert!(devices.get(key(2)).is_none());
+    }
+}
