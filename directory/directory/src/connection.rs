@@ -1,6 +1,7 @@
 //! One connection, from its first packet to its last.
 
 use crate::admission::Pass;
+use crate::figures::Handshake;
 use crate::hub::Hub;
 use crate::state::{ConnectionId, Input, Path};
 use bytes::Bytes;
@@ -27,19 +28,21 @@ const FRAMES_AT_ONCE: usize = 64;
 
 /// Takes a connection through its life.
 pub(crate) async fn serve(incoming: quinn::Incoming, mut pass: Pass, hub: Arc<Hub>, verifier: Arc<PersonVerifier>) {
-    let Ok(connecting) = incoming.accept() else { return };
-    let Ok(Ok(connection)) = tokio::time::timeout(BEGIN_TIMEOUT, connecting).await else {
+    let Some(connection) = handshake(incoming).await else {
         // Handshakes fail for many reasons, all of them the other side's; the reason may name a person.
         tracing::debug!("a handshake was not completed");
+        hub.figures.handshake(Handshake::Failed);
         return;
     };
     pass.established();
     let now = UnixTime::now();
     let Some(person) = person(&connection, &verifier, now) else {
-        connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+        hub.figures.handshake(Handshake::Failed);
+        hub.close(&connection, CloseCode::NoLongerAccepted);
         forget(&connection, &verifier);
         return;
     };
+    hub.figures.handshake(Handshake::Accepted);
     let left = person.not_after().as_secs().saturating_sub(now.as_secs());
     let expires = Instant::now() + Duration::from_secs(left);
     let key = spki_hash(person.device_key());
@@ -47,10 +50,16 @@ pub(crate) async fn serve(incoming: quinn::Incoming, mut pass: Pass, hub: Arc<Hu
     drop(person);
     let presence = Presence { hub, id };
     if let Some(code) = exchange(&connection, &presence, outgoing).await {
-        connection.close(code.number().into(), b"");
+        presence.hub.close(&connection, code);
     }
     drop(presence);
     forget(&connection, &verifier);
+}
+
+/// The connection, if it is complete in time.
+async fn handshake(incoming: quinn::Incoming) -> Option<quinn::Connection> {
+    let connecting = incoming.accept().ok()?;
+    tokio::time::timeout(BEGIN_TIMEOUT, connecting).await.ok()?.ok()
 }
 
 /// Lets go of what the verifier remembers of this device's certificate.
@@ -85,11 +94,7 @@ impl Drop for Presence {
 }
 
 /// Carries frames both ways until the connection ends. Gives the reason if it is for this side to end it.
-async fn exchange(
-    connection: &quinn::Connection,
-    presence: &Presence,
-    mut outgoing: mpsc::Receiver<Bytes>,
-) -> Option<CloseCode> {
+async fn exchange(connection: &quinn::Connection, presence: &Presence, mut outgoing: mpsc::Receiver<Bytes>) -> Option<CloseCode> {
     let accepted = tokio::time::timeout(BEGIN_TIMEOUT, connection.accept_bi()).await;
     let (mut send, mut receive) = accepted.ok()?.ok()?;
     let mut buffer = FrameBuffer::new();

@@ -19,6 +19,7 @@ mod admission;
 pub mod cluster;
 mod config;
 mod connection;
+mod figures;
 mod hub;
 mod observation;
 mod server;
@@ -28,5 +29,5 @@ mod tls;
 
 pub use config::{ClusterTiming, DirectoryConfig, Limits, Observation, Rate, Timing};
 pub use hub::Counts;
-pub use server::{BindError, Directory};
+pub use server::{BindError, Directory, Standing};
 pub use sockets::Sockets;

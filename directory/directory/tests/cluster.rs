@@ -6,9 +6,10 @@ mod common;
 
 use common::nats::{Nats, Operator};
 use common::{DIRECTORY, Person, Running, World, answers_for_nobody, before_now, device, is_there, person, soon};
-use directory_protocol::client::RequestError;
+use directory::{DirectoryConfig, Standing};
+use directory_protocol::client::{CloseReason, ConnectError, RequestError};
 use directory_protocol::message::ErrorCode;
-use directory_protocol::{Answer, DirectoryClient, DirectoryEvent, Outcome};
+use directory_protocol::{Answer, CloseCode, DirectoryClient, DirectoryEvent, Outcome};
 use identity::Identifier;
 use identity::testing::Authority;
 use std::collections::HashMap;
@@ -80,6 +81,64 @@ async fn a_nats_server_that_hangs_is_left_for_another() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), met).await.expect("the second server carries what nodes say");
+}
+
+/// Until the directory lets this person go because it stops.
+async fn goes(someone: &mut Person) {
+    let stopping = CloseReason::ByDirectory(CloseCode::Stopping);
+    while let Some(event) = someone.events.recv().await {
+        match event {
+            DirectoryEvent::Closed { reason } => return assert_eq!(reason, stopping),
+            DirectoryEvent::Presence { .. } => {}
+            other => panic!("expected the end, found {other:?}"),
+        }
+    }
+    panic!("a last event was due");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_lets_nobody_in_and_its_people_go_one_after_another() {
+    // Until somebody is in a hurry, one of two goes and the other does not.
+    let long = Duration::from_secs(3_600);
+    let slow = |config: &mut DirectoryConfig| {
+        (config.timing.farewell, config.timing.farewells) = (long, long);
+    };
+    let Some(world) = World::several(slow).await else { return };
+    let (stops, stays) = (world.address, world.others[0].local_addr());
+    let mut watcher = world.come_to(stays, "watcher", &["anna", "berta"]).await;
+    let mut anna = world.come_to(stops, "anna", &["watcher"]).await;
+    let mut berta = world.come_to(stops, "berta", &["watcher"]).await;
+    let mut told = Told::default();
+    told.until(&mut watcher, |told| ["anna", "berta"].iter().all(|name| told.last(name) == Some(true))).await;
+
+    assert_eq!(world.directory.standing(), Standing::Serves);
+    world.stop_first.cancel();
+    let first = soon(async {
+        tokio::select! {
+            () = goes(&mut anna) => "anna",
+            () = goes(&mut berta) => "berta",
+        }
+    });
+    let first = first.await;
+    let (second, mut left) = if first == "anna" { ("berta", berta) } else { ("anna", anna) };
+    assert_eq!(world.directory.standing(), Standing::Stopping);
+    told.until(&mut watcher, |told| told.last(first) == Some(false)).await;
+    let newcomer = World::try_connect_to(stops, world.device("newcomer", before_now(Duration::ZERO))).await;
+    assert!(matches!(newcomer.map(drop), Err(ConnectError::Full { .. })));
+    // Who has not gone yet is answered, and seen; who has gone is taken in elsewhere.
+    is_there(&left.client, &[person("watcher")]).await.unwrap();
+    let _back = world.come_to(stays, first, &["watcher"]).await;
+    told.until(&mut watcher, |told| told.last(first) == Some(true)).await;
+    assert_eq!(told.last(second), Some(true));
+
+    world.directory.hurry();
+    soon(goes(&mut left)).await;
+    told.until(&mut watcher, |told| told.last(second) == Some(false)).await;
+    assert!(told.0[&person(first)].ends_with(&[true, false, true]), "{:?}", told.0);
+    let refused = "inperson_directory_handshakes_total{result=\"stopping\"} ";
+    let figures = world.directory.figures();
+    let refused = figures.lines().find_map(|line| line.strip_prefix(refused)).unwrap();
+    assert_ne!(refused, "0");
 }
 
 /// A node as a process of its own.
