@@ -5,16 +5,13 @@ use crate::admission;
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, ClusterOutput, Departing, NodeId};
 use crate::config::DirectoryConfig;
 use crate::figures::Figures;
+use crate::outbox::Outbox;
 use crate::state::{ConnectionId, Entropy, Input, Output, State};
-use bytes::Bytes;
 use directory_protocol::CloseCode;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
-
-/// Frames that may wait for one connection. A reader slower than that is disconnected: it would be told old news.
-const OUTGOING_FRAMES: usize = 8_192;
 
 /// How many there are; never who.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,7 +76,7 @@ impl Mind {
 
 /// The way to one connection.
 struct Link {
-    frames: mpsc::Sender<Bytes>,
+    outbox: Arc<Outbox>,
     connection: quinn::Connection,
 }
 
@@ -144,15 +141,15 @@ impl Hub {
         who: identity::Identifier,
         key: [u8; 32],
         expires: Instant,
-    ) -> (ConnectionId, mpsc::Receiver<Bytes>) {
-        let (frames, outgoing) = mpsc::channel(OUTGOING_FRAMES);
+    ) -> (ConnectionId, Arc<Outbox>) {
+        let outbox = Arc::<Outbox>::default();
         let mut core = self.lock();
         core.connected += 1;
         let id = ConnectionId(core.connected);
         let network = admission::network(connection.remote_address().ip());
-        core.links.insert(id, Link { frames, connection });
+        core.links.insert(id, Link { outbox: Arc::clone(&outbox), connection });
         self.handle_locked(core, ClusterInput::Here(Input::Connected { id, who, key, network, expires }));
-        (id, outgoing)
+        (id, outbox)
     }
 
     /// Lets go of a connection that has ended.
@@ -227,7 +224,7 @@ impl Core {
             Output::Send { to, frame } => {
                 let Some(link) = self.links.get(&to) else { return };
                 self.figures.sent(&frame);
-                if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
+                if link.outbox.put(frame).is_err() {
                     self.close(link, CloseCode::TooSlow);
                 }
             }

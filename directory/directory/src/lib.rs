@@ -22,6 +22,7 @@ mod connection;
 mod figures;
 mod hub;
 mod observation;
+mod outbox;
 mod server;
 mod sockets;
 pub mod state;
@@ -31,3 +32,4 @@ pub use config::{ClusterTiming, DirectoryConfig, Limits, Observation, Rate, Timi
 pub use hub::Counts;
 pub use server::{BindError, Directory, Standing};
 pub use sockets::Sockets;
+pub use tls::transport;

@@ -247,7 +247,9 @@ impl Directory {
             }
             match self.admission.judge(incoming.remote_address().ip(), incoming.remote_address_validated()) {
                 Verdict::Admitted(pass) => {
-                    tokio::spawn(connection::serve(incoming, pass, Arc::clone(&self.hub), self.verifier()));
+                    // By itself, so that its memory is given back when it is complete: the connection stays for days.
+                    let handshake = Box::pin(connection::handshake(incoming));
+                    tokio::spawn(connection::serve(handshake, pass, Arc::clone(&self.hub), self.verifier()));
                 }
                 Verdict::Retry => {
                     count(Handshake::Retry);
