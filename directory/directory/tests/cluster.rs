@@ -161,6 +161,10 @@ struct Town {
 
 const NAMES: [&str; 3] = ["one", "three", "two"];
 
+/// When somebody who tries again and again must have been let in. The programs have the specified times, which a machine that
+/// has much else to do does not keep: then nodes part and come together, and each time it takes as long as a lost node.
+const LET_IN: Duration = Duration::from_secs(600);
+
 fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
 }
@@ -240,7 +244,7 @@ impl Town {
             {
                 return Person { client, events, endpoint };
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{name} is not let in");
+            assert!(begun.elapsed() < LET_IN, "{name} is not let in");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -356,6 +360,19 @@ fn resident_kb(id: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// Nodes that part for a moment let people go: those come again, until one look finds all of them.
+async fn all_are_there(people: &mut [Person], come: &impl AsyncFn(usize) -> Person) {
+    let mut missing = true;
+    while std::mem::take(&mut missing) {
+        for (n, someone) in people.iter_mut().enumerate() {
+            if someone.client.ping().await.is_err() {
+                *someone = come(n).await;
+                missing = true;
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "six hundred handshakes with three programs; run by ./test --all"]
 async fn a_person_on_a_cluster_costs_no_more_than_the_page_says() {
@@ -363,16 +380,21 @@ async fn a_person_on_a_cluster_costs_no_more_than_the_page_says() {
     let Some(town) = Town::new() else { return };
     let held = |town: &Town| town.nodes.iter().flatten().map(|node| resident_kb(node.child.0.id())).sum::<u64>();
     let names: Vec<String> = (0..600).map(|n| format!("person{n}")).collect();
+    let come = async |n: usize| {
+        let contacts: Vec<String> = (1..=20).map(|k| names[(n + k * 29) % names.len()].clone()).collect();
+        town.come(n % 3, &names[n], &contacts).await
+    };
     let mut people = Vec::new();
     let mut before = 0;
-    for (n, name) in names.iter().enumerate() {
+    for n in 0..names.len() {
         // The first make room that the others use.
         if n == 60 {
+            all_are_there(&mut people, &come).await;
             before = held(&town);
         }
-        let contacts: Vec<String> = (1..=20).map(|k| names[(n + k * 29) % names.len()].clone()).collect();
-        people.push(town.come(n % 3, name, &contacts).await);
+        people.push(come(n).await);
     }
+    all_are_there(&mut people, &come).await;
     let each = held(&town).saturating_sub(before) / (names.len() as u64 - 60);
     println!("{each} KB for each of {} people with 20 contacts, on three nodes together", names.len());
     // docs/scale.md: what is held of somebody at her door and at her keeper, and her connection.
