@@ -90,9 +90,8 @@ async fn when_it_is_told_to_stop_it_tells_everybody_to_come_back_and_ends() {
     let id = rustix::process::Pid::from_child(&directory.child);
     rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
     let told = loop {
-        match events.recv().await.unwrap() {
-            DirectoryEvent::Closed { reason } => break reason,
-            _ => {}
+        if let DirectoryEvent::Closed { reason } = events.recv().await.unwrap() {
+            break reason;
         }
     };
     assert_eq!(told, CloseReason::ByDirectory(CloseCode::Stopping));
