@@ -36,6 +36,7 @@ pub mod check;
 pub mod clock;
 pub mod database;
 pub mod error;
+mod figures;
 mod files;
 pub mod folder;
 mod following;

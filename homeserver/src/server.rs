@@ -24,6 +24,7 @@ use transparency_log::witness;
 use crate::clock;
 use crate::database;
 use crate::error::StartError;
+use crate::figures;
 use crate::folder::Folder;
 use crate::following::Following;
 use crate::foreign::Foreigners;
@@ -248,6 +249,7 @@ impl Parts {
         let router = pages::router(policy.canonical(), published.clone(), &ready)
             .nest("/acme", ca.router())
             .merge(logs.router())
+            .merge(figures::router(Arc::clone(&directory)))
             .nest("/witness", witness)
             .layer(axum::middleware::map_request(with_address));
         let mut tasks = JoinSet::new();

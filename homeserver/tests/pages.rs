@@ -20,6 +20,9 @@ async fn the_proof_of_an_issued_certificate_is_explained() {
     let options = Options { folder, https_port: Some(0), directory_port: Some(0), ..Options::default() };
     let server = Homeserver::start(&options).await.unwrap();
     let (http, log) = (self_proving_http(), server.ready().log.clone());
+    let figures = server.ready().acme.replace("/acme/directory", "/directory/metrics");
+    let figures = http.get(figures).send().await.unwrap().text().await.unwrap();
+    assert!(figures.contains("\ninperson_directory_people 0\n"), "{figures}");
     let page = http.get(&log).send().await.unwrap().text().await.unwrap();
     assert!(
         page.contains("Latest checkpoints") && page.contains("localhost/witness") && page.contains("well"),

@@ -39,6 +39,13 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     frame
 }
 
+/// The number of a frame that [`encode`] made, without looking at the rest of it.
+pub fn number(frame: &[u8]) -> Option<u32> {
+    let mut decoder = Decoder::new(frame.get(LENGTH_BYTES..)?);
+    decoder.array().ok()??;
+    decoder.u32().ok()
+}
+
 /// What a directory makes of the body of a client's frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {

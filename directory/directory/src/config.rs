@@ -64,11 +64,21 @@ pub struct Timing {
     pub no_answer: Duration,
     /// How often every connected person's certificate is looked at again, so that a revocation cuts a live connection.
     pub recheck: Duration,
+    /// How long after one person a node of several that is stopping lets the next one go.
+    pub farewell: Duration,
+    /// How long it may take to let all of them go: less than supervisors wait.
+    pub farewells: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { negative_deadline: NEGATIVE_DEADLINE, no_answer: NO_ANSWER, recheck: Duration::from_secs(30) }
+        Self {
+            negative_deadline: NEGATIVE_DEADLINE,
+            no_answer: NO_ANSWER,
+            recheck: Duration::from_secs(30),
+            farewell: Duration::from_millis(1),
+            farewells: Duration::from_secs(30),
+        }
     }
 }
 

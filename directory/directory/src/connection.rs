@@ -1,9 +1,10 @@
 //! One connection, from its first packet to its last.
 
 use crate::admission::Pass;
+use crate::figures::Handshake;
 use crate::hub::Hub;
+use crate::outbox::Outbox;
 use crate::state::{ConnectionId, Input, Path};
-use bytes::Bytes;
 use directory_protocol::CloseCode;
 use directory_protocol::frame::{self, FrameBuffer, FrameError};
 use directory_protocol::key::spki_hash;
@@ -14,7 +15,6 @@ use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 
 /// How long a handshake, and then the opening of the stream, may take.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,35 +22,45 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes taken from the stream at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Frames written with one call.
-const FRAMES_AT_ONCE: usize = 64;
-
-/// Takes a connection through its life.
-pub(crate) async fn serve(incoming: quinn::Incoming, mut pass: Pass, hub: Arc<Hub>, verifier: Arc<PersonVerifier>) {
-    let Ok(connecting) = incoming.accept() else { return };
-    let Ok(Ok(connection)) = tokio::time::timeout(BEGIN_TIMEOUT, connecting).await else {
+/// Takes a connection through its life, which begins with its [`handshake`].
+pub(crate) async fn serve(
+    handshake: impl Future<Output = Option<quinn::Connection>>,
+    mut pass: Pass,
+    hub: Arc<Hub>,
+    verifier: Arc<PersonVerifier>,
+) {
+    let Some(connection) = handshake.await else {
         // Handshakes fail for many reasons, all of them the other side's; the reason may name a person.
         tracing::debug!("a handshake was not completed");
+        hub.figures.handshake(Handshake::Failed);
         return;
     };
     pass.established();
     let now = UnixTime::now();
     let Some(person) = person(&connection, &verifier, now) else {
-        connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+        hub.figures.handshake(Handshake::Failed);
+        hub.close(&connection, CloseCode::NoLongerAccepted);
         forget(&connection, &verifier);
         return;
     };
+    hub.figures.handshake(Handshake::Accepted);
     let left = person.not_after().as_secs().saturating_sub(now.as_secs());
     let expires = Instant::now() + Duration::from_secs(left);
     let key = spki_hash(person.device_key());
-    let (id, outgoing) = hub.join(connection.clone(), person.identifier().clone(), key, expires);
+    let (id, outbox) = hub.join(connection.clone(), person.identifier().clone(), key, expires);
     drop(person);
     let presence = Presence { hub, id };
-    if let Some(code) = exchange(&connection, &presence, outgoing).await {
-        connection.close(code.number().into(), b"");
+    if let Some(code) = exchange(&connection, &presence, &outbox).await {
+        presence.hub.close(&connection, code);
     }
     drop(presence);
     forget(&connection, &verifier);
+}
+
+/// The connection, if it is complete in time.
+pub(crate) async fn handshake(incoming: quinn::Incoming) -> Option<quinn::Connection> {
+    let connecting = incoming.accept().ok()?;
+    tokio::time::timeout(BEGIN_TIMEOUT, connecting).await.ok()?.ok()
 }
 
 /// Lets go of what the verifier remembers of this device's certificate.
@@ -85,15 +95,10 @@ impl Drop for Presence {
 }
 
 /// Carries frames both ways until the connection ends. Gives the reason if it is for this side to end it.
-async fn exchange(
-    connection: &quinn::Connection,
-    presence: &Presence,
-    mut outgoing: mpsc::Receiver<Bytes>,
-) -> Option<CloseCode> {
+async fn exchange(connection: &quinn::Connection, presence: &Presence, outbox: &Outbox) -> Option<CloseCode> {
     let accepted = tokio::time::timeout(BEGIN_TIMEOUT, connection.accept_bi()).await;
     let (mut send, mut receive) = accepted.ok()?.ok()?;
     let mut buffer = FrameBuffer::new();
-    let mut frames = Vec::new();
     loop {
         tokio::select! {
             chunk = receive.read_chunk(READ_BYTES, true) => match chunk {
@@ -107,11 +112,10 @@ async fn exchange(
                 Ok(None) => return Some(CloseCode::Done),
                 Err(_) => return None,
             },
-            _ = outgoing.recv_many(&mut frames, FRAMES_AT_ONCE) => {
+            mut frames = outbox.take() => {
                 if send.write_all_chunks(&mut frames).await.is_err() {
                     return None;
                 }
-                frames.clear();
             }
         }
     }

@@ -4,16 +4,14 @@
 use crate::admission;
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, ClusterOutput, Departing, NodeId};
 use crate::config::DirectoryConfig;
+use crate::figures::Figures;
+use crate::outbox::Outbox;
 use crate::state::{ConnectionId, Entropy, Input, Output, State};
-use bytes::Bytes;
 use directory_protocol::CloseCode;
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
-
-/// Frames that may wait for one connection. A reader slower than that is disconnected: it would be told old news.
-const OUTGOING_FRAMES: usize = 8_192;
 
 /// How many there are; never who.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +30,7 @@ pub(crate) struct Hub {
     core: Mutex<Core>,
     /// The earliest deadline may have changed.
     deadline_changed: Notify,
+    pub(crate) figures: Arc<Figures>,
 }
 
 struct Core {
@@ -40,6 +39,7 @@ struct Core {
     connected: u64,
     /// Kept to be reused: most inputs have one or two outputs.
     outputs: Vec<Output>,
+    figures: Arc<Figures>,
 }
 
 /// What decides: a directory that is alone, or one node of several.
@@ -76,7 +76,7 @@ impl Mind {
 
 /// The way to one connection.
 struct Link {
-    frames: mpsc::Sender<Bytes>,
+    outbox: Arc<Outbox>,
     connection: quinn::Connection,
 }
 
@@ -103,8 +103,10 @@ impl Hub {
     }
 
     fn of(mind: Mind) -> Self {
-        let core = Core { mind, links: HashMap::new(), connected: 0, outputs: Vec::new() };
-        Self { core: Mutex::new(core), deadline_changed: Notify::new() }
+        let figures = Arc::<Figures>::default();
+        let core =
+            Core { mind, links: HashMap::new(), connected: 0, outputs: Vec::new(), figures: Arc::clone(&figures) };
+        Self { core: Mutex::new(core), deadline_changed: Notify::new(), figures }
     }
 
     /// This node's place among several.
@@ -139,15 +141,15 @@ impl Hub {
         who: identity::Identifier,
         key: [u8; 32],
         expires: Instant,
-    ) -> (ConnectionId, mpsc::Receiver<Bytes>) {
-        let (frames, outgoing) = mpsc::channel(OUTGOING_FRAMES);
+    ) -> (ConnectionId, Arc<Outbox>) {
+        let outbox = Arc::<Outbox>::default();
         let mut core = self.lock();
         core.connected += 1;
         let id = ConnectionId(core.connected);
         let network = admission::network(connection.remote_address().ip());
-        core.links.insert(id, Link { frames, connection });
+        core.links.insert(id, Link { outbox: Arc::clone(&outbox), connection });
         self.handle_locked(core, ClusterInput::Here(Input::Connected { id, who, key, network, expires }));
-        (id, outgoing)
+        (id, outbox)
     }
 
     /// Lets go of a connection that has ended.
@@ -158,6 +160,9 @@ impl Hub {
     }
 
     pub(crate) fn handle(&self, input: Input) {
+        if matches!(input, Input::Received { .. }) {
+            self.figures.request();
+        }
         self.handle_locked(self.lock(), ClusterInput::Here(input));
     }
 
@@ -189,9 +194,14 @@ impl Hub {
         }
     }
 
-    /// Every live connection, with its number.
-    pub(crate) fn connections(&self) -> Vec<(ConnectionId, quinn::Connection)> {
-        self.lock().links.iter().map(|(id, link)| (*id, link.connection.clone())).collect()
+    /// Every live connection.
+    pub(crate) fn connections(&self) -> Vec<quinn::Connection> {
+        self.lock().links.values().map(|link| link.connection.clone()).collect()
+    }
+
+    /// Ends a connection.
+    pub(crate) fn close(&self, connection: &quinn::Connection, code: CloseCode) {
+        end(connection, code, &self.figures);
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -213,24 +223,31 @@ impl Core {
         match output {
             Output::Send { to, frame } => {
                 let Some(link) = self.links.get(&to) else { return };
-                if let Err(mpsc::error::TrySendError::Full(_)) = link.frames.try_send(frame) {
-                    link.close(CloseCode::TooSlow);
+                self.figures.sent(&frame);
+                if link.outbox.put(frame).is_err() {
+                    self.close(link, CloseCode::TooSlow);
                 }
             }
             Output::Close { id, code } => {
                 if let Some(link) = self.links.get(&id) {
-                    link.close(code);
+                    self.close(link, code);
                 }
             }
         }
     }
+
+    fn close(&self, link: &Link, code: CloseCode) {
+        end(&link.connection, code, &self.figures);
+    }
 }
 
-impl Link {
-    fn close(&self, code: CloseCode) {
-        tracing::debug!(code = code.number(), "closing a connection");
-        self.connection.close(code.number().into(), b"");
+/// Ends a connection, and counts it once.
+fn end(connection: &quinn::Connection, code: CloseCode, figures: &Figures) {
+    tracing::debug!(code = code.number(), "closing a connection");
+    if connection.close_reason().is_none() {
+        figures.closed(code);
     }
+    connection.close(code.number().into(), b"");
 }
 
 fn entropy() -> Entropy {

@@ -19,8 +19,10 @@ mod admission;
 pub mod cluster;
 mod config;
 mod connection;
+mod figures;
 mod hub;
 mod observation;
+mod outbox;
 mod server;
 mod sockets;
 pub mod state;
@@ -28,5 +30,6 @@ mod tls;
 
 pub use config::{ClusterTiming, DirectoryConfig, Limits, Observation, Rate, Timing};
 pub use hub::Counts;
-pub use server::{BindError, Directory};
+pub use server::{BindError, Directory, Standing};
 pub use sockets::Sockets;
+pub use tls::transport;

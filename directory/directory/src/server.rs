@@ -4,6 +4,7 @@ use crate::admission::{Admission, Verdict};
 use crate::cluster::{self, CarrierConfig, ClusterError, Departing};
 use crate::config::DirectoryConfig;
 use crate::connection;
+use crate::figures::{Figures, Handshake};
 use crate::hub::{Counts, Hub};
 use crate::observation::Observing;
 use crate::sockets::Sockets;
@@ -14,6 +15,7 @@ use identity::tls::PersonVerifier;
 use identity::trust::Trust;
 use quinn::AsyncUdpSocket;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -21,6 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the last packets may take at the end.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Whether people may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They may.
+    Serves,
+    /// This is one node of several, and hears too few others.
+    NoMajority,
+    /// It lets its people go, and nobody in.
+    Stopping,
+}
 
 /// Why a directory could not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +67,9 @@ pub struct Directory {
     trust_changed: Notify,
     /// What waits to be carried to other nodes, until `serve` takes it.
     departing: Mutex<Option<mpsc::Receiver<Departing>>>,
+    stopping: AtomicBool,
+    /// Whoever is still connected is let go at once.
+    hurry: Notify,
 }
 
 impl Directory {
@@ -65,14 +81,9 @@ impl Directory {
 
     /// On sockets that were taken before, whatever the configuration says of them. Must be called within a tokio runtime.
     pub fn on(sockets: Sockets, config: DirectoryConfig) -> Result<Self, BindError> {
-        let verifier = Arc::new(PersonVerifier::new(Arc::clone(&config.trust)));
-        let server = tls::server_config(&config, Arc::clone(&verifier))?;
         let refused = |(address, reason)| BindError::Socket { address, reason };
         let socket = Arc::new(Observing::new(sockets).map_err(|reason| refused((config.listen, reason)))?);
         let address = socket.local_addr().map_err(|reason| refused((config.listen, reason)))?;
-        let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
-        let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
-        let endpoint = endpoint.map_err(|reason| refused((address, reason)))?;
         let place = (address.ip().to_canonical().is_loopback(), socket.second_port());
         let (hub, departing) = match &config.cluster {
             None => (Hub::new(&config, place.0, place.1), None),
@@ -82,14 +93,29 @@ impl Directory {
             }
         };
         let (hub, departing) = (Arc::new(hub), Mutex::new(departing));
-        let admission = Admission::new(config.limits);
-        let (verifier, trust_changed) = (RwLock::new(verifier), Notify::new());
-        Ok(Self { endpoint, address, socket, hub, admission, config, verifier, trust_changed, departing })
+        let verifier = verifier(Arc::clone(&config.trust), &hub.figures);
+        let server = tls::server_config(&config, Arc::clone(&verifier))?;
+        let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
+        let endpoint = endpoint.map_err(|reason| refused((address, reason)))?;
+        Ok(Self {
+            endpoint,
+            address,
+            socket,
+            hub,
+            admission: Admission::new(config.limits),
+            config,
+            verifier: RwLock::new(verifier),
+            trust_changed: Notify::new(),
+            departing,
+            stopping: AtomicBool::new(false),
+            hurry: Notify::new(),
+        })
     }
 
     /// From now on makes other certificates acceptable. Whoever is connected by one that no longer is, is cut off.
     pub fn trust(&self, trust: Arc<Trust>) -> Result<(), TlsError> {
-        let verifier = Arc::new(PersonVerifier::new(trust));
+        let verifier = verifier(trust, &self.hub.figures);
         self.endpoint.set_server_config(Some(tls::server_config(&self.config, Arc::clone(&verifier))?));
         *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
         self.trust_changed.notify_one();
@@ -130,12 +156,38 @@ impl Directory {
         self.admission.handshakes()
     }
 
-    /// Serves until `stop` is cancelled; then tells every device that the directory is stopping, and returns.
+    /// Whether people may connect.
+    pub fn standing(&self) -> Standing {
+        if self.stopping.load(Ordering::Relaxed) {
+            Standing::Stopping
+        } else if self.hub.accepts() {
+            Standing::Serves
+        } else {
+            Standing::NoMajority
+        }
+    }
+
+    /// How many there are and what has happened since the start, in the text format of Prometheus: nobody's name, nobody's
+    /// address, no group of people.
+    pub fn figures(&self) -> String {
+        self.hub.figures.text(self.counts(), self.handshakes(), self.nodes(), self.standing())
+    }
+
+    /// Serves until `stop` is cancelled; then lets nobody in any more, tells every device that the directory is stopping, and
+    /// returns. A node of several takes up to half a minute for that, unless it should [`hurry`](Self::hurry).
     pub async fn serve(&self, stop: CancellationToken) {
         let carried = CancellationToken::new();
         let carrying = self.carry(carried.clone());
+        let stopped = async {
+            stop.cancelled().await;
+            self.stopping.store(true, Ordering::Relaxed);
+            tokio::select! {
+                () = self.farewells() => {}
+                () = self.hurry.notified() => {}
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stopped => {}
             () = self.accept() => {}
             () = self.hub.keep_time() => {}
             () = self.recheck() => {}
@@ -150,6 +202,27 @@ impl Directory {
         }
     }
 
+    /// Lets everybody go at once who is still connected when it is stopping.
+    pub fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    /// Lets people go one after another, if there are other nodes: all at once they would all be at their doors at once. A
+    /// directory that is alone is back the sooner.
+    async fn farewells(&self) {
+        if self.nodes().is_none() {
+            return;
+        }
+        let connections = self.hub.connections();
+        let people = u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
+        let pause = self.config.timing.farewell.min(self.config.timing.farewells / people);
+        let begun = tokio::time::Instant::now();
+        for (n, connection) in (0..).zip(connections) {
+            tokio::time::sleep_until(begun + pause * n).await;
+            self.hub.close(&connection, CloseCode::Stopping);
+        }
+    }
+
     /// Brings packets to other nodes and takes theirs, if there are any.
     fn carry(&self, stop: CancellationToken) -> Option<tokio::task::JoinHandle<()>> {
         let departing = self.departing.lock().unwrap_or_else(PoisonError::into_inner).take()?;
@@ -161,19 +234,32 @@ impl Directory {
 
     async fn accept(&self) {
         while let Some(incoming) = self.endpoint.accept().await {
-            if !self.hub.accepts() {
+            let count = |result| self.hub.figures.handshake(result);
+            let refusal = match self.standing() {
+                Standing::Serves => None,
+                Standing::NoMajority => Some(Handshake::NoMajority),
+                Standing::Stopping => Some(Handshake::Stopping),
+            };
+            if let Some(refusal) = refusal {
+                count(refusal);
                 incoming.refuse();
                 continue;
             }
             match self.admission.judge(incoming.remote_address().ip(), incoming.remote_address_validated()) {
                 Verdict::Admitted(pass) => {
-                    tokio::spawn(connection::serve(incoming, pass, Arc::clone(&self.hub), self.verifier()));
+                    // By itself, so that its memory is given back when it is complete: the connection stays for days.
+                    let handshake = Box::pin(connection::handshake(incoming));
+                    tokio::spawn(connection::serve(handshake, pass, Arc::clone(&self.hub), self.verifier()));
                 }
                 Verdict::Retry => {
+                    count(Handshake::Retry);
                     // An address that has been validated cannot be asked again; `judge` does not.
                     incoming.retry().ok();
                 }
-                Verdict::Refused => incoming.refuse(),
+                Verdict::Refused => {
+                    count(Handshake::Full);
+                    incoming.refuse();
+                }
             }
         }
     }
@@ -186,12 +272,18 @@ impl Directory {
                 () = self.trust_changed.notified() => {}
             }
             let (now, verifier) = (UnixTime::now(), self.verifier());
-            for (_, connection) in self.hub.connections() {
+            for connection in self.hub.connections() {
                 if connection::person(&connection, &verifier, now).is_none() {
-                    connection.close(CloseCode::NoLongerAccepted.number().into(), b"");
+                    self.hub.close(&connection, CloseCode::NoLongerAccepted);
                 }
                 tokio::task::yield_now().await;
             }
         }
     }
+}
+
+/// Whose certificates are accepted; those that are not are counted.
+fn verifier(trust: Arc<Trust>, figures: &Arc<Figures>) -> Arc<PersonVerifier> {
+    let figures = Arc::clone(figures);
+    Arc::new(PersonVerifier::new(trust).watched(move |error| figures.refused_certificate(error.rule.id())))
 }

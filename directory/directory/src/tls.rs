@@ -2,7 +2,6 @@
 
 use crate::config::DirectoryConfig;
 use directory_protocol::ALPN;
-use directory_protocol::client::transport;
 use identity::tls::PersonVerifier;
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use std::sync::Arc;
@@ -35,4 +34,12 @@ pub(crate) fn server_config(
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
     server.transport_config(Arc::new(transport()));
     Ok(server)
+}
+
+/// As of the client; but packets are never larger than any path takes, which is plenty for frames of some dozen bytes, and spares
+/// each connection room for larger ones and the search for how large they may be.
+pub fn transport() -> quinn::TransportConfig {
+    let mut transport = directory_protocol::client::transport();
+    transport.mtu_discovery_config(None);
+    transport
 }

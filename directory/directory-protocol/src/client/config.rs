@@ -83,6 +83,8 @@ pub fn transport() -> quinn::TransportConfig {
         .max_concurrent_bidi_streams(1_u8.into())
         .max_concurrent_uni_streams(0_u8.into())
         .datagram_receive_buffer_size(None)
+        // Else each connection keeps room for the largest batch of packets that it ever sent, which is that of its handshake.
+        .enable_segmentation_offload(false)
         .stream_receive_window(window)
         .receive_window(window)
         .send_window(u64::from(window))

@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -31,6 +32,8 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     /// The second UDP port; 0 for none.
     observation_port: Option<u16>,
+    /// The TCP address, of this machine alone, that says over HTTP how the directory is.
+    pub(super) operator: Option<SocketAddr>,
     trust_policy: PathBuf,
     certificate: PathBuf,
     #[serde(default)]
@@ -54,6 +57,10 @@ pub(super) enum Failure {
     TooLong { path: PathBuf, found: u64 },
     #[error("{path} is not what it should be: {reason}")]
     Damaged { path: PathBuf, reason: String },
+    #[error("operator: expected a loopback address, such as 127.0.0.1:4480, found {found}")]
+    NotHere { found: SocketAddr },
+    #[error("the operator's port {address} cannot be had: {reason}")]
+    Operator { address: SocketAddr, reason: std::io::Error },
     #[error("in [cluster], {setting}: expected {expected}")]
     Cluster { setting: &'static str, expected: &'static str },
     #[error(transparent)]
@@ -74,6 +81,10 @@ impl Failure {
                 "check the path (in the settings it counts from their own folder) and who may read the file"
             }
             Self::TooLong { .. } | Self::Damaged { .. } => "directory serve --help shows what belongs into each file",
+            Self::NotHere { .. } => {
+                "figures are for this machine alone: let a proxy here pass them on to whoever may read them"
+            }
+            Self::Operator { .. } => "another port for `operator`, or end the program that uses it",
             Self::Cluster { .. } => "directory serve --help shows the settings of several nodes",
             Self::Bind(BindError::Cluster(_)) => "compare `name` and `nodes` with the settings of the other nodes",
             Self::Bind(_) => {
@@ -110,6 +121,9 @@ impl Settings {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             damaged(path, format!("line {line}: {}", error.message()))
         })?;
+        if let Some(found) = settings.operator.filter(|address| !address.ip().to_canonical().is_loopback()) {
+            return Err(Failure::NotHere { found });
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
             trust_policy: folder.join(&settings.trust_policy),
@@ -137,6 +151,16 @@ impl Settings {
     }
 }
 
+/// Whether all files could be taken up when they were last looked at.
+#[derive(Clone, Default)]
+pub(super) struct Taken(Arc<AtomicBool>);
+
+impl Taken {
+    pub(super) fn all(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What was read last, and what follows from it.
 pub(super) struct Files {
     settings: Settings,
@@ -146,6 +170,7 @@ pub(super) struct Files {
     lists: Vec<Zeroizing<Vec<u8>>>,
     trust: Arc<Trust>,
     resolver: Arc<Current>,
+    taken: Taken,
 }
 
 impl Files {
@@ -156,7 +181,7 @@ impl Files {
         let certified = certified(&settings.certificate, &certificate)?;
         let resolver = Arc::new(Current(RwLock::new(Arc::new(certified))));
         let lists = install_lists(&settings, &trust)?;
-        Ok(Self { settings, policies, certificate, lists, trust, resolver })
+        Ok(Self { settings, policies, certificate, lists, trust, resolver, taken: Taken::default() })
     }
 
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
@@ -167,12 +192,17 @@ impl Files {
         Arc::clone(&self.trust)
     }
 
+    pub(super) fn taken(&self) -> Taken {
+        self.taken.clone()
+    }
+
     /// Takes up what changes in the files, for ever. A file that is unreadable or damaged changes nothing, and is told.
     pub(super) async fn follow(&mut self, directory: &Directory) {
         let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK).await;
             let problem = self.look(directory).err().map(|failure| failure.to_string()).unwrap_or_default();
+            self.taken.0.store(!problem.is_empty(), Ordering::Relaxed);
             if problem != told && !problem.is_empty() {
                 tracing::warn!("{problem}; what was read before stays in force");
             }

@@ -3,6 +3,7 @@
 mod cluster;
 mod files;
 mod foreign;
+mod operator;
 mod protect;
 
 use clap::{Parser, Subcommand};
@@ -12,6 +13,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +32,7 @@ enum Command {
     Serve {
         /// The settings.
         settings: PathBuf,
-        /// Print one line of JSON when it answers: {"ready": true, "listen": "…"}.
+        /// Print one line of JSON when it answers: {"ready": true, "listen": "…"}, and "operator" if there is one.
         #[arg(long)]
         json: bool,
     },
@@ -49,6 +51,7 @@ Example:
 Settings (paths are relative to the file's own folder; the files are read again when they change):
   listen = \"[::]:4433\"               # UDP
   observation_port = 4434            # UDP as well [default: the next port, if it is free; 0: none]
+  operator = \"127.0.0.1:4480\"        # TCP of this machine: /health and /metrics [default: none]
   trust_policy = \"policy.json\"       # whose certificates count
   certificate = \"directory.pem\"      # private key and chain of a service certificate
   revocation_lists = [\"people.crl\"]  # DER; whoever they name is cut off
@@ -108,17 +111,30 @@ async fn run(settings: Settings, mut files: Files, json: bool) -> Result<(), Fai
         cluster: settings.cluster()?,
         ..DirectoryConfig::new(settings.listen, files.resolver(), files.trust())
     };
+    let operator = match settings.operator {
+        Some(address) => Some(operator::bind(address).await?),
+        None => None,
+    };
     let directory = Arc::new(Directory::bind(config).map_err(Failure::Bind)?);
     let (serving, told) = (Arc::clone(&directory), stop.clone());
-    let serving = tokio::spawn(async move { serving.serve(told).await });
-    announce(&directory, json);
+    let mut serving = tokio::spawn(async move { serving.serve(told).await });
+    announce(&directory, operator.as_ref(), json);
+    if let Some(listener) = operator {
+        tokio::spawn(operator::serve(listener, operator::Asked::new(Arc::clone(&directory), files.taken())));
+    }
     tokio::select! {
         () = files.follow(&directory) => {}
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
     stop.cancel();
-    serving.await.map_err(|error| Failure::Ended(error.to_string()))
+    loop {
+        tokio::select! {
+            ended = &mut serving => return ended.map_err(|error| Failure::Ended(error.to_string())),
+            _ = term.recv() => directory.hurry(),
+            _ = int.recv() => directory.hurry(),
+        }
+    }
 }
 
 fn on(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
@@ -126,12 +142,16 @@ fn on(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
 }
 
 /// Says that it answers. Nobody may be reading, or the disk be full: that is no reason not to serve.
-fn announce(directory: &Directory, json: bool) {
+fn announce(directory: &Directory, operator: Option<&TcpListener>, json: bool) {
     let listen = directory.local_addr();
+    let operator = operator.and_then(|listener| listener.local_addr().ok());
     let line = if json {
-        format!("{{\"ready\":true,\"listen\":\"{listen}\"}}")
+        let operator = operator.map(|address| format!(",\"operator\":\"{address}\"")).unwrap_or_default();
+        format!("{{\"ready\":true,\"listen\":\"{listen}\"{operator}}}")
     } else {
-        format!("This directory answers at {listen} (UDP). It writes nothing to any disk.")
+        let operator = operator.map(|address| format!(" How it is: http://{address}/health and /metrics."));
+        let operator = operator.unwrap_or_default();
+        format!("This directory answers at {listen} (UDP). It writes nothing to any disk.{operator}")
     };
     if let Err(error) = command_line::announce(format_args!("{line}\n")) {
         tracing::warn!(%error, "standard output cannot be written");

@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) stop: CancellationToken,
+    /// The same for the first node alone.
+    pub(crate) stop_first: CancellationToken,
     /// The other nodes, if it is one of several; and what carries packets between them.
     pub(crate) others: Vec<Arc<Directory>>,
     pub(crate) carrier: Option<(nats::Operator, Vec<nats::Nats>)>,
@@ -94,7 +96,8 @@ impl World {
         change(&mut config);
         let directory = Arc::new(Directory::bind(config).unwrap());
         let stop = CancellationToken::new();
-        let (serving, stopping) = (Arc::clone(&directory), stop.clone());
+        let (serving, stop_first) = (Arc::clone(&directory), stop.child_token());
+        let stopping = stop_first.clone();
         tokio::spawn(async move { serving.serve(stopping).await });
         let address = directory.local_addr();
         Self {
@@ -107,6 +110,7 @@ impl World {
             came: AtomicUsize::new(0),
             _stopped_at_the_end: stop.clone().drop_guard(),
             stop,
+            stop_first,
         }
     }
 
@@ -190,9 +194,16 @@ impl World {
     }
 
     pub(crate) async fn try_connect(&self, config: quinn::ClientConfig) -> Result<Person, ConnectError> {
-        let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let place = self.came.fetch_add(1, Ordering::Relaxed) % (1 + self.others.len());
         let address = self.nodes().nth(place).map_or(self.address, |directory| directory.local_addr());
+        Self::try_connect_to(address, config).await
+    }
+
+    pub(crate) async fn try_connect_to(
+        address: SocketAddr,
+        config: quinn::ClientConfig,
+    ) -> Result<Person, ConnectError> {
+        let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let (client, events) = DirectoryClient::connect(&endpoint, address, DIRECTORY, config).await?;
         Ok(Person { client, events, endpoint })
     }
@@ -207,6 +218,23 @@ impl World {
                     Ok(()) => return someone,
                     // Only one of several nodes may let somebody go because it hears no other one.
                     Err(error) => assert!(!self.others.is_empty(), "{name}: {error}"),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        })
+        .await
+    }
+
+    /// The same at this node, as soon as it lets her in and hears her.
+    pub(crate) async fn come_to(&self, node: SocketAddr, name: &str, contacts: &[&str]) -> Person {
+        let contacts: Vec<Identifier> = contacts.iter().map(|name| person(name)).collect();
+        let config = self.device(name, before_now(Duration::ZERO));
+        soon(async {
+            loop {
+                if let Ok(someone) = Self::try_connect_to(node, config.clone()).await
+                    && is_there(&someone.client, &contacts).await.is_ok()
+                {
+                    return someone;
                 }
                 tokio::time::sleep(AGAIN).await;
             }

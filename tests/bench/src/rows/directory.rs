@@ -1,11 +1,17 @@
 //! The directory on loopback, with its own client: how soon a change is seen, a look-up answered, a device let in.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use directory::{Directory, DirectoryConfig, Rate};
 use directory_protocol::{
     Announcement, Appearance, Details, DirectoryClient, DirectoryEvent, Presence, Status, client::client_config,
 };
+use futures_util::{StreamExt as _, stream};
 use identity::{
     UnixTime,
     testing::{Authority, private_key},
@@ -17,18 +23,22 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     handshake,
-    message::{Bare, Exchange, p50, person},
+    message::{AT_ONCE, Bare, Exchange, p50, person},
+    prosody,
 };
 use crate::{
-    measure::{Pair, Scale, cpu, paired},
+    measure::{Pair, Part, Scale, cpu, paired},
     quic::{Credential, Ends},
 };
 
 const ROUNDS: usize = 15;
 const HANDSHAKES: usize = 20;
+/// Look-ups of which it is counted how many there are in a second.
+const MANY: usize = 2_000;
 const NAME: &str = "localhost";
 
-/// From a change of status at one device to the event at another, beside an echo over a bare quinn stream.
+/// From a change of status at one device to the event at another, beside an echo over a bare quinn stream; and, where they are
+/// installed, what prosody and slixmpp take for it.
 pub(crate) fn presence(runtime: &Runtime, scale: Scale) -> Pair {
     let mut seen = runtime.block_on(async {
         let town = Town::new();
@@ -36,10 +46,15 @@ pub(crate) fn presence(runtime: &Runtime, scale: Scale) -> Pair {
         let (alice, events) = town.come("alice@example.org", "bob@example.org").await;
         Seen { bob, _alice: alice, events, turn: false, _town: town }
     });
-    beside_an_echo(runtime, scale, &mut seen)
+    let pair = beside_an_echo(runtime, scale, &mut seen);
+    match prosody::presence() {
+        Ok(part) => Pair { parts: vec![part], ..pair },
+        Err(why) => pair.noted(format!("without prosody beside it: {why}")),
+    }
 }
 
-/// A look-up of somebody who is there, beside an echo over a bare quinn stream.
+/// A look-up of somebody who is there, beside an echo over a bare quinn stream: one after another, and as many in a second as
+/// there can be.
 pub(crate) fn look_up(runtime: &Runtime, scale: Scale) -> Pair {
     let mut asked = runtime.block_on(async {
         let town = Town::new();
@@ -47,7 +62,24 @@ pub(crate) fn look_up(runtime: &Runtime, scale: Scale) -> Pair {
         let (alice, _) = town.come("alice@example.org", "bob@example.org").await;
         Asked { alice, _bob: bob, _town: town }
     });
-    beside_an_echo(runtime, scale, &mut asked)
+    let pair = beside_an_echo(runtime, scale, &mut asked);
+    let mut bare = runtime.block_on(Bare::new());
+    let per_second = |began: Instant| MANY as f64 / began.elapsed().as_secs_f64();
+    let many = paired(
+        ROUNDS,
+        || {
+            let began = Instant::now();
+            runtime.block_on(asked.many(MANY));
+            per_second(began)
+        },
+        || {
+            let began = Instant::now();
+            runtime.block_on(bare.many(MANY));
+            per_second(began)
+        },
+    );
+    let part = |what: &str, figure| Part { name: format!("{what}, {AT_ONCE} at once"), figure, unit: "/s", times: 1.0 };
+    Pair { parts: vec![part("look-ups", many.figure), part("bare echoes", many.baseline)], ..pair }
 }
 
 /// CPU time of both ends until a device is let in and its first request answered, beside a bare mutual handshake with
@@ -128,6 +160,15 @@ impl Exchange for Asked {
     async fn once(&mut self) {
         let found = self.alice.look_up(&person("bob@example.org")).await.expect("the directory answers");
         assert!(found.is_online(), "bob is there");
+    }
+}
+
+impl Asked {
+    async fn many(&self, count: usize) {
+        let bob = person("bob@example.org");
+        let asking = stream::iter(0..count).map(|_| self.alice.look_up(&bob)).buffer_unordered(AT_ONCE);
+        let found = asking.filter(|found| ready(found.as_ref().is_ok_and(Presence::is_online))).count().await;
+        assert_eq!(found, count, "bob is there");
     }
 }
 

@@ -41,6 +41,8 @@ const STAYS: Duration = Duration::from_secs(6_000);
 /// Those who come back after the directory was started anew.
 const RETURNING: usize = 3_000;
 const RETURNING_FULL: usize = 50_000;
+/// How often somebody tries to come in before it counts as an error.
+const ATTEMPTS: usize = 20;
 /// As the messenger tries again: how long an attempt may take, and pauses that double, each between half and one and a half of it.
 const ATTEMPT: Duration = Duration::from_secs(10);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -100,11 +102,20 @@ impl People {
     }
 
     async fn all_come(&self, numbers: std::ops::Range<usize>, address: SocketAddr) -> Vec<Held> {
-        let coming = stream::iter(numbers).map(|number| self.come(number, address));
-        let held: Vec<_> = coming.buffer_unordered(AT_ONCE).collect().await;
-        held.into_iter()
-            .map(|held| held.unwrap_or_else(|why| panic!("the server takes everybody, but now: {why}")))
-            .collect()
+        let coming = stream::iter(numbers).map(|number| self.come_in(number, address));
+        coming.buffer_unordered(AT_ONCE).collect().await
+    }
+
+    /// One who is new, however long a busy machine takes for it: what fails so often is not the machine's.
+    async fn come_in(&self, number: usize, address: SocketAddr) -> Held {
+        let mut why = String::new();
+        for _ in 0..ATTEMPTS {
+            match self.come(number, address).await {
+                Ok(held) => return held,
+                Err(error) => why = error,
+            }
+        }
+        panic!("the server takes everybody, but now: {why}");
     }
 
     /// As a messenger does it, until it is in; how long it took.
@@ -168,8 +179,7 @@ pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
             let due = (people as f64 * began.elapsed().as_secs_f64() / STAYS.as_secs_f64()) as usize;
             while gone < due {
                 held.pop_front().expect("more come than go").go();
-                let next = coming.come(people + gone, server.address()).await;
-                held.push_back(next.expect("the directory takes everybody"));
+                held.push_back(coming.come_in(people + gone, server.address()).await);
                 gone += 1;
             }
             most = most.max(server.resident());

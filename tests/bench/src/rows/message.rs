@@ -14,7 +14,7 @@ use messenger_engine::{
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -165,6 +165,9 @@ fn serve_directory(authority: &Authority, now: UnixTime, stop: CancellationToken
     DirectoryAddress { name: "localhost".to_owned(), address }
 }
 
+/// So many are under way at a time where it is counted how many there are in a second.
+pub(super) const AT_ONCE: usize = 64;
+
 /// A stream whose other end sends back what it reads.
 pub(super) struct Bare {
     send: quinn::SendStream,
@@ -193,6 +196,26 @@ impl Bare {
         });
         let (send, receive) = dialled.open_bi().await.expect("streams are free");
         Self { send, receive, _ends: ends, _connection: dialled }
+    }
+}
+
+impl Bare {
+    /// Sends so many, of which [`AT_ONCE`] have not come back at a time.
+    pub(super) async fn many(&mut self, count: usize) {
+        let (send, receive, places) = (&mut self.send, &mut self.receive, Semaphore::new(AT_ONCE));
+        let sending = async {
+            for _ in 0..count {
+                places.acquire().await.expect("it is never closed").forget();
+                send.write_all(&[7; FRAME]).await.expect("the stream is open");
+            }
+        };
+        let receiving = async {
+            for _ in 0..count {
+                receive.read_exact(&mut [0; FRAME]).await.expect("the echo comes back");
+                places.add_permits(1);
+            }
+        };
+        tokio::join!(sending, receiving);
     }
 }
 

@@ -1,5 +1,5 @@
 //! The directory as others see it: a client by other hands, frames judged by other people's CDDL (those between devices, too),
-//! a process that stores nothing; what the doctor sees of it.
+//! a process that stores nothing, what its operator sees of it, and what the doctor does.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cluster_messages;
@@ -7,7 +7,9 @@ mod doctor;
 mod frames;
 mod independent;
 mod nothing_stored;
+mod operator;
 mod peer_frames;
+mod program;
 
 use std::path::{Path, PathBuf};
 

@@ -6,8 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use directory::{Directory, DirectoryConfig, Rate};
-use directory_protocol::client::transport;
+use directory::{Directory, DirectoryConfig, Rate, transport};
 use identity::UnixTime;
 use identity::testing::{Authority, private_key};
 use identity::tls::provider;
