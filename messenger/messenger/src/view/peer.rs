@@ -57,7 +57,7 @@ fn certificate(rows: &mut Vec<Line<'static>>, peer: &Peer, theme: Theme) {
 /// As much of a key as people compare by eye.
 fn short(key: Fingerprint) -> String {
     let hex = key.to_string();
-    hex[..16].as_bytes().chunks(4).map(|four| String::from_utf8_lossy(four).into_owned()).collect::<Vec<_>>().join(" ")
+    hex.as_bytes()[..16].chunks(4).map(|four| String::from_utf8_lossy(four).into_owned()).collect::<Vec<_>>().join(" ")
 }
 
 fn day(seconds: u64) -> String {
