@@ -28,7 +28,7 @@ use known::Known;
 pub(crate) use name::ListName;
 use name::MAX_SHARDS;
 use newest::Newest;
-pub(crate) use newest::place_of;
+pub(crate) use newest::{place_of, reason_of};
 
 use crate::files;
 use crate::issuance::CrlSignError;

@@ -6,6 +6,7 @@
 
 mod decide;
 mod drive;
+mod give_up;
 mod slots;
 
 use std::collections::HashSet;
@@ -13,7 +14,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use identity::UnixTime;
-use identity::certificate::Tbs;
 use identity::plan::PlanError;
 use identity::profile::Profile;
 use identity::transparency::period_of;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use drive::{Claim, DriveError};
+pub(crate) use give_up::{ended, is_unfinished};
 pub(crate) use slots::Labelled;
 use slots::label;
 
@@ -39,8 +40,8 @@ use crate::recovery::taken::TakenLabels;
 use crate::shards::{LabelKeyError, Shard, Shards};
 use crate::spent::Work;
 use crate::store::{
-    Authority, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Serial, Shared,
-    SharedClaim, Store, StoreError,
+    Authority, Authorization, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record,
+    Serial, Shared, SharedClaim, Store, StoreError,
 };
 use crate::trail::Trail;
 
@@ -77,6 +78,8 @@ pub(crate) struct Turn(#[allow(dead_code, reason = "held, and dropped at the end
 /// A person's request for a certificate, with all that was proven about it.
 pub(crate) struct PersonRequest {
     pub(crate) order: Order,
+    /// What the order rests on, as it was read: if it is another by the time of the plan, there is none.
+    pub(crate) authorization: Authorization,
     pub(crate) proven: Proven,
     pub(crate) request: VerifiedRequest,
     pub(crate) profile: &'static Profile,
@@ -164,7 +167,7 @@ impl Issuer {
 
     /// Plans, lints and persists a person's certificate, and sets it on its way. The handle ends when the certificate
     /// is issued or abandoned; dropping it stops nothing.
-    pub(crate) async fn start_person(self: &Arc<Self>, asked: PersonRequest) -> Result<JoinHandle<()>, StartError> {
+    pub(crate) async fn start_person(self: &Arc<Self>, asked: &PersonRequest) -> Result<JoinHandle<()>, StartError> {
         for _ in 0..DRAWS {
             let now = self.now();
             let before = self.certificates_before(&asked.proven, now).await?;
@@ -193,8 +196,10 @@ impl Issuer {
             let before = self.known_before(&asked.proven, now, before).await?;
             record.announce = is_another_device(&before, asked.request.spki_der());
             let order = Order { state: OrderState::Processing(record.serial), ..asked.order.clone() };
-            let changes =
-                vec![Change::Insert(Record::Certificate(record.clone())), Change::Update(Record::Order(order))];
+            // Whoever ends the proof afterwards finds the plan that rests on it.
+            let held = Change::Update(Record::Authorization(asked.authorization.clone()));
+            let plan = Change::Insert(Record::Certificate(record.clone()));
+            let changes = vec![held, plan, Change::Update(Record::Order(order))];
             let serial = record.serial.to_string();
             let of = json!({"serial": serial, "account": record.account, "order": record.order});
             match self.decide(changes, "planned", of).await {
@@ -240,12 +245,12 @@ fn was_issued(record: &CertificateRecord) -> bool {
 
 /// Whether the key is none of the owner's so far, while another one of hers had a certificate in the periods looked at:
 /// then she is to be told. Also if that one has ended, is revoked or erased: a thief would revoke it first, and nobody
-/// would be told of his. Whoever had none yet has just read a mail about it. The key of an erased certificate is
-/// forgotten, and so counts as none of hers.
+/// would be told of his. Whoever had none yet has just read a mail about it. A key is hers by a certificate that was issued
+/// and is not revoked; that of an erased one is forgotten.
 fn is_another_device(before: &[CertificateRecord], spki_der: &[u8]) -> bool {
     let key = KeyDigest::of(spki_der);
-    let digest = |c: &CertificateRecord| Tbs::decode(&c.tbs).ok().and_then(|tbs| KeyDigest::of_key(&tbs));
-    before.iter().any(was_issued) && before.iter().all(|c| digest(c) != Some(key))
+    let hers = |c: &CertificateRecord| was_issued(c) && c.revoked.is_none() && c.key() == Some(key);
+    before.iter().any(was_issued) && !before.iter().any(hers)
 }
 
 #[cfg(test)]

@@ -190,13 +190,18 @@ async fn take_up(service: &Service) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Revokes; a certificate that is revoked already is as it was wished.
+/// Revokes; a certificate that is revoked already for the same reason is as it was wished.
 async fn revoke(service: &Service, serial: Serial, reason: u8) -> Result<(), Refusal> {
     let found = service.store.certificate(serial).await.map_err(|e| Refusal::ForNow(e.to_string()))?;
     let issued = found.filter(|c| matches!(c.state, CertificateState::Issued { .. }));
     let found = issued.ok_or_else(|| Refusal::ForGood("no certificate with this serial number was issued".into()))?;
-    match carry_out(service, found, reason, "operator").await {
-        Err(problem) if problem.kind == Kind::AlreadyRevoked => Ok(()),
+    match carry_out(service, serial, reason, "operator").await {
+        Err(problem) if problem.kind == Kind::AlreadyRevoked => match found.revoked {
+            Some(before) if before.reason != reason => {
+                Err(Refusal::ForGood(format!("it was revoked before, for the reason {}", before.reason)))
+            }
+            _ => Ok(()),
+        },
         Err(problem) => Err(Refusal::ForNow(problem.document().to_string())),
         Ok(()) => {
             tracing::info!(%serial, reason, "revoked by the operator");

@@ -30,15 +30,12 @@ use tlog_proof::{Entry, ObjectKind};
 
 use crate::keys::{KeysError, issuing_certificates};
 use crate::store::{
-    AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, Order, OrderState, Record, Revocation,
-    Select, SqliteStore, Store, StoreError, Subject,
+    AuthorizationStatus, CertificateRecord, CertificateState, Change, KEY_COMPROMISE, KeyDigest, Order, OrderState,
+    Record, Revocation, Select, SqliteStore, Store, StoreError, Subject,
 };
 use crate::trail::{self, Trail, TrailError};
 use carried::Carried;
 use taken::TakenLabels;
-
-/// RFC 5280 section 5.3.1.
-const KEY_COMPROMISE: u8 = 1;
 
 /// What stands in one log since the backup was begun.
 #[derive(Debug)]
@@ -232,7 +229,7 @@ async fn revoke(
     let mut unknown = Vec::new();
     for (serial, one) in revoked {
         match store.certificate(serial).await? {
-            Some(record) if record.revoked.is_some() => {}
+            Some(record) if record.revoked.is_some_and(|r| r.is_for_compromise() || one.reason != KEY_COMPROMISE) => {}
             Some(record) => {
                 store.commit(again(store, record, &one).await?).await?;
                 done.revoked += 1;

@@ -68,7 +68,9 @@ async fn a_device_notices_that_it_was_revoked_and_asks_for_no_code_in_vain() {
     // By its owner, from elsewhere: it is not taken for enrolled any more.
     let elsewhere = town.device("elsewhere").await;
     let mut owner = Owner::prove(&elsewhere, &alice(), None, UnixTime::now(), &mut person).await.unwrap();
-    owner.revoke(&second.person.serial_hex(), Reason::Unspecified).await.unwrap();
+    let listed = owner.certificates().await.unwrap();
+    let its = listed.iter().find(|one| one.serial == second.person.serial_hex()).unwrap();
+    owner.revoke(&elsewhere, its, Reason::Unspecified, UnixTime::now()).await.unwrap();
     assert!(matches!(enrol(&home, &mut person).await.unwrap(), Enrolled::New(_)));
     town.server.stop().await;
 }

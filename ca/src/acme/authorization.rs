@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use identity::UnixTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::end_proofs::was_just_made;
 use super::problem::Problem;
 use super::request::ByAccount;
 use super::wanted::{self, Named};
@@ -19,10 +21,13 @@ use crate::store::{Authorization, AuthorizationStatus, Change, RACES, Record, Se
 #[derive(Deserialize)]
 struct NewAuthorization {
     identifier: Named,
+    /// Ours: a proof that was made just now, and no older one.
+    #[serde(default)]
+    fresh: bool,
 }
 
-/// POST newAuthz (section 7.4.1): to prove control without ordering anything, for the watch or for a revocation. A valid
-/// authorization is found again.
+/// POST newAuthz (section 7.4.1): to prove control without ordering anything, for the watch or for a revocation. An
+/// authorization is found again that is valid, or for which a message was sent that can still make it so.
 pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> Result<Response, Problem> {
     let asked: NewAuthorization = by.payload.json()?;
     let identifier = wanted::one(&service, &[asked.identifier])?;
@@ -30,10 +35,14 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now).await?;
     service.limits.take_from(Limit::OrdersPerIp, by.peer, now).await?;
     let account = by.account.id;
-    let ask =
-        Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at: now.as_secs() };
-    let authorization = match service.store.authorization(ask).await? {
-        Some(proven) => proven,
+    let standing = Select::Standing { identifier: identifier.clone(), at: now.as_secs() };
+    let mut standing = service.store.authorizations(standing).await?;
+    standing
+        .retain(|one| one.account == account && (can_be_met(one, now.as_secs()) || is_proof(one, asked.fresh, now)));
+    // The one that lasts longest, and of all a valid one first.
+    let found = standing.into_iter().max_by_key(|one| (one.status == AuthorizationStatus::Valid, one.expires));
+    let authorization = match found {
+        Some(found) => found,
         None => {
             let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
             let new = order::pending(&service, &account, identifier, expires);
@@ -46,6 +55,18 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     };
     let url = ascii(&service.url(&format!("/authz/{}", authorization.id)));
     Ok((StatusCode::CREATED, [(header::LOCATION, url)], Json(object(&service, &authorization))).into_response())
+}
+
+fn is_proof(authorization: &Authorization, fresh: bool, now: UnixTime) -> bool {
+    authorization.status == AuthorizationStatus::Valid && (!fresh || was_just_made(authorization, now))
+}
+
+/// Whether there is a message out for it that can still be answered.
+fn can_be_met(authorization: &Authorization, now: u64) -> bool {
+    let code = authorization.code.is_some_and(|code| code.tries_left > 0 && code.expires > now);
+    let mail = authorization.reply.as_ref().and_then(|reply| reply.mail.as_ref());
+    let reply = mail.is_some_and(|mail| mail.tries_left > 0 && mail.expires > now);
+    authorization.status == AuthorizationStatus::Pending && (code || reply)
 }
 
 #[derive(Deserialize)]

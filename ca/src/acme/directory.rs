@@ -26,7 +26,7 @@ pub(super) async fn read_nonce(by: ByAccount) -> Result<StatusCode, Problem> {
 }
 
 /// What is where. `meta.profiles` names the profiles an order may ask for (draft-ietf-acme-profiles), `renewalInfo` is of
-/// RFC 9773; `inpersonWatch`, `inpersonErase` and `inpersonDate` are ours.
+/// RFC 9773; `inpersonWatch`, `inpersonErase`, `inpersonEndProofs` and `inpersonDate` are ours.
 pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let days = |profile: &Profile| profile.lifetime().as_secs() / 86_400;
     let config = &service.config;
@@ -56,6 +56,7 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
         "renewalInfo": service.url("/renewal-info"),
         "inpersonWatch": service.url("/watch"),
         "inpersonErase": service.url("/erase"),
+        "inpersonEndProofs": service.url("/end-proofs"),
         "inpersonDate": service.url("/date-signature"),
         "meta": meta,
     }))

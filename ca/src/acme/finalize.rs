@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::profile::Profile;
 use identity::transparency::PERIOD;
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 
 use super::problem::{Kind, Problem};
 use super::request::ByAccount;
@@ -18,7 +19,7 @@ use crate::csr;
 use crate::issue::{PersonRequest, StartError};
 use crate::proven::Proven;
 use crate::spent::Work;
-use crate::store::{KeyDigest, Select};
+use crate::store::{Authorization, KeyDigest, Order, RACES, Select, StoreError};
 
 /// How long an answer is held back for the certificate: most are there after one batch of the log. Else the client
 /// polls.
@@ -36,17 +37,7 @@ pub(super) async fn finalize(
     by: ByAccount,
 ) -> Result<Response, Problem> {
     let asked: Finalize = by.payload.json()?;
-    let found = own_order(&service, &by.account.id, &id).await?;
-    let authorization = service.store.authorization(Select::Authorization(found.authorization.clone())).await?;
-    let now = service.now();
-    let status = order::status(&found, authorization.as_ref(), now);
-    let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).filter(|_| status == "ready");
-    let Some(proven) = proven else {
-        return Err(Problem::new(
-            Kind::OrderNotReady,
-            format!("expected an order that is ready, found one that is {status}"),
-        ));
-    };
+    let (found, authorization, proven) = ready(&service, &by, &id).await?;
     let der = URL_SAFE_NO_PAD.decode(&asked.csr).map_err(|e| bad_csr(&format!("expected base64url, found {e}")))?;
     let profile =
         Profile::by_name(&found.profile).ok_or_else(|| Problem::internal(&"an order of an unknown profile"))?;
@@ -55,18 +46,43 @@ pub(super) async fn finalize(
     let request = Work::Requests.time(|| csr::verify(&der, &found.identifier, profile, possession));
     let request = request.map_err(|e| bad_csr(&e))?;
     service.config.blocked_keys.check(request.spki_der()).map_err(|e| bad_csr(&e))?;
+
+    super::check_caa(&service, &found.identifier, &by.account.id, authorization.proven_by).await?;
+    // After the resolvers, which take their time.
     if service.store.is_compromised(KeyDigest::of(request.spki_der())).await? {
         return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));
     }
-
-    super::check_caa(&service, &found.identifier, &by.account.id, authorization.as_ref().and_then(|a| a.proven_by))
-        .await?;
-    let started = service.issuer.start_person(PersonRequest { order: found, proven, request, profile }).await;
-    let issuing = started.map_err(|e| refused(&e, now.as_secs()))?;
+    let issuing = start(&service, &by, PersonRequest { order: found, authorization, proven, request, profile }).await?;
     // The work goes on whether or not the client waits.
     let _ = tokio::time::timeout(PATIENCE, issuing).await;
     let current = own_order(&service, &by.account.id, &id).await?;
     order::answer(&service, &current).await
+}
+
+/// The caller's order, if it is ready, with what it rests on.
+async fn ready(service: &Service, by: &ByAccount, id: &str) -> Result<(Order, Authorization, Proven), Problem> {
+    let found = own_order(service, &by.account.id, id).await?;
+    let authorization = service.store.authorization(Select::Authorization(found.authorization.clone())).await?;
+    let now = service.now();
+    let status = order::status(&found, authorization.as_ref(), now);
+    let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).filter(|_| status == "ready");
+    proven.zip(authorization).map(|(proven, authorization)| (found, authorization, proven)).ok_or_else(|| {
+        Problem::new(Kind::OrderNotReady, format!("expected an order that is ready, found one that is {status}"))
+    })
+}
+
+/// Plans the certificate. Where order or proof were changed since they were read, by another request of the same account or
+/// by whoever ended the proof, what they are now decides.
+async fn start(service: &Service, by: &ByAccount, mut asked: PersonRequest) -> Result<JoinHandle<()>, Problem> {
+    for _ in 0..RACES {
+        match service.issuer.start_person(&asked).await {
+            Err(StartError::Store(StoreError::Conflict(_))) => {}
+            started => return started.map_err(|e| refused(&e, service.now().as_secs())),
+        }
+        let (order, authorization, proven) = ready(service, by, &asked.order.id).await?;
+        asked = PersonRequest { order, authorization, proven, ..asked };
+    }
+    Err(StoreError::Conflict("authorization").into())
 }
 
 fn bad_csr(detail: &dyn std::fmt::Display) -> Problem {

@@ -9,6 +9,7 @@ mod chaos;
 mod date;
 mod delivery;
 mod directory;
+mod end_proofs;
 mod erase;
 mod finalize;
 mod key_change;
@@ -22,6 +23,7 @@ mod refusal;
 mod renewal;
 mod request;
 pub(crate) mod revoke;
+mod shut_out;
 mod status;
 mod texting;
 mod under_way;
@@ -169,6 +171,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/watch", post(watch::watch))
         .route("/date-signature", post(date::date))
         .route("/erase", post(erase::erase))
+        .route("/end-proofs", post(end_proofs::end))
         .route("/crl/{list}", get(certificate::list))
         .route("/crl/{issuer}/{file}", get(certificate::part_of_list))
         // Before the layer, which must see what a resource does not want.

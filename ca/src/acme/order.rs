@@ -17,7 +17,10 @@ use super::wanted::{self, Named};
 use super::{Service, ascii, check_caa, identifier, own_order, renewal, rfc3339};
 use crate::config::Limit;
 use crate::random;
-use crate::store::{Authorization, AuthorizationStatus, Change, Order, OrderState, Record, ReplyState, Select};
+use crate::store::{
+    Account, Authorization, AuthorizationStatus, Change, Order, OrderState, RACES, Record, ReplyState, Select,
+    StoreError,
+};
 
 /// A client that asks whether its certificate is there yet is told to come back in so many seconds: about a batch of
 /// the log.
@@ -49,48 +52,63 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
     service.limits.take_from(Limit::OrdersPerIp, by.peer, now).await?;
     // Nobody shall go through a proof for a certificate that cannot be made. What counts is the look before it is made.
     check_caa(&service, &identifier, &by.account.id, None).await?;
-    let replaces = match &asked.replaces {
-        Some(id) => Some(renewal::replaced(&service, &by.account, &identifier, id).await?),
-        None => None,
-    };
-
-    let ask = Select::ValidAuthorizations {
-        account: by.account.id.clone(),
-        identifier: identifier.clone(),
-        at: now.as_secs(),
-    };
-    let expires = now.as_secs() + service.config.limits.order_lifetime.as_secs();
-    let mut changes = Vec::new();
-    let again = service.turns.reuses_authorization(service.config.chaos);
-    let authorization = match service.store.authorization(ask).await?.filter(|_| again) {
-        Some(proven) => proven,
-        None => {
-            let new = pending(&service, &by.account.id, identifier.clone(), expires);
-            changes.push(Change::Insert(Record::Authorization(new.clone())));
-            new
-        }
-    };
-    let order = Order {
-        id: random::id(),
-        revision: 0,
-        account: by.account.id,
-        authorization: authorization.id.clone(),
-        identifier,
-        profile: profile.name().into(),
-        state: OrderState::Open,
-        created: now.as_secs(),
-        expires,
-        replaces,
-    };
-    changes.push(Change::Insert(Record::Order(order.clone())));
-    let who = service.pseudonyms.of(&order.identifier);
-    let of = json!({"order": order.id, "account": order.account, "who": who, "profile": order.profile});
-    service.issuer.decide(changes, "ordered", of).await?;
-    tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
-
+    let (order, authorization) = place(&service, &by.account, identifier, profile, asked.replaces.as_deref()).await?;
     let mut response = respond(&service, &order, Some(&authorization)).await?;
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
+}
+
+/// Stores a new order, and what it rests on.
+async fn place(
+    service: &Service,
+    account: &Account,
+    identifier: Identifier,
+    profile: &Profile,
+    replaces: Option<&str>,
+) -> Result<(Order, Authorization), Problem> {
+    let now = service.now().as_secs();
+    let expires = now + service.config.limits.order_lifetime.as_secs();
+    for _ in 0..RACES {
+        let replaced = match replaces {
+            Some(id) => Some(renewal::replaced(service, account, &identifier, id).await?),
+            None => None,
+        };
+        let ask = Select::ValidAuthorizations { account: account.id.clone(), identifier: identifier.clone(), at: now };
+        let mut changes = Vec::new();
+        let again = service.turns.reuses_authorization(service.config.chaos);
+        let authorization = match service.store.authorization(ask).await?.filter(|_| again) {
+            Some(proven) => proven,
+            None => {
+                let new = pending(service, &account.id, identifier.clone(), expires);
+                changes.push(Change::Insert(Record::Authorization(new.clone())));
+                new
+            }
+        };
+        let order = Order {
+            id: random::id(),
+            revision: 0,
+            account: account.id.clone(),
+            authorization: authorization.id.clone(),
+            identifier: identifier.clone(),
+            profile: profile.name().into(),
+            state: OrderState::Open,
+            created: now,
+            expires,
+            replaces: replaced.as_ref().map(|replaced| replaced.serial),
+        };
+        changes.push(Change::Insert(Record::Order(order.clone())));
+        // Of two orders that would replace it, the second finds it changed, and then the first.
+        changes.extend(replaced.map(|replaced| Change::Update(Record::Certificate(replaced))));
+        let who = service.pseudonyms.of(&order.identifier);
+        let of = json!({"order": order.id, "account": order.account, "who": who, "profile": order.profile});
+        match service.issuer.decide(changes, "ordered", of).await {
+            Err(StoreError::Conflict(_)) => continue,
+            decided => decided?,
+        }
+        tracing::info!(order = order.id, account = order.account, who, profile = order.profile, "ordered");
+        return Ok((order, authorization));
+    }
+    Err(StoreError::Conflict("certificate").into())
 }
 
 fn profile(name: Option<&str>, identifier: &Identifier) -> Result<&'static Profile, Problem> {

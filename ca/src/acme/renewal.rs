@@ -61,14 +61,14 @@ fn window(certificate: &CertificateRecord) -> (u64, u64) {
     (begin + life * 2 / 5, begin + life * 3 / 5)
 }
 
-/// The certificate's serial number that a new order names in `replaces` (section 5): issued to this account, for the same identifier, and
+/// The certificate that a new order names in `replaces` (section 5): issued to this account, for the same identifier, and
 /// not being replaced by another order already.
 pub(super) async fn replaced(
     service: &Service,
     account: &Account,
     identifier: &Identifier,
     id: &str,
-) -> Result<Serial, Problem> {
+) -> Result<CertificateRecord, Problem> {
     let found = find(service, id).await?.filter(|c| c.account.as_ref() == Some(&account.id)).ok_or_else(|| {
         Problem::malformed("expected a certificate of this account in replaces; leave it out for a new one")
     })?;
@@ -84,7 +84,7 @@ pub(super) async fn replaced(
             return Err(Problem::new(Kind::AlreadyReplaced, detail));
         }
     }
-    Ok(found.serial)
+    Ok(found)
 }
 
 /// The identifier of a certificate (section 4.1), as an order repeats it.

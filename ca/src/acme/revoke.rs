@@ -13,24 +13,22 @@ use identity::profile::KeyAlgorithm;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Service;
+use super::end_proofs::has_just_proven;
 use super::problem::{Kind, Problem};
 use super::request::ByAny;
+use super::{Service, shut_out};
 use crate::crl::CrlError;
 use crate::issuance::{learn, origin_of};
+use crate::issue::Issuer;
 use crate::jws::PublicKey;
-use crate::proven::Proven;
 use crate::store::{
-    AuthorizationStatus, CertificateRecord, CertificateState, Change, KeyDigest, RACES, Record, Revocation, Select,
-    Serial, StoreError, Subject,
+    CertificateRecord, CertificateState, Change, KEY_COMPROMISE, RACES, Record, Revocation, Serial, StoreError, Subject,
 };
 
 /// When to ask again for a list that could not be made.
 const LIST_BACK: Duration = Duration::from_secs(10);
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
 const REASONS: [u8; 4] = [KEY_COMPROMISE, 3, 4, 5];
-/// The key is in somebody else's hands, and with it whatever lay beside it on the device.
-const KEY_COMPROMISE: u8 = 1;
 
 #[derive(Deserialize)]
 struct Revoke {
@@ -53,77 +51,81 @@ pub(super) async fn revoke(State(service): State<Arc<Service>>, by: ByAny) -> Re
         let detail = format!("expected one of the reasons 1, 3, 4 and 5, found {reason}");
         return Err(Problem::new(Kind::BadRevocationReason, detail));
     }
-    let (mut found, learned) = named(&service, &asked).await?;
+    let (found, learned) = named(&service, &asked).await?;
     let certificate = issued(&found)?;
     if !may_revoke(&service, &by, &found, &certificate).await? {
         return Err(Problem::new(
             Kind::Unauthorized,
-            "expected the account that ordered it, its own key, or proof of control of its address",
+            "expected the account that ordered it, its own key, or proof of control of its address within the last hour; \
+             prove it anew",
         ));
     }
     if let Some(change) = learned {
         let of = json!({"serial": found.serial.to_string(), "index": found.index()});
         service.issuer.decide(vec![change], "certificate-learned", of).await?;
-        found = service.store.certificate(found.serial).await?.ok_or_else(Problem::not_found)?;
     }
     let by = match &by {
         ByAny::Account(by) => by.account.id.clone(),
         ByAny::Key(by) => by.key.thumbprint(),
     };
-    carry_out(&service, found, reason, &by).await?;
+    carry_out(&service, found.serial, reason, &by).await?;
     Ok(StatusCode::OK)
 }
 
 /// Revokes an issued certificate, and shows it on the list at once. `by` is who wished it: an account's id, a key's
 /// thumbprint, or the operator.
-pub(crate) async fn carry_out(
-    service: &Service,
-    mut found: CertificateRecord,
-    reason: u8,
-    by: &str,
-) -> Result<(), Problem> {
-    let serial = found.serial;
-    for _ in 0..RACES {
-        if attempt(service, found, reason, by).await? {
-            return Ok(());
+///
+/// One that is revoked already may turn out to be compromised: then that is its reason from now on (CA/Browser Forum S/MIME
+/// BR 7.2.2), and whoever revoked it for less to come back is shut out.
+pub(crate) async fn carry_out(service: &Service, serial: Serial, reason: u8, by: &str) -> Result<(), Problem> {
+    let (issuer, crls, by) = (Arc::clone(&service.issuer), Arc::clone(&service.crls), by.to_owned());
+    let deed = async move {
+        let revoked = match reason {
+            KEY_COMPROMISE => shut_out::key_of(&issuer, serial, &by).await,
+            _ => revoke_one(&issuer, serial, reason, &by).await,
+        };
+        // It may be written all the same.
+        let mut revoked = revoked.inspect_err(|_| crls.behind.notify_one())?;
+        let before = revoked.is_empty();
+        if before {
+            // Whoever asks again may do so because the list could not be renewed the first time.
+            revoked.extend(issuer.store.certificate(serial).await?);
         }
-        // An owner reacts to the mail about a new device while it is being noted that the mail has left.
-        found = service.store.certificate(serial).await?.ok_or_else(Problem::not_found)?;
-    }
-    Err(StoreError::Conflict("certificate").into())
+        crls.show_all(&revoked).await.map_err(|e| not_shown(&e))?;
+        match before {
+            true => Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already")),
+            false => Ok(()),
+        }
+    };
+    service.issuer.carried_through(deed).await?
 }
 
-/// Whether it is revoked; not so if a record was changed since it was read.
-async fn attempt(service: &Service, found: CertificateRecord, reason: u8, by: &str) -> Result<bool, Problem> {
-    let certificate = issued(&found)?;
-    let serial = found.serial;
-    let (issuer, crls) = (Arc::clone(&service.issuer), Arc::clone(&service.crls));
-    if found.revoked.is_some() {
-        // Whoever asks again may do so because the list could not be renewed the first time.
-        let show = async move { crls.show(&found).await.map_err(|e| not_shown(&e)) };
-        issuer.carried_through(show).await??;
-        return Err(Problem::new(Kind::AlreadyRevoked, "the certificate is revoked already"));
-    }
-    let at = service.now().as_secs();
-    let mut changes =
-        if reason == KEY_COMPROMISE { shut_out(service, &found, &certificate, at).await? } else { vec![] };
-    let found = CertificateRecord { revoked: Some(Revocation { at, reason }), ..found };
-    changes.push(Change::Update(Record::Certificate(found.clone())));
-    let of = json!({"serial": serial.to_string(), "reason": reason, "by": by});
-    let revoke = async move {
-        match issuer.decide(changes, "revoked", of).await {
-            Err(StoreError::Conflict(_)) => return Ok(false),
-            // It may be written all the same.
-            Err(error) => {
-                crls.behind.notify_one();
-                return Err(error.into());
-            }
-            Ok(()) => {}
+/// Revokes one certificate; nothing if it is revoked already.
+async fn revoke_one(
+    issuer: &Arc<Issuer>,
+    serial: Serial,
+    reason: u8,
+    by: &str,
+) -> Result<Vec<CertificateRecord>, Problem> {
+    for _ in 0..RACES {
+        let found = issuer.store.certificate(serial).await?.ok_or_else(Problem::not_found)?;
+        if found.revoked.is_some() {
+            return Ok(Vec::new());
         }
-        tracing::info!(%serial, reason, "revoked");
-        crls.show(&found).await.map_err(|e| not_shown(&e)).map(|()| true)
-    };
-    service.issuer.carried_through(revoke).await?
+        let found = CertificateRecord { revoked: Some(Revocation { at: issuer.now().as_secs(), reason }), ..found };
+        let changes = vec![Change::Update(Record::Certificate(found.clone()))];
+        let of = json!({"serial": serial.to_string(), "reason": reason, "by": by});
+        match issuer.decide(changes, "revoked", of).await {
+            // An owner reacts to the mail about a new device while it is being noted that the mail has left.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                tracing::info!(%serial, reason, "revoked");
+                return Ok(vec![found]);
+            }
+        }
+    }
+    Err(StoreError::Conflict("certificate").into())
 }
 
 /// It is revoked all the same: what failed is the list that says so, which is made in the background as soon as it can be.
@@ -195,27 +197,6 @@ fn issued(found: &CertificateRecord) -> Result<Certificate, Problem> {
     Certificate::parse(certificate).map_err(|e| Problem::internal(&e))
 }
 
-/// What must change together with a revocation for key compromise: the key gets no certificate any more, and the account
-/// that ordered this one, whose key lay beside the certificate's, must prove control of the address anew. Another account
-/// of the owner keeps what it has proven.
-async fn shut_out(
-    service: &Service,
-    found: &CertificateRecord,
-    certificate: &Certificate,
-    at: u64,
-) -> Result<Vec<Change>, Problem> {
-    let key = KeyDigest::of_key(certificate.tbs()).ok_or_else(|| Problem::internal(&"a key that does not encode"))?;
-    let mut changes = vec![Change::Insert(Record::CompromisedKey(key))];
-    if let (Some(account), Subject::Person { identifier, .. }) = (&found.account, &found.subject) {
-        let ask = Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at };
-        let valid = service.store.authorizations(ask).await?;
-        changes.extend(
-            valid.into_iter().map(|a| Change::Update(Record::Authorization(a.ended(AuthorizationStatus::Deactivated)))),
-        );
-    }
-    Ok(changes)
-}
-
 async fn may_revoke(
     service: &Service,
     by: &ByAny,
@@ -227,9 +208,8 @@ async fn may_revoke(
         ByAny::Account(by) if found.account.as_ref() == Some(&by.account.id) => Ok(true),
         ByAny::Account(by) => {
             let Subject::Person { identifier, .. } = &found.subject else { return Ok(false) };
-            let (account, identifier, now) = (by.account.id.clone(), identifier.clone(), service.now());
-            let ask = Select::ValidAuthorizations { account, identifier, at: now.as_secs() };
-            Ok(service.store.authorization(ask).await?.is_some_and(|a| Proven::by(&a, now).is_some()))
+            // An older right, got by one code that was read once, must not end what she has made since.
+            Ok(has_just_proven(service, &by.account.id, identifier).await?)
         }
     }
 }

@@ -33,9 +33,15 @@ struct Inner {
 }
 
 impl Known {
-    /// Takes some that were revoked.
+    /// Takes some that were revoked. Where it is known that a key is compromised, that stays so.
     pub(super) fn add(&self, some: impl IntoIterator<Item = Listed>) {
-        self.lock().listed.extend(some.into_iter().map(|listed| (listed.serial, listed)));
+        let mut inner = self.lock();
+        for new in some {
+            let known = inner.listed.entry(new.serial).or_insert(new);
+            if !known.revocation.is_for_compromise() {
+                *known = new;
+            }
+        }
     }
 
     /// All that the store tells of an authority was added. What had expired at `at` is forgotten.
@@ -87,5 +93,10 @@ mod tests {
         known.complete(Authority::People, 51);
         assert_eq!(serials(&known, 0), Some(vec![1, 3]), "and forgotten with the next look");
         assert_eq!(known.of(Authority::Services, 0), None);
+        // That its key is compromised turned out later, and an older look did not see it.
+        for reason in [4, 1, 4] {
+            known.add([Listed { revocation: Revocation { at: 1, reason }, ..listed(1, 100) }]);
+        }
+        assert_eq!(known.of(Authority::People, 100).unwrap()[0].revocation.reason, 1);
     }
 }

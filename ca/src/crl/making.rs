@@ -1,6 +1,6 @@
 //! Making lists: when one is due, its number, its signature, and its place in the log before anybody sees it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Crls {
                 newest.place == self.place(name, &list)
                     && newest.this_update <= now + ahead
                     && now.saturating_sub(newest.this_update) < FRESH.as_secs()
-                    && revoked.iter().all(|c| newest.listed.contains(&c.serial))
+                    && revoked.iter().all(|one| newest.shows(one))
             };
             (!list.newest().is_some_and(|newest| fresh(&newest))).then_some(name)
         });
@@ -48,20 +48,30 @@ impl Crls {
     /// it is tried again soon in the background.
     pub(crate) async fn show(&self, certificate: &CertificateRecord) -> Result<(), CrlError> {
         let name = self.list_of(certificate);
+        let Some(revoked) = listed(certificate, name) else { return Ok(()) };
         let shown = || {
             let newest = self.list(name).and_then(|list| list.newest());
-            newest.is_some_and(|newest| newest.listed.contains(&certificate.serial))
+            newest.is_some_and(|newest| newest.shows(&revoked))
         };
         if shown() || certificate.not_after < (self.issuer.clock)().as_secs() {
             return Ok(());
         }
-        self.known.add(listed(certificate, name));
+        self.known.add([revoked]);
         let renewing = async {
             let _turn = self.turn(name.issuer.authority).await?;
             // Another front end, or who revoked at the same moment, may have made it meanwhile.
             self.renew(name.issuer.authority, &[name], shown).await
         };
         renewing.await.inspect_err(|_: &CrlError| self.behind.notify_one())
+    }
+
+    /// The same of several: whatever stands on one list is shown by it at once.
+    pub(crate) async fn show_all(&self, certificates: &[CertificateRecord]) -> Result<(), CrlError> {
+        self.known.add(certificates.iter().filter_map(|one| listed(one, self.list_of(one))));
+        for one in certificates {
+            self.show(one).await?;
+        }
+        Ok(())
     }
 
     /// Makes new lists, all at once, so that they share a batch of the log; unless it turns out to be needless once nobody
@@ -109,7 +119,7 @@ impl Crls {
     ) -> Result<(), CrlError> {
         let der = self.sign(name, list, number, now, &revoked)?;
         self.issuer.shard().log().put_object(ObjectKind::Crl, der.clone()).await?;
-        let listed: HashSet<_> = revoked.iter().map(|c| c.serial).collect();
+        let listed: HashMap<_, _> = revoked.iter().map(|c| (c.serial, c.revocation.is_for_compromise())).collect();
         let place = self.place(name, list);
         let made = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
         self.show_made(name, list, made).await?;

@@ -1,18 +1,20 @@
 //! One list as it is served, and as it is read back at the next start.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use der::Decode as _;
-use x509_cert::certificate::Rfc5280;
-use x509_cert::crl::CertificateList;
+use der::{Decode as _, Encode as _};
+use x509_cert::certificate::{Profile, Rfc5280};
+use x509_cert::crl::{CertificateList, RevokedCert};
 use x509_cert::ext::pkix::CrlNumber;
+use x509_cert::ext::pkix::crl::CrlReason;
 use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 
-use crate::store::Serial;
+use super::known::Listed;
+use crate::store::{Revocation, Serial};
 
 #[derive(Clone)]
 pub(super) struct Newest {
@@ -21,7 +23,8 @@ pub(super) struct Newest {
     pub(super) this_update: u64,
     /// The address that its certificates name, if it speaks for those alone.
     pub(super) place: Option<String>,
-    pub(super) listed: Arc<HashSet<Serial>>,
+    /// What it shows, and whether it says that the key is compromised.
+    pub(super) listed: Arc<HashMap<Serial, bool>>,
 }
 
 impl Newest {
@@ -42,8 +45,11 @@ impl Newest {
             Some(der) => Some(place_of(der)?),
         };
         let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
-        let serials = list.tbs_cert_list.revoked_certificates.iter().flatten().map(|r| r.serial_number.as_bytes());
-        let listed = Arc::new(serials.filter_map(|serial| Some(Serial(serial.try_into().ok()?))).collect());
+        let revoked = list.tbs_cert_list.revoked_certificates.iter().flatten().filter_map(|one| {
+            let revocation = Revocation { at: 0, reason: reason_of(one) };
+            Some((Serial(one.serial_number.as_bytes().try_into().ok()?), revocation.is_for_compromise()))
+        });
+        let listed = Arc::new(revoked.collect());
         Some(Self { der: der.into(), number, this_update, place, listed })
     }
 }
@@ -53,6 +59,20 @@ impl Newest {
     pub(super) fn is_of(&self, url: &str) -> bool {
         self.place.as_deref().is_none_or(|place| place == url)
     }
+
+    /// Whether it shows this, and says so if the key is compromised, which may have turned out since it was revoked.
+    pub(super) fn shows(&self, one: &Listed) -> bool {
+        let says = self.listed.get(&one.serial);
+        says.is_some_and(|compromised| *compromised || !one.revocation.is_for_compromise())
+    }
+}
+
+/// CRLReason of an entry; 0 if it says none.
+pub(crate) fn reason_of<P: Profile>(entry: &RevokedCert<P>) -> u8 {
+    let extensions = entry.crl_entry_extensions.iter().flatten();
+    let mut reasons = extensions.filter(|e| e.extn_id == identity::oid::extension::CRL_REASON);
+    let reason = reasons.next().and_then(|e| CrlReason::from_der(e.extn_value.as_bytes()).ok());
+    reason.and_then(|reason| reason.to_der().ok()?.last().copied()).unwrap_or_default()
 }
 
 /// The address in an issuing distribution point.

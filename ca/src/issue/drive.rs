@@ -13,13 +13,12 @@ use tokio::task::JoinHandle;
 use transparency_log::SubmitError;
 
 use super::Issuer;
+use super::give_up::given_up;
 use crate::issuance::{LintError, Linted, LogError, Logged, Planned, RestoreError, SignError, is_too_late};
 use crate::random;
 use crate::shards::Shard;
 use crate::spent::Work;
-use crate::store::{
-    CertificateRecord, CertificateState, Change, Order, OrderState, Record, Serial, SharedClaim, StoreError,
-};
+use crate::store::{CertificateRecord, CertificateState, Change, OrderState, Record, Serial, SharedClaim, StoreError};
 use crate::trail::TrailError;
 
 /// First and longest pause before a step that failed is tried again.
@@ -171,6 +170,13 @@ impl Issuer {
             tracing::warn!(serial = %record.serial, "abandoned, as the key it was planned for is gone");
             return self.abandon(record).await;
         };
+        // It may have been reported since the plan, which may have waited for the log for long.
+        if let Some(key) = record.key()
+            && self.store.is_compromised(key).await?
+        {
+            tracing::warn!(serial = %record.serial, "abandoned, as its key is compromised");
+            return self.abandon(record).await;
+        }
         tracing::info!(serial = %record.serial, index = logged.index(), "about to sign");
         let of = json!({
             "serial": record.serial.to_string(),
@@ -222,22 +228,15 @@ impl Issuer {
         Ok((logged, true))
     }
 
-    /// The plan is given up. Its entry may stand in the log; it stays in the store, so that it can be opened.
-    async fn abandon(&self, mut record: CertificateRecord) -> Result<CertificateRecord, DriveError> {
-        record.state = CertificateState::Abandoned { index: record.index() };
-        let reason = "the certificate could not be logged or signed; make a new order";
-        self.finish(record, OrderState::Invalid(reason.into())).await
+    /// The plan is given up.
+    async fn abandon(&self, record: CertificateRecord) -> Result<CertificateRecord, DriveError> {
+        let (record, state) = given_up(record);
+        self.finish(record, state).await
     }
 
     /// Persists the last state of a certificate together with its order's.
     async fn finish(&self, mut record: CertificateRecord, state: OrderState) -> Result<CertificateRecord, DriveError> {
-        let mut changes = vec![Change::Update(Record::Certificate(record.clone()))];
-        if let Some(id) = &record.order
-            && let Some(order) = self.store.order(id).await?
-        {
-            changes.push(Change::Update(Record::Order(Order { state, ..order })));
-        }
-        self.store.commit(changes).await?;
+        self.store.commit(self.last_state(record.clone(), state).await?).await?;
         record.revision += 1;
         let issued = matches!(record.state, CertificateState::Issued { .. });
         let of = json!({"serial": record.serial.to_string(), "profile": record.profile, "index": record.index()});

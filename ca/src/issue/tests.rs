@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use crate::store::{CertificateState, Fault, Select};
+use crate::store::{CertificateState, Change, Fault, Record, Select};
 use crate::testing::{Client, Fate, ORIGIN, Signer, World, csr, until};
 
 fn device() -> rcgen::KeyPair {
@@ -121,6 +121,24 @@ async fn what_is_not_logged_within_a_day_is_abandoned_and_can_be_opened() {
         // A new order goes through, in another slot.
         client.enroll(&world, "alice@example.org", &device()).await;
     }
+}
+
+/// Its key is reported at the very moment of the plan, so that nobody finds the plan to give it up.
+#[tokio::test]
+async fn nothing_is_signed_for_a_key_that_is_compromised_by_then() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let order = client.ready(&world, "alice@example.org").await;
+    world.log_shall(Fate::Refused);
+    client.finalize(&order, &csr("alice@example.org", &device())).await.ok();
+    let [planned] = world.store().certificates(Select::Unfinished { limit: 9 }).await.unwrap().try_into().unwrap();
+    let reported = Change::Insert(Record::CompromisedKey(planned.key().unwrap()));
+    world.store().commit(vec![reported]).await.unwrap();
+    world.log_shall(Fate::Logged);
+    until("it is given up", async || unfinished(&world).await == 0).await;
+    let given_up = world.store().certificate(planned.serial).await.unwrap().unwrap();
+    assert!(matches!(given_up.state, CertificateState::Abandoned { index: Some(_) }), "{:?}", given_up.state);
+    assert_eq!(client.read(order["url"].as_str().unwrap()).await.ok().text("status"), "invalid");
 }
 
 #[tokio::test]

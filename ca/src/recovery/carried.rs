@@ -4,15 +4,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use der::{Decode as _, Encode as _};
+use der::Decode as _;
 use identity::UnixTime;
 use serde::{Deserialize, Serialize};
 use x509_cert::certificate::Rfc5280;
 use x509_cert::crl::CertificateList;
 use x509_cert::ext::pkix::AuthorityKeyIdentifier;
-use x509_cert::ext::pkix::crl::CrlReason;
 
-use crate::crl::place_of;
+use crate::crl::{place_of, reason_of};
 use crate::files;
 use crate::store::{Authority, CertificateRecord, CertificateState, Revocation, Serial, Subject};
 
@@ -78,19 +77,15 @@ impl Carried {
     }
 
     /// What a list shows; none if it is no list of ours.
-    pub(super) fn listed(der: &[u8]) -> Option<Vec<Self>> {
+    pub(crate) fn listed(der: &[u8]) -> Option<Vec<Self>> {
         let list = CertificateList::from_der(der).ok()?;
         let (issuer, place) = name_of(&list)?;
         let list = list.tbs_cert_list;
         let revoked = list.revoked_certificates.iter().flatten().map(|one| {
-            let reason = one.crl_entry_extensions.iter().flatten();
-            let mut reason = reason.filter(|e| e.extn_id == identity::oid::extension::CRL_REASON);
-            let reason = reason.next().and_then(|e| CrlReason::from_der(e.extn_value.as_bytes()).ok());
-            let reason = reason.and_then(|reason| reason.to_der().ok()?.last().copied()).unwrap_or_default();
             Some(Self {
                 serial: Serial(one.serial_number.as_bytes().try_into().ok()?),
                 at: one.revocation_date.to_unix_duration().as_secs(),
-                reason,
+                reason: reason_of(one),
                 place: place.clone(),
                 issuer: issuer.clone(),
             })

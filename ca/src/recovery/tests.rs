@@ -65,6 +65,13 @@ async fn an_old_backup_uses_no_slot_twice_signs_nothing_twice_and_forgets_no_rev
     let mut world = World::new().await;
     let client = Client::open(&world, Signer::p256()).await;
     let first = leaf(&client.enroll(&world, ALICE, &device()).await);
+    let revoke = async |client: &Client, der: &[u8], reason: u8| {
+        use base64::Engine as _;
+        let certificate = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(der);
+        client.post("/revoke-cert", json!({"certificate": certificate, "reason": reason})).await.ok();
+    };
+    // That its key is compromised turns out after the backup.
+    revoke(&client, &first, 4).await;
     // The backup catches one on its way.
     let order = client.ready(&world, ALICE).await;
     world.log_shall(Fate::Refused);
@@ -83,11 +90,8 @@ async fn an_old_backup_uses_no_slot_twice_signs_nothing_twice_and_forgets_no_rev
         client.enroll(&world, ALICE, &device()).await;
     }
     world.advance(std::time::Duration::from_secs(2 * 3600));
-    for (client, der, reason) in [(&client, &first, 1), (&bob, &unknown, 4)] {
-        use base64::Engine as _;
-        let certificate = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(der);
-        client.post("/revoke-cert", json!({"certificate": certificate, "reason": reason})).await.ok();
-    }
+    revoke(&client, &first, 1).await;
+    revoke(&bob, &unknown, 4).await;
     assert_eq!(listed(&world), HashSet::from([serial(&first), serial(&unknown)]));
 
     // The disk is lost, and the backup put in its place. Nobody runs.

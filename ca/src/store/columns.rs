@@ -211,6 +211,7 @@ fn certificate(c: &CertificateRecord) -> Row<'_> {
             ("service", service.into()),
             ("opening", c.opening.into()),
             ("tbs", c.tbs.as_slice().into()),
+            ("key_digest", c.key().map(|key| key.0).into()),
             ("not_before", c.not_before.into()),
             ("not_after", c.not_after.into()),
         ],
@@ -251,7 +252,7 @@ pub(super) fn forget(expired_before: u64) -> [Statement<'static>; 3] {
 
 /// As [`CertificateRecord::erased`]. A service's certificate hides nothing.
 pub(super) const ERASE: &str = "UPDATE certificate SET revision = revision + 1, account = NULL, acme_order = NULL,
-        vrf_proof = ?2, opening = ?3, tbs = ?4, state = 'erased', proof = NULL, certificate = NULL
+        vrf_proof = ?2, opening = ?3, tbs = ?4, key_digest = NULL, state = 'erased', proof = NULL, certificate = NULL
         WHERE service IS NULL AND state IN ('issued', 'abandoned') AND not_after < ?1";
 
 /// Erases what opens the entries of certificates that ended before this time, of all people or of one.

@@ -10,7 +10,7 @@ use super::{
     Account, AuthorizationStatus, CertificateState, Change, Record, Select, Store, StoreError, Subject,
     record::{Authorization, CertificateRecord, Order, Spending},
 };
-use crate::store::{KeyDigest, Serial};
+use crate::store::{KeyDigest, Revocation, Serial};
 
 /// A commit that is to fail, answered as [`StoreError::Unavailable`] unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,6 +291,14 @@ impl Tables {
                 valid.sort_by_key(|a| std::cmp::Reverse(a.expires));
                 return valid.into_iter().map(Record::Authorization).collect();
             }
+            Select::Standing { identifier, at } => {
+                let sent = |a: &Authorization| a.code.is_some() || a.reply.as_ref().is_some_and(|r| r.mail.is_some());
+                let standing = |a: &&Authorization| {
+                    let open = a.status == AuthorizationStatus::Pending && sent(a);
+                    a.identifier == *identifier && a.expires > *at && (a.status == AuthorizationStatus::Valid || open)
+                };
+                return self.authorizations.values().filter(standing).cloned().map(Record::Authorization).collect();
+            }
             Select::Certificate(serial) => one_certificate(serial),
             Select::CertificatesOf { identifier, from, to } => self
                 .certificates
@@ -300,6 +308,17 @@ impl Tables {
                 })
                 .cloned()
                 .collect(),
+            Select::SpeakingBy { key, at, limit } => {
+                let speaks = |c: &&CertificateRecord| {
+                    let counts = match c.state {
+                        CertificateState::Planned | CertificateState::Logged { .. } => true,
+                        CertificateState::Issued { .. } => !c.revoked.is_some_and(Revocation::is_for_compromise),
+                        CertificateState::Abandoned { .. } | CertificateState::Erased { .. } => false,
+                    };
+                    counts && c.not_after >= *at && c.key() == Some(*key)
+                };
+                self.certificates.iter().filter(speaks).take(*limit as usize).cloned().collect()
+            }
             Select::Unfinished { limit } => self
                 .certificates
                 .iter()

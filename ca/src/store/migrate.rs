@@ -42,7 +42,7 @@ const fn loses(what: &'static str, count: &'static str) -> Loses {
     Loses { what, count, forgettable: true }
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { up: include_str!("schema.sql"), down: "", losses: &[] },
     // What it loses is found by `untold_keys`.
     Step { up: include_str!("schema-2.sql"), down: include_str!("schema-2-down.sql"), losses: &[] },
@@ -111,6 +111,7 @@ const STEPS: [Step; 9] = [
             ),
         ],
     },
+    Step { up: include_str!("schema-10.sql"), down: include_str!("schema-10-down.sql"), losses: &[] },
 ];
 
 /// What a way down would lose.
@@ -176,6 +177,9 @@ pub(super) fn up(connection: &mut Connection) -> Result<(), StoreError> {
         for key in told_keys(&transaction)? {
             rows::write_compromised_key(&transaction, key)?;
         }
+    }
+    if found < KEYS_FOUND {
+        note_keys(&transaction).map_err(|e| unavailable(&e))?;
     }
     transaction.commit().map_err(|e| unavailable(&e))
 }
@@ -243,6 +247,30 @@ fn told_keys(connection: &Connection) -> Result<Vec<KeyDigest>, StoreError> {
         keys.push(key.ok_or_else(damaged)?);
     }
     Ok(keys)
+}
+
+/// From this version on a certificate's key stands beside its contents.
+const KEYS_FOUND: i64 = 10;
+/// So many certificates are read at a time.
+const PAGE: usize = 256;
+
+/// Notes the keys of certificates from before that. One whose contents were erased, or do not read back, has none.
+fn note_keys(connection: &Connection) -> rusqlite::Result<()> {
+    let mut read =
+        connection.prepare("SELECT number, tbs FROM certificate WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+    let mut write = connection.prepare("UPDATE certificate SET key_digest = ?2 WHERE number = ?1")?;
+    let mut last = 0;
+    loop {
+        let page = read.query_map((last, PAGE), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let page = page.collect::<rusqlite::Result<Vec<_>>>()?;
+        let Some((number, _)) = page.last() else { return Ok(()) };
+        last = *number;
+        for (number, tbs) in page {
+            if let Some(key) = KeyDigest::of_tbs(&tbs) {
+                write.execute((number, key.0))?;
+            }
+        }
+    }
 }
 
 /// Keys that would not be found again.

@@ -38,6 +38,7 @@ pub use growth::{Growth, Kept};
 pub use memory::{Fault, MemoryStore};
 pub use migrate::{DownError, Loss, down as migrate_down};
 pub use postgres::PostgresStore;
+pub(crate) use record::KEY_COMPROMISE;
 pub use record::{
     Account, AccountStatus, Authority, Authorization, AuthorizationStatus, CertificateRecord, CertificateState,
     ChallengeType, Handover, IssuedCode, IssuedReply, KeyDigest, Order, OrderState, Record, ReplyState, Revocation,
@@ -93,6 +94,14 @@ pub enum Select {
         /// Seconds since the epoch.
         at: u64,
     },
+    /// Every account's authorizations for this identifier that are valid at `at`, or could become so by a message that was
+    /// sent.
+    Standing {
+        /// Whose control was proven, or is being.
+        identifier: Identifier,
+        /// Seconds since the epoch.
+        at: u64,
+    },
     /// The certificate with this serial number.
     Certificate(Serial),
     /// An identifier's certificates, issued or on the way, of these periods (both included).
@@ -103,6 +112,16 @@ pub enum Select {
         from: u32,
         /// Last period.
         to: u32,
+    },
+    /// What speaks for this key at `at`, or soon would: certificates that have not ended and are on their way, or issued and
+    /// not revoked for its compromise. The oldest first.
+    SpeakingBy {
+        /// The key.
+        key: KeyDigest,
+        /// Seconds since the epoch.
+        at: u64,
+        /// At most so many.
+        limit: u32,
     },
     /// Certificates that are planned or logged but neither issued nor abandoned, oldest first.
     Unfinished {

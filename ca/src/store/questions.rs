@@ -4,7 +4,7 @@ use super::columns::Statement;
 use super::fields::{self, Fields, Unreadable};
 use super::record::Record;
 use super::value::Value;
-use super::{Select, Serial, StoreError};
+use super::{KEY_COMPROMISE, Select, Serial, StoreError};
 
 /// A statement that asks, and what its rows are.
 pub(super) struct Question<'a> {
@@ -55,12 +55,23 @@ pub(super) fn question(select: &Select) -> Question<'_> {
                 AND expires > ?3 ORDER BY expires DESC";
             Question::new(sql, [account.into(), identifier.as_str().into(), (*at).into()], authorization)
         }
+        Select::Standing { identifier, at } => {
+            let sql = "SELECT * FROM \"authorization\" WHERE identifier = ?1 AND expires > ?2 AND (status = 'valid'
+                OR status = 'pending' AND (code_hash IS NOT NULL OR reply_digest IS NOT NULL))";
+            Question::new(sql, [identifier.as_str().into(), (*at).into()], authorization)
+        }
         Select::Certificate(serial) => {
             Question::new("SELECT * FROM certificate WHERE serial = ?1", [serial.0.into()], certificate)
         }
         Select::CertificatesOf { identifier, from, to } => {
             let sql = "SELECT * FROM certificate WHERE identifier = ?1 AND period BETWEEN ?2 AND ?3 ORDER BY number";
             Question::new(sql, [identifier.as_str().into(), (*from).into(), (*to).into()], certificate)
+        }
+        Select::SpeakingBy { key, at, limit } => {
+            let sql = "SELECT * FROM certificate WHERE key_digest = ?1 AND not_after >= ?2
+                AND (state IN ('planned', 'logged') OR state = 'issued' AND (reason IS NULL OR reason != ?3))
+                ORDER BY number LIMIT ?4";
+            Question::new(sql, [key.0.into(), (*at).into(), KEY_COMPROMISE.into(), (*limit).into()], certificate)
         }
         Select::Unfinished { limit } => {
             let sql = "SELECT * FROM certificate WHERE state IN ('planned', 'logged') ORDER BY number LIMIT ?1";

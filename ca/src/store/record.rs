@@ -4,6 +4,7 @@ mod certificate;
 
 use identity::Identifier;
 
+pub(crate) use certificate::KEY_COMPROMISE;
 pub use certificate::{Authority, CertificateRecord, CertificateState, KeyDigest, Revocation, Serial, Subject};
 
 use crate::code::CodeHash;

@@ -2,6 +2,7 @@
 
 mod postgres;
 mod shared;
+mod speaking;
 mod sqlite;
 mod versions;
 

@@ -22,6 +22,8 @@ struct Zone {
 /// Answers as long as the test's runtime runs.
 pub(crate) struct NameServer {
     pub(crate) address: SocketAddr,
+    /// Held, it lets everybody wait.
+    pub(crate) answers: Arc<tokio::sync::Mutex<()>>,
     zone: Arc<Mutex<Zone>>,
 }
 
@@ -29,17 +31,19 @@ impl NameServer {
     pub(crate) async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (address, zone) = (socket.local_addr().unwrap(), Arc::<Mutex<Zone>>::default());
+        let answers = Arc::default();
         tokio::spawn({
-            let zone = Arc::clone(&zone);
+            let (zone, answers) = (Arc::clone(&zone), Arc::<tokio::sync::Mutex<()>>::clone(&answers));
             async move {
                 let mut buffer = [0; 4096];
                 while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                     let answer = answer(&zone, &buffer[..length]);
+                    drop(answers.lock().await);
                     let _ = socket.send_to(&answer, from).await;
                 }
             }
         });
-        Self { address, zone }
+        Self { address, answers, zone }
     }
 
     /// This one alone.

@@ -16,9 +16,10 @@ use crate::{subject, text};
 
 /// Revoke a certificate: this device's, or that of one you lost.
 ///
-/// Without --stolen: the certificate of this device, whose key signs the request. With --stolen: one of another device of
-/// yours, from any device that trusts the authority. A code is sent to your address, as when you enrol, unless this device
-/// has proven the address already. The stolen key gets no certificate any more.
+/// Without --stolen: the certificate of this device, whose key signs the request. With --stolen: those of another device of
+/// yours, also if they have ended, from any device that trusts the authority. A code is sent to your address, as when you
+/// enrol, unless you typed one here within the hour. The stolen key gets no certificate any more, and whoever else has
+/// proven your address, or your other devices, is asked for a code at the next renewal.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool revoke alice@example.org --reason superseded\n  \
@@ -111,22 +112,43 @@ impl Revoke {
         let mut person = Person::new(&context.output, self.code.clone());
         let authority = self.authority.as_deref();
         let mut owner = Owner::prove(&context.home, identifier, authority, clock::now(), &mut person).await?;
-        let listed = owner.certificates(clock::now()).await?;
-        let others: Vec<_> = listed.into_iter().filter(|one| own.as_ref().is_none_or(|own| one.key != *own)).collect();
         let reason = self.reason.unwrap_or(Why::KeyCompromise).reason();
-        let mut done = Vec::new();
-        for one in self.chosen(identifier, &others)? {
-            done.push((one.serial.clone(), owner.revoke(&one.serial, reason).await?));
+        let compromised = reason == Reason::KeyCompromise;
+        let mut done = Done::new(identifier, Vec::new());
+        if compromised {
+            // First: whoever has one could go on while she reads which certificates there are.
+            done.proofs_ended = Some(owner.end_other_proofs().await?);
         }
-        context.output.report(&Done::new(identifier, done));
+        let mut others = owner.certificates().await?;
+        others.retain(|one| own.as_ref().is_none_or(|own| one.key != *own));
+        let mut reported = Vec::new();
+        for one in self.chosen(identifier, &others, done.proofs_ended)? {
+            let revoked = owner.revoke(&context.home, one, reason, clock::now()).await?;
+            // With the first of a stolen key's certificates all of them are revoked.
+            let now = revoked == Revoked::Now || reported.contains(&&one.key);
+            if compromised && now {
+                reported.push(&one.key);
+            }
+            done.certificates.push(One { serial: one.serial.clone(), now });
+        }
+        context.output.report(&done);
         Ok(Exit::Ok)
     }
 
     /// Which of the other devices' certificates are meant.
-    fn chosen<'a>(&self, identifier: &Identifier, others: &'a [Listed]) -> Result<Vec<&'a Listed>, Failure> {
+    fn chosen<'a>(
+        &self,
+        identifier: &Identifier,
+        others: &'a [Listed],
+        proofs_ended: Option<u64>,
+    ) -> Result<Vec<&'a Listed>, Failure> {
+        // Proofs without a certificate are all that there was to end.
+        if others.is_empty() && self.serials.is_empty() && proofs_ended.is_some_and(|ended| ended > 0) {
+            return Ok(Vec::new());
+        }
         if others.is_empty() {
             return Err(Failure::failed(
-                format!("there is no certificate of another device for {identifier} that has not ended"),
+                format!("there is no certificate of another device for {identifier}"),
                 "This device's own is revoked without --stolen.",
             ));
         }
@@ -176,7 +198,8 @@ fn confirm(context: &Context, identifier: &Identifier) -> Result<(), Failure> {
 fn line(one: &Listed) -> String {
     let made = text::relative(one.not_before, clock::now());
     let key = hex::encode(one.key.iter().take(8).copied().collect::<Vec<_>>());
-    format!("{} made {made}, ends {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
+    let ends = if one.not_after.as_secs() < clock::now().as_secs() { "ended" } else { "ends" };
+    format!("{} made {made}, {ends} {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
 }
 
 #[derive(Debug, Serialize)]
@@ -184,6 +207,9 @@ struct Done {
     done: &'static str,
     identifier: String,
     certificates: Vec<One>,
+    /// Other accounts' proofs that the address is hers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proofs_ended: Option<u64>,
     /// Of this device.
     #[serde(skip)]
     own: bool,
@@ -200,7 +226,7 @@ impl Done {
     fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
         let certificates =
             revoked.into_iter().map(|(serial, revoked)| One { serial, now: revoked == Revoked::Now }).collect();
-        Self { done: "revoked", identifier: identifier.to_string(), certificates, own: false }
+        Self { done: "revoked", identifier: identifier.to_string(), certificates, proofs_ended: None, own: false }
     }
 }
 
@@ -213,6 +239,47 @@ impl Report for Done {
         if self.own {
             page.line(format!("A new key and certificate for this device: certtool enroll {}", self.identifier));
         }
-        page.line("Others learn it within the hour; a directory cuts its connections at once.");
+        if let Some(ended @ 1..) = self.proofs_ended {
+            let proofs = text::count(ended, "other proof", "other proofs");
+            page.good(&format!("Ended: {proofs} of control of {}", self.identifier));
+            page.line("Each of your other devices asks for a code once, at its next renewal.");
+        }
+        if !self.certificates.is_empty() {
+            page.line("Others learn it within the hour; a directory cuts its connections at once.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(serial: &str, key: u8, ends: u64) -> Listed {
+        let at = |seconds| identity::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        Listed { serial: serial.to_owned(), key: vec![key; 32], not_before: at(1), not_after: at(ends) }
+    }
+
+    #[test]
+    fn a_device_is_named_by_any_of_its_certificates_also_by_one_that_has_ended() {
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        let revoke = |serials: &[&str]| Revoke {
+            identifier: Some(alice.clone()),
+            stolen: true,
+            serials: serials.iter().map(|&serial| serial.to_owned()).collect(),
+            all: false,
+            reason: None,
+            authority: None,
+            code: None,
+        };
+        let (ended, current) = (listed("0a", 1, 2), listed("0b", 2, u64::MAX / 2));
+        let others = [ended.clone(), current];
+        // The only one there is.
+        assert_eq!(revoke(&[]).chosen(&alice, &others[..1], Some(0)).unwrap(), [&ended]);
+        assert_eq!(revoke(&["0A"]).chosen(&alice, &others, Some(0)).unwrap(), [&ended]);
+        let several = revoke(&[]).chosen(&alice, &others, Some(0)).unwrap_err().what;
+        assert!(several.contains("0a made") && several.contains(", ended "), "{several}");
+        // There may be nothing but proofs.
+        assert!(revoke(&[]).chosen(&alice, &[], Some(1)).unwrap().is_empty());
+        assert!(revoke(&[]).chosen(&alice, &[], Some(0)).is_err());
     }
 }

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::holder::{Holder, Nobody};
 use super::jws::{self, Payload, Sender};
-use super::messages::{AcmeIdentifier, Authorization, Challenge, Directory, EraseAnswer, Order, Problem, WatchAnswers};
+use super::messages::{
+    AcmeIdentifier, Authorization, Challenge, Directory, EndProofsAnswer, EraseAnswer, Order, Problem, WatchAnswers,
+};
 use super::patience::{self, Patience};
 use crate::https::{self, FetchError};
 use crate::keys::{AccountKey, KeyError};
@@ -172,6 +174,14 @@ impl AcmeClient {
         Ok((answer.location(&url)?, answer.json("an order")?))
     }
 
+    /// Asks for a proof of control without an order (section 7.4.1): one that was made within the hour, is under way, or is to
+    /// be made. `None` at an authority that has no such thing.
+    pub async fn new_authorization(&mut self, identifier: &AcmeIdentifier) -> Result<Option<Authorization>, AcmeError> {
+        let Some(url) = self.directory.new_authz.clone() else { return Ok(None) };
+        let payload = json!({ "identifier": identifier, "fresh": true });
+        self.post(&url, Payload::Json(&payload)).await?.json("an authorisation").map(Some)
+    }
+
     /// Reads an order, and how long to wait before reading it again.
     pub async fn order(&mut self, url: &str) -> Result<(Order, Option<Duration>), AcmeError> {
         let answer = self.post(url, Payload::Nothing).await?;
@@ -235,6 +245,14 @@ impl AcmeClient {
         })?;
         let answer = self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?;
         Ok(answer.json::<EraseAnswer>("the answer to an erasure")?.erased)
+    }
+
+    /// Ends every other account's proof of control of the identifier; gives their number. Nothing at an authority that does
+    /// not know of it.
+    pub async fn end_proofs(&mut self, identifier: &str) -> Result<u64, AcmeError> {
+        let Some(url) = self.directory.inperson_end_proofs.clone() else { return Ok(0) };
+        let answer = self.post(&url, Payload::Json(&json!({ "identifier": identifier }))).await?;
+        Ok(answer.json::<EndProofsAnswer>("the number of proofs that were ended")?.ended)
     }
 
     async fn post(&mut self, url: &str, payload: Payload<'_>) -> Result<Answer, AcmeError> {

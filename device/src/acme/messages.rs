@@ -13,6 +13,9 @@ pub struct Directory {
     pub new_account: String,
     /// Where orders are made.
     pub new_order: String,
+    /// Where control is proven without an order; absent at an authority without pre-authorization.
+    #[serde(default)]
+    pub new_authz: Option<String>,
     /// Where certificates are revoked.
     #[serde(default)]
     pub revoke_cert: Option<String>,
@@ -25,6 +28,9 @@ pub struct Directory {
     /// Where an owner has openings erased.
     #[serde(default)]
     pub inperson_erase: Option<String>,
+    /// Where an owner ends the proofs of control that other accounts have.
+    #[serde(default)]
+    pub inperson_end_proofs: Option<String>,
     /// Where signatures are dated.
     #[serde(default)]
     pub inperson_date: Option<String>,
@@ -242,6 +248,13 @@ pub struct ErasedEntry {
 pub struct EraseAnswer {
     /// How many openings were erased.
     pub erased: u64,
+}
+
+/// The answer to a request to end the proofs of other accounts.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct EndProofsAnswer {
+    /// How many there were.
+    pub ended: u64,
 }
 
 /// The VRF proof of one label.

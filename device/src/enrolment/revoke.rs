@@ -12,10 +12,12 @@ use identity::{Identifier, UnixTime};
 use serde_json::{Value, json};
 
 use super::{
-    Choice, Conversation, EnrolError, Step, choose_authority, fetch_revocation, order, profile, prove_control,
+    Choice, Conversation, EnrolError, Step, acme_identifier, choose_authority, fetch_revocation, order, prove_control,
 };
 use crate::acme::AcmeClient;
+use crate::acme::messages::ProofStatus;
 use crate::https::https_client;
+use crate::watch::lose_key;
 use crate::{AccountKey, Device, Home};
 
 /// Why a certificate is revoked (RFC 5280 section 5.3.1); what an owner may say.
@@ -56,7 +58,7 @@ pub enum Revoked {
     Before,
 }
 
-/// A certificate in the owner's name that has not ended.
+/// A certificate in the owner's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Its serial number, hex.
@@ -65,7 +67,7 @@ pub struct Listed {
     pub key: Vec<u8>,
     /// When it begins.
     pub not_before: UnixTime,
-    /// When it ends.
+    /// When it ends, or has ended: its device may ask for another one all the same.
     pub not_after: UnixTime,
 }
 
@@ -76,7 +78,8 @@ pub struct Owner {
     identifier: Identifier,
 }
 
-/// Revokes the certificate of this device, with the key of its account, and takes the list that says so.
+/// Revokes the certificate of this device, and those of the same key from before, with the key of its account, and takes the
+/// list that says so.
 pub async fn revoke_own(
     home: &Home,
     device: &Device,
@@ -90,14 +93,15 @@ pub async fn revoke_own(
     let mut client = connect(home, &choice, device.account.clone(), now, person).await?;
     let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
     let revoked = revoke(&mut client, &certificate).await?;
+    revoke_earlier(&mut client, device, reason, now).await?;
     // The authority's list shows it before it answers: this device knows it from now on.
     fetch_revocation(home, &Arc::new(home.trust_at(now)?), &device.chain, now).await;
     Ok(revoked)
 }
 
 impl Owner {
-    /// Proves control of the address: by the account of this device if it has one there, else by one that is kept for the
-    /// watch, so that one that was interrupted goes on where it stopped.
+    /// Proves control of the address now: by the account of this device if it has one there, else by one that is kept for the
+    /// watch, so that one that was interrupted goes on where it stopped. A proof of the last hour is good still.
     pub async fn prove(
         home: &Home,
         identifier: &Identifier,
@@ -107,50 +111,93 @@ impl Owner {
     ) -> Result<Self, EnrolError> {
         let choice = choose_authority(&home.trust_policies()?, identifier, authority)?;
         let enrolled = if home.has_device(identifier)? { Some(home.device(identifier)?) } else { None };
-        let client = match enrolled.filter(|device| device.enrolment.acme == choice.acme) {
-            Some(device) => {
-                let mut client = connect(home, &choice, device.account, now, person).await?;
-                let asked = order::Asked { identifier, profile: profile(identifier), replaces: None };
-                asked.prove_only(&mut client, None, &mut |_| Ok(()), person).await?;
-                client
-            }
+        let mut client = match enrolled.filter(|device| device.enrolment.acme == choice.acme) {
+            Some(device) => connect(home, &choice, device.account, now, person).await?,
             None => {
                 let watching = prove_control(home, identifier, &choice.acme, now, person).await?;
                 let trust = Arc::new(home.trust_at(now)?);
                 AcmeClient::connect(https_client(trust), &choice.acme, watching.account).await?
             }
         };
+        if let Some(proof) = client.new_authorization(&acme_identifier(identifier)).await? {
+            let before = proof.status == ProofStatus::Valid;
+            order::prove(&mut client, &proof, identifier, person).await?;
+            if !before {
+                person.step(Step::Proven);
+            }
+        }
         Ok(Self { client, identifier: identifier.clone() })
     }
 
-    /// The certificates in her name that have not ended, the oldest first, as the authority opens them. (That it opens
-    /// all there are is what the watch checks against the log.)
-    pub async fn certificates(&mut self, now: UnixTime) -> Result<Vec<Listed>, EnrolError> {
-        let answers = self.client.watch(self.identifier.as_str()).await?;
-        let read = |tbs: &str| {
-            let der = URL_SAFE_NO_PAD.decode(tbs).map_err(|error| error.to_string())?;
-            Tbs::decode(&der).map_err(|error| error.to_string())
-        };
-        let mut listed = Vec::new();
-        for entry in answers.logs.iter().flat_map(|log| &log.entries) {
-            let tbs = read(&entry.tbs).map_err(|found| EnrolError::NoCertificate { found })?;
-            if tbs.not_after().as_secs() >= now.as_secs() {
-                listed.push(Listed {
-                    serial: tbs.serial_hex(),
-                    key: tbs.spki().subject_public_key.raw_bytes().to_vec(),
-                    not_before: tbs.not_before(),
-                    not_after: tbs.not_after(),
-                });
-            }
-        }
-        listed.sort_by_key(|one| one.not_before.as_secs());
-        Ok(listed)
+    /// Ends the proofs of control that other accounts have: of the device that was lost, and of whoever else read a code.
+    /// Other devices of hers prove it anew when they renew. Gives the number of proofs.
+    pub async fn end_other_proofs(&mut self) -> Result<u64, EnrolError> {
+        Ok(self.client.end_proofs(self.identifier.as_str()).await?)
     }
 
-    /// Revokes the certificate with this serial number.
-    pub async fn revoke(&mut self, serial: &str, reason: Reason) -> Result<Revoked, EnrolError> {
-        revoke(&mut self.client, &json!({ "serial": serial, "reason": reason.code() })).await
+    /// The certificates in her name that the authority still opens, also those that have ended, the oldest first. (That it
+    /// opens all there are is what the watch checks against the log.)
+    pub async fn certificates(&mut self) -> Result<Vec<Listed>, EnrolError> {
+        listed(&mut self.client, &self.identifier).await
     }
+
+    /// Revokes one of them. After a key compromise the watch of this device alarms if there is ever another for its key.
+    pub async fn revoke(
+        &mut self,
+        home: &Home,
+        one: &Listed,
+        reason: Reason,
+        now: UnixTime,
+    ) -> Result<Revoked, EnrolError> {
+        let asked = json!({ "serial": one.serial, "reason": reason.code() });
+        let revoked = revoke(&mut self.client, &asked).await?;
+        if reason == Reason::KeyCompromise {
+            lose_key(home, &self.identifier, &one.key, now)?;
+        }
+        Ok(revoked)
+    }
+}
+
+async fn listed(client: &mut AcmeClient, identifier: &Identifier) -> Result<Vec<Listed>, EnrolError> {
+    let answers = client.watch(identifier.as_str()).await?;
+    let read = |tbs: &str| {
+        let der = URL_SAFE_NO_PAD.decode(tbs).map_err(|error| error.to_string())?;
+        Tbs::decode(&der).map_err(|error| error.to_string())
+    };
+    let mut listed = Vec::new();
+    for entry in answers.logs.iter().flat_map(|log| &log.entries) {
+        let tbs = read(&entry.tbs).map_err(|found| EnrolError::NoCertificate { found })?;
+        listed.push(Listed {
+            serial: tbs.serial_hex(),
+            key: tbs.spki().subject_public_key.raw_bytes().to_vec(),
+            not_before: tbs.not_before(),
+            not_after: tbs.not_after(),
+        });
+    }
+    listed.sort_by_key(|one| one.not_before.as_secs());
+    Ok(listed)
+}
+
+/// Renewals overlap: what this device has from before is to count no more either. Which those are the authority tells as
+/// long as control is proven; afterwards there is nothing to tell it by, and they end by themselves.
+async fn revoke_earlier(
+    client: &mut AcmeClient,
+    device: &Device,
+    reason: Reason,
+    now: UnixTime,
+) -> Result<(), EnrolError> {
+    let Ok(listed) = listed(client, &device.identifier).await else { return Ok(()) };
+    let own = device.key.public_key();
+    for one in listed.iter().filter(|one| one.key == own && one.not_after.as_secs() >= now.as_secs()) {
+        match revoke(client, &json!({ "serial": one.serial, "reason": reason.code() })).await {
+            // An entry may be of a certificate that never was.
+            Err(EnrolError::Acme(error)) if error.problem().is_some() => {
+                tracing::info!(%error, serial = one.serial, "an earlier certificate was not revoked");
+            }
+            done => _ = done?,
+        }
+    }
+    Ok(())
 }
 
 async fn connect(

@@ -6,7 +6,8 @@
 //!    labels here, on this device: the log does not learn who watches.
 //!    What it shows must have been cosigned within the last hour, or it could be an old state that hides the rest.
 //! 3. Every entry found must be opened by the authority: TBSCertificate and opening that give the commitment in the
-//!    log. A key of this device, or one the owner confirmed before, is fine; everything else is an alarm.
+//!    log. A key of this device, or one the owner confirmed before, is fine, but for what was made for it after
+//!    she had reported it as lost; everything else is an alarm.
 
 mod accuse;
 mod erase;
@@ -33,7 +34,7 @@ pub use freshness::check as check_freshness;
 pub use opened::OpenedCertificate;
 pub use owner::Owner;
 pub use state::confirm_key;
-pub(crate) use state::remember_own_key;
+pub(crate) use state::{lose_key, remember_own_key};
 
 use crate::acme::{AcmeClient, AcmeError};
 use crate::enrolment::{ChooseError, choose_authority, permits};

@@ -42,7 +42,6 @@ pub(super) struct Judged {
 
 /// Sorts what was found into the owner's certificates and alarms.
 pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer, state: &State) -> Judged {
-    let known = state.known_keys();
     let mut judged = Judged::default();
     for hit in &found.hits {
         let before = state.opened(&answer.origin, hit);
@@ -60,7 +59,7 @@ pub(super) fn judge(identifier: &Identifier, found: &Found, answer: &WatchAnswer
         if before.is_none() {
             judged.new.push((hit.clone(), certificate.clone()));
         }
-        if known.contains(&hex::encode(&certificate.key)) {
+        if state.knows(&certificate) {
             judged.certificates.push((hit.clone(), certificate));
         } else {
             judged.alarms.push(Alarm::UnknownKey(certificate));

@@ -4,7 +4,7 @@
 //! Entries stay in the log for ever, but an authority opens only those whose certificates can still matter, and may have
 //! erased older openings (docs/spec/privacy.md). What was opened once and verified need not be opened again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use identity::transparency::periods_back;
@@ -31,6 +31,9 @@ pub(super) struct State {
     identifier: Identifier,
     /// Device keys (32 bytes, hex) the owner knows, and since when (seconds since 1970).
     known: BTreeMap<String, u64>,
+    /// Known keys that somebody else has now, and since when at the latest: what is certified for them later is not hers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lost: BTreeMap<String, u64>,
     /// Labels (32 bytes, hex) by the log's origin, then by period, then by slot.
     #[serde(default)]
     logs: BTreeMap<String, BTreeMap<u32, BTreeMap<u8, String>>>,
@@ -62,6 +65,7 @@ impl State {
         Self {
             identifier: identifier.clone(),
             known: BTreeMap::new(),
+            lost: BTreeMap::new(),
             logs: BTreeMap::new(),
             opened: BTreeMap::new(),
             _one_log: IgnoredAny,
@@ -152,9 +156,11 @@ impl State {
         all
     }
 
-    /// The keys the owner knows.
-    pub(super) fn known_keys(&self) -> BTreeSet<String> {
-        self.known.keys().cloned().collect()
+    /// Whether the owner knows the certificate: it is for a key of hers, and was made before she lost that.
+    pub(super) fn knows(&self, certificate: &OpenedCertificate) -> bool {
+        let key = hex::encode(&certificate.key);
+        let lost = self.lost.get(&key).is_some_and(|lost| certificate.not_before.as_secs() > *lost);
+        self.known.contains_key(&key) && !lost
     }
 }
 
@@ -185,7 +191,17 @@ impl Settled {
 
 /// Remembers that a key is the owner's, from her own confirmation: the next watch takes its certificates as hers.
 pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8; 32], now: UnixTime) -> Result<(), HomeError> {
-    State::change(home, identifier, |state| _ = state.known.entry(hex::encode(key)).or_insert(now.as_secs())).map(drop)
+    let key = hex::encode(key);
+    let confirm = |state: &mut State| {
+        state.lost.remove(&key);
+        state.known.entry(key).or_insert(now.as_secs());
+    };
+    State::change(home, identifier, confirm).map(drop)
+}
+
+/// Remembers that somebody else has a key of the owner's: a certificate that is made for it from now on is an alarm.
+pub(crate) fn lose_key(home: &Home, identifier: &Identifier, key: &[u8], now: UnixTime) -> Result<(), HomeError> {
+    State::change(home, identifier, |state| _ = state.lost.entry(hex::encode(key)).or_insert(now.as_secs())).map(drop)
 }
 
 /// Remembers this device's own key, also for the time after another has taken its place.
@@ -219,7 +235,34 @@ mod tests {
         State::remember(&home, &alice, "log", &Labels::from([((10, 3), [1; 32])])).unwrap();
         let read = State::read(&home, &alice).unwrap();
         assert_eq!(read.labels("log"), BTreeMap::from([([1; 32], (10, 3))]));
-        assert!(read.known_keys().contains(&hex::encode([9; 32])));
+        assert!(read.knows(&certificate(9, 1)) && !read.knows(&certificate(8, 1)));
+    }
+
+    fn certificate(key: u8, not_before: u64) -> OpenedCertificate {
+        let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        OpenedCertificate {
+            log: "log".to_owned(),
+            index: 0,
+            serial: "01".to_owned(),
+            key: vec![key; 32],
+            not_before: at(not_before),
+            not_after: at(not_before + 9),
+        }
+    }
+
+    #[test]
+    fn what_is_made_for_a_lost_key_is_not_known_until_she_confirms_it_again() {
+        let (_temp, home, alice) = home();
+        let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+        confirm_key(&home, &alice, &[9; 32], at(5)).unwrap();
+        // That it was lost counts from the first time that she said so.
+        for said in [100, 200] {
+            lose_key(&home, &alice, &[9; 32], at(said)).unwrap();
+        }
+        let state = State::read(&home, &alice).unwrap();
+        assert!(state.knows(&certificate(9, 100)) && !state.knows(&certificate(9, 101)));
+        confirm_key(&home, &alice, &[9; 32], at(300)).unwrap();
+        assert!(State::read(&home, &alice).unwrap().knows(&certificate(9, 101)));
     }
 
     #[test]
@@ -235,7 +278,7 @@ mod tests {
             }
         });
         let state = State::read(&home, &alice).unwrap();
-        assert_eq!((state.known_keys().len(), state.labels("log").len()), (8, 8));
+        assert_eq!((state.known.len(), state.labels("log").len()), (8, 8));
     }
 
     #[test]

@@ -105,3 +105,36 @@ fn of_several_devices_those_are_revoked_that_she_names() {
     assert_eq!(found, expected);
     server.stop().unwrap();
 }
+
+#[test]
+fn whoever_took_the_laptop_revokes_first_and_comes_back_by_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let outbox = server.outbox();
+    let [laptop, phone] = ["laptop", "phone"].map(|home| Person::new(&place.path().join(home), ADDRESS));
+    let [first, _] = [&laptop, &phone].map(|device| {
+        device.trust(server.ready()).unwrap();
+        serial(&with_a_code(device, &outbox, &["enroll", ADDRESS])).to_owned()
+    });
+    phone.certtool_json(&["watch", ADDRESS, "--once", "--known"]).unwrap();
+    let second = serial(&laptop.certtool_json(&["renew", ADDRESS, "--force"]).unwrap()).to_owned();
+    let own = laptop.certtool_json(&["revoke", ADDRESS, "--reason", "superseded"]).unwrap();
+    assert_eq!(revoked(&own), [(second.as_str(), true)]);
+
+    // She has proven control within the hour: just now, when she enrolled.
+    let done = phone.certtool_json(&["revoke", ADDRESS, "--stolen"]).unwrap();
+    assert_eq!(done["proofs_ended"], 1);
+    assert_eq!(revoked(&done), [(first.as_str(), true), (second.as_str(), true)]);
+    let sent = codes(&outbox, ADDRESS).len();
+    let renewal = certtool(&laptop, &["renew", ADDRESS, "--force"], 1).text();
+    assert!(renewal.contains("is revoked"), "{renewal}");
+    // Whoever reported it goes on as before, and her watch has nothing to say.
+    phone.certtool_json(&["renew", ADDRESS, "--force"]).unwrap();
+    certtool(&phone, &["watch", ADDRESS, "--once"], 0);
+    assert_eq!(codes(&outbox, ADDRESS).len(), sent);
+    // It is known to be compromised, and nothing else can be said of it any more.
+    let again = phone.certtool_json(&["revoke", ADDRESS, "--stolen"]).unwrap();
+    assert_eq!(again["proofs_ended"], 0);
+    assert_eq!(revoked(&again), [(first.as_str(), false), (second.as_str(), false)]);
+    server.stop().unwrap();
+}

@@ -87,7 +87,8 @@ impl World {
         let challenge = path(&challenges["challenges"][0]["url"]);
         let account = self.account.strip_prefix(BASE).expect("our own").to_owned();
         self.resources = [
-            "/new-account", "/new-order", "/new-authz", "/key-change", "/revoke-cert", "/watch", "/erase", "/date-signature",
+            "/new-account", "/new-order", "/new-authz", "/key-change", "/revoke-cert", "/watch", "/erase", "/end-proofs",
+            "/date-signature",
             "/certificate/00", "/certificate/00/with-root", "/directory", "/nothing",
         ]
         .map(str::to_owned)

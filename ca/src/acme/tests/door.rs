@@ -18,6 +18,8 @@ async fn the_directory_says_where_everything_is() {
         ("keyChange", "key-change"),
         ("revokeCert", "revoke-cert"),
         ("inpersonWatch", "watch"),
+        ("inpersonErase", "erase"),
+        ("inpersonEndProofs", "end-proofs"),
         ("inpersonDate", "date-signature"),
     ] {
         assert_eq!(directory[name], format!("{BASE}/{path}"));

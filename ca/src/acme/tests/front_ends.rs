@@ -137,7 +137,7 @@ async fn what_one_has_revoked_the_other_shows() {
         assert_eq!((stats.accounts, stats.revoked, stats.unfinished), (1, 2, 0));
         let growth = book.growth(now).unwrap();
         assert_eq!(growth.kept.iter().filter(|kept| kept.table == "nonce" && kept.rows > 0).count(), 1);
-        assert!(growth.bytes > 0 && growth.version == 3);
+        assert!(growth.bytes > 0 && growth.version == 4);
     };
     tokio::task::spawn_blocking(looked).await.unwrap();
 }

@@ -63,6 +63,7 @@ async fn interrogate(stranger: &Client, address: &str) -> Vec<String> {
     note(stranger.finalize(&order, &csr(address, &device)).await);
     note(stranger.post("/watch", json!({"identifier": address})).await);
     note(stranger.post("/erase", json!({"identifier": address})).await);
+    note(stranger.post("/end-proofs", json!({"identifier": address})).await);
     note(stranger.read(challenge).await);
     note(stranger.read(&url("location")).await);
     for path in ["/watch", "/new-order", "/certificate/0", "/order/0", "/authz/0", "/challenge/0"] {

@@ -90,3 +90,15 @@ async fn a_certificate_is_replaced_once_by_its_own_account_for_its_own_identifie
     assert_eq!(client.read(&url).await.ok().text("replaces"), id);
     assert_eq!(replacing(&client, "alice@example.org", &id).await.problem(), "alreadyReplaced");
 }
+
+#[tokio::test]
+async fn of_two_orders_at_one_moment_one_replaces() {
+    let world = World::new().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let leaf = chain(&client.enroll(&world, "alice@example.org", &device()).await).remove(0);
+    let id = certificate_id(&leaf);
+    let (one, other) =
+        tokio::join!(replacing(&client, "alice@example.org", &id), replacing(&client, "alice@example.org", &id));
+    let statuses = [one.status, other.status];
+    assert!(statuses.contains(&StatusCode::CREATED) && statuses.contains(&StatusCode::CONFLICT), "{statuses:?}");
+}

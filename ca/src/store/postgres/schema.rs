@@ -3,16 +3,25 @@
 use deadpool_postgres::{Object, Transaction};
 
 use super::unavailable;
-use crate::store::StoreError;
+use crate::store::{KeyDigest, StoreError};
 
 /// The schema's version, kept in the table `ca_schema`.
-pub(in crate::store) const VERSION: i64 = 3;
+pub(in crate::store) const VERSION: i64 = 4;
 /// What leads from each version to the next, from an empty database on.
-const STEPS: [&str; 3] = [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// Two front ends that start at once bring the schema up to date one after the other.
 const SCHEMA_LOCK: i64 = 0x494e_5065;
 /// From this version on a database says whose it is.
 const OWNED: i64 = 3;
+/// From this version on a certificate's key stands beside its contents.
+const KEYS_FOUND: i64 = 4;
+/// So many certificates are read at a time.
+const PAGE: i64 = 256;
 
 /// What becomes of an empty database.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,10 +70,30 @@ async fn step_up(transaction: &Transaction<'_>, found: i64, authority: &str) -> 
     if found < OWNED {
         transaction.execute("INSERT INTO authority (fingerprint) VALUES ($1)", &[&authority]).await?;
     }
+    if found < KEYS_FOUND {
+        note_keys(transaction).await?;
+    }
     if found < VERSION {
         transaction.batch_execute("CREATE TABLE IF NOT EXISTS ca_schema (version BIGINT NOT NULL)").await?;
         transaction.execute("DELETE FROM ca_schema", &[]).await?;
         transaction.execute("INSERT INTO ca_schema (version) VALUES ($1)", &[&VERSION]).await?;
     }
     transaction.query_one("SELECT fingerprint FROM authority", &[]).await?.try_get(0)
+}
+
+/// Notes the keys of certificates from before that. One whose contents were erased, or do not read back, has none.
+async fn note_keys(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    let read = "SELECT number, tbs FROM certificate WHERE number > $1 ORDER BY number LIMIT $2";
+    let (read, write) = (transaction.prepare(read).await?, "UPDATE certificate SET key_digest = $2 WHERE number = $1");
+    let (write, mut last) = (transaction.prepare(write).await?, 0_i64);
+    loop {
+        let page = transaction.query(&read, &[&last, &PAGE]).await?;
+        let Some(end) = page.last() else { return Ok(()) };
+        last = end.try_get(0)?;
+        for row in page {
+            if let Some(key) = KeyDigest::of_tbs(row.try_get(1)?) {
+                transaction.execute(&write, &[&row.try_get::<_, i64>(0)?, &key.0.as_slice()]).await?;
+            }
+        }
+    }
 }

@@ -56,6 +56,12 @@ impl CertificateRecord {
         }
     }
 
+    /// Its key; `None` once its contents are erased.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyDigest> {
+        KeyDigest::of_tbs(&self.tbs)
+    }
+
     /// Whether nothing opens its entry any more.
     #[must_use]
     pub fn is_erased(&self) -> bool {
@@ -134,6 +140,9 @@ pub enum CertificateState {
     },
 }
 
+/// CRLReason: the key is in somebody else's hands, and with it whatever lay beside it on the device.
+pub(crate) const KEY_COMPROMISE: u8 = 1;
+
 /// A revocation (RFC 5280 section 5.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -141,6 +150,13 @@ pub struct Revocation {
     pub at: u64,
     /// CRLReason.
     pub reason: u8,
+}
+
+impl Revocation {
+    /// Whether it is for good in every respect. Any other reason may still become this one.
+    pub(crate) const fn is_for_compromise(self) -> bool {
+        self.reason == KEY_COMPROMISE
+    }
 }
 
 /// SHA-256 of a SubjectPublicKeyInfo in DER: the same key always has the same.
@@ -152,6 +168,12 @@ impl KeyDigest {
     #[must_use]
     pub fn of(spki_der: &[u8]) -> Self {
         Self(Sha256::digest(spki_der).into())
+    }
+
+    /// Of the key in this TBSCertificate, if it decodes.
+    #[must_use]
+    pub(in crate::store) fn of_tbs(der: &[u8]) -> Option<Self> {
+        Tbs::decode(der).ok().and_then(|tbs| Self::of_key(&tbs))
     }
 
     /// Of the key in this certificate; none if it does not encode, which one that was parsed always does.

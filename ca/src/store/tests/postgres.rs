@@ -1,6 +1,7 @@
 //! What is PostgreSQL's own: several front ends, and a server that may not be there.
 
 use super::*;
+use crate::store::postgres::VERSION;
 
 /// Two front ends on one database, with forty certificates of which each wants every slot: each slot is given once, each
 /// record changed by one of them, and whoever loses is told so.
@@ -107,7 +108,7 @@ async fn a_database_that_is_not_there_or_newer_is_said_to_be() {
     assert!(said(error.clone()).contains("23502") && !said(error.clone()).contains("alice"), "{error}");
     client.batch_execute("UPDATE ca_schema SET version = 99").await.unwrap();
     let Err(error) = PostgresStore::found(&address, "ours").await else { panic!("it is newer") };
-    assert_eq!(error, StoreError::Newer { expected: 3, found: 99 });
+    assert_eq!(error, StoreError::Newer { expected: VERSION, found: 99 });
 }
 
 #[tokio::test]
@@ -137,8 +138,13 @@ async fn a_database_is_that_of_the_authority_it_was_made_for() {
     // One from before that was known, with what is in it.
     let store = PostgresStore::open(&address, "ours").await.unwrap();
     insert(&store, Record::Account(account("a", "t"))).await.unwrap();
-    client.batch_execute("DROP TABLE authority; UPDATE ca_schema SET version = 2").await.unwrap();
+    let one = speaking::issued().await.remove(0);
+    insert(&store, Record::Certificate(one.clone())).await.unwrap();
+    let older = "DROP TABLE authority; ALTER TABLE certificate DROP COLUMN key_digest; DROP INDEX authorization_for;
+        UPDATE ca_schema SET version = 2";
+    client.batch_execute(older).await.unwrap();
     let store: Box<dyn Store> = Box::new(PostgresStore::open(&address, "ours").await.unwrap());
     assert!(store.account(Select::Account("a".into())).await.unwrap().is_some());
+    assert_eq!(store.certificates(speaking::speaking_by(&one, 9)).await.unwrap().len(), 1, "its key is noted");
     assert_eq!(PostgresStore::open(&address, "theirs").await.err(), Some(foreign("theirs", "ours")));
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const BACK_TO_VERSION_9: &str = include_str!("../schema-10-down.sql");
+
 #[tokio::test]
 async fn a_database_of_version_1_learns_which_keys_are_compromised() {
     let folder = tempfile::tempdir().unwrap();
@@ -49,6 +51,7 @@ async fn a_database_of_version_6_had_one_challenge() {
     insert(&store, Record::Authorization(authorization("z", AuthorizationStatus::Valid, 50))).await.unwrap();
     drop(store);
     let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute_batch(BACK_TO_VERSION_9).unwrap();
     old.execute_batch(
         "ALTER TABLE authorization DROP COLUMN proven_by;
          ALTER TABLE authorization DROP COLUMN reply_part2;
@@ -69,6 +72,7 @@ async fn a_database_of_version_6_had_one_challenge() {
 
 fn back_to_version_2(path: &std::path::Path, and: &str) {
     let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch(BACK_TO_VERSION_9).unwrap();
     old.execute_batch(
         "ALTER TABLE authorization ADD COLUMN mail_error TEXT;
          ALTER TABLE authorization DROP COLUMN code_handover;

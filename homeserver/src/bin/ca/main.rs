@@ -314,10 +314,16 @@ fn time(seconds: u64) -> String {
 fn run_revoke(folder: &Path, revoke: &Revoke, json: bool) -> Result<(), Failure> {
     let book = open(folder)?;
     let found = book.certificate(revoke.serial).map_err(failed)?;
-    let issued = found.is_some_and(|record| matches!(record.state, CertificateState::Issued { .. }));
-    if !issued {
+    let Some(issued) = found.filter(|record| matches!(record.state, CertificateState::Issued { .. })) else {
         let what = format!("no certificate with the serial number {} was issued here", revoke.serial);
         return Err(Failure::new(3, what, "ca list shows the numbers"));
+    };
+    if let Some(before) = issued.revoked
+        && before.reason != revoke.reason
+        && reason_name(revoke.reason) != "key-compromise"
+    {
+        let what = format!("it was revoked before, for the reason {}", reason_name(before.reason));
+        return Err(Failure::new(1, what, "that a key is compromised is the one reason that it can be given later"));
     }
     let wish = wish_revocation(folder, revoke.serial, revoke.reason)
         .map_err(|error| Failure::new(1, error, "run this as the account that runs the authority"))?;
