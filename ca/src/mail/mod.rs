@@ -3,6 +3,7 @@
 mod device;
 mod direct;
 pub(crate) mod dkim;
+mod handover;
 mod letter;
 mod outbox;
 mod places;
@@ -100,7 +101,7 @@ pub enum MailError {
     /// The mail server has no such mailbox, or refuses it for good. What a stranger is told must not depend on this.
     #[error("the mail server refuses the address")]
     Refused,
-    /// The mail server cannot be reached or asks to come back later.
+    /// The mail server cannot be reached, asks to come back later, or refuses this authority or its mail whatever the mailbox.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
     /// All places of this server, or of announcements to this domain, are taken: this one was not tried.
@@ -177,10 +178,11 @@ impl Post {
         matches!(self.way, Way::Outbox(_))
     }
 
-    /// Whether the configured mail server speaks to us at all. Of other ways nothing is known before there is a mail.
-    pub(crate) async fn check(&self) -> Result<(), MailError> {
+    /// Whether the configured mail server takes mails of this sender from us at all. Of other ways nothing is known before there
+    /// is a mail.
+    pub(crate) async fn check(&self, sender: &lettre::Address) -> Result<(), MailError> {
         match &self.way {
-            Way::Smtp(smtp) => smtp.check().await,
+            Way::Smtp(smtp) => smtp.check(sender).await,
             Way::Outbox(_) | Way::Direct(_) => Ok(()),
         }
     }

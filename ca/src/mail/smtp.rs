@@ -8,6 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::http::Uri;
+use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -15,6 +16,7 @@ use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
 use tokio::net::{TcpStream, lookup_host};
 
+use super::handover::{hand_over, try_sender};
 use super::{Letter, MailError, socket};
 
 /// How long one address of the server may take to be reached: it may have another, of a family that works.
@@ -78,22 +80,17 @@ impl Smtp {
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
         let mut connection = self.connect().await?;
-        let sent = within(MAIL, "the mail", connection.send(letter.envelope(), &letter.bytes())).await?;
+        let sent = within(MAIL, "the mail", hand_over(&mut connection, &letter)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        match sent {
-            Ok(_) => Ok(()),
-            // A server's words about a mailbox can quote the address; they are not repeated.
-            Err(error) if error.is_permanent() => Err(MailError::Refused),
-            Err(error) if error.is_transient() => Err(MailError::Unreachable("it asks to come back later".into())),
-            Err(error) => Err(unreachable(&error)),
-        }
+        sent.map_err(|refusal| refusal.by(&self.host))
     }
 
-    /// Whether the server would take mails of ours: it greets, encrypts, and knows our name and password.
-    pub(super) async fn check(&self) -> Result<(), MailError> {
+    /// Whether the server would take mails of ours: it greets, encrypts, knows our name and password, and takes our sender.
+    pub(super) async fn check(&self, sender: &Address) -> Result<(), MailError> {
         let mut connection = self.connect().await?;
+        let tried = within(STEP, "the sender", try_sender(&mut connection, sender)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        Ok(())
+        tried.map_err(|refusal| refusal.by(&self.host))
     }
 
     /// A connection on which a mail can be handed over. What is refused up to here is refused to us, whatever mail it is.

@@ -70,11 +70,21 @@ fn a_password_is_not_shown() {
 struct Server {
     greeting: &'static str,
     auth: &'static str,
+    mail: &'static str,
     rcpt: &'static str,
+    data: &'static str,
+    end: &'static str,
 }
 
 /// A server that takes everything.
-const KIND: Server = Server { greeting: "220 test", auth: "235 welcome", rcpt: "250 fine" };
+const KIND: Server = Server {
+    greeting: "220 test",
+    auth: "235 welcome",
+    mail: "250 fine",
+    rcpt: "250 fine",
+    data: "354 go on",
+    end: "250 taken",
+};
 
 /// A mail server that answers as told. Gives back what it was told in DATA.
 async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
@@ -92,7 +102,7 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
                 let answer = match line.split([' ', ':']).next().unwrap_or_default() {
                     "." if in_data => {
                         in_data = false;
-                        "250 taken"
+                        says.end
                     }
                     _ if in_data => {
                         data.push_str(&line);
@@ -101,10 +111,11 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
                     }
                     "EHLO" => "250-test\r\n250 AUTH PLAIN",
                     "AUTH" => says.auth,
+                    "MAIL" => says.mail,
                     "RCPT" => says.rcpt,
                     "DATA" => {
-                        in_data = true;
-                        "354 go on"
+                        in_data = says.data.starts_with('3');
+                        says.data
                     }
                     "QUIT" => break,
                     _ => "250 fine",
@@ -154,6 +165,42 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
         let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
         let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert!(matches!(error, MailError::Unreachable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_sender_or_the_mail_refuses_no_address() {
+    for (says, told) in [
+        (
+            Server { mail: "553 5.7.1 Sender address rejected: not owned by user", ..KIND },
+            "it refuses this authority's sender address (553 5.7.1)",
+        ),
+        (
+            Server { rcpt: "554 5.7.1 <alice@example.org>: Relay access denied", ..KIND },
+            "it refuses to take this authority's mail for that address; \
+             look at whether it wants a name and a password (554 5.7.1)",
+        ),
+        (Server { rcpt: "550 relay not permitted", ..KIND }, "a name and a password (550)"),
+        (Server { data: "554 no valid recipients", ..KIND }, "it refuses this authority's mail (554)"),
+        (Server { end: "550 5.7.1 alice gets no spam", ..KIND }, "it refuses this authority's mail (550 5.7.1)"),
+    ] {
+        let (url, _serving) = server(says).await;
+        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
+        let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(told) && !error.contains("alice"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_tells_of_a_sender_that_is_refused_before_anybody_waits() {
+    let sender = "ca@elsewhere.example".parse().unwrap();
+    for (mail, taken) in [("250 fine", true), ("553 5.7.1 not owned by user", false)] {
+        let (url, _serving) = server(Server { mail, ..KIND }).await;
+        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
+        let checked = post.check(&sender).await;
+        assert_eq!(checked.is_ok(), taken, "{checked:?}");
+        assert!(checked.err().is_none_or(|error| error.to_string().contains("sender address (553 5.7.1)")));
     }
 }
 

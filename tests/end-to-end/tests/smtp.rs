@@ -29,12 +29,33 @@ def authenticate(server, session, envelope, mechanism, data):
     # To a wrong password it says no, or, as a tarpit, nothing.
     return AuthResult(success=right, handled=right or "tarpit" in sys.argv)
 
+class Refusing(SMTP):
+    """Takes mail of a sender of its own alone, or for its own domain alone, or none at all."""
+
+    async def smtp_MAIL(self, arg):
+        if "sender" in sys.argv:
+            await self.push("553 5.7.1 Sender address rejected: not owned by user")
+        else:
+            await super().smtp_MAIL(arg)
+
+    async def smtp_RCPT(self, arg):
+        if "relaying" in sys.argv:
+            await self.push("554 5.7.1 Relay access denied")
+        else:
+            await super().smtp_RCPT(arg)
+
+class Judging(Mailbox):
+    async def handle_DATA(self, server, session, envelope):
+        if "content" in sys.argv:
+            return "550 5.7.1 Message rejected as spam"
+        return await super().handle_DATA(server, session, envelope)
+
 options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False) if {"auth", "tarpit"} & set(sys.argv) else {}
-mailbox = Mailbox(sys.argv[1])
+mailbox = Judging(sys.argv[1])
 
 async def serve():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", **options), sys.argv[2], 0)
+    server = await loop.create_server(lambda: Refusing(mailbox, hostname="localhost", **options), sys.argv[2], 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -160,17 +181,19 @@ fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
     server.stop().unwrap();
 }
 
-/// What she and the operator learn of a wrong password.
-fn a_wrong_password_is_told(mode: &str, operator: &str) {
+/// What she and the operator learn of a mail server that takes no mail from this authority.
+fn a_refusal_is_told(mode: &str, when: Told, operator: &str) {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     let mails = mail_server(&python, place.path(), mode);
-    let url = format!("smtp://ca%40example.org:incorrect%20horse@{}?tls=none", mails.address);
+    let named = if ["auth", "tarpit"].contains(&mode) { "ca%40example.org:incorrect%20horse@" } else { "" };
+    let url = format!("smtp://{named}{}?tls=none", mails.address);
     let folder = place.path().join("server");
     let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@example.org"]).unwrap();
-    // Before anybody has asked for a code.
-    process::await_sight("the operator's warning", PATIENCE, || server.words().contains(operator).then_some(()))
-        .unwrap();
+    let warned = || server.words().contains(operator).then_some(());
+    if matches!(when, Told::AtTheStart) {
+        process::await_sight("the operator's warning", PATIENCE, warned).unwrap();
+    }
     let carol = Person::new(place.path(), "carol@example.org");
     carol.trust(server.ready()).unwrap();
     process::await_sight("the reason", PATIENCE, || {
@@ -179,19 +202,45 @@ fn a_wrong_password_is_told(mode: &str, operator: &str) {
         refused.text().contains("could not be handed over").then_some(())
     })
     .unwrap();
-    assert!(!server.words().contains("horse"), "{}", server.words());
+    process::await_sight("the operator's warning", PATIENCE, warned).unwrap();
+    let words = server.words();
+    assert!(!words.contains("horse") && !words.contains("carol"), "{words}");
     server.stop().unwrap();
+}
+
+/// When the operator hears of it.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Before anybody has asked for a code.
+    AtTheStart,
+    /// With the first one.
+    WithAMail,
+}
+
+#[test]
+fn a_sender_whom_the_mail_server_refuses_is_told_at_the_start_and_to_who_waits_for_a_code() {
+    a_refusal_is_told("sender", Told::AtTheStart, "it refuses this authority's sender address (553 5.7.1)");
+}
+
+#[test]
+fn a_mail_server_that_relays_nothing_for_this_authority_is_told_to_who_waits_for_a_code() {
+    a_refusal_is_told("relaying", Told::WithAMail, "whether it wants a name and a password (554 5.7.1)");
+}
+
+#[test]
+fn a_mail_server_that_refuses_the_mail_is_told_to_who_waits_for_a_code() {
+    a_refusal_is_told("content", Told::WithAMail, "it refuses this authority's mail (550 5.7.1)");
 }
 
 #[test]
 fn a_wrong_password_is_told_to_the_operator_at_the_start_and_to_who_waits_for_a_code() {
-    a_wrong_password_is_told("auth", "it refuses this authority; look at its name and password");
+    a_refusal_is_told("auth", Told::AtTheStart, "it refuses this authority; look at its name and password");
 }
 
 #[test]
 #[ignore = "a mail server that says nothing is given up after twenty seconds; run by ./test --all"]
 fn a_mail_server_that_says_nothing_to_a_wrong_password_is_given_up() {
-    a_wrong_password_is_told("tarpit", "some servers say nothing to wrong ones");
+    a_refusal_is_told("tarpit", Told::AtTheStart, "some servers say nothing to wrong ones");
 }
 
 #[test]

@@ -103,11 +103,15 @@ async fn a_mail_server_that_is_silent_is_given_up_whatever_it_is_silent_to() {
     }
 }
 
+fn sender() -> Address {
+    "ca@example.org".parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
     let (url, silent) = tarpit(Some("AUTH")).await;
     let smtp = Smtp::open(&url).unwrap();
-    let checking = tokio::spawn(async move { smtp.check().await });
+    let checking = tokio::spawn(async move { smtp.check(&sender()).await });
     silent.notified().await;
     tokio::time::pause();
     tokio::time::advance(STEP + Duration::from_secs(1)).await;
@@ -115,7 +119,7 @@ async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
     assert!(error.to_string().contains("look at them"), "{error}");
     tokio::time::resume();
     let (url, _) = tarpit(Some("never")).await;
-    Smtp::open(&url).unwrap().check().await.unwrap();
+    Smtp::open(&url).unwrap().check(&sender()).await.unwrap();
 }
 
 /// Else the kernel holds the line that ends a mail back until the server has acknowledged the rest.
