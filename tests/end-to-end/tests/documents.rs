@@ -1,4 +1,4 @@
-//! What CONTRIBUTING and ARCHITECTURE promise of the manifests, compared with them.
+//! What CONTRIBUTING, ARCHITECTURE and README promise of manifests, files and the set-up, compared with them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -30,6 +30,29 @@ fn every_dependency_has_a_reason_beside_it() {
         .collect();
     assert!(lines.iter().filter(|line| names_one(line)).count() > 50, "the table was read");
     assert_eq!(bare, Vec::<&str>::new(), "dependencies without a comment above them");
+}
+
+#[test]
+fn every_path_that_a_page_names_from_the_top_is_there() {
+    let folders = std::fs::read_dir(root()).unwrap().filter_map(Result::ok).filter(|entry| entry.path().is_dir());
+    let folders = folders.filter_map(|folder| folder.file_name().into_string().ok());
+    let folders: BTreeSet<String> = folders.filter(|name| name != "target").collect();
+    let mut looked_at = 0;
+    let mut gone = Vec::new();
+    for page in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = text(page);
+        // Every second piece between backticks is code.
+        let code = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let named = code.filter(|code| code.split_once('/').is_some_and(|(folder, _)| folders.contains(folder)));
+        for path in named.filter(|path| !path.contains(char::is_whitespace)) {
+            looked_at += 1;
+            if !root().join(path).exists() {
+                gone.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(looked_at > 100, "the pages were read: {looked_at}");
+    assert_eq!(gone, Vec::<String>::new(), "paths that are not there");
 }
 
 #[test]
