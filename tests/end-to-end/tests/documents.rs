@@ -55,6 +55,40 @@ fn every_path_that_a_page_names_from_the_top_is_there() {
     assert_eq!(gone, Vec::<String>::new(), "paths that are not there");
 }
 
+/// What the set-up says where `rustc` says this of itself.
+fn set_up_with(rustc: &str) -> std::process::Output {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    for (name, says) in [("rustc", rustc), ("cargo", "cargo 1.0.0"), ("cc", ""), ("ld", "")] {
+        let program = place.path().join(name);
+        std::fs::write(&program, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", place.path().display());
+    let script = ". tools/setup.sh; need_compiler";
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", script]).current_dir(root()).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn a_compiler_that_is_too_old_is_named_with_what_is_needed_before_anything_is_built() {
+    let needed =
+        text("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = ").map(ToOwned::to_owned));
+    let needed = needed.unwrap().trim_matches('"').to_owned();
+    let old = set_up_with("rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)");
+    let said = String::from_utf8_lossy(&old.stderr);
+    assert_eq!(old.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("Rust {needed} or newer is needed, found 1.85.0")) && said.contains("rustup"),
+        "{said}"
+    );
+    for new in [format!("rustc {needed}.0 (x 2026-01-01)"), "rustc 2.0.0-nightly (x 2027-01-01)".to_owned()] {
+        let done = set_up_with(&new);
+        assert!(done.status.success(), "{new}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert!(text("README.md").contains(&format!("[Rust](https://rustup.rs) {needed} or newer")), "README names it");
+}
+
 #[test]
 fn the_map_shows_the_arrows_of_tests() {
     let manifest = text("Cargo.toml");
