@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Why a home server does not start. Nothing has been lost in any of these cases.
+/// Why a home server does not start. Nothing is lost by any of these; what was lost before is said where it is known.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The folder, or a file in it, cannot be made, read or written.
@@ -329,7 +329,7 @@ impl StartError {
             Self::Signer { .. } => {
                 "start the signer first (ca vrf-signer); later starts do without it. Nothing has been lost".into()
             }
-            Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
+            Self::Part { .. } => "the reason above names what to mend".into(),
         }
     }
 }
