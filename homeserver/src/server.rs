@@ -324,7 +324,9 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = match settings.smtp.clone() {
-        Some(url) if url != DIRECT => Mailer::Smtp(url),
+        Some(url) if url != DIRECT => {
+            Mailer::Smtp { url, roots: settings.smtp_roots.as_ref().map(|path| folder.path().join(path)) }
+        }
         _ => Mailer::Outbox(folder.join(OUTBOX)),
     };
     config.chaos = chaos;

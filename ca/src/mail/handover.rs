@@ -101,7 +101,7 @@ fn words(error: &Error) -> String {
 }
 
 /// An answer's code and, if it has one, its enhanced code.
-fn codes(error: &Error) -> String {
+pub(super) fn codes(error: &Error) -> String {
     let code = error.status().map(|code| code.to_string()).unwrap_or_default();
     match enhanced(&words(error)) {
         Some((class, subject, detail)) => format!("{code} {class}.{subject}.{detail}"),

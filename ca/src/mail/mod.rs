@@ -45,12 +45,17 @@ pub(crate) const IN_LINE: Duration = Duration::from_secs(90);
 pub enum Mailer {
     /// Into this Maildir, where a person or a program picks them up: for trying out and for tests.
     Outbox(PathBuf),
-    /// To the SMTP server at this URL.
-    ///
-    /// * `smtps://[name:password@]host[:465]` speaks TLS from the first byte (RFC 8314);
-    /// * `smtp://[name:password@]host[:587]` insists on STARTTLS (RFC 3207), except towards this same machine;
-    /// * `smtp://host[:25]?tls=none` speaks plain text: only if it is asked for so.
-    Smtp(String),
+    /// To an SMTP server of one's own.
+    Smtp {
+        /// How it is spoken to, and where:
+        ///
+        /// * `smtps://[name:password@]host[:465]` speaks TLS from the first byte (RFC 8314);
+        /// * `smtp://[name:password@]host[:587]` insists on STARTTLS (RFC 3207), except towards this same machine;
+        /// * `smtp://host[:25]?tls=none` speaks plain text: only if it is asked for so.
+        url: String,
+        /// Certificates in PEM by which its own is verified, in place of the web's authorities.
+        roots: Option<PathBuf>,
+    },
     /// Straight to the recipients' own servers, by DANE and MTA-STS.
     Direct(Box<DirectMail>),
 }
@@ -66,12 +71,20 @@ pub struct DirectMail {
     pub folder: PathBuf,
 }
 
+impl Mailer {
+    /// To the SMTP server at this URL, verified by the web's authorities.
+    #[must_use]
+    pub fn smtp(url: impl Into<String>) -> Self {
+        Self::Smtp { url: url.into(), roots: None }
+    }
+}
+
 impl std::fmt::Debug for Mailer {
     /// The URL may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Outbox(folder) => f.debug_tuple("Outbox").field(folder).finish(),
-            Self::Smtp(_) => f.write_str("Smtp(…)"),
+            Self::Smtp { roots, .. } => f.debug_struct("Smtp").field("roots", roots).finish_non_exhaustive(),
             Self::Direct(direct) => f.debug_tuple("Direct").field(direct).finish(),
         }
     }
@@ -164,7 +177,7 @@ impl Post {
     pub(crate) fn open(mailer: &Mailer, signers: Signers) -> Result<Self, MailError> {
         let way = match mailer {
             Mailer::Outbox(folder) => Way::Outbox(Outbox::open(folder)?),
-            Mailer::Smtp(url) => Way::Smtp(Box::new(Smtp::open(url)?)),
+            Mailer::Smtp { url, roots } => Way::Smtp(Box::new(Smtp::open(url, roots.as_deref())?)),
             Mailer::Direct(direct) => {
                 let DirectMail { delivery, resolvers, folder } = &**direct;
                 Way::Direct(Box::new(Direct::open(delivery, resolvers, folder)?))
