@@ -294,6 +294,19 @@ impl Settings {
         }
         format!("{}:{}", self.domain, self.directory_port)
     }
+
+    /// Where mails go: a mail server's address without what may be a password.
+    #[must_use]
+    pub fn mails(&self) -> String {
+        let url = match self.smtp.as_deref() {
+            None => return "outbox".into(),
+            Some(DIRECT) => return "the recipients' own servers".into(),
+            Some(url) => url,
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("smtp", url));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{host}")
+    }
 }
 
 /// Without the mail server's URL.
