@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mail server that stores every mail in a Maildir and tells its port on standard output.
 const SERVER: &str = r#"
-import asyncio, sys
+import asyncio, os, ssl, sys
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -50,12 +50,22 @@ class Judging(Mailbox):
             return "550 5.7.1 Message rejected as spam"
         return await super().handle_DATA(server, session, envelope)
 
-options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False) if {"auth", "tarpit"} & set(sys.argv) else {}
+options = {}
+if {"auth", "tarpit", "smtps", "starttls"} & set(sys.argv):
+    options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False)
+wrapped = None
+if {"smtps", "starttls"} & set(sys.argv):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(os.path.dirname(sys.argv[0]), "server.pem"))
+    if "smtps" in sys.argv:
+        wrapped = context
+    else:
+        options |= dict(tls_context=context, require_starttls=True, auth_require_tls=True)
 mailbox = Judging(sys.argv[1])
 
 async def serve():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Refusing(mailbox, hostname="localhost", **options), sys.argv[2], 0)
+    server = await loop.create_server(lambda: Refusing(mailbox, hostname="localhost", **options), sys.argv[2], 0, ssl=wrapped)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -181,6 +191,71 @@ fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
     server.stop().unwrap();
 }
 
+/// An authority of one's own in `authority.pem`, and in `server.pem` what it has certified for a mail server of this name.
+fn certify(place: &Path, name: &str) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let (key, server_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap();
+    std::fs::write(place.join("authority.pem"), authority.pem()).unwrap();
+    let server = CertificateParams::new([name.to_owned()]).unwrap();
+    let server = server.signed_by(&server_key, &Issuer::new(params, key)).unwrap();
+    std::fs::write(place.join("server.pem"), server.pem() + &server_key.serialize_pem()).unwrap();
+}
+
+/// A URL as the README has it, with the encryption that `mode` names.
+fn encrypted(mode: &str, port: u16) -> String {
+    let named = format!("ca%40example.org:correct%20horse@localhost:{port}");
+    if mode == "smtps" { format!("smtps://{named}") } else { format!("smtp://{named}?tls=required") }
+}
+
+#[test]
+fn a_mail_server_with_a_certificate_of_an_authority_of_ones_own_is_spoken_to_over_tls() {
+    let Some(python) = python() else { return };
+    for mode in ["smtps", "starttls"] {
+        let place = tempfile::tempdir().unwrap();
+        certify(place.path(), "localhost");
+        let mails = mail_server(&python, place.path(), mode);
+        let url = encrypted(mode, mails.address.port());
+        let folder = place.path().join("server");
+        let roots = place.path().join("authority.pem");
+        let options = ["--smtp", &url, "--mail-from", "ca@example.org", "--smtp-roots", roots.to_str().unwrap()];
+        let server = Homeserver::start(&folder, &options).unwrap();
+        assert_eq!(server.ready().mails, url.replace("ca%40example.org:correct%20horse@", ""));
+        Person::new(place.path(), "alice@example.org").join(server.ready(), &mails.maildir).unwrap();
+        assert!(!server.words().contains("horse") && !server.words().contains("mails would not leave"));
+        server.stop().unwrap();
+        // It is remembered, as other options are.
+        let server = Homeserver::start(&folder, &[]).unwrap();
+        Person::new(place.path(), "bob@example.org").join(server.ready(), &mails.maildir).unwrap();
+        server.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_mail_server_that_does_not_prove_who_it_is_gets_no_password_and_the_operator_learns_what_to_try() {
+    let Some(python) = python() else { return };
+    let another_name = "its certificate does not count: certificate not valid for name \"localhost\"";
+    for (mode, name, roots, told) in [
+        ("smtps", "localhost", false, "its certificate is by no authority that is known here"),
+        ("smtps", "elsewhere.example", true, another_name),
+        ("starttls", "elsewhere.example", true, another_name),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        certify(place.path(), name);
+        let mails = mail_server(&python, place.path(), mode);
+        let (url, file) = (encrypted(mode, mails.address.port()), place.path().join("authority.pem"));
+        let options = ["--smtp", &url, "--smtp-roots", file.to_str().unwrap()];
+        let server = Homeserver::start(&place.path().join("server"), &options[..if roots { 4 } else { 2 }]).unwrap();
+        let told = format!("localhost:{}: {told}", mails.address.port());
+        let warned = || server.words().contains(&told).then_some(());
+        let warned = process::await_sight("the operator's warning", PATIENCE, warned);
+        assert!(warned.is_ok() && !server.words().contains("horse"), "expected {told} in {}", server.words());
+        server.stop().unwrap();
+    }
+}
+
 /// What she and the operator learn of a mail server that takes no mail from this authority.
 fn a_refusal_is_told(mode: &str, when: Told, operator: &str) {
     let Some(python) = python() else { return };
@@ -257,7 +332,7 @@ fn a_mail_server_that_is_away_is_named_and_nothing_is_lost() {
     let told = process::await_sight("the reason", PATIENCE, || {
         let refused = alice.begin_enrolment(&[]).unwrap().finish(PATIENCE).unwrap();
         assert!([1, 4].contains(&refused.code), "{}", refused.text());
-        refused.text().contains("The last message could not be handed over").then_some(())
+        refused.text().contains("could not be handed over").then_some(())
     });
     told.unwrap();
     assert!(server.lives());
