@@ -17,13 +17,32 @@ pub(super) enum Refusal {
     Mailbox(Error),
     /// It does not offer what this mail needs.
     Unable(&'static str),
-    /// Anything else, and what of: it passes, or does not, whatever the mailbox is.
-    Other(&'static str, Error),
+    /// Anything else, and at which step: it passes, or does not, whatever the mailbox is.
+    Other(Step, Error),
+}
+
+/// What a server is told one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Sender,
+    Recipient,
+    Mail,
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sender => "this authority's sender address",
+            Self::Recipient => "this authority's mail for that address",
+            Self::Mail => "this authority's mail",
+        }
+    }
 }
 
 impl Refusal {
-    /// The same for the operator, with the server's codes. Its words can quote the address; they are not repeated.
-    pub(super) fn by(self, server: impl Display) -> MailError {
+    /// The same for the operator, with the server's codes and what to look at after a step that it refused. Its words can quote
+    /// the address; they are not repeated.
+    pub(super) fn by(self, server: impl Display, look_at: impl Fn(Step) -> &'static str) -> MailError {
         let unreachable = |reason: &dyn Display| MailError::Unreachable(format!("{server}: {reason}"));
         match self {
             Self::Mailbox(error) => {
@@ -31,8 +50,8 @@ impl Refusal {
                 MailError::Refused
             }
             Self::Unable(reason) => unreachable(&reason),
-            Self::Other(what, error) if error.is_permanent() => {
-                unreachable(&format!("it refuses {what} ({})", codes(&error)))
+            Self::Other(step, error) if error.is_permanent() => {
+                unreachable(&format!("it refuses {} ({}){}", step.name(), codes(&error), look_at(step)))
             }
             Self::Other(_, error) if error.is_transient() => {
                 unreachable(&format!("it asks to come back later ({})", codes(&error)))
@@ -50,8 +69,8 @@ pub(super) async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Let
     for to in envelope.to() {
         connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of_recipient)?;
     }
-    connection.command(Data).await.map_err(|error| Refusal::Other(MAIL, error))?;
-    connection.message(&bytes).await.map_err(|error| Refusal::Other(MAIL, error))?;
+    connection.command(Data).await.map_err(|error| Refusal::Other(Step::Mail, error))?;
+    connection.message(&bytes).await.map_err(|error| Refusal::Other(Step::Mail, error))?;
     Ok(())
 }
 
@@ -62,10 +81,6 @@ pub(super) async fn try_sender(connection: &mut AsyncSmtpConnection, sender: &Ad
     let _ = connection.command(Rset).await;
     Ok(())
 }
-
-const SENDER: &str = "this authority's sender address";
-const RELAYING: &str = "to take this authority's mail for that address; look at whether it wants a name and a password";
-const MAIL: &str = "this authority's mail";
 
 async fn begin(
     connection: &mut AsyncSmtpConnection,
@@ -87,13 +102,17 @@ async fn begin(
         (true, _) => {}
     }
     let mail = Mail::new(sender.cloned(), parameters);
-    connection.command(mail).await.map_err(|error| Refusal::Other(SENDER, error))?;
+    connection.command(mail).await.map_err(|error| Refusal::Other(Step::Sender, error))?;
     Ok(())
 }
 
 fn of_recipient(error: Error) -> Refusal {
     let code = error.status().map(u16::from).unwrap_or_default();
-    if is_about_mailbox(code, &words(&error)) { Refusal::Mailbox(error) } else { Refusal::Other(RELAYING, error) }
+    if is_about_mailbox(code, &words(&error)) {
+        Refusal::Mailbox(error)
+    } else {
+        Refusal::Other(Step::Recipient, error)
+    }
 }
 
 fn words(error: &Error) -> String {

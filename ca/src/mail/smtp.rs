@@ -21,7 +21,7 @@ use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
 use tokio::net::{TcpStream, lookup_host};
 
-use super::handover::{codes, hand_over, try_sender};
+use super::handover::{Step, codes, hand_over, try_sender};
 use super::{Letter, MailError, socket};
 use crate::web;
 
@@ -91,7 +91,7 @@ impl Smtp {
         let mut connection = self.connect().await?;
         let sent = self.within(MAIL, "the mail", hand_over(&mut connection, &letter)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        sent.map_err(|refusal| refusal.by(self.place()))
+        sent.map_err(|refusal| refusal.by(self.place(), look_at))
     }
 
     /// Whether the server would take mails of ours: it greets, encrypts, knows our name and password, and takes our sender.
@@ -99,7 +99,7 @@ impl Smtp {
         let mut connection = self.connect().await?;
         let tried = self.within(STEP, "the sender", try_sender(&mut connection, sender)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        tried.map_err(|refusal| refusal.by(self.place()))
+        tried.map_err(|refusal| refusal.by(self.place(), look_at))
     }
 
     /// A connection on which a mail can be handed over. What is refused up to here is refused to us, whatever mail it is.
@@ -219,6 +219,15 @@ fn bad(found: &str) -> MailError {
         what: "the SMTP server",
         expected: "smtps://[name:password@]host[:port] or smtp://[name:password@]host[:port][?tls=none]",
         found: found.into(),
+    }
+}
+
+/// What the operator can mend, where her own mail server refuses a step.
+fn look_at(step: Step) -> &'static str {
+    match step {
+        Step::Sender => "; look at mail_from, and at whom it lets send as that",
+        Step::Recipient => "; look at whether it wants a name and a password before it relays",
+        Step::Mail => "",
     }
 }
 

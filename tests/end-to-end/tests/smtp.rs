@@ -299,7 +299,7 @@ fn a_sender_whom_the_mail_server_refuses_is_told_at_the_start_and_to_who_waits_f
 
 #[test]
 fn a_mail_server_that_relays_nothing_for_this_authority_is_told_to_who_waits_for_a_code() {
-    a_refusal_is_told("relaying", Told::WithAMail, "whether it wants a name and a password (554 5.7.1)");
+    a_refusal_is_told("relaying", Told::WithAMail, "(554 5.7.1); look at whether it wants a name and a password");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_mail_server_that_refuses_the_mail_is_told_to_who_waits_for_a_code() {
 
 #[test]
 fn a_wrong_password_is_told_to_the_operator_at_the_start_and_to_who_waits_for_a_code() {
-    a_refusal_is_told("auth", Told::AtTheStart, "it refuses this authority; look at its name and password");
+    a_refusal_is_told("auth", Told::AtTheStart, "it refuses this authority (535 5.7.8); look at its name and password");
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(super) async fn deliver(
     let sent = within(DATA, hand_over(&mut connection, letter)).await?;
     // Whether it hears a farewell is of no account.
     let _ = within(FAREWELL, connection.quit()).await;
-    sent.map_err(|refusal| refusal.by(host))
+    sent.map_err(|refusal| refusal.by(host, |_| ""))
 }
 
 /// Connects to the first address with which that works, and encrypts.
