@@ -124,6 +124,13 @@ fn processes_of(folder: &Path) -> usize {
 
 #[test]
 fn an_interrupted_story_leaves_no_process_and_no_folder() {
+    // Ctrl-C, and Ctrl-\.
+    for signal in [Signal::INT, Signal::QUIT] {
+        leaves_nothing(signal);
+    }
+}
+
+fn leaves_nothing(signal: Signal) {
     let place = tempfile::tempdir().unwrap();
     let mut command = story();
     command.env("TMPDIR", place.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -137,7 +144,7 @@ fn an_interrupted_story_leaves_no_process_and_no_folder() {
         std::fs::read_to_string(checkpoint.as_ref().ok()?).ok()?.trim().parse().ok()
     })
     .unwrap();
-    running.signal(Signal::INT).unwrap();
+    running.signal(signal).unwrap();
     assert_eq!(running.wait(STORY).unwrap().code(), Some(130));
     await_sight("the home server's end", Duration::from_secs(10), || (!lives(server)).then_some(())).unwrap();
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "the story's folder is still there");
