@@ -41,14 +41,31 @@ need_postfix() {
     need_packages postfix:postfix
 }
 
-# What building needs: a C compiler for AWS-LC and SQLite, and Rust.
+# What building needs: a C compiler for AWS-LC and SQLite, and Rust, at least as new as Cargo.toml says.
 need_compiler() {
-    need_packages cc:gcc ld:binutils
-    [ -e /usr/include/stdlib.h ] || need_packages "no-libc-headers:libc6-dev"
-    if ! command -v cargo >/dev/null 2>&1; then
-        [ -x "$HOME/.cargo/bin/cargo" ] && PATH="$HOME/.cargo/bin:$PATH" && export PATH && return 0
-        fail "Rust is missing. Install it from https://rustup.rs (or with your system's rustup package) and run this again."
+    local headers=() needed found
+    [ -e /usr/include/stdlib.h ] || headers=(no-libc-headers:libc6-dev)
+    need_packages cc:gcc ld:binutils "${headers[@]}"
+    if ! command -v cargo >/dev/null 2>&1 && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        export PATH="$HOME/.cargo/bin:$PATH"
     fi
+    needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    if ! found=$(rustc --version 2>/dev/null) || ! command -v cargo >/dev/null 2>&1; then
+        fail "Rust is missing; $needed or newer is needed. Install it from https://rustup.rs (or with your system's rustup package) and run this again."
+    fi
+    found=$(cut -d' ' -f2 <<< "$found")
+    if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
+        fail "Rust $needed or newer is needed, found $found. Update it (rustup update stable), or install a newer one beside your system's from https://rustup.rs, and run this again."
+    fi
+}
+
+# What ./test needs of Rust beside the compiler: rustup's minimal profile has neither.
+need_lints() {
+    local part missing=()
+    for part in rustfmt clippy; do
+        cargo "${part/rustfmt/fmt}" --version >/dev/null 2>&1 || missing+=("$part")
+    done
+    [ "${#missing[@]}" -eq 0 ] || fail "missing: ${missing[*]}. Install them (rustup component add ${missing[*]}) and run this again."
 }
 
 need_cargo_deny() {

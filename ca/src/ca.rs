@@ -275,7 +275,7 @@ async fn listen(replies: &Replies) -> Result<Listener, OpenError> {
 async fn check_mail_server(service: Arc<Service>, stop: CancellationToken) {
     let checked = tokio::select! {
         () = stop.cancelled() => return,
-        checked = service.post.check() => checked,
+        checked = service.post.check(&service.mail_from.email) => checked,
     };
     if let Err(error) = checked {
         tracing::warn!(%error, "mails would not leave: the configured mail server was tried");

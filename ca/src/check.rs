@@ -19,7 +19,7 @@ pub fn check_config(config: &CaConfig) -> Result<(), OpenError> {
     let senders = std::iter::once(&mail_from).chain(&reply_from).map(|sender| sender.email.domain());
     let signers = Signers::open(config.dkim.as_ref(), senders).map_err(MailError::from)?;
     // The outbox is made when it is opened.
-    if matches!(config.mail, Mailer::Smtp(_)) {
+    if matches!(config.mail, Mailer::Smtp { .. }) {
         Post::open(&config.mail, signers)?;
     }
     Issuers::open(&config.openid)?;

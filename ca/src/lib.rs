@@ -83,3 +83,4 @@ pub use shards::{LabelKey, LabelKeyError, Shard, ShardError, Shards};
 pub use token::DigestHash;
 pub use token::TokenPart1;
 pub use weak::{BlockedKeys, BlockedKeysError};
+pub use web::{WebError, check_roots};

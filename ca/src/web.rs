@@ -139,10 +139,30 @@ fn proxy() -> Option<Proxy> {
 /// The certificates of a PEM file as roots.
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())? {
-        store.add(certificate.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+    for certificate in read_certificates(path)? {
+        store.add(certificate).map_err(|e| e.to_string())?;
     }
-    if store.is_empty() { Err("expected certificates in PEM, found none".into()) } else { Ok(store) }
+    Ok(store)
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())?;
+    let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
+    if certificates.is_empty() { Err("expected certificates in PEM, found none".into()) } else { Ok(certificates) }
+}
+
+/// The certificates of a PEM file, each of which can be a root.
+pub(crate) fn root_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, WebError> {
+    let read = read_roots(path).and_then(|_| read_certificates(path));
+    read.map_err(|reason| WebError::Roots { path: path.into(), reason })
+}
+
+/// Whether a file holds certificates that servers can be verified by.
+///
+/// # Errors
+/// It does not, or cannot be read.
+pub fn check_roots(path: &Path) -> Result<(), WebError> {
+    root_certificates(path).map(|_| ())
 }
 
 /// A URL that may be asked: https, or http to this very machine.

@@ -270,7 +270,7 @@ fn copy_rest(place: &Folder, draft: &Path, settings: &Settings) -> Result<(), St
 /// Certificates, keys and policies of others that the settings name, as far as they lie in the folder.
 fn named_files(settings: &Settings) -> impl Iterator<Item = &Path> {
     let named = settings.openid.iter().filter_map(|issuer| issuer.roots.as_deref());
-    let named = named.chain(settings.phone.roots.as_deref());
+    let named = named.chain(settings.phone.roots.as_deref()).chain(settings.smtp_roots.as_deref());
     let named = named.chain(settings.log_store.as_ref().and_then(|store| store.roots.as_deref()));
     let direct = settings.enrolment.direct.iter();
     let named = named.chain(direct.flat_map(|direct| [&direct.roots, &direct.anchors]).filter_map(Option::as_deref));

@@ -12,7 +12,6 @@ use crate::folder::Folder;
 use crate::genesis;
 use crate::log_store::LogStore;
 use crate::neighbours::Neighbours;
-use crate::options::DIRECT;
 use crate::server;
 use crate::settings::{self, Settings};
 
@@ -64,7 +63,7 @@ pub fn check(folder: &Path, file: Option<&Path>) -> Result<Checked, StartError> 
     Ok(Checked {
         base_url: settings.base_url(),
         log: settings.origin(),
-        mails: mails(settings.smtp.as_deref()),
+        mails: settings.mails(),
         permit_domains: settings.permit_domains,
         permit_phones: settings.permit_phones,
         founded,
@@ -96,18 +95,6 @@ fn fits_the_policy(place: &Folder, settings: &Settings) -> Result<bool, String> 
             Err(format!("{what}: expected {pinned:?}, as in the trust policy that people have pinned, found {found:?}"))
         }
     }
-}
-
-/// A mail server's address without what may be a password.
-fn mails(smtp: Option<&str>) -> String {
-    let url = match smtp {
-        None => return "outbox".into(),
-        Some(DIRECT) => return "the recipients' own servers".into(),
-        Some(url) => url,
-    };
-    let (scheme, rest) = url.split_once("://").unwrap_or(("smtp", url));
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    format!("{scheme}://{host}")
 }
 
 #[cfg(test)]

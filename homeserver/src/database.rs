@@ -105,6 +105,9 @@ fn unopened(settings: &Settings, error: &ca::OpenError) -> StartError {
         (Some(log), ca::OpenError::Component(reason)) => {
             StartError::LogElsewhere { submission: log.submission.clone(), reason: reason.to_string() }
         }
+        (_, ca::OpenError::Store(StoreError::Broken { path, reason })) => {
+            StartError::Damaged { what: path.display().to_string(), reason: reason.clone() }
+        }
         _ => StartError::part("authority", error),
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Why a home server does not start. Nothing has been lost in any of these cases.
+/// Why a home server does not start. Nothing is lost by any of these; what was lost before is said where it is known.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The folder, or a file in it, cannot be made, read or written.
@@ -62,6 +62,12 @@ pub enum StartError {
     Smtp {
         /// What was given, as far as no password can stand in it.
         found: String,
+    },
+    /// The file of `--smtp-roots` holds no certificates.
+    #[error("--smtp-roots: {reason}")]
+    SmtpRoots {
+        /// What was expected and found, and where.
+        reason: String,
     },
     /// `--mail-from` is no mail address.
     #[error("--mail-from: expected a mail address such as ca@example.org, found {found:?}")]
@@ -244,6 +250,7 @@ impl StartError {
             self,
             Self::Domain { .. }
                 | Self::Smtp { .. }
+                | Self::SmtpRoots { .. }
                 | Self::Sender { .. }
                 | Self::Permitted { .. }
                 | Self::PermittedPhone { .. }
@@ -273,6 +280,9 @@ impl StartError {
             Self::Fixed { option, .. } => format!("leave {option} away, or start a new server in another --folder"),
             Self::Domain { .. } => {
                 "give the name under which people reach this machine; localhost for this machine alone".into()
+            }
+            Self::SmtpRoots { .. } => {
+                "give the PEM file with the certificate of the authority that has certified your mail server".into()
             }
             Self::Smtp { .. } => "write it like smtps://USER:PASSWORD@mail.example.org, with %40 for an @ in USER".into(),
             Self::Sender { .. } => "give the address from which your mail server lets this server send".into(),
@@ -329,7 +339,7 @@ impl StartError {
             Self::Signer { .. } => {
                 "start the signer first (ca vrf-signer); later starts do without it. Nothing has been lost".into()
             }
-            Self::Part { .. } => "the reason above names what to mend; nothing has been lost".into(),
+            Self::Part { .. } => "the reason above names what to mend".into(),
         }
     }
 }

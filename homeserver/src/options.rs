@@ -46,6 +46,11 @@ pub struct Options {
     #[arg(long, value_name = "URL", env = "INPERSON_SMTP", hide_env_values = true)]
     pub smtp: Option<Smtp>,
 
+    /// Certificates in PEM by which the mail server's is verified, in place of the web's authorities: for a server whose
+    /// certificate is by an authority of your own
+    #[arg(long, value_name = "FILE")]
+    pub smtp_roots: Option<PathBuf>,
+
     /// The sender of the mails; in-person@DOMAIN if none was ever given
     #[arg(long, value_name = "ADDRESS")]
     pub mail_from: Option<String>,
@@ -135,7 +140,7 @@ impl Options {
     /// What can be said about the options alone, before anything is made.
     ///
     /// # Errors
-    /// The name is no DNS name, the mail server's URL is none, the sender is no mail address, or a permitted domain is
+    /// The name is no DNS name, the mail server's URL is none, the file for its certificate holds none, the sender is no mail address, or a permitted domain is
     /// no mail domain, or a prefix of phone numbers is none.
     pub fn check(&self) -> Result<(), StartError> {
         if let Some(domain) = &self.domain {
@@ -148,6 +153,9 @@ impl Options {
                 StartError::Smtp { found: format!("{}: {why}", showable(url)) }
             })?,
             Some(Smtp::Direct | Smtp::Outbox) | None => {}
+        }
+        if let Some(path) = &self.smtp_roots {
+            ca::check_roots(path).map_err(|error| StartError::SmtpRoots { reason: error.to_string() })?;
         }
         if let Some(from) = &self.mail_from {
             ca::config::check_sender(from).map_err(|_| StartError::Sender { found: from.clone() })?;
@@ -223,6 +231,19 @@ mod tests {
         for good in ["smtps://ca%40example.org:pass@h", "smtp://h?tls=required", "smtp://[::1]:25", "direct", "outbox"]
         {
             assert!(Options { smtp: good.parse().ok(), ..Options::default() }.check().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_certificates_is_one_of_usage() {
+        let place = tempfile::tempdir().unwrap();
+        let empty = place.path().join("empty.pem");
+        std::fs::write(&empty, "").unwrap();
+        for (path, found) in
+            [(empty, "expected certificates in PEM, found none"), (place.path().join("none.pem"), "none.pem")]
+        {
+            let error = Options { smtp_roots: Some(path), ..Options::default() }.check().unwrap_err();
+            assert!(error.is_usage() && error.to_string().contains(found), "{error}");
         }
     }
 

@@ -75,6 +75,10 @@ pub struct Ready {
     pub log: String,
     /// Host and UDP port of the directory.
     pub directory: String,
+    /// Its second UDP port, by which devices tell what router they are behind; none if it has none.
+    pub observation_port: Option<u16>,
+    /// Where mails go, without what may be a password.
+    pub mails: String,
     /// The Maildir where mails land; none if a mail server is configured.
     pub outbox: Option<PathBuf>,
 }
@@ -87,10 +91,13 @@ impl fmt::Display for Ready {
         writeln!(f, "  fingerprint  {}", self.fingerprint)?;
         writeln!(f, "  enrolment    {} (ACME)", self.acme)?;
         writeln!(f, "  log          {}", self.log)?;
-        writeln!(f, "  directory    {} (UDP)", self.directory)?;
+        match self.observation_port {
+            Some(port) => writeln!(f, "  directory    {} (UDP; and UDP port {port})", self.directory)?,
+            None => writeln!(f, "  directory    {} (UDP)", self.directory)?,
+        }
         match &self.outbox {
             Some(outbox) => writeln!(f, "  mails        land in {}", outbox.join("new").display())?,
-            None => writeln!(f, "  mails        go out through the configured mail server")?,
+            None => writeln!(f, "  mails        go out through {}", self.mails)?,
         }
         writeln!(f, "Next, on each person's device:")?;
         writeln!(f, "  certtool trust add {} --fingerprint {}", self.policy, self.fingerprint)?;
@@ -240,7 +247,7 @@ impl Parts {
         let listener = TcpListener::from_std(ports.https).and_then(|tcp| TlsListener::new(tcp, Arc::new(tls)));
         let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
 
-        let ready = Ready::new(&folder, &settings, &policy);
+        let ready = Ready::new(&folder, &settings, &policy, directory.observation_port());
         let witness = match &settings.database {
             // Front ends behind one address would be several witnesses under one name.
             Some(_) => axum::Router::new(),
@@ -284,7 +291,7 @@ async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static s
 }
 
 impl Ready {
-    fn new(folder: &Folder, settings: &Settings, policy: &TrustPolicy) -> Self {
+    fn new(folder: &Folder, settings: &Settings, policy: &TrustPolicy, observation_port: Option<u16>) -> Self {
         let base = settings.base_url();
         Self {
             ready: true,
@@ -293,6 +300,8 @@ impl Ready {
             acme: format!("{base}/acme/directory"),
             log: settings.log_elsewhere.as_ref().map_or_else(|| format!("{base}/log"), LogElsewhere::url),
             directory: settings.directory_address(),
+            observation_port,
+            mails: settings.mails(),
             outbox: settings.smtp.is_none().then(|| folder.join(OUTBOX)),
         }
     }
@@ -324,7 +333,9 @@ pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chao
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = match settings.smtp.clone() {
-        Some(url) if url != DIRECT => Mailer::Smtp(url),
+        Some(url) if url != DIRECT => {
+            Mailer::Smtp { url, roots: settings.smtp_roots.as_ref().map(|path| folder.path().join(path)) }
+        }
         _ => Mailer::Outbox(folder.join(OUTBOX)),
     };
     config.chaos = chaos;

@@ -9,7 +9,7 @@ mod suggest;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
 use ca::store::PostgresStore;
@@ -69,6 +69,10 @@ pub struct Settings {
     /// in the outbox.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smtp: Option<String>,
+    /// Certificates by which the mail server's is verified, in place of the web's authorities; a relative path begins in the
+    /// folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smtp_roots: Option<PathBuf>,
     /// Where the passphrase of the keys comes from: `file:PATH`, `fd:NUMBER`, `credential:NAME` or `ask`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_passphrase: Option<String>,
@@ -115,6 +119,7 @@ impl Settings {
             directory_names: Vec::new(),
             log_year: year,
             smtp: None,
+            smtp_roots: None,
             key_passphrase: None,
             database: None,
             log_elsewhere: LogElsewhere::read(options)?,
@@ -175,6 +180,10 @@ impl Settings {
             Some(Smtp::Direct) => self.smtp = Some(DIRECT.to_owned()),
             Some(Smtp::Outbox) => self.smtp = None,
             Some(Smtp::Neither(_)) | None => {}
+        }
+        if let Some(path) = &options.smtp_roots {
+            // It was given from where this was started, and is read again from wherever the next start is.
+            self.smtp_roots = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         }
     }
 
@@ -284,6 +293,19 @@ impl Settings {
             return std::net::SocketAddr::new(self.listen, self.directory_port).to_string();
         }
         format!("{}:{}", self.domain, self.directory_port)
+    }
+
+    /// Where mails go: a mail server's address without what may be a password.
+    #[must_use]
+    pub fn mails(&self) -> String {
+        let url = match self.smtp.as_deref() {
+            None => return "outbox".into(),
+            Some(DIRECT) => return "the recipients' own servers".into(),
+            Some(url) => url,
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("smtp", url));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{host}")
     }
 }
 

@@ -52,6 +52,29 @@ fn what_changes_a_server_is_told_to_programs_as_one_object() {
 }
 
 #[test]
+fn a_server_that_is_ready_names_every_port_and_the_mail_server_without_its_password() {
+    use std::io::BufRead as _;
+    let place = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homeserver"));
+    command.args(["up", "--json", "--https-port", "0", "--directory-port", "0", "--observation-port"]);
+    // A free one, which nobody else takes before the server does but by bad luck.
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    command.arg(free.to_string()).args(["--smtp", "smtp://ca:s3cret@127.0.0.1:1?tls=none", "--folder"]);
+    command.arg(place.path().join("server")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let words = String::from_utf8(server.wait_with_output().unwrap().stderr).unwrap();
+    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}{words}"));
+    assert_eq!(ready["observation_port"], free, "{ready}");
+    assert_eq!(ready["mails"], "smtp://127.0.0.1:1?tls=none", "{ready}");
+    let told = [format!("and UDP port {free}"), "go out through smtp://127.0.0.1:1?tls=none".to_owned()];
+    assert!(told.iter().all(|told| words.contains(told)) && !words.contains("s3cret"), "{words}");
+}
+
+#[test]
 fn a_signer_that_does_not_start_says_so_in_its_journal_as_well() {
     let place = tempfile::tempdir().unwrap();
     let key = place.path().join("vrf.key.pem");

@@ -3,6 +3,7 @@
 mod device;
 mod direct;
 pub(crate) mod dkim;
+mod handover;
 mod letter;
 mod outbox;
 mod places;
@@ -44,12 +45,17 @@ pub(crate) const IN_LINE: Duration = Duration::from_secs(90);
 pub enum Mailer {
     /// Into this Maildir, where a person or a program picks them up: for trying out and for tests.
     Outbox(PathBuf),
-    /// To the SMTP server at this URL.
-    ///
-    /// * `smtps://[name:password@]host[:465]` speaks TLS from the first byte (RFC 8314);
-    /// * `smtp://[name:password@]host[:587]` insists on STARTTLS (RFC 3207), except towards this same machine;
-    /// * `smtp://host[:25]?tls=none` speaks plain text: only if it is asked for so.
-    Smtp(String),
+    /// To an SMTP server of one's own.
+    Smtp {
+        /// How it is spoken to, and where:
+        ///
+        /// * `smtps://[name:password@]host[:465]` speaks TLS from the first byte (RFC 8314);
+        /// * `smtp://[name:password@]host[:587]` insists on STARTTLS (RFC 3207), except towards this same machine;
+        /// * `smtp://host[:25]?tls=none` speaks plain text: only if it is asked for so.
+        url: String,
+        /// Certificates in PEM by which its own is verified, in place of the web's authorities.
+        roots: Option<PathBuf>,
+    },
     /// Straight to the recipients' own servers, by DANE and MTA-STS.
     Direct(Box<DirectMail>),
 }
@@ -65,12 +71,20 @@ pub struct DirectMail {
     pub folder: PathBuf,
 }
 
+impl Mailer {
+    /// To the SMTP server at this URL, verified by the web's authorities.
+    #[must_use]
+    pub fn smtp(url: impl Into<String>) -> Self {
+        Self::Smtp { url: url.into(), roots: None }
+    }
+}
+
 impl std::fmt::Debug for Mailer {
     /// The URL may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Outbox(folder) => f.debug_tuple("Outbox").field(folder).finish(),
-            Self::Smtp(_) => f.write_str("Smtp(…)"),
+            Self::Smtp { roots, .. } => f.debug_struct("Smtp").field("roots", roots).finish_non_exhaustive(),
             Self::Direct(direct) => f.debug_tuple("Direct").field(direct).finish(),
         }
     }
@@ -100,7 +114,7 @@ pub enum MailError {
     /// The mail server has no such mailbox, or refuses it for good. What a stranger is told must not depend on this.
     #[error("the mail server refuses the address")]
     Refused,
-    /// The mail server cannot be reached or asks to come back later.
+    /// The mail server cannot be reached, asks to come back later, or refuses this authority or its mail whatever the mailbox.
     #[error("the mail server does not take mail at the moment: {0}")]
     Unreachable(String),
     /// All places of this server, or of announcements to this domain, are taken: this one was not tried.
@@ -163,7 +177,7 @@ impl Post {
     pub(crate) fn open(mailer: &Mailer, signers: Signers) -> Result<Self, MailError> {
         let way = match mailer {
             Mailer::Outbox(folder) => Way::Outbox(Outbox::open(folder)?),
-            Mailer::Smtp(url) => Way::Smtp(Box::new(Smtp::open(url)?)),
+            Mailer::Smtp { url, roots } => Way::Smtp(Box::new(Smtp::open(url, roots.as_deref())?)),
             Mailer::Direct(direct) => {
                 let DirectMail { delivery, resolvers, folder } = &**direct;
                 Way::Direct(Box::new(Direct::open(delivery, resolvers, folder)?))
@@ -177,10 +191,11 @@ impl Post {
         matches!(self.way, Way::Outbox(_))
     }
 
-    /// Whether the configured mail server speaks to us at all. Of other ways nothing is known before there is a mail.
-    pub(crate) async fn check(&self) -> Result<(), MailError> {
+    /// Whether the configured mail server takes mails of this sender from us at all. Of other ways nothing is known before there
+    /// is a mail.
+    pub(crate) async fn check(&self, sender: &lettre::Address) -> Result<(), MailError> {
         match &self.way {
-            Way::Smtp(smtp) => smtp.check().await,
+            Way::Smtp(smtp) => smtp.check(sender).await,
             Way::Outbox(_) | Way::Direct(_) => Ok(()),
         }
     }

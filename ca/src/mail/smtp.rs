@@ -3,19 +3,27 @@
 //! Every mail has a conversation of its own, and each part of it ends after a time: what lettre calls a timeout bounds
 //! connecting alone, and a server that is silent, as one that dislikes a password may be, would hold the mail for ever.
 
-use std::fmt::Display;
+mod failure;
+
 use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Uri;
+use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters, TlsParametersBuilder,
+};
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
 use tokio::net::{TcpStream, lookup_host};
 
+use super::handover::{Step, codes, hand_over, try_sender};
 use super::{Letter, MailError, socket};
+use crate::web;
 
 /// How long one address of the server may take to be reached: it may have another, of a family that works.
 const ADDRESS: Duration = Duration::from_secs(5);
@@ -33,6 +41,8 @@ pub(crate) struct Smtp {
     encryption: Encryption,
     hello: ClientId,
     credentials: Option<Credentials>,
+    /// Whom its certificate has to be by; none stands for the web's authorities.
+    roots: Option<Vec<Certificate>>,
 }
 
 /// When encryption begins.
@@ -57,7 +67,7 @@ impl Encryption {
 }
 
 impl Smtp {
-    pub(super) fn open(url: &str) -> Result<Self, MailError> {
+    pub(super) fn open(url: &str, roots: Option<&Path>) -> Result<Self, MailError> {
         let parsed: Uri = url.parse().map_err(|_| bad("something that is no URL"))?;
         let authority =
             parsed.authority().filter(|a| !a.host().is_empty()).ok_or_else(|| bad("a URL without a host"))?;
@@ -73,43 +83,53 @@ impl Smtp {
         // A path is the name by which EHLO introduces us.
         let hello = Some(parsed.path().trim_matches('/')).filter(|name| !name.is_empty());
         let hello = hello.map_or_else(ClientId::default, |name| ClientId::Domain(name.into()));
-        Ok(Self { host, port, encryption, hello, credentials: named.map(credentials).transpose()? })
+        let credentials = named.map(credentials).transpose()?;
+        Ok(Self { host, port, encryption, hello, credentials, roots: roots.map(read_roots).transpose()? })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
         let mut connection = self.connect().await?;
-        let sent = within(MAIL, "the mail", connection.send(letter.envelope(), &letter.bytes())).await?;
+        let sent = self.within(MAIL, "the mail", hand_over(&mut connection, &letter)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        match sent {
-            Ok(_) => Ok(()),
-            // A server's words about a mailbox can quote the address; they are not repeated.
-            Err(error) if error.is_permanent() => Err(MailError::Refused),
-            Err(error) if error.is_transient() => Err(MailError::Unreachable("it asks to come back later".into())),
-            Err(error) => Err(unreachable(&error)),
-        }
+        sent.map_err(|refusal| refusal.by(self.place(), look_at))
     }
 
-    /// Whether the server would take mails of ours: it greets, encrypts, and knows our name and password.
-    pub(super) async fn check(&self) -> Result<(), MailError> {
+    /// Whether the server would take mails of ours: it greets, encrypts, knows our name and password, and takes our sender.
+    pub(super) async fn check(&self, sender: &Address) -> Result<(), MailError> {
         let mut connection = self.connect().await?;
+        let tried = self.within(STEP, "the sender", try_sender(&mut connection, sender)).await?;
         let _ = tokio::time::timeout(FAREWELL, connection.abort()).await;
-        Ok(())
+        tried.map_err(|refusal| refusal.by(self.place(), look_at))
     }
 
     /// A connection on which a mail can be handed over. What is refused up to here is refused to us, whatever mail it is.
     async fn connect(&self) -> Result<AsyncSmtpConnection, MailError> {
-        let mut connection = within(STEP, "the connection", self.begin()).await??;
+        let what = match self.encryption {
+            Encryption::Tls => "the connection",
+            Encryption::StartTls | Encryption::None => {
+                "the connection with a greeting (where TLS is spoken from the first byte there is none: smtps://)"
+            }
+        };
+        let mut connection = self.within(STEP, what, self.begin()).await??;
         if self.encryption == Encryption::StartTls {
+            if !connection.can_starttls() {
+                return Err(self.unreachable(
+                    "it offers no STARTTLS; smtps:// speaks TLS from the first byte (port 465), smtp://…?tls=none none at all",
+                ));
+            }
             let beginning = connection.starttls(self.tls()?, &self.hello);
-            within(STEP, "STARTTLS", beginning).await?.map_err(|error| unreachable(&error))?;
+            self.within(STEP, "STARTTLS", beginning).await?.map_err(|error| self.failed(&error))?;
         }
         if let Some(credentials) = &self.credentials {
+            if connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
+                return Err(self.unreachable("it takes no name and password here; some do after STARTTLS alone"));
+            }
             // Some do not say no to a wrong password; they say nothing.
             let what = "the name and the password (look at them: some servers say nothing to wrong ones)";
-            match within(STEP, what, connection.auth(DEFAULT_MECHANISMS, credentials)).await? {
+            match self.within(STEP, what, connection.auth(DEFAULT_MECHANISMS, credentials)).await? {
                 Ok(_) => {}
-                Err(error) if error.is_permanent() => return Err(refuses("its name and password")),
-                Err(error) => return Err(unreachable(&error)),
+                Err(error) if error.is_permanent() => return Err(self.refuses("its name and password", &error)),
+                Err(error) => return Err(self.failed(&error)),
             }
         }
         Ok(connection)
@@ -118,56 +138,72 @@ impl Smtp {
     /// Up to the answer to EHLO. TLS from the first byte is lettre's from the connection on.
     async fn begin(&self) -> Result<AsyncSmtpConnection, MailError> {
         let begun = if self.encryption == Encryption::Tls {
-            let server = (self.host.as_str(), self.port);
-            AsyncSmtpConnection::connect_tokio1(server, Some(ADDRESS), &self.hello, Some(self.tls()?), None).await
+            let addresses = self.addresses().await?;
+            let tls = Some(self.tls()?);
+            AsyncSmtpConnection::connect_tokio1(&*addresses, Some(ADDRESS), &self.hello, tls, None).await
         } else {
-            let tcp = self.reach().await.map_err(|error| MailError::Unreachable(error.to_string()))?;
-            AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &self.hello).await
+            AsyncSmtpConnection::connect_with_transport(Box::new(self.reach().await?), &self.hello).await
         };
-        begun.map_err(|error| unreachable(&error))
+        begun.map_err(|error| self.failed(&error))
     }
 
     /// The first of its addresses that answers.
-    async fn reach(&self) -> io::Result<TcpStream> {
+    async fn reach(&self) -> Result<TcpStream, MailError> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
-        for address in lookup_host((self.host.as_str(), self.port)).await? {
+        for address in self.addresses().await? {
             match tokio::time::timeout(ADDRESS, socket::connect(address)).await {
                 Ok(Ok(tcp)) => return Ok(tcp),
                 Ok(Err(error)) => last = error,
                 Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
             }
         }
-        Err(last)
+        Err(self.unreachable(&failure::unreached(&last).map_or_else(|| last.to_string(), str::to_owned)))
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, MailError> {
+        match lookup_host((self.host.as_str(), self.port)).await {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(error) => Err(self.unreachable(&format!("no address can be found for that name ({error})"))),
+        }
     }
 
     fn tls(&self) -> Result<TlsParameters, MailError> {
-        TlsParameters::new(self.host.clone()).map_err(|error| unreachable(&error))
+        let builder = TlsParameters::builder(self.host.clone());
+        let builder = match &self.roots {
+            None => builder.certificate_store(CertificateStore::WebpkiRoots),
+            Some(roots) => roots
+                .iter()
+                .cloned()
+                .fold(builder.certificate_store(CertificateStore::None), TlsParametersBuilder::add_root_certificate),
+        };
+        builder.build().map_err(|error| self.failed(&error))
     }
-}
 
-fn unreachable(error: &Error) -> MailError {
-    if error.is_permanent() {
-        return refuses("whether it may send from this machine");
+    /// Where it is, for whoever runs this authority.
+    fn place(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+
+    fn unreachable(&self, reason: &str) -> MailError {
+        MailError::Unreachable(format!("{}: {reason}", self.place()))
+    }
+
+    fn failed(&self, error: &Error) -> MailError {
+        if error.is_permanent() {
+            return self.refuses("whether it may send from this machine", error);
         }
-        source = cause.source();
+        self.unreachable(&failure::words(error, self.encryption == Encryption::Tls, self.roots.is_some()))
     }
-    MailError::Unreachable(text)
-}
 
-fn refuses(look_at: &str) -> MailError {
-    MailError::Unreachable(format!("it refuses this authority; look at {look_at}"))
-}
+    fn refuses(&self, look_at: &str, error: &Error) -> MailError {
+        self.unreachable(&format!("it refuses this authority ({}); look at {look_at}", codes(error)))
+    }
 
-async fn within<T>(time: Duration, what: impl Display, work: impl Future<Output = T>) -> Result<T, MailError> {
-    let done = tokio::time::timeout(time, work).await;
-    done.map_err(|_| MailError::Unreachable(format!("it did not answer {what} within {} s", time.as_secs())))
+    async fn within<T>(&self, time: Duration, what: &str, work: impl Future<Output = T>) -> Result<T, MailError> {
+        let done = tokio::time::timeout(time, work).await;
+        done.map_err(|_| self.unreachable(&format!("it did not answer {what} within {} s", time.as_secs())))
+    }
 }
 
 /// Whether `url` names a mail server and how to speak to it, as [`MailError::Config`] says it must. Nobody is asked.
@@ -175,7 +211,7 @@ async fn within<T>(time: Duration, what: impl Display, work: impl Future<Output 
 /// # Errors
 /// It does not; what is shown of it holds no secret.
 pub fn check_smtp_url(url: &str) -> Result<(), MailError> {
-    Smtp::open(url).map(|_| ())
+    Smtp::open(url, None).map(|_| ())
 }
 
 fn bad(found: &str) -> MailError {
@@ -184,6 +220,25 @@ fn bad(found: &str) -> MailError {
         expected: "smtps://[name:password@]host[:port] or smtp://[name:password@]host[:port][?tls=none]",
         found: found.into(),
     }
+}
+
+/// What the operator can mend, where her own mail server refuses a step.
+fn look_at(step: Step) -> &'static str {
+    match step {
+        Step::Sender => "; look at mail_from, and at whom it lets send as that",
+        Step::Recipient => "; look at whether it wants a name and a password before it relays",
+        Step::Mail => "",
+    }
+}
+
+fn read_roots(path: &Path) -> Result<Vec<Certificate>, MailError> {
+    let bad = |found: String| MailError::Config {
+        what: "the certificates for the SMTP server",
+        expected: "the PEM file of its authority",
+        found,
+    };
+    let roots = web::root_certificates(path).map_err(|error| bad(error.to_string()))?;
+    roots.iter().map(|der| Certificate::from_der(der.to_vec()).map_err(|error| bad(error.to_string()))).collect()
 }
 
 /// What a URL says of encryption: a bare `smtp://` insists on STARTTLS, except towards this same machine.

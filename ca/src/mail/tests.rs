@@ -61,7 +61,7 @@ fn an_international_address_can_be_written_to() {
 
 #[test]
 fn a_password_is_not_shown() {
-    let mailer = Mailer::Smtp("smtp://alice:secret@mail.example.org".into());
+    let mailer = Mailer::smtp("smtp://alice:secret@mail.example.org");
     assert!(!format!("{mailer:?}").contains("secret"));
 }
 
@@ -70,11 +70,21 @@ fn a_password_is_not_shown() {
 struct Server {
     greeting: &'static str,
     auth: &'static str,
+    mail: &'static str,
     rcpt: &'static str,
+    data: &'static str,
+    end: &'static str,
 }
 
 /// A server that takes everything.
-const KIND: Server = Server { greeting: "220 test", auth: "235 welcome", rcpt: "250 fine" };
+const KIND: Server = Server {
+    greeting: "220 test",
+    auth: "235 welcome",
+    mail: "250 fine",
+    rcpt: "250 fine",
+    data: "354 go on",
+    end: "250 taken",
+};
 
 /// A mail server that answers as told. Gives back what it was told in DATA.
 async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
@@ -92,7 +102,7 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
                 let answer = match line.split([' ', ':']).next().unwrap_or_default() {
                     "." if in_data => {
                         in_data = false;
-                        "250 taken"
+                        says.end
                     }
                     _ if in_data => {
                         data.push_str(&line);
@@ -101,10 +111,11 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
                     }
                     "EHLO" => "250-test\r\n250 AUTH PLAIN",
                     "AUTH" => says.auth,
+                    "MAIL" => says.mail,
                     "RCPT" => says.rcpt,
                     "DATA" => {
-                        in_data = true;
-                        "354 go on"
+                        in_data = says.data.starts_with('3');
+                        says.data
                     }
                     "QUIT" => break,
                     _ => "250 fine",
@@ -124,7 +135,7 @@ async fn server(says: Server) -> (String, tokio::task::JoinHandle<String>) {
 #[tokio::test]
 async fn a_mail_goes_to_an_smtp_server() {
     let (url, serving) = server(KIND).await;
-    let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
+    let post = Post::open(&Mailer::smtp(url), Signers::default()).unwrap();
     let code = Code::new([0x5a; 15]);
     send(&post, letter("alice@example.org", &code)).await.unwrap();
     drop(post);
@@ -136,12 +147,12 @@ async fn a_mail_goes_to_an_smtp_server() {
 async fn an_unknown_mailbox_and_an_unreachable_server_are_told_apart_without_the_address() {
     for (rcpt, refused) in [("550 no alice@example.org here", true), ("450 later, alice@example.org", false)] {
         let (url, _serving) = server(Server { rcpt, ..KIND }).await;
-        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
+        let post = Post::open(&Mailer::smtp(url), Signers::default()).unwrap();
         let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert_eq!(matches!(error, MailError::Refused), refused, "{error}");
         assert!(!error.to_string().contains("alice"));
     }
-    let post = Post::open(&Mailer::Smtp("smtp://127.0.0.1:1".into()), Signers::default()).unwrap();
+    let post = Post::open(&Mailer::smtp("smtp://127.0.0.1:1"), Signers::default()).unwrap();
     let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
     assert!(matches!(error, MailError::Unreachable(_)));
 }
@@ -151,9 +162,44 @@ async fn a_server_that_refuses_the_authority_itself_refuses_no_address() {
     for says in [Server { greeting: "554 not today", ..KIND }, Server { auth: "535 wrong password", ..KIND }] {
         let (url, _serving) = server(says).await;
         let url = url.replace("smtp://", "smtp://authority:password@");
-        let post = Post::open(&Mailer::Smtp(url), Signers::default()).unwrap();
+        let post = Post::open(&Mailer::smtp(url), Signers::default()).unwrap();
         let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
         assert!(matches!(error, MailError::Unreachable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_sender_or_the_mail_refuses_no_address() {
+    for (says, told) in [
+        (
+            Server { mail: "553 5.7.1 Sender address rejected: not owned by user", ..KIND },
+            "it refuses this authority's sender address (553 5.7.1)",
+        ),
+        (
+            Server { rcpt: "554 5.7.1 <alice@example.org>: Relay access denied", ..KIND },
+            "it refuses this authority's mail for that address (554 5.7.1); look at whether it wants a name and a password",
+        ),
+        (Server { rcpt: "550 relay not permitted", ..KIND }, "mail for that address (550); look"),
+        (Server { data: "554 no valid recipients", ..KIND }, "it refuses this authority's mail (554)"),
+        (Server { end: "550 5.7.1 alice gets no spam", ..KIND }, "it refuses this authority's mail (550 5.7.1)"),
+    ] {
+        let (url, _serving) = server(says).await;
+        let post = Post::open(&Mailer::smtp(url), Signers::default()).unwrap();
+        let error = send(&post, letter("alice@example.org", &Code::new([1; 15]))).await.unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(told) && !error.contains("alice"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_tells_of_a_sender_that_is_refused_before_anybody_waits() {
+    let sender = "ca@elsewhere.example".parse().unwrap();
+    for (mail, taken) in [("250 fine", true), ("553 5.7.1 not owned by user", false)] {
+        let (url, _serving) = server(Server { mail, ..KIND }).await;
+        let post = Post::open(&Mailer::smtp(url), Signers::default()).unwrap();
+        let checked = post.check(&sender).await;
+        assert_eq!(checked.is_ok(), taken, "{checked:?}");
+        assert!(checked.err().is_none_or(|error| error.to_string().contains("sender address (553 5.7.1)")));
     }
 }
 

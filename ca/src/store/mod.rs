@@ -27,6 +27,7 @@ mod snapshot;
 mod sqlite;
 mod value;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -224,6 +225,14 @@ pub enum StoreError {
         /// The kind of record.
         table: &'static str,
         /// What was wrong.
+        reason: String,
+    },
+    /// The database's file is none, or is broken.
+    #[error("{} is damaged: {reason}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
         reason: String,
     },
     /// Anything else: disk full, input/output error. The changes may or may not have been written.

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use super::{Change, Record, Select, Store, StoreError, migrate, rows};
@@ -55,7 +55,10 @@ impl SqliteStore {
         let lock = lock(path)?;
         private(path).map_err(|e| StoreError::Unavailable(format!("{}: {e}", path.display())))?;
         let mut write = connect(path)?;
-        migrate::up(&mut write)?;
+        migrate::up(&mut write).map_err(|error| match error {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{}: {reason}", path.display())),
+            other => other,
+        })?;
         let read = connect(path)?;
         for connection in [&write, &read] {
             connection.busy_timeout(patience).map_err(|e| rows::unavailable(&e))?;
@@ -136,7 +139,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| rows::unavailable(&e))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| unopened(path, &e))?;
     let set_up = || -> rusqlite::Result<()> {
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -148,8 +151,17 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(())
     };
-    set_up().map_err(|e| rows::unavailable(&e))?;
+    set_up().map_err(|e| unopened(path, &e))?;
     Ok(connection)
+}
+
+fn unopened(path: &Path, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreError::Broken { path: path.into(), reason: format!("expected a database of SQLite's, found: {error}") }
+        }
+        _ => StoreError::Unavailable(format!("{}: {error}", path.display())),
+    }
 }
 
 fn read_loop(connection: &Connection, reads: &mpsc::Receiver<Read>) {

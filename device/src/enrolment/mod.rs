@@ -157,6 +157,7 @@ pub async fn renew(
 ) -> Result<Renewed, EnrolError> {
     let due = Due::of(&device.chain, &device.enrolment).map_err(|found| EnrolError::NoCertificate { found })?;
     if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
+        has_begun(home, &device, now())?;
         let due = due_as_asked(home, &device, due, now()).await;
         if now().as_secs() < due.from.as_secs() {
             return Ok(Renewed::NotDue { due: due.from, not_after: due.not_after });
@@ -198,6 +199,15 @@ pub async fn renew(
     watch::remember_own_key(home, &identifier, &key, now())?;
     home.store_renewed(&device)?;
     Ok(Renewed::Done(Box::new(Certified { device, person })))
+}
+
+/// Of a certificate that begins later by this clock it cannot be said that nothing is due: the clock is wrong, and whoever
+/// runs this by a timer hears of it while there is time.
+fn has_begun(home: &Home, device: &Device, now: UnixTime) -> Result<(), EnrolError> {
+    match verify_person(&device.chain, &home.trust_at(now)?, now) {
+        Err(error) if error.rule == Rule::ChainNotYetValid => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// When the authority wants the certificate renewed. One that cannot be asked, or does not say, changes nothing.

@@ -12,7 +12,7 @@ use tlog_proof::{Cosigned, LogPolicy, VerifierKey};
 use super::Blindness;
 
 /// The oldest cosignatures that say anything about now. An idle log has them renewed every ten minutes.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+pub const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// A witness's clock may be ahead of ours by this.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
 

@@ -30,7 +30,7 @@ use tlog_proof::LogPolicy;
 use transparency_log::monitor::{AuditReport, Progress};
 
 pub use erase::erase_openings;
-pub use freshness::check as check_freshness;
+pub use freshness::{MAX_AGE, check as check_freshness};
 pub use opened::OpenedCertificate;
 pub use owner::Owner;
 pub use state::confirm_key;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use device::finding::{Finder, Names};
 use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
+use identity::rules::Rule;
 use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
@@ -69,7 +70,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
     let person = verified.map_err(|error| {
         let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
-        Failure::new(happened, format!("`certtool renew {}`, and look at the clock of this machine", device.identifier))
+        Failure::new(happened, remedy(error.rule, &device.identifier, UnixTime::now()))
     })?;
     let policy = policy(&home, &device.enrolment, person.authority_root())?;
     let directory = directory(&policy, &device)?;
@@ -107,6 +108,19 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         offered,
         pinholes,
     })
+}
+
+/// What helps against a certificate of one's own that does not count. The clock first: by a wrong one nothing is due, either.
+fn remedy(rule: Rule, identifier: &Identifier, now: UnixTime) -> String {
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let at = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%d %H:%M:%S UTC");
+    let clock = format!("this computer's clock says {at}; if that is wrong, set it and start again");
+    match rule {
+        Rule::ChainNotYetValid => clock,
+        Rule::ChainExpired => format!("{clock}; else `certtool renew {identifier}`"),
+        Rule::RevocationRevoked => format!("`certtool enroll {identifier}` makes a new key and certificate"),
+        _ => format!("`certtool status` says more, `certtool renew {identifier}` gets another one"),
+    }
 }
 
 impl Prepared {

@@ -31,6 +31,10 @@ pub struct Ready {
     pub log: String,
     /// Host and port of the directory (UDP).
     pub directory: String,
+    /// Its second port (UDP).
+    pub observation_port: Option<u16>,
+    /// Where mails go.
+    pub mails: String,
     /// The Maildir where mails land that no SMTP server takes; none if one is configured.
     pub outbox: Option<PathBuf>,
 }

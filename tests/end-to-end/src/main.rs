@@ -104,10 +104,12 @@ fn await_interruption() -> Result<(), Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate()).context("awaiting SIGTERM")?;
         let mut hang_up = signal(SignalKind::hangup()).context("awaiting SIGHUP")?;
+        let mut quit = signal(SignalKind::quit()).context("awaiting SIGQUIT")?;
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted.context("awaiting SIGINT"),
             _ = terminate.recv() => Ok(()),
             _ = hang_up.recv() => Ok(()),
+            _ = quit.recv() => Ok(()),
         }
     })
 }

@@ -254,7 +254,9 @@ mod tests {
         let word = crate::random::unheard_of();
         match search_process(std::process::id(), &Needle::new(&word), &Needle::new(&word)) {
             Ok(search) => assert!(!search.control.is_empty()),
-            Err(error) => eprintln!("skipped: the kernel forbids reading memory: {error}"),
+            Err(error) => {
+                crate::skipped(format!("a search of this process, whose memory the kernel forbids to read: {error}"));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What CONTRIBUTING and ARCHITECTURE promise of the manifests, compared with them.
+//! What CONTRIBUTING, ARCHITECTURE and README promise of manifests, files and the set-up, compared with them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeSet;
@@ -30,6 +30,63 @@ fn every_dependency_has_a_reason_beside_it() {
         .collect();
     assert!(lines.iter().filter(|line| names_one(line)).count() > 50, "the table was read");
     assert_eq!(bare, Vec::<&str>::new(), "dependencies without a comment above them");
+}
+
+#[test]
+fn every_path_that_a_page_names_from_the_top_is_there() {
+    let folders = std::fs::read_dir(root()).unwrap().filter_map(Result::ok).filter(|entry| entry.path().is_dir());
+    let folders = folders.filter_map(|folder| folder.file_name().into_string().ok());
+    let folders: BTreeSet<String> = folders.filter(|name| name != "target").collect();
+    let mut looked_at = 0;
+    let mut gone = Vec::new();
+    for page in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = text(page);
+        // Every second piece between backticks is code.
+        let code = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let named = code.filter(|code| code.split_once('/').is_some_and(|(folder, _)| folders.contains(folder)));
+        for path in named.filter(|path| !path.contains(char::is_whitespace)) {
+            looked_at += 1;
+            if !root().join(path).exists() {
+                gone.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert!(looked_at > 100, "the pages were read: {looked_at}");
+    assert_eq!(gone, Vec::<String>::new(), "paths that are not there");
+}
+
+/// What the set-up says where `rustc` says this of itself.
+fn set_up_with(rustc: &str) -> std::process::Output {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = tempfile::tempdir().unwrap();
+    for (name, says) in [("rustc", rustc), ("cargo", "cargo 1.0.0"), ("cc", ""), ("ld", "")] {
+        let program = place.path().join(name);
+        std::fs::write(&program, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", place.path().display());
+    let script = ". tools/setup.sh; need_compiler";
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", script]).current_dir(root()).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn a_compiler_that_is_too_old_is_named_with_what_is_needed_before_anything_is_built() {
+    let needed =
+        text("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = ").map(ToOwned::to_owned));
+    let needed = needed.unwrap().trim_matches('"').to_owned();
+    let old = set_up_with("rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)");
+    let said = String::from_utf8_lossy(&old.stderr);
+    assert_eq!(old.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("Rust {needed} or newer is needed, found 1.85.0")) && said.contains("rustup"),
+        "{said}"
+    );
+    for new in [format!("rustc {needed}.0 (x 2026-01-01)"), "rustc 2.0.0-nightly (x 2027-01-01)".to_owned()] {
+        let done = set_up_with(&new);
+        assert!(done.status.success(), "{new}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert!(text("README.md").contains(&format!("[Rust](https://rustup.rs) {needed} or newer")), "README names it");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn the_code_arrives_through_an_smsc_which_may_come_and_go() {
     let nobody = Person::new(place.path(), "+4915112340000");
     nobody.trust(server.ready()).unwrap();
     let told = nobody.certtool(&["enroll", nobody.address()]).unwrap().expect(1, "certtool enroll").unwrap();
-    assert!(told.text().contains("A code was sent to +4915112340000"), "{}", told.text());
+    assert!(told.text().contains("A code is being sent to +4915112340000"), "{}", told.text());
     smsc.await_line("message", 2);
     let again = nobody.certtool(&["enroll", nobody.address()]).unwrap().expect(1, "certtool enroll").unwrap();
     assert!(again.text().contains("was sent to +4915112340000 before; it is still good"), "{}", again.text());

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A mail server that stores every mail in a Maildir and tells its port on standard output.
 const SERVER: &str = r#"
-import asyncio, sys
+import asyncio, os, ssl, sys
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -29,12 +29,43 @@ def authenticate(server, session, envelope, mechanism, data):
     # To a wrong password it says no, or, as a tarpit, nothing.
     return AuthResult(success=right, handled=right or "tarpit" in sys.argv)
 
-options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False) if {"auth", "tarpit"} & set(sys.argv) else {}
-mailbox = Mailbox(sys.argv[1])
+class Refusing(SMTP):
+    """Takes mail of a sender of its own alone, or for its own domain alone, or none at all."""
+
+    async def smtp_MAIL(self, arg):
+        if "sender" in sys.argv:
+            await self.push("553 5.7.1 Sender address rejected: not owned by user")
+        else:
+            await super().smtp_MAIL(arg)
+
+    async def smtp_RCPT(self, arg):
+        if "relaying" in sys.argv:
+            await self.push("554 5.7.1 Relay access denied")
+        else:
+            await super().smtp_RCPT(arg)
+
+class Judging(Mailbox):
+    async def handle_DATA(self, server, session, envelope):
+        if "content" in sys.argv:
+            return "550 5.7.1 Message rejected as spam"
+        return await super().handle_DATA(server, session, envelope)
+
+options = {}
+if {"auth", "tarpit", "smtps", "starttls"} & set(sys.argv):
+    options = dict(authenticator=authenticate, auth_required=True, auth_require_tls=False)
+wrapped = None
+if {"smtps", "starttls"} & set(sys.argv):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(os.path.dirname(sys.argv[0]), "server.pem"))
+    if "smtps" in sys.argv:
+        wrapped = context
+    else:
+        options |= dict(tls_context=context, require_starttls=True, auth_require_tls=True)
+mailbox = Judging(sys.argv[1])
 
 async def serve():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", **options), sys.argv[2], 0)
+    server = await loop.create_server(lambda: Refusing(mailbox, hostname="localhost", **options), sys.argv[2], 0, ssl=wrapped)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -160,17 +191,84 @@ fn the_mail_server_asks_for_a_password_that_is_shown_nowhere() {
     server.stop().unwrap();
 }
 
-/// What she and the operator learn of a wrong password.
-fn a_wrong_password_is_told(mode: &str, operator: &str) {
+/// An authority of one's own in `authority.pem`, and in `server.pem` what it has certified for a mail server of this name.
+fn certify(place: &Path, name: &str) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let (key, server_key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).unwrap();
+    std::fs::write(place.join("authority.pem"), authority.pem()).unwrap();
+    let server = CertificateParams::new([name.to_owned()]).unwrap();
+    let server = server.signed_by(&server_key, &Issuer::new(params, key)).unwrap();
+    std::fs::write(place.join("server.pem"), server.pem() + &server_key.serialize_pem()).unwrap();
+}
+
+/// A URL as the README has it, with the encryption that `mode` names.
+fn encrypted(mode: &str, port: u16) -> String {
+    let named = format!("ca%40example.org:correct%20horse@localhost:{port}");
+    if mode == "smtps" { format!("smtps://{named}") } else { format!("smtp://{named}?tls=required") }
+}
+
+#[test]
+fn a_mail_server_with_a_certificate_of_an_authority_of_ones_own_is_spoken_to_over_tls() {
+    let Some(python) = python() else { return };
+    for mode in ["smtps", "starttls"] {
+        let place = tempfile::tempdir().unwrap();
+        certify(place.path(), "localhost");
+        let mails = mail_server(&python, place.path(), mode);
+        let url = encrypted(mode, mails.address.port());
+        let folder = place.path().join("server");
+        let roots = place.path().join("authority.pem");
+        let options = ["--smtp", &url, "--mail-from", "ca@example.org", "--smtp-roots", roots.to_str().unwrap()];
+        let server = Homeserver::start(&folder, &options).unwrap();
+        assert_eq!(server.ready().mails, url.replace("ca%40example.org:correct%20horse@", ""));
+        Person::new(place.path(), "alice@example.org").join(server.ready(), &mails.maildir).unwrap();
+        assert!(!server.words().contains("horse") && !server.words().contains("mails would not leave"));
+        server.stop().unwrap();
+        // It is remembered, as other options are.
+        let server = Homeserver::start(&folder, &[]).unwrap();
+        Person::new(place.path(), "bob@example.org").join(server.ready(), &mails.maildir).unwrap();
+        server.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_mail_server_that_does_not_prove_who_it_is_gets_no_password_and_the_operator_learns_what_to_try() {
+    let Some(python) = python() else { return };
+    let another_name = "its certificate does not count: certificate not valid for name \"localhost\"";
+    for (mode, name, roots, told) in [
+        ("smtps", "localhost", false, "its certificate is by no authority that is known here"),
+        ("smtps", "elsewhere.example", true, another_name),
+        ("starttls", "elsewhere.example", true, another_name),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        certify(place.path(), name);
+        let mails = mail_server(&python, place.path(), mode);
+        let (url, file) = (encrypted(mode, mails.address.port()), place.path().join("authority.pem"));
+        let options = ["--smtp", &url, "--smtp-roots", file.to_str().unwrap()];
+        let server = Homeserver::start(&place.path().join("server"), &options[..if roots { 4 } else { 2 }]).unwrap();
+        let told = format!("localhost:{}: {told}", mails.address.port());
+        let warned = || server.words().contains(&told).then_some(());
+        let warned = process::await_sight("the operator's warning", PATIENCE, warned);
+        assert!(warned.is_ok() && !server.words().contains("horse"), "expected {told} in {}", server.words());
+        server.stop().unwrap();
+    }
+}
+
+/// What she and the operator learn of a mail server that takes no mail from this authority.
+fn a_refusal_is_told(mode: &str, when: Told, operator: &str) {
     let Some(python) = python() else { return };
     let place = tempfile::tempdir().unwrap();
     let mails = mail_server(&python, place.path(), mode);
-    let url = format!("smtp://ca%40example.org:incorrect%20horse@{}?tls=none", mails.address);
+    let named = if ["auth", "tarpit"].contains(&mode) { "ca%40example.org:incorrect%20horse@" } else { "" };
+    let url = format!("smtp://{named}{}?tls=none", mails.address);
     let folder = place.path().join("server");
     let server = Homeserver::start(&folder, &["--smtp", &url, "--mail-from", "ca@example.org"]).unwrap();
-    // Before anybody has asked for a code.
-    process::await_sight("the operator's warning", PATIENCE, || server.words().contains(operator).then_some(()))
-        .unwrap();
+    let warned = || server.words().contains(operator).then_some(());
+    if matches!(when, Told::AtTheStart) {
+        process::await_sight("the operator's warning", PATIENCE, warned).unwrap();
+    }
     let carol = Person::new(place.path(), "carol@example.org");
     carol.trust(server.ready()).unwrap();
     process::await_sight("the reason", PATIENCE, || {
@@ -179,19 +277,45 @@ fn a_wrong_password_is_told(mode: &str, operator: &str) {
         refused.text().contains("could not be handed over").then_some(())
     })
     .unwrap();
-    assert!(!server.words().contains("horse"), "{}", server.words());
+    process::await_sight("the operator's warning", PATIENCE, warned).unwrap();
+    let words = server.words();
+    assert!(!words.contains("horse") && !words.contains("carol"), "{words}");
     server.stop().unwrap();
+}
+
+/// When the operator hears of it.
+#[derive(Clone, Copy)]
+enum Told {
+    /// Before anybody has asked for a code.
+    AtTheStart,
+    /// With the first one.
+    WithAMail,
+}
+
+#[test]
+fn a_sender_whom_the_mail_server_refuses_is_told_at_the_start_and_to_who_waits_for_a_code() {
+    a_refusal_is_told("sender", Told::AtTheStart, "it refuses this authority's sender address (553 5.7.1)");
+}
+
+#[test]
+fn a_mail_server_that_relays_nothing_for_this_authority_is_told_to_who_waits_for_a_code() {
+    a_refusal_is_told("relaying", Told::WithAMail, "(554 5.7.1); look at whether it wants a name and a password");
+}
+
+#[test]
+fn a_mail_server_that_refuses_the_mail_is_told_to_who_waits_for_a_code() {
+    a_refusal_is_told("content", Told::WithAMail, "it refuses this authority's mail (550 5.7.1)");
 }
 
 #[test]
 fn a_wrong_password_is_told_to_the_operator_at_the_start_and_to_who_waits_for_a_code() {
-    a_wrong_password_is_told("auth", "it refuses this authority; look at its name and password");
+    a_refusal_is_told("auth", Told::AtTheStart, "it refuses this authority (535 5.7.8); look at its name and password");
 }
 
 #[test]
 #[ignore = "a mail server that says nothing is given up after twenty seconds; run by ./test --all"]
 fn a_mail_server_that_says_nothing_to_a_wrong_password_is_given_up() {
-    a_wrong_password_is_told("tarpit", "some servers say nothing to wrong ones");
+    a_refusal_is_told("tarpit", Told::AtTheStart, "some servers say nothing to wrong ones");
 }
 
 #[test]
@@ -208,7 +332,7 @@ fn a_mail_server_that_is_away_is_named_and_nothing_is_lost() {
     let told = process::await_sight("the reason", PATIENCE, || {
         let refused = alice.begin_enrolment(&[]).unwrap().finish(PATIENCE).unwrap();
         assert!([1, 4].contains(&refused.code), "{}", refused.text());
-        refused.text().contains("The last message could not be handed over").then_some(())
+        refused.text().contains("could not be handed over").then_some(())
     });
     told.unwrap();
     assert!(server.lives());

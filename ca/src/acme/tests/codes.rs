@@ -90,7 +90,7 @@ async fn a_mail_that_a_crash_may_have_lost_is_not_awaited() {
     // A mail server that takes the connection and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());
-    let world = World::with(|config| config.mail = Mailer::Smtp(url)).await;
+    let world = World::with(|config| config.mail = Mailer::smtp(url)).await;
     let (client, order, challenge) = begun(&world).await;
     for answer in [client.post(&challenge, json!({})).await.ok(), client.read(&challenge).await.ok()] {
         assert_eq!((answer.text("status").as_str(), answer.json().get("error")), ("processing", None));
@@ -110,7 +110,7 @@ async fn a_mail_that_a_crash_may_have_lost_is_not_awaited() {
 async fn who_asks_for_mails_all_at_once_is_refused_none() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());
-    for mailer in [None, Some(Mailer::Smtp(url))] {
+    for mailer in [None, Some(Mailer::smtp(url))] {
         let world = World::with(|config| config.mail = mailer.unwrap_or_else(|| config.mail.clone())).await;
         let (client, _, challenge) = begun(&world).await;
         let asked = (0..5).map(|_| client.post(&challenge, json!({})));
@@ -126,7 +126,7 @@ async fn no_code_leaves_for_an_authorization_that_was_given_up_meanwhile() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());
     let world = World::with(|config| {
-        config.mail = Mailer::Smtp(url);
+        config.mail = Mailer::smtp(url);
         config.limits.mails_in_flight = 1;
     });
     let world = world.await;

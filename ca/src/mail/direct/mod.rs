@@ -7,7 +7,6 @@
 
 mod dane;
 mod evidence;
-mod handover;
 mod internet;
 mod names;
 mod policies;

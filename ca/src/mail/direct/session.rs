@@ -22,8 +22,8 @@ use tokio::io::{
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use super::super::handover::hand_over;
 use super::super::{Letter, MailError, socket};
-use super::handover::{Refusal, hand_over};
 use super::watched::Watched;
 
 /// To open a connection to one address.
@@ -91,22 +91,7 @@ pub(super) async fn deliver(
     let sent = within(DATA, hand_over(&mut connection, letter)).await?;
     // Whether it hears a farewell is of no account.
     let _ = within(FAREWELL, connection.quit()).await;
-    match sent {
-        Ok(()) => Ok(()),
-        // A server's words about a mailbox can quote the address; they are not repeated.
-        Err(Refusal::Mailbox(error)) => {
-            tracing::info!(server = host, status = ?error.status(), "a server refused a mailbox for good");
-            Err(MailError::Refused)
-        }
-        Err(Refusal::Unable(reason)) => Err(unreachable(host, &reason)),
-        Err(Refusal::Other(error)) => Err(match error.status() {
-            Some(status) if error.is_permanent() => {
-                unreachable(host, &format!("it refuses this authority or its mail ({status})"))
-            }
-            Some(_) => unreachable(host, &"it asks to come back later"),
-            None => unreachable(host, &error),
-        }),
-    }
+    sent.map_err(|refusal| refusal.by(host, |_| ""))
 }
 
 /// Connects to the first address with which that works, and encrypts.

@@ -21,7 +21,7 @@ fn encryption_and_port_follow_the_url() {
         ("smtp://[::1]:2525", Encryption::None, "::1", 2525),
         ("smtp://[::1]", Encryption::None, "::1", 25),
     ] {
-        let smtp = Smtp::open(url).unwrap();
+        let smtp = Smtp::open(url, None).unwrap();
         assert_eq!((smtp.encryption, smtp.host.as_str(), smtp.port), (encryption, host, port), "{url}");
     }
     for url in [
@@ -33,16 +33,16 @@ fn encryption_and_port_follow_the_url() {
         "smtp://alice@mail.example.org",
         "smtp://mail.example.org:0",
     ] {
-        assert!(Smtp::open(url).is_err(), "{url}");
+        assert!(Smtp::open(url, None).is_err(), "{url}");
     }
 }
 
 #[test]
 fn a_name_and_a_password_may_be_encoded() {
-    let smtp = Smtp::open("smtps://ca%40example.org:correct%20h%3Arse@mail.example.org").unwrap();
+    let smtp = Smtp::open("smtps://ca%40example.org:correct%20h%3Arse@mail.example.org", None).unwrap();
     let expected = Credentials::new("ca@example.org".into(), "correct h:rse".into());
     assert_eq!(smtp.credentials, Some(expected));
-    assert_eq!(Smtp::open("smtps://mail.example.org").unwrap().credentials, None);
+    assert_eq!(Smtp::open("smtps://mail.example.org", None).unwrap().credentials, None);
 }
 
 /// A mail server that says nothing to this command, nor to anything after it; none means that it does not even greet. Tells
@@ -90,7 +90,7 @@ async fn a_mail_server_that_is_silent_is_given_up_whatever_it_is_silent_to() {
         (Some("DATA"), "the mail"),
     ] {
         let (url, silent) = tarpit(silent_at).await;
-        let smtp = Smtp::open(&url).unwrap();
+        let smtp = Smtp::open(&url, None).unwrap();
         let sending = tokio::spawn(async move { smtp.send(letter("alice@example.org", &Code::new([1; 15]))).await });
         silent.notified().await;
         // From here on nothing but time can end it.
@@ -103,11 +103,41 @@ async fn a_mail_server_that_is_silent_is_given_up_whatever_it_is_silent_to() {
     }
 }
 
+/// Of a server in plain text, and of one that is not there.
+#[tokio::test]
+async fn what_is_wrong_with_a_mail_server_is_told_with_its_place_and_what_to_try() {
+    let (plain, _) = tarpit(Some("never")).await;
+    let plain = plain.replace("smtp://ca:wrong@", "");
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    for (url, place, told) in [
+        (format!("smtps://{plain}"), &plain, "expected TLS from the first byte, found none"),
+        (format!("smtp://{plain}?tls=required"), &plain, "it offers no STARTTLS"),
+        (format!("smtp://{closed}"), &closed, "nobody listens there"),
+    ] {
+        let error = Smtp::open(&url, None).unwrap().check(&sender()).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{place}: {told}")), "{url}: {error}");
+    }
+}
+
+#[test]
+fn certificates_for_the_mail_server_are_read_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    let open = || Smtp::open("smtps://mail.example.org", Some(&roots));
+    assert!(matches!(open().map(|_| ()), Err(MailError::Config { .. })), "no file");
+    std::fs::write(&roots, "nothing").unwrap();
+    assert!(matches!(open().map(|_| ()), Err(MailError::Config { found, .. }) if found.contains("found none")));
+}
+
+fn sender() -> Address {
+    "ca@example.org".parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
     let (url, silent) = tarpit(Some("AUTH")).await;
-    let smtp = Smtp::open(&url).unwrap();
-    let checking = tokio::spawn(async move { smtp.check().await });
+    let smtp = Smtp::open(&url, None).unwrap();
+    let checking = tokio::spawn(async move { smtp.check(&sender()).await });
     silent.notified().await;
     tokio::time::pause();
     tokio::time::advance(STEP + Duration::from_secs(1)).await;
@@ -115,13 +145,13 @@ async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
     assert!(error.to_string().contains("look at them"), "{error}");
     tokio::time::resume();
     let (url, _) = tarpit(Some("never")).await;
-    Smtp::open(&url).unwrap().check().await.unwrap();
+    Smtp::open(&url, None).unwrap().check(&sender()).await.unwrap();
 }
 
 /// Else the kernel holds the line that ends a mail back until the server has acknowledged the rest.
 #[tokio::test]
 async fn nothing_is_held_back_on_the_way_to_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let smtp = Smtp::open(&format!("smtp://{}", listener.local_addr().unwrap())).unwrap();
+    let smtp = Smtp::open(&format!("smtp://{}", listener.local_addr().unwrap()), None).unwrap();
     assert!(smtp.reach().await.unwrap().nodelay().unwrap());
 }

@@ -139,14 +139,21 @@ pub(super) fn stale(blindness: &Blindness) -> String {
         Blindness::Stale { cosigned, now } => (cosigned.as_secs(), now.as_secs()),
         other => return other.to_string(),
     };
+    let at = text::time(UnixTime::since_unix_epoch(Duration::from_secs(now)));
     if cosigned > now {
         return format!(
-            "the newest checkpoint is dated {} ahead of this clock: one of the two clocks is wrong",
+            "this computer's clock says {at}, and the newest checkpoint is dated {} ahead of that: one of the two clocks is \
+             wrong",
             text::span(cosigned - now)
         );
     }
-    let age = text::span(now - cosigned);
-    format!("the newest checkpoint is {age} old: the log stands still or an old one is being shown")
+    // The clock first: it is wrong more often than a log stands still.
+    format!(
+        "this computer's clock says {at}, and by that the newest checkpoint is {} old, expected at most {}. If the clock is \
+         right, the log stands still or an old checkpoint is being shown",
+        text::span(now - cosigned),
+        text::span(device::watch::MAX_AGE.as_secs())
+    )
 }
 
 /// The entries checked now, by kind.
@@ -265,8 +272,9 @@ mod tests {
         let stale = stale(&Blindness::Stale { cosigned: at(10_000), now: at(10_000 + 3 * 3_600) });
         let old = Audited { stale: Some(stale), ..audited() };
         let text = Page::of(&old);
-        let expected = "the newest checkpoint is 3 hours old: the log stands still or an old one is being shown";
-        assert!(text.contains(expected) && !text.contains("keeps its promise"), "{text}");
+        for expected in ["clock says 1970-01-01 05:46:40 UTC", "3 hours old, expected at most 1 hour", "stands still"] {
+            assert!(text.contains(expected) && !text.contains("keeps its promise"), "{text}");
+        }
         assert!(serde_json::to_value(&old).unwrap()["stale"].as_str().unwrap().contains("3 hours old"));
         assert_eq!(old.exit(), Exit::Refused);
     }

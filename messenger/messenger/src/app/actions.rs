@@ -27,6 +27,7 @@ impl App {
             return self.act_locked(action);
         }
         self.notice = None;
+        self.eager = None;
         self.touched = true;
         self.looked();
         let leaving = std::mem::take(&mut self.leaving);
@@ -90,6 +91,7 @@ impl App {
             return;
         }
         self.notice = None;
+        self.eager = None;
         self.touched = true;
         match &mut self.cover {
             Some(Cover::Ask { answer, .. }) => insert_answer(answer, text),

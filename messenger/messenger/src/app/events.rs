@@ -13,7 +13,10 @@ impl App {
     /// Takes in one event that happened at `now`, local time.
     pub(crate) fn hear(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
         match event {
-            Event::Online { directory, .. } => self.connection = Connection::Online { directory },
+            Event::Online { directory, .. } => {
+                self.connection = Connection::Online { directory };
+                return self.send_eagerly(now);
+            }
             Event::Offline { reason } => return self.hear_offline(reason, now),
             Event::Presence { who, online, seen } => return self.hear_presence(who, online, seen, now),
             Event::Appearance(settings) => self.hear_appearance(settings),
@@ -101,6 +104,7 @@ impl App {
 
     fn hear_offline(&mut self, reason: String, now: DateTime) -> Vec<Effect> {
         self.connection = Connection::Offline { reason };
+        self.eager = None;
         let seen = self.see_last(now);
         for person in self.people.values_mut() {
             person.online = None;

@@ -244,6 +244,8 @@ pub(crate) struct App {
     next_id: u64,
     /// Whether the person has done anything yet: until then the first who is online is chosen for her.
     touched: bool,
+    /// Where a text waits for the first connection: it was to go before there was one, and no key was pressed since.
+    eager: Option<Entry>,
     /// What was looked for last.
     found: Option<find::Found>,
     /// A first Ctrl-Q said what would be lost; a second one goes.
@@ -279,6 +281,7 @@ impl App {
             size,
             next_id: 1,
             touched: false,
+            eager: None,
             found: None,
             leaving: false,
             awaited_names: BTreeSet::new(),

@@ -6,7 +6,7 @@ use messenger_engine::Command;
 use super::conversation::{Line, State};
 use super::remarks::About;
 use super::slash::{self, Slash};
-use super::{App, Cover, Effect, Entry};
+use super::{App, Connection, Cover, Effect, Entry};
 
 impl App {
     /// Sends the draft, or does the command it is.
@@ -26,12 +26,29 @@ impl App {
             self.wrong(reason);
             return Vec::new();
         }
+        if self.connection == Connection::Connecting {
+            self.said("It goes as soon as you are online; any key keeps it here.");
+            self.eager = Some(entry);
+            return Vec::new();
+        }
         let (text, id) = self.conversation_mut(&entry).take_draft();
         let text = match text.strip_prefix('/') {
             Some(rest) if rest.starts_with('/') && !returned => rest.to_owned(),
             _ => text,
         };
         self.send_text(&entry, text, id, now)
+    }
+
+    /// Sends what was to go before there was a connection, if nothing else was done since: whoever types at once after the
+    /// start is not told that nobody can be reached.
+    pub(super) fn send_eagerly(&mut self, now: DateTime) -> Vec<Effect> {
+        match self.eager.take() {
+            Some(entry) if self.selected.as_ref() == Some(&entry) => {
+                self.notice = None;
+                self.send(now)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Why a text to `entry` would reach nobody, where the model knows better than the engine.

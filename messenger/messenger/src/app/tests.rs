@@ -35,6 +35,16 @@ pub(crate) fn presence(name: &str, online: bool) -> Event {
 }
 
 pub(crate) fn app(contacts: &[&str]) -> App {
+    let mut app = connecting(contacts);
+    app.hear(online(), now());
+    app
+}
+
+fn online() -> Event {
+    Event::Online { identifier: who("alice"), directory: "localhost".to_owned() }
+}
+
+fn connecting(contacts: &[&str]) -> App {
     let me = Me {
         identifier: who("alice"),
         authority: "Home".to_owned(),
@@ -42,9 +52,7 @@ pub(crate) fn app(contacts: &[&str]) -> App {
         directory: "localhost".to_owned(),
         card: Some(card("alice")),
     };
-    let mut app = App::new(me, contacts.iter().map(|name| who(name)), (80, 24));
-    app.hear(Event::Online { identifier: who("alice"), directory: "localhost".to_owned() }, now());
-    app
+    App::new(me, contacts.iter().map(|name| who(name)), (80, 24))
 }
 
 pub(crate) fn typed(app: &mut App, text: &str) -> Vec<Effect> {
@@ -83,6 +91,27 @@ pub(crate) fn room(host: &str, members: &[&str]) -> Event {
         suite: String::new(),
         code: "12".to_owned(),
     }
+}
+
+#[test]
+fn what_is_typed_before_the_first_connection_goes_with_it_unless_another_key_is_pressed() {
+    let mut app = connecting(&["bob"]);
+    assert_eq!(typed(&mut app, "hi"), []);
+    assert!(matches!(&app.notice, Some(Notice::Said(words)) if words.contains("as soon as you are online")));
+    assert_eq!(app.hear(online(), now()), send("hi", 1));
+    assert_eq!(app.notice, None);
+    assert_eq!(app.hear(online(), now()), [], "once");
+
+    let mut app = connecting(&["bob"]);
+    typed(&mut app, "hi");
+    app.act(Action::Insert(" there".to_owned()), now());
+    assert_eq!(app.hear(online(), now()), []);
+    assert_eq!(app.act(Action::Send, now()), send("hi there", 1));
+
+    let mut app = connecting(&["bob"]);
+    typed(&mut app, "hi");
+    app.hear(Event::Offline { reason: "no route".to_owned() }, now());
+    assert_eq!(app.hear(online(), now()), [], "there was no connection for a while");
 }
 
 #[test]

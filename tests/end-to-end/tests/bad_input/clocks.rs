@@ -26,6 +26,15 @@ fn a_person_whose_clock_is_wrong_by_a_year_is_told_so_and_nothing_is_lost() {
         let words: Vec<&str> = wrong.iter().map(String::as_str).collect();
         let verified = alice.under(&words).certtool(&["verify", alice.address()]).unwrap();
         refused(&verified, &[3], &["CHAIN-", "expected", "found"]);
+        // By a clock that is behind nothing is due, and by one that is ahead the server's certificate has ended.
+        for arguments in [&["audit"][..], &["renew", alice.address()], &["renew", "--all"]] {
+            let done = alice.under(&words).certtool(arguments).unwrap();
+            refused(&done, &[3], &["this computer's clock says"]);
+        }
+        let messenger = alice.under(&words).command("messenger", &["headless"]).unwrap();
+        let messenger = story::process::run("messenger", messenger, super::SOON).unwrap();
+        refused(&messenger, &[1], &["CHAIN-", "this computer's clock says"]);
+        assert_eq!(messenger.text().contains("certtool renew"), offset == "+1y", "{}", messenger.text());
         let enrolled = newcomer.under(&words).certtool(&["enroll", newcomer.address()]).unwrap();
         refused(&enrolled, &[3], &["expected", "found", "this computer's clock says"]);
     }

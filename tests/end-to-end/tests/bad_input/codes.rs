@@ -40,7 +40,7 @@ fn one_wrong_code_says_how_many_tries_are_left_and_the_right_one_still_works() {
     // As somebody would type it who is in a hurry.
     enrolment.type_line(&code.to_lowercase().replace('-', " "));
     let done = enrolment.finish(SOON).unwrap().expect(0, "enroll").unwrap();
-    refused(&done, &[0], &["4"]);
+    refused(&done, &[0], &["4 tries left"]);
 }
 
 #[test]

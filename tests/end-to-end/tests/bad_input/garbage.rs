@@ -18,7 +18,7 @@ const MEBIBYTE: usize = 1 << 20;
 /// What fits into one datagram on loopback.
 const DATAGRAM: usize = 60_000;
 
-fn noise() -> Vec<u8> {
+pub(super) fn noise() -> Vec<u8> {
     let seed = random::seed();
     println!("seed {seed}");
     Random::from_seed(seed).bytes(MEBIBYTE)

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use story::homeserver::Homeserver;
 
+use super::garbage::noise;
 use super::{House, refused};
 
 #[test]
@@ -77,7 +78,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
 
     let foreign = std::fs::read(other.join("policy.json")).unwrap();
     let settings = folder.join("homeserver.toml");
-    let cases: [(&Path, Damage, &[&str]); 5] = [
+    let cases: [(&Path, Damage, &[&str]); 6] = [
         (
             &settings,
             Box::new(|good| [good, b"smpt = \"smtp://me:s3cret@host\"\n"].concat()),
@@ -86,6 +87,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
         (&settings, Box::new(|_| vec![0xff; 4096]), &["homeserver.toml", "expected"]),
         (&folder.join("policy.json"), Box::new(|good| good.to_ascii_uppercase()), &["policy.json"]),
         (&folder.join("policy.json"), Box::new(move |_| foreign.clone()), &["policy.json", "expected"]),
+        (&folder.join("ca.sqlite"), Box::new(|_| noise()), &["ca.sqlite", "damaged", "expected", "backup"]),
         (&folder.join("keys/log.pem"), Box::new(|good| good[..good.len() / 2].to_vec()), &["log.pem", "expected"]),
     ];
     for (file, damage, words) in cases {
@@ -94,7 +96,7 @@ fn damaged_files_are_named_and_left_as_they_are() {
         std::fs::write(file, &bad).unwrap();
         let done = Homeserver::refused(&folder, &[]).unwrap();
         refused(&done, &[1], words);
-        assert!(!done.text().contains("s3cret"), "{}", done.text());
+        assert!(!done.text().contains("s3cret") && !done.text().contains("has been lost"), "{}", done.text());
         assert_eq!(std::fs::read(file).unwrap(), bad);
         std::fs::write(file, good).unwrap();
     }

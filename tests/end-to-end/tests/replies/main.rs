@@ -346,7 +346,7 @@ fn domains_say_who_may_certify_their_addresses() {
         match refused {
             Some(reason) => assert!(text.contains(reason), "{address}: {text}"),
             // Nobody types the code, but it was asked for.
-            None => assert!(text.contains("A code was sent"), "{address}: {text}"),
+            None => assert!(text.contains("A code is being sent"), "{address}: {text}"),
         }
     }
     server.stop().unwrap();
