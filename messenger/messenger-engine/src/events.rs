@@ -31,45 +31,45 @@ impl Told {
 pub struct Events {
     told: mpsc::Receiver<Told>,
     receipts: mpsc::UnboundedSender<Receipt>,
-    /// Of the event that the client has and has not taken yet.
-    in_hand: Option<Receipt>,
+    /// Of the events that the client has and has not taken yet.
+    in_hand: Vec<Receipt>,
 }
 
 impl Events {
     /// The client's end, and where its receipts come out. These are no more than the events it was handed out.
     pub(crate) fn new(told: mpsc::Receiver<Told>) -> (Self, mpsc::UnboundedReceiver<Receipt>) {
         let (receipts, taken) = mpsc::unbounded_channel();
-        (Self { told, receipts, in_hand: None }, taken)
+        (Self { told, receipts, in_hand: Vec::new() }, taken)
     }
 
-    /// The next event; the last one was taken. None when the engine has ended. Nothing is lost if the future is dropped.
+    /// The next event; those before it were taken. None when the engine has ended. Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Event> {
         self.taken();
         let told = self.told.recv().await?;
         Some(self.hand_out(told))
     }
 
-    /// The next event if there is one already; the last one was taken.
+    /// The next event if there is one already. Those before it are not taken by that: a client may have several in hand, and
+    /// say of all of them that they are taken once it has shown them.
     ///
     /// # Errors
     /// There is none now, or the engine has ended.
     pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
-        self.taken();
         let told = self.told.try_recv()?;
         Ok(self.hand_out(told))
     }
 
-    /// Says that the last event was taken, without asking for the next one.
+    /// Says that what was handed out was taken, without asking for the next one.
     pub fn taken(&mut self) {
-        if let Some(receipt) = self.in_hand.take() {
+        for receipt in self.in_hand.drain(..) {
             // Nobody waits for it any more if the engine has ended.
             let _ = self.receipts.send(receipt);
         }
     }
 
-    /// Says that the last event was not taken, and never will be: whoever waits for it is not told that it was.
+    /// Says that what is in hand was not taken, and never will be: whoever waits for it is not told that it was.
     pub fn not_taken(&mut self) {
-        self.in_hand = None;
+        self.in_hand.clear();
     }
 
     /// Waits for the engine's end. What comes until then is not taken.
@@ -79,7 +79,7 @@ impl Events {
     }
 
     fn hand_out(&mut self, told: Told) -> Event {
-        self.in_hand = told.receipt;
+        self.in_hand.extend(told.receipt);
         told.event
     }
 }
@@ -103,12 +103,12 @@ mod tests {
         assert_eq!(events.recv().await, Some(event("x")));
         assert!(taken.try_recv().is_err(), "the client has it, and has not taken it");
         assert_eq!(events.try_recv(), Ok(event("x")));
+        assert!(taken.try_recv().is_err(), "it has both in hand");
+        events.taken();
+        events.taken();
         assert_eq!(taken.try_recv(), Ok(Receipt(1)));
-        events.taken();
-        events.taken();
         assert_eq!(taken.try_recv(), Ok(Receipt(2)));
         assert_eq!(events.recv().await, Some(event("y")));
-        // Asking takes, whether or not there is another one.
         assert!(events.try_recv().is_err());
         assert!(taken.try_recv().is_err(), "each once, and nobody waits for the third");
     }

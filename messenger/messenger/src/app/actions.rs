@@ -253,10 +253,18 @@ impl App {
         if who == self.me.identifier {
             return Err("That is you.".to_owned());
         }
-        self.person_mut(&who).contact = true;
+        let person = self.person_mut(&who);
+        person.contact = true;
+        let met = person.peer.as_ref().map(|peer| peer.device);
+        // With whom one talks already, by that device.
+        let about = met.map(|device| {
+            person.about.devices.meet(device);
+            Effect::About(who.clone(), Box::new(person.about.clone()))
+        });
         self.select(Entry::Person(who.clone()));
         self.pane = Pane::Message;
         let mut effects = vec![Effect::Engine(Command::AddContact { who: who.to_string() }), Effect::Remember(who)];
+        effects.extend(about);
         if let Newcomer::OnCard(card) = newcomer {
             // First of all: who comes online a moment later is judged by it.
             effects.insert(0, Effect::Take(card));

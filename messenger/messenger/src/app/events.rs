@@ -104,7 +104,9 @@ impl App {
 
     fn hear_offline(&mut self, reason: String, now: DateTime) -> Vec<Effect> {
         self.connection = Connection::Offline { reason };
-        self.eager = None;
+        if self.eager.take().is_some() {
+            self.said("There is no connection: it stays here. Enter sends it when you are online.");
+        }
         let seen = self.see_last(now);
         for person in self.people.values_mut() {
             person.online = None;

@@ -167,7 +167,8 @@ mod tests {
         for action in [Action::Quit, Action::Send, Action::Help, Action::AskCommand, Action::Lock] {
             assert_eq!(app.act(action, now()), []);
         }
-        app.act(Action::Insert("wrong".to_owned()), now());
+        // Not even that somebody types, or has read what came behind it.
+        assert_eq!(app.act(Action::Insert("wrong".to_owned()), now()), []);
         assert_eq!(app.act(Action::Yes, now()), [Effect::Unlock(passphrase("wrong"))]);
         app.tried(Err("No.".to_owned()));
         app.paste("open");

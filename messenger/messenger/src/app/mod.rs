@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use device::desktop::Notification;
 use identity::Identifier;
 use identity::card::ContactCard;
+use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
 use key_store::Passphrase;
 use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
@@ -76,6 +77,8 @@ pub(crate) struct Person {
     pub(crate) idle_since: Option<DateTime>,
     /// With which device the last conversation began.
     pub(crate) peer: Option<peer::Peer>,
+    /// The device whose code was shown last, to be compared.
+    pub(crate) shown: Option<Fingerprint>,
     /// Whether the conversation with her looks for another connection.
     pub(crate) reconnecting: bool,
     /// Whether she is writing a text, by her device's word.
@@ -154,6 +157,8 @@ pub(crate) enum Cover {
     /// Who somebody is, and by what that is known.
     Identity {
         who: Identifier,
+        /// As it was when the page was opened.
+        peer: Option<Box<peer::Peer>>,
         scroll: usize,
     },
 }

@@ -70,7 +70,7 @@ impl App {
         if !person.contact {
             return Vec::new();
         }
-        let meeting = person.about.devices.meet(device, now);
+        let meeting = person.about.devices.meet(device);
         if meeting == Meeting::Known {
             return Vec::new();
         }
@@ -87,7 +87,13 @@ impl App {
     /// Shows who is at the other end of the conversation that is open.
     pub(super) fn show_identity(&mut self) {
         match &self.selected {
-            Some(Entry::Person(who)) => self.cover = Some(Cover::Identity { who: who.clone(), scroll: 0 }),
+            Some(Entry::Person(who)) => {
+                // The page stays as it is while two people read it to each other, whoever comes meanwhile.
+                let peer = self.people.get(who).and_then(|person| person.peer.clone()).map(Box::new);
+                self.cover = Some(Cover::Identity { who: who.clone(), peer: peer.clone(), scroll: 0 });
+                let who = who.clone();
+                self.person_mut(&who).shown = peer.map(|peer| peer.device);
+            }
             _ => self.wrong("Choose a person first."),
         }
     }
@@ -102,15 +108,20 @@ impl App {
             self.wrong("Choose a contact first; /add makes one of somebody.");
             return Vec::new();
         };
-        let Some(device) = person.peer.as_ref().map(|peer| peer.device) else {
-            self.wrong("Write to them first: the code comes from the certificates that both devices show.");
+        // What was compared is what /verify showed, not what may have come since.
+        let Some(device) = person.shown else {
+            let words = match person.peer {
+                Some(_) => "Compare the code first: /verify shows it.",
+                None => "Write to them first: the code comes from the certificates that both devices show.",
+            };
+            self.wrong(words);
             return Vec::new();
         };
-        person.about.devices.meet(device, now);
-        person.about.devices.compare(device, now);
+        person.about.devices.meet(device);
+        person.about.devices.compare(device);
         let about = Box::new(person.about.clone());
         self.conversation_mut(&Entry::Person(who.clone()))
-            .note("You have compared the code of this device: it is theirs".to_owned(), now);
+            .note("You have compared the code that /verify showed: that device is theirs".to_owned(), now);
         vec![Effect::About(who, about)]
     }
 }
@@ -170,8 +181,14 @@ pub(crate) mod tests {
         assert!(typed(&mut app, "/verified").is_empty());
         assert!(matches!(&app.notice, Some(Notice::Wrong(words)) if words.starts_with("Write to them first")));
         app.hear(peer("bob", 1), now());
+        assert!(typed(&mut app, "/verified").is_empty(), "nothing was shown yet");
+        typed(&mut app, "/verify");
+        app.cover = None;
+        // Whoever comes while they compare is not whom they compared.
+        app.hear(peer("bob", 2), now());
         assert!(kept(&typed(&mut app, "/verified")));
-        assert!(app.people[&who("bob")].about.devices.all()[0].compared.is_some());
+        let compared: Vec<_> = app.people[&who("bob")].about.devices.all().iter().map(|known| known.compared).collect();
+        assert_eq!(compared, [true, false]);
         typed(&mut app, "/verify");
         assert!(matches!(&app.cover, Some(Cover::Identity { who: shown, .. }) if *shown == who("bob")));
     }

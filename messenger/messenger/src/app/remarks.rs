@@ -298,6 +298,10 @@ impl App {
     /// Does what a key asked for at `now`, local time. Whoever presses a key has read what is on the screen, and writes or
     /// does not.
     pub(crate) fn act(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
+        // Whoever presses keys at a locked screen reads nothing and writes to nobody.
+        if self.locked.is_some() {
+            return self.done(action, now);
+        }
         let mut effects = self.read_here();
         let edits = matches!(action, Action::Insert(_) | Action::Edit(_));
         effects.extend(self.done(action, now));

@@ -111,6 +111,7 @@ fn what_is_typed_before_the_first_connection_goes_with_it_unless_another_key_is_
     let mut app = connecting(&["bob"]);
     typed(&mut app, "hi");
     app.hear(Event::Offline { reason: "no route".to_owned() }, now());
+    assert!(matches!(&app.notice, Some(Notice::Said(words)) if words.contains("it stays here")));
     assert_eq!(app.hear(online(), now()), [], "there was no connection for a while");
 }
 

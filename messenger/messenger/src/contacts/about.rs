@@ -31,6 +31,14 @@ pub(crate) struct About {
     pub(crate) devices: Devices,
 }
 
+impl About {
+    /// What goes to another folder, or comes from one: not when they were seen, and no devices, which nobody can know for
+    /// somebody else.
+    pub(super) fn for_others(self) -> Self {
+        Self { seen: None, devices: Devices::default(), ..self }
+    }
+}
+
 /// Of which comings and goings the person is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,10 +1,7 @@
-//! The devices of a contact that one has met: whoever comes with another one is looked at twice.
+//! The devices of a contact that one has met: whoever comes with another one is looked at twice. When, is not kept.
 
 use identity::trust::Fingerprint;
-use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
-
-use super::about::LastSeen;
 
 /// The most that are kept of one person.
 const MOST: usize = 32;
@@ -15,11 +12,9 @@ const MOST: usize = 32;
 pub(crate) struct Known {
     /// SHA-256 of the SubjectPublicKeyInfo of its key.
     pub(crate) key: Fingerprint,
-    /// When it was met first, local time.
-    pub(crate) met: LastSeen,
-    /// When the two people compared their code, not over the connection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) compared: Option<LastSeen>,
+    /// Whether the two people compared their code, not over the connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) compared: bool,
 }
 
 /// All devices of one person that were met, the first one first.
@@ -52,24 +47,24 @@ impl Devices {
     }
 
     /// Notes that a device was met.
-    pub(crate) fn meet(&mut self, key: Fingerprint, now: DateTime) -> Meeting {
+    pub(crate) fn meet(&mut self, key: Fingerprint) -> Meeting {
         if self.get(key).is_some() {
             return Meeting::Known;
         }
         let meeting = if self.0.is_empty() { Meeting::First } else { Meeting::Another };
         // One that was compared is worth more than one that came by.
-        if self.0.len() == MOST {
-            let oldest = self.0.iter().position(|known| known.compared.is_none()).unwrap_or(0);
+        while self.0.len() >= MOST {
+            let oldest = self.0.iter().position(|known| !known.compared).unwrap_or(0);
             self.0.remove(oldest);
         }
-        self.0.push(Known { key, met: LastSeen::new(now), compared: None });
+        self.0.push(Known { key, compared: false });
         meeting
     }
 
     /// Notes that the code was compared with a device that was met.
-    pub(crate) fn compare(&mut self, key: Fingerprint, now: DateTime) {
+    pub(crate) fn compare(&mut self, key: Fingerprint) {
         if let Some(known) = self.0.iter_mut().find(|known| known.key == key) {
-            known.compared = Some(LastSeen::new(now));
+            known.compared = true;
         }
     }
 }
@@ -77,21 +72,20 @@ impl Devices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::civil::date;
 
     #[test]
     fn a_device_is_first_then_known_and_every_other_one_is_another() {
-        let (now, mut devices) = (date(2026, 11, 23).at(10, 42, 0, 0), Devices::default());
+        let mut devices = Devices::default();
         let key = |n: u8| Fingerprint([n; 32]);
-        assert_eq!(devices.meet(key(1), now), Meeting::First);
-        assert_eq!(devices.meet(key(1), now), Meeting::Known);
-        assert_eq!(devices.meet(key(2), now), Meeting::Another);
-        devices.compare(key(1), now);
+        assert_eq!(devices.meet(key(1)), Meeting::First);
+        assert_eq!(devices.meet(key(1)), Meeting::Known);
+        assert_eq!(devices.meet(key(2)), Meeting::Another);
+        devices.compare(key(1));
         for n in 3..100 {
-            assert_eq!(devices.meet(key(n), now), Meeting::Another);
+            assert_eq!(devices.meet(key(n)), Meeting::Another);
         }
         assert_eq!(devices.all().len(), MOST);
-        assert!(devices.get(key(1)).is_some_and(|known| known.compared.is_some()), "what was compared stays");
+        assert!(devices.get(key(1)).is_some_and(|known| known.compared), "what was compared stays");
         assert!(devices.get(key(2)).is_none());
     }
 }

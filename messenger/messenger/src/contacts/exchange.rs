@@ -7,20 +7,20 @@ use std::path::Path;
 
 use identity::Identifier;
 
-use super::about::About;
 use super::{ContactBook, Contacts, ContactsError, Written};
 
 /// The largest file that is taken in, as every file of the folder.
 const MAX_BYTES: u64 = device::MAX_FILE_BYTES as u64;
 
 impl ContactBook {
-    /// The list for others' eyes or another folder: in the form of the file itself, without when anybody was seen.
+    /// The list for others' eyes or another folder: in the form of the file itself, without when anybody was seen, and with
+    /// which device.
     ///
     /// # Errors
     /// The list cannot be read.
     pub(crate) fn exported(&self) -> Result<String, ContactsError> {
         let mut contacts = self.load()?;
-        contacts.values_mut().for_each(|about| about.seen = None);
+        contacts.values_mut().for_each(|about| *about = std::mem::take(about).for_others());
         Ok(Written::of(&contacts).text())
     }
 
@@ -60,7 +60,7 @@ fn merge(contacts: &mut Contacts, theirs: Contacts) -> Vec<Identifier> {
                 mine.group = mine.group.take().or(theirs.group);
             }
             None => {
-                contacts.insert(who.clone(), About { seen: None, ..theirs });
+                contacts.insert(who.clone(), theirs.for_others());
                 new.push(who);
             }
         }

@@ -3,7 +3,7 @@
 use std::io::stdout;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event as Input, EventStream,
@@ -54,7 +54,7 @@ async fn on_screen(session: Session, theme: Theme, events: &mut Events) -> (Sess
         Ok(screen) => screen,
         Err(error) => return (session, Err(terminal_failure(error))),
     };
-    let idle = Idle { since: Instant::now(), told: false, open: false };
+    let idle = Idle { since: Instant::now(), on_the_wall: SystemTime::now(), told: false, open: false };
     let mut looping = Loop { session, screen, theme, idle };
     let ended = looping.run(events).await;
     (looping.session, ended)
@@ -71,6 +71,8 @@ struct Loop {
 struct Idle {
     /// When a key was pressed last.
     since: Instant,
+    /// The same by the clock on the wall, which goes on while the computer sleeps.
+    on_the_wall: SystemTime,
     /// It was said that nobody is there.
     told: bool,
     /// The screen was to be locked and could not be; not tried again before the next key.
@@ -137,9 +139,28 @@ impl Loop {
         Next::GoOn
     }
 
+    /// Whether the time is over after which the screen is locked by itself, by either clock.
+    fn is_lock_due(&self) -> bool {
+        let slept = || self.idle.on_the_wall.elapsed().unwrap_or_default();
+        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open);
+        minutes.is_some_and(|minutes| {
+            let after = Duration::from_secs(60 * u64::from(minutes));
+            self.idle.since.elapsed() >= after || slept() >= after
+        })
+    }
+
     async fn typed(&mut self, typed: Input) -> Next {
-        self.idle.since = Instant::now();
-        self.idle.open = false;
+        // Whoever comes late finds it locked, also if nothing could look at the time before.
+        if self.is_lock_due()
+            && let next @ Next::End(_) = self.session.apply(vec![Effect::Lock]).await
+        {
+            return next;
+        }
+        if matches!(typed, Input::Key(_) | Input::Paste(_)) {
+            self.idle.since = Instant::now();
+            self.idle.on_the_wall = SystemTime::now();
+            self.idle.open = false;
+        }
         if std::mem::take(&mut self.idle.told) {
             self.session.engine.send(Command::SetIdle { seconds: 0 }).await;
         }

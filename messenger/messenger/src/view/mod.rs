@@ -25,6 +25,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
+use crate::app::peer::Peer;
 use crate::app::{App, Cover, Entry, Pane};
 use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
@@ -68,8 +69,8 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         Some(Cover::Lists { scroll }) => {
             page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
         }
-        Some(Cover::Identity { who, scroll }) => {
-            page::draw(frame, area, " Who this is ", peer::rows(app, who, theme), *scroll, theme);
+        Some(Cover::Identity { who, peer, scroll }) => {
+            page::draw(frame, area, " Who this is ", peer::rows(app, who, peer.as_deref(), theme), *scroll, theme);
         }
         Some(Cover::NewPassphrase(new)) => locked::choose(frame, area, new, theme),
         Some(cover) => cover::draw(frame, area, cover, app, theme),
@@ -108,7 +109,7 @@ pub(crate) fn page_rows(app: &App) -> usize {
     match &app.cover {
         Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
         Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
-        Some(Cover::Identity { who, .. }) => peer::rows(app, who, Theme::plain()).len(),
+        Some(Cover::Identity { who, peer, .. }) => peer::rows(app, who, peer.as_deref(), Theme::plain()).len(),
         _ => 0,
     }
 }
@@ -119,8 +120,8 @@ pub(crate) fn lists(app: &App) -> Vec<String> {
 }
 
 /// The page of somebody's identity as text.
-pub(crate) fn identity(app: &App, who: &Identifier) -> Vec<String> {
-    as_text(peer::rows(app, who, Theme::plain()))
+pub(crate) fn identity(app: &App, who: &Identifier, peer: Option<&Peer>) -> Vec<String> {
+    as_text(peer::rows(app, who, peer, Theme::plain()))
 }
 
 fn as_text(rows: Vec<Line<'_>>) -> Vec<String> {

@@ -12,10 +12,10 @@ use crate::app::peer::Peer;
 use crate::text::harmless_line;
 
 /// The page as rows.
-pub(super) fn rows(app: &App, who: &Identifier, theme: Theme) -> Vec<Line<'static>> {
+pub(super) fn rows(app: &App, who: &Identifier, peer: Option<&Peer>, theme: Theme) -> Vec<Line<'static>> {
     let mut rows = vec![Line::styled(app.called_with_address(who), theme.strong()), Line::default()];
     let person = app.people.get(who);
-    match person.and_then(|person| person.peer.as_ref()) {
+    match peer {
         Some(peer) => certificate(&mut rows, peer, theme),
         None => rows.push(Line::from("Write to them first: what their device shows then stands here.")),
     }
@@ -23,8 +23,8 @@ pub(super) fn rows(app: &App, who: &Identifier, theme: Theme) -> Vec<Line<'stati
     if let Some(devices) = devices {
         rows.extend([Line::default(), Line::styled("Devices that you have met", theme.mine())]);
         for known in devices.all() {
-            let compared = known.compared.map_or_else(String::new, |at| format!(", compared {}", at.words()));
-            rows.push(Line::from(format!("  {}  since {}{compared}", short(known.key), known.met.words())));
+            let compared = if known.compared { "  compared" } else { "" };
+            rows.push(Line::from(format!("  {}{compared}", short(known.key))));
         }
     }
     rows

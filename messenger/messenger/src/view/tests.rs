@@ -415,6 +415,8 @@ fn who_is_at_the_other_end_and_the_code_to_compare() {
     let mut app = online(&["bob", "carol"], (80, 24));
     app.hear(peer("bob", 1), at(10, 41));
     app.hear(peer("bob", 2), at(10, 42));
+    write(&mut app, "/verify", at(10, 43));
+    app.act(Action::Close, at(10, 43));
     write(&mut app, "/verified", at(10, 43));
     write(&mut app, "/verify", at(10, 44));
     compare("verify", &app);

@@ -56,8 +56,13 @@ impl Face {
     /// Takes a line: what is to be done, and what is said.
     pub(super) fn take(&mut self, app: &mut App, line: &str, now: DateTime) -> (Vec<Effect>, Vec<String>) {
         if let Some(Cover::Confirm { .. }) = app.cover {
-            let yes = line.trim().eq_ignore_ascii_case("y");
-            return (app.act(if yes { Action::Yes } else { Action::Close }, now), Vec::new());
+            let answer = match line.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => Action::Yes,
+                "n" | "no" | "" => Action::Close,
+                // Perhaps a text that was meant for somebody: it is not taken for an answer.
+                _ => return (Vec::new(), vec!["That was not sent: first y or n:".to_owned()]),
+            };
+            return (app.act(answer, now), Vec::new());
         }
         let begun = self.begun.take();
         if let Some(line) = line.strip_suffix('\\') {
@@ -123,7 +128,7 @@ impl Face {
                 commands.chain([format!("A line that ends in {} goes on in the next.", '\\')]).collect()
             }
             Some(Cover::Lists { .. }) => view::lists(app),
-            Some(Cover::Identity { who, .. }) => view::identity(app, who),
+            Some(Cover::Identity { who, peer, .. }) => view::identity(app, who, peer.as_deref()),
             Some(Cover::Card) => vec![match &app.me.card {
                 Some(card) => format!("Your contact card: {card}"),
                 None => "There is no card: your home server's policy is not pinned any more.".to_owned(),
