@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::browser;
-use crate::output::Output;
+use crate::output::{Output, harmless};
 use crate::progress::spinner;
 use crate::text;
 
@@ -66,8 +66,12 @@ impl Holder for Person<'_> {
         if !io::stdin().is_terminal() {
             return async { false }.boxed();
         }
-        self.output.step(&format!("Whoever makes an account here must agree to these terms:\n\n  {terms}\n"));
-        let line = tokio::task::spawn_blocking(|| read_line(Some("Have you read them, and do you agree? [y/N] ")));
+        // With the address, also where nothing else is shown: nobody agrees to what she does not see.
+        let question = format!(
+            "Whoever makes an account here must agree to these terms:\n\n  {}\n\nHave you read them, and do you agree? [y/N] ",
+            harmless(terms)
+        );
+        let line = tokio::task::spawn_blocking(move || read_line(Some(&question)));
         async move { matches!(line.await, Ok(Typed::Code(said)) if is_yes(&said)) }.boxed()
     }
 

@@ -46,7 +46,8 @@ impl Refusal {
         let unreachable = |reason: &dyn Display| MailError::Unreachable(format!("{server}: {reason}"));
         match self {
             Self::Mailbox(error) => {
-                tracing::info!(%server, codes = codes(&error), "a server refused a mailbox for good");
+                // Under the name by which operators leave out what names others' servers (docs/operations/ca.md).
+                tracing::info!(target: "ca::mail::direct", %server, codes = codes(&error), "a server refused a mailbox for good");
                 MailError::Refused
             }
             Self::Unable(reason) => unreachable(&reason),

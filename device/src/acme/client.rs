@@ -19,6 +19,9 @@ use crate::keys::{AccountKey, KeyError};
 /// How often a request is repeated whose nonce the server refused (RFC 8555 section 6.5).
 pub(super) const NONCE_TRIES: usize = 5;
 
+/// The longest address of terms that a person is asked to agree to.
+const MAX_TERMS_BYTES: usize = 2048;
+
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AcmeError {
@@ -149,6 +152,14 @@ impl AcmeClient {
             None => {}
         }
         if let Some(terms) = &self.directory.meta.terms_of_service {
+            let is_address = |url: reqwest::Url| ["https", "http"].contains(&url.scheme());
+            if terms.len() > MAX_TERMS_BYTES || !reqwest::Url::parse(terms).is_ok_and(is_address) {
+                return Err(AcmeError::Protocol {
+                    url: self.directory_url.clone(),
+                    expected: "termsOfService to be the address of a page",
+                    found: terms.chars().take(80).collect(),
+                });
+            }
             if !holder.agrees(terms).await {
                 return Err(AcmeError::Terms { url: terms.clone() });
             }
