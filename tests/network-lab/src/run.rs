@@ -90,10 +90,12 @@ fn set_up(people: &People, topology: &Topology, plan: &Plan, calls: usize) -> Re
     connects(times, set_up)
 }
 
-/// Waits until the routers that open ports have done so.
+/// Waits until the routers that open ports have done so, and the devices have heard of it.
 fn await_ports(plan: &Plan, topology: &Topology) -> Result<(), Failure> {
     let asked = [(Who::Alice, &plan.alice), (Who::Bob, &plan.bob)];
-    for (who, _) in asked.into_iter().filter(|(_, house)| house.opens.is_some()) {
+    let asked: Vec<_> = asked.into_iter().filter(|(_, house)| house.opens.is_some()).collect();
+    for (who, _) in &asked {
+        let who = *who;
         let began = Instant::now();
         while !topology.opened(who)?.contains("dport") {
             if began.elapsed() > OPENING {
@@ -101,6 +103,10 @@ fn await_ports(plan: &Plan, topology: &Topology) -> Result<(), Failure> {
             }
             thread::sleep(BETWEEN / 10);
         }
+    }
+    // The router's answer is on its way when the port is open, and nobody outside sees when it has arrived.
+    if !asked.is_empty() {
+        thread::sleep(HEARING);
     }
     Ok(())
 }
@@ -175,6 +181,8 @@ fn after_change(pair: &mut Pair) -> Result<bool, Failure> {
     Ok(false)
 }
 
+/// How long a router's answer may be on its way to a device.
+const HEARING: Duration = Duration::from_secs(2);
 /// How long a router may take to be found, and to open a port.
 const OPENING: Duration = Duration::from_secs(20);
 /// The time between two texts.
