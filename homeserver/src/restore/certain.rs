@@ -136,13 +136,21 @@ async fn of_struck(
     let policy = log.policy.log_policy_of(&edge.origin, log.shard.window.judged_at(now));
     let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
     for mirror in &wishes.mirrors {
+        let before = copy.size();
         let mut said = match take_from(mirror, &edge.origin, &policy, copy).await {
             Ok(entries) => format!("gave {entries} entries"),
             Err(error) => error.to_string(),
         };
-        // Where nothing is left of the copy that a fork would be told by: whoever has the key may have signed another.
-        if damage.is_some() && copy.size() >= edge.size && !begins_as_the_backup(copy, edge).await {
-            said = format!("shows another history than the backup, whose {} entries lead to {}", edge.size, edge.root);
+        // Where nothing is left of the copy that a fork would be told by: whoever has the key may have signed another, and
+        // one that is shorter than the backup can be compared with nothing.
+        let comparable = copy.size() >= edge.size || before == 0 && copy.size() > 0;
+        if damage.is_some() && comparable && !begins_as_the_backup(copy, edge).await {
+            said = match copy.size() < edge.size {
+                true => format!("shows {} entries, fewer than the {} of the backup", copy.size(), edge.size),
+                false => {
+                    format!("shows another history than the backup, whose {} entries lead to {}", edge.size, edge.root)
+                }
+            };
             *copy = waiting.anew(edge, &log.key)?;
         }
         answers.push(Answer { who: mirror.clone(), said });
