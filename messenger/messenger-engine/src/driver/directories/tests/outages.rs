@@ -103,3 +103,14 @@ async fn what_rings_elsewhere_is_withdrawn_with_ones_own_directory() {
     assert_eq!(drain(&mut asked), [Ask::Cancel { call: FIRST }]);
     assert_eq!(driver.to_be_placed(), []);
 }
+
+#[tokio::test]
+async fn a_call_whose_callee_is_being_found_is_not_placed_after_ones_own_directory_was_lost() {
+    let mut driver = driver();
+    driver.own_is_reached(true, Duration::ZERO);
+    driver.calls(FIRST);
+    driver.own_is_reached(false, MINUTE);
+    driver.calls(SECOND);
+    driver.finds_bob(at("example.net"));
+    assert_eq!(driver.to_be_placed(), [SECOND], "the first has failed by then");
+}
