@@ -148,17 +148,21 @@ impl Driver {
         }
     }
 
+    /// The number of the link to this directory.
+    fn number(&self, directory: &DirectoryElsewhere) -> u64 {
+        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
+        other.number
+    }
+
     /// The link to this directory reports that it is reached.
     fn reports_reached(&mut self, directory: &DirectoryElsewhere) {
-        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
-        let number = other.number;
+        let number = self.number(directory);
         self.directories.heard(number, Happening::DirectoryUp, &mut self.core, Now::read());
     }
 
     /// The link to this directory reports at this time from now that it was not reached.
     fn reports_not_reached(&mut self, directory: &DirectoryElsewhere, after: Duration) {
-        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
-        let (number, what) = (other.number, Happening::DirectoryDown("nobody answers".to_owned()));
+        let (number, what) = (self.number(directory), Happening::DirectoryDown("nobody answers".to_owned()));
         self.directories.heard(number, what, &mut self.core, from_now(after));
     }
 
