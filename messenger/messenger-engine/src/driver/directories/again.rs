@@ -2,6 +2,7 @@
 //! elsewhere is watched where she was until the directory there is reached.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use identity::Identifier;
@@ -14,6 +15,10 @@ use crate::core::{Ask, Core};
 use crate::driver::Happening;
 use crate::time::Now;
 use crate::whereabouts::{NotFound, Whereabouts};
+
+/// How old an answer may be that is asked for again: younger than what was asked the time before, however often that is, and
+/// old enough for all people of a domain to be told the same.
+const AT_MOST: Duration = Duration::from_secs(30);
 
 impl Directories {
     /// Asks where the people are who are found in directories of which that was not asked for a while.
@@ -47,7 +52,7 @@ impl Directories {
         let number = other.number;
         let mut asked = BTreeSet::new();
         for who in people {
-            let mut search = finder.find(&who);
+            let mut search = finder.find_again(&who, AT_MOST);
             if let Some(found) = search.as_mut().now_or_never() {
                 self.found_again(&who, found, core, now);
             } else if asked.insert(abroad::domain(&who).to_owned()) {

@@ -22,9 +22,9 @@ use crate::driver::Driver;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
 
 /// Whoever is looked for is not found before the test says so, or at once where a card of hers says. And for how long it was
-/// said that this device was cut off.
+/// said that this device was cut off. And what is remembered of everybody for a minute.
 #[derive(Default)]
-struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>);
+struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>, Option<Whereabouts>);
 
 impl Cards {
     fn say(&self, who: &Identifier, found: Whereabouts) {
@@ -34,7 +34,12 @@ impl Cards {
 
 impl Find for Cards {
     fn find(&self, who: &Identifier) -> Search {
-        match self.0.lock().unwrap().get(who).cloned() {
+        self.find_again(who, Duration::from_secs(60))
+    }
+
+    fn find_again(&self, who: &Identifier, at_most: Duration) -> Search {
+        let remembered = self.2.clone().filter(|_| at_most >= Duration::from_secs(60));
+        match remembered.or_else(|| self.0.lock().unwrap().get(who).cloned()) {
             Some(found) => Box::pin(std::future::ready(Ok(found))),
             None => Box::pin(std::future::pending()),
         }

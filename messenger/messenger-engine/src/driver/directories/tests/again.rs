@@ -117,12 +117,11 @@ async fn a_card_that_is_taken_while_the_domain_is_asked_counts_more_than_its_ans
 
 #[tokio::test]
 async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute() {
-    let cards = Arc::new(Cards::default());
+    let before = at("before.example");
+    let cards = Arc::new(Cards(Mutex::default(), Mutex::default(), Some(Whereabouts::At(before.clone()))));
     let mut driver = driver_with(cards.clone(), Authority::new(5, UnixTime::now()).trust());
     driver.own_is_reached(true, Duration::ZERO);
-    let before = at("before.example");
     driver.asks(Ask::Watch { who: bob() });
-    driver.finds_bob(before.clone());
     driver.reports_reached(&before);
     let down = Duration::from_secs(100);
     driver.reports_not_reached(&before, down);
