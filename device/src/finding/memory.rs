@@ -11,7 +11,7 @@ use super::srv::{NamesError, Said};
 
 /// For how long it is remembered what a domain said, and that it was not heard: those who wait for it are not made to wait
 /// for the same silence one after the other.
-const REMEMBERED: Duration = Duration::from_secs(300);
+pub(super) const REMEMBERED: Duration = Duration::from_secs(300);
 const SILENT: Duration = Duration::from_secs(10);
 /// For how long it counts what a domain said last while it is not heard any more. RFC 8767, section 5, suggests one day to three.
 const COUNTS_ON: Duration = Duration::from_secs(24 * 60 * 60);
@@ -39,8 +39,8 @@ impl Known {
         }
     }
 
-    fn is_fresh(&self) -> bool {
-        self.asked.elapsed() < if self.silent.is_some() { SILENT } else { REMEMBERED }
+    fn is_fresh(&self, at_most: Duration) -> bool {
+        self.asked.elapsed() < if self.silent.is_some() { SILENT } else { at_most }
     }
 
     fn answer(&self) -> Answer {
@@ -56,11 +56,11 @@ impl Known {
 pub(super) struct Memory(Mutex<HashMap<String, Slot>>);
 
 impl Memory {
-    /// What the domain said; `ask` is polled if it has to be asked.
-    pub(super) async fn of(&self, domain: &str, ask: impl Future<Output = Answer>) -> Answer {
+    /// What the domain said, `at_most` so long ago; `ask` is polled if it has to be asked.
+    pub(super) async fn of(&self, domain: &str, at_most: Duration, ask: impl Future<Output = Answer>) -> Answer {
         let slot = self.slot(domain);
         let mut known = slot.lock().await;
-        if let Some(fresh) = known.as_ref().filter(|known| known.is_fresh()) {
+        if let Some(fresh) = known.as_ref().filter(|known| known.is_fresh(at_most)) {
             return fresh.answer();
         }
         let answer = ask.await;
@@ -92,14 +92,14 @@ mod tests {
             answers.notified().await;
             answer
         };
-        let first = memory.of("beta.example", ask(Ok(Said::Unavailable)));
-        let second = memory.of("beta.example", ask(Ok(Said::Nothing)));
+        let first = memory.of("beta.example", REMEMBERED, ask(Ok(Said::Unavailable)));
+        let second = memory.of("beta.example", REMEMBERED, ask(Ok(Said::Nothing)));
         let (first, second, ()) = tokio::join!(first, second, async { answers.notify_one() });
         assert_eq!((first, second), (Ok(Said::Unavailable), Ok(Said::Unavailable)));
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         // Another domain is another matter.
         answers.notify_one();
-        assert_eq!(memory.of("gamma.example", ask(Ok(Said::Nothing))).await, Ok(Said::Nothing));
+        assert_eq!(memory.of("gamma.example", REMEMBERED, ask(Ok(Said::Nothing))).await, Ok(Said::Nothing));
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let silent = || NamesError::Silent("nothing came".to_owned());
         let of = async |answer: Answer, after: Duration| {
             tokio::time::advance(after).await;
-            memory.of("beta.example", async { answer }).await
+            memory.of("beta.example", REMEMBERED, async { answer }).await
         };
         let minute = Duration::from_secs(60);
         assert_eq!(of(Err(silent()), Duration::ZERO).await, Err(silent()), "it has never said anything");
@@ -123,11 +123,24 @@ mod tests {
         assert_eq!(of(Ok(Said::Nothing), minute).await, Ok(Said::Nothing), "it is heard again");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn whoever_looks_again_gets_no_older_answer_than_will_do() {
+        let memory = Memory::default();
+        let of = async |answer: Said, at_most: u64| {
+            memory.of("beta.example", Duration::from_secs(at_most), async { Ok(answer) }).await.unwrap()
+        };
+        assert_eq!(of(Said::Unavailable, 300).await, Said::Unavailable);
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert_eq!(of(Said::Nothing, 60).await, Said::Unavailable);
+        assert_eq!(of(Said::Nothing, 30).await, Said::Nothing);
+        assert_eq!(of(Said::Unavailable, 300).await, Said::Nothing, "the new one counts for everybody");
+    }
+
     #[tokio::test]
     async fn of_so_many_domains_it_is_remembered_and_no_more() {
         let memory = Memory::default();
         for number in 0..=MAX {
-            memory.of(&format!("{number}.example"), async { Ok(Said::Nothing) }).await.unwrap();
+            memory.of(&format!("{number}.example"), REMEMBERED, async { Ok(Said::Nothing) }).await.unwrap();
         }
         assert!(memory.0.lock().unwrap().len() <= MAX);
     }

@@ -25,7 +25,7 @@ use crate::enrolment::permits;
 use crate::{Home, HomeError};
 pub use cards::Directories;
 pub use error::FindError;
-use memory::Memory;
+use memory::{Memory, REMEMBERED};
 use spelling::spelled;
 pub use srv::{Names, NamesError};
 use srv::{Said, Target};
@@ -129,9 +129,14 @@ impl Finder {
 
     /// Looks for somebody. What needs no question is known at the first poll.
     pub async fn find(&self, who: &Identifier) -> Result<Found, FindError> {
+        self.find_again(who, REMEMBERED).await
+    }
+
+    /// The same, where what her domain said longer ago than `at_most` will not do.
+    pub async fn find_again(&self, who: &Identifier, at_most: Duration) -> Result<Found, FindError> {
         match self.plan(who)? {
             Plan::Known(found) => Ok(found),
-            Plan::Ask { domain, else_at } => self.ask(&domain, else_at).await,
+            Plan::Ask { domain, else_at } => self.ask(&domain, at_most, else_at).await,
         }
     }
 
@@ -225,9 +230,9 @@ impl Finder {
         Found::At { name: entry.name, addresses: vec![entry.address] }
     }
 
-    async fn ask(&self, domain: &str, else_at: Option<DirectoryEntry>) -> Result<Found, FindError> {
+    async fn ask(&self, domain: &str, at_most: Duration, else_at: Option<DirectoryEntry>) -> Result<Found, FindError> {
         let record = srv::record(domain);
-        let said = match self.said.of(domain, self.names.directories(domain)).await {
+        let said = match self.said.of(domain, at_most, self.names.directories(domain)).await {
             Ok(said) => said,
             Err(error) => {
                 tracing::info!(%error, "a domain was not asked for its directory");

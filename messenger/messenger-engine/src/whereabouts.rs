@@ -44,6 +44,9 @@ pub trait Find: Send + Sync {
     /// people of one domain who are found in one directory are told of the same addresses.
     fn find(&self, who: &Identifier) -> Search;
 
+    /// The same, for somebody who was found before: what others said longer ago than `at_most` will not do.
+    fn find_again(&self, who: &Identifier, at_most: Duration) -> Search;
+
     /// The directory that was said for this person is not reached. If somebody else may know better: what counts instead
     /// from now on, for people; then it is worth looking for her again.
     fn not_reached(&self, who: &Identifier, directory: &DirectoryElsewhere) -> Option<String>;

@@ -34,6 +34,10 @@ impl Find for There {
         })
     }
 
+    fn find_again(&self, who: &Identifier, _: Duration) -> Search {
+        self.find(who)
+    }
+
     fn not_reached(&self, _: &Identifier, _: &DirectoryElsewhere) -> Option<String> {
         None
     }

@@ -5,6 +5,7 @@
 //! ours has ──► hers waits ──GO for ours──────► hers is left: she has withdrawn it
 //!                  │ └──ours ends────────────► hers is accepted
 //!                  └──2 s without either─────► hers is accepted, beside ours until the two are connected
+//! GO for both ────────────────────────────────► whoever dials for the higher one stops; if she is through already, that counts
 //! ```
 //! One directory sees to it by itself that the lower one rings. Of two neither knows the other's call, and the lower one may
 //! never ring: she lets nobody knock, say. So ours is withdrawn only for a call of which it is certain that both know it.
@@ -70,14 +71,27 @@ impl Core {
         }
     }
 
-    /// The directory has introduced the two for our call: hers is left, if it comes from the same device. From another one
-    /// it was no answer to ours.
-    pub(super) fn leave_crossing(&mut self, ours: CallId, met: [u8; 32], now: Now) {
-        let Some(hers) = self.that_crosses(ours) else { return };
-        if self.calls.get(&hers).is_some_and(|call| call.key == Some(met)) {
-            return self.drop_for(hers, ours);
+    /// The directory has introduced the two for a call: what crosses it is left. Of two for which it did, the lower one goes
+    /// on.
+    pub(super) fn leave_crossing(&mut self, introduced: CallId, met: [u8; 32], now: Now) {
+        let higher = self.calls.get_mut(&introduced).and_then(|hers| hers.crosses.take_if(|ours| introduced < *ours));
+        match higher {
+            Some(ours) => self.drop_for(ours, introduced),
+            None => self.leave_hers(introduced, met, now),
         }
+    }
+
+    /// Hers is left for ours, if it comes from the same device. From another one it was no answer to ours.
+    fn leave_hers(&mut self, ours: CallId, met: [u8; 32], now: Now) {
+        let Some(hers) = self.that_crosses(ours) else { return };
         let Some(call) = self.calls.get_mut(&hers) else { return };
+        if call.key == Some(met) {
+            return match call.stage {
+                // She dials until she hears of GO for ours, and may have got through: the first connection counts.
+                Stage::Listening => {}
+                _ => self.drop_for(hers, ours),
+            };
+        }
         call.crosses = None;
         if let (Stage::Crossing, Some(key)) = (call.stage, call.key) {
             let (caller, purpose) = (call.peer.clone(), call.purpose);

@@ -69,9 +69,10 @@ enum Happening {
         who: Identifier,
         found: Result<Whereabouts, NotFound>,
     },
-    /// Asked again.
+    /// Asked again, while she was found in the directory to which the link of this number leads.
     FoundAgain {
         who: Identifier,
+        number: u64,
         found: Result<Whereabouts, NotFound>,
     },
     CallFailed {
@@ -277,7 +278,9 @@ impl Driver {
             }
             Happening::Elsewhere { number, what } => self.directories.heard(number, *what, core, now),
             Happening::Found { who, found } => self.directories.found(&who, found, core, now),
-            Happening::FoundAgain { who, found } => self.directories.domain_answered(&who, found, core, now),
+            Happening::FoundAgain { who, number, found } => {
+                self.directories.domain_answered(&who, (number, found), core, now);
+            }
             Happening::CallFailed { call, reason } => core.call_failed(call, &reason, now),
             Happening::Connected { connection, pass, person, dialled } => {
                 self.connected((connection, pass), person, dialled);

@@ -52,8 +52,33 @@ fn the_lower_one_counts_however_late_it_is_answered() {
     assert_eq!(world.calls("alice"), [own, HIGH]);
     let actions = world.is_introduced("alice", "bob", own, Role::Dialler);
     assert!(is_connecting(&actions, own));
-    assert!(actions.iter().any(|action| matches!(action, Action::Settled { call: HIGH })));
-    assert_eq!(world.calls("alice"), [own]);
+    // Unless he got through before he heard of it.
+    assert_eq!(world.calls("alice"), [own, HIGH]);
+    let bob = world.person("bob");
+    assert_eq!(world.intrude("alice", bob), []);
+    assert_eq!(world.calls("alice"), []);
+}
+
+#[test]
+fn two_calls_that_are_both_answered_late_lead_to_one_connection() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.forget_events();
+    world.unheard.extend(["alice".to_owned(), "bob".to_owned()]);
+    world.hold_dials();
+    world.both_send("alice", "bob");
+    let mut calls = ["alice", "bob"].map(|who| (world.calls(who)[0], who));
+    calls.sort();
+    let [(low, lower), (high, higher)] = calls;
+    // Each is heard of, and waits until it is taken beside the other; meanwhile the first dial takes its time.
+    for (call, from, to) in [(high, higher, lower), (low, lower, higher)] {
+        world.is_heard(call, (from, to), Purpose::Text);
+        world.pass(Duration::from_secs(2));
+    }
+    assert_eq!(world.release_dials(), 1, "the higher one is dialled no more");
+    assert_eq!(texts(&world.events("bob")), ["from alice"]);
+    assert_eq!(texts(&world.events("alice")), ["from bob"]);
+    assert_eq!(world.wires("alice", "bob"), 1);
+    assert_eq!([world.calls("alice"), world.calls("bob")], [[], []]);
 }
 
 #[test]

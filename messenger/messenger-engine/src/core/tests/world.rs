@@ -307,6 +307,8 @@ impl World {
             Action::Ask(ask) => self.ask(name, ask),
             Action::Settled { call } => {
                 self.node(name).expected.remove(&call);
+                let dials = self.dials.iter_mut();
+                dials.for_each(|dials| dials.retain(|(dialled, from, _)| *dialled != call || from != name));
             }
             Action::Connect { call, meeting: Meeting { role: Role::Listener, .. }, .. } => {
                 self.node(name).expected.insert(call);

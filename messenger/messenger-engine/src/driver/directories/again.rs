@@ -2,6 +2,7 @@
 //! elsewhere is watched where she was until the directory there is reached.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use identity::Identifier;
@@ -14,6 +15,10 @@ use crate::core::{Ask, Core};
 use crate::driver::Happening;
 use crate::time::Now;
 use crate::whereabouts::{NotFound, Whereabouts};
+
+/// How old an answer may be that is asked for again: younger than what was asked the time before, however often that is, and
+/// old enough for all people of a domain to be told the same.
+const AT_MOST: Duration = Duration::from_secs(30);
 
 impl Directories {
     /// Asks where the people are who are found in directories of which that was not asked for a while.
@@ -35,49 +40,51 @@ impl Directories {
         }
     }
 
-    /// One person's domain speaks for all of its people; cards speak for each.
     fn ask_again_at(&mut self, key: &Key, core: &mut Core, now: Now) {
-        let mut asked = BTreeSet::new();
-        for who in self.those(|known| known.spot.is_at(key)) {
-            if !asked.contains(abroad::domain(&who)) && !self.is_known_to_stay(&who, core, now) {
-                asked.insert(abroad::domain(&who).to_owned());
-            }
-        }
+        let people = self.those(|known| known.spot.is_at(key));
+        self.ask_again_of(people, key, core, now);
     }
 
-    /// Asks where somebody is. Whether that is known already.
-    fn is_known_to_stay(&mut self, who: &Identifier, core: &mut Core, now: Now) -> bool {
-        let Some(finder) = self.finder.clone() else { return true };
-        let mut search = finder.find(who);
-        if let Some(found) = search.as_mut().now_or_never() {
-            self.found_again(who, found, core, now);
-            return true;
+    /// Asks where these people are by now, who are found there. One person's domain speaks for all of its people; cards speak for
+    /// each.
+    fn ask_again_of(&mut self, people: Vec<Identifier>, key: &Key, core: &mut Core, now: Now) {
+        let (Some(finder), Some(other)) = (self.finder.clone(), self.others.get(key)) else { return };
+        let number = other.number;
+        let mut asked = BTreeSet::new();
+        for who in people {
+            let mut search = finder.find_again(&who, AT_MOST);
+            if let Some(found) = search.as_mut().now_or_never() {
+                self.found_again(&who, found, core, now);
+            } else if asked.insert(abroad::domain(&who).to_owned()) {
+                let outbox = self.ways.outbox.clone();
+                tokio::spawn(async move {
+                    let found = search.await;
+                    let _ = outbox.send(Happening::FoundAgain { who, number, found }).await;
+                });
+            }
         }
-        let (who, outbox) = (who.clone(), self.ways.outbox.clone());
-        tokio::spawn(async move {
-            let found = search.await;
-            let _ = outbox.send(Happening::FoundAgain { who, found }).await;
-        });
-        false
     }
 
     /// A domain that was asked again has answered: whoever else is found where this person was may have moved with her.
     pub(in crate::driver) fn domain_answered(
         &mut self,
         who: &Identifier,
-        found: Result<Whereabouts, NotFound>,
+        (number, found): (u64, Result<Whereabouts, NotFound>),
         core: &mut Core,
         now: Now,
     ) {
-        let Some(Spot::At(from)) = self.people.get(who).map(|known| &known.spot) else { return };
-        let from = from.clone();
-        if !self.found_again(who, found, core, now) {
+        let Some(from) = self.key_of(number) else { return };
+        let may_have_moved = match self.people.get(who) {
+            Some(known) if known.spot.is_at(&from) => self.found_again(who, found, core, now),
+            // What came meanwhile is newer: a card, say. Of the others that says nothing.
+            _ => found.is_ok(),
+        };
+        if !may_have_moved {
             return;
         }
-        let people = self.those(|known| known.spot.is_at(&from));
-        for other in people.iter().filter(|other| *other != who && abroad::domain(other) == abroad::domain(who)) {
-            self.is_known_to_stay(other, core, now);
-        }
+        let mut people = self.those(|known| known.spot.is_at(&from));
+        people.retain(|other| other != who && abroad::domain(other) == abroad::domain(who));
+        self.ask_again_of(people, &from, core, now);
     }
 
     /// Whether somebody is found elsewhere by now: then she moves as soon as the directory there is reached. When nobody knows,

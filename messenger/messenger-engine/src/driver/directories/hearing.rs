@@ -27,9 +27,10 @@ impl Directories {
 
     /// Something came from the link of this number.
     pub(in crate::driver) fn heard(&mut self, number: u64, what: Happening, core: &mut Core, now: Now) {
-        let found = self.others.iter().find(|(_, other)| other.number == number).map(|(key, _)| key.clone());
-        let Some(key) = found else { return };
+        let Some(key) = self.key_of(number) else { return };
         match what {
+            // The link hears only afterwards that nothing is wanted of it, and does not say that it has ended.
+            Happening::DirectoryUp | Happening::Directory(DirectoryEvent::Presence { .. }) if self.resting => {}
             Happening::DirectoryUp => {
                 let domains: Vec<String> = self.domains_at(&key).into_iter().map(str::to_owned).collect();
                 self.told.retain(|(about, _)| !domains.contains(about) && *about != key.directory.name);

@@ -96,6 +96,8 @@ impl Directories {
                 other.cancel(call);
             }
         }
+        // Nor may they ring later, where their callees are found by then.
+        self.people.values_mut().for_each(|known| known.spot.forget_all());
         self.outages.given_up.retain(|_, at| now.instant < *at + UNNOTICED);
         self.outages.doubted.extend(std::mem::take(&mut self.outages.given_up).into_keys());
         if let (Some(finder), false) = (&self.finder, self.outages.doubted.is_empty()) {

@@ -169,6 +169,11 @@ impl Directories {
         Key { directory, vouchers }
     }
 
+    /// Where the link of this number leads.
+    pub(super) fn key_of(&self, number: u64) -> Option<Key> {
+        self.others.iter().find(|(_, other)| other.number == number).map(|(key, _)| key.clone())
+    }
+
     pub(super) fn open(&mut self, key: Key, who: &Identifier, now: Now) -> Result<Key, NotFound> {
         if self.others.contains_key(&key) {
             return Ok(key);

@@ -22,9 +22,9 @@ use crate::driver::Driver;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
 
 /// Whoever is looked for is not found before the test says so, or at once where a card of hers says. And for how long it was
-/// said that this device was cut off.
+/// said that this device was cut off. And what is remembered of everybody for a minute.
 #[derive(Default)]
-struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>);
+struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>, Option<Whereabouts>);
 
 impl Cards {
     fn say(&self, who: &Identifier, found: Whereabouts) {
@@ -34,7 +34,12 @@ impl Cards {
 
 impl Find for Cards {
     fn find(&self, who: &Identifier) -> Search {
-        match self.0.lock().unwrap().get(who).cloned() {
+        self.find_again(who, Duration::from_secs(60))
+    }
+
+    fn find_again(&self, who: &Identifier, at_most: Duration) -> Search {
+        let remembered = self.2.clone().filter(|_| at_most >= Duration::from_secs(60));
+        match remembered.or_else(|| self.0.lock().unwrap().get(who).cloned()) {
             Some(found) => Box::pin(std::future::ready(Ok(found))),
             None => Box::pin(std::future::pending()),
         }
@@ -148,17 +153,21 @@ impl Driver {
         }
     }
 
+    /// The number of the link to this directory.
+    fn number(&self, directory: &DirectoryElsewhere) -> u64 {
+        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
+        other.number
+    }
+
     /// The link to this directory reports that it is reached.
     fn reports_reached(&mut self, directory: &DirectoryElsewhere) {
-        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
-        let number = other.number;
+        let number = self.number(directory);
         self.directories.heard(number, Happening::DirectoryUp, &mut self.core, Now::read());
     }
 
     /// The link to this directory reports at this time from now that it was not reached.
     fn reports_not_reached(&mut self, directory: &DirectoryElsewhere, after: Duration) {
-        let (_, other) = self.directories.others.iter().find(|(key, _)| key.directory == *directory).unwrap();
-        let (number, what) = (other.number, Happening::DirectoryDown("nobody answers".to_owned()));
+        let (number, what) = (self.number(directory), Happening::DirectoryDown("nobody answers".to_owned()));
         self.directories.heard(number, what, &mut self.core, from_now(after));
     }
 

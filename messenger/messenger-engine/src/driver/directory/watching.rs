@@ -1,5 +1,6 @@
-//! Whom to watch: asked for anew on every connection, and with as few requests as there are answers to wait for. What is
-//! asked while one is under way goes out together in the next, in the order of asking.
+//! Whom to watch: asked for anew on every connection, in as few frames as hold it, all at once. What is asked while these are
+//! under way goes out together afterwards, in the order of asking. Of what the directory does not take at once only that is
+//! asked again: it counts everybody who is named, watched or not (docs/spec/directory.md, section 7).
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,8 @@ use std::time::Duration;
 
 use directory_protocol::DirectoryClient;
 use directory_protocol::client::RequestError;
+use directory_protocol::message::chunks;
+use futures_util::future::join_all;
 use identity::Identifier;
 use tokio::sync::Notify;
 
@@ -25,7 +28,7 @@ struct Lists {
     begin: BTreeSet<Identifier>,
 }
 
-/// One request.
+/// One request, which fits into a frame: taken as a whole, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     End(Vec<Identifier>),
@@ -57,13 +60,16 @@ impl WatchList {
         lists.begin = lists.people.clone();
     }
 
-    fn next(&self) -> Option<Step> {
+    /// What is to be asked at once; nothing if there is nothing.
+    fn next(&self) -> Vec<Step> {
         let mut lists = self.lists();
-        if !lists.end.is_empty() {
-            return Some(Step::End(std::mem::take(&mut lists.end).into_iter().collect()));
-        }
-        let begin = std::mem::take(&mut lists.begin);
-        (!begin.is_empty()).then(|| Step::Begin(begin.into_iter().collect()))
+        let (people, step): (_, fn(Vec<Identifier>) -> Step) = match lists.end.is_empty() {
+            false => (std::mem::take(&mut lists.end), Step::End),
+            true => (std::mem::take(&mut lists.begin), Step::Begin),
+        };
+        drop(lists);
+        let people: Vec<Identifier> = people.into_iter().collect();
+        chunks(&people).map(|frame| step(frame.to_vec())).collect()
     }
 
     /// This was refused for now: it is asked again, as far as it is wanted still.
@@ -89,18 +95,29 @@ impl WatchList {
     where
         R: Future<Output = Result<(), RequestError>>,
     {
-        while let Some(step) = self.next() {
-            match ask(step.clone()).await {
-                Ok(()) => {}
-                Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => {
-                    self.again(step);
-                    return Ok(wait);
+        loop {
+            let steps = self.next();
+            if steps.is_empty() {
+                return Ok(Duration::ZERO);
+            }
+            let answers = join_all(steps.iter().cloned().map(ask)).await;
+            let mut longest = Duration::ZERO;
+            for (step, answer) in steps.into_iter().zip(answers) {
+                match answer {
+                    Ok(()) => {}
+                    Err(RequestError::Refused { wait, .. }) if !wait.is_zero() => {
+                        self.again(step);
+                        longest = longest.max(wait);
+                    }
+                    Err(error) if all || matches!(error, RequestError::Closed(_)) => return Err(error),
+                    Err(error) => tracing::debug!(%error, "the directory did not do what it was asked"),
                 }
-                Err(error) if all || matches!(error, RequestError::Closed(_)) => return Err(error),
-                Err(error) => tracing::debug!(%error, "the directory did not do what it was asked"),
+            }
+            // After the longest of them there is room for at least one, whichever it is.
+            if !longest.is_zero() {
+                return Ok(longest);
             }
         }
-        Ok(Duration::ZERO)
     }
 
     async fn keep<R>(&self, ask: impl Fn(Step) -> R, mut wait: Duration)
@@ -167,6 +184,33 @@ mod tests {
 
         fn taken(&self) -> Vec<(u64, Step)> {
             std::mem::take(&mut self.steps.lock().unwrap())
+        }
+    }
+
+    /// How often `Slow` takes a frame.
+    const FRAME_EVERY: Duration = Duration::from_secs(70);
+
+    /// A directory that takes a frame now and then, and refuses what comes between.
+    struct Slow {
+        takes_at: Mutex<Instant>,
+        watched: Mutex<Vec<Identifier>>,
+    }
+
+    impl Slow {
+        async fn put(&self, step: Step) -> Result<(), RequestError> {
+            let Step::Begin(people) = step else { panic!("nobody is taken off") };
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            chunks(&people).try_for_each(|frame| self.take(frame))
+        }
+
+        fn take(&self, frame: &[Identifier]) -> Result<(), RequestError> {
+            let (mut takes_at, now) = (self.takes_at.lock().unwrap(), Instant::now());
+            if *takes_at > now {
+                return refused(*takes_at - now);
+            }
+            *takes_at = now + FRAME_EVERY;
+            self.watched.lock().unwrap().extend_from_slice(frame);
+            Ok(())
         }
     }
 
@@ -238,6 +282,25 @@ mod tests {
         let end = Step::End(vec![person(2)]);
         // Three seconds after the answer of the second time.
         assert_eq!(asked.taken(), [(0, begin(&[1, 2])), (2, end.clone()), (5, end), (5, begin(&[1]))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_list_that_is_taken_in_part_only_the_rest_is_asked_for_again() {
+        let (list, mut everybody) = (WatchList::default(), (0..2_000).map(person).collect::<Vec<_>>());
+        everybody.sort();
+        assert_eq!(chunks(&everybody).count(), 3);
+        everybody.iter().for_each(|who| list.watch(who.clone()));
+        let slow = Slow { takes_at: Mutex::new(Instant::now()), watched: Mutex::default() };
+        list.anew();
+        let wait = list.ask(&|step| slow.put(step), true).await.unwrap();
+        tokio::select! {
+            () = list.keep(|step| slow.put(step), wait) => {}
+            () = tokio::time::sleep(FRAME_EVERY * 2 + Duration::from_secs(1)) => {}
+        }
+        // Each once: who is taken for the second time stands in somebody else's way.
+        let mut watched = slow.watched.lock().unwrap().clone();
+        watched.sort();
+        assert!(watched == everybody, "{} of {} watched", watched.len(), everybody.len());
     }
 
     #[tokio::test(start_paused = true)]

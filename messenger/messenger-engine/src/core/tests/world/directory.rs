@@ -52,12 +52,22 @@ impl World {
         call: CallId,
         purpose: Purpose,
     ) -> Vec<Ask> {
+        self.say_incoming(at, caller, call, purpose);
+        let actions = actions(&mut self.node(at).core).into_iter();
+        actions.filter_map(|action| if let Action::Ask(ask) = action { Some(ask) } else { None }).collect()
+    }
+
+    /// A call rings, though it may have been unheard before.
+    pub(in crate::core::tests) fn is_heard(&mut self, call: CallId, (from, to): (&str, &str), purpose: Purpose) {
+        self.ringing.insert(call, Ringing { caller: from.into(), callee: to.into() });
+        self.say_incoming(to, from, call, purpose);
+    }
+
+    fn say_incoming(&mut self, at: &str, caller: &str, call: CallId, purpose: Purpose) {
         let (now, caller) = (self.now(), self.person(caller));
         let (caller, caller_key) = (caller.identifier, caller.device.spki_digest());
         let incoming = DirectoryEvent::Incoming { call_id: call.0, caller, caller_key, purpose: purpose.into() };
         self.node(at).core.directory_said(incoming, now);
-        let actions = actions(&mut self.node(at).core).into_iter();
-        actions.filter_map(|action| if let Action::Ask(ask) = action { Some(ask) } else { None }).collect()
     }
 
     /// The directory introduces two for a call; returns what is done for it.
@@ -127,17 +137,7 @@ impl World {
                 };
                 let to = self.nodes.iter().find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
                 if let Some(to) = to.filter(|to| !self.unheard.contains(to)) {
-                    let caller = self.person(name);
-                    self.ringing.insert(call, Ringing { caller: name.into(), callee: to.clone() });
-                    self.node(&to).core.directory_said(
-                        DirectoryEvent::Incoming {
-                            call_id: call.0,
-                            caller: caller.identifier,
-                            caller_key: caller.device.spki_digest(),
-                            purpose: purpose.into(),
-                        },
-                        now,
-                    );
+                    self.is_heard(call, (name, &to), purpose);
                 }
             }
             Ask::Accept { call } => {

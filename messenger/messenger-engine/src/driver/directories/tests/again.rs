@@ -31,6 +31,12 @@ fn is_watched(driver: &Driver, expected: &[(&str, &[&str])]) {
     assert_eq!(watched(driver), expected);
 }
 
+/// Bob's domain answers, which was asked when he was found in that directory.
+fn domain_answers(driver: &mut Driver, then: &DirectoryElsewhere, found: Result<Whereabouts, NotFound>) {
+    let answer = (driver.number(then), found);
+    driver.directories.domain_answered(&bob(), answer, &mut driver.core, Now::read());
+}
+
 #[tokio::test]
 async fn a_directory_that_has_moved_is_seen_and_nobody_is_lost_meanwhile() {
     let cards = Arc::new(Cards::default());
@@ -53,14 +59,13 @@ async fn all_people_of_a_domain_move_with_the_one_who_was_asked_for() {
     driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
     // The answer comes later, and is the same for all of them then.
     people()[..2].iter().for_each(|who| cards.say(who, Whereabouts::At(at("new.example"))));
-    let found = Ok(Whereabouts::At(at("new.example")));
-    driver.directories.domain_answered(&bob(), found, &mut driver.core, Now::read());
+    domain_answers(&mut driver, &old(), Ok(Whereabouts::At(at("new.example"))));
     driver.reports_reached(&at("new.example"));
     is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
     // Nobody knows, or it is the same: they stay.
     let nobody = NotFound { message: "no resolver answers".to_owned(), remedy: "wait".to_owned() };
     for found in [Err(nobody), Ok(Whereabouts::At(at("new.example")))] {
-        driver.directories.domain_answered(&bob(), found, &mut driver.core, Now::read());
+        domain_answers(&mut driver, &at("new.example"), found);
     }
     is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
 }
@@ -92,13 +97,31 @@ async fn a_card_that_is_taken_meanwhile_counts_more() {
 }
 
 #[tokio::test]
-async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute() {
+async fn a_card_that_is_taken_while_the_domain_is_asked_counts_more_than_its_answer() {
     let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    cards.say(&bob(), Whereabouts::At(at("card.example")));
+    driver.asks(Ask::Watch { who: bob() });
+    driver.reports_reached(&at("card.example"));
+    let moved: &[(&str, &[&str])] = &[("card.example", &["bob"]), ("old.example", &["carol", "dora"])];
+    is_watched(&driver, moved);
+    domain_answers(&mut driver, &old(), Ok(Whereabouts::At(old())));
+    is_watched(&driver, moved);
+    // For whom it was asked with him it counts.
+    cards.say(&people()[1], Whereabouts::At(at("new.example")));
+    domain_answers(&mut driver, &old(), Ok(Whereabouts::At(at("new.example"))));
+    driver.reports_reached(&at("new.example"));
+    is_watched(&driver, &[("card.example", &["bob"]), ("new.example", &["carol"]), ("old.example", &["dora"])]);
+}
+
+#[tokio::test]
+async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute() {
+    let before = at("before.example");
+    let cards = Arc::new(Cards(Mutex::default(), Mutex::default(), Some(Whereabouts::At(before.clone()))));
     let mut driver = driver_with(cards.clone(), Authority::new(5, UnixTime::now()).trust());
     driver.own_is_reached(true, Duration::ZERO);
-    let before = at("before.example");
     driver.asks(Ask::Watch { who: bob() });
-    driver.finds_bob(before.clone());
     driver.reports_reached(&before);
     let down = Duration::from_secs(100);
     driver.reports_not_reached(&before, down);
@@ -108,4 +131,15 @@ async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute(
     driver.ticks_after(down + Duration::from_secs(65));
     driver.reports_reached(&at("new.example"));
     is_watched(&driver, &[("before.example", &[]), ("new.example", &["bob"])]);
+}
+
+#[tokio::test]
+async fn a_card_that_is_due_again_counts_though_others_of_the_domain_are_asked_for() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    // Of bob, who comes first, nothing is known without asking his domain.
+    cards.say(&people()[1], Whereabouts::At(at("card.example")));
+    driver.ticks_after(LOOK_AGAIN + Duration::from_secs(10));
+    driver.reports_reached(&at("card.example"));
+    is_watched(&driver, &[("card.example", &["carol"]), ("old.example", &["bob", "dora"])]);
 }

@@ -1,5 +1,7 @@
 //! Directories that are not reached because nothing is.
 
+use directory_protocol::{DirectoryEvent, Presence, Status};
+
 use super::*;
 use crate::driver::directories::people::LOOK_AGAIN;
 
@@ -102,4 +104,40 @@ async fn what_rings_elsewhere_is_withdrawn_with_ones_own_directory() {
     driver.own_is_reached(false, MINUTE);
     assert_eq!(drain(&mut asked), [Ask::Cancel { call: FIRST }]);
     assert_eq!(driver.to_be_placed(), []);
+}
+
+#[tokio::test]
+async fn a_call_whose_callee_is_being_found_is_not_placed_after_ones_own_directory_was_lost() {
+    let mut driver = driver();
+    driver.own_is_reached(true, Duration::ZERO);
+    driver.calls(FIRST);
+    driver.own_is_reached(false, MINUTE);
+    driver.calls(SECOND);
+    driver.finds_bob(at("example.net"));
+    assert_eq!(driver.to_be_placed(), [SECOND], "the first has failed by then");
+}
+
+#[tokio::test]
+async fn what_was_under_way_when_one_left_is_not_believed_after_coming_back() {
+    let mut driver = driver();
+    driver.core.directory_up();
+    driver.own_is_reached(true, Duration::ZERO);
+    driver.core.command(Command::AddContact { who: bob().to_string() }, Now::read());
+    driver.act();
+    driver.finds_bob(at("example.net"));
+    driver.reports_reached(&at("example.net"));
+    driver.directories.leave();
+    // The link ends only when it hears of that.
+    driver.reports_reached(&at("example.net"));
+    let number = driver.directories.others.values().next().unwrap().number;
+    let presence = Presence::plain(Status::Available);
+    let seen = Happening::Directory(DirectoryEvent::Presence { who: bob(), presence });
+    driver.directories.heard(number, seen, &mut driver.core, Now::read());
+    driver.directories.come_back();
+    driver.shown();
+    driver.own_is_reached(true, MINUTE);
+    assert_eq!(driver.shown(), []);
+    let mut asked = listen(&mut driver, &at("example.net"));
+    driver.calls(FIRST);
+    assert_eq!(drain(&mut asked), [], "it waits until the directory is reached again");
 }
