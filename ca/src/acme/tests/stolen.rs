@@ -247,18 +247,27 @@ async fn who_has_just_proven_control_ends_every_other_proof_of_it() {
 
 #[tokio::test]
 async fn what_is_on_its_way_ends_with_the_proof_it_rests_on() {
-    let world = World::new().await;
-    let spy = owner(&world).await;
-    let order = spy.ready(&world, ALICE).await;
-    world.log_shall(Fate::Refused);
-    spy.finalize(&order, &csr(ALICE, &device())).await.ok();
-    let alice = owner(&world).await;
-    assert_eq!(alice.post("/end-proofs", json!({"identifier": ALICE})).await.ok().json()["ended"], 1);
-    world.log_shall(Fate::Logged);
-    let world = world.restart().await;
-    let spy = Client { router: world.ca.router(), ..spy };
-    until("it has ended", async || spy.read(order["url"].as_str().unwrap()).await.ok().text("status") == "invalid")
-        .await;
+    // Whoever gives up his proof first leaves none to be ended.
+    for gives_it_up in [false, true] {
+        let world = World::new().await;
+        let spy = owner(&world).await;
+        let order = spy.ready(&world, ALICE).await;
+        world.log_shall(Fate::Refused);
+        spy.finalize(&order, &csr(ALICE, &device())).await.ok();
+        if gives_it_up {
+            let proof = order["authorizations"][0].as_str().unwrap();
+            spy.post(proof, json!({"status": "deactivated"})).await.ok();
+        }
+        let alice = owner(&world).await;
+        let ended = alice.post("/end-proofs", json!({"identifier": ALICE})).await.ok().json();
+        assert_eq!(ended["ended"], u64::from(!gives_it_up));
+        world.log_shall(Fate::Logged);
+        let world = world.restart().await;
+        let spy = Client { router: world.ca.router(), ..spy };
+        let status = async || spy.read(order["url"].as_str().unwrap()).await.ok().text("status");
+        until("it has ended", async || status().await != "processing").await;
+        assert_eq!(status().await, "invalid", "gives it up: {gives_it_up}");
+    }
 }
 
 /// Two requests of one account rest on one authorization, and neither is in the other's way.
