@@ -19,7 +19,7 @@ use super::request::ByAny;
 use super::{Service, shut_out};
 use crate::crl::CrlError;
 use crate::issuance::{learn, origin_of};
-use crate::issue::Issuer;
+use crate::issue::{Issuer, is_unfinished};
 use crate::jws::PublicKey;
 use crate::store::{
     CertificateRecord, CertificateState, Change, KEY_COMPROMISE, RACES, Record, Revocation, Serial, StoreError, Subject,
@@ -27,6 +27,8 @@ use crate::store::{
 
 /// When to ask again for a list that could not be made.
 const LIST_BACK: Duration = Duration::from_secs(10);
+/// When to ask again for a certificate that waits for the log.
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
 /// CRLReason values (RFC 5280 section 5.3.1) that an owner may give.
 const REASONS: [u8; 4] = [KEY_COMPROMISE, 3, 4, 5];
 
@@ -162,6 +164,10 @@ async fn named(service: &Service, asked: &Revoke) -> Result<(CertificateRecord, 
         (Some(found), None) if matches!(found.state, CertificateState::Issued { .. }) => Ok((found, None)),
         (Some(found), Some((der, _))) if matches!(&found.state, CertificateState::Issued { certificate, .. } if *certificate == der) => {
             Ok((found, None))
+        }
+        // It may be issued in a moment: nobody must take it for one that never will be.
+        (Some(found), None) if is_unfinished(&found) => {
+            Err(Problem::later("the certificate is on its way, and not issued yet; ask again in a minute", ON_ITS_WAY))
         }
         (found, Some((der, certificate))) => learned(service, found, &der, &certificate).ok_or_else(unknown),
         _ => Err(unknown()),

@@ -20,7 +20,7 @@ use crate::config::Limit;
 use crate::issue::{Issuer, Labelled};
 use crate::proven::Proven;
 use crate::shards::{LabelKeyError, Shard, Shards};
-use crate::store::{CertificateRecord, Select, Subject};
+use crate::store::{CertificateRecord, CertificateState, Select, Subject};
 
 #[derive(Deserialize)]
 struct Watch {
@@ -98,7 +98,7 @@ fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
 }
 
 /// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's
-/// signed part.
+/// signed part; and whether it never became a certificate, so that she need not take it for a device.
 fn opened(certificate: &CertificateRecord) -> Option<Value> {
     let Subject::Person { slot, .. } = certificate.subject else { return None };
     if certificate.is_erased() {
@@ -110,6 +110,7 @@ fn opened(certificate: &CertificateRecord) -> Option<Value> {
         "slot": slot,
         "opening": URL_SAFE_NO_PAD.encode(certificate.opening),
         "tbs": URL_SAFE_NO_PAD.encode(&certificate.tbs),
+        "given_up": matches!(certificate.state, CertificateState::Abandoned { .. }),
     }))
 }
 

@@ -254,14 +254,23 @@ const KEYS_FOUND: i64 = 10;
 /// So many certificates are read at a time.
 const PAGE: usize = 256;
 
-/// Notes the keys of certificates from before that. One whose contents were erased, or do not read back, has none.
+/// What had ended when one of these began has ended now, whatever a clock says: the newest of them began of late.
+pub(super) const ENDED_BEFORE: &str = "SELECT coalesce(max(not_before), 0)
+    FROM (SELECT not_before FROM certificate ORDER BY number DESC LIMIT 256) AS newest";
+
+/// Notes the keys of certificates from before that. One that has ended needs none, as it speaks no more: an old authority has
+/// very many of those, and would not start in time. One whose contents were erased, or do not read back, has none.
 fn note_keys(connection: &Connection) -> rusqlite::Result<()> {
-    let mut read =
-        connection.prepare("SELECT number, tbs FROM certificate WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+    let ended_before: i64 = connection.query_row(ENDED_BEFORE, [], |row| row.get(0))?;
+    let mut read = connection.prepare(
+        "SELECT number, tbs FROM certificate WHERE number > ?1 AND not_after >= ?3 AND state <> 'erased'
+            ORDER BY number LIMIT ?2",
+    )?;
     let mut write = connection.prepare("UPDATE certificate SET key_digest = ?2 WHERE number = ?1")?;
     let mut last = 0;
     loop {
-        let page = read.query_map((last, PAGE), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        let page =
+            read.query_map((last, PAGE, ended_before), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         let page = page.collect::<rusqlite::Result<Vec<_>>>()?;
         let Some((number, _)) = page.last() else { return Ok(()) };
         last = *number;

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::{Args, ValueEnum};
-use device::enrolment::{self, Listed, Owner, Reason, Revoked};
+use device::enrolment::{self, EnrolError, Listed, Owner, Reason, Revoked};
 use identity::Identifier;
 use serde::Serialize;
 
@@ -121,18 +121,11 @@ impl Revoke {
         }
         let mut others = owner.certificates().await?;
         others.retain(|one| own.as_ref().is_none_or(|own| one.key != *own));
-        let mut reported = Vec::new();
-        for one in self.chosen(identifier, &others, done.proofs_ended)? {
-            let revoked = owner.revoke(&context.home, one, reason, clock::now()).await?;
-            // With the first of a stolen key's certificates all of them are revoked.
-            let now = revoked == Revoked::Now || reported.contains(&&one.key);
-            if compromised && now {
-                reported.push(&one.key);
-            }
-            done.certificates.push(One { serial: one.serial.clone(), now });
-        }
+        let chosen = self.chosen(identifier, &others, done.proofs_ended)?;
+        let revoke = async |one: &Listed| owner.revoke(&context.home, one, reason, clock::now()).await;
+        done.certificates = each(&chosen, compromised, revoke).await;
         context.output.report(&done);
-        Ok(Exit::Ok)
+        Ok(done.exit())
     }
 
     /// Which of the other devices' certificates are meant.
@@ -142,23 +135,25 @@ impl Revoke {
         others: &'a [Listed],
         proofs_ended: Option<u64>,
     ) -> Result<Vec<&'a Listed>, Failure> {
+        // What never became a certificate is no device. By its number she hears so.
+        let standing: Vec<_> = others.iter().filter(|one| !one.given_up).collect();
         // Proofs without a certificate are all that there was to end.
-        if others.is_empty() && self.serials.is_empty() && proofs_ended.is_some_and(|ended| ended > 0) {
+        if standing.is_empty() && self.serials.is_empty() && proofs_ended.is_some_and(|ended| ended > 0) {
             return Ok(Vec::new());
         }
-        if others.is_empty() {
+        if standing.is_empty() && self.serials.is_empty() {
             return Err(Failure::failed(
                 format!("there is no certificate of another device for {identifier}"),
                 "This device's own is revoked without --stolen.",
             ));
         }
         // A device has several certificates in a row, of one key: they go together.
-        let same_key = others.iter().all(|one| one.key == others[0].key);
+        let same_key = standing.iter().all(|one| one.key == standing[0].key);
         if self.all || self.serials.is_empty() && same_key {
-            return Ok(others.iter().collect());
+            return Ok(standing);
         }
         if self.serials.is_empty() {
-            let lines: Vec<_> = others.iter().map(line).collect();
+            let lines: Vec<_> = standing.into_iter().map(line).collect();
             return Err(Failure::failed(
                 format!("there are certificates of several other devices:\n  {}", lines.join("\n  ")),
                 "Say which with --serial HEX, or --all.",
@@ -175,6 +170,27 @@ impl Revoke {
         };
         self.serials.iter().map(find).collect()
     }
+}
+
+/// Revokes each of them: one that fails must not keep those behind it valid.
+async fn each(
+    chosen: &[&Listed],
+    compromised: bool,
+    mut revoke: impl AsyncFnMut(&Listed) -> Result<Revoked, EnrolError>,
+) -> Vec<One> {
+    let (mut reported, mut done) = (Vec::new(), Vec::new());
+    for one in chosen {
+        let revoked = match revoke(one).await {
+            // With the first of a stolen key's certificates all of them are revoked.
+            Ok(Revoked::Before) if reported.contains(&&one.key) => Ok(Revoked::Now),
+            revoked => revoked,
+        };
+        if compromised && matches!(revoked, Ok(Revoked::Now)) {
+            reported.push(&one.key);
+        }
+        done.push(One::new(one.serial.clone(), revoked));
+    }
+    done
 }
 
 /// Nobody revokes the one certificate she has by a command line that ends too early.
@@ -218,21 +234,60 @@ struct Done {
 #[derive(Debug, Serialize)]
 struct One {
     serial: String,
-    /// False if it had been revoked before.
+    /// False if it had been revoked before, or is not revoked.
     now: bool,
+    /// It was planned, given up, and will never be issued.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    never: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<NotRevoked>,
+}
+
+/// Why one is not revoked.
+#[derive(Debug, Serialize)]
+struct NotRevoked {
+    what: String,
+    #[serde(rename = "try")]
+    remedy: String,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl One {
+    fn new(serial: String, revoked: Result<Revoked, EnrolError>) -> Self {
+        let (now, never) = (matches!(revoked, Ok(Revoked::Now)), matches!(revoked, Ok(Revoked::Never)));
+        let failed = revoked.err().map(|error| {
+            let Failure { exit, what, remedy } = error.into();
+            NotRevoked { what, remedy, exit }
+        });
+        Self { serial, now, never, failed }
+    }
 }
 
 impl Done {
     fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
-        let certificates =
-            revoked.into_iter().map(|(serial, revoked)| One { serial, now: revoked == Revoked::Now }).collect();
+        let certificates = revoked.into_iter().map(|(serial, revoked)| One::new(serial, Ok(revoked))).collect();
         Self { done: "revoked", identifier: identifier.to_string(), certificates, proofs_ended: None, own: false }
+    }
+
+    /// Good only if none is left that counts.
+    fn exit(&self) -> Exit {
+        self.certificates.iter().find_map(|one| one.failed.as_ref()).map_or(Exit::Ok, |failed| failed.exit)
     }
 }
 
 impl Report for Done {
     fn page(&self, page: &mut Page) {
         for one in &self.certificates {
+            if let Some(failed) = &one.failed {
+                page.bad(&format!("Not revoked: {} of {}: {}", one.serial, self.identifier, failed.what));
+                page.line(&failed.remedy);
+                continue;
+            }
+            if one.never {
+                page.line(format!("Never issued: {} of {}", one.serial, self.identifier));
+                continue;
+            }
             let word = if one.now { "Revoked" } else { "Revoked before" };
             page.good(&format!("{word}: {} of {}", one.serial, self.identifier));
         }
@@ -244,7 +299,7 @@ impl Report for Done {
             page.good(&format!("Ended: {proofs} of control of {}", self.identifier));
             page.line("Each of your other devices asks for a code once, at its next renewal.");
         }
-        if !self.certificates.is_empty() {
+        if self.certificates.iter().any(|one| !one.never && one.failed.is_none()) {
             page.line("Others learn it within the hour; a directory cuts its connections at once.");
         }
     }
@@ -256,7 +311,38 @@ mod tests {
 
     fn listed(serial: &str, key: u8, ends: u64) -> Listed {
         let at = |seconds| identity::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        Listed { serial: serial.to_owned(), key: vec![key; 32], not_before: at(1), not_after: at(ends) }
+        Listed {
+            serial: serial.to_owned(),
+            key: vec![key; 32],
+            not_before: at(1),
+            not_after: at(ends),
+            given_up: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_never_was_or_cannot_be_revoked_keeps_none_behind_it_valid() {
+        let all = ["0a", "0b", "0c", "0d"].map(|serial| listed(serial, 1, 2));
+        let chosen: Vec<_> = all.iter().collect();
+        let mut asked = Vec::new();
+        let answer = async |one: &Listed| {
+            asked.push(one.serial.clone());
+            match one.serial.as_str() {
+                "0a" => Ok(Revoked::Never),
+                "0b" => Err(EnrolError::NoCertificate { found: "nothing".to_owned() }),
+                "0c" => Ok(Revoked::Now),
+                _ => Ok(Revoked::Before),
+            }
+        };
+        let alice = Identifier::parse("alice@example.org").unwrap();
+        let mut done = Done::new(&alice, Vec::new());
+        done.certificates = each(&chosen, true, answer).await;
+        assert_eq!(asked, ["0a", "0b", "0c", "0d"]);
+        let seen: Vec<_> = done.certificates.iter().map(|one| (one.never, one.failed.is_some(), one.now)).collect();
+        assert_eq!(seen, [(true, false, false), (false, true, false), (false, false, true), (false, false, true)]);
+        assert_eq!(done.exit(), Exit::Refused, "as the first that failed");
+        done.certificates.remove(1);
+        assert_eq!(done.exit(), Exit::Ok, "what never was needs no revocation");
     }
 
     #[test]
@@ -278,6 +364,13 @@ mod tests {
         assert_eq!(revoke(&["0A"]).chosen(&alice, &others, Some(0)).unwrap(), [&ended]);
         let several = revoke(&[]).chosen(&alice, &others, Some(0)).unwrap_err().what;
         assert!(several.contains("0a made") && several.contains(", ended "), "{several}");
+        // What never became a certificate is no device, but may be asked about.
+        let dead = Listed { given_up: true, ..listed("0c", 3, u64::MAX / 2) };
+        let with_it = [ended.clone(), dead.clone()];
+        assert_eq!(revoke(&[]).chosen(&alice, &with_it, Some(0)).unwrap(), [&ended]);
+        assert_eq!(Revoke { all: true, ..revoke(&[]) }.chosen(&alice, &with_it, Some(0)).unwrap(), [&ended]);
+        assert_eq!(revoke(&["0c"]).chosen(&alice, &with_it, Some(0)).unwrap(), [&dead]);
+        assert!(revoke(&[]).chosen(&alice, std::slice::from_ref(&dead), Some(0)).is_err());
         // There may be nothing but proofs.
         assert!(revoke(&[]).chosen(&alice, &[], Some(1)).unwrap().is_empty());
         assert!(revoke(&[]).chosen(&alice, &[], Some(0)).is_err());

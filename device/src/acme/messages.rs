@@ -281,6 +281,9 @@ pub struct OpenedEntry {
     pub opening: String,
     /// The certificate's to-be-signed part without the transparency extension, DER, base64url.
     pub tbs: String,
+    /// Whether the authority says that it never became a certificate, and never will; older ones do not say.
+    #[serde(default)]
+    pub given_up: bool,
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::certificate::Tbs;
 use identity::{Identifier, UnixTime};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
     Choice, Conversation, EnrolError, Step, acme_identifier, choose_authority, fetch_revocation, order, prove_control,
 };
-use crate::acme::AcmeClient;
 use crate::acme::messages::ProofStatus;
+use crate::acme::{AcmeClient, AcmeError};
 use crate::https::https_client;
 use crate::watch::lose_key;
 use crate::{AccountKey, Device, Home};
@@ -56,6 +57,8 @@ pub enum Revoked {
     Now,
     /// It was revoked before.
     Before,
+    /// There is none: the authority gave up what it had planned.
+    Never,
 }
 
 /// A certificate in the owner's name.
@@ -69,6 +72,8 @@ pub struct Listed {
     pub not_before: UnixTime,
     /// When it ends, or has ended: its device may ask for another one all the same.
     pub not_after: UnixTime,
+    /// Whether the authority says that it never became one, and never will.
+    pub given_up: bool,
 }
 
 /// A connection to the authority as somebody who has proven control of the address.
@@ -150,7 +155,13 @@ impl Owner {
         now: UnixTime,
     ) -> Result<Revoked, EnrolError> {
         let asked = json!({ "serial": one.serial, "reason": reason.code() });
-        let revoked = revoke(&mut self.client, &asked).await?;
+        let revoked = match revoke(&mut self.client, &asked).await {
+            // The authority has opened it: it knows what became of it, and there is nothing to revoke.
+            Err(EnrolError::Acme(AcmeError::Refused { status, .. })) if status == StatusCode::NOT_FOUND => {
+                return Ok(Revoked::Never);
+            }
+            answer => answer?,
+        };
         if reason == Reason::KeyCompromise {
             lose_key(home, &self.identifier, &one.key, now)?;
         }
@@ -172,6 +183,7 @@ async fn listed(client: &mut AcmeClient, identifier: &Identifier) -> Result<Vec<
             key: tbs.spki().subject_public_key.raw_bytes().to_vec(),
             not_before: tbs.not_before(),
             not_after: tbs.not_after(),
+            given_up: entry.given_up,
         });
     }
     listed.sort_by_key(|one| one.not_before.as_secs());
@@ -188,7 +200,8 @@ async fn revoke_earlier(
 ) -> Result<(), EnrolError> {
     let Ok(listed) = listed(client, &device.identifier).await else { return Ok(()) };
     let own = device.key.public_key();
-    for one in listed.iter().filter(|one| one.key == own && one.not_after.as_secs() >= now.as_secs()) {
+    let earlier = |one: &&Listed| one.key == own && !one.given_up && one.not_after.as_secs() >= now.as_secs();
+    for one in listed.iter().filter(earlier) {
         match revoke(client, &json!({ "serial": one.serial, "reason": reason.code() })).await {
             // An entry may be of a certificate that never was.
             Err(EnrolError::Acme(error)) if error.problem().is_some() => {

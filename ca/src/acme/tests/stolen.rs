@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{chain, device, serial};
@@ -247,18 +250,63 @@ async fn who_has_just_proven_control_ends_every_other_proof_of_it() {
 
 #[tokio::test]
 async fn what_is_on_its_way_ends_with_the_proof_it_rests_on() {
+    // Whoever gives up his proof first leaves none to be ended.
+    for gives_it_up in [false, true] {
+        let world = World::new().await;
+        let spy = owner(&world).await;
+        let order = spy.ready(&world, ALICE).await;
+        world.log_shall(Fate::Refused);
+        spy.finalize(&order, &csr(ALICE, &device())).await.ok();
+        if gives_it_up {
+            let proof = order["authorizations"][0].as_str().unwrap();
+            spy.post(proof, json!({"status": "deactivated"})).await.ok();
+        }
+        let alice = owner(&world).await;
+        let ended = alice.post("/end-proofs", json!({"identifier": ALICE})).await.ok().json();
+        assert_eq!(ended["ended"], u64::from(!gives_it_up));
+        world.log_shall(Fate::Logged);
+        let world = world.restart().await;
+        let spy = Client { router: world.ca.router(), ..spy };
+        let status = async || spy.read(order["url"].as_str().unwrap()).await.ok().text("status");
+        until("it has ended", async || status().await != "processing").await;
+        assert_eq!(status().await, "invalid", "gives it up: {gives_it_up}");
+    }
+}
+
+/// Two certificates on their way in her name, one of which ends with the proof it rests on: only that one is told to be none,
+/// and neither is in the way of what is revoked after it.
+#[tokio::test]
+async fn what_never_became_a_certificate_is_told_from_what_may_become_one() {
     let world = World::new().await;
-    let spy = owner(&world).await;
-    let order = spy.ready(&world, ALICE).await;
-    world.log_shall(Fate::Refused);
-    spy.finalize(&order, &csr(ALICE, &device())).await.ok();
+    let thief = Client::open(&world, Signer::p256()).await;
+    let issued = enrolled(&thief, &world, ALICE, &device()).await;
     let alice = owner(&world).await;
-    assert_eq!(alice.post("/end-proofs", json!({"identifier": ALICE})).await.ok().json()["ended"], 1);
-    world.log_shall(Fate::Logged);
-    let world = world.restart().await;
-    let spy = Client { router: world.ca.router(), ..spy };
-    until("it has ended", async || spy.read(order["url"].as_str().unwrap()).await.ok().text("status") == "invalid")
-        .await;
+    let orders = [thief.ready(&world, ALICE).await, alice.ready(&world, ALICE).await];
+    world.log_shall(Fate::Refused);
+    for (client, order) in [&thief, &alice].into_iter().zip(&orders) {
+        client.finalize(order, &csr(ALICE, &device())).await.ok();
+    }
+    alice.post("/end-proofs", json!({"identifier": ALICE})).await.ok();
+    let watch = alice.post("/watch", json!({"identifier": ALICE})).await.ok().json();
+    let entries: Vec<_> =
+        watch["logs"].as_array().unwrap().iter().flat_map(|log| log["entries"].as_array().unwrap()).collect();
+    let all = Select::CertificatesOf { identifier: super::alice(), from: 0, to: u32::MAX };
+    let records = world.store().certificates(all).await.unwrap();
+    assert_eq!((entries.len(), records.len()), (3, 3));
+    for one in &records {
+        let tbs = URL_SAFE_NO_PAD.encode(&one.tbs);
+        let entry = entries.iter().find(|entry| entry["tbs"] == tbs).unwrap();
+        assert_eq!(entry["given_up"], matches!(one.state, CertificateState::Abandoned { .. }));
+        let answer = revoke(&alice, one.serial, 1).await;
+        match one.state {
+            CertificateState::Abandoned { .. } => assert_eq!(answer.status, StatusCode::NOT_FOUND),
+            CertificateState::Planned => {
+                assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+                assert!(!answer.header("retry-after").is_empty(), "that is no answer for good");
+            }
+            _ => assert_eq!((one.serial, answer.status), (issued, StatusCode::OK)),
+        }
+    }
 }
 
 /// Two requests of one account rest on one authorization, and neither is in the other's way.

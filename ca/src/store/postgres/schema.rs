@@ -3,6 +3,7 @@
 use deadpool_postgres::{Object, Transaction};
 
 use super::unavailable;
+use crate::store::migrate::ENDED_BEFORE;
 use crate::store::{KeyDigest, StoreError};
 
 /// The schema's version, kept in the table `ca_schema`.
@@ -81,19 +82,28 @@ async fn step_up(transaction: &Transaction<'_>, found: i64, authority: &str) -> 
     transaction.query_one("SELECT fingerprint FROM authority", &[]).await?.try_get(0)
 }
 
-/// Notes the keys of certificates from before that. One whose contents were erased, or do not read back, has none.
+/// Notes the keys of certificates from before that. One that has ended needs none, as it speaks no more; one whose contents
+/// were erased, or do not read back, has none. A page at a time: the other front ends wait for it.
 async fn note_keys(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
-    let read = "SELECT number, tbs FROM certificate WHERE number > $1 ORDER BY number LIMIT $2";
-    let (read, write) = (transaction.prepare(read).await?, "UPDATE certificate SET key_digest = $2 WHERE number = $1");
-    let (write, mut last) = (transaction.prepare(write).await?, 0_i64);
+    let ended_before: i64 = transaction.query_one(ENDED_BEFORE, &[]).await?.try_get(0)?;
+    let read = "SELECT number, tbs FROM certificate WHERE number > $1 AND not_after >= $3 AND state <> 'erased'
+        ORDER BY number LIMIT $2";
+    let write =
+        "UPDATE certificate SET key_digest = noted.key FROM unnest($1::bigint[], $2::bytea[]) AS noted (number, key)
+        WHERE certificate.number = noted.number";
+    let (read, write) = (transaction.prepare(read).await?, transaction.prepare(write).await?);
+    let mut last = 0_i64;
     loop {
-        let page = transaction.query(&read, &[&last, &PAGE]).await?;
+        let page = transaction.query(&read, &[&last, &PAGE, &ended_before]).await?;
         let Some(end) = page.last() else { return Ok(()) };
         last = end.try_get(0)?;
-        for row in page {
+        let (mut numbers, mut keys) = (Vec::new(), Vec::new());
+        for row in &page {
             if let Some(key) = KeyDigest::of_tbs(row.try_get(1)?) {
-                transaction.execute(&write, &[&row.try_get::<_, i64>(0)?, &key.0.as_slice()]).await?;
+                numbers.push(row.try_get::<_, i64>(0)?);
+                keys.push(key.0.to_vec());
             }
         }
+        transaction.execute(&write, &[&numbers, &keys]).await?;
     }
 }

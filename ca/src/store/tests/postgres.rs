@@ -139,12 +139,16 @@ async fn a_database_is_that_of_the_authority_it_was_made_for() {
     let store = PostgresStore::open(&address, "ours").await.unwrap();
     insert(&store, Record::Account(account("a", "t"))).await.unwrap();
     let one = speaking::issued().await.remove(0);
-    insert(&store, Record::Certificate(one.clone())).await.unwrap();
+    let records = speaking::many(&one).into_iter().map(Record::Certificate);
+    store.commit(records.map(Change::Insert).collect()).await.unwrap();
     let older = "DROP TABLE authority; ALTER TABLE certificate DROP COLUMN key_digest; DROP INDEX authorization_for;
         UPDATE ca_schema SET version = 2";
     client.batch_execute(older).await.unwrap();
     let store: Box<dyn Store> = Box::new(PostgresStore::open(&address, "ours").await.unwrap());
     assert!(store.account(Select::Account("a".into())).await.unwrap().is_some());
-    assert_eq!(store.certificates(speaking::speaking_by(&one, 9)).await.unwrap().len(), 1, "its key is noted");
+    let speaking = store.certificates(speaking::speaking_by(&one, 2 * speaking::MANY)).await.unwrap();
+    assert_eq!(speaking.len(), speaking::MANY as usize, "their keys are noted");
+    let noted = client.query_one("SELECT count(*) FROM certificate WHERE key_digest IS NOT NULL", &[]).await.unwrap();
+    assert_eq!(noted.get::<_, i64>(0), i64::from(speaking::MANY), "of what has not ended");
     assert_eq!(PostgresStore::open(&address, "theirs").await.err(), Some(foreign("theirs", "ours")));
 }

@@ -33,6 +33,7 @@ fn issued(chain: &[CertificateDer<'static>], key: [u8; 32]) -> Issued {
         slot,
         opening: URL_SAFE_NO_PAD.encode(extension.opening.as_bytes()),
         tbs: URL_SAFE_NO_PAD.encode(tbs),
+        given_up: false,
     };
     Issued { hit: Hit { index, period, slot, commitment }, entry, key }
 }
