@@ -1,5 +1,5 @@
 //! What every face for people does alike: from the folder to the model, what the model asks for done, and an end that
-//! loses nothing. The [screen](screen) draws the model, the [linear](linear) face says it line by line.
+//! loses nothing. The [screen] draws the model, the [linear] face says it line by line.
 
 pub(crate) mod linear;
 pub(crate) mod screen;
