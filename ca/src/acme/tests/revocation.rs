@@ -100,7 +100,9 @@ async fn any_other_reason_leaves_the_authorization_and_the_key() {
     let first = chain(&client.enroll(&world, "alice@example.org", &device).await);
     client.post("/revoke-cert", revoke(&first[0], 4)).await.ok();
     client.enroll(&world, "alice@example.org", &device).await;
-    assert_eq!(world.mails().len(), 1);
+    // She may be told of the key that came back, at a moment of its own; a code was sent once.
+    let codes = world.mails().iter().filter(|mail| mail.contains("your code for")).count();
+    assert_eq!(codes, 1);
 }
 
 #[tokio::test]
