@@ -3,7 +3,9 @@
 //! Some of them are part of the server's name or of the trust policy that people have pinned; those cannot change any
 //! more. The rest is remembered anew whenever it is given.
 
+mod addresses;
 mod elsewhere;
+mod names;
 mod suggest;
 
 use std::fs::File;
@@ -13,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 use ca::config::{Enrolment, OpenIdIssuer, PhoneTable};
 use ca::store::PostgresStore;
-use directory::Observation;
-use identity::Identifier;
 use serde::{Deserialize, Serialize};
 use transparency_log::storage::S3Place;
 
@@ -23,6 +23,8 @@ use crate::foreign::Foreign;
 use crate::options::{DIRECT, Options, Smtp};
 
 pub use elsewhere::LogElsewhere;
+pub use names::is_shard_name;
+pub(crate) use names::{check_name, check_permitted};
 
 /// The name of the file in the folder.
 pub const FILE: &str = "homeserver.toml";
@@ -84,7 +86,7 @@ pub struct Settings {
     /// stands behind what is none.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_elsewhere: Option<LogElsewhere>,
-    /// Terms, accounts elsewhere, rate limits: written by hand, kept as it is. (A table, so it stands last.)
+    /// Terms, accounts elsewhere, rate limits: written by hand, kept as it is.
     #[serde(default, skip_serializing_if = "Enrolment::is_default")]
     pub enrolment: Enrolment,
     /// How codes get to phone numbers: written by hand, kept as it is.
@@ -234,79 +236,6 @@ impl Settings {
         let body = toml::to_string(self).expect("strings, numbers and lists of strings can be written as TOML");
         format!("{HEAD}{body}")
     }
-
-    /// The first log's origin line.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        if let Some(log) = &self.log_elsewhere {
-            return log.origin();
-        }
-        self.shard_origin(&self.log_year.to_string())
-    }
-
-    /// The origin line of the log of this name.
-    #[must_use]
-    pub fn shard_origin(&self, name: &str) -> String {
-        format!("{}:{}/log/{name}", self.domain, self.https_port)
-    }
-
-    /// The name of a later log of this server; none if it is no such log's origin.
-    #[must_use]
-    pub fn shard_name<'a>(&self, origin: &'a str) -> Option<&'a str> {
-        let name = origin.strip_prefix(&self.shard_origin(""))?;
-        is_shard_name(name).then_some(name)
-    }
-
-    /// Whether a log of this origin is this server's, or could become so.
-    #[must_use]
-    pub fn is_own_log(&self, origin: &str) -> bool {
-        self.origin() == origin || self.shard_name(origin).is_some()
-    }
-
-    /// The name of the witness in this process.
-    #[must_use]
-    pub fn witness(&self) -> String {
-        format!("{}/witness", self.domain)
-    }
-
-    /// The address below which everything HTTPS is found, without a trailing slash.
-    #[must_use]
-    pub fn base_url(&self) -> String {
-        format!("https://{}:{}", self.domain, self.https_port)
-    }
-
-    /// Where the directory's second port is.
-    #[must_use]
-    pub(crate) fn observation(&self) -> Observation {
-        match self.observation_port {
-            None => Observation::Beside,
-            Some(0) => Observation::Off,
-            Some(port) => Observation::At(port),
-        }
-    }
-
-    /// Host and port of the directory. `localhost` may resolve to an address that nobody listens on (`::1`), so a
-    /// server for this machine alone names the address itself.
-    #[must_use]
-    pub fn directory_address(&self) -> String {
-        if self.domain == "localhost" && self.listen.is_loopback() {
-            return std::net::SocketAddr::new(self.listen, self.directory_port).to_string();
-        }
-        format!("{}:{}", self.domain, self.directory_port)
-    }
-
-    /// Where mails go: a mail server's address without what may be a password.
-    #[must_use]
-    pub fn mails(&self) -> String {
-        let url = match self.smtp.as_deref() {
-            None => return "outbox".into(),
-            Some(DIRECT) => return "the recipients' own servers".into(),
-            Some(url) => url,
-        };
-        let (scheme, rest) = url.split_once("://").unwrap_or(("smtp", url));
-        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        format!("{scheme}://{host}")
-    }
 }
 
 /// Without the mail server's URL.
@@ -332,29 +261,6 @@ fn fixed<T: PartialEq + std::fmt::Display>(
     }
 }
 
-/// What a later log can be called: it names a folder, and stands in an address beside the first log's own paths.
-#[must_use]
-pub fn is_shard_name(name: &str) -> bool {
-    let of_the_first = ["checkpoint", "tile", "object", "entry", "certificate", "add-entries"];
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&name.len()) && name.bytes().all(plain) && !of_the_first.contains(&name)
-}
-
-/// A DNS name in lower-case letters, digits, hyphens and dots (RFC 1123 section 2.1): what a certificate can carry.
-pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
-    if name.len() <= 253 && !numeric && name.split('.').all(label) {
-        return Ok(());
-    }
-    Err(StartError::Domain { found: name.chars().take(80).collect() })
-}
-
 /// The database that front ends share, if the settings in this folder name one.
 ///
 /// # Errors
@@ -377,121 +283,5 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartError> {
     Ok(bytes)
 }
 
-/// What can stand after the @ of an address that may enrol, or `*`. Case does not matter.
-pub(crate) fn check_permitted(domain: &str) -> Result<(), StartError> {
-    let lower = domain.to_ascii_lowercase();
-    let possible = Identifier::parse(&format!("a@{lower}")).is_ok_and(|address| address.domain() == Some(&lower));
-    if domain == "*" || possible {
-        return Ok(());
-    }
-    Err(StartError::Permitted { found: domain.chars().take(80).collect() })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options() -> Options {
-        Options { https_port: Some(9443), ..Options::default() }
-    }
-
-    #[test]
-    fn what_is_written_is_read_back() {
-        let settings = Settings::first(&options(), 2026).unwrap();
-        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()));
-        assert_eq!(settings.origin(), "localhost:9443/log/2026");
-        assert_eq!(settings.directory_address(), "127.0.0.1:8444");
-    }
-
-    #[test]
-    fn the_sample_is_understood() {
-        let settings = Settings::parse(SAMPLE.as_bytes()).unwrap();
-        assert_eq!(settings.base_url(), "https://chat.example.org:8443");
-        assert_eq!(settings.directory_address(), "chat.example.org:8444");
-    }
-
-    #[test]
-    fn unknown_missing_and_misspelt_keys_are_refused_by_line_without_quoting_it() {
-        let text = Settings::first(&options(), 2026).unwrap().to_toml();
-        let unknown = Settings::parse(format!("{text}smpt = \"smtp://u:s3cret@h\"\n").as_bytes()).unwrap_err();
-        assert!(unknown.contains("`smpt`; did you mean `smtp`?") && unknown.starts_with("line 1"), "{unknown}");
-        assert!(!unknown.contains("s3cret"));
-        assert!(Settings::parse(b"domain = \"localhost\"\n").unwrap_err().contains("missing field"));
-        assert!(Settings::parse(&[0xff; 9]).unwrap_err().contains("UTF-8"));
-        assert!(Settings::parse(&vec![b'#'; MAX_BYTES + 1]).is_err());
-    }
-
-    #[test]
-    fn what_people_have_pinned_stays_and_the_rest_may_change() {
-        let settings = Settings::first(&options(), 2026).unwrap();
-        let other = Options { domain: Some("elsewhere.example".into()), ..Options::default() };
-        assert!(settings.clone().with(&other).unwrap_err().to_string().contains("--domain"));
-        let zero = Options { https_port: Some(0), smtp: Some(Smtp::Url("smtp://h".into())), ..Options::default() };
-        let changed = settings.clone().with(&zero).unwrap();
-        assert_eq!((changed.https_port, changed.smtp.as_deref()), (9443, Some("smtp://h")));
-        let back = changed.with(&Options { smtp: Some(Smtp::Outbox), ..Options::default() }).unwrap();
-        assert_eq!(back, settings);
-    }
-
-    #[test]
-    fn a_directory_is_named_by_domains_that_may_enrol() {
-        let text = |names: &str, more: &str| {
-            let settings = Settings::first(&Options { permit_domains: vec!["example.org".into()], ..options() }, 2026);
-            settings.unwrap().to_toml().replace("\nlog_year", &format!("\ndirectory_names = [{names}]\nlog_year"))
-                + more
-        };
-        let foreign = "[[foreign]]\npolicy = \"beta.json\"\nfingerprint = \"00\"\ndomains = [\"example.net\"]\n";
-        let settings = Settings::parse(text("\"example.org\"", foreign).as_bytes()).unwrap();
-        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()), "kept as it is");
-        assert_eq!((settings.directory_names.len(), settings.foreign.len()), (1, 1));
-        let refused = Settings::parse(text("\"example.net\"", "").as_bytes()).unwrap_err();
-        assert!(refused.contains("permit_domains (example.org), found example.net"), "{refused}");
-        let refused = Settings::parse(text("", &format!("{foreign}domain = \"x\"\n")).as_bytes()).unwrap_err();
-        assert!(refused.contains("unknown field `domain`"), "{refused}");
-    }
-
-    #[test]
-    fn a_store_is_for_logs_in_this_process_alone() {
-        let settings = Settings::first(&options(), 2026).unwrap();
-        let store = "[log_store]\nbucket = \"logs\"\nprefix = \"home\"\n";
-        let with_store = Settings::parse(format!("{}{store}", settings.to_toml()).as_bytes()).unwrap();
-        assert_eq!(Settings::parse(with_store.to_toml().as_bytes()), Ok(with_store), "kept as it is");
-        let sample = std::str::from_utf8(include_bytes!("../homeserver.sample.toml")).unwrap();
-        let (before, elsewhere) = sample.split_once("# [log_elsewhere]").unwrap();
-        let (elsewhere, after) = elsewhere.split_once("\n\n").unwrap();
-        let both = format!("{before}[log_elsewhere]{}\n\n{after}", elsewhere.replace("\n# ", "\n"));
-        let refused = Settings::parse(both.as_bytes()).unwrap_err();
-        assert!(refused.contains("found both"), "{refused}");
-        let refused = |store: &str| Settings::parse(format!("{}{store}", settings.to_toml()).as_bytes()).unwrap_err();
-        assert!(refused(&store.replace("home", "a//b")).starts_with("[log_store]: prefix"));
-        assert!(refused(&format!("{store}secret = \"s3cret\"\n")).contains("unknown field `secret`"));
-    }
-
-    #[test]
-    fn a_shared_database_needs_a_log_elsewhere_and_a_url() {
-        let sample = SAMPLE.replace("# database =", "database =");
-        let (sample, _log_store) = sample.split_once("# An object store").unwrap();
-        let alone = Settings::parse(sample.as_bytes()).unwrap_err();
-        assert!(alone.contains("expected [log_elsewhere] beside it"), "{alone}");
-        let (before, elsewhere) = sample.split_once("# [log_elsewhere]").unwrap();
-        let (elsewhere, after) = elsewhere.split_once("\n\n").unwrap();
-        let both = format!("{before}[log_elsewhere]{}\n\n{after}", elsewhere.replace("\n# ", "\n"));
-        let settings = Settings::parse(both.as_bytes()).unwrap();
-        assert!(settings.database.as_ref().is_some_and(|url| url.starts_with("postgres://")));
-        assert_eq!(Settings::parse(settings.to_toml().as_bytes()), Ok(settings.clone()), "kept as it is");
-        assert!(!format!("{settings:?}").contains("PASSWORD"));
-        let wrong = both.replace("postgres://", "mysql://");
-        let refused = Settings::parse(wrong.as_bytes()).unwrap_err();
-        assert!(refused.starts_with("database: ") && !refused.contains("PASSWORD"), "{refused}");
-    }
-
-    #[test]
-    fn a_domain_is_a_name_not_an_address() {
-        for bad in ["", "Example.org", "a..b", "-a.org", "127.0.0.1", "a b", "exa_mple.org"] {
-            assert!(check_name(bad).is_err(), "{bad}");
-        }
-        for good in ["localhost", "chat.example.org", "xn--bcher-kva.example"] {
-            assert!(check_name(good).is_ok(), "{good}");
-        }
-    }
-}
+mod tests;
