@@ -18,7 +18,7 @@ use identity::certificate::Tbs;
 use identity::{Identifier, IdentifierKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::acme::{self, For, NoMoney, Service};
+use crate::acme::{self, NoMoney, Purpose, Service};
 use crate::mail::{DeviceLetter, MailError};
 use crate::random;
 use crate::sms::{SmsError, Text};
@@ -237,7 +237,7 @@ async fn send_text(service: &Service, record: &CertificateRecord, number: &Ident
         return Err(Untold::Never("no text messages are sent here any more".into()));
     };
     let later = |e: &dyn std::fmt::Display| Untold::Later(e.to_string());
-    let charge = acme::charge(service, &texting.phones, number, For::Announcement).await.map_err(|e| match e {
+    let charge = acme::charge(service, &texting.phones, number, Purpose::Announcement).await.map_err(|e| match e {
         NoMoney::Spent { .. } => Untold::Later("the day's money for text messages is spent".into()),
         NoMoney::Store(error) => later(&error),
     })?;

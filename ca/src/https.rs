@@ -52,6 +52,12 @@ impl Connected<IncomingStream<'_, TlsListener>> for PeerAddr {
     }
 }
 
+/// Whether a request comes from this machine: what nobody else is to know is told to these alone.
+pub fn is_from_here<B>(request: &Request<B>) -> bool {
+    let peer = request.extensions().get::<ConnectInfo<PeerAddr>>();
+    peer.is_some_and(|ConnectInfo(PeerAddr(address))| address.ip().to_canonical().is_loopback())
+}
+
 /// What rustls needs to answer for `resolver`'s certificate: TLS 1.3 and 1.2, HTTP/2 and HTTP/1.1.
 pub fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

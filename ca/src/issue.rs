@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use drive::{Claim, DriveError};
-pub(crate) use give_up::{ended, is_unfinished};
+pub(crate) use give_up::ended;
 pub(crate) use slots::Labelled;
 use slots::label;
 

@@ -67,12 +67,15 @@ impl Limiters {
 
     fn rate(&self, limit: Limit, key: &[&str]) -> Rate {
         let own = key.first().and_then(|whose| self.overrides.get(limit, whose));
-        let usual = || self.limiters.iter().find(|(known, ..)| *known == limit).map(|(_, rate, _)| *rate);
-        own.or_else(usual).expect("there is a limiter for each limit")
+        own.unwrap_or_else(|| self.limiter(limit).1)
+    }
+
+    fn limiter(&self, limit: Limit) -> &(Limit, Rate, Limiter) {
+        self.limiters.iter().find(|(known, ..)| *known == limit).expect("there is a limiter for each limit")
     }
 
     async fn take_at(&self, limit: Limit, rate: Rate, key: &[&str], now: UnixTime) -> Result<(), Limited> {
-        let Some((.., limiter)) = self.limiters.iter().find(|(known, ..)| *known == limit) else { return Ok(()) };
+        let (.., limiter) = self.limiter(limit);
         let limited = |wait| Limited { limit, rate, wait };
         let draw = draw(rate, now).map_err(limited)?;
         if let Some(shared) = &self.shared {

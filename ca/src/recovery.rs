@@ -28,10 +28,11 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tlog_proof::{Entry, ObjectKind};
 
+use crate::issue::ended;
 use crate::keys::{KeysError, issuing_certificates};
 use crate::store::{
-    AuthorizationStatus, CertificateRecord, CertificateState, Change, KEY_COMPROMISE, KeyDigest, Order, OrderState,
-    Record, Revocation, Select, SqliteStore, Store, StoreError, Subject,
+    CertificateRecord, CertificateState, Change, KEY_COMPROMISE, KeyDigest, Order, OrderState, Record, Revocation,
+    Select, SqliteStore, Store, StoreError, Subject,
 };
 use crate::trail::{self, Trail, TrailError};
 use carried::Carried;
@@ -256,9 +257,7 @@ async fn again(store: &dyn Store, record: CertificateRecord, one: &Carried) -> R
             let ask =
                 Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at: one.at };
             let valid = store.authorizations(ask).await?.into_iter();
-            changes.extend(
-                valid.map(|a| Change::Update(Record::Authorization(a.ended(AuthorizationStatus::Deactivated)))),
-            );
+            changes.extend(valid.map(ended));
         }
     }
     let revoked = Some(Revocation { at: one.at, reason: one.reason });

@@ -69,7 +69,7 @@ impl Output {
     /// not be printed.
     pub(crate) fn ended(exit: Exit) -> ExitCode {
         let Some(lost) = command_line::lost() else { return exit.into() };
-        complain(&lost.what, "Make room on that disk, or let standard output go elsewhere.");
+        complain(&lost.what, &lost.remedy);
         if exit == Exit::Ok { Exit::Failed } else { exit }.into()
     }
 

@@ -5,8 +5,8 @@
 //! command ([`command`]). Prints where nobody may be reading any more ([`say!`], [`complain!`]), and lets no program end well
 //! whose result was lost ([`ended`]).
 //!
-//! **What it never does.** It shows no passphrase that was typed where its source was to be named. It knows no program, and
-//! decides no exit code but that of a wrong command line.
+//! **What it never does.** It shows no passphrase that was typed where its source was to be named, nor an address with a
+//! password that nobody expected there. It knows no program, and decides no exit code but that of a wrong command line.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;

@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use command_line::Failure;
+
 /// Why a home server does not start. Nothing is lost by any of these; what was lost before is said where it is known.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -341,6 +343,13 @@ impl StartError {
             }
             Self::Part { .. } => "the reason above names what to mend".into(),
         }
+    }
+}
+
+/// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::new(if error.is_usage() { 2 } else { 1 }, &error, error.remedy())
     }
 }
 

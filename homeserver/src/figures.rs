@@ -1,14 +1,13 @@
 //! The directory's figures, for this machine alone, as the authority's own are: how busy they are concerns the operator.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use ca::https::PeerAddr;
+use ca::https::is_from_here;
 use directory::Directory;
 
 /// Makes the text.
@@ -21,8 +20,7 @@ pub(crate) fn router(directory: Arc<Directory>) -> Router {
 }
 
 async fn metrics(State(figures): State<Figures>, request: Request) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<PeerAddr>>().map(|peer| peer.0.0.ip());
-    if !peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback()) {
+    if !is_from_here(&request) {
         return StatusCode::NOT_FOUND.into_response();
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], figures()).into_response()
@@ -32,6 +30,8 @@ async fn metrics(State(figures): State<Figures>, request: Request) -> Response {
 mod tests {
     use super::*;
     use axum::body::Body;
+    use axum::extract::ConnectInfo;
+    use ca::https::PeerAddr;
     use std::net::SocketAddr;
 
     #[tokio::test]

@@ -23,7 +23,9 @@
 //! | [`neighbours`] | home servers that witness one another |
 //! | [`ports`] | the two ports |
 //! | [`pages`] | `/` and `/policy` |
+//! | `figures` | the directory's figures, for this machine alone |
 //! | [`server`] | all parts together |
+//! | `ready` | where everything is, told when the server answers |
 //! | [`init`], [`check`] | a new authority, not yet started; whether settings are in order |
 //! | [`backup`], [`restore`] | everything in another folder; a log that goes on only once it is certain how far it got |
 //! | [`supervisor`] | systemd is told when it is ready, and when it stops |
@@ -55,13 +57,17 @@ pub mod options;
 pub mod pages;
 pub mod policies;
 pub mod ports;
+mod ready;
 pub mod restore;
 pub mod server;
 pub mod settings;
 pub mod shards;
 pub mod supervisor;
+#[cfg(test)]
+mod testing;
 
 pub use error::StartError;
 pub use logs::later_logs;
 pub use options::Options;
-pub use server::{Homeserver, Ready};
+pub use ready::Ready;
+pub use server::Homeserver;

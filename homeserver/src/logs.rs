@@ -370,4 +370,4 @@ pub(crate) fn seconds(clock: &ca::config::Clock) -> transparency_log::Clock {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -140,8 +140,8 @@ impl Options {
     /// What can be said about the options alone, before anything is made.
     ///
     /// # Errors
-    /// The name is no DNS name, the mail server's URL is none, the file for its certificate holds none, the sender is no mail address, or a permitted domain is
-    /// no mail domain, or a prefix of phone numbers is none.
+    /// The name is no DNS name, the mail server's URL is none, the file for its certificate holds none, the sender is no
+    /// mail address, a permitted domain is no mail domain, or a prefix of phone numbers is none.
     pub fn check(&self) -> Result<(), StartError> {
         if let Some(domain) = &self.domain {
             settings::check_name(domain)?;

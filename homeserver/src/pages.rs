@@ -8,7 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::routing::get;
 
 use crate::policies::Published;
-use crate::server::Ready;
+use crate::ready::Ready;
 
 /// `/` and `/policy`. The policy's bytes are what the fingerprint is the SHA-256 of; the later versions come with the
 /// signature and the proof that they are the next ones.

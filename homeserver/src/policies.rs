@@ -100,7 +100,7 @@ impl Versions {
         let update = PolicyUpdate::parse(&bytes).map_err(|error| error.to_string())?;
         let verified = update.verify(&self.newest).map_err(|error| error.to_string())?;
         let newest = verified.take_confirmed();
-        let (before, named) = (own_logs(&self.newest)?, own_logs(&newest)?);
+        let (before, named) = (own_shards(&self.newest)?, own_shards(&newest)?);
         let is_named = |log: &Shard| named.iter().any(|one| one.origin == log.origin);
         self.struck.retain(|struck| !is_named(&struck.log));
         let gone = before.into_iter().filter(|log| !is_named(log));
@@ -111,7 +111,7 @@ impl Versions {
     }
 }
 
-fn own_logs(policy: &TrustPolicy) -> Result<Vec<Shard>, String> {
+fn own_shards(policy: &TrustPolicy) -> Result<Vec<Shard>, String> {
     let Some(own) = policy.authorities.first() else { return Ok(Vec::new()) };
     policy.shards(own).map_err(|error| error.to_string())
 }

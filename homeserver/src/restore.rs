@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ca::recovery::{LoggedSince, Recovered, RecoveryError};
+use command_line::Failure;
 use identity::UnixTime;
 use identity::trust::{PolicyUpdate, TrustPolicy};
 use serde::Serialize;
@@ -202,6 +203,13 @@ impl RestoreError {
     pub fn waits(&self) -> bool {
         let evidence = matches!(self, Self::NotCertain { .. } | Self::LogElsewhere | Self::Policies { .. });
         evidence || matches!(self, Self::Lists { .. } | Self::ListsUnknown { .. })
+    }
+}
+
+/// Exit code 4 if the folder waits, 1 if it is anything else.
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        Self::new(if error.waits() { 4 } else { 1 }, &error, error.remedy())
     }
 }
 

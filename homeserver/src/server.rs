@@ -1,9 +1,7 @@
 //! All parts together: opened in the order in which they need each other, stopped in the opposite one.
 
-use std::fmt;
 use std::future::Future;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +11,6 @@ use ca::https::{PeerAddr, TlsListener};
 use ca::{AuthorityKeys, Ca, Shards};
 use directory::{Directory, DirectoryConfig};
 use identity::trust::TrustPolicy;
-use serde::Serialize;
 use tlog_proof::ObjectKind;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -38,12 +35,13 @@ use crate::options::{DIRECT, Options};
 use crate::pages;
 use crate::policies::{self, Published};
 use crate::ports::Ports;
+use crate::ready::Ready;
 use crate::restore;
-use crate::settings::{self, LogElsewhere, Settings};
+use crate::settings::{self, Settings};
 
 /// What lies where in the folder.
 pub(crate) const KEYS: &str = "keys";
-const OUTBOX: &str = "outbox";
+pub(crate) const OUTBOX: &str = "outbox";
 /// Names and keys of the accounts elsewhere that accounts here are bound to.
 const EXTERNAL_ACCOUNTS: &str = "external-accounts";
 /// What a gateway for text messages knows this server by.
@@ -59,51 +57,6 @@ const WITNESS_RATE: (NonZeroU32, NonZeroU32) =
 
 /// How long connections may take to end when the server stops.
 const STOP: Duration = Duration::from_secs(7);
-
-/// Where everything is: what people and programs are told when the server answers.
-#[derive(Debug, Clone, Serialize)]
-pub struct Ready {
-    /// Always true.
-    pub ready: bool,
-    /// SHA-256 of the genesis trust policy, hexadecimal.
-    pub fingerprint: String,
-    /// Where the policy is served.
-    pub policy: String,
-    /// The ACME directory (RFC 8555 section 7.1.1).
-    pub acme: String,
-    /// The log's address; checkpoint and tiles lie below it (C2SP tlog-tiles).
-    pub log: String,
-    /// Host and UDP port of the directory.
-    pub directory: String,
-    /// Its second UDP port, by which devices tell what router they are behind; none if it has none.
-    pub observation_port: Option<u16>,
-    /// Where mails go, without what may be a password.
-    pub mails: String,
-    /// The Maildir where mails land; none if a mail server is configured.
-    pub outbox: Option<PathBuf>,
-}
-
-/// For people: addresses, the fingerprint, where mails land, what to type next.
-impl fmt::Display for Ready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "This home server is ready.")?;
-        writeln!(f, "  policy       {}", self.policy)?;
-        writeln!(f, "  fingerprint  {}", self.fingerprint)?;
-        writeln!(f, "  enrolment    {} (ACME)", self.acme)?;
-        writeln!(f, "  log          {}", self.log)?;
-        match self.observation_port {
-            Some(port) => writeln!(f, "  directory    {} (UDP; and UDP port {port})", self.directory)?,
-            None => writeln!(f, "  directory    {} (UDP)", self.directory)?,
-        }
-        match &self.outbox {
-            Some(outbox) => writeln!(f, "  mails        land in {}", outbox.join("new").display())?,
-            None => writeln!(f, "  mails        go out through {}", self.mails)?,
-        }
-        writeln!(f, "Next, on each person's device:")?;
-        writeln!(f, "  certtool trust add {} --fingerprint {}", self.policy, self.fingerprint)?;
-        writeln!(f, "  certtool enroll you@example.org")
-    }
-}
 
 /// A running home server.
 pub struct Homeserver {
@@ -288,23 +241,6 @@ impl Parts {
 async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
     part.await;
     name
-}
-
-impl Ready {
-    fn new(folder: &Folder, settings: &Settings, policy: &TrustPolicy, observation_port: Option<u16>) -> Self {
-        let base = settings.base_url();
-        Self {
-            ready: true,
-            fingerprint: policy.fingerprint().to_string(),
-            policy: format!("{base}/policy"),
-            acme: format!("{base}/acme/directory"),
-            log: settings.log_elsewhere.as_ref().map_or_else(|| format!("{base}/log"), LogElsewhere::url),
-            directory: settings.directory_address(),
-            observation_port,
-            mails: settings.mails(),
-            outbox: settings.smtp.is_none().then(|| folder.join(OUTBOX)),
-        }
-    }
 }
 
 /// Tells the parts whom a request comes from, in their own words.

@@ -51,7 +51,7 @@ fn today(service: &Service) -> u64 {
 
 /// What a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum For {
+pub(crate) enum Purpose {
     /// A code that somebody asked for.
     Code,
     /// Telling an owner of another device. A tenth of the day's sum is kept for these: whoever uses up the rest with codes
@@ -65,7 +65,7 @@ pub(crate) async fn charge(
     service: &Service,
     phones: &Phones,
     number: &Identifier,
-    purpose: For,
+    purpose: Purpose,
 ) -> Result<Change, NoMoney> {
     let (now, day) = (service.now().as_secs(), today(service));
     let price = phones.budget.price_of(number).0;
@@ -73,7 +73,7 @@ pub(crate) async fn charge(
     let spent = found.map_or(0, |spending| spending.spent).saturating_add(price);
     let per_day = phones.budget.per_day.0;
     // Where a tenth is less than a message, it would keep a code away and bring nobody an announcement.
-    let kept = if purpose == For::Code && per_day / 10 >= price { per_day / 10 } else { 0 };
+    let kept = if purpose == Purpose::Code && per_day / 10 >= price { per_day / 10 } else { 0 };
     if spent > per_day - kept {
         return Err(NoMoney::Spent { wait: Duration::from_secs(DAY_SECONDS - now % DAY_SECONDS) });
     }

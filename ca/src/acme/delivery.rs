@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::handing_over::{QUEUE, hand_over, in_line, line_is_full, note, place};
-use super::budget::For;
+use super::budget::Purpose;
 use super::problem::{Kind, Problem};
 use super::texting::{self, Texting};
 use super::under_way::Mark;
@@ -191,7 +191,7 @@ async fn permitted(
             let country = to.numbering().map(|numbering| format!("+{}", numbering.country_code)).unwrap_or_default();
             limits.take(Limit::TextsPerCountry, &[&country], now).await?;
             // Also where nothing will be sent for the number's own limit: else the refusal would tell of that.
-            budget::charge(service, &texting.phones, to, For::Code).await?;
+            budget::charge(service, &texting.phones, to, Purpose::Code).await?;
         }
     }
     Ok(())
@@ -235,7 +235,7 @@ async fn remember(
         let changed = issue(found.clone());
         let mut changes = vec![Change::Update(Record::Authorization(changed.clone()))];
         if let Some(texting) = charged {
-            changes.push(budget::charge(service, &texting.phones, &changed.identifier, For::Code).await?);
+            changes.push(budget::charge(service, &texting.phones, &changed.identifier, Purpose::Code).await?);
         }
         let day = changes.last().and_then(budget::day_of);
         match service.store.commit(changes).await {

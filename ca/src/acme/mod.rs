@@ -54,7 +54,7 @@ use crate::limit::Limiters;
 use crate::mail::{MailError, Post};
 use crate::oidc::Issuers;
 use crate::store::{ChallengeType, Select, Store};
-pub(crate) use budget::{For, NoMoney, charge, day_of, give_back};
+pub(crate) use budget::{NoMoney, Purpose, charge, day_of, give_back};
 pub(crate) use challenge::{keep_refusal, prove_by_reply};
 pub use chaos::Chaos;
 pub(crate) use chaos::Turns;

@@ -19,7 +19,7 @@ use super::request::ByAny;
 use super::{Service, shut_out};
 use crate::crl::CrlError;
 use crate::issuance::{learn, origin_of};
-use crate::issue::{Issuer, is_unfinished};
+use crate::issue::Issuer;
 use crate::jws::PublicKey;
 use crate::store::{
     CertificateRecord, CertificateState, Change, KEY_COMPROMISE, RACES, Record, Revocation, Serial, StoreError, Subject,
@@ -166,7 +166,7 @@ async fn named(service: &Service, asked: &Revoke) -> Result<(CertificateRecord, 
             Ok((found, None))
         }
         // It may be issued in a moment: nobody must take it for one that never will be.
-        (Some(found), None) if is_unfinished(&found) => {
+        (Some(found), None) if found.is_unfinished() => {
             Err(Problem::later("the certificate is on its way, and not issued yet; ask again in a minute", ON_ITS_WAY))
         }
         (found, Some((der, certificate))) => learned(service, found, &der, &certificate).ok_or_else(unknown),

@@ -6,7 +6,7 @@ use identity::transparency::period_of;
 use serde_json::json;
 
 use super::problem::Problem;
-use crate::issue::{Issuer, ended, is_unfinished};
+use crate::issue::{Issuer, ended};
 use crate::store::{
     CertificateRecord, Change, KEY_COMPROMISE, RACES, Record, Revocation, Select, Serial, StoreError, Subject,
 };
@@ -48,7 +48,7 @@ impl Losses {
             if let (Some(account), Subject::Person { identifier, .. }) = (&one.account, &one.subject) {
                 owners.push((account.clone(), identifier.clone()));
             }
-            match is_unfinished(&one) {
+            match one.is_unfinished() {
                 true => losses.give_up(issuer, one).await?,
                 false => losses.revoke(one, at),
             }
@@ -79,7 +79,7 @@ impl Losses {
         let to = period_of(now);
         let made = Select::CertificatesOf { identifier: identifier.clone(), from: to.saturating_sub(1), to };
         let mut on_their_way = issuer.store.certificates(made).await?;
-        on_their_way.retain(|one| is_unfinished(one) && one.account.as_deref().is_some_and(&by));
+        on_their_way.retain(|one| one.is_unfinished() && one.account.as_deref().is_some_and(&by));
         for one in on_their_way {
             self.give_up(issuer, one).await?;
         }

@@ -4,12 +4,11 @@
 //! authority is concerns its operator.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -19,7 +18,7 @@ use tlog_proof::LogPolicy;
 use super::Service;
 use super::problem::Problem;
 use crate::crl::ListName;
-use crate::https::PeerAddr;
+use crate::https::is_from_here;
 use crate::spent;
 use crate::store::{Authority, Select};
 
@@ -62,8 +61,7 @@ fn list_age(service: &Service, authority: Authority) -> Option<u64> {
 
 /// GET metrics, in the text format of Prometheus, from this machine alone.
 pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Problem> {
-    let peer = request.extensions().get::<ConnectInfo<PeerAddr>>().map(|c| c.0.0.ip());
-    if !peer.is_some_and(|ip: IpAddr| ip.to_canonical().is_loopback()) {
+    if !is_from_here(&request) {
         return Err(Problem::not_found());
     }
     let mut out = String::from(

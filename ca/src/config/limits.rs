@@ -12,8 +12,9 @@ use super::Rate;
 pub struct Limits {
     /// Mails one account may have sent to one address. Beyond it the answer says `rateLimited` and when to come back.
     pub mails_per_account: Rate,
-    /// Mails to one address on behalf of everybody together, half of them at most of one network. Beyond it nothing is sent and the answer is the usual one:
-    /// a refusal would tell a stranger that somebody else is enrolling this address at the moment.
+    /// Mails to one address on behalf of everybody together, half of them at most of one network. Beyond it nothing is sent
+    /// and the answer is the usual one: a refusal would tell a stranger that somebody else is enrolling this address at the
+    /// moment.
     pub mails_per_address: Rate,
     /// Mails to addresses of one domain. A refusal says how busy the domain is, so it is high: against floods.
     pub mails_per_domain: Rate,
@@ -38,7 +39,8 @@ pub struct Limits {
     /// New accounts from one IP address (for IPv6: from one /64). This machine's own addresses are not limited: a proxy
     /// on it would otherwise spend everybody's share.
     pub accounts_per_ip: Rate,
-    /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods.
+    /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods. Erasures and ends of
+    /// others' proofs of control are counted with them.
     pub watches_per_account: Rate,
     /// Signatures dated for one address: each is an entry in the log.
     pub dates_per_address: Rate,

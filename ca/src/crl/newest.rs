@@ -14,7 +14,7 @@ use x509_cert::ext::pkix::crl::dp::IssuingDistributionPoint;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 
 use super::known::Listed;
-use crate::store::{Revocation, Serial};
+use crate::store::{KEY_COMPROMISE, Serial};
 
 #[derive(Clone)]
 pub(super) struct Newest {
@@ -46,8 +46,7 @@ impl Newest {
         };
         let this_update = list.tbs_cert_list.this_update.to_unix_duration().as_secs();
         let revoked = list.tbs_cert_list.revoked_certificates.iter().flatten().filter_map(|one| {
-            let revocation = Revocation { at: 0, reason: reason_of(one) };
-            Some((Serial(one.serial_number.as_bytes().try_into().ok()?), revocation.is_for_compromise()))
+            Some((Serial(one.serial_number.as_bytes().try_into().ok()?), reason_of(one) == KEY_COMPROMISE))
         });
         let listed = Arc::new(revoked.collect());
         Some(Self { der: der.into(), number, this_update, place, listed })

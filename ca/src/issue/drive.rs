@@ -239,8 +239,11 @@ impl Issuer {
         self.store.commit(self.last_state(record.clone(), state).await?).await?;
         record.revision += 1;
         let issued = matches!(record.state, CertificateState::Issued { .. });
-        let of = json!({"serial": record.serial.to_string(), "profile": record.profile, "index": record.index()});
-        self.trail.note(if issued { "issued" } else { "abandoned" }, of);
+        if issued {
+            self.note("issued", &record);
+        } else {
+            self.note_given_up(&record);
+        }
         if issued && record.announce {
             self.to_announce.notify_one();
         }

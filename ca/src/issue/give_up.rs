@@ -16,11 +16,6 @@ pub(super) fn given_up(record: CertificateRecord) -> (CertificateRecord, OrderSt
     (CertificateRecord { state, ..record }, OrderState::Invalid(reason.into()))
 }
 
-/// Whether it is on its way still.
-pub(crate) fn is_unfinished(record: &CertificateRecord) -> bool {
-    matches!(record.state, CertificateState::Planned | CertificateState::Logged { .. })
-}
-
 /// What ends a proof of control.
 pub(crate) fn ended(proof: Authorization) -> Change {
     Change::Update(Record::Authorization(proof.ended(AuthorizationStatus::Deactivated)))
@@ -49,7 +44,12 @@ impl Issuer {
 
     /// Notes in the audit trail that it was given up.
     pub(crate) fn note_given_up(&self, record: &CertificateRecord) {
+        self.note("abandoned", record);
+    }
+
+    /// Notes in the audit trail how it ended.
+    pub(super) fn note(&self, how: &'static str, record: &CertificateRecord) {
         let of = json!({"serial": record.serial.to_string(), "profile": record.profile, "index": record.index()});
-        self.trail.note("abandoned", of);
+        self.trail.note(how, of);
     }
 }

@@ -219,6 +219,7 @@ mod tests {
         drop(first);
         assert!(fourth.come(PATIENCE).await.is_some());
     }
+
     #[tokio::test(start_paused = true)]
     async fn one_network_takes_its_share_of_the_line_and_gives_it_back() {
         let places = Places::with_line(1, 4, 2);

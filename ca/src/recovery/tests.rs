@@ -10,7 +10,7 @@ use transparency_log::storage::MemoryStorage;
 use super::*;
 use crate::pem;
 use crate::store::Serial;
-use crate::testing::{Client, Fate, ORIGIN, Signer, World, csr, until};
+use crate::testing::{Client, Fate, ORIGIN, Signer, World, csr, serial, until};
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
@@ -22,10 +22,6 @@ fn device() -> rcgen::KeyPair {
 fn leaf(pem: &str) -> Vec<u8> {
     let first = pem.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
     pem::decode("CERTIFICATE", first).unwrap().to_vec()
-}
-
-fn serial(der: &[u8]) -> Serial {
-    Serial(Certificate::parse(der).unwrap().tbs().serial().try_into().unwrap())
 }
 
 /// The log from `first` on. Objects that `lost` names are not found.

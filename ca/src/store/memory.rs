@@ -310,22 +310,15 @@ impl Tables {
                 .collect(),
             Select::SpeakingBy { key, at, limit } => {
                 let speaks = |c: &&CertificateRecord| {
-                    let counts = match c.state {
-                        CertificateState::Planned | CertificateState::Logged { .. } => true,
-                        CertificateState::Issued { .. } => !c.revoked.is_some_and(Revocation::is_for_compromise),
-                        CertificateState::Abandoned { .. } | CertificateState::Erased { .. } => false,
-                    };
-                    counts && c.not_after >= *at && c.key() == Some(*key)
+                    let valid = matches!(c.state, CertificateState::Issued { .. })
+                        && !c.revoked.is_some_and(Revocation::is_for_compromise);
+                    (c.is_unfinished() || valid) && c.not_after >= *at && c.key() == Some(*key)
                 };
                 self.certificates.iter().filter(speaks).take(*limit as usize).cloned().collect()
             }
-            Select::Unfinished { limit } => self
-                .certificates
-                .iter()
-                .filter(|c| matches!(c.state, CertificateState::Planned | CertificateState::Logged { .. }))
-                .take(*limit as usize)
-                .cloned()
-                .collect(),
+            Select::Unfinished { limit } => {
+                self.certificates.iter().filter(|c| c.is_unfinished()).take(*limit as usize).cloned().collect()
+            }
             Select::Unannounced { limit } => self
                 .certificates
                 .iter()

@@ -1,17 +1,18 @@
 //! `certtool revoke`: a certificate counts no more from now on.
 
+mod report;
+
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::{Args, ValueEnum};
 use device::enrolment::{self, EnrolError, Listed, Owner, Reason, Revoked};
 use identity::Identifier;
-use serde::Serialize;
 
+use self::report::{Done, One};
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::Person;
 use crate::failure::{Exit, Failure};
-use crate::output::{Page, Report};
 use crate::{subject, text};
 
 /// Revoke a certificate: this device's, or that of one you lost.
@@ -100,7 +101,9 @@ impl Revoke {
         let revoked = enrolment::revoke_own(&context.home, &device, reason, clock::now(), &mut person).await?;
         let serial = device.chain.first().and_then(|leaf| identity::certificate::Certificate::parse(leaf).ok());
         let serial = serial.map(|leaf| leaf.tbs().serial_hex()).unwrap_or_default();
-        context.output.report(&Done { own: true, ..Done::new(&identifier, vec![(serial, revoked)]) });
+        let mut done = Done::new(&identifier, vec![(serial, revoked)]);
+        done.own = true;
+        context.output.report(&done);
         Ok(Exit::Ok)
     }
 
@@ -216,93 +219,6 @@ fn line(one: &Listed) -> String {
     let key = hex::encode(one.key.iter().take(8).copied().collect::<Vec<_>>());
     let ends = if one.not_after.as_secs() < clock::now().as_secs() { "ended" } else { "ends" };
     format!("{} made {made}, {ends} {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
-}
-
-#[derive(Debug, Serialize)]
-struct Done {
-    done: &'static str,
-    identifier: String,
-    certificates: Vec<One>,
-    /// Other accounts' proofs that the address is hers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proofs_ended: Option<u64>,
-    /// Of this device.
-    #[serde(skip)]
-    own: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct One {
-    serial: String,
-    /// False if it had been revoked before, or is not revoked.
-    now: bool,
-    /// It was planned, given up, and will never be issued.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    never: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failed: Option<NotRevoked>,
-}
-
-/// Why one is not revoked.
-#[derive(Debug, Serialize)]
-struct NotRevoked {
-    what: String,
-    #[serde(rename = "try")]
-    remedy: String,
-    #[serde(skip)]
-    exit: Exit,
-}
-
-impl One {
-    fn new(serial: String, revoked: Result<Revoked, EnrolError>) -> Self {
-        let (now, never) = (matches!(revoked, Ok(Revoked::Now)), matches!(revoked, Ok(Revoked::Never)));
-        let failed = revoked.err().map(|error| {
-            let Failure { exit, what, remedy } = error.into();
-            NotRevoked { what, remedy, exit }
-        });
-        Self { serial, now, never, failed }
-    }
-}
-
-impl Done {
-    fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
-        let certificates = revoked.into_iter().map(|(serial, revoked)| One::new(serial, Ok(revoked))).collect();
-        Self { done: "revoked", identifier: identifier.to_string(), certificates, proofs_ended: None, own: false }
-    }
-
-    /// Good only if none is left that counts.
-    fn exit(&self) -> Exit {
-        self.certificates.iter().find_map(|one| one.failed.as_ref()).map_or(Exit::Ok, |failed| failed.exit)
-    }
-}
-
-impl Report for Done {
-    fn page(&self, page: &mut Page) {
-        for one in &self.certificates {
-            if let Some(failed) = &one.failed {
-                page.bad(&format!("Not revoked: {} of {}: {}", one.serial, self.identifier, failed.what));
-                page.line(&failed.remedy);
-                continue;
-            }
-            if one.never {
-                page.line(format!("Never issued: {} of {}", one.serial, self.identifier));
-                continue;
-            }
-            let word = if one.now { "Revoked" } else { "Revoked before" };
-            page.good(&format!("{word}: {} of {}", one.serial, self.identifier));
-        }
-        if self.own {
-            page.line(format!("A new key and certificate for this device: certtool enroll {}", self.identifier));
-        }
-        if let Some(ended @ 1..) = self.proofs_ended {
-            let proofs = text::count(ended, "other proof", "other proofs");
-            page.good(&format!("Ended: {proofs} of control of {}", self.identifier));
-            page.line("Each of your other devices asks for a code once, at its next renewal.");
-        }
-        if self.certificates.iter().any(|one| !one.never && one.failed.is_none()) {
-            page.line("Others learn it within the hour; a directory cuts its connections at once.");
-        }
-    }
 }
 
 #[cfg(test)]

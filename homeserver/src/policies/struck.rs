@@ -5,7 +5,7 @@ use std::path::Path;
 
 use identity::trust::{Fingerprint, Shard, TrustPolicy};
 
-use super::{Struck, damaged, own_logs, read, versions, write};
+use super::{Struck, damaged, own_shards, read, versions, write};
 use crate::error::StartError;
 
 /// Where the versions lie that named a log which was struck before the genesis version.
@@ -41,7 +41,7 @@ pub(crate) fn kept(folder: &Path) -> Result<Vec<TrustPolicy>, StartError> {
 
 /// The logs that were struck before the genesis version, each with the last version that named it.
 pub(super) fn before(folder: &Path, genesis: &TrustPolicy) -> Result<Vec<Struck>, StartError> {
-    let logs = |policy: &TrustPolicy| own_logs(policy).map_err(|reason| damaged(&folder.join(FOLDER), reason));
+    let logs = |policy: &TrustPolicy| own_shards(policy).map_err(|reason| damaged(&folder.join(FOLDER), reason));
     let named = logs(genesis)?;
     let mut found: Vec<Struck> = Vec::new();
     for policy in kept(folder)?.into_iter().rev() {
@@ -65,9 +65,9 @@ pub(super) fn stays_struck(history: &[TrustPolicy], next: &TrustPolicy) -> Resul
     };
     let logs = next.log_policy().map_err(|error| error.to_string())?;
     let is_named = |origin: &str| logs.logs.iter().any(|log| log.vkey.name() == origin);
-    let named = own_logs(current)?;
+    let named = own_shards(current)?;
     for (version, after) in history.iter().zip(&history[1..]).rev() {
-        for log in own_logs(version)? {
+        for log in own_shards(version)? {
             let is_struck = named.iter().all(|kept| kept.origin != log.origin);
             if is_struck && is_named(&log.origin) {
                 return Err(undone(format!("the log {}", log.origin), after.number));

@@ -53,8 +53,7 @@ fn what_people_have_pinned_stays_and_the_rest_may_change() {
 fn a_directory_is_named_by_domains_that_may_enrol() {
     let text = |names: &str, more: &str| {
         let settings = Settings::first(&Options { permit_domains: vec!["example.org".into()], ..options() }, 2026);
-        settings.unwrap().to_toml().replace("\nlog_year", &format!("\ndirectory_names = [{names}]\nlog_year"))
-            + more
+        settings.unwrap().to_toml().replace("\nlog_year", &format!("\ndirectory_names = [{names}]\nlog_year")) + more
     };
     let foreign = "[[foreign]]\npolicy = \"beta.json\"\nfingerprint = \"00\"\ndomains = [\"example.net\"]\n";
     let settings = Settings::parse(text("\"example.org\"", foreign).as_bytes()).unwrap();

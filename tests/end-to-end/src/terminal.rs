@@ -38,7 +38,19 @@ impl Terminal {
         variables: &[(&str, &str)],
         (program, arguments): (&str, &[&str]),
     ) -> Result<Self, Failure> {
-        let program = guard::program(program)?;
+        Self::start_any(folder, size, variables, (&guard::program(program)?, arguments))
+    }
+
+    /// As [`Terminal::start`] for any program, such as a shell that runs one of ours.
+    ///
+    /// # Errors
+    /// As [`Terminal::start`].
+    pub fn start_any(
+        folder: &Path,
+        size: (u16, u16),
+        variables: &[(&str, &str)],
+        (program, arguments): (&Path, &[&str]),
+    ) -> Result<Self, Failure> {
         let socket = folder.join("tmux");
         let settings = folder.join("tmux.conf");
         // What the program said last stays there to be read.

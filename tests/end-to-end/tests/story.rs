@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use story::guard;
 use story::process::{self, Running, await_sight};
+use story::terminal::Terminal;
 
 const STORY: Duration = Duration::from_secs(240);
 
@@ -35,74 +36,32 @@ fn the_story_is_true() {
     }
 }
 
-/// A story on a terminal of its own, which tmux makes; gone when this is dropped.
-struct OnTerminal {
-    socket: std::path::PathBuf,
-}
-
-impl OnTerminal {
-    /// None if there is no tmux.
-    fn open(place: &Path) -> Option<Self> {
-        if Command::new("tmux").arg("-V").output().is_err() {
-            story::skipped("tmux is missing (on Debian: apt-get install tmux)");
-            return None;
-        }
-        let terminal = Self { socket: place.join("tmux") };
-        let (stage, told) = (place.join("stage"), place.join("told"));
-        std::fs::create_dir(&stage).unwrap();
-        // Its exit code stays when its terminal has gone.
-        let story = format!(
-            "TMPDIR='{}' '{}'; echo $? > '{}'",
-            stage.display(),
-            guard::program("story").unwrap().display(),
-            told.display()
-        );
-        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &story]);
-        Some(terminal)
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("tmux");
-        command.arg("-S").arg(&self.socket).args(arguments).env("TERM", "xterm-256color").env_remove("TMUX");
-        let done = process::run("tmux", command, STORY).unwrap();
-        done.stdout
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    fn await_words(&self, words: &str) {
-        let seen = await_sight(words, STORY, || self.screen().contains(words).then_some(()));
-        assert!(seen.is_ok(), "expected {words:?} on the screen:\n{}", self.screen());
-    }
-}
-
-impl Drop for OnTerminal {
-    fn drop(&mut self) {
-        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
-    }
-}
-
 #[test]
 fn the_story_ends_in_a_messenger_where_what_is_typed_at_once_comes_back() {
+    if !Terminal::possible() {
+        story::skipped("tmux is missing (on Debian: apt-get install tmux)");
+        return;
+    }
     let place = tempfile::tempdir().unwrap();
-    let Some(terminal) = OnTerminal::open(place.path()) else { return };
-    terminal.await_words("People");
-    terminal.tmux(&["send-keys", "-l", "good morning"]);
-    terminal.tmux(&["send-keys", "Enter"]);
-    let came_back = await_sight("the echo", STORY, || {
-        let screen = terminal.screen();
-        (screen.matches("good morning").count() == 2 && screen.contains("✓ delivered")).then_some(())
-    });
-    let screen = terminal.screen();
-    assert!(came_back.is_ok() && screen.contains("echo@example.org") && !screen.contains("not delivered"), "{screen}");
-    let stage = place.path().join("stage");
+    let (stage, told) = (place.path().join("stage"), place.path().join("told"));
+    std::fs::create_dir(&stage).unwrap();
+    // A shell writes the exit code down: tmux does not see each child's end.
+    let story = format!("'{}'; echo $? > '{}'", guard::program("story").unwrap().display(), told.display());
+    let variables = [("TMPDIR", stage.to_str().unwrap())];
+    let terminal =
+        Terminal::start_any(place.path(), (100, 30), &variables, (Path::new("sh"), &["-c", &story])).unwrap();
+    // Before it there is a whole story.
+    let begun = await_sight("the messenger", STORY, || terminal.screen().ok().filter(|seen| seen.contains("People")));
+    assert!(begun.is_ok(), "expected People on the screen:\n{}", terminal.screen().unwrap());
+    terminal.write("good morning").unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    let came_back = |screen: &str| screen.matches("good morning").count() == 2 && screen.contains("✓ delivered");
+    let screen = terminal.await_screen("the echo", came_back).unwrap();
+    assert!(screen.contains("echo@example.org") && !screen.contains("not delivered"), "{screen}");
     let folder = std::fs::read_dir(&stage).unwrap().next().unwrap().unwrap().path();
     assert_ne!(processes_of(&folder), 0, "the search finds what runs");
 
-    terminal.tmux(&["send-keys", "C-c"]);
-    let told = place.path().join("told");
+    terminal.press(&["C-c"]).unwrap();
     let code = await_sight("the story's end", STORY, || {
         std::fs::read_to_string(&told).ok().filter(|code| code.ends_with('\n'))
     });

@@ -31,7 +31,6 @@ mod waiting;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::CertificateDer;
-use identity::certificate::Certificate;
 
 /// The certificates of a PEM chain.
 fn chain(pem: &str) -> Vec<CertificateDer> {
@@ -46,8 +45,4 @@ fn alice() -> identity::Identifier {
 /// A device's key.
 fn device() -> rcgen::KeyPair {
     rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
-}
-
-fn serial(leaf: &[u8]) -> crate::store::Serial {
-    crate::store::Serial(Certificate::parse(leaf).unwrap().tbs().serial().try_into().unwrap())
 }

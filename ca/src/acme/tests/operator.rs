@@ -1,10 +1,10 @@
 use base64::Engine as _;
 use serde_json::json;
 
-use super::{URL_SAFE_NO_PAD, chain, device, serial};
+use super::{URL_SAFE_NO_PAD, chain, device};
 use crate::operator::{WishError, wish_revocation};
 use crate::store::{Select, Serial};
-use crate::testing::{Client, Signer, World, until};
+use crate::testing::{Client, Signer, World, serial, until};
 
 #[tokio::test]
 async fn an_operator_revokes_while_the_authority_runs() {

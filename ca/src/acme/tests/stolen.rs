@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{chain, device, serial};
+use super::{chain, device};
 use crate::recovery::carried::Carried;
 use crate::store::{CertificateState, Fault, Revocation, Select, Serial};
-use crate::testing::{Client, Fate, NameServer, Signer, World, csr, until};
+use crate::testing::{Client, Fate, NameServer, Signer, World, csr, serial, until};
 
 const ALICE: &str = "alice@example.org";
 
@@ -293,6 +293,9 @@ async fn what_never_became_a_certificate_is_told_from_what_may_become_one() {
     let all = Select::CertificatesOf { identifier: super::alice(), from: 0, to: u32::MAX };
     let records = world.store().certificates(all).await.unwrap();
     assert_eq!((entries.len(), records.len()), (3, 3));
+    let given_up = records.iter().filter(|one| matches!(one.state, CertificateState::Abandoned { .. })).count();
+    let planned = records.iter().filter(|one| matches!(one.state, CertificateState::Planned)).count();
+    assert_eq!((given_up, planned), (1, 1));
     for one in &records {
         let tbs = URL_SAFE_NO_PAD.encode(&one.tbs);
         let entry = entries.iter().find(|entry| entry["tbs"] == tbs).unwrap();

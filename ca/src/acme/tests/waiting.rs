@@ -38,14 +38,14 @@ impl Slow {
         Self { world, client, _silent: silent, _folder: folder }
     }
 
-    /// Has a code sent there, asked for by this peer; none is this machine.
+    /// Has a code sent there, asked for by this peer.
     async fn ask(&self, address: &str, peer: &str) -> Answer {
         let order = self.client.order(address).await.ok().json();
         let challenge = self.client.challenge(&order).await["url"].as_str().unwrap().to_owned();
         from(&self.client, peer, &challenge, json!({})).await
     }
 
-    /// A place, or a stand in the line, that a mail to the domain takes.
+    /// A place, or a stand in the line, that a mail to the domain takes, asked for by this peer; none is this machine.
     async fn hold(&self, peer: Option<&str>) -> Result<Turn, Full> {
         let (now, lifetime) = (self.world.ca.service.now(), Duration::from_secs(86_400));
         let (from, to) =

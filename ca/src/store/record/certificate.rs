@@ -62,6 +62,12 @@ impl CertificateRecord {
         KeyDigest::of_tbs(&self.tbs)
     }
 
+    /// Whether it is on its way still.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        matches!(self.state, CertificateState::Planned | CertificateState::Logged { .. })
+    }
+
     /// Whether nothing opens its entry any more.
     #[must_use]
     pub fn is_erased(&self) -> bool {
@@ -156,6 +162,12 @@ impl Revocation {
     /// Whether it is for good in every respect. Any other reason may still become this one.
     pub(crate) const fn is_for_compromise(self) -> bool {
         self.reason == KEY_COMPROMISE
+    }
+
+    /// Whether this reason can be given for it from now on: its own, or that the key is compromised.
+    #[must_use]
+    pub const fn may_become(self, reason: u8) -> bool {
+        reason == self.reason || reason == KEY_COMPROMISE
     }
 }
 

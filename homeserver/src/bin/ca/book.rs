@@ -6,11 +6,9 @@ use ca::store::{Book, StoreError};
 use command_line::Failure;
 use homeserver::settings;
 
-use crate::config::refused;
-
 /// Opens it.
 pub(crate) fn open(folder: &Path) -> Result<Book, Failure> {
-    if let Some(url) = settings::shared_database(folder).map_err(|error| refused(&error))? {
+    if let Some(url) = settings::shared_database(folder)? {
         let remedy =
             "look at `database` in homeserver.toml and at the database; start the authority of this version once";
         return Book::open_shared(&url).map_err(|error| Failure::new(1, error, remedy));
@@ -25,7 +23,7 @@ pub(crate) fn open(folder: &Path) -> Result<Book, Failure> {
 
 /// What is not done to a database that front ends share.
 pub(crate) fn only_in_the_folder(folder: &Path) -> Result<(), Failure> {
-    if settings::shared_database(folder).map_err(|error| refused(&error))?.is_none() {
+    if settings::shared_database(folder)?.is_none() {
         return Ok(());
     }
     let what = "expected the database in the folder, found one that front ends share";

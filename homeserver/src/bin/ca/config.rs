@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use command_line::{Failure, say};
-use homeserver::{Options, StartError, check, init as found, settings};
+use homeserver::{Options, check, init as found, settings};
 use serde_json::json;
 
 #[derive(Debug, Subcommand)]
@@ -27,14 +27,10 @@ pub(crate) enum Config {
     Sample,
 }
 
-pub(crate) fn refused(error: &StartError) -> Failure {
-    Failure::new(if error.is_usage() { 2 } else { 1 }, error, error.remedy())
-}
-
 /// Makes a new authority.
 pub(crate) fn init(options: &Options, folder: &Path, json: bool) -> Result<(), Failure> {
     let options = Options { folder: folder.to_path_buf(), ..options.clone() };
-    let made = found::init(&options).map_err(|error| refused(&error))?;
+    let made = found::init(&options)?;
     if json {
         say!("{}", json!(made));
     } else {
@@ -52,7 +48,7 @@ pub(crate) fn run(config: &Config, folder: &Path, json: bool) -> Result<(), Fail
     // Clients are made, and thrown away; they want a runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(1, error, "try again"))?;
-    let checked = runtime.block_on(async { check::check(folder, file.as_deref()) }).map_err(|error| refused(&error))?;
+    let checked = runtime.block_on(async { check::check(folder, file.as_deref()) })?;
     if json {
         say!("{}", json!(checked));
         return Ok(());

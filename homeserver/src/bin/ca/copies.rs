@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use command_line::{Failure, say};
 use homeserver::backup::backup as make;
-use homeserver::restore::{self, RestoreError, Restored, Wishes, new_log};
+use homeserver::restore::{self, Restored, Wishes, new_log};
 use identity::UnixTime;
 use serde_json::json;
-
-use crate::config::refused;
 
 pub(crate) const RESTORE: &str = "Examples:
   ca --folder /srv/inperson restore /media/backup/2026-11-26
@@ -50,7 +48,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Makes a backup.
 pub(crate) fn backup(folder: &Path, to: &Path, json: bool) -> Result<(), Failure> {
-    let made = runtime()?.block_on(make(folder, to, UnixTime::now())).map_err(|error| refused(&error))?;
+    let made = runtime()?.block_on(make(folder, to, UnixTime::now()))?;
     if json {
         say!("{}", json!(made));
         return Ok(());
@@ -65,15 +63,11 @@ pub(crate) fn backup(folder: &Path, to: &Path, json: bool) -> Result<(), Failure
     Ok(())
 }
 
-fn not_restored(error: &RestoreError) -> Failure {
-    Failure::new(if error.waits() { 4 } else { 1 }, error, error.remedy())
-}
-
 /// Restores one.
 pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), Failure> {
     let now = UnixTime::now();
     if let Some(backup) = &asked.backup {
-        restore::unpack(backup, folder, now).map_err(|error| not_restored(&error))?;
+        restore::unpack(backup, folder, now)?;
         if !json {
             say!("Unpacked into {}; asking how far the log got.", folder.display());
         }
@@ -86,13 +80,11 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
     };
     match &asked.new_log {
         None => {
-            let done = runtime()?.block_on(restore::catch_up(folder, &wishes, now));
-            let done = done.map_err(|error| not_restored(&error))?;
+            let done = runtime()?.block_on(restore::catch_up(folder, &wishes, now))?;
             if json { say!("{}", json!(done)) } else { tell(&done) }
         }
         Some(name) => {
-            let begun = runtime()?.block_on(new_log::begin(folder, name, &wishes, now));
-            let begun = begun.map_err(|error| not_restored(&error))?;
+            let begun = runtime()?.block_on(new_log::begin(folder, name, &wishes, now))?;
             if json {
                 say!("{}", json!(begun));
                 return Ok(());

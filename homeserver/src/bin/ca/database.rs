@@ -10,7 +10,6 @@ use identity::UnixTime;
 use serde_json::{Value, json};
 
 use crate::book::{failed, only_in_the_folder, open};
-use crate::config::refused;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
@@ -79,7 +78,7 @@ pub(crate) fn run(db: &Db, folder: &Path, json: bool) -> Result<(), Failure> {
 fn found(folder: &Path, json: bool) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(1, error, "end other programs, and try again"))?;
-    runtime.block_on(database::found(folder)).map_err(|error| refused(&error))?;
+    runtime.block_on(database::found(folder))?;
     if json {
         say!("{}", json!({"founded": true}));
     } else {

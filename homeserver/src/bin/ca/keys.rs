@@ -49,14 +49,14 @@ pub(crate) fn run(command: &Keys, folder: &Path, json: bool) -> Result<(), Failu
 }
 
 fn run_list(list: &ListKeys, folder: &Path, json: bool) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let unlisted = |error: &dyn std::fmt::Display| {
         Failure::new(1, error, "name the authority's folder with --folder DIR, or that of the keys with --keys DIR")
     };
     let keys = list.keys.clone().unwrap_or_else(|| folder.join("keys"));
-    let mut listed = list_keys(&keys).map_err(|error| failed(&error))?;
+    let mut listed = list_keys(&keys).map_err(|error| unlisted(&error))?;
     if list.keys.is_none() {
-        for shard in later_logs(folder).map_err(|error| failed(&error))? {
-            let found = list_keys(&folder.join(&shard)).map_err(|error| failed(&error))?;
+        for shard in later_logs(folder).map_err(|error| unlisted(&error))? {
+            let found = list_keys(&folder.join(&shard)).map_err(|error| unlisted(&error))?;
             let named = |key: ListedKey| ListedKey { name: format!("{}/{}", shard.display(), key.name), ..key };
             listed.extend(found.into_iter().map(named));
         }

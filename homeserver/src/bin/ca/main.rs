@@ -319,8 +319,7 @@ fn run_revoke(folder: &Path, revoke: &Revoke, json: bool) -> Result<(), Failure>
         return Err(Failure::new(3, what, "ca list shows the numbers"));
     };
     if let Some(before) = issued.revoked
-        && before.reason != revoke.reason
-        && reason_name(revoke.reason) != "key-compromise"
+        && !before.may_become(revoke.reason)
     {
         let what = format!("it was revoked before, for the reason {}", reason_name(before.reason));
         return Err(Failure::new(1, what, "that a key is compromised is the one reason that it can be given later"));

@@ -57,22 +57,17 @@ fn on_threads<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T,
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Failure::new(1, format!("cannot start threads: {error}"), "look at the limits of this account (ulimit -u)")
     })?;
-    runtime.block_on(work).map_err(|error| refused(&error))
+    runtime.block_on(work).map_err(Failure::from)
 }
 
 fn introduced(options: &Options, json: bool) -> Result<(), Failure> {
-    let introduction = introduce(options).map_err(|error| refused(&error))?;
+    let introduction = introduce(options)?;
     if json {
         say!("{}", serde_json::json!(introduction));
     } else {
         say!("{}", introduction.to_string().trim_end());
     }
     Ok(())
-}
-
-/// Exit code 2 if the command line is wrong, as the parser's own refusals have it; 1 if anything else is.
-fn refused(error: &StartError) -> Failure {
-    Failure::new(if error.is_usage() { 2 } else { 1 }, error, error.remedy())
 }
 
 #[cfg(test)]

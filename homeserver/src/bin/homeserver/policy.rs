@@ -5,7 +5,6 @@ use homeserver::policies::{self, Strike};
 use identity::UnixTime;
 
 use crate::arguments::Policy;
-use crate::refused;
 
 pub(crate) fn policy(command: &Policy, json: bool) -> Result<(), Failure> {
     let done = match command {
@@ -18,7 +17,7 @@ pub(crate) fn policy(command: &Policy, json: bool) -> Result<(), Failure> {
                 .map(|signed| tell_signed(&signed, json))
         }
     };
-    done.map_err(|error| refused(&error))
+    done.map_err(Failure::from)
 }
 
 /// To be edited; for programs in one line.

@@ -7,7 +7,6 @@ use identity::UnixTime;
 
 use crate::arguments::Shard;
 use crate::policy::tell_signed;
-use crate::refused;
 use command_line::{Failure, say};
 
 pub(crate) fn shard(command: &Shard, json: bool) -> Result<(), Failure> {
@@ -22,7 +21,7 @@ pub(crate) fn shard(command: &Shard, json: bool) -> Result<(), Failure> {
         }
         Shard::List { folder } => shards::list(folder).map(|listed| list_shards(&listed, json)),
     };
-    done.map_err(|error| refused(&error))
+    done.map_err(Failure::from)
 }
 
 fn list_shards(listed: &[shards::Listed], json: bool) {

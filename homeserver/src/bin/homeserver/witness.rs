@@ -6,7 +6,7 @@ use homeserver::StartError;
 use homeserver::neighbours::{self, Found, Neighbour, Neighbours};
 
 use crate::arguments::Witness;
-use crate::{on_threads, refused};
+use crate::on_threads;
 use command_line::{Failure, say};
 
 pub(crate) fn witness(command: Witness, json: bool) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn witness(command: Witness, json: bool) -> Result<(), Failure> {
         Witness::List { folder } => Neighbours::read(&folder).map(|neighbours| list(&neighbours, json)),
         Witness::Remove { name, folder } => remove(&folder, &name, json),
     };
-    done.map_err(|error| refused(&error))
+    done.map_err(Failure::from)
 }
 
 fn remember(folder: &Path, neighbour: Neighbour, json: bool) -> Result<(), StartError> {

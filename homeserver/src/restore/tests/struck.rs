@@ -10,7 +10,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::backup::LogEdge;
-use crate::logs::tests::{announce, clock, published, start, version};
+use crate::testing::{announce, clock, published, start, version};
 
 /// A server whose first log was struck after the second began.
 struct House {

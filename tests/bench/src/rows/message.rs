@@ -197,9 +197,7 @@ impl Bare {
         let (send, receive) = dialled.open_bi().await.expect("streams are free");
         Self { send, receive, _ends: ends, _connection: dialled }
     }
-}
 
-impl Bare {
     /// Sends so many, of which [`AT_ONCE`] have not come back at a time.
     pub(super) async fn many(&mut self, count: usize) {
         let (send, receive, places) = (&mut self.send, &mut self.receive, Semaphore::new(AT_ONCE));

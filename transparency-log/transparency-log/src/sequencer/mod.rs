@@ -1,10 +1,10 @@
 //! The sequencer: gives each entry its place, durably, and answers with a proof.
 //!
 //! Entries are taken in batches. Each batch goes through the same steps, each durable before the next:
-//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *answer*; witnesses in the same process
-//! are asked while the tiles are written, as the stage can make again whatever they know. A step that
-//! fails is tried again with the same bytes; a process that dies is restarted with the stage and goes on
-//! from there. So no two different trees of the same size are ever signed.
+//! *stage* (entries and the signed checkpoint) → *tiles* → *witnesses* → *publish* → *answer*; witnesses in the same
+//! process are asked while the tiles are written, as the stage can make again whatever they know. A step that fails is
+//! tried again with the same bytes; a process that dies is restarted with the stage and goes on from there. So no two
+//! different trees of the same size are ever signed.
 //!
 //! There is one writer. On a folder that is so by its lock; on storage without one, each opening marks the
 //! stage as its own, and what is staged or published by anybody else since makes it halt.
@@ -88,8 +88,8 @@ pub struct LogConfig {
 /// How fast a log works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// How far apart batches are at most where somebody waits, and always where they are `even`. A log that has been idle
-    /// for so long takes the next entry at once.
+    /// How far apart batches are at most where somebody waits, and always where they are `even`. A log that rests no longer
+    /// takes the next entry at once.
     pub batch_interval: Duration,
     /// Whether batches are never closer together. Else it depends on what they cost: after a batch that several shared the
     /// log rests as long as it worked, so that many submitters share fewer batches, and a few wait for nobody.
