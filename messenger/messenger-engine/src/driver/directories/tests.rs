@@ -184,7 +184,7 @@ impl Driver {
     /// Whose presence was shown since the last time, and whether she was there.
     fn shown(&mut self) -> Vec<(Identifier, bool)> {
         self.act();
-        let shown = self.pending.drain(..).filter_map(|told| match told.event {
+        let shown = self.telling.pending.drain(..).filter_map(|told| match told.event {
             Event::Presence { who, online, .. } => Some((who, online)),
             _ => None,
         });
