@@ -3,8 +3,8 @@
 //! Everything is counted where it leaves or enters: answers and events as they are sent to people, connections as they are
 //! taken in and let go. What a caller is not told is not counted either.
 
-use crate::hub::Counts;
 use crate::server::Standing;
+use crate::state::Counts;
 use directory_protocol::CloseCode;
 use directory_protocol::frame::{self, LENGTH_BYTES};
 use directory_protocol::message::{ErrorCode, Outcome, Response, Role};

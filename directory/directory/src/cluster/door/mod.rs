@@ -26,7 +26,7 @@ use super::shards::{NodeId, ShardKey, ShardSet};
 use crate::config::{Limits, Timing};
 use crate::state::quota::{Bucket, Quotas, Used};
 use crate::state::timers::{TimerKey, Timers};
-use crate::state::{ConnectionId, Output, Path, candidates, encoded, send};
+use crate::state::{ConnectionId, Counts, Output, Path, candidates, encoded, send};
 use asking::Watched;
 use calling::{Made, Ringing};
 use directory_protocol::CloseCode;
@@ -207,12 +207,16 @@ impl Door {
     }
 
     /// Connections, people who are announced, watches, and calls made here that wait for an answer.
-    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
+    pub(super) fn counts(&self) -> Counts {
         let guests = || self.guests.values();
         let present: std::collections::HashSet<&Identifier> =
             guests().filter(|guest| guest.is_announced()).map(|guest| &guest.who).collect();
-        let watches = guests().map(|guest| guest.watched.len()).sum();
-        (self.guests.len(), present.len(), watches, guests().map(|guest| guest.made.len()).sum())
+        Counts {
+            connections: self.guests.len(),
+            people: present.len(),
+            watches: guests().map(|guest| guest.watched.len()).sum(),
+            calls: guests().map(|guest| guest.made.len()).sum(),
+        }
     }
 
     /// A device has connected and its certificate was verified.
