@@ -65,9 +65,9 @@ pub struct Timing {
     /// How often every connected person's certificate is looked at again, so that a revocation cuts a live connection.
     pub recheck: Duration,
     /// How long after one person a node of several that is stopping lets the next one go.
-    pub farewell: Duration,
+    pub farewell_pause: Duration,
     /// How long it may take to let all of them go: less than supervisors wait.
-    pub farewells: Duration,
+    pub farewells_at_most: Duration,
 }
 
 impl Default for Timing {
@@ -76,8 +76,8 @@ impl Default for Timing {
             negative_deadline: NEGATIVE_DEADLINE,
             no_answer: NO_ANSWER,
             recheck: Duration::from_secs(30),
-            farewell: Duration::from_millis(1),
-            farewells: Duration::from_secs(30),
+            farewell_pause: Duration::from_millis(1),
+            farewells_at_most: Duration::from_secs(30),
         }
     }
 }

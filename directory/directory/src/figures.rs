@@ -3,8 +3,8 @@
 //! Everything is counted where it leaves or enters: answers and events as they are sent to people, connections as they are
 //! taken in and let go. What a caller is not told is not counted either.
 
-use crate::hub::Counts;
 use crate::server::Standing;
+use crate::state::Counts;
 use directory_protocol::CloseCode;
 use directory_protocol::frame::{self, LENGTH_BYTES};
 use directory_protocol::message::{ErrorCode, Outcome, Response, Role};
@@ -44,7 +44,26 @@ impl Handshake {
 }
 
 /// What callers were told of their calls: that they ring, and how that ended. Those that are in none of the ends were withdrawn.
-const FATES: [&str; 6] = ["begun", "accepted", "declined", "busy", "no_answer", "offline"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Begun,
+    Accepted,
+    Declined,
+    Busy,
+    NoAnswer,
+    Offline,
+}
+
+impl Fate {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Begun, "begun"),
+        (Self::Accepted, "accepted"),
+        (Self::Declined, "declined"),
+        (Self::Busy, "busy"),
+        (Self::NoAnswer, "no_answer"),
+        (Self::Offline, "offline"),
+    ];
+}
 
 /// The counts of one directory.
 #[derive(Default)]
@@ -54,7 +73,7 @@ pub(crate) struct Figures(Mutex<Sums>);
 struct Sums {
     requests: u64,
     refusals: BTreeMap<usize, u64>,
-    calls: BTreeMap<&'static str, u64>,
+    calls: BTreeMap<Fate, u64>,
     handshakes: BTreeMap<Handshake, u64>,
     /// By the number of the rule that was not kept: `policies/rules.md`.
     certificates: BTreeMap<&'static str, u64>,
@@ -90,13 +109,13 @@ impl Figures {
                 *self.lock().refusals.entry(number(error)).or_default() += 1;
                 return;
             }
-            Response::Outcome { outcome: Outcome::Ringing, .. } => "begun",
-            Response::Outcome { outcome: Outcome::Declined, .. } => "declined",
-            Response::Outcome { outcome: Outcome::Busy, .. } => "busy",
-            Response::Outcome { outcome: Outcome::NoAnswer, .. } => "no_answer",
-            Response::Outcome { outcome: Outcome::Offline, .. } => "offline",
+            Response::Outcome { outcome: Outcome::Ringing, .. } => Fate::Begun,
+            Response::Outcome { outcome: Outcome::Declined, .. } => Fate::Declined,
+            Response::Outcome { outcome: Outcome::Busy, .. } => Fate::Busy,
+            Response::Outcome { outcome: Outcome::NoAnswer, .. } => Fate::NoAnswer,
+            Response::Outcome { outcome: Outcome::Offline, .. } => Fate::Offline,
             // Once for each call: to its caller.
-            Response::Go { role: Role::Dialler, .. } => "accepted",
+            Response::Go { role: Role::Dialler, .. } => Fate::Accepted,
             _ => return,
         };
         *self.lock().calls.entry(fate).or_default() += 1;
@@ -137,7 +156,7 @@ impl Figures {
             "number",
             refusals,
         );
-        let calls = FATES.iter().map(|fate| (fate, sums.calls.get(fate)));
+        let calls = Fate::ALL.iter().map(|(fate, name)| (name, sums.calls.get(fate)));
         text.counter("calls_total", "Calls, by what their callers were told.", "what", calls);
         let handshakes = Handshake::ALL.iter().map(|(result, name)| (name, sums.handshakes.get(result)));
         text.counter("handshakes_total", "Connections that were begun, by what became of them.", "result", handshakes);
@@ -236,7 +255,7 @@ mod tests {
         assert_eq!(value("requests_refused_total{number=\"11\"}"), 1);
         assert_eq!(value("requests_refused_total{number=\"1\"}"), 0);
         assert_eq!((value("calls_total{what=\"begun\"}"), value("calls_total{what=\"accepted\"}")), (1, 1));
-        assert_eq!(FATES.iter().map(|fate| value(&format!("calls_total{{what=\"{fate}\"}}"))).sum::<u64>(), 2);
+        assert_eq!(Fate::ALL.iter().map(|(_, name)| value(&format!("calls_total{{what=\"{name}\"}}"))).sum::<u64>(), 2);
         assert_eq!(value("handshakes_total{result=\"retry\"}"), 1);
         assert_eq!(value("certificates_refused_total{rule=\"REV-01\"}"), 1);
         assert_eq!(value("closed_total{code=\"5\"}"), 1);

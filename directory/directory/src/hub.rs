@@ -6,25 +6,12 @@ use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, Cluster
 use crate::config::DirectoryConfig;
 use crate::figures::Figures;
 use crate::outbox::Outbox;
-use crate::state::{ConnectionId, Entropy, Input, Output, State};
+use crate::state::{ConnectionId, Counts, Entropy, Input, Output, State};
 use directory_protocol::CloseCode;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
-
-/// How many there are; never who.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Live connections.
-    pub connections: usize,
-    /// People present on at least one of them.
-    pub people: usize,
-    /// Entries of all watch lists together.
-    pub watches: usize,
-    /// Calls waiting for an answer.
-    pub calls: usize,
-}
 
 pub(crate) struct Hub {
     core: Mutex<Core>,
@@ -205,11 +192,10 @@ impl Hub {
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let (connections, people, watches, calls) = match &self.lock().mind {
+        match &self.lock().mind {
             Mind::Alone(state) => state.counts(),
             Mind::Node { cluster, .. } => cluster.counts(),
-        };
-        Counts { connections, people, watches, calls }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {

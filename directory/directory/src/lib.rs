@@ -29,7 +29,7 @@ pub mod state;
 mod tls;
 
 pub use config::{ClusterTiming, DirectoryConfig, Limits, Observation, Rate, Timing};
-pub use hub::Counts;
 pub use server::{BindError, Directory, Standing};
 pub use sockets::Sockets;
+pub use state::Counts;
 pub use tls::transport;

@@ -5,9 +5,10 @@ use crate::cluster::{self, CarrierConfig, ClusterError, Departing};
 use crate::config::DirectoryConfig;
 use crate::connection;
 use crate::figures::{Figures, Handshake};
-use crate::hub::{Counts, Hub};
+use crate::hub::Hub;
 use crate::observation::Observing;
 use crate::sockets::Sockets;
+use crate::state::Counts;
 use crate::tls::{self, TlsError};
 use directory_protocol::CloseCode;
 use identity::UnixTime;
@@ -215,7 +216,8 @@ impl Directory {
         }
         let connections = self.hub.connections();
         let people = u32::try_from(connections.len()).unwrap_or(u32::MAX).max(1);
-        let pause = self.config.timing.farewell.min(self.config.timing.farewells / people);
+        let timing = &self.config.timing;
+        let pause = timing.farewell_pause.min(timing.farewells_at_most / people);
         let begun = tokio::time::Instant::now();
         for (n, connection) in (0..).zip(connections) {
             tokio::time::sleep_until(begun + pause * n).await;

@@ -101,7 +101,7 @@ async fn a_node_that_stops_lets_nobody_in_and_its_people_go_one_after_another() 
     // Until somebody is in a hurry, one of two goes and the other does not.
     let long = Duration::from_secs(3_600);
     let slow = |config: &mut DirectoryConfig| {
-        (config.timing.farewell, config.timing.farewells) = (long, long);
+        (config.timing.farewell_pause, config.timing.farewells_at_most) = (long, long);
     };
     let Some(world) = World::several(slow).await else { return };
     let (stops, stays) = (world.address, world.others[0].local_addr());

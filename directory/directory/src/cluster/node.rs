@@ -9,7 +9,7 @@ use super::seal::Seal;
 use super::shards::{self, NodeId, ShardKey, ShardSet};
 use super::{ClusterConfig, ClusterError, ClusterInput, ClusterOutput};
 use crate::config::{Limits, Timing};
-use crate::state::{Entropy, Input, Output, State};
+use crate::state::{Counts, Entropy, Input, Output, State};
 use directory_protocol::CloseCode;
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -105,7 +105,7 @@ impl Cluster {
     }
 
     /// As of [`State::counts`], of those who are connected here.
-    pub fn counts(&self) -> (usize, usize, usize, usize) {
+    pub fn counts(&self) -> Counts {
         self.door.counts()
     }
 

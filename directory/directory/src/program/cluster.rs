@@ -1,6 +1,7 @@
 //! The settings of one node of several.
 
-use super::files::{Failure, certified, damaged, read};
+use super::failure::{Failure, damaged, read};
+use super::files::certified;
 use async_nats::ServerAddr;
 use directory::ClusterTiming;
 use directory::cluster::{CarrierConfig, ClusterConfig};

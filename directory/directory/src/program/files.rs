@@ -1,18 +1,15 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
-use super::cluster::ClusterSettings;
-use super::foreign::Foreign;
-use directory::cluster::{CarrierConfig, ClusterConfig};
-use directory::{BindError, Directory, Observation};
+use super::failure::{Failure, damaged, read};
+use super::settings::Settings;
+use directory::Directory;
 use identity::UnixTime;
 use identity::trust::{Trust, TrustPolicy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use serde::Deserialize;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,143 +18,23 @@ use zeroize::Zeroizing;
 /// Pause between looks at the files.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// More than any of these files has: a list of a hundred thousand revoked certificates takes four megabytes.
-const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// The settings file. Unknown fields are refused: they would be silently without effect.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    /// The UDP address to listen on.
-    pub(super) listen: SocketAddr,
-    /// The second UDP port; 0 for none.
-    observation_port: Option<u16>,
-    /// The TCP address, of this machine alone, that says over HTTP how the directory is.
-    pub(super) operator: Option<SocketAddr>,
-    trust_policy: PathBuf,
-    certificate: PathBuf,
-    #[serde(default)]
-    revocation_lists: Vec<PathBuf>,
-    /// Whose people may use it as well.
-    #[serde(default)]
-    foreign: Vec<Foreign>,
-    /// The other nodes, if this is one of several.
-    cluster: Option<ClusterSettings>,
-    /// Where the file lies.
-    #[serde(skip)]
-    folder: PathBuf,
-}
-
-/// Why a directory does not serve.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    #[error("{path} cannot be read: {reason}")]
-    Unreadable { path: PathBuf, reason: std::io::Error },
-    #[error("{path} has {found} bytes, and at most {MAX_FILE_BYTES} are read")]
-    TooLong { path: PathBuf, found: u64 },
-    #[error("{path} is not what it should be: {reason}")]
-    Damaged { path: PathBuf, reason: String },
-    #[error("operator: expected a loopback address, such as 127.0.0.1:4480, found {found}")]
-    NotHere { found: SocketAddr },
-    #[error("the operator's port {address} cannot be had: {reason}")]
-    Operator { address: SocketAddr, reason: std::io::Error },
-    #[error("in [cluster], {setting}: expected {expected}")]
-    Cluster { setting: &'static str, expected: &'static str },
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    #[error("core dumps cannot be switched off: {0}")]
-    Protection(std::io::Error),
-    #[error("the system does not let it run: {0}")]
-    Runtime(std::io::Error),
-    #[error("it ended by itself: {0}")]
-    Ended(String),
-}
-
-impl Failure {
-    /// What to try.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self {
-            Self::Unreadable { .. } => {
-                "check the path (in the settings it counts from their own folder) and who may read the file"
-            }
-            Self::TooLong { .. } | Self::Damaged { .. } => "directory serve --help shows what belongs into each file",
-            Self::NotHere { .. } => {
-                "figures are for this machine alone: let a proxy here pass them on to whoever may read them"
-            }
-            Self::Operator { .. } => "another port for `operator`, or end the program that uses it",
-            Self::Cluster { .. } => "directory serve --help shows the settings of several nodes",
-            Self::Bind(BindError::Cluster(_)) => "compare `name` and `nodes` with the settings of the other nodes",
-            Self::Bind(_) => {
-                "another address or port for `listen` or `observation_port`, or end the program that uses it"
-            }
-            Self::Protection(_) | Self::Runtime(_) => "look at the limits of this account (ulimit -a)",
-            Self::Ended(_) => "start it again; RUST_LOG=info says more",
-        }
-    }
-}
-
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let unreadable = |reason| Failure::Unreadable { path: path.to_owned(), reason };
-    let found = std::fs::metadata(path).map_err(unreadable)?;
-    // Of a device or a pipe nobody knows where it ends, or when it begins.
-    if !found.is_file() {
-        return Err(damaged(path, "expected a file"));
-    }
-    if found.len() > MAX_FILE_BYTES {
-        return Err(Failure::TooLong { path: path.to_owned(), found: found.len() });
-    }
-    std::fs::read(path).map(Zeroizing::new).map_err(unreadable)
-}
-
-pub(super) fn damaged(path: &Path, reason: impl ToString) -> Failure {
-    Failure::Damaged { path: path.to_owned(), reason: reason.to_string() }
-}
-
-impl Settings {
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = read(path)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| damaged(path, "expected UTF-8"))?;
-        let settings: Self = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            damaged(path, format!("line {line}: {}", error.message()))
-        })?;
-        if let Some(found) = settings.operator.filter(|address| !address.ip().to_canonical().is_loopback()) {
-            return Err(Failure::NotHere { found });
-        }
-        let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Self {
-            trust_policy: folder.join(&settings.trust_policy),
-            certificate: folder.join(&settings.certificate),
-            revocation_lists: settings.revocation_lists.iter().map(|list| folder.join(list)).collect(),
-            foreign: settings.foreign.iter().cloned().map(|foreign| foreign.below(folder)).collect(),
-            folder: folder.to_owned(),
-            ..settings
-        })
-    }
-}
-
-impl Settings {
-    /// What it has to do with other nodes, if there are any.
-    pub(super) fn cluster(&self) -> Result<Option<(ClusterConfig, CarrierConfig)>, Failure> {
-        self.cluster.as_ref().map(|cluster| cluster.open(&self.folder)).transpose()
-    }
-
-    pub(super) fn observation(&self) -> Observation {
-        match self.observation_port {
-            None => Observation::Beside,
-            Some(0) => Observation::Off,
-            Some(port) => Observation::At(port),
-        }
-    }
-}
-
 /// Whether all files could be taken up when they were last looked at.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Taken(Arc<AtomicBool>);
 
+impl Default for Taken {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
 impl Taken {
+    fn note(&self, all: bool) {
+        self.0.store(all, Ordering::Relaxed);
+    }
+
     pub(super) fn all(&self) -> bool {
-        !self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -202,7 +79,7 @@ impl Files {
         loop {
             tokio::time::sleep(LOOK).await;
             let problem = self.look(directory).err().map(|failure| failure.to_string()).unwrap_or_default();
-            self.taken.0.store(!problem.is_empty(), Ordering::Relaxed);
+            self.taken.note(problem.is_empty());
             if problem != told && !problem.is_empty() {
                 tracing::warn!("{problem}; what was read before stays in force");
             }

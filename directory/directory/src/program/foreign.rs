@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use identity::trust::{Fingerprint, TrustPolicy};
 use serde::Deserialize;
 
-use super::files::{Failure, damaged};
+use super::failure::{Failure, damaged};
 
 /// One of them, as the settings name it.
 #[derive(Debug, Clone, Deserialize)]

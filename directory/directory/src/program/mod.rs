@@ -1,14 +1,18 @@
 //! Options, and the life of the process.
 
 mod cluster;
+mod failure;
 mod files;
 mod foreign;
 mod operator;
 mod protect;
+mod settings;
 
 use clap::{Parser, Subcommand};
 use directory::{Directory, DirectoryConfig};
-use files::{Failure, Files, Settings};
+use failure::Failure;
+use files::Files;
+use settings::Settings;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,7 +2,8 @@
 //!
 //! For programs of this machine alone, which is why there is no TLS; and for few at a time, none of which can keep it waiting.
 
-use super::files::{Failure, Taken};
+use super::failure::Failure;
+use super::files::Taken;
 use directory::{Directory, Standing};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -33,8 +34,8 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// What is asked about.
 pub(super) struct Asked {
-    pub(super) directory: Arc<Directory>,
-    pub(super) taken: Taken,
+    directory: Arc<Directory>,
+    taken: Taken,
     figures: Mutex<Option<(Instant, String)>>,
 }
 

@@ -1,6 +1,6 @@
 //! What keeps the memory of this process in its memory.
 
-use super::files::Failure;
+use super::failure::Failure;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};

@@ -48,6 +48,19 @@ use timers::{Timer, Timers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+/// How many there are; never who.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Live connections.
+    pub connections: usize,
+    /// People present on at least one of them.
+    pub people: usize,
+    /// Entries of all watch lists together.
+    pub watches: usize,
+    /// Calls waiting for an answer.
+    pub calls: usize,
+}
+
 /// A person's identifier, shared between everything that mentions her.
 type Name = Arc<Identifier>;
 
@@ -167,9 +180,14 @@ impl State {
         self.timers.next_deadline()
     }
 
-    /// How many connections, present people, watches and waiting calls there are.
-    pub fn counts(&self) -> (usize, usize, usize, usize) {
-        (self.people.connections(), self.people.present(), self.people.watches(), self.calls.waiting())
+    /// How many there are.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.people.connections(),
+            people: self.people.present(),
+            watches: self.people.watches(),
+            calls: self.calls.waiting(),
+        }
     }
 
     fn run_timers(&mut self, now: Instant, out: &mut Vec<Output>) {

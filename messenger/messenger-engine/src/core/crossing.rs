@@ -62,6 +62,11 @@ impl Core {
         self.calls.iter().find(|(_, call)| call.crosses == Some(ours)).map(|(id, _)| *id)
     }
 
+    /// The other one of two that cross, if it is still there: the one that this one crosses, or that crosses this one.
+    fn other_of(&self, id: CallId, crosses: Option<CallId>) -> Option<CallId> {
+        crosses.filter(|ours| self.calls.contains_key(ours)).or_else(|| self.that_crosses(id))
+    }
+
     /// Hers has waited long enough, or for nothing.
     pub(super) fn take_crossing(&mut self, hers: CallId, now: Now) {
         if let Some(call) = self.calls.get_mut(&hers).filter(|call| call.stage == Stage::Crossing) {
@@ -102,8 +107,7 @@ impl Core {
 
     /// One of two that cross has ended. Whether the other is there to take over what waited for it, which it does.
     pub(super) fn goes_on_in_other(&mut self, ended: CallId, call: &mut Call, now: Now) -> bool {
-        let other = call.crosses.filter(|ours| self.calls.contains_key(ours)).or_else(|| self.that_crosses(ended));
-        let Some(other) = other else { return false };
+        let Some(other) = self.other_of(ended, call.crosses) else { return false };
         if let Some(stays) = self.calls.get_mut(&other) {
             stays.errands.append(&mut call.errands);
             stays.crosses = None;
@@ -114,8 +118,8 @@ impl Core {
 
     /// A connection stands for this call: the one that it crosses is withdrawn, and what waited for it runs here.
     pub(super) fn stands_for_both(&mut self, id: CallId) {
-        let ours = self.calls.get(&id).and_then(|call| call.crosses);
-        if let Some(other) = ours.filter(|ours| self.calls.contains_key(ours)).or_else(|| self.that_crosses(id)) {
+        let crosses = self.calls.get(&id).and_then(|call| call.crosses);
+        if let Some(other) = self.other_of(id, crosses) {
             self.drop_for(other, id);
         }
     }

@@ -62,7 +62,7 @@ impl Core {
         for errand in errands {
             match errand {
                 Errand::Say { id, .. } => {
-                    self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
+                    self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
                 }
                 Errand::Invite { room } => {
                     self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });

@@ -116,11 +116,11 @@ impl Core {
                 self.said_to_us(session, number, content, now);
             }
             Arrival::Taken(Token::Receipt) | Arrival::Refused(Token::Receipt, _) => {}
-            Arrival::Taken(Token::Text { to, id }) => self.text_state(id, to, DeliveryState::Delivered, None),
+            Arrival::Taken(Token::Said { to, id }) => self.said_state(id, to, DeliveryState::Delivered, None),
             Arrival::Taken(Token::Room { room, id, device }) => self.room_text_taken(room, id, device),
-            Arrival::Refused(Token::Text { to, id }, reason) => {
+            Arrival::Refused(Token::Said { to, id }, reason) => {
                 let reason = format!("{to}'s device refused it: {reason}");
-                self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
             Arrival::Refused(Token::Room { room, id, device }, reason) => {
                 self.room_text_missed(room, id, device, &reason);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use identity::Identifier;
 use lru::LruCache;
 
-use super::texts::MAX_ID;
+use super::saying::MAX_ID;
 use crate::room::DeviceKey;
 
 /// How many people are remembered.

@@ -8,13 +8,13 @@ use crate::api::DeliveryState;
 use crate::room::DeviceKey;
 use crate::wire::Mark;
 
-/// How many ids given by the client are remembered, to catch one used for two different texts.
+/// How many ids given by the client are remembered, to catch one used for two different things.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// The ids that stand for texts, with a digest of each.
+/// The ids that stand for what was sent, with a digest of each.
 #[derive(Default)]
 pub(super) struct Ids {
-    /// By whom the text is for.
+    /// By whom it is for.
     given: HashMap<String, HashMap<u64, Given>>,
     count: usize,
     /// Makes the digests. They catch a client's mistake, nobody's attack, so a keyed hash of 64 bits is enough.
@@ -71,19 +71,19 @@ impl Ids {
         self.given.get(to)?.get(&id).filter(|given| given.is_text)?.at
     }
 
-    /// The only device that the text under this id may go to; none if it is at none yet.
+    /// The only device that what this id stands for may go to; none if it is at none yet.
     pub(super) fn device(&self, to: &str, id: u64) -> Option<DeviceKey> {
         self.given.get(to)?.get(&id)?.at
     }
 
-    /// The text under this id goes to this device.
+    /// What this id stands for goes to this device.
     pub(super) fn goes_to(&mut self, to: &str, id: u64, device: DeviceKey) {
         if let Some(given) = self.given(to, id) {
             given.at = Some(device);
         }
     }
 
-    /// The state of the text under this id once the latest sending of it has come to `state`. One sending that failed
+    /// The state of what this id stands for once the latest sending of it has come to `state`. One sending that failed
     /// does not undo what an earlier one did, or may have done.
     pub(super) fn after(&mut self, to: &str, id: u64, state: DeliveryState) -> DeliveryState {
         if state == DeliveryState::Sending {

@@ -29,12 +29,18 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// What an acknowledgement is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A one-to-one text, or a mark.
-    Text { to: Identifier, id: u64 },
+    Said {
+        to: Identifier,
+        id: u64,
+    },
     /// Which texts were seen: nobody is told what becomes of that.
     Receipt,
     /// A room text to one member's device.
-    Room { room: RoomId, id: u64, device: DeviceKey },
+    Room {
+        room: RoomId,
+        id: u64,
+        device: DeviceKey,
+    },
 }
 
 pub(super) struct Link {
@@ -189,15 +195,15 @@ impl Core {
     pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
         match (token, verdict) {
             (Token::Receipt, _) => {}
-            (Token::Text { to, id }, Verdict::NotSent) => {
+            (Token::Said { to, id }, Verdict::NotSent) => {
                 let reason = format!("the connection to {to} was lost before anybody read it: {reason}");
-                self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
             }
-            (Token::Text { to, id }, Verdict::Unanswered) => {
+            (Token::Said { to, id }, Verdict::Unanswered) => {
                 let reason = format!(
                     "the connection to {to} was lost before the acknowledgement: {reason}; sending it again with the same id shows it once"
                 );
-                self.text_state(id, to, DeliveryState::Unknown, Some(reason));
+                self.said_state(id, to, DeliveryState::Unknown, Some(reason));
             }
             (Token::Room { room, id, device }, Verdict::NotSent) => {
                 self.room_text_missed(room, id, device, "the connection was lost before anybody read it");

@@ -5,13 +5,20 @@ use identity::Identifier;
 
 use super::call_ends::not_online;
 use super::errands::Errand;
+use super::ids::Sent;
 use super::links::{Link, Token};
-use super::{Core, SessionId};
-use crate::api::{DeliveryState, Purpose};
+use super::{Core, Draw, SessionId};
+use crate::api::{DeliveryState, Event, Purpose};
 use crate::room::DeviceKey;
 use crate::session::{Content, MAX_WAITING, NotTaken};
 use crate::time::Now;
 use crate::wire::{Author, Mark, Target};
+
+/// The largest id: JSON numbers are exact up to here in every language.
+pub(super) const MAX_ID: u64 = (1 << 53) - 1;
+
+/// Why what may have arrived is not simply sent to whatever device is there.
+const ONE_DEVICE: &str = "an earlier sending may have arrived at one of their devices: it goes to that one or to none";
 
 /// A text of either side, and which device of theirs knows it.
 #[derive(Debug, Clone, Copy)]
@@ -48,21 +55,62 @@ impl Link {
 }
 
 impl Core {
+    /// Checks the id for something to be sent, drawing one if none was given; says what is wrong otherwise.
+    pub(super) fn admit_id(&mut self, about: &str, to: &str, what: Sent<'_>, id: Option<u64>) -> Option<u64> {
+        let id = match id {
+            Some(id) if id > MAX_ID => {
+                self.error(
+                    about,
+                    format!("expected an id of at most {MAX_ID}, found {id}"),
+                    "leave the id out, and one is drawn",
+                );
+                return None;
+            }
+            Some(id) => id,
+            None => self.draw_id(),
+        };
+        if !self.used_ids.admit(to, id, what) {
+            self.error(
+                about,
+                format!("expected the same text under the id {id} as before, found another"),
+                "give every text an id of its own",
+            );
+            return None;
+        }
+        Some(id)
+    }
+
+    pub(super) fn draw_id(&mut self) -> u64 {
+        drawn_id(&mut self.draw)
+    }
+
+    pub(super) fn said_state(&mut self, id: u64, to: Identifier, latest: DeliveryState, reason: Option<String>) {
+        let state = self.used_ids.after(to.as_str(), id, latest);
+        let reason = match (latest, state) {
+            (DeliveryState::NotDelivered, DeliveryState::Unknown) => {
+                reason.map(|reason| format!("{reason}; {ONE_DEVICE}"))
+            }
+            (_, DeliveryState::Delivered) => None,
+            _ => reason,
+        };
+        self.emit(Event::MessageState { id, to, state, reason });
+    }
+
     /// Says something, over a session that stands or one that is made; if `there` is given, to that device alone.
     pub(super) fn say_to(&mut self, to: Identifier, id: u64, said: Said, there: Option<DeviceKey>, now: Now) {
         let only = self.used_ids.device(to.as_str(), id).or(there);
         if let Some(session) = self.session_for_text(&to, only) {
-            self.text_state(id, to.clone(), DeliveryState::Sending, None);
+            self.said_state(id, to.clone(), DeliveryState::Sending, None);
             return self.put_said(session, to, id, said, now);
         }
         if let Some(reason) = self.why_unreachable() {
-            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()));
+            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()));
         }
         if self.known_offline(&to) {
             let reason = not_online(&to);
-            return self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
         }
-        self.text_state(id, to.clone(), DeliveryState::Sending, None);
+        self.said_state(id, to.clone(), DeliveryState::Sending, None);
         self.call_device(to, only.map(|device| device.spki_digest()), Purpose::Text, Errand::Say { id, said }, now);
     }
 
@@ -88,10 +136,10 @@ impl Core {
         let content = if waits { Err(NotTaken::Full.to_string()) } else { content };
         let put = content.and_then(|content| {
             self.used_ids.goes_to(to.as_str(), id, device);
-            self.put(session, content, Token::Text { to: to.clone(), id }, now)
+            self.put(session, content, Token::Said { to: to.clone(), id }, now)
         });
         if let Err(reason) = put {
-            self.text_state(id, to, DeliveryState::NotDelivered, Some(reason));
+            self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
         }
     }
 
@@ -122,9 +170,15 @@ impl Core {
     pub(super) fn fail_what_waited(&mut self, who: &Identifier, waiting: Vec<(u64, Said)>, reason: &str) {
         for (id, _) in waiting {
             let reason = format!("the connection to {who} was lost before anybody read it: {reason}");
-            self.text_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason));
+            self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason));
         }
     }
+}
+
+pub(super) fn drawn_id(draw: &mut Draw) -> u64 {
+    let mut bytes = [0; 8];
+    draw(&mut bytes);
+    u64::from_be_bytes(bytes) & MAX_ID
 }
 
 /// What of something that never left in one session can be said in the next one with the same device: ids of theirs count

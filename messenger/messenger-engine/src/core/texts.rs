@@ -1,21 +1,15 @@
-//! One-to-one texts: what they are checked for, what is told of them, and what becomes of those that come.
+//! One-to-one texts: what they are checked for, and what becomes of those that come.
 
 use identity::Identifier;
 
 use super::heard::Place;
 use super::ids::Sent;
-use super::saying::Said;
-use super::{Core, Draw, SessionId};
+use super::saying::{Said, drawn_id};
+use super::{Core, SessionId};
 use crate::MAX_TEXT_BYTES;
-use crate::api::{DeliveryState, Event, Purpose, TextRef};
+use crate::api::{Event, Purpose, TextRef};
 use crate::time::Now;
 use crate::wire::Target;
-
-/// The largest id: JSON numbers are exact up to here in every language.
-pub(super) const MAX_ID: u64 = (1 << 53) - 1;
-
-/// Why a text that may have arrived is not simply sent to whatever device is there.
-const ONE_DEVICE: &str = "an earlier sending may have arrived at one of their devices: it goes to that one or to none";
 
 impl Core {
     pub(super) fn send_text(
@@ -52,47 +46,6 @@ impl Core {
         short
     }
 
-    /// Checks the id for something to be sent, drawing one if none was given; says what is wrong otherwise.
-    pub(super) fn admit_id(&mut self, about: &str, to: &str, what: Sent<'_>, id: Option<u64>) -> Option<u64> {
-        let id = match id {
-            Some(id) if id > MAX_ID => {
-                self.error(
-                    about,
-                    format!("expected an id of at most {MAX_ID}, found {id}"),
-                    "leave the id out, and one is drawn",
-                );
-                return None;
-            }
-            Some(id) => id,
-            None => self.draw_id(),
-        };
-        if !self.used_ids.admit(to, id, what) {
-            self.error(
-                about,
-                format!("expected the same text under the id {id} as before, found another"),
-                "give every text an id of its own",
-            );
-            return None;
-        }
-        Some(id)
-    }
-
-    pub(super) fn draw_id(&mut self) -> u64 {
-        drawn_id(&mut self.draw)
-    }
-
-    pub(super) fn text_state(&mut self, id: u64, to: Identifier, latest: DeliveryState, reason: Option<String>) {
-        let state = self.used_ids.after(to.as_str(), id, latest);
-        let reason = match (latest, state) {
-            (DeliveryState::NotDelivered, DeliveryState::Unknown) => {
-                reason.map(|reason| format!("{reason}; {ONE_DEVICE}"))
-            }
-            (_, DeliveryState::Delivered) => None,
-            _ => reason,
-        };
-        self.emit(Event::MessageState { id, to, state, reason });
-    }
-
     /// Why nothing is taken from the person at the other end, if so.
     pub(super) fn why_refused(&self, session: SessionId) -> Option<&'static str> {
         let link = self.links.get(&session)?;
@@ -120,10 +73,4 @@ impl Core {
             Ok(Event::Message { id, from, text, bot, reply_to })
         });
     }
-}
-
-fn drawn_id(draw: &mut Draw) -> u64 {
-    let mut bytes = [0; 8];
-    draw(&mut bytes);
-    u64::from_be_bytes(bytes) & MAX_ID
 }

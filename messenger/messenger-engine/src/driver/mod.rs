@@ -7,6 +7,7 @@ mod directory;
 pub(crate) mod doctor;
 mod door;
 mod gate;
+mod happening;
 mod lane;
 mod meeting;
 mod network;
@@ -16,99 +17,37 @@ pub(crate) mod pinhole;
 mod place;
 mod reader;
 mod silence;
+mod telling;
 #[cfg(test)]
 mod testing;
 mod tls;
 mod verifier;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory_protocol::DirectoryEvent;
-use identity::Identifier;
 use quinn::{Connection, Endpoint, TokioRuntime};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::api::{CallId, Command, DeliveryState, Event};
+use crate::api::{CallId, Command};
 use crate::config::EngineConfig;
-use crate::core::{Action, ConnectionId, Core, Loss, Me, NotReached, Receipt};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, Receipt};
 use crate::engine::StartError;
 use crate::events::Told;
-use crate::room::{AnotherAuthority, DeviceKey, MyLeaf, Person};
+use crate::room::{DeviceKey, MyLeaf, Person};
 use crate::time::Now;
-use crate::whereabouts::{NotFound, Whereabouts};
-use crate::wire::{Close, RoomFrame, TalkFrame};
+use crate::wire::Close;
+use happening::Happening;
 
 /// How often the core looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
 /// How often the certificates of standing connections are looked at again.
 const REVIEW: Duration = Duration::from_secs(5);
-/// Events that may wait for a slow client before peers are made to wait too.
-const MAX_PENDING_EVENTS: usize = 4096;
-/// Events that may wait for the next tick.
-const MAX_HELD: usize = 64;
 /// How long the end of the engine may take: last frames, closings.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What tasks report to the core's owner.
-enum Happening {
-    DirectoryUp,
-    DirectoryDown(String),
-    NotAnnounced(String),
-    Directory(DirectoryEvent),
-    /// Of the link to another directory that has this number.
-    Elsewhere {
-        number: u64,
-        what: Box<Happening>,
-    },
-    Found {
-        who: Identifier,
-        found: Result<Whereabouts, NotFound>,
-    },
-    /// Asked again, while she was found in the directory to which the link of this number leads.
-    FoundAgain {
-        who: Identifier,
-        number: u64,
-        found: Result<Whereabouts, NotFound>,
-    },
-    CallFailed {
-        call: CallId,
-        reason: String,
-    },
-    Connected {
-        connection: Connection,
-        pass: gate::Pass,
-        person: Person,
-        dialled: Option<CallId>,
-    },
-    NotReached {
-        call: CallId,
-        why: NotReached,
-    },
-    Talk {
-        connection: ConnectionId,
-        frame: TalkFrame,
-    },
-    Rooms {
-        connection: ConnectionId,
-        frame: RoomFrame,
-    },
-    Misbehaved {
-        connection: ConnectionId,
-        reason: String,
-    },
-    Lost {
-        connection: ConnectionId,
-        loss: Loss,
-        reason: String,
-    },
-    NetworkChanged,
-    AnotherAuthority(AnotherAuthority),
-}
 
 /// The owner of the core.
 pub(crate) struct Driver {
@@ -117,12 +56,9 @@ pub(crate) struct Driver {
     verifier: Arc<verifier::Verifier>,
     meetings: meeting::Meetings,
     commands: mpsc::Receiver<Command>,
-    events: mpsc::Sender<Told>,
-    pending: VecDeque<Told>,
+    telling: telling::Telling,
     /// What the client has taken.
     taken: mpsc::UnboundedReceiver<Receipt>,
-    /// Told with the next event, or at the next tick.
-    held: Vec<Event>,
     inbox: mpsc::Receiver<Happening>,
     directories: directories::Directories,
     wanted: watch::Sender<u64>,
@@ -198,10 +134,8 @@ impl Driver {
             verifier,
             meetings,
             commands,
-            events,
-            pending: VecDeque::new(),
+            telling: telling::Telling::new(events),
             taken,
-            held: Vec::new(),
             inbox,
             directories,
             wanted,
@@ -226,14 +160,12 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let events = self.events.clone();
+        let events = self.telling.events();
         self.act();
         while !self.ended {
             tokio::select! {
-                permit = events.reserve(), if !self.pending.is_empty() => match permit {
-                    Ok(permit) => if let Some(told) = self.pending.pop_front() {
-                        permit.send(told);
-                    },
+                permit = events.reserve(), if self.telling.waits() => match permit {
+                    Ok(permit) => self.telling.tell_next(permit),
                     // Nobody listens any more.
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
@@ -243,8 +175,8 @@ impl Driver {
                     self.acknowledge(None);
                     self.core.command(command.unwrap_or(Command::Quit), Now::read());
                 }
-                Some(happening) = self.reader.next(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
-                Some(happening) = self.inbox.recv(), if self.pending.len() < MAX_PENDING_EVENTS => self.happened(happening),
+                Some(happening) = self.reader.next(), if !self.telling.is_full() => self.happened(happening),
+                Some(happening) = self.inbox.recv(), if !self.telling.is_full() => self.happened(happening),
                 _ = ticker.tick() => self.tick(Now::read()),
             }
             self.act();
@@ -301,7 +233,7 @@ impl Driver {
     fn tick(&mut self, now: Now) {
         self.core.tick(now);
         self.directories.tick(&mut self.core, now);
-        self.tell_held();
+        self.telling.tell_held();
         self.silence.look(&self.peers, &mut self.core, now);
         if now.instant >= self.reviewed + REVIEW {
             self.reviewed = now.instant;
@@ -334,11 +266,8 @@ impl Driver {
     fn act(&mut self) {
         while let Some(action) = self.core.next_action() {
             match action {
-                Action::Emit(event) => self.emit(event),
-                Action::Show { event, receipt } => {
-                    self.tell_held();
-                    self.tell(Told { event, receipt: Some(receipt) });
-                }
+                Action::Emit(event) => self.telling.emit(event),
+                Action::Show { event, receipt } => self.telling.show(event, receipt),
                 Action::GoOnline => {
                     self.directories.come_back();
                     self.turn(true);
@@ -360,31 +289,6 @@ impl Driver {
                 }
                 Action::End => self.ended = true,
             }
-        }
-    }
-
-    /// Tells the client. That a text is being sent is told together with its fate, which on a standing connection is
-    /// known a moment later, or at the next tick: nobody is woken twice for one text.
-    fn emit(&mut self, event: Event) {
-        if matches!(event, Event::MessageState { state: DeliveryState::Sending, .. }) && self.held.len() < MAX_HELD {
-            return self.held.push(event);
-        }
-        self.tell_held();
-        self.tell(Told::plain(event));
-    }
-
-    fn tell_held(&mut self) {
-        for event in std::mem::take(&mut self.held) {
-            self.tell(Told::plain(event));
-        }
-    }
-
-    /// Tells the client at once if it listens, later if it is slow or has ended.
-    fn tell(&mut self, told: Told) {
-        if !self.pending.is_empty() {
-            self.pending.push_back(told);
-        } else if let Err(TrySendError::Full(told) | TrySendError::Closed(told)) = self.events.try_send(told) {
-            self.pending.push_back(told);
         }
     }
 
@@ -416,12 +320,7 @@ impl Driver {
     /// Lets the last frames and closings go out, tells the client what is left to tell.
     async fn farewell(mut self) {
         self.commands.close();
-        self.tell_held();
-        for told in self.pending.drain(..) {
-            if self.events.send_timeout(told, FAREWELL).await.is_err() {
-                break;
-            }
-        }
+        self.telling.rest().await;
         let _ = tokio::join!(tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()), self.pinholes.close());
         self.endpoint.close(Close::DONE.0.into(), b"");
         let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;

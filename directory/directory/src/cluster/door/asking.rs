@@ -5,8 +5,8 @@
 
 use super::guest::{Watching, weight};
 use super::{
-    ConnectionId, Door, Due, Effects, ErrorCode, GIVE_UP, Identifier, Instant, KnownKeeper, Message, RETRY_MS, Request,
-    Response, Routes, Ticket, error_answer, send,
+    ConnectionId, Door, Due, Effects, ErrorCode, GIVE_UP, Identifier, Instant, Message, RETRY_MS, Request, Response,
+    Routes, Ticket, error_answer, send,
 };
 use crate::cluster::shards::NodeId;
 use directory_protocol::message::{Details, Presence, Status, chunks};
@@ -50,13 +50,6 @@ impl Watched {
             Knowledge::Asked(ticket) | Knowledge::There(ticket) => Some(ticket),
             Knowledge::None | Knowledge::Known => None,
         }
-    }
-}
-
-impl KnownKeeper {
-    /// Whether it can say how people are.
-    fn answers(&self) -> bool {
-        self.told && self.speaks
     }
 }
 

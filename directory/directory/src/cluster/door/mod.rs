@@ -7,26 +7,33 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `guest` | one connection |
+//! | `known` | what is known of each node as a keeper |
+//! | `tickets` | which answer of a keeper belongs to which question |
 //! | `queue` | what one connection asks, one request after another |
 //! | `asking` | look-ups and watch lists |
 //! | `calling` | calls made and ringing here, and those that cross |
 //! | `restoring` | what a keeper is told after a hand-over |
 //! | `withdrawn` | calls that were hung up lately, should their keeper be gone |
+//! | `effects` | what a door does, and where keepers are |
 
 mod asking;
 mod calling;
+mod effects;
 mod guest;
+mod known;
 mod queue;
 mod restoring;
+mod tickets;
 mod withdrawn;
 
-use super::keeper::Outbox;
-use super::message::{Message, Spent, Verdict};
-use super::shards::{NodeId, ShardKey, ShardSet};
+pub(super) use effects::{Effects, Routes};
+
+use super::message::Message;
+use super::shards::{NodeId, ShardSet};
 use crate::config::{Limits, Timing};
 use crate::state::quota::{Bucket, Quotas, Used};
 use crate::state::timers::{TimerKey, Timers};
-use crate::state::{ConnectionId, Output, Path, candidates, encoded, send};
+use crate::state::{ConnectionId, Counts, Output, Path, candidates, encoded, send};
 use asking::Watched;
 use calling::{Made, Ringing};
 use directory_protocol::CloseCode;
@@ -34,10 +41,11 @@ use directory_protocol::frame::Received;
 use directory_protocol::message::{CallId, ErrorCode, Request, Response};
 use guest::Guest;
 use identity::Identifier;
-use restoring::Telling;
+use known::KnownKeeper;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use tickets::Ticket;
 use withdrawn::Withdrawn;
 
 /// When a request whose answer is not known is put again.
@@ -66,71 +74,6 @@ enum Due {
     Recovered { number: u64 },
 }
 
-/// What an answer of a keeper belongs to.
-enum Ticket {
-    /// The first request in this connection's queue.
-    First {
-        connection: ConnectionId,
-    },
-    LookUp {
-        connection: ConnectionId,
-        id: u32,
-        who: Identifier,
-        arrived: Instant,
-    },
-    Watch {
-        connection: ConnectionId,
-        keeper: NodeId,
-        names: usize,
-    },
-    Call {
-        connection: ConnectionId,
-        call_id: CallId,
-    },
-}
-
-/// Where people's keepers are, as long as this node is in a majority.
-pub(super) struct Routes {
-    pub(super) shards: ShardKey,
-    pub(super) owners: Option<Vec<NodeId>>,
-    pub(super) view: Option<u64>,
-}
-
-impl Routes {
-    pub(super) fn keeper(&self, who: &Identifier) -> Option<NodeId> {
-        self.keeper_of(self.shards.shard(who))
-    }
-
-    fn keeper_of(&self, shard: u16) -> Option<NodeId> {
-        self.owners.as_ref().map(|owners| owners[usize::from(shard)])
-    }
-}
-
-/// What a door does: messages to keepers, frames to people.
-pub(super) struct Effects {
-    pub(super) messages: Outbox,
-    pub(super) outputs: Vec<Output>,
-    /// How many bytes each node can be told now of what can wait.
-    room: Vec<usize>,
-}
-
-impl Effects {
-    pub(super) fn new(room: Vec<usize>) -> Self {
-        Self { messages: Outbox::new(), outputs: Vec::new(), room }
-    }
-
-    /// Says something that can wait, of about so many bytes.
-    fn tell(&mut self, node: NodeId, bytes: usize, message: Message) {
-        let room = &mut self.room[usize::from(node)];
-        *room = room.saturating_sub(bytes);
-        self.messages.push((node, message));
-    }
-
-    fn has_room(&self, node: NodeId) -> bool {
-        self.room[usize::from(node)] > 0
-    }
-}
-
 pub(super) struct Door {
     limits: Limits,
     timing: Timing,
@@ -145,25 +88,6 @@ pub(super) struct Door {
     withdrawn: Withdrawn,
 }
 
-/// Another node, or this one, as a keeper.
-#[derive(Clone)]
-struct KnownKeeper {
-    /// How often its view has changed: whenever that is otherwise, it may have forgotten something.
-    epoch: u64,
-    /// It has been told all of this view that is its to keep.
-    told: bool,
-    /// It is being told.
-    telling: Option<Telling>,
-    /// What was said to it, or it said, may be lost.
-    broken: bool,
-    /// The shards of which it was told all, and nobody else since.
-    given: ShardSet,
-    /// It has said that all doors have told it all: whom it is asked for, it can say how she is.
-    speaks: bool,
-    /// How many names it has been asked for and has not answered.
-    asked: usize,
-}
-
 /// What a door needs to know of the whole.
 pub(super) struct DoorConfig {
     pub(super) nodes: usize,
@@ -171,13 +95,6 @@ pub(super) struct DoorConfig {
     pub(super) timing: Timing,
     pub(super) loopback: bool,
     pub(super) observation: Option<u16>,
-}
-
-impl KnownKeeper {
-    fn new() -> Self {
-        let given = ShardSet::none();
-        Self { epoch: 0, told: false, telling: None, broken: true, given, speaks: false, asked: 0 }
-    }
 }
 
 impl Door {
@@ -207,12 +124,16 @@ impl Door {
     }
 
     /// Connections, people who are announced, watches, and calls made here that wait for an answer.
-    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
+    pub(super) fn counts(&self) -> Counts {
         let guests = || self.guests.values();
         let present: std::collections::HashSet<&Identifier> =
             guests().filter(|guest| guest.is_announced()).map(|guest| &guest.who).collect();
-        let watches = guests().map(|guest| guest.watched.len()).sum();
-        (self.guests.len(), present.len(), watches, guests().map(|guest| guest.made.len()).sum())
+        Counts {
+            connections: self.guests.len(),
+            people: present.len(),
+            watches: guests().map(|guest| guest.watched.len()).sum(),
+            calls: guests().map(|guest| guest.made.len()).sum(),
+        }
     }
 
     /// A device has connected and its certificate was verified.
@@ -246,24 +167,6 @@ impl Door {
         fx.messages.extend(guest.open_at.iter().map(|node| (*node, Message::Closed { connection: id.0 })));
         if self.quotas.begin_recovery(guest.address) {
             self.recover(now, guest.address);
-        }
-    }
-
-    /// No answer is expected under this ticket any more.
-    fn close(&mut self, ticket: u64) {
-        match self.tickets.remove(&ticket) {
-            Some(Ticket::Watch { connection, keeper, names }) => {
-                self.keepers[usize::from(keeper)].asked -= names;
-                if let Some(guest) = self.guests.get_mut(&connection) {
-                    guest.asked.remove(&ticket);
-                }
-            }
-            Some(Ticket::LookUp { connection, .. }) => {
-                if let Some(guest) = self.guests.get_mut(&connection) {
-                    guest.look_ups.remove(&ticket);
-                }
-            }
-            Some(Ticket::First { .. } | Ticket::Call { .. }) | None => {}
         }
     }
 
@@ -348,45 +251,6 @@ impl Door {
             Response::Outcome { call_id, outcome } => self.outcome(id, call_id, outcome, fx),
             Response::Go { call_id, .. } => self.go(id, call_id, &response, fx),
             _ => {}
-        }
-    }
-
-    fn replied(
-        &mut self,
-        now: Instant,
-        (from, ticket): (NodeId, u64),
-        verdict: Verdict,
-        routes: &Routes,
-        fx: &mut Effects,
-    ) {
-        let known = verdict != Verdict::Unknown;
-        match self.tickets.get(&ticket) {
-            Some(Ticket::First { connection }) => {
-                let connection = *connection;
-                if known {
-                    self.first_answered(now, connection, verdict, routes, fx);
-                }
-            }
-            Some(Ticket::LookUp { connection, id, arrived, .. }) => {
-                if let Verdict::Found { response } = verdict {
-                    let (connection, id, arrived) = (*connection, *id, *arrived);
-                    self.close(ticket);
-                    self.found(now, (connection, id, arrived), response, fx);
-                }
-            }
-            Some(Ticket::Watch { connection, .. }) => {
-                let connection = *connection;
-                self.close(ticket);
-                self.watch_answered(now, connection, ticket, known, fx);
-            }
-            Some(Ticket::Call { connection, call_id }) => {
-                let (connection, call_id) = (*connection, *call_id);
-                if known {
-                    self.close(ticket);
-                    self.call_taken(connection, &call_id, from);
-                }
-            }
-            None => {}
         }
     }
 

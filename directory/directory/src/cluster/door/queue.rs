@@ -3,9 +3,10 @@
 
 use super::guest::{Said, weight};
 use super::{
-    ConnectionId, Door, Effects, GIVE_UP, Message, Output, RETRY_MS, Routes, Spent, Ticket, Used, Verdict, candidates,
-    done, error_answer, millis, send,
+    ConnectionId, Door, Effects, GIVE_UP, Message, Output, RETRY_MS, Routes, Ticket, Used, candidates, done,
+    error_answer, millis, send,
 };
+use crate::cluster::message::{Spent, Verdict};
 use directory_protocol::CloseCode;
 use directory_protocol::message::{AnswerKind, ErrorCode, Request, Response};
 use identity::Identifier;

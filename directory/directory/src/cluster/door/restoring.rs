@@ -119,10 +119,3 @@ impl Door {
         }
     }
 }
-
-impl super::KnownKeeper {
-    /// It has to be told again what it lacks, from the beginning.
-    fn begins_anew(&mut self) {
-        (self.told, self.telling, self.speaks) = (false, None, false);
-    }
-}

@@ -72,7 +72,7 @@ fn accepting_introduces_both_sides() {
     };
     assert_eq!(go(alice, &seen), Some(expected(Role::Dialler, BOB, 2, "203.0.113.2:2222")));
     assert_eq!(go(bob, &seen), Some(expected(Role::Listener, ALICE, 1, "198.51.100.1:1111")));
-    assert_eq!(lab.state().counts().3, 0);
+    assert_eq!(lab.state().counts().calls, 0);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn of_two_crossing_calls_the_lower_id_stays() {
         }
         let winner = if first < second { bob } else { alice };
         assert!(go(alice, &lab.ask(winner, answer(1, AnswerKind::Accept))).is_some());
-        assert_eq!(lab.state().counts().3, 0);
+        assert_eq!(lab.state().counts().calls, 0);
     }
 }
 
@@ -268,7 +268,7 @@ fn calls_for_different_purposes_do_not_cross() {
         device: None,
     };
     assert!(rings(alice, &lab.ask(bob, call)));
-    assert_eq!(lab.state().counts().3, 2);
+    assert_eq!(lab.state().counts().calls, 2);
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn a_quiet_text_goes_on_too() {
     assert!(rings(desk, &seen));
     assert_eq!(to(alice, &seen), Vec::<&Response>::new());
     assert!(go(alice, &lab.ask(desk, answer(1, AnswerKind::Accept))).is_some());
-    assert_eq!(lab.state().counts().3, 0);
+    assert_eq!(lab.state().counts().calls, 0);
 }
 
 /// A call for one device of hers.

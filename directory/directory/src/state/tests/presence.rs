@@ -147,10 +147,10 @@ fn nothing_is_left_of_people_who_have_gone() {
     let bob = lab.come("bob@example.org", &["alice@example.org"]);
     lab.watch(alice, &["bob@example.org"]);
     lab.watch(bob, &["alice@example.org"]);
-    assert_eq!(lab.state().counts(), (2, 2, 2, 0));
+    assert_eq!(lab.state().counts(), Counts { connections: 2, people: 2, watches: 2, calls: 0 });
     lab.leave(alice);
     lab.leave(bob);
-    assert_eq!(lab.state().counts(), (0, 0, 0, 0));
+    assert_eq!(lab.state().counts(), Counts::default());
     lab.wait(Duration::from_secs(86_400));
     assert_eq!(lab.next_deadline(), None, "no timer survives either");
 }

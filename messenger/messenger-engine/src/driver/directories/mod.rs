@@ -44,6 +44,9 @@ use people::{Known, Spot};
 /// Strangers whose directory is remembered beside contacts.
 const MAX_STRANGERS: usize = 1_024;
 
+/// Troubles that are remembered, so that each is told once.
+const MAX_TOLD: usize = 1_024;
+
 /// What to try when a directory is not reached.
 const NOT_REACHED: &str = "it is tried again by itself; if it stays so, ask them for a new contact card, or who runs their \
                            directory: its certificate has to be for the name that was expected, by an authority that you \
@@ -218,7 +221,7 @@ impl Directories {
         if self.told.contains(&what) {
             return;
         }
-        if self.told.len() >= MAX_STRANGERS {
+        if self.told.len() >= MAX_TOLD {
             self.told.clear();
         }
         self.told.insert(what);

@@ -21,14 +21,20 @@ use crate::core::Action;
 use crate::driver::Driver;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
 
-/// Whoever is looked for is not found before the test says so, or at once where a card of hers says. And for how long it was
-/// said that this device was cut off. And what is remembered of everybody for a minute.
+/// Whoever is looked for is not found before the test says so, or at once where a card of hers says.
 #[derive(Default)]
-struct Cards(Mutex<BTreeMap<Identifier, Whereabouts>>, Mutex<Option<Duration>>, Option<Whereabouts>);
+struct Cards {
+    /// Where somebody's card says that she is.
+    found: Mutex<BTreeMap<Identifier, Whereabouts>>,
+    /// For how long it was said that this device was cut off.
+    cut_off: Mutex<Option<Duration>>,
+    /// What is remembered of everybody for a minute.
+    remembered: Option<Whereabouts>,
+}
 
 impl Cards {
     fn say(&self, who: &Identifier, found: Whereabouts) {
-        self.0.lock().unwrap().insert(who.clone(), found);
+        self.found.lock().unwrap().insert(who.clone(), found);
     }
 }
 
@@ -38,8 +44,8 @@ impl Find for Cards {
     }
 
     fn find_again(&self, who: &Identifier, at_most: Duration) -> Search {
-        let remembered = self.2.clone().filter(|_| at_most >= Duration::from_secs(60));
-        match remembered.or_else(|| self.0.lock().unwrap().get(who).cloned()) {
+        let remembered = self.remembered.clone().filter(|_| at_most >= Duration::from_secs(60));
+        match remembered.or_else(|| self.found.lock().unwrap().get(who).cloned()) {
             Some(found) => Box::pin(std::future::ready(Ok(found))),
             None => Box::pin(std::future::pending()),
         }
@@ -50,7 +56,7 @@ impl Find for Cards {
     }
 
     fn was_cut_off(&self, lately: Duration) {
-        *self.1.lock().unwrap() = Some(lately);
+        *self.cut_off.lock().unwrap() = Some(lately);
     }
 }
 
@@ -184,7 +190,7 @@ impl Driver {
     /// Whose presence was shown since the last time, and whether she was there.
     fn shown(&mut self) -> Vec<(Identifier, bool)> {
         self.act();
-        let shown = self.pending.drain(..).filter_map(|told| match told.event {
+        let shown = self.telling.pending.drain(..).filter_map(|told| match told.event {
             Event::Presence { who, online, .. } => Some((who, online)),
             _ => None,
         });

@@ -118,7 +118,7 @@ async fn a_card_that_is_taken_while_the_domain_is_asked_counts_more_than_its_ans
 #[tokio::test]
 async fn a_directory_that_moved_and_was_switched_off_is_followed_after_a_minute() {
     let before = at("before.example");
-    let cards = Arc::new(Cards(Mutex::default(), Mutex::default(), Some(Whereabouts::At(before.clone()))));
+    let cards = Arc::new(Cards { remembered: Some(Whereabouts::At(before.clone())), ..Cards::default() });
     let mut driver = driver_with(cards.clone(), Authority::new(5, UnixTime::now()).trust());
     driver.own_is_reached(true, Duration::ZERO);
     driver.asks(Ask::Watch { who: bob() });

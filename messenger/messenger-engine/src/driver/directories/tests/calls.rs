@@ -39,7 +39,7 @@ async fn a_call_to_somebody_who_is_looked_for_no_longer_fails_at_once() {
     }
     let is_told =
         |told: &Told| matches!(told.event, Event::MessageState { id: 7, state: DeliveryState::NotDelivered, .. });
-    assert!(driver.pending.iter().any(is_told), "{:?}", driver.pending);
+    assert!(driver.telling.pending.iter().any(is_told), "{:?}", driver.telling.pending);
 }
 
 #[tokio::test]

@@ -181,7 +181,7 @@ async fn whoever_was_not_found_is_looked_for_again_with_a_card_or_from_another_n
     let follow = |driver: &mut Driver| driver.directories.follow(&mut driver.core, Now::read());
     let card = |driver: &mut Driver| driver.asks(Ask::Watch { who: bob() });
     for again in [&follow as &dyn Fn(&mut Driver), &card] {
-        cards.0.lock().unwrap().clear();
+        cards.found.lock().unwrap().clear();
         driver.asks(Ask::Unwatch { who: bob() });
         driver.asks(Ask::Watch { who: bob() });
         driver.directories.found(&bob(), Err(nobody()), &mut driver.core, Now::read());

@@ -69,7 +69,7 @@ async fn what_was_given_up_just_before_an_outage_was_noticed_is_looked_for_again
     }
     driver.ticks_after(MINUTE * 3);
     driver.own_is_reached(false, MINUTE * 3 + SECOND_OF_TIME * 50);
-    assert_eq!(*cards.1.lock().unwrap(), Some(SECOND_OF_TIME * 55));
+    assert_eq!(*cards.cut_off.lock().unwrap(), Some(SECOND_OF_TIME * 55));
     driver.own_is_reached(true, MINUTE * 9);
     let spots = [&bob(), &carol].map(|who| matches!(driver.directories.people[who].spot, Spot::Sought(_)));
     assert_eq!(spots, [true, false], "hers was long before");
