@@ -32,7 +32,7 @@ impl App {
                     format!("{who} is certified by {authority}. From now on nobody else is believed about them");
                 self.conversation_mut(&Entry::Person(who)).note(words, now);
             }
-            peer @ Event::Peer { .. } => return self.hear_peer(peer, now),
+            Event::Peer(peer) => return self.hear_peer(peer, now),
             Event::Message { id, from, text, bot, reply_to } => {
                 self.people.entry(from.clone()).or_default();
                 let entry = Entry::Person(from.clone());
@@ -188,7 +188,7 @@ impl App {
             Line::Theirs { from, text, .. } => self.announce_text(&entry, from, text),
             _ => Vec::new(),
         };
-        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none() && self.locked.is_none();
+        let shown = self.shows(&entry);
         let conversation = self.conversation_mut(&entry);
         conversation.push(line);
         if !shown || conversation.scroll > 0 {

@@ -29,7 +29,7 @@ use identity::card::ContactCard;
 use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
 use key_store::Passphrase;
-use messenger_engine::{CallId, Command, OwnStatus, PresenceSettings, Purpose, RoomId, Seen};
+use messenger_engine::{CallId, Command, OwnStatus, Peer, PresenceSettings, Purpose, RoomId, Seen};
 
 use crate::contacts::about::{About, LastSeen};
 use crate::settings::Settings;
@@ -76,7 +76,7 @@ pub(crate) struct Person {
     /// Since when she has not used her device.
     pub(crate) idle_since: Option<DateTime>,
     /// With which device the last conversation began.
-    pub(crate) peer: Option<peer::Peer>,
+    pub(crate) peer: Option<Peer>,
     /// The device whose code was shown last, to be compared.
     pub(crate) shown: Option<Fingerprint>,
     /// Whether the conversation with her looks for another connection.
@@ -158,7 +158,7 @@ pub(crate) enum Cover {
     Identity {
         who: Identifier,
         /// As it was when the page was opened.
-        peer: Option<Box<peer::Peer>>,
+        peer: Option<Box<Peer>>,
         scroll: usize,
     },
 }
