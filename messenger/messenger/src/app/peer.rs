@@ -13,7 +13,7 @@ impl App {
     /// news; any other is told aloud: it may be a new telephone, and it may be somebody who reads her mail.
     pub(super) fn hear_peer(&mut self, peer: Peer, now: DateTime) -> Vec<Effect> {
         let who = peer.who.clone();
-        let person = self.people.entry(who.clone()).or_default();
+        let person = self.person_mut(&who);
         let device = peer.device;
         person.peer = Some(peer);
         if !person.contact {
@@ -49,13 +49,12 @@ impl App {
 
     /// The two people have compared the code: it was the same.
     pub(super) fn compared(&mut self, now: DateTime) -> Vec<Effect> {
-        let person = match &self.selected {
-            Some(Entry::Person(who)) => self.people.get_mut(who).map(|person| (who.clone(), person)),
-            _ => None,
-        };
-        let Some((who, person)) = person.filter(|(_, person)| person.contact) else {
-            self.wrong("Choose a contact first; /add makes one of somebody.");
-            return Vec::new();
+        let (who, person) = match self.chosen_contact() {
+            Ok(contact) => contact,
+            Err(problem) => {
+                self.wrong(problem);
+                return Vec::new();
+            }
         };
         // What was compared is what /verify showed, not what may have come since.
         let Some(device) = person.shown else {
