@@ -14,6 +14,8 @@ use thiserror::Error;
 
 /// No answer is read further (bytes). A policy of MTA-STS may be as long (RFC 8461 section 3.3).
 const MAX_ANSWER: usize = 64 * 1024;
+/// The largest file of certificates that is read (bytes): a system's whole store has a quarter of it.
+const MAX_ROOTS: u64 = 1024 * 1024;
 /// To open a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// For a whole request.
@@ -146,6 +148,10 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    if !found.is_file() || found.len() > MAX_ROOTS {
+        return Err(format!("expected a file of at most {MAX_ROOTS} bytes, found another"));
+    }
     let certificates = CertificateDer::pem_file_iter(path).map_err(|e| e.to_string())?;
     let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
     if certificates.is_empty() { Err("expected certificates in PEM, found none".into()) } else { Ok(certificates) }

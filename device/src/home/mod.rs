@@ -90,8 +90,12 @@ impl Home {
 
     /// Replaces a text file below the folder atomically (0600), holding the folder's lock.
     pub fn write_text(&self, relative: impl AsRef<Path>, text: &str) -> Result<(), HomeError> {
+        let path = self.folder.join(relative);
+        if text.len() > MAX_FILE_BYTES {
+            return Err(HomeError::TooLarge { path, limit: MAX_FILE_BYTES });
+        }
         let _lock = self.lock()?;
-        files::write_atomic(&self.folder.join(relative), text.as_bytes())
+        files::write_atomic(&path, text.as_bytes())
     }
 
     /// Takes the folder's lock, waiting while another process writes.

@@ -25,7 +25,7 @@ pub mod whereabouts;
 pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
-pub use api::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState};
+pub use api::{CallId, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState};
 pub use api::{Side, TextRef};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;

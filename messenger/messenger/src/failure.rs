@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::harmless;
+
 /// A failure for people: two sentences and a code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -35,6 +37,18 @@ impl Failure {
 /// As every program tells it.
 impl From<Failure> for command_line::Failure {
     fn from(Failure { happened, remedy, code }: Failure) -> Self {
-        Self { what: happened, remedy, exit: code as u8 }
+        // Files from elsewhere, and what other people's devices say, may be quoted in it.
+        Self { what: harmless(&happened), remedy: harmless(&remedy), exit: code as u8 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_moves_no_terminal() {
+        let failure = Failure::new("unknown field `\u{1b}[2J`", "mend the file");
+        assert_eq!(command_line::Failure::from(failure).what, "unknown field `␛[2J`");
     }
 }

@@ -40,10 +40,12 @@ pub(crate) fn choose(home: &Home, passphrase: &Passphrase) -> Result<(), LockErr
 
 /// Whether this passphrase opens the screen.
 pub(crate) fn opens(home: &Home, passphrase: &Passphrase) -> Result<bool, LockError> {
-    if home.opens(passphrase)? == Some(true) {
+    let by_keys = home.opens(passphrase);
+    if matches!(by_keys, Ok(Some(true))) {
         return Ok(true);
     }
-    let Some(pem) = home.read_text(FILE)? else { return Ok(false) };
+    // A key that cannot be read takes nothing from the lock's own passphrase.
+    let Some(pem) = home.read_text(FILE)? else { return by_keys.map(|_| false).map_err(Into::into) };
     match sealed::open(LABEL, &pem, &mut || Ok(Some(passphrase.clone()))) {
         // In clear anybody could have written it.
         Ok(word) => Ok(sealed::is_sealed(&pem) && *word == WORD),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::json;
+use story::headless::Messenger;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::terminal::Terminal;
@@ -30,6 +31,16 @@ fn messenger(place: &Path, name: &str, alice: &Person, arguments: &[&str]) -> Te
     std::fs::create_dir(&folder).unwrap();
     let home = alice.home().display().to_string();
     Terminal::start(&folder, SMALL, &[("INPERSON_HOME", &home)], ("messenger", arguments)).unwrap()
+}
+
+/// Bob, enrolled at the same server and online with alice among his contacts.
+fn bob(place: &Path, server: &Homeserver) -> Messenger {
+    let bob = Person::new(place, "bob@example.org");
+    bob.join(server.ready(), &server.outbox()).unwrap();
+    let mut messenger = bob.messenger().unwrap();
+    messenger.expect(&json!({ "event": "online" })).unwrap();
+    messenger.tell(&json!({ "do": "add_contact", "who": "alice@example.org" })).unwrap();
+    messenger
 }
 
 fn drafts(alice: &Person) -> usize {
@@ -87,11 +98,7 @@ fn no_signal_and_no_closed_terminal_loses_a_draft() {
 #[test]
 fn line_by_line_everything_is_a_sentence_and_no_screen_is_taken_over() {
     let Some((place, server, alice)) = alice() else { return };
-    let bob = Person::new(place.path(), "bob@example.org");
-    bob.join(server.ready(), &server.outbox()).unwrap();
-    let mut of_bob = bob.messenger().unwrap();
-    of_bob.expect(&json!({ "event": "online" })).unwrap();
-    of_bob.tell(&json!({ "do": "add_contact", "who": "alice@example.org" })).unwrap();
+    let mut of_bob = bob(place.path(), &server);
 
     let terminal = messenger(place.path(), "linear", &alice, &["--linear"]);
     let line = |text: &str| {
@@ -159,11 +166,7 @@ fn a_locked_screen_opens_by_its_passphrase_alone_and_keeps_drafts() {
 #[test]
 fn what_others_send_moves_nothing_and_pastes_stay_whole() {
     let Some((place, server, alice)) = alice() else { return };
-    let bob = Person::new(place.path(), "bob@example.org");
-    bob.join(server.ready(), &server.outbox()).unwrap();
-    let mut of_bob = bob.messenger().unwrap();
-    of_bob.expect(&json!({ "event": "online" })).unwrap();
-    of_bob.tell(&json!({ "do": "add_contact", "who": "alice@example.org" })).unwrap();
+    let mut of_bob = bob(place.path(), &server);
 
     let terminal = messenger(place.path(), "hostile", &alice, &[]);
     terminal.await_text("● online").unwrap();

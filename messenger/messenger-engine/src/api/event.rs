@@ -4,7 +4,7 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, PresenceSettings, RoomId, Seen, TextRef};
+use super::{CallId, Peer, PresenceSettings, RoomId, Seen, TextRef};
 use crate::punch::Obstacle;
 
 /// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
@@ -70,31 +70,8 @@ pub enum Event {
         /// SHA-256 of the SubjectPublicKeyInfo of her device's key.
         device: Fingerprint,
     },
-    /// A conversation with somebody's device begins: what its certificate, just verified, says and proves.
-    Peer {
-        /// Who.
-        who: Identifier,
-        /// SHA-256 of the SubjectPublicKeyInfo of her device's key.
-        device: Fingerprint,
-        /// Who certified her, by its name in the trust policy.
-        authority: String,
-        /// The certificate's serial number, hexadecimal.
-        serial: String,
-        /// Since when it counts, in seconds since 1970.
-        not_before: u64,
-        /// Until when.
-        not_after: u64,
-        /// The log in which it stands.
-        log: String,
-        /// Where in it.
-        index: u64,
-        /// Who has witnessed that.
-        witnesses: Vec<String>,
-        /// Whether all of these are run by whoever certified it.
-        witnessed_only_by_operator: bool,
-        /// What both people compare, not over this connection: the same on both screens, or somebody is in between.
-        code: String,
-    },
+    /// A conversation with somebody's device begins.
+    Peer(Peer),
     /// A text from one person, shown once however often it was sent.
     Message {
         /// The number by which one refers to it: the sender's own for it, unless another text of hers has that one already.
@@ -352,7 +329,7 @@ impl Event {
             Self::Incoming { .. } => "incoming",
             Self::IncomingEnded { .. } => "incoming_ended",
             Self::FirstSeen { .. } => "first_seen",
-            Self::Peer { .. } => "peer",
+            Self::Peer(_) => "peer",
             Self::Message { .. } => "message",
             Self::Reaction { .. } => "reaction",
             Self::Edited { .. } => "edited",

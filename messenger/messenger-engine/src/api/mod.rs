@@ -6,6 +6,7 @@
 mod command;
 mod event;
 mod id;
+mod peer;
 mod presence;
 mod talk;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod tests;
 pub use command::Command;
 pub use event::{DeliveryState, Event, Missing, Purpose, SessionState};
 pub use id::{CallId, IdError, RoomId};
+pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use talk::{Side, TextRef};

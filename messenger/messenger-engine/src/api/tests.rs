@@ -4,7 +4,7 @@ use crate::punch::Obstacle;
 use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
-use super::{CallId, Command, DeliveryState, Event, Missing, Purpose, RoomId, SessionState, Side, TextRef};
+use super::{CallId, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef};
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -131,7 +131,7 @@ fn events() {
             ),
         ),
         (
-            Event::Peer {
+            Event::Peer(Peer {
                 who: bob(),
                 device: Fingerprint([0xff; 32]),
                 authority: "town".into(),
@@ -143,7 +143,7 @@ fn events() {
                 witnesses: vec!["town/witness".into()],
                 witnessed_only_by_operator: true,
                 code: "0000-1111".into(),
-            },
+            }),
             format!(
                 r#"{{"event":"peer","who":"bob@example.org","device":"{}","authority":"town","serial":"0a1b","not_before":1795435200,"not_after":1796644800,"log":"town/log/2026","index":7,"witnesses":["town/witness"],"witnessed_only_by_operator":true,"code":"0000-1111"}}"#,
                 "f".repeat(64)

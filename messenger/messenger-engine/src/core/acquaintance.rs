@@ -10,7 +10,7 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 
 use super::{Core, SessionId};
-use crate::api::Event;
+use crate::api::{Event, Peer};
 use crate::comparison::comparison_code;
 use crate::room::{AnotherAuthority, Person};
 use crate::time::Now;
@@ -59,7 +59,7 @@ impl Core {
     /// Says with whom a session begins.
     pub(super) fn introduce(&mut self, person: &Person) {
         let facts = &person.certificate;
-        self.emit(Event::Peer {
+        self.emit(Event::Peer(Peer {
             who: person.identifier.clone(),
             device: Fingerprint(person.device.spki_digest()),
             authority: person.authority.name.clone(),
@@ -71,7 +71,7 @@ impl Core {
             witnesses: facts.witnesses.clone(),
             witnessed_only_by_operator: facts.witnessed_only_by_operator,
             code: comparison_code(&self.me.person.certificate.digest, &facts.digest),
-        });
+        }));
     }
 
     /// Somebody becomes known while connections to her stand: the first counts.

@@ -1,19 +1,15 @@
 //! What the person asks for, done to the model.
 
 use identity::Identifier;
-use identity::card::MAX_CARD_BYTES;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
+use super::cover::insert_answer;
 use super::editor::{Editor, MAX_TEXT_BYTES};
-use super::palette::{self, Entered};
-use super::slash::{self, Newcomer};
+use super::slash::Newcomer;
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
 use crate::view;
-
-/// The most that an answer to a question may have, in bytes: a contact card is the longest.
-const MAX_ANSWER_BYTES: usize = MAX_CARD_BYTES;
 
 impl App {
     /// The terminal has a new size.
@@ -134,35 +130,6 @@ impl App {
         }
     }
 
-    /// Goes down or up in the list, stopping at its ends.
-    fn step(&mut self, by: isize) {
-        let list = self.list();
-        let at = list.iter().position(|(_, entry)| Some(entry) == self.selected.as_ref());
-        let to = match at {
-            Some(at) => at.saturating_add_signed(by).min(list.len() - 1),
-            None => 0,
-        };
-        if let Some((_, entry)) = list.into_iter().nth(to) {
-            self.select(entry);
-        }
-        if !self.writable() {
-            self.pane = Pane::List;
-        }
-    }
-
-    fn ask(&mut self, question: Question) {
-        self.cover = Some(Cover::Ask { question, answer: Editor::default(), wrong: None });
-    }
-
-    /// Asks whom to add, and proposes who is looked at.
-    fn ask_contact(&mut self) {
-        let other = match &self.selected {
-            Some(Entry::Person(who)) if !self.people.get(who).is_some_and(|person| person.contact) => who.to_string(),
-            _ => String::new(),
-        };
-        self.cover = Some(Cover::Ask { question: Question::Contact, answer: Editor::with(other), wrong: None });
-    }
-
     fn ask_remove(&mut self) {
         match &self.selected {
             Some(entry @ (Entry::Person(_) | Entry::Room(_))) => {
@@ -170,81 +137,6 @@ impl App {
             }
             Some(_) => self.wrong("Press y to accept or n to decline."),
             None => self.wrong("Nobody is in the list yet: a adds a contact."),
-        }
-    }
-
-    fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {
-        let rows = view::page_rows(self);
-        match (&mut self.cover, action) {
-            (
-                Some(Cover::Help { scroll } | Cover::Lists { scroll } | Cover::Identity { scroll, .. }),
-                Action::ScrollUp,
-            ) => {
-                *scroll = scroll.saturating_sub(5);
-            }
-            (
-                Some(Cover::Help { scroll } | Cover::Lists { scroll } | Cover::Identity { scroll, .. }),
-                Action::ScrollDown,
-            ) => {
-                *scroll = (*scroll + 5).min(rows);
-            }
-            (Some(Cover::Ask { question, answer, .. }), Action::Insert(text)) => {
-                insert_answer(answer, &text);
-                question.choose_first();
-            }
-            (Some(Cover::Ask { question, answer, .. }), Action::Edit(edit)) => {
-                answer.edit(edit, usize::MAX);
-                question.choose_first();
-            }
-            (Some(Cover::Ask { question: Question::Command { chosen }, answer, .. }), Action::NextChoice) => {
-                *chosen = (*chosen + 1).min(palette::fitting(answer.text()).len().saturating_sub(1));
-            }
-            (Some(Cover::Ask { question: Question::Command { chosen }, .. }), Action::PreviousChoice) => {
-                *chosen = chosen.saturating_sub(1);
-            }
-            (Some(Cover::Ask { question, answer, .. }), Action::Yes) => {
-                let (question, answer) = (question.clone(), answer.text().to_owned());
-                return self.answered(&question, &answer, now);
-            }
-            (Some(Cover::Confirm { entry }), Action::Yes) => {
-                let entry = entry.clone();
-                self.cover = None;
-                return self.remove(entry);
-            }
-            (Some(Cover::Ask { .. }), Action::Help) => self.beneath = self.cover.replace(Cover::Help { scroll: 0 }),
-            (_, Action::Close) => self.cover = self.beneath.take(),
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    /// The answer to a question: done, or what is wrong with it said in its place.
-    fn answered(&mut self, question: &Question, text: &str, now: DateTime) -> Vec<Effect> {
-        // Out of the way, as a command may open a page of its own.
-        let asked = self.cover.take();
-        let effects = match question {
-            Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
-            Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
-            Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
-            Question::Find => self.find(text).map(|()| Vec::new()),
-            Question::Command { chosen } => match palette::enter(text, *chosen) {
-                Entered::Run(line) => slash::parse(&line).and_then(|command| self.run(command, now)),
-                Entered::Complete(line) => {
-                    let question = Question::Command { chosen: 0 };
-                    self.cover = Some(Cover::Ask { question, answer: Editor::with(line), wrong: None });
-                    return Vec::new();
-                }
-            },
-        };
-        match effects {
-            Ok(effects) => effects,
-            Err(problem) => {
-                self.cover = asked;
-                if let Some(Cover::Ask { wrong, .. }) = &mut self.cover {
-                    *wrong = Some(problem);
-                }
-                Vec::new()
-            }
         }
     }
 
@@ -348,23 +240,5 @@ impl App {
         if conversation.scroll == 0 {
             conversation.unread = 0;
         }
-    }
-}
-
-impl Question {
-    /// What fits may be something else now.
-    fn choose_first(&mut self) {
-        if let Self::Command { chosen } = self {
-            *chosen = 0;
-        }
-    }
-}
-
-/// Answers are one line of limited length; what does not fit is left out.
-fn insert_answer(answer: &mut Editor, text: &str) {
-    let line = text.lines().next().unwrap_or_default();
-    if answer.text().len() + line.len() <= MAX_ANSWER_BYTES {
-        // Shorter than a message may be.
-        let _ = answer.insert(line);
     }
 }

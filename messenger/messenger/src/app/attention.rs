@@ -23,6 +23,11 @@ impl App {
         self.looked();
     }
 
+    /// Whether the conversation under `entry` is what the screen shows.
+    pub(super) fn shows(&self, entry: &Entry) -> bool {
+        self.selected.as_ref() == Some(entry) && self.cover.is_none() && self.locked.is_none()
+    }
+
     /// What is on the screen is seen.
     pub(super) fn looked(&mut self) {
         if let Some(conversation) = self.selected.as_ref().and_then(|entry| self.conversations.get_mut(entry)) {
@@ -42,8 +47,7 @@ impl App {
 
     /// A text came to `entry`.
     pub(super) fn announce_text(&mut self, entry: &Entry, from: &Identifier, text: &str) -> Vec<Effect> {
-        let seen =
-            self.selected.as_ref() == Some(entry) && self.cover.is_none() && self.focused && self.locked.is_none();
+        let seen = self.focused && self.shows(entry);
         let place = match entry {
             Entry::Room(room) => self.rooms.get(room).map(|room| format!(" in {}", harmless_line(&room.name))),
             _ => None,

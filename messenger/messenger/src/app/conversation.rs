@@ -12,7 +12,7 @@ use super::editor::Editor;
 use super::remarks::{About, Remarks};
 
 /// Lines kept per conversation; the oldest go first.
-const MAX_LINES: usize = 2_000;
+pub(super) const MAX_LINES: usize = 2_000;
 
 /// How far a text of one's own got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +99,19 @@ pub(crate) struct Conversation {
     pub(crate) announced: bool,
 }
 
+impl Line {
+    /// Whether it is a text that was not delivered, or is under way.
+    fn is_at_stake(&self) -> bool {
+        matches!(self, Self::Mine { state, .. } if state.failed() || state.pending())
+    }
+}
+
 impl Conversation {
-    /// Adds a line at the end; the oldest is forgotten when there are too many.
+    /// Adds a line at the end; when there are too many, the oldest is forgotten that is not nowhere but here.
     pub(crate) fn push(&mut self, line: Line) {
         if self.lines.len() == MAX_LINES {
-            self.lines.pop_front();
+            let oldest = self.lines.iter().position(|line| !line.is_at_stake());
+            self.lines.remove(oldest.unwrap_or(0));
         }
         self.lines.push_back(line);
     }
@@ -176,14 +184,15 @@ impl Conversation {
         }
     }
 
+    /// Whether a text of one's own has this number.
+    pub(crate) fn is_mine(&self, wanted: u64) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Mine { id, .. } if *id == wanted))
+    }
+
     /// Texts that exist nowhere but here: a draft, and those that were not delivered or are under way.
     pub(crate) fn at_stake(&self) -> usize {
         let draft = usize::from(!self.draft.is_empty() && self.returned.is_none());
-        let lines = self.lines.iter().filter(|line| match line {
-            Line::Mine { state, .. } => state.failed() || state.pending(),
-            _ => false,
-        });
-        draft + lines.count()
+        draft + self.lines.iter().filter(|line| line.is_at_stake()).count()
     }
 
     /// Whether anything here can be sent again.
@@ -282,5 +291,17 @@ mod tests {
         }
         assert_eq!(conversation.lines.len(), MAX_LINES);
         assert!(matches!(&conversation.lines[0], Line::Note { text, .. } if text == "5"));
+    }
+
+    #[test]
+    fn no_flood_takes_what_is_nowhere_else() {
+        let mut conversation = sent(&["hi"]);
+        conversation.progress(1, State::NotDelivered("gone".to_owned()));
+        let at_stake = conversation.at_stake();
+        for n in 0..2 * MAX_LINES {
+            conversation.note(n.to_string(), now());
+        }
+        assert_eq!((conversation.lines.len(), conversation.at_stake()), (MAX_LINES, at_stake));
+        assert!(conversation.has_failed());
     }
 }

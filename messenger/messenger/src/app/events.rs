@@ -6,8 +6,9 @@ use jiff::civil::DateTime;
 use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen, SessionState};
 
 use super::conversation::{Line, State};
+use super::list::MAX_WAITING;
 use super::remarks::About;
-use super::{App, Connection, Effect, Entry, MAX_WAITING, Notice, Person, Room, Waiting};
+use super::{App, Connection, Effect, Entry, Notice, Person, Room, Waiting};
 
 impl App {
     /// Takes in one event that happened at `now`, local time.
@@ -32,7 +33,7 @@ impl App {
                     format!("{who} is certified by {authority}. From now on nobody else is believed about them");
                 self.conversation_mut(&Entry::Person(who)).note(words, now);
             }
-            peer @ Event::Peer { .. } => return self.hear_peer(peer, now),
+            Event::Peer(peer) => return self.hear_peer(peer, now),
             Event::Message { id, from, text, bot, reply_to } => {
                 self.people.entry(from.clone()).or_default();
                 let entry = Entry::Person(from.clone());
@@ -188,7 +189,7 @@ impl App {
             Line::Theirs { from, text, .. } => self.announce_text(&entry, from, text),
             _ => Vec::new(),
         };
-        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none() && self.locked.is_none();
+        let shown = self.shows(&entry);
         let conversation = self.conversation_mut(&entry);
         conversation.push(line);
         if !shown || conversation.scroll > 0 {
@@ -255,22 +256,6 @@ impl App {
         if self.rooms.contains_key(&room) {
             self.conversation_mut(&Entry::Room(room)).note(text, now);
         }
-    }
-
-    /// After `gone` went: something that is still there is chosen.
-    pub(super) fn reselect(&mut self, gone: &Entry) {
-        if self.selected.as_ref() == Some(gone) {
-            match self.list().into_iter().next() {
-                Some((_, entry)) => self.select(entry),
-                None => self.selected = None,
-            }
-            self.pane = super::Pane::List;
-        }
-    }
-
-    /// A person in the list, there from now on.
-    pub(super) fn person_mut(&mut self, who: &Identifier) -> &mut Person {
-        self.people.entry(who.clone()).or_default()
     }
 }
 

@@ -7,6 +7,11 @@ use super::slash;
 use super::{App, Effect, Entry};
 
 impl App {
+    /// Nobody is chosen in the person's place from now on, who comes online or not.
+    pub(crate) fn keep_the_choice(&mut self) {
+        self.touched = true;
+    }
+
     /// Sends a text to whom is chosen; what waits in the input there stays.
     pub(crate) fn write(&mut self, text: &str, now: DateTime) -> Vec<Effect> {
         self.touched = true;
@@ -25,6 +30,13 @@ impl App {
             return Vec::new();
         }
         self.send_text(&entry, text.to_owned(), None, now)
+    }
+
+    /// Keeps the beginning of a text in the input of whom is chosen. One that is too long for it was never to be sent.
+    pub(crate) fn keep_begun(&mut self, text: &str) {
+        if let Some(conversation) = self.open_conversation() {
+            let _ = conversation.draft.insert(text);
+        }
     }
 
     /// Does what a line that begins with a slash asks for.
@@ -64,6 +76,7 @@ impl App {
         match (fitting.next(), fitting.next()) {
             (Some(entry), None) => {
                 drop(fitting);
+                self.touched = true;
                 self.select(entry);
                 Ok(())
             }

@@ -158,6 +158,15 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_behind_the_lock_waits_to_be_looked_at() {
+        let mut app = app(&["bob"]);
+        app.select(crate::app::Entry::Person(who("bob")));
+        app.lock();
+        app.hear(Event::Nudge { from: who("bob") }, now());
+        assert_eq!(app.conversation(&crate::app::Entry::Person(who("bob"))).unwrap().unread, 1);
+    }
+
+    #[test]
     fn a_locked_screen_takes_nothing_but_the_passphrase() {
         let mut app = app(&["bob"]);
         app.act(Action::Insert("half".to_owned()), now());

@@ -2,69 +2,18 @@
 //! compare.
 
 use identity::Identifier;
-use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
-use messenger_engine::Event;
+use messenger_engine::Peer;
 
 use super::{App, Cover, Effect, Entry};
 use crate::contacts::devices::Meeting;
 
-/// What the certificate of the device says with which a conversation began last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub(crate) device: Fingerprint,
-    pub(crate) authority: String,
-    pub(crate) serial: String,
-    pub(crate) not_before: u64,
-    pub(crate) not_after: u64,
-    pub(crate) log: String,
-    pub(crate) index: u64,
-    pub(crate) witnesses: Vec<String>,
-    pub(crate) witnessed_only_by_operator: bool,
-    pub(crate) code: String,
-}
-
-impl Peer {
-    /// Whose certificate, and what it says.
-    pub(crate) fn of(event: Event) -> Option<(Identifier, Self)> {
-        let Event::Peer {
-            who,
-            device,
-            authority,
-            serial,
-            not_before,
-            not_after,
-            log,
-            index,
-            witnesses,
-            witnessed_only_by_operator,
-            code,
-        } = event
-        else {
-            return None;
-        };
-        let peer = Self {
-            device,
-            authority,
-            serial,
-            not_before,
-            not_after,
-            log,
-            index,
-            witnesses,
-            witnessed_only_by_operator,
-            code,
-        };
-        Some((who, peer))
-    }
-}
-
 impl App {
     /// A conversation with somebody's device begins. A contact's first device is kept without a word, a known one is no
     /// news; any other is told aloud: it may be a new telephone, and it may be somebody who reads her mail.
-    pub(super) fn hear_peer(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
-        let Some((who, peer)) = Peer::of(event) else { return Vec::new() };
-        let person = self.people.entry(who.clone()).or_default();
+    pub(super) fn hear_peer(&mut self, peer: Peer, now: DateTime) -> Vec<Effect> {
+        let who = peer.who.clone();
+        let person = self.person_mut(&who);
         let device = peer.device;
         person.peer = Some(peer);
         if !person.contact {
@@ -100,13 +49,12 @@ impl App {
 
     /// The two people have compared the code: it was the same.
     pub(super) fn compared(&mut self, now: DateTime) -> Vec<Effect> {
-        let person = match &self.selected {
-            Some(Entry::Person(who)) => self.people.get_mut(who).map(|person| (who.clone(), person)),
-            _ => None,
-        };
-        let Some((who, person)) = person.filter(|(_, person)| person.contact) else {
-            self.wrong("Choose a contact first; /add makes one of somebody.");
-            return Vec::new();
+        let (who, person) = match self.chosen_contact() {
+            Ok(contact) => contact,
+            Err(problem) => {
+                self.wrong(problem);
+                return Vec::new();
+            }
         };
         // What was compared is what /verify showed, not what may have come since.
         let Some(device) = person.shown else {
@@ -127,7 +75,7 @@ impl App {
 }
 
 /// What is said of a device that was not met before.
-pub(crate) fn another(who: &Identifier) -> String {
+fn another(who: &Identifier) -> String {
     format!(
         "{who} comes with a device that you have not met: a new one of theirs, or somebody who reads their mail. Ask them \
          in another way than this; /verify shows the code to compare"
@@ -136,12 +84,15 @@ pub(crate) fn another(who: &Identifier) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use identity::trust::Fingerprint;
+    use messenger_engine::Event;
+
     use super::*;
     use crate::app::Notice;
     use crate::app::tests::{app, now, typed, who};
 
     pub(crate) fn peer(name: &str, device: u8) -> Event {
-        Event::Peer {
+        Event::Peer(Peer {
             who: who(name),
             device: Fingerprint([device; 32]),
             authority: "Example Home".to_owned(),
@@ -153,7 +104,7 @@ pub(crate) mod tests {
             witnesses: vec!["home.example.org/witness".to_owned()],
             witnessed_only_by_operator: true,
             code: "H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1A".to_owned(),
-        }
+        })
     }
 
     fn kept(effects: &[Effect]) -> bool {

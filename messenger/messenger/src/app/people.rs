@@ -52,13 +52,19 @@ impl App {
 
     /// Changes what is kept about the contact whose conversation is open.
     fn change_about(&mut self, change: impl FnOnce(&mut About)) -> Result<Vec<Effect>, String> {
+        let (who, person) = self.chosen_contact()?;
+        change(&mut person.about);
+        Ok(vec![Effect::About(who, Box::new(person.about.clone()))])
+    }
+
+    /// The contact whose conversation is open.
+    pub(super) fn chosen_contact(&mut self) -> Result<(Identifier, &mut Person), String> {
         let contact = match &self.selected {
             Some(Entry::Person(who)) => self.people.get_mut(who).filter(|person| person.contact).map(|one| (who, one)),
             _ => None,
         };
-        let (who, person) = contact.ok_or("Choose a contact first; /add makes one of somebody.")?;
-        change(&mut person.about);
-        Ok(vec![Effect::About(who.clone(), Box::new(person.about.clone()))])
+        let contact = contact.map(|(who, person)| (who.clone(), person));
+        contact.ok_or_else(|| "Choose a contact first; /add makes one of somebody.".to_owned())
     }
 
     /// Tells of somebody's coming or going, if that is wanted. `before` is what was known of it.
@@ -122,12 +128,6 @@ impl App {
         }
         self.said(if new == 1 { "1 contact is new.".to_owned() } else { format!("{new} contacts are new.") });
         effects
-    }
-}
-
-impl Person {
-    pub(super) fn called(&self, who: &Identifier) -> String {
-        self.about.name.as_ref().map_or_else(|| who.to_string(), ToString::to_string)
     }
 }
 

@@ -7,7 +7,8 @@ use identity::Identifier;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, DeliveryState, Side, TextRef};
 
-use super::conversation::{Conversation, Line, State};
+use super::conversation::{Conversation, Line, MAX_LINES, State};
+use super::editor::MAX_TEXT_BYTES;
 use super::{App, Effect, Entry};
 use crate::keys::Action;
 
@@ -152,6 +153,14 @@ impl Conversation {
 impl App {
     /// Does one of the commands about the last text of the conversation that is open.
     pub(super) fn remark(&mut self, remark: Remark, now: DateTime) -> Result<Vec<Effect>, String> {
+        if let Remark::Reply(text) | Remark::Edit(text) = &remark
+            && text.len() > MAX_TEXT_BYTES
+        {
+            let found = text.len();
+            return Err(format!(
+                "A message has at most {MAX_TEXT_BYTES} bytes; this one has {found}. Send it in parts."
+            ));
+        }
         let signals = |typing, read_receipts| vec![Effect::Engine(Command::SetSignals { typing, read_receipts })];
         match remark {
             Remark::Typing(on) => return Ok(signals(Some(on), None)),
@@ -230,6 +239,12 @@ impl App {
         }
         let Some(remark) = conversation.remarks.under_way.remove(&id) else { return false };
         if state != DeliveryState::Delivered {
+            // What one wanted to read there stands nowhere else.
+            if let UnderWay::Edit { text, .. } = &remark
+                && conversation.draft.is_empty()
+            {
+                let _ = conversation.draft.insert(&format!("/edit {text}"));
+            }
             let doubt = if state == DeliveryState::Unknown { "may not have arrived" } else { "did not arrive" };
             self.wrong(format!("It {doubt}: {}", reason.unwrap_or("no reason was given")));
             return true;
@@ -262,7 +277,7 @@ impl App {
     pub(super) fn hear_nudge(&mut self, from: Identifier, now: DateTime) -> Vec<Effect> {
         self.person_mut(&from);
         let entry = Entry::Person(from.clone());
-        let shown = self.selected.as_ref() == Some(&entry) && self.cover.is_none();
+        let shown = self.shows(&entry);
         let conversation = self.conversation_mut(&entry);
         conversation.note(format!("{from} nudges you"), now);
         if !shown {
@@ -291,7 +306,12 @@ impl App {
     /// A text of theirs is there to be read.
     pub(super) fn await_reading(&mut self, from: &Identifier, id: u64) {
         if self.settings.read_receipts {
-            self.conversation_mut(&Entry::Person(from.clone())).remarks.unread.push(id);
+            let unread = &mut self.conversation_mut(&Entry::Person(from.clone())).remarks.unread;
+            // Of more than a conversation keeps, the oldest are on no screen any more.
+            if unread.len() == MAX_LINES {
+                unread.remove(0);
+            }
+            unread.push(id);
         }
     }
 

@@ -10,6 +10,7 @@ use messenger_engine::{
     Status,
 };
 
+use super::list::MAX_WAITING;
 use super::*;
 use crate::keys::{Action, Place};
 

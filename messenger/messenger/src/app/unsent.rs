@@ -99,7 +99,7 @@ impl Conversation {
 
     fn give_back(&mut self, id: u64, text: String, fate: Fate, now: DateTime) {
         // Beyond what a message may have nothing was kept by this program.
-        if fate == Fate::Written && self.draft.insert(&text).is_ok() {
+        if fate == Fate::Written && self.draft.is_empty() && self.draft.insert(&text).is_ok() {
             return;
         }
         self.give_back_line(id, text, fate, now);

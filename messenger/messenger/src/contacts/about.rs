@@ -23,7 +23,7 @@ pub(crate) struct About {
     pub(crate) group: Option<OwnName>,
     #[serde(default, skip_serializing_if = "Alert::is_never")]
     pub(crate) alert: Alert,
-    /// When they went offline, local time.
+    /// When they were seen online last, local time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) seen: Option<LastSeen>,
     /// Their devices that were met.

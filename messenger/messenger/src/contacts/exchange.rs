@@ -30,11 +30,11 @@ impl ContactBook {
     /// There is such a file, or it cannot be written; the list cannot be read.
     pub(crate) fn export(&self, path: &Path) -> Result<(), ContactsError> {
         let text = self.exported()?;
-        let written = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|source| ContactsError::Exchange { path: path.display().to_string(), source })
+        let failed = |source| ContactsError::Exchange { path: path.display().to_string(), source };
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(failed)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        // Half a list is none, and would be in the way of the next try.
+        written.or_else(|source| std::fs::remove_file(path).and(Err(source))).map_err(failed)
     }
 
     /// Takes in the contacts in a file: whom one has stays as she is, but for what was not kept about her. Returns who is new.
@@ -69,6 +69,10 @@ fn merge(contacts: &mut Contacts, theirs: Contacts) -> Vec<Identifier> {
 }
 
 fn read(path: &Path) -> std::io::Result<String> {
+    // A pipe would be waited for, with everything else standing still.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("expected a file, found something else"));
+    }
     let mut text = String::new();
     std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BYTES {

@@ -1,7 +1,7 @@
 //! The contact list: `messenger/contacts.toml` in the person's folder, written atomically, readable by her alone.
 //!
-//! It holds whom she added, what she calls them, when she saw them online last, and with which of their devices she has
-//! talked; nothing about when.
+//! It holds whom she added, what she calls them, and when she saw them online last; with which of their devices she has
+//! talked, and not when.
 
 pub(crate) mod about;
 pub(crate) mod commands;

@@ -108,3 +108,20 @@ fn a_list_goes_to_another_folder_and_yours_wins() {
     assert!(there.import(&file).unwrap_err().to_string().contains("at most"));
     assert_eq!(there.load().unwrap().len(), 2, "nothing of it was taken in");
 }
+
+#[test]
+fn a_list_that_could_not_be_read_again_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = ContactBook::new(Home::at(folder.path().join("home")).unwrap());
+    let list = |from: usize| {
+        let contacts: Vec<_> = (from..from + 20_000).map(|n| format!("\"person-number-{n}@example.org\"")).collect();
+        let path = folder.path().join(format!("{from}.toml"));
+        std::fs::write(&path, format!("contacts = [{}]", contacts.join(", "))).unwrap();
+        path
+    };
+    book.import(&list(0)).unwrap();
+    let before = book.load().unwrap();
+    let refused = book.import(&list(20_000)).unwrap_err();
+    assert!(matches!(refused, ContactsError::Home(HomeError::TooLarge { .. })), "{refused}");
+    assert_eq!(book.load().unwrap(), before);
+}

@@ -21,8 +21,8 @@ use seal::{SALT_BYTES, Seal};
 
 const FOLDER: &str = "messenger/drafts";
 
-/// Most bytes of text in one file: however they are escaped and encoded, the folder's limit of 1 MiB a file is far away.
-const MAX_TEXT_IN_FILE: usize = 128 * 1024;
+/// Most bytes of JSON in one file, unless one text alone has more: sealed and encoded it stays below the folder's limit of 1 MiB.
+const MAX_JSON_IN_FILE: usize = 512 * 1024;
 
 /// Most files that a start looks at.
 const MAX_FILES: usize = 1_000;
@@ -202,14 +202,14 @@ impl Safe {
 /// As many texts as go into one file, and so on.
 fn parts(unsent: &[Unsent]) -> Vec<&[Unsent]> {
     let mut parts = Vec::new();
-    let mut start = 0;
-    let mut bytes = 0;
+    let (mut start, mut bytes) = (0, 0);
     for (at, one) in unsent.iter().enumerate() {
-        if bytes + one.text.len() > MAX_TEXT_IN_FILE && at > start {
+        let takes = serde_json::to_vec(one).map_or(0, |json| zeroize::Zeroizing::new(json).len());
+        if bytes + takes > MAX_JSON_IN_FILE && at > start {
             parts.push(&unsent[start..at]);
             (start, bytes) = (at, 0);
         }
-        bytes += one.text.len();
+        bytes += takes;
     }
     if start < unsent.len() {
         parts.push(&unsent[start..]);

@@ -53,6 +53,19 @@ fn what_is_kept_later_takes_the_place_of_what_was_kept_before() {
     assert!(files(&home).is_empty());
 }
 
+/// Names, reasons and the marks of JSON take more than the texts.
+#[test]
+fn many_short_texts_are_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path()).unwrap();
+    let safe = Safe::open(home.clone(), Arc::new(DeviceKey::generate().unwrap())).unwrap();
+    let fate = Fate::NotDelivered("no direct connection came about, and here is why at some length".repeat(2));
+    let many: Vec<_> = (0..10_000).map(|_| Unsent { fate: fate.clone(), ..unsent("y") }).collect();
+    safe.keep(&many).unwrap();
+    let found = safe.find();
+    assert_eq!((found.unsent.len(), found.problems), (many.len(), Vec::new()));
+}
+
 #[test]
 fn an_altered_file_is_told_and_left() {
     let folder = tempfile::tempdir().unwrap();

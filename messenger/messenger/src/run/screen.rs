@@ -116,10 +116,15 @@ impl Loop {
         }
     }
 
+    /// After how long without a key the screen is locked by itself.
+    fn lock_after(&self) -> Option<Duration> {
+        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open)?;
+        Some(Duration::from_secs(60 * u64::from(minutes)))
+    }
+
     /// When the screen is to be locked, if nobody presses a key.
     fn lock_at(&self) -> Option<Instant> {
-        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open)?;
-        Some(self.idle.since + Duration::from_secs(60 * u64::from(minutes)))
+        Some(self.idle.since + self.lock_after()?)
     }
 
     /// Takes in what is there already.
@@ -139,14 +144,10 @@ impl Loop {
         Next::GoOn
     }
 
-    /// Whether the time is over after which the screen is locked by itself, by either clock.
+    /// Whether that time is over, by either clock.
     fn is_lock_due(&self) -> bool {
-        let slept = || self.idle.on_the_wall.elapsed().unwrap_or_default();
-        let minutes = self.session.app.lock_after_minutes().filter(|_| !self.idle.open);
-        minutes.is_some_and(|minutes| {
-            let after = Duration::from_secs(60 * u64::from(minutes));
-            self.idle.since.elapsed() >= after || slept() >= after
-        })
+        let by_the_wall = self.idle.on_the_wall.elapsed().unwrap_or_default();
+        self.lock_after().is_some_and(|after| self.idle.since.elapsed() >= after || by_the_wall >= after)
     }
 
     async fn typed(&mut self, typed: Input) -> Next {

@@ -19,13 +19,13 @@ pub(crate) mod theme;
 mod transcript;
 
 use identity::Identifier;
+use messenger_engine::Peer;
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Wrap};
 
-use crate::app::peer::Peer;
 use crate::app::{App, Cover, Entry, Pane};
 use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};

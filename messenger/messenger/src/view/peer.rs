@@ -4,11 +4,11 @@
 use identity::Identifier;
 use identity::trust::Fingerprint;
 use jiff::Timestamp;
+use messenger_engine::Peer;
 use ratatui::text::{Line, Span};
 
 use super::theme::Theme;
 use crate::app::App;
-use crate::app::peer::Peer;
 use crate::text::harmless_line;
 
 /// The page as rows.

@@ -51,7 +51,7 @@ fn contacts_are_bound_once_and_their_devices_named() {
 /// Device and code of every conversation that began.
 fn peers(events: &[Event]) -> Vec<(Fingerprint, String)> {
     let peer = |event: &Event| match event {
-        Event::Peer { device, code, .. } => Some((*device, code.clone())),
+        Event::Peer(peer) => Some((peer.device, peer.code.clone())),
         _ => None,
     };
     events.iter().filter_map(peer).collect()

@@ -95,7 +95,7 @@ fn what_is_said_of_a_text_after_the_session_ended_calls_its_device_and_waits_for
     world.command("alice", Command::Send { to: address("bob"), text: "yes".into(), id: Some(3), reply_to });
     world.command("alice", react(by(Side::Them, 2), "👍"));
     let events = world.events("bob");
-    let [Event::Peer { .. }, Event::Message { reply_to: Some(on), .. }, Event::Reaction { .. }] = &events[..] else {
+    let [Event::Peer(_), Event::Message { reply_to: Some(on), .. }, Event::Reaction { .. }] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(*on, by(Side::Me, 2));

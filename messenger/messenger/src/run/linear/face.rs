@@ -53,6 +53,13 @@ impl Face {
         format!("to {}> ", harmless_line(&to))
     }
 
+    /// The person goes, or is made to: what she has begun waits as what is written on a screen does.
+    pub(super) fn leave(&mut self, app: &mut App) {
+        if let Some(begun) = self.begun.take() {
+            app.keep_begun(begun.trim_end_matches('\n'));
+        }
+    }
+
     /// Takes a line: what is to be done, and what is said.
     pub(super) fn take(&mut self, app: &mut App, line: &str, now: DateTime) -> (Vec<Effect>, Vec<String>) {
         if let Some(Cover::Confirm { .. }) = app.cover {
@@ -80,7 +87,11 @@ impl Face {
         }
         self.own(app, &text, now).unwrap_or_else(|| {
             let effects = app.command(&text, now);
-            (effects, self.cover(app))
+            let mut lines = self.cover(app);
+            if text.starts_with("/find ") {
+                lines.extend(app.found_line().into_iter().flat_map(|line| words::of_line(app, line)));
+            }
+            (effects, lines)
         })
     }
 
@@ -142,15 +153,10 @@ impl Face {
                 // It stays open for the answer.
                 return vec![format!("{what} y or n:")];
             }
-            Some(Cover::Ask { .. } | Cover::NewPassphrase(_)) | None => return self.found(app),
+            Some(Cover::Ask { .. } | Cover::NewPassphrase(_)) | None => return Vec::new(),
         };
         app.cover = None;
         lines
-    }
-
-    /// The line that was looked for, if one was.
-    fn found(&self, app: &App) -> Vec<String> {
-        app.found_line().map(|line| words::of_line(app, line)).unwrap_or_default()
     }
 }
 

@@ -21,6 +21,8 @@ const NO_SCREEN: (u16, u16) = (80, 24);
 /// Runs until the person leaves or a signal ends it.
 pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
     let (mut session, mut events) = Session::begin(prepared, NO_SCREEN)?;
+    // What stands in a prompt stays there while one types.
+    session.app.keep_the_choice();
     let ended = converse(&mut session, &mut events).await;
     session.end(ended, events).await
 }
@@ -62,9 +64,15 @@ async fn converse(session: &mut Session, events: &mut Events) -> Result<Ending, 
                     take(session, &mut face, line).await?
                 }
                 // Ctrl-D: as Ctrl-Q on the screen, it asks once; a terminal that is gone cannot be asked.
-                None => return Ok(if session.app.at_stake() == 0 { Ending::Asked } else { Ending::Forced }),
+                None => {
+                    face.leave(&mut session.app);
+                    return Ok(if session.app.at_stake() == 0 { Ending::Asked } else { Ending::Forced });
+                }
             },
-            () = &mut signal => return Ok(Ending::Forced),
+            () = &mut signal => {
+                face.leave(&mut session.app);
+                return Ok(Ending::Forced);
+            }
         };
         if let Next::End(ending) = next {
             return Ok(ending);

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{DeliveryState, Event, Missing, Purpose, SessionState, Side};
 
 use crate::app::conversation::{Conversation, Line};
-use crate::app::{self, App, Entry, Person};
+use crate::app::{App, Entry, Person};
 use crate::text::{harmless, harmless_line};
 
 /// Most characters of a text that are said again to tell which one is meant.
@@ -49,11 +49,6 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let authority = harmless_line(authority);
             one(format!("{who} is certified by {authority}. From now on nobody else is believed about them."))
         }
-        Event::Peer { who, device, .. } => {
-            let known = before.people.get(who).filter(|person| person.contact).map(|person| &person.about.devices);
-            let is_another = known.is_some_and(|known| !known.is_empty() && known.get(*device).is_none());
-            if is_another { one(format!("{}.", app::peer::another(who))) } else { Vec::new() }
-        }
         Event::Message { from, text, bot, .. } => {
             let name = if *bot { format!("{from}, a bot,") } else { before.called_with_address(from) };
             said(&format!("{name} at {}", clock(now)), text)
@@ -63,7 +58,12 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             said(&format!("{} in {name} at {}", before.called_with_address(from), clock(now)), text)
         }
         Event::MessageState { id, to, state, reason } => {
-            let text = quoted(before.conversation(&Entry::Person(to.clone())), *id);
+            let conversation = before.conversation(&Entry::Person(to.clone()));
+            // Of what is said about a text the notice tells.
+            if !conversation.is_some_and(|one| one.is_mine(*id)) {
+                return Vec::new();
+            }
+            let text = quoted(conversation, *id);
             delivery(&before.called_with_address(to), &text, *state, reason.as_deref()).into_iter().collect()
         }
         Event::RoomMessageState { room, id, delivered, missing } => {
@@ -117,6 +117,7 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
         | Event::Typing { .. }
+        | Event::Peer(_)
         | Event::IncomingEnded { .. }
         | Event::RoomClosed { .. }
         | Event::Contradiction { .. }

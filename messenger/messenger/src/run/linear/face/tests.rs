@@ -28,6 +28,30 @@ fn send(text: &str, id: u64) -> Effect {
 }
 
 #[test]
+fn whom_one_has_chosen_stays_chosen_whoever_comes_online() {
+    let mut app = app(&["bob", "carol"]);
+    let mut face = Face::default();
+    assert_eq!(typed(&mut face, &mut app, "/to carol@example.org"), (vec![], vec![]));
+    told(&mut app, presence("bob", true));
+    told(&mut app, presence("carol", true));
+    let sent = typed(&mut face, &mut app, "for you alone").0;
+    assert!(matches!(&sent[..], [Effect::Engine(Command::Send { to, .. })] if to == "carol@example.org"), "{sent:?}");
+}
+
+#[test]
+fn what_was_begun_is_kept_when_the_program_ends() {
+    let mut app = app(&["bob"]);
+    let mut face = Face::default();
+    for line in ["one\\", "two\\"] {
+        assert_eq!(typed(&mut face, &mut app, line), (vec![], vec![]));
+    }
+    assert_eq!(app.at_stake(), 0);
+    face.leave(&mut app);
+    let unsent: Vec<_> = app.unsent().into_iter().map(|one| one.text).collect();
+    assert_eq!((app.at_stake(), unsent), (1, vec!["one\ntwo".to_owned()]));
+}
+
+#[test]
 fn what_happens_is_a_sentence() {
     let mut app = app(&["bob"]);
     let seen = Seen { status: Some(Status::Away), text: "at\u{202e} lunch".to_owned(), ..Seen::default() };
@@ -88,6 +112,8 @@ fn pages_and_questions_are_said() {
     assert!(typed(&mut face, &mut app, "/dance").1[0].starts_with("Attention: There is no command /dance"));
     app.hear(Event::Message { id: 1, from: who("bob"), text: "bread".to_owned(), bot: false, reply_to: None }, now());
     assert_eq!(typed(&mut face, &mut app, "/find BREAD").1[0], "bob@example.org at 10:42: bread");
+    let next = typed(&mut face, &mut app, "/alert off").1;
+    assert!(next.iter().all(|line| !line.contains("bread")), "once: {next:?}");
 
     assert!(typed(&mut face, &mut app, "/remove").1[0].contains("Remove bob@example.org?"));
     assert_eq!(typed(&mut face, &mut app, "no"), (vec![], vec![]));
