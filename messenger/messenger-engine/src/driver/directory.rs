@@ -163,13 +163,14 @@ impl Link {
         let to = (found, addresses);
         let place = self.place(&to, &announced);
         self.is_at(Some(&place));
-        let (presenting, changes) = watch::channel(Said { number: 0, presenting });
+        // What is said from now on is a change of what was just announced, also before the task that tells it has begun.
+        let (said, changes) = watch::channel(Said { number: 0, presenting: presenting.clone() });
         let (taken, told) = watch::channel(0);
-        let announcing = tokio::spawn(keep_announced(client.clone(), changes, taken));
+        let announcing = tokio::spawn(keep_announced(client.clone(), presenting, changes, taken));
         let (list, at) = (self.watched.clone(), client.clone());
         let watching = tokio::spawn(async move { keep_watched(&list, &at, wait).await });
         let _watching = AbortOnDropHandle::new(watching);
-        Ok(Standing { client, events, _pass: pass, to, place, presenting, told, announcing, _watching })
+        Ok(Standing { client, events, _pass: pass, to, place, presenting: said, told, announcing, _watching })
     }
 
     /// Where this device is, as the directory has just said.
