@@ -46,7 +46,15 @@ pub(super) fn rows_from(conversation: &Conversation, at: usize, columns: usize, 
     rows.sum()
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many lines were laid out in this thread.
+    pub(super) static LAID_OUT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -> Vec<Row<'static>> {
+    #[cfg(test)]
+    LAID_OUT.set(LAID_OUT.get() + 1);
     let mut rows = Vec::new();
     let starts = before.is_none_or(|before| new_paragraph(before, line));
     if starts && before.is_some() {

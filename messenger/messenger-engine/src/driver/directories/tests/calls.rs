@@ -69,8 +69,9 @@ async fn who_calls_back_in_another_directory_is_heard_there_and_nobody_else() {
     assert_eq!(driver.to_be_placed(), own, "nobody knocks there");
     // Of two that cross the lower one stays, which is ours: one waits for it, and what else the directory makes up is kept
     // nowhere.
-    let waits = CallId([255; 16]);
-    for made_up in [waits, CallId([254; 16])] {
+    let (waits, mut other) = (CallId([255; 16]), CallId([255; 16]));
+    other.0[15] = 254;
+    for made_up in [waits, other] {
         hears(&mut driver, incoming(made_up, bob().as_str()));
         driver.act();
         assert_eq!(driver.to_be_placed(), [own[0], waits]);
