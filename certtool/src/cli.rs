@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, doctor, enroll, erase, evidence, inspect, key, limbo, proof, renew, revoke, status, trust,
-    verify, watch,
+    audit, card, date, doctor, enroll, erase, evidence, export, inspect, key, limbo, proof, renew, revoke, status,
+    trust, verify, watch,
 };
 
 /// The whole command line.
@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     Evidence(evidence::Evidence),
+    Export(export::Export),
     #[command(subcommand)]
     Proof(proof::Proof),
     #[command(subcommand)]

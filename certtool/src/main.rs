@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod context;
 mod conversation;
+mod credential;
 mod failure;
 mod output;
 mod progress;
@@ -27,6 +28,10 @@ use std::process::ExitCode;
 use crate::cli::Cli;
 use crate::context::Context;
 use crate::output::Output;
+
+/// Libraries copy private keys, to write them for other programs: what is given back is wiped.
+#[global_allocator]
+static MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     // It ends here with 2 on a wrong command line, with 0 on --help.

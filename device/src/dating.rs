@@ -120,13 +120,3 @@ pub fn read_key_text(path: &Path) -> Result<Zeroizing<String>, HomeError> {
     let bytes = files::read_secret(path)?.ok_or_else(missing)?;
     files::text(path, bytes).map(Zeroizing::new)
 }
-
-/// Writes the proof beside the signature, whole or not at all, also after a power cut.
-///
-/// # Errors
-/// It cannot be written.
-pub fn keep(path: &Path, proof: &str) -> Result<(), HomeError> {
-    let here = Path::new(".").join(path);
-    // A path that is absolute stays so.
-    files::write_atomic(&here, proof.as_bytes())
-}

@@ -70,6 +70,16 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     written.map_err(|source| write_error(path, source))
 }
 
+/// Writes a file outside the person's folder, for her alone (0600): whole or not at all, also after a power cut. Folders on
+/// the way that are missing are made, for her alone too.
+///
+/// # Errors
+/// It cannot be written; what was there before is unchanged.
+pub fn keep_file(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    // A bare name has no folder of its own; a path that is absolute stays so.
+    write_atomic(&Path::new(".").join(path), bytes)
+}
+
 /// Holds the lock of a folder until dropped; waits while another process holds it.
 #[derive(Debug)]
 pub(crate) struct FolderLock {

@@ -116,7 +116,7 @@ impl Request {
         let kind = kind(&signer.chain);
         let asked = dating::Signer { acme: &signer.acme, chain: &signer.chain, kind, key: &*signer.key };
         let Dated { proof, signed } = dating::date_signature(&context.home, &asked, &digest, clock::now()).await?;
-        dating::keep(&output, &proof)?;
+        device::keep_file(&output, proof.as_bytes())?;
         context.output.report(&Shown::new(&signed, Some(output)));
         Ok(Exit::Ok)
     }

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
+pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod limbo;
@@ -32,6 +33,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),
+        Command::Export(command) => command.run(context),
         Command::Proof(command) => command.run(context),
         Command::Date(command) => command.run(context).await,
         Command::Audit(command) => command.run(context).await,

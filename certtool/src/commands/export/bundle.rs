@@ -1,0 +1,55 @@
+//! PKCS#12 (RFC 7292): key and chain in one file, under a passphrase.
+
+use key_store::Passphrase;
+use p12_keystore::error::Error;
+use p12_keystore::{
+    Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
+};
+
+use crate::credential::Credential;
+use crate::failure::Failure;
+
+/// Rounds of both key derivations. Whoever guesses passphrases takes the cheaper one.
+const ROUNDS: u32 = 100_000;
+
+/// How the file is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// PBES2 with PBKDF2 (HMAC-SHA-256) and AES-256, authenticated with HMAC-SHA-256: what everybody reads today.
+    Modern,
+    /// pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292 appendix C) and HMAC-SHA-1: all that gpgsm 2.2 reads.
+    Old,
+}
+
+/// The file: the key, named after its owner, with its chain up to the root.
+pub(super) fn pkcs12(
+    credential: &Credential,
+    protection: Protection,
+    passphrase: &Passphrase,
+) -> Result<Vec<u8>, Failure> {
+    write(credential, protection, passphrase.as_str(), ROUNDS)
+}
+
+fn write(credential: &Credential, protection: Protection, passphrase: &str, rounds: u32) -> Result<Vec<u8>, Failure> {
+    let failed = |error: Error| Failure::failed(format!("PKCS#12 cannot be written: {error}"), "Try another --for.");
+    let pkcs8 = credential.key.pkcs8()?;
+    let key = PrivateKey::from_der(&pkcs8).map_err(failed)?;
+    let certificates = credential.chain.iter().chain([&credential.root]);
+    let chain: Result<Vec<_>, _> = certificates.map(|der| Certificate::from_der(der)).collect();
+    // By it the key finds its certificate. NSS and OpenSSL take the certificate's SHA-1 for it; any bytes will do.
+    let id = credential.person.key_digest().as_slice();
+    let entry = PrivateKeyChain::new(id, key, chain.map_err(failed)?);
+    let mut store = KeyStore::new();
+    store.add_entry(&friendly(credential.person.identifier().as_str()), KeyStoreEntry::PrivateKeyChain(entry));
+    let (encryption, mac) = match protection {
+        Protection::Modern => (EncryptionAlgorithm::PbeWithHmacSha256AndAes256, MacAlgorithm::HmacSha256),
+        Protection::Old => (EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc, MacAlgorithm::HmacSha1),
+    };
+    let writer = store.writer(passphrase).encryption_algorithm(encryption).encryption_iterations(rounds);
+    writer.mac_algorithm(mac).mac_iterations(rounds).write().map_err(failed)
+}
+
+/// friendlyName is a BMPString (RFC 2985 section 5.5.1), which has no characters beyond the first plane.
+fn friendly(name: &str) -> String {
+    name.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
+}

@@ -1,0 +1,182 @@
+//! `certtool export`: a certificate with its key as other programs take them.
+
+mod bundle;
+mod program;
+mod ssh;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use device::{chain_to_pem, keep_file};
+use key_store::{Passphrase, PassphraseSource, sealed};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::credential::{self, Credential, Public};
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::text;
+use program::Program;
+
+/// Write a certificate, with its key, as another program takes it.
+///
+/// Key, chain and root in the forms that the program really reads (PKCS#12, PEM), under a passphrase of their own; the key
+/// never lies in clear. What a program does not take is said before anything is written. For OpenSSH, which takes no
+/// certificates of this kind, it is the public key, once the certificate was verified.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool export --for openssl\n  \
+    certtool export --for firefox mail.pem --key mail.key.pem --out exported\n  \
+    certtool export --for openssl alice@example.org --new-passphrase file:passphrase\n  \
+    certtool export --for ssh alice@example.org --out -")]
+pub(crate) struct Export {
+    /// Which program is to take it
+    #[arg(long = "for", value_name = "PROGRAM")]
+    program: Program,
+    /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here
+    #[arg(value_name = "FILE|ID")]
+    what: Option<String>,
+    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
+    #[arg(long, value_name = "FILE", requires = "what")]
+    key: Option<PathBuf>,
+    /// The folder to write to, made if it is missing; with --for ssh also -, for standard output
+    #[arg(short, long, value_name = "FOLDER", default_value = ".")]
+    out: PathBuf,
+    /// Where the passphrase of what is written comes from: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
+    #[arg(long, value_name = "SOURCE", default_value = "ask")]
+    new_passphrase: PassphraseSource,
+}
+
+impl Export {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let to_stdout = self.out == Path::new("-");
+        if to_stdout && self.program != Program::Ssh {
+            return Err(Failure::failed(
+                "only the public key for ssh goes to standard output",
+                "Name a folder: --out FOLDER. Keys are written to files that you alone can read.",
+            ));
+        }
+        let public = credential::public(context, self.what.as_deref())?;
+        self.program.takes(public.algorithm)?;
+        if self.program == Program::Ssh {
+            return self.ssh(context, &public, to_stdout);
+        }
+        let credential = credential::private(context, self.what.as_deref(), self.key.as_deref())?;
+        // What a token does not give out is not to be asked a passphrase for.
+        credential.key.pkcs8()?;
+        let passphrase = self.new_passphrase.read_new("what is exported").map_err(|error| {
+            let remedy =
+                "Say where it comes from: --new-passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
+            Failure::failed(error.to_string(), remedy)
+        })?;
+        let mut files = vec![
+            (".p12", bundle::pkcs12(&credential, self.program.protection(), &passphrase)?),
+            ("-root.pem", chain_to_pem(std::slice::from_ref(&credential.root)).into_bytes()),
+        ];
+        if self.program == Program::Openssl {
+            files.push((".pem", pem(&credential, &passphrase)?.into_bytes()));
+        }
+        let written = self.write(&base(&self.out, credential.person.identifier().as_str()), files)?;
+        context.output.report(&self.exported(&public, written));
+        Ok(Exit::Ok)
+    }
+
+    fn ssh(&self, context: &Context, public: &Public, to_stdout: bool) -> Result<Exit, Failure> {
+        let line = ssh::line(public).ok_or_else(|| Failure::failed("the key has no form for ssh", ""))?;
+        if to_stdout {
+            context.output.report(&AuthorizedKey { authorized_key: line });
+            return Ok(Exit::Ok);
+        }
+        let files = vec![(".pub", format!("{line}\n").into_bytes())];
+        let written = self.write(&base(&self.out, public.person.identifier().as_str()), files)?;
+        context.output.report(&self.exported(public, written));
+        Ok(Exit::Ok)
+    }
+
+    fn write(&self, base: &Path, files: Vec<(&str, Vec<u8>)>) -> Result<Vec<PathBuf>, Failure> {
+        let mut written = Vec::new();
+        for (end, bytes) in files {
+            let mut path = base.as_os_str().to_owned();
+            path.push(end);
+            keep_file(Path::new(&path), &bytes).map_err(|error| {
+                Failure::failed(error.to_string(), "Choose another place: --out FOLDER. What was there is unchanged.")
+            })?;
+            written.push(path.into());
+        }
+        Ok(written)
+    }
+
+    fn exported(&self, public: &Public, files: Vec<PathBuf>) -> Exported {
+        let name = public.person.identifier().as_str();
+        Exported {
+            exported: true,
+            program: self.program.name(),
+            identifier: name.to_owned(),
+            key: public.algorithm.name(),
+            not_after: text::rfc3339(public.person.not_after()),
+            files,
+            notes: self.program.notes(public.algorithm),
+            next: self.program.next(&base(&self.out, name), name),
+            until: text::time(public.person.not_after()),
+        }
+    }
+}
+
+/// The path with which the files of an export begin: an address has no slash in it, or it is shown otherwise.
+fn base(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name.replace('/', "_"))
+}
+
+/// The key, sealed, and the chain: one file, as curl and others take it.
+fn pem(credential: &Credential, passphrase: &Passphrase) -> Result<String, Failure> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Failure::failed(error.to_string(), "Try again."))?;
+    let key = sealed::seal(sealed::PRIVATE_KEY, &credential.key.pkcs8()?, passphrase, random);
+    let key = key.map_err(|error| Failure::failed(error.to_string(), "Try again."))?;
+    Ok(format!("{key}{}", chain_to_pem(&credential.chain)))
+}
+
+#[derive(Debug, Serialize)]
+struct Exported {
+    exported: bool,
+    #[serde(rename = "for")]
+    program: &'static str,
+    identifier: String,
+    key: &'static str,
+    not_after: String,
+    files: Vec<PathBuf>,
+    notes: Vec<&'static str>,
+    next: Vec<String>,
+    #[serde(skip)]
+    until: String,
+}
+
+impl Report for Exported {
+    fn page(&self, page: &mut Page) {
+        page.good(&format!("Exported for {}: {}", self.program, self.identifier));
+        page.field("key", self.key);
+        page.field("until", &self.until);
+        for file in &self.files {
+            page.field("written", file.display());
+        }
+        for note in &self.notes {
+            page.warning(&format!("  {note}"));
+        }
+        page.line("Next:");
+        for line in &self.next {
+            page.line(format!("  {line}"));
+        }
+    }
+}
+
+/// One line of an `authorized_keys` file, for sshd's AuthorizedKeysCommand.
+#[derive(Debug, Serialize)]
+struct AuthorizedKey {
+    authorized_key: String,
+}
+
+impl Report for AuthorizedKey {
+    fn page(&self, page: &mut Page) {
+        page.line(&self.authorized_key);
+    }
+}

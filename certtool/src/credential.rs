@@ -1,0 +1,193 @@
+//! A certificate with its private key: this device's, or one whose files were named.
+
+use std::path::Path;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
+use device::{DeviceKey, dating};
+use identity::CertificateDer;
+use identity::certificate::{Certificate, key_algorithm};
+use identity::profile::KeyAlgorithm;
+use identity::trust::TrustPolicy;
+use identity::verify::Certified;
+use key_store::PassphraseSource;
+use key_store::sealed::{self, SealError};
+use zeroize::Zeroizing;
+
+use crate::clock;
+use crate::commands::key::PASSPHRASE;
+use crate::commands::verify;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::subject::{self, Subject};
+
+/// A certificate that holds now, with its chain to the root and its private key.
+pub(crate) struct Credential {
+    /// What the certificate proves.
+    pub(crate) person: Certified,
+    /// Leaf first, then the issuing certificate; without the root.
+    pub(crate) chain: Vec<CertificateDer>,
+    /// The root, which whoever is to take the certificate has to trust.
+    pub(crate) root: CertificateDer,
+    pub(crate) key: PrivateKey,
+}
+
+/// A certificate that holds now, without its key.
+pub(crate) struct Public {
+    pub(crate) person: Certified,
+    pub(crate) chain: Vec<CertificateDer>,
+    pub(crate) root: CertificateDer,
+    pub(crate) leaf: Certificate,
+    pub(crate) algorithm: KeyAlgorithm,
+}
+
+/// Reads and verifies the certificate of `what`: a file, or the device enrolled for that address.
+pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
+    let subject = subject::find(context, what)?;
+    let policies = context.home.trust_policies()?;
+    if policies.is_empty() {
+        return Err(device::enrolment::ChooseError::NoPolicy.into());
+    }
+    let now = clock::now();
+    let person = verify::certified(&subject, &context.home.trust_at(now)?, now)
+        .map_err(|error| verify::refusal(error, &subject, now, false))?;
+    let Subject { chain, name } = subject;
+    let (leaf, algorithm) = chain
+        .first()
+        .and_then(|der| Certificate::parse(der).ok())
+        .and_then(|leaf| key_algorithm(leaf.tbs().spki()).ok().map(|algorithm| (leaf, algorithm)))
+        .ok_or_else(|| Failure::failed(format!("{name} has no key of a kind known here"), "Check the file."))?;
+    let (chain, root) = completed(chain, &leaf, &person, &policies).ok_or_else(|| {
+        Failure::failed(
+            format!("the issuer of {name} is in no pinned policy"),
+            "Take its newest trust policy: certtool trust update.",
+        )
+    })?;
+    Ok(Public { person, chain, root, leaf, algorithm })
+}
+
+/// The same with its key: from the file `key`, or else this device's.
+pub(crate) fn private(context: &Context, what: Option<&str>, key: Option<&Path>) -> Result<Credential, Failure> {
+    let public = public(context, what)?;
+    let key = match key {
+        Some(path) => PrivateKey::read(context, path, public.algorithm)?,
+        None if what.is_some_and(|what| Path::new(what).exists()) => {
+            return Err(Failure::failed(
+                format!("{} is a certificate, and its private key is wanted too", what.unwrap_or_default()),
+                "Say where its key lies: --key FILE. Or give the address of a device that is enrolled here.",
+            ));
+        }
+        None => PrivateKey::Device(context.home.device(public.person.identifier())?.key),
+    };
+    if key.public() != public.leaf.tbs().spki().subject_public_key.raw_bytes() {
+        return Err(Failure::failed(
+            format!("the key and the certificate of {} do not match", public.person.identifier()),
+            "Give the key that the certificate was made for.",
+        ));
+    }
+    let Public { person, chain, root, .. } = public;
+    Ok(Credential { person, chain, root, key })
+}
+
+/// The chain without the root, and the root: what a file leaves out is in the trust policy.
+fn completed(
+    chain: Vec<CertificateDer>,
+    leaf: &Certificate,
+    person: &Certified,
+    policies: &[TrustPolicy],
+) -> Option<(Vec<CertificateDer>, CertificateDer)> {
+    let key = |der: &[u8]| {
+        Certificate::parse(der)
+            .is_ok_and(|root| digest(&SHA256, &root.tbs().spki_der()).as_ref() == person.authority_root())
+    };
+    let authority = policies.iter().flat_map(|policy| &policy.authorities).find(|authority| key(&authority.root.0))?;
+    let issued = |der: &[u8]| Certificate::parse(der).is_ok_and(|issuer| issuer.tbs().subject() == leaf.tbs().issuer());
+    let given = chain.iter().skip(1).map(|der| der.to_vec());
+    let issuer = given.chain(authority.issuers.iter().map(|der| der.0.clone())).find(|der| issued(der))?;
+    let leaf = chain.into_iter().next()?;
+    Some((vec![leaf, issuer.into()], authority.root.0.clone().into()))
+}
+
+/// A private key: this device's (in memory or in a token), or one of a mail program's kinds.
+pub(crate) enum PrivateKey {
+    /// Ed25519.
+    Device(DeviceKey),
+    P256 {
+        pair: EcdsaKeyPair,
+        pkcs8: Zeroizing<Vec<u8>>,
+    },
+    Rsa {
+        pair: RsaKeyPair,
+        pkcs8: Zeroizing<Vec<u8>>,
+    },
+}
+
+impl PrivateKey {
+    /// Reads PKCS#8 in PEM, sealed or not, of the kind that the certificate names.
+    fn read(context: &Context, path: &Path, algorithm: KeyAlgorithm) -> Result<Self, Failure> {
+        let pem = dating::read_key_text(path)?;
+        let sealed_error = |error: SealError| {
+            let remedy = match &error {
+                SealError::Passphrase(_) | SealError::NoPassphrase => PASSPHRASE,
+                SealError::Wrong => "Try the passphrase again: --passphrase ask.",
+                _ => "openssl pkcs8 -topk8 -in KEY -out FILE writes a key in this form; remove FILE afterwards.",
+            };
+            Failure::failed(format!("{}: {error}", path.display()), remedy)
+        };
+        let source = context.passphrase.clone().unwrap_or(PassphraseSource::Ask);
+        let mut passphrase = || source.read(&path.display().to_string()).map(Some);
+        let pkcs8 = sealed::open(sealed::PRIVATE_KEY, &pem, &mut passphrase).map_err(sealed_error)?;
+        let wrong = |found: &dyn ToString| {
+            Failure::failed(
+                format!(
+                    "{}: expected the certificate's {} key, found {}",
+                    path.display(),
+                    algorithm.name(),
+                    found.to_string()
+                ),
+                "Give the key that the certificate was made for.",
+            )
+        };
+        match algorithm {
+            KeyAlgorithm::Ed25519 => {
+                let clear = sealed::in_clear(sealed::PRIVATE_KEY, &pkcs8).map_err(sealed_error)?;
+                DeviceKey::from_pem(&clear).map(Self::Device).map_err(|_| wrong(&"something else"))
+            }
+            KeyAlgorithm::P256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8)
+                .map(|pair| Self::P256 { pair, pkcs8 })
+                .map_err(|error| wrong(&error)),
+            KeyAlgorithm::Rsa => {
+                RsaKeyPair::from_pkcs8(&pkcs8).map(|pair| Self::Rsa { pair, pkcs8 }).map_err(|error| wrong(&error))
+            }
+        }
+    }
+
+    /// As it stands in a SubjectPublicKeyInfo.
+    fn public(&self) -> Vec<u8> {
+        match self {
+            Self::Device(key) => key.public_key().to_vec(),
+            Self::P256 { pair, .. } => pair.public_key().as_ref().to_vec(),
+            Self::Rsa { pair, .. } => pair.public_key().as_ref().to_vec(),
+        }
+    }
+
+    /// PKCS#8 in DER.
+    ///
+    /// # Errors
+    /// A token does not give it out.
+    pub(crate) fn pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        match self {
+            Self::P256 { pkcs8, .. } | Self::Rsa { pkcs8, .. } => Ok(pkcs8.clone()),
+            Self::Device(key) => {
+                let pem = key.to_pem().ok_or_else(|| {
+                    Failure::failed(
+                        "the key lies in a token, which gives it to nobody",
+                        "Let the program use the token itself (PKCS#11); certtool key list says which one it is.",
+                    )
+                })?;
+                let opened = sealed::open(sealed::PRIVATE_KEY, &pem, &mut || Ok(None));
+                opened.map_err(|error| Failure::failed(error.to_string(), "Try again."))
+            }
+        }
+    }
+}

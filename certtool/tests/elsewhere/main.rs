@@ -1,0 +1,10 @@
+//! What other people's programs make of our certificates and files, and we of theirs.
+//!
+//! They are the real ones: OpenSSL, NSS (Firefox, Thunderbird, Chromium), gpgsm, OpenSSH, nginx with curl. `./test`
+//! installs them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod export;
+mod nginx;
+mod place;

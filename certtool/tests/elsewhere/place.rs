@@ -1,0 +1,169 @@
+//! A person with a home, and certificates of an authority that she trusts; and how other people's programs are run.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use device::{AccountKey, chain_to_pem};
+use ed25519_dalek::pkcs8::EncodePrivateKey as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use identity::profile::Profile;
+use identity::testing::Authority;
+use identity::{Identifier, UnixTime};
+
+/// The passphrase of everything that is exported.
+pub(crate) const PASSPHRASE: &str = "correct horse";
+/// Whose certificates they are.
+pub(crate) const ALICE: &str = "alice@example.org";
+
+/// The kinds of keys that openssl makes for a mail program.
+pub(crate) const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+pub(crate) const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"];
+
+/// A folder with a home in it that trusts one authority.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    authority: Authority,
+    now: UnixTime,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let now = UnixTime::now();
+        let place = Self { folder: tempfile::tempdir().unwrap(), authority: Authority::new(1, now), now };
+        let policy = place.authority.policy();
+        place.write("policy.json", &policy.canonical());
+        place.write("passphrase", PASSPHRASE.as_bytes());
+        let fingerprint = policy.fingerprint().to_string();
+        place.certtool(&["trust", "add", &place.at("policy.json"), "--fingerprint", &fingerprint]).good();
+        place
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn at(&self, name: &str) -> String {
+        self.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A file for its owner alone.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.at(name)
+    }
+
+    /// A device of Alice in her home, as enrolling leaves it.
+    pub(crate) fn enrolled(&self) -> PathBuf {
+        let alice = Identifier::parse(ALICE).unwrap();
+        let (chain, key) = self.authority.issue_person(&alice, self.now);
+        let name = |file: &str| format!("home/devices/{ALICE}/{file}");
+        let policy = self.authority.policy();
+        let record = format!(
+            "identifier = \"{ALICE}\"\nauthority = \"{}\"\nacme = \"{}\"\npolicy = \"{}\"\n",
+            policy.name,
+            policy.authorities[0].acme,
+            policy.fingerprint()
+        );
+        self.write(&name("enrolment.toml"), record.as_bytes());
+        self.write(&name("key.pem"), key.to_pkcs8_pem(LineEnding::LF).unwrap().as_bytes());
+        self.write(&name("account.pem"), AccountKey::generate().unwrap().to_pem().unwrap().as_bytes());
+        self.write(&name("chain.pem"), chain_to_pem(&chain).as_bytes());
+        self.path().join(name("key.pem"))
+    }
+
+    /// A certificate for mail with a key that openssl makes: the paths of both.
+    pub(crate) fn mail(&self, name: &str, kind: &[&str]) -> (String, String) {
+        let (key, public) = (self.at(&format!("{name}.key.pem")), self.at(&format!("{name}.pub.der")));
+        run("openssl", [&["genpkey", "-out", &key], kind].concat()).good();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        run("openssl", ["pkey", "-in", &key, "-pubout", "-outform", "DER", "-out", &public]).good();
+        let alice = Identifier::parse(ALICE).unwrap();
+        let spki = fs::read(public).unwrap();
+        let chain = self.authority.issue_mail(Profile::mail(), &alice, &spki, self.now);
+        (self.write(&format!("{name}.pem"), chain_to_pem(&chain).as_bytes()), key)
+    }
+
+    /// `certtool` in this home, without a terminal.
+    pub(crate) fn certtool(&self, arguments: &[&str]) -> Done {
+        Done::of(self.command(arguments))
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certtool"));
+        command.args(arguments).env("INPERSON_HOME", self.path().join("home")).env("NO_COLOR", "1");
+        command.env_remove("INPERSON_PASSPHRASE_FROM").current_dir(self.path());
+        command
+    }
+
+    /// Exports into a folder of this name, with the passphrase, and what was said.
+    pub(crate) fn export(&self, program: &str, what: &[&str], folder: &str) -> Done {
+        let passphrase = format!("file:{}", self.at("passphrase"));
+        let out = self.at(folder);
+        let options = ["--json", "export", "--for", program, "--out", &out, "--new-passphrase", &passphrase];
+        self.certtool(&[&options[..], what].concat())
+    }
+}
+
+/// How a program ended.
+pub(crate) struct Done {
+    what: String,
+    output: Output,
+}
+
+impl Done {
+    pub(crate) fn of(command: Command) -> Self {
+        Self::fed(command, Stdio::null())
+    }
+
+    /// The same, of one that reads its standard input.
+    pub(crate) fn fed(mut command: Command, input: impl Into<Stdio>) -> Self {
+        let what = format!("{command:?}");
+        let output = command.stdin(input).output();
+        Self { output: output.unwrap_or_else(|error| panic!("{what}: {error}")), what }
+    }
+
+    /// What it printed on standard output; it has ended well.
+    #[track_caller]
+    pub(crate) fn good(self) -> String {
+        let said = self.said();
+        assert!(self.output.status.success(), "{}: {:?}\n{said}", self.what, self.output.status);
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// Everything it printed; it has ended with this code.
+    #[track_caller]
+    pub(crate) fn bad(self, code: i32) -> String {
+        let said = self.said();
+        assert_eq!(self.output.status.code(), Some(code), "{}\n{said}", self.what);
+        said
+    }
+
+    /// Whether it ended well, and everything it printed.
+    pub(crate) fn either(self) -> (bool, String) {
+        (self.output.status.success(), self.said())
+    }
+
+    fn said(&self) -> String {
+        [&self.output.stdout[..], &self.output.stderr].map(String::from_utf8_lossy).concat()
+    }
+}
+
+/// Another program.
+pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Done {
+    Done::of(other(program, arguments))
+}
+
+/// The same, not yet begun.
+pub(crate) fn other<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(program);
+    // nginx is where not everybody looks for programs.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.args(arguments).env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command
+}
