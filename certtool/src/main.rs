@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod context;
 mod conversation;
+mod explained;
 mod failure;
 mod output;
 mod progress;
