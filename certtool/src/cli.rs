@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, doctor, enroll, erase, evidence, export, inspect, key, limbo, proof, renew, revoke, status,
-    trust, verify, watch,
+    audit, card, date, diff, doctor, enroll, erase, evidence, export, inspect, key, limbo, lint, proof, renew, revoke,
+    status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
     Inspect(inspect::Inspect),
+    Lint(lint::Lint),
+    Diff(diff::Diff),
     Verify(verify::Verify),
     Evidence(evidence::Evidence),
     Export(export::Export),

@@ -16,6 +16,7 @@ mod commands;
 mod context;
 mod conversation;
 mod credential;
+mod explained;
 mod failure;
 mod output;
 mod progress;

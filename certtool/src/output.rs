@@ -151,6 +151,19 @@ impl Page {
         writeln!(self.text, "  {label}{value}").expect("writing to a string does not fail");
     }
 
+    /// A label of any length and its value.
+    pub(crate) fn entry(&mut self, label: &str, value: &str) {
+        let label = if label.chars().count() < LABELS { format!("{label:LABELS$}") } else { format!("{label}  ") };
+        let label = self.paint(DIM, &label);
+        writeln!(self.text, "  {label}{}", harmless(value)).expect("writing to a string does not fail");
+    }
+
+    /// What explains the line before.
+    pub(crate) fn aside(&mut self, text: &str) {
+        let text = self.paint(DIM, text);
+        writeln!(self.text, "  {:LABELS$}{text}", "").expect("writing to a string does not fail");
+    }
+
     /// A QR code: what shines in it is white on black, whatever the terminal's own colours are, so that cameras read it.
     pub(crate) fn code(&mut self, code: &str) {
         self.push("");

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use clap::{ArgMatches, Command, Parser};
 
 use crate::say::{unless_unread, unwritten};
-use crate::{Failure, command, say};
+use crate::{Failure, about, command, lost, say};
 
 /// The exit code of a wrong command line, as clap has it.
 const USAGE: u8 = 2;
@@ -15,31 +15,65 @@ const USAGE: u8 = 2;
 /// What was asked for on the command line. On a wrong one it says what is wrong and ends the program with 2: under `--json`
 /// as an object on standard output. A wrong value of an option about passphrases is not shown, for it may be the passphrase
 /// itself; nor is a word that nobody expected beside such an option, or one that may be an address with a password.
+///
+/// What every program tells of itself (`completions`, `man`) is told here, and the program ends.
 pub fn arguments<T: Parser>() -> T {
     let line: Vec<_> = std::env::args_os().collect();
-    read(&line).unwrap_or_else(|error| {
-        if error.use_stderr() && for_programs(&line) {
-            say!("{}", wrong(&error).object());
-            std::process::exit(USAGE.into());
-        }
-        // Help that was asked for is a result as well.
-        let printed = unless_unread(error.print().and_then(|()| std::io::stdout().flush()));
-        let lost = printed.err().filter(|_| !error.use_stderr()).map(unwritten);
-        let exit = lost.map_or(error.exit_code(), |failure| {
-            failure.complain(command::<T>().get_name());
-            failure.exit.into()
-        });
-        std::process::exit(exit)
-    })
+    match read(&line) {
+        Ok(Asked::OfProgram(arguments)) => arguments,
+        Ok(Asked::OfItself(program, asked)) => tell_of_itself(&program, &asked, for_programs(&line)),
+        Err(error) => refuse::<T>(&error, &line),
+    }
 }
 
-fn read<T: Parser>(line: &[OsString]) -> Result<T, clap::Error> {
+/// What the command line asks for.
+#[derive(Debug)]
+enum Asked<T> {
+    /// What the program is there for.
+    OfProgram(T),
+    /// What it tells of itself; all of its commands, and what was asked.
+    OfItself(Command, ArgMatches),
+}
+
+fn read<T: Parser>(line: &[OsString]) -> Result<Asked<T>, clap::Error> {
     let mut command = command::<T>();
-    let found = command.try_get_matches_from_mut(line).and_then(|mut matches| T::from_arg_matches_mut(&mut matches));
+    let found = command.try_get_matches_from_mut(line).and_then(|mut matches| {
+        if about::is_asked(&matches) {
+            return Ok(Asked::OfItself(self::command::<T>(), matches));
+        }
+        T::from_arg_matches_mut(&mut matches).map(Asked::OfProgram)
+    });
     found.map_err(|error| silent_about_secrets(error.format(&mut command), line))
 }
 
-/// Whether an object is wanted. The line is wrong, so there is no other way to know than to look for the option itself.
+fn tell_of_itself(program: &Command, asked: &ArgMatches, json: bool) -> ! {
+    let exit = about::tell(program, asked).map_or_else(
+        |failure| {
+            failure.tell(program.get_name(), json);
+            failure.exit
+        },
+        |()| 0,
+    );
+    let lost = lost().inspect(|failure| failure.complain(program.get_name()));
+    std::process::exit(lost.filter(|_| exit == 0).map_or(exit, |failure| failure.exit).into())
+}
+
+fn refuse<T: Parser>(error: &clap::Error, line: &[OsString]) -> ! {
+    if error.use_stderr() && for_programs(line) {
+        say!("{}", wrong(error).object());
+        std::process::exit(USAGE.into());
+    }
+    // Help that was asked for is a result as well.
+    let printed = unless_unread(error.print().and_then(|()| std::io::stdout().flush()));
+    let lost = printed.err().filter(|_| !error.use_stderr()).map(unwritten);
+    let exit = lost.map_or(error.exit_code(), |failure| {
+        failure.complain(command::<T>().get_name());
+        failure.exit.into()
+    });
+    std::process::exit(exit)
+}
+
+/// Whether an object is wanted. The line may be wrong, so there is no other way to know than to look for the option itself.
 fn for_programs(line: &[OsString]) -> bool {
     line.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
 }
@@ -132,7 +166,8 @@ mod tests {
         }
         let said_of_others = read::<Example>(&line(&["horse"])).unwrap_err().to_string();
         assert!(said_of_others.contains("horse"), "{said_of_others}");
-        let Example { passphrase, new_passphrase, number, json } = read(&line(&["--passphrase", "ask"])).unwrap();
+        let found = read(&line(&["--passphrase", "ask"])).unwrap();
+        let Asked::OfProgram(Example { passphrase, new_passphrase, number, json }) = found else { panic!("{found:?}") };
         assert!(passphrase.is_some() && new_passphrase.is_none() && number.is_none() && !json);
     }
 
@@ -149,6 +184,12 @@ mod tests {
             told(&["--number", "no"]).what,
             "invalid value 'no' for '--number <NUMBER>': invalid digit found in string"
         );
+    }
+
+    #[test]
+    fn what_a_program_tells_of_itself_is_no_business_of_its_own() {
+        let asked = |words: &[&str]| matches!(read::<Example>(&line(words)), Ok(Asked::OfItself(..)));
+        assert!(asked(&["completions", "bash"]) && asked(&["man"]) && asked(&["man", "--json"]) && !asked(&["--json"]));
     }
 
     #[test]

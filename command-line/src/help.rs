@@ -2,13 +2,15 @@
 
 use clap::{Command, CommandFactory};
 
+use crate::about;
+
 /// With what the paragraph begins.
 pub(crate) const EXIT_CODES: &str = "Exit codes:";
 
-/// A program's commands as they are read, and as `--help` shows them.
+/// A program's commands as they are read, and as `--help` shows them: its own, and those that every program has.
 #[must_use]
 pub fn command<T: CommandFactory>() -> Command {
-    with_exit_codes(T::command(), None)
+    with_exit_codes(about::with_commands(T::command()), None)
 }
 
 fn with_exit_codes(mut command: Command, of_group: Option<&str>) -> Command {

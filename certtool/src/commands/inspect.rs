@@ -1,243 +1,82 @@
-//! `certtool inspect`: what a certificate says, in plain words, and whether it holds.
+//! `certtool inspect`: what a file says, in plain words; and of a certificate, whether it holds.
+
+mod certificate;
+
+use std::path::Path;
 
 use clap::Args;
-use identity::certificate::{Certificate, SubjectName};
-use identity::profile::{Profile, SubjectKind};
-use identity::transparency::TransparencyExtension;
-use identity::verify::{Certified, Revocation, VerifyError};
-use identity::{Identifier, UnixTime};
-use serde::Serialize;
+use zeroize::Zeroizing;
 
-use super::verify::{certified, refusal};
 use crate::clock;
 use crate::context::Context;
+use crate::explained::{self, Explained, MAX_BYTES, Part};
 use crate::failure::{Exit, Failure};
-use crate::output::{Page, Report};
-use crate::{subject, text};
+use crate::subject::{self, Subject};
 
-/// Show what a certificate says, in plain words, and whether it holds.
+/// Show what a certificate or any file about certificates says, in plain words, and what is wrong with it.
 ///
-/// Reads any certificate, also one that is refused: the verdict stands at the end, and the exit code is 3 then. No
-/// connection is made.
+/// Reads certificates of anybody, requests (CSR), revocation lists, PKCS#12, PKCS#7, keys (which are never shown), trust
+/// policies, proofs, checkpoints, log entries, evidence and contact cards, in PEM or DER. With -v each field of a
+/// certificate is explained with its place in the standard. A certificate is also verified, as certtool verify does it.
+/// No connection is made. Exit code 3: a certificate is refused, or something is wrong with what was read.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  certtool inspect\n  certtool inspect alice@example.org\n  certtool inspect bob.pem --json"
-)]
+#[command(after_help = "Examples:\n  \
+    certtool inspect\n  \
+    certtool inspect alice@example.org\n  \
+    certtool inspect bob.pem -v\n  \
+    certtool inspect people.crl --json")]
 pub(crate) struct Inspect {
-    /// A certificate in PEM or DER, or an address you enrolled; not needed if you enrolled one
-    #[arg(value_name = "FILE|ID")]
+    /// A file, the link of a contact card, or an address you enrolled; not needed if you enrolled one
+    #[arg(value_name = "FILE|LINK|ID")]
     what: Option<String>,
 }
 
 impl Inspect {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let subject = subject::find(context, self.what.as_deref())?;
-        let now = clock::now();
-        let leaf = subject.chain.first().expect("a subject has at least one certificate");
-        let verdict = certified(&subject, &context.home.trust_at(now)?, now);
-        // What cannot be read at all is refused, as `verify` does it.
-        let leaf = match (Certificate::parse(leaf), &verdict) {
-            (Ok(leaf), _) => leaf,
-            (Err(_), Err(error)) => return Err(refusal(error.clone(), &subject, now, false)),
-            (Err(error), Ok(_)) => return Err(Failure::failed(format!("{}: {error}", subject.name), "")),
+        let Some(what) = self.what.as_deref() else {
+            return certificate::report(context, &subject::find(context, None)?);
         };
-        let exit = if verdict.is_ok() { Exit::Ok } else { Exit::Refused };
-        let remedy = verdict.as_ref().err().map(|error| refusal(error.clone(), &subject, now, false).remedy);
-        context.output.report(&Inspection::new(&leaf, verdict.as_ref(), remedy));
-        Ok(exit)
+        if let Some(card) = explained::link(what) {
+            let card =
+                card.map_err(|error| Failure::failed(error, "Copy the whole link again, from inperson: to its end."))?;
+            return Ok(told(context, &card));
+        }
+        let path = Path::new(what);
+        if path.exists() {
+            file(context, path)
+        } else {
+            certificate::report(context, &subject::find(context, Some(what))?)
+        }
     }
 }
 
-/// What is known about revocation.
-#[derive(Debug, Serialize)]
-struct RevocationStatus {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    as_of: Option<String>,
-    #[serde(skip)]
-    in_words: String,
+fn told(context: &Context, explained: &Explained) -> Exit {
+    context.output.report(explained);
+    if explained.faults.is_empty() { Exit::Ok } else { Exit::Refused }
 }
 
-impl RevocationStatus {
-    fn new(revocation: Revocation, now: UnixTime) -> Self {
-        let (status, as_of, mut in_words) = match revocation {
-            Revocation::Good { as_of } => ("good", Some(as_of), format!("not revoked, as of {}", text::time(as_of))),
-            Revocation::Revoked => ("revoked", None, "REVOKED".to_owned()),
-            Revocation::Unknown => ("unknown", None, "unknown: no list of its authority was fetched yet".to_owned()),
+fn file(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    // There may be a key in it.
+    let bytes = Zeroizing::new(subject::read_up_to(path, MAX_BYTES, "file that is known here")?);
+    let parts = explained::parts(&bytes, clock::now()).map_err(|found| unknown(path, &found))?;
+    let mut exit = Exit::Ok;
+    for part in parts {
+        let of_part = match part {
+            Part::Chain(chain) => certificate::report(context, &Subject { name: path.display().to_string(), chain })?,
+            Part::Other(explained) => told(context, &explained),
         };
-        if as_of.is_some() && revocation.needs_warning(now) {
-            in_words.push_str(" (older than a day: certtool watch --once fetches the newest)");
-        }
-        Self { status, as_of: as_of.map(text::rfc3339), in_words }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Inspection {
-    names: Vec<String>,
-    /// What one of them could be taken for, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lookalike: Option<String>,
-    issuer: String,
-    authority: Option<String>,
-    serial: String,
-    device_key: String,
-    profile: String,
-    not_before: String,
-    not_after: String,
-    log: Option<Logged>,
-    revocation: Option<RevocationStatus>,
-    verified: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<Refusal>,
-    #[serde(skip)]
-    valid: String,
-    #[serde(skip)]
-    remedy: String,
-}
-
-/// How it stands in the log.
-#[derive(Debug, Serialize)]
-struct Logged {
-    origin: String,
-    index: u64,
-    tree_size: u64,
-    period: u32,
-    slot: u8,
-    at: Option<String>,
-    witnesses: Vec<String>,
-    witnessed_only_by_operator: Option<bool>,
-    #[serde(skip)]
-    at_in_words: String,
-}
-
-/// Why it does not hold.
-#[derive(Debug, Serialize)]
-struct Refusal {
-    rule: &'static str,
-    message: String,
-}
-
-impl Inspection {
-    fn new(leaf: &Certificate, verdict: Result<&Certified, &VerifyError>, remedy: Option<String>) -> Self {
-        let tbs = leaf.tbs();
-        let person = verdict.ok();
-        let now = clock::now();
-        let log = tbs.transparency().ok().flatten().map(|extension| Logged::new(&extension, person));
-        Self {
-            names: tbs.subject_names().iter().map(name).collect(),
-            lookalike: tbs.subject_names().iter().find_map(lookalike),
-            issuer: tbs.issuer().to_string(),
-            authority: person.map(|person| person.authority().to_owned()),
-            serial: tbs.serial_hex(),
-            device_key: hex::encode(tbs.spki().subject_public_key.raw_bytes()),
-            profile: profile(leaf),
-            not_before: text::rfc3339(tbs.not_before()),
-            not_after: text::rfc3339(tbs.not_after()),
-            log,
-            revocation: person.map(|person| RevocationStatus::new(person.revocation(), now)),
-            verified: person.is_some(),
-            refusal: verdict.err().map(|error| Refusal { rule: error.rule.id(), message: error.to_string() }),
-            valid: format!(
-                "{} – {} ({} {})",
-                text::time(tbs.not_before()),
-                text::time(tbs.not_after()),
-                if tbs.not_after().as_secs() >= now.as_secs() { "ends" } else { "ended" },
-                text::relative(tbs.not_after(), now),
-            ),
-            remedy: remedy.unwrap_or_default(),
+        if of_part != Exit::Ok {
+            exit = of_part;
         }
     }
+    Ok(exit)
 }
 
-impl Logged {
-    fn new(extension: &TransparencyExtension, person: Option<&Certified>) -> Self {
-        let claimed = || extension.cosignatures.iter().map(|cosignature| cosignature.name.clone()).collect();
-        Self {
-            origin: extension.origin.clone(),
-            index: extension.index,
-            tree_size: extension.tree_size,
-            period: extension.period,
-            slot: extension.slot,
-            at: person.map(|person| text::rfc3339(person.logged_at())),
-            witnesses: person.map_or_else(claimed, |person| person.witnesses().to_vec()),
-            witnessed_only_by_operator: person.map(Certified::witnessed_only_by_operator),
-            at_in_words: person.map(|person| text::time(person.logged_at())).unwrap_or_default(),
-        }
-    }
-}
-
-impl Report for Inspection {
-    fn page(&self, page: &mut Page) {
-        page.heading(&self.names.join(", "));
-        if let Some(lookalike) = &self.lookalike {
-            page.warning(&format!("Look twice: {lookalike}."));
-        }
-        page.field("certified by", self.authority.as_deref().unwrap_or(&self.issuer));
-        page.field("for", &self.profile);
-        let key = hex::decode(&self.device_key).unwrap_or_default();
-        page.field("device key", text::short_key(&key));
-        page.field("valid", &self.valid);
-        page.field("serial", &self.serial);
-        match &self.log {
-            Some(log) => {
-                let at = if log.at_in_words.is_empty() { String::new() } else { format!(", {}", log.at_in_words) };
-                page.field("logged", format!("entry {} of {}{at}", log.index, log.origin));
-                page.field("witnessed by", log.witnesses.join(", "));
-                if log.witnessed_only_by_operator == Some(true) {
-                    page.field("", "witnessed only by the CA's operator");
-                }
-            }
-            None => page.field("logged", "no proof that it stands in a log"),
-        }
-        if let Some(revocation) = &self.revocation {
-            page.field("revocation", &revocation.in_words);
-        }
-        match &self.refusal {
-            None => page.good("Verified: every rule holds."),
-            Some(refusal) => {
-                page.bad(&format!("Refused by {}", refusal.message));
-                page.line(&self.remedy);
-            }
-        }
-    }
-}
-
-/// A name as people know it.
-fn name(name: &SubjectName) -> String {
-    match name {
-        SubjectName::Email(text)
-        | SubjectName::InternationalEmail(text)
-        | SubjectName::Phone(text)
-        | SubjectName::Dns(text) => text.clone(),
-        _ => "(a name of another kind)".to_owned(),
-    }
-}
-
-/// What a name could be taken for, also where it is not in its canonical spelling.
-fn lookalike(subject: &SubjectName) -> Option<String> {
-    Some(Identifier::parse(&name(subject)).ok()?.lookalike()?.to_string())
-}
-
-/// What the certificate is for, by its policy.
-fn profile(leaf: &Certificate) -> String {
-    let policies = leaf.tbs().policies();
-    // The first one names the profile; behind it may stand what the operator asserts.
-    match policies.first().and_then(|policy| Profile::by_policy(*policy)) {
-        Some(profile) => {
-            let what = match profile.subject() {
-                SubjectKind::Email if !profile.is_live() => "a person's mail, known by an e-mail address",
-                SubjectKind::Email => "a person's device, known by an e-mail address",
-                SubjectKind::Phone => "a person's device, known by a phone number",
-                SubjectKind::Dns if profile.name() == "component" => "a part of an authority, known by its DNS name",
-                SubjectKind::Dns => "a service, known by its DNS name",
-            };
-            format!("{what} (profile {})", profile.name())
-        }
-        None if policies.is_empty() => "nothing stated".to_owned(),
-        None => {
-            let policies: Vec<_> = policies.iter().map(ToString::to_string).collect();
-            format!("another purpose (policy {})", policies.join(", "))
-        }
-    }
+fn unknown(path: &Path, found: &str) -> Failure {
+    let what = format!(
+        "{}: expected a certificate, request, revocation list, PKCS#12, PKCS#7, key, trust policy, proof, checkpoint, log \
+         entry, evidence or contact card, found {found}",
+        path.display()
+    );
+    Failure::failed(what, "A PEM file has a line -----BEGIN …-----. file FILE may know what it is.")
 }

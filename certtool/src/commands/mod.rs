@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod date;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod erase;
@@ -11,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod limbo;
+pub(crate) mod lint;
 pub(crate) mod proof;
 pub(crate) mod renew;
 pub(crate) mod revoke;
@@ -31,6 +33,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
         Command::Inspect(command) => command.run(context),
+        Command::Lint(command) => command.run(context),
+        Command::Diff(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),
         Command::Export(command) => command.run(context),
