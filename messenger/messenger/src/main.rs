@@ -11,7 +11,7 @@
 //! ([`acquaintance`]).
 //!
 //! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
-//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it; [`doctor`] looks at
+//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`], [`bot`] or [`send`] talks with it; [`doctor`] looks at
 //! the network without one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -32,6 +32,7 @@ mod keys;
 mod lines;
 mod lock;
 mod run;
+mod send;
 mod settings;
 mod start;
 mod text;
