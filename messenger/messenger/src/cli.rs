@@ -14,15 +14,17 @@ use messenger_engine::OfferedAddresses;
 use crate::bot::Answerer;
 use crate::bot::program::Program;
 use crate::failure::{Code, Failure};
+use crate::setup::Outcome;
 use crate::start;
 use crate::view::theme::{self, Surroundings, Theme};
-use crate::{bot, contacts, doctor, headless, run, send};
+use crate::{bot, contacts, doctor, headless, lines, run, send, setup};
 
 const AFTER: &str = "\
-Example, after certtool trust add and certtool enroll:
+Example:
   messenger
 
-F1 in it shows every key and command.
+The first start asks for what is missing: whom you trust, your address, how you appear. F1 in it
+shows every key and command.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.";
 
@@ -249,7 +251,13 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
             Err(failure.with(Code::Usage))
         }
-        None if cli.linear => run::linear::run(start::prepare(&cli.options).await?).await,
+        None if cli.linear => {
+            let mut typed = lines::typed();
+            if setup::is_due(&cli.options)? && setup::lines::set_up(&cli.options, &mut typed).await? == Outcome::Left {
+                return Err(left());
+            }
+            run::linear::run(start::prepare(&cli.options).await?, typed).await
+        }
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 let failure = Failure::new(
@@ -259,6 +267,9 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 return Err(failure.with(Code::Usage));
             }
             let theme = Theme::new(cli.theme, &Surroundings::found());
+            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, theme).await? == Outcome::Left {
+                return Err(left());
+            }
             run::screen::run(start::prepare(&cli.options).await?, theme).await
         }
         Some(Face::Headless { ephemeral }) => {
@@ -284,6 +295,14 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             send::run(start::prepare(&cli.options).await?, who, text, *json).await
         }
     }
+}
+
+/// Whoever leaves the set-up has no messenger yet.
+fn left() -> Failure {
+    Failure::new(
+        "the set-up is not finished",
+        "`messenger` goes on where you left; or certtool trust add and certtool enroll",
+    )
 }
 
 /// Diagnostics (never content) go to standard error, as `RUST_LOG` asks. The terminal UI has none: they would tear it.
