@@ -6,14 +6,13 @@ use device::acme::{ExternalAccount, Holder};
 use device::enrolment::{Aside, Conversation, Step, Typed, Way};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use identity::{Identifier, IdentifierKind};
+use identity::IdentifierKind;
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::browser;
 use crate::output::{Output, harmless};
 use crate::progress::spinner;
-use crate::text;
 
 const CODE: &str = "Code (empty line: send another): ";
 /// No line that could hold a code is longer.
@@ -93,57 +92,24 @@ impl Conversation for Person<'_> {
         if let Step::ReplyReady { to, subject, text } = &step {
             self.output.event(&json!({ "reply": { "to": to, "subject": subject, "text": text } }));
         }
-        let text = match step {
-            Step::Asking { authority, url } => format!("Asking {authority} at {url}"),
-            Step::Revoked => "The certificate here is revoked; making a new key and certificate".to_owned(),
-            Step::Resuming => "Going on with the order from before".to_owned(),
-            Step::CodeSent { to, earlier, failed, account } => {
+        let text = match &step {
+            Step::CodeSent { to, earlier, account, .. } => {
                 // A code from the command line is from an earlier mail, which a new one makes worthless.
                 let too_old = !earlier && self.code.take().is_some();
-                let mut sent = match (earlier, failed) {
-                    (true, _) => format!("A code was sent to {to} before; it is still good"),
-                    (false, None) => format!("A code is being sent to {to}"),
-                    (false, Some(reason)) => not_handed_over(&reason, &to),
-                };
-                if too_old {
-                    sent.push_str("; the one given is from before");
-                }
+                let from_before = if too_old { "; the one given is from before" } else { "" };
+                let sent = step.words() + from_before;
                 let named = self.output.verbose() && to.kind() == IdentifierKind::Email;
                 if named { format!("{sent}. The mail names your account key: {account}") } else { sent }
             }
-            Step::CodeWrong { tries_left } => match tries_left {
-                Some(left) => format!("That is not the code; {} left", text::count(left.into(), "try", "tries")),
-                None => "That is not the code".to_owned(),
-            },
-            Step::CodeMisshapen { expected, found } => {
-                format!("Expected a code of {expected}, found {found}; no try was spent")
-            }
-            Step::ReplyAsked { to, from, earlier } => {
-                let sent = if earlier { "was sent before" } else { "was sent" };
-                format!(
-                    "A mail from {from} {sent} to {to}. Its subject begins with ACME:\nGive that subject here, and reply to the mail with what is shown then"
-                )
-            }
-            Step::SubjectMisshapen { found } => {
-                format!("Expected the subject, ACME: and 22 or more letters and digits, found {found}")
-            }
-            Step::ReplyReady { to, subject, text } => format!(
-                "Reply to the mail (to {to}, subject {subject}) in plain text, with these three lines:\n\n{text}\n"
-            ),
-            Step::AwaitingReply => {
-                "Waiting for your reply to arrive there; Ctrl-C, and it can be waited for later".to_owned()
-            }
-            Step::ReplyRefused { reason } => format!("A reply arrived that proves nothing: {reason}. Another one may"),
             Step::LogIn { issuer, url } => {
                 self.output.event(&json!({ "login": { "issuer": issuer, "url": url } }));
-                let opened = if browser::open(&url) { "Your browser opens" } else { "Open this in your own browser" };
-                format!("{opened}, to log in at {issuer}:\n\n  {url}\n")
+                if browser::open(url) {
+                    format!("Your browser opens, to log in at {issuer}:\n\n  {url}\n")
+                } else {
+                    step.words()
+                }
             }
-            Step::WaitingForLogIn { seconds } => format!("Waiting for you to log in ({seconds} s)"),
-            Step::LoggedIn { issuer } => format!("Back from {issuer}"),
-            Step::Proven => "The address is proven to be yours".to_owned(),
-            Step::Issuing => "Waiting for the log and the signature".to_owned(),
-            Step::Verifying => "Verifying what came".to_owned(),
+            step => step.words(),
         };
         self.output.step(&text);
         if is_waiting {
@@ -195,11 +161,6 @@ impl Person<'_> {
     }
 }
 
-/// What a person is told when the message before did not leave the authority.
-fn not_handed_over(reason: &str, to: &Identifier) -> String {
-    format!("Sending another message to {to}, for of the last one the authority says: {reason}")
-}
-
 /// What a person is told while she waits for a message that did not leave.
 fn not_left(reason: &str) -> String {
     format!("the message with the code did not leave the authority: {reason}")
@@ -222,18 +183,5 @@ fn read_line(prompt: Option<&str>) -> Typed {
             Ok(_) if prompt.is_some() => return Typed::SendAgain,
             Ok(_) => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mail_that_was_not_handed_over_is_not_called_sent_and_the_reason_is_said_once() {
-        let to = Identifier::parse("alice@example.org").unwrap();
-        let told = not_handed_over("the message could not be handed over", &to);
-        assert!(told.contains("another message to alice@example.org") && !told.contains("was sent"), "{told}");
-        assert_eq!(told.matches("could not be handed over").count(), 1, "{told}");
     }
 }

@@ -9,6 +9,7 @@ use identity::trust::{Authority, Bindings, Fingerprint, TrustPolicy};
 use rustls_pki_types::CertificateDer;
 
 use crate::enrolment::permits;
+use crate::https::{FetchError, fetch_to_compare_by_fingerprint};
 use crate::{Enrolment, Home, HomeError};
 
 /// Why there is no card of a device.
@@ -64,6 +65,30 @@ pub fn own(home: &Home, chain: &[CertificateDer<'static>], enrolment: &Enrolment
         // Devices have keys of Ed25519; a certificate for mail may have another, which is no device's.
         keys: key.into_iter().collect(),
     })
+}
+
+/// Why the policy on a card could not be pinned.
+#[derive(Debug, thiserror::Error)]
+pub enum PinFailure {
+    /// The card does not say where it is.
+    #[error("the card does not say where its policy is")]
+    NoAddress,
+    /// It was not served.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It is another one than on the card, or the folder cannot be written.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+/// Pins the trust policy on a card by the fingerprint on it; one that is pinned already stays as it is.
+pub async fn pin(home: &Home, card: &ContactCard) -> Result<TrustPolicy, PinFailure> {
+    let known = home.pinned_policies()?.into_iter().find(|pinned| pinned.pinned == card.genesis);
+    match (known, &card.policy) {
+        (Some(pinned), _) => Ok(pinned.policy),
+        (None, Some(address)) => Ok(home.add_trust(&fetch_to_compare_by_fingerprint(address).await?, &card.genesis)?),
+        (None, None) => Err(PinFailure::NoAddress),
+    }
 }
 
 /// What it came to when a card was taken.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 use device::PinnedPolicy;
-use device::card::Taken;
+use device::card::{PinFailure, Taken};
 use device::https::fetch_to_compare_by_fingerprint;
 use identity::card::ContactCard;
 use identity::trust::{Fingerprint, TrustPolicy};
@@ -97,16 +97,19 @@ impl Add {
                 "Ask who gave you the card, or the operator, by phone or in person.",
             ));
         }
-        let known = context.home.pinned_policies()?.into_iter().find(|pinned| pinned.pinned == card.genesis);
-        let policy = match (known, &card.policy) {
-            (Some(pinned), _) => pinned.policy,
-            (None, Some(address)) => context.home.add_trust(&read(context, address).await?, &card.genesis)?,
-            (None, None) => {
+        let spinner = progress::spinner(&context.output, "fetching the policy");
+        let pinned = device::card::pin(&context.home, card).await;
+        spinner.finish_and_clear();
+        let policy = match pinned {
+            Ok(policy) => policy,
+            Err(PinFailure::NoAddress) => {
                 return Err(Failure::failed(
-                    "the card does not say where its policy is",
+                    PinFailure::NoAddress.to_string(),
                     format!("Ask for the address, then: certtool trust add URL --fingerprint {}", card.genesis),
                 ));
             }
+            Err(PinFailure::Fetch(error)) => return Err(error.into()),
+            Err(PinFailure::Home(error)) => return Err(error.into()),
         };
         let taken = device::card::take(&context.home, card, clock::now())?;
         let person = Some(OnCard::new(card, &taken));

@@ -16,6 +16,7 @@ mod order;
 mod reply;
 mod request;
 mod revoke;
+mod words;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The command line: options, exit codes, and which face the engine gets.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,16 +11,20 @@ use identity::Identifier;
 use key_store::PassphraseSource;
 use messenger_engine::OfferedAddresses;
 
+use crate::bot::Answerer;
+use crate::bot::program::Program;
 use crate::failure::{Code, Failure};
+use crate::setup::Outcome;
 use crate::start;
 use crate::view::theme::{self, Surroundings, Theme};
-use crate::{bot, contacts, doctor, headless, run};
+use crate::{bot, contacts, doctor, headless, lines, run, send, setup};
 
 const AFTER: &str = "\
-Example, after certtool trust add and certtool enroll:
+Example:
   messenger
 
-F1 in it shows every key and command.
+The first start asks for what is missing: whom you trust, your address, how you appear. F1 in it
+shows every key and command.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.";
 
@@ -35,6 +40,14 @@ Example:
 
 Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 unreachable.";
 
+const SEND: &str = "\
+Examples:
+  messenger send bob@example.org \"The backup is done\"
+  uptime | messenger send bob@example.org
+
+Exit codes: 0 delivered, 1 failed, 2 usage, 4 not delivered: it is nowhere but with you,
+5 unknown: it left, and nobody said that it arrived.";
+
 const CONTACTS: &str = "\
 Example:
   messenger contacts export contacts.toml
@@ -42,10 +55,13 @@ Example:
 Exit codes: 0 ok, 1 failed, 2 usage.";
 
 const BOT: &str = "\
-Example, after certtool --home ~/echo trust add and enroll:
-  messenger --home ~/echo bot --echo --public
+Examples, after certtool --home ~/bot trust add and enroll:
+  messenger --home ~/bot bot --echo --public
+  messenger --home ~/bot bot --exec ./machine.sh -- alice@example.org
 
-Without --public it answers its contacts alone. Who is none knocks: Ctrl-K in the messenger.
+The program is run once for each text: it reads it on standard input, and writes the answer to
+standard output (docs/bots.md). Without --public contacts alone are answered; whoever is none
+knocks: Ctrl-K in the messenger.
 
 Exit codes: 0 ended as asked, 1 failed, 2 usage, 4 it never got online.";
 
@@ -144,6 +160,19 @@ pub(crate) enum Face {
         #[arg(long)]
         ephemeral: bool,
     },
+    /// Send one text and wait until their device has it
+    #[command(after_help = SEND)]
+    Send {
+        /// An address, or the name of your own of a contact
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// What to say [default: standard input]
+        #[arg(value_name = "TEXT")]
+        text: Option<String>,
+        /// One line of JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Look at what stands between you and others: router, firewall, directory, clock
     #[command(after_help = DOCTOR)]
     Doctor {
@@ -158,17 +187,23 @@ pub(crate) enum Face {
         asked: contacts::commands::Do,
     },
     /// A program that answers by itself, marked as a bot to everybody it talks with
-    #[command(after_help = BOT)]
+    #[command(after_help = BOT, group(clap::ArgGroup::new("answerer").required(true)))]
     Bot {
         /// Send every text back, once
-        #[arg(long, required = true)]
+        #[arg(long, group = "answerer")]
         echo: bool,
+        /// Have a program answer, in any language: one process for each text
+        #[arg(long, value_name = "PROGRAM", group = "answerer")]
+        exec: Option<PathBuf>,
         /// Also accept strangers who knock
         #[arg(long)]
         public: bool,
         /// One line of JSON for each thing instead of text
         #[arg(long)]
         json: bool,
+        /// What the program is called with
+        #[arg(last = true, value_name = "ARGUMENT", requires = "exec")]
+        arguments: Vec<OsString>,
     },
 }
 
@@ -176,7 +211,7 @@ impl Face {
     /// Whether a program reads standard output, and was promised objects of certtool's shape.
     fn json(&self) -> bool {
         match self {
-            Self::Doctor { json } | Self::Bot { json, .. } => *json,
+            Self::Doctor { json } | Self::Bot { json, .. } | Self::Send { json, .. } => *json,
             Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
             Self::Headless { .. } | Self::Contacts { .. } => false,
         }
@@ -216,7 +251,13 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
             Err(failure.with(Code::Usage))
         }
-        None if cli.linear => run::linear::run(start::prepare(&cli.options).await?).await,
+        None if cli.linear => {
+            let mut typed = lines::typed();
+            if setup::is_due(&cli.options)? && setup::lines::set_up(&cli.options, &mut typed).await? == Outcome::Left {
+                return Err(left());
+            }
+            run::linear::run(start::prepare(&cli.options).await?, typed).await
+        }
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 let failure = Failure::new(
@@ -226,6 +267,9 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 return Err(failure.with(Code::Usage));
             }
             let theme = Theme::new(cli.theme, &Surroundings::found());
+            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, theme).await? == Outcome::Left {
+                return Err(left());
+            }
             run::screen::run(start::prepare(&cli.options).await?, theme).await
         }
         Some(Face::Headless { ephemeral }) => {
@@ -237,11 +281,28 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
         Some(Face::Contacts { asked }) => contacts::commands::run(start::folder(&cli.options)?, asked),
-        Some(Face::Bot { echo: _, public, json }) => {
+        Some(Face::Bot { echo: _, exec, public, json, arguments }) => {
             log_to_stderr();
-            bot::run(start::prepare(&cli.options).await?, *public, *json).await
+            let answerer = match exec {
+                Some(path) => Answerer::Program(Program::new(path.clone(), arguments.clone())?),
+                None => Answerer::Echo,
+            };
+            bot::run(start::prepare(&cli.options).await?, answerer, *public, *json).await
+        }
+        Some(Face::Send { who, text, json }) => {
+            log_to_stderr();
+            let text = send::text(text.as_deref()).await?;
+            send::run(start::prepare(&cli.options).await?, who, text, *json).await
         }
     }
+}
+
+/// Whoever leaves the set-up has no messenger yet.
+fn left() -> Failure {
+    Failure::new(
+        "the set-up is not finished",
+        "`messenger` goes on where you left; or certtool trust add and certtool enroll",
+    )
 }
 
 /// Diagnostics (never content) go to standard error, as `RUST_LOG` asks. The terminal UI has none: they would tear it.

@@ -31,19 +31,28 @@ struct Report {
 
 /// Looks, and prints what it found.
 pub(crate) async fn run(prepared: &Prepared, json: bool) -> Result<(), Failure> {
-    let (network, clock_ahead_s) = tokio::join!(examine(prepared.config()), clock_ahead(prepared));
-    let report = Report {
-        identifier: prepared.me.identifier.to_string(),
-        authority: prepared.me.authority.clone(),
-        certificate_until: prepared.me.until.clone(),
-        clock_ahead_s,
-        network: network.map_err(unreached)?,
-    };
+    let report = found(prepared).await?;
     match json {
         true => say!("{}", serde_json::to_string(&report).map_err(|error| Failure::new(error, ""))?),
         false => say!("{}", report.for_people().trim_end()),
     }
     Ok(())
+}
+
+/// Looks, and says in lines for people what it found.
+pub(crate) async fn look(prepared: &Prepared) -> Result<String, Failure> {
+    Ok(found(prepared).await?.for_people())
+}
+
+async fn found(prepared: &Prepared) -> Result<Report, Failure> {
+    let (network, clock_ahead_s) = tokio::join!(examine(prepared.config()), clock_ahead(prepared));
+    Ok(Report {
+        identifier: prepared.me.identifier.to_string(),
+        authority: prepared.me.authority.clone(),
+        certificate_until: prepared.me.until.clone(),
+        clock_ahead_s,
+        network: network.map_err(unreached)?,
+    })
 }
 
 fn unreached(error: ExamineError) -> Failure {

@@ -21,6 +21,8 @@ pub(crate) enum Code {
     Usage = 2,
     /// Nobody could be reached.
     Unreachable = 4,
+    /// A text left, and nobody said that it arrived.
+    Unknown = 5,
 }
 
 impl Failure {

@@ -8,14 +8,13 @@ use identity::card::ContactCard;
 use identity::trust::Trust;
 use messenger_engine::{Command, Engine, Event, Events};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
 
 use crate::acquaintance::{self, Kept};
 use crate::app::slash::{self, Newcomer};
 use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
-use crate::lines::{Line, MAX_LINE_BYTES, read_lines};
+use crate::lines::{self, Line, MAX_LINE_BYTES};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
 use crate::text;
@@ -42,8 +41,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
     let learn = |card: &ContactCard| finder.learn(card);
     let kept = if ephemeral { Kept::InMemory } else { Kept::InFolder };
     let book = (!ephemeral).then_some(prepared.book);
-    let (lines, mut read) = mpsc::channel(16);
-    tokio::spawn(read_lines(tokio::io::stdin(), lines));
+    let mut read = lines::typed();
     let mut signal = std::pin::pin!(ended_by_signal());
     loop {
         tokio::select! {

@@ -9,6 +9,13 @@ pub(crate) const MAX_LINE_BYTES: usize = 6 * messenger_engine::MAX_TEXT_BYTES + 
 /// A line as read: its bytes, or how long it was if it was too long.
 pub(crate) type Line = Result<Vec<u8>, usize>;
 
+/// The lines of standard input from now on. It is read once in a program: what was read ahead belongs to who asked first.
+pub(crate) fn typed() -> mpsc::Receiver<Line> {
+    let (lines, typed) = mpsc::channel(16);
+    tokio::spawn(read_lines(tokio::io::stdin(), lines));
+    typed
+}
+
 /// Reads lines until the end of the input; ends the channel there.
 pub(crate) async fn read_lines(input: impl AsyncRead + Unpin, lines: mpsc::Sender<Line>) {
     let mut input = BufReader::new(input);

@@ -10,8 +10,8 @@
 //! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; and by which authority each person she knows was certified at first sight
 //! ([`acquaintance`]).
 //!
-//! The way through it: [`cli`] reads the options, [`start`] turns the person's folder into a running engine, then
-//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`] or [`bot`] talks with it; [`doctor`] looks at
+//! The way through it: [`cli`] reads the options, [`setup`] makes what is missing at a first start, [`start`] turns the person's folder into a running engine, then
+//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`], [`bot`] or [`send`] talks with it; [`doctor`] looks at
 //! the network without one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -32,7 +32,9 @@ mod keys;
 mod lines;
 mod lock;
 mod run;
+mod send;
 mod settings;
+mod setup;
 mod start;
 mod text;
 mod view;

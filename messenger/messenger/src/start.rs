@@ -260,7 +260,7 @@ async fn follow_revocations(home: Home, trust: Arc<Trust>, device: Device) {
     tokio::join!(own, of_others);
 }
 
-fn folder_failure(error: HomeError) -> Failure {
+pub(crate) fn folder_failure(error: HomeError) -> Failure {
     let remedy = match &error {
         HomeError::Sealed { .. } => {
             "`--passphrase` ask, file:PATH, fd:NUMBER or credential:NAME says where it comes from"

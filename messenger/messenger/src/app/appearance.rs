@@ -44,6 +44,11 @@ impl App {
 }
 
 impl Person {
+    /// Whether a program answers, by its own word.
+    pub(crate) fn is_bot(&self) -> bool {
+        self.shows.can.iter().any(|one| one == "bot")
+    }
+
     /// How somebody who is online is doing, in a word or three.
     pub(crate) fn status_word(&self) -> &'static str {
         match self.shows.status {

@@ -16,10 +16,11 @@ use messenger_engine::{Command, Events};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
-use crate::app::{App, Effect};
+use crate::app::Effect;
 use crate::bidi;
 use crate::failure::Failure;
 use crate::keys;
@@ -46,7 +47,7 @@ pub(crate) async fn run(prepared: Prepared, theme: Theme) -> Result<(), Failure>
 
 /// Takes the terminal, runs, and gives it back; the session comes back however that ends.
 async fn on_screen(session: Session, theme: Theme, events: &mut Events) -> (Session, Result<Ending, Failure>) {
-    let _ours = match Ours::take(&session.app) {
+    let _ours = match Ours::take(&format!("In Person: {}", session.app.me.identifier)) {
         Ok(ours) => ours,
         Err(error) => return (session, Err(terminal_failure(error))),
     };
@@ -81,7 +82,7 @@ struct Idle {
 
 impl Loop {
     async fn run(&mut self, events: &mut Events) -> Result<Ending, Failure> {
-        let mut input = typed_input();
+        let mut input = Typing::begin();
         let mut signal = std::pin::pin!(ended_by_signal());
         loop {
             self.screen.draw(|frame| view::draw(frame, &self.session.app, self.theme)).map_err(terminal_failure)?;
@@ -92,7 +93,7 @@ impl Loop {
                     Some(event) => self.session.hear(event).await,
                     None => return Err(engine_ended()),
                 },
-                typed = input.recv() => match typed {
+                typed = input.next() => match typed {
                     Some(typed) => self.typed(typed).await,
                     // The terminal is gone.
                     None => Next::End(Ending::Forced),
@@ -128,9 +129,9 @@ impl Loop {
     }
 
     /// Takes in what is there already.
-    async fn catch_up(&mut self, events: &mut Events, input: &mut mpsc::Receiver<Input>) -> Next {
+    async fn catch_up(&mut self, events: &mut Events, input: &mut Typing) -> Next {
         for _ in 0..MOST_PER_FRAME {
-            let next = if let Ok(typed) = input.try_recv() {
+            let next = if let Ok(typed) = input.0.try_recv() {
                 self.typed(typed).await
             } else if let Ok(event) = events.try_recv() {
                 self.session.hear(event).await
@@ -198,24 +199,41 @@ async fn until(moment: Option<Instant>) {
 
 /// What is typed, through a channel: unlike the channel, the stream must not be asked in passing, for it would then
 /// wake whoever asked in passing and not the loop. The channel ends when the terminal is gone.
-fn typed_input() -> mpsc::Receiver<Input> {
-    let (send, receive) = mpsc::channel(MOST_PER_FRAME);
-    tokio::spawn(async move {
-        let mut input = EventStream::new();
-        while let Some(Ok(typed)) = input.next().await {
-            if send.send(typed).await.is_err() {
-                return;
+pub(crate) struct Typing(mpsc::Receiver<Input>, JoinHandle<()>);
+
+impl Typing {
+    /// From now on, and until this is dropped: what is typed then is for whoever reads next.
+    pub(crate) fn begin() -> Self {
+        let (send, receive) = mpsc::channel(MOST_PER_FRAME);
+        let reading = tokio::spawn(async move {
+            let mut input = EventStream::new();
+            while let Some(Ok(typed)) = input.next().await {
+                if send.send(typed).await.is_err() {
+                    return;
+                }
             }
-        }
-    });
-    receive
+        });
+        Self(receive, reading)
+    }
+
+    /// The next key, paste or change; nothing if the terminal is gone.
+    pub(crate) async fn next(&mut self) -> Option<Input> {
+        self.0.recv().await
+    }
+}
+
+impl Drop for Typing {
+    fn drop(&mut self) {
+        self.1.abort();
+    }
 }
 
 /// The terminal while it is ours; dropping it gives it back.
-struct Ours;
+pub(crate) struct Ours;
 
 impl Ours {
-    fn take(app: &App) -> std::io::Result<Self> {
+    /// Takes it, with this title.
+    pub(crate) fn take(title: &str) -> std::io::Result<Self> {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             give_back();
@@ -230,7 +248,7 @@ impl Ours {
             EnableBracketedPaste,
             EnableFocusChange,
             Print(bidi::EXPLICIT),
-            SetTitle(format!("In Person: {}", app.me.identifier))
+            SetTitle(title)
         )?;
         Ok(ours)
     }
@@ -257,6 +275,6 @@ fn give_back() {
     }
 }
 
-fn terminal_failure(error: std::io::Error) -> Failure {
+pub(crate) fn terminal_failure(error: std::io::Error) -> Failure {
     Failure::new(format!("the terminal cannot be used: {error}"), "another terminal, or `messenger headless`")
 }

@@ -27,6 +27,9 @@ pub(super) fn presence(app: &App, who: &Identifier, theme: Theme) -> (&'static s
         Some(true) => {
             let person = person.expect("its presence is known");
             match person.shows.status {
+                None | Some(Status::Available) if person.is_bot() => ("●", "bot", theme.good()),
+                Some(Status::Away) if person.is_bot() => ("◐", "bot, away", theme.open()),
+                Some(_) if person.is_bot() => ("◐", "bot, busy", theme.open()),
                 None | Some(Status::Available) => ("●", person.status_word(), theme.good()),
                 Some(_) => ("◐", person.status_word(), theme.open()),
             }

@@ -129,7 +129,7 @@ fn as_text(rows: Vec<Line<'_>>) -> Vec<String> {
 }
 
 /// A frame with round corners and a title.
-fn block<'a>(title: Line<'a>, style: Style) -> Block<'a> {
+pub(crate) fn block<'a>(title: Line<'a>, style: Style) -> Block<'a> {
     Block::bordered().border_type(BorderType::Rounded).border_style(style).title(title).padding(Padding::horizontal(1))
 }
 

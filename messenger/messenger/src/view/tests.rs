@@ -433,6 +433,18 @@ fn names_and_groups_and_when_they_were_seen_last() {
 }
 
 #[test]
+fn a_program_is_called_a_bot_in_the_list() {
+    let mut app = online(&["echo"], SMALL);
+    let seen =
+        Seen { status: Some(Status::Available), can: vec!["text".to_owned(), "bot".to_owned()], ..Seen::default() };
+    app.hear(Event::Presence { who: who("echo"), online: true, seen }, at(10, 42));
+    let (screen, _) = screen(&app);
+    assert!(screen.contains("● echo@example.org      bot │"), "{screen}");
+    app.hear(presence("echo", false), at(10, 43));
+    assert!(!self::screen(&app).0.contains("bot"), "who is not there shows nothing");
+}
+
+#[test]
 fn every_command_is_found_by_a_few_letters() {
     let mut app = conversation(SMALL);
     app.act(Action::AskCommand, at(10, 52));

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use super::words;
 use crate::app::conversation::Conversation;
 use crate::app::slash;
-use crate::app::{App, Cover, Effect, Entry, Notice};
+use crate::app::{App, Cover, Effect, Entry, Notice, Person};
 use crate::keys::Action;
 use crate::text::harmless_line;
 use crate::view;
@@ -185,7 +185,8 @@ fn who(app: &App) -> Vec<String> {
             let more = if more.is_empty() { more } else { format!(", {more}") };
             let unread = app.conversation(&entry).map_or(0, |one| one.unread);
             let unread = if unread > 0 { format!(", {unread} unread") } else { String::new() };
-            format!("{}: {state}{more}{unread}", app.called_with_address(who))
+            let bot = if person.is_some_and(Person::is_bot) { "a bot, " } else { "" };
+            format!("{}: {bot}{state}{more}{unread}", app.called_with_address(who))
         }
         Entry::Room(room) => {
             let room = app.rooms.get(room);

@@ -12,24 +12,26 @@ use tokio::sync::mpsc;
 use self::face::Face;
 use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
 use crate::failure::Failure;
-use crate::lines::{Line, read_lines};
+use crate::lines::Line;
 use crate::start::Prepared;
 
 /// The model wants a size for where things are drawn; nothing is.
 const NO_SCREEN: (u16, u16) = (80, 24);
 
 /// Runs until the person leaves or a signal ends it.
-pub(crate) async fn run(prepared: Prepared) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, typed: mpsc::Receiver<Line>) -> Result<(), Failure> {
     let (mut session, mut events) = Session::begin(prepared, NO_SCREEN)?;
     // What stands in a prompt stays there while one types.
     session.app.keep_the_choice();
-    let ended = converse(&mut session, &mut events).await;
+    let ended = converse(&mut session, &mut events, typed).await;
     session.end(ended, events).await
 }
 
-async fn converse(session: &mut Session, events: &mut Events) -> Result<Ending, Failure> {
-    let (lines, mut typed) = mpsc::channel(16);
-    tokio::spawn(read_lines(tokio::io::stdin(), lines));
+async fn converse(
+    session: &mut Session,
+    events: &mut Events,
+    mut typed: mpsc::Receiver<Line>,
+) -> Result<Ending, Failure> {
     let mut signal = std::pin::pin!(ended_by_signal());
     let mut face = Face::default();
     say(&face.greeting(&session.app))?;

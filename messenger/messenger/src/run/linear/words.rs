@@ -20,8 +20,9 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         Event::Offline { reason } => one(format!("You are offline: {}.", harmless_line(reason))),
         Event::Presence { who, online, seen } => {
-            let words =
-                seen.status.map_or("online", |_| Person { shows: seen.clone(), ..Person::default() }.status_word());
+            let person = Person { shows: seen.clone(), ..Person::default() };
+            let words = seen.status.map_or("online", |_| person.status_word());
+            let bot = if person.is_bot() { ", a bot," } else { "" };
             let words = match (online, seen.text.is_empty()) {
                 (false, _) => "offline".to_owned(),
                 (true, true) => words.to_owned(),
@@ -30,7 +31,7 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let known = before.people.get(who).and_then(|person| person.online);
             // Who is not there when one connects is no news.
             let news = *online || known == Some(true);
-            if news { one(format!("{} is {words}.", before.called_with_address(who))) } else { Vec::new() }
+            if news { one(format!("{}{bot} is {words}.", before.called_with_address(who))) } else { Vec::new() }
         }
         Event::Incoming { from, purpose, .. } => {
             let what = match purpose {

@@ -55,9 +55,13 @@ fn what_was_begun_is_kept_when_the_program_ends() {
 fn what_happens_is_a_sentence() {
     let mut app = app(&["bob"]);
     let seen = Seen { status: Some(Status::Away), text: "at\u{202e} lunch".to_owned(), ..Seen::default() };
+    let robot = Seen { can: vec!["bot".to_owned()], ..seen.clone() };
     let away = Event::Presence { who: who("bob"), online: true, seen };
     assert_eq!(told(&mut app, presence("bob", false)), [""; 0], "how things stand is no news");
     assert_eq!(told(&mut app, away), ["bob@example.org is away, and says: at\u{fffd} lunch."]);
+    let robot = Event::Presence { who: who("bob"), online: true, seen: robot };
+    assert_eq!(told(&mut app, robot), ["bob@example.org, a bot, is away, and says: at\u{fffd} lunch."]);
+    assert_eq!(super::who(&app), ["bob@example.org: a bot, away, at\u{fffd} lunch"]);
     let message =
         Event::Message { id: 1, from: who("bob"), text: "one\n\x1b[2Jtwo".to_owned(), bot: false, reply_to: None };
     assert_eq!(told(&mut app, message), ["bob@example.org at 10:42: one", "  ␛[2Jtwo"]);

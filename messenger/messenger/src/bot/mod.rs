@@ -1,0 +1,294 @@
+//! `messenger bot`: a program answers. With `--echo` it sends every text back, with `--exec` it is somebody's own
+//! ([`program`]; docs/bots.md). Marked as a bot to everybody it talks with; how often anybody is read is [bounded](desk).
+//!
+//! It prints what it does, never what people write.
+
+mod desk;
+pub(crate) mod program;
+
+use std::time::{Duration, Instant};
+
+use command_line::say;
+use messenger_engine::{Command, DeliveryState, Engine, Event, Events, Purpose};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::acquaintance;
+use crate::failure::{Code, Failure};
+use crate::run::ended_by_signal;
+use crate::start::Prepared;
+use crate::text::harmless_line;
+use desk::{AT_ONCE, Admission, Desk, ONE_MORE, Text};
+use program::{Outcome, Program};
+
+/// How long leaving may take.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Answerer {
+    /// Every text goes back as it came.
+    Echo,
+    /// A program of somebody's own.
+    Program(Program),
+}
+
+impl Answerer {
+    async fn answer(&self, text: &Text) -> Outcome {
+        match self {
+            Self::Echo => Outcome { answer: Ok(Some(text.text.clone())), words: String::new() },
+            Self::Program(program) => program.answer(text).await,
+        }
+    }
+}
+
+/// Runs until a signal ends it.
+pub(crate) async fn run(prepared: Prepared, answerer: Answerer, public: bool, json: bool) -> Result<(), Failure> {
+    let (engine, mut events) = prepared.start(true)?;
+    let mut bot = Bot { engine, answerer, public, json, desk: Desk::default(), at_work: JoinSet::new() };
+    let ended = bot.serve(&prepared, &mut events).await;
+    // Whoever is at work is killed: nobody would hear the answer.
+    bot.at_work.shutdown().await;
+    let trouble = ended?;
+    let _ = tokio::time::timeout(LEAVING, bot.engine.leave(&mut events)).await;
+    match trouble {
+        Some(reason) => {
+            Err(Failure::new(format!("never got online: {reason}"), "is the home server running?")
+                .with(Code::Unreachable))
+        }
+        None => Ok(()),
+    }
+}
+
+struct Bot {
+    engine: Engine,
+    answerer: Answerer,
+    public: bool,
+    json: bool,
+    desk: Desk,
+    at_work: JoinSet<(Text, Outcome)>,
+}
+
+impl Bot {
+    /// Until a signal comes; then why it never got online, if it did not.
+    async fn serve(&mut self, prepared: &Prepared, events: &mut Events) -> Result<Option<String>, Failure> {
+        let mut signal = std::pin::pin!(ended_by_signal());
+        let mut trouble = Some("the directory did not answer".to_owned());
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                Some(done) = self.at_work.join_next() => {
+                    // A task that panicked would have its person wait for ever: that is a fault of ours, and ends the bot.
+                    let (text, outcome) = done.map_err(|error| Failure::new(error, "report it"))?;
+                    self.answered(&text, outcome).await;
+                    continue;
+                }
+                () = &mut signal => return Ok(trouble),
+            };
+            let Some(event) = event else {
+                return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more"));
+            };
+            match &event {
+                Event::Online { .. } => trouble = None,
+                Event::Offline { reason } if trouble.is_some() => trouble = Some(reason.clone()),
+                _ => {}
+            }
+            let problem = acquaintance::keep(prepared.book.home(), &event);
+            for event in [Some(&event), problem.as_ref()].into_iter().flatten() {
+                self.tell(event);
+            }
+            match reaction(event, self.public) {
+                Reaction::Nothing => {}
+                Reaction::Say(command) => {
+                    self.engine.send(command).await;
+                }
+                Reaction::Answer(text) => self.take(text).await,
+            }
+        }
+    }
+
+    /// Takes a text to the desk, or says that it does not.
+    async fn take(&mut self, text: Text) {
+        let (from, id) = (text.from.clone(), text.id);
+        let admission = self.desk.admit(text, Instant::now());
+        if admission != Admission::Taken {
+            self.note("too_many", &json!({ "from": from, "id": id }), &format!("{from} writes too much: not read"));
+        }
+        if admission == Admission::Refused {
+            let words = format!(
+                "This was not read: too many texts at once. After {AT_ONCE}, one in {} s is read; nothing more is said of this until then.",
+                ONE_MORE.as_secs()
+            );
+            self.engine.send(send(&from, words)).await;
+        }
+        self.work();
+    }
+
+    /// Puts to work what can be.
+    fn work(&mut self) {
+        while let Some(text) = self.desk.next() {
+            let answerer = self.answerer.clone();
+            self.at_work.spawn(async move {
+                let outcome = answerer.answer(&text).await;
+                (text, outcome)
+            });
+        }
+    }
+
+    /// Sends what came of a text.
+    async fn answered(&mut self, text: &Text, outcome: Outcome) {
+        let about = json!({ "from": text.from, "id": text.id });
+        if !outcome.words.is_empty() {
+            let mut about = about.clone();
+            about["words"] = json!(outcome.words);
+            self.note("program_says", &about, &format!("the program says: {}", outcome.words.trim_end()));
+        }
+        match outcome.answer {
+            Ok(Some(words)) => {
+                self.engine.send(send(&text.from, words)).await;
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                let mut about = about.clone();
+                about["reason"] = json!(reason);
+                self.note("no_answer", &about, &format!("no answer to {}: the program failed, {reason}", text.from));
+            }
+        }
+        self.desk.done(&text.from);
+        self.work();
+    }
+
+    /// Prints what the engine told, if it is worth it.
+    fn tell(&self, event: &Event) {
+        if let Some(words) = report(event) {
+            self.print(object(event), &words);
+        }
+    }
+
+    /// Prints something of the bot's own.
+    fn note(&self, event: &str, about: &Value, words: &str) {
+        let mut object = about.clone();
+        object["event"] = json!(event);
+        self.print(object, &harmless_line(words));
+    }
+
+    fn print(&self, mut object: Value, words: &str) {
+        let now = jiff::Zoned::now();
+        if self.json {
+            object["at"] = json!(now.timestamp().to_string());
+            say!("{object}");
+        } else {
+            say!("{} {words}", now.strftime("%H:%M:%S"));
+        }
+    }
+}
+
+/// What the bot does about an event.
+#[derive(Debug, PartialEq, Eq)]
+enum Reaction {
+    Nothing,
+    Say(Command),
+    Answer(Text),
+}
+
+/// Bots do not answer bots: two of them would talk for ever.
+fn reaction(event: Event, public: bool) -> Reaction {
+    match event {
+        Event::Message { bot: true, .. } => Reaction::Nothing,
+        Event::Message { id, from, text, .. } => Reaction::Answer(Text { id, from, text }),
+        Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => {
+            Reaction::Say(Command::Accept { call })
+        }
+        Event::Incoming { call, .. } => Reaction::Say(Command::Decline { call }),
+        Event::RoomInvitation { room, .. } => Reaction::Say(Command::RoomDecline { room }),
+        _ => Reaction::Nothing,
+    }
+}
+
+fn send(to: &identity::Identifier, text: String) -> Command {
+    Command::Send { to: to.to_string(), text, id: None, reply_to: None }
+}
+
+/// What is printed: who and what, no texts.
+fn report(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Online { identifier, directory } => format!("{identifier} is online at {}", harmless_line(directory)),
+        Event::Offline { reason } => format!("offline: {}", harmless_line(reason)),
+        Event::Incoming { from, .. } => format!("{from} knocks"),
+        Event::FirstSeen { who, authority, .. } => format!("{who} is certified by {}", harmless_line(authority)),
+        Event::Message { from, text, .. } => format!("{from} wrote {} bytes", text.len()),
+        Event::MessageState { to, state: DeliveryState::Delivered, .. } => format!("answer delivered to {to}"),
+        Event::MessageState { to, state: DeliveryState::NotDelivered | DeliveryState::Unknown, reason, .. } => {
+            format!(
+                "answer not delivered to {to}: {}",
+                harmless_line(reason.as_deref().unwrap_or("no reason was given"))
+            )
+        }
+        Event::Contradiction { message, evidence, remedy, .. } => {
+            let evidence = evidence.as_deref().map(|path| format!(" (proof: {path})")).unwrap_or_default();
+            harmless_line(&format!("ALARM: {message}{evidence}. {remedy}"))
+        }
+        Event::Error { about, message, remedy } => harmless_line(&format!("{about}: {message}. {remedy}")),
+        _ => return None,
+    })
+}
+
+/// The same for programs: the event as docs/headless.md has it; how long a text is in place of the text.
+fn object(event: &Event) -> Value {
+    let mut object = json!(event);
+    if let Some(text) = object.as_object_mut().and_then(|object| object.remove("text")) {
+        object["bytes"] = json!(text.as_str().unwrap_or_default().len());
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity::Identifier;
+    use messenger_engine::CallId;
+
+    fn alice() -> Identifier {
+        Identifier::parse("alice@example.org").unwrap()
+    }
+
+    fn knock(purpose: Purpose, contact: bool) -> Event {
+        Event::Incoming { call: CallId([1; 16]), from: alice(), purpose, contact }
+    }
+
+    fn message(bot: bool) -> Event {
+        Event::Message { id: 5, from: alice(), text: "hi".to_owned(), bot, reply_to: None }
+    }
+
+    #[tokio::test]
+    async fn echoes_once() {
+        let text = Text { id: 5, from: alice(), text: "hi".to_owned() };
+        assert_eq!(reaction(message(false), false), Reaction::Answer(text.clone()));
+        assert_eq!(Answerer::Echo.answer(&text).await.answer, Ok(Some("hi".to_owned())));
+        let state = Event::MessageState { id: 5, to: alice(), state: DeliveryState::Delivered, reason: None };
+        assert_eq!(reaction(state, true), Reaction::Nothing);
+    }
+
+    #[test]
+    fn bots_do_not_answer_bots() {
+        assert_eq!(reaction(message(true), true), Reaction::Nothing);
+    }
+
+    #[test]
+    fn strangers_need_public() {
+        let call = CallId([1; 16]);
+        assert_eq!(reaction(knock(Purpose::Text, false), false), Reaction::Say(Command::Decline { call }));
+        assert_eq!(reaction(knock(Purpose::Text, false), true), Reaction::Say(Command::Accept { call }));
+        assert_eq!(reaction(knock(Purpose::Call, true), true), Reaction::Say(Command::Decline { call }));
+    }
+
+    #[test]
+    fn prints_no_texts() {
+        let event = Event::Message { id: 5, from: alice(), text: "secret".to_owned(), bot: false, reply_to: None };
+        assert_eq!(report(&event).unwrap(), "alice@example.org wrote 6 bytes");
+        let object = object(&event);
+        assert_eq!(object["event"], "message", "{object}");
+        assert_eq!((&object["from"], &object["bytes"]), (&json!("alice@example.org"), &json!(6)), "{object}");
+        assert!(!object.to_string().contains("secret"), "{object}");
+    }
+}
