@@ -21,7 +21,7 @@ pub fn arguments<T: Parser>() -> T {
     let line: Vec<_> = std::env::args_os().collect();
     match read(&line) {
         Ok(Asked::OfProgram(arguments)) => arguments,
-        Ok(Asked::OfItself(program, asked)) => tell_of_itself(&program, &asked, for_programs(&line)),
+        Ok(Asked::OfItself(of)) => tell_of_itself(&of.0, &of.1, for_programs(&line)),
         Err(error) => refuse::<T>(&error, &line),
     }
 }
@@ -32,14 +32,14 @@ enum Asked<T> {
     /// What the program is there for.
     OfProgram(T),
     /// What it tells of itself; all of its commands, and what was asked.
-    OfItself(Command, ArgMatches),
+    OfItself(Box<(Command, ArgMatches)>),
 }
 
 fn read<T: Parser>(line: &[OsString]) -> Result<Asked<T>, clap::Error> {
     let mut command = command::<T>();
     let found = command.try_get_matches_from_mut(line).and_then(|mut matches| {
         if about::is_asked(&matches) {
-            return Ok(Asked::OfItself(self::command::<T>(), matches));
+            return Ok(Asked::OfItself(Box::new((self::command::<T>(), matches))));
         }
         T::from_arg_matches_mut(&mut matches).map(Asked::OfProgram)
     });

@@ -1,10 +1,10 @@
 //! A certificate (RFC 5280, 4), any one: each field, and what is wrong with it by itself. Whether it holds is another question,
 //! which the pinned trust policies answer.
 
+use der::{Decode, Encode};
 use identity::UnixTime;
 use identity::oid::extension as id;
 use x509_cert::certificate::{CertificateInner, Raw, TbsCertificateInner, Version};
-use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 use super::names::{explain_key, explain_signature, list, unix, value};

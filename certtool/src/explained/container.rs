@@ -1,8 +1,8 @@
 //! What holds other things: CMS (PKCS#7) and PKCS#12. Only what can be seen without a passphrase is looked at.
 
 use const_oid::ObjectIdentifier;
-use x509_cert::der::asn1::{AnyRef, OctetStringRef, UintRef};
-use x509_cert::der::{Class, Encode, TagNumber, Tagged};
+use der::asn1::{AnyRef, OctetStringRef, UintRef};
+use der::{Class, Encode, TagNumber, Tagged};
 
 use super::kind::{children, inside};
 use super::names::object;
@@ -27,7 +27,7 @@ pub(super) fn cms(der: &[u8]) -> Option<Explained> {
         SIGNED => signed(into, &content)?,
         ENVELOPED | AUTH_ENVELOPED => {
             // The recipients come after the version, or after who sent it.
-            let recipients = inside(content)?.iter().find(|part| part.tag() == x509_cert::der::Tag::Set).copied();
+            let recipients = inside(content)?.iter().find(|part| part.tag() == der::Tag::Set).copied();
             let many = recipients.and_then(inside).map_or(0, |recipients| recipients.len());
             into.field("recipients", many, "For how many keys it can be opened", "RFC 5652, 6.1");
             into.check(

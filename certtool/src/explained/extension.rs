@@ -1,10 +1,10 @@
 //! Extensions of certificates, requests and lists: name, value, meaning and section of each.
 
 use const_oid::ObjectIdentifier;
+use der::Decode;
+use der::asn1::UintRef;
 use identity::oid::{self, extension as id};
 use identity::transparency::TransparencyExtension;
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::UintRef;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::DistributionPointName;
 use x509_cert::ext::pkix::{

@@ -1,8 +1,8 @@
 //! Keys: what kind they are, and never what they are.
 
 use const_oid::ObjectIdentifier;
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::OctetStringRef;
+use der::Decode;
+use der::asn1::OctetStringRef;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::Explained;
@@ -128,8 +128,8 @@ pub(super) fn encrypted(der: &[u8]) -> Option<Explained> {
 }
 
 /// How a passphrase is turned into a key, and what encrypts with that; `false` if not as RFC 8018 recommends.
-pub(super) fn explain_scheme(into: &mut Explained, algorithm: Option<x509_cert::der::asn1::AnyRef<'_>>) -> bool {
-    let parts = |of: x509_cert::der::asn1::AnyRef<'_>| -> Option<(ObjectIdentifier, Option<_>)> {
+pub(super) fn explain_scheme(into: &mut Explained, algorithm: Option<der::asn1::AnyRef<'_>>) -> bool {
+    let parts = |of: der::asn1::AnyRef<'_>| -> Option<(ObjectIdentifier, Option<_>)> {
         let inside = inside_owned(of)?;
         Some((inside.0, inside.1))
     };
@@ -153,8 +153,8 @@ pub(super) fn explain_scheme(into: &mut Explained, algorithm: Option<x509_cert::
 }
 
 /// Number and parameters of an AlgorithmIdentifier.
-fn inside_owned(of: x509_cert::der::asn1::AnyRef<'_>) -> Option<(ObjectIdentifier, Option<Vec<u8>>)> {
-    use x509_cert::der::Encode as _;
+fn inside_owned(of: der::asn1::AnyRef<'_>) -> Option<(ObjectIdentifier, Option<Vec<u8>>)> {
+    use der::Encode as _;
     let parts = inside(of)?;
     let number = parts.first()?.decode_as().ok()?;
     Some((number, parts.get(1).and_then(|parameters| parameters.to_der().ok())))

@@ -1,13 +1,13 @@
 //! What kind of thing bytes are: by how they begin, and in DER by the shape of the outermost structure.
 
+use der::asn1::AnyRef;
+use der::{Decode, Reader, SliceReader, Tag, Tagged};
 use device::chain_from_pem;
 use identity::UnixTime;
 use identity::card::{ContactCard, MAX_CARD_BYTES};
 use identity::plan::MAX_CRL_BYTES;
 use rustls_pki_types::CertificateDer;
 use tlog_proof::MAX_ENTRY_BYTES;
-use x509_cert::der::asn1::AnyRef;
-use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use zeroize::Zeroizing;
 
 use super::{Explained, container, key, list, logged, request, trust};
@@ -121,7 +121,7 @@ fn of_block(label: &str, block: &str, now: UnixTime) -> Result<Explained, String
     let end = format!("-----END {label}-----");
     let whole = block.find(&end).map(|at| Zeroizing::new(format!("-----BEGIN {}{end}\n", &block[..at])));
     let whole = whole.ok_or_else(|| format!("PEM that is cut short: a {label} without its end"))?;
-    let (_, der) = x509_cert::der::pem::decode_vec(whole.as_bytes())
+    let (_, der) = der::pem::decode_vec(whole.as_bytes())
         .map_err(|error| format!("PEM that does not decode: a {label} ({error})"))?;
     let der = Zeroizing::new(der);
     let found = match label {

@@ -1,10 +1,10 @@
 //! A revocation list (RFC 5280, 5): which certificates their issuer takes back.
 
+use der::{Decode, Tag, Tagged};
 use identity::UnixTime;
 use identity::oid::extension as id;
 use x509_cert::certificate::{Raw, Version};
 use x509_cert::crl::{CertificateList, RevokedCert};
-use x509_cert::der::{Decode, Tag, Tagged};
 use x509_cert::ext::pkix::CrlReason;
 use x509_cert::name::Name;
 

@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use const_oid::ObjectIdentifier;
+use der::Decode;
+use der::asn1::{UintRef, Utf8StringRef};
 use identity::UnixTime;
 use identity::certificate::key_id;
 use identity::oid;
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::{UintRef, Utf8StringRef};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;

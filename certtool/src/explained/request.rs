@@ -1,8 +1,8 @@
 //! A certificate request (RFC 2986): what somebody wants to have certified.
 
-use x509_cert::der::Decode;
-use x509_cert::der::oid::db::rfc2985::PKCS_9_AT_CHALLENGE_PASSWORD;
-use x509_cert::der::oid::db::rfc5912::ID_EXTENSION_REQ;
+use der::Decode;
+use der::oid::db::rfc2985::PKCS_9_AT_CHALLENGE_PASSWORD;
+use der::oid::db::rfc5912::ID_EXTENSION_REQ;
 use x509_cert::request::{CertReq, ExtensionReq};
 
 use super::names::{explain_key, explain_signature, object};
