@@ -17,10 +17,12 @@ mod context;
 mod conversation;
 mod explained;
 mod failure;
+mod health;
 mod output;
 mod progress;
 mod subject;
 mod text;
+mod timer;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
