@@ -20,6 +20,7 @@ mod failure;
 mod health;
 mod output;
 mod progress;
+mod settings;
 mod subject;
 mod text;
 mod timer;
