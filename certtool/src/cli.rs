@@ -40,6 +40,9 @@ pub(crate) struct Global {
     /// Folder for keys, certificates and trust (otherwise ~/.local/share/inperson)
     #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "DIR", env = "INPERSON_HOME", hide_env_values = true)]
     pub(crate) home: Option<PathBuf>,
+    /// By this profile of the settings (~/.config/inperson/certtool.toml): its folder, passphrase and identity
+    #[arg(long, help_heading = EVERYWHERE, global = true, value_name = "NAME", env = "INPERSON_PROFILE", hide_env_values = true)]
+    pub(crate) profile: Option<String>,
     /// Where the passphrase of your keys comes from, if they have one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
     #[arg(
         long, help_heading = EVERYWHERE, global = true, value_name = "SOURCE", env = "INPERSON_PASSPHRASE_FROM",

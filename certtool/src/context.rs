@@ -7,24 +7,30 @@ use key_store::PassphraseSource;
 use crate::cli::Global;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::settings;
 
-/// The folder, where the passphrase of its keys comes from if that was said, and the output.
+/// The folder, what was said or set of its keys and its people, and the output.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) home: Home,
     pub(crate) passphrase: Option<PassphraseSource>,
+    /// Whose certificate is meant where nobody is named, by the profile.
+    pub(crate) identity: Option<Identifier>,
     pub(crate) output: Output,
 }
 
 impl Context {
     pub(crate) fn new(global: &Global, output: Output) -> Result<Self, Failure> {
-        let home = match global.home.as_ref().filter(|home| !home.as_os_str().is_empty()) {
+        let profile = settings::profile(global.profile.as_deref().filter(|name| !name.is_empty()))?;
+        // What was said for this one time comes before what holds always.
+        let said = global.home.as_ref().filter(|home| !home.as_os_str().is_empty());
+        let home = match said.or(profile.home.as_ref()) {
             Some(folder) => Home::at(folder)?,
             None => Home::open()?,
         };
-        let passphrase = global.passphrase.clone();
+        let passphrase = global.passphrase.clone().or(profile.passphrase);
         let home = home.unlocked_by(passphrase.clone().unwrap_or(PassphraseSource::Ask), passphrase.is_some());
-        Ok(Self { home, passphrase, output })
+        Ok(Self { home, passphrase, identity: profile.identity, output })
     }
 }
 

@@ -16,6 +16,7 @@ mod trust;
 use serde::Serialize;
 
 use crate::output::{Page, Report};
+use crate::text;
 
 pub(crate) use kind::{MAX_BYTES, Part, link, parts};
 
@@ -104,9 +105,7 @@ impl Explained {
 
 impl Report for Explained {
     fn page(&self, page: &mut Page) {
-        let mut kind = self.kind.chars();
-        let first = kind.next().into_iter().flat_map(char::to_uppercase);
-        page.heading(&format!("{}: {}", first.chain(kind).collect::<String>(), self.standard));
+        page.heading(&format!("{}: {}", text::upper_first(self.kind), self.standard));
         self.fields_on(page);
         if !self.faults.is_empty() {
             page.line("");

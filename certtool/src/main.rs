@@ -18,10 +18,13 @@ mod conversation;
 mod credential;
 mod explained;
 mod failure;
+mod health;
 mod output;
 mod progress;
+mod settings;
 mod subject;
 mod text;
+mod timer;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

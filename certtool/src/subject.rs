@@ -40,8 +40,12 @@ pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Fai
     }
 }
 
-/// The only device, or a failure that says which there are.
+/// The device that the profile means, else the only one, or a failure that says which there are.
 pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
+    if let Some(identity) = &context.identity {
+        let device = context.home.locked_device(identity)?;
+        return Ok(Subject { name: device.identifier.to_string(), chain: device.chain });
+    }
     let mut devices = context.home.devices()?;
     match (devices.pop(), devices.is_empty()) {
         (Some(device), true) => Ok(Subject { name: device.identifier.to_string(), chain: device.chain }),
@@ -50,7 +54,7 @@ pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
             let names: Vec<_> = devices.iter().chain([&last]).map(|device| device.identifier.to_string()).collect();
             Err(Failure::failed(
                 format!("there is more than one certificate here: {}", names.join(", ")),
-                "Say which one.",
+                "Say which one, or write identity = \"ADDRESS\" into a profile of the settings.",
             ))
         }
     }

@@ -49,6 +49,12 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// As a sentence begins.
+pub(crate) fn upper_first(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
 /// A time as it may be typed: RFC 3339, a date (its first second, UTC), or seconds since 1970.
 pub(crate) fn parse_time(text: &str) -> Result<UnixTime, String> {
     let seconds = if let Ok(seconds) = text.parse::<u64>() {

@@ -90,6 +90,7 @@ fn transcripts() {
     let _homes = Homes::removed();
     trycmd::TestCases::new()
         .env("INPERSON_HOME", "home")
+        .env("INPERSON_CONFIG", "settings.toml")
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .case("tests/cmd/*.trycmd")
@@ -153,4 +154,38 @@ fn what_is_found_and_lost_on_a_full_disk_is_told() {
     let done = certtool(&["inspect", foreign.to_str().unwrap()]).stdout(full).output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.code() == Some(3) && said.contains("could not be written"), "{said}");
+}
+
+#[test]
+fn a_profile_decides_about_folder_and_identity() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = place.path().join("certtool.toml");
+    let run = |profile: &[&str], home: Option<&str>| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_certtool"));
+        command.args(profile).args(["status", "--json"]).env("INPERSON_CONFIG", &settings).env("HOME", place.path());
+        command.env_remove("INPERSON_HOME").env_remove("INPERSON_PROFILE").env_remove("XDG_DATA_HOME");
+        if let Some(home) = home {
+            command.env("INPERSON_HOME", place.path().join(home));
+        }
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let home_of = |(code, text): (Option<i32>, String), name: &str| {
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(&format!("\"home\":\"{}\"", place.path().join(name).display())), "{name}: {text}");
+    };
+    home_of(run(&[], None), ".local/share/inperson");
+    assert_eq!(run(&["--profile", "work"], None).0, Some(1), "there are no settings");
+    fs::write(&settings, "profile = \"own\"\n[profiles.own]\nhome = \"~/own\"\n[profiles.work]\nhome = \"~/work\"\n")
+        .unwrap();
+    home_of(run(&[], None), "own");
+    home_of(run(&["--profile", "work"], None), "work");
+    home_of(run(&["--profile", "work"], Some("said")), "said");
+    fs::write(&settings, "[profiles.own]\nhome = \"~/own\"\nhoem = 1\n").unwrap();
+    let (code, text) = run(&[], None);
+    assert!(code == Some(1) && text.contains("certtool.toml, line 3: unknown field `hoem`"), "{text}");
+    let large = fs::File::create(&settings).unwrap();
+    large.set_len(1 << 30).unwrap();
+    let (code, text) = run(&[], None);
+    assert!(code == Some(1) && text.contains("at most 64 KiB"), "{text}");
 }

@@ -11,7 +11,10 @@ use reqwest::{NoProxy, Proxy, Response, StatusCode};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 
+mod clock;
 mod pinned;
+
+pub use clock::server_time;
 
 /// Largest answer that is read, but for revocation lists: 1 MiB.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;

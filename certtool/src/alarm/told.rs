@@ -12,7 +12,8 @@ const FILE: &str = "watch/told.json";
 const DAY: u64 = 24 * 60 * 60;
 
 /// What a look came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     /// Nothing to tell.
     Clean,

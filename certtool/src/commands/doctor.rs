@@ -1,26 +1,37 @@
-//! `certtool doctor`: what stands between this device and others. The messenger looks, for it has the connections; it is
-//! found beside this program, or where the system looks for programs.
+//! `certtool doctor`: what is wrong on this computer, and what stands between this device and others. The second the messenger
+//! looks at, for it has the connections.
 
-use std::io;
-use std::path::PathBuf;
-use std::process::Command;
+mod messenger;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use clap::Args;
+use device::LockedDevice;
 use identity::Identifier;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::status::DeviceStatus;
+use crate::clock;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
+use crate::health::watch::{self, Looks};
+use crate::health::{Finding, authority, files, surroundings};
+use crate::output::{Page, Report};
+use crate::{subject, timer};
 
-/// Look at what stands between you and others: router, firewall, directory, clock
+/// Look for what is wrong: clock, authority, trust, certificates, permissions, watch, log, network
 ///
-/// Shows this device's addresses and how they are seen from your directory, what a router or a firewall does to them, the
-/// way to the directory (round trip, largest packets), the clock, and the certificate. It calls nobody, and nobody sees it.
+/// Each thing that is found comes with the command that mends it. Then it shows this device's addresses and how they are
+/// seen from your directory, what a router or a firewall does to them, and the way to the directory (round trip, largest
+/// packets). It calls nobody, and nobody sees it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool doctor\n  \
     certtool doctor alice@example.org --json\n\n\
-    It is `messenger doctor`: the program messenger has to be installed.\n\
-    Exit codes: 0 your directory is reached, 1 failed, 4 your directory is not reached.")]
+    The network is looked at by `messenger doctor`: the program messenger has to be installed for that.\n\
+    Exit codes: 0 nothing is wrong, 1 failed, 3 something is wrong, 4 your authority or your directory is not reached.")]
 pub(crate) struct Doctor {
     /// As whom; not needed if you enrolled one address
     #[arg(value_name = "ID", value_parser = identifier)]
@@ -28,38 +39,139 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut messenger = Command::new(program());
-        messenger.arg("doctor").arg("--home").arg(context.home.folder());
-        if let Some(source) = &context.passphrase {
-            messenger.arg("--passphrase").arg(source.to_string());
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let (mut findings, devices) = self.here(context);
+        let mut unreachable = false;
+        match context.home.trust_at(clock::now()) {
+            Ok(trust) => {
+                let trust = Arc::new(trust);
+                for (acme, name) in authorities(context, &devices) {
+                    let (found, away) = authority::look(&name, &acme, &trust, clock::now).await;
+                    findings.extend(found);
+                    unreachable |= away;
+                }
+            }
+            Err(error) => findings.push(Finding::failed("trust", error.into())),
         }
-        if let Some(identifier) = &self.identifier {
-            messenger.arg("--identity").arg(identifier.as_str());
+        if !findings.iter().any(|finding| finding.about == "proxy") {
+            findings.extend(surroundings::proxy().map(surroundings::note_of));
         }
-        if context.output.json() {
-            messenger.arg("--json");
-        }
-        let ended = messenger.status().map_err(|error| not_started(&error))?;
-        // What went wrong and what to try it has said itself.
-        Ok(match ended.code() {
-            Some(0) => Exit::Ok,
-            Some(4) => Exit::Unreachable,
-            _ => Exit::Failed,
+        let wrong = findings.iter().any(|finding| finding.wrong);
+        let found = Found { findings };
+        let network = if devices.is_empty() {
+            context.output.report(&found);
+            None
+        } else {
+            Some(self.with_network(context, found)?)
+        };
+        Ok(match network {
+            // Why it did not come so far as to look stands among what was found.
+            Some(Exit::Failed) if wrong => Exit::Refused,
+            Some(exit) if exit != Exit::Ok => exit,
+            _ if unreachable => Exit::Unreachable,
+            _ if wrong => Exit::Refused,
+            _ => Exit::Ok,
         })
+    }
+
+    /// What can be seen without a connection, and whose devices there are.
+    fn here(&self, context: &Context) -> (Vec<Finding>, Vec<LockedDevice>) {
+        let (home, now) = (&context.home, clock::now());
+        let mut findings = files::permissions(home);
+        let mut devices = Vec::new();
+        match (home.devices(), home.trust_policies(), home.trust_at(now)) {
+            (Ok(found), Ok(policies), Ok(trust)) => {
+                devices = found;
+                devices.retain(|device| self.identifier.as_ref().is_none_or(|id| device.identifier == *id));
+                if policies.is_empty() {
+                    let mend = "certtool trust add URL --fingerprint HEX (the operator tells you both)";
+                    findings.push(Finding::wrong("trust", "no trust policy is pinned yet", mend));
+                } else if devices.is_empty() {
+                    findings.push(Finding::failed("certificate", subject::nobody()));
+                }
+                findings.extend(devices.iter().filter_map(|device| DeviceStatus::new(device, &trust, now).finding()));
+            }
+            (devices, policies, trust) => {
+                let errors = [devices.err(), policies.err(), trust.err()];
+                // A key that others can read was found already.
+                let told = |failure: &Failure| findings.iter().any(|one| failure.remedy.contains(&one.mend));
+                let errors = errors.into_iter().flatten().map(Failure::from).filter(|failure| !told(failure));
+                let failed: Vec<_> = errors.map(|failure| Finding::failed("folder", failure)).collect();
+                findings.extend(failed);
+            }
+        }
+        match Looks::read(home) {
+            Ok(looks) => {
+                let states = devices.iter().map(|one| looks.state(&one.identifier, &one.enrolment.authority, now));
+                findings.extend(states.filter_map(|state| state.finding()));
+            }
+            Err(error) => findings.push(Finding::failed("watch", error.into())),
+        }
+        if !devices.is_empty() && !timer::WATCH.is_installed() {
+            findings.push(watch::no_timer());
+        }
+        findings.extend(files::evidence(home));
+        findings.extend(surroundings::name_clash());
+        (findings, devices)
+    }
+
+    /// Tells what was found, and then what the messenger finds.
+    fn with_network(&self, context: &Context, found: Found) -> Result<Exit, Failure> {
+        if !context.output.json() {
+            context.output.report(&found);
+            return messenger::shown(context, self.identifier.as_ref());
+        }
+        let (network, exit) = messenger::found(context, self.identifier.as_ref())?;
+        context.output.report(&WithNetwork { found, network });
+        Ok(exit)
     }
 }
 
-/// The messenger that came with this program, or the one the system finds.
-fn program() -> PathBuf {
-    let name = format!("messenger{}", std::env::consts::EXE_SUFFIX);
-    let beside = std::env::current_exe().ok().map(|certtool| certtool.with_file_name(&name));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| name.into())
+/// The authorities that gave certificates, else those that are pinned: address and name.
+fn authorities(context: &Context, devices: &[LockedDevice]) -> BTreeMap<String, String> {
+    let enrolled = devices.iter().map(|one| (one.enrolment.acme.clone(), one.enrolment.authority.clone()));
+    let enrolled: BTreeMap<_, _> = enrolled.collect();
+    if !enrolled.is_empty() {
+        return enrolled;
+    }
+    let pinned = context.home.trust_policies().unwrap_or_default();
+    pinned.into_iter().flat_map(|policy| policy.authorities).map(|one| (one.acme, one.name)).collect()
 }
 
-fn not_started(error: &io::Error) -> Failure {
-    Failure::failed(
-        format!("the program messenger, which looks, did not start: {error}"),
-        "Install it beside certtool, or where the system looks for programs.",
-    )
+#[derive(Debug, Serialize)]
+struct Found {
+    findings: Vec<Finding>,
+}
+
+/// Both in one object.
+#[derive(Debug, Serialize)]
+struct WithNetwork {
+    #[serde(flatten)]
+    found: Found,
+    /// What the messenger says of the network, or its error.
+    #[serde(flatten)]
+    network: Map<String, Value>,
+}
+
+impl Report for Found {
+    fn page(&self, page: &mut Page) {
+        let (wrong, notes): (Vec<_>, Vec<_>) = self.findings.iter().partition(|finding| finding.wrong);
+        if wrong.is_empty() {
+            page.good("Nothing is wrong here.");
+        } else {
+            page.heading("Wrong");
+            wrong.iter().for_each(|finding| finding.on(page));
+        }
+        if !notes.is_empty() {
+            page.heading("Good to know");
+            notes.iter().for_each(|finding| finding.on(page));
+        }
+        page.line("");
+    }
+}
+
+impl Report for WithNetwork {
+    fn page(&self, page: &mut Page) {
+        self.found.page(page);
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Key(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Card(command) => command.run(context),
-        Command::Doctor(command) => command.run(context),
+        Command::Doctor(command) => command.run(context).await,
         Command::LimboHarness(command) => command.run(),
     }
 }

@@ -14,8 +14,10 @@ use super::trust::Summary;
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::health::watch::{Looks, Watched, no_timer};
+use crate::health::{Finding, files};
 use crate::output::{Page, Report};
-use crate::text;
+use crate::{text, timer};
 
 /// Show what you have, what ends when, and what to do.
 ///
@@ -38,13 +40,29 @@ impl Status {
                 logs.push(Log { origin: origin.clone(), audited: cursor.map(|cursor| cursor.size()) });
             }
         }
+        let looks = Looks::read(&context.home)?;
+        let watched = devices.iter().map(|one| looks.state(&one.identifier, &one.enrolment.authority, now));
+        let mut watched: Vec<_> = watched.collect();
+        watched.extend(looks.elsewhere(&devices, now));
+        let timers = Timers { watch: timer::WATCH.is_installed(), renew: timer::RENEW.is_installed() };
         let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
-        let advice = advice(policies.is_empty(), &devices);
+        let mut advice = advice(policies.is_empty(), &devices);
+        let mut findings: Vec<_> = watched.iter().filter_map(Watched::finding).collect();
+        findings.extend(files::evidence(&context.home));
+        if !devices.is_empty() && !timers.watch {
+            findings.push(no_timer());
+        }
+        advice.extend(findings.into_iter().map(|finding| {
+            let what = text::upper_first(&finding.what);
+            format!("{what}: {}", finding.mend)
+        }));
         let home = context.home.folder().display().to_string();
         context.output.report(&Found {
             home,
             policies: policies.iter().map(Summary::new).collect(),
             devices,
+            watched,
+            timers,
             logs,
             advice,
         });
@@ -67,8 +85,17 @@ struct Found {
     home: String,
     policies: Vec<Summary>,
     devices: Vec<DeviceStatus>,
+    watched: Vec<Watched>,
+    timers: Timers,
     logs: Vec<Log>,
     advice: Vec<String>,
+}
+
+/// What systemd does by itself.
+#[derive(Debug, Serialize)]
+struct Timers {
+    watch: bool,
+    renew: bool,
 }
 
 /// How far a log was audited.
@@ -80,7 +107,7 @@ struct Log {
 
 /// One device's certificate.
 #[derive(Debug, Serialize)]
-struct DeviceStatus {
+pub(super) struct DeviceStatus {
     identifier: String,
     authority: String,
     device_key: String,
@@ -91,6 +118,8 @@ struct DeviceStatus {
     not_after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renew_from: Option<String>,
+    /// It should have been renewed long ago.
+    ends_soon: bool,
     #[serde(skip)]
     in_words: String,
     #[serde(skip)]
@@ -98,7 +127,19 @@ struct DeviceStatus {
 }
 
 impl DeviceStatus {
-    fn new(device: &LockedDevice, trust: &Trust, now: UnixTime) -> Self {
+    /// What is wrong, if there is something to do.
+    pub(super) fn finding(&self) -> Option<Finding> {
+        let what = format!("{}: {}", self.identifier, self.in_words);
+        let mend = self.advice.as_ref()?.clone();
+        // Due is not late: the timer, or whoever renews, has days for it.
+        Some(if self.verified && !self.ends_soon {
+            Finding::note("certificate", what, mend)
+        } else {
+            Finding::wrong("certificate", what, mend)
+        })
+    }
+
+    pub(super) fn new(device: &LockedDevice, trust: &Trust, now: UnixTime) -> Self {
         let mut status = Self {
             identifier: device.identifier.to_string(),
             authority: device.enrolment.authority.clone(),
@@ -107,6 +148,7 @@ impl DeviceStatus {
             refusal: None,
             not_after: None,
             renew_from: None,
+            ends_soon: false,
             in_words: String::new(),
             advice: None,
         };
@@ -116,6 +158,10 @@ impl DeviceStatus {
                 status.verified = true;
                 status.not_after = Some(text::rfc3339(person.not_after()));
                 status.renew_from = Some(text::rfc3339(due));
+                // Renewal is due after two to three fifths of a life; with less left than was to be left by then, it failed.
+                let left = person.not_after().as_secs().saturating_sub(now.as_secs());
+                let left_when_due = person.not_after().as_secs().saturating_sub(due.as_secs());
+                status.ends_soon = left < left_when_due / 2;
                 status.in_words = format!(
                     "valid, ends {}, renewal due {}",
                     text::relative(person.not_after(), now),
@@ -134,6 +180,9 @@ impl DeviceStatus {
                 status.advice = Some(match error.rule {
                     Rule::ChainExpired => format!("Renew: certtool renew {}. {}", device.identifier, clock::says()),
                     Rule::ChainNotYetValid => clock::says(),
+                    Rule::ChainPath => {
+                        "Pin the policy of its authority: certtool trust add URL --fingerprint HEX".to_owned()
+                    }
                     Rule::RevocationRevoked => {
                         format!("Make a new key and certificate: certtool enroll {}", device.identifier)
                     }
@@ -153,6 +202,13 @@ impl Report for Found {
         }
         if self.devices.is_empty() {
             page.line("  none");
+        }
+        if !self.watched.is_empty() {
+            page.heading("Watch");
+            self.watched.iter().for_each(|watched| page.line(format!("  {}", watched.line())));
+            let by_itself = |timer: bool| if timer { "by a timer" } else { "not by itself" };
+            let Timers { watch, renew } = self.timers;
+            page.line(format!("  looks {}, renews {}", by_itself(watch), by_itself(renew)));
         }
         page.heading("Trust");
         for policy in &self.policies {

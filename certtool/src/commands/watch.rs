@@ -16,7 +16,9 @@ use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::Person;
 use crate::failure::{Exit, Failure};
+use crate::health::watch::Looks;
 use crate::output::Page;
+use crate::timer::WATCH;
 use crate::{progress, subject};
 
 /// Look for certificates in your name that are not yours.
@@ -92,7 +94,7 @@ fn key_prefix(text: &str) -> Result<String, String> {
 impl Watch {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.remove_timer {
-            return timer::remove(context).await;
+            return WATCH.remove(context).await;
         }
         let choice = self.choice(context)?;
         if let (Some(identifier), Some(choice)) = (&self.identifier, &choice) {
@@ -102,7 +104,7 @@ impl Watch {
             self.prove_control(context, identifier, choice).await?;
         }
         if self.install_timer {
-            return timer::install(context, &self).await;
+            return WATCH.install(context, timer::arguments(&self)?).await;
         }
         loop {
             let exit = self.look(context, choice.as_ref()).await?;
@@ -161,6 +163,7 @@ impl Watch {
                 (failed(owner, &failure), failure.exit)
             }
         };
+        Looks::remember(&context.home, owner.identifier(), owner.authority(), news.kind, clock::now())?;
         self.ways.tell(&context.home, &context.output, &news, clock::now()).await?;
         Ok(exit)
     }
@@ -190,6 +193,7 @@ impl Watch {
 
 fn stop(context: &Context, identifier: &Identifier, choice: &Choice) -> Result<Exit, Failure> {
     if context.home.drop_watching(identifier, &choice.acme)? {
+        Looks::forget(&context.home, identifier, &choice.authority)?;
         context.output.step(&format!("{identifier} is no longer watched at {}", choice.authority));
         return Ok(Exit::Ok);
     }

@@ -14,6 +14,8 @@ use crate::keys::{AccountKey, DeviceKey};
 
 /// The record of an enrolment.
 const RECORD: &str = "enrolment.toml";
+/// The certificate, with those above it.
+const CHAIN: &str = "chain.pem";
 
 /// Devices.
 impl Home {
@@ -54,6 +56,11 @@ impl Home {
         read_locked(folder)
     }
 
+    /// Where the certificate for `identifier` lies, with those above it: PEM, leaf first.
+    pub fn chain_path(&self, identifier: &Identifier) -> PathBuf {
+        self.device_folder(identifier).join(CHAIN)
+    }
+
     /// Whether a device is enrolled for `identifier`.
     pub fn has_device(&self, identifier: &Identifier) -> Result<bool, HomeError> {
         self.promote_if_finished(&file_name(identifier))?;
@@ -64,7 +71,7 @@ impl Home {
     pub(crate) fn store_renewed(&self, device: &Device) -> Result<(), HomeError> {
         let folder = self.device_folder(&device.identifier);
         let _lock = self.lock()?;
-        files::write_atomic(&folder.join("chain.pem"), chain_to_pem(&device.chain).as_bytes())?;
+        files::write_atomic(&folder.join(CHAIN), chain_to_pem(&device.chain).as_bytes())?;
         write_enrolment(&folder, &device.enrolment)
     }
 
@@ -123,7 +130,7 @@ impl Home {
         {
             let _lock = self.lock()?;
             write_enrolment(&folder, &enrolment)?;
-            files::write_atomic(&folder.join("chain.pem"), chain_to_pem(&chain).as_bytes())?;
+            files::write_atomic(&folder.join(CHAIN), chain_to_pem(&chain).as_bytes())?;
         }
         self.promote_if_finished(&file_name(&enrolment.identifier))?;
         Ok(Device { identifier: enrolment.identifier.clone(), chain, key, account, enrolment })
@@ -140,12 +147,12 @@ impl Home {
         // Before folders move to where its list does not have them.
         self.finish_sealing()?;
         let pending = self.folder.join("devices/.pending").join(name);
-        if !pending.join("chain.pem").is_file() {
+        if !pending.join(CHAIN).is_file() {
             return Ok(());
         }
         let _lock = self.lock()?;
         // Somebody else may have done it while the lock was waited for: then what stands there now is the new device.
-        if !pending.join("chain.pem").is_file() {
+        if !pending.join(CHAIN).is_file() {
             return Ok(());
         }
         let folder = self.folder.join("devices").join(name);
@@ -172,7 +179,7 @@ pub(crate) struct Pending {
 
 fn read_locked(folder: PathBuf) -> Result<LockedDevice, HomeError> {
     let enrolment = read_enrolment(&folder)?;
-    let path = folder.join("chain.pem");
+    let path = folder.join(CHAIN);
     let corrupt = |found| corrupt(&path, "a certificate chain in PEM", found);
     let pem = files::read(&path)?.ok_or_else(|| corrupt("no file".to_owned()))?;
     let chain = chain_from_pem(&pem).map_err(corrupt)?;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use command_line::say;
 use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
@@ -12,8 +11,6 @@ use crate::failure::{Code, Failure};
 use crate::start::Prepared;
 use crate::text::harmless_line;
 
-/// How long the home server may take to say what time it is.
-const SERVER: Duration = Duration::from_secs(10);
 /// The server tells whole seconds, on its way they may become more.
 const CLOCKS_AGREE_S: i64 = 3;
 
@@ -62,13 +59,10 @@ fn unreached(error: ExamineError) -> Failure {
     Failure::new(error, remedy).with(code)
 }
 
-/// By the Date of an answer over HTTPS (RFC 9110 section 6.6.1).
 async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
-    let asking = device::https::https_client(prepared.trust.clone()).head(prepared.server()).send();
-    let answer = tokio::time::timeout(SERVER, asking).await.ok()?.ok()?;
-    let now = jiff::Timestamp::now();
-    let date = jiff::fmt::rfc2822::parse(answer.headers().get("date")?.to_str().ok()?).ok()?;
-    Some(now.as_second() - date.timestamp().as_second())
+    let theirs = device::https::server_time(prepared.trust.clone(), prepared.server()).await.ok()??;
+    let now = jiff::Timestamp::now().as_second();
+    i64::try_from(theirs.as_secs()).ok().map(|theirs| now - theirs)
 }
 
 impl Report {

@@ -2,6 +2,7 @@
 
 pub(crate) mod ca;
 mod call;
+mod certtool;
 mod directory;
 mod handshake;
 pub(crate) mod held;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "ca.memory", unit: "MB", aim: "figure < 150", run: ca::memory },
     Row { name: "call.setup", unit: "ms p50", aim: "≤ 3", run: call::open },
     Row { name: "call.setup.punched", unit: "ms p95", aim: "figure ≤ 2000", run: call::punched },
+    Row { name: "certtool.start", unit: "ms p50", aim: "figure < 10", run: certtool::start },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
     Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },

@@ -58,6 +58,8 @@ impl Person {
         let path = guard::program(program)?;
         let mut command = guard::guarded_under(&self.wrapper, &path)?;
         command.args(arguments).env("INPERSON_HOME", &self.home).env("NO_COLOR", "1").env_remove("RUST_LOG");
+        // Nor anything that whoever runs this has set for herself.
+        command.env("INPERSON_CONFIG", self.home.join("settings.toml")).env_remove("INPERSON_PROFILE");
         Ok(command)
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
 
@@ -53,4 +54,43 @@ fn the_timer_is_installed_and_taken_away() {
     script(&programs.join("systemctl"), "echo 'Failed to connect to bus' >&2; exit 1");
     let failed = run(&["watch", "--install-timer"]).expect(1, "no systemd of hers").unwrap();
     assert!(failed.text().contains("Failed to connect to bus"), "{}", failed.text());
+}
+
+#[test]
+fn renewals_have_a_timer_and_a_command_that_runs_after_each() {
+    let place = tempfile::tempdir().unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    let (programs, config) = (place.path().join("programs"), place.path().join("config"));
+    std::fs::create_dir(&programs).unwrap();
+    script(&programs.join("systemctl"), "exit 0");
+    let run = |arguments: &[&str]| certtool(&alice, &programs, &config, arguments);
+
+    run(&["renew", "--install-timer", "--hook", "logger 100%"]).expect(0, "install").unwrap();
+    let units = ["inperson-renew.service", "inperson-renew.timer"].map(|name| config.join("systemd/user").join(name));
+    let service = std::fs::read_to_string(&units[0]).unwrap();
+    assert!(service.contains(r#""renew" "--all" "--hook" "logger 100%%""#), "{service}");
+    let status: serde_json::Value = serde_json::from_str(&run(&["--json", "status"]).stdout).unwrap();
+    assert_eq!((&status["timers"]["renew"], &status["timers"]["watch"]), (&true.into(), &false.into()));
+    let mut verify = story::guard::guarded(Path::new("systemd-analyze")).unwrap();
+    verify.args(["verify", "--user", "--man=no"]).args(&units).env("XDG_RUNTIME_DIR", place.path());
+    let verified = process::run("systemd-analyze", verify, SOON).unwrap().expect(0, "systemd's own check").unwrap();
+    assert!(!verified.text().contains("inperson-renew"), "{}", verified.text());
+    run(&["renew", "--remove-timer"]).expect(0, "remove").unwrap();
+    assert!(units.iter().all(|unit| !unit.exists()));
+
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    let told = place.path().join("told");
+    let hook = format!(
+        "cat > '{0}'; test -f \"$INPERSON_CERTIFICATE\" && echo \"$INPERSON_IDENTIFIER\" >> '{0}'",
+        told.display()
+    );
+    alice.certtool(&["renew", "--all", "--hook", &hook]).unwrap().expect(0, "not due").unwrap();
+    assert!(!told.exists(), "nothing was renewed");
+    alice.certtool(&["renew", "--all", "--force", "--hook", &hook]).unwrap().expect(0, "renewed").unwrap();
+    let told = std::fs::read_to_string(&told).unwrap();
+    assert!(told.contains(r#""done":"renewed""#) && told.ends_with("alice@example.org\n"), "{told}");
+    let failed = alice.certtool(&["renew", "--force", "--hook", "exit 7"]).unwrap().expect(1, "the hook").unwrap();
+    assert!(failed.stderr.contains("it was renewed") && failed.stdout.contains("Renewed"), "{}", failed.text());
+    server.stop().unwrap();
 }
