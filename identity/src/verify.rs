@@ -15,6 +15,7 @@ mod mail;
 mod path;
 mod person;
 mod service;
+mod tenure;
 
 use std::{fmt, time::Duration};
 
@@ -29,6 +30,7 @@ pub use service::{
     VerifiedComponent, VerifiedService, Vouchers, verify_component, verify_directory, verify_service,
     verify_service_under,
 };
+pub use tenure::Tenure;
 
 pub use crate::trust::Revocation;
 use crate::{

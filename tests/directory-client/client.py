@@ -157,7 +157,7 @@ async def main(options):
     # The name is looked for in the certificate after the handshake, with everything else; what TLS itself would look
     # for is a root in the list of a browser.
     configuration = QuicConfiguration(
-        is_client=True, alpn_protocols=[ALPN], server_name=options.name, verify_mode=ssl.CERT_NONE, idle_timeout=45
+        is_client=True, alpn_protocols=[ALPN], server_name=options.name, verify_mode=ssl.CERT_NONE, idle_timeout=30
     )
     configuration.load_cert_chain(options.chain, options.key)
     connection = OnlyX25519(configuration=configuration)

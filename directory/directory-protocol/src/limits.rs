@@ -30,7 +30,11 @@ pub const MAX_IDENTIFIER_BYTES: usize = 254;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Silence after which the other side is taken to be gone.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// So long after the last packet of the other side, at most, it is noticed that she has gone: the first packet that is sent to her
+/// begins the silence anew (RFC 9000 section 10.1), and one is sent after [`KEEP_ALIVE`].
+pub const NOTICED: Duration = KEEP_ALIVE.saturating_add(IDLE_TIMEOUT);
 
 /// When a negative answer leaves, counted from the arrival of the question: never earlier, whatever the reason.
 pub const NEGATIVE_DEADLINE: Duration = Duration::from_millis(100);

@@ -10,7 +10,6 @@ use directory_protocol::frame::{self, FrameBuffer, FrameError};
 use directory_protocol::key::spki_hash;
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
-use identity::verify::VerifiedPerson;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,24 +36,22 @@ pub(crate) async fn serve(
     };
     pass.established();
     let now = UnixTime::now();
-    let Some(person) = person(&connection, &verifier, now) else {
+    let Ok((person, tenure)) = verifier.admit(&chain(&connection), now) else {
         hub.figures.handshake(Handshake::Failed);
         hub.close(&connection, CloseCode::NoLongerAccepted);
-        forget(&connection, &verifier);
         return;
     };
+    drop(verifier);
     hub.figures.handshake(Handshake::Accepted);
     let left = person.not_after().as_secs().saturating_sub(now.as_secs());
     let expires = Instant::now() + Duration::from_secs(left);
     let key = spki_hash(person.device_key());
-    let (id, outbox) = hub.join(connection.clone(), person.identifier().clone(), key, expires);
+    let (id, outbox) = hub.join(connection.clone(), tenure, person.identifier().clone(), key, expires);
     drop(person);
     let presence = Presence { hub, id };
     if let Some(code) = exchange(&connection, &presence, &outbox).await {
         presence.hub.close(&connection, code);
     }
-    drop(presence);
-    forget(&connection, &verifier);
 }
 
 /// The connection, if it is complete in time.
@@ -63,23 +60,10 @@ pub(crate) async fn handshake(incoming: quinn::Incoming) -> Option<quinn::Connec
     tokio::time::timeout(BEGIN_TIMEOUT, connecting).await.ok()?.ok()
 }
 
-/// Lets go of what the verifier remembers of this device's certificate.
-fn forget(connection: &quinn::Connection, verifier: &PersonVerifier) {
-    let chain =
-        connection.peer_identity().and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
-    if let Some(leaf) = chain.as_ref().and_then(|chain| chain.first()) {
-        verifier.forget(leaf);
-    }
-}
-
-/// Whose connection this is, verified anew (at the cost of a cache look-up if the handshake has just done it).
-pub(crate) fn person(
-    connection: &quinn::Connection,
-    verifier: &PersonVerifier,
-    now: UnixTime,
-) -> Option<VerifiedPerson> {
-    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    verifier.person(&chain, now).ok()
+/// The certificates the other side has shown, hers first.
+pub(crate) fn chain(connection: &quinn::Connection) -> Vec<CertificateDer<'static>> {
+    let identity = connection.peer_identity().and_then(|identity| identity.downcast().ok());
+    identity.map_or_else(Vec::new, |chain| *chain)
 }
 
 /// The state knows of the connection for exactly as long as this value lives, even if its task panics.

@@ -8,6 +8,7 @@ use crate::figures::Figures;
 use crate::outbox::Outbox;
 use crate::state::{ConnectionId, Counts, Entropy, Input, Output, State};
 use directory_protocol::CloseCode;
+use identity::verify::Tenure;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -65,6 +66,8 @@ impl Mind {
 struct Link {
     outbox: Arc<Outbox>,
     connection: quinn::Connection,
+    /// How long her certificate holds.
+    tenure: Arc<Tenure>,
 }
 
 impl Hub {
@@ -125,6 +128,7 @@ impl Hub {
     pub(crate) fn join(
         &self,
         connection: quinn::Connection,
+        tenure: Tenure,
         who: identity::Identifier,
         key: [u8; 32],
         expires: Instant,
@@ -134,7 +138,7 @@ impl Hub {
         core.connected += 1;
         let id = ConnectionId(core.connected);
         let network = admission::network(connection.remote_address().ip());
-        core.links.insert(id, Link { outbox: Arc::clone(&outbox), connection });
+        core.links.insert(id, Link { outbox: Arc::clone(&outbox), connection, tenure: Arc::new(tenure) });
         self.handle_locked(core, ClusterInput::Here(Input::Connected { id, who, key, network, expires }));
         (id, outbox)
     }
@@ -184,6 +188,19 @@ impl Hub {
     /// Every live connection.
     pub(crate) fn connections(&self) -> Vec<quinn::Connection> {
         self.lock().links.values().map(|link| link.connection.clone()).collect()
+    }
+
+    /// Every live connection, and how long its certificate holds.
+    pub(crate) fn tenures(&self) -> Vec<(ConnectionId, quinn::Connection, Arc<Tenure>)> {
+        let core = self.lock();
+        core.links.iter().map(|(id, link)| (*id, link.connection.clone(), Arc::clone(&link.tenure))).collect()
+    }
+
+    /// The certificate of a connection was verified anew.
+    pub(crate) fn verified_anew(&self, id: ConnectionId, tenure: Tenure) {
+        if let Some(link) = self.lock().links.get_mut(&id) {
+            link.tenure = Arc::new(tenure);
+        }
     }
 
     /// Ends a connection.

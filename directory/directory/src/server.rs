@@ -274,9 +274,11 @@ impl Directory {
                 () = self.trust_changed.notified() => {}
             }
             let (now, verifier) = (UnixTime::now(), self.verifier());
-            for connection in self.hub.connections() {
-                if connection::person(&connection, &verifier, now).is_none() {
-                    self.hub.close(&connection, CloseCode::NoLongerAccepted);
+            for (id, connection, tenure) in self.hub.tenures() {
+                match verifier.still(&tenure, || connection::chain(&connection), now) {
+                    Ok(None) => {}
+                    Ok(Some(anew)) => self.hub.verified_anew(id, anew),
+                    Err(_) => self.hub.close(&connection, CloseCode::NoLongerAccepted),
                 }
                 tokio::task::yield_now().await;
             }

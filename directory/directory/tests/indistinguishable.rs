@@ -114,6 +114,19 @@ impl Asker {
         }
         answers
     }
+
+    /// Takes all five off her watch list, so that the next WATCH is a first one.
+    async fn watch_nobody(&mut self) {
+        self.batch(|id, who| Request::Unwatch { id, people: vec![person(who)] }, answered, |_| true).await;
+    }
+}
+
+/// Which request was answered.
+fn answered(response: &Response) -> Option<u32> {
+    match response {
+        Response::Done { id } | Response::Found { id, .. } => Some(*id),
+        _ => None,
+    }
 }
 
 /// The frame without the request's own number: after the head of the array and the frame's number it has the id, or the call.
@@ -153,7 +166,7 @@ async fn town(nodes: Nodes) -> Option<(World, Vec<common::Person>)> {
             Nodes::Three => Duration::from_millis(300),
         };
         (config.timing.negative_deadline, config.timing.no_answer) = (deadline, deadline);
-        (config.limits.look_ups, config.limits.invites) = (plenty, plenty);
+        (config.limits.look_ups, config.limits.watches, config.limits.invites) = (plenty, plenty, plenty);
     };
     let world = match nodes {
         Nodes::One => World::with(change),
@@ -205,15 +218,53 @@ async fn look_ups(nodes: Nodes) {
     let Some((world, _there)) = town(nodes).await else { return };
     let mut alice = Asker::new(&world).await;
     let (mut times, mut bytes, mut control) = (Vec::new(), HashSet::new(), Vec::new());
-    let found = |response: &Response| if let Response::Found { id, .. } = response { Some(*id) } else { None };
     for _ in 0..BATCHES {
-        let answers = alice.batch(|id, who| Request::LookUp { id, who: person(who) }, found, |_| true).await;
+        let answers = alice.batch(|id, who| Request::LookUp { id, who: person(who) }, answered, |_| true).await;
         times.push(answers.each_ref().map(|answer| answer.last));
         bytes.extend(answers.map(|answer| answer.frames));
     }
     for _ in 0..CONTROL {
         let friend = |id, who: &str| Request::LookUp { id, who: person(if who == "hidden" { "friend" } else { who }) };
-        control.push(alice.batch(friend, found, |_| true).await.map(|answer| answer.last));
+        control.push(alice.batch(friend, answered, |_| true).await.map(|answer| answer.last));
+    }
+    assert_eq!(bytes.len(), 1, "{bytes:?}");
+    let statistic = friedman(&times);
+    assert!(statistic < UNLIKELY, "the times differ: {statistic}");
+    notices(&control);
+}
+
+#[tokio::test]
+async fn watches_tell_nothing() {
+    watches(Nodes::One).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "120 batches at a longer deadline, through nats-server; run by ./test --all"]
+async fn watches_tell_nothing_through_a_cluster() {
+    let _alone = ONE_CLUSTER.lock().await;
+    watches(Nodes::Three).await;
+}
+
+/// Whoever watches somebody who is not there for her hears that the WATCH is done, at its deadline, and nothing else.
+async fn watches(nodes: Nodes) {
+    let Some((world, _there)) = town(nodes).await else { return };
+    let mut alice = Asker::new(&world).await;
+    let (mut times, mut bytes, mut control) = (Vec::new(), HashSet::new(), Vec::new());
+    let watch = |id, who: &str| Request::Watch { id, people: vec![person(who)] };
+    for _ in 0..BATCHES {
+        let answers = alice.batch(watch, answered, |_| true).await;
+        times.push(answers.each_ref().map(|answer| answer.last));
+        bytes.extend(answers.map(|answer| answer.frames));
+        alice.watch_nobody().await;
+    }
+    for _ in 0..CONTROL {
+        // Something that is answered at once.
+        let friend = |id, who: &str| match who {
+            "hidden" => Request::LookUp { id, who: person("friend") },
+            who => watch(id, who),
+        };
+        control.push(alice.batch(friend, answered, |_| true).await.map(|answer| answer.last));
+        alice.watch_nobody().await;
     }
     assert_eq!(bytes.len(), 1, "{bytes:?}");
     let statistic = friedman(&times);

@@ -15,7 +15,7 @@ use super::{cache::Cache, chain, provider, refused, signed_by};
 use crate::{
     CertificateDer,
     trust::Trust,
-    verify::{VerifiedPerson, VerifyError, verify_person},
+    verify::{Tenure, VerifiedPerson, VerifyError, verify_person},
 };
 
 /// How many people are remembered: some 2 KiB each, and never more than their largest certificates, 64 MiB.
@@ -79,11 +79,39 @@ impl PersonVerifier {
     /// Verifies a chain, or remembers that it did. Of a certificate seen before, validity and revocation are checked
     /// again; nothing else in it can have changed, as the cache is keyed by its hash.
     pub fn person(&self, chain: &[CertificateDer], now: UnixTime) -> Result<VerifiedPerson, VerifyError> {
-        let verified = self.verified(chain, now);
-        if let (Err(error), Some(watcher)) = (&verified, &self.watcher) {
+        self.told(self.verified(chain, now))
+    }
+
+    /// The same, with what a later look at it needs: for whoever holds the connection. Nothing else is remembered of this
+    /// certificate afterwards; see [`still`](Self::still).
+    pub fn admit(&self, chain: &[CertificateDer], now: UnixTime) -> Result<(VerifiedPerson, Tenure), VerifyError> {
+        let person = self.person(chain, now)?;
+        self.forget(person.leaf());
+        let tenure = person.tenure(Arc::clone(&self.trust));
+        Ok((person, tenure))
+    }
+
+    /// Whether a certificate that was admitted still holds. If it was under another trust than this, its `chain` is verified
+    /// by this one, and what is needed for later looks is given.
+    pub fn still(
+        &self,
+        tenure: &Tenure,
+        chain: impl FnOnce() -> Vec<CertificateDer>,
+        now: UnixTime,
+    ) -> Result<Option<Tenure>, VerifyError> {
+        if tenure.is_under(&self.trust) {
+            self.told(tenure.still(now).map(|()| None))
+        } else {
+            self.admit(&chain(), now).map(|(_, tenure)| Some(tenure))
+        }
+    }
+
+    /// Tells the watcher of a refusal.
+    fn told<T>(&self, result: Result<T, VerifyError>) -> Result<T, VerifyError> {
+        if let (Err(error), Some(watcher)) = (&result, &self.watcher) {
             watcher(error);
         }
-        verified
+        result
     }
 
     fn verified(&self, chain: &[CertificateDer], now: UnixTime) -> Result<VerifiedPerson, VerifyError> {

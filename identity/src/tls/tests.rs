@@ -187,6 +187,44 @@ fn the_cache_forgets_whom_it_has_not_seen_for_longest() {
 }
 
 #[test]
+fn whoever_is_admitted_is_looked_at_again_without_being_remembered() {
+    let authority = Authority::new(1, NOON);
+    let trust = authority.trust();
+    let verifier = PersonVerifier::new(trust.clone());
+    let later = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(NOON.as_secs() + seconds));
+    let unneeded = || -> Vec<CertificateDer> { panic!("the certificate is not needed under the same trust") };
+    let (alice, bob) = (person(&authority, "alice@example.org").0, person(&authority, "bob@example.org").0);
+    let (first, tenure) = verifier.admit(&alice, NOON).unwrap();
+    let (_, bobs) = verifier.admit(&bob, NOON).unwrap();
+    assert_eq!((first.identifier().to_string().as_str(), verifier.remembered()), ("alice@example.org", 0));
+    assert!(verifier.still(&tenure, unneeded, later(60)).unwrap().is_none());
+    let rule = |tenure, now| verifier.still(tenure, unneeded, now).unwrap_err().rule;
+    assert_eq!(rule(&tenure, later(14 * 86_400)), Rule::ChainExpired);
+    let before = UnixTime::since_unix_epoch(Duration::from_secs(NOON.as_secs() - 86_400));
+    assert_eq!(rule(&tenure, before), Rule::ChainNotYetValid);
+    trust.install_crl(&authority.people_crl(1, NOON, &[first.serial()]), NOON).unwrap();
+    assert_eq!(rule(&tenure, NOON), Rule::RevocationRevoked);
+    assert!(verifier.still(&bobs, unneeded, NOON).unwrap().is_none());
+    assert_eq!(rule(&bobs, later(8 * 86_400)), Rule::RevocationFresh);
+}
+
+#[test]
+fn under_another_trust_the_whole_certificate_is_verified_anew() {
+    let (authority, other) = (Authority::new(1, NOON), Authority::new(2, NOON));
+    let chain = person(&authority, "alice@example.org").0;
+    let (_, tenure) = PersonVerifier::new(authority.trust()).admit(&chain, NOON).unwrap();
+    let refusals = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&refusals);
+    let elsewhere = PersonVerifier::new(other.trust()).watched(move |error| heard.lock().unwrap().push(error.rule));
+    assert_eq!(elsewhere.still(&tenure, || chain.clone(), NOON).unwrap_err().rule, Rule::ChainPath);
+    assert_eq!(*refusals.lock().unwrap(), [Rule::ChainPath]);
+    // An equal one is another one all the same.
+    let again = PersonVerifier::new(authority.trust());
+    let anew = again.still(&tenure, || chain.clone(), NOON).unwrap().expect("it belongs to the new trust");
+    assert!(anew.is_under(again.trust()) && !tenure.is_under(again.trust()));
+}
+
+#[test]
 fn a_component_is_known_by_its_name() {
     let authority = Authority::new(1, NOON);
     let verifier = |name: &str| Arc::new(ComponentVerifier::new(authority.trust(), name));

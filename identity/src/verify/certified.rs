@@ -1,12 +1,16 @@
 //! What every certificate of a person proves, whatever it is for.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use const_oid::ObjectIdentifier;
 use rustls_pki_types::UnixTime;
 use sha2::{Digest, Sha256};
 
-use super::{VerifyError, check_revocation, dated, log, path, read_leaf, with_each_authority};
+use super::{
+    VerifyError, check_revocation, dated, log, path, read_leaf,
+    tenure::{Lasting, Tenure},
+    with_each_authority,
+};
 use crate::{
     CertificateDer,
     certificate::{Certificate, SubjectName, Tbs},
@@ -25,24 +29,17 @@ use crate::{
 /// [`not_after`](Self::not_after) and asks [`Trust::revocation`] again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certified {
-    identifier: Identifier,
-    authority: String,
-    authority_root: [u8; 32],
+    lasting: Lasting,
     profile: String,
     key_digest: [u8; 32],
     leaf: CertificateDer,
-    not_before: UnixTime,
     not_after: UnixTime,
-    serial: Vec<u8>,
     origin: String,
     index: u64,
     logged_at: UnixTime,
     witnesses: Vec<String>,
     only_operator: bool,
     revocation: Revocation,
-    issuer_key: [u8; 32],
-    list_url: String,
-    path_not_after: UnixTime,
 }
 
 /// What is known of the revocation of a certificate, or the rule it breaks.
@@ -121,25 +118,28 @@ fn under(
     trust.want_list(&issued, now);
     let revocation = revocation(&issued)?;
     trust.check_binding(&identifier, &authority.name, &authority.root)?;
-    Ok(Certified {
+    let lasting = Lasting {
         identifier,
-        authority: authority.name.clone(),
+        authority: authority.name.as_str().into(),
         authority_root: authority.root,
+        not_before: tbs.not_before(),
+        path_not_after: path.not_after,
+        serial: tbs.serial().into(),
+        issuer_key: path.issuer_key,
+        list_url: list_url.into(),
+    };
+    Ok(Certified {
+        lasting,
         profile: profile.name().to_owned(),
         key_digest: Sha256::digest(tbs.spki_der()).into(),
         leaf: chain[0].clone(),
-        not_before: tbs.not_before(),
         not_after: tbs.not_after(),
-        serial: tbs.serial().to_vec(),
         origin: logged.origin,
         index: logged.index,
         logged_at: logged.time,
         witnesses: logged.witnesses,
         only_operator: logged.only_operator,
         revocation,
-        issuer_key: path.issuer_key,
-        list_url,
-        path_not_after: path.not_after,
     })
 }
 
@@ -166,17 +166,17 @@ fn identifier(tbs: &Tbs) -> Result<Identifier, VerifyError> {
 impl Certified {
     /// Whom the certificate names.
     pub fn identifier(&self) -> &Identifier {
-        &self.identifier
+        &self.lasting.identifier
     }
 
     /// The name of the authority that certified her, as the trust policy calls it.
     pub fn authority(&self) -> &str {
-        &self.authority
+        &self.lasting.authority
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo of that authority's root: names may be alike, keys are not.
     pub fn authority_root(&self) -> &[u8; 32] {
-        &self.authority_root
+        &self.lasting.authority_root
     }
 
     /// The name of the certificate's profile.
@@ -196,7 +196,7 @@ impl Certified {
 
     /// When her certificate begins.
     pub fn not_before(&self) -> UnixTime {
-        self.not_before
+        self.lasting.not_before
     }
 
     /// The last second of her certificate.
@@ -206,17 +206,17 @@ impl Certified {
 
     /// The last second in which every certificate on the path is valid: not after [`not_after`](Self::not_after).
     pub fn path_not_after(&self) -> UnixTime {
-        self.path_not_after
+        self.lasting.path_not_after
     }
 
     /// The serial number, big-endian.
     pub fn serial(&self) -> &[u8] {
-        &self.serial
+        &self.lasting.serial
     }
 
     /// The serial number in lower-case hexadecimal.
     pub fn serial_hex(&self) -> String {
-        hex::encode(&self.serial)
+        hex::encode(&self.lasting.serial)
     }
 
     /// The origin of the log in which it stands.
@@ -251,31 +251,20 @@ impl Certified {
 
     /// Where the revocation list is that speaks for her certificate.
     pub fn list_url(&self) -> &str {
-        &self.list_url
+        &self.lasting.list_url
+    }
+
+    /// What a look at another time needs of it; `trust` is the one under which it was verified.
+    pub(crate) fn tenure(&self, trust: Arc<Trust>) -> Tenure {
+        Tenure::new(trust, self.lasting.clone())
     }
 
     pub(crate) fn issued(&self) -> Issued<'_> {
-        Issued {
-            root: &self.authority_root,
-            issuer_key: &self.issuer_key,
-            serial: &self.serial,
-            list_url: &self.list_url,
-        }
+        self.lasting.issued()
     }
 
     /// The same person at another time: for a cache. Only what depends on the time is checked again.
     pub(crate) fn still(&self, trust: &Trust, now: UnixTime) -> Result<Self, VerifyError> {
-        if now < self.not_before {
-            let expected = format!("certificates that have begun by {}", super::date(now));
-            return Err(VerifyError::new(Rule::ChainNotYetValid, expected, super::date(self.not_before)));
-        }
-        if now > self.path_not_after {
-            let expected = format!("certificates that last beyond {}", super::date(now));
-            return Err(VerifyError::new(Rule::ChainExpired, expected, super::date(self.path_not_after)));
-        }
-        trust.want_list(&self.issued(), now);
-        let revocation = check_revocation(trust, &self.issued(), now)?;
-        trust.check_binding(&self.identifier, &self.authority, &self.authority_root)?;
-        Ok(Self { revocation, ..self.clone() })
+        Ok(Self { revocation: self.lasting.still(trust, now)?, ..self.clone() })
     }
 }

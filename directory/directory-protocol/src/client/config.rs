@@ -75,7 +75,7 @@ fn verifying(certified: Arc<CertifiedKey>, verifier: ServiceVerifier) -> Result<
     Ok(config)
 }
 
-/// One stream, small windows, a packet every 15 s, dead after 45 s. The directory uses the same settings.
+/// One stream, small windows, a packet every 15 s, dead after 30 s of silence. The directory uses the same settings.
 pub fn transport() -> quinn::TransportConfig {
     let window = quinn::VarInt::from_u32(4 * MAX_FRAME_BYTES as u32);
     let mut transport = quinn::TransportConfig::default();
@@ -89,6 +89,6 @@ pub fn transport() -> quinn::TransportConfig {
         .receive_window(window)
         .send_window(u64::from(window))
         .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_idle_timeout(Some(quinn::IdleTimeout::try_from(IDLE_TIMEOUT).expect("45 s fit")));
+        .max_idle_timeout(Some(quinn::IdleTimeout::try_from(IDLE_TIMEOUT).expect("30 s fit")));
     transport
 }

@@ -7,6 +7,7 @@ use super::link::Packet;
 use super::membership::Beat;
 use super::shards::NodeId;
 use super::wire;
+use crate::state::quota::Used;
 use directory_protocol::message::{CallId, ErrorCode, Request, Response};
 use identity::Identifier;
 use minicbor::{Decode, Encode};
@@ -196,6 +197,16 @@ pub(super) enum Message {
         #[n(0)]
         calls: Vec<Ended>,
     },
+    /// Door to keeper: what this was taken from her rate for was not answered.
+    #[n(14)]
+    Returns {
+        #[n(0)]
+        connection: u64,
+        #[n(1)]
+        what: Spent,
+        #[n(2)]
+        count: u32,
+    },
     /// Keeper to door: the answer to the message with this ticket.
     #[n(16)]
     Reply {
@@ -249,6 +260,17 @@ pub(super) enum Spent {
     Watches,
     #[n(2)]
     Invites,
+}
+
+impl Spent {
+    /// As a keeper counts it.
+    pub(super) fn used(self) -> Used {
+        match self {
+            Self::LookUps => Used::LookUps,
+            Self::Watches => Used::Watches,
+            Self::Invites => Used::Invites,
+        }
+    }
 }
 
 /// A keeper's answer.

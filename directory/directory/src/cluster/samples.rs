@@ -46,6 +46,7 @@ fn to_keepers() -> Vec<(&'static str, Message)> {
         ("spends on a look-up", spends(Spent::LookUps, None)),
         ("spends on a watch", spends(Spent::Watches, None)),
         ("spends on a call", spends(Spent::Invites, Some(bob()))),
+        ("returns", Message::Returns { connection, what: Spent::Watches, count: 9 }),
         ("asks", Message::Asks { connection, ticket, request: Request::LookUp { id: 7, who: bob() } }),
         ("asks for many", Message::Asks { connection, ticket, request: Request::Watch { id: 0, people: vec![bob()] } }),
         ("unwatches", Message::Unwatches { connection, request: Request::Unwatch { id: 0, people: vec![bob()] } }),

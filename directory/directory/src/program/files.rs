@@ -1,6 +1,7 @@
 //! The files a directory reads: at its start, and again when they change. None is written.
 
 use super::failure::{Failure, damaged, read};
+use super::lists::{Age, Dates, List};
 use super::settings::Settings;
 use directory::Directory;
 use identity::UnixTime;
@@ -10,32 +11,48 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Pause between looks at the files.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Whether all files could be taken up when they were last looked at.
+/// What was taken up of the files when they were last looked at.
 #[derive(Clone)]
-pub(super) struct Taken(Arc<AtomicBool>);
+pub(super) struct Taken(Arc<Mutex<Last>>);
 
-impl Default for Taken {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
+struct Last {
+    all: bool,
+    lists: Vec<Dates>,
 }
 
 impl Taken {
-    fn note(&self, all: bool) {
-        self.0.store(all, Ordering::Relaxed);
+    fn new(lists: &[List]) -> Self {
+        Self(Arc::new(Mutex::new(Last { all: true, lists: dates(lists) })))
     }
 
-    pub(super) fn all(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    fn note(&self, all: bool, lists: &[List]) {
+        *self.lock() = Last { all, lists: dates(lists) };
     }
+
+    /// Whether all files could be.
+    pub(super) fn all(&self) -> bool {
+        self.lock().all
+    }
+
+    /// How old the oldest of the revocation lists in force is, if there are any.
+    pub(super) fn lists(&self, now: UnixTime) -> Option<Age> {
+        self.lock().lists.iter().map(|list| list.age(now)).max()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn dates(lists: &[List]) -> Vec<Dates> {
+    lists.iter().map(List::dates).collect()
 }
 
 /// What was read last, and what follows from it.
@@ -44,7 +61,7 @@ pub(super) struct Files {
     /// One's own, and those of others in the order of the settings.
     policies: Vec<Zeroizing<Vec<u8>>>,
     certificate: Zeroizing<Vec<u8>>,
-    lists: Vec<Zeroizing<Vec<u8>>>,
+    lists: Vec<List>,
     trust: Arc<Trust>,
     resolver: Arc<Current>,
     taken: Taken,
@@ -58,7 +75,8 @@ impl Files {
         let certified = certified(&settings.certificate, &certificate)?;
         let resolver = Arc::new(Current(RwLock::new(Arc::new(certified))));
         let lists = install_lists(&settings, &trust)?;
-        Ok(Self { settings, policies, certificate, lists, trust, resolver, taken: Taken::default() })
+        let taken = Taken::new(&lists);
+        Ok(Self { settings, policies, certificate, lists, trust, resolver, taken })
     }
 
     pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
@@ -78,13 +96,20 @@ impl Files {
         let mut told = String::new();
         loop {
             tokio::time::sleep(LOOK).await;
-            let problem = self.look(directory).err().map(|failure| failure.to_string()).unwrap_or_default();
-            self.taken.note(problem.is_empty());
+            let looked = self.look_and_note(directory);
+            let problem = looked.err().map(|failure| failure.to_string()).unwrap_or_default();
             if problem != told && !problem.is_empty() {
                 tracing::warn!("{problem}; what was read before stays in force");
             }
             told = problem;
         }
+    }
+
+    /// Looks, and notes for whoever asks how the directory is.
+    fn look_and_note(&mut self, directory: &Directory) -> Result<(), Failure> {
+        let looked = self.look(directory);
+        self.taken.note(looked.is_ok(), &self.lists);
+        looked
     }
 
     /// Each file by itself: one that is damaged, or newer than its fingerprint, keeps no revocation list out. The first
@@ -130,9 +155,9 @@ impl Files {
         let (mut problem, mut is_new) = (Ok(()), false);
         for (path, before) in self.settings.revocation_lists.iter().zip(&mut self.lists) {
             match read(path) {
-                Ok(list) if list == *before => {}
-                Ok(list) => match install(path, &list, &self.trust) {
-                    Ok(()) => (*before, is_new) = (list, true),
+                Ok(list) if before.is(&list) => {}
+                Ok(list) => match List::install(path, list, &self.trust) {
+                    Ok(list) => (*before, is_new) = (list, true),
                     Err(failure) => problem = problem.and(Err(failure)),
                 },
                 Err(failure) => problem = problem.and(Err(failure)),
@@ -145,26 +170,13 @@ impl Files {
     }
 }
 
-fn install(path: &Path, list: &[u8], trust: &Trust) -> Result<(), Failure> {
-    trust.install_crl(list, UnixTime::now()).map(drop).map_err(|error| damaged(path, error))
-}
-
-fn read_and_install(path: &Path, trust: &Trust) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read(path).and_then(|list| install(path, &list, trust).map(|()| list))
-}
-
 /// Puts each list in force as it is now; what cannot be taken stays as it was before. The first problem is told.
-fn install_or_keep(
-    settings: &Settings,
-    trust: &Trust,
-    before: &[Zeroizing<Vec<u8>>],
-) -> (Vec<Zeroizing<Vec<u8>>>, Result<(), Failure>) {
+fn install_or_keep(settings: &Settings, trust: &Trust, before: &[List]) -> (Vec<List>, Result<(), Failure>) {
     let mut problem = Ok(());
     let lists = settings.revocation_lists.iter().zip(before).map(|(path, before)| {
-        let now = read_and_install(path, trust);
+        let now = List::read_and_install(path, trust);
         if now.is_err() {
-            // Of an issuer that is trusted no more it says nothing, which harms nobody.
-            let _ = trust.install_kept_crl(before, UnixTime::now());
+            before.install_again(trust);
         }
         or_before(now, before, &mut problem)
     });
@@ -182,8 +194,8 @@ fn or_before<T: Clone>(now: Result<T, Failure>, before: &T, problem: &mut Result
     })
 }
 
-fn install_lists(settings: &Settings, trust: &Trust) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {
-    settings.revocation_lists.iter().map(|path| read_and_install(path, trust)).collect()
+fn install_lists(settings: &Settings, trust: &Trust) -> Result<Vec<List>, Failure> {
+    settings.revocation_lists.iter().map(|path| List::read_and_install(path, trust)).collect()
 }
 
 fn policies(settings: &Settings) -> Result<Vec<Zeroizing<Vec<u8>>>, Failure> {

@@ -4,6 +4,7 @@ mod cluster;
 mod failure;
 mod files;
 mod foreign;
+mod lists;
 mod operator;
 mod protect;
 mod settings;

@@ -4,12 +4,14 @@
 
 use super::failure::Failure;
 use super::files::Taken;
+use super::lists::Age;
 use directory::{Directory, Standing};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use identity::UnixTime;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,19 +95,22 @@ async fn answer(request: &Request<Incoming>, asked: &Asked) -> Response<String> 
 }
 
 /// 503 if nobody may connect: who shares people out sends them elsewhere. A file that cannot be taken up is no reason for that,
-/// for what was read before stays in force; but somebody must look.
+/// for what was read before stays in force, nor is a revocation list that has expired, which refuses some people at every node;
+/// but somebody must look.
 fn health(asked: &Asked) -> (StatusCode, &'static str, String) {
     let standing = asked.directory.standing();
-    let files = asked.taken.all();
+    let (files, lists) = (asked.taken.all(), asked.taken.lists(UnixTime::now()));
     let status = match standing {
-        Standing::Serves if files => "ok",
+        Standing::Serves if files && lists != Some(Age::Expired) => "ok",
         Standing::Serves => "degraded",
         Standing::NoMajority => "no majority",
         Standing::Stopping => "stopping",
     };
     let nodes = asked.directory.nodes().map(|(there, all)| format!(",\"nodes\":{{\"there\":{there},\"all\":{all}}}"));
     let files = if files { "ok" } else { "failing" };
-    let text = format!("{{\"status\":\"{status}\",\"files\":\"{files}\"{}}}\n", nodes.unwrap_or_default());
+    let lists = lists.map_or("none", Age::name);
+    let nodes = nodes.unwrap_or_default();
+    let text = format!("{{\"status\":\"{status}\",\"files\":\"{files}\",\"lists\":\"{lists}\"{nodes}}}\n");
     let well = standing == Standing::Serves;
     (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, "application/json", text)
 }

@@ -116,6 +116,14 @@ impl State {
         wait.map_err(|wait| Refusal { error: ErrorCode::TooOften, wait })
     }
 
+    /// Gives back to this person's rate what was taken for a question that nobody could answer.
+    pub(crate) fn guest_gets_back(&mut self, id: ConnectionId, what: Used, count: u32) {
+        if let Some(connection) = self.people.get(id) {
+            let number = self.quotas.number(&*connection.who);
+            self.quotas.give_back(&[(number, 1)], what, count, &self.limits);
+        }
+    }
+
     /// Whether `who`, by what she announced here, shows herself to somebody whom she calls.
     pub(crate) fn shows_when_calling(&self, who: &Identifier, callee: &Identifier) -> bool {
         self.people.would_show(who, callee)

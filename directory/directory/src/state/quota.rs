@@ -47,6 +47,12 @@ impl Bucket {
         Ok(())
     }
 
+    /// Puts tokens back that bought nothing; a full bucket stays full.
+    fn put_back(&mut self, rate: Rate, count: u32) {
+        // Full for longer is full: a time that is over says no more than that.
+        self.full_at = self.full_at.checked_sub(rate.every.saturating_mul(count)).unwrap_or(self.full_at);
+    }
+
     /// The bucket without `count` tokens, or how long to wait until they are there.
     fn after(self, now: Instant, rate: Rate, count: u32) -> Result<Self, Duration> {
         let full_at = self.full_at.max(now) + rate.every.saturating_mul(count);
@@ -104,6 +110,15 @@ impl Quotas {
         Ok(())
     }
 
+    /// Gives back what was taken for something that could not be done.
+    pub(crate) fn give_back(&mut self, shares: &[(u64, u32)], what: Used, count: u32, limits: &Limits) {
+        for (number, times) in shares {
+            if let Some(kept) = self.kept.get_mut(number) {
+                kept.buckets[what as usize].put_back(share(what.rate(limits), *times), count);
+            }
+        }
+    }
+
     /// Whether [`take`](Self::take) would succeed.
     pub(crate) fn allows(
         &self,
@@ -124,10 +139,9 @@ impl Quotas {
         count: u32,
         limits: &Limits,
     ) -> Result<Vec<(u64, Bucket)>, Duration> {
-        let Rate { burst, every } = what.rate(limits);
         let mut after = Vec::with_capacity(shares.len());
         for (number, times) in shares {
-            let rate = Rate { burst: burst.saturating_mul(*times), every: every / (*times).max(1) };
+            let rate = share(what.rate(limits), *times);
             let bucket = self.kept.get(number).map_or(Bucket::full(now), |kept| kept.buckets[what as usize]);
             after.push((*number, bucket.after(now, rate, count)?));
         }
@@ -149,6 +163,11 @@ impl Quotas {
     }
 }
 
+/// The rate of so many people together.
+fn share(Rate { burst, every }: Rate, times: u32) -> Rate {
+    Rate { burst: burst.saturating_mul(times), every: every / times.max(1) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +185,19 @@ mod tests {
         let later = start + Duration::from_secs(10);
         bucket.take(later, RATE, 1).unwrap();
         assert_eq!(bucket.take(later, RATE, 1), Err(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again_and_no_more() {
+        let start = Instant::now();
+        let mut bucket = Bucket::full(start);
+        bucket.take(start, RATE, 3).unwrap();
+        bucket.put_back(RATE, 2);
+        bucket.take(start, RATE, 2).unwrap();
+        assert!(bucket.take(start, RATE, 1).is_err());
+        bucket.put_back(RATE, 1_000);
+        bucket.take(start, RATE, 3).unwrap();
+        assert!(bucket.take(start, RATE, 1).is_err());
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn await_figure(directory: &Running, name: &str, value: f64) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_how_it_is_and_how_many_there_are_and_of_nobody_who() {
     let directory = Running::start(&[]).unwrap();
-    assert_eq!(get(&directory, "/health"), (200, "{\"status\":\"ok\",\"files\":\"ok\"}\n".to_owned()));
+    assert_eq!(get(&directory, "/health"), (200, "{\"status\":\"ok\",\"files\":\"ok\",\"lists\":\"ok\"}\n".to_owned()));
     assert_eq!(get(&directory, "/elsewhere").0, 404);
 
     let (alice, _to_alice) = directory.come("alice", &["bob", "nobody"]).await;
@@ -78,7 +78,7 @@ async fn it_says_how_it_is_and_how_many_there_are_and_of_nobody_who() {
 
     // A file that cannot be taken up is for somebody to look at, and no reason to send people elsewhere.
     std::fs::write(directory.folder.path().join("people.crl"), "damaged").unwrap();
-    let degraded = "{\"status\":\"degraded\",\"files\":\"failing\"}\n";
+    let degraded = "{\"status\":\"degraded\",\"files\":\"failing\",\"lists\":\"ok\"}\n";
     await_sight("word of the file", SOON, || (get(&directory, "/health") == (200, degraded.to_owned())).then_some(()))
         .unwrap();
 }

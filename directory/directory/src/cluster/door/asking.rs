@@ -8,6 +8,7 @@ use super::{
     ConnectionId, Door, Due, Effects, ErrorCode, GIVE_UP, Identifier, Instant, Message, RETRY_MS, Request, Response,
     Routes, Ticket, error_answer, send,
 };
+use crate::cluster::message::Spent;
 use crate::cluster::shards::NodeId;
 use directory_protocol::message::{Details, Presence, Status, chunks};
 use std::collections::{HashMap, HashSet};
@@ -133,6 +134,7 @@ impl Door {
             let answer = error_answer(*id, (ErrorCode::UnknownForNow, RETRY_MS));
             fx.outputs.push(send(connection, &answer));
             self.close(ticket);
+            self.owe(connection, Spent::LookUps, 1);
         }
     }
 
@@ -146,6 +148,7 @@ impl Door {
     ) {
         let Some(guest) = self.guests.get_mut(&connection) else { return };
         let mut new = Vec::new();
+        let cost = u32::try_from(people.len()).unwrap_or(u32::MAX);
         for who in people {
             if !guest.watched.contains_key(&who) {
                 let shard = routes.shards.shard(&who);
@@ -153,7 +156,7 @@ impl Door {
                 new.push(who);
             }
         }
-        guest.watching.push(Watching { id, people: new, arrived });
+        guest.watching.push(Watching { id, people: new, arrived, cost });
         self.ask_watched(now, connection, routes, fx);
         self.watches_done(now, connection);
         self.look_again(now, connection);
@@ -273,7 +276,8 @@ impl Door {
         let late = |watching: &Watching| now.duration_since(watching.arrived) >= GIVE_UP;
         let (late, waiting): (Vec<Watching>, Vec<Watching>) = guest.watching.drain(..).partition(late);
         guest.watching = waiting;
-        for Watching { id, people, .. } in late {
+        for Watching { id, people, cost, .. } in late {
+            self.owe(connection, Spent::Watches, cost);
             self.unwatch(connection, people, routes, fx);
             let answer = error_answer(id, (ErrorCode::UnknownForNow, RETRY_MS));
             fx.outputs.push(send(connection, &answer));

@@ -1,6 +1,7 @@
 //! One connection, as its door knows it.
 
 use super::{Made, NodeId, Ringing, Watched};
+use crate::cluster::message::Spent;
 use crate::state::Path;
 use crate::state::quota::Bucket;
 use crate::state::timers::TimerKey;
@@ -35,6 +36,8 @@ pub(super) struct Guest {
     pub(super) asked_at: Option<Instant>,
     /// Look-ups that are not answered yet, by ticket.
     pub(super) look_ups: HashSet<u64>,
+    /// What was taken from her rate for questions that nobody could answer, until her keeper hears of it.
+    owed: Vec<(Spent, u32)>,
     pub(super) made: HashMap<CallId, Made>,
     pub(super) ringing: HashMap<CallId, Ringing>,
     /// Calls that rang here and are over: no keeper lets them ring again, until their time is up.
@@ -55,6 +58,8 @@ pub(super) struct Watching {
     pub(super) id: u32,
     pub(super) people: Vec<Identifier>,
     pub(super) arrived: Instant,
+    /// What was taken for it from the rates.
+    pub(super) cost: u32,
 }
 
 /// What a person says of herself, or to who calls her, and nobody gives up for her.
@@ -108,6 +113,7 @@ impl Guest {
             asked: HashSet::new(),
             asked_at: None,
             look_ups: HashSet::new(),
+            owed: Vec::new(),
             made: HashMap::new(),
             ringing: HashMap::new(),
             over: HashMap::new(),
@@ -142,6 +148,20 @@ impl Guest {
             || !self.look_ups.is_empty()
             || self.watched.values().any(|watched| !watched.is_known())
             || self.made.values().any(|made| !made.taken)
+            || !self.owed.is_empty()
+    }
+
+    /// Notes what she has to get back.
+    pub(super) fn owe(&mut self, what: Spent, count: u32) {
+        match self.owed.iter_mut().find(|(owed, _)| *owed == what) {
+            Some((_, owed)) => *owed = owed.saturating_add(count),
+            None => self.owed.push((what, count)),
+        }
+    }
+
+    /// What she has to get back; from now on it is paid.
+    pub(super) fn paid(&mut self) -> Vec<(Spent, u32)> {
+        std::mem::take(&mut self.owed)
     }
 
     /// All that waits for an answer of some keeper.

@@ -283,6 +283,7 @@ impl Door {
         self.first_again(now, id, routes, fx);
         self.ask_again(now, id, routes, fx);
         self.watch_again(now, id, routes, fx);
+        self.pay(id, routes, fx);
         self.call_again(id, routes, fx);
         if self.guests.get(&id).is_some_and(Guest::waits) {
             self.look_again(now, id);

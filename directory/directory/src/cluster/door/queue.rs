@@ -128,6 +128,27 @@ impl Door {
         self.quotas.take(now, &share, what, count, &self.limits).ok();
     }
 
+    /// Nobody could answer what this was spent on: it is given back, to the rate of her address here, and to her own as soon as
+    /// her keeper hears of it.
+    pub(super) fn owe(&mut self, id: ConnectionId, what: Spent, count: u32) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        guest.owe(what, count);
+        let share = [(guest.address, self.limits.rates_per_address)];
+        self.quotas.give_back(&share, what.used(), count, &self.limits);
+    }
+
+    /// Tells her keeper what she has to get back.
+    pub(super) fn pay(&mut self, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
+        let Some(keeper) = self.guests.get(&id).and_then(|guest| self.ready_of(guest.shard, routes)) else { return };
+        let owed = self.guests.get_mut(&id).map_or_else(Vec::new, super::Guest::paid);
+        if owed.is_empty() {
+            return;
+        }
+        self.open(id, keeper, fx);
+        let returns = |(what, count)| (keeper, Message::Returns { connection: id.0, what, count });
+        fx.messages.extend(owed.into_iter().map(returns));
+    }
+
     /// Puts the first request of a queue to its person's keeper, if it is known who that is.
     fn send_first(&mut self, id: ConnectionId, routes: &Routes, fx: &mut Effects) {
         let Some(guest) = self.guests.get(&id) else { return };

@@ -269,6 +269,9 @@ impl Keeper {
                 let verdict = self.once(id, ticket, spend);
                 out.push(reply(ticket, verdict));
             }
+            Message::Returns { connection, what, count } => {
+                self.state.guest_gets_back(id(connection), what.used(), count);
+            }
             Message::Asks { connection, ticket, request } => {
                 let verdict = self.asks(now, id(connection), request, shards);
                 // Who is there, before it is said that nobody else is.

@@ -4,7 +4,6 @@ use super::{Keeper, refused};
 use crate::cluster::message::{Spent, Verdict};
 use crate::cluster::shards::ShardKey;
 use crate::state::calls::Placed;
-use crate::state::quota::Used;
 use crate::state::{ConnectionId, State};
 use directory_protocol::message::{Request, Response};
 use identity::Identifier;
@@ -37,15 +36,10 @@ impl Keeper {
         if !self.keeps_guest(id, shards) {
             return Verdict::Unknown;
         }
-        let what = match what {
-            Spent::LookUps => Used::LookUps,
-            Spent::Watches => Used::Watches,
-            Spent::Invites => Used::Invites,
-        };
         let shows = |state: &State| {
             state.guest(id).zip(callee).is_some_and(|(who, callee)| state.shows_when_calling(who, callee))
         };
-        match self.state.guest_spends(now, id, what, count) {
+        match self.state.guest_spends(now, id, what.used(), count) {
             Ok(()) => Verdict::May { shows: shows(&self.state) },
             Err(refusal) => refused(refusal),
         }

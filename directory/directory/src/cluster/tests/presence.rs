@@ -98,6 +98,44 @@ fn a_person_has_eight_devices_and_one_rate_in_the_whole_cluster() {
 }
 
 #[test]
+fn what_nobody_could_answer_costs_nothing() {
+    let mut world = World::new(7);
+    let alice = world.kept_by(0, "alice");
+    let names: Vec<String> =
+        (0..).map(|n| format!("far{n}")).filter(|name| world.keeper(name) == 2).take(10_000).collect();
+    let far: Vec<&str> = names.iter().map(String::as_str).collect();
+    let alice = world.connect(0, &alice);
+    world.pass(ms(100));
+    // She may ask 300 times, and add 20,000 people to her list.
+    for round in 0..2 {
+        world.only_beats_of = Some(2);
+        let watch = world.watch(alice, &far);
+        let asked: Vec<u32> = far.iter().take(300).map(|who| world.look_up(alice, who)).collect();
+        world.pass(ms(9_500));
+        for request in asked.into_iter().chain([watch]) {
+            let (_, answer) = world.answered(alice, request).unwrap();
+            let unknown = matches!(answer, Response::Refused { error: ErrorCode::UnknownForNow, .. });
+            assert!(unknown, "round {round}: {answer:?}");
+        }
+        world.only_beats_of = None;
+        world.pass(ms(10_000));
+    }
+    let asked: Vec<u32> = far.iter().take(300).map(|who| world.look_up(alice, who)).collect();
+    let watches = [world.watch(alice, &far), world.watch(alice, &far)];
+    world.pass(ms(5_000));
+    for request in asked {
+        assert!(matches!(world.answered(alice, request), Some((_, Response::Found { .. }))));
+    }
+    for request in watches {
+        assert!(matches!(world.answered(alice, request), Some((_, Response::Done { .. }))));
+    }
+    let more = world.watch(alice, &far);
+    world.pass(ms(1_000));
+    let refused = world.answered(alice, more).map(|(_, answer)| answer.clone());
+    assert!(matches!(refused, Some(Response::Refused { error: ErrorCode::TooOften, .. })), "{refused:?}");
+}
+
+#[test]
 fn nothing_that_leaves_a_node_names_anybody() {
     let mut world = World::new(6);
     let alice = world.come(0, "alice", &["bob"]);

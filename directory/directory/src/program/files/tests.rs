@@ -129,3 +129,26 @@ async fn a_list_that_is_damaged_keeps_no_other_one_out_and_what_it_said_stays() 
     assert_eq!(files.trust().policies()[0].fingerprint(), own.fingerprint());
     assert_eq!((refused(&files, &alice), refused(&files, &bob)), (Some("REV-01"), Some("REV-01")));
 }
+
+#[tokio::test]
+async fn how_old_the_lists_are_is_known_of_those_in_force() {
+    let place = Place::new();
+    let (mut files, directory) = place.open();
+    let later = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(place.now.as_secs() + seconds));
+    let (taken, day) = (files.taken(), 86_400);
+    assert_eq!(taken.lists(later(0)), Some(Age::Young));
+    // These name the next day for the next list.
+    assert_eq!(taken.lists(later(day)), Some(Age::Young));
+    assert_eq!(taken.lists(later(day + 1)), Some(Age::Expired));
+    // A newer one of one authority says nothing of the other's; and one that is damaged leaves the older one in force.
+    let now = UnixTime::now();
+    place.write("people.crl", &place.own.people_crl(2, now, &[]));
+    files.look_and_note(&directory).unwrap();
+    assert_eq!(taken.lists(later(day + 1)), Some(Age::Expired));
+    place.write("beta.crl", b"");
+    files.look_and_note(&directory).unwrap_err();
+    assert_eq!((taken.all(), taken.lists(later(day + 1))), (false, Some(Age::Expired)));
+    place.write("beta.crl", &place.foreign.people_crl(2, now, &[]));
+    files.look_and_note(&directory).unwrap();
+    assert_eq!((taken.all(), taken.lists(later(day + 1))), (true, Some(Age::Young)));
+}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use directory_protocol::limits::IDLE_TIMEOUT;
+use directory_protocol::limits::NOTICED;
 use identity::Identifier;
 
 use super::people::Spot;
@@ -17,7 +17,7 @@ use crate::time::Now;
 pub(super) const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// How long this device may be cut off before it notices: its own directory was not heard, and did not answer.
-const UNNOTICED: Duration = IDLE_TIMEOUT.saturating_add(ATTEMPT);
+const UNNOTICED: Duration = NOTICED.saturating_add(ATTEMPT);
 
 /// What is known of this device's own connection.
 #[derive(Default)]

@@ -31,7 +31,7 @@ impl World {
     pub(in crate::core::tests) fn lose_directory(&mut self, name: &str) {
         let now = self.now();
         self.node(name).online = false;
-        self.node(name).core.directory_down("the directory was not heard for 45 s", now);
+        self.node(name).core.directory_down("the directory was not heard for 30 s", now);
         self.tell_presence(name, false);
         self.settle();
     }
