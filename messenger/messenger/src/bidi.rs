@@ -25,15 +25,34 @@ struct Cell {
 
 /// A text in rows of at most `columns`, each as its cells show it. Spaces at the end of a row are left out.
 pub(crate) fn rows(text: &str, columns: usize) -> Vec<String> {
-    let rows = wrap(text, columns);
-    let Some(info) = reordered(text) else {
-        return rows.into_iter().map(|row| text[row].trim_end_matches(' ').to_owned()).collect();
-    };
-    let shown = |row: Range<usize>| {
+    let joined = |parts: Vec<(String, ())>| parts.into_iter().map(|(part, ())| part).collect();
+    rows_by(text, columns, |_| ()).into_iter().map(joined).collect()
+}
+
+/// As [`rows`], each in parts of what looks alike: `look` says how the character at a byte of the text does.
+pub(crate) fn rows_by<L: PartialEq>(text: &str, columns: usize, look: impl Fn(usize) -> L) -> Vec<Vec<(String, L)>> {
+    let info = reordered(text);
+    let row = |row: Range<usize>| {
         let row = row.start..row.start + text[row.clone()].trim_end_matches(' ').len();
-        shown(text, &cells(&info, row))
+        let cells = match &info {
+            Some(info) => cells(info, row),
+            None => in_order(text, row),
+        };
+        let mut parts: Vec<(String, L)> = Vec::new();
+        for cell in &cells {
+            let look = look(cell.at.start);
+            match parts.last_mut() {
+                Some((part, before)) if *before == look => show(text, cell, part),
+                _ => {
+                    let mut part = String::new();
+                    show(text, cell, &mut part);
+                    parts.push((part, look));
+                }
+            }
+        }
+        parts
     };
-    rows.into_iter().map(shown).collect()
+    wrap(text, columns).into_iter().map(row).collect()
 }
 
 /// A text of one row, as its cells show it.
@@ -93,20 +112,29 @@ fn cells(info: &BidiInfo<'_>, row: Range<usize>) -> Vec<Cell> {
     cells
 }
 
+/// The characters of a row of which nothing runs from right to left.
+fn in_order(text: &str, row: Range<usize>) -> Vec<Cell> {
+    let start = row.start;
+    let graphemes = text[row].grapheme_indices(true);
+    graphemes.map(|(at, one)| Cell { at: start + at..start + at + one.len(), leftward: false }).collect()
+}
+
 fn shown(text: &str, cells: &[Cell]) -> String {
     let mut shown = String::with_capacity(text.len());
-    for cell in cells {
-        let grapheme = &text[cell.at.clone()];
-        let mut rest = grapheme.chars();
-        match rest.next().filter(|_| cell.leftward).and_then(mirrored) {
-            Some(mirror) => {
-                shown.push(mirror);
-                shown.push_str(rest.as_str());
-            }
-            None => shown.push_str(grapheme),
-        }
-    }
+    cells.iter().for_each(|cell| show(text, cell, &mut shown));
     shown
+}
+
+fn show(text: &str, cell: &Cell, shown: &mut String) {
+    let grapheme = &text[cell.at.clone()];
+    let mut rest = grapheme.chars();
+    match rest.next().filter(|_| cell.leftward).and_then(mirrored) {
+        Some(mirror) => {
+            shown.push(mirror);
+            shown.push_str(rest.as_str());
+        }
+        None => shown.push_str(grapheme),
+    }
 }
 
 /// Rule L4, for what people type: the same bracket seen from the other side.

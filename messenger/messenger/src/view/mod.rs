@@ -10,6 +10,7 @@ mod layout;
 mod lists;
 mod locked;
 mod mark;
+mod markdown;
 mod page;
 mod peer;
 mod remarks;

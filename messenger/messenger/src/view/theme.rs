@@ -163,6 +163,11 @@ impl Theme {
         self.with(self.strong(), |colours| colours.theirs)
     }
 
+    /// What is meant letter by letter: code in a text.
+    pub(crate) fn verbatim(self) -> Style {
+        self.with(Style::new(), |colours| colours.mine)
+    }
+
     pub(crate) fn key(self) -> Style {
         self.strong()
     }

@@ -5,8 +5,8 @@ use messenger_engine::Missing;
 use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
 
-use super::remarks;
 use super::theme::Theme;
+use super::{markdown, remarks};
 use crate::app::conversation::{Conversation, Line, State};
 use crate::bidi;
 use crate::text::{harmless, harmless_line, width};
@@ -72,7 +72,7 @@ fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -
             }
             rows.extend(remarks::above(about, columns, theme));
             let style = if about.delete { theme.quiet() } else { theme.text() };
-            rows.extend(wrapped(&harmless(text), columns, style));
+            rows.extend(markdown::rows(&harmless(text), columns, style, theme));
             rows.extend(remarks::below(about, false, columns, theme));
         }
         Line::Mine { text, at, state, about, .. } => {
@@ -81,7 +81,7 @@ fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -
             }
             rows.extend(remarks::above(about, columns, theme));
             let style = if state.failed() { theme.quiet() } else { theme.text() };
-            rows.extend(wrapped(&harmless(text), columns, style));
+            rows.extend(markdown::rows(&harmless(text), columns, style, theme));
             add_state(&mut rows, state, columns, theme);
             rows.extend(remarks::below(about, true, columns, theme));
         }
