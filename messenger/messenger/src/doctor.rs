@@ -2,18 +2,16 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use command_line::say;
 use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
 use serde::Serialize;
 
+use crate::clock;
 use crate::failure::{Code, Failure};
 use crate::start::Prepared;
 use crate::text::harmless_line;
 
-/// How long the home server may take to say what time it is.
-const SERVER: Duration = Duration::from_secs(10);
 /// The server tells whole seconds, on its way they may become more.
 const CLOCKS_AGREE_S: i64 = 3;
 
@@ -31,7 +29,8 @@ struct Report {
 
 /// Looks, and prints what it found.
 pub(crate) async fn run(prepared: &Prepared, json: bool) -> Result<(), Failure> {
-    let (network, clock_ahead_s) = tokio::join!(examine(prepared.config()), clock_ahead(prepared));
+    let (network, clock_ahead_s) =
+        tokio::join!(examine(prepared.config()), clock::ahead(prepared.trust.clone(), prepared.server()));
     let report = Report {
         identifier: prepared.me.identifier.to_string(),
         authority: prepared.me.authority.clone(),
@@ -53,15 +52,6 @@ fn unreached(error: ExamineError) -> Failure {
     Failure::new(error, remedy).with(code)
 }
 
-/// By the Date of an answer over HTTPS (RFC 9110 section 6.6.1).
-async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
-    let asking = device::https::https_client(prepared.trust.clone()).head(prepared.server()).send();
-    let answer = tokio::time::timeout(SERVER, asking).await.ok()?.ok()?;
-    let now = jiff::Timestamp::now();
-    let date = jiff::fmt::rfc2822::parse(answer.headers().get("date")?.to_str().ok()?).ok()?;
-    Some(now.as_second() - date.timestamp().as_second())
-}
-
 impl Report {
     fn for_people(&self) -> String {
         let Examination { port, candidates, vpn, directory, ipv6, ipv4, pinholes } = &self.network;
@@ -74,7 +64,7 @@ impl Report {
         let (name, address) = (&directory.name, directory.address);
         let away = format!("{name} at {address}, {:.1} ms away", directory.round_trip_ms);
         line("directory", &format!("{away}, packets of {} bytes come through", directory.mtu_bytes));
-        line("clock", &clock(self.clock_ahead_s));
+        line("clock", &beside_the_server(self.clock_ahead_s));
         line("IPv6", &sight(ipv6.as_ref()));
         line("IPv4", &sight(ipv4.as_ref()));
         if pinholes.is_empty() {
@@ -87,7 +77,7 @@ impl Report {
     }
 }
 
-fn clock(ahead_s: Option<i64>) -> String {
+fn beside_the_server(ahead_s: Option<i64>) -> String {
     match ahead_s {
         None => "not compared: the home server did not answer by HTTPS".to_owned(),
         Some(ahead) if ahead.abs() <= CLOCKS_AGREE_S => "agrees with the home server's".to_owned(),

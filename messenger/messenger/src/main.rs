@@ -22,6 +22,7 @@ mod appearance;
 mod bidi;
 mod bot;
 mod cli;
+mod clock;
 mod contacts;
 mod doctor;
 mod drafts;
@@ -31,11 +32,13 @@ mod headless;
 mod keys;
 mod lines;
 mod lock;
+mod renewal;
 mod run;
 mod settings;
 mod start;
 mod text;
 mod view;
+mod watch;
 mod whereabouts;
 
 fn main() -> std::process::ExitCode {
