@@ -255,7 +255,7 @@ impl From<EnrolError> for Failure {
             EnrolError::Mismatch { .. } | EnrolError::NoCertificate { .. } => {
                 Self::new(Exit::Refused, what, "It was not stored. Tell the authority's operator.")
             }
-            EnrolError::NoCode | EnrolError::CodeWrong { .. } => {
+            EnrolError::NoCode | EnrolError::Unattended | EnrolError::CodeWrong { .. } => {
                 Self::failed(what, "Run the command again with the code from the message: it goes on where it stopped.")
             }
             EnrolError::CodeMisshapen { expected, .. } => {

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
+pub(crate) use device::words::{short_key, time};
 use identity::UnixTime;
 use jiff::Timestamp;
-
-/// `2026-11-23 14:55:29 UTC`.
-pub(crate) fn time(at: UnixTime) -> String {
-    timestamp(at).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
 
 /// `2026-11-23T14:55:29Z` (RFC 3339), for JSON.
 pub(crate) fn rfc3339(at: UnixTime) -> String {
@@ -31,11 +27,6 @@ pub(crate) fn span(seconds: u64) -> String {
     let (size, name) = UNITS.into_iter().find(|(size, _)| seconds >= *size).unwrap_or((1, "second"));
     let count = seconds / size;
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The first eight bytes in groups of four digits: `5f1c 09aa 1b2c 3d4e`. Enough to tell one's own keys apart.
-pub(crate) fn short_key(key: &[u8]) -> String {
-    groups(&hex::encode(&key[..key.len().min(8)]), 4)
 }
 
 /// Digits in groups.

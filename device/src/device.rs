@@ -27,6 +27,16 @@ pub struct Device {
     pub enrolment: Enrolment,
 }
 
+impl Device {
+    /// The same device as the folder has it by now: its certificate may have been renewed meanwhile, by whichever program. None if
+    /// it is another one, with another key.
+    pub fn now(&self, folder: LockedDevice) -> Option<Self> {
+        let same = folder.public_key().is_some_and(|key| key == self.key.public_key());
+        let LockedDevice { identifier, chain, enrolment, .. } = folder;
+        same.then(|| Self { identifier, chain, enrolment, key: self.key.clone(), account: self.account.clone() })
+    }
+}
+
 /// A device whose keys are closed: what can be said of it without a passphrase, a keyring or a token.
 /// [`Home::unlock`](crate::Home::unlock) opens it.
 #[derive(Debug, Clone)]

@@ -13,7 +13,8 @@
 //! * [`dating`] has signatures dated by a log;
 //! * [`proof`] finds a certificate's place in its log;
 //! * [`gossip`] compares what this device has seen of a log with what others have;
-//! * [`watch`] finds every certificate that was ever logged in the owner's name.
+//! * [`watch`] finds every certificate that was ever logged in the owner's name;
+//! * [`words`] says times and keys as people read them.
 //!
 //! What it never does: send a private key anywhere or print it, take a certificate the verifier refuses, trust an
 //! authority whose policy the person has not pinned by its fingerprint, or call a watch clean that could not look.
@@ -39,6 +40,7 @@ pub mod policy;
 pub mod proof;
 pub mod revocation;
 pub mod watch;
+pub mod words;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment, LockedDevice, RenewalSeed};

@@ -128,6 +128,10 @@ pub type Aside = Box<dyn Fn(&str) + Send + Sync>;
 pub trait Conversation: Holder {
     /// Something happened.
     fn step(&mut self, step: Step);
+    /// Whether anybody can be asked. If not, and control has to be proven anew, no message is sent for nothing.
+    fn is_there(&self) -> bool {
+        true
+    }
     /// Asks for the code that was sent.
     fn code(&mut self) -> BoxFuture<'_, Typed>;
     /// How she is told, while she is being asked for the code, that the message with it did not leave, and why.

@@ -28,6 +28,9 @@ pub enum EnrolError {
         /// What the authority said.
         reason: String,
     },
+    /// Control has to be proven anew, and nobody is there to do it; the order stays open.
+    #[error("the authority wants a new proof that the address is yours")]
+    Unattended,
     /// The person gave no code; the order stays open.
     #[error("no code from the newest message was given")]
     NoCode,

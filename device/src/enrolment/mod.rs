@@ -16,6 +16,7 @@ mod order;
 mod reply;
 mod request;
 mod revoke;
+mod unattended;
 mod words;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub use due::Due;
 pub use error::EnrolError;
 pub use openid::LoginError;
 pub use revoke::{Listed, Owner, Reason, Revoked, revoke_own};
+pub use unattended::{Trouble, renew_unattended};
 
 use crate::acme::messages::AcmeIdentifier;
 use crate::acme::{AcmeClient, certificate_id, renewal_window};

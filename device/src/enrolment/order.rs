@@ -219,6 +219,7 @@ pub(super) async fn prove(
 ) -> Result<(), EnrolError> {
     match authorization.status {
         ProofStatus::Valid => Ok(()),
+        ProofStatus::Pending | ProofStatus::Processing if !person.is_there() => Err(EnrolError::Unattended),
         ProofStatus::Pending | ProofStatus::Processing => {
             let challenge = answerable(authorization, person.way())?;
             let canonical = Identifier::parse(&authorization.identifier.value).unwrap_or_else(|_| identifier.clone());

@@ -10,6 +10,7 @@
 //!    she had reported it as lost; everything else is an alarm.
 
 mod accuse;
+mod alarm;
 mod erase;
 mod freshness;
 mod labels;
@@ -29,11 +30,12 @@ use sha2::{Digest, Sha256};
 use tlog_proof::LogPolicy;
 use transparency_log::monitor::{AuditReport, Progress};
 
+pub use alarm::Alarm;
 pub use erase::erase_openings;
 pub use freshness::{MAX_AGE, check as check_freshness};
 pub use opened::OpenedCertificate;
 pub use owner::Owner;
-pub use state::confirm_key;
+pub use state::{confirm_key, path as state_file};
 pub(crate) use state::{lose_key, remember_own_key};
 
 use crate::acme::{AcmeClient, AcmeError};
@@ -129,48 +131,6 @@ pub enum Blindness {
     },
 }
 
-/// Something in the log that the owner does not know, or that should be there and is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alarm {
-    /// A certificate in her name for a key that is not hers.
-    UnknownKey(OpenedCertificate),
-    /// An entry under one of her labels that the authority did not open.
-    NotOpened {
-        /// The log's origin.
-        log: String,
-        /// Where it stands.
-        index: u64,
-        /// What the authority said instead, or what was wrong with it.
-        reason: String,
-    },
-    /// Two entries under one label, which an honest authority never makes.
-    Duplicate {
-        /// The log's origin.
-        log: String,
-        /// Where they stand.
-        indexes: Vec<u64>,
-    },
-    /// The certificate of this device is not where it says it stands.
-    OwnMissing {
-        /// The log's origin.
-        log: String,
-        /// Where it says it stands.
-        index: u64,
-        /// What was found there.
-        found: String,
-    },
-}
-
-impl Alarm {
-    /// The origin of the log that it is about.
-    pub fn log(&self) -> &str {
-        match self {
-            Self::UnknownKey(certificate) => &certificate.log,
-            Self::NotOpened { log, .. } | Self::Duplicate { log, .. } | Self::OwnMissing { log, .. } => log,
-        }
-    }
-}
-
 /// Why a watch could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
@@ -202,6 +162,17 @@ pub enum WatchError {
         /// What is missing.
         reason: String,
     },
+}
+
+impl WatchError {
+    /// Whether nobody answered: being offline for a while says nothing.
+    pub fn unreachable(&self) -> bool {
+        match self {
+            Self::Acme(error) => matches!(error, AcmeError::Fetch(https::FetchError::Unreachable { .. })),
+            Self::Follow(error) => error.unreachable(),
+            _ => false,
+        }
+    }
 }
 
 /// Looks once: fetches proofs, follows the log, opens every entry found.

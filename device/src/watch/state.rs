@@ -214,7 +214,8 @@ pub(crate) fn remember_own_key(
     confirm_key(home, identifier, &key.public_key(), now)
 }
 
-fn path(home: &Home, identifier: &Identifier) -> PathBuf {
+/// Where what the watch of one identifier remembers is kept: another file stands there after every change.
+pub fn path(home: &Home, identifier: &Identifier) -> PathBuf {
     home.folder().join("watch").join(format!("{}.json", file_name(identifier)))
 }
 

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use tokio::sync::mpsc;
+use rustls::pki_types::CertificateDer;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{Command, Event};
 use crate::config::EngineConfig;
-use crate::driver::Driver;
+use crate::driver::{Driver, Renewal};
 use crate::events::{Events, Told};
 
 /// Commands that may wait for the engine.
@@ -30,6 +31,35 @@ pub enum StartError {
     Certificate(String),
 }
 
+/// Why a renewed certificate is not shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenewalError {
+    /// It would not be accepted, or is for somebody or something else. The one before it is shown on.
+    #[error("the renewed certificate cannot be used: {0}")]
+    Refused(String),
+    /// The engine has ended.
+    #[error("the engine has ended")]
+    Ended,
+}
+
+/// Where a renewed certificate is brought; see [`Engine::renewals`].
+#[derive(Clone, Debug)]
+pub struct Renewals(mpsc::Sender<Renewal>);
+
+impl Renewals {
+    /// Shows this chain from now on, in every connection that begins. It has to be for the same person and key, by the same
+    /// authority. The directory is connected to anew before its old connection is closed; conversations go on, and are moved
+    /// before the older certificate ends.
+    ///
+    /// # Errors
+    /// [`RenewalError`]; then everything is as before.
+    pub async fn show(&self, chain: Vec<CertificateDer<'static>>) -> Result<(), RenewalError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Renewal { chain, answer }).await.map_err(|_| RenewalError::Ended)?;
+        answered.await.map_err(|_| RenewalError::Ended)?
+    }
+}
+
 /// Where a program reports what it found out by itself; see [`Engine::reports`].
 #[derive(Clone, Debug)]
 pub struct Reports(mpsc::WeakSender<Told>);
@@ -49,6 +79,7 @@ impl Reports {
 pub struct Engine {
     commands: mpsc::Sender<Command>,
     events: mpsc::WeakSender<Told>,
+    renewals: Renewals,
     address: SocketAddr,
 }
 
@@ -69,8 +100,9 @@ impl Engine {
         let (bind, reports) = (config.bind, tell.downgrade());
         let driver = Driver::start(config, commanded, (tell, taken))?;
         let address = driver.local_addr().map_err(|source| StartError::Socket { address: bind, source })?;
+        let renewals = Renewals(driver.renewals());
         tokio::spawn(driver.run());
-        Ok((Self { commands, events: reports, address }, events))
+        Ok((Self { commands, events: reports, renewals, address }, events))
     }
 
     /// Hands over a command; its results come as events. Returns false when the engine has ended.
@@ -88,6 +120,11 @@ impl Engine {
     /// A way to put events among the engine's, for what the program finds out by itself. It keeps no engine running.
     pub fn reports(&self) -> Reports {
         Reports(self.events.clone())
+    }
+
+    /// A way to bring a renewed certificate. It keeps no engine running.
+    pub fn renewals(&self) -> Renewals {
+        self.renewals.clone()
     }
 
     /// The UDP address the engine is bound to.

@@ -265,7 +265,7 @@ async fn a_certificate_revoked_while_people_talk_ends_the_session() {
     let (room, ..) = alice.in_room_of(1).await;
     bob.enter(&alice, room).await;
     alice.in_room_of(2).await;
-    town.revoke(&serial);
+    town.revoke(&[&serial]);
     // The connection goes, and with it his place in the room.
     alice.in_room_of(1).await;
 }

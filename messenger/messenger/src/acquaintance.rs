@@ -2,6 +2,7 @@
 //! so does a look at the folder now and then, as `certtool trust bind` and `unbind` change it meanwhile.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Brings what other programs change in the folder to those who verify by `trust`, for ever.
 pub(crate) async fn follow(home: Home, trust: Arc<Trust>) {
     // The file's, not those in memory: whom the engine has met in between is not in the file yet.
-    let mut looked = Version::of(&home);
+    let file = home.folder().join("bindings.json");
+    let mut looked = Version::of(&file);
     let mut known = home.bindings().unwrap_or_else(|_| trust.bindings());
     loop {
         tokio::time::sleep(LOOK).await;
-        let now = Version::of(&home);
+        let now = Version::of(&file);
         // Most of the time there is one call of the system: the file is read if it is another one.
         if now != looked {
             looked = now;
@@ -33,11 +35,11 @@ pub(crate) async fn follow(home: Home, trust: Arc<Trust>) {
 
 /// Which version of the file there is: whoever changes it puts another in its place.
 #[derive(Debug, PartialEq, Eq)]
-struct Version(Option<(u64, u64, i64, i64)>);
+pub(crate) struct Version(Option<(u64, u64, i64, i64)>);
 
 impl Version {
-    fn of(home: &Home) -> Self {
-        let found = std::fs::metadata(home.folder().join("bindings.json")).ok();
+    pub(crate) fn of(file: &Path) -> Self {
+        let found = std::fs::metadata(file).ok();
         Self(found.map(|file| (file.ino(), file.len(), file.mtime(), file.mtime_nsec())))
     }
 }
@@ -210,10 +212,11 @@ mod tests {
         assert_eq!(verify_person(&other, &trust, NOON).unwrap_err().rule.id(), "TRUST-06");
 
         // `certtool trust unbind`.
-        let before = Version::of(&home);
+        let file = home.folder().join("bindings.json");
+        let before = Version::of(&file);
         home.change_bindings(|bindings| bindings.release(&bob)).unwrap();
-        assert_ne!(Version::of(&home), before, "a change is seen");
-        assert_eq!(Version::of(&home), Version::of(&home));
+        assert_ne!(Version::of(&file), before, "a change is seen");
+        assert_eq!(Version::of(&file), Version::of(&file));
         adopt(&home, &trust, &mut known);
         verify_person(&other, &trust, NOON).unwrap();
         // A damaged file lets go of nobody.

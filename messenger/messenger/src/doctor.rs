@@ -7,6 +7,7 @@ use command_line::say;
 use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
 use serde::Serialize;
 
+use crate::clock;
 use crate::failure::{Code, Failure};
 use crate::start::Prepared;
 use crate::text::harmless_line;
@@ -42,7 +43,8 @@ pub(crate) async fn look(prepared: &Prepared) -> Result<String, Failure> {
 }
 
 async fn found(prepared: &Prepared) -> Result<Report, Failure> {
-    let (network, clock_ahead_s) = tokio::join!(examine(prepared.config()), clock_ahead(prepared));
+    let (network, clock_ahead_s) =
+        tokio::join!(examine(prepared.config()), clock::ahead(prepared.trust.clone(), prepared.server()));
     Ok(Report {
         identifier: prepared.me.identifier.to_string(),
         authority: prepared.me.authority.clone(),
@@ -59,12 +61,6 @@ fn unreached(error: ExamineError) -> Failure {
     Failure::new(error, remedy).with(code)
 }
 
-async fn clock_ahead(prepared: &Prepared) -> Option<i64> {
-    let theirs = device::https::server_time(prepared.trust.clone(), prepared.server()).await.ok()??;
-    let now = jiff::Timestamp::now().as_second();
-    i64::try_from(theirs.as_secs()).ok().map(|theirs| now - theirs)
-}
-
 impl Report {
     fn for_people(&self) -> String {
         let Examination { port, candidates, vpn, directory, ipv6, ipv4, pinholes } = &self.network;
@@ -77,7 +73,7 @@ impl Report {
         let (name, address) = (&directory.name, directory.address);
         let away = format!("{name} at {address}, {:.1} ms away", directory.round_trip_ms);
         line("directory", &format!("{away}, packets of {} bytes come through", directory.mtu_bytes));
-        line("clock", &clock(self.clock_ahead_s));
+        line("clock", &beside_the_server(self.clock_ahead_s));
         line("IPv6", &sight(ipv6.as_ref()));
         line("IPv4", &sight(ipv4.as_ref()));
         if pinholes.is_empty() {
@@ -90,7 +86,7 @@ impl Report {
     }
 }
 
-fn clock(ahead_s: Option<i64>) -> String {
+fn beside_the_server(ahead_s: Option<i64>) -> String {
     match ahead_s {
         None => "not compared: the home server did not answer by HTTPS".to_owned(),
         Some(ahead) if ahead.abs() <= CLOCKS_AGREE_S => "agrees with the home server's".to_owned(),

@@ -22,6 +22,7 @@ mod appearance;
 mod bidi;
 mod bot;
 mod cli;
+mod clock;
 mod contacts;
 mod doctor;
 mod drafts;
@@ -31,6 +32,7 @@ mod headless;
 mod keys;
 mod lines;
 mod lock;
+mod renewal;
 mod run;
 mod send;
 mod settings;
@@ -38,6 +40,7 @@ mod setup;
 mod start;
 mod text;
 mod view;
+mod watch;
 mod whereabouts;
 
 fn main() -> std::process::ExitCode {

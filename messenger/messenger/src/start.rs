@@ -4,7 +4,9 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use device::enrolment::{Renewed, renew_unattended};
 use device::finding::{Finder, Names};
+use device::watch::Owner;
 use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
 use identity::rules::Rule;
@@ -18,11 +20,14 @@ use crate::acquaintance;
 use crate::app::Me;
 use crate::appearance;
 use crate::cli::Options;
+use crate::clock;
 use crate::contacts::{ContactBook, Contacts};
 use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::renewal::Keeper;
 use crate::settings::{self, Settings};
+use crate::watch;
 use crate::whereabouts::Guide;
 
 /// How often the authority's revocation list is fetched.
@@ -39,6 +44,8 @@ pub(crate) struct Prepared {
     pub(crate) behaviour: Settings,
     home: Home,
     device: Device,
+    /// By what right it is looked for certificates in one's name.
+    owners: Vec<Owner>,
     /// The policy that its directory has to be certified under.
     enrolled_under: Fingerprint,
     /// What all connections verify by.
@@ -67,13 +74,11 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     let home = home.unlocked_by(source, false);
     let device = choose(&home, options.identity.as_ref())?;
     let trust = Arc::new(home.trust().map_err(folder_failure)?);
-    let verified = revocation::verify_own(&home, &trust, &device.chain, UnixTime::now()).await;
-    let person = verified.map_err(|error| {
-        let happened = format!("your certificate for {} cannot be used: {error}", device.identifier);
-        Failure::new(happened, remedy(error.rule, &device.identifier, UnixTime::now()))
-    })?;
+    let (device, person) = verified(&home, &trust, device).await?;
     let policy = policy(&home, &device.enrolment, person.authority_root())?;
     let directory = directory(&policy, &device)?;
+    // Before anything is drawn, as the device's: another passphrase may be asked for.
+    let owners = watch::owners(&home, &device).map_err(folder_failure)?;
     let names = Names::open(&options.resolvers()).map_err(|error| {
         Failure::new(error, "`--resolver 192.0.2.53`, or nothing for the system's").with(crate::failure::Code::Usage)
     })?;
@@ -100,6 +105,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         behaviour,
         home,
         device,
+        owners,
         enrolled_under,
         trust,
         finder,
@@ -110,11 +116,27 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
     })
 }
 
+/// The device with the person whom its certificate proves. One that has ended is renewed, if that takes nobody.
+async fn verified(home: &Home, trust: &Arc<Trust>, device: Device) -> Result<(Device, VerifiedPerson), Failure> {
+    let error = match revocation::verify_own(home, trust, &device.chain, UnixTime::now()).await {
+        Ok(person) => return Ok((device, person)),
+        Err(error) => error,
+    };
+    let identifier = device.identifier.clone();
+    let mut happened = format!("your certificate for {identifier} cannot be used: {error}");
+    if error.rule == Rule::ChainExpired {
+        match renew_unattended(home, device, UnixTime::now).await {
+            Ok(Renewed::Done(certified)) => return Ok((certified.device, certified.person)),
+            Ok(Renewed::NotDue { .. }) => {}
+            Err(trouble) => happened = format!("{happened}. It was not renewed: {}", trouble.message),
+        }
+    }
+    Err(Failure::new(happened, remedy(error.rule, &identifier, UnixTime::now())))
+}
+
 /// What helps against a certificate of one's own that does not count. The clock first: by a wrong one nothing is due, either.
-fn remedy(rule: Rule, identifier: &Identifier, now: UnixTime) -> String {
-    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let at = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%d %H:%M:%S UTC");
-    let clock = format!("this computer's clock says {at}; if that is wrong, set it and start again");
+pub(crate) fn remedy(rule: Rule, identifier: &Identifier, now: UnixTime) -> String {
+    let clock = format!("{}; if that is wrong, set it and start again", clock::says(now));
     match rule {
         Rule::ChainNotYetValid => clock,
         Rule::ChainExpired => format!("{clock}; else `certtool renew {identifier}`"),
@@ -165,6 +187,10 @@ impl Prepared {
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
         tokio::spawn(acquaintance::follow(self.home.clone(), self.trust.clone()));
         tokio::spawn(listener.listen(started.0.reports()));
+        let to_engine = (started.0.renewals(), started.0.reports());
+        let keeper = Keeper::new(self.home.clone(), self.device.clone(), self.trust.clone(), to_engine);
+        tokio::spawn(keeper.keep());
+        tokio::spawn(watch::follow(self.home.clone(), self.owners.clone(), started.0.reports()));
         Ok(started)
     }
 }
@@ -227,12 +253,10 @@ fn no_directory(identifier: &Identifier) -> Failure {
 }
 
 fn me(person: &VerifiedPerson, directory: &DirectoryAddress, card: Option<ContactCard>) -> Me {
-    let until = i64::try_from(person.not_after().as_secs()).unwrap_or(i64::MAX);
-    let until = jiff::Timestamp::from_second(until).unwrap_or(jiff::Timestamp::MAX);
     Me {
         identifier: person.identifier().clone(),
         authority: person.authority().to_owned(),
-        until: until.to_zoned(jiff::tz::TimeZone::system()).strftime("%-d %b %Y").to_string(),
+        until: clock::day(person.not_after().as_secs()),
         directory: directory.name.clone(),
         card,
     }

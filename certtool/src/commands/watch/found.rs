@@ -195,30 +195,8 @@ fn short(key: &[u8]) -> String {
 /// An entry's number says where it stands only together with the log, if there are several.
 fn describe(alarm: &Alarm, logs: &[Searched]) -> String {
     match logs.len() {
-        0 | 1 => what(alarm),
-        _ => format!("{} (in the log {})", what(alarm), alarm.log()),
-    }
-}
-
-fn what(alarm: &Alarm) -> String {
-    match alarm {
-        Alarm::UnknownKey(certificate) => format!(
-            "entry {}: a certificate in your name for a key you have not confirmed ({}), serial {}, from {} to {}",
-            certificate.index,
-            text::short_key(&certificate.key),
-            certificate.serial,
-            text::time(certificate.not_before),
-            text::time(certificate.not_after),
-        ),
-        Alarm::NotOpened { index, reason, .. } => {
-            format!("entry {index}: something under your name that stays closed: {reason}")
-        }
-        Alarm::Duplicate { indexes, .. } => {
-            format!("entries {indexes:?} stand under one label, which an honest authority never does")
-        }
-        Alarm::OwnMissing { index, found, .. } => format!(
-            "entry {index} should be this device's certificate; found {found}: the log shows different people different things"
-        ),
+        0 | 1 => alarm.to_string(),
+        _ => format!("{alarm} (in the log {})", alarm.log()),
     }
 }
 

@@ -6,6 +6,7 @@ use identity::Identifier;
 use identity::tls::ServiceVerifier;
 use identity::trust::{Fingerprint, Trust};
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig};
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::sync::Arc;
@@ -37,35 +38,39 @@ pub fn certified_client_config(
     certified: Arc<CertifiedKey>,
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
-    verifying(certified, ServiceVerifier::new(trust))
+    verifying(Arc::new(SingleCertAndKey::from(certified)), ServiceVerifier::new(trust))
 }
 
-/// As [`certified_client_config`], for one's own directory: it must be certified under the policy by which one is certified,
-/// whatever others `trust` holds ([`identity::verify::verify_service_under`]).
+/// For one's own directory: it must be certified under the policy by which one is certified, whatever others `trust` holds
+/// ([`identity::verify::verify_service_under`]). What `shown` gives is shown to it, so that a renewed certificate takes its
+/// turn with the next connection.
 pub fn client_config_under(
     policy: Fingerprint,
-    certified: Arc<CertifiedKey>,
+    shown: Arc<dyn ResolvesClientCert>,
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
-    verifying(certified, ServiceVerifier::under(policy, trust))
+    verifying(shown, ServiceVerifier::under(policy, trust))
 }
 
-/// As [`certified_client_config`], for the directory in which somebody else is found: it must be certified by an authority
+/// As [`client_config_under`], for the directory in which somebody else is found: it must be certified by an authority
 /// that may certify her, too ([`identity::verify::verify_directory`]).
 pub fn client_config_for_directory_of(
     who: Identifier,
-    certified: Arc<CertifiedKey>,
+    shown: Arc<dyn ResolvesClientCert>,
     trust: Arc<Trust>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
-    verifying(certified, ServiceVerifier::of_directory(trust, who))
+    verifying(shown, ServiceVerifier::of_directory(trust, who))
 }
 
-fn verifying(certified: Arc<CertifiedKey>, verifier: ServiceVerifier) -> Result<quinn::ClientConfig, ConfigError> {
+fn verifying(
+    shown: Arc<dyn ResolvesClientCert>,
+    verifier: ServiceVerifier,
+) -> Result<quinn::ClientConfig, ConfigError> {
     let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_client_cert_resolver(shown);
     tls.alpn_protocols = vec![ALPN.to_vec()];
     tls.resumption = rustls::client::Resumption::disabled();
     tls.enable_early_data = false;

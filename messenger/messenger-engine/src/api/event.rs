@@ -252,6 +252,36 @@ pub enum Event {
         /// What to do.
         remedy: String,
     },
+    /// This device's own certificate was renewed, or is in trouble.
+    Certificate {
+        /// What is with it.
+        state: CertificateState,
+        /// When it ends (seconds since 1970).
+        not_after: u64,
+        /// What happened, for people; not with `renewed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// What to do; not with `renewed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remedy: Option<String>,
+    },
+    /// What a look into the logs found in one's own name. Nothing is told as long as all is known.
+    Watch {
+        /// How it ended.
+        verdict: WatchVerdict,
+        /// The authority that was asked.
+        authority: String,
+        /// What stands there that is not known here, for people.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        found: Vec<String>,
+        /// Files that prove something of it to others.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        evidence: Vec<String>,
+        /// What happened, for people.
+        message: String,
+        /// What to do.
+        remedy: String,
+    },
     /// Something asked for could not be done, or something is wrong.
     Error {
         /// What it is about: a command's name, a person, a part.
@@ -276,6 +306,32 @@ pub enum DeliveryState {
     NotDelivered,
     /// It left, but the acknowledgement was lost. Sending again with the same id shows it once.
     Unknown,
+}
+
+/// What is with one's own certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateState {
+    /// There is a newer one for the same key, and it is shown from now on.
+    Renewed,
+    /// It should be renewed, and was not; that is tried again.
+    NotRenewed,
+    /// It is not accepted, by the rules that others go by.
+    NotAccepted,
+}
+
+/// How a look into the logs ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchVerdict {
+    /// All is known again; told after one of the others.
+    Clean,
+    /// There is something in one's name that is not known here.
+    Alarm,
+    /// The authority, or the log, does not let one see: nothing is known.
+    Blind,
+    /// It could not be looked.
+    Failed,
 }
 
 /// How a conversation stands whose connection does not carry it any more.
@@ -348,6 +404,8 @@ impl Event {
             Self::RoomLeft { .. } => "room_left",
             Self::RoomClosed { .. } => "room_closed",
             Self::Contradiction { .. } => "contradiction",
+            Self::Certificate { .. } => "certificate",
+            Self::Watch { .. } => "watch",
             Self::Error { .. } => "error",
         }
     }

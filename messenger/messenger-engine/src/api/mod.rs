@@ -13,7 +13,7 @@ mod talk;
 mod tests;
 
 pub use command::Command;
-pub use event::{DeliveryState, Event, Missing, Purpose, SessionState};
+pub use event::{CertificateState, DeliveryState, Event, Missing, Purpose, SessionState, WatchVerdict};
 pub use id::{CallId, IdError, RoomId};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};

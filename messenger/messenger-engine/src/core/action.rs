@@ -46,6 +46,8 @@ pub enum Action {
     GoOffline,
     /// The network has changed: look whether the directory is still reached, and where this device is now.
     FollowNetwork,
+    /// Connect to the directories anew, with the certificate that is shown now, before the connections that stand are closed.
+    Reintroduce,
     /// Ask the directory for something.
     Ask(Ask),
     /// Connect with an introduced peer; answer with [`super::Core::connected`] or [`super::Core::not_reached`].

@@ -43,6 +43,22 @@ pub(super) enum Token {
     },
 }
 
+/// The certificate of this device that the connection of a session has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShownCertificate {
+    /// Its notAfter (seconds since 1970).
+    pub(super) until: u64,
+    /// Its SHA-256.
+    digest: [u8; 32],
+}
+
+impl ShownCertificate {
+    /// That of a connection that begins now.
+    pub(super) fn of(own: &Person) -> Self {
+        Self { until: own.not_after, digest: own.certificate.digest }
+    }
+}
+
 pub(super) struct Link {
     pub(super) person: Person,
     pub(super) purpose: Purpose,
@@ -54,6 +70,7 @@ pub(super) struct Link {
     pub(super) typing: Typing,
     pub(super) gossip: Listening,
     pub(super) key: SessionKey,
+    pub(super) shown: ShownCertificate,
     /// What carries it.
     pub(super) connection: Option<ConnectionId>,
     /// Whether the other side takes what goes out on the room channel.
@@ -121,6 +138,7 @@ impl Core {
             typing: Typing::default(),
             gossip: Listening::default(),
             key,
+            shown: ShownCertificate::of(&self.me.person),
             connection: Some(connection),
             keeps_up: true,
             seeking: None,
@@ -176,10 +194,11 @@ impl Core {
         self.stops_typing(session);
         let Some(link) = self.links.remove(&session) else { return };
         let Link { person, session, connection, seeking, after_hello, .. } = link;
+        let told = seeking.is_some_and(|seeking| seeking.is_told());
         if let Some(connection) = connection {
             self.carried.remove(&connection);
         }
-        if seeking.is_some() {
+        if told {
             let (who, reason) = (person.identifier.clone(), Some(reason.to_owned()));
             self.emit(Event::Session { who, state: SessionState::Lost, reason });
         }
@@ -269,10 +288,9 @@ impl Core {
     }
 
     pub(super) fn expire_links(&mut self, now: Now) {
-        let own_end = self.me.person.not_after;
         let mut closing = Vec::new();
         for (id, link) in &self.links {
-            if now.unix.as_secs() > link.person.not_after.min(own_end) {
+            if now.unix.as_secs() > link.person.not_after.min(link.shown.until) {
                 closing.push((*id, Close::EXPIRED, "a certificate of this connection has expired"));
             } else if !link.session.is_open() && now.instant >= link.since + GREETING {
                 closing.push((*id, Close::PROTOCOL, "no Hello came"));

@@ -29,6 +29,7 @@ mod marks;
 mod membership;
 mod mesh;
 mod people;
+mod renewal;
 mod resumption;
 mod rooms;
 mod saying;
@@ -119,6 +120,7 @@ pub struct Core {
     told_offline: Option<String>,
     refusals: acquaintance::Refusals,
     gossip: Option<Arc<dyn Gossip>>,
+    reintroduction: renewal::Reintroduction,
     actions: VecDeque<Action>,
 }
 
@@ -159,6 +161,7 @@ impl Core {
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
             gossip: None,
+            reintroduction: renewal::Reintroduction::default(),
             actions: VecDeque::new(),
         };
         core.announce();
@@ -281,6 +284,7 @@ impl Core {
         self.end_slept(now);
         self.expire_calls(now);
         self.expire_candidates(now);
+        self.tend_renewal(now);
         self.expire_links(now);
         self.expire_typing(now);
         self.tend_seeking(now);

@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use super::errands::{Errand, only_resume};
-use super::links::{GREETING, Link};
+use super::links::{GREETING, Link, ShownCertificate};
 use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::Purpose;
 use crate::room::Person;
@@ -157,8 +157,11 @@ impl Core {
         };
         let raises = candidate.purpose == Purpose::Text && !candidate.only_resumes();
         let Candidate { person, errands, .. } = candidate;
-        // Her certificate may have been renewed.
-        link.person = person;
+        // Either certificate may have been renewed: then the two people have another code.
+        let shown = ShownCertificate::of(&self.me.person);
+        let renewed = link.person.certificate.digest != person.certificate.digest || link.shown != shown;
+        link.person = person.clone();
+        link.shown = shown;
         if raises {
             link.purpose = Purpose::Text;
         }
@@ -177,6 +180,9 @@ impl Core {
         }
         self.drop_candidates_naming(session, now);
         self.found(session, now);
+        if renewed {
+            self.introduce(&person);
+        }
         self.run_errands(session, errands, now);
         self.tell_views(session);
     }

@@ -36,6 +36,14 @@ pub(super) struct Seeking {
     until: Instant,
     next: Instant,
     pause: Duration,
+    /// Whether the client was told; not as long as the connection that stands is as good as ever.
+    told: bool,
+}
+
+impl Seeking {
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
 }
 
 impl Core {
@@ -82,6 +90,11 @@ impl Core {
         }
     }
 
+    /// Looks for another connection beside one with which nothing is wrong: nobody need know.
+    pub(super) fn seek_quietly(&mut self, session: SessionId, now: Now) {
+        self.look(session, None, false, now);
+    }
+
     /// The connection is gone, the session is not.
     pub(super) fn pause_link(&mut self, session: SessionId, now: Now) {
         let Some(link) = self.links.get_mut(&session) else { return };
@@ -93,12 +106,17 @@ impl Core {
     }
 
     fn seek(&mut self, session: SessionId, ends: Option<Instant>, now: Now) {
+        self.look(session, ends, true, now);
+    }
+
+    fn look(&mut self, session: SessionId, ends: Option<Instant>, aloud: bool, now: Now) {
         let Some(link) = self.links.get_mut(&session) else { return };
         let (until, next) = (now.instant + LIFE, now.instant);
-        let known = link.seeking.as_ref().map(|seeking| seeking.ends);
-        let ends = known.flatten().into_iter().chain(ends).min();
-        link.seeking = Some(Seeking { ends, until, next, pause: FIRST_PAUSE });
-        if known.is_none() {
+        let known = link.seeking.as_ref();
+        let ends = known.and_then(|seeking| seeking.ends).into_iter().chain(ends).min();
+        let told = known.is_some_and(Seeking::is_told);
+        link.seeking = Some(Seeking { ends, until, next, pause: FIRST_PAUSE, told: told || aloud });
+        if aloud && !told {
             self.told_session(session, SessionState::Reconnecting);
         }
     }
@@ -108,9 +126,11 @@ impl Core {
         let Some(link) = self.links.get_mut(&session) else { return };
         // What was sent on the lost one could not be answered.
         link.answers_due_since = now.instant;
-        if link.seeking.take().is_some() {
+        if let Some(seeking) = link.seeking.take() {
             let who = link.person.identifier.clone();
-            self.told_session(session, SessionState::Resumed);
+            if seeking.told {
+                self.told_session(session, SessionState::Resumed);
+            }
             // What was tried besides is not needed any more.
             self.withdraw_resuming(&who, |stage| stage == Stage::Inviting);
         }

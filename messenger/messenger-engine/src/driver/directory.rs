@@ -3,6 +3,7 @@
 mod announcing;
 mod asking;
 mod reach;
+mod renewing;
 mod watching;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::client::RequestError;
 use directory_protocol::{Announced, Announcement, DirectoryClient, DirectoryEvent};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +24,9 @@ use crate::api::CallId;
 use crate::core::{Ask, Presenting};
 use crate::whereabouts::DirectoryElsewhere;
 use announcing::{Said, keep_announced, not_taken};
+use reach::Reached;
+pub(super) use reach::Route;
+use renewing::AGAIN;
 use watching::{WatchList, keep_watched};
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
@@ -33,11 +38,18 @@ pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long the directory may take to answer from a new network before it is connected to anew.
 const FOLLOWING: Duration = Duration::from_secs(3);
 
+/// What a link is told beside what it is asked.
+#[derive(Default)]
+pub(super) struct Cues {
+    /// The network has changed.
+    pub(super) follow: Notify,
+    /// There is a newer certificate to be shown.
+    pub(super) renew: Notify,
+}
+
 /// The task that owns the connection to the directory.
 pub(super) struct Link {
-    outlet: Outlet,
-    config: quinn::ClientConfig,
-    directory: DirectoryElsewhere,
+    route: Route,
     outbox: mpsc::Sender<Happening>,
     /// How to be present, now and on every later connection.
     presenting: Presenting,
@@ -94,17 +106,18 @@ impl Link {
     ) -> Self {
         let presenting = Presenting { announcement: Announcement::available(Vec::new()), idle: None };
         let watched = Arc::default();
-        Self { outlet, config, directory, outbox, presenting, watched, placing: Vec::new(), whose }
+        let route = Route { outlet, config, directory };
+        Self { route, outbox, presenting, watched, placing: Vec::new(), whose }
     }
 
     /// Runs until the engine is gone. `wanted` is odd while the connection is wanted, and counts every change of mind:
     /// going away and coming back at once is two changes, and not none.
-    /// `follow` is notified when the network has changed.
+    /// `cues` come as long as the engine runs.
     pub(super) async fn run(
         mut self,
         mut wanted: watch::Receiver<u64>,
         mut asks: mpsc::UnboundedReceiver<Ask>,
-        follow: Arc<Notify>,
+        cues: Arc<Cues>,
     ) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -115,13 +128,15 @@ impl Link {
                 }
             }
             self.take_waiting(&mut asks).await;
+            // Whatever is newest is shown.
+            let _ = cues.renew.notified().now_or_never();
             let reason = match tokio::time::timeout(ATTEMPT, self.connect(&wanted, &mut asks)).await {
                 Ok(Ok(standing)) => {
                     pause = FIRST_PAUSE;
                     if self.outbox.send(Happening::DirectoryUp).await.is_err() {
                         return;
                     }
-                    let end = self.serve(standing, &mut wanted, &mut asks, &follow).await;
+                    let end = self.serve(standing, &mut wanted, &mut asks, &cues).await;
                     self.is_at(None);
                     match end {
                         End::Lost(reason) => reason,
@@ -131,14 +146,14 @@ impl Link {
                 }
                 Ok(Err(reason)) => reason,
                 Err(_) => {
-                    let addresses = self.directory.addresses.join(" or ");
+                    let addresses = self.route.directory.addresses.join(" or ");
                     format!("the directory {addresses} did not answer within {} s", ATTEMPT.as_secs())
                 }
             };
             if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
                 return;
             }
-            match self.rest(pause, &mut wanted, &mut asks, &follow).await {
+            match self.rest(pause, &mut wanted, &mut asks, &cues.follow).await {
                 Some(next) => pause = next,
                 None => return,
             }
@@ -150,13 +165,18 @@ impl Link {
         wanted: &watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
     ) -> Result<Standing, String> {
-        let addresses = self.resolve().await?;
-        let (found, pass, client, events) = self.reach(&addresses).await?;
+        let (addresses, reached) = self.route.reach_any().await?;
         // Meanwhile she may have decided not to be seen: then not even for a moment.
         self.take_waiting(asks).await;
         if wanted.borrow().is_multiple_of(2) {
             return Err("went offline".to_owned());
         }
+        self.stand(addresses, reached).await
+    }
+
+    /// Says on a connection that was just made how to be present, and whom to watch.
+    async fn stand(&self, addresses: Vec<SocketAddr>, reached: Reached) -> Result<Standing, String> {
+        let (found, pass, client, events) = reached;
         let presenting = self.presenting.clone();
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
         let wait = watching::begin(&self.watched, &client).await.map_err(|error| error.to_string())?;
@@ -175,7 +195,7 @@ impl Link {
 
     /// Where this device is, as the directory has just said.
     fn place(&self, to: &(SocketAddr, Vec<SocketAddr>), announced: &Announced) -> Place {
-        let outlet = self.outlet.clone();
+        let outlet = self.route.outlet.clone();
         match &self.whose {
             Whose::Own(_) => Place::new(outlet, to, announced),
             Whose::Others(own) => Place::before(own.borrow().clone(), outlet, to.0, announced),
@@ -195,15 +215,20 @@ impl Link {
         mut standing: Standing,
         wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
-        follow: &Notify,
+        cues: &Cues,
     ) -> End {
+        let mut renewing = None;
         loop {
             tokio::select! {
                 biased;
                 // What is asked after a change of the network is asked with the addresses of the new one.
-                () = follow.notified() => if let Err(reason) = self.follow(&mut standing).await {
+                () = cues.follow.notified() => if let Err(reason) = self.follow(&mut standing).await {
                     standing.client.close();
                     return End::Lost(reason);
+                },
+                () = cues.renew.notified() => renewing = Some(self.reach_again(Duration::ZERO)),
+                reached = renewing::reached(&mut renewing) => if self.replace(&mut standing, asks, reached).await.is_err() {
+                    renewing = Some(self.reach_again(AGAIN));
                 },
                 changed = wanted.changed() => {
                     standing.client.close();

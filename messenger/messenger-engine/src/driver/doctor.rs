@@ -8,9 +8,9 @@ use directory_protocol::observation::Transaction;
 use directory_protocol::{Announcement, Appearance, Audience, DirectoryClient};
 use quinn::{Endpoint, TokioRuntime};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::directory::{Link, Whose, listening};
+use super::directory::{Route, listening};
 use super::gate::{Gate, canonical};
 use super::pinhole::{self, Pinhole, Pinholes};
 use super::place::Outlet;
@@ -118,10 +118,9 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
     let name = config.directory.name.clone();
     let pinholes = Arc::new(Pinholes::none());
     let outlet = Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered, pinholes };
-    let whose = Whose::Own(watch::channel(None).0);
-    let link = Link::new(outlet, tls.directory.own(), (config.directory.into(), whose), outbox);
-    let directory = link.resolve().await.map_err(ExamineError::Directory)?;
-    let (address, _pass, client, _events) = link.reach(&directory).await.map_err(ExamineError::Directory)?;
+    let route = Route { outlet, config: tls.directory.own(), directory: config.directory.into() };
+    let directory = route.resolve().await.map_err(ExamineError::Directory)?;
+    let (address, _pass, client, _events) = route.reach(&directory).await.map_err(ExamineError::Directory)?;
     let announced = client.announce(nobody_sees()).await.map_err(|error| ExamineError::Directory(error.to_string()))?;
     let own = addresses::own(bound.ip(), address, config.offered);
     let ports = listening(address, &directory, announced.observation);

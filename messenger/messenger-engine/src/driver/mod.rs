@@ -16,6 +16,8 @@ mod peer;
 pub(crate) mod pinhole;
 mod place;
 mod reader;
+mod renewal;
+mod shown;
 mod silence;
 mod telling;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use identity::tls::DeviceSigner;
 use quinn::{Connection, Endpoint, TokioRuntime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -41,6 +44,7 @@ use crate::room::{DeviceKey, MyLeaf, Person};
 use crate::time::Now;
 use crate::wire::Close;
 use happening::Happening;
+pub(crate) use renewal::Renewal;
 
 /// How often the core looks at the clock.
 const TICK: Duration = Duration::from_millis(100);
@@ -73,6 +77,12 @@ pub(crate) struct Driver {
     pinholes: Arc<pinhole::Pinholes>,
     /// Which peers are not heard.
     silence: silence::Watch,
+    /// What shows this device's certificate, and its key.
+    shown: Arc<shown::Shown>,
+    key: Arc<dyn DeviceSigner>,
+    /// Renewed certificates, and whoever may bring one.
+    renewals: mpsc::Receiver<Renewal>,
+    renewing: mpsc::Sender<Renewal>,
     /// When the certificates of standing connections were last looked at.
     reviewed: Instant,
     ended: bool,
@@ -109,6 +119,7 @@ impl Driver {
             offered: config.offered,
             pinholes: pinholes.clone(),
         };
+        let shown = tls.shown;
         let ways = directories::Ways { outlet, tls: tls.directory, outbox: outbox.clone(), wanted: want };
         let own = config.directory.clone().into();
         let directories = directories::Directories::start(ways, own, config.whereabouts);
@@ -118,7 +129,7 @@ impl Driver {
 
         let me = Me {
             person,
-            leaf: MyLeaf::new(config.chain[0].to_vec(), config.key),
+            leaf: MyLeaf::new(config.chain[0].to_vec(), config.key.clone()),
             directory: config.directory.name,
             bot: config.bot,
         };
@@ -128,6 +139,7 @@ impl Driver {
             core.gossip_through(gossip);
         }
         let meetings = meeting::Meetings::new(endpoint.clone(), gate, peering, verifier.clone(), outbox);
+        let (renewing, renewals) = mpsc::channel(1);
         Ok(Self {
             core,
             endpoint,
@@ -146,6 +158,10 @@ impl Driver {
             next_connection: 1,
             pinholes,
             silence: silence::Watch::default(),
+            shown,
+            key: config.key,
+            renewals,
+            renewing,
             reviewed: Instant::now(),
             ended: false,
         })
@@ -177,6 +193,7 @@ impl Driver {
                 }
                 Some(happening) = self.reader.next(), if !self.telling.is_full() => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if !self.telling.is_full() => self.happened(happening),
+                Some(renewal) = self.renewals.recv() => self.renew(renewal),
                 _ = ticker.tick() => self.tick(Now::read()),
             }
             self.act();
@@ -280,6 +297,7 @@ impl Driver {
                 Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
                 Action::Settled { call } => self.meetings.settle(call),
                 Action::FollowNetwork => self.directories.follow(&mut self.core, Now::read()),
+                Action::Reintroduce => self.directories.reintroduce(),
                 Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
                 Action::Close { connection, code } => {
                     if let Some(peer) = self.peers.remove(&connection) {

@@ -8,8 +8,8 @@ use identity::Identifier;
 use identity::trust::{Bindings, Trust};
 use identity::verify::Vouchers;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use super::shown::Shown;
 use super::verifier::{Expecting, Verifier};
 use crate::config::EngineConfig;
 use crate::engine::StartError;
@@ -33,13 +33,15 @@ const ROUND_TRIPS: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)
 pub(super) struct Configs {
     pub(super) peering: Peering,
     pub(super) directory: ToDirectories,
+    /// What both show.
+    pub(super) shown: Arc<Shown>,
 }
 
 /// How directories are connected to.
 #[derive(Clone)]
 pub(super) struct ToDirectories {
     own: quinn::ClientConfig,
-    certified: Arc<CertifiedKey>,
+    shown: Arc<Shown>,
     trust: Arc<Trust>,
 }
 
@@ -51,7 +53,7 @@ impl ToDirectories {
 
     /// One in which somebody else is found.
     pub(super) fn of(&self, who: Identifier) -> Result<quinn::ClientConfig, ConfigError> {
-        client_config_for_directory_of(who, self.certified.clone(), self.trust.clone())
+        client_config_for_directory_of(who, self.shown.clone(), self.trust.clone())
     }
 
     /// Whose word counts for the directory of this name if this person is found there.
@@ -102,12 +104,12 @@ impl Configs {
     pub(super) fn new(config: &EngineConfig, verifier: &Verifier) -> Result<Self, StartError> {
         let refused = |error: &dyn std::fmt::Display| StartError::Certificate(error.to_string());
         let certified = identity::tls::certified(config.chain.clone(), config.key.clone()).map_err(|e| refused(&e))?;
-        let mine = Arc::new(SingleCertAndKey::from(certified.clone()));
+        let shown = Arc::new(Shown::new(certified));
         let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|e| refused(&e))?
             .with_client_cert_verifier(verifier.tls.clone())
-            .with_cert_resolver(mine.clone());
+            .with_cert_resolver(shown.clone());
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // No tickets: every connection proves both certificates anew. No 0-RTT: it can be replayed.
         tls.send_tls13_tickets = 0;
@@ -121,16 +123,15 @@ impl Configs {
             .map_err(|e| refused(&e))?
             .dangerous()
             .with_custom_certificate_verifier(verifier.tls.clone())
-            .with_client_cert_resolver(mine);
+            .with_client_cert_resolver(shown.clone());
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.resumption = rustls::client::Resumption::disabled();
         client.enable_early_data = false;
 
         let trust = config.trust.clone();
-        let own =
-            client_config_under(config.enrolled_under, certified.clone(), trust.clone()).map_err(|e| refused(&e))?;
-        let directory = ToDirectories { own, certified, trust };
-        Ok(Self { peering: Peering { server, client }, directory })
+        let own = client_config_under(config.enrolled_under, shown.clone(), trust.clone()).map_err(|e| refused(&e))?;
+        let directory = ToDirectories { own, shown: shown.clone(), trust };
+        Ok(Self { peering: Peering { server, client }, directory, shown })
     }
 }
 

@@ -18,6 +18,11 @@ impl MyLeaf {
         Self { certificate, key: Box::new(key) }
     }
 
+    /// From now on with this certificate (DER) for the same key, in every room that is entered.
+    pub fn renew(&mut self, certificate: Vec<u8>) {
+        self.certificate = certificate;
+    }
+
     /// The device's public key.
     pub fn device(&self) -> DeviceKey {
         DeviceKey(self.key.public_key())

@@ -41,6 +41,7 @@ pub(crate) struct Town {
     careless: Authority,
     pub(crate) trust: Arc<Trust>,
     pub(crate) directory: SocketAddr,
+    running: Arc<Directory>,
     resolver: Arc<SingleCertAndKey>,
     stop: CancellationToken,
 }
@@ -84,12 +85,24 @@ impl Town {
         let mut config = DirectoryConfig::new("127.0.0.1:0".parse().unwrap(), resolver.clone(), trust.clone());
         config.timing = Timing { no_answer: Duration::from_secs(10), ..Timing::default() };
         change(&mut config);
-        let directory = Directory::bind(config).unwrap();
-        let address = directory.local_addr();
+        let running = Arc::new(Directory::bind(config).unwrap());
+        let directory = running.local_addr();
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tokio::spawn(async move { directory.serve(stopped).await });
-        Self { authority, careless, trust, directory: address, resolver, stop }
+        let (served, stopped) = (running.clone(), stop.clone());
+        tokio::spawn(async move { served.serve(stopped).await });
+        Self { authority, careless, trust, directory, running, resolver, stop }
+    }
+
+    /// Waits until the directory has let so many connections in, and all but `standing` of them are closed.
+    pub(crate) async fn has_let_in(&self, accepted: usize, standing: usize) {
+        let line = format!("{{result=\"accepted\"}} {accepted}\n");
+        let there = async {
+            while !self.running.figures().contains(&line) || self.running.counts().connections != standing {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, there).await;
+        assert!(in_time.is_ok(), "expected {line}{standing} standing, found\n{}", self.running.figures());
     }
 
     /// Another directory of this authority, at this name.
@@ -104,6 +117,18 @@ impl Town {
 
     pub(crate) fn issue(&self, name: &str) -> (Vec<CertificateDer<'static>>, SigningKey) {
         self.authority.issue_person(&identifier(name), hour_ago())
+    }
+
+    /// A certificate that ends in so many seconds, and its key.
+    pub(crate) fn issue_ending(&self, name: &str, left_s: u64) -> (Vec<CertificateDer<'static>>, SigningKey) {
+        let life = identity::profile::Profile::device().lifetime().as_secs();
+        let begun = UnixTime::now().as_secs() - life + left_s;
+        self.authority.issue_person(&identifier(name), UnixTime::since_unix_epoch(Duration::from_secs(begun)))
+    }
+
+    /// Another certificate for this key.
+    pub(crate) fn renew(&self, name: &str, key: &SigningKey) -> Vec<CertificateDer<'static>> {
+        self.authority.renew_person(&identifier(name), key, hour_ago())
     }
 
     /// Trust that is nobody else's.
@@ -154,9 +179,10 @@ impl Town {
         PersonVerifier::new(self.trust.clone()).person(chain, UnixTime::now()).unwrap().serial().to_vec()
     }
 
-    /// Revokes a certificate, and lets everybody know.
-    pub(crate) fn revoke(&self, serial: &[u8]) {
-        let list = self.authority.people_crl(1, hour_ago(), &[serial]);
+    /// Revokes certificates, and lets everybody know.
+    pub(crate) fn revoke(&self, serials: &[&[u8]]) {
+        let list = self.authority.people_crl(1, hour_ago(), serials);
         self.trust.install_crl(&list, UnixTime::now()).unwrap();
+        self.running.revocations_changed();
     }
 }

@@ -5,6 +5,7 @@ use jiff::ToSpan;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen, SessionState};
 
+use super::alarms::Alarm;
 use super::conversation::{Line, State};
 use super::list::MAX_WAITING;
 use super::remarks::About;
@@ -89,12 +90,14 @@ impl App {
             Event::Contradiction { about, message, evidence, remedy } => {
                 // What a peer says and nothing proves is told, but it does not stand there for good.
                 if evidence.is_some() {
-                    self.alarm = Some(about);
+                    self.alarm = Some(Alarm::Contradiction(about));
                 }
                 let next = evidence.map_or(remedy, |path| format!("certtool verify --evidence {path}"));
                 self.wrong(format!("{message}. {next}"));
                 return vec![Effect::Bell];
             }
+            event @ Event::Certificate { .. } => return self.hear_certificate(event),
+            event @ Event::Watch { .. } => return self.hear_watch(event),
             Event::Error { about, message, remedy } => {
                 let text = [format!("{about}: {message}"), remedy].join(". ");
                 self.wrong(text);

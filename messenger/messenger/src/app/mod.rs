@@ -1,6 +1,7 @@
 //! The model of the terminal messenger: events and actions in, effects out. No clock, no terminal, no network.
 
 mod actions;
+mod alarms;
 pub(crate) mod appearance;
 mod attention;
 pub(crate) mod conversation;
@@ -95,7 +96,7 @@ pub(crate) struct App {
     beneath: Option<Cover>,
     pub(crate) notice: Option<Notice>,
     /// The log or trust policy that was found to show different people different things; said until the program ends.
-    pub(crate) alarm: Option<String>,
+    pub(crate) alarm: Option<alarms::Alarm>,
     /// Columns and rows of the terminal.
     pub(crate) size: (u16, u16),
     next_id: u64,

@@ -9,11 +9,12 @@ pub(crate) mod program;
 use std::time::{Duration, Instant};
 
 use command_line::say;
-use messenger_engine::{Command, DeliveryState, Engine, Event, Events, Purpose};
+use messenger_engine::{CertificateState, Command, DeliveryState, Engine, Event, Events, Purpose, WatchVerdict};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::acquaintance;
+use crate::clock;
 use crate::failure::{Code, Failure};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
@@ -228,6 +229,17 @@ fn report(event: &Event) -> Option<String> {
             let evidence = evidence.as_deref().map(|path| format!(" (proof: {path})")).unwrap_or_default();
             harmless_line(&format!("ALARM: {message}{evidence}. {remedy}"))
         }
+        Event::Watch { verdict, message, remedy, .. } => {
+            let loud = if *verdict == WatchVerdict::Alarm { "ALARM: " } else { "" };
+            harmless_line(&format!("{loud}{message}. {remedy}"))
+        }
+        Event::Certificate { state: CertificateState::Renewed, not_after, .. } => {
+            format!("the certificate was renewed, until {}", clock::day(*not_after))
+        }
+        Event::Certificate { message, remedy, .. } => {
+            let part = |words: &Option<String>| words.clone().unwrap_or_default();
+            harmless_line(&format!("the certificate: {}. {}", part(message), part(remedy)))
+        }
         Event::Error { about, message, remedy } => harmless_line(&format!("{about}: {message}. {remedy}")),
         _ => return None,
     })
@@ -280,6 +292,21 @@ mod tests {
         assert_eq!(reaction(knock(Purpose::Text, false), false), Reaction::Say(Command::Decline { call }));
         assert_eq!(reaction(knock(Purpose::Text, false), true), Reaction::Say(Command::Accept { call }));
         assert_eq!(reaction(knock(Purpose::Call, true), true), Reaction::Say(Command::Decline { call }));
+    }
+
+    #[test]
+    fn an_alarm_is_said_aloud() {
+        let watch = |verdict| Event::Watch {
+            verdict,
+            authority: "localhost".to_owned(),
+            found: Vec::new(),
+            evidence: Vec::new(),
+            message: "there is something in your name".to_owned(),
+            remedy: "tell everybody".to_owned(),
+        };
+        let alarm = report(&watch(WatchVerdict::Alarm)).unwrap();
+        assert_eq!(alarm, "ALARM: there is something in your name. tell everybody");
+        assert_eq!(report(&watch(WatchVerdict::Blind)).unwrap(), "there is something in your name. tell everybody");
     }
 
     #[test]

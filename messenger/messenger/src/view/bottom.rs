@@ -67,9 +67,8 @@ pub(super) fn status(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme)
     let long = format!(" · certified by {authority} until {}", app.me.until);
     let proof = [long, format!(" · certified by {authority}"), format!(" · by {authority}")];
     let (proof, style_of_proof) = match &app.alarm {
-        Some(about) => {
-            let about = harmless_line(about);
-            let words = [format!(" ! {about} contradicts itself"), " ! contradiction".to_owned()];
+        Some(alarm) => {
+            let words = alarm.words().map(|words| format!(" ! {}", harmless_line(&words)));
             (words.into_iter().find(|words| width(words) <= room).unwrap_or(" !".to_owned()), theme.wrong())
         }
         None => (proof.into_iter().find(|words| width(words) <= room).unwrap_or_default(), theme.quiet()),

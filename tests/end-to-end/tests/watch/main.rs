@@ -4,6 +4,7 @@
 
 mod behind_her_back;
 mod elsewhere;
+mod in_the_messenger;
 mod mirror;
 mod real_ways;
 mod rogue;

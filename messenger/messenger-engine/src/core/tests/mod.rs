@@ -7,6 +7,7 @@ mod gossip;
 mod hostile_resumption;
 mod marks;
 mod one_to_one;
+mod renewal;
 mod resumption;
 mod rooms;
 mod typing;

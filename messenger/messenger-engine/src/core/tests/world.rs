@@ -61,6 +61,8 @@ pub(super) struct World {
     pub(super) hellos_lost: BTreeSet<String>,
     /// Whose clients take nothing of what they are handed out.
     pub(super) takes_nothing: BTreeSet<String>,
+    /// Who has connected to the directory anew.
+    pub(super) reintroduced: Vec<String>,
     /// How far the clock on the wall was set forward, or back, in seconds.
     pub(super) clock_set_s: i64,
     /// Whether the directory knows of calls for one device.
@@ -93,6 +95,7 @@ impl World {
             meddling: BTreeMap::new(),
             hellos_lost: BTreeSet::new(),
             takes_nothing: BTreeSet::new(),
+            reintroduced: Vec::new(),
             clock_set_s: 0,
             tells_devices_apart: true,
             unheard: BTreeSet::new(),
@@ -265,6 +268,15 @@ impl World {
             .collect()
     }
 
+    /// Somebody's device has another certificate for the same person and key.
+    pub(super) fn renew(&mut self, name: &str, person: Person) {
+        let now = self.now();
+        let node = self.node(name);
+        node.person = person.clone();
+        node.core.renewed(person, Vec::new(), now);
+        self.settle();
+    }
+
     pub(super) fn person(&self, name: &str) -> Person {
         self.nodes[name].person.clone()
     }
@@ -299,6 +311,7 @@ impl World {
                     node.untaken.push(receipt);
                 }
             }
+            Action::Reintroduce => self.reintroduced.push(name.to_owned()),
             Action::GoOnline | Action::FollowNetwork | Action::End => {}
             Action::GoOffline => {
                 self.node(name).online = false;

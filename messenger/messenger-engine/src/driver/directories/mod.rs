@@ -26,10 +26,10 @@ use std::time::Instant;
 use identity::Identifier;
 use identity::trust::Bindings;
 use identity::verify::Vouchers;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::Happening;
-use super::directory::{Link, Whose};
+use super::directory::{Cues, Link, Whose};
 use super::place::{Outlet, Place};
 use super::tls::ToDirectories;
 use crate::api::CallId;
@@ -72,7 +72,7 @@ pub(super) struct Directories {
     ways: Ways,
     finder: Option<Arc<dyn Find>>,
     own: mpsc::UnboundedSender<Ask>,
-    own_follows: Arc<Notify>,
+    own_cues: Arc<Cues>,
     outages: Outages,
     /// Nothing is wanted of any directory.
     resting: bool,
@@ -99,14 +99,14 @@ impl Directories {
         let (asks, asked) = mpsc::unbounded_channel();
         let (at, place) = watch::channel(None);
         let link = Link::new(ways.outlet.clone(), ways.tls.own(), (own, Whose::Own(at)), ways.outbox.clone());
-        let own_follows = Arc::new(Notify::new());
+        let own_cues = Arc::<Cues>::default();
         let known_by = ways.tls.rebound_since(0).unwrap_or_default();
-        tokio::spawn(link.run(ways.wanted.clone(), asked, own_follows.clone()));
+        tokio::spawn(link.run(ways.wanted.clone(), asked, own_cues.clone()));
         Self {
             ways,
             finder,
             own: asks,
-            own_follows,
+            own_cues,
             outages: Outages::default(),
             resting: false,
             place,
@@ -124,9 +124,15 @@ impl Directories {
 
     /// The network has changed. Who was not found may be found from the new one.
     pub(super) fn follow(&mut self, core: &mut Core, now: Now) {
-        self.own_follows.notify_one();
-        self.others.values().for_each(|other| other.follows.notify_one());
+        self.own_cues.follow.notify_one();
+        self.others.values().for_each(|other| other.cues.follow.notify_one());
         self.look_for_those(|known| matches!(known.spot, Spot::Nowhere { .. }), core, now);
+    }
+
+    /// All directories are shown the certificate that is the newest now.
+    pub(super) fn reintroduce(&self) {
+        self.own_cues.renew.notify_one();
+        self.others.values().for_each(|other| other.cues.renew.notify_one());
     }
 
     /// Does what the core asks for, at the directory where it belongs.

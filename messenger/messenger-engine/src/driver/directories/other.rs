@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::Presence;
 use identity::Identifier;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::Ways;
 use crate::api::CallId;
 use crate::core::{Ask, Presenting};
 use crate::driver::Happening;
-use crate::driver::directory::{Link, Whose};
+use crate::driver::directory::{Cues, Link, Whose};
 use crate::driver::place::Place;
 use crate::whereabouts::DirectoryElsewhere;
 
@@ -30,7 +30,7 @@ pub(super) struct Other {
     /// As whose directory its certificate is verified.
     pub(super) verified_for: Identifier,
     pub(super) asks: mpsc::UnboundedSender<Ask>,
-    pub(super) follows: Arc<Notify>,
+    pub(super) cues: Arc<Cues>,
     /// Whom to watch there.
     pub(super) watched: BTreeSet<Identifier>,
     /// What it said of them last.
@@ -61,8 +61,8 @@ impl Other {
         let (asks, asked) = mpsc::unbounded_channel();
         let (reports, mut reported) = mpsc::channel(REPORTS);
         let link = Link::new(ways.outlet.clone(), tls, (directory, Whose::Others(place)), reports);
-        let follows = Arc::new(Notify::new());
-        tokio::spawn(link.run(ways.wanted.clone(), asked, follows.clone()));
+        let cues = Arc::<Cues>::default();
+        tokio::spawn(link.run(ways.wanted.clone(), asked, cues.clone()));
         let outbox = ways.outbox.clone();
         tokio::spawn(async move {
             while let Some(what) = reported.recv().await {
@@ -76,7 +76,7 @@ impl Other {
             number,
             verified_for,
             asks,
-            follows,
+            cues,
             watched,
             seen,
             told: None,

@@ -9,8 +9,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::Link;
 use crate::driver::gate::{Pass, canonical};
+use crate::driver::place::Outlet;
+use crate::whereabouts::DirectoryElsewhere;
 
 /// The pause before another of its addresses is tried as well, and how many are (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -19,7 +20,22 @@ const MAX_ADDRESSES: usize = 4;
 /// A connection that was just made: where to, what lets its packets in, and what it says.
 pub(in crate::driver) type Reached = (SocketAddr, Pass, DirectoryClient, mpsc::Receiver<DirectoryEvent>);
 
-impl Link {
+/// From where, to which directory, and how it is verified.
+#[derive(Clone)]
+pub(in crate::driver) struct Route {
+    pub(in crate::driver) outlet: Outlet,
+    pub(in crate::driver) config: quinn::ClientConfig,
+    pub(in crate::driver) directory: DirectoryElsewhere,
+}
+
+impl Route {
+    /// The addresses, and a connection to whichever answers first.
+    pub(super) async fn reach_any(&self) -> Result<(Vec<SocketAddr>, Reached), String> {
+        let addresses = self.resolve().await?;
+        let reached = self.reach(&addresses).await?;
+        Ok((addresses, reached))
+    }
+
     /// The addresses of the directory that this socket reaches, in the system's order (RFC 6724).
     pub(in crate::driver) async fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         let ipv6 = self.outlet.endpoint.local_addr().is_ok_and(|own| own.is_ipv6());

@@ -122,6 +122,8 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         | Event::IncomingEnded { .. }
         | Event::RoomClosed { .. }
         | Event::Contradiction { .. }
+        | Event::Certificate { .. }
+        | Event::Watch { .. }
         | Event::Error { .. } => Vec::new(),
     }
 }

@@ -1,0 +1,66 @@
+//! A renewed certificate of one's own, for the same key: the next connection shows it, and what stands is moved without a
+//! word.
+//!
+//! ```text
+//! renewed ──► the directory is connected to anew while no call waits there; then the old connection is closed
+//!        └──► a session whose connection showed the older certificate looks for another one before that ends
+//! ```
+//! The other side does the same for hers. A key that stays is no news to anybody ([`super::links`] ends what was not moved).
+
+use std::time::{Duration, Instant};
+
+use super::calls::{Call, Stage};
+use super::{Action, Core, Presence, SessionId};
+use crate::room::Person;
+use crate::time::Now;
+
+/// So long before an older certificate ends its sessions begin to look for connections that show the newer one.
+const BEFORE_END: Duration = Duration::from_secs(120);
+/// A call that rings is waited for at most this long: it would be lost with the connection to the directory.
+const CALLS: Duration = Duration::from_secs(60);
+
+/// Directories are still to be shown the newer certificate, since then.
+#[derive(Default)]
+pub(super) struct Reintroduction(Option<Instant>);
+
+impl Core {
+    /// The person this device speaks for, as its certificate says now.
+    pub fn own_person(&self) -> &Person {
+        &self.me.person
+    }
+
+    /// The device shows another certificate (DER) for the same person and key, as every handshake that begins from now on does.
+    pub fn renewed(&mut self, person: Person, certificate: Vec<u8>, now: Now) {
+        self.me.person = person;
+        self.me.leaf.renew(certificate);
+        self.reintroduction.0.get_or_insert(now.instant);
+        self.tend_renewal(now);
+    }
+
+    pub(super) fn tend_renewal(&mut self, now: Now) {
+        self.reintroduce(now);
+        self.move_what_ends(now);
+    }
+
+    fn reintroduce(&mut self, now: Now) {
+        let Some(since) = self.reintroduction.0 else { return };
+        let waits = |call: &Call| !matches!(call.stage, Stage::Dialling | Stage::Listening);
+        let undisturbed = !self.calls.values().any(waits) || now.instant >= since + CALLS;
+        if self.presence == Presence::Here && undisturbed {
+            self.reintroduction.0 = None;
+            self.actions.push_back(Action::Reintroduce);
+        }
+    }
+
+    fn move_what_ends(&mut self, now: Now) {
+        let (newest, soon) = (self.me.person.not_after, now.unix.as_secs().saturating_add(BEFORE_END.as_secs()));
+        let ends = self.links.iter().filter(|(_, link)| {
+            let has_newer = link.shown.until < newest && link.shown.until <= soon;
+            has_newer && link.seeking.is_none() && link.session.is_resumable()
+        });
+        let sessions: Vec<SessionId> = ends.map(|(id, _)| *id).collect();
+        for session in sessions {
+            self.seek_quietly(session, now);
+        }
+    }
+}
