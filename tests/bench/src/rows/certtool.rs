@@ -39,7 +39,8 @@ fn alice(folder: &Path, certtool: impl Fn(&[&str])) -> String {
     let now = UnixTime::now();
     let authority = Authority::new(1, now);
     let alice = Identifier::parse("alice@example.org").expect("an address");
-    let blocks = authority.issue_person(&alice, now).0.iter().map(|der| {
+    let (chain, _) = authority.issue_person(&alice, now);
+    let blocks = chain.iter().map(|der| {
         let text = STANDARD.encode(der);
         let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
         format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
