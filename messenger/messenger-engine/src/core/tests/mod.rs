@@ -10,4 +10,5 @@ mod one_to_one;
 mod resumption;
 mod rooms;
 mod typing;
+mod unanswered;
 mod world;
