@@ -26,10 +26,10 @@ pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use api::{CallId, CertificateState, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState};
-pub use api::{Side, TextRef, WatchVerdict};
+pub use api::{Side, TextRef, Unanswered, WatchVerdict};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;
-pub use driver::doctor::{Examination, ExamineError, Nat, Sight, Way, examine};
+pub use driver::doctor::{Elsewhere, Examination, ExamineError, Nat, NowhereFound, Sight, Trouble, Way, examine};
 pub use driver::pinhole::{Pinhole, PinholeProtocol};
 pub use engine::{Engine, RenewalError, Renewals, Reports, StartError};
 pub use events::Events;

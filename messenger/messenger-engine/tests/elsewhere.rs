@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use identity::Identifier;
 use messenger_engine::whereabouts::{DirectoryElsewhere, Find, Search, Whereabouts};
-use messenger_engine::{DirectoryAddress, EngineConfig, Event};
+use messenger_engine::{DirectoryAddress, EngineConfig, Event, NotFound, examine};
 use support::{Someone, Town, identifier};
 use tokio::sync::watch;
 
@@ -71,4 +71,52 @@ async fn thousands_who_are_found_one_by_one_do_not_cost_the_connection() {
         _ => None,
     };
     assert!(alice.wait("yves", connected).await, "the connection was lost");
+}
+
+/// Says of each whose name begins so where she is found.
+struct Guide(Vec<(&'static str, Result<Whereabouts, NotFound>)>);
+
+impl Find for Guide {
+    fn find(&self, who: &Identifier) -> Search {
+        let said = self.0.iter().find(|(name, _)| who.as_str().starts_with(name));
+        Box::pin(std::future::ready(said.map_or(Ok(Whereabouts::Here), |(_, said)| said.clone())))
+    }
+
+    fn find_again(&self, who: &Identifier, _: Duration) -> Search {
+        self.find(who)
+    }
+
+    fn not_reached(&self, _: &Identifier, _: &DirectoryElsewhere) -> Option<String> {
+        None
+    }
+
+    fn was_cut_off(&self, _: Duration) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_whether_the_directories_of_contacts_are_reached() {
+    let town = Town::new().await;
+    let address = town.another_directory("localhost").to_string();
+    let there = |name: &str| {
+        Ok(Whereabouts::At(DirectoryElsewhere { name: name.to_owned(), addresses: vec![address.clone()] }))
+    };
+    let nowhere = NotFound { message: "no domain says".to_owned(), remedy: "ask".to_owned() };
+    let mut config = town.config("alice", &["yves", "zoe", "xenia", "walter", "bob"]);
+    // Xenia's has another certificate than it should.
+    let said = vec![
+        ("yves", there("localhost")),
+        ("zoe", there("localhost")),
+        ("xenia", there("other.example.org")),
+        ("walter", Err(nowhere)),
+    ];
+    config.whereabouts = Some(Arc::new(Guide(said)));
+    let found = examine(config).await.unwrap();
+    let [reached, refused] = &found.elsewhere[..] else { panic!("{:?}", found.elsewhere) };
+    assert_eq!((&reached.name[..], &reached.addresses[..]), ("localhost", &[address.clone()][..]));
+    assert_eq!(reached.contacts, ["yves", "zoe"].map(identifier));
+    assert!(reached.round_trip_ms.is_some_and(|took| took > 0.0) && reached.trouble.is_none(), "{reached:?}");
+    assert_eq!((&refused.name[..], &refused.contacts[..]), ("other.example.org", &[identifier("xenia")][..]));
+    assert!(refused.round_trip_ms.is_none() && refused.trouble.is_some(), "{refused:?}");
+    let [one] = &found.nowhere[..] else { panic!("{:?}", found.nowhere) };
+    assert_eq!((&one.who, &one.trouble.message[..]), (&identifier("walter"), "no domain says"));
 }

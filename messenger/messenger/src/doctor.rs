@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use command_line::say;
-use messenger_engine::{Examination, ExamineError, Nat, Pinhole, PinholeProtocol, Sight, examine};
+use messenger_engine::{
+    Elsewhere, Examination, ExamineError, Nat, NowhereFound, Pinhole, PinholeProtocol, Sight, Trouble, examine,
+};
 use serde::Serialize;
 
 use crate::clock;
@@ -63,7 +65,7 @@ fn unreached(error: ExamineError) -> Failure {
 
 impl Report {
     fn for_people(&self) -> String {
-        let Examination { port, candidates, vpn, directory, ipv6, ipv4, pinholes } = &self.network;
+        let Examination { port, candidates, vpn, directory, ipv6, ipv4, pinholes, elsewhere, nowhere } = &self.network;
         let mut text = String::new();
         let mut line = |name: &str, words: &str| {
             // A String takes everything.
@@ -81,9 +83,30 @@ impl Report {
         }
         pinholes.iter().for_each(|pinhole| line("pinhole", &pinhole_for(pinhole)));
         line("offered", &offered(candidates, vpn.as_deref()));
+        elsewhere.iter().for_each(|other| line("elsewhere", &other_directory(other)));
+        nowhere.iter().for_each(|NowhereFound { who, trouble }| line("nowhere", &format!("{who}: {}", words(trouble))));
         line("so", &outlook(ipv6.as_ref(), ipv4.as_ref(), pinholes, *port));
         text
     }
+}
+
+/// A directory in which contacts are found.
+fn other_directory(other: &Elsewhere) -> String {
+    let Elsewhere { name, addresses, contacts, round_trip_ms, trouble } = other;
+    let whose = match &contacts[..] {
+        [one] => one.to_string(),
+        several => format!("{} contacts", several.len()),
+    };
+    let how = match (round_trip_ms, trouble) {
+        (Some(took), _) => format!("{took:.1} ms away"),
+        (None, Some(trouble)) => format!("not reached: {}", words(trouble)),
+        (None, None) => "not tried".to_owned(),
+    };
+    format!("{name} at {}, where {whose} can be found, {how}", addresses.join(" or "))
+}
+
+fn words(Trouble { message, remedy }: &Trouble) -> String {
+    format!("{message}. What helps: {remedy}")
 }
 
 fn beside_the_server(ahead_s: Option<i64>) -> String {
@@ -191,6 +214,8 @@ mod tests {
                 ipv6,
                 ipv4,
                 pinholes: Vec::new(),
+                elsewhere: Vec::new(),
+                nowhere: Vec::new(),
             },
         }
     }
@@ -248,6 +273,35 @@ network, or a port that your router forwards (now 4000; `--bind [::]:PORT` keeps
         (pinhole.outside, pinhole.by, pinhole.refused) = (None, None, Some("no router answers UPnP".to_owned()));
         report.network.pinholes = vec![pinhole];
         assert!(report.for_people().contains("pinhole    IPv4: none (no router answers UPnP)\n"));
+    }
+
+    #[test]
+    fn the_directories_of_contacts_are_told_with_what_helps() {
+        let mut report = report(seen("[2001:db8::7]:4000", Nat::None, true), None);
+        let wrong = || Trouble { message: "nobody answers".to_owned(), remedy: "ask for a new card".to_owned() };
+        let reached = Elsewhere {
+            name: "beta.example".to_owned(),
+            addresses: vec!["192.0.2.5:4433".to_owned()],
+            contacts: ["bob@beta.example", "carol@beta.example"].map(|who| who.parse().unwrap()).to_vec(),
+            round_trip_ms: Some(12.34),
+            trouble: None,
+        };
+        let not_reached = Elsewhere {
+            name: "gamma.example".to_owned(),
+            contacts: vec!["dora@gamma.example".parse().unwrap()],
+            round_trip_ms: None,
+            trouble: Some(wrong()),
+            ..reached.clone()
+        };
+        report.network.elsewhere = vec![reached, not_reached];
+        report.network.nowhere = vec![NowhereFound { who: "zoe@delta.example".parse().unwrap(), trouble: wrong() }];
+        let text = report.for_people();
+        let expected = "\
+elsewhere  beta.example at 192.0.2.5:4433, where 2 contacts can be found, 12.3 ms away
+elsewhere  gamma.example at 192.0.2.5:4433, where dora@gamma.example can be found, not reached: nobody answers. What helps: ask for a new card
+nowhere    zoe@delta.example: nobody answers. What helps: ask for a new card
+so ";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{CallId, Peer, PresenceSettings, RoomId, Seen, TextRef};
+use super::{CallId, Peer, PresenceSettings, RoomId, Seen, TextRef, Unanswered};
 use crate::punch::Obstacle;
 
 /// One thing that happened. As JSON: `{"event":"presence","who":"bob@example.org","online":true}`.
@@ -142,6 +142,23 @@ pub enum Event {
         /// Why, for people; only with `not_delivered` and `unknown`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// A call of one's own was passed on: it rings where somebody is there and lets one knock. Told, as what follows, where
+    /// the person wanted the call.
+    Ringing {
+        /// Who is called.
+        who: Identifier,
+    },
+    /// A call of one's own is over, and nobody took it. What waited for it is `not_delivered`.
+    Unanswered {
+        /// Who was called.
+        who: Identifier,
+        /// What became of it.
+        because: Unanswered,
+        /// What happened, for people.
+        message: String,
+        /// What to try.
+        remedy: String,
     },
     /// Both sides agreed to talk, and no direct connection came about. Told where the person wanted it: she called, or
     /// took a call.
@@ -394,6 +411,8 @@ impl Event {
             Self::Typing { .. } => "typing",
             Self::Read { .. } => "read",
             Self::MessageState { .. } => "message_state",
+            Self::Ringing { .. } => "ringing",
+            Self::Unanswered { .. } => "unanswered",
             Self::Unreachable { .. } => "unreachable",
             Self::Session { .. } => "session",
             Self::RoomInvitation { .. } => "room_invitation",

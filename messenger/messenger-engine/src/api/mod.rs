@@ -11,6 +11,7 @@ mod presence;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 pub use command::Command;
 pub use event::{CertificateState, DeliveryState, Event, Missing, Purpose, SessionState, WatchVerdict};
@@ -18,3 +19,4 @@ pub use id::{CallId, IdError, RoomId};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use talk::{Side, TextRef};
+pub use unanswered::Unanswered;

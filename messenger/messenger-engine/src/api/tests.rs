@@ -4,7 +4,9 @@ use crate::punch::Obstacle;
 use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
-use super::{CallId, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef};
+use super::{
+    CallId, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef, Unanswered,
+};
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
@@ -192,6 +194,17 @@ fn events() {
         (
             Event::MessageState { id: 7, to: bob(), state: DeliveryState::NotDelivered, reason: Some(reason()) },
             r#"{"event":"message_state","id":7,"to":"bob@example.org","state":"not_delivered","reason":"asleep"}"#
+                .into(),
+        ),
+        (Event::Ringing { who: bob() }, r#"{"event":"ringing","who":"bob@example.org"}"#.into()),
+        (
+            Event::Unanswered {
+                who: bob(),
+                because: Unanswered::NoAnswer,
+                message: reason(),
+                remedy: "wake".into(),
+            },
+            r#"{"event":"unanswered","who":"bob@example.org","because":"no_answer","message":"asleep","remedy":"wake"}"#
                 .into(),
         ),
         (

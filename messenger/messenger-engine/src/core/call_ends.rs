@@ -5,25 +5,33 @@ use identity::Identifier;
 
 use super::calls::{Call, Stage};
 use super::{Action, Ask, Core, NotReached};
-use crate::api::{CallId, Event, Purpose};
+use crate::api::{CallId, Event, Purpose, Unanswered};
 use crate::time::Now;
 
 impl Core {
     pub(super) fn outcome(&mut self, id: CallId, outcome: Outcome, now: Now) {
         let Some(call) = self.calls.get(&id) else { return };
-        let who = &call.peer;
-        let reason = match outcome {
+        let (who, wanted) = (call.peer.clone(), call.wanted);
+        let because = match outcome {
+            Outcome::Ringing if wanted => return self.emit(Event::Ringing { who }),
             Outcome::Ringing => return,
-            Outcome::Declined => format!("{who} declined"),
-            Outcome::Busy => format!("{who} is busy"),
-            Outcome::NoAnswer => format!("{who} did not answer; nothing was sent and nothing is kept"),
-            Outcome::Offline if call.names_device() => {
+            Outcome::Declined => Unanswered::Declined,
+            Outcome::Busy => Unanswered::Busy,
+            Outcome::NoAnswer => Unanswered::NoAnswer,
+            Outcome::Offline => Unanswered::Offline,
+            Outcome::Cancelled => return self.fail_call(id, "the call was withdrawn", now),
+        };
+        let message = match because {
+            Unanswered::Offline if call.names_device() => {
                 format!("that device of {who} is not online; nothing was sent now")
             }
-            Outcome::Offline => not_online(who),
-            Outcome::Cancelled => "the call was withdrawn".to_owned(),
+            _ => because.message(&who),
         };
-        self.fail_call(id, &reason, now);
+        let is_over = self.other_of(id, call.crosses).is_none();
+        self.fail_call(id, &message, now);
+        if wanted && is_over {
+            self.emit(Event::Unanswered { who, because, message, remedy: because.remedy().to_owned() });
+        }
     }
 
     /// The introduced peer of a call could not be reached, or did not come.
@@ -150,5 +158,5 @@ impl Core {
 
 /// The reason told at once when somebody is not there.
 pub(super) fn not_online(who: &Identifier) -> String {
-    format!("{who} is not online; nothing was sent and nothing is kept")
+    Unanswered::Offline.message(who)
 }

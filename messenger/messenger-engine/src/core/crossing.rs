@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// The other one of two that cross, if it is still there: the one that this one crosses, or that crosses this one.
-    fn other_of(&self, id: CallId, crosses: Option<CallId>) -> Option<CallId> {
+    pub(super) fn other_of(&self, id: CallId, crosses: Option<CallId>) -> Option<CallId> {
         crosses.filter(|ours| self.calls.contains_key(ours)).or_else(|| self.that_crosses(id))
     }
 

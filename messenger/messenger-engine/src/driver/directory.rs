@@ -64,8 +64,8 @@ pub(super) struct Link {
 pub(super) enum Whose {
     /// One's own: it says where this device is.
     Own(watch::Sender<Option<Place>>),
-    /// Other people's. Where this device is, its own one says.
-    Others(watch::Receiver<Option<Place>>),
+    /// Other people's. Where this device is, its own one says; which of its addresses has answered, is told.
+    Others { own: watch::Receiver<Option<Place>>, answered: watch::Sender<Option<SocketAddr>> },
 }
 
 /// A connection that stands.
@@ -180,6 +180,9 @@ impl Link {
         let presenting = self.presenting.clone();
         let announced = client.announce(presenting.at(Instant::now())).await.map_err(|error| not_taken(&error))?;
         let wait = watching::begin(&self.watched, &client).await.map_err(|error| error.to_string())?;
+        if let Whose::Others { answered, .. } = &self.whose {
+            answered.send_replace(Some(found));
+        }
         let to = (found, addresses);
         let place = self.place(&to, &announced);
         self.is_at(Some(&place));
@@ -198,7 +201,7 @@ impl Link {
         let outlet = self.route.outlet.clone();
         match &self.whose {
             Whose::Own(_) => Place::new(outlet, to, announced),
-            Whose::Others(own) => Place::before(own.borrow().clone(), outlet, to.0, announced),
+            Whose::Others { own, .. } => Place::before(own.borrow().clone(), outlet, to.0, announced),
         }
     }
 

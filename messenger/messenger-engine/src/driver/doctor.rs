@@ -1,5 +1,7 @@
 //! Looking at this device's connections without calling anybody: what `messenger doctor` shows.
 
+mod elsewhere;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use super::{addresses, observer, tls, verifier};
 use crate::config::EngineConfig;
 use crate::engine::StartError;
 use crate::punch::Surroundings;
+
+pub use elsewhere::{Elsewhere, NowhereFound, Trouble};
 
 /// How often the directory is asked how far away it is.
 const PINGS: usize = 5;
@@ -43,6 +47,10 @@ pub struct Examination {
     pub ipv4: Option<Sight>,
     /// Whether routers open pinholes, for each address they may stand before. What was opened is closed again.
     pub pinholes: Vec<Pinhole>,
+    /// The other directories in which contacts are found.
+    pub elsewhere: Vec<Elsewhere>,
+    /// The contacts of whom nobody says where they are found.
+    pub nowhere: Vec<NowhereFound>,
 }
 
 /// The way to the directory.
@@ -96,7 +104,8 @@ pub enum ExamineError {
     Directory(String),
 }
 
-/// Connects to the directory as somebody whom nobody sees, asks it where this device is seen from, and leaves.
+/// Connects to the directory as somebody whom nobody sees, asks it where this device is seen from, looks whether the
+/// directories of its contacts are reached, and leaves.
 ///
 /// # Errors
 /// [`ExamineError`], if this device cannot even reach its directory.
@@ -115,10 +124,10 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
         Endpoint::new_with_abstract_socket(tls::endpoint(), None, gate.clone(), runtime).map_err(not_opened)?;
     let bound = endpoint.local_addr().map_err(not_opened)?;
 
-    let name = config.directory.name.clone();
+    let (name, contacts, finder) = (config.directory.name.clone(), config.contacts, config.whereabouts);
     let pinholes = Arc::new(Pinholes::none());
     let outlet = Outlet { endpoint: endpoint.clone(), gate: gate.clone(), offered: config.offered, pinholes };
-    let route = Route { outlet, config: tls.directory.own(), directory: config.directory.into() };
+    let route = Route { outlet: outlet.clone(), config: tls.directory.own(), directory: config.directory.into() };
     let directory = route.resolve().await.map_err(ExamineError::Directory)?;
     let (address, _pass, client, _events) = route.reach(&directory).await.map_err(ExamineError::Directory)?;
     let announced = client.announce(nobody_sees()).await.map_err(|error| ExamineError::Directory(error.to_string()))?;
@@ -140,7 +149,13 @@ pub async fn examine(config: EngineConfig) -> Result<Examination, ExamineError> 
         pinholes.iter().filter_map(|pinhole| Some(pinhole::Way { inside: pinhole.inside, outside: pinhole.outside? }));
     let opened = opened.filter(|way| way.is_for_others(&own.ips, &observed)).map(|way| way.outside);
     let offered: Vec<_> = opened.chain(observed.iter().copied()).collect();
+    let (elsewhere, nowhere) = match &finder {
+        Some(finder) => elsewhere::look(contacts, finder, &outlet, &tls.directory).await,
+        None => (Vec::new(), Vec::new()),
+    };
     let found = Examination {
+        elsewhere,
+        nowhere,
         pinholes,
         port: bound.port(),
         candidates: addresses::candidates(&own.ips, bound.port(), &offered, &surroundings),
@@ -164,13 +179,18 @@ fn nobody_sees() -> Announcement {
 }
 
 async fn way(client: &DirectoryClient, name: String, address: SocketAddr) -> Result<Way, ExamineError> {
-    let mut shortest = Duration::MAX;
-    for _ in 0..PINGS {
-        let took = client.ping().await.map_err(|error| ExamineError::Directory(error.to_string()))?;
-        shortest = shortest.min(took);
-    }
+    let shortest = shortest_round_trip(client).await.map_err(ExamineError::Directory)?;
     tokio::time::sleep(MTU_SEARCH).await;
     Ok(Way { name, address, round_trip_ms: shortest.as_secs_f64() * 1_000.0, mtu_bytes: client.mtu_bytes() })
+}
+
+/// Of a few.
+async fn shortest_round_trip(client: &DirectoryClient) -> Result<Duration, String> {
+    let mut shortest = Duration::MAX;
+    for _ in 0..PINGS {
+        shortest = shortest.min(client.ping().await.map_err(|error| error.to_string())?);
+    }
+    Ok(shortest)
 }
 
 /// Asks the first port of a family to answer from the second; nothing if there are not both.

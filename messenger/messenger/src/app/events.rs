@@ -76,6 +76,13 @@ impl App {
             Event::Room { room, name, host, members, epoch, code, .. } => {
                 self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
             }
+            Event::Ringing { who } => self.said(format!("Calling {who} …")),
+            Event::Unanswered { who, message, remedy, .. } => {
+                // Of who never showed herself the hint above says more.
+                if !self.people.get(&who).is_some_and(Person::never_showed_herself) {
+                    self.said(format!("{message}. What helps: {remedy}."));
+                }
+            }
             Event::Unreachable { who, message, remedy, .. } => {
                 let words = format!("{who} is there, but {message}. What helps: {remedy}");
                 self.conversation_mut(&Entry::Person(who)).note(words, now);

@@ -139,7 +139,9 @@ fn they_call_each_other(alice: &mut Messenger, pia: &mut Messenger) {
     pia.expect(&json!({ "got": "done", "of": "answer" })).unwrap();
     let declined =
         json!({ "event": "message_state", "id": 1, "state": "not_delivered", "reason": "pia@example.org declined" });
+    alice.expect(&json!({ "event": "ringing", "who": PIA })).unwrap();
     alice.expect(&declined).unwrap();
+    alice.expect(&json!({ "event": "unanswered", "who": PIA, "because": "declined" })).unwrap();
 
     alice.tell(&json!({ "do": "send", "to": PIA, "text": "hello again", "id": 2 })).unwrap();
     let incoming = pia.expect(&json!({ "got": "incoming" })).unwrap();

@@ -11,4 +11,5 @@ mod renewal;
 mod resumption;
 mod rooms;
 mod typing;
+mod unanswered;
 mod world;

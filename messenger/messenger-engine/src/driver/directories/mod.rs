@@ -48,7 +48,7 @@ const MAX_STRANGERS: usize = 1_024;
 const MAX_TOLD: usize = 1_024;
 
 /// What to try when a directory is not reached.
-const NOT_REACHED: &str = "it is tried again by itself; if it stays so, ask them for a new contact card, or who runs their \
+pub(super) const NOT_REACHED: &str = "it is tried again by itself; if it stays so, ask them for a new contact card, or who runs their \
                            directory: its certificate has to be for the name that was expected, by an authority that you \
                            trust for their domain, and it has to trust yours";
 

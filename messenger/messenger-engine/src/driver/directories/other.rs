@@ -1,6 +1,7 @@
 //! One directory of other people's: its link, and what waits for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub(super) struct Other {
     pub(super) verified_for: Identifier,
     pub(super) asks: mpsc::UnboundedSender<Ask>,
     pub(super) cues: Arc<Cues>,
+    /// Which of its addresses has answered last.
+    pub(super) answered: watch::Receiver<Option<SocketAddr>>,
     /// Whom to watch there.
     pub(super) watched: BTreeSet<Identifier>,
     /// What it said of them last.
@@ -60,7 +63,9 @@ impl Other {
     ) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
         let (reports, mut reported) = mpsc::channel(REPORTS);
-        let link = Link::new(ways.outlet.clone(), tls, (directory, Whose::Others(place)), reports);
+        let (told, answered) = watch::channel(None);
+        let whose = Whose::Others { own: place, answered: told };
+        let link = Link::new(ways.outlet.clone(), tls, (directory, whose), reports);
         let cues = Arc::<Cues>::default();
         tokio::spawn(link.run(ways.wanted.clone(), asked, cues.clone()));
         let outbox = ways.outbox.clone();
@@ -77,6 +82,7 @@ impl Other {
             verified_for,
             asks,
             cues,
+            answered,
             watched,
             seen,
             told: None,
@@ -145,6 +151,12 @@ impl Other {
 
     pub(super) fn is_reached(&self) -> bool {
         self.up
+    }
+
+    /// Whether it is reached at one of these addresses.
+    pub(super) fn is_reached_at(&self, addresses: &[String]) -> bool {
+        let answered = *self.answered.borrow();
+        self.up && answered.is_some_and(|answered| addresses.contains(&answered.to_string()))
     }
 
     pub(super) fn is_up(&mut self) {

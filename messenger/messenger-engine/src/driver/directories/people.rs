@@ -163,10 +163,20 @@ impl Directories {
         !self.people.values().any(|known| known.spot.is_at(key))
     }
 
-    /// The connection to the directory in which this person is found.
+    /// The connection to the directory in which this person is found: the one that stands already if it leads to one of the
+    /// addresses. A name server that leaves some of them out, or gives others with them, moves nobody.
     pub(super) fn key(&self, directory: DirectoryElsewhere, who: &Identifier) -> Key {
         let vouchers = self.ways.tls.vouchers(&directory.name, who);
-        Key { directory, vouchers }
+        let key = Key { directory, vouchers };
+        if self.others.contains_key(&key) {
+            return key;
+        }
+        let stands = self.others.iter().find(|(standing, other)| {
+            standing.directory.name == key.directory.name
+                && standing.vouchers == key.vouchers
+                && other.is_reached_at(&key.directory.addresses)
+        });
+        stands.map_or(key, |(standing, _)| standing.clone())
     }
 
     /// Where the link of this number leads.

@@ -30,7 +30,7 @@ pub(in crate::driver) struct Route {
 
 impl Route {
     /// The addresses, and a connection to whichever answers first.
-    pub(super) async fn reach_any(&self) -> Result<(Vec<SocketAddr>, Reached), String> {
+    pub(in crate::driver) async fn reach_any(&self) -> Result<(Vec<SocketAddr>, Reached), String> {
         let addresses = self.resolve().await?;
         let reached = self.reach(&addresses).await?;
         Ok((addresses, reached))

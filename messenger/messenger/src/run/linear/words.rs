@@ -111,6 +111,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         Event::Nudge { from } => one(format!("{} nudges you.", before.called_with_address(from))),
         Event::Read { who, .. } => one(format!("{} has read what you wrote.", before.called_with_address(who))),
+        Event::Ringing { who } => one(format!("Calling {}.", before.called_with_address(who))),
+        Event::Unanswered { message, remedy, .. } => {
+            one(format!("{}. What helps: {}.", harmless_line(message), harmless_line(remedy)))
+        }
         Event::Unreachable { who, message, remedy, .. } => {
             let (message, remedy) = (harmless_line(message), harmless_line(remedy));
             one(format!("{who} is there, but {message}. What helps: {remedy}."))

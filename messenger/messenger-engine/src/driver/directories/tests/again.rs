@@ -70,6 +70,36 @@ async fn all_people_of_a_domain_move_with_the_one_who_was_asked_for() {
     is_watched(&driver, &[("new.example", &["bob", "carol"]), ("old.example", &["dora"])]);
 }
 
+fn listening_at(addresses: &[&str]) -> DirectoryElsewhere {
+    let addresses = addresses.iter().map(|&address| address.to_owned()).collect();
+    DirectoryElsewhere { addresses, ..old() }
+}
+
+#[tokio::test]
+async fn a_few_addresses_more_or_less_move_nobody_as_long_as_the_one_that_answered_is_among_them() {
+    let cards = Arc::new(Cards::default());
+    let mut driver = at_one_place(&cards);
+    let link = driver.number(&old());
+    let (_told, answered) = watch::channel(Some("127.0.0.1:2".parse().unwrap()));
+    driver.directories.others.values_mut().for_each(|other| other.answered = answered.clone());
+    for (round, now) in (1..).zip([&["127.0.0.1:2", "127.0.0.1:3"], &["[::1]:2", "127.0.0.1:2"]]) {
+        people().iter().for_each(|who| cards.say(who, Whereabouts::At(listening_at(now))));
+        driver.ticks_after(round * (LOOK_AGAIN + Duration::from_secs(10)));
+        is_watched(&driver, &[("old.example", &["bob", "carol", "dora"])]);
+        // Nor does anybody who is looked for by then.
+        let anna: Identifier = format!("anna{round}@example.net").parse().unwrap();
+        driver.asks(Ask::Watch { who: anna.clone() });
+        driver.finds(&anna, listening_at(now));
+        assert_eq!((driver.links().len(), driver.number(&old())), (1, link));
+        driver.asks(Ask::Unwatch { who: anna });
+    }
+    // Where it has answered there is none any more: whoever is there is found elsewhere.
+    people().iter().for_each(|who| cards.say(who, Whereabouts::At(listening_at(&["127.0.0.1:3"]))));
+    driver.ticks_after(3 * (LOOK_AGAIN + Duration::from_secs(10)));
+    driver.reports_reached(&listening_at(&["127.0.0.1:3"]));
+    is_watched(&driver, &[("old.example", &[]), ("old.example", &["bob", "carol", "dora"])]);
+}
+
 #[tokio::test]
 async fn whoever_is_said_to_have_moved_where_nothing_answers_stays() {
     let cards = Arc::new(Cards::default());
