@@ -84,6 +84,9 @@ pub(crate) struct Cli {
         hide_possible_values = true
     )]
     pub(crate) theme: theme::Choice,
+    /// The mouse chooses and scrolls; without it, it is the terminal's, to select and copy
+    #[arg(long)]
+    pub(crate) mouse: bool,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -270,7 +273,7 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, theme).await? == Outcome::Left {
                 return Err(left());
             }
-            run::screen::run(start::prepare(&cli.options).await?, theme).await
+            run::screen::run(start::prepare(&cli.options).await?, theme, cli.mouse).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();

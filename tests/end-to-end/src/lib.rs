@@ -5,6 +5,7 @@
 //! What it does:
 //! * [`homeserver`] starts a home server in a folder and waits until it says that it is ready;
 //! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
+//! * [`terminal`] is a real one with a program in it, and [`picture`] draws what stands there;
 //! * [`headless`] speaks JSON lines with a person's messenger;
 //! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`node`] does the same for Node's;
@@ -33,6 +34,7 @@ pub mod memory;
 pub mod narrator;
 pub mod node;
 pub mod person;
+pub mod picture;
 pub mod ports;
 pub mod process;
 pub mod python;

@@ -108,6 +108,14 @@ impl Terminal {
         self.shown(&[])
     }
 
+    /// The same with the escape sequences for colours, as the program wrote them.
+    ///
+    /// # Errors
+    /// tmux does not say.
+    pub fn coloured(&self) -> Result<String, Failure> {
+        self.shown(&["-e"])
+    }
+
     fn shown(&self, more: &[&str]) -> Result<String, Failure> {
         let command = self.tmux(&[&["capture-pane", "-p"], more].concat());
         Ok(process::run("tmux capture-pane", command, TMUX)?.expect(0, "tmux capture-pane")?.stdout)

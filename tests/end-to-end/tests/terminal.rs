@@ -195,3 +195,26 @@ fn what_others_send_moves_nothing_and_pastes_stay_whole() {
     of_bob.quit().unwrap();
     server.stop().unwrap();
 }
+
+#[test]
+fn the_mouse_chooses_if_it_is_wanted_and_is_the_terminals_if_not() {
+    let Some((place, server, alice)) = alice() else { return };
+    let mut of_alice = alice.messenger().unwrap();
+    for who in ["bob@example.org", "carol@example.org"] {
+        of_alice.tell(&json!({ "do": "add_contact", "who": who })).unwrap();
+    }
+    of_alice.quit().unwrap();
+    let terminal = messenger(place.path(), "mouse", &alice, &["--mouse"]);
+    terminal.await_text("Write to bob@example.org").unwrap();
+    assert_eq!(terminal.ask("#{mouse_any_flag}").unwrap(), "1");
+    // As a terminal tells of a click in column 6, row 4 (SGR 1006, both counted from 1).
+    terminal.write("\u{1b}[<0;6;4M\u{1b}[<0;6;4m").unwrap();
+    terminal.await_text("Write to carol@example.org").unwrap();
+    terminal.press(&["C-q"]).unwrap();
+    terminal.ended().unwrap();
+    assert_eq!(terminal.ask("#{mouse_any_flag}").unwrap(), "0", "it was given back");
+    let terminal = messenger(place.path(), "none", &alice, &[]);
+    terminal.await_text("Write to bob@example.org").unwrap();
+    assert_eq!(terminal.ask("#{mouse_any_flag}").unwrap(), "0");
+    server.stop().unwrap();
+}

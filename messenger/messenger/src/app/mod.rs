@@ -16,6 +16,7 @@ pub(crate) mod locking;
 pub(crate) mod palette;
 pub(crate) mod peer;
 mod people;
+mod pointing;
 pub(crate) mod remarks;
 pub(crate) mod secret;
 mod sending;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{
-    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange, Event as Input, EventStream,
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture, Event as Input, EventStream,
 };
 use crossterm::execute;
 use crossterm::style::Print;
@@ -38,19 +39,26 @@ const IDLE: Duration = Duration::from_secs(IDLE_SECONDS as u64);
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Runs the terminal messenger until the person leaves or a signal ends it.
-pub(crate) async fn run(prepared: Prepared, theme: Theme) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, theme: Theme, mouse: bool) -> Result<(), Failure> {
     let size = terminal::size().map_err(terminal_failure)?;
     let (session, mut events) = Session::begin(prepared, size)?;
-    let (session, ended) = on_screen(session, theme, &mut events).await;
+    let (session, ended) = on_screen(session, (theme, mouse), &mut events).await;
     session.end(ended, events).await
 }
 
 /// Takes the terminal, runs, and gives it back; the session comes back however that ends.
-async fn on_screen(session: Session, theme: Theme, events: &mut Events) -> (Session, Result<Ending, Failure>) {
+async fn on_screen(
+    session: Session,
+    (theme, mouse): (Theme, bool),
+    events: &mut Events,
+) -> (Session, Result<Ending, Failure>) {
     let _ours = match Ours::take(&format!("In Person: {}", session.app.me.identifier)) {
         Ok(ours) => ours,
         Err(error) => return (session, Err(terminal_failure(error))),
     };
+    if mouse && let Err(error) = execute!(stdout(), EnableMouseCapture) {
+        return (session, Err(terminal_failure(error)));
+    }
     let screen = match Terminal::new(CrosstermBackend::new(stdout())) {
         Ok(screen) => screen,
         Err(error) => return (session, Err(terminal_failure(error))),
@@ -158,7 +166,7 @@ impl Loop {
         {
             return next;
         }
-        if matches!(typed, Input::Key(_) | Input::Paste(_)) {
+        if matches!(typed, Input::Key(_) | Input::Paste(_) | Input::Mouse(_)) {
             self.idle.since = Instant::now();
             self.idle.on_the_wall = SystemTime::now();
             self.idle.open = false;
@@ -183,7 +191,7 @@ impl Loop {
                 self.session.app.focus(matches!(typed, Input::FocusGained));
                 Vec::new()
             }
-            Input::Mouse(_) => Vec::new(),
+            Input::Mouse(mouse) => self.session.app.point(mouse, now()),
         };
         self.session.apply(effects).await
     }
@@ -266,6 +274,8 @@ fn give_back() {
         let _ = execute!(
             stdout(),
             Print(bidi::IMPLICIT),
+            // Where it was not taken this changes nothing.
+            DisableMouseCapture,
             DisableFocusChange,
             DisableBracketedPaste,
             LeaveAlternateScreen,

@@ -60,28 +60,71 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let columns = usize::from(inner.width);
-    let mut rows = Vec::new();
-    let mut chosen = 0;
-    let mut group = None;
-    for (its_group, entry) in app.list() {
-        if group.as_ref() != Some(&its_group) {
-            if group.is_some() {
-                rows.push(Line::default());
-            }
-            rows.push(heading(app, &its_group, theme));
-            group = Some(its_group);
-        }
-        if app.selected.as_ref() == Some(&entry) {
-            chosen = rows.len();
-        }
-        rows.push(row(app, &entry, columns, active, theme));
-    }
+    let places = Places::new(app, inner);
+    let rows = places.shown().iter().map(|place| match place {
+        Place::Gap => Line::default(),
+        Place::Heading(group) => heading(app, group, theme),
+        Place::Entry(entry) => row(app, entry, columns, active, theme),
+    });
+    let mut rows: Vec<_> = rows.collect();
     if rows.is_empty() {
         rows.push(Line::styled(" Nobody yet.", theme.quiet()));
     }
-    let height = usize::from(inner.height);
-    let top = chosen.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
-    frame.render_widget(Paragraph::new(rows.split_off(top)), inner);
+    frame.render_widget(Paragraph::new(rows), inner);
+}
+
+/// The entry that stands in this row of the screen, where the list is drawn in `area`.
+pub(super) fn entry_in_row(app: &App, area: Rect, row: u16) -> Option<Entry> {
+    // Within the frame.
+    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(2), ..area };
+    let place = row.checked_sub(inner.y).filter(|row| *row < inner.height)?;
+    match Places::new(app, inner).shown().get(usize::from(place))? {
+        Place::Entry(entry) => Some(entry.clone()),
+        Place::Gap | Place::Heading(_) => None,
+    }
+}
+
+/// What a row of the list is.
+enum Place {
+    Gap,
+    Heading(Group),
+    Entry(Entry),
+}
+
+/// The rows of the list, and which of them are seen.
+struct Places {
+    all: Vec<Place>,
+    top: usize,
+    height: usize,
+}
+
+impl Places {
+    /// With the chosen one in the middle, where there are more than fit.
+    fn new(app: &App, inner: Rect) -> Self {
+        let mut all = Vec::new();
+        let mut chosen = 0;
+        let mut group = None;
+        for (its_group, entry) in app.list() {
+            if group.as_ref() != Some(&its_group) {
+                if group.is_some() {
+                    all.push(Place::Gap);
+                }
+                all.push(Place::Heading(its_group.clone()));
+                group = Some(its_group);
+            }
+            if app.selected.as_ref() == Some(&entry) {
+                chosen = all.len();
+            }
+            all.push(Place::Entry(entry));
+        }
+        let height = usize::from(inner.height);
+        let top = chosen.saturating_sub(height / 2).min(all.len().saturating_sub(height));
+        Self { all, top, height }
+    }
+
+    fn shown(&self) -> &[Place] {
+        &self.all[self.top..(self.top + self.height).min(self.all.len())]
+    }
 }
 
 fn heading(app: &App, group: &Group, theme: Theme) -> Line<'static> {

@@ -35,6 +35,37 @@ pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
 
+/// What stands at a place of the screen, for whoever points there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Somebody or something in the list.
+    Entry(Entry),
+    /// The rest of the list.
+    List,
+    /// The conversation.
+    Talk,
+    /// Where one writes.
+    Input,
+}
+
+/// What stands at this column and row; nothing where something covers the rest.
+pub(crate) fn target(app: &App, (column, row): (u16, u16)) -> Option<Target> {
+    let (columns, rows) = app.size;
+    if columns < SMALLEST.0 || rows < SMALLEST.1 || app.locked.is_some() || app.cover.is_some() {
+        return None;
+    }
+    let areas = Areas::new(app, Rect::new(0, 0, columns, rows));
+    let holds = |area: &Option<Rect>| area.is_some_and(|area| area.contains((column, row).into()));
+    if holds(&areas.list) {
+        let entry = areas.list.and_then(|area| contacts::entry_in_row(app, area, row));
+        return Some(entry.map_or(Target::List, Target::Entry));
+    }
+    if holds(&areas.input) {
+        return Some(Target::Input);
+    }
+    holds(&areas.talk).then_some(Target::Talk)
+}
+
 /// Draws the whole screen.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     let area = frame.area();
