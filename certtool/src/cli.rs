@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, doctor, enroll, erase, evidence, export, inspect, key, limbo, proof, renew, revoke, status,
-    trust, verify, watch,
+    audit, card, date, doctor, enroll, erase, evidence, export, inspect, key, limbo, proof, renew, revoke, sign,
+    status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Revoke(revoke::Revoke),
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
+    Sign(sign::Sign),
     Evidence(evidence::Evidence),
     Export(export::Export),
     #[command(subcommand)]

@@ -42,6 +42,6 @@ pub mod watch;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment, LockedDevice, RenewalSeed};
-pub use files::keep_file;
+pub use files::{NewFile, keep_file};
 pub use home::{Home, HomeError, KeyForm, KeyPlace, MAX_FILE_BYTES, PinnedPolicy, Watching};
 pub use keys::{AccountKey, DeviceKey, KeyError};

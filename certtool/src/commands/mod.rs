@@ -14,6 +14,7 @@ pub(crate) mod limbo;
 pub(crate) mod proof;
 pub(crate) mod renew;
 pub(crate) mod revoke;
+pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -30,6 +31,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Enroll(command) => command.run(context).await,
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
+        Command::Sign(command) => command.run(context),
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),

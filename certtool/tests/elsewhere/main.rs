@@ -8,3 +8,4 @@
 mod export;
 mod nginx;
 mod place;
+mod sign;
