@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, doctor, enroll, erase, evidence, export, inspect, key, limbo, proof, renew, revoke, sign,
-    status, trust, verify, watch,
+    audit, card, date, doctor, enroll, erase, evidence, export, git, inspect, install, key, limbo, proof, renew,
+    revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     Evidence(evidence::Evidence),
     Export(export::Export),
+    Install(install::Install),
+    GitSign(git::GitSign),
+    GitVerify(git::GitVerify),
     #[command(subcommand)]
     Proof(proof::Proof),
     #[command(subcommand)]

@@ -17,4 +17,4 @@ mod tlv;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::CmsError;
-pub use signed::{Signature, Signer, sign_attached, sign_detached, verify};
+pub use signed::{SignWith, Signature, Signer, sign_attached, sign_detached, verify};

@@ -8,7 +8,9 @@ pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod export;
+pub(crate) mod git;
 pub(crate) mod inspect;
+pub(crate) mod install;
 pub(crate) mod key;
 pub(crate) mod limbo;
 pub(crate) mod proof;
@@ -32,6 +34,9 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
         Command::Sign(command) => command.run(context),
+        Command::Install(command) => command.run(context),
+        Command::GitSign(command) => command.run(context),
+        Command::GitVerify(command) => command.run(context),
         Command::Inspect(command) => command.run(context),
         Command::Verify(command) => command.run(context),
         Command::Evidence(command) => command.run(context),

@@ -1,6 +1,6 @@
 //! `certtool verify`: a certificate, offline, rule by rule.
 
-mod signature;
+pub(crate) mod signature;
 
 use std::path::{Path, PathBuf};
 

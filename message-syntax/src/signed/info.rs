@@ -23,7 +23,7 @@ pub(super) struct Info<'a> {
 impl<'a> Info<'a> {
     pub(super) fn read(element: AnyRef<'a>) -> Result<Self, CmsError> {
         let wrong = |error: der::Error| CmsError::form("a SignerInfo", error);
-        element.tag().assert_eq(Tag::Sequence).map_err(|error| wrong(error.into()))?;
+        element.tag().assert_eq(Tag::Sequence).map_err(wrong)?;
         let reader = &mut SliceReader::new(element.value()).map_err(wrong)?;
         let _version = u8::decode(reader).map_err(wrong)?;
         let signer = AnyRef::decode(reader).map_err(wrong)?;

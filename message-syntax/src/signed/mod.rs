@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub use read::{Signature, verify};
-pub use write::{Signer, sign_attached, sign_detached};
+pub use write::{SignWith, Signer, sign_attached, sign_detached};
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_DATA, ID_SIGNED_DATA};

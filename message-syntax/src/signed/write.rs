@@ -14,6 +14,9 @@ use crate::tlv::{END, INDEFINITE, OCTET_STRING, OCTET_STRING_IN_PARTS, SEQUENCE,
 /// Version 1: the certificate is named by issuer and number, and the content is plain data (RFC 5652 section 5.1).
 const VERSION_1: [u8; 3] = [0x02, 0x01, 0x01];
 
+/// Signs a message with a key: hashes it, as the algorithm wants.
+pub type SignWith<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + 'a;
+
 /// Who signs.
 pub struct Signer<'a> {
     /// Her certificate in DER, then those above it; all of them go into the message.
@@ -22,8 +25,8 @@ pub struct Signer<'a> {
     pub algorithm: Algorithm,
     /// The time by her clock, since the beginning of 1970. It is a claim and proves nothing.
     pub time: Duration,
-    /// Signs a message with her key: hashes it, as the algorithm wants.
-    pub sign: &'a dyn Fn(&[u8]) -> Result<Vec<u8>, String>,
+    /// Signs with her key.
+    pub sign: &'a SignWith<'a>,
 }
 
 /// A message without its content, in DER.

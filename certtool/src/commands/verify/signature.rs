@@ -86,10 +86,7 @@ impl Question<'_> {
         let mut refused = None;
         let mut others = Vec::new();
         for signature in signatures {
-            let chain: Vec<CertificateDer> = signature.certificates.iter().cloned().map(CertificateDer::from).collect();
-            // The others of a message may be anybody's: more than a chain has would be refused.
-            let chain = path(chain);
-            let subject = Subject { name: format!("the certificate in {}", message.display()), chain };
+            let subject = subject_of(signature, &message.display().to_string());
             let dated = if self.at.is_none() && proof.exists() {
                 let date = date::read(&proof)?;
                 let dated = verify_dated(
@@ -130,9 +127,12 @@ impl Question<'_> {
     }
 }
 
-/// The leaf and what may be above it, as many as a chain may have.
-fn path(chain: Vec<CertificateDer>) -> Vec<CertificateDer> {
-    chain.into_iter().take(identity::MAX_CHAIN).collect()
+/// The certificate of a signature, and what may be above it. The others of a message may be anybody's: more than a chain
+/// has would be refused.
+pub(crate) fn subject_of(signature: &Signature, message: &str) -> Subject {
+    let certificates = signature.certificates.iter().take(identity::MAX_CHAIN);
+    let chain = certificates.cloned().map(CertificateDer::from).collect();
+    Subject { name: format!("the certificate in {message}"), chain }
 }
 
 /// Reads a message and checks its signatures.
@@ -140,7 +140,7 @@ pub(crate) fn read(message: &Path, content: Option<&Path>, sink: &mut dyn Write)
     let source = source(message)?;
     let mut content = content.map(|path| open(path).map(|file| BufReader::with_capacity(BUFFER, file))).transpose()?;
     let content = content.as_mut().map(|content| content as &mut dyn Read);
-    message_syntax::verify(source, content, sink).map_err(|error| not_read(message, &error))
+    message_syntax::verify(source, content, sink).map_err(|error| not_read(&message.display().to_string(), &error))
 }
 
 /// DER or BER as it is; PEM, if it is that.
@@ -167,8 +167,9 @@ pub(crate) fn pem_content(pem: &[u8]) -> Result<Vec<u8>, String> {
     der::pem::decode_vec(pem).map(|(_, der)| der).map_err(|error| error.to_string())
 }
 
-pub(crate) fn not_read(message: &Path, error: &CmsError) -> Failure {
-    let what = format!("{}: {error}", message.display());
+/// Why a message does not count.
+pub(crate) fn not_read(message: &str, error: &CmsError) -> Failure {
+    let what = format!("{message}: {error}");
     match error {
         CmsError::Io(_) => Failure::failed(what, "Check the file and the free space; nothing was written."),
         CmsError::Content(_) => Failure::failed(
