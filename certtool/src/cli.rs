@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, diff, doctor, enroll, erase, evidence, export, inspect, key, limbo, lint, proof, renew, revoke,
-    status, trust, verify, watch,
+    audit, card, date, diff, doctor, enroll, erase, evidence, export, git, inspect, install, key, limbo, lint, proof,
+    renew, revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -72,8 +72,12 @@ pub(crate) enum Command {
     Lint(lint::Lint),
     Diff(diff::Diff),
     Verify(verify::Verify),
+    Sign(sign::Sign),
     Evidence(evidence::Evidence),
     Export(export::Export),
+    Install(install::Install),
+    GitSign(git::GitSign),
+    GitVerify(git::GitVerify),
     #[command(subcommand)]
     Proof(proof::Proof),
     #[command(subcommand)]

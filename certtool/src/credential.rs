@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RsaKeyPair};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use device::{DeviceKey, dating};
 use identity::CertificateDer;
 use identity::certificate::{Certificate, key_algorithm};
 use identity::profile::KeyAlgorithm;
+use identity::tls::DeviceSigner as _;
 use identity::trust::TrustPolicy;
 use identity::verify::Certified;
 use key_store::PassphraseSource;
 use key_store::sealed::{self, SealError};
+use message_syntax::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::clock;
@@ -168,6 +171,37 @@ impl PrivateKey {
             Self::Device(key) => key.public_key().to_vec(),
             Self::P256 { pair, .. } => pair.public_key().as_ref().to_vec(),
             Self::Rsa { pair, .. } => pair.public_key().as_ref().to_vec(),
+        }
+    }
+
+    /// How it signs messages.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Device(_) => Algorithm::Ed25519,
+            Self::P256 { .. } => Algorithm::EcdsaP256,
+            Self::Rsa { .. } => Algorithm::Rsa,
+        }
+    }
+
+    /// Signs a message, in the form that CMS has.
+    ///
+    /// # Errors
+    /// The key, in a token, did not; or there is no randomness.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Device(key) => {
+                key.sign(message).map(|signature| signature.to_vec()).map_err(|error| error.to_string())
+            }
+            Self::P256 { pair, .. } => pair
+                .sign(&random, message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|error| error.to_string()),
+            Self::Rsa { pair, .. } => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
+                signed.map(|()| signature).map_err(|error| error.to_string())
+            }
         }
     }
 

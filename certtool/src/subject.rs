@@ -1,8 +1,9 @@
 //! What a command is about: a certificate file, or the device of a person.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use device::{MAX_FILE_BYTES, chain_from_pem};
 use identity::Identifier;
@@ -63,6 +64,13 @@ pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
 /// Nobody is enrolled here.
 pub(crate) fn nobody() -> Failure {
     Failure::failed("nobody is enrolled here yet", "Get a certificate: certtool enroll you@example.org")
+}
+
+/// The file beside another that has its name with something after it.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(end);
+    name.into()
 }
 
 /// The whole file of a certificate or policy, at most 1 MiB.

@@ -35,6 +35,16 @@ pub(crate) fn groups(digits: &str, size: usize) -> String {
     digits.chunks(size).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
+/// A word as a shell takes it for one.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// `1 entry`, `12 entries`.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -90,6 +100,13 @@ mod tests {
         }
         for text in ["", "yesterday", "1900-01-01", "-5"] {
             assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shell_takes_a_quoted_word_for_one() {
+        for (word, shown) in [("a@b.org", "a@b.org"), ("", "''"), ("a b", "'a b'"), ("a'b;$c", r"'a'\''b;$c'")] {
+            assert_eq!(quoted(word), shown);
         }
     }
 

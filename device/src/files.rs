@@ -57,17 +57,9 @@ pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, HomeError> {
 
 /// Replaces `path` by `bytes`: whoever reads sees the old file or the new one, also after a power cut. Mode 0600.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_private_folder(folder)?;
-    let written = (|| {
-        // A NamedTempFile is made with mode 0600 and disappears if anything below fails.
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
-    })();
-    written.map_err(|source| write_error(path, source))
+    let mut file = NewFile::create(path)?;
+    file.write_all(bytes).map_err(|source| write_error(path, source))?;
+    file.keep()
 }
 
 /// Writes a file outside the person's folder, for her alone (0600): whole or not at all, also after a power cut. Folders on
@@ -76,8 +68,56 @@ pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
 /// # Errors
 /// It cannot be written; what was there before is unchanged.
 pub fn keep_file(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
-    // A bare name has no folder of its own; a path that is absolute stays so.
-    write_atomic(&Path::new(".").join(path), bytes)
+    write_atomic(path, bytes)
+}
+
+/// A file that is being written beside the place where it is to be: it is there whole, or not at all. If it is dropped
+/// before it is kept, nothing is left of it.
+#[derive(Debug)]
+pub struct NewFile {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins one for its owner alone (0600); missing folders are made, for her alone too.
+    ///
+    /// # Errors
+    /// Nothing can be written there.
+    pub fn create(path: &Path) -> Result<Self, HomeError> {
+        // A bare name has no folder of its own; a path that is absolute stays so.
+        let beside = Path::new(".").join(path);
+        let folder = beside.parent().unwrap_or(Path::new("."));
+        create_private_folder(folder)?;
+        // A NamedTempFile is made with mode 0600 and disappears if anything below fails.
+        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
+        Ok(Self { file: file.map_err(|source| write_error(path, source))?, path: path.to_owned() })
+    }
+
+    /// Puts it in its place, also through a power cut.
+    ///
+    /// # Errors
+    /// It cannot be put there; what was there before is unchanged.
+    pub fn keep(self) -> Result<(), HomeError> {
+        let Self { file, path } = self;
+        let folder = file.path().parent().unwrap_or(Path::new(".")).to_owned();
+        let kept = (|| {
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            File::open(folder)?.sync_all()
+        })();
+        kept.map_err(|source| write_error(&path, source))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Holds the lock of a folder until dropped; waits while another process holds it.

@@ -261,6 +261,34 @@ def plant_cluster() -> None:
     plant("cluster_packets", b"".join(pieces))
 
 
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """An element in DER."""
+    content = b"".join(parts)
+    length = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (bytes([len(content)]) if len(content) < 0x80 else bytes([0x80 | len(length)]) + length) + content
+
+
+def plant_signed_message(leaf: bytes) -> None:
+    """A signed message (RFC 5652) around a certificate, with and without what was signed; its signature is none."""
+    number, pkcs7, pkcs9 = b"\x02\x01\x01", bytes.fromhex("2a864886f70d0107"), bytes.fromhex("2a864886f70d0109")
+    sha256 = tlv(0x30, tlv(0x06, bytes.fromhex("608648016503040201")))
+    ecdsa = tlv(0x30, tlv(0x06, bytes.fromhex("2a8648ce3d040302")))
+    data = tlv(0x06, pkcs7 + b"\x01")
+    digest = hashlib.sha256(b"Yours, Alice").digest()
+    attributes = [tlv(0x30, tlv(0x06, pkcs9 + b"\x03"), tlv(0x31, data)),
+                  tlv(0x30, tlv(0x06, pkcs9 + b"\x04"), tlv(0x31, tlv(0x04, digest)))]
+    # The serial number and the issuer are the second and the fourth element of what is signed in a certificate.
+    tbs, _ = element(leaf, element(leaf, 0)[0])
+    ends = [tbs]
+    for _ in range(4):
+        ends.append(element(leaf, ends[-1])[1])
+    signer = tlv(0x30, leaf[ends[3] : ends[4]], leaf[ends[1] : ends[2]])
+    info = tlv(0x30, number, signer, sha256, tlv(0xA0, *attributes), ecdsa, tlv(0x04, bytes(70)))
+    for content in (b"", tlv(0xA0, tlv(0x04, b"Yours, Alice"))):
+        signed = tlv(0x30, number, tlv(0x31, sha256), tlv(0x30, data, content), tlv(0xA0, leaf), tlv(0x31, info))
+        plant("signed_messages", tlv(0x30, tlv(0x06, pkcs7 + b"\x02"), tlv(0xA0, signed)))
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
@@ -271,6 +299,8 @@ def main() -> None:
     plant_cluster()
     for vector in vectors("certificate"):
         plant_certificate(vector)
+        if vector["rule"] == "ok":
+            plant_signed_message(base64.b64decode(vector["chain"][0]))
     for vector in vectors("policy-update"):
         plant_update(vector)
     for vector in vectors("dated-signature"):

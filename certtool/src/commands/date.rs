@@ -1,6 +1,5 @@
 //! `certtool date`: when a signature was made, at the latest, proven by a public log.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -21,7 +20,7 @@ use crate::clock;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::subject::{self, Subject};
+use crate::subject::{self, Subject, beside};
 use crate::text;
 
 /// Date a signature: prove that it was made while the certificate was good
@@ -108,7 +107,7 @@ struct Signer {
 impl Request {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let digest = dating::digest_of(&self.signature)?;
-        let output = self.output.clone().unwrap_or_else(|| beside(&self.signature));
+        let output = self.output.clone().unwrap_or_else(|| beside(&self.signature, ".date"));
         let signer = self.signer(context)?;
         if output.exists() {
             return self.dated_already(context, &signer, &digest, &output);
@@ -190,7 +189,7 @@ impl Verify {
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         let digest = dating::digest_of(&self.signature)?;
         let subject = subject::find(context, self.by.as_deref())?;
-        let date = read(&self.date.clone().unwrap_or_else(|| beside(&self.signature)))?;
+        let date = read(&self.date.clone().unwrap_or_else(|| beside(&self.signature, ".date")))?;
         if context.home.trust_policies()?.is_empty() {
             return Err(device::enrolment::ChooseError::NoPolicy.into());
         }
@@ -210,14 +209,8 @@ impl Verify {
     }
 }
 
-/// Where a signature's date is kept.
-fn beside(signature: &Path) -> PathBuf {
-    let mut name = OsString::from(signature);
-    name.push(".date");
-    name.into()
-}
-
-fn kind(chain: &[CertificateDer]) -> SignerKind {
+/// Of what the certificate is, by its policy.
+pub(crate) fn kind(chain: &[CertificateDer]) -> SignerKind {
     let leaf = chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
     match leaf.is_some_and(|leaf| leaf.tbs().policies().first() == Some(&oid::POLICY_MAIL)) {
         true => SignerKind::Mailbox,
@@ -225,7 +218,8 @@ fn kind(chain: &[CertificateDer]) -> SignerKind {
     }
 }
 
-fn read(path: &Path) -> Result<UnverifiedDate, Failure> {
+/// The proof of a date in a file.
+pub(crate) fn read(path: &Path) -> Result<UnverifiedDate, Failure> {
     let bytes = subject::read_file(path)?;
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_DATE_PROOF_BYTES + 1)]);
     UnverifiedDate::parse(&text).map_err(|error| {

@@ -9,13 +9,16 @@ pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod export;
+pub(crate) mod git;
 pub(crate) mod inspect;
+pub(crate) mod install;
 pub(crate) mod key;
 pub(crate) mod limbo;
 pub(crate) mod lint;
 pub(crate) mod proof;
 pub(crate) mod renew;
 pub(crate) mod revoke;
+pub(crate) mod sign;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -32,6 +35,10 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Enroll(command) => command.run(context).await,
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
+        Command::Sign(command) => command.run(context),
+        Command::Install(command) => command.run(context),
+        Command::GitSign(command) => command.run(context),
+        Command::GitVerify(command) => command.run(context),
         Command::Inspect(command) => command.run(context),
         Command::Lint(command) => command.run(context),
         Command::Diff(command) => command.run(context),

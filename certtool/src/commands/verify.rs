@@ -1,9 +1,10 @@
 //! `certtool verify`: a certificate, offline, rule by rule.
 
+pub(crate) mod signature;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::oid;
 use identity::plan::MAX_CRL_BYTES;
@@ -14,16 +15,17 @@ use identity::verify::{
     Certified, Revocation, VerifiedComponent, VerifiedService, VerifyError, verify_component, verify_mail,
     verify_person, verify_service,
 };
+use identity::{Identifier, UnixTime};
 use serde::Serialize;
 
 use crate::clock;
-use crate::context::Context;
+use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::subject::{self, Subject};
 use crate::text;
 
-/// Check a certificate offline, rule by rule.
+/// Check a certificate offline, rule by rule; or who has signed a file.
 ///
 /// Uses the pinned trust policies and nothing else: no connection is made. A refusal names the rule with what was
 /// expected and what was found, and ends with exit code 3.
@@ -35,14 +37,26 @@ use crate::text;
     certtool verify bob.pem --at 2026-11-23T12:00:00Z\n  \
     certtool verify bob.pem --crl people.crl\n  \
     certtool verify bob-mail.pem --for mail\n  \
+    certtool verify letter.txt --signer bob@example.org\n  \
+    certtool verify letter.txt.p7m --signer bob@example.org --out letter.txt\n  \
     certtool verify server.pem --service directory.example.org")]
 pub(crate) struct Verify {
-    /// A certificate in PEM or DER, or an address you enrolled
+    /// A certificate in PEM or DER, or an address you enrolled; with --signer a file that was signed, its signature FILE.p7s
+    /// beside it, or a message that holds it
     #[arg(value_name = "FILE|ID", required_unless_present = "evidence")]
     what: Option<String>,
     /// Check this evidence of misbehaviour instead: offline, and say what it proves
     #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "at", "lists", "purpose", "service", "component"])]
     evidence: Option<PathBuf>,
+    /// Who must have signed the file, by a certificate that holds now or, if FILE.p7s.date is there, held then
+    #[arg(long, value_name = "ID", value_parser = identifier, conflicts_with_all = ["evidence", "purpose", "service", "component"])]
+    signer: Option<Identifier>,
+    /// The signature of the file, if it is not beside it
+    #[arg(long, value_name = "FILE", requires = "signer")]
+    signature: Option<PathBuf>,
+    /// Where to write what was signed, if the message holds it; it is written only if it is verified
+    #[arg(short, long, value_name = "FILE", requires = "signer", conflicts_with = "signature")]
+    out: Option<PathBuf>,
     /// Judge as of this time (RFC 3339, a date, or seconds since 1970) instead of now
     #[arg(long, value_name = "TIME", value_parser = text::parse_time)]
     at: Option<UnixTime>,
@@ -74,7 +88,23 @@ impl Verify {
         if let Some(path) = &self.evidence {
             return super::evidence::judge(context, path);
         }
+        if let (Some(signer), Some(file)) = (&self.signer, &self.what) {
+            let (trust, _) = self.trust(context)?;
+            let signature = self.signature.as_deref();
+            let out = self.out.as_deref();
+            let question = signature::Question { file: file.as_ref(), signature, signer, out, at: self.at };
+            return question.answer(context, &trust);
+        }
         let subject = subject::find(context, self.what.as_deref())?;
+        let (trust, at) = self.trust(context)?;
+        let refused = |error| refusal(error, &subject, at, self.at.is_some());
+        let verified = self.judge(&subject, &trust, at, context.output.verbose()).map_err(refused)?;
+        context.output.report(&verified);
+        Ok(Exit::Ok)
+    }
+
+    /// By what it is judged, and as of when.
+    fn trust(&self, context: &Context) -> Result<(Trust, UnixTime), Failure> {
         let at = self.at.unwrap_or_else(clock::now);
         let trust = context.home.trust_at(at)?;
         if context.home.trust_policies()?.is_empty() {
@@ -84,10 +114,7 @@ impl Verify {
             let der = subject::read_up_to(list, MAX_CRL_BYTES, "revocation list")?;
             trust.install_crl(&der, at).map_err(|error| list_refused(error, list))?;
         }
-        let refused = |error| refusal(error, &subject, at, self.at.is_some());
-        let verified = self.judge(&subject, &trust, at, context.output.verbose()).map_err(refused)?;
-        context.output.report(&verified);
-        Ok(Exit::Ok)
+        Ok((trust, at))
     }
 
     fn judge(&self, subject: &Subject, trust: &Trust, at: UnixTime, verbose: bool) -> Result<Verified, VerifyError> {

@@ -6,5 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod export;
+mod git;
 mod nginx;
 mod place;
+mod sign;

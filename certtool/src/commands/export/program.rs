@@ -7,6 +7,7 @@ use identity::profile::KeyAlgorithm;
 
 use super::bundle::Protection;
 use crate::failure::Failure;
+use crate::text::quoted;
 
 /// What takes the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,10 +110,4 @@ impl Program {
             Self::Ssh => vec![format!("ssh-copy-id -f -i {} HOST", file(".pub"))],
         }
     }
-}
-
-/// As a shell takes it for one word.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

@@ -1,0 +1,174 @@
+//! `certtool git-verify`: who has signed these commits.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use identity::Identifier;
+use identity::trust::Trust;
+use serde::Serialize;
+
+use super::MAX_OBJECT_BYTES;
+use crate::context::{Context, identifier};
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+
+/// Check who has signed commits, for CI.
+///
+/// Every commit has to have a signature that holds, by a certificate that holds now; with --signer, of one of these people.
+/// One that does not ends it with exit code 3, after all were looked at. No connection is made, and git's settings do not
+/// matter.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool git-verify\n  \
+    certtool git-verify origin/main..HEAD --signer alice@example.org --signer bob@example.org")]
+pub(crate) struct GitVerify {
+    /// Commits, or ranges of them, as git names them
+    #[arg(value_name = "COMMIT", default_value = "HEAD")]
+    commits: Vec<String>,
+    /// Who may have signed; may be given several times
+    #[arg(long = "signer", value_name = "ID", value_parser = identifier)]
+    signers: Vec<Identifier>,
+}
+
+impl GitVerify {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let trust = super::trust(context)?;
+        let mut commits = Vec::new();
+        // Each by itself: beside a range git leaves a commit away that the range does.
+        for named in &self.commits {
+            let list = git(&["rev-list", "--no-walk=unsorted", "--end-of-options", named])?;
+            for id in String::from_utf8_lossy(&list).lines() {
+                commits.push(self.look(id, &trust)?);
+            }
+        }
+        let refused = commits.iter().any(|commit| commit.refused.is_some());
+        context.output.report(&Commits { verified: !refused, commits });
+        Ok(if refused { Exit::Refused } else { Exit::Ok })
+    }
+
+    fn look(&self, id: &str, trust: &Trust) -> Result<Commit, Failure> {
+        let commit = git(&["cat-file", "commit", id])?;
+        let found = match parted(&commit) {
+            None => Err("it is not signed".to_owned()),
+            Some((signature, content)) => super::signer(&signature, &content, id, trust)
+                .map_err(|failure| failure.what)
+                .map(|(person, _)| (person.identifier().clone(), person.authority().to_owned())),
+        };
+        let found =
+            found.and_then(|(signer, authority)| match self.signers.is_empty() || self.signers.contains(&signer) {
+                true => Ok((signer, authority)),
+                false => Err(format!("signed by {signer}, who is none of those expected")),
+            });
+        let commit = id.to_owned();
+        Ok(match found {
+            Ok((signer, authority)) => {
+                Commit { commit, signer: Some(signer.to_string()), authority: Some(authority), refused: None }
+            }
+            Err(refused) => Commit { commit, signer: None, authority: None, refused: Some(refused) },
+        })
+    }
+}
+
+/// What git prints.
+fn git(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+    let failed =
+        |what: String| Failure::failed(what, "Is git installed, is this a repository, and are the commits there?");
+    let mut command = Command::new("git");
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut child = command.spawn().map_err(|error| failed(format!("git cannot be run: {error}")))?;
+    let mut printed = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(MAX_OBJECT_BYTES + 1).read_to_end(&mut printed).map_err(Failure::system)?;
+    }
+    let status = child.wait().map_err(Failure::system)?;
+    if printed.len() as u64 > MAX_OBJECT_BYTES {
+        return Err(failed(format!("git {} printed more than {} MiB", arguments.join(" "), MAX_OBJECT_BYTES >> 20)));
+    }
+    if !status.success() {
+        return Err(failed(format!("git {} failed", arguments.join(" "))));
+    }
+    Ok(printed)
+}
+
+/// The signature in a commit, and the commit without it: what was signed. Its further lines begin with a space.
+fn parted(commit: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let end = commit.windows(2).position(|pair| pair == b"\n\n").map_or(commit.len(), |at| at + 1);
+    let (head, body) = commit.split_at(end);
+    let (mut signature, mut content, mut within) = (None, Vec::new(), Within::Other);
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        within = match line {
+            [b' ', ..] => within,
+            _ if line.starts_with(b"gpgsig ") => Within::Signature,
+            // The one over the same commit with names of the other hash.
+            _ if line.starts_with(b"gpgsig-sha256 ") => Within::Another,
+            _ => Within::Other,
+        };
+        match within {
+            Within::Other => content.extend_from_slice(line),
+            Within::Another => {}
+            Within::Signature => {
+                let line = line.strip_prefix(b"gpgsig ").or_else(|| line.strip_prefix(b" ")).unwrap_or(line);
+                signature.get_or_insert_with(Vec::new).extend_from_slice(line);
+            }
+        }
+    }
+    content.extend_from_slice(body);
+    signature.map(|signature| (signature, content))
+}
+
+/// In which header a line of a commit stands.
+#[derive(Clone, Copy)]
+enum Within {
+    Signature,
+    Another,
+    Other,
+}
+
+#[derive(Debug, Serialize)]
+struct Commits {
+    verified: bool,
+    commits: Vec<Commit>,
+}
+
+#[derive(Debug, Serialize)]
+struct Commit {
+    commit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+}
+
+impl Report for Commits {
+    fn page(&self, page: &mut Page) {
+        for Commit { commit, signer, authority, refused } in &self.commits {
+            match (signer, authority, refused) {
+                (Some(signer), Some(authority), None) => {
+                    page.good(&format!("{commit}: signed by {signer}, certified by {authority}"));
+                }
+                _ => page.bad(&format!("{commit}: {}", refused.as_deref().unwrap_or_default())),
+            }
+        }
+        if self.commits.is_empty() {
+            page.line("There are no commits in that range.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_parted_from_its_signature() {
+        let commit = b"tree 1\nauthor A\ngpgsig -----BEGIN\n abc\n -----END\nencoding x\n\nwords\n gpgsig not this\n";
+        let (signature, content) = parted(commit).unwrap();
+        assert_eq!(signature, b"-----BEGIN\nabc\n-----END\n");
+        assert_eq!(content, b"tree 1\nauthor A\nencoding x\n\nwords\n gpgsig not this\n");
+        assert!(parted(b"tree 1\n\ngpgsig in the words alone\n").is_none());
+        assert!(parted(b"").is_none());
+    }
+}

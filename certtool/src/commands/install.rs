@@ -1,0 +1,126 @@
+//! `certtool install`: a certificate made part of another program.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::{Args, ValueEnum};
+use device::keep_file;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::credential;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::text::quoted;
+
+/// Have another program use your certificate.
+///
+/// For git: git commit -S signs with it, and git verify-commit checks by the policies you pinned. A small program is
+/// written into the folder of certtool, and git is told of it in its own settings (gpg.format, gpg.x509.program and
+/// user.signingkey), yours or, with --local, those of this repository. Nothing is signed without -S, unless you set
+/// commit.gpgSign.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool install --for git\n  \
+    certtool install --for git alice@example.org --local\n  \
+    certtool install --for git mail.pem --key mail.key.pem")]
+pub(crate) struct Install {
+    /// Which program
+    #[arg(long = "for", value_name = "PROGRAM")]
+    program: Program,
+    /// An address you enrolled, if several are enrolled here, or a certificate in PEM or DER
+    #[arg(value_name = "FILE|ID")]
+    what: Option<String>,
+    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
+    #[arg(long, value_name = "FILE", requires = "what")]
+    key: Option<PathBuf>,
+    /// In this repository alone
+    #[arg(long)]
+    local: bool,
+}
+
+/// What can be told of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Program {
+    /// Signed commits and tags
+    Git,
+}
+
+impl Install {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let Program::Git = self.program;
+        // A certificate and a key that do not fit are said now, and not at the first commit.
+        let credential = credential::private(context, self.what.as_deref(), self.key.as_deref())?;
+        let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::system);
+        let who = match &self.key {
+            Some(_) => absolute(Path::new(self.what.as_deref().unwrap_or_default()))?.display().to_string(),
+            None => credential.person.identifier().to_string(),
+        };
+        let home = absolute(context.home.folder())?;
+        let program = std::env::current_exe().map_err(Failure::system)?;
+        let mut line = format!("exec {} --home {}", quoted_path(&program), quoted_path(&home));
+        if let Some(source) = &context.passphrase {
+            line.push_str(&format!(" --passphrase {}", quoted(&source.to_string())));
+        }
+        line.push_str(" git-sign");
+        if let Some(key) = &self.key {
+            line.push_str(&format!(" --key {}", quoted_path(&absolute(key)?)));
+        }
+        let script = home.join("git/certtool-git-sign");
+        keep_file(&script, format!("#!/bin/sh\n# Written by certtool install --for git.\n{line} \"$@\"\n").as_bytes())?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).map_err(Failure::system)?;
+        let script = script.display().to_string();
+        let settings = [("gpg.x509.program", script.as_str()), ("user.signingkey", &who), ("gpg.format", "x509")];
+        let place = if self.local { "--local" } else { "--global" };
+        for (name, value) in settings {
+            set(place, name, value)?;
+        }
+        let settings = settings.map(|(name, value)| format!("{name}={value}")).to_vec();
+        let undo = settings.iter().map(|setting| setting.split('=').next().unwrap_or_default());
+        let undo = undo.map(|name| format!("git config {place} --unset {name}")).collect();
+        let identifier = credential.person.identifier().to_string();
+        context.output.report(&Installed { installed: true, program: "git", identifier, settings, undo });
+        Ok(Exit::Ok)
+    }
+}
+
+fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+/// One of git's settings.
+fn set(place: &str, name: &str, value: &str) -> Result<(), Failure> {
+    let failed = |why: &str| {
+        let remedy =
+            "Is git installed, and can its settings be written? With --local it has to be inside a repository.";
+        Failure::failed(format!("git did not take {name}: {}", why.trim()), remedy)
+    };
+    let done = Command::new("git").args(["config", place, name, value]).stdin(Stdio::null()).output();
+    let done = done.map_err(|error| failed(&error.to_string()))?;
+    if done.status.success() { Ok(()) } else { Err(failed(&String::from_utf8_lossy(&done.stderr))) }
+}
+
+#[derive(Debug, Serialize)]
+struct Installed {
+    installed: bool,
+    #[serde(rename = "for")]
+    program: &'static str,
+    identifier: String,
+    settings: Vec<String>,
+    undo: Vec<String>,
+}
+
+impl Report for Installed {
+    fn page(&self, page: &mut Page) {
+        page.good(&format!("Installed for {}: {}", self.program, self.identifier));
+        for setting in &self.settings {
+            page.field("set", setting);
+        }
+        page.line("Now: git commit -S, git verify-commit, git log --show-signature. To undo it:");
+        for line in &self.undo {
+            page.line(format!("  {line}"));
+        }
+    }
+}

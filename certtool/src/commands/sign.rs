@@ -1,0 +1,132 @@
+//! `certtool sign`: a file with one's name under it (CMS, RFC 5652).
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use device::{NewFile, keep_file};
+use message_syntax::{CmsError, Signer, sign_attached, sign_detached};
+use serde::Serialize;
+
+use crate::clock;
+use crate::context::Context;
+use crate::credential::{self, Credential};
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::subject::beside;
+use crate::text;
+
+/// So much is read and written at once (bytes).
+pub(crate) const BUFFER: usize = 256 * 1024;
+
+/// Sign a file.
+///
+/// Writes FILE.p7s, a signature for the file as it is; with --attached FILE.p7m, which holds the file as well. The
+/// certificate with its proof and the issuing certificate are in it, so that whoever trusts your authority needs nothing
+/// else. It is CMS (RFC 5652) as S/MIME has it, of files of any size.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool sign letter.txt\n  \
+    certtool sign letter.txt --by alice@example.org --attached --out letter.p7m\n  \
+    certtool sign letter.txt --by mail.pem --key mail.key.pem\n  \
+    certtool verify letter.txt --signer alice@example.org")]
+pub(crate) struct Sign {
+    /// The file to sign
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Who signs: an address you enrolled, if several are enrolled here, or a certificate in PEM or DER
+    #[arg(long, value_name = "FILE|ID")]
+    by: Option<String>,
+    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
+    #[arg(long, value_name = "FILE", requires = "by")]
+    key: Option<PathBuf>,
+    /// Put the file into the message
+    #[arg(long)]
+    attached: bool,
+    /// Where to write it [default: FILE.p7s, or FILE.p7m with --attached]
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Sign {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let out = self.out.clone().unwrap_or_else(|| beside(&self.file, if self.attached { ".p7m" } else { ".p7s" }));
+        // What cannot be read is said before anybody is asked for a passphrase.
+        let mut content = BufReader::with_capacity(BUFFER, open(&self.file)?);
+        let credential = credential::private(context, self.by.as_deref(), self.key.as_deref())?;
+        let chain: Vec<&[u8]> = credential.chain.iter().map(AsRef::as_ref).collect();
+        let by_key = |message: &[u8]| credential.key.sign(message);
+        let now = clock::now();
+        let time = std::time::Duration::from_secs(now.as_secs());
+        let signer = Signer { chain: &chain, algorithm: credential.key.algorithm(), time, sign: &by_key };
+        let failed = |error: CmsError| not_signed(&self.file, &error);
+        if self.attached {
+            let mut message = BufWriter::with_capacity(BUFFER, NewFile::create(&out)?);
+            sign_attached(&mut content, &signer, &mut message).map_err(failed)?;
+            message.flush().map_err(|error| failed(error.into()))?;
+            message.into_inner().map_err(|error| failed(error.into_error().into()))?.keep()?;
+        } else {
+            keep_file(&out, &sign_detached(&mut content, &signer).map_err(failed)?)?;
+        }
+        context.output.report(&Signed::new(&credential, text::rfc3339(now), self.attached, out));
+        Ok(Exit::Ok)
+    }
+}
+
+/// The file, or why it cannot be read.
+pub(crate) fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| {
+        Failure::failed(format!("{} cannot be read: {error}", path.display()), "Check the path and its permissions.")
+    })
+}
+
+fn not_signed(file: &Path, error: &CmsError) -> Failure {
+    let remedy = match error {
+        CmsError::Sign(_) => "Is the token still there? Try again; nothing was written.",
+        _ => "Check the file and the free space there; nothing was written.",
+    };
+    Failure::failed(format!("{} was not signed: {error}", file.display()), remedy)
+}
+
+#[derive(Debug, Serialize)]
+struct Signed {
+    signed: bool,
+    identifier: String,
+    authority: String,
+    /// By this computer's clock.
+    at: String,
+    attached: bool,
+    written_to: PathBuf,
+    not_after: String,
+    #[serde(skip)]
+    until: String,
+}
+
+impl Signed {
+    fn new(credential: &Credential, at: String, attached: bool, written_to: PathBuf) -> Self {
+        let person = &credential.person;
+        Self {
+            signed: true,
+            identifier: person.identifier().to_string(),
+            authority: person.authority().to_owned(),
+            at,
+            attached,
+            written_to,
+            not_after: text::rfc3339(person.not_after()),
+            until: text::time(person.not_after()),
+        }
+    }
+}
+
+impl Report for Signed {
+    fn page(&self, page: &mut Page) {
+        page.good(&format!("Signed by {}", self.identifier));
+        page.field("written", self.written_to.display());
+        page.field("good until", &self.until);
+        page.line(format!(
+            "To stay good for longer it has to be dated: certtool date request {}",
+            self.written_to.display()
+        ));
+    }
+}

@@ -1,0 +1,242 @@
+//! `certtool verify FILE --signer ID`: who has signed a file (CMS, RFC 5652).
+
+use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use device::{NewFile, dating};
+use identity::trust::{Revocation, Trust};
+use identity::verify::{Certified, DatedSigner, verify_dated};
+use identity::{CertificateDer, Identifier, UnixTime};
+use message_syntax::{CmsError, Signature};
+use serde::Serialize;
+
+use super::{certified, refusal};
+use crate::clock;
+use crate::commands::date;
+use crate::commands::sign::{BUFFER, open};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+use crate::subject::{self, Subject, beside};
+use crate::text;
+
+/// A message in PEM is read whole, if it is not larger than this: it holds no large content.
+const MAX_PEM_BYTES: usize = 4 << 20;
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    /// What was signed, or the message that holds it.
+    pub(super) file: &'a Path,
+    /// The signature, if it is not beside the file.
+    pub(super) signature: Option<&'a Path>,
+    /// Who must have signed.
+    pub(super) signer: &'a Identifier,
+    /// Where the content of a message goes.
+    pub(super) out: Option<&'a Path>,
+    /// As of when the certificate is judged, if it was said.
+    pub(super) at: Option<UnixTime>,
+}
+
+impl Question<'_> {
+    pub(super) fn answer(&self, context: &Context, trust: &Trust) -> Result<Exit, Failure> {
+        let (message, content) = self.files();
+        let mut held = self.out.map(NewFile::create).transpose()?;
+        let signatures = match &mut held {
+            Some(file) => {
+                let mut sink = BufWriter::with_capacity(BUFFER, file);
+                let signatures = read(&message, content.as_deref(), &mut sink)?;
+                sink.flush().map_err(Failure::system)?;
+                signatures
+            }
+            None => read(&message, content.as_deref(), &mut io::sink())?,
+        };
+        if self.out.is_some() && content.is_some() {
+            return Err(Failure::failed(
+                format!("{} does not hold what was signed: it is {}", message.display(), self.file.display()),
+                "Leave --out away; the file is there already.",
+            ));
+        }
+        let found = self.found(&message, &signatures, trust)?;
+        // What was signed is there only now that it is known by whom.
+        if let Some(file) = held {
+            file.keep()?;
+        }
+        context.output.report(&Shown::new(&found, self.out));
+        Ok(Exit::Ok)
+    }
+
+    /// Where the message lies, and what was signed if that is another file.
+    fn files(&self) -> (PathBuf, Option<PathBuf>) {
+        if let Some(signature) = self.signature {
+            return (signature.to_owned(), Some(self.file.to_owned()));
+        }
+        let detached = beside(self.file, ".p7s");
+        if detached.exists() {
+            return (detached, Some(self.file.to_owned()));
+        }
+        let named = self.file.extension().is_some_and(|end| end == "p7s");
+        let content = named.then(|| self.file.with_extension("")).filter(|content| content.exists());
+        (self.file.to_owned(), content)
+    }
+
+    /// The signature by whom it has to be. Its certificate has to hold: now, or when the signature was dated.
+    fn found(&self, message: &Path, signatures: &[Signature], trust: &Trust) -> Result<Found, Failure> {
+        let at = self.at.unwrap_or_else(clock::now);
+        let proof = beside(message, ".date");
+        let mut refused = None;
+        let mut others = Vec::new();
+        for signature in signatures {
+            let subject = subject_of(signature, &message.display().to_string());
+            let dated = if self.at.is_none() && proof.exists() {
+                let date = date::read(&proof)?;
+                let dated = verify_dated(
+                    &subject.chain,
+                    date::kind(&subject.chain),
+                    &dating::digest_of(message)?,
+                    &date,
+                    trust,
+                );
+                Some(dated.map_err(|error| {
+                    let mut failure = Failure::from(error);
+                    failure.what = format!("the date in {} is refused by {}", proof.display(), failure.what);
+                    failure
+                })?)
+            } else {
+                None
+            };
+            let person = match &dated {
+                Some(dated) => Ok(dated.signer.clone()),
+                None => certified(&subject, trust, at),
+            };
+            match person {
+                Ok(person) if person.identifier() == self.signer => {
+                    let claimed = signature.claimed.map(UnixTime::since_unix_epoch);
+                    return Ok(Found { person, dated, claimed });
+                }
+                Ok(person) => others.push(person.identifier().to_string()),
+                Err(error) => refused = Some(refusal(error, &subject, at, self.at.is_some())),
+            }
+        }
+        Err(refused.unwrap_or_else(|| {
+            Failure::new(
+                Exit::Refused,
+                format!("{} has not signed this: {} has", self.signer, others.join(", ")),
+                "Ask the sender. Nothing was written.",
+            )
+        }))
+    }
+}
+
+/// The certificate of a signature, and what may be above it. The others of a message may be anybody's: more than a chain
+/// has would be refused.
+pub(crate) fn subject_of(signature: &Signature, message: &str) -> Subject {
+    let certificates = signature.certificates.iter().take(identity::MAX_CHAIN);
+    let chain = certificates.cloned().map(CertificateDer::from).collect();
+    Subject { name: format!("the certificate in {message}"), chain }
+}
+
+/// Reads a message and checks its signatures.
+pub(crate) fn read(message: &Path, content: Option<&Path>, sink: &mut dyn Write) -> Result<Vec<Signature>, Failure> {
+    let source = source(message)?;
+    let mut content = content.map(|path| open(path).map(|file| BufReader::with_capacity(BUFFER, file))).transpose()?;
+    let content = content.as_mut().map(|content| content as &mut dyn Read);
+    message_syntax::verify(source, content, sink).map_err(|error| not_read(&message.display().to_string(), &error))
+}
+
+/// DER or BER as it is; PEM, if it is that.
+fn source(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    let mut reader = BufReader::with_capacity(BUFFER, open(path)?);
+    let cannot =
+        |error: io::Error| Failure::failed(format!("{} cannot be read: {error}", path.display()), "Try again.");
+    let begins = io::BufRead::fill_buf(&mut reader).map_err(cannot)?;
+    if !begins.starts_with(b"-----BEGIN ") {
+        return Ok(Box::new(reader));
+    }
+    let pem = subject::read_up_to(path, MAX_PEM_BYTES, "signature in PEM")?;
+    pem_content(&pem).map(|der| Box::new(Cursor::new(der)) as Box<dyn Read>).map_err(|found| {
+        Failure::new(
+            Exit::Refused,
+            format!("{}: expected a message in PEM, found {found}", path.display()),
+            "Ask for it again.",
+        )
+    })
+}
+
+/// What stands between the first two lines of PEM, whatever they are called.
+pub(crate) fn pem_content(pem: &[u8]) -> Result<Vec<u8>, String> {
+    der::pem::decode_vec(pem).map(|(_, der)| der).map_err(|error| error.to_string())
+}
+
+/// Why a message does not count.
+pub(crate) fn not_read(message: &str, error: &CmsError) -> Failure {
+    let what = format!("{message}: {error}");
+    match error {
+        CmsError::Io(_) => Failure::failed(what, "Check the file and the free space; nothing was written."),
+        CmsError::Content(_) => Failure::failed(
+            what,
+            "Name the file that was signed, and its signature beside it: certtool verify FILE --signature FILE.p7s --signer ID.",
+        ),
+        _ => Failure::new(Exit::Refused, what, "Ask for file and signature again; nothing was written."),
+    }
+}
+
+/// A signature by whom it has to be.
+struct Found {
+    person: Certified,
+    dated: Option<DatedSigner>,
+    claimed: Option<UnixTime>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    verified: bool,
+    signer: String,
+    authority: String,
+    /// The signature is proven to have been there at this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dated: Option<String>,
+    /// The time by the signer's own clock, which proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<String>,
+    revocation_checked: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_to: Option<PathBuf>,
+    #[serde(skip)]
+    in_words: Vec<String>,
+}
+
+impl Shown {
+    fn new(found: &Found, out: Option<&Path>) -> Self {
+        let Found { person, dated, claimed } = found;
+        let at = dated.as_ref().map(|dated| dated.date.time);
+        let in_words = [
+            at.map(|at| format!("dated by a public log: it was there at {}", text::time(at))),
+            claimed.map(|at| format!("signed at {} by the signer's own clock, which proves nothing", text::time(at))),
+        ];
+        Self {
+            verified: true,
+            signer: person.identifier().to_string(),
+            authority: person.authority().to_owned(),
+            dated: at.map(text::rfc3339),
+            claimed: claimed.map(text::rfc3339),
+            revocation_checked: person.revocation() != Revocation::Unknown,
+            written_to: out.map(Path::to_owned),
+            in_words: in_words.into_iter().flatten().collect(),
+        }
+    }
+}
+
+impl Report for Shown {
+    fn page(&self, page: &mut Page) {
+        page.good(&format!("Verified: signed by {}, certified by {}", self.signer, self.authority));
+        for line in &self.in_words {
+            page.line(format!("  {line}"));
+        }
+        if let Some(path) = &self.written_to {
+            page.field("written", path.display());
+        }
+        if !self.revocation_checked {
+            page.warning("  no revocation list is known here for it");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `certtool install --for git`, and the real git.
+
+use std::fs;
+use std::process::Command;
+
+use crate::place::{ALICE, Done, P256, Place, other};
+
+/// Git in a repository of its own, with settings of its own.
+fn git(place: &Place, arguments: &[&str]) -> Done {
+    Done::of(settled(place, other("git", arguments)))
+}
+
+fn settled(place: &Place, mut command: Command) -> Command {
+    command.current_dir(place.at("repository")).env("HOME", place.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+    command.env_remove("GIT_DIR").env_remove("XDG_CONFIG_HOME");
+    command
+}
+
+/// A repository of Alice's, and certtool in it.
+fn begun() -> (Place, impl Fn(&Place, &[&str]) -> Done) {
+    let place = Place::new();
+    place.enrolled();
+    fs::create_dir(place.at("repository")).unwrap();
+    git(&place, &["init", "-q"]).good();
+    git(&place, &["config", "user.name", "Alice"]).good();
+    git(&place, &["config", "user.email", ALICE]).good();
+    (place, |place: &Place, arguments: &[&str]| Done::of(settled(place, place.command(arguments))))
+}
+
+#[test]
+fn git_signs_and_verifies_with_her_certificate() {
+    let (place, certtool) = begun();
+    let said = certtool(&place, &["--json", "install", "--for", "git"]).good();
+    assert!(said.contains(r#""installed":true"#), "{said}");
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).good();
+    let shown = git(&place, &["cat-file", "commit", "HEAD"]).good();
+    assert!(shown.contains("gpgsig -----BEGIN SIGNED MESSAGE-----"), "{shown}");
+    let said = git(&place, &["verify-commit", "HEAD"]).either();
+    assert!(said.0 && said.1.contains("good signature of alice@example.org"), "{}", said.1);
+    // Good, and fully trusted; by whom, and with which certificate.
+    let shown = git(&place, &["log", "-1", "--format=%G? %GT %GS"]).good();
+    assert_eq!(shown.trim(), format!("G fully {ALICE}"));
+    git(&place, &["tag", "-s", "-m", "a tag", "v1"]).good();
+    git(&place, &["verify-tag", "v1"]).good();
+
+    // By whom git was told to sign if it was told nobody: the committer.
+    git(&place, &["config", "--global", "--unset", "user.signingkey"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "two"]).good();
+    git(&place, &["verify-commit", "HEAD"]).good();
+
+    // A certificate for mail.
+    let (certificate, key) = place.mail("p256", P256);
+    certtool(&place, &["install", "--for", "git", &certificate, "--key", &key, "--local"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "three"]).good();
+    git(&place, &["verify-commit", "HEAD"]).good();
+    let said = certtool(&place, &["--json", "git-verify", "HEAD~2", "HEAD~2..HEAD", "--signer", ALICE]).good();
+    assert_eq!(said.matches(r#""signer":"alice@example.org""#).count(), 3, "{said}");
+    certtool(&place, &["git-verify", "--signer", "bob@example.org"]).bad(3);
+}
+
+#[test]
+fn what_is_not_signed_or_was_altered_is_refused() {
+    let (place, certtool) = begun();
+    certtool(&place, &["install", "--for", "git", ALICE]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "as it was"]).good();
+    let commit = git(&place, &["cat-file", "commit", "HEAD"]).good();
+    let altered = place.write("altered", commit.replace("as it was", "as it is not").as_bytes());
+    let id = git(&place, &["hash-object", "-t", "commit", "-w", &altered]).good();
+    let said = certtool(&place, &["git-verify", id.trim()]).bad(3);
+    assert!(said.contains("not what was signed"), "{said}");
+    git(&place, &["verify-commit", id.trim()]).bad(1);
+    assert_eq!(git(&place, &["log", "-1", "--format=%G?", id.trim()]).good().trim(), "B");
+
+    git(&place, &["commit", "-q", "--allow-empty", "-m", "unsigned"]).good();
+    let said = certtool(&place, &["git-verify", "HEAD~1..HEAD"]).bad(3);
+    assert!(said.contains("not signed"), "{said}");
+    certtool(&place, &["git-verify", "nothing-of-this-name"]).bad(1);
+    certtool(&place, &["git-verify", "--", "--all"]).bad(1);
+
+    // Nobody to sign for: no commit is made.
+    let head = git(&place, &["rev-parse", "HEAD"]).good();
+    git(&place, &["config", "user.signingkey", "bob@example.org"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "by nobody"]).bad(128);
+    assert_eq!(git(&place, &["rev-parse", "HEAD"]).good(), head);
+
+    // Where git's settings cannot be written it is said.
+    let mut elsewhere = place.command(&["install", "--for", "git"]);
+    elsewhere.env("HOME", place.at("altered")).env_remove("XDG_CONFIG_HOME");
+    let said = Done::of(elsewhere).bad(1);
+    assert!(said.contains("git did not take"), "{said}");
+    // Keys that do not match are told at once.
+    let ((certificate, _), (_, key)) = (place.mail("one", P256), place.mail("other", P256));
+    let said = certtool(&place, &["install", "--for", "git", &certificate, "--key", &key]).bad(1);
+    assert!(said.contains("do not match"), "{said}");
+}

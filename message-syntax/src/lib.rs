@@ -1,0 +1,20 @@
+//! The Cryptographic Message Syntax (CMS, RFC 5652), as far as files and mails need it that somebody signs (RFC 8551).
+//!
+//! **What it does.** Writes and reads SignedData as streams, whatever the size of what is signed: [`sign_detached`],
+//! [`sign_attached`], [`verify`]. Signs with Ed25519 (RFC 8419), P-256 and RSA; says by which key of which certificate in
+//! the message a signature was made.
+//!
+//! **What it never does.** It holds no key (whoever signs hands in a function that does), opens no file, asks for no time,
+//! and does not know whether a certificate is worth anything: [`Signature`] says that somebody has signed with the key in a
+//! certificate, and nothing about her. Messages come from strangers: every part but the content has a size limit.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod algorithm;
+mod ber;
+mod error;
+mod signed;
+mod tlv;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use error::CmsError;
+pub use signed::{SignWith, Signature, Signer, sign_attached, sign_detached, verify};
