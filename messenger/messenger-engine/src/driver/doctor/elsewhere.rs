@@ -78,7 +78,7 @@ pub(super) async fn look(
                 there.entry((directory, vouchers)).or_default().push(who);
             }
             Err(NotFound { message, remedy }) => {
-                nowhere.push(NowhereFound { who, trouble: Trouble { message, remedy } })
+                nowhere.push(NowhereFound { who, trouble: Trouble { message, remedy } });
             }
         }
     }
