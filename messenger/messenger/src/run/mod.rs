@@ -1,6 +1,7 @@
 //! What every face for people does alike: from the folder to the model, what the model asks for done, and an end that
 //! loses nothing. The [screen] draws the model, the [linear] face says it line by line.
 
+mod held;
 pub(crate) mod linear;
 pub(crate) mod screen;
 
@@ -9,7 +10,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use device::desktop;
 use device::finding::Finder;
 use identity::trust::Trust;
 use jiff::civil::DateTime;
@@ -52,6 +52,8 @@ struct Session {
     book: ContactBook,
     trust: Arc<Trust>,
     finder: Arc<Finder>,
+    seen: held::SeenLast,
+    notifier: held::Notifier,
 }
 
 impl Session {
@@ -64,7 +66,8 @@ impl Session {
         let mut app = Safekept::new(app, safe.clone());
         give_back_drafts(&mut app, &safe);
         let (book, trust, finder) = (prepared.book, prepared.trust, prepared.finder);
-        Ok((Self { app, engine, book, trust, finder }, events))
+        let (seen, notifier) = (held::SeenLast::default(), held::Notifier::default());
+        Ok((Self { app, engine, book, trust, finder, seen, notifier }, events))
     }
 
     /// Takes in what the engine says.
@@ -99,7 +102,10 @@ impl Session {
                 }
                 Effect::Forget(who) => self.book.remove(&who),
                 Effect::About(who, about) => self.book.keep(&who, &about),
-                Effect::Seen(seen) => self.book.keep_seen(&seen),
+                Effect::Seen(seen) => match self.seen.take(seen, tokio::time::Instant::now()) {
+                    Some(seen) => self.book.keep_seen(&seen),
+                    None => Ok(()),
+                },
                 Effect::Export(path) => {
                     self.exchanged(self.book.export(&path).map(|()| format!("{} is written.", path.display())));
                     Ok(())
@@ -109,8 +115,7 @@ impl Session {
                     Ok(())
                 }
                 Effect::Notify(notification) => {
-                    // A desktop that is not there is no reason to say anything.
-                    tokio::spawn(async move { desktop::notify(&notification, true).await });
+                    self.notifier.show(notification);
                     Ok(())
                 }
                 Effect::Behave(behaviour) => {
@@ -194,7 +199,8 @@ impl Session {
     /// Says farewell, and keeps what must not be lost. The terminal is free already: nobody waits for it.
     async fn end(mut self, ended: Result<Ending, Failure>, mut events: Events) -> Result<(), Failure> {
         // Whom she sees now she saw until now. If that is not kept, the end is not worth a word about it.
-        let _ = self.book.keep_seen(&self.app.see_last(now()));
+        let seen = self.app.see_last(now());
+        let _ = self.book.keep_seen(&self.seen.rest(seen));
         // Whoever leaves by herself was asked; in any other end nothing of hers is lost, whatever happens next.
         let asked = matches!(ended, Ok(Ending::Asked));
         let kept_first = if asked { Ok(0) } else { self.app.keep() };
