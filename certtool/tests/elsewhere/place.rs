@@ -11,7 +11,10 @@ use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use identity::profile::Profile;
 use identity::testing::Authority;
+use identity::transparency::{Opening, signature_commitment};
+use identity::verify::UnverifiedDate;
 use identity::{Identifier, UnixTime};
+use tlog_proof::Entry;
 
 /// The passphrase of everything that is exported.
 pub(crate) const PASSPHRASE: &str = "correct horse";
@@ -87,6 +90,15 @@ impl Place {
         let spki = fs::read(public).unwrap();
         let chain = self.authority.issue_mail(Profile::mail(), &alice, &spki, self.now);
         (self.write(&format!("{name}.pem"), chain_to_pem(&chain).as_bytes()), key)
+    }
+
+    /// Has the log date a signature now, as `certtool date request` does: writes the proof beside it.
+    pub(crate) fn date(&self, signature: &str) {
+        let (label, opening) = ([7; 32], Opening::new([8; 32]));
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &fs::read(signature).unwrap());
+        let digest = signature_commitment(&opening, digest.as_ref().try_into().unwrap());
+        let proof = self.authority.log().append(&Entry::Signature { label, digest }, self.now.as_secs());
+        fs::write(format!("{signature}.date"), UnverifiedDate::new(label, opening, proof).to_string()).unwrap();
     }
 
     /// `certtool` in this home, without a terminal.

@@ -135,6 +135,34 @@ fn a_device_signs_and_who_has_not_signed_is_told_apart() {
 }
 
 #[test]
+fn a_dated_signature_outlives_its_certificate() {
+    let place = Place::new();
+    place.enrolled();
+    let letter = place.write("letter", LETTER);
+    place.certtool(&["sign", &letter]).good();
+    let certtool = Path::new(env!("CARGO_BIN_EXE_certtool")).to_str().unwrap();
+    let verify = |more: &[&str]| {
+        // Forty days from now: a device's certificate has two weeks.
+        let mut command = other("faketime", [&["+40 days", certtool, "--json", "verify", &letter], more].concat());
+        command.env("INPERSON_HOME", place.at("home"));
+        Done::of(command)
+    };
+    assert!(verify(&["--signer", ALICE]).bad(3).contains("expired"));
+    let signature = place.at("letter.p7s");
+    place.date(&signature);
+    let said = verify(&["--signer", ALICE]).good();
+    assert!(said.contains(r#""dated":"#), "{said}");
+    verify(&["--signer", "bob@example.org"]).bad(3);
+    // It is the date of this signature, and of no other.
+    let (certificate, key) = place.mail("p256", P256);
+    let another = place.at("other.p7s");
+    place.certtool(&["sign", &letter, "--by", &certificate, "--key", &key, "--out", &another]).good();
+    fs::copy(place.at("letter.p7s.date"), place.at("other.p7s.date")).unwrap();
+    let said = verify(&["--signer", ALICE, "--signature", &another]).bad(3);
+    assert!(said.contains("DATE-02"), "{said}");
+}
+
+#[test]
 fn a_certificate_of_nobody_known_signs_for_nobody() {
     let place = Place::new();
     let letter = place.write("letter", LETTER);

@@ -1,9 +1,11 @@
 //! `certtool verify FILE --signer ID`: who has signed a file (CMS, RFC 5652).
 
-use std::io::{self, BufReader, BufWriter, Cursor, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use device::{NewFile, dating};
+use aws_lc_rs::digest::{self, SHA256};
+use device::NewFile;
 use identity::trust::{Revocation, Trust};
 use identity::verify::{Certified, DatedSigner, verify_dated};
 use identity::{CertificateDer, Identifier, UnixTime};
@@ -17,11 +19,11 @@ use crate::commands::sign::{BUFFER, open};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::subject::{self, Subject, beside};
+use crate::subject::{Subject, beside};
 use crate::text;
 
-/// A message in PEM is read whole, if it is not larger than this: it holds no large content.
-const MAX_PEM_BYTES: usize = 4 << 20;
+/// A message in PEM is read whole, if it is not larger than this.
+const MAX_PEM_BYTES: u64 = 4 << 20;
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -41,12 +43,12 @@ impl Question<'_> {
     pub(super) fn answer(&self, context: &Context, trust: &Trust) -> Result<Exit, Failure> {
         let (message, content) = self.files();
         let mut held = self.out.map(NewFile::create).transpose()?;
-        let signatures = match &mut held {
+        let (signatures, digest) = match &mut held {
             Some(file) => {
                 let mut sink = BufWriter::with_capacity(BUFFER, file);
-                let signatures = read(&message, content.as_deref(), &mut sink)?;
+                let read = read(&message, content.as_deref(), &mut sink)?;
                 sink.flush().map_err(Failure::system)?;
-                signatures
+                read
             }
             None => read(&message, content.as_deref(), &mut io::sink())?,
         };
@@ -56,7 +58,7 @@ impl Question<'_> {
                 "Leave --out away; the file is there already.",
             ));
         }
-        let found = self.found(&message, &signatures, trust)?;
+        let found = self.found(&message, &signatures, &digest, trust)?;
         // What was signed is there only now that it is known by whom.
         if let Some(file) = held {
             file.keep()?;
@@ -79,42 +81,41 @@ impl Question<'_> {
         (self.file.to_owned(), content)
     }
 
-    /// The signature by whom it has to be. Its certificate has to hold: now, or when the signature was dated.
-    fn found(&self, message: &Path, signatures: &[Signature], trust: &Trust) -> Result<Found, Failure> {
+    /// The signature by whom it has to be. Its certificate has to hold: now, or when the message was dated.
+    fn found(
+        &self,
+        message: &Path,
+        signatures: &[Signature],
+        digest: &[u8; 32],
+        trust: &Trust,
+    ) -> Result<Found, Failure> {
         let at = self.at.unwrap_or_else(clock::now);
         let proof = beside(message, ".date");
+        let date = (self.at.is_none() && proof.exists()).then(|| date::read(&proof)).transpose()?;
+        let judge = |subject: &Subject| match &date {
+            None => {
+                let refused = |error| refusal(error, subject, at, self.at.is_some());
+                certified(subject, trust, at).map(|person| (person, None)).map_err(refused)
+            }
+            Some(date) => match verify_dated(&subject.chain, date::kind(&subject.chain), digest, date, trust) {
+                Ok(dated) => Ok((dated.signer.clone(), Some(dated))),
+                Err(error) => {
+                    let mut failure = Failure::from(error);
+                    failure.what = format!("the date in {} is refused by {}", proof.display(), failure.what);
+                    Err(failure)
+                }
+            },
+        };
         let mut refused = None;
         let mut others = Vec::new();
         for signature in signatures {
-            let subject = subject_of(signature, &message.display().to_string());
-            let dated = if self.at.is_none() && proof.exists() {
-                let date = date::read(&proof)?;
-                let dated = verify_dated(
-                    &subject.chain,
-                    date::kind(&subject.chain),
-                    &dating::digest_of(message)?,
-                    &date,
-                    trust,
-                );
-                Some(dated.map_err(|error| {
-                    let mut failure = Failure::from(error);
-                    failure.what = format!("the date in {} is refused by {}", proof.display(), failure.what);
-                    failure
-                })?)
-            } else {
-                None
-            };
-            let person = match &dated {
-                Some(dated) => Ok(dated.signer.clone()),
-                None => certified(&subject, trust, at),
-            };
-            match person {
-                Ok(person) if person.identifier() == self.signer => {
+            match judge(&subject_of(signature, &message.display().to_string())) {
+                Ok((person, dated)) if person.identifier() == self.signer => {
                     let claimed = signature.claimed.map(UnixTime::since_unix_epoch);
                     return Ok(Found { person, dated, claimed });
                 }
-                Ok(person) => others.push(person.identifier().to_string()),
-                Err(error) => refused = Some(refusal(error, &subject, at, self.at.is_some())),
+                Ok((person, _)) => others.push(person.identifier().to_string()),
+                Err(failure) => refused = Some(failure),
             }
         }
         Err(refused.unwrap_or_else(|| {
@@ -135,31 +136,52 @@ pub(crate) fn subject_of(signature: &Signature, message: &str) -> Subject {
     Subject { name: format!("the certificate in {message}"), chain }
 }
 
-/// Reads a message and checks its signatures.
-pub(crate) fn read(message: &Path, content: Option<&Path>, sink: &mut dyn Write) -> Result<Vec<Signature>, Failure> {
-    let source = source(message)?;
+/// Reads a message, once, and checks its signatures. With SHA-256 of the file as it was read: it may be another one a
+/// moment later.
+fn read(message: &Path, content: Option<&Path>, sink: &mut dyn Write) -> Result<(Vec<Signature>, [u8; 32]), Failure> {
+    let mut hash = digest::Context::new(&SHA256);
+    let mut reader = BufReader::with_capacity(BUFFER, Hashed { inner: open(message)?, hash: &mut hash });
     let mut content = content.map(|path| open(path).map(|file| BufReader::with_capacity(BUFFER, file))).transpose()?;
     let content = content.as_mut().map(|content| content as &mut dyn Read);
-    message_syntax::verify(source, content, sink).map_err(|error| not_read(&message.display().to_string(), &error))
+    let begins = reader.fill_buf().map_err(|error| not_read(&message.display().to_string(), &error.into()))?;
+    let read = if begins.starts_with(b"-----BEGIN ") {
+        let der = pem(message, &mut reader)?;
+        message_syntax::verify(&der[..], content, sink)
+    } else {
+        message_syntax::verify(&mut reader, content, sink)
+    };
+    let signatures = read.map_err(|error| not_read(&message.display().to_string(), &error))?;
+    drop(reader);
+    let digest = hash.finish();
+    Ok((signatures, digest.as_ref().try_into().expect("SHA-256 has 32 bytes")))
 }
 
-/// DER or BER as it is; PEM, if it is that.
-fn source(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    let mut reader = BufReader::with_capacity(BUFFER, open(path)?);
-    let cannot =
-        |error: io::Error| Failure::failed(format!("{} cannot be read: {error}", path.display()), "Try again.");
-    let begins = io::BufRead::fill_buf(&mut reader).map_err(cannot)?;
-    if !begins.starts_with(b"-----BEGIN ") {
-        return Ok(Box::new(reader));
+/// A file that is hashed as it is read.
+struct Hashed<'a> {
+    inner: File,
+    hash: &'a mut digest::Context,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..length]);
+        Ok(length)
     }
-    let pem = subject::read_up_to(path, MAX_PEM_BYTES, "signature in PEM")?;
-    pem_content(&pem).map(|der| Box::new(Cursor::new(der)) as Box<dyn Read>).map_err(|found| {
-        Failure::new(
-            Exit::Refused,
-            format!("{}: expected a message in PEM, found {found}", path.display()),
-            "Ask for it again.",
-        )
-    })
+}
+
+/// A message in PEM, which holds no large content.
+fn pem(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>, Failure> {
+    let refused = |found: String| {
+        let what = format!("{}: expected a message in PEM, found {found}", path.display());
+        Failure::new(Exit::Refused, what, "Ask for it again.")
+    };
+    let mut pem = Vec::new();
+    reader.take(MAX_PEM_BYTES + 1).read_to_end(&mut pem).map_err(Failure::system)?;
+    if pem.len() as u64 > MAX_PEM_BYTES {
+        return Err(refused(format!("more than {} MiB", MAX_PEM_BYTES >> 20)));
+    }
+    pem_content(&pem).map_err(refused)
 }
 
 /// What stands between the first two lines of PEM, whatever they are called.
