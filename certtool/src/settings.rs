@@ -151,7 +151,7 @@ mod tests {
     fn the_profile_that_is_named_holds_else_the_one_that_the_file_names() {
         let work = chosen(WHOLE, Some("work")).unwrap();
         assert_eq!(work.home.unwrap(), Path::new("/srv/work"));
-        assert_eq!(work.identity.unwrap().as_str(), "Alice@work.example");
+        assert_eq!(work.identity.unwrap().as_str(), "alice@work.example");
         assert_eq!(work.passphrase.unwrap().to_string(), "file:/run/secret");
         assert_eq!(chosen(WHOLE, None).unwrap().home.unwrap(), Path::new("~/.local/share/inperson"));
         assert_eq!(chosen("", None).unwrap(), Profile::default());

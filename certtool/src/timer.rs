@@ -230,8 +230,9 @@ mod tests {
             let units = timer.units().map(|name| place.path().join(name));
             fs::write(&units[0], timer.service_unit(&line)).unwrap();
             fs::write(&units[1], timer.timer_unit()).unwrap();
-            let verify =
-                std::process::Command::new("systemd-analyze").args(["verify", "--user"]).args(&units).output().unwrap();
+            let mut verify = std::process::Command::new("systemd-analyze");
+            verify.args(["verify", "--user", "--man=no"]).args(&units).env("XDG_RUNTIME_DIR", place.path());
+            let verify = verify.output().unwrap();
             let said = String::from_utf8_lossy(&verify.stderr).into_owned();
             assert!(verify.status.success() && !said.contains("inperson"), "{said}");
         }
