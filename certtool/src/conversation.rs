@@ -89,7 +89,7 @@ impl Conversation for Person<'_> {
         if let Some(waiting) = self.waiting.take() {
             waiting.finish_and_clear();
         }
-        let is_waiting = matches!(step, Step::AwaitingReply | Step::ReplyRefused { .. });
+        let is_waiting = matches!(step, Step::AwaitingReply | Step::ReplyDelayed { .. } | Step::ReplyRefused { .. });
         if let Step::ReplyReady { to, subject, text } = &step {
             self.output.event(&json!({ "reply": { "to": to, "subject": subject, "text": text } }));
         }
@@ -132,6 +132,9 @@ impl Conversation for Person<'_> {
             ),
             Step::AwaitingReply => {
                 "Waiting for your reply to arrive there; Ctrl-C, and it can be waited for later".to_owned()
+            }
+            Step::ReplyDelayed { reason } => {
+                format!("The authority met with a fault of its own: {reason}. Your reply is still waited for")
             }
             Step::ReplyRefused { reason } => format!("A reply arrived that proves nothing: {reason}. Another one may"),
             Step::LogIn { issuer, url } => {
