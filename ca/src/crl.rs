@@ -167,6 +167,14 @@ impl Crls {
         made.min().map_or(FRESH, |made| FRESH.saturating_sub(Duration::from_secs(now.saturating_sub(made))))
     }
 
+    /// The issuing keys of an authority that have a list, the newest first: what an earlier one has issued may be valid still.
+    pub(crate) fn issuers(&self, authority: Authority) -> Vec<IssuerName> {
+        let whole = self.of(authority).into_iter().filter(|(name, _)| name.shard.is_none());
+        let mut issuers: Vec<_> = whole.map(|(name, _)| name.issuer).collect();
+        issuers.reverse();
+        issuers
+    }
+
     /// How many parts the list of an issuing key has.
     pub(crate) fn parts(&self, issuer: IssuerName) -> usize {
         self.of(issuer.authority).iter().filter(|(name, _)| name.issuer == issuer && name.shard.is_some()).count()

@@ -90,6 +90,8 @@ pub(crate) struct PersonRequest {
 pub(crate) enum StartError {
     #[error("every slot of this period is used")]
     NoSlot,
+    #[error("its key was reported as compromised")]
+    Compromised,
     #[error("the label key of {0} is destroyed, and no other log follows it")]
     NoLabelKey(String),
     #[error("the label key: {0}")]
@@ -218,6 +220,10 @@ impl Issuer {
         profile: &'static Profile,
         spki_der: &[u8],
     ) -> Result<(CertificateRecord, Linted, Claim), StartError> {
+        // A component keeps its key. Each entry for one that is signed no more would be one more in the log.
+        if self.store.is_compromised(KeyDigest::of(spki_der)).await? {
+            return Err(StartError::Compromised);
+        }
         let claim = self.claim_new().await?.ok_or(StoreError::Taken("certificate"))?;
         let issuing = self.keys.issuer(Authority::Services);
         let crl_url = self.list_of_new(&issuing, claim.serial);

@@ -34,6 +34,7 @@ use zeroize::Zeroizing;
 use crate::pem;
 use crate::store::Authority;
 
+pub(crate) use ceremony::root_has_signed;
 pub use ceremony::{
     CeremonyError, Installed, IssuingRequest, NewKeyPlace, Requested, SignedIssuing, init_root, install_issuing,
     request_issuing, seal_keys, sign_issuing,

@@ -4,7 +4,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tlog_proof::ObjectKind;
 use transparency_log::submission::RemoteLog;
-use transparency_log::{Logged, Sequencer, Submit, SubmitError};
+use transparency_log::{BatchFigures, Logged, Sequencer, Submit, SubmitError};
 
 /// The authority's log: a [`Sequencer`] in this process, or a [`RemoteLog`].
 ///
@@ -16,6 +16,10 @@ pub trait Log: Send + Sync + 'static {
     fn submit(&self, entry: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
     /// Stores an object where the log serves it, and logs its hash.
     fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>>;
+    /// What its batches were like; none of a log elsewhere.
+    fn figures(&self) -> Option<BatchFigures> {
+        None
+    }
 }
 
 impl Log for Sequencer {
@@ -25,6 +29,10 @@ impl Log for Sequencer {
 
     fn put_object(&self, kind: ObjectKind, bytes: Vec<u8>) -> BoxFuture<'_, Result<Logged, SubmitError>> {
         Self::put_object(self, kind, bytes).boxed()
+    }
+
+    fn figures(&self) -> Option<BatchFigures> {
+        Some(Self::figures(self))
     }
 }
 

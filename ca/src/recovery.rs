@@ -7,6 +7,8 @@
 //!   they come to nothing, and their orders with them.
 //! * **Slots** that were used since are not used again (`taken`): a label that stands in the log twice would be the proof of
 //!   a misbehaving authority.
+//! * **Proofs of control** from before count no more: which of them their owners ended since, and which an account lost whose
+//!   key was reported as compromised, stands on no list.
 //! * **Revocations** since are revoked again; those of certificates that the books know nothing of are carried on by
 //!   their serial numbers (`carried`).
 
@@ -29,14 +31,20 @@ use thiserror::Error;
 use tlog_proof::{Entry, ObjectKind};
 
 use crate::issue::ended;
-use crate::keys::{KeysError, issuing_certificates};
+use crate::keys::{KeysError, issuing_certificates, root_has_signed};
 use crate::store::{
-    CertificateRecord, CertificateState, Change, KEY_COMPROMISE, KeyDigest, Order, OrderState, Record, Revocation,
-    Select, SqliteStore, Store, StoreError, Subject,
+    Book, CertificateRecord, CertificateState, Change, KEY_COMPROMISE, KeyDigest, Order, OrderState, Record,
+    Revocation, Select, SqliteStore, Store, StoreError, Subject,
 };
 use crate::trail::{self, Trail, TrailError};
 use carried::Carried;
 use taken::TakenLabels;
+
+/// So many records are changed at once.
+const PAGE: u32 = 256;
+
+/// So many of the newest certificates are asked where they stand.
+const NEWEST: u32 = 256;
 
 /// What stands in one log since the backup was begun.
 #[derive(Debug)]
@@ -61,6 +69,8 @@ pub struct Recovered {
     pub abandoned: u64,
     /// Labels that were used since.
     pub taken: u64,
+    /// Proofs of control from before, which count no more.
+    pub proofs_ended: u64,
     /// Certificates that were revoked since, and are again.
     pub revoked: u64,
     /// Revoked certificates that the books know nothing of.
@@ -99,6 +109,26 @@ pub enum RecoveryError {
 #[must_use]
 pub fn list_name(der: &[u8]) -> Option<(String, Option<String>)> {
     Carried::name(der)
+}
+
+/// How many entries of its one log the books in `folder` know at least: whatever stands before them was planned before it was
+/// logged, and so is known, too. 0 if nothing has been logged that they know of.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn entries_known(folder: &Path) -> Result<u64, RecoveryError> {
+    let database = folder.join("ca.sqlite");
+    // A backup may be of an older program's: this brings it up.
+    drop(SqliteStore::open(&database)?);
+    let newest = Book::open(&database)?.newest(NEWEST)?;
+    Ok(newest.iter().filter_map(|record| Some(record.index()? + 1)).max().unwrap_or_default())
+}
+
+/// Whether `root` has signed this issuing certificate.
+#[must_use]
+pub fn is_issuing_by(root: &[u8], der: &[u8]) -> bool {
+    let (Ok(root), Ok(issuing)) = (Certificate::parse(root), Certificate::parse(der)) else { return false };
+    root_has_signed(&root, &issuing)
 }
 
 /// How many revocation lists were logged since that are not there and may show more than those that are: the newest one of
@@ -148,6 +178,7 @@ async fn recover_on(
 ) -> Result<Recovered, RecoveryError> {
     let places = places(logs);
     let mut done = Recovered { abandoned: abandon(store, logs, &places).await?, ..Recovered::default() };
+    done.proofs_ended = end_proofs(store).await?;
     let labels = places.keys().copied();
     done.taken = TakenLabels::add(folder, labels, now).map_err(|(path, source)| RecoveryError::Io { path, source })?;
     revoke(store, folder, logs, &mut done).await?;
@@ -170,7 +201,7 @@ fn places(logs: &[LoggedSince]) -> HashMap<[u8; 32], u64> {
 async fn abandon(store: &dyn Store, logs: &[LoggedSince], places: &HashMap<[u8; 32], u64>) -> Result<u64, StoreError> {
     let mut abandoned = 0;
     loop {
-        let found = store.certificates(Select::Unfinished { limit: 256 }).await?;
+        let found = store.certificates(Select::Unfinished { limit: PAGE }).await?;
         if found.is_empty() {
             return Ok(abandoned);
         }
@@ -189,6 +220,19 @@ async fn abandon(store: &dyn Store, logs: &[LoggedSince], places: &HashMap<[u8; 
             store.commit(changes).await?;
             abandoned += 1;
         }
+    }
+}
+
+/// Whose control was proven before must prove it anew. What the lists do not show is lost otherwise: that an owner ended the
+/// proofs of a stolen device, or that the key of a certificate that had ended was reported as compromised.
+async fn end_proofs(store: &dyn Store) -> Result<u64, StoreError> {
+    let (mut proofs_ended, mut after) = (0, String::new());
+    loop {
+        let valid = store.authorizations(Select::AllValid { after, limit: PAGE }).await?;
+        let Some(last) = valid.last() else { return Ok(proofs_ended) };
+        after = last.id.clone();
+        proofs_ended += valid.len() as u64;
+        store.commit(valid.into_iter().map(ended).collect()).await?;
     }
 }
 
@@ -232,7 +276,7 @@ async fn revoke(
         match store.certificate(serial).await? {
             Some(record) if record.revoked.is_some_and(|r| r.is_for_compromise() || one.reason != KEY_COMPROMISE) => {}
             Some(record) => {
-                store.commit(again(store, record, &one).await?).await?;
+                store.commit(again(record, &one)).await?;
                 done.revoked += 1;
             }
             None => unknown.push(one),
@@ -242,8 +286,8 @@ async fn revoke(
     Carried::add(folder, unknown).map_err(|(path, source)| RecoveryError::Io { path, source })
 }
 
-/// What a revocation changes (as `acme::revoke` has it), at its own time.
-async fn again(store: &dyn Store, record: CertificateRecord, one: &Carried) -> Result<Vec<Change>, StoreError> {
+/// What a revocation changes (as `acme::revoke` has it), at its own time. Proofs of control have ended by now.
+fn again(record: CertificateRecord, one: &Carried) -> Vec<Change> {
     let mut changes = Vec::new();
     if one.reason == KEY_COMPROMISE {
         let issued = match &record.state {
@@ -253,16 +297,10 @@ async fn again(store: &dyn Store, record: CertificateRecord, one: &Carried) -> R
         changes.extend(
             issued.and_then(|c| KeyDigest::of_key(c.tbs())).map(|key| Change::Insert(Record::CompromisedKey(key))),
         );
-        if let (Some(account), Subject::Person { identifier, .. }) = (&record.account, &record.subject) {
-            let ask =
-                Select::ValidAuthorizations { account: account.clone(), identifier: identifier.clone(), at: one.at };
-            let valid = store.authorizations(ask).await?.into_iter();
-            changes.extend(valid.map(ended));
-        }
     }
     let revoked = Some(Revocation { at: one.at, reason: one.reason });
     changes.push(Change::Update(Record::Certificate(CertificateRecord { revoked, ..record })));
-    Ok(changes)
+    changes
 }
 
 fn unknown_issuers(folder: &Path, logs: &[LoggedSince]) -> Result<Vec<String>, KeysError> {
@@ -287,7 +325,7 @@ async fn record(
     let last = heads.max().unwrap_or_default();
     done.audit_records_lost = last.saturating_sub(head.count);
     let of = json!({
-        "backup-made": made_at, "last-logged-record": last, "abandoned": done.abandoned, "labels": done.taken,
+        "proofs-ended": done.proofs_ended, "backup-made": made_at, "last-logged-record": last, "abandoned": done.abandoned, "labels": done.taken,
         "revoked": done.revoked, "carried": done.carried, "lists-missing": done.lists_missing,
     });
     trail.record("restored-from-backup", of).await.map_err(RecoveryError::from)

@@ -88,7 +88,7 @@ impl Conversation for Person<'_> {
         if let Some(waiting) = self.waiting.take() {
             waiting.finish_and_clear();
         }
-        let is_waiting = matches!(step, Step::AwaitingReply | Step::ReplyRefused { .. });
+        let is_waiting = matches!(step, Step::AwaitingReply | Step::ReplyDelayed { .. } | Step::ReplyRefused { .. });
         if let Step::ReplyReady { to, subject, text } = &step {
             self.output.event(&json!({ "reply": { "to": to, "subject": subject, "text": text } }));
         }

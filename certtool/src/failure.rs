@@ -294,6 +294,10 @@ impl From<EnrolError> for Failure {
             EnrolError::CodeSpent { .. } => Self::failed(what, "Run the command again: a new message will be sent."),
             EnrolError::Invalid { .. } => Self::failed(what, "Run the command again: it makes a new order."),
             EnrolError::NoIssuer { .. } => Self::failed(what, "Leave --issuer out, or name one of these."),
+            EnrolError::EarlierLeft { source, .. } => {
+                let Self { exit, .. } = Self::from(*source);
+                Self { exit, what, remedy: "Run the command again: it goes on with what is left.".to_owned() }
+            }
             EnrolError::Revoked { identifier } => {
                 Self::failed(what, format!("Make a new key and certificate: certtool enroll {identifier} --new"))
             }

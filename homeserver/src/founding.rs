@@ -58,7 +58,19 @@ pub(crate) fn settle(folder: &Folder, options: &Options, now: UnixTime) -> Resul
     Ok(Settled { settings, ports, remembered })
 }
 
+/// Into how many parts the revocation list of an authority that is founded for others is cut (docs/operations/ca.md).
+const PARTS: u16 = 16;
+
 impl Settled {
+    /// For an authority that an operator founds, who has many people in mind. A first start by itself, as a family's, leaves
+    /// the list whole: then it does not tell who talks to whom.
+    pub(crate) fn for_many(mut self) -> Self {
+        if self.remembered.is_none() {
+            self.settings.enrolment.crl_shards = Some(PARTS);
+        }
+        self
+    }
+
     /// Opens keys and policy, and writes the settings down. What is not there yet is made; of a first start that fails here
     /// nothing stays.
     ///

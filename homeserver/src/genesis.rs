@@ -108,7 +108,10 @@ fn names_the_log(policy: &TrustPolicy, settings: &Settings, signers: &Signers) -
         return Ok(true);
     }
     let named = policy.log_policy().map_err(|error| StartError::part("trust policy", &error))?;
-    let own = signers.log.as_ref().map(NoteSigner::vkey);
+    let own = match &settings.log_elsewhere {
+        Some(_) => log_policy(settings, signers)?.logs.into_iter().next().map(|log| log.vkey),
+        None => signers.log.as_ref().map(NoteSigner::vkey),
+    };
     Ok(policy.number > 1 && own.is_some_and(|own| named.logs.iter().any(|log| log.vkey == own)))
 }
 

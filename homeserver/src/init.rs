@@ -52,7 +52,7 @@ pub fn init(options: &Options) -> Result<Initialized, StartError> {
         return Err(StartError::Founded { folder: folder.path().to_path_buf() });
     }
     let now = UnixTime::now();
-    let settled = founding::settle(&folder, options, now)?;
+    let settled = founding::settle(&folder, options, now)?.for_many();
     let Founded { authority, policy, .. } = settled.found(&folder, now)?;
     Ok(Initialized {
         folder: folder.path().to_path_buf(),
@@ -77,6 +77,8 @@ mod tests {
         };
         let made = init(&options).unwrap();
         assert!(matches!(init(&options), Err(StartError::Founded { .. })));
+        let settings = std::fs::read_to_string(options.folder.join(crate::settings::FILE)).unwrap();
+        assert!(settings.contains("crl_shards = 16\n"), "{settings}");
         let again = Options { folder: options.folder.clone(), ..Options::default() };
         let started = crate::Homeserver::start(&again).await.unwrap();
         assert_eq!((&started.ready().fingerprint, &started.ready().policy), (&made.fingerprint, &made.policy));

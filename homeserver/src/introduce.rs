@@ -49,7 +49,7 @@ pub fn introduce(options: &Options) -> Result<Introduction, StartError> {
     options.check()?;
     let folder = Folder::open(&options.folder)?;
     let now = UnixTime::now();
-    let settled = founding::settle(&folder, options, now)?;
+    let settled = founding::settle(&folder, options, now)?.for_many();
     let settings = &settled.settings;
     if settings.log_elsewhere.is_none() {
         return Err(StartError::OwnLog);

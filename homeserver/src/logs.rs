@@ -47,7 +47,7 @@ use routes::Routes;
 pub(crate) const SHARDS: &str = "shards";
 /// Where the first log lies.
 pub(crate) const FIRST: &str = "log";
-const WITNESS: &str = "witness";
+pub(crate) const WITNESS: &str = "witness";
 
 pub(crate) use run_by::FILE as RUN_BY;
 

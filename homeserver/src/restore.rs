@@ -8,6 +8,7 @@
 //! Where that cannot be had the old log is given up ([`new_log`]): it is never signed again, and another one begins.
 
 mod certain;
+mod elsewhere;
 mod lists;
 mod logs;
 pub mod new_log;
@@ -33,7 +34,7 @@ use crate::backup::Manifest;
 use crate::error::StartError;
 use crate::folder::Folder;
 use crate::policies;
-use crate::settings::{self, Settings};
+use crate::settings::{self, LogElsewhere, Settings};
 
 pub use certain::{Answer, Standing};
 use logs::Held;
@@ -58,6 +59,8 @@ pub struct Wishes {
     pub updates: Vec<PathBuf>,
     /// Go on although revocations since the backup are lost.
     pub without_lists: bool,
+    /// For a server whose log is elsewhere: another one elsewhere, which begins in its place.
+    pub log: Option<LogElsewhere>,
 }
 
 /// A folder that has caught up.
@@ -99,9 +102,6 @@ pub enum RestoreError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The log is another operator's, and what it got since cannot be taken into the books yet.
-    #[error("the log of this server is elsewhere: what it got since the backup cannot be taken into the books")]
-    LogElsewhere,
     /// The folder was not restored, or has caught up already.
     #[error("{} does not wait to catch up", folder.display())]
     NotMarked {
@@ -174,9 +174,6 @@ impl RestoreError {
             Self::NotEmpty { .. } => "name a folder that is empty, or does not exist yet".into(),
             Self::Backup { .. } => "take another backup; in this one sha256sum -c SHA256SUMS shows what is wrong".into(),
             Self::Partial { .. } => "empty the folder, and restore the backup into it again".into(),
-            Self::LogElsewhere => {
-                "begin another authority in a new folder; its people take its trust policy anew. Nothing was signed".into()
-            }
             Self::NotMarked { .. } => "homeserver up starts it; another backup goes into another folder".into(),
             Self::Log { source: CopyError::Forked { .. }, .. } => {
                 "do not start this server: keep both copies, and begin another log with ca restore --new-log".into()
@@ -201,7 +198,7 @@ impl RestoreError {
     /// Whether it is only a question of evidence.
     #[must_use]
     pub fn waits(&self) -> bool {
-        let evidence = matches!(self, Self::NotCertain { .. } | Self::LogElsewhere | Self::Policies { .. });
+        let evidence = matches!(self, Self::NotCertain { .. } | Self::Policies { .. });
         evidence || matches!(self, Self::Lists { .. } | Self::ListsUnknown { .. })
     }
 }
@@ -296,15 +293,16 @@ impl Waiting {
 /// See [`RestoreError`].
 pub async fn catch_up(folder: &Path, wishes: &Wishes, now: UnixTime) -> Result<Restored, RestoreError> {
     let mut waiting = Waiting::open(folder)?;
-    if waiting.settings.log_elsewhere.is_some() {
-        return Err(RestoreError::LogElsewhere);
-    }
     take_updates(&mut waiting, &wishes.updates)?;
     let (mut standings, mut since) = (Vec::new(), Vec::new());
     let mut lost = Vec::new();
-    for mut log in waiting.logs().await? {
+    for mut log in waiting.logs(None).await? {
         let mut standing = certain::find_out(&waiting, &mut log, wishes, now).await?;
-        since.push(logged_since(&log, wishes, &mut standing).await?);
+        let mut logged = logged_since(&log, wishes, &mut standing).await?;
+        if log.elsewhere.is_some() {
+            waiting.leave_out_others(&mut logged, now)?;
+        }
+        since.push(logged);
         lost.extend(log.is_lost().then(|| standing.origin.clone()));
         standings.push(standing);
     }
@@ -409,6 +407,7 @@ async fn finish(
     }
     let books = ca::recovery::recover(&folder, &since, waiting.manifest.made_at, now).await?;
     let cosigned_no_more = unpack::stop_cosigning(&folder)?;
+    elsewhere::let_go_of_copy(&folder)?;
     let mark = folder.join(MARK);
     let unmarked = std::fs::remove_file(&mark).and_then(|()| std::fs::File::open(&folder)?.sync_all());
     unmarked.map_err(|source| StartError::folder(&mark, source))?;

@@ -22,7 +22,7 @@ use crate::error::StartError;
 use crate::foreign::Foreign;
 use crate::options::{DIRECT, Options, Smtp};
 
-pub use elsewhere::LogElsewhere;
+pub use elsewhere::{GivenUp, LogElsewhere};
 pub use names::is_shard_name;
 pub(crate) use names::{check_name, check_permitted};
 
@@ -206,6 +206,12 @@ impl Settings {
         check_name(&settings.domain).map_err(|error| error.to_string())?;
         if let Some(log) = &settings.log_elsewhere {
             log.log_policy().map_err(|reason| format!("[log_elsewhere]: {reason}"))?;
+            let names = log.name.iter().chain(log.given_up.iter().filter_map(|log| log.name.as_ref()));
+            if let Some(name) = names.into_iter().find(|name| !is_shard_name(name)) {
+                return Err(format!(
+                    "[log_elsewhere]: expected a name of small letters, digits and hyphens, found {name:?}"
+                ));
+            }
             if settings.log_store.is_some() {
                 let reason = "expected [log_elsewhere] or [log_store], found both: a log elsewhere has its own store";
                 return Err(reason.to_owned());

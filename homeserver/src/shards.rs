@@ -96,7 +96,9 @@ pub fn list(folder: &Path) -> Result<Vec<Listed>, StartError> {
     let shards = own(&policy)?;
     let listed = |shard: identity::trust::Shard| {
         let file = match settings.shard_name(&shard.origin) {
-            Some(name) if shard.origin != settings.origin() => place.join(SHARDS).join(name),
+            Some(name) if settings.log_elsewhere.is_some() || shard.origin != settings.origin() => {
+                place.join(SHARDS).join(name)
+            }
             _ => place.join("keys"),
         };
         Listed {

@@ -63,7 +63,8 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByKey) -> Resul
         external,
     };
     let changes = vec![Change::Insert(Record::Account(account.clone()))];
-    let of = json!({"account": account.id, "key": account.thumbprint, "external": account.external});
+    // Not to which: an operator may have named it by an address.
+    let of = json!({"account": account.id, "key": account.thumbprint, "bound": account.external.is_some()});
     match service.issuer.decide(changes, "account-made", of).await {
         Ok(()) => {
             tracing::info!(account = account.id, "account made");

@@ -10,7 +10,7 @@ use identity::UnixTime;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::end_proofs::was_just_made;
+use super::end_proofs::is_fresh;
 use super::problem::Problem;
 use super::request::ByAccount;
 use super::wanted::{self, Named};
@@ -58,7 +58,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
 }
 
 fn is_proof(authorization: &Authorization, fresh: bool, now: UnixTime) -> bool {
-    authorization.status == AuthorizationStatus::Valid && (!fresh || was_just_made(authorization, now))
+    authorization.status == AuthorizationStatus::Valid && (!fresh || is_fresh(authorization, now))
 }
 
 /// Whether there is a message out for it that can still be answered.

@@ -19,6 +19,8 @@ use crate::store::{Authorization, RACES, Select, StoreError};
 
 /// What was proven so long ago was proven just now: time to read which certificates there are, and to say which are meant.
 const JUST: Duration = Duration::from_secs(3600);
+/// A proof that is found again as a fresh one is younger: what it is needed for takes its time.
+const FRESH: Duration = Duration::from_secs(JUST.as_secs() - 900);
 
 #[derive(Deserialize)]
 struct EndProofs {
@@ -74,10 +76,14 @@ pub(super) async fn has_just_proven(
     let now = service.now();
     let valid =
         Select::ValidAuthorizations { account: account.into(), identifier: identifier.clone(), at: now.as_secs() };
-    Ok(service.store.authorizations(valid).await?.iter().any(|proof| was_just_made(proof, now)))
+    Ok(service.store.authorizations(valid).await?.iter().any(|proof| was_made_within(JUST, proof, now)))
 }
 
-/// Whether this proof is not older than that.
-pub(super) fn was_just_made(proof: &Authorization, now: UnixTime) -> bool {
-    proof.validated.is_some_and(|at| at.saturating_add(JUST.as_secs()) >= now.as_secs())
+/// Whether this proof is good for what wants a fresh one, for some time to come.
+pub(super) fn is_fresh(proof: &Authorization, now: UnixTime) -> bool {
+    was_made_within(FRESH, proof, now)
+}
+
+fn was_made_within(time: Duration, proof: &Authorization, now: UnixTime) -> bool {
+    proof.validated.is_some_and(|at| at.saturating_add(time.as_secs()) >= now.as_secs())
 }

@@ -104,6 +104,6 @@ fn refused(error: &StartError, now: u64) -> Problem {
         StartError::Plan(error) => bad_csr(error),
         StartError::Store(error) => error.clone().into(),
         StartError::LabelKey(error) => Problem::no_label_key(error),
-        StartError::Lint(_) | StartError::NoLabelKey(_) => Problem::internal(error),
+        StartError::Compromised | StartError::Lint(_) | StartError::NoLabelKey(_) => Problem::internal(error),
     }
 }

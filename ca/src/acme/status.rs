@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tlog_proof::LogPolicy;
+use transparency_log::BatchFigures;
 
 use super::Service;
 use super::problem::Problem;
@@ -82,11 +83,33 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, request: Reques
     }
     out.push_str("# HELP inperson_ca_mail_places_free Mails that could be handed over beside those under way.\n# TYPE inperson_ca_mail_places_free gauge\n");
     let _ = writeln!(out, "inperson_ca_mail_places_free {}", service.mails_in_flight.available_permits());
+    out.push_str(&batches(&service));
     out.push_str(&spent::metrics());
     if let Some(texting) = &service.texting {
         out.push_str(&texting.receipts.metrics());
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], out).into_response())
+}
+
+/// What the batches of the logs in this process were like.
+fn batches(service: &Service) -> String {
+    let shards = service.issuer.logs.all();
+    let logs: Vec<_> = shards.iter().filter_map(|shard| Some((shard.origin(), shard.log().figures()?))).collect();
+    let mut out = String::new();
+    let mut figure = |name: &str, what: &str, value: fn(&BatchFigures) -> f64| {
+        let _ = writeln!(out, "# HELP {name} {what}\n# TYPE {name} counter");
+        for (origin, figures) in &logs {
+            let _ = writeln!(out, "{name}{{log=\"{origin}\"}} {}", value(figures));
+        }
+    };
+    figure("inperson_log_batches_total", "Batches of the log since the start.", |of| of.batches as f64);
+    figure("inperson_log_batch_entries_total", "Entries in them.", |of| of.entries as f64);
+    figure(
+        "inperson_log_batch_seconds_total",
+        "Time from the end of gathering a batch until it was published.",
+        |of| of.took.as_secs_f64(),
+    );
+    out
 }
 
 /// The log that takes certificates now, by its name; a link where the policy says at which address its pages are.
@@ -108,28 +131,31 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
     let link = |url: &str| format!("<a href=\"{0}\">{0}</a>", escaped(url));
     let shard = service.issuer.shard();
     let mut rows = vec![
-        ("Root certificate, SHA-256", format!("<code>{root}</code>")),
-        ("Enrolment (ACME)", link(&service.directory())),
-        ("Transparency log", log_link(shard.origin(), shard.policy())),
+        ("Root certificate, SHA-256".to_owned(), format!("<code>{root}</code>")),
+        ("Enrolment (ACME)".to_owned(), link(&service.directory())),
+        ("Transparency log".to_owned(), log_link(shard.origin(), shard.policy())),
     ];
     for authority in AUTHORITIES {
         let what = match authority {
             Authority::People => "Revocation list, people",
             Authority::Services => "Revocation list, services",
         };
-        let issuer = service.issuer.keys().issuer(authority).name;
-        let parts = match service.crls.parts(issuer) {
-            0 => String::new(),
-            parts => format!(" and {parts} parts, of which each certificate names one"),
-        };
-        let url = service.issuer.list_url(ListName::whole(issuer));
-        rows.push((what, format!("{}{parts}", link(&url))));
+        let newest = service.issuer.keys().issuer(authority).name;
+        for issuer in service.crls.issuers(authority) {
+            let parts = match service.crls.parts(issuer) {
+                0 => String::new(),
+                parts => format!(" and {parts} parts, of which each certificate names one"),
+            };
+            let url = service.issuer.list_url(ListName::whole(issuer));
+            let before = if issuer == newest { "" } else { ", by a key from before" };
+            rows.push((format!("{what}{before}"), format!("{}{parts}", link(&url))));
+        }
     }
     if let Some(terms) = &config.terms {
-        rows.push(("Terms of service", link(terms)));
+        rows.push(("Terms of service".to_owned(), link(terms)));
     }
     if let Some(website) = &config.website {
-        rows.push(("More about it", link(website)));
+        rows.push(("More about it".to_owned(), link(website)));
     }
     let rows: String =
         rows.iter().map(|(what, value)| format!("<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>\n")).collect();

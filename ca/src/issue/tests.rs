@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-use crate::store::{CertificateState, Change, Fault, Record, Select};
+use super::StartError;
+use crate::store::{CertificateState, Change, Fault, KeyDigest, Record, Select};
 use crate::testing::{Client, Fate, ORIGIN, Signer, World, csr, until};
 
 fn device() -> rcgen::KeyPair {
@@ -139,6 +140,23 @@ async fn nothing_is_signed_for_a_key_that_is_compromised_by_then() {
     let given_up = world.store().certificate(planned.serial).await.unwrap().unwrap();
     assert!(matches!(given_up.state, CertificateState::Abandoned { index: Some(_) }), "{:?}", given_up.state);
     assert_eq!(client.read(order["url"].as_str().unwrap()).await.ok().text("status"), "invalid");
+}
+
+#[tokio::test]
+async fn a_service_whose_key_is_compromised_is_refused_before_anything_is_logged() {
+    let world = World::new().await;
+    let key = device();
+    let spki_der = rcgen::PublicKeyData::subject_public_key_info(&key);
+    let plan = async || {
+        let profile = identity::profile::Profile::component();
+        world.ca.service.issuer.plan_service("localhost", profile, &spki_der).await.map(drop)
+    };
+    let before = unfinished(&world).await;
+    let reported = Change::Insert(Record::CompromisedKey(KeyDigest::of(&spki_der)));
+    world.store().commit(vec![reported]).await.unwrap();
+    let refused = plan().await.unwrap_err();
+    assert!(matches!(refused, StartError::Compromised), "{refused}");
+    assert_eq!(unfinished(&world).await, before, "nothing is planned, so nothing gets into the log");
 }
 
 #[tokio::test]

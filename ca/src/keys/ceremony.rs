@@ -25,6 +25,7 @@ use key_store::{Passphrase, PassphraseSource, TokenUri, sealed};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub(crate) use install::root_has_signed;
 pub use install::{Installed, install_issuing};
 pub use request::{IssuingRequest, Requested, request_issuing};
 

@@ -19,9 +19,13 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::handover::{Step, codes, hand_over, try_sender};
+use super::socket::Stream;
 use super::{Letter, MailError, socket};
 use crate::web;
 
@@ -41,6 +45,8 @@ pub(crate) struct Smtp {
     encryption: Encryption,
     hello: ClientId,
     credentials: Option<Credentials>,
+    /// Where TLS begins with the first byte it is ours: lettre would open the socket, and hold the end of a mail back there.
+    wrapped: Option<TlsConnector>,
     /// Whom its certificate has to be by; none stands for the web's authorities.
     roots: Option<Vec<Certificate>>,
 }
@@ -84,7 +90,10 @@ impl Smtp {
         let hello = Some(parsed.path().trim_matches('/')).filter(|name| !name.is_empty());
         let hello = hello.map_or_else(ClientId::default, |name| ClientId::Domain(name.into()));
         let credentials = named.map(credentials).transpose()?;
-        Ok(Self { host, port, encryption, hello, credentials, roots: roots.map(read_roots).transpose()? })
+        let certificates = roots.map(read_roots).transpose()?;
+        let wrapped = (encryption == Encryption::Tls).then(|| web::connector(roots)).transpose();
+        let wrapped = wrapped.map_err(|error| bad_roots(error.to_string()))?;
+        Ok(Self { host, port, encryption, hello, credentials, wrapped, roots: certificates })
     }
 
     pub(super) async fn send(&self, letter: Letter) -> Result<(), MailError> {
@@ -135,16 +144,23 @@ impl Smtp {
         Ok(connection)
     }
 
-    /// Up to the answer to EHLO. TLS from the first byte is lettre's from the connection on.
+    /// Up to the answer to EHLO.
     async fn begin(&self) -> Result<AsyncSmtpConnection, MailError> {
-        let begun = if self.encryption == Encryption::Tls {
-            let addresses = self.addresses().await?;
-            let tls = Some(self.tls()?);
-            AsyncSmtpConnection::connect_tokio1(&*addresses, Some(ADDRESS), &self.hello, tls, None).await
-        } else {
-            AsyncSmtpConnection::connect_with_transport(Box::new(self.reach().await?), &self.hello).await
+        let tcp = self.reach().await?;
+        let begun = match &self.wrapped {
+            Some(tls) => {
+                let stream = Stream::encrypted(String::new(), self.encrypt(tls, tcp).await?);
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+            }
+            None => AsyncSmtpConnection::connect_with_transport(Box::new(tcp), &self.hello).await,
         };
         begun.map_err(|error| self.failed(&error))
+    }
+
+    async fn encrypt(&self, tls: &TlsConnector, tcp: TcpStream) -> Result<TlsStream<TcpStream>, MailError> {
+        let name = ServerName::try_from(self.host.clone()).map_err(|error| self.unreachable(&error.to_string()))?;
+        let encrypted = tls.connect(name, tcp).await;
+        encrypted.map_err(|error| self.unreachable(&failure::words(&error, true, self.roots.is_some())))
     }
 
     /// The first of its addresses that answers.
@@ -231,14 +247,13 @@ fn look_at(step: Step) -> &'static str {
     }
 }
 
+fn bad_roots(found: String) -> MailError {
+    MailError::Config { what: "the certificates for the SMTP server", expected: "the PEM file of its authority", found }
+}
+
 fn read_roots(path: &Path) -> Result<Vec<Certificate>, MailError> {
-    let bad = |found: String| MailError::Config {
-        what: "the certificates for the SMTP server",
-        expected: "the PEM file of its authority",
-        found,
-    };
-    let roots = web::root_certificates(path).map_err(|error| bad(error.to_string()))?;
-    roots.iter().map(|der| Certificate::from_der(der.to_vec()).map_err(|error| bad(error.to_string()))).collect()
+    let roots = web::root_certificates(path).map_err(|error| bad_roots(error.to_string()))?;
+    roots.iter().map(|der| Certificate::from_der(der.to_vec()).map_err(|error| bad_roots(error.to_string()))).collect()
 }
 
 /// What a URL says of encryption: a bare `smtp://` insists on STARTTLS, except towards this same machine.

@@ -101,12 +101,15 @@ async fn an_old_backup_uses_no_slot_twice_signs_nothing_twice_and_forgets_no_rev
             // Where the keys of a server lie.
             copy_folder(&folder.parent().unwrap().join("keys"), &folder.join("keys"));
             let done = recover_on(store, &folder, &logged, made_at, now).await.unwrap();
+            let dynamic: &dyn Store = store;
+            let none = dynamic.authorizations(Select::AllValid { after: String::new(), limit: 9 }).await.unwrap();
+            assert!(done.proofs_ended > 0 && none.is_empty(), "{done:?}, {none:?}");
             assert_eq!((done.abandoned, done.revoked, done.carried, done.lists_missing), (1, 1, 1, 0), "{done:?}");
             assert_eq!(done.taken, 1 + 1 + u64::from(SLOTS - 4));
             assert_eq!((done.issuers_unknown.len(), lists_missing(&folder, &logged)), (0, 0));
             // Once more is no harm.
             let again = recover_on(store, &folder, &logged, made_at, now).await.unwrap();
-            assert_eq!((again.abandoned, again.revoked, again.taken), (0, 0, done.taken));
+            assert_eq!((again.abandoned, again.revoked, again.taken, again.proofs_ended), (0, 0, done.taken, 0));
         })
         .await;
 

@@ -299,6 +299,12 @@ impl Tables {
                 };
                 return self.authorizations.values().filter(standing).cloned().map(Record::Authorization).collect();
             }
+            Select::AllValid { after, limit } => {
+                let valid = |a: &&Authorization| a.id > *after && a.status == AuthorizationStatus::Valid;
+                let mut valid: Vec<_> = self.authorizations.values().filter(valid).cloned().collect();
+                valid.sort_by(|a, b| a.id.cmp(&b.id));
+                return valid.into_iter().take(*limit as usize).map(Record::Authorization).collect();
+            }
             Select::Certificate(serial) => one_certificate(serial),
             Select::CertificatesOf { identifier, from, to } => self
                 .certificates

@@ -103,6 +103,13 @@ pub enum Select {
         /// Seconds since the epoch.
         at: u64,
     },
+    /// Authorizations that are valid, whoever's, in the order of their ids.
+    AllValid {
+        /// Only those after this id.
+        after: String,
+        /// At most so many.
+        limit: u32,
+    },
     /// The certificate with this serial number.
     Certificate(Serial),
     /// An identifier's certificates, issued or on the way, of these periods (both included).

@@ -60,6 +60,10 @@ pub(super) fn question(select: &Select) -> Question<'_> {
                 OR status = 'pending' AND (code_hash IS NOT NULL OR reply_digest IS NOT NULL))";
             Question::new(sql, [identifier.as_str().into(), (*at).into()], authorization)
         }
+        Select::AllValid { after, limit } => {
+            let sql = "SELECT * FROM \"authorization\" WHERE id > ?1 AND status = 'valid' ORDER BY id LIMIT ?2";
+            Question::new(sql, [after.into(), (*limit).into()], authorization)
+        }
         Select::Certificate(serial) => {
             Question::new("SELECT * FROM certificate WHERE serial = ?1", [serial.0.into()], certificate)
         }

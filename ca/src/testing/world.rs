@@ -71,6 +71,10 @@ impl Log for FaultyLog {
         }
         .boxed()
     }
+
+    fn figures(&self) -> Option<transparency_log::BatchFigures> {
+        Log::figures(&self.memory.sequencer)
+    }
 }
 
 pub(crate) struct World {

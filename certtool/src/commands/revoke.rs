@@ -122,9 +122,11 @@ impl Revoke {
             // First: whoever has one could go on while she reads which certificates there are.
             done.proofs_ended = Some(owner.end_other_proofs().await?);
         }
-        let mut others = owner.certificates().await?;
+        let so_far = |failure: Failure| after_ending(failure, done.proofs_ended);
+        let others = owner.certificates().await;
+        let mut others = others.map_err(|error| so_far(error.into()))?;
         others.retain(|one| own.as_ref().is_none_or(|own| one.key != *own));
-        let chosen = self.chosen(identifier, &others, done.proofs_ended)?;
+        let chosen = self.chosen(identifier, &others, done.proofs_ended).map_err(so_far)?;
         let revoke = async |one: &Listed| owner.revoke(&context.home, one, reason, clock::now()).await;
         done.certificates = each(&chosen, compromised, revoke).await;
         context.output.report(&done);
@@ -173,6 +175,13 @@ impl Revoke {
         };
         self.serials.iter().map(find).collect()
     }
+}
+
+/// What failed, and what was done all the same: the next attempt has nothing to end any more, and says 0.
+fn after_ending(failure: Failure, proofs_ended: Option<u64>) -> Failure {
+    let Some(ended @ 1..) = proofs_ended else { return failure };
+    let proofs = text::count(ended, "other proof", "other proofs");
+    Failure { what: format!("{}\n(ended before that: {proofs} of control)", failure.what), ..failure }
 }
 
 /// Revokes each of them: one that fails must not keep those behind it valid.
@@ -259,6 +268,17 @@ mod tests {
         assert_eq!(done.exit(), Exit::Refused, "as the first that failed");
         done.certificates.remove(1);
         assert_eq!(done.exit(), Exit::Ok, "what never was needs no revocation");
+    }
+
+    #[test]
+    fn what_was_ended_is_told_also_if_the_choice_fails() {
+        let failure = || Failure::failed("there is no such certificate", "Say which.");
+        let told = after_ending(failure(), Some(2));
+        assert_eq!(told.what, "there is no such certificate\n(ended before that: 2 other proofs of control)");
+        assert_eq!((told.remedy, told.exit), (failure().remedy, failure().exit));
+        for nothing in [None, Some(0)] {
+            assert_eq!(after_ending(failure(), nothing).what, failure().what);
+        }
     }
 
     #[test]

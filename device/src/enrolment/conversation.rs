@@ -68,6 +68,11 @@ pub enum Step {
     },
     /// The reply is waited for.
     AwaitingReply,
+    /// What came of her reply so far could not be noted by the authority. It is still waited for.
+    ReplyDelayed {
+        /// What the authority said.
+        reason: String,
+    },
     /// A reply came that proves nothing; another may come.
     ReplyRefused {
         /// What the authority said.

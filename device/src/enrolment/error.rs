@@ -100,6 +100,14 @@ pub enum EnrolError {
         /// Whom she named.
         asked: String,
     },
+    /// This device's certificate is revoked; those of the same key from before may not be.
+    #[error("the certificate is revoked, but not {}: {source}", earlier(serials))]
+    EarlierLeft {
+        /// Their serial numbers, hex; none if it could not be learnt which there are.
+        serials: Vec<String>,
+        /// What the first of them met with.
+        source: Box<EnrolError>,
+    },
     /// The certificate is revoked, and its key gets no other without a new proof.
     #[error("the certificate of {identifier} on this device is revoked, and its key is not certified again")]
     Revoked {
@@ -131,6 +139,13 @@ pub enum EnrolError {
         /// As issued.
         found: String,
     },
+}
+
+fn earlier(serials: &[String]) -> String {
+    match serials {
+        [] => "what there is of the same key from before".into(),
+        some => format!("{} of the same key", some.join(", ")),
+    }
 }
 
 fn left(tries: Option<u32>) -> String {

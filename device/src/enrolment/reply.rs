@@ -29,7 +29,6 @@ pub(super) async fn answer(
     to: &Identifier,
     person: &mut dyn Conversation,
 ) -> Result<(), EnrolError> {
-    let is_refusal = |challenge: &Challenge| challenge.error.as_ref().is_some_and(|error| error.is("replyRefused"));
     let earlier = challenge.status != ProofStatus::Pending && (challenge.error.is_none() || is_refusal(challenge));
     if !earlier {
         send(client, challenge, false).await?;
@@ -118,7 +117,7 @@ async fn await_reply(
             if tries_left == Some(0) {
                 return Err(EnrolError::CodeSpent { reason });
             }
-            person.step(Step::ReplyRefused { reason });
+            person.step(if is_refusal(&seen) { Step::ReplyRefused { reason } } else { Step::ReplyDelayed { reason } });
             pause = FIRST_PAUSE;
         }
         told = newest;
@@ -130,6 +129,11 @@ async fn await_reply(
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         seen = client.read_challenge(&challenge.url).await?;
     }
+}
+
+/// Whether a reply has arrived that proves nothing. Else the authority has met with a fault of its own.
+fn is_refusal(challenge: &Challenge) -> bool {
+    challenge.error.as_ref().is_some_and(|error| error.is("replyRefused"))
 }
 
 /// Why the last reply proved nothing, and how many more are looked at.
@@ -149,6 +153,20 @@ mod tests {
         }
         assert_eq!(token("ACME: AAECAw").unwrap_err(), "4 bytes");
         assert_eq!(token("hunter2 is my password").unwrap_err(), "19 characters that are not base64url");
+    }
+
+    #[test]
+    fn a_fault_of_the_authority_is_no_reply_that_proves_nothing() {
+        let challenge = |kind: &str| -> Challenge {
+            let error = json!({ "type": format!("urn:ietf:params:acme:error:{kind}") });
+            let url = "https://ca.example/chall/1";
+            serde_json::from_value(
+                json!({"type": "email-reply-00", "url": url, "status": "processing", "error": error}),
+            )
+            .unwrap()
+        };
+        assert!(is_refusal(&challenge("replyRefused")));
+        assert!(!is_refusal(&challenge("serverInternal")));
     }
 
     #[test]

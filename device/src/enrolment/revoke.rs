@@ -98,10 +98,10 @@ pub async fn revoke_own(
     let mut client = connect(home, &choice, device.account.clone(), now, person).await?;
     let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
     let revoked = revoke(&mut client, &certificate).await?;
-    revoke_earlier(&mut client, device, reason, now).await?;
+    let earlier = revoke_earlier(&mut client, device, reason, now).await;
     // The authority's list shows it before it answers: this device knows it from now on.
     fetch_revocation(home, &Arc::new(home.trust_at(now)?), &device.chain, now).await;
-    Ok(revoked)
+    earlier.map(|()| revoked)
 }
 
 impl Owner {
@@ -191,26 +191,45 @@ async fn listed(client: &mut AcmeClient, identifier: &Identifier) -> Result<Vec<
 }
 
 /// Renewals overlap: what this device has from before is to count no more either. Which those are the authority tells as
-/// long as control is proven; afterwards there is nothing to tell it by, and they end by themselves.
+/// long as control is proven; afterwards there is nothing to tell it by, and they end by themselves. Whatever else keeps one
+/// of them valid is said, after all others were tried.
 async fn revoke_earlier(
     client: &mut AcmeClient,
     device: &Device,
     reason: Reason,
     now: UnixTime,
 ) -> Result<(), EnrolError> {
-    let Ok(listed) = listed(client, &device.identifier).await else { return Ok(()) };
+    let listed = match listed(client, &device.identifier).await {
+        Err(EnrolError::Acme(error)) if error.problem().is_some_and(|problem| problem.is("unauthorized")) => {
+            return Ok(());
+        }
+        listed => listed.map_err(|source| EnrolError::EarlierLeft { serials: Vec::new(), source: Box::new(source) })?,
+    };
     let own = device.key.public_key();
     let earlier = |one: &&Listed| one.key == own && !one.given_up && one.not_after.as_secs() >= now.as_secs();
-    for one in listed.iter().filter(earlier) {
-        match revoke(client, &json!({ "serial": one.serial, "reason": reason.code() })).await {
+    let serials = listed.iter().filter(earlier).map(|one| one.serial.clone()).collect();
+    each(serials, async |serial| revoke(client, &json!({ "serial": serial, "reason": reason.code() })).await).await
+}
+
+async fn each(
+    serials: Vec<String>,
+    mut revoke: impl AsyncFnMut(&str) -> Result<Revoked, EnrolError>,
+) -> Result<(), EnrolError> {
+    let (mut left, mut why) = (Vec::new(), None);
+    for serial in serials {
+        match revoke(&serial).await {
             // An entry may be of a certificate that never was.
-            Err(EnrolError::Acme(error)) if error.problem().is_some() => {
-                tracing::info!(%error, serial = one.serial, "an earlier certificate was not revoked");
+            Ok(_) | Err(EnrolError::Acme(AcmeError::Refused { status: StatusCode::NOT_FOUND, .. })) => {}
+            Err(error) => {
+                left.push(serial);
+                why.get_or_insert(error);
             }
-            done => _ = done?,
         }
     }
-    Ok(())
+    match why {
+        None => Ok(()),
+        Some(source) => Err(EnrolError::EarlierLeft { serials: left, source: Box::new(source) }),
+    }
 }
 
 async fn connect(
@@ -230,5 +249,35 @@ async fn revoke(client: &mut AcmeClient, asked: &Value) -> Result<Revoked, Enrol
         Ok(()) => Ok(Revoked::Now),
         Err(error) if error.problem().is_some_and(|problem| problem.is("alreadyRevoked")) => Ok(Revoked::Before),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: StatusCode, kind: &str) -> EnrolError {
+        let problem = serde_json::from_value(json!({ "type": format!("urn:ietf:params:acme:error:{kind}") })).unwrap();
+        AcmeError::Refused { url: "https://ca.example/revoke-cert".into(), status, problem, retry_after: None }.into()
+    }
+
+    #[tokio::test]
+    async fn an_earlier_certificate_that_is_left_valid_is_named() {
+        let mut asked = Vec::new();
+        let answer = async |serial: &str| {
+            asked.push(serial.to_owned());
+            match serial {
+                "0a" => Err(refused(StatusCode::NOT_FOUND, "malformed")),
+                "0b" => Err(refused(StatusCode::TOO_MANY_REQUESTS, "rateLimited")),
+                _ => Ok(Revoked::Now),
+            }
+        };
+        let all = ["0a", "0b", "0c"].map(str::to_owned).to_vec();
+        let left = each(all, answer).await.unwrap_err();
+        assert_eq!(asked, ["0a", "0b", "0c"], "none behind it stays valid");
+        assert!(matches!(&left, EnrolError::EarlierLeft { serials, .. } if *serials == ["0b"]), "{left}");
+        assert!(left.to_string().contains("0b of the same key"), "{left}");
+        let gone = async |_: &str| Err(refused(StatusCode::NOT_FOUND, "malformed"));
+        each(vec!["0a".into()], gone).await.unwrap();
     }
 }

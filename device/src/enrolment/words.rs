@@ -41,6 +41,9 @@ impl Step {
             Self::AwaitingReply => {
                 "Waiting for your reply to arrive there; Ctrl-C, and it can be waited for later".to_owned()
             }
+            Self::ReplyDelayed { reason } => {
+                format!("The authority met with a fault of its own: {reason}. Your reply is still waited for")
+            }
             Self::ReplyRefused { reason } => format!("A reply arrived that proves nothing: {reason}. Another one may"),
             Self::LogIn { issuer, url } => {
                 format!("Open this in your own browser, to log in at {issuer}:\n\n  {url}\n")

@@ -18,19 +18,21 @@ impl Logs {
     /// Opens the log that a policy names so: for reading alone, if its time is over or a newer policy has struck it.
     pub(super) async fn open(&self, Named { policy, log: named, struck }: &Named) -> Result<Shard, StartError> {
         let place = self.place(&named.origin)?;
-        if let Some(connected) = &self.elsewhere {
+        if let Some(connected) = self.elsewhere.as_ref().filter(|_| named.origin == self.settings.origin()) {
             return self.open_elsewhere(connected, &place, policy, named);
         }
         let time = named.window.judged_at((self.clock)());
-        let key = self.log_key(&place, &named.origin)?;
-        let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
         let over = self.is_over(named.window);
         let label_key = label_key(&place, named, over)?;
         if crate::restore::is_frozen(&self.folder, &named.origin)? {
-            // Its copy here is old: whoever has seen more would take it for a log that forgets.
+            // Its copy here is old: whoever has seen more would take it for a log that forgets. One elsewhere is gone.
+            let log_policy = policy.log_policy_of(&named.origin, time);
+            let log_policy = log_policy.map_err(|error| StartError::part("trust policy", &error))?;
             let log = Arc::new(Closed);
             return Ok(Shard::new(&named.origin, log_policy, log, named.window, named.vrf_key.clone(), label_key));
         }
+        let key = self.log_key(&place, &named.origin)?;
+        let log_policy = self.log_policy(policy, &named.origin, &key.vkey(), time)?;
         let files = self.store.reader(&place.folder, &place.name)?;
         let asked = self.asked(&files);
         // What does not run is not shown: it will be tried again.
@@ -67,7 +69,15 @@ impl Logs {
 
     /// A log's name is the end of its origin, and the name of its folder.
     pub(super) fn place(&self, origin: &str) -> Result<Place, StartError> {
-        if *origin == self.settings.origin() {
+        let name = self.settings.shard_name(origin);
+        // One that was given up was this authority's once; the first of them has no name.
+        let is_mine = *origin == self.settings.origin()
+            || self.elsewhere.is_some() && crate::restore::is_frozen(&self.folder, origin)?;
+        let is_first = match self.elsewhere {
+            Some(_) => is_mine && name.is_none(),
+            None => is_mine,
+        };
+        if is_first {
             return Ok(Place {
                 name: self.settings.log_year.to_string(),
                 folder: self.folder.join(FIRST),
@@ -77,10 +87,10 @@ impl Logs {
                 is_first: true,
             });
         }
-        if self.elsewhere.is_some() {
+        if self.elsewhere.is_some() && !is_mine {
             return Err(StartError::NextElsewhere { found: origin.to_owned() });
         }
-        let name = self.settings.shard_name(origin).ok_or_else(|| StartError::Damaged {
+        let name = name.ok_or_else(|| StartError::Damaged {
             what: "the trust policy".into(),
             reason: format!("expected a log of this server, found {origin}"),
         })?;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use identity::UnixTime;
 use serde::Serialize;
-use tlog_proof::{LogPolicy, VerifierKey};
+use tlog_proof::{LogPolicy, VerifiedCheckpoint, VerifierKey};
 use transparency_log::client::{folder_source, self_proving_http};
 use transparency_log::copy::{CopyError, LogCopy, Said, is_certain};
 use transparency_log::monitor::OtherSource;
 use transparency_log::witness::{RemoteWitness, Witnessing};
 
+use super::elsewhere;
 use super::logs::Held;
 use super::{RestoreError, Waiting, Wishes, is_frozen};
 use crate::backup::LogEdge;
@@ -83,7 +84,7 @@ pub(super) async fn find_out(
     if held.log.is_struck && !is_given_up(waiting, &held.edge.origin)? {
         return of_struck(waiting, held, wishes, now).await;
     }
-    let Held { edge, log, copy, .. } = held;
+    let Held { edge, log, copy, elsewhere, .. } = held;
     let wrong = |source| RestoreError::Log { origin: edge.origin.clone(), source };
     if is_given_up(waiting, &edge.origin)? {
         let (origin, size, answers) = (edge.origin.clone(), copy.size(), Vec::new());
@@ -92,33 +93,54 @@ pub(super) async fn find_out(
     let window = log.shard.window;
     let policy = waiting.policy.log_policy_of(&edge.origin, window.judged_at(now));
     let policy = policy.map_err(|error| StartError::part("trust policy", &error))?;
-    let mut answers = Vec::new();
-    for mirror in &wishes.mirrors {
+    let (mut answers, mut seen) = (Vec::new(), Vec::new());
+    for mirror in elsewhere.iter().chain(&wishes.mirrors) {
         let said = match take_from(mirror, &edge.origin, &policy, copy).await {
-            Ok(entries) => format!("gave {entries} entries"),
+            Ok(Taken { entries, shown }) => {
+                seen.extend(shown);
+                format!("gave {entries} entries")
+            }
             Err(error @ CopyError::Forked { .. }) => return Err(wrong(error)),
             Err(error) => error.to_string(),
         };
         answers.push(Answer { who: mirror.clone(), said });
     }
     let quorums = quorums(waiting, &edge.origin, now)?;
-    let mut here = Vec::new();
+    let (mut here, mut led) = (Vec::new(), true);
     for (key, witness) in witnesses(waiting, &quorums)? {
-        let said = match copy.compare(&key, &*witness, waiting.later(now)).await {
-            Said::Here => {
-                here.push(key);
-                "knows no more".to_owned()
+        let said = copy.compare(&key, &*witness, waiting.later(now)).await;
+        here.extend((said == Said::Here).then_some(key));
+        answers.push(Answer { who: witness.name().to_owned(), said: words(said) });
+    }
+    if elsewhere.is_some() {
+        let others = elsewhere::cosigners_since(waiting, copy, &seen, &quorums, now);
+        answers.extend(others.iter().map(|key| {
+            let said = "has cosigned this many since the backup was unpacked";
+            Answer { who: key.name().to_owned(), said: said.to_owned() }
+        }));
+        here.extend(others);
+        // It counts for nothing, but must not be behind what is certain.
+        led = match waiting.lead_own_witness(copy, now).await? {
+            Said::Here => copy.size() >= edge.size,
+            other => {
+                answers.push(Answer { who: waiting.settings.witness(), said: format!("here: {}", words(other)) });
+                false
             }
-            Said::Ahead { size } => format!("has cosigned {size} entries"),
-            Said::Forked(account) => format!("has cosigned another history: {account}"),
-            Said::Nothing(account) => account,
         };
-        answers.push(Answer { who: witness.name().to_owned(), said });
     }
     // A log that was closed when the backup was made has not grown since; nor has one that had not begun, and has not now.
     let closed = window.closes.is_some_and(|closes| closes < waiting.manifest.made_at);
-    let certain = closed || !window.has_begun(now) || is_certain_by_all(&quorums, &here);
+    let certain = led && (closed || !window.has_begun(now) || is_certain_by_all(&quorums, &here));
     Ok(Standing { origin: edge.origin.clone(), backup: edge.size, size: copy.size(), certain, answers })
+}
+
+fn words(said: Said) -> String {
+    match said {
+        Said::Here => "knows no more".to_owned(),
+        Said::Ahead { size } => format!("has cosigned {size} entries"),
+        Said::Forked(account) => format!("has cosigned another history: {account}"),
+        Said::Nothing(account) => account,
+    }
 }
 
 /// Nobody here signs it any more, and what others put into it counts for nobody: what there is of it is the evidence. So
@@ -129,7 +151,7 @@ async fn of_struck(
     wishes: &Wishes,
     now: UnixTime,
 ) -> Result<Standing, RestoreError> {
-    let Held { edge, log, copy, damage } = held;
+    let Held { edge, log, copy, damage, .. } = held;
     let mut answers = vec![Answer { who: "the trust policy".to_owned(), said: "has struck it".to_owned() }];
     answers.extend(damage.as_ref().map(Answer::of_the_copy));
     // As its own people verified it, before it was struck.
@@ -138,7 +160,7 @@ async fn of_struck(
     for mirror in &wishes.mirrors {
         let before = copy.size();
         let mut said = match take_from(mirror, &edge.origin, &policy, copy).await {
-            Ok(entries) => format!("gave {entries} entries"),
+            Ok(Taken { entries, .. }) => format!("gave {entries} entries"),
             Err(error) => error.to_string(),
         };
         // Where nothing is left of the copy that a fork would be told by: whoever has the key may have signed another, and
@@ -164,13 +186,22 @@ async fn begins_as_the_backup(copy: &LogCopy, edge: &LogEdge) -> bool {
 }
 
 /// From a folder, or from an address at which the log is shown.
-async fn take_from(mirror: &str, origin: &str, policy: &LogPolicy, copy: &mut LogCopy) -> Result<u64, CopyError> {
+async fn take_from(mirror: &str, origin: &str, policy: &LogPolicy, copy: &mut LogCopy) -> Result<Taken, CopyError> {
     if !mirror.starts_with("http://") && !mirror.starts_with("https://") {
-        return Ok(copy.extend(folder_source(Path::new(mirror))).await?.entries);
+        let entries = copy.extend(folder_source(Path::new(mirror))).await?.entries;
+        return Ok(Taken { entries, shown: None });
     }
     let other = OtherSource::new(self_proving_http(), mirror);
-    let (source, _) = other.of_log(policy, origin).await?;
-    Ok(copy.extend(source).await?.entries)
+    let (source, shown) = other.of_log(policy, origin).await?;
+    let entries = copy.extend(source).await?.entries;
+    Ok(Taken { entries, shown: Some(shown) })
+}
+
+/// What a mirror gave.
+struct Taken {
+    entries: u64,
+    /// The newest checkpoint, of one at an address.
+    shown: Option<VerifiedCheckpoint>,
 }
 
 /// Whether it was given up, and another took its place, before the backup was made: it has not grown since.

@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub(super) copy: LogCopy,
     /// What is wrong with the copy that the backup has of a struck log.
     pub(super) damage: Option<String>,
+    /// Where everybody reads it, if it is elsewhere: what is here is a copy for this one purpose.
+    pub(super) elsewhere: Option<String>,
 }
 
 impl Held {
@@ -51,11 +53,14 @@ impl Waiting {
         own_logs(&self.settings, &policies::history(self.folder.path())?)
     }
 
-    /// Each log. A struck one is evidence, and nothing else needs it: where its copy is damaged, the others go on without.
-    pub(super) async fn logs(&self) -> Result<Vec<Held>, RestoreError> {
+    /// Each log, but for the one that is about to begin, `next`. A struck one is evidence, and nothing else needs it: where its copy is damaged, the others go on without.
+    pub(super) async fn logs(&self, next: Option<&str>) -> Result<Vec<Held>, RestoreError> {
+        if let Some(log) = self.log_elsewhere(next)? {
+            return Ok(vec![log]);
+        }
         let store = LogStore::open_to_read(&self.folder, &self.settings)?;
         let mut found = Vec::new();
-        for log in self.own_logs()? {
+        for log in self.own_logs()?.into_iter().filter(|log| next != Some(&log.shard.origin)) {
             let (origin, folder) = (log.shard.origin.clone(), log.folder.clone());
             let known = self.manifest.logs.iter().find(|log| log.origin == origin);
             // One that began after the backup is copied from its first entry on.
@@ -70,7 +75,7 @@ impl Waiting {
                 }
                 copy => (copy?, None),
             };
-            found.push(Held { edge, log, copy, damage });
+            found.push(Held { edge, log, copy, damage, elsewhere: None });
         }
         Ok(found)
     }

@@ -1,5 +1,6 @@
 //! Backups that must not go on, and what a log may have grown by since one was made.
 
+mod elsewhere;
 mod struck;
 
 use std::time::Duration;
@@ -224,22 +225,6 @@ async fn a_witness_is_asked_at_the_address_that_its_neighbour_wrote_down() {
     neighbours.add(crate::neighbours::Neighbour::witness_only(url, &key.to_string()).unwrap()).unwrap();
     neighbours.write(waiting.folder.path()).unwrap();
     assert_eq!(asked(&waiting), [key]);
-}
-
-#[tokio::test]
-async fn a_log_elsewhere_is_not_taken_for_one_that_has_caught_up() {
-    let place = Place::new().await;
-    place.backup().await;
-    place.unpack().unwrap();
-    let waiting = place.waiting();
-    let (settings, policy) = (waiting.folder.join(settings::FILE), waiting.policy.tlog_policy.clone());
-    drop(waiting);
-    let table = format!("\n[log_elsewhere]\nsubmission = \"https://log.example.org\"\npolicy = {policy:?}\n");
-    let text = std::fs::read_to_string(&settings).unwrap() + &table;
-    std::fs::write(&settings, text).unwrap();
-    let refused = place.catch_up().await;
-    assert!(matches!(&refused, RestoreError::LogElsewhere) && refused.waits(), "{refused}");
-    assert!(place.at("restored").join(MARK).exists());
 }
 
 #[tokio::test]

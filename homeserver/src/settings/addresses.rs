@@ -23,7 +23,10 @@ impl Settings {
 
     /// The name of a later log of this server; none if it is no such log's origin.
     #[must_use]
-    pub fn shard_name<'a>(&self, origin: &'a str) -> Option<&'a str> {
+    pub fn shard_name<'a>(&'a self, origin: &'a str) -> Option<&'a str> {
+        if let Some(log) = &self.log_elsewhere {
+            return log.name_of(origin);
+        }
         let name = origin.strip_prefix(&self.shard_origin(""))?;
         is_shard_name(name).then_some(name)
     }

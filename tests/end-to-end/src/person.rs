@@ -127,6 +127,24 @@ impl Person {
         Ok((done, code))
     }
 
+    /// One more certificate, for another key; with the code, where one is mailed.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end.
+    pub fn enroll_anew(&self, outbox: &Maildir) -> Result<Finished, Failure> {
+        let seen = outbox.to(&self.address).len();
+        let mut enrolment = self.begin_enrolment(&["--new"])?;
+        let code = process::await_sight("a code, or the end", COMMAND, || {
+            let codes = outbox.to(&self.address).split_off(seen).into_iter().find_map(|mail| mail.code().ok());
+            let ended = enrolment.process().ended().is_ok_and(|code| code.is_some());
+            (codes.is_some() || ended).then_some(codes)
+        });
+        if let Some(code) = code? {
+            enrolment.type_line(&code);
+        }
+        enrolment.finish(COMMAND)
+    }
+
     /// Pins the policy and enrols: from nothing to a certificate.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ fn an_operator_finds_and_revokes_a_certificate_while_the_server_runs() {
     let found = lines(&ca(&server, &["list", "Alice@example.org"]).expect(0, "ca list").unwrap());
     assert_eq!((found.len(), found[0]["state"].as_str()), (1, Some("valid")));
     let serial = found[0]["serial"].as_str().unwrap().to_owned();
+    let nobody = ca(&server, &["list", "nobody@example.org"]).expect(3, "ca list").unwrap();
+    assert!(nobody.text().contains("no certificate of nobody@example.org"), "{}", nobody.text());
     let begun = lines(&ca(&server, &["list", &serial[..8]]).expect(0, "ca list").unwrap());
     assert_eq!(begun[0]["serial"], found[0]["serial"]);
     // Alice's and Bob's, and the server's own.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use serde_json::Value;
 use story::guard;
 use story::homeserver::Homeserver;
-use story::mail::Maildir;
 use story::person::Person;
 use story::process::{self, Finished};
 use story::witness::{self, Witness};
@@ -46,21 +45,6 @@ fn witnessed(place: &Path, folder: &Path) -> (Homeserver, Witness) {
     witness::demanded(Homeserver::start(folder, &[]).unwrap(), place).unwrap()
 }
 
-/// One more certificate, for another key; with the code, where one is mailed.
-fn enroll_anew(person: &Person, outbox: &Maildir) -> Finished {
-    let seen = outbox.to(person.address()).len();
-    let mut enrolment = person.begin_enrolment(&["--new"]).unwrap();
-    let code = process::await_sight("a code, or the end", SOON, || {
-        let codes = outbox.to(person.address()).split_off(seen).into_iter().find_map(|mail| mail.code().ok());
-        let ended = enrolment.process().ended().unwrap().is_some();
-        (codes.is_some() || ended).then_some(codes)
-    });
-    if let Some(code) = code.unwrap() {
-        enrolment.type_line(&code);
-    }
-    enrolment.finish(SOON).unwrap()
-}
-
 fn serial_of(folder: &Path, address: &str) -> String {
     let listed = ca(folder, &["list", address, "--limit", "1"]).expect(0, "list").unwrap();
     json(&listed)["serial"].as_str().unwrap().to_owned()
@@ -92,7 +76,7 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     ca(&folder, &["revoke", &revoked, "--reason", "superseded"]).expect(0, "revoke").unwrap();
     let bobs = serial_of(&folder, bob.address());
     ca(&folder, &["revoke", &bobs, "--reason", "superseded"]).expect(0, "revoke").unwrap();
-    enroll_anew(&bob, &server.outbox()).expect(0, "bob's second").unwrap();
+    bob.enroll_anew(&server.outbox()).unwrap().expect(0, "bob's second").unwrap();
     alice.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
     let fingerprint = server.ready().fingerprint.clone();
     server.kill();
@@ -136,7 +120,7 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     assert_eq!((listed["serial"].as_str(), listed["state"].as_str()), (Some(&*revoked), Some("revoked")));
     carol.join(server.ready(), &server.outbox()).unwrap();
     // Bob's account is gone with the disk; he proves his address anew.
-    enroll_anew(&bob, &server.outbox()).expect(0, "bob anew").unwrap();
+    bob.enroll_anew(&server.outbox()).unwrap().expect(0, "bob anew").unwrap();
     bob.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
     json(&ca(&restored, &["audit", "verify"]).expect(0, "audit trail").unwrap());
     server.stop().unwrap();
@@ -186,7 +170,7 @@ fn a_log_whose_end_nobody_knows_is_given_up_and_another_begins() {
     alice.certtool(&["trust", "remove", &old]).unwrap().expect(0, "the old fingerprint").unwrap();
     // What was certified before verifies, and the address is certified anew, in the new log.
     alice.certtool(&["verify", &chain]).unwrap().expect(0, "a certificate of the old log").unwrap();
-    enroll_anew(&alice, &server.outbox()).expect(0, "alice anew").unwrap();
+    alice.enroll_anew(&server.outbox()).unwrap().expect(0, "alice anew").unwrap();
     let inspected = alice.certtool(&["inspect", &chain]).unwrap().expect(0, "inspect").unwrap();
     assert!(inspected.text().contains("/log/again"), "{}", inspected.text());
     server.stop().unwrap();

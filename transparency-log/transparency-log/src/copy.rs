@@ -91,6 +91,8 @@ pub struct LogCopy {
     edge: Edge,
     /// The newest checkpoint, as the log signed it.
     text: Option<String>,
+    /// Objects of entries before this one are not wanted.
+    objects_from: u64,
 }
 
 impl LogCopy {
@@ -109,7 +111,8 @@ impl LogCopy {
     /// As there.
     pub fn open_on(storage: Arc<dyn Storage>, key: &VerifierKey) -> Result<Self, CopyError> {
         let prover = Arc::new(Prover::new(Arc::clone(&storage)));
-        let mut copy = Self { storage, prover, key: key.clone(), edge: Edge::default(), text: None };
+        let (edge, text, objects_from) = (Edge::default(), None, 0);
+        let mut copy = Self { storage, prover, key: key.clone(), edge, text, objects_from };
         let Some(text) = copy.storage.get(CHECKPOINT)? else { return Ok(copy) };
         let verified = UnverifiedCheckpoint::parse(&text)?.verify_log(key)?;
         copy.edge = Edge::load(&copy.prover, &*copy.storage, verified.size)?;
@@ -119,6 +122,18 @@ impl LogCopy {
         }
         copy.text = Some(verified.text().to_owned());
         Ok(copy)
+    }
+
+    /// The log's key.
+    #[must_use]
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// The same without the objects that entries before `index` name: for whoever knows those.
+    #[must_use]
+    pub fn with_objects_from(self, index: u64) -> Self {
+        Self { objects_from: index, ..self }
     }
 
     /// How many entries it has.
@@ -153,7 +168,9 @@ impl LogCopy {
             while let Some(chunk) = entries.next().await {
                 let chunk: Vec<_> =
                     chunk.into_iter().map(|entry| entry.map(|(_, entry)| entry)).collect::<Result<_, _>>()?;
-                self.take_objects(&client, &chunk, &mut extended).await?;
+                let known = self.objects_from.saturating_sub(after.size()).min(chunk.len() as u64);
+                let unknown = chunk.get(usize::try_from(known).unwrap_or(chunk.len())..).unwrap_or_default();
+                self.take_objects(&client, unknown, &mut extended).await?;
                 let made = after.append(&chunk).map_err(io::Error::other)?;
                 self.write(made.files).await?;
                 extended.entries += chunk.len() as u64;

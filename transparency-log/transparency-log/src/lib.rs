@@ -34,5 +34,5 @@ pub mod testing;
 pub mod witness;
 
 pub use clock::{Clock, system_clock};
-pub use sequencer::{LogConfig, Logged, OpenError, Pace, Sequencer, Submit, SubmitError};
+pub use sequencer::{BatchFigures, LogConfig, Logged, OpenError, Pace, Sequencer, Submit, SubmitError};
 pub use witness::{Witness, WitnessError, WitnessKeys, Witnessing};

@@ -66,6 +66,23 @@ async fn a_copy_is_the_log_and_goes_on_as_the_log() {
 }
 
 #[tokio::test]
+async fn a_copy_can_do_without_the_objects_of_what_is_known() {
+    let log = log(5000).await;
+    let [known, wanted] = [b"known", b"later"].map(|bytes| bytes.to_vec());
+    log.sequencer.put_object(ObjectKind::Crl, known).await.unwrap();
+    let first = log.sequencer.put_object(ObjectKind::Crl, wanted).await.unwrap().index;
+    let copy = LogCopy::open_on(Arc::new(MemoryStorage::new()), &log.log_key).unwrap();
+    let mut copy = copy.with_objects_from(first);
+    copy.extend(log.source()).await.unwrap();
+    let mut found = Vec::new();
+    for (_, entry) in copy.entries(first - 1).await.unwrap() {
+        let Entry::Object { hash, .. } = entry else { panic!("{entry:?}") };
+        found.push(copy.object(&hash).await.unwrap());
+    }
+    assert_eq!(found, [None, Some(b"later".to_vec())]);
+}
+
+#[tokio::test]
 async fn what_does_not_begin_as_the_copy_does_is_refused() {
     let log = log(300).await;
     let folder = tempfile::tempdir().unwrap();

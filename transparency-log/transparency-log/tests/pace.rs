@@ -14,7 +14,7 @@ use tlog_proof::{Cosigner, Hash, LogPolicy, NoteSigner};
 use tokio::time::{Instant, sleep};
 use transparency_log::storage::MemoryStorage;
 use transparency_log::testing::key;
-use transparency_log::{Pace, Sequencer, Submit as _, Witness, WitnessError, Witnessing};
+use transparency_log::{BatchFigures, Pace, Sequencer, Submit as _, Witness, WitnessError, Witnessing};
 
 /// How long the witness takes, and so the whole batch: nothing else here takes any time.
 const WORK: Duration = Duration::from_secs(2);
@@ -72,6 +72,7 @@ async fn after_a_batch_that_several_shared_the_log_rests_as_long_as_it_worked() 
     assert_eq!(takes(&log, 2..5).await, 2 * WORK.as_secs(), "they come while it rests");
     assert_eq!(takes(&log, 5..6).await, 2 * WORK.as_secs(), "and so does she");
     assert_eq!(takes(&log, 6..7).await, WORK.as_secs(), "who was alone before her");
+    assert_eq!(log.figures(), BatchFigures { batches: 4, entries: 7, took: 4 * WORK });
     log.stop().await;
 }
 

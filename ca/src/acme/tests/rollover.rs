@@ -97,6 +97,11 @@ async fn a_new_issuing_key_takes_over_without_a_break() {
     // What was issued before is still handed out under the key that issued it.
     let trail = std::fs::read_to_string(world.folder().join("ca").join(crate::trail::FILE)).unwrap();
     assert!(trail.contains("issuing-key-taken-up"));
+    // The page leads to the lists of both keys, the newer one's first.
+    let page = String::from_utf8(client.get("/status").await.ok().body).unwrap();
+    let place = |list: &str| page.find(&format!("href=\"{BASE}/crl/{list}.crl\"")).unwrap_or_else(|| panic!("{page}"));
+    assert!(place("people-2") < place("people") && place("people") < place("services"));
+    assert_eq!(page.matches("by a key from before").count(), 1, "{page}");
 }
 
 #[tokio::test]

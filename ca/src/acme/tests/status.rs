@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::device;
 use crate::https::PeerAddr;
-use crate::testing::{BASE, Client, Fate, Signer, World, csr};
+use crate::testing::{BASE, Client, Fate, ORIGIN, Signer, World, csr};
 
 #[tokio::test]
 async fn the_page_says_where_everything_is_and_runs_nothing() {
@@ -93,6 +93,11 @@ async fn figures_are_for_this_machine_alone() {
                 let counted = text.lines().find_map(|found| found.strip_prefix(&line)?.parse::<f64>().ok());
                 assert!(counted > Some(0.0), "no {line} in\n{text}");
             }
+        }
+        for figure in ["batches", "batch_entries", "batch_seconds"] {
+            let line = format!("inperson_log_{figure}_total{{log=\"{ORIGIN}\"}} ");
+            let counted = text.lines().find_map(|found| found.strip_prefix(&line)?.parse::<f64>().ok());
+            assert!(counted > Some(0.0), "no {line} in\n{text}");
         }
         assert!(!text.contains("example.org"));
     }

@@ -246,6 +246,14 @@ async fn who_has_just_proven_control_ends_every_other_proof_of_it() {
     assert_eq!(alice.order(ALICE).await.ok().text("status"), "ready");
     assert_eq!(bob.order("bob@example.org").await.ok().text("status"), "ready");
     assert_eq!(reserve.post(&unused, json!({"code": kept})).await.problem(), "malformed");
+
+    // What is found again as fresh is good for a quarter of an hour to come.
+    world.advance(Duration::from_secs(2700));
+    assert_eq!(fresh(&alice).await.1, "valid");
+    world.advance(Duration::from_secs(1));
+    assert_eq!(fresh(&alice).await.1, "pending");
+    world.advance(Duration::from_secs(899));
+    alice.post("/end-proofs", end.clone()).await.ok();
 }
 
 #[tokio::test]

@@ -120,12 +120,16 @@ fn check_issuing(issuing: &Certificate, name: IssuerName, root: &Certificate) ->
     if plan(name, &organization, &tbs.spki_der(), serial, begin, lifetime, root).tbs()? != *tbs {
         return Err(content(format!("the certificate of {name}, as `ca issuing sign` makes it"), "another"));
     }
-    let algorithm = tbs.signature_algorithm();
-    let root_key = root.tbs().spki().subject_public_key.raw_bytes();
-    if !algorithm.is_some_and(|algorithm| verifies(algorithm, root_key, issuing.tbs_der(), issuing.signature())) {
+    if !root_has_signed(root, issuing) {
         return Err(content("the root's signature", "another"));
     }
     Ok(())
+}
+
+pub(crate) fn root_has_signed(root: &Certificate, issuing: &Certificate) -> bool {
+    let root_key = root.tbs().spki().subject_public_key.raw_bytes();
+    let algorithm = issuing.tbs().signature_algorithm();
+    algorithm.is_some_and(|algorithm| verifies(algorithm, root_key, issuing.tbs_der(), issuing.signature()))
 }
 
 /// The label key and the key of pseudonyms, which no root signs; made once. What an interrupted attempt has made stays.

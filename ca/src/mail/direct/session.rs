@@ -3,26 +3,22 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
-};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::super::handover::hand_over;
+use super::super::socket::Stream;
 use super::super::{Letter, MailError, socket};
 use super::watched::Watched;
 
@@ -143,7 +139,7 @@ async fn prepare(
     }
     if !offered {
         // lettre greets it anew, which RFC 5321 section 4.1.4 lets anybody do at any time.
-        return Ok(Stream::new(greeting, Transport::Plain(talk.into_inner())));
+        return Ok(Stream::plain(greeting, talk.into_inner()));
     }
     talk.write_all(b"STARTTLS\r\n").await.map_err(|error| unreachable(host, &error))?;
     expect(&mut talk, host, "220").await?;
@@ -160,7 +156,7 @@ async fn prepare(
     let name = ServerName::try_from(server.name.to_owned()).map_err(|error| unreachable(host, &error))?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, talk.into_inner()).await;
     let tls = tls.map_err(|error| unreachable(host, &error))?;
-    Ok(Stream::new("220 encrypted\r\n".to_owned(), Transport::Tls(Box::new(tls))))
+    Ok(Stream::encrypted("220 encrypted\r\n".to_owned(), tls))
 }
 
 /// A whole answer, if it has this code.
@@ -188,70 +184,4 @@ async fn within<T>(time: Duration, work: impl Future<Output = T>) -> Result<T, M
 
 fn unreachable(host: &str, reason: &dyn fmt::Display) -> MailError {
     MailError::Unreachable(format!("{host}: {reason}"))
-}
-
-/// A connection as lettre begins with it: first a greeting, which the server has given already.
-#[derive(Debug)]
-struct Stream {
-    greeting: Vec<u8>,
-    transport: Transport,
-}
-
-#[derive(Debug)]
-enum Transport {
-    Plain(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    fn new(greeting: String, transport: Transport) -> Self {
-        Self { greeting: greeting.into_bytes(), transport }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.greeting.is_empty() {
-            let length = self.greeting.len().min(buf.remaining());
-            buf.put_slice(&self.greeting[..length]);
-            self.greeting.drain(..length);
-            return Poll::Ready(Ok(()));
-        }
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Transport::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Transport::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Transport::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            Transport::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Transport::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
-}
-
-impl AsyncTokioStream for Stream {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match &self.transport {
-            Transport::Plain(tcp) => tcp.peer_addr(),
-            Transport::Tls(tls) => tls.get_ref().0.peer_addr(),
-        }
-    }
 }

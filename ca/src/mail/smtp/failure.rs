@@ -5,9 +5,10 @@ use std::io;
 
 use rustls::CertificateError;
 
-/// Of an error of lettre's. `wrapped`: TLS was to begin with the first byte. `own_roots`: by certificates that the operator
+/// Of an error of lettre's, or of a handshake. `wrapped`: TLS was to begin with the first byte. `own_roots`: by certificates that the operator
 /// has named.
-pub(super) fn words(error: &lettre::transport::smtp::Error, wrapped: bool, own_roots: bool) -> String {
+pub(super) fn words(error: &(dyn Error + 'static), wrapped: bool, own_roots: bool) -> String {
+    let is_response = error.downcast_ref::<lettre::transport::smtp::Error>().is_some_and(|error| error.is_response());
     let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
     let tls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
     match (tls, io.and_then(unreached)) {
@@ -16,7 +17,7 @@ pub(super) fn words(error: &lettre::transport::smtp::Error, wrapped: bool, own_r
         }
         (Some(rustls::Error::InvalidCertificate(reason)), _) => certificate(reason, own_roots),
         (_, Some(words)) => words.to_owned(),
-        _ if error.is_response() => format!("expected an SMTP server there, found something else ({error})"),
+        _ if is_response => format!("expected an SMTP server there, found something else ({error})"),
         _ => in_full(error),
     }
 }
@@ -53,7 +54,7 @@ fn certificate(reason: &CertificateError, own_roots: bool) -> String {
 }
 
 /// An error and its causes, as far as they say something new.
-fn in_full(error: &lettre::transport::smtp::Error) -> String {
+fn in_full(error: &(dyn Error + 'static)) -> String {
     causes(error).map(ToString::to_string).fold(error.to_string(), |text, cause| match text.contains(&cause) {
         true => text,
         false => format!("{text}: {cause}"),

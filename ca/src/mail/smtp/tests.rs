@@ -152,6 +152,8 @@ async fn a_check_tells_without_a_mail_whether_the_server_would_take_one() {
 #[tokio::test]
 async fn nothing_is_held_back_on_the_way_to_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let smtp = Smtp::open(&format!("smtp://{}", listener.local_addr().unwrap()), None).unwrap();
-    assert!(smtp.reach().await.unwrap().nodelay().unwrap());
+    for scheme in ["smtp", "smtps"] {
+        let smtp = Smtp::open(&format!("{scheme}://{}", listener.local_addr().unwrap()), None).unwrap();
+        assert!(smtp.reach().await.unwrap().nodelay().unwrap(), "{scheme}");
+    }
 }

@@ -75,6 +75,12 @@ async fn every_proof_of_an_identifier_is_found_and_what_a_message_can_still_make
         ] {
             insert(store, Record::Authorization(proof)).await.unwrap();
         }
+        let all = async |after: &str, limit| {
+            let found = store.authorizations(Select::AllValid { after: after.into(), limit }).await.unwrap();
+            found.into_iter().map(|proof| proof.id).collect::<Vec<_>>()
+        };
+        assert_eq!(all("", 9).await, ["hers", "valid"], "whoever's, also those that have lapsed");
+        assert_eq!((all("", 1).await, all("hers", 9).await), (vec!["hers".into()], vec!["valid".into()]));
         let found = store.authorizations(Select::Standing { identifier: alice(), at: 49 }).await.unwrap();
         let mut ids: Vec<_> = found.into_iter().map(|proof| proof.id).collect();
         ids.sort();

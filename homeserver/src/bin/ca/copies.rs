@@ -6,6 +6,7 @@ use clap::Args;
 use command_line::{Failure, say};
 use homeserver::backup::backup as make;
 use homeserver::restore::{self, Restored, Wishes, new_log};
+use homeserver::settings::LogElsewhere;
 use identity::UnixTime;
 use serde_json::json;
 
@@ -39,6 +40,15 @@ pub(crate) struct Restore {
     /// Give the old log up, and begin another of this name: people pin a new fingerprint
     #[arg(long, value_name = "NAME")]
     new_log: Option<String>,
+    /// With --new-log, where the log is elsewhere: the C2SP tlog-policy of another log elsewhere, to begin in its place
+    #[arg(long, value_name = "FILE", requires = "new_log", requires = "log_submission")]
+    log_policy: Option<PathBuf>,
+    /// The https address at which that log takes entries
+    #[arg(long, value_name = "URL", requires = "log_policy")]
+    log_submission: Option<String>,
+    /// The key name of a witness in that policy that you run yourself, repeatable
+    #[arg(long = "log-operator-witness", value_name = "NAME", requires = "log_policy")]
+    log_operator_witnesses: Vec<String>,
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -72,11 +82,15 @@ pub(crate) fn restore(asked: &Restore, folder: &Path, json: bool) -> Result<(), 
             say!("Unpacked into {}; asking how far the log got.", folder.display());
         }
     }
+    let open =
+        |path: &PathBuf| LogElsewhere::open(path, asked.log_submission.as_deref(), &asked.log_operator_witnesses);
+    let elsewhere = asked.log_policy.as_ref().map(open);
     let wishes = Wishes {
         mirrors: asked.mirrors.clone(),
         lists: asked.lists.clone(),
         updates: asked.updates.clone(),
         without_lists: asked.without_lists,
+        log: elsewhere.transpose()?,
     };
     match &asked.new_log {
         None => {
@@ -115,6 +129,7 @@ fn tell(done: &Restored) {
 
 fn books(books: &ca::recovery::Recovered) {
     say!("  {} certificates on their way came to nothing; {} slots were used since", books.abandoned, books.taken);
+    say!("  {} proofs of control count no more: each device asks for a code once", books.proofs_ended);
     say!("  {} revoked since, {} of them carried on by number alone", books.revoked + books.carried, books.carried);
     say!("  {} records of the audit trail are not here", books.audit_records_lost);
     if books.lists_missing > 0 {

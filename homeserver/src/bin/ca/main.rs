@@ -72,10 +72,7 @@ enum Command {
         Then edit homeserver.toml, and: ca --folder /srv/inperson config check")]
     Init(Box<homeserver::Options>),
     /// Check the settings, or show a sample of them
-    #[command(
-        subcommand,
-        after_help = "Example:\n  ca config sample > homeserver.toml\n  ca config check homeserver.toml"
-    )]
+    #[command(subcommand, after_help = "Example:\n  ca config sample\n  ca --folder /srv/inperson config check")]
     Config(config::Config),
     /// Look after the database
     #[command(subcommand, after_help = "Example:\n  ca --folder /srv/inperson db stats")]
@@ -249,8 +246,11 @@ fn run_list(folder: &Path, list: &List, json: bool) -> Result<(), Failure> {
             }
         },
     };
-    let now = UnixTime::now().as_secs();
-    for record in found.map_err(failed)? {
+    let (now, found) = (UnixTime::now().as_secs(), found.map_err(failed)?);
+    if let (Some(what), true) = (&list.what, found.is_empty()) {
+        return Err(Failure::new(3, format!("there is no certificate of {what} here"), "ca list shows the newest"));
+    }
+    for record in found {
         let shown = shown(&record, now);
         if json {
             say!("{shown}");

@@ -11,7 +11,7 @@ use story::person::Person;
 use story::process;
 
 use super::page::{blocks, part, sh, with};
-use super::{SERVER, SOON, apart, person, secret, up};
+use super::{SERVER, SOON, apart, demand_a_witness, person, redraft, secret, three_machines, up};
 
 const UP: &str = "homeserver up --folder /srv/inperson";
 /// In place of somebody who types.
@@ -225,6 +225,55 @@ fn a_stolen_log_key() {
     assert_eq!(sh("/srv", served).stdout, checkpoint());
     assert!(Path::new("/srv/inperson/keys/vrf.key.pem").exists());
     sh("/srv", "ca --folder /srv/inperson backup /media/backup && ca --folder /srv/inperson audit verify");
+    server.stop().unwrap();
+}
+
+#[test]
+#[ignore = "makes machines of its own, as root; run by ./test --all"]
+fn a_stolen_witness_key() {
+    if !apart::is_inside("drills::a_stolen_witness_key") {
+        return;
+    }
+    let server = founded();
+    let (mut machine_two, _) = demand_a_witness("file:/etc/inperson/passphrase");
+    server.stop().unwrap();
+    let server = up(UP);
+    let (alice, carol) = (person("alice"), person("carol"));
+    for one in [&alice, &carol] {
+        one.trust(server.ready()).unwrap();
+        updates(one);
+    }
+    alice.enroll(&server.outbox()).unwrap();
+    let old = copy_of(&alice, "old");
+    accepts(&carol, &old);
+
+    // Without it, and with another quorum.
+    let [remove] = drill("A witness's key is known to somebody", "The root's key is known to somebody");
+    let listed = sh("/srv", "homeserver witness list --folder /srv/inperson").stdout;
+    assert!(listed.contains("witness.example.net/w1"), "{listed}");
+    operator(&with(&remove, "NAME", "witness.example.net/w1"));
+    redraft(|drafted| {
+        let kept = drafted.lines().filter(|line| !line.starts_with("witness w1 ") && !line.starts_with("group both "));
+        kept.map(|line| format!("{}\n", line.replace("quorum both", "quorum ca.example.org/witness"))).collect()
+    });
+    let [_, _, sign] = three_machines();
+    operator(&sign);
+    published(3);
+    server.stop().unwrap();
+    machine_two.kill();
+    let server = up(UP);
+
+    // People take the version and renew. The old certificate counts on here, as the server's witness has seen it, too; the
+    // new one does not for whoever has not taken the version.
+    updates(&alice);
+    accepts(&alice, &old);
+    alice.certtool(&["renew", alice.address(), "--force"]).unwrap().expect(0, "renew").unwrap();
+    let new = copy_of(&alice, "new");
+    accepts(&alice, &new);
+    refuses(&carol, &new, "WIT-02");
+    updates(&carol);
+    accepts(&carol, &new);
+    alice.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
     server.stop().unwrap();
 }
 

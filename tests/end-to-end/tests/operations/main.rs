@@ -122,7 +122,7 @@ fn ceremony() -> String {
 }
 
 /// The witness on its machine, with the settings that its sample explains.
-fn witness(log: &str) -> (String, impl Fn() -> Running) {
+fn witness(log: &str) -> (String, impl Fn() -> Running + use<>) {
     std::fs::create_dir("/srv/witness").unwrap();
     sh(
         "/srv/witness",
@@ -147,6 +147,35 @@ fn witness(log: &str) -> (String, impl Fn() -> Running) {
     (keys.lines().next().unwrap().to_owned(), start)
 }
 
+/// The draft of a next version, with its log's part changed.
+fn redraft(change: impl Fn(&str) -> String) {
+    let mut next: Value = serde_json::from_slice(&std::fs::read("/srv/next.json").unwrap()).unwrap();
+    next["tlog_policy"] = change(next["tlog_policy"].as_str().unwrap()).into();
+    std::fs::write("/srv/next.json", next.to_string()).unwrap();
+}
+
+/// What the page has for machine 2: its witness runs, and a version that demands it is published. How it is started again.
+fn demand_a_witness(passphrase: &str) -> (Running, impl Fn() -> Running + use<>) {
+    let policy: Value = serde_json::from_slice(&std::fs::read("/srv/inperson/policy.json").unwrap()).unwrap();
+    let policy = policy["tlog_policy"].as_str().unwrap().to_owned();
+    let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap().split(' ').next().unwrap();
+    let (key, start) = witness(log);
+    let running = start();
+    let [add, lines, sign] = three_machines();
+    sh("/srv", &with(&add, "VKEY", &key));
+    redraft(|drafted| with(drafted, "quorum ca.example.org/witness\n", &with(&lines, "VKEY", &key)));
+    sh("/srv", &with(&sign, "--passphrase ask", &format!("--passphrase {passphrase}")));
+    let published = || Path::new("/srv/inperson/policies/2.json").exists().then_some(());
+    process::await_sight("the published version", SOON, published).unwrap();
+    (running, start)
+}
+
+/// The blocks by which a witness is added and demanded.
+fn three_machines() -> [String; 3] {
+    let section = part("**On three machines**", "**Several front ends");
+    blocks(&section).try_into().unwrap_or_else(|_| panic!("three blocks: {section}"))
+}
+
 #[test]
 #[ignore = "makes machines of its own, as root; run by ./test --all"]
 fn on_three_machines() {
@@ -162,23 +191,9 @@ fn on_three_machines() {
     let alice = person("alice");
     alice.join(server.ready(), &server.outbox()).unwrap();
 
-    let policy: Value = serde_json::from_slice(&std::fs::read("/srv/inperson/policy.json").unwrap()).unwrap();
-    let policy = policy["tlog_policy"].as_str().unwrap().to_owned();
-    let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap().split(' ').next().unwrap();
-    let (key, start) = witness(log);
-    let mut machine_two = start();
-    let section = part("**On three machines**", "**Several front ends");
-    let [add, lines, sign] = &blocks(&section)[..] else { panic!("three blocks: {section}") };
-    sh("/srv", &with(add, "VKEY", &key));
-    let mut next: Value = serde_json::from_slice(&std::fs::read("/srv/next.json").unwrap()).unwrap();
-    let drafted = next["tlog_policy"].as_str().unwrap();
-    next["tlog_policy"] = with(drafted, "quorum ca.example.org/witness\n", &with(lines, "VKEY", &key)).into();
-    std::fs::write("/srv/next.json", next.to_string()).unwrap();
     // The root's key comes on its medium.
     sh("/media", "cp root/vault/root.key.pem vault/");
-    sh("/srv", &with(sign, "--passphrase ask", "--passphrase file:/etc/inperson/of-the-root"));
-    let published = || Path::new("/srv/inperson/policies/2.json").exists().then_some(());
-    process::await_sight("the published version", SOON, published).unwrap();
+    let (mut machine_two, start) = demand_a_witness("file:/etc/inperson/of-the-root");
     server.stop().unwrap();
     let server = up("homeserver up --folder /srv/inperson");
 

@@ -14,6 +14,7 @@ mod claim;
 mod commit;
 mod cosign;
 mod error;
+mod figures;
 mod recover;
 mod round;
 mod stage;
@@ -41,6 +42,7 @@ use crate::witness::Witnessing;
 
 pub(crate) use cosign::ask;
 pub use error::{OpenError, SubmitError};
+pub use figures::BatchFigures;
 #[cfg(any(test, fuzzing))]
 pub(crate) use stage::Stage;
 
@@ -136,6 +138,7 @@ struct State {
     trouble: RwLock<Option<String>>,
     /// Why the log has stopped by itself, if it has.
     halted: OnceLock<String>,
+    batches: figures::Counters,
 }
 
 /// One entry on its way, and where the answer goes.
@@ -197,6 +200,11 @@ impl Sequencer {
     /// What the log fails at just now, if it does: entries wait until it is mended, unless it has halted.
     pub fn trouble(&self) -> Option<String> {
         self.halted().or_else(|| self.inner.state.trouble())
+    }
+
+    /// What its batches were like, since it was opened.
+    pub fn figures(&self) -> BatchFigures {
+        self.inner.state.batches.figures()
     }
 
     /// Why the log has stopped by itself, if it has: it takes no entries until it is opened again.

@@ -211,7 +211,9 @@ impl Worker {
             // The entries were bounded when they were submitted, so that they fit into a bundle.
             let batch = Batch::new(&self.edge, entries, &self.log.origin, &self.log.signer, self.log.writer)
                 .map_err(|error| self.halt(format!("an entry does not fit into a bundle: {error}")))?;
+            let (size, closed) = (batch.stage.entries.len(), Instant::now());
             self.commit_until_done(Arc::new(batch), queue, stop).await?;
+            self.state.batches.count(size, closed.elapsed());
         }
         self.answer(waiting).await;
         Ok(())

@@ -31,7 +31,7 @@ const FIGURE: usize = 200;
 const LOST: Duration = Duration::from_secs(4);
 /// How long what was begun may take to end.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long each is measured, and how often at the figure's load.
+/// How long each is measured, and how often.
 const DURING: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
 
@@ -81,21 +81,26 @@ fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
     let mut pebble = Server::pebble(folder.path());
     let (mut figures, mut baselines, mut notes, mut parts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for clients in CLIENTS {
-        for _ in 0..if clients == FIGURE { ROUNDS } else { 1 } {
+        let (mut of_ours, mut of_theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
             let our = measured(&ours, clients).expect("our own server answers");
             let theirs = pebble.as_ref().map(|pebble| measured(pebble, clients));
             if matches!(theirs, Some(None)) {
                 // One that has stopped answering does not begin again.
                 pebble = Server::pebble(folder.path());
             }
-            notes.push(format!("{clients}: {}", told(&our, theirs.as_ref())));
+            of_theirs.extend(theirs.clone().flatten());
             if clients == FIGURE {
                 figures.push(our.per_second);
                 baselines.extend(theirs.flatten().map(|seen| seen.per_second));
             }
-            if clients == 1 {
-                parts = our.parts;
-            }
+            of_ours.push(our);
+        }
+        let our = middle(of_ours).expect("there is a round");
+        let theirs = pebble.as_ref().map(|_| middle(of_theirs));
+        notes.push(format!("{clients}: {}", told(&our, theirs.as_ref())));
+        if clients == 1 {
+            parts = our.parts;
         }
     }
     drop(ours);
@@ -111,6 +116,13 @@ fn row(runtime: &Runtime, scale: Scale, work: Work) -> Pair {
     }
     let pair = Pair::new(median(figures), median(baselines)).noted(notes.join("\n                   "));
     Pair { parts, ..pair }
+}
+
+/// Of several rounds that of the median rate.
+fn middle(mut rounds: Vec<Seen>) -> Option<Seen> {
+    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    let middle = rounds.len() / 2;
+    rounds.into_iter().nth(middle)
 }
 
 /// `theirs` is none where pebble is not installed, and nothing where it has stopped answering.

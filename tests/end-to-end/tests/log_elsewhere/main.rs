@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod restore;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
