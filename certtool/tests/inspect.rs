@@ -172,10 +172,10 @@ fn what_is_wrong_with_a_strangers_certificate_is_flagged() {
     }
     let linted = place.certtool(&["lint", "bare.pem"]);
     assert!(
-        linted.status.code() == Some(3) && String::from_utf8_lossy(&linted.stderr).contains("--profile"),
+        linted.status.code() == Some(3) && String::from_utf8_lossy(&linted.stderr).contains("--as"),
         "{linted:?}"
     );
-    let linted = place.certtool(&["lint", "bare.pem", "--profile", "device", "--json"]);
+    let linted = place.certtool(&["lint", "bare.pem", "--as", "device", "--json"]);
     let object: Value = serde_json::from_slice(&linted.stdout).unwrap();
     let rules: Vec<_> =
         object["findings"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
@@ -191,8 +191,8 @@ fn a_persons_own_certificate_is_clean_and_a_renewed_one_differs_in_few_fields() 
         let linted = place.certtool(&["lint", file]);
         assert_eq!(linted.status.code(), Some(0), "{file}: {linted:?}");
     }
-    assert_eq!(place.certtool(&["lint", mail, "--profile", "device"]).status.code(), Some(3));
-    assert_eq!(place.certtool(&["lint", mail, "--profile", "none"]).status.code(), Some(2));
+    assert_eq!(place.certtool(&["lint", mail, "--as", "device"]).status.code(), Some(3));
+    assert_eq!(place.certtool(&["lint", mail, "--as", "none"]).status.code(), Some(2));
     let same = place.certtool(&["diff", alice, fixture("alice.der").to_str().unwrap()]);
     assert!(
         same.status.success() && String::from_utf8_lossy(&same.stdout).contains("are the same certificate"),

@@ -19,14 +19,14 @@ use crate::subject;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool lint alice@example.org\n  \
-    certtool lint bob.pem --profile device --json")]
+    certtool lint bob.pem --as device --json")]
 pub(crate) struct Lint {
     /// A certificate in PEM or DER, or an address you enrolled; not needed if you enrolled one
     #[arg(value_name = "FILE|ID")]
     what: Option<String>,
     /// The profile it is to have; without it, the one it names
-    #[arg(long, value_name = "PROFILE", value_parser = profile)]
-    profile: Option<&'static Profile>,
+    #[arg(long = "as", value_name = "PROFILE", value_parser = profile)]
+    expected: Option<&'static Profile>,
 }
 
 fn profile(name: &str) -> Result<&'static Profile, String> {
@@ -49,11 +49,11 @@ impl Lint {
             )
         })?;
         let named = || leaf.tbs().policies().first().and_then(|policy| Profile::by_policy(*policy));
-        let profile = self.profile.or_else(named).ok_or_else(|| {
+        let profile = self.expected.or_else(named).ok_or_else(|| {
             Failure::new(
                 Exit::Refused,
                 format!("{} names no profile of ours", subject.name),
-                format!("Say which one it is to have: --profile with one of {}.", names()),
+                format!("Say which one it is to have: --as with one of {}.", names()),
             )
         })?;
         let linted = Linted {
