@@ -171,10 +171,7 @@ fn what_is_wrong_with_a_strangers_certificate_is_flagged() {
         assert!(faults.iter().any(|found| found.contains(fault)), "{fault}: {faults:?}");
     }
     let linted = place.certtool(&["lint", "bare.pem"]);
-    assert!(
-        linted.status.code() == Some(3) && String::from_utf8_lossy(&linted.stderr).contains("--as"),
-        "{linted:?}"
-    );
+    assert!(linted.status.code() == Some(3) && String::from_utf8_lossy(&linted.stderr).contains("--as"), "{linted:?}");
     let linted = place.certtool(&["lint", "bare.pem", "--as", "device", "--json"]);
     let object: Value = serde_json::from_slice(&linted.stdout).unwrap();
     let rules: Vec<_> =
