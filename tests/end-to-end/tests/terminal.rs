@@ -175,6 +175,7 @@ fn what_others_send_moves_nothing_and_pastes_stay_whole() {
     terminal.write("bob@example.org").unwrap();
     terminal.press(&["Enter"]).unwrap();
     terminal.await_text("bob@example.org ● online").unwrap();
+    of_bob.expect(&json!({ "event": "presence", "who": "alice@example.org", "online": true })).unwrap();
     let text = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{202e}live שלום (10:42)";
     of_bob.tell(&json!({ "do": "send", "to": "alice@example.org", "text": text, "id": 1 })).unwrap();
     let screen = terminal.await_text("␛]0;owned␇␛[2J\u{fffd}live (10:42) םולש").unwrap();
