@@ -89,6 +89,7 @@ impl From<HomeError> for Failure {
             }
             HomeError::Key(_) => "If the key lies in a token: a device's key is Ed25519, an account's P-256.".to_owned(),
             HomeError::NoDevice { identifier, .. } => format!("Get one: certtool enroll {identifier}"),
+            HomeError::EnrolledAnew { .. } => "Nothing is lost: the newer certificate is in the folder.".to_owned(),
             HomeError::Fingerprint { .. } => {
                 "Compare the fingerprint with the operator by phone or in person; do not trust this policy until both agree.".to_owned()
             }

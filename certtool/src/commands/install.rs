@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, ValueEnum};
 use device::keep_file;
 use serde::Serialize;
@@ -68,7 +69,9 @@ impl Install {
         if let Some(key) = &self.key {
             line.push_str(&format!(" --key {}", quoted_path(&absolute(key)?)));
         }
-        let script = home.join("git/certtool-git-sign");
+        // Another certificate has another script: what one repository was told stays true for the others.
+        let name = hex::encode(&digest(&SHA256, line.as_bytes()).as_ref()[..8]);
+        let script = home.join(format!("git/certtool-git-sign-{name}"));
         keep_file(&script, format!("#!/bin/sh\n# Written by certtool install --for git.\n{line} \"$@\"\n").as_bytes())?;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).map_err(Failure::system)?;
         let script = script.display().to_string();

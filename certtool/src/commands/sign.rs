@@ -52,6 +52,19 @@ pub(crate) struct Sign {
 impl Sign {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let out = self.out.clone().unwrap_or_else(|| beside(&self.file, if self.attached { ".p7m" } else { ".p7s" }));
+        let date = beside(&out, ".date");
+        if date.exists() {
+            return Err(Failure::failed(
+                format!("{} is dated by {}, which dates no other signature", out.display(), date.display()),
+                "Write another: --out FILE. Or move both away.",
+            ));
+        }
+        if out == self.file {
+            return Err(Failure::failed(
+                "the signature would take the place of the file",
+                "Choose another: --out FILE.",
+            ));
+        }
         // What cannot be read is said before anybody is asked for a passphrase.
         let mut content = BufReader::with_capacity(BUFFER, open(&self.file)?);
         let credential = credential::private(context, self.by.as_deref(), self.key.as_deref())?;

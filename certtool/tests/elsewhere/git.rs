@@ -56,6 +56,34 @@ fn git_signs_and_verifies_with_her_certificate() {
     let said = certtool(&place, &["--json", "git-verify", "HEAD~2", "HEAD~2..HEAD", "--signer", ALICE]).good();
     assert_eq!(said.matches(r#""signer":"alice@example.org""#).count(), 3, "{said}");
     certtool(&place, &["git-verify", "--signer", "bob@example.org"]).bad(3);
+    // What another repository was told is as it was.
+    git(&place, &["config", "--local", "--unset", "gpg.x509.program"]).good();
+    git(&place, &["config", "--local", "user.signingkey", ALICE]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "four"]).good();
+    certtool(&place, &["git-verify"]).good();
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_called_verified() {
+    let (place, certtool) = begun();
+    certtool(&place, &["install", "--for", "git"]).good();
+    for words in ["one", "two", "three"] {
+        git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", words]).good();
+    }
+    for nothing in ["HEAD..HEAD", "HEAD^{tree}", "^HEAD"] {
+        let said = certtool(&place, &["git-verify", nothing]).bad(1);
+        assert!(said.contains("no commits"), "{nothing}: {said}");
+    }
+    let said = certtool(&place, &["--json", "git-verify", "HEAD~2...HEAD"]).good();
+    assert_eq!(said.matches(r#""signer":"#).count(), 2, "{said}");
+    git(&place, &["replace", "HEAD", "HEAD~1"]).good();
+    assert!(certtool(&place, &["git-verify"]).bad(1).contains("replaces"));
+    git(&place, &["replace", "--delete", "HEAD"]).good();
+    // Of a repository with the newest commits alone a range says nothing.
+    let head = git(&place, &["rev-parse", "HEAD"]).good();
+    fs::write(place.at("repository/.git/shallow"), head).unwrap();
+    certtool(&place, &["git-verify"]).good();
+    assert!(certtool(&place, &["git-verify", "HEAD~0..HEAD"]).bad(1).contains("--unshallow"));
 }
 
 #[test]

@@ -102,6 +102,13 @@ fn a_device_signs_and_who_has_not_signed_is_told_apart() {
     let said = place.certtool(&["verify", &letter, "--signer", "bob@example.org"]).bad(3);
     assert!(said.contains("bob@example.org has not signed this: alice@example.org has"), "{said}");
 
+    // A message may hold anything beside what was signed: what that is comes out of it, or nothing is said.
+    let said = place.certtool(&["verify", &place.at("letter.p7m"), "--signer", ALICE]).bad(1);
+    assert!(said.contains("--out"), "{said}");
+    let lonely = place.write("lonely", LETTER);
+    assert!(place.certtool(&["verify", &lonely, "--signer", ALICE]).bad(1).contains("lonely.p7s"));
+    place.certtool(&["sign", &lonely, "--out", &lonely]).bad(1);
+
     // Another letter, and a message that was altered or cut off: nothing is written, and what was there stays.
     let out = place.write("out", b"what was there");
     let (message, stays) =
@@ -153,6 +160,8 @@ fn a_dated_signature_outlives_its_certificate() {
     place.date(&signature);
     let said = verify(&["--signer", ALICE]).good();
     assert!(said.contains(r#""dated":"#), "{said}");
+    // The date would date nothing any more.
+    assert!(place.certtool(&["sign", &letter]).bad(1).contains("dates no other"));
     verify(&["--signer", "bob@example.org"]).bad(3);
     // It is the date of this signature, and of no other.
     let (certificate, key) = place.mail("p256", P256);

@@ -71,6 +71,12 @@ impl Home {
     pub(crate) fn store_renewed(&self, device: &Device) -> Result<(), HomeError> {
         let folder = self.device_folder(&device.identifier);
         let _lock = self.lock()?;
+        // Enrolled anew meanwhile, by whichever program: the newer key is not to get the older one's certificate.
+        if let Ok(found) = read_locked(folder.clone())
+            && found.public_key().is_some_and(|key| key != device.key.public_key())
+        {
+            return Err(HomeError::EnrolledAnew { identifier: device.identifier.clone() });
+        }
         files::write_atomic(&folder.join(CHAIN), chain_to_pem(&device.chain).as_bytes())?;
         write_enrolment(&folder, &device.enrolment)
     }

@@ -106,6 +106,14 @@ pub enum HomeError {
         /// Who is there, or "none".
         have: String,
     },
+    /// What was renewed is no longer what the folder holds.
+    #[error(
+        "{identifier} was enrolled anew meanwhile, with another key: the renewed certificate of the one before is not kept"
+    )]
+    EnrolledAnew {
+        /// Whose certificate.
+        identifier: Identifier,
+    },
     /// The policy is not the one whose fingerprint was given.
     #[error("the policy is not the expected one: expected fingerprint {expected}, found {found}")]
     Fingerprint {

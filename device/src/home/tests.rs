@@ -207,6 +207,18 @@ fn a_crash_before_the_last_step_loses_neither_the_old_device_nor_the_new_one() {
 }
 
 #[test]
+fn a_certificate_of_the_key_before_is_not_kept_for_the_one_that_came_after() {
+    let place = Place::new();
+    place.enrol();
+    let before = place.home.device(&place.alice).unwrap();
+    let (newer, _) = Authority::new(1, NOON).issue_person(&place.alice, NOON);
+    place.home.finish_pending(place.pending(), newer.clone()).unwrap();
+    let refused = place.home.store_renewed(&before).unwrap_err();
+    assert!(matches!(refused, HomeError::EnrolledAnew { .. }), "{refused}");
+    assert_eq!(place.home.locked_device(&place.alice).unwrap().chain, newer);
+}
+
+#[test]
 fn damaged_files_are_named_with_what_was_expected() {
     let place = Place::new();
     place.enrol();

@@ -132,7 +132,11 @@ impl Keeper {
 
     async fn renew(&mut self) -> Result<(), Ended> {
         let device = match self.home.locked_device(&self.device.identifier) {
-            Ok(folder) => self.device.now(folder).unwrap_or_else(|| self.device.clone()),
+            Ok(folder) => match self.device.now(folder) {
+                Some(device) => device,
+                // Enrolled anew with another key, as was told: the certificate before has ended its service here.
+                None => return Ok(()),
+            },
             Err(_) => self.device.clone(),
         };
         match renew_unattended(&self.home, device, UnixTime::now).await {

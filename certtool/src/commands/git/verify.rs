@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use identity::Identifier;
-use identity::trust::Trust;
+use identity::trust::{Revocation, Trust};
 use serde::Serialize;
 
 use super::MAX_OBJECT_BYTES;
@@ -16,8 +16,9 @@ use crate::output::{Page, Report};
 /// Check who has signed commits, for CI.
 ///
 /// Every commit has to have a signature that holds, by a certificate that holds now; with --signer, of one of these people.
-/// One that does not ends it with exit code 3, after all were looked at. No connection is made, and git's settings do not
-/// matter.
+/// One that does not ends it with exit code 3, after all were looked at. A range without commits, or of a repository that
+/// lacks the older ones, is refused, and so is one that replaces objects. No connection is made: whether a certificate is
+/// revoked is known as of the newest list here.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool git-verify\n  \
@@ -36,10 +37,10 @@ impl GitVerify {
         let trust = super::trust(context)?;
         let mut commits = Vec::new();
         // Each by itself: beside a range git leaves a commit away that the range does.
+        nothing_is_replaced()?;
         for named in &self.commits {
-            let list = git(&["rev-list", "--no-walk=unsorted", "--end-of-options", named])?;
-            for id in String::from_utf8_lossy(&list).lines() {
-                commits.push(self.look(id, &trust)?);
+            for id in named_by(named)? {
+                commits.push(self.look(&id, &trust)?);
             }
         }
         let refused = commits.iter().any(|commit| commit.refused.is_some());
@@ -51,22 +52,61 @@ impl GitVerify {
         let commit = git(&["cat-file", "commit", id])?;
         let found = match parted(&commit) {
             None => Err("it is not signed".to_owned()),
-            Some((signature, content)) => super::signer(&signature, &content, id, trust)
-                .map_err(|failure| failure.what)
-                .map(|(person, _)| (person.identifier().clone(), person.authority().to_owned())),
-        };
-        let found =
-            found.and_then(|(signer, authority)| match self.signers.is_empty() || self.signers.contains(&signer) {
-                true => Ok((signer, authority)),
-                false => Err(format!("signed by {signer}, who is none of those expected")),
-            });
-        let commit = id.to_owned();
-        Ok(match found {
-            Ok((signer, authority)) => {
-                Commit { commit, signer: Some(signer.to_string()), authority: Some(authority), refused: None }
+            Some((signature, content)) => {
+                super::signer(&signature, &content, id, trust).map_err(|failure| failure.what).map(|(person, _)| person)
             }
-            Err(refused) => Commit { commit, signer: None, authority: None, refused: Some(refused) },
-        })
+        };
+        let found = found.and_then(|person| {
+            let signer = person.identifier();
+            match self.signers.is_empty() || self.signers.contains(signer) {
+                true => Ok(person),
+                false => Err(format!("signed by {signer}, who is none of those expected")),
+            }
+        });
+        let mut commit = Commit { commit: id.to_owned(), ..Commit::default() };
+        match found {
+            Ok(person) => {
+                commit.signer = Some(person.identifier().to_string());
+                commit.authority = Some(person.authority().to_owned());
+                commit.revocation_checked = Some(person.revocation() != Revocation::Unknown);
+            }
+            Err(refused) => commit.refused = Some(refused),
+        }
+        Ok(commit)
+    }
+}
+
+/// What git shows in the place of an object under `refs/replace` is not what its name says, and a checkout has it too.
+fn nothing_is_replaced() -> Result<(), Failure> {
+    match git(&["for-each-ref", "--count=1", "refs/replace"])?.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::failed(
+            "this repository replaces objects by others (refs/replace), so a commit's name says nothing of what is there",
+            "Clone it without them, or look at them: git replace --list; git replace --delete takes one away.",
+        )),
+    }
+}
+
+/// The commits that are named so: one, or all of a range. None is a mistake, and no proof of anything.
+fn named_by(named: &str) -> Result<Vec<String>, Failure> {
+    let one = format!("{named}^{{commit}}");
+    let is_one = Command::new("git").args(["rev-parse", "--quiet", "--verify", &one]).stdin(Stdio::null()).output();
+    let is_one = is_one.is_ok_and(|done| done.status.success());
+    if !is_one && git(&["rev-parse", "--is-shallow-repository"])?.starts_with(b"true") {
+        return Err(Failure::failed(
+            format!("{named} is a range, and this repository has only the newest commits"),
+            "Fetch the others: git fetch --unshallow.",
+        ));
+    }
+    let walk = if is_one { "--no-walk=unsorted" } else { "--topo-order" };
+    let list = git(&["rev-list", walk, "--end-of-options", named])?;
+    let commits: Vec<String> = String::from_utf8_lossy(&list).lines().map(str::to_owned).collect();
+    match commits.is_empty() {
+        true => Err(Failure::failed(
+            format!("there are no commits in {named}, so nothing was checked"),
+            "Name a commit, or a range with commits in it.",
+        )),
+        false => Ok(commits),
     }
 }
 
@@ -75,7 +115,12 @@ fn git(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     let failed =
         |what: String| Failure::failed(what, "Is git installed, is this a repository, and are the commits there?");
     let mut command = Command::new("git");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command
+        .arg("--no-replace-objects")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     let mut child = command.spawn().map_err(|error| failed(format!("git cannot be run: {error}")))?;
     let mut printed = Vec::new();
     if let Some(stdout) = child.stdout.take() {
@@ -131,29 +176,32 @@ struct Commits {
     commits: Vec<Commit>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Commit {
     commit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authority: Option<String>,
+    /// Whether a revocation list is known here for the signer's certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_checked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }
 
 impl Report for Commits {
     fn page(&self, page: &mut Page) {
-        for Commit { commit, signer, authority, refused } in &self.commits {
+        for Commit { commit, signer, authority, revocation_checked, refused } in &self.commits {
             match (signer, authority, refused) {
                 (Some(signer), Some(authority), None) => {
                     page.good(&format!("{commit}: signed by {signer}, certified by {authority}"));
+                    if *revocation_checked == Some(false) {
+                        page.warning("  no revocation list is known here for it");
+                    }
                 }
                 _ => page.bad(&format!("{commit}: {}", refused.as_deref().unwrap_or_default())),
             }
-        }
-        if self.commits.is_empty() {
-            page.line("There are no commits in that range.");
         }
     }
 }

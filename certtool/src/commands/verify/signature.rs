@@ -42,6 +42,17 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     pub(super) fn answer(&self, context: &Context, trust: &Trust) -> Result<Exit, Failure> {
         let (message, content) = self.files();
+        // A file that holds a message may hold anything else beside it: only what comes out of the message was signed.
+        if content.is_none() && self.out.is_none() {
+            return Err(Failure::failed(
+                format!(
+                    "there is no signature beside {}: expected {}",
+                    self.file.display(),
+                    beside(self.file, ".p7s").display()
+                ),
+                "Say where it is: --signature FILE. If the file is a message that holds what was signed, say where that goes: --out FILE.",
+            ));
+        }
         let mut held = self.out.map(NewFile::create).transpose()?;
         let (signatures, digest) = match &mut held {
             Some(file) => {
