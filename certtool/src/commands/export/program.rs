@@ -99,7 +99,7 @@ impl Program {
             ]
         };
         match self {
-            Self::Openssl => vec![format!("curl --cert {} --pass PASSPHRASE https://…", file(".pem"))],
+            Self::Openssl => vec![format!("curl --cert {} https://…", file(".pem"))],
             Self::Gpgsm => {
                 vec![format!("gpgsm --import {}", file("-root.pem")), format!("gpgsm --import {}", file(".p12"))]
             }
