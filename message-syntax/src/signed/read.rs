@@ -13,7 +13,7 @@ use x509_cert::Certificate;
 use super::attributes::Attributes;
 use super::info::Info;
 use super::write::portions;
-use super::{PORTION, SIGNED_DATA};
+use super::{DATA, PORTION, SIGNED_DATA};
 use crate::algorithm::{Algorithm, Hash};
 use crate::ber::Ber;
 use crate::error::CmsError;
@@ -75,6 +75,10 @@ pub fn verify(
     let inner = ber.expect(signed, SEQUENCE, "the signed content")?;
     let inner = ber.enter(inner)?;
     let kind = oid(&mut ber, inner)?;
+    // Receipts (RFC 2634) and others a program may sign by itself, over bytes that a stranger chose.
+    if kind != DATA {
+        return Err(CmsError::form("a message over data", format!("one over the type {kind}")));
+    }
     let explicit = ber.next(inner)?;
     let mut hash = |portion: &[u8]| -> io::Result<()> {
         hashes.iter_mut().for_each(|(_, hasher)| hasher.update(portion));

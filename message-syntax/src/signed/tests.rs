@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use der::Encode as _;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SigningKey as _};
 
@@ -131,4 +132,17 @@ proptest! {
         let _ = read(&message, None);
         let _ = read(&message, Some(b"yes"));
     }
+}
+
+#[test]
+fn a_message_over_anything_but_data_is_refused() {
+    let data = super::DATA.to_der().unwrap();
+    let mut message = Alice::with(Algorithm::Ed25519).detached(b"a letter");
+    // id-ct-receipt and its like end otherwise (RFC 2634).
+    let last = data.len() - 1;
+    let places: Vec<usize> = (0..message.len() - last).filter(|at| message[*at..].starts_with(&data)).collect();
+    assert_eq!(places.len(), 2, "in the message and in the attribute");
+    places.iter().for_each(|at| message[at + last] = 9);
+    let refused = read(&message, Some(b"a letter")).unwrap_err().to_string();
+    assert!(refused.contains("over data"), "{refused}");
 }
