@@ -51,13 +51,22 @@ impl Link {
     ) -> Result<(), ()> {
         let told = |reason: String| tracing::debug!(reason, "the directory is not shown the newer certificate yet");
         let (addresses, reached) = reached.map_err(told)?;
-        // How she wants to be present may have changed meanwhile.
+        // How she wants to be present may have changed meanwhile. Calls that begin are left for the connection that stays.
+        let mut begin = Vec::new();
         while let Ok(ask) = asks.try_recv() {
-            self.ask(standing, ask);
+            match ask {
+                Ask::Invite { .. } => begin.push(ask),
+                Ask::Cancel { call } if begin.iter().any(|ask| ask.invited() == Some(call)) => {
+                    begin.retain(|ask| ask.invited() != Some(call));
+                }
+                ask => self.ask(standing, ask),
+            }
         }
         let stand = tokio::time::timeout(FOLLOWING, self.stand(addresses, reached)).await;
-        let newer = stand.unwrap_or_else(|_| Err("the directory did not answer in time".to_owned())).map_err(told)?;
-        let mut older = std::mem::replace(standing, newer);
+        let stand = stand.unwrap_or_else(|_| Err("the directory did not answer in time".to_owned())).map_err(told);
+        let older = stand.map(|newer| std::mem::replace(standing, newer));
+        begin.into_iter().for_each(|ask| self.ask(standing, ask));
+        let mut older = older?;
         while let Ok(event) = older.events.try_recv() {
             if !matches!(event, DirectoryEvent::Closed { .. } | DirectoryEvent::Incoming { .. }) {
                 // Ends only with the engine, which is noticed at once.
