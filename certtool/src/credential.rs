@@ -1,10 +1,11 @@
 //! A certificate with its private key: this device's, or one whose files were named.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use clap::Args;
 use device::{DeviceKey, dating};
 use identity::CertificateDer;
 use identity::certificate::{Certificate, key_algorithm};
@@ -44,8 +45,29 @@ pub(crate) struct Public {
     pub(crate) algorithm: KeyAlgorithm,
 }
 
+/// Whose certificate, on a command line.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here
+    #[arg(value_name = "FILE|ID")]
+    pub(crate) what: Option<String>,
+    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
+    #[arg(long, value_name = "FILE", requires = "what")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl Named {
+    pub(crate) fn public(&self, context: &Context) -> Result<Public, Failure> {
+        public(context, self.what.as_deref())
+    }
+
+    pub(crate) fn private(&self, context: &Context) -> Result<Credential, Failure> {
+        private(context, self.what.as_deref(), self.key.as_deref())
+    }
+}
+
 /// Reads and verifies the certificate of `what`: a file, or the device enrolled for that address.
-pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
+fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
     let subject = subject::find(context, what)?;
     let policies = context.home.trust_policies()?;
     if policies.is_empty() {

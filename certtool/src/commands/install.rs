@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,7 +11,7 @@ use device::keep_file;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::credential;
+use crate::credential::Named;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::text::quoted;
@@ -31,12 +31,8 @@ pub(crate) struct Install {
     /// Which program
     #[arg(long = "for", value_name = "PROGRAM")]
     program: Program,
-    /// An address you enrolled, if several are enrolled here, or a certificate in PEM or DER
-    #[arg(value_name = "FILE|ID")]
-    what: Option<String>,
-    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
-    #[arg(long, value_name = "FILE", requires = "what")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    named: Named,
     /// In this repository alone
     #[arg(long)]
     local: bool,
@@ -53,10 +49,10 @@ impl Install {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let Program::Git = self.program;
         // A certificate and a key that do not fit are said now, and not at the first commit.
-        let credential = credential::private(context, self.what.as_deref(), self.key.as_deref())?;
+        let credential = self.named.private(context)?;
         let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::system);
-        let who = match &self.key {
-            Some(_) => absolute(Path::new(self.what.as_deref().unwrap_or_default()))?.display().to_string(),
+        let who = match &self.named.key {
+            Some(_) => absolute(Path::new(self.named.what.as_deref().unwrap_or_default()))?.display().to_string(),
             None => credential.person.identifier().to_string(),
         };
         let home = absolute(context.home.folder())?;
@@ -66,7 +62,7 @@ impl Install {
             line.push_str(&format!(" --passphrase {}", quoted(&source.to_string())));
         }
         line.push_str(" git-sign");
-        if let Some(key) = &self.key {
+        if let Some(key) = &self.named.key {
             line.push_str(&format!(" --key {}", quoted_path(&absolute(key)?)));
         }
         // Another certificate has another script: what one repository was told stays true for the others.

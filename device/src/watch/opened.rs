@@ -107,13 +107,7 @@ fn open(identifier: &Identifier, hit: &Hit, answer: &WatchAnswer) -> Result<Open
 
 /// A name as it stands in a certificate.
 fn text(name: &SubjectName) -> &str {
-    match name {
-        SubjectName::Email(text)
-        | SubjectName::InternationalEmail(text)
-        | SubjectName::Phone(text)
-        | SubjectName::Dns(text) => text,
-        _ => "something unreadable",
-    }
+    name.text().unwrap_or("something unreadable")
 }
 
 fn open_with(identifier: &Identifier, log: &str, hit: &Hit, entry: &OpenedEntry) -> Result<OpenedCertificate, String> {

@@ -37,6 +37,17 @@ pub enum SubjectName {
     Other,
 }
 
+impl SubjectName {
+    /// As it stands there; none of one of another kind.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Email(text) | Self::InternationalEmail(text) | Self::Phone(text) | Self::Dns(text) => Some(text),
+            Self::Other => None,
+        }
+    }
+}
+
 impl Tbs {
     /// The only extension of this kind; `None` if there is none or more than one.
     pub(crate) fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {

@@ -155,11 +155,5 @@ fn open(
 }
 
 fn name(name: &SubjectName) -> String {
-    match name {
-        SubjectName::Email(text)
-        | SubjectName::InternationalEmail(text)
-        | SubjectName::Phone(text)
-        | SubjectName::Dns(text) => text.clone(),
-        _ => "somebody unreadable".to_owned(),
-    }
+    name.text().unwrap_or("somebody unreadable").to_owned()
 }

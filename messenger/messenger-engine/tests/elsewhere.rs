@@ -16,22 +16,12 @@ use tokio::sync::watch;
 /// More than a directory takes requests at once (docs/spec/directory.md, section 7).
 const MANY: usize = 3_000;
 
-/// Everybody is found in this directory: the first one at once, the rest when it is said.
-struct There {
-    directory: DirectoryElsewhere,
-    first: Identifier,
-    rest: watch::Receiver<bool>,
-}
+/// Where people are found, as a test says it.
+struct Guide<F>(F);
 
-impl Find for There {
+impl<F: Fn(&Identifier) -> Search + Send + Sync> Find for Guide<F> {
     fn find(&self, who: &Identifier) -> Search {
-        let (directory, mut rest, is_first) = (self.directory.clone(), self.rest.clone(), *who == self.first);
-        Box::pin(async move {
-            if !is_first {
-                rest.wait_for(|found| *found).await.unwrap();
-            }
-            Ok(Whereabouts::At(directory))
-        })
+        (self.0)(who)
     }
 
     fn find_again(&self, who: &Identifier, _: Duration) -> Search {
@@ -59,7 +49,16 @@ async fn thousands_who_are_found_one_by_one_do_not_cost_the_connection() {
     let directory = DirectoryElsewhere { name: "localhost".to_owned(), addresses: vec![address.clone()] };
     let mut config = town.config("alice", &["yves", "zoe"]);
     config.contacts.extend((0..MANY).map(|number| identifier(&format!("bob{number}"))));
-    config.whereabouts = Some(Arc::new(There { directory, first: identifier("zoe"), rest }));
+    // Zoe is found at once, the rest when it is said.
+    config.whereabouts = Some(Arc::new(Guide(move |who: &Identifier| -> Search {
+        let (directory, mut rest, is_first) = (directory.clone(), rest.clone(), *who == identifier("zoe"));
+        Box::pin(async move {
+            if !is_first {
+                rest.wait_for(|found| *found).await.unwrap();
+            }
+            Ok(Whereabouts::At(directory))
+        })
+    })));
     let mut alice = Someone::start(config).await;
     alice.sees("zoe", true).await;
     found.send(true).unwrap();
@@ -73,26 +72,6 @@ async fn thousands_who_are_found_one_by_one_do_not_cost_the_connection() {
     assert!(alice.wait("yves", connected).await, "the connection was lost");
 }
 
-/// Says of each whose name begins so where she is found.
-struct Guide(Vec<(&'static str, Result<Whereabouts, NotFound>)>);
-
-impl Find for Guide {
-    fn find(&self, who: &Identifier) -> Search {
-        let said = self.0.iter().find(|(name, _)| who.as_str().starts_with(name));
-        Box::pin(std::future::ready(said.map_or(Ok(Whereabouts::Here), |(_, said)| said.clone())))
-    }
-
-    fn find_again(&self, who: &Identifier, _: Duration) -> Search {
-        self.find(who)
-    }
-
-    fn not_reached(&self, _: &Identifier, _: &DirectoryElsewhere) -> Option<String> {
-        None
-    }
-
-    fn was_cut_off(&self, _: Duration) {}
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_says_whether_the_directories_of_contacts_are_reached() {
     let town = Town::new().await;
@@ -103,13 +82,16 @@ async fn the_doctor_says_whether_the_directories_of_contacts_are_reached() {
     let nowhere = NotFound { message: "no domain says".to_owned(), remedy: "ask".to_owned() };
     let mut config = town.config("alice", &["yves", "zoe", "xenia", "walter", "bob"]);
     // Xenia's has another certificate than it should.
-    let said = vec![
+    let said = [
         ("yves", there("localhost")),
         ("zoe", there("localhost")),
         ("xenia", there("other.example.org")),
         ("walter", Err(nowhere)),
     ];
-    config.whereabouts = Some(Arc::new(Guide(said)));
+    config.whereabouts = Some(Arc::new(Guide(move |who: &Identifier| -> Search {
+        let said = said.iter().find(|(name, _)| who.as_str().starts_with(name));
+        Box::pin(std::future::ready(said.map_or(Ok(Whereabouts::Here), |(_, said)| said.clone())))
+    })));
     let found = examine(config).await.unwrap();
     let [reached, refused] = &found.elsewhere[..] else { panic!("{:?}", found.elsewhere) };
     assert_eq!((&reached.name[..], &reached.addresses[..]), ("localhost", &[address.clone()][..]));

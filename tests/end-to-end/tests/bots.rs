@@ -27,6 +27,18 @@ fn acquaint(one: &Person, other: &Person) {
     }
 }
 
+/// Alice and a robot with certificates, at a home server of their own, each a contact of the other.
+fn acquainted() -> (tempfile::TempDir, Homeserver, [Person; 2]) {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let [alice, robot] = ["alice@example.org", "robot@example.org"].map(|address| Person::new(place.path(), address));
+    for person in [&alice, &robot] {
+        person.join(server.ready(), &server.outbox()).unwrap();
+    }
+    acquaint(&alice, &robot);
+    (place, server, [alice, robot])
+}
+
 /// A bot that this program answers for; it ends when this is dropped. Its lines lie in the file.
 fn bot(person: &Person, exec: &str, arguments: &[&str]) -> (Running, PathBuf) {
     let all = [&["bot", "--json", "--exec", exec, "--"], arguments].concat();
@@ -61,13 +73,7 @@ fn stopped(mut bot: Running) {
 
 #[test]
 fn programs_in_any_language_answer_and_those_that_fail_do_no_harm() {
-    let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let [alice, robot] = ["alice@example.org", "robot@example.org"].map(|address| Person::new(place.path(), address));
-    for person in [&alice, &robot] {
-        person.join(server.ready(), &server.outbox()).unwrap();
-    }
-    acquaint(&alice, &robot);
+    let (_place, server, [alice, robot]) = acquainted();
     let mut of_alice = alice.messenger().unwrap();
 
     let online = json!({ "event": "presence", "who": robot.address(), "online": true });
@@ -121,13 +127,7 @@ fn programs_in_any_language_answer_and_those_that_fail_do_no_harm() {
 
 #[test]
 fn bots_do_not_answer_bots_and_may_be_blocked() {
-    let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let [alice, robot] = ["alice@example.org", "robot@example.org"].map(|address| Person::new(place.path(), address));
-    for person in [&alice, &robot] {
-        person.join(server.ready(), &server.outbox()).unwrap();
-    }
-    acquaint(&alice, &robot);
+    let (_place, server, [alice, robot]) = acquainted();
     let mut of_alice = alice.messenger().unwrap();
     let (shell, _) = bot(&robot, "cat", &[]);
     of_alice.expect(&json!({ "event": "presence", "who": robot.address(), "online": true })).unwrap();

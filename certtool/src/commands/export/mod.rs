@@ -12,7 +12,7 @@ use key_store::{Passphrase, PassphraseSource, sealed};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::credential::{self, Credential, Public};
+use crate::credential::{Credential, Named, Public};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::text;
@@ -33,12 +33,8 @@ pub(crate) struct Export {
     /// Which program is to take it
     #[arg(long = "for", value_name = "PROGRAM")]
     program: Program,
-    /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here
-    #[arg(value_name = "FILE|ID")]
-    what: Option<String>,
-    /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
-    #[arg(long, value_name = "FILE", requires = "what")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    named: Named,
     /// The folder to write to, made if it is missing; with --for ssh also -, for standard output
     #[arg(short, long, value_name = "FOLDER", default_value = ".")]
     out: PathBuf,
@@ -56,12 +52,12 @@ impl Export {
                 "Name a folder: --out FOLDER. Keys are written to files that you alone can read.",
             ));
         }
-        let public = credential::public(context, self.what.as_deref())?;
+        let public = self.named.public(context)?;
         self.program.takes(public.algorithm)?;
         if self.program == Program::Ssh {
             return self.ssh(context, &public, to_stdout);
         }
-        let credential = credential::private(context, self.what.as_deref(), self.key.as_deref())?;
+        let credential = self.named.private(context)?;
         // What a token does not give out is not to be asked a passphrase for.
         credential.key.pkcs8()?;
         let passphrase = self.new_passphrase.read_new("what is exported").map_err(|error| {

@@ -214,13 +214,7 @@ impl Report for Inspection {
 
 /// A name as people know it.
 fn name(name: &SubjectName) -> String {
-    match name {
-        SubjectName::Email(text)
-        | SubjectName::InternationalEmail(text)
-        | SubjectName::Phone(text)
-        | SubjectName::Dns(text) => text.clone(),
-        _ => "(a name of another kind)".to_owned(),
-    }
+    name.text().unwrap_or("(a name of another kind)").to_owned()
 }
 
 /// What a name could be taken for, also where it is not in its canonical spelling.

@@ -8,15 +8,17 @@ mod event;
 mod id;
 mod peer;
 mod presence;
+mod state;
 mod talk;
 #[cfg(test)]
 mod tests;
 mod unanswered;
 
 pub use command::Command;
-pub use event::{CertificateState, DeliveryState, Event, Missing, Purpose, SessionState, WatchVerdict};
+pub use event::Event;
 pub use id::{CallId, IdError, RoomId};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
+pub use state::{CertificateState, DeliveryState, Missing, Purpose, SessionState, WatchVerdict};
 pub use talk::{Side, TextRef};
 pub use unanswered::Unanswered;
