@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
@@ -28,6 +29,7 @@ const STATEMENTS: usize = 64;
 pub struct SqliteStore {
     writer: Option<mpsc::Sender<Write>>,
     reader: Option<mpsc::Sender<Read>>,
+    /// In the order in which they end.
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the store is open.
     _lock: File,
@@ -62,12 +64,13 @@ impl SqliteStore {
         let read = connect(path)?;
         for connection in [&write, &read] {
             connection.busy_timeout(patience).map_err(|e| rows::unavailable(&e))?;
+            merge_journal_at_close(connection)?;
         }
         let (writer, writes) = mpsc::channel();
         let (reader, reads) = mpsc::channel();
         let threads = vec![
-            spawn("ca-store-write", move || write_loop(&mut write, &writes))?,
             spawn("ca-store-read", move || read_loop(&read, &reads))?,
+            spawn("ca-store-write", move || write_loop(&mut write, &writes))?,
         ];
         Ok(Self { writer: Some(writer), reader: Some(reader), threads, _lock: lock })
     }
@@ -79,7 +82,9 @@ pub(super) fn exclusive(path: &Path) -> Result<(Connection, File), StoreError> {
         return Err(StoreError::Unavailable(format!("{}: there is no such file", path.display())));
     }
     let lock = lock(path)?;
-    Ok((connect(path)?, lock))
+    let connection = connect(path)?;
+    merge_journal_at_close(&connection)?;
+    Ok((connection, lock))
 }
 
 impl Store for SqliteStore {
@@ -97,13 +102,14 @@ impl Store for SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// Lets both threads finish what they were given.
+    /// Lets both threads finish what they were given: one after the other, for of two connections that close at the same
+    /// moment neither is the last, and the journal stays beside the database.
     fn drop(&mut self) {
-        self.writer = None;
-        self.reader = None;
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        let mut threads = self.threads.drain(..);
+        drop(self.reader.take());
+        threads.next().map(JoinHandle::join);
+        drop(self.writer.take());
+        threads.next().map(JoinHandle::join);
     }
 }
 
@@ -137,10 +143,13 @@ fn private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
+/// A connection that leaves the files as they are when it is closed: a database that turns out to be damaged is evidence, and
+/// a journal from before a crash may be all that there is of it.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| unopened(path, &e))?;
     let set_up = || -> rusqlite::Result<()> {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(PATIENCE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -153,6 +162,12 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     };
     set_up().map_err(|e| unopened(path, &e))?;
     Ok(connection)
+}
+
+/// From now on, as the database can be read, the last connection that is closed merges the journal into it.
+fn merge_journal_at_close(connection: &Connection) -> Result<(), StoreError> {
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+    set.map(drop).map_err(|e| rows::unavailable(&e))
 }
 
 fn unopened(path: &Path, error: &rusqlite::Error) -> StoreError {

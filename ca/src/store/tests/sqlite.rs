@@ -17,6 +17,36 @@ async fn sqlite_keeps_what_it_was_given_and_only_for_one_process() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_closed_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.sqlite");
+    for n in 0..30u8 {
+        let store = SqliteStore::open(&path).unwrap();
+        insert(&store, Record::Account(account(&format!("a{n}"), &format!("t{n}")))).await.unwrap();
+        drop(store);
+        assert!(!folder.path().join("ca.sqlite-wal").exists(), "after {n} times");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_database_and_its_journal_are_left_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, journal) = (folder.path().join("ca.sqlite"), folder.path().join("ca.sqlite-wal"));
+    drop(SqliteStore::open(&path).unwrap());
+    let store = SqliteStore::open(&path).unwrap();
+    insert(&store, Record::Account(account("a", "t"))).await.unwrap();
+    // As a crash leaves it: the journal has some pages of the database, not all.
+    let pages = std::fs::read(&journal).unwrap();
+    drop(store);
+    let noise = vec![0xa5; 65536];
+    std::fs::write(&path, &noise).unwrap();
+    std::fs::write(&journal, &pages).unwrap();
+    assert!(matches!(SqliteStore::open(&path), Err(StoreError::Broken { .. })));
+    assert!(std::fs::read(&path).unwrap() == noise, "the database");
+    assert!(std::fs::read(&journal).unwrap() == pages, "its journal");
+}
+
+#[tokio::test]
 async fn a_refused_commit_does_not_take_its_neighbours_along() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("ca.sqlite")).unwrap();
