@@ -66,8 +66,7 @@ pub(crate) fn profile(named: Option<&str>) -> Result<Profile, Failure> {
             )),
         };
     };
-    let text = read(&path)?;
-    let mut profile = choose(&path, text.as_deref(), named)?;
+    let mut profile = choose(&path, read(&path)?.as_deref(), named)?;
     profile.home = profile.home.map(own).transpose()?;
     Ok(profile)
 }
@@ -127,9 +126,17 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     )
 }
 
-/// A path in which `~/` is one's own folder.
+/// A path from the top, or one in which `~/` is one's own folder: any other would be another folder wherever it is used.
 fn own(path: PathBuf) -> Result<PathBuf, Failure> {
-    let Ok(rest) = path.strip_prefix("~") else { return Ok(path) };
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let Ok(rest) = path.strip_prefix("~") else {
+        return Err(Failure::failed(
+            format!("a profile's folder is {:?}, which begins neither with / nor with ~/", path.display().to_string()),
+            "Write the whole path: home = \"/FOLDER\".",
+        ));
+    };
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
     let home =
         home.ok_or_else(|| Failure::failed("a profile's folder begins with ~, and HOME is not set", "Set HOME."));
@@ -158,6 +165,15 @@ mod tests {
         assert_eq!(choose(Path::new("x"), None, None).unwrap(), Profile::default());
         let none = chosen(WHOLE, Some("club")).unwrap_err();
         assert!(none.what.ends_with("found: private, work"), "{none:?}");
+    }
+
+    #[test]
+    fn a_folder_is_the_same_wherever_it_is_used() {
+        assert_eq!(own("/srv/work".into()).unwrap(), Path::new("/srv/work"));
+        for elsewhere in ["", "work", "./work", "~bob/work"] {
+            let refused = own(elsewhere.into()).unwrap_err();
+            assert!(refused.what.contains("neither with / nor with ~/"), "{refused:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use device::KeyForm;
+use device::{KeyForm, keep_file};
 use key_store::PassphraseSource;
 use tokio::process::Command;
 
@@ -109,11 +109,13 @@ impl Timer {
         fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
         let [service, timer] = self.units();
         for (name, unit) in [(&service, self.service_unit(&line)), (&timer, self.timer_unit())] {
-            let path = folder.join(name);
-            fs::write(&path, unit).map_err(|error| cannot(&path, &error))?;
+            keep_file(&folder.join(name), unit.as_bytes())?;
         }
-        systemctl(&["daemon-reload"]).await?;
-        systemctl(&["enable", "--now", &timer]).await?;
+        if let Err(failure) = self.start(&timer).await {
+            // Units that nobody starts would look like a timer that runs.
+            self.take_away(&folder)?;
+            return Err(failure);
+        }
         context.output.step(&format!("{}; the units are in {}", self.runs, folder.display()));
         let linger = "Also while you are logged out: loginctl enable-linger";
         context.output.step(&format!("The last time: systemctl --user status {}. {linger}", self.name));
@@ -124,20 +126,32 @@ impl Timer {
     pub(crate) async fn remove(&self, context: &Context) -> Result<Exit, Failure> {
         let folder = folder()?;
         if !self.is_installed() {
-            return Err(Failure::failed(format!("there is no timer in {}", folder.display()), ""));
+            let remedy = format!("There is nothing to take away. certtool {} --install-timer makes one.", self.command);
+            return Err(Failure::failed(format!("there is no timer in {}", folder.display()), remedy));
         }
-        let [service, timer] = self.units();
-        systemctl(&["disable", "--now", &timer]).await?;
-        for name in [service, timer] {
+        let [_, timer] = self.units();
+        let stopped = systemctl(&["disable", "--now", &timer]).await;
+        self.take_away(&folder)?;
+        stopped?;
+        systemctl(&["daemon-reload"]).await?;
+        context.output.step(self.gone);
+        Ok(Exit::Ok)
+    }
+
+    async fn start(&self, timer: &str) -> Result<(), Failure> {
+        systemctl(&["daemon-reload"]).await?;
+        systemctl(&["enable", "--now", timer]).await
+    }
+
+    fn take_away(&self, folder: &Path) -> Result<(), Failure> {
+        for name in self.units() {
             let path = folder.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(&path, &error)),
                 _ => {}
             }
         }
-        systemctl(&["daemon-reload"]).await?;
-        context.output.step(self.gone);
-        Ok(Exit::Ok)
+        Ok(())
     }
 }
 

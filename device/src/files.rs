@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::home::{HomeError, MAX_FILE_BYTES};
@@ -71,6 +71,13 @@ pub fn keep_file(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     write_atomic(path, bytes)
 }
 
+/// Whether both paths lead to one file, however they are spelt.
+#[must_use]
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    place(one).is_some_and(|found| Some(found) == place(other))
+}
+
 /// A file that is being written beside the place where it is to be: it is there whole, or not at all. If it is dropped
 /// before it is kept, nothing is left of it.
 #[derive(Debug)]
@@ -85,6 +92,13 @@ impl NewFile {
     /// # Errors
     /// Nothing can be written there.
     pub fn create(path: &Path) -> Result<Self, HomeError> {
+        // It is put in its place by renaming, which would make a file of a device or a pipe.
+        if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            return Err(write_error(
+                path,
+                io::Error::other("expected a file or nothing there, found a device or a pipe"),
+            ));
+        }
         // A bare name has no folder of its own; a path that is absolute stays so.
         let beside = Path::new(".").join(path);
         let folder = beside.parent().unwrap_or(Path::new("."));

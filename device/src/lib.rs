@@ -44,6 +44,6 @@ pub mod words;
 
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment, LockedDevice, RenewalSeed};
-pub use files::{NewFile, keep_file};
+pub use files::{NewFile, is_same_file, keep_file};
 pub use home::{Home, HomeError, KeyForm, KeyPlace, MAX_FILE_BYTES, PinnedPolicy, Watching};
 pub use keys::{AccountKey, DeviceKey, KeyError};

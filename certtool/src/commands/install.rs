@@ -73,12 +73,15 @@ impl Install {
         let script = script.display().to_string();
         let settings = [("gpg.x509.program", script.as_str()), ("user.signingkey", &who), ("gpg.format", "x509")];
         let place = if self.local { "--local" } else { "--global" };
+        let undo = settings.map(|(name, _)| match before(place, name) {
+            Some(value) => format!("git config {place} {name} {}", quoted(&value)),
+            None => format!("git config {place} --unset {name}"),
+        });
+        let undo = undo.to_vec();
         for (name, value) in settings {
             set(place, name, value)?;
         }
         let settings = settings.map(|(name, value)| format!("{name}={value}")).to_vec();
-        let undo = settings.iter().map(|setting| setting.split('=').next().unwrap_or_default());
-        let undo = undo.map(|name| format!("git config {place} --unset {name}")).collect();
         let identifier = credential.person.identifier().to_string();
         context.output.report(&Installed { installed: true, program: "git", identifier, settings, undo });
         Ok(Exit::Ok)
@@ -87,6 +90,13 @@ impl Install {
 
 fn quoted_path(path: &Path) -> String {
     quoted(&path.display().to_string())
+}
+
+/// What one of git's settings was, if it was set.
+fn before(place: &str, name: &str) -> Option<String> {
+    let done = Command::new("git").args(["config", place, "--get", name]).stdin(Stdio::null()).output().ok()?;
+    let value = String::from_utf8(done.stdout).ok().filter(|_| done.status.success())?;
+    Some(value.strip_suffix('\n').unwrap_or(&value).to_owned())
 }
 
 /// One of git's settings.

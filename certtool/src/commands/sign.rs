@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use device::{NewFile, keep_file};
+use device::{NewFile, is_same_file, keep_file};
 use message_syntax::{CmsError, Signer, sign_attached, sign_detached};
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ impl Sign {
                 "Write another: --out FILE. Or move both away.",
             ));
         }
-        if out == self.file {
+        if is_same_file(&out, &self.file) {
             return Err(Failure::failed(
                 "the signature would take the place of the file",
                 "Choose another: --out FILE.",

@@ -17,6 +17,22 @@ const AUTH_ENVELOPED: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 /// Most certificates of a message that are named.
 const NAMED: usize = 16;
 
+/// SignedData whose length was not known when its writing began (BER, X.690 section 8.1.3.6), as far as its kind.
+const STREAM: &[u8] = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+
+/// Whether it is a message in BER that holds what was signed.
+pub(super) fn is_stream(bytes: &[u8]) -> bool {
+    bytes.starts_with(STREAM)
+}
+
+/// Such a message. What is in it can be of any size, so nothing beyond its kind is looked at.
+pub(super) fn stream() -> Explained {
+    let mut explained = Explained::new("message in CMS (PKCS#7)", "RFC 5652, 3");
+    explained.field("content", object(&SIGNED), "What is done with the content", "RFC 5652, 3");
+    explained.next("To check it, and take out what was signed: certtool verify FILE --signer ID --out THE-FILE.");
+    explained
+}
+
 /// A message of CMS; `None` if it is none.
 pub(super) fn cms(der: &[u8]) -> Option<Explained> {
     let (kind, content) = content(AnyRef::try_from(der).ok()?)?;
@@ -70,7 +86,7 @@ fn signed(into: &mut Explained, content: &AnyRef<'_>) -> Option<()> {
     if signers == 0 {
         into.next("Nobody signed anything: it is a box for certificates. openssl pkcs7 -print_certs -inform DER -in FILE takes them out.");
     } else {
-        into.next("To check it: openssl cms -verify -inform DER -in FILE -CAfile ROOT, with -content THE-FILE if that is elsewhere.");
+        into.next("To check it: certtool verify THE-FILE --signature FILE --signer ID, or certtool verify FILE --signer ID --out THE-FILE if it holds what was signed. Keys that OpenSSL takes in such messages also: openssl cms -verify -inform DER -in FILE -CAfile ROOT.");
     }
     Some(())
 }

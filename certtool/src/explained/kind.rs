@@ -50,6 +50,9 @@ pub(crate) fn parts(bytes: &[u8], now: UnixTime) -> Result<Vec<Part>, String> {
             device::card::qr::read(bytes).map_err(|error| format!("a picture without a contact card: {error}"))?;
         return Ok(vec![trust::card(&card).into()]);
     }
+    if container::is_stream(bytes) {
+        return Ok(vec![container::stream().into()]);
+    }
     // DER before text: a SEQUENCE begins with a digit.
     if bytes.first() == Some(&0x30)
         && let Some(part) = of_der(bytes, now)

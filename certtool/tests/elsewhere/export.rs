@@ -190,6 +190,11 @@ fn what_is_wrong_is_said_and_leaves_what_was_there() {
     assert!(said.contains("--out"), "{said}");
     let said = place.certtool(&["export", "--for", "firefox", &p256, "--key", &p256_key, "--out", "-"]).bad(1);
     assert!(said.contains("only the public key"), "{said}");
+    // Of several files none is changed if one cannot be written.
+    let kept = place.write(&format!("other/{ALICE}.p12"), b"what was there");
+    fs::create_dir(place.at(&format!("other/{ALICE}.pem"))).unwrap();
+    place.export("openssl", &[&p256, "--key", &sealed, "--passphrase", &right], "other").bad(1);
+    assert_eq!(fs::read(kept).unwrap(), b"what was there");
     place.export("openssl", &[&p256, "--key", &sealed, "--passphrase", &right], "out").good();
     assert_ne!(fs::read(&before).unwrap(), b"what was there");
 }

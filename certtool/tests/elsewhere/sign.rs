@@ -105,9 +105,25 @@ fn a_device_signs_and_who_has_not_signed_is_told_apart() {
     // A message may hold anything beside what was signed: what that is comes out of it, or nothing is said.
     let said = place.certtool(&["verify", &place.at("letter.p7m"), "--signer", ALICE]).bad(1);
     assert!(said.contains("--out"), "{said}");
+    let said = place.certtool(&["inspect", &place.at("letter.p7m")]).good();
+    assert!(said.contains("certtool verify FILE"), "{said}");
     let lonely = place.write("lonely", LETTER);
     assert!(place.certtool(&["verify", &lonely, "--signer", ALICE]).bad(1).contains("lonely.p7s"));
-    place.certtool(&["sign", &lonely, "--out", &lonely]).bad(1);
+    fs::create_dir(place.at("folder")).unwrap();
+    let spelt_otherwise = place.at("folder/../lonely");
+    for out in [&lonely, &spelt_otherwise] {
+        place.certtool(&["sign", &lonely, "--out", out]).bad(1);
+    }
+    assert_eq!(fs::read(&lonely).unwrap(), LETTER);
+    let message = place.at("letter.p7m");
+    let said =
+        place.certtool(&["verify", &message, "--signer", ALICE, "--out", &place.at("folder/../letter.p7m")]).bad(1);
+    assert!(said.contains("would be replaced"), "{said}");
+    let pipe = place.at("pipe");
+    run("mkfifo", [pipe.as_str()]).good();
+    assert!(place.certtool(&["sign", &lonely, "--out", &pipe]).bad(1).contains("a pipe"));
+    assert!(!fs::metadata(&pipe).unwrap().is_file());
+    fs::remove_file(pipe).unwrap();
 
     // Another letter, and a message that was altered or cut off: nothing is written, and what was there stays.
     let out = place.write("out", b"what was there");

@@ -4,10 +4,11 @@ mod bundle;
 mod program;
 mod ssh;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use device::{chain_to_pem, keep_file};
+use device::{HomeError, NewFile, chain_to_pem};
 use key_store::{Passphrase, PassphraseSource, sealed};
 use serde::Serialize;
 
@@ -90,16 +91,29 @@ impl Export {
     }
 
     fn write(&self, base: &Path, files: Vec<(&str, Vec<u8>)>) -> Result<Vec<PathBuf>, Failure> {
-        let mut written = Vec::new();
+        let failed = |error: HomeError| Failure::failed(error.to_string(), "Choose another place: --out FOLDER.");
+        // All are written before the first is put in its place: a disk that fills leaves what was there.
+        let mut held = Vec::new();
         for (end, bytes) in files {
             let mut path = base.as_os_str().to_owned();
             path.push(end);
-            keep_file(Path::new(&path), &bytes).map_err(|error| {
-                Failure::failed(error.to_string(), "Choose another place: --out FOLDER. What was there is unchanged.")
+            let path = PathBuf::from(path);
+            if path.is_dir() {
+                return Err(Failure::failed(
+                    format!("{} is a folder", path.display()),
+                    "Choose another place: --out FOLDER.",
+                ));
+            }
+            let mut file = NewFile::create(&path).map_err(failed)?;
+            file.write_all(&bytes).map_err(|error| {
+                Failure::failed(
+                    format!("{} cannot be written: {error}", path.display()),
+                    "Choose another place: --out FOLDER. What was there is unchanged.",
+                )
             })?;
-            written.push(path.into());
+            held.push((path, file));
         }
-        Ok(written)
+        held.into_iter().map(|(path, file)| file.keep().map(|()| path).map_err(failed)).collect()
     }
 
     fn exported(&self, public: &Public, files: Vec<PathBuf>) -> Exported {

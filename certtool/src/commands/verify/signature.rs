@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{self, SHA256};
-use device::NewFile;
+use device::{NewFile, is_same_file};
 use identity::trust::{Revocation, Trust};
 use identity::verify::{Certified, DatedSigner, verify_dated};
 use identity::{CertificateDer, Identifier, UnixTime};
@@ -53,12 +53,20 @@ impl Question<'_> {
                 "Say where it is: --signature FILE. If the file is a message that holds what was signed, say where that goes: --out FILE.",
             ));
         }
+        // What comes out of a message does not take its place, nor that of its date.
+        let taken = [message.clone(), beside(&message, ".date")];
+        if let Some(place) = self.out.and_then(|out| taken.iter().find(|place| is_same_file(out, place))) {
+            return Err(Failure::failed(
+                format!("{} would be replaced by what is in the message", place.display()),
+                "Choose another: --out FILE.",
+            ));
+        }
         let mut held = self.out.map(NewFile::create).transpose()?;
         let (signatures, digest) = match &mut held {
             Some(file) => {
                 let mut sink = BufWriter::with_capacity(BUFFER, file);
                 let read = read(&message, content.as_deref(), &mut sink)?;
-                sink.flush().map_err(Failure::system)?;
+                sink.flush().map_err(|error| not_read(&message.display().to_string(), &error.into()))?;
                 read
             }
             None => read(&message, content.as_deref(), &mut io::sink())?,
