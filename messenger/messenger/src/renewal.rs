@@ -46,6 +46,40 @@ pub(crate) struct Keeper {
 /// The engine has ended, and with it what there is to do.
 struct Ended;
 
+/// When the next attempt to renew is made, and when the authority is asked again what it wants.
+struct Pace {
+    next: Instant,
+    asks: Instant,
+}
+
+/// What is to be done now.
+#[derive(Debug, PartialEq, Eq)]
+struct Turn {
+    /// What time it is at the authority.
+    compare: bool,
+    /// Renewing, where the certificate is due or the authority wants it.
+    renew: bool,
+}
+
+impl Pace {
+    fn turn(&mut self, due: bool, now: Instant) -> Turn {
+        let compare = now >= self.asks;
+        let renew = if due { now >= self.next } else { compare };
+        if compare {
+            self.asks = now + about(ASK);
+        }
+        if renew {
+            self.next = now + about(AGAIN);
+        }
+        Turn { compare, renew }
+    }
+
+    /// What the authority may have wanted before the certificate is due is asked again with the next attempt.
+    fn failed(&mut self) {
+        self.asks = self.asks.min(self.next);
+    }
+}
+
 /// What was told, and when.
 #[derive(Default)]
 struct Told(BTreeMap<String, Instant>);
@@ -69,35 +103,30 @@ impl Keeper {
     pub(crate) async fn keep(mut self) {
         let started = Instant::now();
         let was_due = self.due().is_some_and(|due| due.from <= UnixTime::now());
-        let mut next = started + if was_due && !self.ends_within(URGENT) { about(START) } else { Duration::ZERO };
-        let mut asks = started;
+        let next = started + if was_due && !self.ends_within(URGENT) { about(START) } else { Duration::ZERO };
+        let mut pace = Pace { next, asks: started };
         for look in 0_u32.. {
-            if self.look(look, &mut next, &mut asks).await.is_err() {
+            if self.look(look, &mut pace).await.is_err() {
                 return;
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn look(&mut self, look: u32, next: &mut Instant, asks: &mut Instant) -> Result<(), Ended> {
+    async fn look(&mut self, look: u32, pace: &mut Pace) -> Result<(), Ended> {
         self.adopt().await?;
         if look.is_multiple_of(JUDGED) {
             self.judge().await?;
         }
-        let now = Instant::now();
         let due = self.due().is_some_and(|due| due.from <= UnixTime::now());
-        if !(due && now >= *next || now >= *asks) {
-            return Ok(());
-        }
-        if now >= *asks {
-            *asks = now + about(ASK);
+        let turn = pace.turn(due, Instant::now());
+        if turn.compare {
             self.compare_clocks().await?;
-            if due && now < *next {
-                return Ok(());
-            }
         }
-        *next = now + about(AGAIN);
-        self.renew().await
+        if turn.renew && !self.renew().await? {
+            pace.failed();
+        }
+        Ok(())
     }
 
     fn due(&self) -> Option<Due> {
@@ -130,24 +159,25 @@ impl Keeper {
         }
     }
 
-    async fn renew(&mut self) -> Result<(), Ended> {
+    /// Whether nothing stood in the way.
+    async fn renew(&mut self) -> Result<bool, Ended> {
         let device = match self.home.locked_device(&self.device.identifier) {
             Ok(folder) => match self.device.now(folder) {
                 Some(device) => device,
                 // Enrolled anew with another key, as was told: the certificate before has ended its service here.
-                None => return Ok(()),
+                None => return Ok(true),
             },
             Err(_) => self.device.clone(),
         };
         match renew_unattended(&self.home, device, UnixTime::now).await {
-            Ok(Renewed::NotDue { .. }) => Ok(()),
-            Ok(Renewed::Done(certified)) => self.show(certified.device).await,
+            Ok(Renewed::NotDue { .. }) => Ok(true),
+            Ok(Renewed::Done(certified)) => self.show(certified.device).await.map(|()| true),
             Err(trouble) if self.is_worth_telling(&trouble) => {
-                self.tell(CertificateState::NotRenewed, trouble.message, trouble.remedy).await
+                self.tell(CertificateState::NotRenewed, trouble.message, trouble.remedy).await.map(|()| false)
             }
             Err(trouble) => {
                 tracing::debug!(?trouble, "the certificate was not renewed");
-                Ok(())
+                Ok(false)
             }
         }
     }
@@ -238,6 +268,26 @@ mod tests {
         assert!(told.is_news("revoked", now + TOLD_AGAIN / 2), "other words");
         assert!(!told.is_news("no proof", now + TOLD_AGAIN / 2), "both go on");
         assert!(told.is_news("revoked", now + 2 * TOLD_AGAIN));
+    }
+
+    #[test]
+    fn what_the_authority_wanted_early_is_tried_again_soon_when_it_failed() {
+        let now = Instant::now();
+        let mut pace = Pace { next: now, asks: now };
+        assert_eq!(pace.turn(false, now), Turn { compare: true, renew: true }, "it is asked at the start");
+        assert_eq!(pace.turn(false, now + 2 * AGAIN), Turn { compare: false, renew: false }, "it answered");
+        pace.failed();
+        assert_eq!(pace.turn(false, now + 2 * AGAIN), Turn { compare: true, renew: true }, "it did not");
+        assert_eq!(pace.turn(true, now + 2 * AGAIN), Turn { compare: false, renew: false }, "not twice");
+        assert_eq!(pace.turn(true, now + 4 * AGAIN), Turn { compare: false, renew: true }, "and then the next");
+    }
+
+    #[test]
+    fn what_is_due_at_the_start_waits_while_clocks_are_compared() {
+        let now = Instant::now();
+        let mut pace = Pace { next: now + START, asks: now };
+        assert_eq!(pace.turn(true, now), Turn { compare: true, renew: false });
+        assert_eq!(pace.turn(true, now + START), Turn { compare: false, renew: true });
     }
 
     #[test]
