@@ -71,7 +71,7 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, text: String, json: b
         may_knock: Audience::Nobody,
         ..prepared.presence
     };
-    let (engine, mut events) = prepared.start(false)?;
+    let (engine, mut events) = prepared.start_briefly(false)?;
     let sent = deliver(&prepared, (&engine, &mut events), &to, text).await;
     let State(state, reason) = sent?;
     if state == DeliveryState::Delivered {

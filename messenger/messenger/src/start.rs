@@ -177,8 +177,20 @@ impl Prepared {
         safe.map_err(|error| Failure::new(error, "make the device's key reachable, and start again"))
     }
 
-    /// Starts the engine on the current runtime. Being online follows as an event.
+    /// Starts the engine on the current runtime, with all that goes on for as long as a person talks. Being online follows as
+    /// an event.
     pub(crate) fn start(&self, bot: bool) -> Result<(Engine, Events), Failure> {
+        let started = self.start_briefly(bot)?;
+        let to_engine = (started.0.renewals(), started.0.reports());
+        let keeper = Keeper::new(self.home.clone(), self.device.clone(), self.trust.clone(), to_engine);
+        tokio::spawn(keeper.keep());
+        tokio::spawn(watch::follow(self.home.clone(), self.owners.clone(), started.0.reports()));
+        Ok(started)
+    }
+
+    /// The same for the moment in which one thing is done: the authority is not asked about the certificate each time, which
+    /// would tell it when somebody writes, and the log is not watched.
+    pub(crate) fn start_briefly(&self, bot: bool) -> Result<(Engine, Events), Failure> {
         let gossip = gossip::Gossip::open(self.home.clone()).map_err(folder_failure)?;
         let (voice, listener) = Voice::new(Arc::new(gossip), &self.me.authority);
         let config = EngineConfig { bot, gossip: Some(Arc::new(voice)), ..self.config() };
@@ -187,10 +199,6 @@ impl Prepared {
         tokio::spawn(follow_revocations(self.home.clone(), self.trust.clone(), self.device.clone()));
         tokio::spawn(acquaintance::follow(self.home.clone(), self.trust.clone()));
         tokio::spawn(listener.listen(started.0.reports()));
-        let to_engine = (started.0.renewals(), started.0.reports());
-        let keeper = Keeper::new(self.home.clone(), self.device.clone(), self.trust.clone(), to_engine);
-        tokio::spawn(keeper.keep());
-        tokio::spawn(watch::follow(self.home.clone(), self.owners.clone(), started.0.reports()));
         Ok(started)
     }
 }
