@@ -37,6 +37,12 @@ fn git_signs_and_verifies_with_her_certificate() {
     assert!(shown.contains("gpgsig -----BEGIN SIGNED MESSAGE-----"), "{shown}");
     let said = git(&place, &["verify-commit", "HEAD"]).either();
     assert!(said.0 && said.1.contains("good signature of alice@example.org"), "{}", said.1);
+    // Nobody knows here whether it was revoked.
+    assert!(said.1.contains("no revocation list"), "{}", said.1);
+    assert_eq!(git(&place, &["log", "-1", "--format=%G? %GT"]).good().trim(), "G marginal");
+    place.listed();
+    let said = git(&place, &["verify-commit", "HEAD"]).either();
+    assert!(said.0 && !said.1.contains("no revocation list"), "{}", said.1);
     // Good, and fully trusted; by whom, and with which certificate.
     let shown = git(&place, &["log", "-1", "--format=%G? %GT %GS"]).good();
     assert_eq!(shown.trim(), format!("G fully {ALICE}"));

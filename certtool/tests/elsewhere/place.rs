@@ -80,6 +80,11 @@ impl Place {
         self.path().join(name("key.pem"))
     }
 
+    /// A revocation list with nobody on it, as enrolling fetches it.
+    pub(crate) fn listed(&self) {
+        self.write("home/crl/people.der", &self.authority.people_crl(1, self.now, &[]));
+    }
+
     /// A certificate for mail with a key that openssl makes: the paths of both.
     pub(crate) fn mail(&self, name: &str, kind: &[&str]) -> (String, String) {
         let (key, public) = (self.at(&format!("{name}.key.pem")), self.at(&format!("{name}.pub.der")));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use der::pem::{LineEnding, encode_string};
 use identity::certificate::Certificate;
+use identity::trust::Revocation;
 use identity::verify::Certified;
 use message_syntax::{Signer, sign_detached};
 
@@ -102,16 +103,21 @@ impl GitSign {
             }
         };
         let fingerprint = fingerprint(&person);
+        // Git shows a signature as good either way; who wants nothing less asks for `gpg.minTrustLevel=fully`.
+        let (trust, but) = match person.revocation() {
+            Revocation::Unknown => ("MARGINAL", "; no revocation list is known here for it"),
+            _ => ("FULLY", ""),
+        };
         let at = identity::UnixTime::since_unix_epoch(signature.claimed.unwrap_or_default());
         self.status(&format!(
-            "NEWSIG\n[GNUPG:] GOODSIG {} {}\n[GNUPG:] VALIDSIG {fingerprint} {} {}\n[GNUPG:] TRUST_FULLY 0 x509",
+            "NEWSIG\n[GNUPG:] GOODSIG {} {}\n[GNUPG:] VALIDSIG {fingerprint} {} {}\n[GNUPG:] TRUST_{trust} 0 x509",
             &fingerprint[fingerprint.len() - 16..],
             person.identifier(),
             text::rfc3339(at).get(..10).unwrap_or_default(),
             at.as_secs(),
         ));
-        let words =
-            format!("certtool: good signature of {}, certified by {}\n", person.identifier(), person.authority());
+        let (who, by) = (person.identifier(), person.authority());
+        let words = format!("certtool: good signature of {who}, certified by {by}{but}\n");
         let _ = io::stderr().write_all(crate::output::harmless(&words).as_bytes());
         Ok(Exit::Ok)
     }
