@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, ValueEnum};
 use device::keep_file;
+use key_store::PassphraseSource;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -58,7 +59,14 @@ impl Install {
         let home = absolute(context.home.folder())?;
         let program = std::env::current_exe().map_err(Failure::system)?;
         let mut line = format!("exec {} --home {}", quoted_path(&program), quoted_path(&home));
-        if let Some(source) = &context.passphrase {
+        let source = match context.passphrase.clone() {
+            // Git runs the script in whatever folder its repository is.
+            Some(PassphraseSource::File(path)) => Some(PassphraseSource::File(absolute(&path)?)),
+            // Open in this process alone.
+            Some(PassphraseSource::Descriptor(_)) => None,
+            other => other,
+        };
+        if let Some(source) = source {
             line.push_str(&format!(" --passphrase {}", quoted(&source.to_string())));
         }
         line.push_str(" git-sign");

@@ -70,6 +70,25 @@ fn git_signs_and_verifies_with_her_certificate() {
 }
 
 #[test]
+fn where_the_passphrase_is_holds_in_every_folder() {
+    let (place, certtool) = begun();
+    for (source, kept) in [
+        ("file:../passphrase", Some(format!("--passphrase file:{}", place.at("repository/../passphrase")))),
+        // Nobody has it open when git signs.
+        ("fd:0", None),
+    ] {
+        certtool(&place, &["--passphrase", source, "install", "--for", "git", "--local"]).good();
+        let script = git(&place, &["config", "--local", "gpg.x509.program"]).good();
+        let script = fs::read_to_string(script.trim()).unwrap();
+        match kept {
+            Some(kept) => assert!(script.contains(&kept), "{script}"),
+            None => assert!(!script.contains("--passphrase"), "{script}"),
+        }
+        git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", source]).good();
+    }
+}
+
+#[test]
 fn what_was_not_looked_at_is_not_called_verified() {
     let (place, certtool) = begun();
     certtool(&place, &["install", "--for", "git"]).good();
