@@ -7,7 +7,7 @@ use key_store::PassphraseSource;
 
 use crate::commands::{
     audit, card, date, diff, doctor, enroll, erase, evidence, export, git, inspect, install, key, limbo, lint, proof,
-    renew, revoke, sign, status, trust, verify, watch,
+    recipe, renew, revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Erase(erase::Erase),
     #[command(subcommand)]
     Key(key::Key),
+    Gen(recipe::Gen),
     #[command(alias = "devices")]
     Status(status::Status),
     Card(card::Card),

@@ -67,7 +67,7 @@ impl Named {
 }
 
 /// Reads and verifies the certificate of `what`: a file, or the device enrolled for that address.
-fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
+pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
     let subject = subject::find(context, what)?;
     let policies = context.home.trust_policies()?;
     if policies.is_empty() {

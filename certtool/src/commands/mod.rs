@@ -16,6 +16,7 @@ pub(crate) mod key;
 pub(crate) mod limbo;
 pub(crate) mod lint;
 pub(crate) mod proof;
+pub(crate) mod recipe;
 pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod sign;
@@ -51,6 +52,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Watch(command) => command.run(context).await,
         Command::Erase(command) => command.run(context).await,
         Command::Key(command) => command.run(context),
+        Command::Gen(command) => command.run(context),
         Command::Status(command) => command.run(context),
         Command::Card(command) => command.run(context),
         Command::Doctor(command) => command.run(context).await,

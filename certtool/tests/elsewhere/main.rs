@@ -1,6 +1,6 @@
 //! What other people's programs make of our certificates and files, and we of theirs.
 //!
-//! They are the real ones: OpenSSL, NSS (Firefox, Thunderbird, Chromium), gpgsm, OpenSSH, nginx with curl. `./test`
+//! They are the real ones: OpenSSL, NSS (Firefox, Thunderbird, Chromium), gpgsm, OpenSSH, nginx and Caddy with curl. `./test`
 //! installs them.
 
 #![allow(clippy::unwrap_used, missing_docs)]
@@ -9,4 +9,5 @@ mod export;
 mod git;
 mod nginx;
 mod place;
+mod recipes;
 mod sign;

@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 use crate::place::{ALICE, P256, PASSPHRASE, Place, run};
 
 /// A server that ends with the test.
-struct Nginx(Child);
+pub(crate) struct Nginx(Child);
 
 impl Nginx {
-    /// Asks every client for a certificate below `root`, and says whose it is.
-    fn start(place: &Place, port: u16, root: &str) -> Self {
+    /// Asks every client for a certificate as `settings` say, and says whose it is.
+    pub(crate) fn start(place: &Place, port: u16, settings: &str) -> Self {
         let (certificate, key) = (place.at("server.pem"), place.at("server.key.pem"));
         let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
         let names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate];
@@ -23,7 +23,7 @@ impl Nginx {
         let settings = format!(
             "daemon off;\nmaster_process off;\n{user}pid {pid};\nevents {{}}\nhttp {{\n{folders}access_log off;\nserver {{\n\
              listen 127.0.0.1:{port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {certificate};\n\
-             ssl_certificate_key {key};\nssl_client_certificate {root};\nssl_verify_client on;\nssl_verify_depth 2;\n\
+             ssl_certificate_key {key};\n{settings}\n\
              location / {{ return 200 \"$ssl_client_verify $ssl_client_s_dn\"; }}\n}}\n}}\n",
             pid = place.at("nginx.pid"),
         );
@@ -51,7 +51,9 @@ fn nginx_lets_her_in_by_what_curl_was_given() {
     place.export("openssl", &[ALICE], "device").good();
     place.export("openssl", &[&certificate, "--key", &key], "mail").good();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _server = Nginx::start(&place, port, &place.at(&format!("device/{ALICE}-root.pem")));
+    let root = place.at(&format!("device/{ALICE}-root.pem"));
+    let settings = format!("ssl_client_certificate {root};\nssl_verify_client on;\nssl_verify_depth 2;");
+    let _server = Nginx::start(&place, port, &settings);
     let url = format!("https://localhost:{port}/");
     let server = place.at("server.pem");
     let curl = |more: &[&str]| {

@@ -85,6 +85,15 @@ impl Place {
         self.write("home/crl/people.der", &self.authority.people_crl(1, self.now, &[]));
     }
 
+    /// A device of anybody's that this authority certified: the path of its chain, and of chain and key as OpenSSL takes them.
+    pub(crate) fn device_of(&self, address: &str) -> (String, String) {
+        let (chain, key) = self.authority.issue_person(&Identifier::parse(address).unwrap(), self.now);
+        let key = self.write(&format!("{address}.key.pem"), key.to_pkcs8_pem(LineEnding::LF).unwrap().as_bytes());
+        let chain = self.write(&format!("{address}.pem"), chain_to_pem(&chain).as_bytes());
+        self.export("openssl", &[&chain, "--key", &key], address).good();
+        (chain, self.at(&format!("{address}/{address}.pem")))
+    }
+
     /// A certificate for mail with a key that openssl makes: the paths of both.
     pub(crate) fn mail(&self, name: &str, kind: &[&str]) -> (String, String) {
         let (key, public) = (self.at(&format!("{name}.key.pem")), self.at(&format!("{name}.pub.der")));

@@ -1,0 +1,99 @@
+//! `certtool gen`: what a server needs to log a person in by her certificate.
+
+mod servers;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use device::chain_to_pem;
+use identity::Identifier;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::credential::{self, Public};
+use crate::failure::{Exit, Failure};
+use crate::output::{Page, Report};
+
+/// Print the settings with which a server logs a person in by her certificate
+///
+/// They name the person and not the certificate, so they last when it is renewed. What the server trusts is the root of your
+/// authority, which `certtool gen anchors` prints. Servers look at names and times, neither at our rules nor at the log; for
+/// that they have to ask certtool verify, as sshd does here.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    certtool gen anchors > /etc/nginx/inperson-ca.pem\n  \
+    certtool gen nginx alice@example.org\n  \
+    certtool gen caddy --anchors /etc/caddy/family.pem")]
+pub(crate) struct Gen {
+    /// For which server; or anchors: what servers trust
+    #[arg(value_name = "SERVER", value_enum)]
+    server: Server,
+    /// Whom it lets in: an address you enrolled, or a certificate in PEM or DER; not needed if you enrolled one
+    #[arg(value_name = "FILE|ID")]
+    who: Option<String>,
+    /// Where the server finds the anchors
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Server {
+    // No words of its own for each: clap would turn every help text into its long form.
+    Anchors,
+    Nginx,
+    Caddy,
+    Ssh,
+}
+
+impl Gen {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let public = credential::public(context, self.who.as_deref())?;
+        let anchors = |folder: &str| match &self.anchors {
+            Some(path) => path.display().to_string(),
+            None => format!("/etc/{folder}/inperson-ca.pem"),
+        };
+        let text = match self.server {
+            Server::Anchors => anchors_of(&public),
+            Server::Nginx => servers::nginx(&name(&public)?, &anchors("nginx")),
+            Server::Caddy => servers::caddy(&name(&public)?, &anchors("caddy")),
+            Server::Ssh => servers::SSH.to_owned(),
+        };
+        let identifier = public.person.identifier().to_string();
+        context.output.report(&Recipe { server: self.server, identifier, text });
+        Ok(Exit::Ok)
+    }
+}
+
+/// The root, and the authority below it that issued the certificate: a client may come without that.
+fn anchors_of(public: &Public) -> String {
+    let chain: Vec<_> = std::iter::once(&public.root).chain(&public.chain[1..]).cloned().collect();
+    chain_to_pem(&chain)
+}
+
+/// The name by which servers know her: the common name, which is all of the subject.
+fn name(public: &Public) -> Result<String, Failure> {
+    let id: &Identifier = public.person.identifier();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._-+".contains(c);
+    let named = public.leaf.tbs().subject().iter().count() == 1;
+    if named && id.as_str().chars().all(plain) {
+        return Ok(id.to_string());
+    }
+    Err(Failure::failed(
+        format!("{id} does not stand in the subject of the certificate in a way in which servers compare it"),
+        "They compare up to 64 ASCII characters there; let the server ask certtool verify instead.",
+    ))
+}
+
+#[derive(Debug, Serialize)]
+struct Recipe {
+    server: Server,
+    identifier: String,
+    text: String,
+}
+
+impl Report for Recipe {
+    fn page(&self, page: &mut Page) {
+        self.text.lines().for_each(|line| page.line(line));
+    }
+}
