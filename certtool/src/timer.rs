@@ -107,13 +107,16 @@ impl Timer {
         line.extend(["--quiet".to_owned(), "--home".to_owned(), text(&home)?, self.command.to_owned()]);
         line.extend(arguments);
         fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
+        let was_there = self.is_installed();
         let [service, timer] = self.units();
         for (name, unit) in [(&service, self.service_unit(&line)), (&timer, self.timer_unit())] {
             keep_file(&folder.join(name), unit.as_bytes())?;
         }
         if let Err(failure) = self.start(&timer).await {
-            // Units that nobody starts would look like a timer that runs.
-            self.take_away(&folder)?;
+            // New units that nobody starts would look like a timer that runs; one from before may run.
+            if !was_there {
+                self.take_away(&folder)?;
+            }
             return Err(failure);
         }
         context.output.step(&format!("{}; the units are in {}", self.runs, folder.display()));

@@ -2,45 +2,33 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::place::{ALICE, P256, PASSPHRASE, Place, run};
+use crate::place::{ALICE, P256, PASSPHRASE, Place, Server, run};
 
-/// A server that ends with the test.
-pub(crate) struct Nginx(Child);
-
-impl Nginx {
-    /// Asks every client for a certificate as `settings` say, and says whose it is.
-    pub(crate) fn start(place: &Place, port: u16, settings: &str) -> Self {
-        let (certificate, key) = (place.at("server.pem"), place.at("server.key.pem"));
-        let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
-        let names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate];
-        run("openssl", [&new[..], &names].concat()).good();
-        let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|what| format!("{what}_temp_path {};\n", place.at(what)))
-            .concat();
-        let user = if rustix::process::getuid().is_root() { "user root;\n" } else { "" };
-        let settings = format!(
-            "daemon off;\nmaster_process off;\n{user}pid {pid};\nevents {{}}\nhttp {{\n{folders}access_log off;\nserver {{\n\
-             listen 127.0.0.1:{port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {certificate};\n\
-             ssl_certificate_key {key};\n{settings}\n\
-             location / {{ return 200 \"$ssl_client_verify $ssl_client_s_dn\"; }}\n}}\n}}\n",
-            pid = place.at("nginx.pid"),
-        );
-        let settings = place.write("nginx.conf", settings.as_bytes());
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-        let log = fs::File::create(place.at("nginx.log")).unwrap();
-        let mut command = Command::new("nginx");
-        command.args(["-e", &place.at("nginx.error.log"), "-c", &settings]).env("PATH", path);
-        Self(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Asks every client for a certificate as `settings` say, and says whose it is.
+pub(crate) fn nginx(place: &Place, port: u16, settings: &str) -> Server {
+    let (certificate, key) = (place.at("server.pem"), place.at("server.key.pem"));
+    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
+    let names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate];
+    run("openssl", [&new[..], &names].concat()).good();
+    let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {};\n", place.at(what)))
+        .concat();
+    let user = if rustix::process::getuid().is_root() { "user root;\n" } else { "" };
+    let settings = format!(
+        "daemon off;\nmaster_process off;\n{user}pid {pid};\nevents {{}}\nhttp {{\n{folders}access_log off;\nserver {{\n\
+         listen 127.0.0.1:{port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {certificate};\n\
+         ssl_certificate_key {key};\n{settings}\n\
+         location / {{ return 200 \"$ssl_client_verify $ssl_client_s_dn\"; }}\n}}\n}}\n",
+        pid = place.at("nginx.pid"),
+    );
+    let settings = place.write("nginx.conf", settings.as_bytes());
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let log = fs::File::create(place.at("nginx.log")).unwrap();
+    let mut command = Command::new("nginx");
+    command.args(["-e", &place.at("nginx.error.log"), "-c", &settings]).env("PATH", path);
+    Server(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
 }
 
 #[test]
@@ -53,7 +41,7 @@ fn nginx_lets_her_in_by_what_curl_was_given() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let root = place.at(&format!("device/{ALICE}-root.pem"));
     let settings = format!("ssl_client_certificate {root};\nssl_verify_client on;\nssl_verify_depth 2;");
-    let _server = Nginx::start(&place, port, &settings);
+    let _server = nginx(&place, port, &settings);
     let url = format!("https://localhost:{port}/");
     let server = place.at("server.pem");
     let curl = |more: &[&str]| {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use device::{AccountKey, chain_to_pem};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
@@ -24,6 +24,16 @@ pub(crate) const ALICE: &str = "alice@example.org";
 /// The kinds of keys that openssl makes for a mail program.
 pub(crate) const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 pub(crate) const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"];
+
+/// Another program's server, which ends with the test.
+pub(crate) struct Server(pub(crate) Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// A folder with a home in it that trusts one authority.
 pub(crate) struct Place {

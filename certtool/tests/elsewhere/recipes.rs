@@ -1,10 +1,10 @@
 //! What `certtool gen` prints, in the servers themselves.
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::nginx::Nginx;
-use crate::place::{PASSPHRASE, Place, run};
+use crate::nginx::nginx;
+use crate::place::{PASSPHRASE, Place, Server, run};
 
 /// A plus sign is quoted in another way by each server.
 const ALICE: &str = "alice+work@example.org";
@@ -38,22 +38,12 @@ fn nginx_lets_in_whom_the_settings_name_and_nobody_else() {
     let place = Place::new();
     let [alice, bob] = [ALICE, "bob@example.org"].map(|address| place.device_of(address));
     let port = port();
-    let _server = Nginx::start(&place, port, &printed(&place, "nginx", &alice.0));
+    let _server = nginx(&place, port, &printed(&place, "nginx", &alice.0));
     let hers = ask(port, Some(&alice));
     assert_eq!(hers, "SUCCESS CN=alice\\+work@example.org 200");
     let (his, nobodys) = (ask(port, Some(&bob)), ask(port, None));
     assert!(his.ends_with(" 403") && nobodys.ends_with(" 400"), "{his} {nobodys}");
     assert!(!his.contains("SUCCESS") && !nobodys.contains("SUCCESS"), "{his} {nobodys}");
-}
-
-/// A server that ends with the test.
-struct Caddy(Child);
-
-impl Drop for Caddy {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -71,7 +61,7 @@ fn caddy_lets_in_whom_the_settings_name_and_nobody_else() {
     let mut caddy = Command::new("caddy");
     caddy.args(["run", "--config", &settings, "--adapter", "caddyfile"]).env("HOME", place.path());
     let caddy = caddy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let _server = Caddy(caddy);
+    let _server = Server(caddy);
     assert_eq!(ask(port, Some(&alice)), "hello CN=alice\\+work@example.org 200");
     let (his, nobodys) = (ask(port, Some(&bob)), ask(port, None));
     assert!(his.ends_with(" 403") && !his.contains("hello"), "{his}");
@@ -106,4 +96,19 @@ fn a_name_that_servers_cannot_compare_is_told() {
     let (long, _) = place.device_of(&format!("{}@example.org", "a".repeat(60)));
     let told = place.certtool(&["gen", "nginx", &long]).bad(1);
     assert!(told.contains("does not stand in the subject") && told.contains("certtool verify"), "{told}");
+}
+
+#[test]
+fn a_place_that_servers_cannot_read_or_do_not_ask_for_is_told() {
+    let place = Place::new();
+    let (alice, _) = place.device_of(ALICE);
+    for hostile in ["", "/etc/a b.pem", "/etc/a;\nssl_verify_client off;", "/etc/{a}", "/etc/$a", "/etc/\"a"] {
+        for server in ["nginx", "caddy"] {
+            let told = place.certtool(&["gen", server, &alice, "--anchors", hostile]).bad(2);
+            assert!(told.contains("--anchors"), "{hostile:?}: {told}");
+        }
+    }
+    for server in ["ssh", "anchors"] {
+        assert!(place.certtool(&["gen", server, &alice, "--anchors", "/etc/a.pem"]).bad(1).contains("--anchors"));
+    }
 }

@@ -2,8 +2,6 @@
 
 mod servers;
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 use device::chain_to_pem;
 use identity::Identifier;
@@ -32,8 +30,8 @@ pub(crate) struct Gen {
     #[arg(value_name = "FILE|ID")]
     who: Option<String>,
     /// Where the server finds the anchors
-    #[arg(long, value_name = "FILE")]
-    anchors: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = as_written)]
+    anchors: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -48,11 +46,11 @@ enum Server {
 
 impl Gen {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.anchors.is_some() && matches!(self.server, Server::Anchors | Server::Ssh) {
+            return Err(Failure::failed("--anchors says where nginx or Caddy finds them", "Leave it away."));
+        }
+        let anchors = |folder: &str| self.anchors.clone().unwrap_or_else(|| format!("/etc/{folder}/inperson-ca.pem"));
         let public = credential::public(context, self.who.as_deref())?;
-        let anchors = |folder: &str| match &self.anchors {
-            Some(path) => path.display().to_string(),
-            None => format!("/etc/{folder}/inperson-ca.pem"),
-        };
         let text = match self.server {
             Server::Anchors => anchors_of(&public),
             Server::Nginx => servers::nginx(&name(&public)?, &anchors("nginx")),
@@ -67,8 +65,17 @@ impl Gen {
 
 /// The root, and the authority below it that issued the certificate: a client may come without that.
 fn anchors_of(public: &Public) -> String {
-    let chain: Vec<_> = std::iter::once(&public.root).chain(&public.chain[1..]).cloned().collect();
+    let chain: Vec<_> = std::iter::once(&public.root).chain(public.chain.iter().skip(1)).cloned().collect();
     chain_to_pem(&chain)
+}
+
+/// A path that every server reads as it stands. Each quotes other ones in a way of its own.
+fn as_written(path: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@~".contains(c);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => Ok(path.to_owned()),
+        false => Err("expected a path of letters, digits and / . _ - + @ ~".to_owned()),
+    }
 }
 
 /// The name by which servers know her: the common name, which is all of the subject.
