@@ -55,9 +55,9 @@ struct Pace {
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
 struct Turn {
-    /// What time it is at the authority.
+    /// The clock here is compared with the authority's.
     compare: bool,
-    /// Renewing, where the certificate is due or the authority wants it.
+    /// The certificate is renewed, if it is due or the authority wants it.
     renew: bool,
 }
 

@@ -91,7 +91,9 @@ impl Export {
     }
 
     fn write(&self, base: &Path, files: Vec<(&str, Vec<u8>)>) -> Result<Vec<PathBuf>, Failure> {
-        let failed = |error: HomeError| Failure::failed(error.to_string(), "Choose another place: --out FOLDER.");
+        let failed =
+            |what: String| Failure::failed(what, "Choose another place: --out FOLDER. What was there is unchanged.");
+        let kept = |error: HomeError| Failure::failed(error.to_string(), "Choose another place: --out FOLDER.");
         // All are written before the first is put in its place: a disk that fills leaves what was there.
         let mut held = Vec::new();
         for (end, bytes) in files {
@@ -99,21 +101,13 @@ impl Export {
             path.push(end);
             let path = PathBuf::from(path);
             if path.is_dir() {
-                return Err(Failure::failed(
-                    format!("{} is a folder", path.display()),
-                    "Choose another place: --out FOLDER.",
-                ));
+                return Err(failed(format!("{} is a folder", path.display())));
             }
-            let mut file = NewFile::create(&path).map_err(failed)?;
-            file.write_all(&bytes).map_err(|error| {
-                Failure::failed(
-                    format!("{} cannot be written: {error}", path.display()),
-                    "Choose another place: --out FOLDER. What was there is unchanged.",
-                )
-            })?;
+            let mut file = NewFile::create(&path).map_err(|error| failed(error.to_string()))?;
+            file.write_all(&bytes).map_err(|error| failed(format!("{} cannot be written: {error}", path.display())))?;
             held.push((path, file));
         }
-        held.into_iter().map(|(path, file)| file.keep().map(|()| path).map_err(failed)).collect()
+        held.into_iter().map(|(path, file)| file.keep().map(|()| path).map_err(kept)).collect()
     }
 
     fn exported(&self, public: &Public, files: Vec<PathBuf>) -> Exported {

@@ -1,4 +1,5 @@
-//! The settings themselves, for each server. Each was tried with the real one: `certtool/tests/elsewhere`.
+//! The settings themselves, for each server. nginx and Caddy are tried with them, of sshd the command that it runs:
+//! `certtool/tests/elsewhere`.
 
 /// nginx, module `ngx_http_ssl_module`: the subject as RFC 2253 writes it.
 pub(super) fn nginx(name: &str, anchors: &str) -> String {
