@@ -54,6 +54,12 @@ fn the_timer_is_installed_and_taken_away() {
     script(&programs.join("systemctl"), "echo 'Failed to connect to bus' >&2; exit 1");
     let failed = run(&["watch", "--install-timer"]).expect(1, "no systemd of hers").unwrap();
     assert!(failed.text().contains("Failed to connect to bus"), "{}", failed.text());
+    assert!(units.iter().all(|unit| unit.exists()), "the one from before may run");
+
+    // Where none was, none is left that nobody starts.
+    run(&["watch", "--remove-timer"]).expect(1, "no systemd of hers").unwrap();
+    run(&["watch", "--install-timer"]).expect(1, "no systemd of hers").unwrap();
+    assert!(units.iter().all(|unit| !unit.exists()));
 }
 
 #[test]
