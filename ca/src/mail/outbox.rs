@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Letter, MailError};
 
@@ -52,8 +54,23 @@ fn write(draft: &Path, message: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// `seconds.R<random>.localhost`: sorts by time, and 128 random bits are in nobody's way.
+/// `seconds.M<microseconds>Q<number>R<random>.localhost`: whoever sorts by name has the newest code last, which is the one that
+/// counts (the files' own times are those of the kernel's last tick), and 128 random bits are in nobody's way.
 fn unique_name() -> String {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    format!("{seconds}.R{}.localhost", hex::encode(crate::random::bytes::<16>()))
+    static DELIVERED: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let number = DELIVERED.fetch_add(1, Ordering::Relaxed);
+    let random = hex::encode(crate::random::bytes::<16>());
+    format!("{}.M{:06}Q{number:08}R{random}.localhost", now.as_secs(), now.subsec_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_by_the_order_of_delivery() {
+        let names: Vec<_> = (0..1000).map(|_| unique_name()).collect();
+        assert!(names.is_sorted());
+    }
 }

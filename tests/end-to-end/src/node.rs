@@ -69,8 +69,10 @@ impl Node {
     /// It cannot be written.
     pub fn file(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.packages.join(name);
-        let draft = self.packages.join(format!("{name}.{}", std::process::id()));
-        std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path)).context("writing a script")?;
+        // Tests of several processes and threads write the same at once, while others run it.
+        let draft = tempfile::NamedTempFile::new_in(&self.packages).context("writing a script")?;
+        std::fs::write(draft.path(), text).context("writing a script")?;
+        draft.persist(&path).context("writing a script")?;
         Ok(path)
     }
 }
