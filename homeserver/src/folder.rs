@@ -18,12 +18,12 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Folder {
     path: PathBuf,
     /// Holds the lock; the operating system lets go of it when the process ends, however it ends.
-    _lock: Option<File>,
+    lock: Option<File>,
     /// If it was made by this process: it goes again if nothing but the lock ever lay in it.
     made: MadeFolders,
 }
 
-/// A start that failed before anything was made leaves nothing behind.
+/// Another one may open it at once, and a start that failed before anything was made leaves nothing behind.
 impl Drop for Folder {
     fn drop(&mut self) {
         let only_the_lock =
@@ -31,6 +31,9 @@ impl Drop for Folder {
         if !self.made.0.is_empty() && fs::read_dir(&self.path).is_ok_and(only_the_lock) {
             let _ = fs::remove_file(self.join("lock"));
         }
+        // A process that begins at this moment has the open file too, until it is the program that it will be; closing it here
+        // would leave it locked.
+        let _ = self.lock.as_ref().map(File::unlock);
     }
 }
 
@@ -71,7 +74,7 @@ impl Folder {
         let made = MadeFolders::make(path).map_err(|source| StartError::folder(path, source))?;
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
         let lock = lock(&path)?;
-        Ok(Self { path, _lock: Some(lock), made })
+        Ok(Self { path, lock: Some(lock), made })
     }
 
     /// The folder of a server that may be running: for an operator's command that adds files of its own to it.
@@ -80,7 +83,7 @@ impl Folder {
     /// There is no such folder.
     pub fn beside(path: &Path) -> Result<Self, StartError> {
         let path = path.canonicalize().map_err(|source| StartError::folder(path, source))?;
-        Ok(Self { path, _lock: None, made: MadeFolders::default() })
+        Ok(Self { path, lock: None, made: MadeFolders::default() })
     }
 
     /// Where it is.

@@ -32,7 +32,7 @@ pub struct SqliteStore {
     /// In the order in which they end.
     threads: Vec<JoinHandle<()>>,
     /// Held as long as the store is open.
-    _lock: File,
+    lock: File,
 }
 
 struct Write {
@@ -72,7 +72,7 @@ impl SqliteStore {
             spawn("ca-store-read", move || read_loop(&read, &reads))?,
             spawn("ca-store-write", move || write_loop(&mut write, &writes))?,
         ];
-        Ok(Self { writer: Some(writer), reader: Some(reader), threads, _lock: lock })
+        Ok(Self { writer: Some(writer), reader: Some(reader), threads, lock })
     }
 }
 
@@ -110,6 +110,9 @@ impl Drop for SqliteStore {
         threads.next().map(JoinHandle::join);
         drop(self.writer.take());
         threads.next().map(JoinHandle::join);
+        // A process that begins at this moment has the open file too, until it is the program that it will be; closing it here
+        // would leave it locked.
+        let _ = self.lock.unlock();
     }
 }
 

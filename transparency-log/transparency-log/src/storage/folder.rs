@@ -22,7 +22,7 @@ pub struct FolderStorage {
     /// process that died, or a write that failed, before its name was synced.
     durable: Mutex<BTreeSet<PathBuf>>,
     /// Held as long as this value lives; the kernel gives it back even after SIGKILL.
-    _lock: Option<fs::File>,
+    lock: Option<fs::File>,
 }
 
 /// Why a folder could not be opened for writing.
@@ -44,6 +44,14 @@ pub enum LockError {
     },
 }
 
+impl Drop for FolderStorage {
+    /// Closing would not be enough: a process that begins at this moment has the open file too, until it is the program that
+    /// it will be.
+    fn drop(&mut self) {
+        let _ = self.lock.as_ref().map(fs::File::unlock);
+    }
+}
+
 impl FolderStorage {
     /// A folder to read from. It need not exist yet.
     pub fn open(root: &Path) -> Self {
@@ -52,7 +60,7 @@ impl FolderStorage {
 
     /// A folder on any disk, without a lock.
     pub fn on(disk: Arc<dyn Disk>, root: &Path) -> Self {
-        Self { root: root.to_owned(), disk, durable: Mutex::default(), _lock: None }
+        Self { root: root.to_owned(), disk, durable: Mutex::default(), lock: None }
     }
 
     /// A folder to write to, made if need be, as its only writer until the value is dropped.
@@ -69,7 +77,7 @@ impl FolderStorage {
         let path = root.join("lock");
         let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
         match lock.try_lock() {
-            Ok(()) => opened._lock = Some(lock),
+            Ok(()) => opened.lock = Some(lock),
             Err(TryLockError::WouldBlock) => return Err(LockError::InUse { folder: root.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(LockError::Io { path, source }),
         }
