@@ -198,10 +198,11 @@ async fn a_log_that_stands_still_makes_the_watch_blind() {
     let home = town.device("alice").await;
     enrol(&home, &mut Person::new(&town)).await.unwrap();
     let device = home.device(&alice()).unwrap();
-    let later = UnixTime::since_unix_epoch(std::time::Duration::from_secs(UnixTime::now().as_secs() + 2 * 60 * 60));
+    let now = UnixTime::now();
+    let later = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_secs() + 2 * 60 * 60));
     let report = watch_once(&home, &device.into(), None, later, |_| {}).await.unwrap();
     // In the last two hours of a period it is blind for another reason: the authority does not prove that far ahead.
-    let other_period = identity::transparency::period_of(later) != identity::transparency::period_of(UnixTime::now());
+    let other_period = identity::transparency::period_of(later) != identity::transparency::period_of(now);
     let blind = |report: &WatchReport| match report {
         WatchReport::Blind(Blindness::Stale { .. }) => true,
         WatchReport::Blind(Blindness::Missing { .. }) => other_period,

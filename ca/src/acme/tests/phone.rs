@@ -78,7 +78,6 @@ async fn a_message_is_one_and_says_what_for() {
     }
     assert_eq!(client.post(&challenge, json!({"code": WRONG})).await.problem(), "codeExhausted");
     assert_eq!(client.post(&challenge, json!({"code": code})).await.problem(), "codeExhausted");
-    std::thread::sleep(Duration::from_millis(30)); // The newest message is told by its file's time.
     client.post(&challenge, json!({})).await.ok();
     let code = world.text_code(ANNA);
     world.advance(Duration::from_secs(600));
@@ -269,7 +268,7 @@ async fn a_fault_at_any_write_sends_no_message_that_is_not_charged_and_ends_in_a
                 if texts() > 0 {
                     client.post(&challenge, json!({"code": world.text_code(ANNA)})).await;
                 }
-                // The newest message is told by its file's time; and a code that is under way is waited for.
+                // A code that is under way is waited for.
                 std::thread::sleep(Duration::from_millis(30));
                 world.advance(Duration::from_secs(60));
             }

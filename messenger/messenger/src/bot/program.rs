@@ -212,11 +212,20 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let noted = place.path().join("children");
         let script = format!("sleep 1000 & echo $! >> {0}; echo $$ >> {0}; wait", noted.display());
-        let program = Program { patience: Duration::from_millis(500), ..shell(&script) };
-        let problem = program.answer(&text("hi")).await.answer.unwrap_err();
+        let patience = Duration::from_secs(3600);
+        let program = Program { patience, ..shell(&script) };
+        let answering = tokio::spawn(async move { program.answer(&text("hi")).await });
+        let mut children = String::new();
+        while children.matches('\n').count() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            children = std::fs::read_to_string(&noted).unwrap_or_default();
+        }
+        // From here on nothing but time can end it.
+        tokio::time::pause();
+        tokio::time::advance(patience + Duration::from_secs(1)).await;
+        let problem = answering.await.unwrap().answer.unwrap_err();
+        tokio::time::resume();
         assert!(problem.contains("took longer"), "{problem}");
-        let children = std::fs::read_to_string(&noted).unwrap();
-        assert_eq!(children.lines().count(), 2, "{children}");
         let runs =
             |id: &str| std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z"));
         // Killed is not yet gone.
