@@ -1,4 +1,4 @@
-//! What is said about texts, between two programs, line by line as docs/headless.md has it.
+//! What is said about texts, and at which device one goes on, between programs, line by line as docs/headless.md has it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value, json};
@@ -58,5 +58,41 @@ fn two_programs_say_things_about_texts() {
     of_bob.expect(&json!({ "event": "error", "about": "edit" })).unwrap();
     of_alice.quit().unwrap();
     of_bob.quit().unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn bob_goes_on_at_another_device_of_his() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    let [study, phone] = ["study", "phone"].map(|device| Person::new(&place.path().join(device), "bob@example.org"));
+    for person in [&alice, &study, &phone] {
+        person.join(server.ready(), &server.outbox()).unwrap();
+    }
+    let (to_alice, to_bob) = (alice.address(), study.address());
+    let contact = |who: &str| json!({ "do": "add_contact", "who": who });
+    let mut of_alice = alice.messenger().unwrap();
+    of_alice.tell(&contact(to_bob)).unwrap();
+    let mut in_study = study.messenger().unwrap();
+    in_study.tell(&contact(to_alice)).unwrap();
+    of_alice.expect(&json!({ "event": "presence", "who": to_bob, "online": true })).unwrap();
+    let say = |id: u64, text: &str| json!({ "do": "send", "to": to_bob, "text": text, "id": id });
+    of_alice.tell(&say(1, "in the study?")).unwrap();
+    in_study.expect(&json!({ "event": "message", "text": "in the study?" })).unwrap();
+
+    let mut on_phone = phone.messenger().unwrap();
+    on_phone.tell(&contact(to_alice)).unwrap();
+    on_phone.expect(&json!({ "event": "presence", "who": to_alice, "online": true })).unwrap();
+    on_phone.tell(&json!({ "do": "continue_here", "to": to_alice, "id": 7 })).unwrap();
+    on_phone.expect(&json!({ "event": "message_state", "id": 7, "state": "delivered" })).unwrap();
+    of_alice.expect(&json!({ "event": "continued", "from": to_bob })).unwrap();
+    in_study.expect(&json!({ "event": "continued_elsewhere", "who": to_alice })).unwrap();
+    of_alice.tell(&say(2, "on the phone?")).unwrap();
+    on_phone.expect(&json!({ "event": "message", "text": "on the phone?" })).unwrap();
+    of_alice.expect(&json!({ "event": "message_state", "id": 2, "state": "delivered" })).unwrap();
+    for program in [of_alice, in_study, on_phone] {
+        program.quit().unwrap();
+    }
     server.stop().unwrap();
 }

@@ -78,6 +78,14 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
     },
+    /// Go on with a conversation at this device: their texts come here from now on, and one's other devices are told.
+    ContinueHere {
+        /// The person.
+        to: String,
+        /// As in `send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
     /// Say that one is writing to somebody, or no longer: to be said again while it lasts, as often as one likes. It goes
     /// to whoever is connected, or nowhere.
     Typing {
@@ -218,6 +226,7 @@ impl Command {
             Self::Edit { .. } => "edit",
             Self::Delete { .. } => "delete",
             Self::Nudge { .. } => "nudge",
+            Self::ContinueHere { .. } => "continue_here",
             Self::Typing { .. } => "typing",
             Self::Read { .. } => "read",
             Self::SetSignals { .. } => "set_signals",

@@ -120,6 +120,16 @@ pub enum Event {
         /// Who.
         from: Identifier,
     },
+    /// Somebody goes on with the conversation at another device of hers.
+    Continued {
+        /// Who.
+        from: Identifier,
+    },
+    /// Somebody's device says that one went on with the conversation at another device of one's own.
+    ContinuedElsewhere {
+        /// Whose.
+        who: Identifier,
+    },
     /// Somebody is writing a text, or no longer.
     Typing {
         /// Who.
@@ -337,6 +347,8 @@ impl Event {
             Self::Edited { .. } => "edited",
             Self::DeleteRequested { .. } => "delete_requested",
             Self::Nudge { .. } => "nudge",
+            Self::Continued { .. } => "continued",
+            Self::ContinuedElsewhere { .. } => "continued_elsewhere",
             Self::Typing { .. } => "typing",
             Self::Read { .. } => "read",
             Self::MessageState { .. } => "message_state",

@@ -41,6 +41,10 @@ fn commands() {
         ),
         (Command::Delete { to: who(), of: 7, id: None }, r#"{"do":"delete","to":"bob@example.org","of":7}"#.into()),
         (Command::Nudge { to: who(), id: None }, r#"{"do":"nudge","to":"bob@example.org"}"#.into()),
+        (
+            Command::ContinueHere { to: who(), id: Some(7) },
+            r#"{"do":"continue_here","to":"bob@example.org","id":7}"#.into(),
+        ),
         (Command::Typing { to: who(), typing: true }, r#"{"do":"typing","to":"bob@example.org","typing":true}"#.into()),
         (Command::Read { who: who(), ids: vec![1, 2] }, r#"{"do":"read","who":"bob@example.org","ids":[1,2]}"#.into()),
         (
@@ -182,6 +186,11 @@ fn events() {
             r#"{"event":"delete_requested","from":"bob@example.org","id":7}"#.into(),
         ),
         (Event::Nudge { from: bob() }, r#"{"event":"nudge","from":"bob@example.org"}"#.into()),
+        (Event::Continued { from: bob() }, r#"{"event":"continued","from":"bob@example.org"}"#.into()),
+        (
+            Event::ContinuedElsewhere { who: bob() },
+            r#"{"event":"continued_elsewhere","who":"bob@example.org"}"#.into(),
+        ),
         (
             Event::Typing { who: bob(), typing: true },
             r#"{"event":"typing","who":"bob@example.org","typing":true}"#.into(),

@@ -33,7 +33,7 @@ pub(super) enum Token {
         to: Identifier,
         id: u64,
     },
-    /// Which texts were seen: nobody is told what becomes of that.
+    /// Which texts were seen, or that a conversation goes on elsewhere: nobody is told what becomes of that.
     Receipt,
     /// A room text to one member's device.
     Room {
@@ -65,6 +65,8 @@ pub(super) struct Link {
     pub(super) session: Session<Token>,
     pub(super) run: [u8; 8],
     pub(super) bot: bool,
+    /// Whether its person went on at another device of hers: no text begins its way here.
+    pub(super) left: bool,
     /// What waits for the other side's Hello.
     pub(super) after_hello: Vec<(u64, Said)>,
     pub(super) typing: Typing,
@@ -97,8 +99,8 @@ impl Core {
     pub(super) fn capabilities(&self) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
         let read = if self.settings.read_receipts { capability::READ } else { 0 };
-        let always = capability::TEXT | capability::ROOMS | capability::RESUME | capability::MARKS | capability::TYPING;
-        always | bot | read | self.gossip_capability()
+        let signals = capability::MARKS | capability::TYPING | capability::MOVES;
+        capability::TEXT | capability::ROOMS | capability::RESUME | signals | bot | read | self.gossip_capability()
     }
 
     /// A session begins, and Hello goes out.
@@ -134,6 +136,7 @@ impl Core {
             session,
             run: [0; 8],
             bot: false,
+            left: false,
             after_hello: Vec::new(),
             typing: Typing::default(),
             gossip: Listening::default(),
@@ -152,10 +155,12 @@ impl Core {
         hello
     }
 
-    /// The newest link to a person over which she takes one-to-one texts from us; only to this device, if one is named.
+    /// The newest link to a person over which she takes one-to-one texts from us; only to this device, if one is named, and
+    /// to none that she has left for another one otherwise.
     pub(super) fn session_for_text(&self, who: &Identifier, only: Option<DeviceKey>) -> Option<SessionId> {
         let takes = |link: &Link| {
-            let meant = link.person.identifier == *who && only.is_none_or(|device| device == link.person.device);
+            let device = only.map_or(!link.left, |device| device == link.person.device);
+            let meant = link.person.identifier == *who && device;
             meant && (link.purpose == Purpose::Text || self.is_contact(who))
         };
         self.links.iter().rev().find(|(_, link)| takes(link)).map(|(id, _)| *id)

@@ -50,7 +50,7 @@ impl Core {
         self.mark("nudge", to, Mark::Nudge, (None, None), id, now);
     }
 
-    fn mark(
+    pub(super) fn mark(
         &mut self,
         about: &str,
         to: Identifier,
@@ -164,6 +164,12 @@ impl Core {
                 let ids: Vec<u64> = ids.into_iter().filter(theirs).collect();
                 if ids.is_empty() { Err(NO_SUCH_TEXT) } else { Ok(Event::Read { who: from, ids }) }
             }
+            Mark::Here | Mark::Elsewhere if !link.session.shares(capability::MOVES) => Err("moving was not agreed on"),
+            Mark::Here => {
+                self.goes_on_at(session, now);
+                Ok(Event::Continued { from })
+            }
+            Mark::Elsewhere => Ok(Event::ContinuedElsewhere { who: from }),
         }
     }
 }

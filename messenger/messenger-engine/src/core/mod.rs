@@ -28,6 +28,7 @@ mod links;
 mod marks;
 mod membership;
 mod mesh;
+mod moving;
 mod people;
 mod renewal;
 mod resumption;
@@ -196,6 +197,9 @@ impl Core {
                 self.with_person("delete", &to, |core, to| core.delete(to, of, id, now));
             }
             Command::Nudge { to, id } => self.with_person("nudge", &to, |core, to| core.nudge(to, id, now)),
+            Command::ContinueHere { to, id } => {
+                self.with_person("continue_here", &to, |core, to| core.continue_here(to, id, now));
+            }
             Command::Typing { to, typing } => {
                 self.with_person("typing", &to, |core, to| core.type_to(&to, typing, now));
             }

@@ -65,7 +65,9 @@ impl Core {
     ) {
         self.show((session, number), (None, id), |core| {
             core.stops_typing(session);
-            let link = core.links.get(&session).ok_or("the conversation has ended")?;
+            let link = core.links.get_mut(&session).ok_or("the conversation has ended")?;
+            // Whoever writes is there.
+            link.left = false;
             let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
             let reply_to = reply.and_then(|target| core.named(&from, device, run, target));
             let draw = &mut core.draw;

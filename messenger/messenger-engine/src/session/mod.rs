@@ -185,7 +185,9 @@ impl<T> Session<T> {
     /// # Errors
     /// [`NotTaken`]; nothing was taken.
     pub fn send(&mut self, content: Content, token: T) -> Result<(), NotTaken> {
-        if matches!(content, Content::Mark { .. }) && !self.shares(capability::MARKS) {
+        if let Content::Mark { mark, .. } = &content
+            && !self.shares(mark.needs())
+        {
             return Err(NotTaken::NotKnownThere);
         }
         self.outgoing.push(content, token)

@@ -1,7 +1,8 @@
-//! What is said about texts, and what is no text: reactions, changes, a nudge, a receipt.
+//! What is said about texts, and what is no text: reactions, changes, a nudge, a receipt, a conversation that moves.
 
 use minicbor::{Decode, Encode};
 
+use super::capability;
 use crate::{MAX_EMOJI_BYTES, MAX_TEXT_BYTES};
 
 /// Most texts that one receipt names.
@@ -71,16 +72,31 @@ pub enum Mark {
         #[n(0)]
         ids: Vec<u64>,
     },
+    /// The sender's person goes on with the conversation on the sending device. Only to who has [`capability::MOVES`].
+    #[n(5)]
+    Here,
+    /// The receiver's person has said so on another device of hers. Only to who has [`capability::MOVES`].
+    #[n(6)]
+    Elsewhere,
 }
 
 impl Mark {
+    /// What the other side must have said that it takes.
+    pub const fn needs(&self) -> u64 {
+        match self {
+            Self::Here | Self::Elsewhere => capability::MARKS | capability::MOVES,
+            Self::Read { .. } => capability::MARKS | capability::READ,
+            _ => capability::MARKS,
+        }
+    }
+
     /// Whether every part is within its limit.
     pub fn is_bounded(&self) -> bool {
         match self {
             Self::Reaction { emoji, .. } => emoji.len() <= MAX_EMOJI_BYTES,
             Self::Edit { text, .. } => text.len() <= MAX_TEXT_BYTES,
             Self::Read { ids } => (1..=MAX_READ).contains(&ids.len()),
-            Self::Delete { .. } | Self::Nudge => true,
+            Self::Delete { .. } | Self::Nudge | Self::Here | Self::Elsewhere => true,
         }
     }
 
@@ -92,6 +108,8 @@ impl Mark {
             Self::Delete { .. } => "delete",
             Self::Nudge => "nudge",
             Self::Read { .. } => "read",
+            Self::Here => "here",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -117,7 +135,7 @@ mod tests {
     #[test]
     fn the_bytes_of_marks() {
         let mark = |mark| encode(&TalkFrame::Mark { number: 5, id: 7, mark }, Channel::Talk).unwrap();
-        let cases: [(Mark, &[u8]); 5] = [
+        let cases: [(Mark, &[u8]); 7] = [
             (
                 Mark::Reaction { on: Target { author: Author::Receiver, id: 9 }, emoji: "👍".into() },
                 // a reaction, to text 9 of the receiver's, four bytes
@@ -128,6 +146,8 @@ mod tests {
             (Mark::Delete { of: 9 }, &[0x82, 0x02, 0x09]),
             (Mark::Nudge, &[0x81, 0x03]),
             (Mark::Read { ids: vec![1, 2] }, &[0x82, 0x04, 0x82, 0x01, 0x02]),
+            (Mark::Here, &[0x81, 0x05]),
+            (Mark::Elsewhere, &[0x81, 0x06]),
         ];
         for (one, expected) in cases {
             let bytes = mark(one.clone());

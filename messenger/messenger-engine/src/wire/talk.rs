@@ -22,6 +22,8 @@ pub mod capability {
     pub const TYPING: u64 = 64;
     /// Wants to know what was read, and tells it.
     pub const READ: u64 = 128;
+    /// Takes the marks of who goes on at another device.
+    pub const MOVES: u64 = 256;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are

@@ -47,6 +47,8 @@ impl App {
             Event::Edited { from, id, text } => self.hear_edit(from, id, text),
             Event::DeleteRequested { from, id } => self.hear_deletion(from, id),
             Event::Nudge { from } => return self.hear_nudge(from, now),
+            Event::Continued { from } => self.hear_continued(from, now),
+            Event::ContinuedElsewhere { who } => return self.hear_continued_elsewhere(who, now),
             Event::Typing { who, typing } => self.hear_typing(&who, typing),
             Event::Read { who, ids } => self.hear_read(who, ids),
             Event::MessageState { id, to, state, reason }

@@ -1,5 +1,5 @@
 //! What is said about texts, and what is no text: answers, reactions, edits and deletions asked for, nudges, who is typing,
-//! what was read.
+//! what was read, at which device one goes on.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +44,8 @@ pub(crate) enum Remark {
     Edit(String),
     Delete,
     Nudge,
+    /// Go on at this device.
+    Here,
     /// Whether others are told that one is typing.
     Typing(bool),
     /// Whether others are told what one has read.
@@ -51,12 +53,13 @@ pub(crate) enum Remark {
 }
 
 /// Every such command, for the help.
-pub(crate) const COMMANDS: [(&str, &str); 7] = [
+pub(crate) const COMMANDS: [(&str, &str); 8] = [
     ("/reply TEXT", "answer their last text"),
     ("/react 👍", "react to their last text; without an emoji: no more"),
     ("/edit TEXT", "ask them to show this in place of your last text"),
     ("/delete", "ask them to delete your last text"),
     ("/nudge", "make yourself noticed"),
+    ("/here", "go on here instead of on another device"),
     ("/typing on", "whether they see that you are typing; or off"),
     ("/receipts on", "whether you tell each other what was read; or off"),
 ];
@@ -80,6 +83,7 @@ pub(crate) fn parse(name: &str, rest: &str) -> Result<Remark, String> {
         "/receipts" => switch().map(Remark::Receipts),
         _ if !rest.is_empty() => Err(format!("{name} stands alone; found {rest:?} after it.")),
         "/delete" => Ok(Remark::Delete),
+        "/here" => Ok(Remark::Here),
         _ => Ok(Remark::Nudge),
     }
 }
@@ -91,6 +95,7 @@ enum UnderWay {
     Edit { of: u64, text: String },
     Delete { of: u64 },
     Nudge,
+    Here,
 }
 
 /// Remarks of one's own on their way, and texts of theirs that nobody has read.
@@ -197,6 +202,7 @@ impl App {
                 let of = last(Side::Me)?.id;
                 (UnderWay::Delete { of }, Command::Delete { to, of, id: Some(id) })
             }
+            Remark::Here => (UnderWay::Here, Command::ContinueHere { to, id: Some(id) }),
             Remark::Nudge | Remark::Typing(_) | Remark::Receipts(_) => {
                 (UnderWay::Nudge, Command::Nudge { to, id: Some(id) })
             }
@@ -254,6 +260,7 @@ impl App {
             UnderWay::Edit { of, text } => conversation.edit(TextRef { by: Side::Me, id: of }, text),
             UnderWay::Delete { of } => conversation.delete(TextRef { by: Side::Me, id: of }),
             UnderWay::Nudge => conversation.note("You nudged them", now),
+            UnderWay::Here => conversation.note("You go on here: their texts come to this device", now),
         }
         true
     }
@@ -283,6 +290,19 @@ impl App {
         if !shown {
             conversation.unread += 1;
         }
+        self.bell()
+    }
+
+    /// Somebody goes on at another device of hers.
+    pub(super) fn hear_continued(&mut self, from: Identifier, now: DateTime) {
+        let words = format!("{from} goes on with you at another device");
+        self.conversation_mut(&Entry::Person(from)).note(words, now);
+    }
+
+    /// One went on at another device oneself, or somebody else did.
+    pub(super) fn hear_continued_elsewhere(&mut self, who: Identifier, now: DateTime) -> Vec<Effect> {
+        let words = "You went on with this at another device of yours. If that was not you: certtool revoke --stolen";
+        self.conversation_mut(&Entry::Person(who)).note(words, now);
         self.bell()
     }
 
@@ -362,6 +382,7 @@ mod tests {
             ("/edit", "", "needs a text"),
             ("/delete", "it", "stands alone"),
             ("/nudge", "bob", "stands alone"),
+            ("/here", "please", "stands alone"),
             ("/typing", "maybe", "on or off"),
             ("/receipts", "", "on or off"),
         ] {

@@ -140,6 +140,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     remarks::COMMANDS[4],
     remarks::COMMANDS[5],
     remarks::COMMANDS[6],
+    remarks::COMMANDS[7],
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
     ("/find WORDS", "look in this conversation; once more: before that"),
     ("/name [NAME]", "what you call this contact; nobody else sees it"),
@@ -182,7 +183,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/decline" => alone(name, rest, Slash::Decline),
         "/again" => alone(name, rest, Slash::Again),
         "/knock" => alone(name, rest, Slash::Knock),
-        "/reply" | "/react" | "/edit" | "/delete" | "/nudge" | "/typing" | "/receipts" => {
+        "/reply" | "/react" | "/edit" | "/delete" | "/nudge" | "/here" | "/typing" | "/receipts" => {
             remarks::parse(name, rest).map(Slash::Remark)
         }
         "/status" => status(rest).map(Slash::Status),

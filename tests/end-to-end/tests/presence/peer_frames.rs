@@ -62,6 +62,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         Mark::Edit { of: 7, text: "ü".repeat(16_384) },
         Mark::Delete { of: 7 },
         Mark::Nudge,
+        Mark::Here,
+        Mark::Elsewhere,
         Mark::Read { ids: vec![7] },
         Mark::Read { ids: vec![(1 << 53) - 1; 256] },
     ];

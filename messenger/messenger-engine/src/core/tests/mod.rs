@@ -6,6 +6,7 @@ mod crossing;
 mod gossip;
 mod hostile_resumption;
 mod marks;
+mod moving;
 mod one_to_one;
 mod renewal;
 mod resumption;

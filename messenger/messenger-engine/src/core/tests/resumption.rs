@@ -17,7 +17,7 @@ fn session_states(events: &[Event]) -> Vec<SessionState> {
         .collect()
 }
 
-fn final_states(events: &[Event]) -> Vec<(u64, DeliveryState)> {
+pub(super) fn final_states(events: &[Event]) -> Vec<(u64, DeliveryState)> {
     let states = events.iter().filter_map(|event| match event {
         Event::MessageState { id, state, .. } if *state != DeliveryState::Sending => Some((*id, *state)),
         _ => None,

@@ -46,7 +46,8 @@ fn commands_are_about_the_last_text() {
         ("/edit hi bob", Command::Edit { to: bob(), of: 1, text: "hi bob".to_owned(), id: Some(3) }),
         ("/delete", Command::Delete { to: bob(), of: 1, id: Some(4) }),
         ("/nudge", Command::Nudge { to: bob(), id: Some(5) }),
-        ("/reply good", Command::Send { to: bob(), text: "good".to_owned(), id: Some(6), reply_to: Some(THEIRS) }),
+        ("/here", Command::ContinueHere { to: bob(), id: Some(6) }),
+        ("/reply good", Command::Send { to: bob(), text: "good".to_owned(), id: Some(7), reply_to: Some(THEIRS) }),
         ("/typing off", Command::SetSignals { typing: Some(false), read_receipts: None }),
         ("/receipts on", Command::SetSignals { typing: None, read_receipts: Some(true) }),
     ];
@@ -97,6 +98,24 @@ fn what_they_ask_for_is_shown_as_such() {
     assert_eq!(app.hear(Event::Nudge { from: who("bob") }, now()), [Effect::Bell]);
     app.hear(Event::Typing { who: who("bob"), typing: true }, now());
     assert!(app.people[&who("bob")].typing);
+}
+
+#[test]
+fn at_which_device_a_conversation_goes_on_is_said_in_it() {
+    let mut app = talking();
+    typed(&mut app, "/here");
+    app.hear(state(2, DeliveryState::Delivered), now());
+    app.hear(Event::Continued { from: who("bob") }, now());
+    assert_eq!(app.hear(Event::ContinuedElsewhere { who: who("bob") }, now()), [Effect::Bell]);
+    let lines = &app.conversation(&Entry::Person(who("bob"))).unwrap().lines;
+    let notes: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| if let Line::Note { text, .. } = line { Some(&text[..]) } else { None })
+        .collect();
+    let [here, theirs, elsewhere] = notes[..] else { panic!("{notes:?}") };
+    assert!(here.starts_with("You go on here"), "{here}");
+    assert!(theirs.contains("bob@example.org goes on"), "{theirs}");
+    assert!(elsewhere.contains("certtool revoke --stolen"), "{elsewhere}");
 }
 
 #[test]

@@ -110,6 +110,13 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             one(format!("{} asks to delete a text of theirs.", before.called_with_address(from)))
         }
         Event::Nudge { from } => one(format!("{} nudges you.", before.called_with_address(from))),
+        Event::Continued { from } => {
+            one(format!("{} goes on with you at another device.", before.called_with_address(from)))
+        }
+        Event::ContinuedElsewhere { who } => one(format!(
+            "You went on with {} at another device of yours. If that was not you: certtool revoke --stolen.",
+            before.called_with_address(who)
+        )),
         Event::Read { who, .. } => one(format!("{} has read what you wrote.", before.called_with_address(who))),
         Event::Ringing { who } => one(format!("Calling {}.", before.called_with_address(who))),
         Event::Unanswered { message, remedy, .. } => {
