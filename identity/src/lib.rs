@@ -21,6 +21,7 @@
 //! | [`transparency`] | labels, commitments and the transparency extension |
 //! | [`trust`] | the trust policy a person pins, and what verification needs of it |
 //! | [`verify`] | the read side: [`verify_person`](verify::verify_person) and [`verify_service`](verify::verify_service) |
+//! | [`endorsement`] | what one device of a person says of another |
 //! | [`evidence`] | what convinces a third party of misbehaviour |
 //! | [`rules`] | the numbers of the rules, as in `policies/rules.md` |
 //! | [`tls`] | the verifiers as rustls wants them |
@@ -29,6 +30,7 @@
 
 pub mod card;
 pub mod certificate;
+pub mod endorsement;
 pub mod evidence;
 pub mod identifier;
 pub mod oid;

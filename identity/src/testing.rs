@@ -22,6 +22,7 @@ use tlog_proof::{Entry, ObjectKind};
 use crate::{
     CertificateDer, Identifier, IdentifierKind,
     certificate::{Certificate, SignatureAlgorithm, Tbs, assemble},
+    endorsement::Endorsement,
     plan::{
         AuthorityPlan, AuthorityRole, ComponentPlan, CrlPlan, PersonPlan, PlanError, RevokedEntry, ServicePlan,
         assemble_crl, crl, lint,
@@ -30,6 +31,7 @@ use crate::{
     transparency::{
         LabelInput, Opening, SLOTS, TransparencyExtension, VrfSecretKey, commitment, period_of, service_name_digest,
     },
+    trust::Fingerprint,
     trust::{
         Authority as PolicyAuthority, Base64Bytes, DirectoryEntry, PolicyUpdate, Trust, TrustPolicy, signing_input,
     },
@@ -348,6 +350,16 @@ impl Authority {
 pub fn private_key(key: &SigningKey) -> PrivateKeyDer<'static> {
     let der = key.to_pkcs8_der().expect("a key encodes").as_bytes().to_vec();
     PrivatePkcs8KeyDer::from(der).into()
+}
+
+/// An endorsement that names whatever certificate and end it is given.
+pub fn endorsement(
+    certificate: CertificateDer,
+    (who, key): (&Identifier, &SigningKey),
+    of: Fingerprint,
+    until: u64,
+) -> Endorsement {
+    Endorsement::signed(certificate, (who, key), of, until).expect("a key in memory signs")
 }
 
 /// A public key for a mail program, as SubjectPublicKeyInfo in DER; the RSA one has 3072 bits.

@@ -20,7 +20,7 @@ use rustls::{
 pub use component::ComponentVerifier;
 pub use person::PersonVerifier;
 pub use service::ServiceVerifier;
-pub use signer::{DeviceSigner, DeviceSignerError, certified};
+pub use signer::{DeviceSigner, DeviceSignerError, certified, device_fingerprint};
 
 use crate::{CertificateDer, rules::Rule, verify::VerifyError};
 

@@ -1,22 +1,15 @@
 //! How a device's key is named in introductions.
 
-use sha2::{Digest, Sha256};
-
-/// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410 section 4): SEQUENCE { SEQUENCE { 1.3.101.112 },
-/// BIT STRING of 32 bytes }.
-const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
 /// SHA-256 of the SubjectPublicKeyInfo that carries this Ed25519 device key: what INCOMING and GO carry, so that each side can
 /// check that the certificate it meets is the one the directory introduced.
 pub fn spki_hash(device_key: &[u8; 32]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(ED25519_SPKI_PREFIX);
-    hasher.update(device_key);
-    hasher.finalize().into()
+    identity::tls::device_fingerprint(device_key).0
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]

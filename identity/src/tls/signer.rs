@@ -8,6 +8,9 @@ use ed25519_dalek::Signer as _;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, OtherError, SignatureAlgorithm, SignatureScheme};
+use sha2::{Digest as _, Sha256};
+
+use crate::trust::Fingerprint;
 
 /// A device's key did not sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +64,11 @@ pub fn certified(
     let certified = CertifiedKey::new(chain, Arc::new(TlsKey { spki: spki(&signer.public_key()), signer }));
     certified.keys_match()?;
     Ok(Arc::new(certified))
+}
+
+/// By this a device is named: SHA-256 of the SubjectPublicKeyInfo of its key (Ed25519).
+pub fn device_fingerprint(key: &[u8; 32]) -> Fingerprint {
+    Fingerprint(Sha256::digest(spki(key)).into())
 }
 
 /// RFC 8410 section 4: the algorithm without parameters, and the 32 bytes as they are.
