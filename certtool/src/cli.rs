@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, diff, doctor, enroll, erase, evidence, export, git, inspect, install, key, limbo, lint, proof,
-    recipe, renew, revoke, sign, status, trust, verify, watch,
+    audit, card, date, diff, doctor, endorse, enroll, erase, evidence, export, git, inspect, install, key, limbo, lint,
+    proof, recipe, renew, revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(trust::Trust),
     Enroll(enroll::Enroll),
+    Endorse(endorse::Endorse),
     Renew(renew::Renew),
     Revoke(revoke::Revoke),
     Inspect(inspect::Inspect),

@@ -70,13 +70,18 @@ impl Holder for Person<'_> {
             "Whoever makes an account here must agree to these terms:\n\n  {}\n\nHave you read them, and do you agree? [y/N] ",
             harmless(terms)
         );
-        let line = tokio::task::spawn_blocking(move || read_line(Some(&question)));
-        async move { matches!(line.await, Ok(Typed::Code(said)) if is_yes(&said)) }.boxed()
+        let answer = tokio::task::spawn_blocking(move || says_yes(&question));
+        async move { answer.await.unwrap_or(false) }.boxed()
     }
 
     fn elsewhere(&self) -> Option<&ExternalAccount> {
         self.elsewhere.as_ref()
     }
+}
+
+/// Asks a person at the terminal; anything but a yes is none.
+pub(crate) fn says_yes(question: &str) -> bool {
+    matches!(read_line(Some(question)), Typed::Code(said) if is_yes(&said))
 }
 
 fn is_yes(said: &str) -> bool {

@@ -8,6 +8,7 @@
 //! * [`logbook`] follows a log from a durable cursor that never skips a gap;
 //! * [`policy`] fetches updates of a pinned policy; [`evidence`] keeps what proves misbehaviour to others;
 //! * [`card`] makes contact cards, as links and QR codes, and takes those of others;
+//! * [`endorsement`] has another device of hers say of this one that it is hers;
 //! * [`finding`] knows in which directory somebody is found;
 //! * [`desktop`] shows its owner a notification, and runs programs of other people;
 //! * [`dating`] has signatures dated by a log;
@@ -27,6 +28,7 @@ mod certificates;
 pub mod dating;
 pub mod desktop;
 mod device;
+pub mod endorsement;
 pub mod enrolment;
 pub mod evidence;
 mod files;

@@ -5,6 +5,7 @@ pub(crate) mod card;
 pub(crate) mod date;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod endorse;
 pub(crate) mod enroll;
 pub(crate) mod erase;
 pub(crate) mod evidence;
@@ -34,6 +35,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
     match command {
         Command::Trust(command) => command.run(context).await,
         Command::Enroll(command) => command.run(context).await,
+        Command::Endorse(command) => command.run(context),
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
         Command::Sign(command) => command.run(context),

@@ -166,7 +166,7 @@ impl Home {
         fs::rename(&pending, &folder).map_err(|source| HomeError::Write { path: folder, source })
     }
 
-    fn device_folder(&self, identifier: &Identifier) -> PathBuf {
+    pub(super) fn device_folder(&self, identifier: &Identifier) -> PathBuf {
         self.folder.join("devices").join(file_name(identifier))
     }
 

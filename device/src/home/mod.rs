@@ -6,6 +6,7 @@
 //! evidence/<time>-<kind>-<hash>.json                 what proves misbehaviour to others, once each
 //! devices/<identifier>/key.pem, account.pem, chain.pem, enrolment.toml
 //!                     key.uri, account.uri           instead, where the keys lie in the keyring or in a token
+//!                     endorsements/<fingerprint>.pem   what other devices of the person say of this one
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! watch/<identifier>.json                            labels, confirmed device keys
 //! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
@@ -15,6 +16,7 @@
 
 mod bindings;
 mod devices;
+mod endorsements;
 mod error;
 mod keys;
 mod policies;
