@@ -3,8 +3,8 @@
     judge.py directory.cddl < FRAMES
     judge.py peer.cddl < FRAMES
 
-Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`), a space, and the frame's body in
-hexadecimal; between devices with its padding. Prints how many of each number
+Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`, and what stands in them, `endorsement`), a space, and the frame's body in
+hexadecimal; frames between devices with their padding. Prints how many of each number
 were judged, as JSON; ends with 1 at the first frame that is not in the CDDL, and says why.
 """
 
@@ -35,13 +35,14 @@ class Judge:
         self.rules = Validator(Path(cddl).read_text())
 
     def judge(self, direction, body):
-        """Raises ValueError if the body is no frame of this direction; returns the frame's number."""
+        """Raises ValueError if the body is no frame of this direction; returns the frame's number, if it has one."""
         body = unpadded(body) if direction in PADDED else body
         # Deterministic: the shortest form of every head (RFC 8949 section 4.2.1), as the page asks of senders.
         result = self.rules.validate(body, root_type=direction, require_deterministic=True)
         if not result.valid:
             raise ValueError(f"{direction} {body.hex()}: {result.diagnostics[0]}")
-        return cbor2.loads(body)[0]
+        number = cbor2.loads(body)[0]
+        return number if isinstance(number, int) else ""
 
 
 def main(cddl):

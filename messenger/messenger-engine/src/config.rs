@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use identity::Identifier;
+use identity::endorsement::Endorsement;
 use identity::tls::DeviceSigner;
 use identity::trust::{Fingerprint, Trust};
 use rustls::pki_types::CertificateDer;
@@ -66,6 +67,8 @@ pub struct EngineConfig {
     pub presence: PresenceSettings,
     /// Whether a program answers here: said to every peer in `Hello`.
     pub bot: bool,
+    /// What other devices of the person say of this one: told to those whom she knows or talks to.
+    pub endorsements: Vec<Endorsement>,
     /// What this device tells its peers of logs and policies, and who listens to what they tell; none says nothing.
     pub gossip: Option<Arc<dyn Gossip>>,
     /// In which directories others are found; without it, everybody is looked for in one's own.

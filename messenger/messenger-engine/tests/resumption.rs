@@ -178,7 +178,7 @@ fn spki_digest(key: &[u8; 32]) -> [u8; 32] {
 
 impl ByHand {
     fn hello(&self, resume: Option<Resume>) -> Vec<u8> {
-        let hello = TalkFrame::Hello { version: 1, run: self.run, capabilities: 3 | 16, resume };
+        let hello = TalkFrame::Hello { version: 1, run: self.run, capabilities: 3 | 16, resume, endorsements: None };
         [vec![Channel::Talk.byte()], wire::encode(&hello, Channel::Talk).unwrap()].concat()
     }
 

@@ -9,6 +9,7 @@ use device::finding::{Finder, Names};
 use device::watch::Owner;
 use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
+use identity::endorsement::Endorsement;
 use identity::rules::Rule;
 use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
@@ -161,6 +162,7 @@ impl Prepared {
             contacts: self.contacts.keys().cloned().collect(),
             presence: self.presence.clone(),
             bot: false,
+            endorsements: self.endorsements(),
             gossip: None,
             whereabouts: Some(Arc::new(Guide(self.finder.clone()))),
         }
@@ -175,6 +177,12 @@ impl Prepared {
     pub(crate) fn safe(&self) -> Result<Safe, Failure> {
         let safe = Safe::open(self.home.clone(), Arc::new(self.device.key.clone()));
         safe.map_err(|error| Failure::new(error, "make the device's key reachable, and start again"))
+    }
+
+    /// What other devices say of this one. What cannot be read is said of none: a new device is then told aloud.
+    fn endorsements(&self) -> Vec<Endorsement> {
+        let kept = self.home.endorsements(&self.device.identifier, UnixTime::now());
+        kept.inspect_err(|error| tracing::warn!(%error, "no other device speaks for this one")).unwrap_or_default()
     }
 
     /// Starts the engine on the current runtime, with all that goes on for as long as a person talks. Being online follows as

@@ -27,6 +27,10 @@ pub struct Peer {
     pub witnesses: Vec<String>,
     /// Whether all of these are run by whoever certified it.
     pub witnessed_only_by_operator: bool,
+    /// Which other devices of hers endorse this one, by valid certificates of the same person: SHA-256 of the
+    /// SubjectPublicKeyInfo of their keys. Whether one of them is known is for whoever remembers devices to say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endorsed_by: Vec<Fingerprint>,
     /// What both people compare, not over this connection: the same on both screens, or somebody is in between.
     pub code: String,
 }

@@ -148,6 +148,7 @@ fn events() {
                 index: 7,
                 witnesses: vec!["town/witness".into()],
                 witnessed_only_by_operator: true,
+                endorsed_by: Vec::new(),
                 code: "0000-1111".into(),
             }),
             format!(

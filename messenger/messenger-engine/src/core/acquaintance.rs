@@ -56,8 +56,8 @@ impl Core {
         }
     }
 
-    /// Says with whom a session begins.
-    pub(super) fn introduce(&mut self, person: &Person) {
+    /// Says with whom a session begins, and which devices of hers endorse that one.
+    pub(super) fn introduce(&mut self, person: &Person, endorsed_by: Vec<Fingerprint>) {
         let facts = &person.certificate;
         self.emit(Event::Peer(Peer {
             who: person.identifier.clone(),
@@ -70,6 +70,7 @@ impl Core {
             index: facts.index,
             witnesses: facts.witnesses.clone(),
             witnessed_only_by_operator: facts.witnessed_only_by_operator,
+            endorsed_by,
             code: comparison_code(&self.me.person.certificate.digest, &facts.digest),
         }));
     }

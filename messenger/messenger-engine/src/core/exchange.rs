@@ -102,10 +102,12 @@ impl Core {
             link.answers_due_since = now.instant;
         }
         match arrival {
-            Arrival::Open { run, capabilities } => {
+            Arrival::Open { run, capabilities, endorsements } => {
                 link.answers_due_since = now.instant;
                 link.run = run;
                 link.bot = capabilities & capability::BOT != 0;
+                let person = link.person.clone();
+                self.introduce_opened(session, &person, endorsements, now);
                 self.link_opened(session, capabilities);
                 self.say_what_waited(session, now);
             }

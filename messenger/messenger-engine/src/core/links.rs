@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use identity::Identifier;
+use identity::trust::Fingerprint;
 
 use super::errands::Errand;
 use super::gossip::Listening;
@@ -71,6 +72,8 @@ pub(super) struct Link {
     pub(super) after_hello: Vec<(u64, Said)>,
     pub(super) typing: Typing,
     pub(super) gossip: Listening,
+    /// Which devices of hers endorse this one; nothing while she is not introduced, which waits for her Hello.
+    pub(super) endorsed_by: Option<Vec<Fingerprint>>,
     pub(super) key: SessionKey,
     pub(super) shown: ShownCertificate,
     /// What carries it.
@@ -127,8 +130,8 @@ impl Core {
         (exported, dialled): (&Exported, bool),
         now: Now,
     ) -> TalkFrame {
-        let (session, hello) = Session::new(self.run, self.capabilities(), dialled);
-        self.introduce(&person);
+        let (session, mut hello) = Session::new(self.run, self.capabilities(), dialled);
+        hello.endorse(self.vouchers_for(&person.identifier, purpose, now));
         let key = SessionKey::new(exported, self.me.person.device.spki_digest(), person.device.spki_digest());
         let link = Link {
             person,
@@ -140,6 +143,7 @@ impl Core {
             after_hello: Vec::new(),
             typing: Typing::default(),
             gossip: Listening::default(),
+            endorsed_by: None,
             key,
             shown: ShownCertificate::of(&self.me.person),
             connection: Some(connection),
@@ -198,7 +202,11 @@ impl Core {
     pub(super) fn end_link(&mut self, session: SessionId, reason: &str, now: Now) {
         self.stops_typing(session);
         let Some(link) = self.links.remove(&session) else { return };
-        let Link { person, session, connection, seeking, after_hello, .. } = link;
+        let Link { person, session, connection, seeking, after_hello, endorsed_by, .. } = link;
+        if endorsed_by.is_none() {
+            // Texts may have gone to a device that never said Hello: whose it was is told all the same.
+            self.introduce(&person, Vec::new());
+        }
         let told = seeking.is_some_and(|seeking| seeking.is_told());
         if let Some(connection) = connection {
             self.carried.remove(&connection);

@@ -17,6 +17,7 @@ mod call_ends;
 mod calls;
 mod crossing;
 mod elsewhere;
+mod endorsement;
 mod errands;
 mod exchange;
 mod fanout;
@@ -50,6 +51,7 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::DirectoryEvent;
 use identity::Identifier;
+use identity::endorsement::Endorsement;
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::gossip::Gossip;
@@ -121,6 +123,8 @@ pub struct Core {
     told_offline: Option<String>,
     refusals: acquaintance::Refusals,
     gossip: Option<Arc<dyn Gossip>>,
+    /// What other devices of hers say of this one.
+    endorsements: Vec<Endorsement>,
     reintroduction: renewal::Reintroduction,
     actions: VecDeque<Action>,
 }
@@ -162,6 +166,7 @@ impl Core {
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
             gossip: None,
+            endorsements: Vec::new(),
             reintroduction: renewal::Reintroduction::default(),
             actions: VecDeque::new(),
         };

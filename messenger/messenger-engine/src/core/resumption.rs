@@ -75,8 +75,10 @@ impl Core {
     ) {
         if dialled
             && let Some(session) = self.resumable_with(&candidate.person)
-            && let Some((hello, told)) = self.hello_again(session, &candidate.exported)
+            && let Some((mut hello, told)) = self.hello_again(session, &candidate.exported)
         {
+            // A side that goes on with nothing takes it for the first Hello of another session.
+            hello.endorse(self.vouchers_for(&candidate.person.identifier, candidate.purpose, now));
             // Only what was told last may be answered.
             self.drop_candidates_naming(session, now);
             candidate.named = Some((session, told));
@@ -92,7 +94,13 @@ impl Core {
         let progress = link.session.progress();
         let resume = Some(Resume { session: link.key.name(), proof: link.key.prove(connection), progress });
         Some((
-            TalkFrame::Hello { version: VERSION, run: self.run, capabilities: self.capabilities(), resume },
+            TalkFrame::Hello {
+                version: VERSION,
+                run: self.run,
+                capabilities: self.capabilities(),
+                resume,
+                endorsements: None,
+            },
             progress,
         ))
     }
@@ -162,6 +170,7 @@ impl Core {
         let renewed = link.person.certificate.digest != person.certificate.digest || link.shown != shown;
         link.person = person.clone();
         link.shown = shown;
+        let endorsed_by = link.endorsed_by.clone().unwrap_or_default();
         if raises {
             link.purpose = Purpose::Text;
         }
@@ -181,7 +190,7 @@ impl Core {
         self.drop_candidates_naming(session, now);
         self.found(session, now);
         if renewed {
-            self.introduce(&person);
+            self.introduce(&person, endorsed_by);
         }
         self.run_errands(session, errands, now);
         self.tell_views(session);

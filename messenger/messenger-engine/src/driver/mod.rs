@@ -135,6 +135,7 @@ impl Driver {
         };
         let draw = Box::new(|bytes: &mut [u8]| rand::fill(bytes));
         let mut core = Core::new(me, config.contacts, config.presence, verifier.clone(), draw);
+        core.endorsed(config.endorsements);
         if let Some(gossip) = config.gossip {
             core.gossip_through(gossip);
         }

@@ -24,7 +24,7 @@ mod tests;
 mod violation;
 
 use crate::api::RoomId;
-use crate::wire::{Mark, Progress, TalkFrame, Target, VERSION, Views, capability};
+use crate::wire::{Mark, Progress, TalkFrame, Target, VERSION, Views, Vouchers, capability};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use room_frames::RoomFrames;
@@ -82,6 +82,8 @@ pub enum Arrival<T> {
         run: [u8; 8],
         /// See [`crate::wire::capability`].
         capabilities: u64,
+        /// What other devices of its person say of this one.
+        endorsements: Option<Vouchers>,
     },
     /// Something to show, then to [`Session::acknowledge`] (or refuse) by its number.
     Content {
@@ -156,7 +158,7 @@ impl<T> Session<T> {
             room_frames_told: 0,
             moving: false,
         };
-        (session, TalkFrame::Hello { version: VERSION, run, capabilities, resume: None })
+        (session, TalkFrame::Hello { version: VERSION, run, capabilities, resume: None, endorsements: None })
     }
 
     /// Whether the other side said Hello.
@@ -217,8 +219,12 @@ impl<T> Session<T> {
     /// A [`Violation`]; the connection must be closed.
     pub fn receive(&mut self, frame: TalkFrame) -> Result<Vec<Arrival<T>>, Violation> {
         match frame {
-            TalkFrame::Hello { version, run, capabilities, .. } => {
-                self.hello(version, run, capabilities).map(|a| vec![a])
+            TalkFrame::Hello { endorsements: Some(vouchers), .. } if !vouchers.is_bounded() => {
+                Err(Violation::Endorsements)
+            }
+            TalkFrame::Hello { version, run, capabilities, endorsements, .. } => {
+                self.hello(version, capabilities)?;
+                Ok(vec![Arrival::Open { run, capabilities, endorsements }])
             }
             _ if !self.heard_hello => Err(Violation::Order { expected: "Hello", found: "another frame" }),
             TalkFrame::Text { number, id, text, reply } => {
@@ -246,7 +252,7 @@ impl<T> Session<T> {
         }
     }
 
-    fn hello(&mut self, version: u16, run: [u8; 8], capabilities: u64) -> Result<Arrival<T>, Violation> {
+    fn hello(&mut self, version: u16, capabilities: u64) -> Result<(), Violation> {
         if self.heard_hello {
             return Err(Violation::Order { expected: "one Hello", found: "a second one" });
         }
@@ -260,7 +266,7 @@ impl<T> Session<T> {
             self.room_frames.forget();
             self.outgoing.forget();
         }
-        Ok(Arrival::Open { run, capabilities })
+        Ok(())
     }
 
     fn content(&mut self, number: u64, content: Content) -> Result<Vec<Arrival<T>>, Violation> {

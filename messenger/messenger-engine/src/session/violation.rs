@@ -42,6 +42,9 @@ pub enum Violation {
         /// How many.
         found: usize,
     },
+    /// More said of a device by others than allowed.
+    #[error("expected endorsements within their limits, found more")]
+    Endorsements,
     /// Views with more in them than allowed.
     #[error("expected views within their limits, found more")]
     Views,

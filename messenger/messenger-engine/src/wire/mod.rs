@@ -8,6 +8,7 @@ mod mark;
 mod room;
 mod talk;
 mod views;
+mod vouchers;
 
 use minicbor::{Decode, Encode};
 
@@ -15,6 +16,7 @@ pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use room::{RoomFrame, RoomPlaintext};
 pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};
+pub use vouchers::{MAX_VOUCHERS, Vouchers};
 
 /// The application protocol of a peer connection (RFC 7301).
 pub const ALPN: &[u8] = b"inperson/1";
@@ -217,7 +219,7 @@ mod tests {
     fn the_bytes_of_a_hello_that_resumes() {
         let progress = Progress { received: 5, unanswered: 300, room_frames: 0 };
         let resume = Some(Resume { session: [0x5e; 16], proof: [0x9f; 32], progress });
-        let hello = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume };
+        let hello = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume, endorsements: None };
         let bytes = encode(&hello, Channel::Talk).unwrap();
         let expected: Vec<u8> = [
             &[0x00, 0x00, 0x01, 0x00][..], // length 256
@@ -235,8 +237,26 @@ mod tests {
         assert_eq!(bytes[..expected.len()], expected);
         assert!(bytes[expected.len()..].iter().all(|b| *b == 0));
         assert_eq!(decode::<TalkFrame>(&bytes[4..]), Ok(Some(hello)));
-        let plain = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume: None };
+        let plain = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume: None, endorsements: None };
         assert_eq!(encode(&plain, Channel::Talk).unwrap()[4..7], [0x84, 0x00, 0x01], "as before");
+    }
+
+    #[test]
+    fn the_bytes_of_a_hello_of_an_endorsed_device() {
+        let endorsements = Some(Vouchers(vec![vec![0xe1; 3].into(), vec![0xe2].into()]));
+        let hello = TalkFrame::Hello { version: 1, run: [0xaa; 8], capabilities: 19, resume: None, endorsements };
+        let bytes = encode(&hello, Channel::Talk).unwrap();
+        let expected: Vec<u8> = [
+            &[0x00, 0x00, 0x01, 0x00][..], // length 256
+            &[0x86, 0x00, 0x01],           // array of 6: kind 0, version 1
+            &[0x48],
+            &[0xaa; 8],                                  // run
+            &[0x13, 0xf6],                               // capabilities; no session goes on
+            &[0x82, 0x43, 0xe1, 0xe1, 0xe1, 0x41, 0xe2], // two endorsements
+        ]
+        .concat();
+        assert_eq!(bytes[..expected.len()], expected);
+        assert_eq!(decode::<TalkFrame>(&bytes[4..]), Ok(Some(hello)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Mark, Target, Views};
+use super::{Mark, Target, Views, Vouchers};
 
 /// Bits of `Hello`'s capabilities.
 pub mod capability {
@@ -46,6 +46,9 @@ pub enum TalkFrame {
         /// The session that goes on here; absent if a new one begins.
         #[n(3)]
         resume: Option<Resume>,
+        /// What other devices of the sender's person say of this one; absent if there is nothing.
+        #[n(4)]
+        endorsements: Option<Vouchers>,
     },
     /// A one-to-one text.
     #[n(1)]
@@ -117,6 +120,15 @@ pub enum TalkFrame {
         #[n(0)]
         typing: bool,
     },
+}
+
+impl TalkFrame {
+    /// Says in a Hello what other devices say of this one.
+    pub(crate) fn endorse(&mut self, vouchers: Option<Vouchers>) {
+        if let Self::Hello { endorsements, .. } = self {
+            *endorsements = vouchers;
+        }
+    }
 }
 
 /// The session that a connection continues, and how far its sender got in it.

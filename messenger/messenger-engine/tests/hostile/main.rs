@@ -252,7 +252,8 @@ async fn not_delivered(alice: &mut Someone, text: u64, words: &str) {
 }
 
 fn hello() -> Vec<u8> {
-    let hello = wire::TalkFrame::Hello { version: 1, run: rand::random(), capabilities: 1, resume: None };
+    let hello =
+        wire::TalkFrame::Hello { version: 1, run: rand::random(), capabilities: 1, resume: None, endorsements: None };
     wire::encode(&hello, wire::Channel::Talk).unwrap()
 }
 

@@ -157,6 +157,7 @@ impl Town {
             contacts: contacts.iter().map(|contact| identifier(contact)).collect(),
             presence: PresenceSettings::default(),
             bot: false,
+            endorsements: Vec::new(),
             gossip: None,
             whereabouts: None,
         }

@@ -147,10 +147,10 @@ impl App {
         }
         let person = self.person_mut(&who);
         person.contact = true;
-        let met = person.peer.as_ref().map(|peer| peer.device);
+        let met = person.peer.as_ref().map(|peer| (peer.device, peer.endorsed_by.clone()));
         // With whom one talks already, by that device.
-        let about = met.map(|device| {
-            person.about.devices.meet(device);
+        let about = met.map(|(device, endorsed_by)| {
+            person.about.devices.meet(device, &endorsed_by);
             Effect::About(who.clone(), Box::new(person.about.clone()))
         });
         self.select(Entry::Person(who.clone()));

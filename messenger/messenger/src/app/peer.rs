@@ -10,21 +10,25 @@ use crate::contacts::devices::Meeting;
 
 impl App {
     /// A conversation with somebody's device begins. A contact's first device is kept without a word, a known one is no
-    /// news; any other is told aloud: it may be a new telephone, and it may be somebody who reads her mail.
+    /// news; one that a known device endorses stands in the conversation, and in /verify. Any other is told aloud: it may be a
+    /// new telephone, and it may be somebody who reads her mail.
     pub(super) fn hear_peer(&mut self, peer: Peer, now: DateTime) -> Vec<Effect> {
         let who = peer.who.clone();
         let person = self.person_mut(&who);
-        let device = peer.device;
+        let (device, endorsed_by) = (peer.device, peer.endorsed_by.clone());
         person.peer = Some(peer);
         if !person.contact {
             return Vec::new();
         }
-        let meeting = person.about.devices.meet(device);
+        let meeting = person.about.devices.meet(device, &endorsed_by);
         if meeting == Meeting::Known {
             return Vec::new();
         }
         let mut effects = vec![Effect::About(who.clone(), Box::new(person.about.clone()))];
-        if meeting == Meeting::Another {
+        if let Meeting::Endorsed(by) = meeting {
+            let compared = person.about.devices.get(by).is_some_and(|known| known.compared);
+            self.conversation_mut(&Entry::Person(who.clone())).note(endorsed(&who, compared), now);
+        } else if meeting == Meeting::Another {
             let words = another(&who);
             self.conversation_mut(&Entry::Person(who)).note(words.clone(), now);
             self.wrong(words);
@@ -65,13 +69,19 @@ impl App {
             self.wrong(words);
             return Vec::new();
         };
-        person.about.devices.meet(device);
+        person.about.devices.meet(device, &[]);
         person.about.devices.compare(device);
         let about = Box::new(person.about.clone());
         self.conversation_mut(&Entry::Person(who.clone()))
             .note("You have compared the code that /verify showed: that device is theirs".to_owned(), now);
         vec![Effect::About(who, about)]
     }
+}
+
+/// What is said, and not aloud, of a device that a known one endorses.
+fn endorsed(who: &Identifier, compared: bool) -> String {
+    let with = if compared { "; you have compared the code with that one, and not with this one" } else { "" };
+    format!("{who} comes with another device of theirs: one that you know endorses it{with} (/verify)")
 }
 
 /// What is said of a device that was not met before.
@@ -92,6 +102,10 @@ pub(crate) mod tests {
     use crate::app::tests::{app, now, typed, who};
 
     pub(crate) fn peer(name: &str, device: u8) -> Event {
+        endorsed_peer(name, device, &[])
+    }
+
+    fn endorsed_peer(name: &str, device: u8, by: &[u8]) -> Event {
         Event::Peer(Peer {
             who: who(name),
             device: Fingerprint([device; 32]),
@@ -103,6 +117,7 @@ pub(crate) mod tests {
             index: 7,
             witnesses: vec!["home.example.org/witness".to_owned()],
             witnessed_only_by_operator: true,
+            endorsed_by: by.iter().map(|by| Fingerprint([*by; 32])).collect(),
             code: "H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1A".to_owned(),
         })
     }
@@ -123,6 +138,28 @@ pub(crate) mod tests {
         // Nothing is kept of who is no contact.
         assert!(app.hear(peer("mallory", 3), now()).is_empty());
         assert_eq!(app.people[&who("bob")].about.devices.all().len(), 2);
+    }
+
+    #[test]
+    fn an_endorsed_device_is_noted_and_rings_no_bell() {
+        let mut app = app(&["bob"]);
+        app.hear(peer("bob", 1), now());
+        let heard = app.hear(endorsed_peer("bob", 2, &[1]), now());
+        assert!(kept(&heard) && heard.len() == 1 && app.notice.is_none(), "{heard:?}");
+        let said = |app: &App| format!("{:?}", app.conversations[&Entry::Person(who("bob"))]);
+        assert!(said(&app).contains("one that you know endorses it (/verify)"));
+        let known = app.people[&who("bob")].about.devices.get(Fingerprint([2; 32])).cloned().unwrap();
+        assert_eq!((known.endorsed_by, known.compared), (Some(Fingerprint([1; 32])), false));
+        // By one that nobody knows: as if nothing had been said.
+        assert!(app.hear(endorsed_peer("bob", 3, &[9]), now()).contains(&Effect::Bell));
+        // What two people compared is said of that device alone.
+        app.select(Entry::Person(who("bob")));
+        app.hear(peer("bob", 1), now());
+        typed(&mut app, "/verify");
+        app.cover = None;
+        typed(&mut app, "/verified");
+        app.hear(endorsed_peer("bob", 4, &[1]), now());
+        assert!(said(&app).contains("you have compared the code with that one, and not with this one"));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) struct Known {
     /// Whether the two people compared their code, not over the connection.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) compared: bool,
+    /// By which device it was endorsed, when that one was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endorsed_by: Option<Fingerprint>,
 }
 
 /// All devices of one person that were met, the first one first.
@@ -29,6 +32,8 @@ pub(crate) enum Meeting {
     First,
     /// This one was.
     Known,
+    /// Others were, and one of them endorses this one, which was not known or told aloud.
+    Endorsed(Fingerprint),
     /// Others were, and not this one.
     Another,
 }
@@ -46,19 +51,35 @@ impl Devices {
         self.0.iter().find(|known| known.key == key)
     }
 
-    /// Notes that a device was met.
-    pub(crate) fn meet(&mut self, key: Fingerprint) -> Meeting {
-        if self.get(key).is_some() {
-            return Meeting::Known;
+    /// Notes that a device was met, of which these others say that it is hers.
+    pub(crate) fn meet(&mut self, key: Fingerprint, endorsed_by: &[Fingerprint]) -> Meeting {
+        let by = endorsed_by.iter().copied().find(|by| *by != key && self.vouches(*by));
+        if let Some(known) = self.0.iter().position(|known| known.key == key) {
+            // What was told aloud may be endorsed since; whatever vouches already needs nobody.
+            let by = by.filter(|_| !self.vouches(key));
+            let Some(by) = by else { return Meeting::Known };
+            self.0[known].endorsed_by = Some(by);
+            return Meeting::Endorsed(by);
         }
-        let meeting = if self.0.is_empty() { Meeting::First } else { Meeting::Another };
-        // One that was compared is worth more than one that came by.
+        let meeting = match by {
+            _ if self.0.is_empty() => Meeting::First,
+            Some(by) => Meeting::Endorsed(by),
+            None => Meeting::Another,
+        };
+        // One that was compared is worth more than one that came by. The first one stays: that it was, is told by its place.
         while self.0.len() >= MOST {
-            let oldest = self.0.iter().position(|known| !known.compared).unwrap_or(0);
-            self.0.remove(oldest);
+            let oldest = self.0.iter().skip(1).position(|known| !known.compared).unwrap_or(0);
+            self.0.remove(oldest + 1);
         }
-        self.0.push(Known { key, compared: false });
+        self.0.push(Known { key, compared: false, endorsed_by: by });
         meeting
+    }
+
+    /// Whether what this device says of another one counts: it was the first that was met, or compared, or one that counts
+    /// has said the same of it. One that was told aloud and nothing since may be anybody's.
+    fn vouches(&self, key: Fingerprint) -> bool {
+        let place = self.0.iter().position(|known| known.key == key);
+        place.is_some_and(|place| place == 0 || self.0[place].compared || self.0[place].endorsed_by.is_some())
     }
 
     /// Notes that the code was compared with a device that was met.
@@ -73,19 +94,47 @@ impl Devices {
 mod tests {
     use super::*;
 
+    fn key(n: u8) -> Fingerprint {
+        Fingerprint([n; 32])
+    }
+
     #[test]
     fn a_device_is_first_then_known_and_every_other_one_is_another() {
         let mut devices = Devices::default();
-        let key = |n: u8| Fingerprint([n; 32]);
-        assert_eq!(devices.meet(key(1)), Meeting::First);
-        assert_eq!(devices.meet(key(1)), Meeting::Known);
-        assert_eq!(devices.meet(key(2)), Meeting::Another);
-        devices.compare(key(1));
+        assert_eq!(devices.meet(key(1), &[]), Meeting::First);
+        assert_eq!(devices.meet(key(1), &[]), Meeting::Known);
+        assert_eq!(devices.meet(key(2), &[]), Meeting::Another);
+        devices.compare(key(2));
         for n in 3..100 {
-            assert_eq!(devices.meet(key(n)), Meeting::Another);
+            assert_eq!(devices.meet(key(n), &[]), Meeting::Another);
         }
         assert_eq!(devices.all().len(), MOST);
-        assert!(devices.get(key(1)).is_some_and(|known| known.compared), "what was compared stays");
-        assert!(devices.get(key(2)).is_none());
+        assert_eq!(devices.all()[0].key, key(1), "the first one stays");
+        assert!(devices.get(key(2)).is_some_and(|known| known.compared), "what was compared stays");
+        assert!(devices.get(key(3)).is_none());
+    }
+
+    #[test]
+    fn a_device_that_a_known_one_endorses_is_no_news_to_shout() {
+        let mut devices = Devices::default();
+        assert_eq!(devices.meet(key(1), &[key(9)]), Meeting::First, "nobody is known yet");
+        assert_eq!(devices.meet(key(2), &[key(9), key(1)]), Meeting::Endorsed(key(1)));
+        assert_eq!(devices.meet(key(2), &[key(1)]), Meeting::Known);
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "and hands it on");
+        assert_eq!(devices.meet(key(4), &[key(9)]), Meeting::Another, "by one that is not known");
+        assert_eq!(devices.meet(key(4), &[key(4)]), Meeting::Known, "nor by itself");
+        assert!(devices.all().iter().all(|known| !known.compared), "it is not as if they had compared");
+    }
+
+    #[test]
+    fn a_device_that_was_told_aloud_endorses_none_until_it_is_compared_or_endorsed() {
+        let mut devices = Devices::default();
+        devices.meet(key(1), &[]);
+        assert_eq!(devices.meet(key(2), &[]), Meeting::Another);
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Another);
+        devices.compare(key(2));
+        assert_eq!(devices.meet(key(4), &[key(2)]), Meeting::Endorsed(key(2)));
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "afterwards");
+        assert_eq!(devices.get(key(3)).unwrap().endorsed_by, Some(key(2)));
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn rows(app: &App, who: &Identifier, peer: Option<&Peer>, theme: Them
         rows.extend([Line::default(), Line::styled("Devices that you have met", theme.mine())]);
         for known in devices.all() {
             let compared = if known.compared { "  compared" } else { "" };
-            rows.push(Line::from(format!("  {}{compared}", short(known.key))));
+            let by = known.endorsed_by.map_or(String::new(), |by| format!("  endorsed by {}", short(by)));
+            rows.push(Line::from(format!("  {}{compared}{by}", short(known.key))));
         }
     }
     rows

@@ -112,6 +112,7 @@ impl Talk {
                 contacts: vec![contact.clone()],
                 presence: PresenceSettings::default(),
                 bot: false,
+                endorsements: Vec::new(),
                 gossip: None,
                 whereabouts: None,
             })

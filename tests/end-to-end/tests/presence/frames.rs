@@ -116,6 +116,7 @@ impl Town {
             contacts: contacts.iter().map(|name| person(name)).collect(),
             presence: PresenceSettings::default(),
             bot: false,
+            endorsements: Vec::new(),
             gossip: None,
             whereabouts: None,
         };

@@ -1,7 +1,9 @@
 //! What devices say to each other, as the engine writes it, judged by other people's CDDL (docs/spec/peer.cddl).
 
+use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
     self, Ack, Author, Channel, Contradiction, Mark, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Target, Views,
+    Vouchers,
 };
 
 use super::frames::judge;
@@ -17,7 +19,21 @@ fn room(frame: &RoomFrame) -> (&'static str, Vec<u8>) {
 }
 
 fn hello(resume: Option<Resume>) -> TalkFrame {
-    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 255, resume }
+    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 255, resume, endorsements: None }
+}
+
+/// With so many endorsements, all so long.
+fn endorsed(resume: Option<Resume>, count: usize, length: usize) -> TalkFrame {
+    let endorsements = Some(Vouchers(vec![vec![5; length].into(); count]));
+    TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 255, resume, endorsements }
+}
+
+/// What stands in one, and what is signed for it, as rules of their own.
+fn endorsement() -> (&'static str, Vec<u8>) {
+    let alice = identity::Identifier::parse("alice@example.org").unwrap();
+    let (key, of) = (ed25519_dalek::SigningKey::from_bytes(&[6; 32]), identity::trust::Fingerprint([7; 32]));
+    let made = identity::testing::endorsement(vec![8; 2_000].into(), (&alice, &key), of, 1_796_644_800);
+    ("endorsement", made.to_cbor())
 }
 
 fn resume(received: u64, unanswered: u64) -> Resume {
@@ -44,6 +60,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         hello(None),
         hello(Some(resume(0, 1))),
         hello(Some(resume(u64::MAX, u64::MAX))),
+        endorsed(None, 1, 2_000),
+        endorsed(Some(resume(0, 1)), 2, MAX_ENDORSEMENT_BYTES),
         TalkFrame::Text { number: 1, id: 0, text: String::new(), reply: None },
         TalkFrame::Text { number: u64::MAX, id: (1 << 53) - 1, text: "ü".repeat(16_384), reply: None },
         TalkFrame::RoomText { number: 2, room: ROOM, message: vec![0; 300] },
@@ -85,7 +103,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Leave { room: ROOM },
         RoomFrame::Closed { room: ROOM, reason: reason() },
     ];
-    talked.iter().map(talk).chain(arranged.iter().map(room)).collect()
+    talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).collect()
 }
 
 #[test]
@@ -100,6 +118,8 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     // The judge is awake: what the page does not allow is told.
     for wrong in [
         hello(Some(resume(1, 0))),
+        endorsed(None, 3, 100),
+        endorsed(None, 1, MAX_ENDORSEMENT_BYTES + 1),
         TalkFrame::Text { number: 0, id: 1, text: "x".to_owned(), reply: None },
         TalkFrame::Mark { number: 0, id: 1, mark: Mark::Nudge },
         TalkFrame::Mark { number: 1, id: 1, mark: Mark::Edit { of: 1 << 53, text: String::new() } },

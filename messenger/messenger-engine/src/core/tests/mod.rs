@@ -3,6 +3,7 @@
 mod acquaintance;
 mod appearance;
 mod crossing;
+mod endorsement;
 mod gossip;
 mod hostile_resumption;
 mod marks;

@@ -171,6 +171,11 @@ impl World {
         self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id), reply_to: None });
     }
 
+    /// Other devices say this of somebody's.
+    pub(super) fn endorsed(&mut self, name: &str, endorsements: Vec<identity::endorsement::Endorsement>) {
+        self.node(name).core.endorsed(endorsements);
+    }
+
     /// Somebody takes part in gossip from now on.
     pub(super) fn gossip(&mut self, name: &str, gossip: Arc<dyn crate::gossip::Gossip>) {
         self.node(name).core.gossip_through(gossip);

@@ -102,6 +102,7 @@ fn driver_with(cards: Arc<Cards>, trust: Arc<Trust>) -> Driver {
         contacts: Vec::new(),
         presence: PresenceSettings::default(),
         bot: false,
+        endorsements: Vec::new(),
         gossip: None,
         whereabouts: Some(cards),
     };

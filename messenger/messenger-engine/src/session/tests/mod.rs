@@ -92,7 +92,13 @@ fn whoever_dialled_begins_behind_her_own_hello() {
     refused.was_not_read();
     assert_eq!(refused.lost(), [(7, Verdict::NotSent)]);
     // Once she has heard that somebody listens, it counts as sent.
-    let hello = TalkFrame::Hello { version: 1, run: [2; 8], capabilities: 3 | capability::RESUME, resume: None };
+    let hello = TalkFrame::Hello {
+        version: 1,
+        run: [2; 8],
+        capabilities: 3 | capability::RESUME,
+        resume: None,
+        endorsements: None,
+    };
     let mut heard = begun();
     heard.receive(hello).unwrap();
     heard.was_not_read();
@@ -148,7 +154,10 @@ fn violations() {
     let first = TalkFrame::Text { number: 1, id: 1, text: "x".into(), reply: None };
     assert!(matches!(refused(&mut fresh, first), Violation::Order { .. }));
     assert_eq!(
-        refused(&mut fresh, TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0, resume: None }),
+        refused(
+            &mut fresh,
+            TalkFrame::Hello { version: 0, run: [0; 8], capabilities: 0, resume: None, endorsements: None }
+        ),
         Violation::Version
     );
     let (mut a, _) = pair();
@@ -162,7 +171,7 @@ fn violations() {
     }
     let beyond = TalkFrame::Text { number: WINDOW as u64 + 1, id: 1, text: "x".into(), reply: None };
     assert_eq!(refused(&mut flooded, beyond), Violation::TooManyUnanswered { found: WINDOW + 1 });
-    let again = TalkFrame::Hello { version: 1, run: [0; 8], capabilities: 0, resume: None };
+    let again = TalkFrame::Hello { version: 1, run: [0; 8], capabilities: 0, resume: None, endorsements: None };
     assert!(matches!(refused(&mut a, again), Violation::Order { .. }));
     let long = TalkFrame::Text { number: 1, id: 1, text: "x".repeat(crate::MAX_TEXT_BYTES + 1), reply: None };
     assert!(matches!(refused(&mut a, long), Violation::TextTooLong { .. }));

@@ -182,7 +182,7 @@ fn with_a_side_that_goes_on_with_nothing_nothing_is_kept() {
     let (mut a, hello) = Session::<u64>::new([1; 8], 3 | RESUME, false);
     assert!(matches!(hello, TalkFrame::Hello { capabilities: 19, resume: None, .. }));
     assert!(a.room_frame_sent(&[0; 100]));
-    a.receive(TalkFrame::Hello { version: 1, run: [2; 8], capabilities: 3, resume: None }).unwrap();
+    a.receive(TalkFrame::Hello { version: 1, run: [2; 8], capabilities: 3, resume: None, endorsements: None }).unwrap();
     assert!(!a.is_resumable());
     for _ in 0..1000 {
         assert!(a.room_frame_sent(&[0; 1 << 20]), "not kept, so not too much");
