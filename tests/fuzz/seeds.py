@@ -289,6 +289,18 @@ def plant_signed_message(leaf: bytes) -> None:
         plant("signed_messages", tlv(0x30, tlv(0x06, pkcs7 + b"\x02"), tlv(0xA0, signed)))
 
 
+def plant_endorsement(leaf: bytes) -> None:
+    """By the device of this certificate, of another one; as it travels, and as a file."""
+    end = (1796644800).to_bytes(4, "big")
+    members = [b"\x59" + len(leaf).to_bytes(2, "big") + leaf, b"\x58\x20" + bytes(32), b"\x1a" + end, b"\x58\x40" + bytes(64)]
+    endorsement = b"\x84" + b"".join(members)
+    plant("endorsements", endorsement)
+    text = base64.b64encode(endorsement)
+    lines = b"\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    label = b"INPERSON ENDORSEMENT-----"
+    plant("endorsements", b"-----BEGIN " + label + b"\n" + lines + b"\n-----END " + label + b"\n")
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
@@ -301,6 +313,7 @@ def main() -> None:
         plant_certificate(vector)
         if vector["rule"] == "ok":
             plant_signed_message(base64.b64decode(vector["chain"][0]))
+            plant_endorsement(base64.b64decode(vector["chain"][0]))
     for vector in vectors("policy-update"):
         plant_update(vector)
     for vector in vectors("dated-signature"):
