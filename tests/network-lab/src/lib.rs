@@ -8,13 +8,15 @@
 //! * [`topology`] builds the networks of two households, a home server and the internet between them;
 //! * [`probe`] finds out from the outside what a router really does, so that no figure rests on what a rule was meant to do;
 //! * [`pinholes`] has routers asked for ports, and looks at what they open;
-//! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them;
+//! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them; [`abroad`] is for those of two
+//!   directories;
 //! * [`page`] writes the outcome into docs/connectivity.md, and compares it with what stands there.
 //!
 //! What it never does: it touches no network of the machine it runs on, it replaces no part of the programs by one of its
 //! own, and it asserts no time.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod abroad;
 pub mod check;
 pub mod figures;
 pub mod line;

@@ -164,10 +164,10 @@ fn play(
     page: Option<PathBuf>,
     update: bool,
 ) -> Result<(), Failure> {
-    let people = People::enrol(world)?;
+    let mut people = People::enrol(world)?;
     let (mut results, mut wrong) = (Results::new(), Vec::new());
     for scenario in chosen {
-        match run::play(&people, &scenario, calls) {
+        match run::play(&mut people, &scenario, calls) {
             Ok(outcome) => {
                 tell(&scenario, &outcome, as_json);
                 wrong.extend(run::hold(&scenario, &outcome).err());

@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn every_scenario_has_a_place_of_its_own_in_the_page() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/connectivity.md");
+        let text = std::fs::read_to_string(page).unwrap();
+        let mut places = std::collections::BTreeSet::new();
+        for scenario in scenario::all() {
+            let place = (scenario.row, scenario.column.unwrap_or(OUTCOME).to_owned());
+            let written = cells(section(&text, scenario.table).unwrap());
+            assert!(written.contains_key(&place), "{}: the page has no {place:?}", scenario.name);
+            assert!(places.insert(place), "{} shares its place", scenario.name);
+        }
+    }
+
+    #[test]
     fn a_page_without_marks_is_no_page() {
         let page = tempfile::NamedTempFile::new().unwrap();
         update(page.path(), &Vec::new()).unwrap_err();

@@ -1,5 +1,6 @@
 //! A home server that everybody in the lab belongs to, and two people who are enrolled at it once.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,15 +9,19 @@ use story::homeserver::Homeserver;
 use story::person::Person;
 use story::{Context, Failure};
 
+use crate::abroad::Abroad;
 use crate::namespace::Namespace;
+use crate::scenario::Directories;
 use crate::topology::{Topology, Who};
 use crate::world::{DIRECTORY_PORT, SERVER_NAME, SERVER_V4, SERVER_V6, World};
 
 /// The home server and the people. The server goes before the namespace that it runs in.
 #[derive(Debug)]
 pub struct People {
-    _server: Homeserver,
+    server: Option<Homeserver>,
+    abroad: Option<Abroad>,
     place: Namespace,
+    folder: PathBuf,
     alice: Person,
     bob: Person,
 }
@@ -28,8 +33,7 @@ impl People {
     /// One of the programs does not do what it should.
     pub fn enrol(world: &World) -> Result<Self, Failure> {
         let place = Namespace::host("homeserver")?;
-        // As long as no topology stands, its addresses are on the loopback device.
-        place.ip(&format!("addr add {SERVER_V4}/32 dev lo\naddr add {SERVER_V6}/128 dev lo nodad"))?;
+        at_home(&place, true)?;
         let wrapper: Vec<String> = place.wrapper().map(str::to_owned).to_vec();
         let folder = world.folder().join("server");
         let port = DIRECTORY_PORT.to_string();
@@ -39,8 +43,27 @@ impl People {
         for person in [&alice, &bob] {
             person.under(&place.wrapper()).join(server.ready(), &server.outbox())?;
         }
-        place.ip(&format!("addr del {SERVER_V4}/32 dev lo\naddr del {SERVER_V6}/128 dev lo"))?;
-        Ok(Self { _server: server, place, alice, bob })
+        at_home(&place, false)?;
+        let folder = world.folder().to_path_buf();
+        Ok(Self { server: Some(server), abroad: None, place, folder, alice, bob })
+    }
+
+    /// Before the first scenario with two directories there is another home server. No topology may stand.
+    ///
+    /// # Errors
+    /// One of the programs does not do what it should.
+    pub fn provide(&mut self, directories: Directories) -> Result<(), Failure> {
+        if directories == Directories::One || self.abroad.is_some() {
+            return Ok(());
+        }
+        at_home(&self.place, true)?;
+        let server = self.server.take().context("the home server ended")?;
+        let founded = Abroad::found(&self.folder, self.place.wrapper(), server, &self.alice);
+        // Also where that failed: the next topology puts the addresses elsewhere.
+        at_home(&self.place, false)?;
+        let (server, abroad) = founded?;
+        (self.server, self.abroad) = (Some(server), Some(abroad));
+        Ok(())
     }
 
     /// The home server's namespace.
@@ -62,18 +85,33 @@ impl People {
     ///
     /// # Errors
     /// One of them does not.
-    pub fn online(&self, topology: &Topology) -> Result<Pair, Failure> {
+    pub fn online(&self, topology: &Topology, directories: Directories) -> Result<Pair, Failure> {
+        let [to_alice, to_bob] = [&self.alice, &self.bob].map(|person| person.address().to_owned());
+        let (bob, [to_alice, to_bob]) = match (directories, &self.abroad) {
+            (Directories::Two, Some(abroad)) => (&abroad.bob, abroad.cards.clone()),
+            _ => (&self.bob, [to_alice, to_bob]),
+        };
         let start = |person: &Person, who: Who| person.under(&topology.host(who).wrapper()).messenger();
-        let (mut alice, mut bob) = (start(&self.alice, Who::Alice)?, start(&self.bob, Who::Bob)?);
-        for (messenger, other) in [(&mut alice, &self.bob), (&mut bob, &self.alice)] {
+        let (mut of_alice, mut of_bob) = (start(&self.alice, Who::Alice)?, start(bob, Who::Bob)?);
+        let bob_address = bob.address().to_owned();
+        for (messenger, other) in [(&mut of_alice, &to_bob), (&mut of_bob, &to_alice)] {
             messenger.expect(&json!({ "event": "online" }))?;
-            messenger.tell(&json!({ "do": "add_contact", "who": other.address() }))?;
+            messenger.tell(&json!({ "do": "add_contact", "who": other }))?;
         }
-        for (messenger, other) in [(&mut alice, &self.bob), (&mut bob, &self.alice)] {
+        for (messenger, other) in [(&mut of_alice, bob), (&mut of_bob, &self.alice)] {
             messenger.expect(&json!({ "event": "presence", "who": other.address(), "online": true }))?;
         }
-        Ok(Pair { alice, bob, bob_address: self.bob.address().to_owned(), next: 1 })
+        Ok(Pair { alice: of_alice, bob: of_bob, bob_address, next: 1 })
     }
+}
+
+/// As long as no topology stands, the home server's addresses are on the loopback device.
+fn at_home(place: &Namespace, there: bool) -> Result<(), Failure> {
+    place.ip(&if there {
+        format!("addr add {SERVER_V4}/32 dev lo\naddr add {SERVER_V6}/128 dev lo nodad")
+    } else {
+        format!("addr del {SERVER_V4}/32 dev lo\naddr del {SERVER_V6}/128 dev lo")
+    })
 }
 
 /// What became of a text.

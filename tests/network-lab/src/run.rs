@@ -9,7 +9,7 @@ use story::Failure;
 use crate::figures::Figures;
 use crate::people::{Fate, Pair, People};
 use crate::plan::Plan;
-use crate::scenario::{Expected, Scenario, Turn};
+use crate::scenario::{Directories, Expected, Scenario, Turn};
 use crate::topology::{Topology, Who};
 
 /// What came of a scenario.
@@ -56,10 +56,12 @@ pub fn hold(scenario: &Scenario, outcome: &Outcome) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Something happened that is none of the outcomes.
-pub fn play(people: &People, scenario: &Scenario, calls: usize) -> Result<Outcome, Failure> {
+pub fn play(people: &mut People, scenario: &Scenario, calls: usize) -> Result<Outcome, Failure> {
+    people.provide(scenario.directories)?;
+    let people = &*people;
     let topology = Topology::build(&scenario.plan, people.place())?;
     match scenario.turn {
-        Turn::Nothing => set_up(people, &topology, &scenario.plan, calls),
+        Turn::Nothing => set_up(people, &topology, scenario, calls),
         Turn::DirectoryGone => without_directory(people, &topology, calls, false),
         Turn::DirectoryGivenUp => without_directory(people, &topology, calls, true),
         Turn::UplinkSwitched(who) => switched(people, &topology, who),
@@ -67,11 +69,11 @@ pub fn play(people: &People, scenario: &Scenario, calls: usize) -> Result<Outcom
 }
 
 /// New messengers for every call: no router remembers anything of the one before.
-fn set_up(people: &People, topology: &Topology, plan: &Plan, calls: usize) -> Result<Outcome, Failure> {
+fn set_up(people: &People, topology: &Topology, scenario: &Scenario, calls: usize) -> Result<Outcome, Failure> {
     let (mut times, mut set_up) = (Vec::new(), Vec::new());
     for call in 0..calls {
-        let mut pair = people.online(topology)?;
-        await_ports(plan, topology)?;
+        let mut pair = people.online(topology, scenario.directories)?;
+        await_ports(&scenario.plan, topology)?;
         let (fate, took) = pair.text()?;
         if fate == Fate::Delivered {
             let (next, over_it) = pair.text()?;
@@ -117,7 +119,7 @@ fn without_directory(
     texts: usize,
     until_given_up: bool,
 ) -> Result<Outcome, Failure> {
-    let mut pair = people.online(topology)?;
+    let mut pair = people.online(topology, Directories::One)?;
     expect_delivered(pair.text()?.0, "before the directory went")?;
     topology.silence_server()?;
     let gone = Instant::now();
@@ -140,7 +142,7 @@ fn without_directory(
 
 /// A text is on its way in the moment in which a device changes; whatever becomes of it, alice is told the truth.
 fn switched(people: &People, topology: &Topology, who: Who) -> Result<Outcome, Failure> {
-    let mut pair = people.online(topology)?;
+    let mut pair = people.online(topology, Directories::One)?;
     expect_delivered(pair.text()?.0, "before the change")?;
     let began = Instant::now();
     let on_its_way = pair.send()?;

@@ -21,6 +21,15 @@ pub enum Turn {
     UplinkSwitched(Who),
 }
 
+/// In how many directories the two are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directories {
+    /// In one: they belong to the same home server.
+    One,
+    /// Each in her own home server's.
+    Two,
+}
+
 /// What must come of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
@@ -43,6 +52,8 @@ pub struct Scenario {
     pub column: Option<&'static str>,
     /// Its networks.
     pub plan: Plan,
+    /// Where the two are found.
+    pub directories: Directories,
     /// What happens.
     pub turn: Turn,
     /// What must come of it.
@@ -83,6 +94,7 @@ fn pairs() -> Vec<Scenario> {
             shared: Shared::Nothing,
             line: HOME,
         },
+        directories: Directories::One,
         turn: Turn::Nothing,
         expected: of_pair(alice, bob),
         short: alice == bob && matches!(alice, NatKind::PortRestricted | NatKind::Symmetric),
@@ -118,6 +130,7 @@ fn networks() -> Vec<Scenario> {
         row: row.to_owned(),
         column: None,
         plan,
+        directories: Directories::One,
         turn: Turn::Nothing,
         expected,
         short,
@@ -125,6 +138,8 @@ fn networks() -> Vec<Scenario> {
     let home = House::v4(Nat(PortRestricted));
     let open = House::v6(Open);
     let bad = |line: Quality| Plan { line, ..between(open, open) };
+    let lossy = Quality { loss_permille: 50, ..HOME };
+    let slow = Quality::clean(100);
     vec![
         network("ipv6-open", "IPv6, no firewall", between(open, open), Connects, true),
         network(
@@ -211,13 +226,7 @@ fn networks() -> Vec<Scenario> {
             Refused(NOTHING_CAME),
             false,
         ),
-        network(
-            "loss",
-            "IPv6, no firewall, 5 % of all packets lost on each line",
-            bad(Quality { loss_permille: 50, ..HOME }),
-            Connects,
-            false,
-        ),
+        network("loss", "IPv6, no firewall, 5 % of all packets lost on each line", bad(lossy), Connects, false),
         network(
             "pcp",
             "symmetric routers on both sides, of which the callee's opens ports (PCP)",
@@ -228,7 +237,31 @@ fn networks() -> Vec<Scenario> {
             Connects,
             false,
         ),
-        network("delay", "IPv6, no firewall, 200 ms each way", bad(Quality::clean(100)), Connects, false),
+        network("delay", "IPv6, no firewall, 200 ms each way", bad(slow), Connects, false),
+        network(
+            "nat-loss",
+            "port-restricted cones on both sides, 5 % of all packets lost on each line",
+            Plan { line: lossy, ..between(home, home) },
+            Connects,
+            false,
+        ),
+        network(
+            "nat-delay",
+            "port-restricted cones on both sides, 200 ms each way",
+            Plan { line: slow, ..between(home, home) },
+            Connects,
+            false,
+        ),
+        Scenario {
+            directories: Directories::Two,
+            ..network(
+                "two-directories",
+                "port-restricted cones on both sides, people of two home servers who have each other's contact card",
+                between(home, home),
+                Connects,
+                false,
+            )
+        },
     ]
 }
 
@@ -240,6 +273,7 @@ fn turns() -> Vec<Scenario> {
         row: row.to_owned(),
         column: None,
         plan,
+        directories: Directories::One,
         turn,
         expected,
         short,

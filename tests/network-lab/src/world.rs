@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The name under which everybody in the lab knows the home server.
 pub const SERVER_NAME: &str = "home.lab.example";
+/// The name of another one, which some of them belong to; it is on the same machine.
+pub const OTHER_SERVER_NAME: &str = "abroad.lab.example";
 /// Its addresses.
 pub const SERVER_V4: &str = "203.0.113.6";
 /// See [`SERVER_V4`].
@@ -59,8 +61,8 @@ impl World {
         command("mount", &["-t", "tmpfs", "tmpfs", "/run"])?;
         let folder = tempfile::Builder::new().prefix("network-lab.").tempdir_in("/run").context("making a folder")?;
         let hosts = folder.path().join("hosts");
-        let names =
-            format!("127.0.0.1 localhost\n::1 localhost\n{SERVER_V4} {SERVER_NAME}\n{SERVER_V6} {SERVER_NAME}\n");
+        let servers = format!("{SERVER_NAME} {OTHER_SERVER_NAME}");
+        let names = format!("127.0.0.1 localhost\n::1 localhost\n{SERVER_V4} {servers}\n{SERVER_V6} {servers}\n");
         std::fs::write(&hosts, names).context("writing the names")?;
         command("mount", &["--bind", &hosts.to_string_lossy(), "/etc/hosts"])?;
         Ok(Self { folder })
