@@ -4,6 +4,7 @@ Prints the median in microseconds, from the change to its event. Both people are
 """
 
 import asyncio
+import inspect
 import statistics
 import sys
 import time
@@ -21,7 +22,9 @@ async def come(name):
     begun = asyncio.get_running_loop().create_future()
     client.add_event_handler("session_start", lambda _: begun.done() or begun.set_result(None))
     client.ca_certs = CERTIFICATE
-    client.connect(("127.0.0.1", PORT))
+    # slixmpp before 1.9 takes the two as a pair.
+    paired = "address" in inspect.signature(client.connect).parameters
+    client.connect(*[("127.0.0.1", PORT)] if paired else ("127.0.0.1", PORT))
     await begun
     await client.get_roster()
     client.send_presence()

@@ -19,7 +19,7 @@ struct Arguments {
     /// "note", and "parts": what the figure is made of, as an array of {"name", "figure", "unit", "times"}.
     #[arg(long)]
     json: bool,
-    /// Ten times as many rounds.
+    /// Ten times as many rounds; `directory.hold` holds 20,000 people for ten minutes, and takes back 50,000.
     #[arg(long)]
     full: bool,
     /// A part of a row that is measured in a process of its own, started by the bench itself.

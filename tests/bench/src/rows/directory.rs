@@ -33,6 +33,8 @@ use crate::{
 
 const ROUNDS: usize = 15;
 const HANDSHAKES: usize = 20;
+/// Handshakes of which it is counted how many there are in a second.
+const MANY_HANDSHAKES: usize = 400;
 /// Look-ups of which it is counted how many there are in a second.
 const MANY: usize = 2_000;
 const NAME: &str = "localhost";
@@ -64,26 +66,16 @@ pub(crate) fn look_up(runtime: &Runtime, scale: Scale) -> Pair {
     });
     let pair = beside_an_echo(runtime, scale, &mut asked);
     let mut bare = runtime.block_on(Bare::new());
-    let per_second = |began: Instant| MANY as f64 / began.elapsed().as_secs_f64();
     let many = paired(
         ROUNDS,
-        || {
-            let began = Instant::now();
-            runtime.block_on(asked.many(MANY));
-            per_second(began)
-        },
-        || {
-            let began = Instant::now();
-            runtime.block_on(bare.many(MANY));
-            per_second(began)
-        },
+        || per_second(MANY, || runtime.block_on(asked.many(MANY))),
+        || per_second(MANY, || runtime.block_on(bare.many(MANY))),
     );
-    let part = |what: &str, figure| Part { name: format!("{what}, {AT_ONCE} at once"), figure, unit: "/s", times: 1.0 };
-    Pair { parts: vec![part("look-ups", many.figure), part("bare echoes", many.baseline)], ..pair }
+    Pair { parts: both(("look-ups", "bare echoes"), &many), ..pair }
 }
 
 /// CPU time of both ends until a device is let in and its first request answered, beside a bare mutual handshake with
-/// webpki.
+/// webpki; and how many there are in a second, both ends on this machine.
 pub(crate) fn handshake(runtime: &Runtime, scale: Scale) -> Pair {
     let town = runtime.block_on(async { Town::new() });
     let config = town.device("alice@example.org");
@@ -95,14 +87,20 @@ pub(crate) fn handshake(runtime: &Runtime, scale: Scale) -> Pair {
     let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
     let (ends, bare) = (runtime.block_on(async { Ends::new() }), handshake::bare(&town.authority));
     let spent = |start: Duration| (cpu() - start).as_secs_f64() * 1e6 / HANDSHAKES as f64;
+    let one_of_ours = async || {
+        let connecting = DirectoryClient::connect(&endpoint, town.address, NAME, config.clone());
+        connecting.await.expect("it is let in").0.close();
+    };
+    let one_of_theirs = async || {
+        let (dialled, accepted) = ends.handshake(&alice, &bob, &bare).await;
+        dialled.close(0u32.into(), b"");
+        accepted.closed().await;
+    };
     let ours = || {
         runtime.block_on(async {
             let start = cpu();
             for _ in 0..HANDSHAKES {
-                let (client, _) = DirectoryClient::connect(&endpoint, town.address, NAME, config.clone())
-                    .await
-                    .expect("it is let in");
-                client.close();
+                one_of_ours().await;
             }
             spent(start)
         })
@@ -111,14 +109,36 @@ pub(crate) fn handshake(runtime: &Runtime, scale: Scale) -> Pair {
         runtime.block_on(async {
             let start = cpu();
             for _ in 0..HANDSHAKES {
-                let (dialled, accepted) = ends.handshake(&alice, &bob, &bare).await;
-                dialled.close(0u32.into(), b"");
-                accepted.closed().await;
+                one_of_theirs().await;
             }
             spent(start)
         })
     };
-    paired(ROUNDS * scale.factor, ours, theirs)
+    let pair = paired(ROUNDS * scale.factor, ours, theirs);
+    let many = paired(
+        ROUNDS,
+        || per_second(MANY_HANDSHAKES, || runtime.block_on(at_once(MANY_HANDSHAKES, &one_of_ours))),
+        || per_second(MANY_HANDSHAKES, || runtime.block_on(at_once(MANY_HANDSHAKES, &one_of_theirs))),
+    );
+    Pair { parts: both(("handshakes", "bare handshakes"), &many), ..pair }
+}
+
+/// Does something so often, a number of times at once.
+async fn at_once(count: usize, one: &impl AsyncFn()) {
+    stream::iter(0..count).map(|_| one()).buffer_unordered(AT_ONCE).for_each(|()| ready(())).await;
+}
+
+/// How many there are in a second of what is done so often.
+fn per_second(count: usize, work: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    work();
+    count as f64 / began.elapsed().as_secs_f64()
+}
+
+/// What there is in a second, here and beside it.
+fn both((ours, theirs): (&str, &str), many: &Pair) -> Vec<Part> {
+    let part = |what: &str, figure| Part { name: format!("{what}, {AT_ONCE} at once"), figure, unit: "/s", times: 1.0 };
+    vec![part(ours, many.figure), part(theirs, many.baseline)]
 }
 
 fn beside_an_echo(runtime: &Runtime, scale: Scale, exchange: &mut impl Exchange) -> Pair {
@@ -189,6 +209,7 @@ impl Town {
         // What is measured is the work, not how much of it one person may ask for.
         let plenty = Rate::new(1_000_000, Duration::from_nanos(100));
         (config.limits.frames, config.limits.look_ups, config.limits.announcements) = (plenty, plenty, plenty);
+        config.limits.connections_per_person = usize::MAX;
         let directory = Directory::bind(config).expect("loopback has free ports");
         let (address, stop) = (directory.local_addr(), CancellationToken::new());
         let stopped = stop.clone();

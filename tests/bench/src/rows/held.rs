@@ -3,6 +3,7 @@
 
 mod server;
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +54,8 @@ enum Held {
     Bare { connection: Connection, _stream: (quinn::SendStream, quinn::RecvStream) },
 }
 
-/// The people, and how they get in.
+/// The people, and how they get in. All of them share one socket, as the server has one for all: neither files nor ports bound
+/// how many there are.
 struct People {
     authority: Authority,
     endpoint: Endpoint,
@@ -132,6 +134,14 @@ impl People {
 }
 
 impl Held {
+    /// Whether the server still answers this one.
+    async fn is_there(&self) -> bool {
+        match self {
+            Self::Directory { client, .. } => client.ping().await.is_ok(),
+            Self::Bare { connection, .. } => connection.close_reason().is_none(),
+        }
+    }
+
     fn go(self) {
         match self {
             Self::Directory { client, .. } => client.close(),
@@ -170,7 +180,7 @@ pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
     let returning = if full { RETURNING_FULL } else { RETURNING };
     let server = Server::start("directory");
     let coming = People::new(runtime, &server);
-    let (beginning, end, most) = runtime.block_on(async {
+    let (beginning, end, most, there) = runtime.block_on(async {
         let mut held = std::collections::VecDeque::from(coming.all_come(0..people, server.address()).await);
         tokio::time::sleep(SETTLED).await;
         let (began, beginning, mut most, mut gone) = (Instant::now(), server.resident(), 0.0_f64, 0);
@@ -184,7 +194,11 @@ pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
             }
             most = most.max(server.resident());
         }
-        (beginning, server.resident(), most)
+        let end = server.resident();
+        // Memory is flat as well where people are lost.
+        let answered = stream::iter(&held).map(Held::is_there).buffer_unordered(AT_ONCE);
+        let there = answered.filter(|there| ready(*there)).count().await;
+        (beginning, end, most, there)
     });
     drop(server);
     let anew = Server::start("directory");
@@ -197,7 +211,7 @@ pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
     times.sort_by(f64::total_cmp);
     let (half, all) = (times[times.len() / 2], times[times.len() - 1]);
     Pair::new(end / 1e6, beginning / 1e6).noted(format!(
-        "{people} people for {} s, 1 % of them others every minute; at most {:.0} MB. {returning} came back to a directory started anew: half within {half:.0} s, all within {all:.0} s, {:.0} MB",
+        "{people} people for {} s, 1 % of them others every minute; at most {:.0} MB; {there} were there at the end. {returning} came back to a directory started anew: half within {half:.0} s, all within {all:.0} s, {:.0} MB",
         time.as_secs(),
         most / 1e6,
         anew.resident() / 1e6,
