@@ -7,9 +7,9 @@ use crate::nginx::nginx;
 use crate::place::{PASSPHRASE, Place, Server, run};
 
 /// A plus sign is quoted in another way by each server.
-const ALICE: &str = "alice+work@example.org";
+pub(crate) const ALICE: &str = "alice+work@example.org";
 
-fn port() -> u16 {
+pub(crate) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -96,6 +96,12 @@ fn a_name_that_servers_cannot_compare_is_told() {
     let (long, _) = place.device_of(&format!("{}@example.org", "a".repeat(60)));
     let told = place.certtool(&["gen", "nginx", &long]).bad(1);
     assert!(told.contains("does not stand in the subject") && told.contains("certtool verify"), "{told}");
+    let told = place.certtool(&["gen", "postgres", &long, "--role", "alice"]).bad(1);
+    assert!(told.contains("PostgreSQL looks at no other name") && !told.contains("certtool verify"), "{told}");
+    // 64 characters stand in a subject, and are one too many for a role.
+    let (most, _) = place.device_of(&format!("{}@example.org", "a".repeat(52)));
+    assert!(place.certtool(&["gen", "postgres", &most]).bad(1).contains("--role NAME"));
+    place.certtool(&["gen", "postgres", &most, "--role", "alice"]).good();
 }
 
 #[test]
@@ -103,10 +109,19 @@ fn a_place_that_servers_cannot_read_or_do_not_ask_for_is_told() {
     let place = Place::new();
     let (alice, _) = place.device_of(ALICE);
     for hostile in ["", "/etc/a b.pem", "/etc/a;\nssl_verify_client off;", "/etc/{a}", "/etc/$a", "/etc/\"a"] {
-        for server in ["nginx", "caddy"] {
+        for server in ["nginx", "caddy", "postgres"] {
             let told = place.certtool(&["gen", server, &alice, "--anchors", hostile]).bad(2);
             assert!(told.contains("--anchors"), "{hostile:?}: {told}");
         }
+    }
+    for hostile in ["", "a b", "a\"", "a\nb", &"a".repeat(64)] {
+        assert!(
+            place.certtool(&["gen", "postgres", &alice, "--role", hostile]).bad(2).contains("--role"),
+            "{hostile:?}"
+        );
+    }
+    for server in ["nginx", "caddy", "ssh", "anchors"] {
+        assert!(place.certtool(&["gen", server, &alice, "--role", "alice"]).bad(1).contains("--role"));
     }
     for server in ["ssh", "anchors"] {
         assert!(place.certtool(&["gen", server, &alice, "--anchors", "/etc/a.pem"]).bad(1).contains("--anchors"));

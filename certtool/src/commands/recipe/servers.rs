@@ -1,4 +1,4 @@
-//! The settings themselves, for each server. nginx and Caddy are tried with them, of sshd the command that it runs:
+//! The settings themselves, for each server. nginx, Caddy and PostgreSQL are tried with them, of sshd the command that it runs:
 //! `certtool/tests/elsewhere`.
 
 /// nginx, module `ngx_http_ssl_module`: the subject as RFC 2253 writes it.
@@ -32,6 +32,31 @@ pub(super) fn caddy(name: &str, anchors: &str) -> String {
          # Whoever else the authority has certified is not let in.\n\
          @others not vars {{http.request.tls.client.subject}} `CN={name}`\n\
          respond @others 403\n"
+    )
+}
+
+/// PostgreSQL 12 and later: it compares the common name, as it stands, with the second column of `pg_ident.conf`.
+///
+/// The role stands in quotes: `all` and a plus sign in front have a meaning of their own without.
+pub(super) fn postgres(name: &str, role: &str, anchors: &str) -> String {
+    format!(
+        "# Into postgresql.conf, where the server has a certificate of its own (ssl_cert_file, ssl_key_file).
+# First: certtool gen anchors > {anchors}
+ssl = on
+ssl_ca_file = '{anchors}'
+
+# Into pg_hba.conf, above every other line: the first one that fits counts. The second keeps her role from everybody
+# without a certificate.
+hostssl all \"{role}\" all cert map=inperson
+host all \"{role}\" all reject
+
+# Into pg_ident.conf: whose certificate may log in as whom.
+inperson {name} \"{role}\"
+
+# Once, in psql: CREATE ROLE \"{role}\" LOGIN;
+# Then she comes with what certtool export --for openssl wrote:
+# psql 'host=SERVER dbname=postgres user={role} sslmode=verify-full sslrootcert=SERVER-CA.pem sslcert={name}.pem sslkey={name}.pem'
+"
     )
 }
 
