@@ -6,11 +6,14 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_AA_SIGNING_CERTIFICATE_V_2, ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNING_TIME};
+use const_oid::db::rfc5912::ID_SHA_256;
 use der::asn1::{AnyRef, GeneralizedTime, OctetStringRef, UtcTime};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, Tagged as _};
+use spki::AlgorithmIdentifierRef;
 use x509_cert::time::Time;
 
 use super::DATA;
+use crate::algorithm::Hash;
 use crate::error::CmsError;
 use crate::tlv::{OCTET_STRING, SEQUENCE, SET, set_of, tlv};
 
@@ -45,7 +48,7 @@ pub(super) struct Attributes {
     content_type: Option<ObjectIdentifier>,
     content_sha: Option<Vec<u8>>,
     pub(super) time: Option<Duration>,
-    certificate_sha256: Option<Vec<u8>>,
+    certificate: Option<Meant>,
 }
 
 impl Attributes {
@@ -80,10 +83,7 @@ impl Attributes {
                 let time: Time = value.decode_as().map_err(wrong)?;
                 self.time.replace(time.to_unix_duration()).is_some()
             }
-            _ => match first_certificate(value).map_err(wrong)? {
-                Some(hash) => self.certificate_sha256.replace(hash).is_some(),
-                None => false,
-            },
+            _ => self.certificate.replace(first_certificate(value).map_err(wrong)?).is_some(),
         };
         if before { Err(twice()) } else { Ok(()) }
     }
@@ -96,8 +96,14 @@ impl Attributes {
         if self.content_sha.as_deref() != Some(sha) {
             return Err(CmsError::Altered);
         }
-        let meant = self.certificate_sha256.as_deref();
-        if meant.is_some_and(|meant| meant != digest(&SHA256, certificate).as_ref()) {
+        let Some(Meant { by, hash }) = &self.certificate else { return Ok(()) };
+        let by = Hash::from_oid(*by).ok_or_else(|| CmsError::Algorithm {
+            expected: "the signer's certificate by SHA-256, SHA-384 or SHA-512",
+            found: by.to_string(),
+        })?;
+        let mut hashed = by.begin();
+        hashed.update(certificate);
+        if hashed.finish().as_ref() != hash {
             return Err(CmsError::form("the certificate that was meant by the signer", "another one for the same key"));
         }
         Ok(())
@@ -114,8 +120,15 @@ fn pair(attribute: AnyRef<'_>) -> der::Result<(ObjectIdentifier, &[u8])> {
     })
 }
 
-/// The hash of the first certificate of a SigningCertificateV2, if it is SHA-256.
-fn first_certificate(value: AnyRef<'_>) -> der::Result<Option<Vec<u8>>> {
+/// The certificate that a signature is to be judged by.
+#[derive(Debug)]
+struct Meant {
+    by: ObjectIdentifier,
+    hash: Vec<u8>,
+}
+
+/// The first certificate of a SigningCertificateV2 (RFC 5035 section 4): the signer's own.
+fn first_certificate(value: AnyRef<'_>) -> der::Result<Meant> {
     let content = |any: AnyRef<'_>| -> der::Result<Vec<u8>> {
         any.tag().assert_eq(Tag::Sequence)?;
         Ok(any.value().to_vec())
@@ -123,7 +136,13 @@ fn first_certificate(value: AnyRef<'_>) -> der::Result<Option<Vec<u8>>> {
     let list = content(value)?;
     let list = content(AnyRef::decode(&mut SliceReader::new(&list)?)?)?;
     let first = content(AnyRef::decode(&mut SliceReader::new(&list)?)?)?;
-    // Another algorithm would stand first.
-    let hash = AnyRef::decode(&mut SliceReader::new(&first)?)?;
-    Ok((hash.tag() == Tag::OctetString).then(|| hash.value().to_vec()))
+    let reader = &mut SliceReader::new(&first)?;
+    // Another algorithm than SHA-256 stands first. So does that one in what some programs write, though it is the default.
+    let element = AnyRef::decode(reader)?;
+    if element.tag() != Tag::Sequence {
+        return Ok(Meant { by: ID_SHA_256, hash: element.decode_as::<&OctetStringRef>()?.as_bytes().to_vec() });
+    }
+    let by = element.decode_as::<AlgorithmIdentifierRef<'_>>()?.oid;
+    let hash = AnyRef::decode(reader)?.decode_as::<&OctetStringRef>()?;
+    Ok(Meant { by, hash: hash.as_bytes().to_vec() })
 }

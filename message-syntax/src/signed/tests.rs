@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use const_oid::db::{rfc5911, rfc5912};
 use der::Encode as _;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SigningKey as _};
@@ -9,7 +10,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, Si
 use super::{PORTION, Signer, sign_attached, sign_detached, verify};
 use crate::algorithm::Algorithm;
 use crate::error::CmsError;
-use crate::tlv::{SEQUENCE, tlv};
+use crate::tlv::{OCTET_STRING, SEQUENCE, SET, tlv};
 
 const NOON: Duration = Duration::from_secs(1_795_435_200);
 
@@ -112,6 +113,46 @@ fn a_certificate_cannot_be_exchanged_for_another_one_of_the_same_key() {
     });
     assert!(meant.check(super::DATA, &[0; 64], &alice.certificate).is_ok());
     assert!(meant.check(super::DATA, &[0; 64], &other).is_err());
+}
+
+/// Attributes with what is written under the name of SHA-256's default, and another hash named before it.
+fn meaning(
+    certificate: &[u8],
+    oid: &[u8],
+    algorithm: &'static aws_lc_rs::digest::Algorithm,
+) -> super::attributes::Attributes {
+    let hash = aws_lc_rs::digest::digest(algorithm, certificate);
+    let named = tlv(SEQUENCE, &[oid, &[5, 0]]);
+    let by = tlv(SEQUENCE, &[&tlv(SEQUENCE, &[&tlv(SEQUENCE, &[&named, &tlv(OCTET_STRING, &[hash.as_ref()])])])]);
+    let attribute =
+        |oid: const_oid::ObjectIdentifier, value: &[u8]| tlv(SEQUENCE, &[&oid.to_der().unwrap(), &tlv(SET, &[value])]);
+    let attributes = [
+        attribute(rfc5911::ID_CONTENT_TYPE, &super::DATA.to_der().unwrap()),
+        attribute(rfc5911::ID_MESSAGE_DIGEST, &tlv(OCTET_STRING, &[&[0; 64]])),
+        attribute(rfc5911::ID_AA_SIGNING_CERTIFICATE_V_2, &by),
+    ];
+    super::attributes::Attributes::read(&attributes.concat()).unwrap()
+}
+
+#[test]
+fn a_certificate_is_meant_by_any_hash_that_is_named() {
+    let alice = Alice::with(Algorithm::Ed25519);
+    let other = certified(&alice.key, "mallory");
+    for (oid, algorithm) in [
+        (rfc5912::ID_SHA_256, &aws_lc_rs::digest::SHA256),
+        (rfc5912::ID_SHA_384, &aws_lc_rs::digest::SHA384),
+        (rfc5912::ID_SHA_512, &aws_lc_rs::digest::SHA512),
+    ] {
+        let meant = meaning(&alice.certificate, &oid.to_der().unwrap(), algorithm);
+        assert!(meant.check(super::DATA, &[0; 64], &alice.certificate).is_ok(), "{oid}");
+        let refused = meant.check(super::DATA, &[0; 64], &other).unwrap_err().to_string();
+        assert!(refused.contains("another one for the same key"), "{oid}: {refused}");
+    }
+    // What nobody can compare is not passed over.
+    let oid = rfc5912::ID_SHA_1.to_der().unwrap();
+    let meant = meaning(&alice.certificate, &oid, &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY);
+    let refused = meant.check(super::DATA, &[0; 64], &alice.certificate);
+    assert!(matches!(refused, Err(CmsError::Algorithm { .. })), "{refused:?}");
 }
 
 #[test]
