@@ -18,10 +18,15 @@ fn settled(place: &Place, mut command: Command) -> Command {
 
 /// A repository of Alice's, and certtool in it.
 fn begun() -> (Place, impl Fn(&Place, &[&str]) -> Done) {
+    begun_with("sha1")
+}
+
+/// The same, with names of objects by this hash.
+fn begun_with(hash: &str) -> (Place, impl Fn(&Place, &[&str]) -> Done) {
     let place = Place::new();
     place.enrolled();
     fs::create_dir(place.at("repository")).unwrap();
-    git(&place, &["init", "-q"]).good();
+    git(&place, &["init", "-q", "--object-format", hash]).good();
     git(&place, &["config", "user.name", "Alice"]).good();
     git(&place, &["config", "user.email", ALICE]).good();
     (place, |place: &Place, arguments: &[&str]| Done::of(settled(place, place.command(arguments))))
@@ -67,6 +72,29 @@ fn git_signs_and_verifies_with_her_certificate() {
     git(&place, &["config", "--local", "user.signingkey", ALICE]).good();
     git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "four"]).good();
     certtool(&place, &["git-verify"]).good();
+}
+
+#[test]
+fn a_repository_with_sha_256_is_signed_and_verified_too() {
+    let (place, certtool) = begun_with("sha256");
+    certtool(&place, &["install", "--for", "git"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).good();
+    let commit = git(&place, &["cat-file", "commit", "HEAD"]).good();
+    assert!(commit.contains("\ngpgsig-sha256 -----BEGIN SIGNED MESSAGE-----"), "{commit}");
+    git(&place, &["verify-commit", "HEAD"]).good();
+    let said = certtool(&place, &["--json", "git-verify", "HEAD", "--signer", ALICE]).good();
+    assert!(said.contains(r#""signer":"alice@example.org""#), "{said}");
+    git(&place, &["tag", "-s", "-m", "a tag", "v1"]).good();
+    git(&place, &["verify-tag", "v1"]).good();
+    // The header of the other hash does not count here, as it does not for git.
+    let other = commit.replacen("gpgsig-sha256 ", "gpgsig ", 1);
+    for (altered, told) in [(other, "not signed"), (commit + "more\n", "not what was signed")] {
+        let altered = place.write("altered", altered.as_bytes());
+        let id = git(&place, &["hash-object", "-t", "commit", "-w", &altered]).good();
+        let said = certtool(&place, &["git-verify", id.trim()]).bad(3);
+        assert!(said.contains(told), "{said}");
+        git(&place, &["verify-commit", id.trim()]).bad(1);
+    }
 }
 
 #[test]

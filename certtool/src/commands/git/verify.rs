@@ -50,7 +50,7 @@ impl GitVerify {
 
     fn look(&self, id: &str, trust: &Trust) -> Result<Commit, Failure> {
         let commit = git(&["cat-file", "commit", id])?;
-        let found = match parted(&commit) {
+        let found = match parted(&commit, own_header(id)) {
             None => Err("it is not signed".to_owned()),
             Some((signature, content)) => {
                 super::signer(&signature, &content, id, trust).map_err(|failure| failure.what).map(|(person, _)| person)
@@ -136,24 +136,33 @@ fn git(arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     Ok(printed)
 }
 
-/// The signature in a commit, and the commit without it: what was signed. Its further lines begin with a space.
-fn parted(commit: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+/// Where a commit's signature stands, by the hash of which its name is: the other one is over the same commit with names of
+/// the other hash.
+const HEADERS: [&[u8]; 2] = [b"gpgsig ", b"gpgsig-sha256 "];
+
+/// That of a repository, whose hash the length of its names tells.
+fn own_header(id: &str) -> &'static [u8] {
+    HEADERS[usize::from(id.len() == 64)]
+}
+
+/// The signature in a commit under its own header, and the commit without any: what was signed. Its further lines begin with
+/// a space.
+fn parted(commit: &[u8], own: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let end = commit.windows(2).position(|pair| pair == b"\n\n").map_or(commit.len(), |at| at + 1);
     let (head, body) = commit.split_at(end);
     let (mut signature, mut content, mut within) = (None, Vec::new(), Within::Other);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
         within = match line {
             [b' ', ..] => within,
-            _ if line.starts_with(b"gpgsig ") => Within::Signature,
-            // The one over the same commit with names of the other hash.
-            _ if line.starts_with(b"gpgsig-sha256 ") => Within::Another,
+            _ if line.starts_with(own) => Within::Signature,
+            _ if HEADERS.iter().any(|header| line.starts_with(header)) => Within::Another,
             _ => Within::Other,
         };
         match within {
             Within::Other => content.extend_from_slice(line),
             Within::Another => {}
             Within::Signature => {
-                let line = line.strip_prefix(b"gpgsig ").or_else(|| line.strip_prefix(b" ")).unwrap_or(line);
+                let line = line.strip_prefix(own).or_else(|| line.strip_prefix(b" ")).unwrap_or(line);
                 signature.get_or_insert_with(Vec::new).extend_from_slice(line);
             }
         }
@@ -213,10 +222,21 @@ mod tests {
     #[test]
     fn a_commit_is_parted_from_its_signature() {
         let commit = b"tree 1\nauthor A\ngpgsig -----BEGIN\n abc\n -----END\nencoding x\n\nwords\n gpgsig not this\n";
-        let (signature, content) = parted(commit).unwrap();
+        let sha1 = own_header(&"0".repeat(40));
+        let (signature, content) = parted(commit, sha1).unwrap();
         assert_eq!(signature, b"-----BEGIN\nabc\n-----END\n");
         assert_eq!(content, b"tree 1\nauthor A\nencoding x\n\nwords\n gpgsig not this\n");
-        assert!(parted(b"tree 1\n\ngpgsig in the words alone\n").is_none());
-        assert!(parted(b"").is_none());
+        assert!(parted(b"tree 1\n\ngpgsig in the words alone\n", sha1).is_none());
+        assert!(parted(b"", sha1).is_none());
+    }
+
+    #[test]
+    fn each_hash_has_a_signature_of_its_own_and_neither_was_signed() {
+        let commit = b"tree 1\ngpgsig one\n more\ngpgsig-sha256 two\n more\n\nwords\n";
+        for (length, signature) in [(40, "one\nmore\n"), (64, "two\nmore\n")] {
+            let parted = parted(commit, own_header(&"0".repeat(length)));
+            assert_eq!(parted, Some((signature.into(), b"tree 1\n\nwords\n".to_vec())));
+        }
+        assert!(super::parted(b"tree 1\ngpgsig one\n\nwords\n", own_header(&"0".repeat(64))).is_none());
     }
 }
