@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::home::{HomeError, MAX_FILE_BYTES};
@@ -82,7 +82,8 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
 /// before it is kept, nothing is left of it.
 #[derive(Debug)]
 pub struct NewFile {
-    file: tempfile::NamedTempFile,
+    /// None where nothing is to be kept.
+    file: Option<tempfile::NamedTempFile>,
     path: PathBuf,
 }
 
@@ -105,7 +106,21 @@ impl NewFile {
         create_private_folder(folder)?;
         // A NamedTempFile is made with mode 0600 and disappears if anything below fails.
         let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder);
-        Ok(Self { file: file.map_err(|source| write_error(path, source))?, path: path.to_owned() })
+        Ok(Self { file: Some(file.map_err(|source| write_error(path, source))?), path: path.to_owned() })
+    }
+
+    /// The same; but what goes to `/dev/null` goes nowhere, for whoever wants no file. Any other device is refused like a pipe:
+    /// it would have what is written before it is known whether that is to be kept.
+    ///
+    /// # Errors
+    /// Nothing can be written there.
+    pub fn create_or_null(path: &Path) -> Result<Self, HomeError> {
+        let device = |path: &Path| path.metadata().ok().filter(|found| found.file_type().is_char_device());
+        let null = device(Path::new("/dev/null")).map(|null| null.rdev());
+        match null.is_some() && device(path).map(|found| found.rdev()) == null {
+            true => Ok(Self { file: None, path: path.to_owned() }),
+            false => Self::create(path),
+        }
     }
 
     /// Puts it in its place, also through a power cut.
@@ -113,7 +128,7 @@ impl NewFile {
     /// # Errors
     /// It cannot be put there; what was there before is unchanged.
     pub fn keep(self) -> Result<(), HomeError> {
-        let Self { file, path } = self;
+        let Self { file: Some(file), path } = self else { return Ok(()) };
         let folder = file.path().parent().unwrap_or(Path::new(".")).to_owned();
         let kept = (|| {
             file.as_file().sync_all()?;
@@ -126,11 +141,11 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.as_mut().map_or(Ok(bytes.len()), |file| file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -236,6 +251,25 @@ mod tests {
         fs::create_dir(&path).unwrap(); // a folder stands where the file should go: the rename fails
         write_atomic(&path, b"x").unwrap_err();
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn dev_null_takes_what_nobody_wants_and_no_key() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("nothing");
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let mut nothing = NewFile::create_or_null(&path).unwrap();
+        nothing.write_all(b"x").unwrap();
+        nothing.keep().unwrap();
+        assert!(path.is_symlink() && !fs::metadata(&path).unwrap().is_file());
+        NewFile::create_or_null(Path::new("/dev/zero")).unwrap_err();
+        // What is to be kept must not vanish.
+        write_atomic(&path, b"x").unwrap_err();
+        let file = temp.path().join("file");
+        let mut kept = NewFile::create_or_null(&file).unwrap();
+        kept.write_all(b"x").unwrap();
+        kept.keep().unwrap();
+        assert_eq!(read(&file).unwrap().unwrap(), b"x");
     }
 
     #[test]

@@ -125,6 +125,13 @@ fn a_device_signs_and_who_has_not_signed_is_told_apart() {
     assert!(!fs::metadata(&pipe).unwrap().is_file());
     fs::remove_file(pipe).unwrap();
 
+    // Whoever wants to know of it alone.
+    let nowhere = ["--json", "verify", &message, "--signer", ALICE, "--out", "/dev/null"];
+    assert!(place.certtool(&nowhere).good().contains(r#""verified":true"#));
+    let other = ["verify", &message, "--signer", "bob@example.org", "--out", "/dev/null"];
+    place.certtool(&other).bad(3);
+    assert!(place.certtool(&["verify", &message, "--signer", ALICE, "--out", "/dev/zero"]).bad(1).contains("a device"));
+
     // Another letter, and a message that was altered or cut off: nothing is written, and what was there stays.
     let out = place.write("out", b"what was there");
     let (message, stays) =

@@ -50,7 +50,7 @@ impl Question<'_> {
                     self.file.display(),
                     beside(self.file, ".p7s").display()
                 ),
-                "Say where it is: --signature FILE. If the file is a message that holds what was signed, say where that goes: --out FILE.",
+                "Say where it is: --signature FILE. If the file is a message that holds what was signed, say where that goes: --out FILE, or --out /dev/null.",
             ));
         }
         // What comes out of a message does not take its place, nor that of its date.
@@ -61,7 +61,7 @@ impl Question<'_> {
                 "Choose another: --out FILE.",
             ));
         }
-        let mut held = self.out.map(NewFile::create).transpose()?;
+        let mut held = self.out.map(NewFile::create_or_null).transpose()?;
         let (signatures, digest) = match &mut held {
             Some(file) => {
                 let mut sink = BufWriter::with_capacity(BUFFER, file);
