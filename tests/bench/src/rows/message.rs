@@ -1,4 +1,4 @@
-//! An acknowledged message between two engines, beside an echo over a bare quinn stream. Both ends run on one processor: what
+//! Acknowledged messages between two engines, one after another or many at once, beside echoes over a bare quinn stream. Both ends run on one processor: what
 //! it takes to wake another one that sleeps is most of the time otherwise, and differs from run to run.
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Instant};
@@ -24,6 +24,8 @@ use crate::{
 
 const ROUNDS: usize = 15;
 const MESSAGES: usize = 200;
+/// As many in one round where they are not waited for one by one.
+const STREAMED: usize = 2_000;
 const TEXT: &str =
     "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
 /// What a short text weighs on the wire, with its padding.
@@ -31,15 +33,24 @@ const FRAME: usize = 256;
 
 /// Time from the command to the other device's acknowledgement.
 pub(crate) fn echo(_: &Runtime, scale: Scale) -> Pair {
-    thread::scope(|scope| scope.spawn(|| here(scale)).join().expect("exchanges do not fail"))
+    on_one_processor(|| here(|runtime| between(runtime, scale)))
+}
+
+/// Messages in a second, one way, each acknowledged, of which [`AT_ONCE`] are under way.
+pub(crate) fn stream(_: &Runtime, scale: Scale) -> Pair {
+    on_one_processor(|| here(|runtime| streaming(runtime, scale)))
+}
+
+fn on_one_processor(measure: impl FnOnce() -> Pair + Send) -> Pair {
+    thread::scope(|scope| scope.spawn(measure).join().expect("exchanges do not fail"))
 }
 
 /// Measures on this thread's processor.
-fn here(scale: Scale) -> Pair {
+fn here(measure: impl FnOnce(&Runtime) -> Pair) -> Pair {
     let pinned = keep_to_one_processor();
     // Its threads stay where the one is that makes it.
     let runtime = Runtime::new().expect("a runtime needs only threads");
-    let pair = between(&runtime, scale);
+    let pair = measure(&runtime);
     match pinned {
         Ok(()) => pair,
         Err(error) => pair.noted(format!("on all processors: {error}")),
@@ -63,6 +74,26 @@ fn between(runtime: &Runtime, scale: Scale) -> Pair {
         ROUNDS * scale.factor,
         || runtime.block_on(async { p50(&mut talk).await }),
         || runtime.block_on(async { p50(&mut bare).await }),
+    )
+}
+
+/// The same frames over a bare stream, whose other end sends each back.
+fn streaming(runtime: &Runtime, scale: Scale) -> Pair {
+    let mut talk = runtime.block_on(Talk::new());
+    let mut bare = runtime.block_on(Bare::new());
+    let per_second = |began: Instant| STREAMED as f64 / began.elapsed().as_secs_f64();
+    paired(
+        ROUNDS * scale.factor,
+        || {
+            let began = Instant::now();
+            runtime.block_on(talk.many(STREAMED));
+            per_second(began)
+        },
+        || {
+            let began = Instant::now();
+            runtime.block_on(bare.many(STREAMED));
+            per_second(began)
+        },
     )
 }
 
@@ -136,18 +167,46 @@ impl Talk {
     }
 }
 
-impl Exchange for Talk {
-    async fn once(&mut self) {
-        let command = Command::Send { to: self.bob.to_string(), text: TEXT.to_owned(), id: None, reply_to: None };
-        assert!(self.alice.send(command).await, "the engine runs");
+impl Talk {
+    fn text(bob: &Identifier) -> Command {
+        Command::Send { to: bob.to_string(), text: TEXT.to_owned(), id: None, reply_to: None }
+    }
+
+    /// Waits until one more has arrived.
+    async fn delivered(events: &mut Events) {
         loop {
-            match self.events.recv().await.expect("the engine runs") {
+            match events.recv().await.expect("the engine runs") {
                 Event::MessageState { state: DeliveryState::Delivered, .. } => return,
                 Event::MessageState { state: DeliveryState::Sending, .. } => {}
                 Event::MessageState { reason, .. } => panic!("a message was not delivered: {reason:?}"),
                 _ => {}
             }
         }
+    }
+
+    /// Sends so many, of which [`AT_ONCE`] have no acknowledgement yet at a time.
+    async fn many(&mut self, count: usize) {
+        let (alice, bob, events, places) = (&self.alice, &self.bob, &mut self.events, Semaphore::new(AT_ONCE));
+        let sending = async {
+            for _ in 0..count {
+                places.acquire().await.expect("it is never closed").forget();
+                assert!(alice.send(Self::text(bob)).await, "the engine runs");
+            }
+        };
+        let receiving = async {
+            for _ in 0..count {
+                Self::delivered(events).await;
+                places.add_permits(1);
+            }
+        };
+        tokio::join!(sending, receiving);
+    }
+}
+
+impl Exchange for Talk {
+    async fn once(&mut self) {
+        assert!(self.alice.send(Self::text(&self.bob)).await, "the engine runs");
+        Self::delivered(&mut self.events).await;
     }
 }
 
