@@ -37,6 +37,11 @@ struct Pending {
 }
 
 impl Fanout {
+    /// When those are given up to whom no link came about.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.pending.keys().any(|device| self.awaits(*device)).then_some(self.deadline)
+    }
+
     /// Whether it waits for a link to this device.
     pub(super) fn awaits(&self, device: DeviceKey) -> bool {
         self.pending.get(&device).is_some_and(|pending| !pending.sent)
@@ -66,6 +71,13 @@ pub(super) struct Early {
     pub(super) number: u64,
     message: Vec<u8>,
     until: Instant,
+}
+
+impl Early {
+    /// When it is refused.
+    pub(super) fn until(&self) -> Instant {
+        self.until
+    }
 }
 
 impl Core {

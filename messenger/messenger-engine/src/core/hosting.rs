@@ -79,6 +79,11 @@ impl Step {
 }
 
 impl Hosting {
+    /// When somebody's time is up who has yet to take the change that is under way.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.step.as_ref()?.waiting.values().min().copied()
+    }
+
     pub(super) fn new(group: Group) -> Self {
         Self { group, invited: BTreeMap::new(), changes: VecDeque::new(), step: None }
     }

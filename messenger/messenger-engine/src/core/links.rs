@@ -91,6 +91,17 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// When something about it is due, but for the end of a certificate; a room needs it, or none does.
+    pub(super) fn next_deadline(&self, needed: bool) -> Option<Instant> {
+        let hello = (!self.session.is_open()).then(|| self.since + GREETING);
+        let behind = (!self.keeps_up).then_some(self.since);
+        let seeking = self.seeking.as_ref().map(Seeking::next_deadline);
+        let quiet = self.session.is_quiet();
+        let answer = (seeking.is_none() && !quiet).then(|| self.answers_due_since + ANSWER);
+        let idle = (quiet && !needed).then(|| self.last_content + IDLE);
+        [hello, behind, seeking, answer, idle, self.typing.until].into_iter().flatten().min()
+    }
+
     /// Whether this person at this device is at its other end.
     pub(super) fn is_with(&self, person: &Person) -> bool {
         self.person.device == person.device && self.person.identifier == person.identifier

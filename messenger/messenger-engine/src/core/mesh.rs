@@ -24,6 +24,13 @@ pub(super) struct Attempt {
     newcomer: bool,
 }
 
+impl Attempt {
+    /// When it is tried next, if it is.
+    pub(super) fn next(&self) -> Option<Instant> {
+        (self.tries < MAX_TRIES).then_some(self.next)
+    }
+}
+
 impl Core {
     /// The newcomer links up with every member but the host, to whom a link stands.
     pub(super) fn gather(&mut self, id: RoomId, now: Now) {

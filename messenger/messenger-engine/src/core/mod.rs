@@ -16,6 +16,7 @@ mod appearance;
 mod call_ends;
 mod calls;
 mod crossing;
+mod deadline;
 mod elsewhere;
 mod endorsement;
 mod errands;
@@ -61,6 +62,7 @@ use action::SessionId;
 
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
+pub use deadline::LOOK;
 pub use seeking::SILENCE;
 pub use untaken::Receipt;
 
@@ -288,7 +290,7 @@ impl Core {
         }
     }
 
-    /// Does what is due at this time; to be called at least every 200 ms.
+    /// Does what is due at this time; to be called at the [next deadline](Self::next_deadline), and every [`LOOK`] at least.
     pub fn tick(&mut self, now: Now) {
         self.end_slept(now);
         self.expire_calls(now);

@@ -37,6 +37,11 @@ impl Candidate {
         Self { person, purpose, exported, errands, named: None, since: now.instant }
     }
 
+    /// When its Hello is late.
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + GREETING
+    }
+
     fn names(&self, session: SessionId) -> bool {
         self.named.is_some_and(|(named, _)| named == session)
     }
@@ -290,7 +295,7 @@ impl Core {
     }
 
     pub(super) fn expire_candidates(&mut self, now: Now) {
-        let late = self.candidates.iter().filter(|(_, candidate)| now.instant >= candidate.since + GREETING);
+        let late = self.candidates.iter().filter(|(_, candidate)| now.instant >= candidate.deadline());
         let connections: Vec<ConnectionId> = late.map(|(id, _)| *id).collect();
         for connection in connections {
             let code = self.code_without_fault(connection, Close::PROTOCOL);

@@ -41,6 +41,11 @@ pub(super) struct Seeking {
 }
 
 impl Seeking {
+    /// When it is tried again, or given up.
+    pub(super) fn next_deadline(&self) -> Instant {
+        self.next.min(self.ends.unwrap_or(self.until))
+    }
+
     pub(super) fn is_told(&self) -> bool {
         self.told
     }

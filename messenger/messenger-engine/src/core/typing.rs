@@ -26,7 +26,7 @@ pub(super) struct Typing {
     /// When it was told last that one is writing oneself; nothing if one is not.
     pub(super) told: Option<Instant>,
     /// Until when the other side counts as writing.
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
     /// When it began last.
     began: Option<Instant>,
 }

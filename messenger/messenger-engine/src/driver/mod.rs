@@ -33,7 +33,6 @@ use identity::tls::DeviceSigner;
 use quinn::{Connection, Endpoint, TokioRuntime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::api::{CallId, Command};
 use crate::config::EngineConfig;
@@ -46,8 +45,10 @@ use crate::wire::Close;
 use happening::Happening;
 pub(crate) use renewal::Renewal;
 
-/// How often the core looks at the clock.
-const TICK: Duration = Duration::from_millis(100);
+/// A deadline that has passed is not looked at again before this, should it not be met: nothing keeps a processor busy.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// That a text is being sent is told so late, if its fate is not known before.
+const HELD: Duration = Duration::from_millis(100);
 /// How often the certificates of standing connections are looked at again.
 const REVIEW: Duration = Duration::from_secs(5);
 /// How long the end of the engine may take: last frames, closings.
@@ -175,11 +176,12 @@ impl Driver {
 
     /// Runs until the engine is told to end, or its last handle is dropped.
     pub(crate) async fn run(mut self) {
-        let mut ticker = tokio::time::interval(TICK);
-        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Now::read();
+        self.tick(ticked);
         let events = self.telling.events();
         self.act();
         while !self.ended {
+            let due = self.next_deadline(ticked);
             tokio::select! {
                 permit = events.reserve(), if self.telling.waits() => match permit {
                     Ok(permit) => self.telling.tell_next(permit),
@@ -195,7 +197,10 @@ impl Driver {
                 Some(happening) = self.reader.next(), if !self.telling.is_full() => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if !self.telling.is_full() => self.happened(happening),
                 Some(renewal) = self.renewals.recv() => self.renew(renewal),
-                _ = ticker.tick() => self.tick(Now::read()),
+                () = tokio::time::sleep_until(due.into()) => {
+                    ticked = Now::read();
+                    self.tick(ticked);
+                }
             }
             self.act();
         }
@@ -246,6 +251,14 @@ impl Driver {
                 self.peers.remove(&connection);
             }
         }
+    }
+
+    /// When to tick next, if nothing happens before; `ticked` is when that was done last.
+    fn next_deadline(&self, ticked: Now) -> Instant {
+        let core = self.core.next_deadline(ticked);
+        let held = self.telling.holds_since().map(|since| since + HELD);
+        let first = self.directories.next_deadline(ticked).into_iter().chain(held).fold(core, Instant::min);
+        first.max(ticked.instant + SHORTEST)
     }
 
     fn tick(&mut self, now: Now) {

@@ -90,7 +90,7 @@ fn what_is_new_is_told_again_and_a_flood_is_not_listened_to() {
     let (mut world, notebooks) = world(&["alice", "bob"]);
     world.send("alice", "bob", "hello", 1);
     notebooks[0].revision.store(1, Ordering::Relaxed);
-    world.pass(std::time::Duration::from_millis(400));
+    world.pass(crate::core::LOOK);
     assert_eq!(notebooks[1].heard.lock().unwrap().len(), 2);
     for _ in 0..100 {
         world.inject_talk("alice", "bob", TalkFrame::Views { views: views("alice") });

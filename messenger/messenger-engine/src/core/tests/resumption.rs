@@ -7,6 +7,7 @@ use super::world::{World, address, last_state, texts};
 use identity::Identifier;
 
 use crate::api::{Command, DeliveryState, Event, RoomId, SessionState};
+use crate::core::LOOK;
 use crate::wire::{Close, TalkFrame, capability};
 
 /// How sessions stood, in order.
@@ -273,7 +274,7 @@ fn either_clock_tells_of_a_sleep_and_one_that_is_set_back_tells_of_none() {
         let session = world.session_names("alice");
         world.time += Duration::from_secs(waited);
         world.clock_set_s = wall - i64::try_from(waited).unwrap();
-        world.pass(Duration::from_millis(200));
+        world.pass(LOOK);
         let left = if slept { vec![] } else { session };
         assert_eq!(world.session_names("alice"), left, "{waited} s, and {wall} s on the wall");
     }

@@ -39,6 +39,8 @@ struct Node {
     expected: BTreeSet<CallId>,
     watched: Vec<Identifier>,
     announced: Option<Presenting>,
+    /// When it looked at the clock last.
+    ticked: Option<Now>,
 }
 
 pub(super) struct World {
@@ -148,6 +150,7 @@ impl World {
                 expected: BTreeSet::new(),
                 watched: Vec::new(),
                 announced: None,
+                ticked: None,
             },
         );
     }
@@ -226,6 +229,22 @@ impl World {
         self.settle();
     }
 
+    /// As a driver does that sleeps in between.
+    fn tick_those_due(&mut self, now: Now) {
+        for node in self.nodes.values_mut() {
+            if node.ticked.is_none_or(|ticked| node.core.next_deadline(ticked) <= now.instant) {
+                node.ticked = Some(now);
+                node.core.tick(now);
+            }
+        }
+    }
+
+    /// For how long somebody's driver may sleep now.
+    pub(super) fn sleeps_for(&self, name: &str) -> Duration {
+        let now = self.now();
+        self.nodes[name].core.next_deadline(now) - now.instant
+    }
+
     /// Lets time pass in steps of 200 ms.
     pub(super) fn pass(&mut self, duration: Duration) {
         let end = self.time + duration;
@@ -238,7 +257,7 @@ impl World {
             {
                 self.nodes.get_mut(name).unwrap().core.came(*connection, before);
             }
-            self.nodes.values_mut().for_each(|node| node.core.tick(now));
+            self.tick_those_due(now);
             self.settle();
         }
     }

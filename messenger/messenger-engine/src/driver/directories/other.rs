@@ -116,6 +116,11 @@ impl Other {
         self.is_behind && self.told.is_none_or(|told| now >= told + TELLING)
     }
 
+    /// When that is, or was; never, if it knows everything.
+    pub(super) fn is_to_be_told_at(&self, now: Instant) -> Option<Instant> {
+        self.is_behind.then(|| self.told.map_or(now, |told| told + TELLING))
+    }
+
     pub(super) fn announce(&mut self, presenting: Presenting, now: Instant) {
         (self.told, self.is_behind) = (Some(now), false);
         self.ask(Ask::Announce(Box::new(presenting)));

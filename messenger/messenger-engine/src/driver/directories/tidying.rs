@@ -1,6 +1,6 @@
 //! Now and then: leaves directories that nobody needs, and looks again for whom was not found.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::other::Other;
 use super::people::{Known, LOOK_AGAIN, Spot};
@@ -14,6 +14,11 @@ pub(super) const LOOK: Duration = Duration::from_secs(5);
 const UNUSED: Duration = Duration::from_secs(60);
 
 impl Directories {
+    /// When another directory is to be told what has changed.
+    pub(in crate::driver) fn next_deadline(&self, now: Now) -> Option<Instant> {
+        self.others.values().filter_map(|other| other.is_to_be_told_at(now.instant)).min()
+    }
+
     /// Now and then: leaves directories that nobody needs, and looks again for whom was not found.
     pub(in crate::driver) fn tick(&mut self, core: &mut Core, now: Now) {
         self.follow_bindings(core, now);
