@@ -63,11 +63,6 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// When it ends if nothing more happens.
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
     /// Whether it leads to this device; where any will do, it must not be bound to one.
     fn leads_to(&self, device: Option<[u8; 32]>) -> bool {
         match device {

@@ -1,44 +1,34 @@
-//! When something is due: whoever drives the core may sleep until then, unless something else happens before.
+//! When something is due: whoever drives the core sleeps until then.
+//!
+//! ```text
+//! something happened ──SOON──► tick ──► next_deadline ──► asleep ──► tick ──► ...
+//! ```
+//! What happens may make something else due: it is looked at [`SOON`] after. What is due without anything happening, each
+//! state machine says here; that a core which sleeps until then does the same at the same moments as one that looks at the
+//! clock all the time is what the tests in `tests/deadlines.rs` show.
 
 use std::time::{Duration, Instant};
 
 use super::Core;
-use super::calls::Call;
-use super::links::Link;
-use super::rooms::{Part, Room};
+use super::resumption::Candidate;
 use crate::time::Now;
 
+/// How soon after something has happened to look what it makes due; ticks come no closer than that.
+pub const SOON: Duration = Duration::from_millis(100);
+
 /// What has no moment of its own is looked at so often: the clock on the wall (certificates that end, a sleep of the whole
-/// machine) and what others have to tell (gossip).
+/// machine, keys of past epochs) and what others have to tell (gossip).
 pub const LOOK: Duration = Duration::from_secs(1);
 
 impl Core {
-    /// When [`Self::tick`] has something to do at the latest, seen from `now`: a second from then, or earlier where something is
-    /// under way that has a deadline.
+    /// When [`Self::tick`] has something to do at the latest, seen from `now`: [`LOOK`] from then, or earlier where something
+    /// is under way that has a deadline. What has passed is due at once.
     pub fn next_deadline(&self, now: Now) -> Instant {
-        let calls = self.calls.values().map(Call::deadline);
-        let links = self.links.values().filter_map(|link| link.next_deadline(self.is_needed(link)));
-        let candidates = self.candidates.values().map(|candidate| candidate.deadline());
-        let rooms = self.rooms.values().filter_map(Room::next_deadline);
-        let mesh = self.mesh.values().filter_map(|attempt| attempt.next());
-        let first = calls.chain(links).chain(candidates).chain(rooms).chain(mesh).min();
-        first.map_or(now.instant + LOOK, |first| first.min(now.instant + LOOK))
-    }
-
-    fn is_needed(&self, link: &Link) -> bool {
-        self.needed_by_room(link.person.device)
-    }
-}
-
-impl Room {
-    fn next_deadline(&self) -> Option<Instant> {
-        let part = match &self.part {
-            Part::Entering { deadline, .. } => Some(*deadline),
-            Part::Host(hosting) => hosting.next_deadline(),
-            Part::Member(_) | Part::Asked { .. } => None,
-        };
-        let texts = self.fanouts.values().filter_map(|fanout| fanout.next_deadline());
-        let early = self.early.iter().map(|early| early.until());
-        part.into_iter().chain(texts).chain(early).min()
+        let calls = self.calls.values().map(|call| call.deadline);
+        let candidates = self.candidates.values().map(Candidate::deadline);
+        let links = self.links.values().filter_map(|link| self.next_of_link(link));
+        let rooms = self.rooms.values().filter_map(|room| self.next_of_room(room, now));
+        let others = [self.next_of_mesh(now), self.next_of_renewal()].into_iter().flatten();
+        calls.chain(candidates).chain(links).chain(rooms).chain(others).fold(now.instant + LOOK, Instant::min)
     }
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::call_ends::not_online;
+use super::deadline::SOON;
 use super::errands::Errand;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
@@ -79,11 +80,6 @@ impl Step {
 }
 
 impl Hosting {
-    /// When somebody's time is up who has yet to take the change that is under way.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.step.as_ref()?.waiting.values().min().copied()
-    }
-
     pub(super) fn new(group: Group) -> Self {
         Self { group, invited: BTreeMap::new(), changes: VecDeque::new(), step: None }
     }
@@ -329,11 +325,23 @@ impl Core {
         }
     }
 
+    /// Who is waited for and is not connected.
+    fn away_from<'step>(&'step self, step: &'step Step) -> impl Iterator<Item = DeviceKey> + 'step {
+        step.waiting.keys().copied().filter(|device| !self.is_connected_since(*device, step.began))
+    }
+
+    /// When somebody's time is up who has yet to take the change that is under way. Of whoever is not connected the time is
+    /// stretched as long as that lasts, a little at a time.
+    pub(super) fn next_of_step(&self, hosting: &Hosting, now: Now) -> Option<Instant> {
+        let step = hosting.step.as_ref()?;
+        let stretched = self.away_from(step).next().map(|_| now.instant + SOON);
+        step.waiting.values().copied().chain(stretched).min()
+    }
+
     /// Whoever did not reach the epoch in time is removed.
     pub(super) fn expire_step(&mut self, id: RoomId, now: Now) {
         let Some(step) = self.step_of(id) else { return };
-        let away = step.waiting.keys().copied().filter(|device| !self.is_connected_since(*device, step.began));
-        let away: Vec<DeviceKey> = away.collect();
+        let away: Vec<DeviceKey> = self.away_from(step).collect();
         let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
         let Some(step) = &mut hosting.step else { return };
         step.prolong(&away, now);

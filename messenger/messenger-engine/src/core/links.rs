@@ -91,17 +91,6 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// When something about it is due, but for the end of a certificate; a room needs it, or none does.
-    pub(super) fn next_deadline(&self, needed: bool) -> Option<Instant> {
-        let hello = (!self.session.is_open()).then(|| self.since + GREETING);
-        let behind = (!self.keeps_up).then_some(self.since);
-        let seeking = self.seeking.as_ref().map(Seeking::next_deadline);
-        let quiet = self.session.is_quiet();
-        let answer = (seeking.is_none() && !quiet).then(|| self.answers_due_since + ANSWER);
-        let idle = (quiet && !needed).then(|| self.last_content + IDLE);
-        [hello, behind, seeking, answer, idle, self.typing.until].into_iter().flatten().min()
-    }
-
     /// Whether this person at this device is at its other end.
     pub(super) fn is_with(&self, person: &Person) -> bool {
         self.person.device == person.device && self.person.identifier == person.identifier
@@ -309,6 +298,17 @@ impl Core {
         for id in ids {
             self.close_link(id, Close::DONE, reason, now);
         }
+    }
+
+    /// When something about a session is due, but for the end of a certificate.
+    pub(super) fn next_of_link(&self, link: &Link) -> Option<Instant> {
+        let hello = (!link.session.is_open()).then(|| link.since + GREETING);
+        let behind = (!link.keeps_up).then_some(link.since);
+        let seeking = link.seeking.as_ref().map(|seeking| seeking.next_deadline(self.may_resume(link)));
+        let quiet = link.session.is_quiet();
+        let answer = (seeking.is_none() && !quiet).then(|| link.answers_due_since + ANSWER);
+        let idle = (quiet && !self.needed_by_room(link.person.device)).then(|| link.last_content + IDLE);
+        [hello, behind, seeking, answer, idle, link.typing.until].into_iter().flatten().min()
     }
 
     pub(super) fn expire_links(&mut self, now: Now) {

@@ -25,9 +25,10 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// When it is tried next, if it is.
-    pub(super) fn next(&self) -> Option<Instant> {
-        (self.tries < MAX_TRIES).then_some(self.next)
+    /// When this device tries next, if it is the one that does.
+    fn next(&self, me: DeviceKey, other: DeviceKey) -> Option<Instant> {
+        let mine = self.newcomer || me < other;
+        (mine && self.tries < MAX_TRIES).then_some(self.next)
     }
 }
 
@@ -53,8 +54,7 @@ impl Core {
         for (device, person) in fellows {
             let attempt =
                 self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
-            let mine = attempt.newcomer || me < device;
-            if !mine || attempt.next > now.instant || attempt.tries >= MAX_TRIES {
+            if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
             }
             attempt.tries += 1;
@@ -63,6 +63,16 @@ impl Core {
             if !self.is_calling(&person.identifier, key, Purpose::Room) && self.why_unreachable().is_none() {
                 self.call_device(person.identifier, Some(key), Purpose::Room, Errand::Mesh, now);
             }
+        }
+    }
+
+    /// When a missing link is tried next; at once where one has come, or is missing since a moment ago.
+    pub(super) fn next_of_mesh(&self, now: Now) -> Option<Instant> {
+        let (me, fellows) = (self.me.person.device, self.fellows());
+        let is_kept = fellows.len() == self.mesh.len() && fellows.keys().all(|device| self.mesh.contains_key(device));
+        match is_kept {
+            true => self.mesh.iter().filter_map(|(device, attempt)| attempt.next(me, *device)).min(),
+            false => Some(now.instant),
         }
     }
 

@@ -62,7 +62,7 @@ use action::SessionId;
 
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
-pub use deadline::LOOK;
+pub use deadline::{LOOK, SOON};
 pub use seeking::SILENCE;
 pub use untaken::Receipt;
 
@@ -290,7 +290,8 @@ impl Core {
         }
     }
 
-    /// Does what is due at this time; to be called at the [next deadline](Self::next_deadline), and every [`LOOK`] at least.
+    /// Does what is due at this time; to be called at the [next deadline](Self::next_deadline), and [`SOON`] after anything
+    /// happened.
     pub fn tick(&mut self, now: Now) {
         self.end_slept(now);
         self.expire_calls(now);

@@ -42,11 +42,15 @@ impl Core {
         self.move_what_ends(now);
     }
 
-    fn reintroduce(&mut self, now: Now) {
-        let Some(since) = self.reintroduction.0 else { return };
+    /// When directories are shown a newer certificate, if one is still to be shown and nothing more happens.
+    pub(super) fn next_of_renewal(&self) -> Option<Instant> {
+        let since = self.reintroduction.0.filter(|_| self.presence == Presence::Here)?;
         let waits = |call: &Call| !matches!(call.stage, Stage::Dialling | Stage::Listening);
-        let undisturbed = !self.calls.values().any(waits) || now.instant >= since + CALLS;
-        if self.presence == Presence::Here && undisturbed {
+        Some(if self.calls.values().any(waits) { since + CALLS } else { since })
+    }
+
+    fn reintroduce(&mut self, now: Now) {
+        if self.next_of_renewal().is_some_and(|due| due <= now.instant) {
             self.reintroduction.0 = None;
             self.actions.push_back(Action::Reintroduce);
         }

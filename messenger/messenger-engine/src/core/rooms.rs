@@ -279,6 +279,19 @@ impl Core {
         }
     }
 
+    /// When something about a room is due.
+    pub(super) fn next_of_room(&self, room: &Room, now: Now) -> Option<Instant> {
+        let part = match &room.part {
+            Part::Entering { deadline, .. } => Some(*deadline),
+            Part::Host(hosting) => self.next_of_step(hosting, now),
+            Part::Member(_) | Part::Asked { .. } => None,
+        };
+        let texts = room.fanouts.values().filter_map(Fanout::next_deadline);
+        // Whoever is not in yet keeps them until she is.
+        let early = room.early.iter().filter(|_| room.group().is_some()).map(Early::until);
+        part.into_iter().chain(texts).chain(early).min()
+    }
+
     pub(super) fn tick_rooms(&mut self, now: Now) {
         let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
         for id in ids {

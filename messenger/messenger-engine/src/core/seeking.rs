@@ -41,9 +41,10 @@ pub(super) struct Seeking {
 }
 
 impl Seeking {
-    /// When it is tried again, or given up.
-    pub(super) fn next_deadline(&self) -> Instant {
-        self.next.min(self.ends.unwrap_or(self.until))
+    /// When it is given up, or tried again, if it may be.
+    pub(super) fn next_deadline(&self, may_try: bool) -> Instant {
+        let given_up = self.ends.unwrap_or(self.until);
+        if may_try { given_up.min(self.next) } else { given_up }
     }
 
     pub(super) fn is_told(&self) -> bool {
@@ -175,15 +176,18 @@ impl Core {
         }
     }
 
+    /// Whether the directory may be asked for another connection now: nothing is under way already, and there is somebody to ask for.
+    pub(super) fn may_resume(&self, link: &Link) -> bool {
+        let who = &link.person.identifier;
+        let calling = self.is_calling(who, link.person.device.spki_digest(), link.purpose);
+        let waits = self.why_unreachable().is_some() || self.known_offline(who) || calling;
+        !waits && !self.is_candidate_for(&link.person)
+    }
+
     fn try_to_resume(&mut self, session: SessionId, now: Now) {
-        let Some(link) = self.links.get(&session) else { return };
+        let Some(link) = self.links.get(&session).filter(|link| self.may_resume(link)) else { return };
         let (who, purpose) = (link.person.identifier.clone(), link.purpose);
         let device = link.person.device.spki_digest();
-        let calling = self.is_calling(&who, device, purpose);
-        let waits = self.why_unreachable().is_some() || self.known_offline(&who) || calling;
-        if waits || self.is_candidate_for(&link.person) {
-            return;
-        }
         if let Some(seeking) = self.links.get_mut(&session).and_then(|link| link.seeking.as_mut()) {
             seeking.next = now.instant + seeking.pause;
             seeking.pause = (seeking.pause * 2).min(LONGEST_PAUSE);

@@ -26,6 +26,7 @@ mod tls;
 mod verifier;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{CallId, Command};
 use crate::config::EngineConfig;
-use crate::core::{Action, ConnectionId, Core, Loss, Me, Receipt};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, Receipt, SOON};
 use crate::engine::StartError;
 use crate::events::Told;
 use crate::room::{DeviceKey, MyLeaf, Person};
@@ -45,10 +46,6 @@ use crate::wire::Close;
 use happening::Happening;
 pub(crate) use renewal::Renewal;
 
-/// A deadline that has passed is not looked at again before this, should it not be met: nothing keeps a processor busy.
-const SHORTEST: Duration = Duration::from_millis(100);
-/// That a text is being sent is told so late, if its fate is not known before.
-const HELD: Duration = Duration::from_millis(100);
 /// How often the certificates of standing connections are looked at again.
 const REVIEW: Duration = Duration::from_secs(5);
 /// How long the end of the engine may take: last frames, closings.
@@ -176,12 +173,13 @@ impl Driver {
 
     /// Runs until the engine is told to end, or its last handle is dropped.
     pub(crate) async fn run(mut self) {
-        let mut ticked = Now::read();
-        self.tick(ticked);
         let events = self.telling.events();
+        // When to look at the clock next; the first time soon, for being made is what happened last.
+        let mut due = Instant::now() + SOON;
+        let mut sleep = pin!(tokio::time::sleep_until(due.into()));
         self.act();
         while !self.ended {
-            let due = self.next_deadline(ticked);
+            let mut ticked = None;
             tokio::select! {
                 permit = events.reserve(), if self.telling.waits() => match permit {
                     Ok(permit) => self.telling.tell_next(permit),
@@ -197,12 +195,22 @@ impl Driver {
                 Some(happening) = self.reader.next(), if !self.telling.is_full() => self.happened(happening),
                 Some(happening) = self.inbox.recv(), if !self.telling.is_full() => self.happened(happening),
                 Some(renewal) = self.renewals.recv() => self.renew(renewal),
-                () = tokio::time::sleep_until(due.into()) => {
-                    ticked = Now::read();
-                    self.tick(ticked);
+                () = &mut sleep => {
+                    let now = Now::read();
+                    self.tick(now);
+                    ticked = Some(now);
                 }
             }
-            self.act();
+            let acted = self.act();
+            let next = match ticked {
+                Some(now) if !acted => self.next_deadline(now),
+                Some(now) => self.next_deadline(now).min(now.instant + SOON),
+                None => due.min(Instant::now() + SOON),
+            };
+            if next != due {
+                due = next;
+                sleep.as_mut().reset(due.into());
+            }
         }
         self.farewell().await;
     }
@@ -256,9 +264,9 @@ impl Driver {
     /// When to tick next, if nothing happens before; `ticked` is when that was done last.
     fn next_deadline(&self, ticked: Now) -> Instant {
         let core = self.core.next_deadline(ticked);
-        let held = self.telling.holds_since().map(|since| since + HELD);
-        let first = self.directories.next_deadline(ticked).into_iter().chain(held).fold(core, Instant::min);
-        first.max(ticked.instant + SHORTEST)
+        let others = [self.directories.next_deadline(ticked), self.silence.next_deadline(&self.peers)];
+        // A deadline that is not met by a tick keeps no processor busy.
+        others.into_iter().flatten().fold(core, Instant::min).max(ticked.instant + SOON)
     }
 
     fn tick(&mut self, now: Now) {
@@ -294,8 +302,11 @@ impl Driver {
         }
     }
 
-    fn act(&mut self) {
+    /// Does what the core asks for; returns whether it asked for anything.
+    fn act(&mut self) -> bool {
+        let mut acted = false;
         while let Some(action) = self.core.next_action() {
+            acted = true;
             match action {
                 Action::Emit(event) => self.telling.emit(event),
                 Action::Show { event, receipt } => self.telling.show(event, receipt),
@@ -322,6 +333,7 @@ impl Driver {
                 Action::End => self.ended = true,
             }
         }
+        acted
     }
 
     /// Connects to the directory, or leaves it. Peers hear the goodbye first: whoever is told by the directory that

@@ -25,6 +25,11 @@ struct Heard {
 }
 
 impl Watch {
+    /// When to look again; never, as long as nobody is connected.
+    pub(super) fn next_deadline(&self, peers: &HashMap<ConnectionId, Peer>) -> Option<Instant> {
+        self.next.filter(|_| !peers.is_empty())
+    }
+
     /// Tells the core of connections that are heard, that have fallen silent, and that are heard again. Both sides send every
     /// 5 s at least, so silence means that the way is lost.
     pub(super) fn look(&mut self, peers: &HashMap<ConnectionId, Peer>, core: &mut Core, now: Now) {

@@ -1,7 +1,6 @@
 //! How the client is told: every event in its order, at once if it listens, and when there is room if it is slow.
 
 use std::collections::VecDeque;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -20,14 +19,13 @@ const MAX_HELD: usize = 64;
 pub(super) struct Telling {
     events: mpsc::Sender<Told>,
     pub(super) pending: VecDeque<Told>,
-    /// Told with the next event, or a moment later.
+    /// Told with the next event, or at the next tick.
     held: Vec<Event>,
-    held_since: Option<Instant>,
 }
 
 impl Telling {
     pub(super) fn new(events: mpsc::Sender<Told>) -> Self {
-        Self { events, pending: VecDeque::new(), held: Vec::new(), held_since: None }
+        Self { events, pending: VecDeque::new(), held: Vec::new() }
     }
 
     /// On which to wait for room, as long as an event [waits](Self::waits).
@@ -55,7 +53,6 @@ impl Telling {
     /// known a moment later, or at the next tick: nobody is woken twice for one text.
     pub(super) fn emit(&mut self, event: Event) {
         if matches!(event, Event::MessageState { state: DeliveryState::Sending, .. }) && self.held.len() < MAX_HELD {
-            self.held_since.get_or_insert_with(Instant::now);
             return self.held.push(event);
         }
         self.tell_held();
@@ -68,13 +65,7 @@ impl Telling {
         self.tell(Told { event, receipt: Some(receipt) });
     }
 
-    /// Since when something is held.
-    pub(super) fn holds_since(&self) -> Option<Instant> {
-        self.held_since
-    }
-
     pub(super) fn tell_held(&mut self) {
-        self.held_since = None;
         for event in std::mem::take(&mut self.held) {
             self.tell(Told::plain(event));
         }

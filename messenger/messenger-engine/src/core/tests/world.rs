@@ -1,6 +1,7 @@
 //! A small world: cores, a directory that introduces them, and wires that can be cut or stalled.
 
 mod directory;
+mod pace;
 mod readings;
 mod table;
 mod wires;
@@ -14,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt};
+use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt, SOON};
 use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
@@ -39,8 +40,8 @@ struct Node {
     expected: BTreeSet<CallId>,
     watched: Vec<Identifier>,
     announced: Option<Presenting>,
-    /// When it looked at the clock last.
-    ticked: Option<Now>,
+    /// When it looks at the clock next.
+    due: Instant,
 }
 
 pub(super) struct World {
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) tells_devices_apart: bool,
     /// Whom the directory lets nobody's call reach.
     pub(super) unheard: BTreeSet<String>,
+    /// Whether everybody looks at the clock all the time, due or not.
+    pub(super) sleepless: bool,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -101,6 +104,7 @@ impl World {
             clock_set_s: 0,
             tells_devices_apart: true,
             unheard: BTreeSet::new(),
+            sleepless: false,
             dials: None,
         };
         for name in names {
@@ -150,7 +154,7 @@ impl World {
                 expected: BTreeSet::new(),
                 watched: Vec::new(),
                 announced: None,
-                ticked: None,
+                due: self.now().instant,
             },
         );
     }
@@ -166,7 +170,7 @@ impl World {
 
     pub(super) fn command(&mut self, name: &str, command: Command) {
         let now = self.now();
-        self.node(name).core.command(command, now);
+        self.core(name).command(command, now);
         self.settle();
     }
 
@@ -189,7 +193,7 @@ impl World {
         let now = self.now();
         for (from, to) in [(a, b), (b, a)] {
             let command = Command::Send { to: address(to), text: format!("from {from}"), id: Some(1), reply_to: None };
-            self.node(from).core.command(command, now);
+            self.core(from).command(command, now);
         }
         self.settle();
     }
@@ -197,7 +201,7 @@ impl World {
     /// Both do it before either hears of the other.
     pub(super) fn both(&mut self, command: &Command, names: [&str; 2]) {
         let now = self.now();
-        names.iter().for_each(|name| self.node(name).core.command(command.clone(), now));
+        names.iter().for_each(|name| self.core(name).command(command.clone(), now));
         self.settle();
     }
 
@@ -224,42 +228,9 @@ impl World {
     /// Somebody's client takes what it was handed out.
     pub(super) fn take(&mut self, name: &str) {
         self.takes_nothing.remove(name);
-        let node = self.node(name);
-        node.core.taken(std::mem::take(&mut node.untaken));
+        let untaken = std::mem::take(&mut self.node(name).untaken);
+        self.core(name).taken(untaken);
         self.settle();
-    }
-
-    /// As a driver does that sleeps in between.
-    fn tick_those_due(&mut self, now: Now) {
-        for node in self.nodes.values_mut() {
-            if node.ticked.is_none_or(|ticked| node.core.next_deadline(ticked) <= now.instant) {
-                node.ticked = Some(now);
-                node.core.tick(now);
-            }
-        }
-    }
-
-    /// For how long somebody's driver may sleep now.
-    pub(super) fn sleeps_for(&self, name: &str) -> Duration {
-        let now = self.now();
-        self.nodes[name].core.next_deadline(now) - now.instant
-    }
-
-    /// Lets time pass in steps of 200 ms.
-    pub(super) fn pass(&mut self, duration: Duration) {
-        let end = self.time + duration;
-        while self.time < end {
-            self.time += Duration::from_millis(200);
-            let now = self.now();
-            let before = now.instant.checked_sub(Duration::from_millis(200)).unwrap();
-            for (name, connection) in
-                self.wires.iter().filter(|wire| !wire.stalled || wire.alive).flat_map(|wire| &wire.ends)
-            {
-                self.nodes.get_mut(name).unwrap().core.came(*connection, before);
-            }
-            self.tick_those_due(now);
-            self.settle();
-        }
     }
 
     /// The program ends without a word, and starts again.
@@ -276,7 +247,7 @@ impl World {
     /// A certificate was refused somewhere, because of another authority.
     pub(super) fn refuse(&mut self, at: &str, conflict: AnotherAuthority) {
         let now = self.now();
-        self.node(at).core.another_authority(conflict, now);
+        self.core(at).another_authority(conflict, now);
         self.settle();
     }
 
@@ -284,7 +255,7 @@ impl World {
     pub(super) fn intrude(&mut self, at: &str, person: Person) -> Vec<Close> {
         let now = self.now();
         let exported = Exported { session: [9; 32], resumption: [9; 32] };
-        self.node(at).core.connected(9999, person, exported, None, now);
+        self.core(at).connected(9999, person, exported, None, now);
         let actions = actions(&mut self.node(at).core);
         actions
             .into_iter()
@@ -297,7 +268,7 @@ impl World {
         let now = self.now();
         let node = self.node(name);
         node.person = person.clone();
-        node.core.renewed(person, Vec::new(), now);
+        self.core(name).renewed(person, Vec::new(), now);
         self.settle();
     }
 
@@ -309,8 +280,13 @@ impl World {
     pub(super) fn settle(&mut self) {
         loop {
             let mut todo: VecDeque<(String, Action)> = VecDeque::new();
+            let soon = self.now().instant + SOON;
             for (name, node) in &mut self.nodes {
-                todo.extend(actions(&mut node.core).into_iter().map(|action| (name.clone(), action)));
+                let actions = actions(&mut node.core);
+                if !actions.is_empty() {
+                    node.due = node.due.min(soon);
+                }
+                todo.extend(actions.into_iter().map(|action| (name.clone(), action)));
             }
             if todo.is_empty() {
                 return;
@@ -327,12 +303,10 @@ impl World {
             Action::Emit(event) => self.node(name).events.push(event),
             Action::Show { event, receipt } => {
                 let takes = !self.takes_nothing.contains(name);
-                let node = self.node(name);
-                node.events.push(event);
-                if takes {
-                    node.core.taken([receipt]);
-                } else {
-                    node.untaken.push(receipt);
+                self.node(name).events.push(event);
+                match takes {
+                    true => self.core(name).taken([receipt]),
+                    false => self.node(name).untaken.push(receipt),
                 }
             }
             Action::Reintroduce => self.reintroduced.push(name.to_owned()),
@@ -361,7 +335,7 @@ impl World {
                         Some(dials) => dials.push((call, name.into(), to)),
                         None => self.connect(call, name, &to),
                     },
-                    None => self.node(name).core.not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
+                    None => self.core(name).not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
                 }
             }
             Action::Send { connection, channel, bytes } => self.transmit(name, connection, channel, &bytes),
@@ -377,7 +351,7 @@ impl World {
                     _ => Loss::Ended,
                 };
                 if !wire.stalled {
-                    self.node(&other).core.disconnected(connection, loss, "closed by the other side", now);
+                    self.core(&other).disconnected(connection, loss, "closed by the other side", now);
                 }
             }
         }

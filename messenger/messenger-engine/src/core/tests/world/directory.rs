@@ -16,13 +16,13 @@ pub(super) struct Ringing {
 impl World {
     pub(in crate::core::tests) fn go_online(&mut self, name: &str) {
         self.node(name).online = true;
-        self.node(name).core.directory_up();
+        self.core(name).directory_up();
         self.tell_presence(name, true);
         let watched: Vec<Identifier> = self.node(name).watched.clone();
         let now = self.now();
         for who in watched {
             let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-            self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
+            self.core(name).directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
         }
         self.settle();
     }
@@ -31,7 +31,7 @@ impl World {
     pub(in crate::core::tests) fn lose_directory(&mut self, name: &str) {
         let now = self.now();
         self.node(name).online = false;
-        self.node(name).core.directory_down("the directory was not heard for 30 s", now);
+        self.core(name).directory_down("the directory was not heard for 30 s", now);
         self.tell_presence(name, false);
         self.settle();
     }
@@ -39,8 +39,12 @@ impl World {
     pub(super) fn tell_presence(&mut self, name: &str, online: bool) {
         let who: Identifier = address(name).parse().unwrap();
         let now = self.now();
-        for node in self.nodes.values_mut().filter(|node| node.online && node.watched.contains(&who)) {
-            node.core.directory_said(DirectoryEvent::Presence { who: who.clone(), presence: shown(online) }, now);
+        let watches = |node: &Node| node.online && node.watched.contains(&who);
+        let watching: Vec<String> =
+            self.nodes.iter().filter(|(_, node)| watches(node)).map(|(watching, _)| watching.clone()).collect();
+        for watching in watching {
+            let presence = DirectoryEvent::Presence { who: who.clone(), presence: shown(online) };
+            self.core(&watching).directory_said(presence, now);
         }
     }
 
@@ -67,7 +71,7 @@ impl World {
         let (now, caller) = (self.now(), self.person(caller));
         let (caller, caller_key) = (caller.identifier, caller.device.spki_digest());
         let incoming = DirectoryEvent::Incoming { call_id: call.0, caller, caller_key, purpose: purpose.into() };
-        self.node(at).core.directory_said(incoming, now);
+        self.core(at).directory_said(incoming, now);
     }
 
     /// The directory introduces two for a call; returns what is done for it.
@@ -80,7 +84,7 @@ impl World {
     ) -> Vec<Action> {
         let now = self.now();
         let go = self.go(call, role, peer);
-        self.node(at).core.directory_said(go, now);
+        self.core(at).directory_said(go, now);
         actions(&mut self.node(at).core)
     }
 
@@ -100,7 +104,7 @@ impl World {
     /// The directory says what became of a call; returns what is asked of it in turn.
     pub(in crate::core::tests) fn is_told(&mut self, at: &str, call: CallId, outcome: Outcome) -> Vec<Ask> {
         let now = self.now();
-        self.node(at).core.directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
+        self.core(at).directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
         let mut asks = Vec::new();
         for action in actions(&mut self.node(at).core) {
             match action {
@@ -126,7 +130,7 @@ impl World {
             }
             Ask::Watch { who } => {
                 let online = self.nodes.values().any(|node| node.person.identifier == who && node.online);
-                self.node(name).core.directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
+                self.core(name).directory_said(DirectoryEvent::Presence { who, presence: shown(online) }, now);
             }
             Ask::Unwatch { .. } => {}
             Ask::Invite { call, callee, purpose, device } => {
@@ -160,7 +164,7 @@ impl World {
     fn tell_caller(&mut self, call: CallId, outcome: Outcome) {
         let now = self.now();
         if let Some(ringing) = self.ringing.remove(&call) {
-            self.node(&ringing.caller).core.directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
+            self.core(&ringing.caller).directory_said(DirectoryEvent::Outcome { call_id: call.0, outcome }, now);
         }
     }
 }

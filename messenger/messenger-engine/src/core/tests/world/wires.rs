@@ -102,7 +102,7 @@ impl World {
             std::mem::take(&mut self.wires).into_iter().partition(|wire| joins(wire, a, b));
         self.wires = kept;
         for (name, connection) in cut.into_iter().flat_map(|wire| wire.ends) {
-            self.node(&name).core.disconnected(connection, loss, "timed out", now);
+            self.core(&name).disconnected(connection, loss, "timed out", now);
         }
         self.settle();
     }
@@ -117,8 +117,8 @@ impl World {
         let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
         let sender = wire.ends.iter().find(|end| end.0 == from).unwrap().1;
         let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
-        self.node(from).core.count_room_frame(sender);
-        self.node(to).core.room_frame(session, frame, now);
+        self.core(from).count_room_frame(sender);
+        self.core(to).room_frame(session, frame, now);
         self.settle();
     }
 
@@ -126,7 +126,7 @@ impl World {
         let now = self.now();
         let wire = self.wires.iter().find(|wire| joins(wire, from, to)).unwrap();
         let session = wire.ends.iter().find(|end| end.0 == to).unwrap().1;
-        self.node(to).core.talk_frame(session, frame, now);
+        self.core(to).talk_frame(session, frame, now);
         self.settle();
     }
 
@@ -142,8 +142,8 @@ impl World {
         });
         let (caller, callee) = (self.person(from), self.person(to));
         let exported = exported(dialler);
-        self.node(to).core.connected(listener, caller, exported.clone(), None, now);
-        self.node(from).core.connected(dialler, callee, exported, Some(call), now);
+        self.core(to).connected(listener, caller, exported.clone(), None, now);
+        self.core(from).connected(dialler, callee, exported, Some(call), now);
     }
 
     pub(super) fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
@@ -155,7 +155,6 @@ impl World {
             return;
         }
         let (other, session) = wire.ends.iter().find(|e| **e != end).unwrap().clone();
-        let core = &mut self.nodes.get_mut(&other).unwrap().core;
         match channel {
             Channel::Talk => {
                 let mut frame = decode::<TalkFrame>(&bytes[4..]).unwrap().unwrap();
@@ -165,9 +164,11 @@ impl World {
                 if let (TalkFrame::Hello { .. }, Some(meddle)) = (&frame, self.meddling.get_mut(name)) {
                     meddle(&mut frame);
                 }
-                core.talk_frame(session, frame, now);
+                self.core(&other).talk_frame(session, frame, now);
             }
-            Channel::Rooms => core.room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now),
+            Channel::Rooms => {
+                self.core(&other).room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now);
+            }
         }
     }
 }

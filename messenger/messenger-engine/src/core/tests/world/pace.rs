@@ -1,0 +1,58 @@
+//! How time passes: everybody sleeps until something is due, as the driver does, or looks at the clock all the time.
+
+use std::time::Duration;
+
+use super::World;
+use crate::core::{Core, LOOK, SOON};
+use crate::time::Now;
+
+impl World {
+    /// The core of somebody to whom something happens.
+    pub(super) fn core(&mut self, name: &str) -> &mut Core {
+        let soon = self.now().instant + SOON;
+        let node = self.node(name);
+        node.due = node.due.min(soon);
+        &mut node.core
+    }
+
+    /// Everybody who has something to do, or looks all the time, does it.
+    fn tick(&mut self, now: Now) {
+        let sleepless = self.sleepless;
+        let mut ticked = Vec::new();
+        for (name, node) in self.nodes.iter_mut().filter(|(_, node)| sleepless || node.due <= now.instant) {
+            node.due = now.instant + LOOK;
+            node.core.tick(now);
+            ticked.push(name.clone());
+        }
+        self.settle();
+        for name in ticked {
+            let node = self.node(&name);
+            let next = node.core.next_deadline(now);
+            let did_nothing = node.due == now.instant + LOOK;
+            assert!(next > now.instant || !did_nothing, "{name} had nothing to do, and at once has again");
+            node.due = node.due.min(next.max(now.instant + SOON));
+        }
+    }
+
+    /// For how long somebody's driver may sleep now.
+    pub(in crate::core::tests) fn sleeps_for(&self, name: &str) -> Duration {
+        let now = self.now();
+        self.nodes[name].core.next_deadline(now).saturating_duration_since(now.instant)
+    }
+
+    /// Lets time pass.
+    pub(in crate::core::tests) fn pass(&mut self, duration: Duration) {
+        let end = self.time + duration;
+        while self.time < end {
+            let before = self.now().instant;
+            self.time += SOON;
+            let now = self.now();
+            for (name, connection) in
+                self.wires.iter().filter(|wire| !wire.stalled || wire.alive).flat_map(|wire| &wire.ends)
+            {
+                self.nodes.get_mut(name).unwrap().core.came(*connection, before);
+            }
+            self.tick(now);
+        }
+    }
+}
