@@ -4,6 +4,8 @@ mod acquaintance;
 mod appearance;
 mod crossing;
 mod endorsement;
+mod deadlines;
+mod deeds;
 mod gossip;
 mod hostile_resumption;
 mod marks;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::world::{World, address, last_state, shown, texts};
 use crate::MAX_TEXT_BYTES;
 use crate::api::{CallId, Command, DeliveryState, Event, Purpose, Seen};
+use crate::core::Ask;
 use crate::core::calls::MAX_CALLS_OF_ONE;
-use crate::core::{Ask, LOOK};
 use crate::punch::Obstacle;
 use crate::wire::{Close, TalkFrame};
 
@@ -384,16 +384,4 @@ fn one_person_makes_only_so_many_calls_at_once() {
     assert_eq!(world.is_called("alice", "carol", call(101), Purpose::Text), [Ask::Accept { call: call(101) }]);
     world.pass(Duration::from_secs(11));
     assert_eq!(world.is_called("alice", "bob", call(102), Purpose::Text), [Ask::Accept { call: call(102) }]);
-}
-
-#[test]
-fn a_device_on_which_nothing_happens_sleeps() {
-    let mut world = World::of(&["alice", "bob"]);
-    assert_eq!(world.sleeps_for("alice"), LOOK, "nobody talks");
-    world.send("alice", "bob", "hi", 1);
-    assert_eq!(world.sleeps_for("alice"), LOOK, "everything is answered");
-    world.stall("alice", "bob");
-    world.send("alice", "bob", "are you there?", 2);
-    world.pass(Duration::from_secs(20) - LOOK / 2);
-    assert!(world.sleeps_for("alice") < LOOK, "an answer is due");
 }

@@ -190,18 +190,23 @@ impl World {
 
     /// Both send before either hears of the other.
     pub(super) fn both_send(&mut self, a: &str, b: &str) {
-        let now = self.now();
-        for (from, to) in [(a, b), (b, a)] {
-            let command = Command::Send { to: address(to), text: format!("from {from}"), id: Some(1), reply_to: None };
-            self.core(from).command(command, now);
-        }
-        self.settle();
+        let send = |from: &str, to: &str| {
+            Command::Send { to: address(to), text: format!("from {from}"), id: Some(1), reply_to: None }
+        };
+        self.both_do([(a, send(a, b)), (b, send(b, a))]);
     }
 
-    /// Both do it before either hears of the other.
+    /// Both do the same before either hears of the other.
     pub(super) fn both(&mut self, command: &Command, names: [&str; 2]) {
+        self.both_do(names.map(|name| (name, command.clone())));
+    }
+
+    /// Each does hers before either hears of the other.
+    pub(super) fn both_do(&mut self, deeds: [(&str, Command); 2]) {
         let now = self.now();
-        names.iter().for_each(|name| self.core(name).command(command.clone(), now));
+        for (name, command) in deeds {
+            self.core(name).command(command, now);
+        }
         self.settle();
     }
 
