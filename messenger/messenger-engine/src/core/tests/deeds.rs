@@ -27,6 +27,8 @@ pub(super) enum Deed {
     Nudge(Two),
     Read(Two),
     OpenRoom(One),
+    /// A room with everybody in it, as far as they can be reached.
+    Gather(One),
     Invite(Two),
     Enter(One),
     Speak(One),
@@ -72,6 +74,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
     ];
     let rooms = prop_oneof![
         1 => one().prop_map(Deed::OpenRoom),
+        2 => one().prop_map(Deed::Gather),
         4 => two().prop_map(Deed::Invite),
         4 => one().prop_map(Deed::Enter),
         4 => one().prop_map(Deed::Speak),
@@ -106,8 +109,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
     ];
     prop_oneof![
         6 => (1..40_u64).prop_map(Deed::Wait),
-        2 => (1..400_u64).prop_map(Deed::Wait),
-        1 => (1..2_500_u64).prop_map(Deed::Wait),
+        2 => (1..300_u64).prop_map(Deed::Wait),
         6 => talk,
         6 => rooms,
         2 => presence,
@@ -121,6 +123,8 @@ pub(super) struct Stage {
     /// Rooms of which somebody heard, the newest last; and calls that rang, each with whose device that was.
     rooms: VecDeque<(String, RoomId)>,
     calls: VecDeque<(String, CallId)>,
+    heard: Vec<(&'static str, Event)>,
+    /// Whether dials take their time.
     held: bool,
     renewals: u64,
     untaking: BTreeSet<&'static str>,
@@ -132,14 +136,29 @@ impl Stage {
             world: World::of(&NAMES),
             rooms: VecDeque::new(),
             calls: VecDeque::new(),
+            heard: Vec::new(),
             held: false,
             renewals: 0,
             untaking: BTreeSet::new(),
         }
     }
 
-    /// Somebody heard this.
-    pub(super) fn heard(&mut self, name: &str, event: &Event) {
+    /// What everybody has heard since the last time, with who did.
+    pub(super) fn heard(&mut self) -> Vec<(&'static str, Event)> {
+        self.listen();
+        std::mem::take(&mut self.heard)
+    }
+
+    fn listen(&mut self) {
+        for name in NAMES {
+            for event in self.world.events(name) {
+                self.remember(name, &event);
+                self.heard.push((name, event));
+            }
+        }
+    }
+
+    fn remember(&mut self, name: &str, event: &Event) {
         match event {
             Event::Room { room, .. } | Event::RoomInvitation { room, .. } => {
                 self.rooms.retain(|known| *known != (name.to_owned(), *room));
@@ -186,6 +205,15 @@ impl Stage {
             Deed::Nudge((from, to)) => self.command(from, Command::Nudge { to: address(NAMES[to]), id: None }),
             Deed::Read((by, of)) => self.command(by, Command::Read { who: address(NAMES[of]), ids: vec![1, 2, 3] }),
             Deed::OpenRoom(host) => self.command(host, Command::RoomCreate { name: "tea".into() }),
+            Deed::Gather(host) => {
+                self.command(host, Command::RoomCreate { name: "tea".into() });
+                self.listen();
+                for guest in (0..NAMES.len()).filter(|guest| *guest != host) {
+                    self.in_room(host, |room| Command::RoomInvite { room, who: address(NAMES[guest]) });
+                    self.listen();
+                    self.in_room(guest, |room| Command::RoomAccept { room });
+                }
+            }
             Deed::Invite((host, guest)) => {
                 self.in_room(host, |room| Command::RoomInvite { room, who: address(NAMES[guest]) });
             }

@@ -190,8 +190,11 @@ impl World {
 
     /// Both send before either hears of the other.
     pub(super) fn both_send(&mut self, a: &str, b: &str) {
-        let send = |from: &str, to: &str| {
-            Command::Send { to: address(to), text: format!("from {from}"), id: Some(1), reply_to: None }
+        let send = |from: &str, to: &str| Command::Send {
+            to: address(to),
+            text: format!("from {from}"),
+            id: Some(1),
+            reply_to: None,
         };
         self.both_do([(a, send(a, b)), (b, send(b, a))]);
     }
