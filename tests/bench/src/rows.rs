@@ -9,6 +9,7 @@ pub(crate) mod held;
 pub(crate) mod log;
 mod message;
 mod prosody;
+mod ui;
 mod verify;
 
 use tokio::runtime::Runtime;
@@ -42,6 +43,9 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "call.setup", unit: "ms p50", aim: "≤ 3", run: call::open },
     Row { name: "call.setup.punched", unit: "ms p95", aim: "figure ≤ 2000", run: call::punched },
     Row { name: "certtool.start", unit: "ms p50", aim: "figure < 10", run: certtool::start },
+    Row { name: "ui.start", unit: "ms p50", aim: "figure < 100", run: ui::start },
+    Row { name: "ui.memory", unit: "MB", aim: "figure ≤ 40", run: ui::memory },
+    Row { name: "ui.idle", unit: "% of a CPU", aim: "figure < 0.1", run: ui::idle },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },
     Row { name: "log.disk", unit: "bytes/entry", aim: "", run: log::disk },

@@ -219,37 +219,3 @@ fn the_mouse_chooses_if_it_is_wanted_and_is_the_terminals_if_not() {
     assert_eq!(terminal.ask("#{mouse_any_flag}").unwrap(), "0");
     server.stop().unwrap();
 }
-
-/// Clock ticks that a process has used so far (proc_pid_stat(5), fields 14 and 15).
-fn used(id: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let after_name = stat.rsplit_once(") ").unwrap().1;
-    after_name.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
-}
-
-#[test]
-#[ignore = "takes a minute and says what it measured: cargo test -p end-to-end --test terminal idle -- --ignored --nocapture"]
-fn idle() {
-    let Some((place, server, alice)) = alice() else { return };
-    let _bob = bob(place.path(), &server);
-    let contacts: String = (0..500).map(|n| format!("contact{n}@example.org\n")).collect();
-    let list: Vec<String> = contacts.lines().map(|who| format!("\"{who}\"")).collect();
-    let file = place.path().join("contacts.toml");
-    std::fs::write(&file, format!("contacts = [{}]\n", list.join(", "))).unwrap();
-    let imported = alice.command("messenger", &["contacts", "import", file.to_str().unwrap()]).unwrap();
-    story::process::run("messenger", imported, std::time::Duration::from_secs(60))
-        .unwrap()
-        .expect(0, "import")
-        .unwrap();
-    let terminal = messenger(place.path(), "idle", &alice, &[]);
-    terminal.await_text("● online").unwrap();
-    let id = terminal.id().unwrap();
-    // What a start has to do is done: the first look into the log, too.
-    std::thread::sleep(std::time::Duration::from_secs(20));
-    let (before, began) = (used(id), std::time::Instant::now());
-    std::thread::sleep(std::time::Duration::from_secs(60));
-    let (ticks, took) = (used(id) - before, began.elapsed().as_secs_f64());
-    // USER_HZ is 100 on every architecture that Linux runs on here.
-    let percent = ticks as f64 / took;
-    println!("ui.idle: {percent:.3} % of a processor over {took:.0} s, 500 contacts");
-}
