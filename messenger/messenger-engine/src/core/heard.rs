@@ -46,6 +46,12 @@ impl Default for Heard {
 }
 
 impl Heard {
+    /// How many people are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.people.len()
+    }
+
     /// Gives a new text its number: its own id if it is one that ids may be and no other text of theirs has it, else one
     /// that is drawn.
     pub(super) fn add(&mut self, who: &Identifier, place: Place, mut draw: impl FnMut() -> u64) -> u64 {

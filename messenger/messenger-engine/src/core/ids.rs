@@ -41,6 +41,12 @@ struct Given {
 }
 
 impl Ids {
+    /// How many ids are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.given.values().map(HashMap::len).sum()
+    }
+
     /// Whether this id may stand for this text, or whatever else is sent: it is new, or it stood for the same before.
     pub(super) fn admit(&mut self, to: &str, id: u64, what: Sent<'_>) -> bool {
         if self.count >= MAX_REMEMBERED {

@@ -34,6 +34,12 @@ impl Default for Seen {
 }
 
 impl Seen {
+    /// How many devices are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.devices.len()
+    }
+
     /// Whether this text was remembered.
     pub(super) fn knows(&self, device: DeviceKey, key: &Key) -> bool {
         self.devices.peek(&device).is_some_and(|recent| recent.keys.contains(key))

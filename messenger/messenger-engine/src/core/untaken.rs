@@ -32,6 +32,12 @@ struct HandedOut {
 }
 
 impl Untaken {
+    /// How many things were handed out and not taken.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.handed_out.len()
+    }
+
     fn hand_out(&mut self, what: (DeviceKey, Key), unanswered: Unanswered) -> Receipt {
         self.last += 1;
         let receipt = Receipt(self.last);

@@ -90,7 +90,8 @@ pub(crate) fn idle(_runtime: &Runtime, scale: Scale) -> Pair {
         std::thread::sleep(IDLE * u32::try_from(scale.factor).unwrap_or(1));
         let (after, took) = (used()?, began.elapsed().as_secs_f64());
         let percent = |of: usize| (after[of] - before[of]) / took * 100.0;
-        Ok(Pair::new(percent(0), percent(1)).noted(format!("over {took:.0} s with {CONTACTS} contacts; beside it with none")))
+        Ok(Pair::new(percent(0), percent(1))
+            .noted(format!("over {took:.0} s with {CONTACTS} contacts; beside it with none")))
     })
 }
 

@@ -4,6 +4,7 @@ mod acquaintance;
 mod appearance;
 mod crossing;
 mod endorsement;
+mod day;
 mod deadlines;
 mod deeds;
 mod gossip;

@@ -233,6 +233,17 @@ impl World {
         self.nodes.values_mut().for_each(|node| node.events.clear());
     }
 
+    /// Nor is what was seen on the wires kept any longer.
+    pub(super) fn forget_all(&mut self) {
+        self.forget_events();
+        self.tapped.clear();
+        self.closed.clear();
+    }
+
+    pub(super) fn core_of(&self, name: &str) -> &Core {
+        &self.nodes[name].core
+    }
+
     /// Somebody's client takes what it was handed out.
     pub(super) fn take(&mut self, name: &str) {
         self.takes_nothing.remove(name);
@@ -241,13 +252,18 @@ impl World {
         self.settle();
     }
 
-    /// The program ends without a word, and starts again.
-    pub(super) fn restart(&mut self, name: &str) {
-        let others: Vec<String> = self.nodes.keys().filter(|other| *other != name).cloned().collect();
-        let contacts = others.iter().map(|other| address(other).parse().unwrap()).collect();
+    /// The program ends without a word.
+    pub(super) fn leave(&mut self, name: &str) {
         self.wires.retain(|wire| wire.ends.iter().all(|(end, _)| end != name));
         self.nodes.remove(name);
         self.tell_presence(name, false);
+    }
+
+    /// The same, and it starts again.
+    pub(super) fn restart(&mut self, name: &str) {
+        let others: Vec<String> = self.nodes.keys().filter(|other| *other != name).cloned().collect();
+        let contacts = others.iter().map(|other| address(other).parse().unwrap()).collect();
+        self.leave(name);
         self.add_again(name, contacts, 7);
         self.go_online(name);
     }

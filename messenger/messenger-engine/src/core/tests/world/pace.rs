@@ -40,13 +40,21 @@ impl World {
         self.nodes[name].core.next_deadline(now).saturating_duration_since(now.instant)
     }
 
+    /// How far it is to the next moment at which anybody looks at the clock, in steps of [`SOON`], and no further than this.
+    fn step(&self, most: Duration) -> Duration {
+        let now = self.now().instant;
+        let first = self.nodes.values().map(|node| node.due.saturating_duration_since(now)).min().unwrap_or(most);
+        let first = if self.sleepless { SOON } else { first.min(most) };
+        SOON * u32::try_from(first.as_millis().div_ceil(SOON.as_millis())).unwrap().max(1)
+    }
+
     /// Lets time pass.
     pub(in crate::core::tests) fn pass(&mut self, duration: Duration) {
         let end = self.time + duration;
         while self.time < end {
-            let before = self.now().instant;
-            self.time += SOON;
+            self.time += self.step(end - self.time);
             let now = self.now();
+            let before = now.instant.checked_sub(SOON).unwrap();
             for (name, connection) in
                 self.wires.iter().filter(|wire| !wire.stalled || wire.alive).flat_map(|wire| &wire.ends)
             {
