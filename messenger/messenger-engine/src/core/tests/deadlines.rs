@@ -93,7 +93,7 @@ fn difference(deeds: &[Deed], end: Duration) -> Option<(String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn whoever_sleeps_until_something_is_due_misses_nothing(deeds in proptest::collection::vec(deed(), 0..60)) {
         prop_assert_eq!(difference(&deeds, END), None);
