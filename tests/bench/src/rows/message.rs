@@ -1,5 +1,6 @@
-//! Acknowledged messages between two engines, one after another or many at once, beside echoes over a bare quinn stream. Both ends run on one processor: what
-//! it takes to wake another one that sleeps is most of the time otherwise, and differs from run to run.
+//! Acknowledged messages between two engines, one after another or many at once, beside echoes over a bare quinn stream. Both
+//! ends run on one processor: what it takes to wake another one that sleeps is most of the time otherwise, and differs from run
+//! to run.
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Instant};
 

@@ -1,6 +1,7 @@
-//! The terminal messenger as a person starts it and leaves it open: how long until its first screen stands, what it has resident
-//! with many contacts, and what it uses of a processor while nobody does anything. The real programs, which have to lie beside this one (`./bench` sees to that), in a terminal that `script` makes
-//! (starting that, a shell and `stty` counts as well: some ten milliseconds).
+//! The terminal messenger as a person starts it and leaves it open: how long until its first screen stands, what it has
+//! resident with many contacts, and what it uses of a processor while nobody does anything. The real programs, which have to
+//! lie beside this one (`./bench` sees to that), in a terminal that `script` makes (starting that, a shell and `stty` counts as
+//! well: some ten milliseconds).
 
 use std::io::Read as _;
 use std::process::{ChildStdout, Command, Stdio};
