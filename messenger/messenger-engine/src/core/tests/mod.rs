@@ -3,10 +3,10 @@
 mod acquaintance;
 mod appearance;
 mod crossing;
-mod endorsement;
 mod day;
 mod deadlines;
 mod deeds;
+mod endorsement;
 mod gossip;
 mod hostile_resumption;
 mod marks;
