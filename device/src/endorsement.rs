@@ -104,7 +104,7 @@ mod tests {
         let first = by_another(&authority, &key, NOON);
         let by = accept(&home, &trust, &first, NOON).unwrap();
         assert_eq!(by.leaf(), first.certificate());
-        assert_eq!(home.endorsements(&alice(), NOON).unwrap(), [first.clone()]);
+        assert_eq!(home.endorsements(&alice(), NOON).unwrap(), std::slice::from_ref(&first));
         let file = format!("devices/alice@example.org/endorsements/{}.pem", device_fingerprint(by.device_key()));
         let mode = fs::metadata(home.folder().join(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);

@@ -234,9 +234,9 @@ mod tests {
     fn each_hash_has_a_signature_of_its_own_and_neither_was_signed() {
         let commit = b"tree 1\ngpgsig one\n more\ngpgsig-sha256 two\n more\n\nwords\n";
         for (length, signature) in [(40, "one\nmore\n"), (64, "two\nmore\n")] {
-            let parted = parted(commit, own_header(&"0".repeat(length)));
-            assert_eq!(parted, Some((signature.into(), b"tree 1\n\nwords\n".to_vec())));
+            let found = parted(commit, own_header(&"0".repeat(length)));
+            assert_eq!(found, Some((signature.into(), b"tree 1\n\nwords\n".to_vec())));
         }
-        assert!(super::parted(b"tree 1\ngpgsig one\n\nwords\n", own_header(&"0".repeat(64))).is_none());
+        assert!(parted(b"tree 1\ngpgsig one\n\nwords\n", own_header(&"0".repeat(64))).is_none());
     }
 }

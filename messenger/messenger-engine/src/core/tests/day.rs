@@ -29,6 +29,7 @@ impl Held {
     fn by(core: &Core) -> Self {
         let Core {
             me: _,
+            endorsements: _,
             run: _,
             credentials: _,
             draw: _,
