@@ -288,6 +288,12 @@ impl Certificate {
         Ok(Self { der: der.to_vec(), tbs_der, tbs, algorithm: outer.algorithm, signature })
     }
 
+    /// The key, if it is one that devices have (Ed25519).
+    #[must_use]
+    pub fn device_key(&self) -> Option<[u8; 32]> {
+        ed25519_key(self.tbs().spki())
+    }
+
     /// The signed part.
     pub fn tbs(&self) -> &Tbs {
         &self.tbs

@@ -141,10 +141,29 @@ impl Endorsement {
         if now.as_secs() > self.until {
             return Err(EndorsementError::Ended(self.until));
         }
-        let signed = VerifyingKey::from_bytes(key).and_then(|key| {
-            key.verify_strict(&statement(endorser, by, self.of, self.until), &Signature::from_bytes(&self.signature))
-        });
-        signed.map(|()| by).map_err(|_| EndorsementError::Signature)
+        self.signed_by(key, endorser).map(|()| by)
+    }
+
+    /// Whether this key signed it for this device of this person, whoever certified the key. That alone says nothing: it is
+    /// for those who want to know it before they verify the certificate.
+    ///
+    /// # Errors
+    /// Why it cannot count.
+    pub fn is_signed(
+        &self,
+        key: &[u8; 32],
+        (person, device): (&Identifier, Fingerprint),
+    ) -> Result<(), EndorsementError> {
+        if self.of != device {
+            return Err(EndorsementError::Device { expected: device, found: self.of });
+        }
+        self.signed_by(key, person)
+    }
+
+    fn signed_by(&self, key: &[u8; 32], who: &Identifier) -> Result<(), EndorsementError> {
+        let said = statement(who, device_fingerprint(key), self.of, self.until);
+        let key = VerifyingKey::from_bytes(key).map_err(|_| EndorsementError::Signature)?;
+        key.verify_strict(&said, &Signature::from_bytes(&self.signature)).map_err(|_| EndorsementError::Signature)
     }
 
     /// As it travels: `[certificate, of, until, signature]`, in deterministic CBOR (RFC 8949 section 4.2).

@@ -13,7 +13,7 @@ use crate::files;
 
 const FOLDER: &str = "endorsements";
 
-/// The most that are kept: those that hold for the longest.
+/// The most that are kept: the newest, and those that hold for the longest.
 const MAX_KEPT: usize = 2;
 
 /// Endorsements.
@@ -28,7 +28,7 @@ impl Home {
         Ok(kept.filter(|one| holds(one, now)).take(MAX_KEPT).collect())
     }
 
-    /// Keeps what the device `by` says, in place of what it said before. What has ended goes.
+    /// Keeps what the device `by` says, in place of what it said before, unless that holds for longer. What has ended goes.
     pub(crate) fn keep_endorsement(
         &self,
         identifier: &Identifier,
@@ -38,9 +38,15 @@ impl Home {
     ) -> Result<(), HomeError> {
         let folder = self.device_folder(identifier).join(FOLDER);
         let _lock = self.lock()?;
-        files::write_atomic(&folder.join(format!("{by}.pem")), endorsement.to_pem().as_bytes())?;
-        let kept = read(&folder)?.into_iter().enumerate();
-        for (_, (path, _)) in kept.filter(|(place, (_, one))| *place >= MAX_KEPT || !holds(one, now)) {
+        let own = folder.join(format!("{by}.pem"));
+        let kept = read(&folder)?;
+        let longer = |(path, one): &(PathBuf, Endorsement)| *path == own && one.until() > endorsement.until();
+        if !kept.iter().any(longer) {
+            files::write_atomic(&own, endorsement.to_pem().as_bytes())?;
+        }
+        let others = kept.into_iter().filter(|(path, _)| *path != own).enumerate();
+        // What was just taken is one of them.
+        for (_, (path, _)) in others.filter(|(place, (_, one))| *place >= MAX_KEPT - 1 || !holds(one, now)) {
             std::fs::remove_file(&path).map_err(|source| HomeError::Write { path, source })?;
         }
         Ok(())

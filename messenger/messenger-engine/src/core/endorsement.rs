@@ -47,9 +47,13 @@ impl Core {
     fn endorsers(&self, person: &Person, vouchers: Option<Vouchers>, now: Now) -> Vec<Fingerprint> {
         let endorser = |bytes: &[u8]| {
             let endorsement = Endorsement::from_cbor(bytes).map_err(|error| error.to_string())?;
+            let of = (&person.identifier, Fingerprint(person.device.spki_digest()));
+            // A certificate that is looked at further was shown by whoever has its key, and names the same person: what is
+            // wrong with somebody else's is no news.
+            let key = self.credentials.key(endorsement.certificate()).ok_or("its certificate has no device's key")?;
+            endorsement.is_signed(&key, of).map_err(|error| error.to_string())?;
             // By every rule as it stands now: who was revoked endorses nobody.
             let by = self.credentials.verify(endorsement.certificate(), now)?;
-            let of = (&person.identifier, Fingerprint(person.device.spki_digest()));
             endorsement.verify((&by.identifier, &by.device.0), of, now.unix).map_err(|error| error.to_string())
         };
         let mut found = Vec::new();

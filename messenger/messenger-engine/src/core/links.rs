@@ -66,8 +66,8 @@ pub(super) struct Link {
     pub(super) session: Session<Token>,
     pub(super) run: [u8; 8],
     pub(super) bot: bool,
-    /// Whether its person went on at another device of hers: no text begins its way here.
-    pub(super) left: bool,
+    /// Whether it was told that its person went on at another device of hers, and nothing came from it since.
+    pub(super) told_elsewhere: bool,
     /// What waits for the other side's Hello.
     pub(super) after_hello: Vec<(u64, Said)>,
     pub(super) typing: Typing,
@@ -139,7 +139,7 @@ impl Core {
             session,
             run: [0; 8],
             bot: false,
-            left: false,
+            told_elsewhere: false,
             after_hello: Vec::new(),
             typing: Typing::default(),
             gossip: Listening::default(),
@@ -160,14 +160,16 @@ impl Core {
     }
 
     /// The newest link to a person over which she takes one-to-one texts from us; only to this device, if one is named, and
-    /// to none that she has left for another one otherwise.
+    /// to the one at which she is otherwise.
     pub(super) fn session_for_text(&self, who: &Identifier, only: Option<DeviceKey>) -> Option<SessionId> {
         let takes = |link: &Link| {
-            let device = only.map_or(!link.left, |device| device == link.person.device);
-            let meant = link.person.identifier == *who && device;
+            let meant = link.person.identifier == *who && only.is_none_or(|device| device == link.person.device);
             meant && (link.purpose == Purpose::Text || self.is_contact(who))
         };
-        self.links.iter().rev().find(|(_, link)| takes(link)).map(|(id, _)| *id)
+        let here = self.at.get(who).filter(|_| only.is_none());
+        let found = self.links.iter().rev().filter(|(_, link)| takes(link));
+        // As it comes from the newest on, the last of the largest is not meant.
+        found.rev().max_by_key(|(id, link)| (here == Some(&link.person.device), **id)).map(|(id, _)| *id)
     }
 
     /// The newest link to a person.
@@ -203,8 +205,9 @@ impl Core {
         self.stops_typing(session);
         let Some(link) = self.links.remove(&session) else { return };
         let Link { person, session, connection, seeking, after_hello, endorsed_by, .. } = link;
-        if endorsed_by.is_none() {
-            // Texts may have gone to a device that never said Hello: whose it was is told all the same.
+        let lost: Vec<(Token, Verdict)> = session.lost().into_iter().collect();
+        if endorsed_by.is_none() && lost.iter().any(|(_, verdict)| *verdict == Verdict::Unanswered) {
+            // Something has gone to a device that never said Hello: whose it was is told all the same.
             self.introduce(&person, Vec::new());
         }
         let told = seeking.is_some_and(|seeking| seeking.is_told());
@@ -215,10 +218,11 @@ impl Core {
             let (who, reason) = (person.identifier.clone(), Some(reason.to_owned()));
             self.emit(Event::Session { who, state: SessionState::Lost, reason });
         }
-        for (token, verdict) in session.lost() {
+        for (token, verdict) in lost {
             self.judge(token, verdict, reason);
         }
         self.fail_what_waited(&person.identifier, after_hello, reason);
+        self.may_have_gone(&person);
         if self.session_to(person.device).is_none() {
             self.device_lost(&person, now);
         }

@@ -1,7 +1,7 @@
 //! Marks: what is said about texts, and what is no text. They share the numbers, the ids and the states of texts.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
@@ -17,7 +17,7 @@ use crate::session::Content;
 use crate::time::Now;
 use crate::wire::{Author, MAX_READ, Mark, Target, capability, is_emoji};
 
-/// Nobody is nudged by the same person more often than this.
+/// Nobody is nudged by the same person more often than this, or told that she went on elsewhere.
 const NUDGE_PAUSE: Duration = Duration::from_secs(10);
 
 /// Why a mark is refused that is about a text which never came, or never went there.
@@ -148,16 +148,10 @@ impl Core {
             }
             Mark::Edit { of, text } => own(of).map(|id| Event::Edited { from: from.clone(), id, text }),
             Mark::Delete { of } => own(of).map(|id| Event::DeleteRequested { from: from.clone(), id }),
-            Mark::Nudge => {
-                self.nudged.retain(|_, last| now.instant < *last + NUDGE_PAUSE);
-                match self.nudged.contains_key(&from) {
-                    true => Err("nudged less than 10 s ago"),
-                    false => {
-                        self.nudged.insert(from.clone(), now.instant);
-                        Ok(Event::Nudge { from })
-                    }
-                }
-            }
+            Mark::Nudge => match may_ring(&mut self.nudged, &from, now) {
+                true => Ok(Event::Nudge { from }),
+                false => Err("nudged less than 10 s ago"),
+            },
             Mark::Read { .. } if !link.session.shares(capability::READ) => Err("receipts were not agreed on"),
             Mark::Read { ids } => {
                 let theirs = |id: &u64| self.used_ids.device_of_text(from.as_str(), *id) == Some(device);
@@ -169,7 +163,20 @@ impl Core {
                 self.goes_on_at(session, now);
                 Ok(Event::Continued { from })
             }
-            Mark::Elsewhere => Ok(Event::ContinuedElsewhere { who: from }),
+            Mark::Elsewhere => match may_ring(&mut self.told_elsewhere, &from, now) {
+                true => Ok(Event::ContinuedElsewhere { who: from }),
+                false => Err("told less than 10 s ago"),
+            },
         }
     }
+}
+
+/// Whether somebody may ring the bell again; it is noted that she does.
+fn may_ring(last: &mut BTreeMap<Identifier, Instant>, from: &Identifier, now: Now) -> bool {
+    last.retain(|_, last| now.instant < *last + NUDGE_PAUSE);
+    let may = !last.contains_key(from);
+    if may {
+        last.insert(from.clone(), now.instant);
+    }
+    may
 }

@@ -119,6 +119,10 @@ pub struct Core {
     heard: heard::Heard,
     /// Who nudged a moment ago, and when.
     nudged: BTreeMap<Identifier, Instant>,
+    /// Who said a moment ago that one went on elsewhere, and when.
+    told_elsewhere: BTreeMap<Identifier, Instant>,
+    /// At which of her devices somebody is, of those with a session.
+    at: BTreeMap<Identifier, crate::room::DeviceKey>,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: ids::Ids,
@@ -162,6 +166,8 @@ impl Core {
             untaken: untaken::Untaken::default(),
             heard: heard::Heard::default(),
             nudged: BTreeMap::new(),
+            told_elsewhere: BTreeMap::new(),
+            at: BTreeMap::new(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: ids::Ids::default(),

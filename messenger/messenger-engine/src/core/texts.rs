@@ -25,9 +25,11 @@ impl Core {
             reply => reply.flatten(),
         };
         let Some(id) = self.admit_text("send", to.as_str(), &text, id) else { return };
-        // Where the text that it answers is known, it says more. Elsewhere it goes without.
-        let there =
-            reply.map(|reply| reply.device).filter(|device| self.session_for_text(&to, Some(*device)).is_some());
+        // Where the text that it answers is known, it says more. Elsewhere it goes without, and so it does where she is no more.
+        let there = reply.map(|reply| reply.device).filter(|device| {
+            let is_there = self.at.get(&to).is_none_or(|here| here == device);
+            is_there && self.session_for_text(&to, Some(*device)).is_some()
+        });
         self.say_to(to, id, Said::Text { text, reply }, there, now);
     }
 
@@ -65,9 +67,8 @@ impl Core {
     ) {
         self.show((session, number), (None, id), |core| {
             core.stops_typing(session);
-            let link = core.links.get_mut(&session).ok_or("the conversation has ended")?;
-            // Whoever writes is there.
-            link.left = false;
+            core.is_at(session);
+            let link = core.links.get(&session).ok_or("the conversation has ended")?;
             let (from, device, run, bot) = (link.person.identifier.clone(), link.person.device, link.run, link.bot);
             let reply_to = reply.and_then(|target| core.named(&from, device, run, target));
             let draw = &mut core.draw;

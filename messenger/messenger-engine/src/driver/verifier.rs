@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use identity::UnixTime;
+use identity::certificate::Certificate;
 use identity::rules::Rule;
 use identity::tls::PersonVerifier;
 use identity::trust::{Fingerprint, Trust};
@@ -139,6 +140,10 @@ impl fmt::Debug for Expecting {
 impl Credentials for Verifier {
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
         self.person(&[CertificateDer::from(leaf.to_vec())], now.unix)
+    }
+
+    fn key(&self, leaf: &[u8]) -> Option<[u8; 32]> {
+        Certificate::parse(leaf).ok()?.device_key()
     }
 
     fn meet(&self, person: &Person, now: Now) -> Result<bool, AnotherAuthority> {

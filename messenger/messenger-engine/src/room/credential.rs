@@ -86,6 +86,9 @@ pub trait Credentials: Send + Sync {
     /// The rule that refused it, for people.
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String>;
 
+    /// The device key in a leaf certificate, of which nothing is verified.
+    fn key(&self, leaf: &[u8]) -> Option<[u8; 32]>;
+
     /// Binds a verified person to her authority unless she is bound: from then on [`verify`](Self::verify) refuses
     /// every other authority's certificate for her. Whether this is the first sight of her.
     ///

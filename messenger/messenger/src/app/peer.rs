@@ -25,8 +25,8 @@ impl App {
             return Vec::new();
         }
         let mut effects = vec![Effect::About(who.clone(), Box::new(person.about.clone()))];
-        if let Meeting::Endorsed(by) = meeting {
-            let compared = person.about.devices.get(by).is_some_and(|known| known.compared);
+        if let Meeting::Endorsed(_) = meeting {
+            let compared = person.about.devices.all().iter().any(|known| known.compared);
             self.conversation_mut(&Entry::Person(who.clone())).note(endorsed(&who, compared), now);
         } else if meeting == Meeting::Another {
             let words = another(&who);
@@ -80,7 +80,7 @@ impl App {
 
 /// What is said, and not aloud, of a device that a known one endorses.
 fn endorsed(who: &Identifier, compared: bool) -> String {
-    let with = if compared { "; you have compared the code with that one, and not with this one" } else { "" };
+    let with = if compared { "; you have compared the code with another one, and not with this one" } else { "" };
     format!("{who} comes with another device of theirs: one that you know endorses it{with} (/verify)")
 }
 
@@ -159,7 +159,7 @@ pub(crate) mod tests {
         app.cover = None;
         typed(&mut app, "/verified");
         app.hear(endorsed_peer("bob", 4, &[1]), now());
-        assert!(said(&app).contains("you have compared the code with that one, and not with this one"));
+        assert!(said(&app).contains("you have compared the code with another one, and not with this one"));
     }
 
     #[test]

@@ -301,7 +301,11 @@ impl App {
 
     /// One went on at another device oneself, or somebody else did.
     pub(super) fn hear_continued_elsewhere(&mut self, who: Identifier, now: DateTime) -> Vec<Effect> {
-        let words = "You went on with this at another device of yours. If that was not you: certtool revoke --stolen";
+        let me = &self.me.identifier;
+        let words = format!(
+            "{who}'s device says that you went on with this at another device of yours. If that was not you, look who else has \
+             a certificate in your name: certtool watch {me}"
+        );
         self.conversation_mut(&Entry::Person(who)).note(words, now);
         self.bell()
     }

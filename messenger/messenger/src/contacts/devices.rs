@@ -55,8 +55,8 @@ impl Devices {
     pub(crate) fn meet(&mut self, key: Fingerprint, endorsed_by: &[Fingerprint]) -> Meeting {
         let by = endorsed_by.iter().copied().find(|by| *by != key && self.vouches(*by));
         if let Some(known) = self.0.iter().position(|known| known.key == key) {
-            // What was told aloud may be endorsed since; whatever vouches already needs nobody.
-            let by = by.filter(|_| !self.vouches(key));
+            // What was told aloud may be endorsed since; what vouches already, or was endorsed, needs nobody.
+            let by = by.filter(|_| !self.vouches(key) && self.0[known].endorsed_by.is_none());
             let Some(by) = by else { return Meeting::Known };
             self.0[known].endorsed_by = Some(by);
             return Meeting::Endorsed(by);
@@ -75,11 +75,12 @@ impl Devices {
         meeting
     }
 
-    /// Whether what this device says of another one counts: it was the first that was met, or compared, or one that counts
-    /// has said the same of it. One that was told aloud and nothing since may be anybody's.
+    /// Whether what this device says of another one counts: it was the first that was met, or compared. One that was told
+    /// aloud may be anybody's; and one that was endorsed would otherwise hand on what a stolen device has said, after that one
+    /// was revoked.
     fn vouches(&self, key: Fingerprint) -> bool {
         let place = self.0.iter().position(|known| known.key == key);
-        place.is_some_and(|place| place == 0 || self.0[place].compared || self.0[place].endorsed_by.is_some())
+        place.is_some_and(|place| place == 0 || self.0[place].compared)
     }
 
     /// Notes that the code was compared with a device that was met.
@@ -120,7 +121,10 @@ mod tests {
         assert_eq!(devices.meet(key(1), &[key(9)]), Meeting::First, "nobody is known yet");
         assert_eq!(devices.meet(key(2), &[key(9), key(1)]), Meeting::Endorsed(key(1)));
         assert_eq!(devices.meet(key(2), &[key(1)]), Meeting::Known);
-        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "and hands it on");
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Another, "and hands nothing on");
+        devices.compare(key(2));
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "unless it was compared");
+        devices.0[1].compared = false;
         assert_eq!(devices.meet(key(4), &[key(9)]), Meeting::Another, "by one that is not known");
         assert_eq!(devices.meet(key(4), &[key(4)]), Meeting::Known, "nor by itself");
         assert!(devices.all().iter().all(|known| !known.compared), "it is not as if they had compared");

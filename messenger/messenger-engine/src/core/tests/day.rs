@@ -46,6 +46,8 @@ impl Held {
             untaken,
             heard,
             nudged,
+            told_elsewhere,
+            at,
             rooms,
             mesh,
             used_ids,
@@ -56,11 +58,11 @@ impl Held {
             actions,
         } = core;
         let sessions = calls.len() + links.len() + carried.len() + candidates.len();
-        let others = untaken.len() + rooms.len() + mesh.len() + actions.len();
+        let others = at.len() + untaken.len() + rooms.len() + mesh.len() + actions.len();
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();
         Self {
             under_way: sessions + others,
-            people: contacts.len() + nudged.len() + named,
+            people: contacts.len() + nudged.len() + told_elsewhere.len() + named,
             remembered: [seen.len(), heard.len(), used_ids.len()],
         }
     }

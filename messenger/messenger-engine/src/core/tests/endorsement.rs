@@ -60,6 +60,33 @@ fn contacts_are_told_until_it_ends() {
     assert_eq!(told(&world, "alice"), (2, 3), "what has ended is not told");
 }
 
+/// Whoever shows a copy of somebody's certificate, without its key, is no news of that person's.
+#[test]
+fn a_certificate_whose_key_did_not_sign_is_not_looked_at() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let (alice, carol) = (world.person("alice"), world.person("carol"));
+    let (key, copied) =
+        (SigningKey::from_bytes(&[0xa7; 32]), super::world::certificate(&address("carol"), &carol.device));
+    let (of, until) = (Fingerprint(alice.device.spki_digest()), world.now().unix.as_secs() + 60);
+    let signed_by = |who| identity::testing::endorsement(copied.clone().into(), (who, &key), of, until);
+    world.endorsed("alice", vec![signed_by(&alice.identifier), signed_by(&carol.identifier)]);
+    world.send("alice", "bob", "hello", 1);
+    assert_eq!(told(&world, "alice"), (1, 1));
+    assert_eq!(peers(&world.events("bob")), [Vec::new()]);
+    assert!(!world.tables["bob"].asked.lock().unwrap().contains(&copied));
+}
+
+/// A conversation that was never begun has told nobody anything.
+#[test]
+fn a_connection_that_ends_at_once_is_nobodys_news() {
+    let mut world = World::of(&["alice", "bob"]);
+    endorse(&mut world, "bob");
+    world.hellos_lost.insert("bob".into());
+    world.send("bob", "alice", "hello", 1);
+    world.end("alice", "bob");
+    assert!(peers(&world.events("alice")).is_empty());
+}
+
 #[test]
 fn fellow_members_of_a_room_are_told_nothing() {
     let mut world = World::of(&["host"]);

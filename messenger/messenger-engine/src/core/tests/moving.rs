@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::resumption::final_states;
 use super::world::{World, address, last_state, texts};
-use crate::api::{Command, DeliveryState, Event};
+use crate::api::{Command, DeliveryState, Event, Side, TextRef};
 use crate::wire::{TalkFrame, capability};
 
 fn here(id: u64) -> Command {
@@ -48,6 +48,7 @@ fn texts_come_to_the_device_at_which_one_goes_on_and_the_other_one_is_told() {
 
     // And back, over the session that is still there and older.
     world.forget_events();
+    world.pass(Duration::from_secs(11));
     world.command("bob/study", here(8));
     assert_eq!(told(&mut world, "bob/phone", &elsewhere), 1);
     world.send("alice", "bob", "to the study again", 3);
@@ -63,23 +64,72 @@ fn whoever_writes_from_a_device_is_there() {
     let mut world = talking();
     world.command("bob/phone", here(7));
     world.send("bob/study", "alice", "from the study", 8);
-    world.end("alice", "bob/phone");
     world.forget_events();
     world.send("alice", "bob", "to the study", 2);
     assert_eq!(texts(&world.events("bob/study")), ["to the study"]);
+    // And is told again that he went on elsewhere, if he does.
+    world.pass(Duration::from_secs(11));
+    world.command("bob/phone", here(9));
+    let elsewhere = Event::ContinuedElsewhere { who: address("alice").parse().unwrap() };
+    assert_eq!(told(&mut world, "bob/study", &elsewhere), 1);
 }
 
-/// The device that was left is connected still, and the other one is not.
+/// What she answers was said in the study.
 #[test]
-fn a_device_that_was_left_gets_no_text_as_long_as_another_one_is_there() {
+fn an_answer_goes_where_one_went_on() {
+    let mut world = talking();
+    world.send("bob/study", "alice", "are you there?", 8);
+    world.command("bob/phone", here(7));
+    world.forget_events();
+    let reply_to = Some(TextRef { by: Side::Them, id: 8 });
+    let (to, text) = (address("bob"), "I am".into());
+    world.command("alice", Command::Send { to, text, id: Some(2), reply_to });
+    assert_eq!(texts(&world.events("bob/phone")), ["I am"]);
+    assert!(texts(&world.events("bob/study")).is_empty());
+}
+
+#[test]
+fn a_session_that_begins_later_changes_nothing() {
     let mut world = talking();
     world.command("bob/phone", here(7));
-    world.end("alice", "bob/phone");
+    world.end("alice", "bob/study");
+    // The study goes on with something else: its room.
+    world.command("bob/study", Command::RoomCreate { name: "tea".into() });
+    let room = world.events("bob/study").into_iter().find_map(|event| match event {
+        Event::Room { room, .. } => Some(room),
+        _ => None,
+    });
+    world.command("bob/study", Command::RoomInvite { room: room.unwrap(), who: address("alice") });
+    assert_eq!(world.wires("alice", "bob/study"), 1);
     world.forget_events();
-    world.send("alice", "bob", "to whoever answers", 2);
-    world.pass(Duration::from_secs(2));
-    assert_eq!(texts(&world.events("bob/phone")), ["to whoever answers"]);
+    world.send("alice", "bob", "to the phone", 2);
+    assert_eq!(texts(&world.events("bob/phone")), ["to the phone"]);
     assert!(texts(&world.events("bob/study")).is_empty());
+}
+
+/// The device at which one went on is gone, and the other one still connected.
+#[test]
+fn whoever_is_left_gets_the_texts_when_the_other_device_is_gone() {
+    let mut world = talking();
+    world.command("bob/phone", here(7));
+    world.command("bob/phone", Command::GoOffline);
+    world.forget_events();
+    for id in [2, 3] {
+        world.send("alice", "bob", "to the study", id);
+    }
+    assert_eq!(texts(&world.events("bob/study")).len(), 2);
+    assert_eq!(world.wires("alice", "bob/study"), 1, "no other connection is made for it");
+}
+
+#[test]
+fn nobody_is_told_all_the_time_that_she_went_on_elsewhere() {
+    let mut world = talking();
+    for id in 10..20 {
+        world.command(if id % 2 == 0 { "bob/phone" } else { "bob/study" }, here(id));
+    }
+    let elsewhere = Event::ContinuedElsewhere { who: address("alice").parse().unwrap() };
+    assert_eq!(told(&mut world, "bob/study", &elsewhere), 1);
+    assert_eq!(told(&mut world, "bob/phone", &elsewhere), 1);
 }
 
 #[test]

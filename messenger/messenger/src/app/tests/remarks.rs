@@ -115,7 +115,7 @@ fn at_which_device_a_conversation_goes_on_is_said_in_it() {
     let [here, theirs, elsewhere] = notes[..] else { panic!("{notes:?}") };
     assert!(here.starts_with("You go on here"), "{here}");
     assert!(theirs.contains("bob@example.org goes on"), "{theirs}");
-    assert!(elsewhere.contains("certtool revoke --stolen"), "{elsewhere}");
+    assert!(elsewhere.contains("certtool watch alice@example.org"), "{elsewhere}");
 }
 
 #[test]

@@ -114,8 +114,9 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             one(format!("{} goes on with you at another device.", before.called_with_address(from)))
         }
         Event::ContinuedElsewhere { who } => one(format!(
-            "You went on with {} at another device of yours. If that was not you: certtool revoke --stolen.",
-            before.called_with_address(who)
+            "The device of {} says that you went on with this at another device of yours. If that was not you, look who else has a certificate in your name: certtool watch {}.",
+            before.called_with_address(who),
+            before.me.identifier
         )),
         Event::Read { who, .. } => one(format!("{} has read what you wrote.", before.called_with_address(who))),
         Event::Ringing { who } => one(format!("Calling {}.", before.called_with_address(who))),

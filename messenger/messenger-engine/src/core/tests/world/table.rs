@@ -15,6 +15,8 @@ use crate::time::Now;
 pub(in crate::core::tests) struct Table {
     pub(in crate::core::tests) refused: Mutex<Vec<String>>,
     pub(in crate::core::tests) known: Mutex<BTreeMap<Identifier, Fingerprint>>,
+    /// Every leaf that was to be verified.
+    pub(in crate::core::tests) asked: Mutex<Vec<Vec<u8>>>,
 }
 
 pub(in crate::core::tests) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8> {
@@ -23,6 +25,7 @@ pub(in crate::core::tests) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8>
 
 impl Credentials for Table {
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
+        self.asked.lock().unwrap().push(leaf.to_vec());
         let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
         let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
         if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
@@ -44,6 +47,10 @@ impl Credentials for Table {
                 witnessed_only_by_operator: true,
             }),
         })
+    }
+
+    fn key(&self, leaf: &[u8]) -> Option<[u8; 32]> {
+        leaf.first_chunk().copied()
     }
 
     fn meet(&self, person: &Person, _: Now) -> Result<bool, AnotherAuthority> {
