@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use sha2::{Digest, Sha256};
 
 use super::deeds::{Deed, Stage, deed};
@@ -93,9 +94,19 @@ fn difference(deeds: &[Deed], end: Duration) -> Option<(String, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    // The same ones each time: what is found by chance is found by the long run.
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(12) })]
     #[test]
     fn whoever_sleeps_until_something_is_due_misses_nothing(deeds in proptest::collection::vec(deed(), 0..60)) {
+        prop_assert_eq!(difference(&deeds, END), None);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    #[ignore = "takes minutes; run by ./test --all"]
+    fn whoever_sleeps_misses_nothing_in_many_histories(deeds in proptest::collection::vec(deed(), 0..60)) {
         prop_assert_eq!(difference(&deeds, END), None);
     }
 }
