@@ -47,6 +47,7 @@ impl Devices {
         &self.0
     }
 
+    #[cfg(test)]
     pub(crate) fn get(&self, key: Fingerprint) -> Option<&Known> {
         self.0.iter().find(|known| known.key == key)
     }
