@@ -109,7 +109,7 @@ mod tests {
         let mode = fs::metadata(home.folder().join(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
 
-        // The two that hold for the longest.
+        // The newest, and the one beside it that holds for the longest.
         let [second, third] = [1, 2].map(|day| by_another(&authority, &key, later(day)));
         for one in [&second, &third] {
             accept(&home, &trust, one, later(2)).unwrap();

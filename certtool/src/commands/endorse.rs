@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use device::endorsement::{EndorseError, accept};
-use device::{MAX_FILE_BYTES, keep_file};
+use device::{MAX_FILE_BYTES, is_same_file, keep_file};
 use identity::endorsement::{Endorsement, EndorsementError};
 use identity::tls::device_fingerprint;
 use identity::verify::{VerifiedPerson, verify_person};
@@ -61,6 +61,12 @@ impl Endorse {
     }
 
     fn endorse(&self, context: &Context, new: &str) -> Result<Exit, Failure> {
+        if is_same_file(Path::new(new), &self.out) {
+            return Err(Failure::failed(
+                format!("{} would take the place of what it speaks of", self.out.display()),
+                "Choose another: --out FILE.",
+            ));
+        }
         let now = clock::now();
         let own = subject::find(context, self.by.as_ref().map(Identifier::as_str))?;
         let trust = context.home.trust_at(now)?;

@@ -20,6 +20,34 @@ pub const SOON: Duration = Duration::from_millis(100);
 /// machine, keys of past epochs) and what others have to tell (gossip).
 pub const LOOK: Duration = Duration::from_secs(1);
 
+/// When whoever drives the core looks at the clock next.
+#[derive(Debug, Clone, Copy)]
+pub struct Alarm {
+    due: Instant,
+}
+
+impl Alarm {
+    /// Soon: that the core was made is what happened last.
+    pub fn new(now: Instant) -> Self {
+        Self { due: now + SOON }
+    }
+
+    /// When that is.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Something happened, which may make something else due.
+    pub fn happened(&mut self, now: Instant) {
+        self.due = self.due.min(now + SOON);
+    }
+
+    /// What was due was done; `next` is what is due next. A deadline that is not met by a tick keeps no processor busy.
+    pub fn ticked(&mut self, now: Instant, next: Instant) {
+        self.due = next.max(now + SOON);
+    }
+}
+
 impl Core {
     /// When [`Self::tick`] has something to do at the latest, seen from `now`: [`LOOK`] from then, or earlier where something
     /// is under way that has a deadline. What has passed is due at once.
@@ -30,5 +58,26 @@ impl Core {
         let rooms = self.rooms.values().filter_map(|room| self.next_of_room(room, now));
         let others = [self.next_of_mesh(now), self.next_of_renewal()].into_iter().flatten();
         calls.chain(candidates).chain(links).chain(rooms).chain(others).fold(now.instant + LOOK, Instant::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_rings_soon_after_something_happened_and_never_sooner() {
+        let now = Instant::now();
+        let mut alarm = Alarm::new(now);
+        assert_eq!(alarm.due(), now + SOON);
+        alarm.ticked(now, now + LOOK);
+        assert_eq!(alarm.due(), now + LOOK, "nothing happened");
+        let later = now + SOON;
+        alarm.happened(later);
+        assert_eq!(alarm.due(), later + SOON);
+        alarm.happened(later + SOON / 2);
+        assert_eq!(alarm.due(), later + SOON, "that is not put off by what happens meanwhile");
+        alarm.ticked(later, later);
+        assert_eq!(alarm.due(), later + SOON, "what is not met by a tick");
     }
 }

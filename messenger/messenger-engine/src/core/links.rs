@@ -167,9 +167,8 @@ impl Core {
             meant && (link.purpose == Purpose::Text || self.is_contact(who))
         };
         let here = self.at.get(who).filter(|_| only.is_none());
-        let found = self.links.iter().rev().filter(|(_, link)| takes(link));
-        // As it comes from the newest on, the last of the largest is not meant.
-        found.rev().max_by_key(|(id, link)| (here == Some(&link.person.device), **id)).map(|(id, _)| *id)
+        let found = self.links.iter().filter(|(_, link)| takes(link));
+        found.max_by_key(|(id, link)| (here == Some(&link.person.device), **id)).map(|(id, _)| *id)
     }
 
     /// The newest link to a person.

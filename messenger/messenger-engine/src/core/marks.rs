@@ -163,7 +163,7 @@ impl Core {
                 self.goes_on_at(session, now);
                 Ok(Event::Continued { from })
             }
-            Mark::Elsewhere => match may_ring(&mut self.told_elsewhere, &from, now) {
+            Mark::Elsewhere => match may_ring(&mut self.said_elsewhere, &from, now) {
                 true => Ok(Event::ContinuedElsewhere { who: from }),
                 false => Err("told less than 10 s ago"),
             },

@@ -62,7 +62,7 @@ use action::SessionId;
 
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
-pub use deadline::{LOOK, SOON};
+pub use deadline::{Alarm, LOOK, SOON};
 pub use seeking::SILENCE;
 pub use untaken::Receipt;
 
@@ -120,7 +120,7 @@ pub struct Core {
     /// Who nudged a moment ago, and when.
     nudged: BTreeMap<Identifier, Instant>,
     /// Who said a moment ago that one went on elsewhere, and when.
-    told_elsewhere: BTreeMap<Identifier, Instant>,
+    said_elsewhere: BTreeMap<Identifier, Instant>,
     /// At which of her devices somebody is, of those with a session.
     at: BTreeMap<Identifier, crate::room::DeviceKey>,
     rooms: BTreeMap<RoomId, rooms::Room>,
@@ -166,7 +166,7 @@ impl Core {
             untaken: untaken::Untaken::default(),
             heard: heard::Heard::default(),
             nudged: BTreeMap::new(),
-            told_elsewhere: BTreeMap::new(),
+            said_elsewhere: BTreeMap::new(),
             at: BTreeMap::new(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
@@ -190,6 +190,8 @@ impl Core {
 
     /// Carries out a command.
     pub fn command(&mut self, command: Command, now: Now) {
+        // Whoever opens her computer writes before the next tick: nothing goes out in a session that has ended meanwhile.
+        self.end_slept(now);
         match command {
             Command::AddContact { who } => {
                 self.with_person("add_contact", &who, |core, who| core.add_contact(who, now));

@@ -112,9 +112,12 @@ impl Core {
 
     /// The first frame on a connection whose session is not known yet.
     pub(super) fn candidate_said(&mut self, connection: ConnectionId, frame: TalkFrame, now: Now) {
-        let TalkFrame::Hello { version, run, ref resume, .. } = frame else {
+        let TalkFrame::Hello { version, run, ref resume, ref endorsements, .. } = frame else {
             return self.drop_candidate(connection, Close::PROTOCOL, "expected Hello, found another frame", now);
         };
+        if endorsements.as_ref().is_some_and(|vouchers| !vouchers.is_bounded()) {
+            return self.drop_candidate(connection, Close::PROTOCOL, &Violation::Endorsements.to_string(), now);
+        }
         if version == 0 {
             return self.drop_candidate(connection, Close::PROTOCOL, &Violation::Version.to_string(), now);
         }

@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{CallId, Command};
 use crate::config::EngineConfig;
-use crate::core::{Action, ConnectionId, Core, Loss, Me, Receipt, SOON};
+use crate::core::{Action, Alarm, ConnectionId, Core, Loss, Me, Receipt};
 use crate::engine::StartError;
 use crate::events::Told;
 use crate::room::{DeviceKey, MyLeaf, Person};
@@ -174,9 +174,8 @@ impl Driver {
     /// Runs until the engine is told to end, or its last handle is dropped.
     pub(crate) async fn run(mut self) {
         let events = self.telling.events();
-        // When to look at the clock next; the first time soon, for being made is what happened last.
-        let mut due = Instant::now() + SOON;
-        let mut sleep = pin!(tokio::time::sleep_until(due.into()));
+        let mut alarm = Alarm::new(Instant::now());
+        let mut sleep = pin!(tokio::time::sleep_until(alarm.due().into()));
         self.act();
         while !self.ended {
             let mut ticked = None;
@@ -201,15 +200,15 @@ impl Driver {
                     ticked = Some(now);
                 }
             }
-            let acted = self.act();
-            let next = match ticked {
-                Some(now) if !acted => self.next_deadline(now),
-                Some(now) => self.next_deadline(now).min(now.instant + SOON),
-                None => due.min(Instant::now() + SOON),
-            };
-            if next != due {
-                due = next;
-                sleep.as_mut().reset(due.into());
+            let (acted, before) = (self.act(), alarm.due());
+            if let Some(now) = ticked {
+                alarm.ticked(now.instant, self.next_deadline(now));
+            }
+            if acted || ticked.is_none() {
+                alarm.happened(ticked.map_or_else(Instant::now, |now| now.instant));
+            }
+            if alarm.due() != before {
+                sleep.as_mut().reset(alarm.due().into());
             }
         }
         self.farewell().await;
@@ -265,8 +264,7 @@ impl Driver {
     fn next_deadline(&self, ticked: Now) -> Instant {
         let core = self.core.next_deadline(ticked);
         let others = [self.directories.next_deadline(ticked), self.silence.next_deadline(&self.peers)];
-        // A deadline that is not met by a tick keeps no processor busy.
-        others.into_iter().flatten().fold(core, Instant::min).max(ticked.instant + SOON)
+        others.into_iter().flatten().fold(core, Instant::min)
     }
 
     fn tick(&mut self, now: Now) {

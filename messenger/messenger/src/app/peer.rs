@@ -25,7 +25,7 @@ impl App {
             return Vec::new();
         }
         let mut effects = vec![Effect::About(who.clone(), Box::new(person.about.clone()))];
-        if let Meeting::Endorsed(_) = meeting {
+        if meeting == Meeting::Endorsed {
             let compared = person.about.devices.all().iter().any(|known| known.compared);
             self.conversation_mut(&Entry::Person(who.clone())).note(endorsed(&who, compared), now);
         } else if meeting == Meeting::Another {

@@ -33,7 +33,7 @@ pub(crate) enum Meeting {
     /// This one was.
     Known,
     /// Others were, and one of them endorses this one, which was not known or told aloud.
-    Endorsed(Fingerprint),
+    Endorsed,
     /// Others were, and not this one.
     Another,
 }
@@ -60,11 +60,11 @@ impl Devices {
             let by = by.filter(|_| !self.vouches(key) && self.0[known].endorsed_by.is_none());
             let Some(by) = by else { return Meeting::Known };
             self.0[known].endorsed_by = Some(by);
-            return Meeting::Endorsed(by);
+            return Meeting::Endorsed;
         }
         let meeting = match by {
             _ if self.0.is_empty() => Meeting::First,
-            Some(by) => Meeting::Endorsed(by),
+            Some(_) => Meeting::Endorsed,
             None => Meeting::Another,
         };
         // One that was compared is worth more than one that came by. The first one stays: that it was, is told by its place.
@@ -120,26 +120,26 @@ mod tests {
     fn a_device_that_a_known_one_endorses_is_no_news_to_shout() {
         let mut devices = Devices::default();
         assert_eq!(devices.meet(key(1), &[key(9)]), Meeting::First, "nobody is known yet");
-        assert_eq!(devices.meet(key(2), &[key(9), key(1)]), Meeting::Endorsed(key(1)));
+        assert_eq!(devices.meet(key(2), &[key(9), key(1)]), Meeting::Endorsed);
         assert_eq!(devices.meet(key(2), &[key(1)]), Meeting::Known);
         assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Another, "and hands nothing on");
-        devices.compare(key(2));
-        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "unless it was compared");
-        devices.0[1].compared = false;
         assert_eq!(devices.meet(key(4), &[key(9)]), Meeting::Another, "by one that is not known");
         assert_eq!(devices.meet(key(4), &[key(4)]), Meeting::Known, "nor by itself");
         assert!(devices.all().iter().all(|known| !known.compared), "it is not as if they had compared");
+        assert_eq!(devices.get(key(2)).unwrap().endorsed_by, Some(key(1)));
+        devices.compare(key(2));
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed, "now it may");
     }
 
     #[test]
-    fn a_device_that_was_told_aloud_endorses_none_until_it_is_compared_or_endorsed() {
+    fn a_device_that_was_told_aloud_endorses_none_until_it_is_compared() {
         let mut devices = Devices::default();
         devices.meet(key(1), &[]);
         assert_eq!(devices.meet(key(2), &[]), Meeting::Another);
         assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Another);
         devices.compare(key(2));
-        assert_eq!(devices.meet(key(4), &[key(2)]), Meeting::Endorsed(key(2)));
-        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed(key(2)), "afterwards");
+        assert_eq!(devices.meet(key(4), &[key(2)]), Meeting::Endorsed);
+        assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed, "afterwards");
         assert_eq!(devices.get(key(3)).unwrap().endorsed_by, Some(key(2)));
     }
 }

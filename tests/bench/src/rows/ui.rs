@@ -43,12 +43,12 @@ pub(crate) fn start(_runtime: &Runtime, scale: Scale) -> Pair {
         };
         let (mut figures, mut baselines) = (Vec::new(), Vec::new());
         for _ in 0..STARTS * scale.factor {
+            baselines.push(version()?);
             let begun = Instant::now();
             let mut messenger = OnTerminal::start(&alice)?;
             messenger.await_text("People")?;
             figures.push(begun.elapsed().as_secs_f64() * 1e3);
-            drop(messenger);
-            baselines.push(version()?);
+            messenger.end()?;
         }
         Ok(Pair::new(median(figures), median(baselines)))
     })
@@ -115,7 +115,7 @@ fn alice(place: &std::path::Path, contacts: usize) -> Result<(Homeserver, Person
     Ok((server, alice))
 }
 
-/// The messenger on a terminal; both end when this is dropped.
+/// The messenger on a terminal: when this is dropped, the terminal ends, and the messenger says goodbye.
 struct OnTerminal {
     _running: Running,
     shown: Receiver<Vec<u8>>,
@@ -142,6 +142,13 @@ impl OnTerminal {
         number.context("it told no number")?.parse().context("reading its number")
     }
 
+    /// Ends it, and waits until it is gone: its goodbyes are not the next one's time.
+    fn end(self) -> Result<(), Failure> {
+        let program = std::path::PathBuf::from(format!("/proc/{}", self.id()?));
+        drop(self);
+        process::await_sight("the end of the messenger", PATIENCE, || (!program.exists()).then_some(()))
+    }
+
     /// Waits until it has drawn this, in one piece.
     fn await_text(&mut self, text: &str) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
@@ -153,16 +160,14 @@ impl OnTerminal {
         Ok(())
     }
 
-    /// What its threads have used of processors so far (the first field of /proc/PID/task/TID/schedstat, in nanoseconds).
+    /// What it has used of processors so far, by threads that have ended as well (utime and stime, proc_pid_stat(5)).
     fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id()?)).context("its threads")?;
-        let mut nanoseconds = 0;
-        for thread in threads {
-            let path = thread.context("its threads")?.path().join("schedstat");
-            let used = std::fs::read_to_string(&path).context("a thread's time")?;
-            nanoseconds += used.split(' ').next().unwrap_or_default().parse::<u64>().context("a thread's time")?;
-        }
-        Ok(nanoseconds as f64 / 1e9)
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()?)).context("its times")?;
+        // The name stands in brackets, and may have any in it; the third field follows.
+        let (_, fields) = stat.rsplit_once(") ").context("its times")?;
+        let ticks: Vec<f64> = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        let [user, system] = ticks[..] else { return Err(Failure::new("its times are no numbers")) };
+        Ok((user + system) / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// The most that it has had resident so far (VmHWM).

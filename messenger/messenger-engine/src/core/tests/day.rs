@@ -46,7 +46,7 @@ impl Held {
             untaken,
             heard,
             nudged,
-            told_elsewhere,
+            said_elsewhere,
             at,
             rooms,
             mesh,
@@ -62,7 +62,7 @@ impl Held {
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();
         Self {
             under_way: sessions + others,
-            people: contacts.len() + nudged.len() + told_elsewhere.len() + named,
+            people: contacts.len() + nudged.len() + said_elsewhere.len() + named,
             remembered: [seen.len(), heard.len(), used_ids.len()],
         }
     }

@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 use sha2::{Digest, Sha256};
 
 use super::deeds::{Deed, Stage, deed};
-use super::world::World;
+use super::world::{World, texts};
 use crate::api::Event;
 use crate::core::{LOOK, SOON};
 use crate::wire::{Channel, TalkFrame, decode};
@@ -247,4 +247,17 @@ fn a_device_on_which_nothing_happens_sleeps() {
     world.send("alice", "bob", "are you there?", 2);
     world.pass(Duration::from_secs(20) - LOOK / 2);
     assert!(world.sleeps_for("alice") < LOOK, "an answer is due");
+}
+
+/// Nobody has looked at the clock yet when the first text is written.
+#[test]
+fn what_is_written_in_the_first_moment_after_a_sleep_goes_out_in_a_session_of_its_own() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.send("alice", "bob", "good night", 1);
+    let before = world.session_names("alice");
+    world.time += Duration::from_secs(600);
+    world.forget_events();
+    world.send("alice", "bob", "good morning", 2);
+    assert_eq!(texts(&world.events("bob")), ["good morning"]);
+    assert!(world.session_names("alice").iter().all(|name| !before.contains(name)));
 }

@@ -9,7 +9,7 @@ use identity::trust::Fingerprint;
 use super::world::{World, address};
 use crate::api::{Command, Event};
 use crate::room::DeviceKey;
-use crate::wire::{Channel, TalkFrame, decode};
+use crate::wire::{Channel, Close, MAX_VOUCHERS, TalkFrame, Vouchers, decode};
 
 /// What alice's other device says of the one in the world.
 fn endorse(world: &mut World, name: &str) -> Fingerprint {
@@ -74,6 +74,27 @@ fn a_certificate_whose_key_did_not_sign_is_not_looked_at() {
     assert_eq!(told(&world, "alice"), (1, 1));
     assert_eq!(peers(&world.events("bob")), [Vec::new()]);
     assert!(!world.tables["bob"].asked.lock().unwrap().contains(&copied));
+}
+
+#[test]
+fn more_than_there_may_be_are_a_breach_also_where_a_session_goes_on() {
+    for goes_on in [false, true] {
+        let mut world = World::of(&["alice", "bob"]);
+        if goes_on {
+            world.send("alice", "bob", "hello", 1);
+        }
+        let many = |frame: &mut TalkFrame| {
+            if let TalkFrame::Hello { endorsements, .. } = frame {
+                *endorsements = Some(Vouchers(vec![vec![0].into(); MAX_VOUCHERS + 1]));
+            }
+        };
+        world.meddling.insert("bob".into(), Box::new(many));
+        world.closed.clear();
+        world.cut("alice", "bob");
+        world.send("bob", "alice", "hello", 2);
+        world.pass(Duration::from_secs(1));
+        assert!(world.closed.contains(&("alice".into(), Close::PROTOCOL)), "{goes_on}: {:?}", world.closed);
+    }
 }
 
 /// A conversation that was never begun has told nobody anything.

@@ -15,7 +15,7 @@ use ed25519_dalek::SigningKey;
 use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::core::{Action, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt, SOON};
+use crate::core::{Action, Alarm, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt};
 use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
@@ -41,7 +41,7 @@ struct Node {
     watched: Vec<Identifier>,
     announced: Option<Presenting>,
     /// When it looks at the clock next.
-    due: Instant,
+    alarm: Alarm,
 }
 
 pub(super) struct World {
@@ -154,7 +154,7 @@ impl World {
                 expected: BTreeSet::new(),
                 watched: Vec::new(),
                 announced: None,
-                due: self.now().instant,
+                alarm: Alarm::new(self.now().instant),
             },
         );
     }
@@ -304,11 +304,11 @@ impl World {
     pub(super) fn settle(&mut self) {
         loop {
             let mut todo: VecDeque<(String, Action)> = VecDeque::new();
-            let soon = self.now().instant + SOON;
+            let now = self.now().instant;
             for (name, node) in &mut self.nodes {
                 let actions = actions(&mut node.core);
                 if !actions.is_empty() {
-                    node.due = node.due.min(soon);
+                    node.alarm.happened(now);
                 }
                 todo.extend(actions.into_iter().map(|action| (name.clone(), action)));
             }

@@ -9,9 +9,9 @@ use crate::time::Now;
 impl World {
     /// The core of somebody to whom something happens.
     pub(super) fn core(&mut self, name: &str) -> &mut Core {
-        let soon = self.now().instant + SOON;
+        let now = self.now().instant;
         let node = self.node(name);
-        node.due = node.due.min(soon);
+        node.alarm.happened(now);
         &mut node.core
     }
 
@@ -19,8 +19,8 @@ impl World {
     fn tick(&mut self, now: Now) {
         let sleepless = self.sleepless;
         let mut ticked = Vec::new();
-        for (name, node) in self.nodes.iter_mut().filter(|(_, node)| sleepless || node.due <= now.instant) {
-            node.due = now.instant + LOOK;
+        for (name, node) in self.nodes.iter_mut().filter(|(_, node)| sleepless || node.alarm.due() <= now.instant) {
+            node.alarm.ticked(now.instant, now.instant + LOOK);
             node.core.tick(now);
             ticked.push(name.clone());
         }
@@ -28,9 +28,12 @@ impl World {
         for name in ticked {
             let node = self.node(&name);
             let next = node.core.next_deadline(now);
-            let did_nothing = node.due == now.instant + LOOK;
+            let did_nothing = node.alarm.due() == now.instant + LOOK;
             assert!(next > now.instant || !did_nothing, "{name} had nothing to do, and at once has again");
-            node.due = node.due.min(next.max(now.instant + SOON));
+            node.alarm.ticked(now.instant, next);
+            if !did_nothing {
+                node.alarm.happened(now.instant);
+            }
         }
     }
 
@@ -43,7 +46,8 @@ impl World {
     /// How far it is to the next moment at which anybody looks at the clock, in steps of [`SOON`], and no further than this.
     fn step(&self, most: Duration) -> Duration {
         let now = self.now().instant;
-        let first = self.nodes.values().map(|node| node.due.saturating_duration_since(now)).min().unwrap_or(most);
+        let first =
+            self.nodes.values().map(|node| node.alarm.due().saturating_duration_since(now)).min().unwrap_or(most);
         let first = if self.sleepless { SOON } else { first.min(most) };
         SOON * u32::try_from(first.as_millis().div_ceil(SOON.as_millis())).unwrap().max(1)
     }
