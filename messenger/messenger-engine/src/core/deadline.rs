@@ -17,7 +17,7 @@ use crate::time::Now;
 pub const SOON: Duration = Duration::from_millis(100);
 
 /// What has no moment of its own is looked at so often: the clock on the wall (certificates that end, a sleep of the whole
-/// machine, keys of past epochs) and what others have to tell (gossip).
+/// machine) and what others have to tell (gossip).
 pub const LOOK: Duration = Duration::from_secs(1);
 
 /// When whoever drives the core looks at the clock next.

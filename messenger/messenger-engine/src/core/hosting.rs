@@ -215,7 +215,7 @@ impl Core {
             return;
         }
         let epoch = hosting.group.epoch();
-        match hosting.group.add(guest, &self.me.leaf) {
+        match hosting.group.add(guest, &self.me.leaf, now) {
             Ok((commit, welcome)) => {
                 hosting.begin(Some((person.device, welcome)), now);
                 self.announce_commit(id, epoch, commit, now);
@@ -243,7 +243,7 @@ impl Core {
             return;
         }
         let epoch = hosting.group.epoch();
-        match hosting.group.remove(&devices, &self.me.leaf) {
+        match hosting.group.remove(&devices, &self.me.leaf, now) {
             Ok((commit, removed)) => {
                 hosting.begin(None, now);
                 for person in removed {

@@ -289,7 +289,8 @@ impl Core {
         let texts = room.fanouts.values().filter_map(Fanout::next_deadline);
         // Whoever is not in yet keeps them until she is.
         let early = room.early.iter().filter(|_| room.group().is_some()).map(Early::until);
-        part.into_iter().chain(texts).chain(early).min()
+        let past = room.group().and_then(Group::next_deadline);
+        part.into_iter().chain(past).chain(texts).chain(early).min()
     }
 
     pub(super) fn tick_rooms(&mut self, now: Now) {
@@ -299,7 +300,7 @@ impl Core {
             self.expire_fanouts(id, now);
             self.take_early(id, now);
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
-                group.forget_past_epochs();
+                group.forget_past_epochs(now);
             }
             if let Some(Room { part: Part::Entering { deadline, .. }, .. }) = self.rooms.get(&id)
                 && *deadline <= now.instant

@@ -3,7 +3,8 @@
 //! Every message from outside passes here: parsed, checked against the room's rules (only the host commits; a commit
 //! adds and removes, nothing else), its certificates verified, and only then merged.
 
-use openmls::group::PastEpochDeletion;
+use std::time::Instant;
+
 use openmls::prelude::{
     GroupId, KeyPackage, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, OpenMlsProvider as _, ProcessedMessageContent,
     Proposal, ProtocolVersion, Sender, StagedCommit,
@@ -14,7 +15,8 @@ use super::checks::{bytes, host_leaf, parse, protocol_message, verify_leaf, veri
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
-use super::settings::{self, MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE};
+use super::past::Past;
+use super::settings::{self, MAX_MEMBERS, SUITE};
 use super::{code, digest};
 use crate::api::RoomId;
 use crate::time::Now;
@@ -46,6 +48,7 @@ pub struct Group {
     group: MlsGroup,
     name: String,
     members: Vec<(LeafNodeIndex, Person)>,
+    past: Past,
 }
 
 impl Group {
@@ -66,7 +69,7 @@ impl Group {
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
             .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
-        Ok(Self { provider, group, name: name.to_owned(), members })
+        Ok(Self { provider, group, name: name.to_owned(), members, past: Past::default() })
     }
 
     /// The group a welcome led into, its members verified.
@@ -76,7 +79,7 @@ impl Group {
         name: String,
         members: Vec<(LeafNodeIndex, Person)>,
     ) -> Self {
-        Self { provider, group, name, members }
+        Self { provider, group, name, members, past: Past::default() }
     }
 
     /// The room's name.
@@ -163,7 +166,7 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError`]; the epoch is unchanged.
-    pub fn add(&mut self, guest: Guest, leaf: &MyLeaf) -> Result<(Vec<u8>, Vec<u8>), GroupError> {
+    pub fn add(&mut self, guest: Guest, leaf: &MyLeaf, now: Now) -> Result<(Vec<u8>, Vec<u8>), GroupError> {
         self.expect_to_be_host()?;
         if self.members.len() >= MAX_MEMBERS {
             return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
@@ -171,7 +174,7 @@ impl Group {
         let (commit, welcome, _) =
             self.group.add_members(&self.provider, leaf, &[guest.key_package]).map_err(GroupError::mls)?;
         let messages = bytes(&commit).and_then(|commit| Ok((commit, bytes(&welcome)?)));
-        self.merge_own(messages.is_ok())?;
+        self.merge_own(messages.is_ok(), now)?;
         let (commit, welcome) = messages?;
         let index =
             self.leaf_of(guest.person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
@@ -184,7 +187,12 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError`]; the epoch is unchanged.
-    pub fn remove(&mut self, devices: &[DeviceKey], leaf: &MyLeaf) -> Result<(Vec<u8>, Vec<Person>), GroupError> {
+    pub fn remove(
+        &mut self,
+        devices: &[DeviceKey],
+        leaf: &MyLeaf,
+        now: Now,
+    ) -> Result<(Vec<u8>, Vec<Person>), GroupError> {
         self.expect_to_be_host()?;
         let leaves: Vec<_> = self
             .members
@@ -194,7 +202,7 @@ impl Group {
             .collect();
         let (commit, _, _) = self.group.remove_members(&self.provider, leaf, &leaves).map_err(GroupError::mls)?;
         let commit = bytes(&commit);
-        self.merge_own(commit.is_ok())?;
+        self.merge_own(commit.is_ok(), now)?;
         Ok((commit?, self.take_out(&leaves)))
     }
 
@@ -215,6 +223,7 @@ impl Group {
         let plan = self.check_commit(&staged, credentials, now)?;
         let myself_removed = staged.self_removed();
         self.group.merge_staged_commit(&self.provider, *staged).map_err(GroupError::mls)?;
+        self.past.ended(now.instant);
         let removed = self.take_out(&plan.removed);
         for person in &plan.added {
             let index =
@@ -270,18 +279,25 @@ impl Group {
         Ok(Opened { sender, plaintext })
     }
 
-    /// Forgets the keys of epochs that ended longer than [`PAST_EPOCH_LIFE`] ago. openmls stamps them with the system's
-    /// clock.
-    pub fn forget_past_epochs(&mut self) {
-        let policy = PastEpochDeletion::older_than_duration(PAST_EPOCH_LIFE);
-        self.group.delete_past_epoch_secrets(&self.provider, policy).expect("the store is memory");
+    /// Forgets the keys of epochs that ended [`PAST_EPOCH_LIFE`](super::PAST_EPOCH_LIFE) ago.
+    pub fn forget_past_epochs(&mut self, now: Now) {
+        if let Some(due) = self.past.due(now.instant) {
+            self.group.delete_past_epoch_secrets(&self.provider, due).expect("the store is memory");
+        }
     }
 
-    fn merge_own(&mut self, wanted: bool) -> Result<(), GroupError> {
+    /// When the next keys are to be forgotten.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.past.deadline()
+    }
+
+    fn merge_own(&mut self, wanted: bool, now: Now) -> Result<(), GroupError> {
         if !wanted {
             return self.group.clear_pending_commit(self.provider.storage()).map_err(GroupError::mls);
         }
-        self.group.merge_pending_commit(&self.provider).map_err(GroupError::mls)
+        self.group.merge_pending_commit(&self.provider).map_err(GroupError::mls)?;
+        self.past.ended(now.instant);
+        Ok(())
     }
 
     fn check_commit(&self, staged: &StagedCommit, credentials: &dyn Credentials, now: Now) -> Result<Plan, GroupError> {

@@ -15,6 +15,7 @@ mod error;
 mod group;
 mod joining;
 mod leaf;
+mod past;
 mod settings;
 
 pub(crate) use code::characters;

@@ -22,7 +22,7 @@ pub const MAX_MEMBERS: usize = 32;
 pub const PAST_EPOCH_LIFE: Duration = Duration::from_secs(10);
 
 /// How many past epochs at most.
-const MAX_PAST_EPOCHS: usize = 2;
+pub(super) const MAX_PAST_EPOCHS: usize = 2;
 
 /// Our group context extension, from the private-use range (RFC 9420 section 17.3): the room's name in UTF-8, so that
 /// all members agree on it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, RoomId};
 use crate::room::{DeviceKey, Group, Joining, MyLeaf};
+use crate::time::Now;
 use crate::wire::{Channel, RoomFrame, TalkFrame, decode};
 
 /// Epoch, code and members as last told to somebody.
@@ -89,24 +90,25 @@ fn who_left_cannot_read_what_follows() {
     assert!(room_texts(&world.events("bob")).is_empty());
 }
 
+fn leaf(name: &str) -> MyLeaf {
+    let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
+    let key = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap());
+    let device = DeviceKey(key.verifying_key().to_bytes());
+    MyLeaf::new(super::world::certificate(&address(name), &device), key)
+}
+
 /// The same with keys instead of wires: bob keeps his group, is removed, and gets every frame.
 #[test]
 fn a_removed_members_keys_open_nothing_that_follows() {
     let world = World::of(&["alice"]);
     let now = world.now();
     let credentials = world.tables["alice"].clone();
-    let leaf = |name: &str| {
-        let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap());
-        let device = DeviceKey(key.verifying_key().to_bytes());
-        MyLeaf::new(super::world::certificate(&address(name), &device), key)
-    };
     let (alice, bob) = (leaf("alice"), leaf("bob"));
     let room = RoomId([7; 16]);
     let mut host = Group::create(room, "tea", &alice, &*credentials, now).unwrap();
     let (joining, key_package) = Joining::new(room, &bob).unwrap();
     let guest = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
-    let (_, welcome) = host.add(guest, &alice).unwrap();
+    let (_, welcome) = host.add(guest, &alice, now).unwrap();
     let mut member = joining.enter(&welcome, alice.device(), &*credentials, now).unwrap();
     assert_eq!(host.code(), member.code());
 
@@ -114,13 +116,42 @@ fn a_removed_members_keys_open_nothing_that_follows() {
     let heard = host.seal(&text(1), &alice).unwrap();
     assert_eq!(member.open(&heard, alice.device()).unwrap().plaintext, text(1));
 
-    let (commit, removed) = host.remove(&[bob.device()], &alice).unwrap();
+    let (commit, removed) = host.remove(&[bob.device()], &alice, now).unwrap();
     assert_eq!(removed.len(), 1);
     let after = host.seal(&text(2), &alice).unwrap();
     assert!(member.open(&after, alice.device()).is_err(), "without the commit");
     assert!(member.follow(&commit, &*credentials, now).unwrap().myself_removed);
     assert!(member.open(&after, alice.device()).is_err(), "with the commit");
     assert!(member.seal(&text(3), &bob).is_err(), "and he cannot speak");
+}
+
+/// However long the epoch lasted: what counts is when it ended.
+#[test]
+fn texts_of_a_past_epoch_are_opened_for_ten_seconds() {
+    let world = World::of(&["alice"]);
+    let (began, credentials) = (world.now(), world.tables["alice"].clone());
+    let at = |seconds| Now { instant: began.instant + Duration::from_secs(seconds), ..began };
+    let (alice, bob, carol) = (leaf("alice"), leaf("bob"), leaf("carol"));
+    let room = RoomId([7; 16]);
+    let mut host = Group::create(room, "tea", &alice, &*credentials, began).unwrap();
+    let enter = |host: &mut Group, guest: &MyLeaf, now| {
+        let (joining, key_package) = Joining::new(room, guest).unwrap();
+        let entering = host.verify_guest(&key_package, guest.device(), &*credentials, now).unwrap();
+        let (_, welcome) = host.add(entering, &alice, now).unwrap();
+        joining.enter(&welcome, alice.device(), &*credentials, now).unwrap()
+    };
+    let mut member = enter(&mut host, &bob, began);
+    let text = |id| crate::wire::RoomPlaintext { id, text: "tea at five".into() };
+    let [first, second, third] = [1, 2, 3].map(|id| member.seal(&text(id), &bob).unwrap());
+    enter(&mut host, &carol, at(100));
+    host.forget_past_epochs(at(100));
+    assert_eq!(host.open(&first, bob.device()).unwrap().plaintext, text(1));
+    assert_eq!(host.next_deadline(), Some(at(110).instant), "that of alice alone went before");
+    host.forget_past_epochs(at(109));
+    assert_eq!(host.open(&second, bob.device()).unwrap().plaintext, text(2));
+    host.forget_past_epochs(at(110));
+    assert!(host.open(&third, bob.device()).is_err());
+    assert_eq!(host.next_deadline(), None);
 }
 
 #[test]
