@@ -250,6 +250,6 @@ impl Report for Taken {
         page.good(&format!("This device of {} is endorsed", self.identifier));
         page.field("by the device", text::groups(&self.by, 4));
         page.field("until", &self.ends);
-        page.line("Start the messenger again if it runs: it shows this to those you talk to.");
+        page.line("The messenger shows this to those you talk to: one that runs, in ten seconds.");
     }
 }

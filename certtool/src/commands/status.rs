@@ -1,15 +1,18 @@
 //! `certtool status`: what one has, what ends when, and what to do.
 
+mod endorsed;
+
 use clap::Args;
-use device::LockedDevice;
 use device::enrolment::Due;
 use device::logbook::Logbook;
+use device::{HomeError, LockedDevice};
 use identity::UnixTime;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::verify_person;
 use serde::Serialize;
 
+use self::endorsed::Endorsed;
 use super::trust::Summary;
 use crate::clock;
 use crate::context::Context;
@@ -45,7 +48,11 @@ impl Status {
         let mut watched: Vec<_> = watched.collect();
         watched.extend(looks.elsewhere(&devices, now));
         let timers = Timers { watch: timer::WATCH.is_installed(), renew: timer::RENEW.is_installed() };
-        let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
+        let status = |device: &LockedDevice| {
+            let endorsed_by = Endorsed::read(&context.home, &device.identifier, &trust, now)?;
+            Ok(DeviceStatus { endorsed_by, ..DeviceStatus::new(device, &trust, now) })
+        };
+        let devices = devices.iter().map(status).collect::<Result<Vec<_>, HomeError>>()?;
         let mut advice = advice(policies.is_empty(), &devices);
         let mut findings: Vec<_> = watched.iter().filter_map(Watched::finding).collect();
         findings.extend(files::evidence(&context.home));
@@ -120,6 +127,9 @@ pub(super) struct DeviceStatus {
     renew_from: Option<String>,
     /// It should have been renewed long ago.
     ends_soon: bool,
+    /// Which other devices of the person speak for this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endorsed_by: Vec<Endorsed>,
     #[serde(skip)]
     in_words: String,
     #[serde(skip)]
@@ -149,6 +159,7 @@ impl DeviceStatus {
             not_after: None,
             renew_from: None,
             ends_soon: false,
+            endorsed_by: Vec::new(),
             in_words: String::new(),
             advice: None,
         };
@@ -199,6 +210,7 @@ impl Report for Found {
         page.heading("Certificates");
         for device in &self.devices {
             page.line(format!("  {}: {}", device.identifier, device.in_words));
+            device.endorsed_by.iter().for_each(|one| page.line(format!("    {}", one.line())));
         }
         if self.devices.is_empty() {
             page.line("  none");

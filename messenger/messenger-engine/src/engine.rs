@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use identity::endorsement::Endorsement;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,7 +43,7 @@ pub enum RenewalError {
     Ended,
 }
 
-/// Where a renewed certificate is brought; see [`Engine::renewals`].
+/// Where what this device shows of itself is brought when it is renewed; see [`Engine::renewals`].
 #[derive(Clone, Debug)]
 pub struct Renewals(mpsc::Sender<Renewal>);
 
@@ -55,8 +56,17 @@ impl Renewals {
     /// [`RenewalError`]; then everything is as before.
     pub async fn show(&self, chain: Vec<CertificateDer<'static>>) -> Result<(), RenewalError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Renewal { chain, answer }).await.map_err(|_| RenewalError::Ended)?;
+        self.0.send(Renewal::Certificate { chain, answer }).await.map_err(|_| RenewalError::Ended)?;
         answered.await.map_err(|_| RenewalError::Ended)?
+    }
+
+    /// Tells peers what other devices of the person say of this one, in every session that begins, in place of what was told
+    /// before.
+    ///
+    /// # Errors
+    /// [`RenewalError::Ended`].
+    pub async fn endorse(&self, endorsements: Vec<Endorsement>) -> Result<(), RenewalError> {
+        self.0.send(Renewal::Endorsements(endorsements)).await.map_err(|_| RenewalError::Ended)
     }
 }
 
@@ -122,7 +132,7 @@ impl Engine {
         Reports(self.events.clone())
     }
 
-    /// A way to bring a renewed certificate. It keeps no engine running.
+    /// A way to bring a renewed certificate, and endorsements. It keeps no engine running.
     pub fn renewals(&self) -> Renewals {
         self.renewals.clone()
     }

@@ -62,3 +62,17 @@ async fn an_endorsement_of_another_device_is_nobodys() {
     assert!(endorsed_by(&mut bob).await.is_empty());
     assert_eq!(bob.fate(1).await.0, DeliveryState::Delivered);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endorsement_that_comes_while_the_program_runs_is_told_in_the_next_conversation() {
+    let town = Town::new().await;
+    let [laptop, phone] = [(); 2].map(|()| town.config("alice", &["bob"]));
+    let endorsement = endorsement(&town, &laptop, &phone);
+    let mut bob = town.person("bob", &["alice"]).await;
+    let alice = Someone::start(phone).await;
+    alice.engine.renewals().endorse(vec![endorsement]).await.unwrap();
+    bob.sees("alice", true).await;
+    bob.send("alice", "hello", 1).await;
+    assert_eq!(endorsed_by(&mut bob).await, [device_fingerprint(&laptop.key.public_key())]);
+    assert_eq!(bob.fate(1).await.0, DeliveryState::Delivered);
+}

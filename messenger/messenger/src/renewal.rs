@@ -1,5 +1,5 @@
 //! The certificate renews itself, while the program runs: at the device's own moment, or when its authority asks for it.
-//! What another program (`certtool renew`) put into the folder is shown as well. What stands in the way is told, with what
+//! What another program (`certtool renew`, `certtool endorse --accept`) put into the folder is shown as well. What stands in the way is told, with what
 //! helps, and so is a certificate that is not accepted any more, by whose ever fault.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use device::enrolment::{Due, Renewed, Trouble, renew_unattended};
 use device::{Device, Home};
 use identity::UnixTime;
+use identity::endorsement::Endorsement;
 use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::verify_person;
@@ -37,6 +38,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Keeper {
     home: Home,
     device: Device,
+    /// What was last brought of what other devices say of this one: at the first look, the engine gets it once more.
+    endorsements: Vec<Endorsement>,
     trust: Arc<Trust>,
     renewals: Renewals,
     reports: Reports,
@@ -96,7 +99,7 @@ impl Told {
 
 impl Keeper {
     pub(crate) fn new(home: Home, device: Device, trust: Arc<Trust>, (renewals, reports): (Renewals, Reports)) -> Self {
-        Self { home, device, trust, renewals, reports, told: Told::default() }
+        Self { home, device, endorsements: Vec::new(), trust, renewals, reports, told: Told::default() }
     }
 
     /// Until the engine ends.
@@ -115,6 +118,7 @@ impl Keeper {
 
     async fn look(&mut self, look: u32, pace: &mut Pace) -> Result<(), Ended> {
         self.adopt().await?;
+        self.adopt_endorsements().await?;
         if look.is_multiple_of(JUDGED) {
             self.judge().await?;
         }
@@ -157,6 +161,17 @@ impl Keeper {
                 self.tell(CertificateState::NotRenewed, message, remedy).await
             }
         }
+    }
+
+    /// Tells what other devices say by now of this one.
+    async fn adopt_endorsements(&mut self) -> Result<(), Ended> {
+        // What cannot be read now is read at the next look.
+        let Ok(kept) = self.home.endorsements(&self.device.identifier, UnixTime::now()) else { return Ok(()) };
+        if kept == self.endorsements {
+            return Ok(());
+        }
+        self.endorsements.clone_from(&kept);
+        self.renewals.endorse(kept).await.map_err(|_| Ended)
     }
 
     /// Whether nothing stood in the way.

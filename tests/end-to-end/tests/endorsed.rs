@@ -69,6 +69,8 @@ fn a_device_that_a_known_one_endorses_alarms_nobody() {
     assert!(other.text().contains("expected an endorsement of the device"), "{}", other.text());
     let accepted = phone.certtool_json(&["endorse", "--accept", &file]).unwrap();
     assert_eq!(accepted["by"], endorsed["by"]);
+    let status = phone.certtool_json(&["status"]).unwrap();
+    assert_eq!(status["devices"][0]["endorsed_by"][0]["by"], endorsed["by"]);
     say(&phone, "from the phone");
     screen.await_text("one that you know endorses it").unwrap();
     let shown = screen.await_text("from the phone").unwrap();

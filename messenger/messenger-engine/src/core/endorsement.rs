@@ -11,7 +11,7 @@ use crate::time::Now;
 use crate::wire::{MAX_VOUCHERS, Vouchers};
 
 impl Core {
-    /// Tells peers what other devices of the person say of this one. To be called before the first connection.
+    /// Tells peers what other devices of the person say of this one, in the sessions that begin.
     pub fn endorsed(&mut self, endorsements: Vec<Endorsement>) {
         self.endorsements = endorsements;
     }

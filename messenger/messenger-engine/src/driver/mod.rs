@@ -78,7 +78,7 @@ pub(crate) struct Driver {
     /// What shows this device's certificate, and its key.
     shown: Arc<shown::Shown>,
     key: Arc<dyn DeviceSigner>,
-    /// Renewed certificates, and whoever may bring one.
+    /// What is renewed of what this device shows, and whoever may bring it.
     renewals: mpsc::Receiver<Renewal>,
     renewing: mpsc::Sender<Renewal>,
     /// When the certificates of standing connections were last looked at.

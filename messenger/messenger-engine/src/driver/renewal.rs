@@ -1,6 +1,8 @@
-//! A renewed certificate of one's own: judged like the first one, and shown from then on.
+//! What a device shows of itself, renewed while it runs: its certificate, judged like the first one, and what other devices
+//! of its person say of it.
 
 use identity::UnixTime;
+use identity::endorsement::Endorsement;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot};
 
@@ -8,21 +10,28 @@ use super::Driver;
 use crate::engine::RenewalError;
 use crate::time::Now;
 
-/// A chain, leaf first, and whoever wants to know whether it is shown now.
-pub(crate) struct Renewal {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) answer: oneshot::Sender<Result<(), RenewalError>>,
+/// What is shown from now on, in place of what was.
+pub(crate) enum Renewal {
+    /// A chain, leaf first, and whoever wants to know whether it is shown now.
+    Certificate { chain: Vec<CertificateDer<'static>>, answer: oneshot::Sender<Result<(), RenewalError>> },
+    /// Told in the sessions that begin.
+    Endorsements(Vec<Endorsement>),
 }
 
 impl Driver {
-    /// Where renewed certificates are brought. Whoever has this keeps no engine running.
+    /// Where what is renewed is brought. Whoever has this keeps no engine running.
     pub(crate) fn renewals(&self) -> mpsc::Sender<Renewal> {
         self.renewing.clone()
     }
 
-    pub(super) fn renew(&mut self, Renewal { chain, answer }: Renewal) {
-        // Whoever asked may have gone; the certificate is as good.
-        let _ = answer.send(self.show(chain));
+    pub(super) fn renew(&mut self, renewal: Renewal) {
+        match renewal {
+            Renewal::Certificate { chain, answer } => {
+                // Whoever asked may have gone; the certificate is as good.
+                let _ = answer.send(self.show(chain));
+            }
+            Renewal::Endorsements(endorsements) => self.core.endorsed(endorsements),
+        }
     }
 
     fn show(&mut self, chain: Vec<CertificateDer<'static>>) -> Result<(), RenewalError> {
