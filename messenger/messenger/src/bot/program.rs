@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::failure::{Code, Failure};
 
 /// How long a process may take for one text.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How much longer its output is waited for when it has ended: what it started may hold that for as long as it runs.
+const GRACE: Duration = Duration::from_secs(1);
 /// How much of what it writes to standard error is told.
 const MAX_WORDS: u64 = 4096;
 
@@ -124,9 +127,24 @@ impl Group {
             }
             Ok(())
         };
-        tokio::try_join!(tell, listen, overhear)?;
-        // Only now, for whoever was not waited for can be killed by his number.
-        let ended = self.0.wait().await.map_err(|error| format!("its end was not seen: {error}"))?;
+        let ended = {
+            let mut talk = pin!(async { tokio::try_join!(tell, listen, overhear).map(drop) });
+            // Whoever was not waited for can be killed by his number; whoever was has ended by himself.
+            tokio::select! {
+                biased;
+                talked = &mut talk => {
+                    talked?;
+                    self.0.wait().await
+                }
+                ended = self.0.wait() => {
+                    if let Ok(talked) = tokio::time::timeout(GRACE, &mut talk).await {
+                        talked?;
+                    }
+                    ended
+                }
+            }
+        };
+        let ended = ended.map_err(|error| format!("its end was not seen: {error}"))?;
         if !ended.success() {
             return Err(format!("it ended with {ended}"));
         }
@@ -232,6 +250,16 @@ mod tests {
         while children.lines().any(runs) {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn children_that_hold_its_output_do_not_keep_the_answer_back() {
+        // They would for as long as it may take, and then there would be none.
+        let outcome = shell("sleep 1000 & echo $! >&2; echo yes").answer(&text("hi")).await;
+        assert_eq!(outcome.answer, Ok(Some("yes".to_owned())));
+        let child = Pid::from_raw(outcome.words.trim().parse().unwrap()).unwrap();
+        // What it started and did not wait for is its own affair.
+        rustix::process::kill_process(child, Signal::KILL).unwrap();
     }
 
     #[test]
