@@ -1,5 +1,6 @@
 //! Paired measurement: figure and baseline take turns, so that a noisy moment hits both; the medians are compared.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -55,6 +56,15 @@ pub(crate) fn wall(calls: usize, mut work: impl FnMut()) -> f64 {
 pub(crate) fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A line of the kernel's own account of a process (a number or `self`) in MB: `VmHWM:` for the most that was resident at any
+/// time, `VmRSS:` for now. No number if it has ended.
+pub(crate) fn memory(process: impl Display, line: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let found = status.lines().find_map(|found| found.strip_prefix(line));
+    let kib = found.and_then(|found| found.split_whitespace().next()?.parse::<f64>().ok());
+    kib.unwrap_or(f64::NAN) / 1024.0
 }
 
 /// Runs both sides `rounds` times, alternating which goes first.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::acme::{self, Target};
 use super::sink::Sink;
+use crate::measure::memory;
 
 /// How long a server may take to answer.
 const START: Duration = Duration::from_secs(60);
@@ -114,10 +115,7 @@ impl Server {
     }
 
     fn status(&self, name: &str) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.unwrap_or(f64::NAN) / 1024.0
+        memory(self.child.id(), name)
     }
 
     /// What it has resident (MB), and the CPU time that it has taken so far (s).

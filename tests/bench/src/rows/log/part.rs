@@ -9,6 +9,7 @@ use transparency_log::client::folder_source;
 use transparency_log::monitor;
 
 use super::bed;
+use crate::measure::memory;
 
 /// What the other process says.
 #[derive(Serialize, Deserialize)]
@@ -37,7 +38,7 @@ pub(crate) fn part(name: &str, folder: &Path) {
         "memory" => runtime.block_on(work(folder)),
         other => panic!("there is no part {other:?}"),
     }
-    let told = Told { seconds: start.elapsed().as_secs_f64(), megabytes: peak_megabytes() };
+    let told = Told { seconds: start.elapsed().as_secs_f64(), megabytes: memory("self", "VmHWM:") };
     println!("{}", serde_json::to_string(&told).expect("numbers always serialise"));
 }
 
@@ -51,12 +52,4 @@ async fn work(folder: &Path) {
     let log = bed::open(folder).await;
     bed::drive(&log, 1 << 41, 1000.0, Duration::from_secs(3)).await;
     log.stop().await;
-}
-
-/// The most that was resident at any time, from the kernel's own account.
-fn peak_megabytes() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN);
-    kib / 1024.0
 }
