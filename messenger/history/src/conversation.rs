@@ -1,5 +1,7 @@
 //! Of whom a history is kept, and for how long.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension as _, Row};
 
 use crate::store::at;
@@ -102,14 +104,25 @@ impl History {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Of which conversations new texts are kept, without counting what there is.
+    /// Of which conversations new texts are kept, and for how many days.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn keeping(&self) -> Result<Vec<Conversation>, HistoryError> {
-        let mut statement = self.connection.prepare_cached("SELECT kind, name FROM conversations WHERE keeps")?;
-        let rows = statement.query_map([], |row| Ok(Conversation::of(row.get(0)?, row.get(1)?)))?;
+    pub fn keeping(&self) -> Result<BTreeMap<Conversation, Option<u32>>, HistoryError> {
+        let mut statement = self.connection.prepare_cached("SELECT kind, name, days FROM conversations WHERE keeps")?;
+        let rows = statement.query_map([], |row| Ok((Conversation::of(row.get(0)?, row.get(1)?), row.get(2)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether new texts of this conversation are kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn keeps(&self, conversation: &Conversation) -> Result<bool, HistoryError> {
+        let one = "SELECT keeps FROM conversations WHERE kind = ? AND name = ?";
+        let mut statement = self.connection.prepare_cached(one)?;
+        let keeps = statement.query_row((conversation.kind(), conversation.name()), |row| row.get(0)).optional()?;
+        Ok(keeps.unwrap_or(false))
     }
 
     /// The number of a conversation in the database, if anything was ever kept of it.

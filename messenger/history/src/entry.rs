@@ -204,10 +204,13 @@ impl History {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The number that the next run of the program will have: texts of earlier ones are named by no number any more.
-    #[must_use]
-    pub fn writes(&self) -> bool {
-        self.run > 0
+    /// The number of the entry that will be added next: all that are there now have lower ones.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn next(&self) -> Result<i64, HistoryError> {
+        let last = "SELECT coalesce(max(id), 0) + 1 FROM entries";
+        Ok(self.connection.query_row(last, [], |row| row.get(0))?)
     }
 }
 

@@ -67,7 +67,7 @@ impl History {
             let (title, entry): (String, Entry) = (row.get(9)?, entry(row)?);
             let line = match form {
                 Form::JsonLines => self.json(&conversation, &title, &entry)?,
-                Form::Text(zone, harmless) => words(&conversation, &title, &entry, (zone, harmless)),
+                Form::Text(zone, harmless) => self.words(&conversation, &title, &entry, (zone, harmless)),
             };
             writeln!(into, "{line}").map_err(|error| HistoryError::io("the export".as_ref(), error))?;
             written += 1;
@@ -95,28 +95,31 @@ impl History {
         };
         Ok(serde_json::to_string(&line).expect("words and times always serialise"))
     }
-}
 
-fn words(
-    conversation: &Conversation,
-    title: &str,
-    entry: &Entry,
-    (zone, harmless): (&TimeZone, &dyn Fn(&str) -> String),
-) -> String {
-    let at = time(entry.at).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
-    let place = if title.is_empty() { conversation.name() } else { title };
-    let who = entry.sender.as_deref().unwrap_or("me");
-    let mut marks = String::new();
-    if entry.sender.is_none() && entry.state != crate::State::Delivered {
-        marks += &format!(" [{}]", entry.state.name().replace('_', " "));
+    /// One entry as people read it, in this time zone, made harmless by this function.
+    #[must_use]
+    pub fn words(
+        &self,
+        conversation: &Conversation,
+        title: &str,
+        entry: &Entry,
+        (zone, harmless): (&TimeZone, &dyn Fn(&str) -> String),
+    ) -> String {
+        let at = time(entry.at).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+        let place = if title.is_empty() { conversation.name() } else { title };
+        let who = entry.sender.as_deref().unwrap_or("me");
+        let mut marks = String::new();
+        if entry.sender.is_none() && entry.state != crate::State::Delivered {
+            marks += &format!(" [{}]", entry.state.name().replace('_', " "));
+        }
+        if entry.edited.is_some() {
+            marks += " [edited]";
+        }
+        if entry.deleted.is_some() {
+            marks += " [its author asked to delete it]";
+        }
+        harmless(&format!("{at}  {place}  {who}:{marks} {}", entry.text.replace('\n', "\n    ")))
     }
-    if entry.edited.is_some() {
-        marks += " [edited]";
-    }
-    if entry.deleted.is_some() {
-        marks += " [its author asked to delete it]";
-    }
-    harmless(&format!("{at}  {place}  {who}:{marks} {}", entry.text.replace('\n', "\n    ")))
 }
 
 /// What cannot be a time was never written by us.

@@ -30,7 +30,8 @@ fn nothing_is_kept_of_what_was_not_switched_on() {
     history.keep(&bob(), "", false).unwrap();
     assert!(!history.add(&bob(), &text(2, "not any more")).unwrap());
     assert_eq!(texts(&history.page(&bob(), None, 10).unwrap()), ["kept"]);
-    assert_eq!(history.keeping().unwrap(), [room()]);
+    assert_eq!(history.keeping().unwrap(), [(room(), None)].into());
+    assert!(history.keeps(&room()).unwrap() && !history.keeps(&bob()).unwrap());
     let kept = history.list().unwrap();
     assert_eq!((kept[0].keeps, kept[0].entries, kept[1].title.as_str()), (false, 1, "tea"));
     // And nothing can be read by anybody, while it is open, too.
