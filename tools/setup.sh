@@ -41,10 +41,11 @@ need_postfix() {
     need_packages postfix:postfix
 }
 
-# What building needs: a C compiler for AWS-LC and SQLite, and Rust, at least as new as Cargo.toml says.
+# What building needs: a C compiler for AWS-LC and SQLite, libcrypto for SQLCipher, and Rust, at least as new as Cargo.toml says.
 need_compiler() {
     local headers=() needed found
     [ -e /usr/include/stdlib.h ] || headers=(no-libc-headers:libc6-dev)
+    [ -e /usr/include/openssl/crypto.h ] || headers+=(no-libcrypto-headers:libssl-dev)
     need_packages cc:gcc ld:binutils "${headers[@]}"
     if ! command -v cargo >/dev/null 2>&1 && [ -x "$HOME/.cargo/bin/cargo" ]; then
         export PATH="$HOME/.cargo/bin:$PATH"

@@ -17,7 +17,7 @@ use crate::failure::{Code, Failure};
 use crate::setup::Outcome;
 use crate::start;
 use crate::view::theme::{self, Surroundings, Theme};
-use crate::{bot, contacts, doctor, headless, lines, run, send, setup};
+use crate::{bot, contacts, doctor, headless, keeping, lines, run, send, setup};
 
 const AFTER: &str = "\
 Example:
@@ -51,6 +51,16 @@ Exit codes: 0 delivered, 1 failed, 2 usage, 4 not delivered: it is nowhere but w
 const CONTACTS: &str = "\
 Example:
   messenger contacts export contacts.toml
+
+Exit codes: 0 ok, 1 failed, 2 usage.";
+
+const HISTORY: &str = "\
+Examples:
+  messenger history on bob@example.org --days 90
+  messenger history search bread
+
+Nothing is kept unless you ask for it, with whom you ask for it, and they are told. It lies in
+messenger/history of your folder, encrypted (docs/messenger.md).
 
 Exit codes: 0 ok, 1 failed, 2 usage.";
 
@@ -101,6 +111,10 @@ pub(crate) struct Options {
     /// [default: ask]
     #[arg(long, global = true, value_name = "SOURCE", env = "INPERSON_PASSPHRASE_FROM", hide_env_values = true)]
     pub(crate) passphrase: Option<PassphraseSource>,
+    /// Where the passphrase of your history comes from, if it has one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
+    /// [default: ask]
+    #[arg(long, global = true, value_name = "SOURCE", env = "INPERSON_HISTORY_PASSPHRASE_FROM", hide_env_values = true)]
+    pub(crate) history_passphrase: Option<PassphraseSource>,
     /// As whom to be online, if the folder holds several certificates
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = address)]
     pub(crate) identity: Option<Identifier>,
@@ -189,6 +203,12 @@ pub(crate) enum Face {
         #[command(subcommand)]
         asked: contacts::commands::Do,
     },
+    /// Your own history of conversations, without going online: kept, found, written out, erased
+    #[command(after_help = HISTORY)]
+    History {
+        #[command(subcommand)]
+        asked: keeping::commands::Do,
+    },
     /// A program that answers by itself, marked as a bot to everybody it talks with
     #[command(after_help = BOT, group(clap::ArgGroup::new("answerer").required(true)))]
     Bot {
@@ -215,6 +235,7 @@ impl Face {
     fn json(&self) -> bool {
         match self {
             Self::Doctor { json } | Self::Bot { json, .. } | Self::Send { json, .. } => *json,
+            Self::History { asked } => asked.json(),
             Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
             Self::Headless { .. } | Self::Contacts { .. } => false,
         }
@@ -284,6 +305,9 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
         Some(Face::Contacts { asked }) => contacts::commands::run(start::folder(&cli.options)?, asked),
+        Some(Face::History { asked }) => {
+            keeping::commands::run(&start::folder(&cli.options)?, cli.options.history_passphrase.as_ref(), asked)
+        }
         Some(Face::Bot { echo: _, exec, public, json, arguments }) => {
             log_to_stderr();
             let answerer = match exec {

@@ -14,6 +14,7 @@ use crate::app::slash::{self, Newcomer};
 use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
+use crate::keeping::{Keeper, now_ms};
 use crate::lines::{self, Line, MAX_LINE_BYTES};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
@@ -37,6 +38,18 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             return Err(failure);
         }
     };
+    let (mut keeper, unopened) = match ephemeral {
+        true => (Keeper::none(&prepared.home), None),
+        false => Keeper::open(&prepared.home, prepared.history_passphrase.as_ref(), now_ms()),
+    };
+    if let Some(error) = unopened {
+        let message = format!("no history is kept in this run: {error}");
+        let event = Event::Error { about: "history".to_owned(), message, remedy: error.remedy().to_owned() };
+        let _ = print(&event).await;
+    }
+    for command in keeper.to_tell() {
+        engine.send(command).await;
+    }
     let (home, trust, finder) = (prepared.book.home().clone(), prepared.trust.clone(), prepared.finder.clone());
     let learn = |card: &ContactCard| finder.learn(card);
     let kept = if ephemeral { Kept::InMemory } else { Kept::InFolder };
@@ -51,8 +64,9 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 Some(Ok(Some(mut command))) => {
                     if let Some(problem) = of_card(&home, (&trust, &learn), kept, &mut command) && print(&problem).await.is_err() { break }
                     let problem = book.as_ref().and_then(|book| remember(book, &command));
+                    let unkept = keeper.hear_command(&mut command, now_ms());
                     engine.send(command).await;
-                    if let Some(problem) = problem && print(&problem).await.is_err() { break }
+                    if say(problem.into_iter().chain(unkept)).await.is_err() { break }
                 }
                 Some(Err(problem)) => if print(&problem).await.is_err() { break },
             },
@@ -63,13 +77,14 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                         acquaintance::keep(book.home(), &event).or_else(|| appearance::keep(book.home(), &event))
                     };
                     let problem = book.as_ref().and_then(kept);
+                    let unkept = keeper.hear_event(&event, now_ms());
                     if print(&event).await.is_err() {
                         events.not_taken();
                         break;
                     }
                     // The line is written: whoever sent a text may be told so, even if this ends now.
                     events.taken();
-                    if let Some(problem) = problem && print(&problem).await.is_err() { break }
+                    if say(problem.into_iter().chain(unkept)).await.is_err() { break }
                 }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
             },
@@ -77,6 +92,14 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
         }
     }
     leave(&engine, &mut events).await;
+    Ok(())
+}
+
+/// Prints problems.
+async fn say(problems: impl Iterator<Item = Event>) -> std::io::Result<()> {
+    for problem in problems {
+        print(&problem).await?;
+    }
     Ok(())
 }
 

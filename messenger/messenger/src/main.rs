@@ -4,8 +4,9 @@
 //! front of the person, with the reason, until she sends it again or drops it; whatever other people's devices send is
 //! [made harmless](text) before the terminal sees it; the terminal is put back in order however the program ends.
 //!
-//! It never writes anything about a conversation to disk, neither texts nor when there was one, but for one case: if it ends
-//! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]). It
+//! It never writes anything about a conversation to disk, neither texts nor when there was one, but for two cases: if it ends
+//! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]); and
+//! where she asked for a history, it is kept, encrypted ([`keeping`]). It
 //! keeps five things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
 //! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; and by which authority each person she knows was certified at first sight
 //! ([`acquaintance`]).
@@ -29,6 +30,7 @@ mod drafts;
 mod failure;
 mod gossip;
 mod headless;
+mod keeping;
 mod keys;
 mod lines;
 mod lock;

@@ -43,7 +43,9 @@ pub(crate) struct Prepared {
     pub(crate) contacts: Contacts,
     pub(crate) presence: PresenceSettings,
     pub(crate) behaviour: Settings,
-    home: Home,
+    /// Where the passphrase of the history comes from.
+    pub(crate) history_passphrase: Option<PassphraseSource>,
+    pub(crate) home: Home,
     device: Device,
     /// By what right it is looked for certificates in one's name.
     owners: Vec<Owner>,
@@ -104,6 +106,7 @@ pub(crate) async fn prepare(options: &Options) -> Result<Prepared, Failure> {
         contacts,
         presence,
         behaviour,
+        history_passphrase: options.history_passphrase.clone(),
         home,
         device,
         owners,

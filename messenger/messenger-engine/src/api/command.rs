@@ -101,6 +101,14 @@ pub enum Command {
         /// Their numbers, as in the `message` events.
         ids: Vec<u64>,
     },
+    /// Say that one keeps a history of the conversation with somebody, or no longer: their device is told now, if it is
+    /// connected, and at the beginning of every session. The engine itself keeps nothing.
+    KeepHistory {
+        /// The person.
+        who: String,
+        /// Whether.
+        keeps: bool,
+    },
     /// Say what others learn of one's doing. What is absent stays as it is.
     SetSignals {
         /// Whether they are told that one is typing.
@@ -229,6 +237,7 @@ impl Command {
             Self::ContinueHere { .. } => "continue_here",
             Self::Typing { .. } => "typing",
             Self::Read { .. } => "read",
+            Self::KeepHistory { .. } => "keep_history",
             Self::SetSignals { .. } => "set_signals",
             Self::Accept { .. } => "accept",
             Self::Decline { .. } => "decline",

@@ -137,6 +137,13 @@ pub enum Event {
         /// Whether.
         typing: bool,
     },
+    /// Somebody's device says that it keeps a history of the conversation, or no longer; told when it changes.
+    History {
+        /// Who.
+        who: Identifier,
+        /// Whether.
+        keeps: bool,
+    },
     /// Somebody has seen texts of one's own.
     Read {
         /// Who.
@@ -350,6 +357,7 @@ impl Event {
             Self::Continued { .. } => "continued",
             Self::ContinuedElsewhere { .. } => "continued_elsewhere",
             Self::Typing { .. } => "typing",
+            Self::History { .. } => "history",
             Self::Read { .. } => "read",
             Self::MessageState { .. } => "message_state",
             Self::Ringing { .. } => "ringing",

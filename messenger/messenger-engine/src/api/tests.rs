@@ -48,6 +48,10 @@ fn commands() {
         (Command::Typing { to: who(), typing: true }, r#"{"do":"typing","to":"bob@example.org","typing":true}"#.into()),
         (Command::Read { who: who(), ids: vec![1, 2] }, r#"{"do":"read","who":"bob@example.org","ids":[1,2]}"#.into()),
         (
+            Command::KeepHistory { who: who(), keeps: true },
+            r#"{"do":"keep_history","who":"bob@example.org","keeps":true}"#.into(),
+        ),
+        (
             Command::SetSignals { typing: Some(false), read_receipts: None },
             r#"{"do":"set_signals","typing":false}"#.into(),
         ),
@@ -195,6 +199,10 @@ fn events() {
         (
             Event::Typing { who: bob(), typing: true },
             r#"{"event":"typing","who":"bob@example.org","typing":true}"#.into(),
+        ),
+        (
+            Event::History { who: bob(), keeps: true },
+            r#"{"event":"history","who":"bob@example.org","keeps":true}"#.into(),
         ),
         (Event::Read { who: bob(), ids: vec![1, 2] }, r#"{"event":"read","who":"bob@example.org","ids":[1,2]}"#.into()),
         (

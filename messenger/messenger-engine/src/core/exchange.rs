@@ -109,6 +109,7 @@ impl Core {
                 let person = link.person.clone();
                 self.introduce_opened(session, &person, endorsements, now);
                 self.link_opened(session, capabilities);
+                self.history_opened(session, capabilities, now);
                 self.say_what_waited(session, now);
             }
             Arrival::Typing(typing) => self.typing_arrived(session, typing, now),

@@ -7,6 +7,7 @@ use identity::trust::Fingerprint;
 
 use super::errands::Errand;
 use super::gossip::Listening;
+use super::keeping::Keeping;
 use super::saying::Said;
 use super::seeking::Seeking;
 use super::typing::Typing;
@@ -71,6 +72,7 @@ pub(super) struct Link {
     /// What waits for the other side's Hello.
     pub(super) after_hello: Vec<(u64, Said)>,
     pub(super) typing: Typing,
+    pub(super) history: Keeping,
     pub(super) gossip: Listening,
     /// Which devices of hers endorse this one; nothing while she is not introduced, which waits for her Hello.
     pub(super) endorsed_by: Option<Vec<Fingerprint>>,
@@ -98,11 +100,11 @@ impl Link {
 }
 
 impl Core {
-    /// What this device's Hello says it can do.
-    pub(super) fn capabilities(&self) -> u64 {
+    /// What this device's Hello says to somebody that it can do.
+    pub(super) fn capabilities(&self, to: &Identifier) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
         let read = if self.settings.read_receipts { capability::READ } else { 0 };
-        let signals = capability::MARKS | capability::TYPING | capability::MOVES;
+        let signals = capability::MARKS | capability::TYPING | capability::MOVES | self.history_capability(to);
         capability::TEXT | capability::ROOMS | capability::RESUME | signals | bot | read | self.gossip_capability()
     }
 
@@ -130,10 +132,11 @@ impl Core {
         (exported, dialled): (&Exported, bool),
         now: Now,
     ) -> TalkFrame {
-        let (session, mut hello) = Session::new(self.run, self.capabilities(), dialled);
+        let (session, mut hello) = Session::new(self.run, self.capabilities(&person.identifier), dialled);
         hello.endorse(self.vouchers_for(&person.identifier, purpose, now));
         let key = SessionKey::new(exported, self.me.person.device.spki_digest(), person.device.spki_digest());
         let link = Link {
+            history: self.begins_with(&person.identifier),
             person,
             purpose,
             session,
@@ -222,6 +225,7 @@ impl Core {
         }
         self.fail_what_waited(&person.identifier, after_hello, reason);
         self.may_have_gone(&person);
+        self.may_forget_history(&person.identifier);
         if self.session_to(person.device).is_none() {
             self.device_lost(&person, now);
         }

@@ -167,6 +167,8 @@ impl Core {
                 true => Ok(Event::ContinuedElsewhere { who: from }),
                 false => Err("told less than 10 s ago"),
             },
+            Mark::Keeps { .. } if !link.session.shares(capability::HISTORY) => Err("telling it was not agreed on"),
+            Mark::Keeps { keeps } => Ok(Event::History { keeps: self.keeps_there(session, keeps), who: from }),
         }
     }
 }

@@ -26,6 +26,7 @@ mod gossip;
 mod heard;
 mod hosting;
 mod ids;
+mod keeping;
 mod links;
 mod marks;
 mod membership;
@@ -123,6 +124,8 @@ pub struct Core {
     said_elsewhere: BTreeMap<Identifier, Instant>,
     /// At which of her devices somebody is, of those with a session.
     at: BTreeMap<Identifier, crate::room::DeviceKey>,
+    /// Of which conversations a history is kept, here and there.
+    histories: keeping::Histories,
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: ids::Ids,
@@ -168,6 +171,7 @@ impl Core {
             nudged: BTreeMap::new(),
             said_elsewhere: BTreeMap::new(),
             at: BTreeMap::new(),
+            histories: keeping::Histories::default(),
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: ids::Ids::default(),
@@ -219,6 +223,9 @@ impl Core {
                 self.with_person("typing", &to, |core, to| core.type_to(&to, typing, now));
             }
             Command::Read { who, ids } => self.with_person("read", &who, |core, who| core.read(&who, ids, now)),
+            Command::KeepHistory { who, keeps } => {
+                self.with_person("keep_history", &who, |core, who| core.keep_history(who, keeps, now));
+            }
             Command::SetSignals { typing, read_receipts } => self.set_signals(typing, read_receipts),
             Command::Accept { call } => self.accept_call(call, now),
             Command::Decline { call } => self.decline_call(call),

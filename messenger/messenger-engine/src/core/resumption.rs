@@ -102,7 +102,7 @@ impl Core {
             TalkFrame::Hello {
                 version: VERSION,
                 run: self.run,
-                capabilities: self.capabilities(),
+                capabilities: self.capabilities(&link.person.identifier),
                 resume,
                 endorsements: None,
             },

@@ -78,6 +78,14 @@ pub enum Mark {
     /// The receiver's person has said so on another device of hers. Only to who has [`capability::MOVES`].
     #[n(6)]
     Elsewhere,
+    /// The sender's person keeps a history of this conversation from now on, or no longer. Only to who has
+    /// [`capability::HISTORY`].
+    #[n(7)]
+    Keeps {
+        /// Whether.
+        #[n(0)]
+        keeps: bool,
+    },
 }
 
 impl Mark {
@@ -86,6 +94,7 @@ impl Mark {
         match self {
             Self::Here | Self::Elsewhere => capability::MARKS | capability::MOVES,
             Self::Read { .. } => capability::MARKS | capability::READ,
+            Self::Keeps { .. } => capability::MARKS | capability::HISTORY,
             _ => capability::MARKS,
         }
     }
@@ -96,7 +105,7 @@ impl Mark {
             Self::Reaction { emoji, .. } => emoji.len() <= MAX_EMOJI_BYTES,
             Self::Edit { text, .. } => text.len() <= MAX_TEXT_BYTES,
             Self::Read { ids } => (1..=MAX_READ).contains(&ids.len()),
-            Self::Delete { .. } | Self::Nudge | Self::Here | Self::Elsewhere => true,
+            Self::Delete { .. } | Self::Nudge | Self::Here | Self::Elsewhere | Self::Keeps { .. } => true,
         }
     }
 
@@ -110,6 +119,7 @@ impl Mark {
             Self::Read { .. } => "read",
             Self::Here => "here",
             Self::Elsewhere => "elsewhere",
+            Self::Keeps { .. } => "keeps",
         }
     }
 }
@@ -135,7 +145,7 @@ mod tests {
     #[test]
     fn the_bytes_of_marks() {
         let mark = |mark| encode(&TalkFrame::Mark { number: 5, id: 7, mark }, Channel::Talk).unwrap();
-        let cases: [(Mark, &[u8]); 7] = [
+        let cases: [(Mark, &[u8]); 9] = [
             (
                 Mark::Reaction { on: Target { author: Author::Receiver, id: 9 }, emoji: "👍".into() },
                 // a reaction, to text 9 of the receiver's, four bytes
@@ -148,6 +158,8 @@ mod tests {
             (Mark::Read { ids: vec![1, 2] }, &[0x82, 0x04, 0x82, 0x01, 0x02]),
             (Mark::Here, &[0x81, 0x05]),
             (Mark::Elsewhere, &[0x81, 0x06]),
+            (Mark::Keeps { keeps: true }, &[0x82, 0x07, 0xf5]),
+            (Mark::Keeps { keeps: false }, &[0x82, 0x07, 0xf4]),
         ];
         for (one, expected) in cases {
             let bytes = mark(one.clone());

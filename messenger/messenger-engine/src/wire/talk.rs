@@ -24,6 +24,10 @@ pub mod capability {
     pub const READ: u64 = 128;
     /// Takes the marks of who goes on at another device.
     pub const MOVES: u64 = 256;
+    /// Keeps a history of this conversation.
+    pub const KEEPS: u64 = 1024;
+    /// Takes the mark of who keeps one from now on, or no longer.
+    pub const HISTORY: u64 = 2048;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are

@@ -74,7 +74,11 @@ impl App {
                     conversation.edited();
                 }
             }
-            Action::ScrollUp => self.scroll(true),
+            Action::ScrollUp => {
+                let back = self.back_from_the_top();
+                self.scroll(true);
+                return back;
+            }
             Action::ScrollDown => self.scroll(false),
             Action::Yes | Action::Close | Action::Quit | Action::NextChoice | Action::PreviousChoice => {}
         }

@@ -1,6 +1,7 @@
 //! One conversation: what was said since the program started, how far each text got, and the draft.
 //!
-//! It lives in memory only and is bounded; when the program ends it is gone.
+//! It lives in memory only and is bounded; when the program ends it is gone. Where a history is kept, what it holds of earlier
+//! runs can be shown in front.
 
 use std::collections::VecDeque;
 
@@ -25,6 +26,10 @@ pub(crate) enum State {
     Unknown(String),
     /// Of an earlier run: the program ended before it heard how far the text got.
     Interrupted,
+    /// Of an earlier run, from the history: over long ago.
+    Past {
+        delivered: bool,
+    },
     /// In a room: who has it, who has not, and how many others there were when it was sent.
     Room {
         delivered: usize,
@@ -50,7 +55,7 @@ impl State {
         match self {
             Self::NotDelivered(_) | Self::Unknown(_) | Self::Interrupted => true,
             Self::Room { delivered, missing, others } => *delivered == 0 && *others > 0 && missing.len() >= *others,
-            Self::Sending | Self::Delivered => false,
+            Self::Sending | Self::Delivered | Self::Past { .. } => false,
         }
     }
 
@@ -95,6 +100,8 @@ pub(crate) struct Conversation {
     pub(crate) remarks: Remarks,
     /// Rows that the view is scrolled up from the end.
     pub(crate) scroll: usize,
+    /// The first entry of the history that is shown here: what comes before is not shown yet, and 0 if nothing does.
+    pub(crate) before: Option<i64>,
     /// Whether a notification told of what came, and nobody looked since.
     pub(crate) announced: bool,
 }

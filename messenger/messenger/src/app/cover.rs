@@ -6,6 +6,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{Peer, RoomId};
 
 use super::editor::Editor;
+use super::keeping::Past;
 use super::locking::NewPassphrase;
 use super::palette::{self, Entered};
 use super::slash;
@@ -32,10 +33,16 @@ pub(crate) enum Cover {
     },
     /// One's own contact card.
     Card,
-    /// A passphrase for the lock, while it is chosen.
+    /// A passphrase for the lock or the history, while it is chosen.
     NewPassphrase(NewPassphrase),
     /// Who may see and knock, who is blocked.
     Lists {
+        scroll: usize,
+    },
+    /// What was found in the history.
+    Found {
+        needle: String,
+        found: Vec<Past>,
         scroll: usize,
     },
     /// Who somebody is, and by what that is known.
@@ -123,7 +130,7 @@ impl App {
             Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
             Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
-            Question::Find => self.find(text).map(|()| Vec::new()),
+            Question::Find => self.find(text),
             Question::Command { chosen } => match palette::enter(text, *chosen) {
                 Entered::Run(line) => slash::parse(&line).and_then(|command| self.run(command, now)),
                 Entered::Complete(line) => {
@@ -150,7 +157,10 @@ impl Cover {
     /// How far down a page is scrolled, if it is one of several rows.
     fn scroll_mut(&mut self) -> Option<&mut usize> {
         match self {
-            Self::Help { scroll } | Self::Lists { scroll } | Self::Identity { scroll, .. } => Some(scroll),
+            Self::Help { scroll }
+            | Self::Lists { scroll }
+            | Self::Identity { scroll, .. }
+            | Self::Found { scroll, .. } => Some(scroll),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use identity::card::ContactCard;
 use key_store::Passphrase;
 use messenger_engine::Command;
 
+use super::keeping::Deed;
 use crate::contacts::about::{About, LastSeen};
 use crate::settings::Settings;
 
@@ -40,6 +41,8 @@ pub(crate) enum Effect {
     CheckLock,
     /// Open it, if this is the passphrase.
     Unlock(Passphrase),
+    /// Something is asked of the history on this device.
+    History(Deed),
     /// Keep this as the lock's own passphrase.
     ChooseLock(Passphrase),
     /// Ring the terminal's bell.

@@ -50,6 +50,7 @@ impl App {
             Event::Continued { from } => self.hear_continued(from, now),
             Event::ContinuedElsewhere { who } => return self.hear_continued_elsewhere(who, now),
             Event::Typing { who, typing } => self.hear_typing(&who, typing),
+            Event::History { who, keeps } => self.hear_history(who, keeps, now),
             Event::Read { who, ids } => self.hear_read(who, ids),
             Event::MessageState { id, to, state, reason }
                 if self.hear_of_remark(id, &to, state, reason.as_deref(), now) => {}

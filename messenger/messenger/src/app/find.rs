@@ -1,7 +1,9 @@
-//! Search in the conversation that is open: in memory, as conversations are.
+//! Search in the conversation that is open: in memory, as conversations are; what is not there any more, or never was in this
+//! run, in the history, where one is kept.
 
 use super::conversation::{Conversation, Line};
-use super::{App, Entry};
+use super::keeping::Deed;
+use super::{App, Effect, Entry};
 use crate::view;
 
 /// What was looked for last, and where it was found.
@@ -15,7 +17,7 @@ pub(crate) struct Found {
 
 impl App {
     /// Looks for `needle`, from the newest text to the oldest; the same again goes on from where it was found.
-    pub(super) fn find(&mut self, needle: &str) -> Result<(), String> {
+    pub(super) fn find(&mut self, needle: &str) -> Result<Vec<Effect>, String> {
         let needle = needle.trim();
         if needle.is_empty() {
             self.found = None;
@@ -26,6 +28,9 @@ impl App {
         let hits = self.conversation(&entry).ok_or_else(nothing)?.lines_with(needle);
         let before = self.found.take().filter(|found| found.entry == entry && found.needle == needle);
         let earlier = before.and_then(|before| hits.iter().rposition(|at| *at < before.at));
+        if hits.is_empty() && self.keeps_history(&entry) {
+            return Ok(vec![Effect::History(Deed::Find { entry, needle: needle.to_owned() })]);
+        }
         let newest = hits.len().checked_sub(1).ok_or_else(|| format!("{needle:?} stands nowhere here."))?;
         let n = earlier.unwrap_or(newest);
         let at = hits[n];
@@ -33,7 +38,7 @@ impl App {
         let scroll = view::scroll_to(self, at);
         self.conversation_mut(&entry).scroll = scroll;
         self.said(format!("{} of {}, the newest first. Ctrl-F, Enter: the one before.", hits.len() - n, hits.len()));
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// What is to be marked in the conversation that is open.

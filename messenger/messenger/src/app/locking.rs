@@ -4,7 +4,8 @@ use key_store::Passphrase;
 
 use super::secret::Secret;
 use super::slash::LockWish;
-use super::{App, Cover, Effect};
+use super::keeping::Deed;
+use super::{App, Cover, Effect, Entry};
 use crate::app::editor::Edit;
 use crate::keys::Action;
 
@@ -18,12 +19,24 @@ pub(crate) struct Locked {
 /// A new passphrase while it is chosen: typed twice.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct NewPassphrase {
+    /// For the history of this conversation; else for the lock.
+    history: Option<Entry>,
     first: Option<Secret>,
     pub(crate) typed: Secret,
     pub(crate) wrong: Option<String>,
 }
 
 impl NewPassphrase {
+    /// One for a history that begins with this conversation.
+    pub(super) fn of_history(entry: Entry) -> Self {
+        Self { history: Some(entry), ..Self::default() }
+    }
+
+    /// Whether it is for the history, and not for the lock.
+    pub(crate) fn is_for_history(&self) -> bool {
+        self.history.is_some()
+    }
+
     /// Whether it is typed for the second time.
     pub(crate) fn again(&self) -> bool {
         self.first.is_some()
@@ -93,8 +106,12 @@ impl App {
         match action {
             Action::Yes => match chosen(new) {
                 Some(passphrase) => {
+                    let history = new.history.take();
                     self.cover = None;
-                    return vec![Effect::ChooseLock(passphrase)];
+                    return vec![match history {
+                        Some(entry) => Effect::History(Deed::Begin { passphrase: Some(passphrase), entry }),
+                        None => Effect::ChooseLock(passphrase),
+                    }];
                 }
                 None => return Vec::new(),
             },
@@ -160,10 +177,10 @@ mod tests {
     #[test]
     fn what_comes_behind_the_lock_waits_to_be_looked_at() {
         let mut app = app(&["bob"]);
-        app.select(crate::app::Entry::Person(who("bob")));
+        app.select(Entry::Person(who("bob")));
         app.lock();
         app.hear(Event::Nudge { from: who("bob") }, now());
-        assert_eq!(app.conversation(&crate::app::Entry::Person(who("bob"))).unwrap().unread, 1);
+        assert_eq!(app.conversation(&Entry::Person(who("bob"))).unwrap().unread, 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub(crate) mod editor;
 mod effect;
 mod events;
 mod find;
+pub(crate) mod keeping;
 mod lines;
 mod list;
 pub(crate) mod locking;
@@ -107,6 +108,8 @@ pub(crate) struct App {
     eager: Option<Entry>,
     /// What was looked for last.
     found: Option<find::Found>,
+    /// Of what a history is kept, here and there.
+    histories: keeping::Histories,
     /// A first Ctrl-Q said what would be lost; a second one goes.
     leaving: bool,
     /// Rooms to open as soon as one is in: the names of those created, and the invitations accepted.
@@ -142,6 +145,7 @@ impl App {
             touched: false,
             eager: None,
             found: None,
+            histories: keeping::Histories::default(),
             leaving: false,
             awaited_names: BTreeSet::new(),
             awaited_rooms: BTreeSet::new(),
@@ -180,7 +184,9 @@ impl App {
         }
         match &self.cover {
             Some(Cover::NewPassphrase(_)) => Place::Asking,
-            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. }) => Place::Helping,
+            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. }) => {
+                Place::Helping
+            }
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,

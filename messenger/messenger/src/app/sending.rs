@@ -196,10 +196,8 @@ impl App {
             Slash::Name(name) => self.rename(name)?,
             Slash::Group(group) => self.regroup(group)?,
             Slash::Alert(alert) => self.set_alert(alert)?,
-            Slash::Find(needle) => {
-                self.find(&needle)?;
-                Vec::new()
-            }
+            Slash::Find(needle) => self.find(&needle)?,
+            Slash::History(wish) => self.wish_history(wish)?,
             Slash::Lock(wish) => self.wish_lock(wish),
             Slash::Notify(notify) => self.set_notify(notify),
             Slash::Export(path) => vec![Effect::Export(path)],

@@ -8,6 +8,7 @@ use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
+use super::keeping::{self, HistoryWish};
 use super::remarks::{self, Remark};
 use crate::contacts::about::{Alert, OwnName};
 use crate::settings::Notify;
@@ -65,6 +66,8 @@ pub(crate) enum Slash {
     Notify(Notify),
     /// Look for these words in the conversation that is open.
     Find(String),
+    /// Something about the history on this device.
+    History(HistoryWish),
     Export(PathBuf),
     Import(PathBuf),
     /// The named person, or the one whose conversation is open.
@@ -143,6 +146,9 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     remarks::COMMANDS[7],
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
     ("/find WORDS", "look in this conversation; once more: before that"),
+    keeping::COMMANDS[0],
+    keeping::COMMANDS[1],
+    keeping::COMMANDS[2],
     ("/name [NAME]", "what you call this contact; nobody else sees it"),
     ("/group [NAME]", "the group they stand in"),
     ("/alert once", "tell when they come; on: come or go; off: never"),
@@ -196,6 +202,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/lock" => lock(rest).map(Slash::Lock),
         "/notify" => notify(rest).map(Slash::Notify),
         "/find" => Ok(Slash::Find(rest.to_owned())),
+        "/history" => keeping::parse(rest).map(Slash::History),
         "/export" => file(rest, name).map(Slash::Export),
         "/import" => file(rest, name).map(Slash::Import),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),

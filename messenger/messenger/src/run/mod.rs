@@ -2,9 +2,11 @@
 //! loses nothing. The [screen] draws the model, the [linear] face says it line by line.
 
 mod held;
+mod history;
 pub(crate) mod linear;
 pub(crate) mod screen;
 
+use std::collections::VecDeque;
 use std::io::{Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
+use crate::keeping::{Keeper, now_ms};
 use crate::lock;
 use crate::settings;
 use crate::start::Prepared;
@@ -54,12 +57,16 @@ struct Session {
     finder: Arc<Finder>,
     seen: held::SeenLast,
     notifier: held::Notifier,
+    /// The history on this device, if there is one.
+    keeper: Keeper,
 }
 
 impl Session {
     /// Starts the engine; the model has a screen of this size.
-    fn begin(prepared: Prepared, size: (u16, u16)) -> Result<(Self, Events), Failure> {
+    async fn begin(prepared: Prepared, size: (u16, u16)) -> Result<(Self, Events), Failure> {
         let safe = prepared.safe()?;
+        // Its passphrase may have to be asked for: before anything is drawn.
+        let (keeper, unopened) = Keeper::open(&prepared.home, prepared.history_passphrase.as_ref(), now_ms());
         let (engine, events) = prepared.start(false)?;
         let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
         let app = app.knowing(prepared.contacts).appearing(prepared.presence).behaving(prepared.behaviour);
@@ -67,15 +74,24 @@ impl Session {
         give_back_drafts(&mut app, &safe);
         let (book, trust, finder) = (prepared.book, prepared.trust, prepared.finder);
         let (seen, notifier) = (held::SeenLast::default(), held::Notifier::default());
-        Ok((Self { app, engine, book, trust, finder, seen, notifier }, events))
+        for command in keeper.to_tell() {
+            engine.send(command).await;
+        }
+        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper };
+        if let Some(error) = unopened.or(session.show_keeping().err()) {
+            let words = format!("No history is kept in this run: {error}. What helps: {}.", error.remedy());
+            session.app.tell_wrong(words);
+        }
+        Ok((session, events))
     }
 
     /// Takes in what the engine says.
     async fn hear(&mut self, event: Event) -> Next {
         let home = self.book.home();
         let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep(home, &event));
+        let unkept = self.keeper.hear_event(&event, now_ms());
         let mut effects = self.app.hear(event, now());
-        if let Some(problem) = problem {
+        for problem in problem.into_iter().chain(unkept) {
             effects.extend(self.app.hear(problem, now()));
         }
         self.apply(effects).await
@@ -83,10 +99,18 @@ impl Session {
 
     /// Does what the model asks for.
     async fn apply(&mut self, effects: Vec<Effect>) -> Next {
-        for effect in effects {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
             let kept = match effect {
-                Effect::Engine(command) => {
+                Effect::Engine(mut command) => {
+                    if let Some(problem) = self.keeper.hear_command(&mut command, now_ms()) {
+                        effects.extend(self.app.hear(problem, now()));
+                    }
                     self.engine.send(command).await;
+                    Ok(())
+                }
+                Effect::History(deed) => {
+                    effects.extend(self.do_in_history(deed));
                     Ok(())
                 }
                 Effect::Remember(who) => self.book.add(&who),
@@ -210,6 +234,7 @@ impl Session {
         let farewells = async {
             while let Some(event) = events.recv().await {
                 events.not_taken();
+                let _ = self.keeper.hear_event(&event, now_ms());
                 self.app.hear(event, now());
             }
         };

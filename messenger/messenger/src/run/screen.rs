@@ -41,7 +41,7 @@ static OURS: AtomicBool = AtomicBool::new(false);
 /// Runs the terminal messenger until the person leaves or a signal ends it.
 pub(crate) async fn run(prepared: Prepared, theme: Theme, mouse: bool) -> Result<(), Failure> {
     let size = terminal::size().map_err(terminal_failure)?;
-    let (session, mut events) = Session::begin(prepared, size)?;
+    let (session, mut events) = Session::begin(prepared, size).await?;
     let (session, ended) = on_screen(session, (theme, mouse), &mut events).await;
     session.end(ended, events).await
 }

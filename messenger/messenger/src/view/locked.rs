@@ -20,8 +20,13 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, locked: &Locked, theme: Th
 }
 
 pub(super) fn choose(frame: &mut Frame<'_>, area: Rect, new: &NewPassphrase, theme: Theme) {
-    let hint = if new.again() { "The same once more:" } else { "What is to open the locked screen?" };
-    question(frame, area, " A passphrase for the lock ", hint, &new.typed, new.wrong.as_deref(), theme);
+    let (title, first) = if new.is_for_history() {
+        (" A passphrase for your history ", "Without it nobody can read it, you neither:")
+    } else {
+        (" A passphrase for the lock ", "What is to open the locked screen?")
+    };
+    let hint = if new.again() { "The same once more:" } else { first };
+    question(frame, area, title, hint, &new.typed, new.wrong.as_deref(), theme);
 }
 
 fn question(

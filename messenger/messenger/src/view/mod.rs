@@ -4,6 +4,7 @@ mod bottom;
 mod contacts;
 mod cover;
 mod curtain;
+mod found;
 mod help;
 mod input;
 mod layout;
@@ -104,6 +105,10 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         Some(Cover::Identity { who, peer, scroll }) => {
             page::draw(frame, area, " Who this is ", peer::rows(app, who, peer.as_deref(), theme), *scroll, theme);
         }
+        Some(Cover::Found { needle, found, scroll }) => {
+            let rows = found::rows(app, needle, found, theme);
+            page::draw(frame, area, " In your history ", rows, *scroll, theme);
+        }
         Some(Cover::NewPassphrase(new)) => locked::choose(frame, area, new, theme),
         Some(cover) => cover::draw(frame, area, cover, app, theme),
         None => {}
@@ -142,8 +147,14 @@ pub(crate) fn page_rows(app: &App) -> usize {
         Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
         Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
         Some(Cover::Identity { who, peer, .. }) => peer::rows(app, who, peer.as_deref(), Theme::plain()).len(),
+        Some(Cover::Found { needle, found, .. }) => found::rows(app, needle, found, Theme::plain()).len(),
         _ => 0,
     }
+}
+
+/// The page of what was found as text.
+pub(crate) fn found(app: &App, needle: &str, found: &[crate::app::keeping::Past]) -> Vec<String> {
+    as_text(found::rows(app, needle, found, Theme::plain()))
 }
 
 /// The page of lists as text.
@@ -233,6 +244,9 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         block = block.title_top(Line::styled(fit(&code, width / 2), theme.quiet()).right_aligned());
         block = block.title_bottom(Line::styled(fit(&format!(" {} ", members(app, room)), width), theme.quiet()));
     }
+    if let Some(mark) = app.selected.as_ref().and_then(|entry| app.history_mark(entry)) {
+        block = block.title_bottom(Line::styled(fit(&format!(" {mark} "), width), theme.open()));
+    }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
     if let Some(conversation) = below {
         let new = if conversation.unread > 0 {
@@ -274,10 +288,12 @@ fn nothing_said(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
         Some(Entry::Person(who)) => format!("the device of {who}"),
         _ => return,
     };
+    let kept = app.selected.as_ref().is_some_and(|entry| app.history_mark(entry).is_some());
+    let stored = if kept { "Of this conversation a history is kept." } else { "Nobody stores it." };
     let mut lines = vec![
         Line::from("Nothing was said yet."),
         Line::default(),
-        Line::styled(format!("What you write goes straight to {to}, or nowhere. Nobody stores it."), theme.quiet()),
+        Line::styled(format!("What you write goes straight to {to}, or nowhere. {stored}"), theme.quiet()),
     ];
     if app.seems_offline() {
         let words = "You see each other once both have added the other. Until then Ctrl-K knocks with what you write.";

@@ -141,7 +141,8 @@ fn add_state(rows: &mut Vec<Row<'static>>, state: &State, columns: usize, theme:
 fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
     match state {
         State::Sending => vec![("… sending".to_owned(), theme.quiet())],
-        State::Delivered => vec![("✓ delivered".to_owned(), theme.good())],
+        State::Delivered | State::Past { delivered: true } => vec![("✓ delivered".to_owned(), theme.good())],
+        State::Past { delivered: false } => vec![("✗ not delivered then".to_owned(), theme.quiet())],
         State::NotDelivered(reason) => vec![(format!("✗ not delivered: {}", harmless_line(reason)), theme.wrong())],
         State::Unknown(reason) => {
             vec![(

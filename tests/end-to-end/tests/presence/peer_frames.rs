@@ -82,6 +82,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         Mark::Nudge,
         Mark::Here,
         Mark::Elsewhere,
+        Mark::Keeps { keeps: true },
+        Mark::Keeps { keeps: false },
         Mark::Read { ids: vec![7] },
         Mark::Read { ids: vec![(1 << 53) - 1; 256] },
     ];

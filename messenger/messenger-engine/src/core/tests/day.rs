@@ -56,13 +56,14 @@ impl Held {
             gossip: _,
             reintroduction: _,
             actions,
+            histories,
         } = core;
         let sessions = calls.len() + links.len() + carried.len() + candidates.len();
         let others = at.len() + untaken.len() + rooms.len() + mesh.len() + actions.len();
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();
         Self {
             under_way: sessions + others,
-            people: contacts.len() + nudged.len() + said_elsewhere.len() + named,
+            people: contacts.len() + nudged.len() + said_elsewhere.len() + named + histories.len(),
             remembered: [seen.len(), heard.len(), used_ids.len()],
         }
     }

@@ -9,6 +9,7 @@ mod deeds;
 mod endorsement;
 mod gossip;
 mod hostile_resumption;
+mod keeping;
 mod marks;
 mod moving;
 mod one_to_one;

@@ -114,6 +114,9 @@ impl Face {
             ("/lock", _) => {
                 vec!["There is no screen to lock: what was said stays in your terminal. End with /quit.".to_owned()]
             }
+            ("/history", rest) if rest.starts_with("on") && rest.ends_with("passphrase") => {
+                vec!["It would stand here for everybody to read. End with /quit, and type: messenger history create --key passphrase. It asks without showing; then /history on.".to_owned()]
+            }
             ("/who", "") => who(app),
             ("/read", rest) => read(app, rest.parse().unwrap_or(LAST)),
             ("/draft", "send") => return Some((app.act(Action::Send, now), Vec::new())),
@@ -131,7 +134,7 @@ impl Face {
     }
 
     /// A page or question that a command opened, said instead of drawn.
-    fn cover(&self, app: &mut App) -> Vec<String> {
+    pub(super) fn cover(&self, app: &mut App) -> Vec<String> {
         let lines = match &app.cover {
             Some(Cover::Help { .. }) => {
                 let commands = OWN.iter().chain(slash::ALL.iter());
@@ -140,6 +143,7 @@ impl Face {
             }
             Some(Cover::Lists { .. }) => view::lists(app),
             Some(Cover::Identity { who, peer, .. }) => view::identity(app, who, peer.as_deref()),
+            Some(Cover::Found { needle, found, .. }) => view::found(app, needle, found),
             Some(Cover::Card) => vec![match &app.me.card {
                 Some(card) => format!("Your contact card: {card}"),
                 None => "There is no card: your home server's policy is not pinned any more.".to_owned(),

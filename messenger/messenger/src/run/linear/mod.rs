@@ -20,7 +20,7 @@ const NO_SCREEN: (u16, u16) = (80, 24);
 
 /// Runs until the person leaves or a signal ends it.
 pub(crate) async fn run(prepared: Prepared, typed: mpsc::Receiver<Line>) -> Result<(), Failure> {
-    let (mut session, mut events) = Session::begin(prepared, NO_SCREEN)?;
+    let (mut session, mut events) = Session::begin(prepared, NO_SCREEN).await?;
     // What stands in a prompt stays there while one types.
     session.app.keep_the_choice();
     let ended = converse(&mut session, &mut events, typed).await;
@@ -93,6 +93,7 @@ async fn take(session: &mut Session, face: &mut Face, line: Line) -> Result<Next
     };
     let (effects, mut lines) = face.take(&mut session.app, line.trim_end_matches('\r'), now());
     let next = session.apply(effects).await;
+    lines.extend(face.cover(&mut session.app));
     lines.extend(face.notice(&mut session.app));
     say(&lines)?;
     Ok(next)

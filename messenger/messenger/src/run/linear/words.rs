@@ -118,6 +118,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             before.called_with_address(who),
             before.me.identifier
         )),
+        Event::History { who, keeps } => {
+            let words = if *keeps { "keeps a history of this conversation" } else { "keeps no history any more" };
+            one(format!("{} {words}.", before.called_with_address(who)))
+        }
         Event::Read { who, .. } => one(format!("{} has read what you wrote.", before.called_with_address(who))),
         Event::Ringing { who } => one(format!("Calling {}.", before.called_with_address(who))),
         Event::Unanswered { message, remedy, .. } => {

@@ -1,0 +1,203 @@
+//! The history on this device, for those conversations of which the person asked for one: `messenger/history` in her folder.
+//!
+//! Without one this module touches no disk. What is kept and how is the crate `history`'s; here is who asks for it: which
+//! commands and events of the engine it hears of ([`recording`]), what is said when it fails, and the command line
+//! ([`commands`]). A history that does not open takes nobody's messenger away: it is told, and nothing is kept meanwhile.
+
+pub(crate) mod commands;
+mod recording;
+
+use std::collections::BTreeMap;
+
+use ::history::{Conversation, Entry, Folder, History, HistoryError, KeyPlace};
+use device::Home;
+use identity::Identifier;
+use key_store::{Passphrase, PassphraseError, PassphraseSource};
+use messenger_engine::{Command, Event};
+
+use recording::UnderWay;
+
+/// How often it is looked for what has been kept long enough (milliseconds).
+const EXPIRE_EVERY_MS: i64 = 60 * 60 * 1000;
+/// How often somebody at a terminal may type the passphrase.
+const TRIES: usize = 3;
+/// What the passphrase is for, where it is asked for.
+const WHAT: &str = "your history";
+
+/// The history, if there is one, and what goes into it.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    folder: Folder,
+    history: Option<History>,
+    /// Entries from here on came in this run.
+    since: i64,
+    under_way: UnderWay,
+    expired: i64,
+    /// What went wrong last: told once.
+    told: Option<String>,
+}
+
+/// Where the history of a person lies.
+pub(crate) fn folder(home: &Home) -> Folder {
+    Folder::at(home.folder().join("messenger/history"))
+}
+
+impl Keeper {
+    /// Opens the history, if there is one. What is wrong with it is told beside; nothing is kept then.
+    pub(crate) fn open(home: &Home, source: Option<&PassphraseSource>, now: i64) -> (Self, Option<HistoryError>) {
+        let mut keeper = Self::closed(folder(home));
+        if !keeper.folder.exists() {
+            return (keeper, None);
+        }
+        let opened = opened(&keeper.folder, source).and_then(|history| keeper.begin(history, now));
+        (keeper, opened.err())
+    }
+
+    /// One that keeps nothing.
+    pub(crate) fn none(home: &Home) -> Self {
+        Self::closed(folder(home))
+    }
+
+    fn closed(folder: Folder) -> Self {
+        Self { folder, history: None, since: 0, under_way: UnderWay::default(), expired: 0, told: None }
+    }
+
+    /// Makes a history; on disk when this returns.
+    pub(crate) fn create(&mut self, home: &Home, place: KeyPlace<'_>, now: i64) -> Result<(), HistoryError> {
+        let history = create(home, place)?;
+        self.begin(history, now)
+    }
+
+    fn begin(&mut self, mut history: History, now: i64) -> Result<(), HistoryError> {
+        history.begin_run()?;
+        history.expire(now)?;
+        self.expired = now;
+        self.since = history.next()?;
+        self.history = Some(history);
+        Ok(())
+    }
+
+    /// Whether one is there, open or not.
+    pub(crate) fn exists(&self) -> bool {
+        self.folder.exists()
+    }
+
+    /// Of what new texts are kept, and for how many days.
+    pub(crate) fn keeping(&self) -> Result<BTreeMap<Conversation, Option<u32>>, HistoryError> {
+        self.history.as_ref().map_or_else(|| Ok(BTreeMap::new()), History::keeping)
+    }
+
+    /// What the engine has to tell others from the start.
+    pub(crate) fn to_tell(&self) -> Vec<Command> {
+        let keeping = self.keeping().unwrap_or_default().into_keys();
+        keeping.filter_map(|conversation| tell(&conversation, true)).collect()
+    }
+
+    /// Keeps what is said there from now on, or no longer.
+    pub(crate) fn keep(&self, conversation: &Conversation, title: &str, keeps: bool) -> Result<(), HistoryError> {
+        self.opened()?.keep(conversation, title, keeps)
+    }
+
+    /// For so many days.
+    pub(crate) fn retain(
+        &mut self,
+        conversation: &Conversation,
+        days: Option<u32>,
+        now: i64,
+    ) -> Result<u64, HistoryError> {
+        self.opened()?.retain(conversation, days)?;
+        self.history.as_mut().map_or(Ok(0), |history| history.expire(now))
+    }
+
+    /// Texts that came before `before`, or before this run.
+    pub(crate) fn older(&self, conversation: &Conversation, before: Option<i64>) -> Result<Vec<Entry>, HistoryError> {
+        self.opened()?.page(conversation, Some(before.unwrap_or(self.since)), 200)
+    }
+
+    /// Texts with these words, newest first.
+    pub(crate) fn find(&self, conversation: &Conversation, needle: &str) -> Result<Vec<Entry>, HistoryError> {
+        let found = self.opened()?.search(needle, Some(conversation), None, 100)?;
+        Ok(found.into_iter().map(|found| found.entry).collect())
+    }
+
+    fn opened(&self) -> Result<&History, HistoryError> {
+        self.history.as_ref().ok_or_else(|| HistoryError::None(self.folder.path().to_owned()))
+    }
+
+    /// What is said of something that was not kept: once, until something was kept again.
+    fn trouble(&mut self, result: Result<(), HistoryError>) -> Option<Event> {
+        let error = match result {
+            Ok(()) => {
+                self.told = None;
+                return None;
+            }
+            Err(error) => error,
+        };
+        let message = format!("not kept: {error}");
+        if self.told.as_ref() == Some(&message) {
+            return None;
+        }
+        self.told = Some(message.clone());
+        Some(Event::Error { about: "history".to_owned(), message, remedy: error.remedy().to_owned() })
+    }
+}
+
+/// Opens a history. Somebody at a terminal may mistype its passphrase.
+pub(crate) fn opened(folder: &Folder, source: Option<&PassphraseSource>) -> Result<History, HistoryError> {
+    let ask = PassphraseSource::Ask;
+    let source = source.unwrap_or(&ask);
+    let mut tries = if *source == PassphraseSource::Ask { TRIES } else { 1 };
+    let mut what = WHAT;
+    loop {
+        tries -= 1;
+        match folder.open(&mut || source.read(what)) {
+            Err(HistoryError::WrongPassphrase) if tries > 0 => what = "your history (that was not it)",
+            other => return other,
+        }
+    }
+}
+
+/// A new passphrase for the history.
+pub(crate) fn new_passphrase(source: Option<&PassphraseSource>) -> Result<Passphrase, PassphraseError> {
+    source.unwrap_or(&PassphraseSource::Ask).read_new(WHAT)
+}
+
+pub(crate) fn create(home: &Home, place: KeyPlace<'_>) -> Result<History, HistoryError> {
+    if let Err(error) = home.messenger_folder() {
+        let path = home.folder().to_owned();
+        return Err(match error {
+            device::HomeError::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                HistoryError::Full
+            }
+            _ => HistoryError::ReadOnly(path),
+        });
+    }
+    folder(home).create(place, &random(), &random())
+}
+
+pub(crate) fn random() -> [u8; 32] {
+    let mut random = [0; 32];
+    aws_lc_rs::rand::fill(&mut random).expect("the system gives random bytes");
+    random
+}
+
+/// The conversation with somebody.
+pub(crate) fn with(who: &Identifier) -> Conversation {
+    Conversation::Person(who.as_str().to_owned())
+}
+
+/// What the engine tells somebody about it. Of rooms nothing is told in this way.
+pub(crate) fn tell(conversation: &Conversation, keeps: bool) -> Option<Command> {
+    match conversation {
+        Conversation::Person(who) => Some(Command::KeepHistory { who: who.clone(), keeps }),
+        Conversation::Room(_) => None,
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;

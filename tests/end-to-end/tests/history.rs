@@ -1,0 +1,215 @@
+//! A person's own history with the real programs: with none, nothing of a conversation is on any disk, also after a crash;
+//! with one, it is told, kept, found and erased, and nothing of it is readable.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use story::apart::{self, World};
+use story::disk::Disk;
+use story::headless::Messenger;
+use story::homeserver::Homeserver;
+use story::memory::{Needle, search_files};
+use story::person::Person;
+use story::process::{self, Finished};
+use story::random;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where whatever is written to a temporary folder is written by the test's own programs.
+const OWN_FOLDERS: World = World {
+    namespaces: &["--mount"],
+    probe: "mount --make-rprivate / && mount -t tmpfs tmpfs /mnt",
+    script: r#"
+set -e
+mount --make-rprivate /
+for folder in /tmp /var/tmp /dev/shm; do mount -t tmpfs tmpfs "$folder"; done
+exec "$@"
+"#,
+};
+
+/// Somebody's messenger without a screen, whose every folder lies below `place`.
+fn messenger(person: &Person, place: &Path, options: &[&str]) -> Messenger {
+    let (home, runtime) = (place.join("user"), place.join("run"));
+    for folder in [&home, &runtime] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let arguments: Vec<&str> = ["headless"].into_iter().chain(options.iter().copied()).collect();
+    let mut command = person.command("messenger", &arguments).unwrap();
+    command.env("HOME", &home).env("XDG_RUNTIME_DIR", &runtime).env("RUST_LOG", "debug").current_dir(place);
+    let words = person.home().with_extension("messenger.log");
+    Messenger::start(format!("{}'s messenger", person.address()), command, &words).unwrap()
+}
+
+fn run(person: &Person, arguments: &[&str]) -> Finished {
+    let arguments: Vec<&str> = ["history"].into_iter().chain(arguments.iter().copied()).collect();
+    process::run("messenger", person.command("messenger", &arguments).unwrap(), PATIENCE).unwrap()
+}
+
+/// A file with a passphrase, as an option.
+fn passphrase(place: &Path, name: &str, words: &str) -> String {
+    let path: PathBuf = place.join(name);
+    fs::write(&path, words).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    format!("--history-passphrase=file:{}", path.display())
+}
+
+/// Alice and bob, who are each other's contacts.
+fn two(place: &Path) -> (Homeserver, Person, Person) {
+    let server = Homeserver::start(&place.join("server"), &[]).unwrap();
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|address| Person::new(place, address));
+    for person in [&alice, &bob] {
+        person.join(server.ready(), &server.outbox()).unwrap();
+    }
+    (server, alice, bob)
+}
+
+fn meet((of_alice, alice): (&mut Messenger, &Person), (of_bob, bob): (&mut Messenger, &Person)) {
+    of_bob.tell(&json!({ "do": "add_contact", "who": alice.address() })).unwrap();
+    of_alice.tell(&json!({ "do": "add_contact", "who": bob.address() })).unwrap();
+    of_alice.expect(&json!({ "event": "presence", "who": bob.address(), "online": true })).unwrap();
+}
+
+#[test]
+fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash() {
+    let name = "without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash";
+    if !apart::is_inside(name, &OWN_FOLDERS).unwrap() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (server, alice, bob) = two(place.path());
+    let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[]), messenger(&bob, place.path(), &[]));
+    meet((&mut of_alice, &alice), (&mut of_bob, &bob));
+    let words: Vec<String> = (0..6).map(|_| random::unheard_of()).collect();
+    of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[0], "id": 1 })).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": words[0] })).unwrap();
+    of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": words[1] })).unwrap();
+    of_alice.expect(&json!({ "event": "message", "text": words[1] })).unwrap();
+    of_alice.tell(&json!({ "do": "edit", "to": bob.address(), "of": 1, "text": words[2] })).unwrap();
+    of_bob.expect(&json!({ "event": "edited", "text": words[2] })).unwrap();
+    of_alice.tell(&json!({ "do": "room_create", "name": words[3] })).unwrap();
+    let room = of_alice.expect(&json!({ "event": "room" })).unwrap()["room"].clone();
+    of_alice.tell(&json!({ "do": "room_invite", "room": room, "who": bob.address() })).unwrap();
+    of_bob.expect(&json!({ "event": "room_invitation", "room": room })).unwrap();
+    of_bob.tell(&json!({ "do": "room_accept", "room": room })).unwrap();
+    of_bob.expect(&json!({ "event": "room", "room": room })).unwrap();
+    of_bob.tell(&json!({ "do": "room_send", "room": room, "text": words[4] })).unwrap();
+    of_alice.expect(&json!({ "event": "room_message", "text": words[4] })).unwrap();
+    let nothing_was_told = of_bob.heard().iter().all(|event| event["event"] != "history");
+    assert!(nothing_was_told);
+    // One text is under way when the power fails at both ends.
+    of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[5] })).unwrap();
+    drop((of_alice, of_bob));
+    for said in &words {
+        let needle = Needle::new(said);
+        let everywhere: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new).to_vec();
+        let search = search_files(&everywhere, &needle, &Needle::new(bob.address())).unwrap();
+        search.nothing_found("everything that was written").unwrap();
+    }
+    for person in [&alice, &bob] {
+        assert!(!person.home().join("messenger/history").exists());
+    }
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_history_is_told_survives_a_crash_is_found_and_goes_for_good() {
+    let place = tempfile::tempdir().unwrap();
+    let (server, alice, bob) = two(place.path());
+    let right = passphrase(place.path(), "right", "correct horse battery");
+    let wrong = passphrase(place.path(), "wrong", "incorrect horse");
+    run(&alice, &["on", bob.address(), &right]).expect(1, "history on, and there is none").unwrap();
+    run(&alice, &["create", "--key", "passphrase", &right]).expect(0, "history create").unwrap();
+    run(&alice, &["create", "--key", "passphrase", &right]).expect(1, "history create, again").unwrap();
+    run(&alice, &["on", bob.address(), "--days", "90", &right]).expect(0, "history on").unwrap();
+    let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[&right]), messenger(&bob, place.path(), &[]));
+    meet((&mut of_alice, &alice), (&mut of_bob, &bob));
+    let [sent, heard] = [(); 2].map(|()| random::unheard_of());
+    of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": format!("the first {sent}") })).unwrap();
+    // Before he answers he knows it.
+    of_bob.expect(&json!({ "event": "history", "who": alice.address(), "keeps": true })).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": format!("the first {sent}") })).unwrap();
+    of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": format!("an answer {heard}") })).unwrap();
+    of_alice.expect(&json!({ "event": "message" })).unwrap();
+    let in_clear = |word: &str| {
+        let needle = Needle::new(word);
+        let search = search_files(&[alice.home()], &needle, &Needle::new(bob.address())).unwrap();
+        assert!(search.places > 10 && !search.control.is_empty());
+        !search.found.is_empty()
+    };
+    assert!(!in_clear(&sent) && !in_clear(&heard), "while it is open");
+    // SIGKILL.
+    drop((of_alice, of_bob));
+    assert!(!in_clear(&sent) && !in_clear(&heard), "after a crash");
+
+    let refused = run(&alice, &["search", &sent, &wrong]).expect(1, "the wrong passphrase").unwrap();
+    assert!(refused.stderr.contains("that is not the passphrase of the history"), "{}", refused.stderr);
+    let found = run(&alice, &["search", "--json", &sent, &right]).expect(0, "history search").unwrap();
+    let found: Value = serde_json::from_str(found.stdout.trim()).unwrap();
+    assert_eq!(found["found"][0]["text"], format!("the first {sent}"));
+    assert_eq!(found["found"].as_array().unwrap().len(), 1);
+    let export = place.path().join("export.jsonl");
+    run(&alice, &["export", export.to_str().unwrap(), &right]).expect(0, "history export").unwrap();
+    let lines: Vec<Value> =
+        fs::read_to_string(&export).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[1]["from"]), (2, &json!(bob.address())));
+    assert_eq!(fs::metadata(&export).unwrap().permissions().mode() & 0o777, 0o600);
+    run(&alice, &["export", export.to_str().unwrap(), &right]).expect(1, "nothing is overwritten").unwrap();
+    let listed = run(&alice, &["list", "--json", &right]).expect(0, "history list").unwrap();
+    let listed: Value = serde_json::from_str(listed.stdout.trim()).unwrap();
+    assert_eq!(listed["conversations"][0]["texts"], 2);
+    assert_eq!(listed["conversations"][0]["days"], 90);
+
+    run(&alice, &["erase", "--with", bob.address(), &right]).expect(0, "history erase").unwrap();
+    let found = run(&alice, &["search", "--json", &sent, &right]).expect(0, "history search").unwrap();
+    assert_eq!(found.stdout.trim(), r#"{"found":[]}"#);
+    // Bob knows her history for one that goes on, until she says otherwise.
+    run(&alice, &["off", bob.address(), &right]).expect(0, "history off").unwrap();
+    run(&alice, &["forget", "--yes"]).expect(0, "history forget").unwrap();
+    assert!(!alice.home().join("messenger/history").exists());
+    run(&alice, &["list", &right]).expect(1, "there is none any more").unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost() {
+    if !apart::is_inside("a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost", &OWN_FOLDERS).unwrap() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let disk = Disk::mounted(&place.path().join("alice")).unwrap();
+    let alice = Person::new(place.path(), "alice@example.org");
+    let right = passphrase(place.path(), "right", "correct horse battery");
+    disk.fill().unwrap();
+    let refused = run(&alice, &["create", "--key", "passphrase", &right]).expect(1, "no room").unwrap();
+    assert!(refused.stderr.contains("disk is full"), "{}", refused.stderr);
+    assert!(!alice.home().join("messenger/history").exists(), "nothing half-made");
+    assert!(!alice.home().join("messenger/history.new").exists());
+    disk.free().unwrap();
+    run(&alice, &["create", "--key", "passphrase", &right]).expect(0, "and with room").unwrap();
+    run(&alice, &["on", "bob@example.org", &right]).expect(0, "history on").unwrap();
+
+    disk.fill().unwrap();
+    for _ in 0..3 {
+        let refused = run(&alice, &["on", "carol@example.org", &right]);
+        assert!(refused.code == 0 || refused.stderr.contains("disk is full"), "{}", refused.text());
+    }
+    disk.free().unwrap();
+    run(&alice, &["check", &right]).expect(0, "nothing is damaged").unwrap();
+    let listed = run(&alice, &["list", &right]).expect(0, "nothing is lost").unwrap();
+    assert!(listed.stdout.contains("bob@example.org: on"), "{}", listed.stdout);
+
+    let remount = |how: &str| {
+        let mut command = story::guard::guarded(Path::new("mount")).unwrap();
+        command.args(["-o", how]).arg(disk.folder());
+        process::run("mount", command, PATIENCE).unwrap().expect(0, "mount").unwrap();
+    };
+    remount("remount,ro");
+    let refused = run(&alice, &["on", "carol@example.org", &right]).expect(1, "read-only").unwrap();
+    assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
+    remount("remount,rw");
+    run(&alice, &["check", &right]).expect(0, "as it was").unwrap();
+}
