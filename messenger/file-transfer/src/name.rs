@@ -85,7 +85,7 @@ fn is_device(name: &str) -> bool {
         let mut rest = stem.strip_prefix(*device).unwrap_or_default().chars();
         matches!((rest.next(), rest.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
     };
-    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.iter().any(|device| numbered(device))
+    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.iter().any(numbered)
 }
 
 /// Stem and extension; what is too long for one is none.
