@@ -192,6 +192,7 @@ impl Core {
     pub fn command(&mut self, command: Command, now: Now) {
         // Whoever opens her computer writes before the next tick: nothing goes out in a session that has ended meanwhile.
         self.end_slept(now);
+        let command_name = command.name();
         match command {
             Command::AddContact { who } => {
                 self.with_person("add_contact", &who, |core, who| core.add_contact(who, now));
@@ -230,6 +231,13 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::FileOffer { .. }
+            | Command::RoomFileOffer { .. }
+            | Command::FileAccept { .. }
+            | Command::FileRefuse { .. }
+            | Command::FilePause { .. }
+            | Command::FileContinue { .. }
+            | Command::FileCancel { .. } => self.error(command_name, "not yet", "wait for it"),
             Command::SetStatus { status, text } => self.set_status(status, text, now),
             Command::SetIdle { seconds } => self.set_idle(seconds, now),
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
