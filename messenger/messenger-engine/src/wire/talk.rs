@@ -24,6 +24,8 @@ pub mod capability {
     pub const READ: u64 = 128;
     /// Takes the marks of who goes on at another device.
     pub const MOVES: u64 = 256;
+    /// Takes files.
+    pub const FILES: u64 = 512;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
