@@ -3,7 +3,7 @@
     judge.py directory.cddl < FRAMES
     judge.py peer.cddl < FRAMES
 
-Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`, and what stands in them, `endorsement`), a space, and the frame's body in
+Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`, `file-frame`, and what stands in them, `endorsement`), a space, and the frame's body in
 hexadecimal; frames between devices with their padding. Prints how many of each number
 were judged, as JSON; ends with 1 at the first frame that is not in the CDDL, and says why.
 """
@@ -18,7 +18,7 @@ import cbor2
 from cddl_verifier import Validator
 
 
-PADDED = {"talk-frame", "room-frame"}
+PADDED = {"talk-frame", "room-frame", "file-frame"}
 
 
 def unpadded(body):

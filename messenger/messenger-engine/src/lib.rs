@@ -25,8 +25,8 @@ pub mod whereabouts;
 pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
-pub use api::{CallId, CertificateState, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState};
-pub use api::{Side, TextRef, Unanswered, WatchVerdict};
+pub use api::{CallId, CertificateState, Command, DeliveryState, Direction, Event, Missing, Peer, Purpose, RoomId};
+pub use api::{SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;
 pub use driver::doctor::{Elsewhere, Examination, ExamineError, Nat, NowhereFound, Sight, Trouble, Way, examine};

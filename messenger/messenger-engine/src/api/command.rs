@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, CallId, OwnStatus, RoomId, TextRef};
+use super::{Audience, CallId, OwnStatus, RoomId, TextRef, TransferId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -165,6 +165,53 @@ pub enum Command {
         /// The room.
         room: RoomId,
     },
+    /// Offer a file or a folder to one person: `file_state` tells under which number, and what becomes of it.
+    FileOffer {
+        /// The person.
+        to: String,
+        /// Where it is: a regular file, or a folder whose regular files are meant.
+        path: String,
+        /// Its number, unique while the engine runs; the engine draws one if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transfer: Option<TransferId>,
+    },
+    /// Offer a file or a folder to every other member of a room to whom a connection stands: to each under a number of its own.
+    RoomFileOffer {
+        /// The room.
+        room: RoomId,
+        /// As in `file_offer`.
+        path: String,
+    },
+    /// Take what a `file_offered` event announced.
+    FileAccept {
+        /// The transfer.
+        transfer: TransferId,
+        /// The folder into which it is put, which has to be there.
+        into: String,
+    },
+    /// Refuse it.
+    FileRefuse {
+        /// The transfer.
+        transfer: TransferId,
+        /// Why, for the other side's person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Let a transfer rest until it is continued; either side may.
+    FilePause {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// Let it go on.
+    FileContinue {
+        /// The transfer.
+        transfer: TransferId,
+    },
+    /// End it; either side may. What has come of it is deleted.
+    FileCancel {
+        /// The transfer.
+        transfer: TransferId,
+    },
     /// Appear so from now on.
     SetStatus {
         /// How.
@@ -247,6 +294,13 @@ impl Command {
             Self::RoomDecline { .. } => "room_decline",
             Self::RoomSend { .. } => "room_send",
             Self::RoomLeave { .. } => "room_leave",
+            Self::FileOffer { .. } => "file_offer",
+            Self::RoomFileOffer { .. } => "room_file_offer",
+            Self::FileAccept { .. } => "file_accept",
+            Self::FileRefuse { .. } => "file_refuse",
+            Self::FilePause { .. } => "file_pause",
+            Self::FileContinue { .. } => "file_continue",
+            Self::FileCancel { .. } => "file_cancel",
             Self::SetStatus { .. } => "set_status",
             Self::SetIdle { .. } => "set_idle",
             Self::SetAudience { .. } => "set_audience",

@@ -1,12 +1,14 @@
 //! Events: what the engine tells its client.
 
+mod name;
+
 use identity::Identifier;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallId, CertificateState, DeliveryState, Missing, Peer, PresenceSettings, Purpose, RoomId, Seen, SessionState,
-    TextRef, Unanswered, WatchVerdict,
+    CallId, CertificateState, DeliveryState, Direction, Missing, Peer, PresenceSettings, Purpose, RoomId, Seen,
+    SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict,
 };
 use crate::punch::Obstacle;
 
@@ -276,6 +278,67 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// Somebody offers a file or a folder. Answer with `file_accept` or `file_refuse`; the offer ends with the conversation.
+    FileOffered {
+        /// The transfer, for the answer.
+        transfer: TransferId,
+        /// Who.
+        from: Identifier,
+        /// The room in which it was offered; absent in a one-to-one conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomId>,
+        /// Its name, as sent: whoever shows it must make it harmless. It is not the name under which it is kept.
+        name: String,
+        /// Whether it is a folder.
+        folder: bool,
+        /// How many files.
+        files: u64,
+        /// How many bytes they have together.
+        bytes: u64,
+        /// What kind of file, by the sender's word (RFC 6838); nothing depends on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        media_type: Option<String>,
+    },
+    /// How a transfer stands, after every change.
+    FileState {
+        /// The transfer.
+        transfer: TransferId,
+        /// With whom.
+        with: Identifier,
+        /// Which way.
+        direction: Direction,
+        /// Its name, as sent; of one's own, as far as it is known.
+        name: String,
+        /// How it stands.
+        state: TransferState,
+        /// Who put it off or ended it; only with `paused` and `cancelled`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Side>,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Where it is now; only with `done`, and `in`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    },
+    /// How far a transfer that runs has come; at most twice a second.
+    FileProgress {
+        /// The transfer.
+        transfer: TransferId,
+        /// With whom.
+        with: Identifier,
+        /// Which way.
+        direction: Direction,
+        /// Bytes that are there.
+        done: u64,
+        /// Bytes altogether.
+        bytes: u64,
+        /// Bytes per second, over the last seconds.
+        rate: u64,
+        /// Seconds left at that rate; absent where that cannot be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_s: Option<u64>,
+    },
     /// A log or a trust policy shows this device something else than somebody else. What it says
     /// must not be believed until that is explained.
     Contradiction {
@@ -334,47 +397,5 @@ pub enum Event {
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Event {
-    /// The event's name, as in the JSON member `event`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Online { .. } => "online",
-            Self::Offline { .. } => "offline",
-            Self::Presence { .. } => "presence",
-            Self::Appearance(_) => "appearance",
-            Self::Incoming { .. } => "incoming",
-            Self::IncomingEnded { .. } => "incoming_ended",
-            Self::FirstSeen { .. } => "first_seen",
-            Self::Peer(_) => "peer",
-            Self::Message { .. } => "message",
-            Self::Reaction { .. } => "reaction",
-            Self::Edited { .. } => "edited",
-            Self::DeleteRequested { .. } => "delete_requested",
-            Self::Nudge { .. } => "nudge",
-            Self::Continued { .. } => "continued",
-            Self::ContinuedElsewhere { .. } => "continued_elsewhere",
-            Self::Typing { .. } => "typing",
-            Self::History { .. } => "history",
-            Self::Read { .. } => "read",
-            Self::MessageState { .. } => "message_state",
-            Self::Ringing { .. } => "ringing",
-            Self::Unanswered { .. } => "unanswered",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Session { .. } => "session",
-            Self::RoomInvitation { .. } => "room_invitation",
-            Self::Room { .. } => "room",
-            Self::RoomMessage { .. } => "room_message",
-            Self::RoomMessageState { .. } => "room_message_state",
-            Self::RoomInvitationFailed { .. } => "room_invitation_failed",
-            Self::RoomLeft { .. } => "room_left",
-            Self::RoomClosed { .. } => "room_closed",
-            Self::Contradiction { .. } => "contradiction",
-            Self::Certificate { .. } => "certificate",
-            Self::Watch { .. } => "watch",
-            Self::Error { .. } => "error",
-        }
     }
 }

@@ -1,11 +1,11 @@
-//! Identifiers of calls and rooms: 16 random bytes, written as 32 lower-case hexadecimal digits.
+//! Identifiers of calls, rooms and transfers: 16 random bytes, written as 32 lower-case hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Why a text is no identifier of a call or a room.
+/// Why a text is no identifier of a call, a room or a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected 32 lower-case hexadecimal digits, found {found} characters{hint}")]
 pub struct IdError {
@@ -73,4 +73,8 @@ hex_id!(
 hex_id!(
     /// One room: drawn at random by its creator; the MLS group identifier (RFC 9420 section 8.1).
     RoomId
+);
+hex_id!(
+    /// One file or folder on its way to one device: drawn at random by the engine of who offers it, known to both.
+    TransferId
 );

@@ -5,6 +5,7 @@
 
 mod command;
 mod event;
+mod file;
 mod id;
 mod peer;
 mod presence;
@@ -16,7 +17,8 @@ mod unanswered;
 
 pub use command::Command;
 pub use event::Event;
-pub use id::{CallId, IdError, RoomId};
+pub use file::{Direction, TransferState};
+pub use id::{CallId, IdError, RoomId, TransferId};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use state::{CertificateState, DeliveryState, Missing, Purpose, SessionState, WatchVerdict};

@@ -5,7 +5,8 @@ use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
 use super::{
-    CallId, Command, DeliveryState, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef, Unanswered,
+    CallId, Command, DeliveryState, Direction, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef,
+    TransferId, TransferState, Unanswered,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
@@ -14,7 +15,7 @@ const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 #[test]
 fn commands() {
     let (room, who) = (RoomId(ID), || "bob@example.org".to_owned());
-    let text = || "hi".to_owned();
+    let (text, transfer) = (|| "hi".to_owned(), TransferId(ID));
     let (mine, theirs) = (TextRef { by: Side::Me, id: 7 }, TextRef { by: Side::Them, id: 7 });
     let cases = [
         (Command::AddContact { who: who() }, r#"{"do":"add_contact","who":"bob@example.org"}"#.to_owned()),
@@ -70,6 +71,30 @@ fn commands() {
         ),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
         (
+            Command::FileOffer { to: who(), path: "/a".into(), transfer: None },
+            r#"{"do":"file_offer","to":"bob@example.org","path":"/a"}"#.into(),
+        ),
+        (
+            Command::FileOffer { to: who(), path: "/a".into(), transfer: Some(transfer) },
+            format!(r#"{{"do":"file_offer","to":"bob@example.org","path":"/a","transfer":"{HEX}"}}"#),
+        ),
+        (
+            Command::RoomFileOffer { room, path: "/a".into() },
+            format!(r#"{{"do":"room_file_offer","room":"{HEX}","path":"/a"}}"#),
+        ),
+        (
+            Command::FileAccept { transfer, into: "/b".into() },
+            format!(r#"{{"do":"file_accept","transfer":"{HEX}","into":"/b"}}"#),
+        ),
+        (Command::FileRefuse { transfer, reason: None }, format!(r#"{{"do":"file_refuse","transfer":"{HEX}"}}"#)),
+        (
+            Command::FileRefuse { transfer, reason: Some("no".into()) },
+            format!(r#"{{"do":"file_refuse","transfer":"{HEX}","reason":"no"}}"#),
+        ),
+        (Command::FilePause { transfer }, format!(r#"{{"do":"file_pause","transfer":"{HEX}"}}"#)),
+        (Command::FileContinue { transfer }, format!(r#"{{"do":"file_continue","transfer":"{HEX}"}}"#)),
+        (Command::FileCancel { transfer }, format!(r#"{{"do":"file_cancel","transfer":"{HEX}"}}"#)),
+        (
             Command::AskFirst { who: who(), ask: true },
             r#"{"do":"ask_first","who":"bob@example.org","ask":true}"#.into(),
         ),
@@ -105,7 +130,7 @@ fn what_is_no_command_is_refused() {
 #[test]
 fn events() {
     let bob = || "bob@example.org".parse::<identity::Identifier>().unwrap();
-    let room = RoomId(ID);
+    let (room, transfer) = (RoomId(ID), TransferId(ID));
     let reason = || "asleep".to_owned();
     let cases = [
         (
@@ -289,6 +314,80 @@ fn events() {
         (
             Event::RoomClosed { room, reason: reason() },
             format!(r#"{{"event":"room_closed","room":"{HEX}","reason":"asleep"}}"#),
+        ),
+        (
+            Event::FileOffered {
+                transfer,
+                from: bob(),
+                room: None,
+                name: "tea".into(),
+                folder: false,
+                files: 1,
+                bytes: 9,
+                media_type: None,
+            },
+            format!(
+                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","name":"tea","folder":false,"files":1,"bytes":9}}"#
+            ),
+        ),
+        (
+            Event::FileOffered {
+                transfer,
+                from: bob(),
+                room: Some(room),
+                name: "tea".into(),
+                folder: false,
+                files: 1,
+                bytes: 9,
+                media_type: Some("text/plain".into()),
+            },
+            format!(
+                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","room":"{HEX}","name":"tea","folder":false,"files":1,"bytes":9,"media_type":"text/plain"}}"#
+            ),
+        ),
+        (
+            Event::FileState {
+                transfer,
+                with: bob(),
+                direction: Direction::In,
+                name: "tea".into(),
+                state: TransferState::Paused,
+                by: Some(Side::Them),
+                reason: None,
+                path: None,
+            },
+            format!(
+                r#"{{"event":"file_state","transfer":"{HEX}","with":"bob@example.org","direction":"in","name":"tea","state":"paused","by":"them"}}"#
+            ),
+        ),
+        (
+            Event::FileState {
+                transfer,
+                with: bob(),
+                direction: Direction::In,
+                name: "tea".into(),
+                state: TransferState::Done,
+                by: None,
+                reason: None,
+                path: Some("/b/tea".into()),
+            },
+            format!(
+                r#"{{"event":"file_state","transfer":"{HEX}","with":"bob@example.org","direction":"in","name":"tea","state":"done","path":"/b/tea"}}"#
+            ),
+        ),
+        (
+            Event::FileProgress {
+                transfer,
+                with: bob(),
+                direction: Direction::Out,
+                done: 3,
+                bytes: 9,
+                rate: 2,
+                left_s: Some(3),
+            },
+            format!(
+                r#"{{"event":"file_progress","transfer":"{HEX}","with":"bob@example.org","direction":"out","done":3,"bytes":9,"rate":2,"left_s":3}}"#
+            ),
         ),
         (
             Event::Error { about: "send".into(), message: "no".into(), remedy: "yes".into() },

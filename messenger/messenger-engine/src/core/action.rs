@@ -6,7 +6,7 @@ use std::time::Duration;
 use directory_protocol::Role;
 use identity::Identifier;
 
-use super::{Presenting, Receipt};
+use super::{FileTask, Presenting, Receipt};
 use crate::api::{CallId, Event, Purpose};
 use crate::punch::{Obstacle, ProbeKey};
 use crate::room::Person;
@@ -73,6 +73,8 @@ pub enum Action {
         /// The frame, encoded and padded.
         bytes: Vec<u8>,
     },
+    /// Do something about a file.
+    File(FileTask),
     /// Close a connection after what was put on it has gone out.
     Close {
         /// The connection.

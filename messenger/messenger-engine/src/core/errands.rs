@@ -62,7 +62,7 @@ impl Core {
         for errand in errands {
             match errand {
                 Errand::Say { id, .. } => {
-                    self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()));
+                    self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason.to_owned()), now);
                 }
                 Errand::Invite { room } => {
                     self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });

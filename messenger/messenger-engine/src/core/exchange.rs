@@ -31,7 +31,7 @@ impl Core {
             None => Err("what it was about may not be known there any more".to_owned()),
         };
         if let Err(reason) = put {
-            self.judge(token, Verdict::NotSent, &reason);
+            self.judge(token, Verdict::NotSent, &reason, now);
         }
     }
 
@@ -119,11 +119,11 @@ impl Core {
                 self.said_to_us(session, number, content, now);
             }
             Arrival::Taken(Token::Receipt) | Arrival::Refused(Token::Receipt, _) => {}
-            Arrival::Taken(Token::Said { to, id }) => self.said_state(id, to, DeliveryState::Delivered, None),
+            Arrival::Taken(Token::Said { to, id }) => self.said_state(id, to, DeliveryState::Delivered, None, now),
             Arrival::Taken(Token::Room { room, id, device }) => self.room_text_taken(room, id, device),
             Arrival::Refused(Token::Said { to, id }, reason) => {
                 let reason = format!("{to}'s device refused it: {reason}");
-                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
+                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason), now);
             }
             Arrival::Refused(Token::Room { room, id, device }, reason) => {
                 self.room_text_missed(room, id, device, &reason);

@@ -104,7 +104,8 @@ impl Core {
     pub(super) fn capabilities(&self, to: &Identifier) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
         let read = if self.settings.read_receipts { capability::READ } else { 0 };
-        let signals = capability::MARKS | capability::TYPING | capability::MOVES | self.history_capability(to);
+        let signals = capability::MARKS | capability::TYPING | capability::MOVES | capability::FILES;
+        let signals = signals | self.history_capability(to);
         capability::TEXT | capability::ROOMS | capability::RESUME | signals | bot | read | self.gossip_capability()
     }
 
@@ -203,9 +204,9 @@ impl Core {
     }
 
     /// A session has ended: what was under way gets its verdict.
-    pub(super) fn end_link(&mut self, session: SessionId, reason: &str, now: Now) {
-        self.stops_typing(session);
-        let Some(link) = self.links.remove(&session) else { return };
+    pub(super) fn end_link(&mut self, id: SessionId, reason: &str, now: Now) {
+        self.stops_typing(id);
+        let Some(link) = self.links.remove(&id) else { return };
         let Link { person, session, connection, seeking, after_hello, endorsed_by, .. } = link;
         let lost: Vec<(Token, Verdict)> = session.lost().into_iter().collect();
         if endorsed_by.is_none() && lost.iter().any(|(_, verdict)| *verdict == Verdict::Unanswered) {
@@ -221,9 +222,10 @@ impl Core {
             self.emit(Event::Session { who, state: SessionState::Lost, reason });
         }
         for (token, verdict) in lost {
-            self.judge(token, verdict, reason);
+            self.judge(token, verdict, reason, now);
         }
-        self.fail_what_waited(&person.identifier, after_hello, reason);
+        self.fail_what_waited(&person.identifier, after_hello, reason, now);
+        self.stop_files(id, reason, now);
         self.may_have_gone(&person);
         self.may_forget_history(&person.identifier);
         if self.session_to(person.device).is_none() {
@@ -231,18 +233,18 @@ impl Core {
         }
     }
 
-    pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str) {
+    pub(super) fn judge(&mut self, token: Token, verdict: Verdict, reason: &str, now: Now) {
         match (token, verdict) {
             (Token::Receipt, _) => {}
             (Token::Said { to, id }, Verdict::NotSent) => {
                 let reason = format!("the connection to {to} was lost before anybody read it: {reason}");
-                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
+                self.said_state(id, to, DeliveryState::NotDelivered, Some(reason), now);
             }
             (Token::Said { to, id }, Verdict::Unanswered) => {
                 let reason = format!(
                     "the connection to {to} was lost before the acknowledgement: {reason}; sending it again with the same id shows it once"
                 );
-                self.said_state(id, to, DeliveryState::Unknown, Some(reason));
+                self.said_state(id, to, DeliveryState::Unknown, Some(reason), now);
             }
             (Token::Room { room, id, device }, Verdict::NotSent) => {
                 self.room_text_missed(room, id, device, "the connection was lost before anybody read it");
@@ -291,6 +293,7 @@ impl Core {
                 self.close_link(id, Close::DONE, reason, now);
             } else if let Some(link) = self.links.get_mut(&id) {
                 link.purpose = Purpose::Room;
+                self.cancel_files(id, reason, now);
             }
         }
         self.drop_candidates_of(who, reason, now);
@@ -307,14 +310,19 @@ impl Core {
         }
     }
 
+    /// Whether it stays though nothing is said on it: for a room, or for files.
+    fn is_needed(&self, session: SessionId, link: &Link) -> bool {
+        self.needed_by_room(link.person.device) || self.files.need(session)
+    }
+
     /// When something about a session is due, but for the end of a certificate.
-    pub(super) fn next_of_link(&self, link: &Link) -> Option<Instant> {
+    pub(super) fn next_of_link(&self, session: SessionId, link: &Link) -> Option<Instant> {
         let hello = (!link.session.is_open()).then(|| link.since + GREETING);
         let behind = (!link.keeps_up).then_some(link.since);
         let seeking = link.seeking.as_ref().map(|seeking| seeking.next_deadline(self.may_resume(link)));
         let quiet = link.session.is_quiet();
         let answer = (seeking.is_none() && !quiet).then(|| link.answers_due_since + ANSWER);
-        let idle = (quiet && !self.needed_by_room(link.person.device)).then(|| link.last_content + IDLE);
+        let idle = (quiet && !self.is_needed(session, link)).then(|| link.last_content + IDLE);
         [hello, behind, seeking, answer, idle, link.typing.until].into_iter().flatten().min()
     }
 
@@ -332,10 +340,7 @@ impl Core {
                 && now.instant >= link.answers_due_since + ANSWER
             {
                 closing.push((*id, Close::STALLED, "the other device answered nothing for 20 s"));
-            } else if now.instant >= link.last_content + IDLE
-                && link.session.is_quiet()
-                && !self.needed_by_room(link.person.device)
-            {
+            } else if now.instant >= link.last_content + IDLE && link.session.is_quiet() && !self.is_needed(*id, link) {
                 closing.push((*id, Close::DONE, "nothing was said for a while"));
             }
         }

@@ -163,6 +163,8 @@ impl Core {
                 self.goes_on_at(session, now);
                 Ok(Event::Continued { from })
             }
+            // What is said about files is understood elsewhere.
+            Mark::File { .. } => Err("not about a text"),
             Mark::Elsewhere => match may_ring(&mut self.said_elsewhere, &from, now) {
                 true => Ok(Event::ContinuedElsewhere { who: from }),
                 false => Err("told less than 10 s ago"),

@@ -22,6 +22,7 @@ mod endorsement;
 mod errands;
 mod exchange;
 mod fanout;
+mod files;
 mod gossip;
 mod heard;
 mod hosting;
@@ -64,6 +65,7 @@ use action::SessionId;
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
 pub use deadline::{Alarm, LOOK, SOON};
+pub use files::{FetchEnd, FileTask, ServeEnd};
 pub use seeking::SILENCE;
 pub use untaken::Receipt;
 
@@ -129,6 +131,7 @@ pub struct Core {
     rooms: BTreeMap<RoomId, rooms::Room>,
     mesh: HashMap<crate::room::DeviceKey, mesh::Attempt>,
     used_ids: ids::Ids,
+    files: files::Files,
     told_offline: Option<String>,
     refusals: acquaintance::Refusals,
     gossip: Option<Arc<dyn Gossip>>,
@@ -175,6 +178,7 @@ impl Core {
             rooms: BTreeMap::new(),
             mesh: HashMap::new(),
             used_ids: ids::Ids::default(),
+            files: files::Files::default(),
             told_offline: None,
             refusals: acquaintance::Refusals::default(),
             gossip: None,
@@ -237,6 +241,15 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::FileOffer { to, path, transfer } => {
+                self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer));
+            }
+            Command::RoomFileOffer { room, path } => self.offer_file_in_room(room, &path),
+            Command::FileAccept { transfer, into } => self.accept_file(transfer, into),
+            Command::FileRefuse { transfer, reason } => self.refuse_file(transfer, reason.as_deref(), now),
+            Command::FilePause { transfer } => self.pause_file(transfer, now),
+            Command::FileContinue { transfer } => self.continue_file(transfer, now),
+            Command::FileCancel { transfer } => self.cancel_file(transfer, now),
             Command::SetStatus { status, text } => self.set_status(status, text, now),
             Command::SetIdle { seconds } => self.set_idle(seconds, now),
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
@@ -317,6 +330,7 @@ impl Core {
         self.tend_seeking(now);
         self.tick_rooms(now);
         self.tend_mesh(now);
+        self.tend_files(now);
         self.tend_gossip();
     }
 

@@ -201,6 +201,7 @@ impl Core {
             self.introduce(&person, endorsed_by);
         }
         self.run_errands(session, errands, now);
+        self.run_files(Some(session), now);
         self.tell_views(session);
     }
 

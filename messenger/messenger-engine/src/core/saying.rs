@@ -8,7 +8,7 @@ use super::errands::Errand;
 use super::ids::Sent;
 use super::links::{Link, Token};
 use super::{Core, Draw, SessionId};
-use crate::api::{DeliveryState, Event, Purpose};
+use crate::api::{DeliveryState, Event, Purpose, TransferId};
 use crate::room::DeviceKey;
 use crate::session::{Content, MAX_WAITING, NotTaken};
 use crate::time::Now;
@@ -84,7 +84,17 @@ impl Core {
         drawn_id(&mut self.draw)
     }
 
-    pub(super) fn said_state(&mut self, id: u64, to: Identifier, latest: DeliveryState, reason: Option<String>) {
+    pub(super) fn said_state(
+        &mut self,
+        id: u64,
+        to: Identifier,
+        latest: DeliveryState,
+        reason: Option<String>,
+        now: Now,
+    ) {
+        if self.is_offer(id) {
+            return self.offer_state(id, latest, reason, now);
+        }
         let state = self.used_ids.after(to.as_str(), id, latest);
         let reason = match (latest, state) {
             (DeliveryState::NotDelivered, DeliveryState::Unknown) => {
@@ -100,22 +110,26 @@ impl Core {
     pub(super) fn say_to(&mut self, to: Identifier, id: u64, said: Said, there: Option<DeviceKey>, now: Now) {
         let only = self.used_ids.device(to.as_str(), id).or(there);
         if let Some(session) = self.session_for_text(&to, only) {
-            self.said_state(id, to.clone(), DeliveryState::Sending, None);
+            self.said_state(id, to.clone(), DeliveryState::Sending, None, now);
             return self.put_said(session, to, id, said, now);
         }
         if let Some(reason) = self.why_unreachable() {
-            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()));
+            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason.to_owned()), now);
         }
         if self.known_offline(&to) {
             let reason = not_online(&to);
-            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
+            return self.said_state(id, to, DeliveryState::NotDelivered, Some(reason), now);
         }
-        self.said_state(id, to.clone(), DeliveryState::Sending, None);
+        self.said_state(id, to.clone(), DeliveryState::Sending, None, now);
         self.call_device(to, only.map(|device| device.spki_digest()), Purpose::Text, Errand::Say { id, said }, now);
     }
 
     /// Sends it in this session, as soon as it can go.
     pub(super) fn put_said(&mut self, session: SessionId, to: Identifier, id: u64, said: Said, now: Now) {
+        if matches!(&said, Said::Mark { mark: Mark::File { transfer, .. }, .. } if !self.files.is_there(*transfer)) {
+            // It was cancelled while it waited.
+            return self.offer_drops(id);
+        }
         let Some(link) = self.links.get_mut(&session) else { return };
         let waits = !link.session.is_open() && (said.waits_for_hello() || !link.after_hello.is_empty());
         if waits && link.after_hello.len() < MAX_WAITING {
@@ -136,10 +150,11 @@ impl Core {
         let content = if waits { Err(NotTaken::Full.to_string()) } else { content };
         let put = content.and_then(|content| {
             self.used_ids.goes_to(to.as_str(), id, device);
+            self.offer_goes(id, session);
             self.put(session, content, Token::Said { to: to.clone(), id }, now)
         });
         if let Err(reason) = put {
-            self.said_state(id, to, DeliveryState::NotDelivered, Some(reason));
+            self.said_state(id, to, DeliveryState::NotDelivered, Some(reason), now);
         }
     }
 
@@ -147,6 +162,9 @@ impl Core {
     pub(super) fn said_to_us(&mut self, session: SessionId, number: u64, said: Content, now: Now) {
         match (said, self.why_refused(session)) {
             (Content::Room { room, message }, _) => self.room_text_arrived(session, number, room, message, now),
+            (Content::Mark { id, mark: Mark::File { transfer, word } }, refused) => {
+                self.file_word((session, number), id, (TransferId(transfer), word), refused, now);
+            }
             (_, Some(reason)) => {
                 if let Some(link) = self.links.get_mut(&session) {
                     link.session.refuse(number, reason);
@@ -167,10 +185,10 @@ impl Core {
     }
 
     /// No Hello came, and none will.
-    pub(super) fn fail_what_waited(&mut self, who: &Identifier, waiting: Vec<(u64, Said)>, reason: &str) {
+    pub(super) fn fail_what_waited(&mut self, who: &Identifier, waiting: Vec<(u64, Said)>, reason: &str, now: Now) {
         for (id, _) in waiting {
             let reason = format!("the connection to {who} was lost before anybody read it: {reason}");
-            self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason));
+            self.said_state(id, who.clone(), DeliveryState::NotDelivered, Some(reason), now);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use directory_protocol::DirectoryEvent;
 use identity::Identifier;
-use quinn::Connection;
+use quinn::{Connection, RecvStream};
 
-use super::gate;
+use super::{files, gate};
 use crate::api::CallId;
 use crate::core::{ConnectionId, Loss, NotReached};
 use crate::room::{AnotherAuthority, Person};
 use crate::whereabouts::{NotFound, Whereabouts};
-use crate::wire::{RoomFrame, TalkFrame};
+use crate::wire::{FileHead, RoomFrame, TalkFrame};
 
 /// What tasks report to the core's owner.
 pub(super) enum Happening {
@@ -54,6 +54,14 @@ pub(super) enum Happening {
         connection: ConnectionId,
         frame: RoomFrame,
     },
+    /// On the channel of files, and what of it came with its head.
+    Stream {
+        connection: ConnectionId,
+        head: FileHead,
+        stream: RecvStream,
+        rest: Vec<u8>,
+    },
+    File(files::Report),
     Misbehaved {
         connection: ConnectionId,
         reason: String,

@@ -6,6 +6,7 @@ mod directories;
 mod directory;
 pub(crate) mod doctor;
 mod door;
+mod files;
 mod gate;
 mod happening;
 mod lane;
@@ -57,6 +58,7 @@ pub(crate) struct Driver {
     endpoint: Endpoint,
     verifier: Arc<verifier::Verifier>,
     meetings: meeting::Meetings,
+    files: files::Desk,
     commands: mpsc::Receiver<Command>,
     telling: telling::Telling,
     /// What the client has taken.
@@ -137,6 +139,7 @@ impl Driver {
         if let Some(gossip) = config.gossip {
             core.gossip_through(gossip);
         }
+        let files = files::Desk::new(Arc::new(files::OwnDisk), outbox.clone());
         let meetings = meeting::Meetings::new(endpoint.clone(), gate, peering, verifier.clone(), outbox);
         let (renewing, renewals) = mpsc::channel(1);
         Ok(Self {
@@ -144,6 +147,7 @@ impl Driver {
             endpoint,
             verifier,
             meetings,
+            files,
             commands,
             telling: telling::Telling::new(events),
             taken,
@@ -250,6 +254,11 @@ impl Driver {
             Happening::NotReached { call, why } => core.not_reached(call, &why, now),
             Happening::Talk { connection, frame } => core.talk_frame(connection, frame, now),
             Happening::Rooms { connection, frame } => core.room_frame(connection, frame, now),
+            Happening::Stream { connection, head, stream, rest } => {
+                let connection = self.peers.get(&connection).map(peer::Peer::connection);
+                self.files.came(connection, head, stream, rest);
+            }
+            Happening::File(report) => self.files.heard(report, core, now),
             Happening::Misbehaved { connection, reason } => core.misbehaved(connection, &reason, now),
             Happening::NetworkChanged => core.command(Command::NetworkChanged, now),
             Happening::AnotherAuthority(conflict) => core.another_authority(conflict, now),
@@ -322,6 +331,10 @@ impl Driver {
                 Action::FollowNetwork => self.directories.follow(&mut self.core, Now::read()),
                 Action::Reintroduce => self.directories.reintroduce(),
                 Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
+                Action::File(task) => {
+                    let peer = task.connection().and_then(|connection| self.peers.get(&connection));
+                    self.files.begin(task, peer.map(peer::Peer::connection));
+                }
                 Action::Close { connection, code } => {
                     if let Some(peer) = self.peers.remove(&connection) {
                         self.closing.retain(|goodbye| !goodbye.is_finished());

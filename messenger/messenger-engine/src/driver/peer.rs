@@ -38,6 +38,8 @@ impl Peer {
         let slot = match channel {
             Channel::Talk => &mut self.talk,
             Channel::Rooms => &mut self.rooms,
+            // Each transfer has a stream of its own.
+            Channel::Files => return Ok(()),
         };
         slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).send(bytes)
     }

@@ -2,7 +2,7 @@
 //!
 //! What is read is streams of happenings that the core's owner polls itself: a frame wakes no task in between, and an
 //! owner who is busy leaves what came in QUIC's own bounded buffers, so that the peer is made to wait. There, too, room
-//! frames stay that came before the first frame on the talk channel: streams do not wait for each other.
+//! frames and files stay that came before the first frame on the talk channel: streams do not wait for each other.
 
 use futures_util::stream::{self, BoxStream, SelectAll, Stream, StreamExt};
 use quinn::{Connection, ConnectionError, RecvStream};
@@ -12,7 +12,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Happening;
 use crate::core::{ConnectionId, Loss};
-use crate::wire::{self, Channel, Close, FrameError, RoomFrame, TalkFrame};
+use crate::wire::{self, Channel, Close, FileHead, FrameError, RoomFrame, TalkFrame};
 
 /// The most that is taken from a stream at once, in bytes.
 const CHUNK: usize = 16 * 1024;
@@ -85,6 +85,11 @@ fn frames(opened: Opened, token: TaskTrackerToken) -> impl Stream<Item = Read> +
         let (happening, state) = match frames.next().await {
             Ok(Some(Frame::Talk(frame))) => (Happening::Talk { connection, frame }, Some((frames, token))),
             Ok(Some(Frame::Rooms(frame))) => (Happening::Rooms { connection, frame }, Some((frames, token))),
+            // What follows is no frame: it is read elsewhere.
+            Ok(Some(Frame::File(head))) => {
+                let (stream, rest) = frames.leave();
+                (Happening::Stream { connection, head, stream, rest }, None)
+            }
             Ok(None) => return None,
             Err(error) => (Happening::Misbehaved { connection, reason: error.to_string() }, None),
         };
@@ -95,6 +100,7 @@ fn frames(opened: Opened, token: TaskTrackerToken) -> impl Stream<Item = Read> +
 enum Frame {
     Talk(TalkFrame),
     Rooms(RoomFrame),
+    File(FileHead),
 }
 
 /// A stream, and what came of a frame that is not whole yet. Memory is taken as bytes come, not as they are announced.
@@ -120,6 +126,7 @@ impl Frames {
                 let frame = match channel {
                     Channel::Talk => wire::decode::<TalkFrame>(body)?.map(Frame::Talk),
                     Channel::Rooms => wire::decode::<RoomFrame>(body)?.map(Frame::Rooms),
+                    Channel::Files => wire::decode::<FileHead>(body)?.map(Frame::File),
                 };
                 if frame.is_some() {
                     if channel == Channel::Talk {
@@ -135,11 +142,17 @@ impl Frames {
                 if !self.open() {
                     return Ok(None);
                 }
-                if self.channel == Some(Channel::Rooms) {
+                if self.channel != Some(Channel::Talk) {
                     self.opened.greeted.cancelled().await;
                 }
             }
         }
+    }
+
+    /// The stream, and what of it was read and not used.
+    fn leave(mut self) -> (RecvStream, Vec<u8>) {
+        self.unread.drain(..self.done);
+        (self.opened.stream, self.unread)
     }
 
     /// Reads the stream's first byte; a stream of an unknown channel is stopped.

@@ -19,10 +19,11 @@ use crate::wire::ALPN;
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// A connection on which nothing was heard for this long is gone. Another one is looked for before.
 const IDLE: Duration = Duration::from_secs(30);
-/// One channel each for talk and rooms, and room for channels of later versions, which are stopped.
+/// One channel each for talk and rooms, one for each of the files that run at a time, and room for channels of later versions,
+/// which are stopped.
 const MAX_STREAMS: u32 = 8;
-/// A stream's window holds the largest frame.
-const STREAM_WINDOW: u32 = 1_200_000;
+/// A stream's window holds the largest frame, and what a file's brings in 100 ms at 160 Mbit/s.
+const STREAM_WINDOW: u32 = 2_000_000;
 
 /// A round trip that is not known yet; QUIC's own guess of 333 ms would make one lost packet cost a second.
 const USUAL_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -143,7 +144,8 @@ fn transport(round_trip: Option<Duration>) -> quinn::TransportConfig {
         .max_concurrent_bidi_streams(0_u8.into())
         .max_concurrent_uni_streams(MAX_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW.into())
-        .receive_window((2 * STREAM_WINDOW).into())
+        // Files that wait for a slow disk take nothing from the windows of the other streams.
+        .receive_window((MAX_STREAMS * STREAM_WINDOW).into())
         .datagram_receive_buffer_size(None)
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(Some(IDLE.try_into().expect("30 s fit")));

@@ -1,8 +1,9 @@
-//! What is said about texts, and what is no text: reactions, changes, a nudge, a receipt, a conversation that moves.
+//! What is said about texts, and what is no text: reactions, changes, a nudge, a receipt, a conversation that moves, what is
+//! said about files.
 
 use minicbor::{Decode, Encode};
 
-use super::capability;
+use super::{FileWord, capability};
 use crate::{MAX_EMOJI_BYTES, MAX_TEXT_BYTES};
 
 /// Most texts that one receipt names.
@@ -78,9 +79,19 @@ pub enum Mark {
     /// The receiver's person has said so on another device of hers. Only to who has [`capability::MOVES`].
     #[n(6)]
     Elsewhere,
+    /// About a file or a folder. Only to who has [`capability::FILES`].
+    #[n(7)]
+    File {
+        /// Which transfer.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        transfer: [u8; 16],
+        /// What.
+        #[n(1)]
+        word: FileWord,
+    },
     /// The sender's person keeps a history of this conversation from now on, or no longer. Only to who has
     /// [`capability::HISTORY`].
-    #[n(7)]
+    #[n(8)]
     Keeps {
         /// Whether.
         #[n(0)]
@@ -94,6 +105,7 @@ impl Mark {
         match self {
             Self::Here | Self::Elsewhere => capability::MARKS | capability::MOVES,
             Self::Read { .. } => capability::MARKS | capability::READ,
+            Self::File { .. } => capability::MARKS | capability::FILES,
             Self::Keeps { .. } => capability::MARKS | capability::HISTORY,
             _ => capability::MARKS,
         }
@@ -105,6 +117,7 @@ impl Mark {
             Self::Reaction { emoji, .. } => emoji.len() <= MAX_EMOJI_BYTES,
             Self::Edit { text, .. } => text.len() <= MAX_TEXT_BYTES,
             Self::Read { ids } => (1..=MAX_READ).contains(&ids.len()),
+            Self::File { word, .. } => word.is_bounded(),
             Self::Delete { .. } | Self::Nudge | Self::Here | Self::Elsewhere | Self::Keeps { .. } => true,
         }
     }
@@ -119,6 +132,7 @@ impl Mark {
             Self::Read { .. } => "read",
             Self::Here => "here",
             Self::Elsewhere => "elsewhere",
+            Self::File { word, .. } => word.name(),
             Self::Keeps { .. } => "keeps",
         }
     }

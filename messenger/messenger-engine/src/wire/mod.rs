@@ -1,9 +1,10 @@
 //! What devices say to each other (docs/spec/peer.md): frames on unidirectional QUIC streams.
 //!
-//! Each side opens at most one stream of each [`Channel`]; its first byte names the channel, then frames follow: a
+//! Each side opens at most one stream of each [`Channel`], and one for each transfer of files that runs; its first byte names the channel, then frames follow: a
 //! 4-byte big-endian length and a body of that length. A body is one CBOR item (RFC 8949) followed by zero bytes up to
 //! a bucket size, so that an onlooker who counts bytes learns little about lengths.
 
+mod file;
 mod mark;
 mod room;
 mod talk;
@@ -12,6 +13,10 @@ mod vouchers;
 
 use minicbor::{Decode, Encode};
 
+pub use file::{
+    End, Entry, FileHead, FileWord, HASH_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_NAME_BYTES, MAX_MANIFEST_BYTES,
+    MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,
+};
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use room::{RoomFrame, RoomPlaintext};
 pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
@@ -41,6 +46,8 @@ pub enum Channel {
     /// The making and changing of rooms: [`RoomFrame`]s of at most 1 MiB, because a post-quantum welcome is large. On a
     /// stream of its own, so that no text waits behind one.
     Rooms,
+    /// Files: a [`FileHead`], then the bytes of files, or [`Page`]s of a manifest, which are frames.
+    Files,
 }
 
 impl Channel {
@@ -49,6 +56,7 @@ impl Channel {
         match self {
             Self::Talk => 1,
             Self::Rooms => 2,
+            Self::Files => 3,
         }
     }
 
@@ -58,6 +66,7 @@ impl Channel {
         match byte {
             1 => Some(Self::Talk),
             2 => Some(Self::Rooms),
+            3 => Some(Self::Files),
             _ => None,
         }
     }
@@ -65,7 +74,7 @@ impl Channel {
     /// The longest body on this channel.
     pub const fn max_body_bytes(self) -> usize {
         match self {
-            Self::Talk => 64 * 1024,
+            Self::Talk | Self::Files => 64 * 1024,
             Self::Rooms => 1024 * 1024,
         }
     }
@@ -92,6 +101,9 @@ impl Close {
     pub const MOVED: Self = Self(6);
     /// The other side wants to go on with a session that it cannot prove to be its own.
     pub const NOT_ITS_SESSION: Self = Self(7);
+    /// On a stream of the files channel, not on a connection: it is not wanted, or cannot go on; what is said on the talk
+    /// channel tells why.
+    pub const HALTED: Self = Self(8);
 }
 
 /// Why bytes are no frame.
@@ -294,6 +306,8 @@ mod tests {
             let _ = decode::<TalkFrame>(&body);
             let _ = decode::<RoomFrame>(&body);
             let _ = decode::<RoomPlaintext>(&body);
+            let _ = decode::<FileHead>(&body);
+            let _ = decode::<Page>(&body);
         }
     }
 }

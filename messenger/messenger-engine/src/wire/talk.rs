@@ -24,6 +24,8 @@ pub mod capability {
     pub const READ: u64 = 128;
     /// Takes the marks of who goes on at another device.
     pub const MOVES: u64 = 256;
+    /// Takes files.
+    pub const FILES: u64 = 512;
     /// Keeps a history of this conversation.
     pub const KEEPS: u64 = 1024;
     /// Takes the mark of who keeps one from now on, or no longer.

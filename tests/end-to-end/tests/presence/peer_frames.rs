@@ -2,8 +2,8 @@
 
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Contradiction, Mark, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Target, Views,
-    Vouchers,
+    self, Ack, Author, Channel, Contradiction, End, Entry, FileHead, FileWord, Mark, Outline, Page, PolicyView, Progress,
+    Resume, RoomFrame, TalkFrame, Target, Views, Vouchers, Wanted,
 };
 
 use super::frames::judge;
@@ -16,6 +16,28 @@ fn talk(frame: &TalkFrame) -> (&'static str, Vec<u8>) {
 
 fn room(frame: &RoomFrame) -> (&'static str, Vec<u8>) {
     ("room-frame", wire::encode(frame, Channel::Rooms).unwrap().split_off(4))
+}
+
+/// What stands at the beginning of streams of files.
+fn of_files() -> Vec<(&'static str, Vec<u8>)> {
+    let entry = |path: &str, size| Entry { path: path.to_owned(), size };
+    let pages = [
+        Page::default(),
+        Page { entries: vec![entry("a/b", 0), entry(&"x".repeat(wire::MAX_PATH_BYTES), wire::MAX_SIZE)] },
+    ];
+    let head = FileHead { transfer: [9; 16], request: 1 };
+    let body = |bytes: Result<Vec<u8>, wire::FrameError>| ("file-frame", bytes.unwrap().split_off(4));
+    let pages = pages.iter().map(|page| body(wire::encode(page, Channel::Files)));
+    pages.chain([body(wire::encode(&head, Channel::Files))]).collect()
+}
+
+/// What is said of them.
+fn file(word: FileWord) -> Mark {
+    Mark::File { transfer: [9; 16], word }
+}
+
+fn outline(name: &str) -> Outline {
+    Outline { name: name.to_owned(), folder: false, files: 1, bytes: 0, media_type: None, room: None }
 }
 
 fn hello(resume: Option<Resume>) -> TalkFrame {
@@ -85,6 +107,22 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         Mark::Keeps { keeps: true },
         Mark::Keeps { keeps: false },
         Mark::Read { ids: vec![7] },
+        file(FileWord::Offer { what: outline("") }),
+        file(FileWord::Offer {
+            what: Outline {
+                folder: true,
+                files: wire::MAX_ENTRIES,
+                bytes: wire::MAX_SIZE,
+                media_type: Some("x".repeat(wire::MAX_MEDIA_TYPE_BYTES)),
+                ..outline(&"x".repeat(wire::MAX_FILE_NAME_BYTES))
+            },
+        }),
+        file(FileWord::Offer { what: Outline { room: Some(ROOM.into()), ..outline("tea") } }),
+        file(FileWord::Pull { request: 1, wanted: Wanted::Manifest }),
+        file(FileWord::Pull { request: u64::MAX, wanted: Wanted::Files { entry: u64::MAX, offset: u64::MAX } }),
+        file(FileWord::Hold { held: true }),
+        file(FileWord::Over { end: End::Done, reason: None }),
+        file(FileWord::Over { end: End::Failed, reason: Some("no".repeat(128)) }),
         Mark::Read { ids: vec![(1 << 53) - 1; 256] },
     ];
     let marked = (4..).zip(marks).map(|(number, mark)| TalkFrame::Mark { number, id: number, mark });
@@ -105,7 +143,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Leave { room: ROOM },
         RoomFrame::Closed { room: ROOM, reason: reason() },
     ];
-    talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).collect()
+    talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).chain(of_files()).collect()
 }
 
 #[test]
@@ -127,6 +165,12 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
         TalkFrame::Mark { number: 1, id: 1, mark: Mark::Edit { of: 1 << 53, text: String::new() } },
         TalkFrame::Mark { number: 1, id: 1, mark: Mark::Read { ids: Vec::new() } },
         TalkFrame::Text { number: 1, id: 1 << 53, text: "x".to_owned(), reply: None },
+        TalkFrame::Mark { number: 1, id: 1, mark: file(FileWord::Offer { what: outline(&"x".repeat(256)) }) },
+        TalkFrame::Mark {
+            number: 1,
+            id: 1,
+            mark: file(FileWord::Offer { what: Outline { bytes: 1 << 53, ..outline("x") } }),
+        },
     ] {
         assert!(judge(&python, "peer.cddl", &[talk(&wrong)]).is_err(), "{wrong:?}");
     }

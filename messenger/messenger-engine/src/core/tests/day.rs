@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::world::{World, address};
-use crate::api::{Command, Event};
+use crate::api::{Command, Event, TransferId};
 use crate::core::Core;
 
 const PEOPLE: [&str; 3] = ["alice", "bob", "carol"];
@@ -51,6 +51,7 @@ impl Held {
             rooms,
             mesh,
             used_ids,
+            files,
             told_offline: _,
             refusals,
             gossip: _,
@@ -59,7 +60,7 @@ impl Held {
             histories,
         } = core;
         let sessions = calls.len() + links.len() + carried.len() + candidates.len();
-        let others = at.len() + untaken.len() + rooms.len() + mesh.len() + actions.len();
+        let others = at.len() + untaken.len() + rooms.len() + mesh.len() + files.len() + actions.len();
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();
         Self {
             under_way: sessions + others,
@@ -73,11 +74,21 @@ fn send(world: &mut World, from: &str, to: &str) {
     world.command(from, Command::Send { to: address(to), text: "hello".into(), id: None, reply_to: None });
 }
 
-/// Texts, marks, and what goes wrong with connections and directories.
+/// A number for what somebody offers in this slot.
+fn transfer(slot: u32, from: &str) -> TransferId {
+    let mut id = [from.as_bytes()[0]; 16];
+    id[..4].copy_from_slice(&slot.to_be_bytes());
+    TransferId(id)
+}
+
+/// Texts, marks, files, and what goes wrong with connections and directories.
 fn talk(world: &mut World, slot: u32) {
     for (from, to) in [("alice", "bob"), ("bob", "carol"), ("carol", "alice")] {
         world.command(from, Command::Typing { to: address(to), typing: true });
         send(world, from, to);
+        let transfer = transfer(slot, from);
+        world.command(from, Command::FileOffer { to: address(to), path: "/tea".into(), transfer: Some(transfer) });
+        world.command(to, Command::FileAccept { transfer, into: "/tmp".into() });
         world.command(from, Command::Typing { to: address(to), typing: true });
         world.command(from, Command::Nudge { to: address(to), id: None });
         world.pass(Duration::from_secs(1));
@@ -93,6 +104,7 @@ fn talk(world: &mut World, slot: u32) {
             world.go_online(from);
         }
         send(world, to, from);
+        world.command(from, Command::FileCancel { transfer });
     }
 }
 

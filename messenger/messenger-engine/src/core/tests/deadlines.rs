@@ -68,7 +68,7 @@ fn said(channel: Channel, bytes: &[u8]) -> String {
     match (channel, decode::<TalkFrame>(&bytes[4..])) {
         (Channel::Rooms, _) => "something to a room".to_owned(),
         (Channel::Talk, Ok(Some(TalkFrame::RoomText { number, room, .. }))) => format!("{number} to {room:?}"),
-        (Channel::Talk, _) => hex::encode(&Sha256::digest(bytes)[..8]),
+        (Channel::Talk | Channel::Files, _) => hex::encode(&Sha256::digest(bytes)[..8]),
     }
 }
 

@@ -7,6 +7,7 @@ mod day;
 mod deadlines;
 mod deeds;
 mod endorsement;
+mod files;
 mod gossip;
 mod hostile_resumption;
 mod keeping;

@@ -1,6 +1,7 @@
 //! A small world: cores, a directory that introduces them, and wires that can be cut or stalled.
 
 mod directory;
+mod files;
 mod pace;
 mod readings;
 mod table;
@@ -24,6 +25,7 @@ use crate::wire::{Channel, Close};
 
 use self::directory::Ringing;
 pub(super) use self::directory::shown;
+use self::files::Desk;
 pub(super) use self::readings::{last_state, room_texts, texts};
 use self::table::Table;
 pub(super) use self::table::certificate;
@@ -74,6 +76,8 @@ pub(super) struct World {
     pub(super) unheard: BTreeSet<String>,
     /// Whether everybody looks at the clock all the time, due or not.
     pub(super) sleepless: bool,
+    /// Their disks, and the streams between them.
+    pub(super) desk: Desk,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -105,6 +109,7 @@ impl World {
             tells_devices_apart: true,
             unheard: BTreeSet::new(),
             sleepless: false,
+            desk: Desk::default(),
             dials: None,
         };
         for name in names {
@@ -363,6 +368,7 @@ impl World {
                 }
             }
             Action::Send { connection, channel, bytes } => self.transmit(name, connection, channel, &bytes),
+            Action::File(task) => self.file_task(name, task),
             Action::Close { connection, code } => {
                 self.closed.push((name.to_owned(), code));
                 let end = (name.to_owned(), connection);

@@ -166,6 +166,7 @@ impl World {
                 }
                 self.core(&other).talk_frame(session, frame, now);
             }
+            Channel::Files => unreachable!("the core asks for streams of files, and sends none"),
             Channel::Rooms => {
                 self.core(&other).room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now);
             }

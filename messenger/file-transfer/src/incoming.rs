@@ -1,0 +1,280 @@
+//! What comes from another device, until it is whole.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::partial::{Growing, Partial};
+use crate::paths::Paths;
+use crate::place::{expect_room, put, sync_folder, write_error};
+use crate::{
+    Entry, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer, SafeName, TakeError,
+};
+
+/// After so many bytes it is looked whether there is still room.
+const LOOK: u64 = 64 * 1024 * 1024;
+
+/// What is missing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// Which files it has.
+    Manifest,
+    /// Its files from one on.
+    Files {
+        /// The first, from 0.
+        entry: u64,
+        /// Its first byte.
+        offset: u64,
+    },
+}
+
+/// A file or a folder that comes. When it is dropped, what has come stays, and the same goes on there.
+pub struct Incoming {
+    into: PathBuf,
+    name: SafeName,
+    offer: Offer,
+    /// Of a folder, once its files are known.
+    partial: Option<Partial>,
+    files: Vec<File>,
+    paths: Paths,
+    /// How many bytes its files and their paths have, as far as they are known.
+    listed: (u64, usize),
+    /// How many files are whole, and the bytes in them.
+    whole: (usize, u64),
+    growing: Option<Growing>,
+    unlooked: u64,
+}
+
+/// A file of it: under which path it was offered, and where in the folder it is put.
+struct File {
+    path: String,
+    place: PathBuf,
+    size: u64,
+}
+
+impl Incoming {
+    /// Begins with it in a folder that is there, or goes on if a part of it is there already. Whatever its name is made of, it
+    /// stays in that folder.
+    ///
+    /// # Errors
+    /// [`TakeError`]: the offer is larger than anything may be, there is no room for it, or nothing can be written there.
+    pub fn begin(into: &Path, offer: &Offer) -> Result<Self, TakeError> {
+        limit("a size", MAX_SIZE, offer.bytes)?;
+        limit("a folder of so many files", MAX_ENTRIES, offer.files)?;
+        let into = fs::canonicalize(into).map_err(|source| write_error(into, source))?;
+        let (name, mut paths) = (SafeName::from_offered(&offer.name), Paths::default());
+        let mut incoming = Self {
+            into,
+            name: name.clone(),
+            offer: offer.clone(),
+            partial: None,
+            files: Vec::new(),
+            paths: Paths::default(),
+            listed: (0, 0),
+            whole: (0, 0),
+            growing: None,
+            unlooked: 0,
+        };
+        if offer.folder {
+            expect_room(&incoming.into, offer.bytes)?;
+            return Ok(incoming);
+        }
+        incoming.files.push(File { path: offer.name.clone(), place: paths.place(&offer.name), size: offer.bytes });
+        let mark = [name.as_str().as_bytes(), b"\0", &offer.bytes.to_be_bytes()].concat();
+        incoming.go_on(&mark)?;
+        Ok(incoming)
+    }
+
+    /// Takes a page of the files that a folder has; the one after the last is empty.
+    ///
+    /// # Errors
+    /// [`TakeError`]: more, or larger, than was offered; no room; nothing can be written there.
+    pub fn page(&mut self, entries: Vec<Entry>) -> Result<(), TakeError> {
+        if self.partial.is_some() || !self.offer.folder {
+            return Err(TakeError::Order { expected: "files", found: "a list of files" });
+        }
+        if entries.is_empty() {
+            return self.listed();
+        }
+        for Entry { path, size } in entries {
+            limit("a path", MAX_PATH_BYTES as u64, path.len() as u64)?;
+            limit("a path of so many folders", MAX_DEPTH as u64, path.split('/').count() as u64)?;
+            let (bytes, text) = &mut self.listed;
+            *bytes = bytes.saturating_add(size);
+            *text += path.len();
+            limit("all paths together", MAX_MANIFEST_BYTES as u64, *text as u64)?;
+            if self.files.len() as u64 == self.offer.files || *bytes > self.offer.bytes {
+                return Err(self.otherwise());
+            }
+            let place = self.paths.place(&path);
+            self.files.push(File { path, place, size });
+        }
+        Ok(())
+    }
+
+    /// The list is whole.
+    fn listed(&mut self) -> Result<(), TakeError> {
+        if (self.files.len() as u64, self.listed.0) != (self.offer.files, self.offer.bytes) {
+            return Err(self.otherwise());
+        }
+        let mut mark = self.name.as_str().as_bytes().to_vec();
+        for file in &self.files {
+            mark.extend([&[0], file.path.as_bytes(), &[0], &file.size.to_be_bytes()].concat());
+        }
+        self.go_on(&mark)
+    }
+
+    fn otherwise(&self) -> TakeError {
+        let words = |files: u64, bytes: u64| format!("{files} files of {bytes} bytes");
+        TakeError::Announced {
+            expected: words(self.offer.files, self.offer.bytes),
+            found: words(self.files.len() as u64, self.listed.0) + " or more",
+        }
+    }
+
+    /// Finds what has come before.
+    fn go_on(&mut self, mark: &[u8]) -> Result<(), TakeError> {
+        let partial = Partial::open(&self.into, &self.name, mark, self.offer.folder)?;
+        if self.offer.folder {
+            // Only what was whole and right got its name.
+            let is_whole = |file: &&File| {
+                let found = partial.path().join(&file.place).symlink_metadata();
+                found.is_ok_and(|found| found.is_file() && found.len() == file.size)
+            };
+            let whole = self.files.iter().take_while(is_whole);
+            self.whole = whole.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.size));
+        }
+        self.partial = Some(partial);
+        self.grow()?;
+        let room = expect_room(&self.into, self.offer.bytes - self.done());
+        if room.is_err() && self.done() == 0 {
+            // Nothing of it is there to be gone on with.
+            self.growing = None;
+            if let Some(partial) = self.partial.take() {
+                partial.discard();
+            }
+        }
+        room
+    }
+
+    /// The file at which it is, if there is one.
+    fn grow(&mut self) -> Result<Option<&mut Growing>, TakeError> {
+        let (Some(partial), Some(file)) = (&self.partial, self.files.get(self.whole.0)) else { return Ok(None) };
+        if self.growing.is_none() {
+            let path = match self.offer.folder {
+                // No harmless name begins with a point.
+                true => partial.path().join(format!(".{}.part", self.whole.0)),
+                false => partial.path().to_owned(),
+            };
+            self.growing = Some(Growing::open(&path, file.size)?);
+        }
+        Ok(self.growing.as_mut())
+    }
+
+    /// What is missing; nothing if all is there.
+    pub fn left(&self) -> Option<Position> {
+        if self.partial.is_none() {
+            return Some(Position::Manifest);
+        }
+        self.files.get(self.whole.0)?;
+        let offset = self.growing.as_ref().map_or(0, Growing::at);
+        Some(Position::Files { entry: self.whole.0 as u64, offset })
+    }
+
+    /// How many bytes are missing of the file at which it is.
+    pub fn expects(&self) -> u64 {
+        let at = self.growing.as_ref().map_or(0, Growing::at);
+        self.files.get(self.whole.0).filter(|_| self.partial.is_some()).map_or(0, |file| file.size - at)
+    }
+
+    /// How many bytes are there.
+    pub fn done(&self) -> u64 {
+        self.whole.1 + self.growing.as_ref().map_or(0, Growing::at)
+    }
+
+    /// Appends to that file.
+    ///
+    /// # Errors
+    /// [`TakeError`]: more than was announced, or it cannot be written. What was there before is there, and may be gone on with.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), TakeError> {
+        let (expected, length) = (self.expects(), bytes.len() as u64);
+        if length > expected {
+            let found = format!("{} more", length - expected);
+            let path = self.files.get(self.whole.0).map_or(&self.offer.name, |file| &file.path);
+            return Err(TakeError::Announced { expected: format!("{expected} bytes more of {path:?}"), found });
+        }
+        self.unlooked += length;
+        if self.unlooked >= LOOK {
+            self.unlooked = 0;
+            expect_room(&self.into, length)?;
+        }
+        match self.grow()? {
+            Some(growing) => growing.write(bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// That file is whole, and should have this hash.
+    ///
+    /// # Errors
+    /// [`TakeError`]: it is not whole, it cannot be kept, or it is not what was sent; then nothing of it is kept.
+    pub fn finish(&mut self, hash: &Hash) -> Result<(), TakeError> {
+        if self.expects() > 0 {
+            return Err(TakeError::Order { expected: "the rest of a file", found: "its hash" });
+        }
+        let is_folder = self.offer.folder;
+        let Some(growing) = self.grow()? else {
+            return Err(TakeError::Order { expected: "nothing more", found: "the hash of a file" });
+        };
+        if growing.hash() != *hash {
+            growing.empty()?;
+            return Err(TakeError::Hash(SafeName::from_offered(&self.files[self.whole.0].path).to_string()));
+        }
+        growing.sync()?;
+        let (from, file) = (growing.path().to_owned(), &self.files[self.whole.0]);
+        if let (true, Some(partial)) = (is_folder, &self.partial) {
+            let to = partial.path().join(&file.place);
+            let folder = to.parent().unwrap_or(partial.path());
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.and_then(|()| fs::rename(&from, &to)).map_err(|source| write_error(&to, source))?;
+        }
+        self.whole = (self.whole.0 + 1, self.whole.1 + file.size);
+        self.growing = None;
+        self.grow().map(drop)
+    }
+
+    /// Everything is there: gives it its name, with a number if there is something of that name, and says where it is. It is on
+    /// disk when this returns.
+    ///
+    /// # Errors
+    /// [`TakeError`]: it is not whole, or cannot be given its name; what has come is kept.
+    pub fn complete(&mut self) -> Result<PathBuf, TakeError> {
+        let Some(partial) = self.partial.as_ref().filter(|_| self.whole.0 == self.files.len()) else {
+            return Err(TakeError::Order { expected: "the rest of what was offered", found: "its end" });
+        };
+        if self.offer.folder {
+            for folder in self.paths.folders() {
+                sync_folder(&partial.path().join(folder))?;
+            }
+            sync_folder(partial.path())?;
+        }
+        let place = put(partial.path(), &self.into, &self.name)?;
+        self.partial = None;
+        Ok(place)
+    }
+
+    /// Nothing more comes, and nothing of it is wanted.
+    pub fn discard(mut self) {
+        self.growing = None;
+        if let Some(partial) = self.partial.take() {
+            partial.discard();
+        }
+    }
+}
+
+fn limit(what: &'static str, limit: u64, found: u64) -> Result<(), TakeError> {
+    match found <= limit {
+        true => Ok(()),
+        false => Err(TakeError::Limit { what, limit, found }),
+    }
+}

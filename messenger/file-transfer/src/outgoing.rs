@@ -1,0 +1,245 @@
+//! What goes to another device: looked at once, and read as often as is asked for.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::marks::{Marks, STEP};
+use crate::{
+    Entry, GiveError, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer, SafeName,
+};
+
+/// How much is read at once where only the hash is wanted.
+const CHUNK: usize = 256 * 1024;
+
+/// A file or a folder as it was looked at.
+pub struct Outgoing {
+    place: PathBuf,
+    offer: Offer,
+    media_type: Option<String>,
+    files: Vec<Found>,
+    left_out: u64,
+    marks: Arc<Mutex<Marks>>,
+}
+
+/// A file, and where it is if its name is no UTF-8.
+struct Found {
+    entry: Entry,
+    odd: Option<PathBuf>,
+}
+
+impl Outgoing {
+    /// Looks at a file, or at all regular files in a folder, in the order of their paths. Links in it are not followed; what is
+    /// neither a file nor a folder is [left out](Self::left_out).
+    ///
+    /// # Errors
+    /// [`GiveError`].
+    pub fn look(path: &Path) -> Result<Self, GiveError> {
+        // Which one is meant is the person's to say: a link to it is as good, and `.` has a name.
+        let place = fs::canonicalize(path).map_err(|source| read_error(path, source))?;
+        let found = fs::metadata(&place).map_err(|source| read_error(&place, source))?;
+        let name = path.file_name().or(place.file_name()).ok_or_else(|| GiveError::Nameless(path.to_owned()))?;
+        let name = SafeName::from_offered(&name.to_string_lossy()).to_string();
+        let mut looked = Looked::default();
+        if found.is_dir() {
+            looked.folder(&place, &mut PathBuf::new(), 1)?;
+            looked.files.sort_by(|one, other| one.entry.path.cmp(&other.entry.path));
+        } else if found.is_file() {
+            looked.add(&place, Found { entry: Entry { path: name.clone(), size: found.len() }, odd: None })?;
+        } else {
+            return Err(GiveError::Kind(place));
+        }
+        let media_type = mime_guess::from_path(&place).first_raw().filter(|_| found.is_file()).map(str::to_owned);
+        let offer = Offer { name, folder: found.is_dir(), files: looked.files.len() as u64, bytes: looked.bytes };
+        let Looked { files, left_out, .. } = looked;
+        Ok(Self { place, offer, media_type, files, left_out, marks: Arc::default() })
+    }
+
+    /// What is offered.
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// What kind of file it is, by its name (RFC 6838); of folders nothing.
+    pub fn media_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
+    }
+
+    /// How many links, devices, pipes and sockets in the folder are not offered.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// A file, by its number from 0 on.
+    pub fn entry(&self, entry: u64) -> Option<&Entry> {
+        self.files.get(usize::try_from(entry).ok()?).map(|found| &found.entry)
+    }
+
+    /// Reads a file from an offset on. What is before it is read for its hash, unless that was done not long ago.
+    ///
+    /// # Errors
+    /// [`GiveError`]: it cannot be read, was changed, or there is no such place in it.
+    pub fn open(&self, entry: u64, offset: u64) -> Result<Reading, GiveError> {
+        let place = || GiveError::Place { entry, offset };
+        let found = usize::try_from(entry).ok().and_then(|entry| self.files.get(entry)).ok_or_else(place)?;
+        let left = found.entry.size.checked_sub(offset).ok_or_else(place)?;
+        let path = match (&found.odd, self.offer.folder) {
+            (_, false) => self.place.clone(),
+            (Some(odd), true) => self.place.join(odd),
+            (None, true) => self.place.join(&found.entry.path),
+        };
+        // A link that was put in its place meanwhile leads nowhere, and a pipe keeps nobody waiting.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path);
+        let file = opened.map_err(|source| read_error(&path, source))?;
+        let known = self.marks.lock().unwrap_or_else(PoisonError::into_inner).before(entry, offset);
+        let (at, state) = known.unwrap_or_default();
+        let mut reading = Reading {
+            entry,
+            path,
+            file,
+            at,
+            left: left + (offset - at),
+            size: found.entry.size,
+            state,
+            marks: self.marks.clone(),
+        };
+        reading.expect_size()?;
+        reading.file.seek(SeekFrom::Start(at)).map_err(|source| read_error(&reading.path, source))?;
+        reading.skip_to(offset)?;
+        Ok(reading)
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Looked {
+    files: Vec<Found>,
+    bytes: u64,
+    paths: usize,
+    left_out: u64,
+}
+
+impl Looked {
+    /// Everything in the folder `inside` of `top`.
+    fn folder(&mut self, top: &Path, inside: &mut PathBuf, depth: usize) -> Result<(), GiveError> {
+        let here = top.join(&*inside);
+        if depth > MAX_DEPTH {
+            return Err(GiveError::Path(here));
+        }
+        for found in fs::read_dir(&here).map_err(|source| read_error(&here, source))? {
+            let found = found.map_err(|source| read_error(&here, source))?;
+            let kind = found.file_type().map_err(|source| read_error(&found.path(), source))?;
+            inside.push(found.file_name());
+            if kind.is_dir() {
+                self.folder(top, inside, depth + 1)?;
+            } else if kind.is_file() {
+                let size = found.metadata().map_err(|source| read_error(&found.path(), source))?.len();
+                let odd = inside.to_str().is_none().then(|| inside.clone());
+                let path = inside.to_string_lossy().into_owned();
+                self.add(top, Found { entry: Entry { path, size }, odd })?;
+            } else {
+                self.left_out += 1;
+            }
+            inside.pop();
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, top: &Path, found: Found) -> Result<(), GiveError> {
+        let Entry { path, size } = &found.entry;
+        if path.len() > MAX_PATH_BYTES {
+            return Err(GiveError::Path(top.join(path)));
+        }
+        self.bytes = self.bytes.saturating_add(*size);
+        self.paths += path.len();
+        if self.bytes > MAX_SIZE {
+            return Err(GiveError::Size(top.to_owned()));
+        }
+        if self.paths > MAX_MANIFEST_BYTES {
+            return Err(GiveError::Paths(top.to_owned()));
+        }
+        if self.files.len() as u64 == MAX_ENTRIES {
+            return Err(GiveError::Entries(top.to_owned()));
+        }
+        self.files.push(found);
+        Ok(())
+    }
+}
+
+/// A file that is read: no more and no less of it than was offered.
+pub struct Reading {
+    entry: u64,
+    path: PathBuf,
+    file: File,
+    at: u64,
+    left: u64,
+    size: u64,
+    state: Sha256,
+    marks: Arc<Mutex<Marks>>,
+}
+
+impl Reading {
+    /// Reads some bytes; zero at the end, where the file has to end, too.
+    ///
+    /// # Errors
+    /// [`GiveError::Read`], [`GiveError::Changed`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, GiveError> {
+        // The marks stand at whole steps.
+        let most = self.left.min(STEP - self.at % STEP).min(buffer.len() as u64);
+        let most = usize::try_from(most).expect("no more than the buffer has");
+        if most == 0 {
+            return if buffer.is_empty() { Ok(0) } else { self.expect_size().map(|()| 0) };
+        }
+        let read = loop {
+            match self.file.read(&mut buffer[..most]) {
+                Ok(0) => return Err(GiveError::Changed(self.path.clone())),
+                Ok(read) => break read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(read_error(&self.path, source)),
+            }
+        };
+        self.state.update(&buffer[..read]);
+        (self.at, self.left) = (self.at + read as u64, self.left - read as u64);
+        if self.at.is_multiple_of(STEP) {
+            self.marks.lock().unwrap_or_else(PoisonError::into_inner).keep(self.entry, self.at, &self.state);
+        }
+        Ok(read)
+    }
+
+    /// The hash of the whole file, once it is read to the end.
+    ///
+    /// # Errors
+    /// [`GiveError::Place`] before that.
+    pub fn hash(self) -> Result<Hash, GiveError> {
+        match self.left {
+            0 => Ok(self.state.finalize().into()),
+            _ => Err(GiveError::Place { entry: self.entry, offset: self.at }),
+        }
+    }
+
+    fn skip_to(&mut self, offset: u64) -> Result<(), GiveError> {
+        let mut buffer = vec![0; CHUNK];
+        while self.at < offset {
+            let most = usize::try_from((offset - self.at).min(CHUNK as u64)).expect("at most a chunk");
+            self.read(&mut buffer[..most])?;
+        }
+        Ok(())
+    }
+
+    fn expect_size(&self) -> Result<(), GiveError> {
+        let found = self.file.metadata().map_err(|source| read_error(&self.path, source))?;
+        match found.is_file() && found.size() == self.size {
+            true => Ok(()),
+            false => Err(GiveError::Changed(self.path.clone())),
+        }
+    }
+}
+
+fn read_error(path: &Path, source: io::Error) -> GiveError {
+    GiveError::Read { path: path.to_owned(), source }
+}

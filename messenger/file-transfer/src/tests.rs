@@ -1,0 +1,292 @@
+//! Something that goes, and comes, through all of it.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::*;
+
+/// One page of this many files.
+const PAGE: usize = 3;
+const CHUNK: usize = 1000;
+
+struct Place {
+    _folder: TempDir,
+    from: PathBuf,
+    into: PathBuf,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, into] = ["from", "into"].map(|name| folder.path().join(name));
+    fs::create_dir(&from).unwrap();
+    fs::create_dir(&into).unwrap();
+    Place { _folder: folder, from, into }
+}
+
+fn write(path: PathBuf, bytes: &[u8]) -> PathBuf {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Brings what is missing, but for what comes after so many bytes.
+fn bring(from: &Outgoing, to: &mut Incoming, mut most: usize) -> Result<bool, TakeError> {
+    if to.left() == Some(Position::Manifest) {
+        let entries: Vec<Entry> = (0..).map_while(|entry| from.entry(entry).cloned()).collect();
+        for page in entries.chunks(PAGE) {
+            to.page(page.to_vec())?;
+        }
+        to.page(Vec::new())?;
+    }
+    while let Some(Position::Files { entry, offset }) = to.left() {
+        let mut reading = from.open(entry, offset).unwrap();
+        let mut buffer = [0; CHUNK];
+        while to.expects() > 0 {
+            let read = reading.read(&mut buffer[..most.min(CHUNK)]).unwrap();
+            if read == 0 {
+                return Ok(false);
+            }
+            most -= read;
+            to.write(&buffer[..read])?;
+        }
+        assert_eq!(reading.read(&mut buffer).unwrap(), 0);
+        to.finish(&reading.hash().unwrap())?;
+    }
+    Ok(true)
+}
+
+fn all(from: &Outgoing, into: &Path) -> PathBuf {
+    let mut to = Incoming::begin(into, from.offer()).unwrap();
+    assert!(bring(from, &mut to, usize::MAX).unwrap());
+    assert_eq!(to.done(), from.offer().bytes);
+    to.complete().unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|found| found.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_comes_as_it_was_for_its_owner_alone_and_takes_nobodys_place() {
+    let Place { from, into, .. } = &place();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let tea = write(from.join("tea.sh"), &content);
+    fs::set_permissions(&tea, fs::Permissions::from_mode(0o755)).unwrap();
+    let outgoing = Outgoing::look(&tea).unwrap();
+    assert_eq!(*outgoing.offer(), Offer { name: "tea.sh".into(), folder: false, files: 1, bytes: 3_000_000 });
+    for expected in ["tea.sh", "tea (2).sh", "tea (3).sh"] {
+        let came = all(&outgoing, into);
+        assert_eq!(came.file_name().unwrap(), expected);
+        assert_eq!(fs::read(&came).unwrap(), content);
+        assert_eq!(fs::metadata(&came).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(names(into).len(), 3, "nothing else is left");
+}
+
+#[test]
+fn a_folder_comes_with_its_files_and_without_what_is_none() {
+    let Place { from, into, .. } = &place();
+    let tree = from.join("tree");
+    for (path, content) in [("b", "1"), ("a/x.txt", "22"), ("a/b/c/empty", ""), ("d", "333"), ("é", "4444")] {
+        write(tree.join(path), content.as_bytes());
+    }
+    symlink("/etc/passwd", tree.join("link")).unwrap();
+    symlink("..", tree.join("up")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    let outgoing = Outgoing::look(&tree).unwrap();
+    assert_eq!((outgoing.offer().files, outgoing.offer().bytes, outgoing.left_out()), (5, 10, 3));
+    let came = all(&outgoing, into);
+    assert_eq!(came, fs::canonicalize(into).unwrap().join("tree"));
+    assert_eq!(names(&came), ["a", "b", "d", "é"]);
+    assert_eq!(fs::read(came.join("a/x.txt")).unwrap(), b"22");
+    assert_eq!(fs::read(came.join("a/b/c/empty")).unwrap(), b"");
+    assert_eq!(names(into), ["tree"]);
+    let empty = from.join("empty");
+    fs::create_dir(&empty).unwrap();
+    assert_eq!(names(&all(&Outgoing::look(&empty).unwrap(), into)), Vec::<String>::new());
+}
+
+#[test]
+fn what_broke_off_goes_on_where_it_was_in_this_process_and_in_another() {
+    let Place { from, into, .. } = &place();
+    let content: Vec<u8> = (0..4_000_000_u32).map(|at| (at % 241) as u8).collect();
+    write(from.join("two/1"), &content);
+    write(from.join("two/2"), &content);
+    for name in ["two", "two/1"] {
+        let outgoing = Outgoing::look(&from.join(name)).unwrap();
+        let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+        assert!(!bring(&outgoing, &mut to, 2_500_000).unwrap());
+        assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 2_500_000 }));
+        assert!(!bring(&outgoing, &mut to, 1_000_000).unwrap(), "in the same process");
+        drop(to);
+        // Another process knows nothing but what is on the disk.
+        let outgoing = Outgoing::look(&from.join(name)).unwrap();
+        let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+        if outgoing.offer().folder {
+            assert_eq!((to.left(), to.done()), (Some(Position::Manifest), 0));
+            assert!(!bring(&outgoing, &mut to, 1_000_000).unwrap());
+            drop(to);
+            to = Incoming::begin(into, outgoing.offer()).unwrap();
+            assert!(!bring(&outgoing, &mut to, 0).unwrap());
+            assert_eq!(to.left(), Some(Position::Files { entry: 1, offset: 500_000 }), "the first is whole");
+        } else {
+            assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 3_500_000 }));
+        }
+        assert!(bring(&outgoing, &mut to, usize::MAX).unwrap());
+        let came = to.complete().unwrap();
+        let one = if came.is_dir() { came.join("1") } else { came };
+        assert_eq!(Sha256::digest(fs::read(one).unwrap()), Sha256::digest(&content));
+    }
+    assert_eq!(names(into), ["1", "two"]);
+}
+
+#[test]
+fn the_same_twice_at_once_do_not_write_into_each_other() {
+    let Place { from, into, .. } = &place();
+    let outgoing = Outgoing::look(&write(from.join("tea"), &[7; 5000])).unwrap();
+    let [mut one, mut other] = [(); 2].map(|()| Incoming::begin(into, outgoing.offer()).unwrap());
+    assert!(!bring(&outgoing, &mut one, 2000).unwrap());
+    assert!(bring(&outgoing, &mut other, usize::MAX).unwrap());
+    assert!(bring(&outgoing, &mut one, usize::MAX).unwrap());
+    let places = [one.complete().unwrap(), other.complete().unwrap()];
+    assert!(places.iter().all(|place| fs::read(place).unwrap() == [7; 5000]));
+    assert_eq!(names(into), ["tea", "tea (2)"]);
+}
+
+#[test]
+fn lies_about_sizes_and_hashes_leave_nothing() {
+    let Place { into, .. } = &place();
+    let offer = |folder, files, bytes| Offer { name: "tea".into(), folder, files, bytes };
+    let mut to = Incoming::begin(into, &offer(false, 1, 10)).unwrap();
+    assert!(matches!(to.page(Vec::new()), Err(TakeError::Order { .. })));
+    to.write(&[1; 9]).unwrap();
+    assert!(matches!(to.finish(&[0; 32]), Err(TakeError::Order { .. })), "a byte is missing");
+    assert!(matches!(to.complete(), Err(TakeError::Order { .. })));
+    assert!(matches!(to.write(&[1; 2]), Err(TakeError::Announced { .. })), "one is too many");
+    to.write(&[1]).unwrap();
+    assert!(matches!(to.finish(&[0; 32]), Err(TakeError::Hash(_))));
+    assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 0 }));
+    to.discard();
+    assert!(names(into).is_empty());
+
+    let entry = |path: &str, size| Entry { path: path.into(), size };
+    for entries in [
+        vec![entry("a", 5), entry("b", 6)],
+        vec![entry("a", 5), entry("b", 4)],
+        vec![entry("a", 5), entry("b", 5), entry("c", 0)],
+        vec![entry("a", 10)],
+        vec![entry("a", u64::MAX), entry("b", 11)],
+    ] {
+        let mut to = Incoming::begin(into, &offer(true, 2, 10)).unwrap();
+        let taken = to.page(entries.clone()).and_then(|()| to.page(Vec::new()));
+        assert!(matches!(taken, Err(TakeError::Announced { .. })), "{entries:?}");
+    }
+    for bad in [entry(&"x".repeat(MAX_PATH_BYTES + 1), 1), entry(&vec!["a"; MAX_DEPTH + 1].join("/"), 1)] {
+        let mut to = Incoming::begin(into, &offer(true, 2, 10)).unwrap();
+        assert!(matches!(to.page(vec![bad]), Err(TakeError::Limit { .. })));
+    }
+    assert!(Incoming::begin(into, &offer(true, MAX_ENTRIES + 1, 0)).is_err());
+    assert!(Incoming::begin(into, &offer(false, 1, MAX_SIZE + 1)).is_err());
+    assert!(names(into).is_empty());
+}
+
+#[test]
+fn what_does_not_fit_or_cannot_be_written_is_refused_before_it_begins() {
+    let Place { into, .. } = &place();
+    let huge = Offer { name: "huge".into(), folder: false, files: 1, bytes: 1 << 52 };
+    let refused = Incoming::begin(into, &huge).err().unwrap();
+    assert!(matches!(refused, TakeError::Full { .. }), "{refused}");
+    assert!(Incoming::begin(&into.join("nowhere"), &huge).is_err());
+    let file = write(into.join("file"), b"");
+    assert!(Incoming::begin(&file, &Offer { bytes: 1, ..huge }).is_err());
+}
+
+#[test]
+fn links_in_the_way_lead_nowhere() {
+    let Place { from, into, .. } = &place();
+    let outgoing = Outgoing::look(&write(from.join("tea"), b"tea")).unwrap();
+    let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+    assert!(!bring(&outgoing, &mut to, 0).unwrap());
+    let partial = names(into).pop().unwrap();
+    drop(to);
+    fs::remove_file(into.join(&partial)).unwrap();
+    let target = write(from.join("target"), b"untouched");
+    symlink(&target, into.join(&partial)).unwrap();
+    assert!(Incoming::begin(into, outgoing.offer()).is_err());
+    // One of the name itself is something of that name.
+    fs::remove_file(into.join(&partial)).unwrap();
+    symlink(&target, into.join("tea")).unwrap();
+    assert_eq!(all(&outgoing, into).file_name().unwrap(), "tea (2)");
+    assert_eq!(fs::read(&target).unwrap(), b"untouched");
+}
+
+#[test]
+fn what_changed_since_it_was_offered_is_not_given() {
+    let Place { from, .. } = &place();
+    let tea = write(from.join("tea"), &[7; 5000]);
+    let outgoing = Outgoing::look(&tea).unwrap();
+    assert!(matches!(outgoing.open(1, 0), Err(GiveError::Place { .. })));
+    assert!(matches!(outgoing.open(0, 5001), Err(GiveError::Place { .. })));
+    let mut reading = outgoing.open(0, 0).unwrap();
+    fs::write(&tea, [7; 4000]).unwrap();
+    let mut buffer = [0; 8192];
+    assert_eq!(reading.read(&mut buffer).unwrap(), 4000);
+    assert!(matches!(reading.read(&mut buffer), Err(GiveError::Changed(_))));
+    assert!(matches!(outgoing.open(0, 0), Err(GiveError::Changed(_))));
+    fs::write(&tea, [7; 6000]).unwrap();
+    assert!(matches!(outgoing.open(0, 0), Err(GiveError::Changed(_))));
+    fs::remove_file(&tea).unwrap();
+    symlink("/etc/passwd", &tea).unwrap();
+    assert!(outgoing.open(0, 0).is_err());
+}
+
+#[test]
+fn what_is_no_file_is_not_offered() {
+    let Place { from, .. } = &place();
+    assert!(matches!(Outgoing::look(Path::new("/dev/null")), Err(GiveError::Kind(_))));
+    assert!(matches!(Outgoing::look(&from.join("nothing")), Err(GiveError::Read { .. })));
+    let mut deep = from.join("deep");
+    (0..=MAX_DEPTH).for_each(|_| deep.push("d"));
+    write(deep.join("file"), b"");
+    assert!(matches!(Outgoing::look(&from.join("deep")), Err(GiveError::Path(_))));
+}
+
+#[test]
+fn a_hash_goes_on_from_what_was_read_before() {
+    let Place { from, .. } = &place();
+    let content: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 199) as u8).collect();
+    let outgoing = Outgoing::look(&write(from.join("tea"), &content)).unwrap();
+    for offset in [0, 1, 1_048_576, 2_000_000, 2_499_999, 2_500_000, 3] {
+        let mut reading = outgoing.open(0, offset).unwrap();
+        let (mut read, mut buffer) = (Vec::<u8>::new(), vec![0; 70_000]);
+        loop {
+            match reading.read(&mut buffer).unwrap() {
+                0 => break,
+                some => read.extend(&buffer[..some]),
+            }
+        }
+        assert_eq!(read, content[usize::try_from(offset).unwrap()..]);
+        assert_eq!(reading.hash().unwrap()[..], Sha256::digest(&content)[..]);
+    }
+}
+
+/// A hundred gibibytes without a block on the disk: sizes are numbers, and what is held does not grow.
+#[test]
+fn of_a_sparse_file_its_size_alone_is_large() {
+    let Place { from, .. } = &place();
+    let huge = from.join("huge");
+    fs::File::create(&huge).unwrap().set_len(100 << 30).unwrap();
+    let outgoing = Outgoing::look(&huge).unwrap();
+    assert_eq!(outgoing.offer().bytes, 100 << 30);
+    let mut reading = outgoing.open(0, 0).unwrap();
+    let mut buffer = vec![1; 1 << 16];
+    assert_eq!(reading.read(&mut buffer).unwrap(), 1 << 16);
+    assert!(buffer.iter().all(|byte| *byte == 0));
+}

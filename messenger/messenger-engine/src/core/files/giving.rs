@@ -1,0 +1,195 @@
+//! What one gives: looked at, offered, sent when the other side asks for it.
+
+use identity::Identifier;
+
+use super::{AT_ONCE, Ending, FileTask, MAX_OWN, Role, ServeEnd};
+use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
+use crate::core::saying::Said;
+use crate::core::{Action, Core, SessionId};
+use crate::room::DeviceKey;
+use crate::time::Now;
+use crate::wire::{End, FileWord, Mark, Outline, Wanted};
+
+/// What the other side is told of what failed here: paths and disks are nobody's business.
+const UNREADABLE: &str = "it cannot be read there any more";
+
+#[derive(Default)]
+pub(super) struct Giving {
+    /// The one device in a room to which it goes, and the room.
+    fellow: Option<(RoomId, DeviceKey)>,
+    /// The last request.
+    request: u64,
+    /// What was asked for, and is not being sent yet.
+    wanted: Option<Wanted>,
+    /// What was asked for last has gone out; what the other side makes of it is not known yet.
+    pub(super) sent: bool,
+}
+
+impl Giving {
+    pub(super) fn is_accepted(&self) -> bool {
+        self.request > 0
+    }
+}
+
+impl Core {
+    pub(in crate::core) fn offer_file(&mut self, to: Identifier, path: String, transfer: Option<TransferId>) {
+        let transfer = transfer.unwrap_or_else(|| TransferId(self.random_16()));
+        self.look_at_file("file_offer", transfer, to, path, None);
+    }
+
+    pub(in crate::core) fn offer_file_in_room(&mut self, room: RoomId, path: &str) {
+        let Some(group) = self.rooms.get(&room).and_then(crate::core::rooms::Room::group) else {
+            return self.no_such_room("room_file_offer", room);
+        };
+        let me = self.me.person.device;
+        let others: Vec<(Identifier, DeviceKey)> = group
+            .members()
+            .filter(|person| person.device != me)
+            .map(|person| (person.identifier.clone(), person.device))
+            .collect();
+        if others.is_empty() {
+            return self.error("room_file_offer", "nobody else is in this room", "invite somebody");
+        }
+        for (who, device) in others {
+            let transfer = TransferId(self.random_16());
+            self.look_at_file("room_file_offer", transfer, who, path.to_owned(), Some((room, device)));
+        }
+    }
+
+    fn look_at_file(
+        &mut self,
+        about: &str,
+        transfer: TransferId,
+        to: Identifier,
+        path: String,
+        fellow: Option<(RoomId, DeviceKey)>,
+    ) {
+        if self.files.transfers.contains_key(&transfer) {
+            let message = format!("expected a number for a new transfer, found {transfer}, which another one has");
+            return self.error(about, message, "leave it out, and one is drawn");
+        }
+        if self.files.transfers.values().filter(|one| one.direction() == Direction::Out).count() >= MAX_OWN {
+            let message = format!("{MAX_OWN} transfers to others are not over yet");
+            return self.error(about, message, "wait for some of them, or cancel them");
+        }
+        // Until it was looked at, the last part of the path has to do.
+        let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+        let what = Outline { name, folder: false, files: 0, bytes: 0, media_type: None, room: None };
+        let role = Role::Giving(Giving { fellow, ..Giving::default() });
+        self.files.add(transfer, to, None, what, role);
+        self.file_changed(transfer);
+        self.actions.push_back(Action::File(FileTask::Look { transfer, path }));
+    }
+
+    /// What is to be offered was looked at.
+    pub fn file_looked_at(&mut self, transfer: TransferId, found: Result<Outline, String>, now: Now) {
+        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let Role::Giving(giving) = &one.role else { return };
+        let fellow = giving.fellow;
+        let mut what = match found {
+            Ok(what) => what,
+            Err(reason) => return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now),
+        };
+        what.room = fellow.map(|(room, _)| room.0.into());
+        if !what.is_bounded() {
+            let reason = "it has more files or bytes, or a longer name, than can be offered";
+            return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
+        }
+        one.what = what.clone();
+        let to = one.with.clone();
+        let id = self.draw_id();
+        self.files.offers.insert(id, transfer);
+        let said = Said::Mark { mark: Mark::File { transfer: transfer.0, word: FileWord::Offer { what } }, run: None };
+        match fellow {
+            None => self.say_to(to, id, said, None, now),
+            Some((_, device)) => match self.session_to(device) {
+                Some(session) => self.put_said(session, to, id, said, now),
+                None => {
+                    let reason = Some("no direct connection".to_owned());
+                    self.offer_state(id, DeliveryState::NotDelivered, reason, now);
+                }
+            },
+        }
+    }
+
+    /// What waited under this id was cancelled meanwhile.
+    pub(in crate::core) fn offer_drops(&mut self, id: u64) {
+        self.files.offers.remove(&id);
+    }
+
+    /// Whether this id stands for an offer.
+    pub(in crate::core) fn is_offer(&self, id: u64) -> bool {
+        self.files.offers.contains_key(&id)
+    }
+
+    /// The offer that goes under this id belongs to this session from now on.
+    pub(in crate::core) fn offer_goes(&mut self, id: u64, session: SessionId) {
+        let transfer = self.files.offers.get(&id);
+        if let Some(one) = transfer.and_then(|transfer| self.files.transfers.get_mut(transfer)) {
+            one.session = Some(session);
+        }
+    }
+
+    /// How far an offer got.
+    pub(in crate::core) fn offer_state(&mut self, id: u64, state: DeliveryState, reason: Option<String>, now: Now) {
+        if state == DeliveryState::Sending {
+            return;
+        }
+        let Some(transfer) = self.files.offers.remove(&id) else { return };
+        let state = match state {
+            DeliveryState::Sending | DeliveryState::Delivered => return,
+            DeliveryState::NotDelivered => TransferState::Failed,
+            DeliveryState::Unknown => TransferState::Stopped,
+        };
+        self.end_file(transfer, Ending { reason, ..Ending::new(state) }, now);
+    }
+
+    /// The other side asks for something of it.
+    pub(super) fn pulled(&mut self, transfer: TransferId, request: u64, wanted: Wanted, now: Now) {
+        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let Role::Giving(giving) = &mut one.role else { return };
+        if request <= giving.request {
+            return;
+        }
+        (giving.request, giving.wanted, giving.sent) = (request, Some(wanted), false);
+        let (session, runs) = (one.session, one.stream.is_some());
+        if runs {
+            self.actions.push_back(Action::File(FileTask::Halt { transfer }));
+        }
+        self.run_files(session, now);
+        self.file_changed(transfer);
+    }
+
+    pub(super) fn serve_if_it_may(&mut self, session: SessionId, transfer: TransferId) {
+        let free = self.files.running(session, Direction::Out) < AT_ONCE;
+        let connection = self.links.get(&session).and_then(|link| link.connection);
+        let (Some(connection), true) = (connection, free) else { return };
+        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let held = one.is_held() || one.stream.is_some();
+        let Role::Giving(giving) = &mut one.role else { return };
+        let Some(wanted) = giving.wanted.take_if(|_| !held) else { return };
+        let request = giving.request;
+        one.stream = Some(request);
+        one.pace.begins();
+        self.actions.push_back(Action::File(FileTask::Serve { transfer, request, connection, wanted }));
+        self.file_changed(transfer);
+    }
+
+    /// A stream that was sent has ended.
+    pub fn file_served(&mut self, transfer: TransferId, request: u64, end: ServeEnd, now: Now) {
+        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let Role::Giving(giving) = &mut one.role else { return };
+        if one.stream != Some(request) {
+            return;
+        }
+        one.stream = None;
+        giving.sent = end == ServeEnd::Sent;
+        let session = one.session;
+        if let ServeEnd::Failed(reason) = end {
+            let ending = Ending::new(TransferState::Failed).because(reason).saying(End::Failed, Some(UNREADABLE));
+            return self.end_file(transfer, ending, now);
+        }
+        self.run_files(session, now);
+        self.file_changed(transfer);
+    }
+}
