@@ -172,8 +172,8 @@ mod tests {
             (Mark::Read { ids: vec![1, 2] }, &[0x82, 0x04, 0x82, 0x01, 0x02]),
             (Mark::Here, &[0x81, 0x05]),
             (Mark::Elsewhere, &[0x81, 0x06]),
-            (Mark::Keeps { keeps: true }, &[0x82, 0x07, 0xf5]),
-            (Mark::Keeps { keeps: false }, &[0x82, 0x07, 0xf4]),
+            (Mark::Keeps { keeps: true }, &[0x82, 0x08, 0xf5]),
+            (Mark::Keeps { keeps: false }, &[0x82, 0x08, 0xf4]),
         ];
         for (one, expected) in cases {
             let bytes = mark(one.clone());
