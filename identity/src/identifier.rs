@@ -10,7 +10,7 @@ mod email;
 mod lookalike;
 mod phone;
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -61,7 +61,8 @@ impl fmt::Display for IdentifierKind {
 /// Equal identifiers are equal strings. Serialises as that string, and deserialises only from the canonical spelling.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identifier {
-    text: String,
+    /// Shared: identifiers are handed on far more often than they are made.
+    text: Arc<str>,
     kind: IdentifierKind,
 }
 
@@ -138,16 +139,16 @@ impl Identifier {
         if text.len() > MAX_IDENTIFIER_BYTES {
             return Err(IdentifierError::TooLong { found: text.len() });
         }
-        Ok(Self { text, kind })
+        Ok(Self { text: text.into(), kind })
     }
 
     /// Takes an identifier that must already be in its canonical spelling, as it must be in a certificate.
     pub fn from_canonical(text: &str) -> Result<Self, IdentifierError> {
         let identifier = Self::parse(text)?;
-        if identifier.text == text {
+        if *identifier.text == *text {
             Ok(identifier)
         } else {
-            Err(IdentifierError::NotCanonical { expected: identifier.text, found: shortened(text) })
+            Err(IdentifierError::NotCanonical { expected: identifier.text.to_string(), found: shortened(text) })
         }
     }
 

@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::{Command, Event};
 use crate::config::EngineConfig;
 use crate::driver::{Driver, Renewal};
-use crate::events::{Events, Told};
+use crate::events::{Events, TOGETHER, Told};
 
 /// Commands that may wait for the engine.
 const COMMANDS: usize = 256;
-/// Events that may wait for the client.
+/// Events that may wait for the client, in front of those that wait at the driver.
 const EVENTS: usize = 1024;
 
 /// Why an engine did not start.
@@ -72,13 +72,13 @@ impl Renewals {
 
 /// Where a program reports what it found out by itself; see [`Engine::reports`].
 #[derive(Clone, Debug)]
-pub struct Reports(mpsc::WeakSender<Told>);
+pub struct Reports(mpsc::WeakSender<Vec<Told>>);
 
 impl Reports {
     /// Puts an event among the engine's. Returns false when the engine has ended.
     pub async fn send(&self, event: Event) -> bool {
         match self.0.upgrade() {
-            Some(events) => events.send(Told::plain(event)).await.is_ok(),
+            Some(events) => events.send(vec![Told::plain(event)]).await.is_ok(),
             None => false,
         }
     }
@@ -88,7 +88,7 @@ impl Reports {
 #[derive(Clone, Debug)]
 pub struct Engine {
     commands: mpsc::Sender<Command>,
-    events: mpsc::WeakSender<Told>,
+    events: mpsc::WeakSender<Vec<Told>>,
     renewals: Renewals,
     address: SocketAddr,
 }
@@ -105,7 +105,7 @@ impl Engine {
     /// Outside a tokio runtime.
     pub fn start(config: EngineConfig) -> Result<(Self, Events), StartError> {
         let (commands, commanded) = mpsc::channel(COMMANDS);
-        let (tell, told) = mpsc::channel(EVENTS);
+        let (tell, told) = mpsc::channel(EVENTS / TOGETHER);
         let (events, taken) = Events::new(told);
         let (bind, reports) = (config.bind, tell.downgrade());
         let driver = Driver::start(config, commanded, (tell, taken))?;

@@ -7,6 +7,9 @@ use tokio::sync::mpsc::error::TryRecvError;
 use crate::api::Event;
 use crate::core::Receipt;
 
+/// As many events come together at most.
+pub(crate) const TOGETHER: usize = 64;
+
 /// An event on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -29,7 +32,9 @@ impl Told {
 /// writes it out), and then asks for the next. What it never takes, because it ends before, is never called delivered.
 #[derive(Debug)]
 pub struct Events {
-    told: mpsc::Receiver<Told>,
+    told: mpsc::Receiver<Vec<Told>>,
+    /// Come together with the last one, and not handed out yet.
+    come: std::vec::IntoIter<Told>,
     receipts: mpsc::UnboundedSender<Receipt>,
     /// Of the events that the client has and has not taken yet.
     in_hand: Vec<Receipt>,
@@ -37,16 +42,20 @@ pub struct Events {
 
 impl Events {
     /// The client's end, and where its receipts come out. These are no more than the events it was handed out.
-    pub(crate) fn new(told: mpsc::Receiver<Told>) -> (Self, mpsc::UnboundedReceiver<Receipt>) {
+    pub(crate) fn new(told: mpsc::Receiver<Vec<Told>>) -> (Self, mpsc::UnboundedReceiver<Receipt>) {
         let (receipts, taken) = mpsc::unbounded_channel();
-        (Self { told, receipts, in_hand: Vec::new() }, taken)
+        (Self { told, come: Vec::new().into_iter(), receipts, in_hand: Vec::new() }, taken)
     }
 
     /// The next event; those before it were taken. None when the engine has ended. Nothing is lost if the future is dropped.
     pub async fn recv(&mut self) -> Option<Event> {
         self.taken();
-        let told = self.told.recv().await?;
-        Some(self.hand_out(told))
+        loop {
+            if let Some(told) = self.come.next() {
+                return Some(self.hand_out(told));
+            }
+            self.come = self.told.recv().await?.into_iter();
+        }
     }
 
     /// The next event if there is one already. Those before it are not taken by that: a client may have several in hand, and
@@ -55,8 +64,12 @@ impl Events {
     /// # Errors
     /// There is none now, or the engine has ended.
     pub fn try_recv(&mut self) -> Result<Event, TryRecvError> {
-        let told = self.told.try_recv()?;
-        Ok(self.hand_out(told))
+        loop {
+            if let Some(told) = self.come.next() {
+                return Ok(self.hand_out(told));
+            }
+            self.come = self.told.try_recv()?.into_iter();
+        }
     }
 
     /// Says that what was handed out was taken, without asking for the next one.
@@ -75,6 +88,7 @@ impl Events {
     /// Waits for the engine's end. What comes until then is not taken.
     pub(crate) async fn end(&mut self) {
         self.not_taken();
+        self.come = Vec::new().into_iter();
         while self.told.recv().await.is_some() {}
     }
 
@@ -97,9 +111,9 @@ mod tests {
         let (tell, told) = mpsc::channel(4);
         let (mut events, mut taken) = Events::new(told);
         for number in [1, 2] {
-            tell.send(Told { event: event("x"), receipt: Some(Receipt(number)) }).await.unwrap();
+            tell.send(vec![Told { event: event("x"), receipt: Some(Receipt(number)) }]).await.unwrap();
         }
-        tell.send(Told::plain(event("y"))).await.unwrap();
+        tell.send(vec![Told::plain(event("y"))]).await.unwrap();
         assert_eq!(events.recv().await, Some(event("x")));
         assert!(taken.try_recv().is_err(), "the client has it, and has not taken it");
         assert_eq!(events.try_recv(), Ok(event("x")));
@@ -114,13 +128,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_events_that_came_together_each_is_taken_by_itself() {
+        let (tell, told) = mpsc::channel(1);
+        let (mut events, mut taken) = Events::new(told);
+        let numbered = |number| Told { event: event("x"), receipt: Some(Receipt(number)) };
+        tell.send((1..=3).map(numbered).collect()).await.unwrap();
+        events.recv().await.unwrap();
+        assert!(taken.try_recv().is_err(), "the client has one, and has taken none");
+        events.recv().await.unwrap();
+        assert_eq!(taken.try_recv(), Ok(Receipt(1)));
+        assert!(taken.try_recv().is_err(), "the third was not even handed out");
+        events.not_taken();
+        drop(tell);
+        events.end().await;
+        drop(events);
+        assert_eq!(taken.recv().await, None, "what ends with the client was not taken");
+    }
+
+    #[tokio::test]
     async fn what_was_never_taken_is_never_told() {
         let (tell, told) = mpsc::channel(4);
         let (mut events, mut taken) = Events::new(told);
-        tell.send(Told { event: event("x"), receipt: Some(Receipt(1)) }).await.unwrap();
+        tell.send(vec![Told { event: event("x"), receipt: Some(Receipt(1)) }]).await.unwrap();
         assert_eq!(events.recv().await, Some(event("x")));
         events.not_taken();
-        tell.send(Told { event: event("x"), receipt: Some(Receipt(2)) }).await.unwrap();
+        tell.send(vec![Told { event: event("x"), receipt: Some(Receipt(2)) }]).await.unwrap();
         drop(tell);
         events.end().await;
         drop(events);

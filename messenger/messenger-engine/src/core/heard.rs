@@ -35,6 +35,7 @@ pub(super) struct Heard {
 #[derive(Default)]
 struct Theirs {
     places: HashMap<u64, Place>,
+    /// Of those that have another number than their id.
     numbers: HashMap<Place, u64>,
     order: VecDeque<u64>,
 }
@@ -61,10 +62,14 @@ impl Heard {
             number = draw();
         }
         theirs.places.insert(number, place);
-        theirs.numbers.insert(place, number);
+        if number != place.id {
+            theirs.numbers.insert(place, number);
+        }
         theirs.order.push_back(number);
         if theirs.order.len() > TEXTS
-            && let Some(place) = theirs.order.pop_front().and_then(|oldest| theirs.places.remove(&oldest))
+            && let Some(oldest) = theirs.order.pop_front()
+            && let Some(place) = theirs.places.remove(&oldest)
+            && oldest != place.id
         {
             theirs.numbers.remove(&place);
         }
@@ -73,7 +78,9 @@ impl Heard {
 
     /// The number of a text of theirs.
     pub(super) fn number(&self, who: &Identifier, place: &Place) -> Option<u64> {
-        self.people.peek(who)?.numbers.get(place).copied()
+        let theirs = self.people.peek(who)?;
+        let has_its_own = theirs.places.get(&place.id) == Some(place);
+        if has_its_own { Some(place.id) } else { theirs.numbers.get(place).copied() }
     }
 
     /// Where the text with this number is known.
@@ -111,12 +118,17 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let mut heard = Heard::default();
+        // Every text of one device has its own number, none of the other's.
+        let mut drawn = 100_000..;
         for id in 0..5_000 {
             heard.add(&bob(), place(1, id), || unreachable!());
+            heard.add(&bob(), place(2, id), || drawn.next().unwrap());
         }
         let theirs = heard.people.peek(&bob()).unwrap();
-        assert_eq!((theirs.places.len(), theirs.numbers.len(), theirs.order.len()), (TEXTS, TEXTS, TEXTS));
+        assert_eq!((theirs.places.len(), theirs.numbers.len(), theirs.order.len()), (TEXTS, TEXTS / 2, TEXTS));
         assert_eq!(heard.place(&bob(), 0), None);
         assert_eq!(heard.number(&bob(), &place(1, 4_999)), Some(4_999));
+        assert_eq!(heard.number(&bob(), &place(2, 4_999)), Some(104_999));
+        assert_eq!(heard.number(&bob(), &place(2, 0)), None);
     }
 }

@@ -53,11 +53,11 @@ impl Ids {
             self.given.clear();
             self.count = 0;
         }
-        if !self.given.contains_key(to) {
-            self.given.insert(to.to_owned(), HashMap::new());
-        }
         let digest = self.digests.hash_one(what);
-        let Some(theirs) = self.given.get_mut(to) else { return true };
+        let theirs = match self.given.get_mut(to) {
+            Some(theirs) => theirs,
+            None => self.given.entry(to.to_owned()).or_default(),
+        };
         match theirs.entry(id) {
             Entry::Occupied(given) => given.get().digest == digest,
             Entry::Vacant(free) => {

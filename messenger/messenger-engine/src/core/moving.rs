@@ -19,7 +19,9 @@ impl Core {
     pub(super) fn is_at(&mut self, session: SessionId) {
         if let Some(link) = self.links.get_mut(&session) {
             link.told_elsewhere = false;
-            self.at.insert(link.person.identifier.clone(), link.person.device);
+            if self.at.get(&link.person.identifier) != Some(&link.person.device) {
+                self.at.insert(link.person.identifier.clone(), link.person.device);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What was handed out to the client and not taken by it yet. *Delivered* means that the application has a text, so the
 //! acknowledgement waits for the client's word.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::seen::Key;
 use super::{Action, Core, SessionId};
@@ -91,12 +91,14 @@ impl Core {
 
     /// The client has taken what it was handed out.
     pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
-        let mut sessions = BTreeSet::new();
+        let mut sessions = Vec::new();
         for receipt in receipts {
             for (session, number) in self.untaken.take(receipt) {
                 if let Some(link) = self.links.get_mut(&session) {
                     link.session.acknowledge(number);
-                    sessions.insert(session);
+                    if sessions.last() != Some(&session) {
+                        sessions.push(session);
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! The writing side of one channel: a stream, and a queue for what QUIC does not take at once.
 //!
-//! A frame that nothing waits before goes straight into QUIC's own buffer, without waking another task; that is the
-//! ordinary case. What does not fit there waits in the queue, and everything after it waits behind it, so that frames
-//! arrive in the order in which they were sent.
+//! Frames are put together and sent together. What nothing waits before goes straight into QUIC's own buffer, at once and
+//! without waking another task; that is the ordinary case. What does not fit there waits in the queue, and everything after it
+//! waits behind it, so that frames arrive in the order in which they were put.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,45 +28,66 @@ pub(super) struct Lane {
     stream: Arc<Mutex<Option<SendStream>>>,
     /// Frames handed to the queue and not yet written.
     waiting: Arc<AtomicUsize>,
-    queue: mpsc::Sender<Vec<u8>>,
+    queue: mpsc::UnboundedSender<Frames>,
     writer: JoinHandle<()>,
+    /// Put and not sent yet.
+    put: Frames,
+}
+
+/// Frames that are written together.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    count: usize,
 }
 
 impl Lane {
     /// Opens the channel's stream; what is sent before it is open waits.
     pub(super) fn open(connection: Connection, channel: Channel) -> Self {
-        let (queue, frames) = mpsc::channel(MAX_WAITING_FRAMES);
+        // Bounded by how many frames may wait.
+        let (queue, frames) = mpsc::unbounded_channel();
         let (stream, waiting) = (Arc::default(), Arc::default());
         let writer = tokio::spawn(write(connection, channel, Arc::clone(&stream), Arc::clone(&waiting), frames));
-        Self { stream, waiting, queue, writer }
+        Self { stream, waiting, queue, writer, put: Frames::default() }
     }
 
-    /// Sends a frame, now or after those that wait.
-    pub(super) fn send(&self, mut frame: Vec<u8>) -> Result<(), Stalled> {
-        if self.waiting.load(Ordering::Acquire) == 0 {
-            let taken = self.send_now(&frame);
-            if taken == frame.len() {
-                return Ok(());
-            }
-            frame.drain(..taken);
-        }
-        self.waiting.fetch_add(1, Ordering::AcqRel);
-        match self.queue.try_send(frame) {
-            // A writer that ended lost the connection: the reader reports that.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Stalled),
-        }
+    /// Adds a frame to those that are to be sent.
+    pub(super) fn put(&mut self, frame: &[u8]) {
+        self.put.bytes.extend_from_slice(frame);
+        self.put.count += 1;
     }
 
-    /// How many bytes of the frame QUIC takes at once. Nothing waits, so the writer does not touch the stream.
-    fn send_now(&self, frame: &[u8]) -> usize {
+    /// Sends what was put, now or after what waits.
+    pub(super) fn send(&mut self) -> Result<(), Stalled> {
+        let taken = match self.waiting.load(Ordering::Acquire) {
+            0 => self.send_now(&self.put.bytes),
+            _ => 0,
+        };
+        if taken == self.put.bytes.len() {
+            // The memory is used again.
+            self.put.bytes.clear();
+            self.put.count = 0;
+            return Ok(());
+        }
+        let mut rest = std::mem::take(&mut self.put);
+        rest.bytes.drain(..taken);
+        if self.waiting.fetch_add(rest.count, Ordering::AcqRel) + rest.count > MAX_WAITING_FRAMES {
+            return Err(Stalled);
+        }
+        // A writer that ended lost the connection: the reader reports that.
+        let _ = self.queue.send(rest);
+        Ok(())
+    }
+
+    /// How many of these bytes QUIC takes at once. Nothing waits, so the writer does not touch the stream.
+    fn send_now(&self, bytes: &[u8]) -> usize {
         let Ok(mut stream) = self.stream.try_lock() else { return 0 };
         let Some(stream) = stream.as_mut() else { return 0 };
         let mut taken = 0;
-        while taken < frame.len() {
-            let write = pin!(stream.write(&frame[taken..]));
+        while taken < bytes.len() {
+            let write = pin!(stream.write(&bytes[taken..]));
             match write.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(bytes)) => taken += bytes,
+                Poll::Ready(Ok(more)) => taken += more,
                 // A failure is a lost connection, which the reader reports with its reason.
                 Poll::Pending | Poll::Ready(Err(_)) => break,
             }
@@ -74,8 +95,10 @@ impl Lane {
         taken
     }
 
-    /// Lets what waits be written; ends when the other side has it all, or the connection is lost.
-    pub(super) async fn finish(self) {
+    /// Lets what was put and what waits be written; ends when the other side has it all, or the connection is lost.
+    pub(super) async fn finish(mut self) {
+        // Whether or not it waits for too much: it ends.
+        let _ = self.send();
         let Self { queue, writer, .. } = self;
         drop(queue);
         let _ = writer.await;
@@ -88,15 +111,15 @@ async fn write(
     channel: Channel,
     shared: Arc<Mutex<Option<SendStream>>>,
     waiting: Arc<AtomicUsize>,
-    mut frames: mpsc::Receiver<Vec<u8>>,
+    mut frames: mpsc::UnboundedReceiver<Frames>,
 ) {
     let work = async {
         let mut stream = connection.open_uni().await.ok()?;
         stream.write_all(&[channel.byte()]).await.ok()?;
         *shared.lock().await = Some(stream);
-        while let Some(frame) = frames.recv().await {
-            shared.lock().await.as_mut()?.write_all(&frame).await.ok()?;
-            waiting.fetch_sub(1, Ordering::AcqRel);
+        while let Some(Frames { bytes, count }) = frames.recv().await {
+            shared.lock().await.as_mut()?.write_all(&bytes).await.ok()?;
+            waiting.fetch_sub(count, Ordering::AcqRel);
         }
         let mut stream = shared.lock().await.take()?;
         stream.finish().ok()?;
@@ -117,13 +140,18 @@ mod tests {
     async fn frames_arrive_in_order_through_a_narrow_window() {
         const FRAMES: u32 = 2000;
         let (_dialling, dialled, _accepting, accepted) = connected(1000).await;
-        let lane = Lane::open(dialled, Channel::Talk);
+        let mut lane = Lane::open(dialled, Channel::Talk);
         let reading = tokio::spawn(async move {
             let mut stream = accepted.accept_uni().await.unwrap();
             stream.read_to_end(1 << 20).await.unwrap()
         });
         for number in 0..FRAMES {
-            lane.send(number.to_be_bytes().repeat(5)).unwrap();
+            lane.put(&number.to_be_bytes().repeat(5));
+            // One by one, and many together.
+            if number % 3 != 0 || number > FRAMES / 2 && number % 50 != 0 {
+                continue;
+            }
+            lane.send().unwrap();
             // Now and then the window has room again, and frames take the short way between queued ones.
             if number % 97 == 0 {
                 tokio::task::yield_now().await;
@@ -139,8 +167,13 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_nothing_is_stalled_when_the_queue_is_full() {
         let (_dialling, dialled, _accepting, _accepted) = connected(100).await;
-        let lane = Lane::open(dialled, Channel::Talk);
-        let sent = (0..2 * MAX_WAITING_FRAMES).take_while(|_| lane.send(vec![7; 100]).is_ok()).count();
-        assert!((MAX_WAITING_FRAMES..MAX_WAITING_FRAMES + 2).contains(&sent), "{sent}");
+        let mut lane = Lane::open(dialled, Channel::Talk);
+        let mut sends = |frames: usize| {
+            (0..frames).for_each(|_| lane.put(&[7; 100]));
+            lane.send().is_ok()
+        };
+        assert!(sends(MAX_WAITING_FRAMES / 2), "together");
+        let sent = (0..MAX_WAITING_FRAMES).take_while(|_| sends(1)).count();
+        assert!((MAX_WAITING_FRAMES / 2..MAX_WAITING_FRAMES / 2 + 2).contains(&sent), "{sent} one by one");
     }
 }

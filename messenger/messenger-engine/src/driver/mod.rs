@@ -1,6 +1,7 @@
 //! The engine's driver: sockets, tasks and clocks around [`Core`]. One task owns the core and reads what peers send; all
 //! others bring it what else happened and do what it asks.
 
+mod acting;
 mod addresses;
 mod directories;
 mod directory;
@@ -24,6 +25,7 @@ mod telling;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod turn;
 mod verifier;
 
 use std::collections::HashMap;
@@ -38,7 +40,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{CallId, Command};
 use crate::config::EngineConfig;
-use crate::core::{Action, Alarm, ConnectionId, Core, Loss, Me, Receipt};
+use crate::core::{Alarm, ConnectionId, Core, Me, Receipt};
 use crate::engine::StartError;
 use crate::events::Told;
 use crate::room::{DeviceKey, MyLeaf, Person};
@@ -63,6 +65,8 @@ pub(crate) struct Driver {
     telling: telling::Telling,
     /// What the client has taken.
     taken: mpsc::UnboundedReceiver<Receipt>,
+    /// Connections on which frames were put that are still to be sent.
+    put_on: Vec<ConnectionId>,
     inbox: mpsc::Receiver<Happening>,
     directories: directories::Directories,
     wanted: watch::Sender<u64>,
@@ -93,7 +97,7 @@ impl Driver {
     pub(crate) fn start(
         config: EngineConfig,
         commands: mpsc::Receiver<Command>,
-        (events, taken): (mpsc::Sender<Told>, mpsc::UnboundedReceiver<Receipt>),
+        (events, taken): (mpsc::Sender<Vec<Told>>, mpsc::UnboundedReceiver<Receipt>),
     ) -> Result<Self, StartError> {
         let (outbox, inbox) = mpsc::channel(256);
         let verifier = Arc::new(verifier::Verifier::new(config.trust.clone(), outbox.clone()));
@@ -151,6 +155,7 @@ impl Driver {
             commands,
             telling: telling::Telling::new(events),
             taken,
+            put_on: Vec::new(),
             inbox,
             directories,
             wanted,
@@ -181,6 +186,7 @@ impl Driver {
         let mut alarm = Alarm::new(Instant::now());
         let mut sleep = pin!(tokio::time::sleep_until(alarm.due().into()));
         self.act();
+        self.telling.tell();
         while !self.ended {
             let mut ticked = None;
             tokio::select! {
@@ -190,13 +196,13 @@ impl Driver {
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
                 Some(receipt) = self.taken.recv() => self.acknowledge(Some(receipt)),
-                command = self.commands.recv() => {
-                    // What the client took before it asked: a session may end over the command.
-                    self.acknowledge(None);
-                    self.core.command(command.unwrap_or(Command::Quit), Now::read());
+                command = self.commands.recv() => self.command(command.unwrap_or(Command::Quit), Now::read()),
+                Some(happening) = self.reader.next(), if !self.telling.is_full() => {
+                    self.happened(happening, Now::read());
                 }
-                Some(happening) = self.reader.next(), if !self.telling.is_full() => self.happened(happening),
-                Some(happening) = self.inbox.recv(), if !self.telling.is_full() => self.happened(happening),
+                Some(happening) = self.inbox.recv(), if !self.telling.is_full() => {
+                    self.happened(happening, Now::read());
+                }
                 Some(renewal) = self.renewals.recv() => self.renew(renewal),
                 () = &mut sleep => {
                     let now = Now::read();
@@ -204,7 +210,9 @@ impl Driver {
                     ticked = Some(now);
                 }
             }
+            self.take_what_is_there();
             let (acted, before) = (self.act(), alarm.due());
+            self.telling.tell();
             if let Some(now) = ticked {
                 alarm.ticked(now.instant, self.next_deadline(now));
             }
@@ -218,14 +226,7 @@ impl Driver {
         self.farewell().await;
     }
 
-    /// Acknowledges everything that the client has taken by now.
-    fn acknowledge(&mut self, first: Option<Receipt>) {
-        let taken = &mut self.taken;
-        self.core.taken(first.into_iter().chain(std::iter::from_fn(|| taken.try_recv().ok())));
-    }
-
-    fn happened(&mut self, happening: Happening) {
-        let now = Now::read();
+    fn happened(&mut self, happening: Happening, now: Now) {
         let core = &mut self.core;
         match happening {
             Happening::DirectoryUp => {
@@ -306,69 +307,6 @@ impl Driver {
         self.act();
         if self.peers.contains_key(&id) {
             self.reader.add(connection, id);
-        }
-    }
-
-    /// Does what the core asks for; returns whether it asked for anything.
-    fn act(&mut self) -> bool {
-        let mut acted = false;
-        while let Some(action) = self.core.next_action() {
-            acted = true;
-            match action {
-                Action::Emit(event) => self.telling.emit(event),
-                Action::Show { event, receipt } => self.telling.show(event, receipt),
-                Action::GoOnline => {
-                    self.directories.come_back();
-                    self.turn(true);
-                }
-                Action::GoOffline => {
-                    self.directories.leave();
-                    self.turn(false);
-                }
-                Action::Ask(ask) => self.directories.ask(ask, &mut self.core, Now::read()),
-                Action::Connect { call, expected, meeting } => self.meetings.begin(call, expected, meeting),
-                Action::Settled { call } => self.meetings.settle(call),
-                Action::FollowNetwork => self.directories.follow(&mut self.core, Now::read()),
-                Action::Reintroduce => self.directories.reintroduce(),
-                Action::Send { connection, channel, bytes } => self.send(connection, channel, bytes),
-                Action::File(task) => {
-                    let peer = task.connection().and_then(|connection| self.peers.get(&connection));
-                    self.files.begin(task, peer.map(peer::Peer::connection));
-                }
-                Action::Close { connection, code } => {
-                    if let Some(peer) = self.peers.remove(&connection) {
-                        self.closing.retain(|goodbye| !goodbye.is_finished());
-                        self.closing.push(peer.close(code));
-                    }
-                }
-                Action::End => self.ended = true,
-            }
-        }
-        acted
-    }
-
-    /// Connects to the directory, or leaves it. Peers hear the goodbye first: whoever is told by the directory that
-    /// this device has gone must not still hold a connection to it on which a text would be lost.
-    fn turn(&mut self, here: bool) {
-        let (before, closing, wanted) = (self.turning.take(), std::mem::take(&mut self.closing), self.wanted.clone());
-        self.turning = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
-            }
-            for goodbye in closing {
-                let _ = goodbye.await;
-            }
-            wanted.send_modify(|changes| *changes += u64::from(changes.is_multiple_of(2) == here));
-        }));
-    }
-
-    fn send(&mut self, connection: ConnectionId, channel: crate::wire::Channel, bytes: Vec<u8>) {
-        let Some(peer) = self.peers.get_mut(&connection) else { return };
-        if peer.send(channel, bytes).is_err()
-            && let Some(peer) = self.peers.remove(&connection)
-        {
-            peer.close(Close::STALLED);
-            self.core.disconnected(connection, Loss::Ended, "the other side stopped reading", Now::read());
         }
     }
 

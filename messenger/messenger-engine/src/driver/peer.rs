@@ -33,15 +33,20 @@ impl Peer {
         &self.connection
     }
 
-    /// Sends a frame on its channel, opening the stream with the first.
-    pub(super) fn send(&mut self, channel: Channel, bytes: Vec<u8>) -> Result<(), Stalled> {
+    /// Puts a frame on its channel, opening the stream with the first; [`Self::send`] sends it.
+    pub(super) fn put(&mut self, channel: Channel, frame: &[u8]) {
         let slot = match channel {
             Channel::Talk => &mut self.talk,
             Channel::Rooms => &mut self.rooms,
             // Each transfer has a stream of its own.
-            Channel::Files => return Ok(()),
+            Channel::Files => return,
         };
-        slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).send(bytes)
+        slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).put(frame);
+    }
+
+    /// Sends what was put on both channels.
+    pub(super) fn send(&mut self) -> Result<(), Stalled> {
+        [&mut self.talk, &mut self.rooms].into_iter().flatten().try_for_each(Lane::send)
     }
 
     /// Closes the connection once what was sent has arrived, or after half a second.

@@ -12,20 +12,24 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::Happening;
 use crate::core::{ConnectionId, Loss};
-use crate::wire::{self, Channel, Close, FileHead, FrameError, RoomFrame, TalkFrame};
+use crate::wire::{self, Channel, Close, FileHead, FrameError};
 
-/// The most that is taken from a stream at once, in bytes.
-const CHUNK: usize = 16 * 1024;
+/// How many pieces are taken from a stream at once; each came in one packet.
+const PIECES: usize = 32;
+/// How many frames are handed on together. Of what else came with them nothing is decoded before these are taken.
+const TOGETHER: usize = 64;
 
 /// Reads all connections.
 #[derive(Default)]
 pub(super) struct Reader {
     streams: SelectAll<BoxStream<'static, Read>>,
+    /// What came together with what was handed on last.
+    come: std::vec::IntoIter<Happening>,
 }
 
 /// What a connection brings.
 enum Read {
-    Happening(Happening),
+    Happenings(Vec<Happening>),
     /// A stream that the peer has opened; the connection's end is not told before the token is dropped.
     Opened(Opened, TaskTrackerToken),
 }
@@ -44,11 +48,20 @@ impl Reader {
         self.streams.push(accept(connection, id).boxed());
     }
 
+    /// Reads what the test says.
+    #[cfg(test)]
+    pub(super) fn read(&mut self, come: BoxStream<'static, Vec<Happening>>) {
+        self.streams.push(come.map(Read::Happenings).boxed());
+    }
+
     /// What comes next, of all connections. None if there is none.
     pub(super) async fn next(&mut self) -> Option<Happening> {
         loop {
+            if let Some(happening) = self.come.next() {
+                return Some(happening);
+            }
             match self.streams.next().await? {
-                Read::Happening(happening) => return Some(happening),
+                Read::Happenings(come) => self.come = come.into_iter(),
                 Read::Opened(opened, token) => self.streams.push(frames(opened, token).boxed()),
             }
         }
@@ -71,7 +84,7 @@ fn accept(connection: Connection, id: ConnectionId) -> impl Stream<Item = Read> 
                 open.close();
                 open.wait().await;
                 let (loss, reason) = (loss(&error), reason(&error));
-                Some((Read::Happening(Happening::Lost { connection: id, loss, reason }), None))
+                Some((Read::Happenings(vec![Happening::Lost { connection: id, loss, reason }]), None))
             }
         }
     })
@@ -79,27 +92,29 @@ fn accept(connection: Connection, id: ConnectionId) -> impl Stream<Item = Read> 
 
 /// The frames of one stream, up to its end or the first thing that is none.
 fn frames(opened: Opened, token: TaskTrackerToken) -> impl Stream<Item = Read> + Send {
-    let connection = opened.id;
-    stream::unfold(Some((Frames::new(opened), token)), move |state| async move {
+    stream::unfold(Some((Frames::new(opened), token)), |state| async move {
         let (mut frames, token) = state?;
-        let (happening, state) = match frames.next().await {
-            Ok(Some(Frame::Talk(frame))) => (Happening::Talk { connection, frame }, Some((frames, token))),
-            Ok(Some(Frame::Rooms(frame))) => (Happening::Rooms { connection, frame }, Some((frames, token))),
+        Some(match frames.next().await? {
+            Come::Frames(come) => (Read::Happenings(come), Some((frames, token))),
             // What follows is no frame: it is read elsewhere.
-            Ok(Some(Frame::File(head))) => {
-                let (stream, rest) = frames.leave();
-                (Happening::Stream { connection, head, stream, rest }, None)
-            }
-            Ok(None) => return None,
-            Err(error) => (Happening::Misbehaved { connection, reason: error.to_string() }, None),
-        };
-        Some((Read::Happening(happening), state))
+            Come::File(head) => (Read::Happenings(vec![frames.leave(head)]), None),
+        })
     })
 }
 
-enum Frame {
-    Talk(TalkFrame),
-    Rooms(RoomFrame),
+/// What comes next on a stream.
+enum Come {
+    Frames(Vec<Happening>),
+    /// The head of a file's stream.
+    File(FileHead),
+}
+
+/// A frame, if it is there as a whole.
+enum Whole {
+    NotYet,
+    /// Of a kind that is not known here.
+    Unknown,
+    Frame(Happening),
     File(FileHead),
 }
 
@@ -110,49 +125,86 @@ struct Frames {
     unread: Vec<u8>,
     /// How much of `unread` is done with.
     done: usize,
+    /// Something came that is no frame.
+    misbehaved: bool,
 }
 
 impl Frames {
     fn new(opened: Opened) -> Self {
-        Self { opened, channel: None, unread: Vec::new(), done: 0 }
+        Self { opened, channel: None, unread: Vec::new(), done: 0, misbehaved: false }
     }
 
-    /// The next frame of a known kind; `None` when the stream or the connection ended.
-    async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
-        loop {
-            while let Some(channel) = self.channel {
-                let Some(body) = self.body(channel)? else { break };
-                let body = &self.unread[body];
-                let frame = match channel {
-                    Channel::Talk => wire::decode::<TalkFrame>(body)?.map(Frame::Talk),
-                    Channel::Rooms => wire::decode::<RoomFrame>(body)?.map(Frame::Rooms),
-                    Channel::Files => wire::decode::<FileHead>(body)?.map(Frame::File),
-                };
-                if frame.is_some() {
-                    if channel == Channel::Talk {
-                        self.opened.greeted.cancel();
-                    }
-                    return Ok(frame);
-                }
+    /// The next frames of known kinds: those that came together. Behind what is no frame nothing is read. `None` when that
+    /// was told, and when the stream or the connection ended.
+    async fn next(&mut self) -> Option<Come> {
+        while !self.misbehaved {
+            match self.whole() {
+                Come::Frames(come) if come.is_empty() => self.read().await?,
+                come => return Some(come),
             }
-            let Ok(Some(chunk)) = self.opened.stream.read_chunk(CHUNK, true).await else { return Ok(None) };
-            self.unread.drain(..std::mem::take(&mut self.done));
-            self.unread.extend_from_slice(&chunk.bytes);
-            if self.channel.is_none() {
-                if !self.open() {
-                    return Ok(None);
-                }
-                if self.channel != Some(Channel::Talk) {
-                    self.opened.greeted.cancelled().await;
+        }
+        None
+    }
+
+    /// The frames that are there, in order.
+    fn whole(&mut self) -> Come {
+        let mut come = Vec::new();
+        let Some(channel) = self.channel else { return Come::Frames(come) };
+        let connection = self.opened.id;
+        while come.len() < TOGETHER {
+            match self.frame(channel) {
+                Ok(Whole::Frame(frame)) => come.push(frame),
+                Ok(Whole::Unknown) => {}
+                Ok(Whole::File(head)) => return Come::File(head),
+                Ok(Whole::NotYet) => break,
+                Err(error) => {
+                    self.misbehaved = true;
+                    come.push(Happening::Misbehaved { connection, reason: error.to_string() });
+                    break;
                 }
             }
         }
+        if let Some(Happening::Talk { .. }) = come.first() {
+            self.opened.greeted.cancel();
+        }
+        Come::Frames(come)
     }
 
-    /// The stream, and what of it was read and not used.
-    fn leave(mut self) -> (RecvStream, Vec<u8>) {
+    /// The next frame.
+    fn frame(&mut self, channel: Channel) -> Result<Whole, FrameError> {
+        let Some(body) = self.body(channel)? else { return Ok(Whole::NotYet) };
+        let (body, connection) = (&self.unread[body], self.opened.id);
+        let frame = match channel {
+            Channel::Talk => wire::decode(body)?.map(|frame| Whole::Frame(Happening::Talk { connection, frame })),
+            Channel::Rooms => wire::decode(body)?.map(|frame| Whole::Frame(Happening::Rooms { connection, frame })),
+            Channel::Files => wire::decode(body)?.map(Whole::File),
+        };
+        Ok(frame.unwrap_or(Whole::Unknown))
+    }
+
+    /// Reads on. `None` when there is no more.
+    async fn read(&mut self) -> Option<()> {
+        let mut pieces: [_; PIECES] = Default::default();
+        let count = self.opened.stream.read_chunks(&mut pieces).await.ok()??;
+        self.unread.drain(..std::mem::take(&mut self.done));
+        for piece in &pieces[..count] {
+            self.unread.extend_from_slice(piece);
+        }
+        if self.channel.is_none() {
+            if !self.open() {
+                return None;
+            }
+            if self.channel != Some(Channel::Talk) {
+                self.opened.greeted.cancelled().await;
+            }
+        }
+        Some(())
+    }
+
+    /// The stream of a file, and what of it was read and not used.
+    fn leave(mut self, head: FileHead) -> Happening {
         self.unread.drain(..self.done);
-        (self.opened.stream, self.unread)
+        Happening::Stream { connection: self.opened.id, head, stream: self.opened.stream, rest: self.unread }
     }
 
     /// Reads the stream's first byte; a stream of an unknown channel is stopped.
@@ -223,7 +275,7 @@ mod tests {
 
     use super::super::testing::connected;
     use super::*;
-    use crate::wire::encode;
+    use crate::wire::{RoomFrame, TalkFrame, encode};
 
     const WINDOW: u32 = 1_200_000;
     const CONNECTION: ConnectionId = 7;
@@ -354,12 +406,15 @@ mod tests {
         let (_dialling, dialled, _accepting, accepted) = connected(WINDOW).await;
         let reading = tokio::spawn(told(accepted));
         let mut stream = dialled.open_uni().await.unwrap();
-        stream.write_all(&[Channel::Talk.byte(), 0, 1, 0, 1]).await.unwrap();
+        // Frames that came with it count, and those behind it do not.
+        let frame = |number| encode(&text(number), Channel::Talk).unwrap();
+        let bytes = [vec![Channel::Talk.byte()], frame(1), frame(2), vec![0, 1, 0, 1], frame(3)].concat();
+        stream.write_all(&bytes).await.unwrap();
         // What follows is read no more.
         let _ = stream.stopped().await;
         dialled.close(Close::DONE.0.into(), b"");
         let told = reading.await.unwrap();
-        assert_eq!(told[0], Err("expected a body of at most 65536 bytes, found 65537".to_owned()));
-        assert_eq!(told.len(), 2);
+        let refused = "expected a body of at most 65536 bytes, found 65537".to_owned();
+        assert_eq!((&told[..3], told.len()), (&[Ok(1), Ok(2), Err(refused)][..], 4));
     }
 }

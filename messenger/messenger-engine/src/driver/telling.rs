@@ -1,35 +1,36 @@
-//! How the client is told: every event in its order, at once if it listens, and when there is room if it is slow.
+//! How the client is told: every event in its order, at once if it listens, and when there is room if it is slow. What is to
+//! be told at one time is told together: the client is woken once.
 
 use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use super::FAREWELL;
 use crate::api::{DeliveryState, Event};
 use crate::core::Receipt;
-use crate::events::Told;
+use crate::events::{TOGETHER, Told};
 
 /// Events that may wait for a slow client before peers are made to wait too.
 const MAX_PENDING_EVENTS: usize = 4096;
-/// Events that may wait for the next tick.
-const MAX_HELD: usize = 64;
+/// Events that may wait for the next tick: as many as texts may be without an answer.
+const MAX_HELD: usize = crate::session::WINDOW;
 
 /// The way to the client, and what waits on it.
 pub(super) struct Telling {
-    events: mpsc::Sender<Told>,
+    events: mpsc::Sender<Vec<Told>>,
+    /// To be told, in order.
     pub(super) pending: VecDeque<Told>,
     /// Told with the next event, or at the next tick.
     held: Vec<Event>,
 }
 
 impl Telling {
-    pub(super) fn new(events: mpsc::Sender<Told>) -> Self {
+    pub(super) fn new(events: mpsc::Sender<Vec<Told>>) -> Self {
         Self { events, pending: VecDeque::new(), held: Vec::new() }
     }
 
     /// On which to wait for room, as long as an event [waits](Self::waits).
-    pub(super) fn events(&self) -> mpsc::Sender<Told> {
+    pub(super) fn events(&self) -> mpsc::Sender<Vec<Told>> {
         self.events.clone()
     }
 
@@ -42,51 +43,112 @@ impl Telling {
         self.pending.len() >= MAX_PENDING_EVENTS
     }
 
-    /// There is room for the event that waits longest.
-    pub(super) fn tell_next(&mut self, permit: mpsc::Permit<'_, Told>) {
-        if let Some(told) = self.pending.pop_front() {
-            permit.send(told);
+    /// There is room for the events that wait longest.
+    pub(super) fn tell_next(&mut self, permit: mpsc::Permit<'_, Vec<Told>>) {
+        permit.send(self.next());
+    }
+
+    /// Tells the client what is to be told as far as there is room.
+    pub(super) fn tell(&mut self) {
+        let events = self.events.clone();
+        while self.waits()
+            && let Ok(permit) = events.try_reserve()
+        {
+            self.tell_next(permit);
         }
     }
 
-    /// Tells the client. That a text is being sent is told together with its fate, which on a standing connection is
+    /// What is told together.
+    fn next(&mut self) -> Vec<Told> {
+        self.pending.drain(..self.pending.len().min(TOGETHER)).collect()
+    }
+
+    /// This is to be told. That a text is being sent is told together with its fate, which on a standing connection is
     /// known a moment later, or at the next tick: nobody is woken twice for one text.
     pub(super) fn emit(&mut self, event: Event) {
         if matches!(event, Event::MessageState { state: DeliveryState::Sending, .. }) && self.held.len() < MAX_HELD {
             return self.held.push(event);
         }
         self.tell_held();
-        self.tell(Told::plain(event));
+        self.pending.push_back(Told::plain(event));
     }
 
-    /// Tells the client of what another device waits for until it has taken it.
+    /// This, too; another device waits until the client has taken it.
     pub(super) fn show(&mut self, event: Event, receipt: Receipt) {
         self.tell_held();
-        self.tell(Told { event, receipt: Some(receipt) });
+        self.pending.push_back(Told { event, receipt: Some(receipt) });
     }
 
     pub(super) fn tell_held(&mut self) {
-        for event in std::mem::take(&mut self.held) {
-            self.tell(Told::plain(event));
-        }
-    }
-
-    /// Tells the client at once if it listens, later if it is slow or has ended.
-    fn tell(&mut self, told: Told) {
-        if !self.pending.is_empty() {
-            self.pending.push_back(told);
-        } else if let Err(TrySendError::Full(told) | TrySendError::Closed(told)) = self.events.try_send(told) {
-            self.pending.push_back(told);
-        }
+        self.pending.extend(self.held.drain(..).map(Told::plain));
     }
 
     /// Tells what is left to tell, unless the client takes nothing any more.
     pub(super) async fn rest(mut self) {
         self.tell_held();
-        for told in self.pending.drain(..) {
-            if self.events.send_timeout(told, FAREWELL).await.is_err() {
+        while self.waits() {
+            let next = self.next();
+            if self.events.send_timeout(next, FAREWELL).await.is_err() {
                 break;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Event;
+
+    fn state(id: u64, state: DeliveryState) -> Event {
+        Event::MessageState { id, to: "bob@example.org".parse().unwrap(), state, reason: None }
+    }
+
+    fn ids(told: &[Told]) -> Vec<u64> {
+        let id = |told: &Told| if let Event::MessageState { id, .. } = told.event { id } else { unreachable!() };
+        told.iter().map(id).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_told_at_one_time_comes_together_and_who_is_slow_misses_nothing() {
+        let (events, mut told) = mpsc::channel(2);
+        let mut telling = Telling::new(events);
+        let count = 5 * TOGETHER as u64;
+        for id in 0..count {
+            telling.emit(state(id, DeliveryState::Delivered));
+            assert!(told.try_recv().is_err(), "nobody is woken for one of many");
+        }
+        telling.tell();
+        assert!(telling.waits(), "there is room for two times as many as come together");
+        let mut came = Vec::new();
+        while let Ok(together) = told.try_recv() {
+            assert!(together.len() <= TOGETHER);
+            came.extend(ids(&together));
+            // What comes later is behind what waits.
+            if came.len() < count as usize {
+                telling.emit(state(count + came.len() as u64, DeliveryState::Delivered));
+            }
+            telling.tell();
+        }
+        assert!(!telling.waits());
+        assert_eq!(came[..count as usize], (0..count).collect::<Vec<_>>());
+        assert!(came.is_sorted() && came.len() > count as usize);
+    }
+
+    #[tokio::test]
+    async fn that_a_text_is_being_sent_is_told_before_its_fate_and_with_it() {
+        let (events, mut told) = mpsc::channel(2);
+        let mut telling = Telling::new(events);
+        telling.emit(state(1, DeliveryState::Sending));
+        telling.emit(state(2, DeliveryState::Sending));
+        telling.tell();
+        assert!(told.try_recv().is_err(), "that it is sent wakes nobody");
+        telling.emit(state(1, DeliveryState::Delivered));
+        telling.tell();
+        assert_eq!(ids(&told.try_recv().unwrap()), [1, 2, 1]);
+        telling.emit(state(3, DeliveryState::Sending));
+        telling.tell_held();
+        telling.tell();
+        assert_eq!(ids(&told.try_recv().unwrap()), [3], "or at the next tick");
     }
 }

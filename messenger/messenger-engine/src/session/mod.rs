@@ -21,6 +21,7 @@ mod outgoing;
 mod room_frames;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 mod violation;
 
 use crate::api::RoomId;

@@ -1,15 +1,15 @@
 //! What this side sends under numbers, until it is answered.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::unanswered::Unanswered;
 use super::{Arrival, Content, MAX_ACKS, MAX_WAITING, NotTaken, SPAN, Verdict, Violation, WINDOW};
 use crate::wire::{Ack, TalkFrame};
 
 /// Numbered contents of one direction. `T` names them for whoever sent them.
 pub(super) struct Outgoing<T> {
-    next_number: u64,
-    unanswered: BTreeMap<u64, Sent<T>>,
+    unanswered: Unanswered<Sent<T>>,
     waiting: VecDeque<(Content, T)>,
     /// Left on an earlier connection, and goes out again on this one.
     again: VecDeque<u64>,
@@ -25,13 +25,7 @@ struct Sent<T> {
 
 impl<T> Outgoing<T> {
     pub(super) fn new() -> Self {
-        Self {
-            next_number: 1,
-            unanswered: BTreeMap::new(),
-            waiting: VecDeque::new(),
-            again: VecDeque::new(),
-            answered_twice: 0..0,
-        }
+        Self { unanswered: Unanswered::new(), waiting: VecDeque::new(), again: VecDeque::new(), answered_twice: 0..0 }
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -48,25 +42,24 @@ impl<T> Outgoing<T> {
 
     /// The first number without an answer, or the next one.
     pub(super) fn first_unanswered(&self) -> u64 {
-        self.unanswered.first_key_value().map_or(self.next_number, |(number, _)| *number)
+        self.unanswered.first()
     }
 
     /// What may go out now; `keep` remembers it for another connection.
     pub(super) fn next_frame(&mut self, keep: bool) -> Option<TalkFrame> {
         while let Some(number) = self.again.pop_front() {
             // It may have been answered since.
-            if let Some(Sent { content: Some(content), .. }) = self.unanswered.get(&number) {
+            if let Some(Sent { content: Some(content), .. }) = self.unanswered.get(number) {
                 return Some(frame(number, content.clone()));
             }
         }
-        if self.unanswered.len() >= WINDOW || self.next_number - self.first_unanswered() >= SPAN {
+        if self.unanswered.len() >= WINDOW || self.unanswered.next() - self.unanswered.first() >= SPAN {
             return None;
         }
         let (content, token) = self.waiting.pop_front()?;
-        let number = self.next_number;
-        self.next_number += 1;
+        let number = self.unanswered.next();
         let kept = keep.then(|| content.clone());
-        self.unanswered.insert(number, Sent { token, content: kept });
+        self.unanswered.push(Sent { token, content: kept });
         Some(frame(number, content))
     }
 
@@ -75,14 +68,16 @@ impl<T> Outgoing<T> {
             return Err(Violation::TooManyAcks { found: acks.len() });
         }
         // All of them are looked at before any counts: what is answered beside a stray one must still get its verdict.
-        let mut answered = BTreeSet::new();
-        let expected = |number| self.unanswered.contains_key(number) || self.answered_twice.contains(number);
-        let stray = acks.iter().find(|ack| !expected(&ack.number) || !answered.insert(ack.number));
-        if let Some(ack) = stray {
-            return Err(Violation::StrayAck { found: ack.number });
+        let mut numbers: Vec<u64> = acks.iter().map(|ack| ack.number).collect();
+        numbers.sort_unstable();
+        let expected = |number| self.unanswered.get(number).is_some() || self.answered_twice.contains(&number);
+        let stray = numbers.iter().find(|number| !expected(**number));
+        let twice = numbers.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| &pair[0]);
+        if let Some(found) = stray.or(twice) {
+            return Err(Violation::StrayAck { found: *found });
         }
         let answer = |ack: Ack| {
-            let Sent { token, .. } = self.unanswered.remove(&ack.number)?;
+            let Sent { token, .. } = self.unanswered.remove(ack.number)?;
             Some(match ack.refused {
                 None => Arrival::Taken(token),
                 Some(reason) => Arrival::Refused(token, crate::clip(&reason)),
@@ -94,23 +89,23 @@ impl<T> Outgoing<T> {
     /// Whether the other side can have received up to `received`.
     pub(super) fn check(&self, received: u64) -> Result<(), Violation> {
         // It may be less than what was answered since it was said.
-        Violation::unless_at_most("the last number received", self.next_number - 1, received)
+        Violation::unless_at_most("the last number received", self.unanswered.next() - 1, received)
     }
 
     /// Goes on on another connection, where this side has `told` its first unanswered number.
     pub(super) fn resume(&mut self, told: u64, received: u64) {
-        self.again = self.unanswered.range(received + 1..).map(|(number, _)| *number).collect();
-        self.answered_twice = told..self.next_number;
+        self.again = self.unanswered.after(received).collect();
+        self.answered_twice = told..self.unanswered.next();
     }
 
     /// Nothing is sent again.
     pub(super) fn forget(&mut self) {
-        self.unanswered.values_mut().for_each(|sent| sent.content = None);
+        self.unanswered.iter_mut().for_each(|sent| sent.content = None);
     }
 
     /// What was sent counts as if it had not been.
     pub(super) fn take_back(&mut self) {
-        for Sent { token, content } in std::mem::take(&mut self.unanswered).into_values().rev() {
+        for Sent { token, content } in self.unanswered.drain().rev() {
             if let Some(content) = content {
                 self.waiting.push_front((content, token));
             }
@@ -122,8 +117,8 @@ impl<T> Outgoing<T> {
         std::mem::take(&mut self.waiting)
     }
 
-    pub(super) fn lost(self) -> Vec<(T, Verdict)> {
-        let unanswered = self.unanswered.into_values().map(|sent| (sent.token, Verdict::Unanswered));
+    pub(super) fn lost(mut self) -> Vec<(T, Verdict)> {
+        let unanswered = self.unanswered.drain().map(|sent| (sent.token, Verdict::Unanswered));
         unanswered.chain(self.waiting.into_iter().map(|(_, token)| (token, Verdict::NotSent))).collect()
     }
 }

@@ -1,6 +1,7 @@
-//! Acknowledged messages between two engines, one after another or many at once, beside echoes over a bare quinn stream. Both
-//! ends run on one processor: what it takes to wake another one that sleeps is most of the time otherwise, and differs from run
-//! to run.
+//! Acknowledged messages between two engines, one after another, beside echoes over a bare quinn stream. Both ends run on one
+//! processor: what it takes to wake another one that sleeps is most of the time otherwise, and differs from run to run.
+
+mod stream;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Instant};
 
@@ -25,8 +26,6 @@ use crate::{
 
 const ROUNDS: usize = 15;
 const MESSAGES: usize = 200;
-/// As many in one round where they are not waited for one by one.
-const STREAMED: usize = 2_000;
 const TEXT: &str =
     "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
 /// What a short text weighs on the wire, with its padding.
@@ -37,9 +36,9 @@ pub(crate) fn echo(_: &Runtime, scale: Scale) -> Pair {
     on_one_processor(|| here(|runtime| between(runtime, scale)))
 }
 
-/// Messages in a second, one way, each acknowledged, of which [`AT_ONCE`] are under way.
+/// Messages in a second, one way, each acknowledged, many of them under way.
 pub(crate) fn stream(_: &Runtime, scale: Scale) -> Pair {
-    on_one_processor(|| here(|runtime| streaming(runtime, scale)))
+    on_one_processor(|| here(|runtime| stream::paced(runtime, scale)))
 }
 
 fn on_one_processor(measure: impl FnOnce() -> Pair + Send) -> Pair {
@@ -75,26 +74,6 @@ fn between(runtime: &Runtime, scale: Scale) -> Pair {
         ROUNDS * scale.factor,
         || runtime.block_on(async { p50(&mut talk).await }),
         || runtime.block_on(async { p50(&mut bare).await }),
-    )
-}
-
-/// The same frames over a bare stream, whose other end sends each back.
-fn streaming(runtime: &Runtime, scale: Scale) -> Pair {
-    let mut talk = runtime.block_on(Talk::new());
-    let mut bare = runtime.block_on(Bare::new());
-    let per_second = |began: Instant| STREAMED as f64 / began.elapsed().as_secs_f64();
-    paired(
-        ROUNDS * scale.factor,
-        || {
-            let began = Instant::now();
-            runtime.block_on(talk.many(STREAMED));
-            per_second(began)
-        },
-        || {
-            let began = Instant::now();
-            runtime.block_on(bare.many(STREAMED));
-            per_second(began)
-        },
     )
 }
 
@@ -200,24 +179,6 @@ impl Talk {
                 _ => {}
             }
         }
-    }
-
-    /// Sends so many, of which [`AT_ONCE`] have no acknowledgement yet at a time.
-    async fn many(&mut self, count: usize) {
-        let (alice, bob, events, places) = (&self.alice, &self.bob, &mut self.events, Semaphore::new(AT_ONCE));
-        let sending = async {
-            for _ in 0..count {
-                places.acquire().await.expect("it is never closed").forget();
-                assert!(alice.send(Self::text(bob)).await, "the engine runs");
-            }
-        };
-        let receiving = async {
-            for _ in 0..count {
-                Self::delivered(events).await;
-                places.add_permits(1);
-            }
-        };
-        tokio::join!(sending, receiving);
     }
 }
 

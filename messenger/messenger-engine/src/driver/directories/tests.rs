@@ -6,7 +6,6 @@ mod links;
 mod outages;
 mod telling;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use identity::testing::Authority;
 use identity::trust::Trust;
 
 use super::*;
-use crate::api::{Command, DeliveryState, Event, PresenceSettings, Purpose};
-use crate::config::{DirectoryAddress, EngineConfig, OfferedAddresses};
+use crate::api::{Command, DeliveryState, Event, Purpose};
 use crate::core::Action;
 use crate::driver::Driver;
+use crate::driver::testing::driver_of;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
 
 /// Whoever is looked for is not found before the test says so, or at once where a card of hers says.
@@ -84,30 +83,7 @@ fn driver() -> Driver {
 
 /// The same, who knows these cards and trusts `trust`, of which authority 5 is the first.
 fn driver_with(cards: Arc<Cards>, trust: Arc<Trust>) -> Driver {
-    let now = UnixTime::now();
-    let authority = Authority::new(5, now);
-    let alice: Identifier = "alice@example.org".parse().unwrap();
-    let (chain, key) = authority.issue_person(&alice, now);
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let config = EngineConfig {
-        identifier: alice,
-        chain,
-        key: Arc::new(key),
-        enrolled_under: trust.policies()[0].fingerprint(),
-        trust,
-        directory: DirectoryAddress { name: "directory.example.org".to_owned(), address: "127.0.0.1:1".to_owned() },
-        bind: loopback,
-        offered: OfferedAddresses::default(),
-        pinholes: false,
-        contacts: Vec::new(),
-        presence: PresenceSettings::default(),
-        bot: false,
-        endorsements: Vec::new(),
-        gossip: None,
-        whereabouts: Some(cards),
-    };
-    let (commands, events, taken) = (mpsc::channel(1).1, mpsc::channel(1).0, mpsc::unbounded_channel().1);
-    Driver::start(config, commands, (events, taken)).unwrap()
+    driver_of(Some(cards), trust)
 }
 
 impl Driver {
