@@ -86,6 +86,39 @@ cargo_deny() {
     fi
 }
 
+CARGO_DEB_VERSION=3.8.0
+
+need_cargo_deb() {
+    [ "$("$TOOLS_DIR/bin/cargo-deb" --version 2>/dev/null)" = "cargo-deb $CARGO_DEB_VERSION" ] && return 0
+    say "building cargo-deb $CARGO_DEB_VERSION (a few minutes, once)"
+    cargo install cargo-deb --version "$CARGO_DEB_VERSION" --locked --debug --quiet --root "$TOOLS_DIR" --target-dir "$TOOLS_DIR/build"
+    rm -rf "$TOOLS_DIR/build"
+}
+
+# From here on what is built depends neither on where it is built nor on when: paths are written as if the project lay in
+# /inperson, and what carries a date carries that of the newest commit, or of the change log where there is no repository.
+reproducibly() {
+    local cargo_home="${CARGO_HOME:-$HOME/.cargo}" target="${CARGO_TARGET_DIR:-$PWD/target}"
+    export RUSTFLAGS="--remap-path-prefix=$target=/inperson/target --remap-path-prefix=$PWD=/inperson --remap-path-prefix=$cargo_home=/cargo"
+    export CFLAGS="-ffile-prefix-map=$target=/inperson/target -ffile-prefix-map=$PWD=/inperson -ffile-prefix-map=$cargo_home=/cargo"
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+    export SOURCE_DATE_EPOCH CARGO_INCREMENTAL=0
+}
+
+# Debian's promtool alone: with its package a Prometheus would begin to run on this machine.
+need_promtool() {
+    if command -v promtool >/dev/null 2>&1 || [ -x "$TOOLS_DIR/bin/promtool" ]; then return 0; fi
+    say "fetching promtool"
+    local place
+    place=$(mktemp -d)
+    mkdir -p "$TOOLS_DIR/bin"
+    [ "$(id -u)" != 0 ] || apt-get update -qq </dev/null || true
+    (cd "$place" && apt-get download -qq prometheus </dev/null 2>/dev/null && dpkg-deb -x prometheus_*.deb .) \
+        && cp "$place/usr/bin/promtool" "$TOOLS_DIR/bin/"
+    rm -rf "$place"
+    [ -x "$TOOLS_DIR/bin/promtool" ] || fail "missing: promtool (on Debian: sudo apt-get install prometheus). Install it and run this again."
+}
+
 CARGO_FUZZ_VERSION=0.13.2
 
 need_cargo_fuzz() {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use identity::Identifier;
+use identity::card::ContactCard;
 use key_store::PassphraseSource;
 use messenger_engine::OfferedAddresses;
 
@@ -20,8 +21,11 @@ use crate::view::theme::{self, Surroundings, Theme};
 use crate::{bot, contacts, doctor, headless, keeping, lines, run, send, setup};
 
 const AFTER: &str = "\
-Example:
+Examples:
   messenger
+  messenger 'inperson:bob@example.org?genesis=5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5&directory=chat.example.org:8444'
+
+With the link of a contact card it opens and asks whether to add who is on it.
 
 The first start asks for what is missing: whom you trust, your address, how you appear. F1 in it
 shows every key and command.
@@ -97,6 +101,9 @@ pub(crate) struct Cli {
     /// The mouse chooses and scrolls; without it, it is the terminal's, to select and copy
     #[arg(long)]
     pub(crate) mouse: bool,
+    /// The link of a contact card (inperson:…): whose it is is added, once you have said so
+    #[arg(value_name = "LINK", value_parser = card)]
+    pub(crate) card: Option<ContactCard>,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -246,6 +253,11 @@ fn address(text: &str) -> Result<Identifier, String> {
     Identifier::parse(text).map_err(|error| error.to_string())
 }
 
+/// A contact card, or a command that there is not.
+fn card(text: &str) -> Result<ContactCard, String> {
+    text.parse().map_err(|error| format!("this is no command, and no contact card: {error}"))
+}
+
 /// Reads the command line, runs, and says with which code to end. Usage errors end with 2 (clap's own code).
 pub(crate) fn main() -> ExitCode {
     let cli: Cli = command_line::arguments();
@@ -275,12 +287,18 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
             Err(failure.with(Code::Usage))
         }
+        Some(_) if cli.card.is_some() => {
+            let failure = Failure::new("a contact card is for the messenger itself", "`messenger LINK`, without a command");
+            Err(failure.with(Code::Usage))
+        }
         None if cli.linear => {
-            let mut typed = lines::typed();
-            if setup::is_due(&cli.options)? && setup::lines::set_up(&cli.options, &mut typed).await? == Outcome::Left {
+            let (mut typed, card) = (lines::typed(), cli.card.as_ref());
+            if setup::is_due(&cli.options)?
+                && setup::lines::set_up(&cli.options, card, &mut typed).await? == Outcome::Left
+            {
                 return Err(left());
             }
-            run::linear::run(start::prepare(&cli.options).await?, typed).await
+            run::linear::run(start::prepare(&cli.options).await?, card, typed).await
         }
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -290,11 +308,12 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 );
                 return Err(failure.with(Code::Usage));
             }
-            let theme = Theme::new(cli.theme, &Surroundings::found());
-            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, theme).await? == Outcome::Left {
+            let (theme, card) = (Theme::new(cli.theme, &Surroundings::found()), cli.card.as_ref());
+            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, card, theme).await? == Outcome::Left
+            {
                 return Err(left());
             }
-            run::screen::run(start::prepare(&cli.options).await?, theme, cli.mouse).await
+            run::screen::run(start::prepare(&cli.options).await?, card, theme, cli.mouse).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();

@@ -51,8 +51,10 @@ fn from_a_contact_card_to_the_first_message_on_a_screen() {
     let Some((place, server, bob, mut of_bob)) = bob() else { return };
     let card = bob.certtool_json(&["card"]).unwrap()["link"].as_str().unwrap().to_owned();
     let alice = Person::new(place.path(), "alice@example.org");
-    let first = messenger(place.path(), "first", &alice, &[]);
-    first.await_text("Whom you trust").unwrap();
+    // She has opened the link of a card: it is proposed, and another one can be given in its place.
+    let first = messenger(place.path(), "first", &alice, &[&card]);
+    first.await_text("You opened a card of bob@example.org").unwrap();
+    first.press(&["C-u"]).unwrap();
     line(&first, "inperson:half-a-card");
     first.await_text("That is no contact card").unwrap();
     first.paste(&card).unwrap();
@@ -63,7 +65,7 @@ fn from_a_contact_card_to_the_first_message_on_a_screen() {
     // Back, and on again: what is trusted stays so.
     first.press(&["Escape"]).unwrap();
     first.await_text("Whom you trust · 1 of 5").unwrap();
-    first.paste(&card).unwrap();
+    first.await_text("You opened a card").unwrap();
     first.press(&["Enter"]).unwrap();
     first.await_text("is your first contact").unwrap();
     first.press(&["Enter"]).unwrap();
@@ -101,7 +103,8 @@ fn from_a_contact_card_to_the_first_message_on_a_screen() {
     second.ended().unwrap();
     assert!(!alice.home().join("messenger/setup.toml").exists());
     // The next start asks nothing.
-    let third = messenger(place.path(), "third", &alice, &[]);
+    let third = messenger(place.path(), "third", &alice, &[&card]);
+    third.await_text("is among your contacts").unwrap();
     third.await_text("● online").unwrap();
     of_bob.quit().unwrap();
     server.stop().unwrap();

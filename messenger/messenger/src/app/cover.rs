@@ -1,7 +1,7 @@
 //! What covers the rest of the screen: pages, questions and their answers.
 
 use identity::Identifier;
-use identity::card::MAX_CARD_BYTES;
+use identity::card::{ContactCard, MAX_CARD_BYTES};
 use jiff::civil::DateTime;
 use messenger_engine::{Peer, RoomId};
 
@@ -10,7 +10,7 @@ use super::keeping::Past;
 use super::locking::NewPassphrase;
 use super::palette::{self, Entered};
 use super::slash;
-use super::{App, Effect, Entry};
+use super::{App, Effect, Entry, Pane};
 use crate::keys::Action;
 use crate::view;
 
@@ -80,6 +80,24 @@ impl App {
             _ => String::new(),
         };
         self.cover = Some(Cover::Ask { question: Question::Contact, answer: Editor::with(other), wrong: None });
+    }
+
+    /// The link of a card came with the start, from a page or a mail perhaps: nothing is done before the person agrees. Of
+    /// somebody who is in the list it opens the conversation.
+    pub(crate) fn propose(&mut self, card: &ContactCard) {
+        let who = &card.identifier;
+        if *who == self.me.identifier {
+            return self.said("The card that you opened is your own.");
+        }
+        if self.people.get(who).is_some_and(|person| person.contact) {
+            self.select(Entry::Person(who.clone()));
+            self.pane = Pane::Message;
+            return self.said(format!("{who}, whose card you opened, is among your contacts."));
+        }
+        let answer = Editor::with(card.to_string());
+        self.cover = Some(Cover::Ask { question: Question::Contact, answer, wrong: None });
+        self.touched = true;
+        self.said(format!("Add {who}, as the card says that you opened? Enter or y adds, Esc or n does not."));
     }
 
     pub(super) fn act_on_cover(&mut self, action: Action, now: DateTime) -> Vec<Effect> {

@@ -190,6 +190,27 @@ fn a_contact_card_is_taken_before_its_person_is_added() {
 }
 
 #[test]
+fn a_card_that_the_messenger_was_opened_with_is_proposed_and_added_by_one_key() {
+    let mut app = connecting(&["carol"]);
+    app.propose(&card("bob"));
+    // Coming online takes it away from nobody.
+    app.hear(online(), now());
+    app.hear(presence("carol", true), now());
+    assert!(matches!(&app.notice, Some(Notice::Said(words)) if words.contains("Add bob@example.org")), "{:?}", app.notice);
+    assert!(!app.people.contains_key(&who("bob")));
+    let add = Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() });
+    assert_eq!(app.act(Action::Yes, now()), [Effect::Take(Box::new(card("bob"))), add, Effect::Remember(who("bob"))]);
+
+    app.propose(&card("carol"));
+    assert_eq!((app.cover.is_none(), &app.selected), (true, &Some(Entry::Person(who("carol")))));
+    app.propose(&card("alice"));
+    assert!(app.cover.is_none() && matches!(&app.notice, Some(Notice::Said(words)) if words.contains("your own")));
+    app.propose(&card("dora"));
+    assert_eq!(app.act(Action::Close, now()), []);
+    assert!(app.cover.is_none() && !app.people.contains_key(&who("dora")));
+}
+
+#[test]
 fn a_contact_is_added_kept_and_removed() {
     let mut app = app(&[]);
     app.act(Action::AskContact, now());

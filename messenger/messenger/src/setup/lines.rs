@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use command_line::{announce, complain};
+use identity::card::ContactCard;
 use tokio::sync::mpsc;
 
 use super::page::{Face, Note, Page, Turn};
@@ -16,10 +17,14 @@ const HINT: &str =
     "Each question is answered by a line. /back goes to the question before, /quit leaves; the next start goes on.";
 
 /// Asks what is to be set up.
-pub(crate) async fn set_up(options: &Options, typed: &mut mpsc::Receiver<Line>) -> Result<Outcome, Failure> {
+pub(crate) async fn set_up(
+    options: &Options,
+    card: Option<&ContactCard>,
+    typed: &mut mpsc::Receiver<Line>,
+) -> Result<Outcome, Failure> {
     let mut face = Lines { typed, said: Page::default() };
     say(HINT)?;
-    run(options, &mut face).await
+    run(options, card, &mut face).await
 }
 
 struct Lines<'a> {

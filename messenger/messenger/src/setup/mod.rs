@@ -16,6 +16,7 @@ mod trusting;
 
 use device::Home;
 use identity::Identifier;
+use identity::card::ContactCard;
 use messenger_engine::{Audience, Event, MAX_NOTE_BYTES};
 
 use self::page::{Face, Page, Turn};
@@ -49,13 +50,13 @@ pub(crate) fn is_due(options: &Options) -> Result<bool, Failure> {
 }
 
 /// Goes through the steps that are left.
-async fn run(options: &Options, face: &mut impl Face) -> Result<Outcome, Failure> {
+async fn run(options: &Options, card: Option<&ContactCard>, face: &mut impl Face) -> Result<Outcome, Failure> {
     let home = start::folder(options)?;
     let Some(mut progress) = progress::load(&home).map_err(start::folder_failure)? else { return Ok(Outcome::Ready) };
     loop {
         let mut page = Page { step: (progress.step as usize + 1, Step::ALL.len()), ..Page::default() };
         let went = match progress.step {
-            Step::Trust => trusting::trust(&home, &mut page, face).await?,
+            Step::Trust => trusting::trust(&home, card, &mut page, face).await?,
             Step::Address => address(&home, &mut progress, &mut page, face).await?,
             Step::Words => words(&home, &mut page, face).await?,
             Step::Visibility => visibility(&home, &mut page, face).await?,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::stdout;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
+use identity::card::ContactCard;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -23,11 +24,15 @@ const MAX_ANSWER: usize = 4096;
 const ONE_LINE: usize = usize::MAX;
 
 /// Asks what is to be set up, and gives the terminal back.
-pub(crate) async fn set_up(options: &Options, theme: Theme) -> Result<Outcome, Failure> {
+pub(crate) async fn set_up(
+    options: &Options,
+    card: Option<&ContactCard>,
+    theme: Theme,
+) -> Result<Outcome, Failure> {
     let _ours = Ours::take("In Person").map_err(terminal_failure)?;
     let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
     let mut face = Screen { screen, theme, input: Typing::begin(), typed: Editor::default(), asked: None };
-    run(options, &mut face).await
+    run(options, card, &mut face).await
 }
 
 struct Screen {

@@ -58,7 +58,7 @@ async fn what_is_wrong_is_said_and_asked_again_and_leaving_is_always_possible() 
     let (_folder, home) = home();
     let mut page = Page::default();
     let mut face = Played::new([typed("inperson:nonsense"), typed(""), typed("localhost:1"), Turn::Leave]);
-    assert_eq!(trusting::trust(&home, &mut page, &mut face).await.unwrap(), Move::Leave);
+    assert_eq!(trusting::trust(&home, None, &mut page, &mut face).await.unwrap(), Move::Leave);
     let wrong: Vec<_> = face
         .shown
         .iter()
@@ -83,6 +83,21 @@ async fn what_is_wrong_is_said_and_asked_again_and_leaving_is_always_possible() 
     );
     assert_eq!(face.last().proposal, "alice@example.org", "it need not be typed again");
     assert_eq!(progress::load(&home).unwrap().unwrap().address.unwrap().as_str(), "alice@example.org");
+}
+
+#[tokio::test]
+async fn the_card_that_was_opened_is_proposed_and_nothing_is_believed_before_the_answer() {
+    let (_folder, home) = home();
+    let card: ContactCard = format!("inperson:bob@example.org?genesis={}&directory=localhost:1", "5f".repeat(32))
+        .parse()
+        .unwrap();
+    let mut page = Page::default();
+    let mut face = Played::new([typed("nonsense:1"), Turn::Leave]);
+    assert_eq!(trusting::trust(&home, Some(&card), &mut page, &mut face).await.unwrap(), Move::Leave);
+    assert_eq!(face.shown[0].proposal, card.to_string());
+    assert!(matches!(&face.shown[0].notes[..], [Note::Said(words)] if words.contains("a card of bob@example.org")));
+    assert_eq!(face.last().proposal, "", "another answer was given");
+    assert!(home.trust_policies().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -14,8 +14,13 @@ use crate::app::slash::{Newcomer, newcomer};
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
 
-/// Until a policy is pinned.
-pub(super) async fn trust(home: &Home, page: &mut Page, face: &mut impl Face) -> Result<Move, Failure> {
+/// Until a policy is pinned. The card with which the messenger was opened is proposed: it may come from anywhere.
+pub(super) async fn trust(
+    home: &Home,
+    opened: Option<&ContactCard>,
+    page: &mut Page,
+    face: &mut impl Face,
+) -> Result<Move, Failure> {
     page.title = "Whom you trust";
     page.words = vec![
         "Welcome. Certificates say who somebody is; a home server makes them, and you choose which one you believe."
@@ -23,6 +28,10 @@ pub(super) async fn trust(home: &Home, page: &mut Page, face: &mut impl Face) ->
         "Paste the contact card that somebody gave you (inperson:…), or type the address of your home server (chat.example.org:8443)."
             .to_owned(),
     ];
+    if let Some(card) = opened {
+        page.say(format!("You opened a card of {}. Enter takes it: then its home server is believed.", card.identifier));
+        page.proposal = card.to_string();
+    }
     loop {
         page.question = Some("Card or address".to_owned());
         let typed = match face.ask(page).await? {
@@ -31,6 +40,7 @@ pub(super) async fn trust(home: &Home, page: &mut Page, face: &mut impl Face) ->
             Turn::Back | Turn::Leave => return Ok(Move::Leave),
         };
         page.notes.clear();
+        page.proposal.clear();
         if typed.is_empty() {
             continue;
         }

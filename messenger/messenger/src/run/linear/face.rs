@@ -62,7 +62,8 @@ impl Face {
 
     /// Takes a line: what is to be done, and what is said.
     pub(super) fn take(&mut self, app: &mut App, line: &str, now: DateTime) -> (Vec<Effect>, Vec<String>) {
-        if let Some(Cover::Confirm { .. }) = app.cover {
+        // Of what takes an answer, a card that was proposed is all that this face opens.
+        if let Some(Cover::Confirm { .. } | Cover::Ask { .. }) = app.cover {
             let answer = match line.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => Action::Yes,
                 "n" | "no" | "" => Action::Close,

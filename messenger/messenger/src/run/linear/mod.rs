@@ -6,6 +6,7 @@ mod words;
 
 use std::io::Write as _;
 
+use identity::card::ContactCard;
 use messenger_engine::{Event, Events};
 use tokio::sync::mpsc;
 
@@ -19,10 +20,17 @@ use crate::start::Prepared;
 const NO_SCREEN: (u16, u16) = (80, 24);
 
 /// Runs until the person leaves or a signal ends it.
-pub(crate) async fn run(prepared: Prepared, typed: mpsc::Receiver<Line>) -> Result<(), Failure> {
+pub(crate) async fn run(
+    prepared: Prepared,
+    card: Option<&ContactCard>,
+    typed: mpsc::Receiver<Line>,
+) -> Result<(), Failure> {
     let (mut session, mut events) = Session::begin(prepared, NO_SCREEN).await?;
     // What stands in a prompt stays there while one types.
     session.app.keep_the_choice();
+    if let Some(card) = card {
+        session.app.propose(card);
+    }
     let ended = converse(&mut session, &mut events, typed).await;
     session.end(ended, events).await
 }
@@ -35,6 +43,7 @@ async fn converse(
     let mut signal = std::pin::pin!(ended_by_signal());
     let mut face = Face::default();
     say(&face.greeting(&session.app))?;
+    say(face.notice(&mut session.app).as_slice())?;
     let mut prompted = false;
     loop {
         if !prompted {

@@ -39,6 +39,20 @@ fn whom_one_has_chosen_stays_chosen_whoever_comes_online() {
 }
 
 #[test]
+fn a_card_that_was_opened_waits_for_a_yes() {
+    let card = format!("inperson:dora@example.org?genesis={}&directory=localhost:1", "5f".repeat(32));
+    let (mut app, mut face) = (app(&["bob"]), Face::default());
+    for (answer, added) in [("n", false), ("y", true)] {
+        app.propose(&card.parse().unwrap());
+        assert!(face.notice(&mut app).unwrap().contains("Add dora@example.org"));
+        let (effects, lines) = typed(&mut face, &mut app, "hello?");
+        assert!(effects.is_empty() && lines[0].contains("first y or n"), "{effects:?} {lines:?}");
+        typed(&mut face, &mut app, answer);
+        assert_eq!(app.people.contains_key(&who("dora")), added);
+    }
+}
+
+#[test]
 fn what_was_begun_is_kept_when_the_program_ends() {
     let mut app = app(&["bob"]);
     let mut face = Face::default();

@@ -1,0 +1,131 @@
+//! What an earlier release wrote, today's programs open: `releases/VERSION.tar.gz` beside this file holds the folders of a home
+//! server, and of alice, who enrolled there and has bob in her list, as the programs of that release left them.
+//!
+//! For a new release: `KEEP_RELEASE=1 cargo test -p end-to-end --test installing kept` writes the archive of its version, once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use story::guard;
+use story::homeserver::Homeserver;
+use story::person::Person;
+use story::process;
+
+const SOON: Duration = Duration::from_secs(120);
+/// Below those that systems give away, and nobody else's here. They are part of the trust policy in the archive.
+const PORTS: [&str; 4] = ["--https-port", "18443", "--directory-port", "18444"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/installing/releases")
+}
+
+fn tar(arguments: &[&str], place: &Path, archive: &Path) {
+    let mut tar = Command::new("tar");
+    tar.arg("--directory").arg(place).args(["--file", archive.to_str().unwrap()]).args(arguments);
+    assert!(tar.status().unwrap().success(), "{tar:?}");
+}
+
+/// Writes the archive of the programs that are here.
+fn keep(archive: &Path) {
+    assert!(!archive.exists(), "{} is what that release wrote, and stays", archive.display());
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::command(&place.path().join("server"), &PORTS).unwrap();
+    let server = Homeserver::start_with(&place.path().join("server"), server).unwrap();
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|who| Person::new(place.path(), who));
+    alice.join(server.ready(), &server.outbox()).unwrap();
+    bob.join(server.ready(), &server.outbox()).unwrap();
+    let mut messenger = alice.messenger().unwrap();
+    messenger.expect(&json!({ "event": "online" })).unwrap();
+    let card = bob.certtool_json(&["card"]).unwrap()["link"].clone();
+    messenger.tell(&json!({ "do": "add_contact", "who": card })).unwrap();
+    process::await_sight("bob in the list", SOON, || contacts(&alice).contains("bob@example.org").then_some(())).unwrap();
+    messenger.quit().unwrap();
+    for looks in [&["audit"][..], &["watch", "--once"]] {
+        alice.certtool(looks).unwrap().expect(0, looks[0]).unwrap();
+    }
+    ca(place.path(), &["revoke", serial(place.path(), "bob@example.org").as_str(), "--reason", "superseded"]);
+    process::await_sight("the list with it", SOON, || {
+        (serial_state(place.path(), "bob@example.org").1 == "revoked").then_some(())
+    })
+    .unwrap();
+    server.stop().unwrap();
+    std::fs::create_dir_all(folder()).unwrap();
+    tar(&["--create", "--gzip", "--owner=0", "--group=0", "--exclude=outbox", "server", "alice"], place.path(), archive);
+}
+
+fn ca(place: &Path, arguments: &[&str]) -> Value {
+    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    command.args(["--json", "--folder", place.join("server").to_str().unwrap()]).args(arguments);
+    let done = process::run("ca", command, SOON).unwrap().expect(0, arguments[0]).unwrap();
+    serde_json::from_str(done.stdout.trim()).unwrap_or_default()
+}
+
+fn serial_state(place: &Path, address: &str) -> (String, String) {
+    let listed = ca(place, &["list", address, "--limit", "1"]);
+    let field = |name: &str| listed[name].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
+    (field("serial"), field("state"))
+}
+
+fn serial(place: &Path, address: &str) -> String {
+    serial_state(place, address).0
+}
+
+fn contacts(who: &Person) -> String {
+    let command = who.command("messenger", &["contacts", "list", "--json"]).unwrap();
+    process::run("messenger", command, SOON).unwrap().expect(0, "messenger contacts").unwrap().stdout
+}
+
+#[test]
+fn what_every_release_wrote_is_opened_and_goes_on() {
+    let own = folder().join(format!("{}.tar.gz", env!("CARGO_PKG_VERSION")));
+    if std::env::var_os("KEEP_RELEASE").is_some() {
+        keep(&own);
+    }
+    let archives = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let archives: Vec<_> = archives.filter(|path| path.to_string_lossy().ends_with(".tar.gz")).collect();
+    assert!(archives.contains(&folder().join("0.1.0.tar.gz")), "the first release is among them");
+    for archive in archives {
+        opened(&archive);
+    }
+}
+
+fn opened(archive: &Path) {
+    let place = tempfile::tempdir().unwrap();
+    tar(&["--extract", "--gzip"], place.path(), archive);
+    // Whenever this is: the server's own certificate has ended since, and is made anew.
+    let server = Homeserver::start_with(&place.path().join("server"), {
+        Homeserver::command(&place.path().join("server"), &[]).unwrap()
+    })
+    .unwrap_or_else(|error| panic!("{}: {error}", archive.display()));
+    let [alice, carol] = ["alice@example.org", "carol@example.org"].map(|who| Person::new(place.path(), who));
+    // The same authority: whoever pinned it has it still, and the books are as they were.
+    let pinned = alice.certtool(&["trust", "list"]).unwrap().expect(0, "trust list").unwrap().text().replace(' ', "");
+    assert!(pinned.contains(&server.ready().fingerprint), "{pinned}");
+    assert_eq!(serial_state(place.path(), "bob@example.org").1, "revoked");
+    let certificate = serial(place.path(), "alice@example.org");
+    ca(place.path(), &["audit", "verify"]);
+    // Hers: her list of contacts, her certificate, how far she has audited the log, which goes on in one history.
+    assert!(contacts(&alice).contains("bob@example.org"));
+    let chain = alice.device().join("chain.pem");
+    let inspected = alice.certtool(&["inspect", chain.to_str().unwrap()]).unwrap().expect(0, "inspect").unwrap().text();
+    let spelt = |text: &str| text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_lowercase();
+    assert!(spelt(&inspected).contains(&certificate.to_lowercase()), "{certificate}: {inspected}");
+    alice.certtool(&["audit"]).unwrap().expect(0, "audit from where she stopped").unwrap();
+    alice.certtool(&["audit", "--from-start"]).unwrap().expect(0, "audit from the start").unwrap();
+    // Life goes on: another certificate for her key's owner, and for somebody new; they talk.
+    alice.enroll_anew(&server.outbox()).unwrap().expect(0, "alice anew").unwrap();
+    carol.join(server.ready(), &server.outbox()).unwrap();
+    let (mut of_alice, mut of_carol) = (alice.messenger().unwrap(), carol.messenger().unwrap());
+    for (messenger, other) in [(&mut of_alice, &carol), (&mut of_carol, &alice)] {
+        messenger.expect(&json!({ "event": "online" })).unwrap();
+        messenger.tell(&json!({ "do": "add_contact", "who": other.address() })).unwrap();
+    }
+    of_carol.expect(&json!({ "event": "presence", "who": alice.address(), "online": true })).unwrap();
+    of_carol.tell(&json!({ "do": "send", "to": alice.address(), "text": "after all that time" })).unwrap();
+    of_alice.expect(&json!({ "event": "message", "text": "after all that time" })).unwrap();
+    of_alice.quit().unwrap();
+    of_carol.quit().unwrap();
+    server.stop().unwrap();
+}
