@@ -107,7 +107,7 @@ mod tests {
                 assert!(at(now - profile.max_lifetime().as_secs()) + periods_back() >= at(now), "{}", profile.name());
             }
         }
-        assert_eq!(periods_back(), 5, "thirty days");
+        assert_eq!(periods_back(), 13, "ninety days");
     }
 
     #[test]
