@@ -118,8 +118,8 @@ impl Settings {
             domain,
             listen: IpAddr::from([127, 0, 0, 1]),
             https_port: options.https_port.unwrap_or(8443),
-            // Whoever wants a free port for the one does not expect a certain one for the other.
-            http_port: options.http_port.or(Some(if options.https_port == Some(0) { 0 } else { 8446 })),
+            // Whoever has another port for the one, say as several run here, does not expect a certain one for the other.
+            http_port: options.http_port.or(Some(if options.https_port.is_some() { 0 } else { 8446 })),
             directory_port: options.directory_port.unwrap_or(8444),
             observation_port: None,
             permit_domains: vec!["*".to_owned()],

@@ -246,7 +246,7 @@ fn confirm(context: &Context, identifier: &Identifier, for_mail: bool) -> Result
 
 fn line(one: &Listed) -> String {
     let made = text::relative(one.not_before, clock::now());
-    let key = hex::encode(one.key.iter().take(8).copied().collect::<Vec<_>>());
+    let key = &text::key_digits(&one.key)[..16];
     let ends = if one.not_after.as_secs() < clock::now().as_secs() { "ended" } else { "ends" };
     format!("{} made {made}, {ends} {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
 }

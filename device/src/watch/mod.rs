@@ -199,7 +199,7 @@ pub async fn watch_once(
     let not_watched = others(&policies, authority, identifier, |acme| watched(home, identifier, acme));
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
     let trust = Arc::new(home.trust_at(now)?);
-    let matters = labels::Span::that_matters(authority, now).map_err(incomplete)?;
+    let matters = labels::Span::that_matters(authority, identifier, now).map_err(incomplete)?;
     let shards = policy.shards(authority).map_err(|error| incomplete(error.to_string()))?;
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.

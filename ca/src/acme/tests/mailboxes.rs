@@ -11,7 +11,7 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{chain, device};
-use crate::store::Subject;
+use crate::store::{Store as _, Subject};
 use crate::testing::{BASE, Client, Signer, World, csr, serial};
 
 const PLAIN: &str = "http://localhost:8446";

@@ -143,7 +143,7 @@ impl Found {
     pub(super) fn confirm(&mut self, context: &Context, identifier: &Identifier, prefix: &str) -> Result<(), Failure> {
         let (matching, others) = std::mem::take(&mut self.unknown)
             .into_iter()
-            .partition::<Vec<_>, _>(|one| hex::encode(&one.key).starts_with(prefix));
+            .partition::<Vec<_>, _>(|one| text::key_digits(&one.key).starts_with(prefix));
         self.unknown = others;
         for certificate in matching {
             watch::confirm_key(&context.home, identifier, &certificate.key, clock::now())?;
@@ -194,7 +194,7 @@ fn own_keys(owner: &Owner) -> Vec<Vec<u8>> {
 
 /// As many digits of a key as `--known` wants.
 fn short(key: &[u8]) -> String {
-    hex::encode(&key[..key.len().min(8)])
+    text::key_digits(key)[..16].to_owned()
 }
 
 /// An entry's number says where it stands only together with the log, if there are several.
