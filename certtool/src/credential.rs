@@ -6,9 +6,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use clap::Args;
 use device::{DeviceKey, MailKey, OwnKey as _, dating};
 use identity::CertificateDer;
+use identity::Identifier;
 use identity::certificate::{Certificate, key_algorithm};
 use identity::profile::KeyAlgorithm;
-use identity::Identifier;
 use identity::trust::TrustPolicy;
 use identity::verify::Certified;
 use key_store::PassphraseSource;
@@ -117,7 +117,9 @@ pub(crate) fn private(context: &Context, what: Option<&str>, key: Option<&Path>)
                 "Say where its key lies: --key FILE. Or give the address of a device that is enrolled here.",
             ));
         }
-        None if public.source == Source::Mail => PrivateKey::Mail(context.home.mailbox(public.person.identifier())?.key),
+        None if public.source == Source::Mail => {
+            PrivateKey::Mail(context.home.mailbox(public.person.identifier())?.key)
+        }
         None => PrivateKey::Device(context.home.device(public.person.identifier())?.key),
     };
     if key.public() != public.leaf.tbs().spki().subject_public_key.raw_bytes() {

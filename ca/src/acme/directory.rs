@@ -44,7 +44,8 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
     let mail = Profile::mail();
     if service.issuer.makes(mail) {
         meta["profiles"][mail.name()] =
-            format!("S/MIME and log-ins, by a mail address: P-256 or RSA of 3072 bits or more, {} days", days(mail)).into();
+            format!("S/MIME and log-ins, by a mail address: P-256 or RSA of 3072 bits or more, {} days", days(mail))
+                .into();
     }
     for (member, url) in [("termsOfService", &config.terms), ("website", &config.website)] {
         if let Some(url) = url {

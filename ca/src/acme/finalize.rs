@@ -65,7 +65,8 @@ async fn check_own(service: &Service, request: &csr::VerifiedRequest, profile: &
     let (key, at) = (KeyDigest::of(request.spki_der()), service.now().as_secs());
     let found = service.store.certificates(Select::SpeakingBy { key, at, limit: 1 }).await?;
     // Each that came before was looked at like this, so one stands for all.
-    let other = found.iter().find_map(|one| Profile::by_name(&one.profile).filter(|of| of.is_live() != profile.is_live()));
+    let other =
+        found.iter().find_map(|one| Profile::by_name(&one.profile).filter(|of| of.is_live() != profile.is_live()));
     match other {
         None => Ok(()),
         Some(other) => Err(bad_csr(&format!(

@@ -131,7 +131,10 @@ mod tests {
             assert_eq!(ListName::part_of_file(other), None, "{other}");
         }
         assert_eq!(ListName::of_path("people-2.crl", None), Some(ListName::whole(people)));
-        assert_eq!(ListName::of_path("people-2", Some("7.crl")), Some(ListName { issuer: people, part: Part::Shard(7) }));
+        assert_eq!(
+            ListName::of_path("people-2", Some("7.crl")),
+            Some(ListName { issuer: people, part: Part::Shard(7) })
+        );
         assert_eq!(ListName::of_path("people-1.crl", None), None);
         let mail = ListName::of_mail(people);
         assert_eq!((mail.path().as_str(), mail.file().as_str()), ("/crl/people-2/mail.crl", "people-2.mail.crl"));

@@ -79,7 +79,11 @@ impl Doctor {
         let (home, now) = (&context.home, clock::now());
         let mut findings = files::permissions(home);
         let (mut devices, mut mailboxes) = (Vec::new(), Vec::new());
-        match (home.devices().and_then(|devices| Ok((devices, home.mailboxes()?))), home.trust_policies(), home.trust_at(now)) {
+        match (
+            home.devices().and_then(|devices| Ok((devices, home.mailboxes()?))),
+            home.trust_policies(),
+            home.trust_at(now),
+        ) {
             (Ok(found), Ok(policies), Ok(trust)) => {
                 (devices, mailboxes) = found;
                 devices.retain(|device| self.identifier.as_ref().is_none_or(|id| device.identifier == *id));

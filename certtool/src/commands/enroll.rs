@@ -120,9 +120,7 @@ impl Enroll {
         let (home, key_type) = (&context.home, self.key_type);
         let certificate = match self.purpose {
             Purpose::Live => told(&enrolment::enroll(home, request, clock::now, &mut person).await?),
-            Purpose::Mail => {
-                told(&enrolment::enroll_for_mail(home, request, key_type, clock::now, &mut person).await?)
-            }
+            Purpose::Mail => told(&enrolment::enroll_for_mail(home, request, key_type, clock::now, &mut person).await?),
         };
         context.output.report(&certificate);
         Ok(Exit::Ok)

@@ -227,7 +227,8 @@ async fn each(
 
 /// Nobody revokes the one certificate she has by a command line that ends too early.
 fn confirm(context: &Context, identifier: &Identifier, for_mail: bool) -> Result<(), Failure> {
-    let (whose, option) = if for_mail { ("the certificate for mail", " --for mail") } else { ("this device's certificate", "") };
+    let (whose, option) =
+        if for_mail { ("the certificate for mail", " --for mail") } else { ("this device's certificate", "") };
     let refused = |what: &str| {
         Failure::failed(
             format!("nothing was revoked: {what}"),

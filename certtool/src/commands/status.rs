@@ -190,7 +190,9 @@ impl DeviceStatus {
                 };
                 status.refusal = Some(error.to_string());
                 status.advice = Some(match error.rule {
-                    Rule::ChainExpired => format!("Renew: certtool renew {}{option}. {}", device.identifier, clock::says()),
+                    Rule::ChainExpired => {
+                        format!("Renew: certtool renew {}{option}. {}", device.identifier, clock::says())
+                    }
                     Rule::ChainNotYetValid => clock::says(),
                     Rule::ChainPath => {
                         "Pin the policy of its authority: certtool trust add URL --fingerprint HEX".to_owned()

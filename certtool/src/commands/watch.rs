@@ -178,9 +178,8 @@ impl Watch {
         let mut owners = opened.collect::<Result<Vec<_>, _>>()?;
         for mailbox in home.mailboxes()? {
             // Who looks for the device sees what is for mail as well: they are in one log, under the same labels.
-            let same = |owner: &Owner| {
-                owner.acme() == mailbox.enrolment.acme && *owner.identifier() == mailbox.identifier
-            };
+            let same =
+                |owner: &Owner| owner.acme() == mailbox.enrolment.acme && *owner.identifier() == mailbox.identifier;
             match owners.iter().position(same) {
                 Some(at) => owners[at] = owners[at].clone().with_mailbox(&mailbox),
                 None if self.identifier.as_ref().is_none_or(|id| mailbox.identifier == *id) => {

@@ -26,9 +26,16 @@ fn an_address_is_enough() {
     let said = place.certtool(&["--json", "inspect", MAIL]).good();
     assert!(said.contains("(profile mail)"), "{said}");
     let said = place.certtool(&["status"]).good();
-    assert!(said.contains("\n  alice@example.org: valid") && said.contains("\n  mail:alice@example.org: valid"), "{said}");
+    assert!(
+        said.contains("\n  alice@example.org: valid") && said.contains("\n  mail:alice@example.org: valid"),
+        "{said}"
+    );
     let said: serde_json::Value = serde_json::from_str(&place.certtool(&["--json", "status"]).good()).unwrap();
-    assert_eq!((&said["devices"][0]["identifier"], &said["mail"][0]["verified"]), (&ALICE.into(), &true.into()), "{said}");
+    assert_eq!(
+        (&said["devices"][0]["identifier"], &said["mail"][0]["verified"]),
+        (&ALICE.into(), &true.into()),
+        "{said}"
+    );
     let said = place.certtool(&["renew", ALICE, "--for", "mail"]).good();
     assert!(said.contains("Nothing to do for mail:alice@example.org"), "{said}");
     let said = place.certtool(&["renew", "bob@example.org", "--for", "mail"]).bad(1);
@@ -77,7 +84,8 @@ fn nss_takes_it_and_writes_in_secret_to_openssl_and_back() {
         let pass = format!("pass:{PASSPHRASE}");
         // What openssl encrypts it decrypts itself, and so does NSS; what NSS signs openssl verifies.
         let sealed = place.at("letter.p7m");
-        let encrypt = ["cms", "-encrypt", "-binary", "-aes256", "-in", &letter, "-outform", "DER", "-out", &sealed, &pem];
+        let encrypt =
+            ["cms", "-encrypt", "-binary", "-aes256", "-in", &letter, "-outform", "DER", "-out", &sealed, &pem];
         run("openssl", encrypt).good();
         let decrypt =
             ["cms", "-decrypt", "-inform", "DER", "-in", &sealed, "-recip", &pem, "-inkey", &pem, "-passin", &pass];
@@ -92,7 +100,8 @@ fn nss_takes_it_and_writes_in_secret_to_openssl_and_back() {
         // And certtool's signature by it is one that openssl reads.
         let own = place.at("letter.p7s");
         place.certtool(&["sign", &letter, "--by", MAIL, "--out", &own]).good();
-        let verify = ["cms", "-verify", "-binary", "-inform", "DER", "-in", &own, "-content", &letter, "-CAfile", &root];
+        let verify =
+            ["cms", "-verify", "-binary", "-inform", "DER", "-in", &own, "-content", &letter, "-CAfile", &root];
         assert_eq!(run("openssl", verify).good(), "For Alice alone\n");
     }
 }

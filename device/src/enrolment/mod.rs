@@ -298,7 +298,8 @@ fn check<K: OwnKey>(
         if expected == found { Ok(()) } else { Err(EnrolError::Mismatch { what, expected, found }) }
     };
     same("person", identifier.to_string(), verified.identifier().to_string())?;
-    let leaf = Certificate::parse(verified.leaf()).map_err(|error| EnrolError::NoCertificate { found: error.to_string() })?;
+    let leaf =
+        Certificate::parse(verified.leaf()).map_err(|error| EnrolError::NoCertificate { found: error.to_string() })?;
     let certified = leaf.tbs().spki().subject_public_key.raw_bytes();
     same("key", hex::encode(key.public_bits()), hex::encode(certified))?;
     same("authority", authority.to_owned(), verified.authority().to_owned())?;

@@ -40,10 +40,7 @@ impl Home {
         for pending in files::subfolders(&below.join(PENDING))? {
             self.promote_if_finished::<K>(&pending.file_name().unwrap_or_default().to_string_lossy())?;
         }
-        let mut devices = files::subfolders(&below)?
-            .into_iter()
-            .map(read_locked)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut devices = files::subfolders(&below)?.into_iter().map(read_locked).collect::<Result<Vec<_>, _>>()?;
         devices.sort_by(|a, b| a.identifier.cmp(&b.identifier));
         Ok(devices)
     }

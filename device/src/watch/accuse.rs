@@ -16,10 +16,10 @@ use transparency_log::client::Source;
 use super::Alarm;
 use super::Owner;
 use super::scan::{Found, Hit};
+use crate::Home;
 use crate::acme::messages::WatchAnswer;
 use crate::evidence::{self, EvidenceFailure, Reader};
 use crate::proof::place;
-use crate::Home;
 
 /// Everything that gathering needs.
 pub(super) struct Scene<'a, S> {

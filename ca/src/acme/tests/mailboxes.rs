@@ -11,7 +11,7 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 use super::{chain, device};
-use crate::store::{Store as _, Subject};
+use crate::store::Subject;
 use crate::testing::{BASE, Client, Signer, World, csr, serial};
 
 const PLAIN: &str = "http://localhost:8446";
@@ -87,7 +87,8 @@ async fn where_nothing_is_served_by_plain_http_none_is_made() {
 async fn each_kind_of_key_gets_one_that_verifies_and_says_where_its_issuer_is() {
     let world = world().await;
     let client = Client::open(&world, Signer::p256()).await;
-    for key in [p256(), KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_3072).unwrap(), device()] {
+    for key in [p256(), KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_3072).unwrap(), device()]
+    {
         let chain = enroll(&client, &world, &key).await;
         let mailbox: VerifiedMailbox = verify_mail(&chain, &world.trust(), world.now()).unwrap();
         assert_eq!((mailbox.identifier().as_str(), mailbox.profile()), (ALICE, "mail"));
@@ -95,13 +96,16 @@ async fn each_kind_of_key_gets_one_that_verifies_and_says_where_its_issuer_is() 
         assert_eq!(life, Profile::mail().lifetime().as_secs());
         assert!(verify_person(&chain, &world.trust(), world.now()).is_err(), "it speaks for nobody in a conversation");
         // The log holds it under a label of hers, as every other one.
-        let record = world.store.certificate(serial(&chain[0])).await.unwrap().unwrap();
+        let record = world.ca.service.store.certificate(serial(&chain[0])).await.unwrap().unwrap();
         assert!(matches!(record.subject, Subject::Person { .. }) && record.index().is_some());
         let text = String::from_utf8_lossy(&chain[0]).into_owned();
         let plain = Client { router: world.ca.plain_router(), key: Signer::p256(), account: None };
         assert!(text.contains("http://localhost:8446/issuer/people.cer"));
         let issuer = plain.get("/issuer/people.cer").await.ok();
-        assert_eq!((issuer.header("content-type").as_str(), &issuer.body[..]), ("application/pkix-cert", &chain[1][..]));
+        assert_eq!(
+            (issuer.header("content-type").as_str(), &issuer.body[..]),
+            ("application/pkix-cert", &chain[1][..])
+        );
         assert_eq!(plain.get("/issuer/nobody.cer").await.status, 404);
         assert_eq!(plain.get("/directory").await.status, 404, "nothing else is served so");
     }
