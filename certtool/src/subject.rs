@@ -87,7 +87,7 @@ fn only(context: &Context) -> Result<Subject, Failure> {
     if let Some(identity) = &context.identity {
         return of(context, identity);
     }
-    match context.home.devices()?.is_empty() {
+    match context.home.devices()?.is_empty() && !context.home.mailboxes()?.is_empty() {
         true => Ok(Subject::of_mail(only_mailbox(context)?)),
         false => only_device(context),
     }
@@ -98,7 +98,7 @@ pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
     if let Some(identity) = &context.identity {
         return Ok(Subject::of_device(context.home.locked_device(identity)?));
     }
-    only_of(context.home.devices()?, |device| device.identifier.to_string()).map(Subject::of_device)
+    only_of(context.home.devices()?, |device| device.identifier.to_string(), nobody()).map(Subject::of_device)
 }
 
 /// The certificate for mail that the profile means, else the only one, or a failure that says which there are.
@@ -106,13 +106,17 @@ pub(crate) fn only_mailbox(context: &Context) -> Result<LockedMailbox, Failure> 
     if let Some(identity) = &context.identity {
         return Ok(context.home.locked_mailbox(identity)?);
     }
-    only_of(context.home.mailboxes()?, |mailbox| for_mail(&mailbox.identifier))
+    let none = Failure::failed(
+        "there is no certificate for mail here yet",
+        "Get one: certtool enroll you@example.org --for mail",
+    );
+    only_of(context.home.mailboxes()?, |mailbox| for_mail(&mailbox.identifier), none)
 }
 
-fn only_of<T>(mut all: Vec<T>, name: impl Fn(&T) -> String) -> Result<T, Failure> {
+fn only_of<T>(mut all: Vec<T>, name: impl Fn(&T) -> String, none: Failure) -> Result<T, Failure> {
     match (all.pop(), all.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(nobody()),
+        (None, _) => Err(none),
         (Some(last), false) => {
             let names: Vec<_> = all.iter().chain([&last]).map(name).collect();
             Err(Failure::failed(

@@ -167,7 +167,10 @@ async fn it_stands_on_the_list_that_it_names_with_parts_and_without() {
     assert!(matches!(revocation(&world, &client, &before[1]).await, Revocation::Good { .. }));
     assert_eq!(world.ca.people_crls_der().len(), 1, "one list speaks for all");
 
-    let world = world.restart_with(|config| config.crl_shards = 4).await;
+    let in_parts = |config: &mut crate::config::CaConfig| {
+        (config.plain_url, config.crl_shards) = (Some(PLAIN.into()), 4);
+    };
+    let world = world.restart_with(in_parts).await;
     let client = Client { router: world.ca.router(), ..client };
     assert_eq!(world.ca.people_crls_der().len(), 6);
     let after = enroll(&client, &world, &p256()).await;
