@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{chain, device};
 use crate::store::Subject;
-use crate::testing::{BASE, Client, Signer, World, csr, serial};
+use crate::testing::{BASE, Client, Signer, World, csr, serial, until};
 
 const PLAIN: &str = "http://localhost:8446";
 const ALICE: &str = "alice@example.org";
@@ -127,6 +127,8 @@ async fn keys_for_mail_are_never_those_of_devices() {
     let other = device();
     client.finalize(&for_mail, &csr(ALICE, &other)).await.ok();
     client.download(for_mail["url"].as_str().unwrap()).await;
+    let told = async || world.mails().iter().any(|mail| mail.contains("servers logged in to"));
+    until("its owner is told what it is for", told).await;
     let live = client.ready(&world, ALICE).await;
     assert_eq!(client.finalize(&live, &csr(ALICE, &other)).await.problem(), "badCSR");
 }
