@@ -9,6 +9,9 @@ use minicbor::{Decode, Decoder, Encode};
 /// Bytes of the length before each frame.
 pub const LENGTH_BYTES: usize = 4;
 
+/// Room for a frame that holds one identifier and little else.
+const USUAL_BYTES: usize = 64;
+
 /// Why bytes are not a frame. After any of these the stream has lost its meaning, and the connection is closed with
 /// [`CloseCode::Malformed`](crate::CloseCode::Malformed).
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,9 @@ pub enum FrameError {
 
 /// The frame for a value, its length in front.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut frame = vec![0; LENGTH_BYTES];
+    // Most frames are shorter than that, and none of them should move while it grows.
+    let mut frame = Vec::with_capacity(USUAL_BYTES);
+    frame.extend([0; LENGTH_BYTES]);
     minicbor::encode(value, &mut frame).expect("writing to a Vec cannot fail");
     let length = u32::try_from(frame.len() - LENGTH_BYTES).expect("frames are built from bounded fields");
     frame[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());

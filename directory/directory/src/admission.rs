@@ -26,7 +26,14 @@ pub(crate) struct Admission {
 struct Counted {
     all: usize,
     handshakes: usize,
-    per_network: HashMap<IpAddr, usize>,
+    per_network: HashMap<IpAddr, Share>,
+}
+
+/// What is one network's of that.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    all: usize,
+    handshakes: usize,
 }
 
 impl Admission {
@@ -43,9 +50,11 @@ impl Admission {
     pub(crate) fn judge(&self, address: IpAddr, validated: bool) -> Verdict {
         let network = network(address);
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let neighbours = counted.per_network.get(&network).copied().unwrap_or(0);
-        let crowded = !network.is_loopback() && neighbours >= self.limits.connections_per_address;
-        if counted.all >= self.limits.connections || crowded {
+        let share = counted.per_network.get(&network).copied().unwrap_or_default();
+        let Limits { connections_per_address, handshakes_per_address, .. } = self.limits;
+        let crowded = share.all >= connections_per_address || share.handshakes >= handshakes_per_address;
+        let full = counted.all >= self.limits.connections || counted.handshakes >= self.limits.handshakes;
+        if full || (crowded && !network.is_loopback()) {
             return Verdict::Refused;
         }
         if !validated && counted.handshakes >= self.limits.handshakes_before_retry {
@@ -53,7 +62,9 @@ impl Admission {
         }
         counted.all += 1;
         counted.handshakes += 1;
-        *counted.per_network.entry(network).or_default() += 1;
+        let share = counted.per_network.entry(network).or_default();
+        share.all += 1;
+        share.handshakes += 1;
         Verdict::Admitted(Pass { counted: Arc::clone(&self.counted), network, in_handshake: true })
     }
 }
@@ -69,7 +80,11 @@ impl Pass {
     /// The handshake is complete.
     pub(crate) fn established(&mut self) {
         if std::mem::take(&mut self.in_handshake) {
-            self.counted.lock().unwrap_or_else(PoisonError::into_inner).handshakes -= 1;
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            counted.handshakes -= 1;
+            if let Some(share) = counted.per_network.get_mut(&self.network) {
+                share.handshakes -= 1;
+            }
         }
     }
 }
@@ -79,9 +94,9 @@ impl Drop for Pass {
         self.established();
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.all -= 1;
-        if let Some(count) = counted.per_network.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(share) = counted.per_network.get_mut(&self.network) {
+            share.all -= 1;
+            if share.all == 0 {
                 counted.per_network.remove(&self.network);
             }
         }
@@ -103,13 +118,17 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits {
+        connections: 4,
+        connections_per_address: 2,
+        handshakes: 4,
+        handshakes_per_address: 2,
+        handshakes_before_retry: 3,
+        ..Limits::DEFAULT
+    };
+
     fn admission() -> Admission {
-        Admission::new(Limits {
-            connections: 4,
-            connections_per_address: 2,
-            handshakes_before_retry: 3,
-            ..Limits::default()
-        })
+        Admission::new(LIMITS)
     }
 
     fn admitted(verdict: Verdict) -> Pass {
@@ -129,6 +148,33 @@ mod tests {
         assert!(matches!(admission.judge(a, true), Verdict::Refused));
         drop(first);
         let _third = admitted(admission.judge(a, true));
+    }
+
+    #[test]
+    fn no_more_handshakes_are_begun_than_end_in_time() {
+        let admission = Admission::new(Limits { handshakes: 2, connections: 9, handshakes_before_retry: 9, ..LIMITS });
+        let address = |n: u8| IpAddr::from([192, 0, 2, n]);
+        let mut passes: Vec<Pass> = (0..2).map(|n| admitted(admission.judge(address(n), false))).collect();
+        assert!(matches!(admission.judge(address(2), true), Verdict::Refused));
+        passes[0].established();
+        passes.push(admitted(admission.judge(address(2), false)));
+        assert!(matches!(admission.judge(address(3), true), Verdict::Refused));
+        passes.pop();
+        passes.push(admitted(admission.judge(address(3), false)));
+        assert_eq!(admission.handshakes(), 2);
+    }
+
+    #[test]
+    fn one_network_does_not_take_all_handshakes() {
+        let admission = Admission::new(Limits { handshakes: 9, handshakes_per_address: 1, connections: 9, ..LIMITS });
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut first = admitted(admission.judge(one, true));
+        assert!(matches!(admission.judge(one, true), Verdict::Refused));
+        let _other = admitted(admission.judge(other, true));
+        first.established();
+        let _second = admitted(admission.judge(one, true));
+        let _neighbours: Vec<Pass> =
+            (0..2).map(|_| admitted(admission.judge(Ipv6Addr::LOCALHOST.into(), true))).collect();
     }
 
     #[test]

@@ -161,30 +161,43 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections and handshakes altogether.
     pub connections: usize,
+    /// Unfinished handshakes. No more are begun than are completed before the other side gives them up: else, when everybody
+    /// comes back at once, all the work would go into handshakes that nobody waits for any more.
+    pub handshakes: usize,
+    /// Unfinished handshakes of one IPv4 address or IPv6 /64 network, so that no one of them takes all of these. Loopback is
+    /// exempt.
+    pub handshakes_per_address: usize,
     /// Unfinished handshakes from which on every new address must first prove that it receives (QUIC Retry, RFC 9000
     /// section 8.1.2).
     pub handshakes_before_retry: usize,
 }
 
+impl Limits {
+    /// The specified bounds.
+    pub const DEFAULT: Self = Self {
+        frames: Rate::new(2_000, Duration::from_millis(5)),
+        announcements: Rate::new(60, Duration::from_secs(1)),
+        look_ups: Rate::new(300, Duration::from_millis(500)),
+        watches: Rate::new(20_000, Duration::from_millis(100)),
+        invites: Rate::new(120, Duration::from_millis(500)),
+        rates_per_address: 64,
+        calls_waiting: 64,
+        calls_per_pair: 8,
+        watched: MAX_WATCHED,
+        contacts: MAX_CONTACTS,
+        named: MAX_NAMED,
+        blocked: MAX_BLOCKED,
+        connections_per_person: 8,
+        connections_per_address: 1_024,
+        connections: 100_000,
+        handshakes: 1_024,
+        handshakes_per_address: 64,
+        handshakes_before_retry: 256,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            frames: Rate::new(2_000, Duration::from_millis(5)),
-            announcements: Rate::new(60, Duration::from_secs(1)),
-            look_ups: Rate::new(300, Duration::from_millis(500)),
-            watches: Rate::new(20_000, Duration::from_millis(100)),
-            invites: Rate::new(120, Duration::from_millis(500)),
-            rates_per_address: 64,
-            calls_waiting: 64,
-            calls_per_pair: 8,
-            watched: MAX_WATCHED,
-            contacts: MAX_CONTACTS,
-            named: MAX_NAMED,
-            blocked: MAX_BLOCKED,
-            connections_per_person: 8,
-            connections_per_address: 1_024,
-            connections: 100_000,
-            handshakes_before_retry: 256,
-        }
+        Self::DEFAULT
     }
 }

@@ -4,9 +4,10 @@ use crate::admission::Pass;
 use crate::figures::Handshake;
 use crate::hub::Hub;
 use crate::outbox::Outbox;
-use crate::state::{ConnectionId, Input, Path};
+use crate::state::{ConnectionId, Path};
+use bytes::Bytes;
 use directory_protocol::CloseCode;
-use directory_protocol::frame::{self, FrameBuffer, FrameError};
+use directory_protocol::frame::{self, FrameBuffer, FrameError, Received};
 use directory_protocol::key::spki_hash;
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
@@ -20,6 +21,9 @@ const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes taken from the stream at once.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Requests that are carried out at once; then others have their turn.
+const TOGETHER: usize = 64;
 
 /// Takes a connection through its life, which begins with its [`handshake`].
 pub(crate) async fn serve(
@@ -96,8 +100,8 @@ async fn exchange(connection: &quinn::Connection, presence: &Presence, outbox: &
                 Ok(None) => return Some(CloseCode::Done),
                 Err(_) => return None,
             },
-            mut frames = outbox.take() => {
-                if send.write_all_chunks(&mut frames).await.is_err() {
+            frames = outbox.take() => {
+                if send.write_chunk(together(frames)).await.is_err() {
                     return None;
                 }
             }
@@ -105,18 +109,40 @@ async fn exchange(connection: &quinn::Connection, presence: &Presence, outbox: &
     }
 }
 
+/// As one piece: QUIC keeps each piece by itself until it has been acknowledged, and most frames have some dozen bytes.
+fn together(frames: Vec<Bytes>) -> Bytes {
+    if let [frame] = &frames[..] { frame.clone() } else { frames.concat().into() }
+}
+
+/// Carries out what has arrived, also what came before something malformed.
 fn take_frames(
     buffer: &mut FrameBuffer,
     connection: &quinn::Connection,
     presence: &Presence,
 ) -> Result<(), FrameError> {
-    while let Some(body) = buffer.next()? {
-        let frame = frame::decode_request(body)?;
-        let path = Path { observed: canonical(connection.remote_address()), round_trip: connection.rtt() };
-        presence.hub.handle(Input::Received { id: presence.id, path, frame });
+    // Many requests may have come in one packet: QUIC is asked once.
+    let path = Path { observed: canonical(connection.remote_address()), round_trip: connection.rtt() };
+    loop {
+        let mut frames = Vec::new();
+        let more = read_some(buffer, &mut frames);
+        if !frames.is_empty() {
+            presence.hub.received(presence.id, path, frames);
+        }
+        if !more? {
+            break;
+        }
     }
     buffer.shrink();
     Ok(())
+}
+
+/// Reads as many frames as are carried out together, or all. Says whether there may be more.
+fn read_some(buffer: &mut FrameBuffer, frames: &mut Vec<Received>) -> Result<bool, FrameError> {
+    while frames.len() < TOGETHER {
+        let Some(body) = buffer.next()? else { return Ok(false) };
+        frames.push(frame::decode_request(body)?);
+    }
+    Ok(true)
 }
 
 /// A dual-stack socket shows IPv4 addresses dressed as IPv6.

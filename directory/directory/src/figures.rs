@@ -81,8 +81,8 @@ struct Sums {
 }
 
 impl Figures {
-    pub(crate) fn request(&self) {
-        self.lock().requests += 1;
+    pub(crate) fn requests(&self, count: usize) {
+        self.lock().requests += count as u64;
     }
 
     pub(crate) fn handshake(&self, result: Handshake) {

@@ -1,4 +1,4 @@
-//! Where the connections' tasks meet the one state: each input is handled under one short lock, and its outputs are put into
+//! Where the connections' tasks meet the one state: what has come together is handled under one short lock, and its outputs are put into
 //! bounded queues before the lock is released, so that every connection sees them in the order in which they happened.
 
 use crate::admission;
@@ -6,8 +6,9 @@ use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, Cluster
 use crate::config::DirectoryConfig;
 use crate::figures::Figures;
 use crate::outbox::Outbox;
-use crate::state::{ConnectionId, Counts, Entropy, Input, Output, State};
+use crate::state::{ConnectionId, Counts, Entropy, Input, Output, Path, State};
 use directory_protocol::CloseCode;
+use directory_protocol::frame::Received;
 use identity::verify::Tenure;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -150,17 +151,23 @@ impl Hub {
         self.handle_locked(core, ClusterInput::Here(Input::Disconnected { id }));
     }
 
-    pub(crate) fn handle(&self, input: Input) {
-        if matches!(input, Input::Received { .. }) {
-            self.figures.request();
-        }
-        self.handle_locked(self.lock(), ClusterInput::Here(input));
+    /// Carries out requests of one connection, in order.
+    pub(crate) fn received(&self, id: ConnectionId, path: Path, frames: Vec<Received>) {
+        self.figures.requests(frames.len());
+        let inputs = frames.into_iter().map(|frame| ClusterInput::Here(Input::Received { id, path, frame }));
+        self.handle_all(self.lock(), inputs);
     }
 
-    fn handle_locked(&self, mut core: MutexGuard<'_, Core>, input: ClusterInput) {
-        let before = core.mind.next_deadline();
+    fn handle_locked(&self, core: MutexGuard<'_, Core>, input: ClusterInput) {
+        self.handle_all(core, [input]);
+    }
+
+    fn handle_all(&self, mut core: MutexGuard<'_, Core>, inputs: impl IntoIterator<Item = ClusterInput>) {
+        let (before, now) = (core.mind.next_deadline(), Instant::now());
         let mut outputs = std::mem::take(&mut core.outputs);
-        core.mind.handle(Instant::now(), input, &mut outputs);
+        for input in inputs {
+            core.mind.handle(now, input, &mut outputs);
+        }
         for output in outputs.drain(..) {
             core.deliver(output);
         }
@@ -179,7 +186,7 @@ impl Hub {
                 None => changed.await,
                 Some(at) => tokio::select! {
                     () = changed => {}
-                    () = tokio::time::sleep_until(at.into()) => self.handle(Input::Tick),
+                    () = tokio::time::sleep_until(at.into()) => self.handle_locked(self.lock(), ClusterInput::Here(Input::Tick)),
                 },
             }
         }

@@ -24,6 +24,7 @@ mod hub;
 mod observation;
 mod outbox;
 mod server;
+mod session;
 mod sockets;
 pub mod state;
 mod tls;

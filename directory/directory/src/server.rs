@@ -7,6 +7,7 @@ use crate::connection;
 use crate::figures::{Figures, Handshake};
 use crate::hub::Hub;
 use crate::observation::Observing;
+use crate::session;
 use crate::sockets::Sockets;
 use crate::state::Counts;
 use crate::tls::{self, TlsError};
@@ -96,7 +97,8 @@ impl Directory {
         let (hub, departing) = (Arc::new(hub), Mutex::new(departing));
         let verifier = verifier(Arc::clone(&config.trust), &hub.figures);
         let server = tls::server_config(&config, Arc::clone(&verifier))?;
-        let (settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
+        let (mut settings, runtime) = (quinn::EndpointConfig::default(), Arc::new(quinn::TokioRuntime));
+        settings.supported_versions(vec![session::QUIC]);
         let endpoint = quinn::Endpoint::new_with_abstract_socket(settings, Some(server), socket.clone(), runtime);
         let endpoint = endpoint.map_err(|reason| refused((address, reason)))?;
         Ok(Self {

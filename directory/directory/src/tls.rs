@@ -1,9 +1,10 @@
 //! The QUIC and TLS settings of a directory.
 
 use crate::config::DirectoryConfig;
+use crate::session::SessionConfig;
 use directory_protocol::ALPN;
 use identity::tls::PersonVerifier;
-use quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
+use quinn::crypto::rustls::NoInitialCipherSuite;
 use std::sync::Arc;
 
 /// Why there is no usable TLS configuration.
@@ -31,7 +32,7 @@ pub(crate) fn server_config(
     tls.send_tls13_tickets = 0;
     tls.max_early_data_size = 0;
 
-    let mut server = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    let mut server = quinn::ServerConfig::with_crypto(Arc::new(SessionConfig::new(tls)?));
     server.transport_config(Arc::new(transport()));
     Ok(server)
 }

@@ -198,6 +198,32 @@ async fn unfinished_handshakes(count: usize) {
     assert!(world.directory.handshakes() <= before_retry, "{} are kept", world.directory.handshakes());
 }
 
+/// When all come at once, those who are let in are let in soon; the others are told at once, and come again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_handshakes_at_once_are_refused_until_others_are_over() {
+    let world = World::with(|config| config.limits.handshakes = 8);
+    let alice = world.come("alice", &[]).await;
+    let (address, _) = one_way(world.address).await;
+    let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
+    let config = world.device("mallory", common::before_now(std::time::Duration::ZERO));
+    let begin = |address| endpoint.connect_with(config.clone(), address, common::DIRECTORY).unwrap();
+    let begun: Vec<_> = (0..8).map(|_| begin(address)).collect();
+    let until = async |count| {
+        while world.directory.handshakes() != count {
+            alice.client.ping().await.unwrap();
+        }
+    };
+    common::soon(until(8)).await;
+    let quinn::ConnectionError::ConnectionClosed(close) = common::soon(begin(world.address)).await.unwrap_err() else {
+        panic!("not by the directory's word")
+    };
+    assert_eq!(close.error_code, quinn::TransportErrorCode::CONNECTION_REFUSED);
+    // They are given up, and there is room.
+    drop(begun);
+    common::soon(until(0)).await;
+    common::soon(begin(world.address)).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_handshakes_begun_and_not_finished() {
     unfinished_handshakes(1_000).await;

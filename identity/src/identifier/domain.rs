@@ -8,6 +8,10 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::shortened;
 
+/// RFC 1035 section 2.3.4, in octets; of a name as it is written, without the root's dot.
+const MAX_LABEL: usize = 63;
+const MAX_NAME: usize = 253;
+
 /// Why a text is no domain name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found:?}")]
@@ -46,6 +50,19 @@ pub fn canonical_dns_name(text: &str) -> Result<String, DomainError> {
 pub(super) fn canonical_mail_domain(text: &str) -> Result<String, DomainError> {
     let name = canonical_dns_name(text)?;
     if name.contains('.') { Ok(name) } else { Err(DomainError::new("a domain with a dot, like example.org", text)) }
+}
+
+/// Whether it is seen at a glance that [`canonical_mail_domain`] of this is a copy: two or more labels of small letters, digits
+/// and single hyphens.
+pub(super) fn is_plain_mail_domain(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=MAX_LABEL).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !(label.starts_with('-') || label.ends_with('-') || label.contains("--"))
+    };
+    text.len() <= MAX_NAME
+        && text.split('.').all(is_label)
+        && text.rsplit_once('.').is_some_and(|(_, last)| !last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn to_ascii(text: &str) -> Result<String, DomainError> {

@@ -4,7 +4,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-use super::{IdentifierError, domain::canonical_mail_domain, shortened};
+use super::{IdentifierError, MAX_IDENTIFIER_BYTES, domain, domain::canonical_mail_domain, shortened};
 
 /// RFC 5321 section 4.5.3.1.1, in octets.
 const MAX_LOCAL_PART: usize = 64;
@@ -19,6 +19,18 @@ pub(super) fn canonical(text: &str) -> Result<String, IdentifierError> {
     let local = canonical_local(local)?;
     let domain = canonical_mail_domain(domain)?;
     Ok(format!("{local}@{domain}"))
+}
+
+/// Whether it is seen at a glance that a text is a canonical address, as it is of most: small letters of ASCII, digits and
+/// signs. Of such a text [`canonical`] is a copy; where many are read, most of the work is spared.
+pub(super) fn is_plain(text: &str) -> bool {
+    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| c.is_ascii() && is_atext(c));
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        text.len() <= MAX_IDENTIFIER_BYTES
+            && local.len() <= MAX_LOCAL_PART
+            && local.split('.').all(is_atom)
+            && domain::is_plain_mail_domain(domain)
+    })
 }
 
 fn canonical_local(text: &str) -> Result<String, IdentifierError> {

@@ -27,6 +27,46 @@ fn spellings_of_one_address_become_one() {
 }
 
 #[test]
+fn a_glance_is_enough_for_plain_addresses_alone() {
+    let longest = |local, label| format!("{}@{}.example", "a".repeat(local), "b".repeat(label));
+    for text in ["alice@example.org", "o'hara+tag@a-b.4.example", &longest(64, 63)] {
+        assert!(email::is_plain(text), "{text}");
+        becomes(text, text);
+    }
+    let long = |local, labels| format!("{}@{}example.org", "a".repeat(local), "b.".repeat(labels));
+    assert!(email::is_plain(&long(20, 111)), "254 octets");
+    for text in [long(21, 111), long(64, 121), long(1, 122)] {
+        assert!(!email::is_plain(&text) && Identifier::from_canonical(&text).is_err(), "{} octets", text.len());
+    }
+    for text in [
+        "Alice@example.org",
+        "alice@Example.org",
+        "alice@example.org.",
+        "ü@example.org",
+        "a@ü.example",
+        "alice@example",
+        "a@xn--bcher-kva.example",
+        "a@a--b.example",
+        "a@-b.example",
+        "a@b-.example",
+        "a@b..example",
+        "a@1.2",
+        "@example.org",
+        "a..b@example.org",
+        ".a@example.org",
+        "a.@example.org",
+        "a@b@example.org",
+        "a b@example.org",
+        "example.org",
+        "+14155552671",
+        &longest(65, 1),
+        &longest(1, 64),
+    ] {
+        assert!(!email::is_plain(text), "{text}");
+    }
+}
+
+#[test]
 fn spellings_of_one_number_become_one() {
     becomes("+14155552671", "+14155552671");
     becomes("+1 (415) 555-2671", "+14155552671");
@@ -154,6 +194,14 @@ proptest! {
     fn parsing_never_panics_and_is_idempotent(text in "\\PC{0,40}") {
         if let Ok(identifier) = Identifier::parse(&text) {
             prop_assert_eq!(Identifier::from_canonical(identifier.as_str()).unwrap(), identifier);
+        }
+    }
+
+    /// What is canonical at a glance is so by all rules.
+    #[test]
+    fn a_glance_says_what_the_rules_say(text in "[a-zA-Z0-9.@_+ü-]{0,12}@([a-z0-9A-Zü-]{0,6}\\.?){0,4}") {
+        if email::is_plain(&text) {
+            prop_assert_eq!(Identifier::parse(&text).unwrap(), Identifier::from_canonical(&text).unwrap());
         }
     }
 

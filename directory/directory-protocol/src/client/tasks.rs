@@ -71,7 +71,11 @@ impl Shared {
         let frame = frame::encode(&request(id));
         self.outgoing.send(frame).await.map_err(|_| self.gone())?;
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-        drop(waiting);
+        match &answer {
+            // Whoever answered has taken it out already.
+            Ok(_) => std::mem::forget(waiting),
+            Err(_) => drop(waiting),
+        }
         match answer {
             Ok(Ok(Response::Refused { error, wait_ms, .. })) => {
                 Err(RequestError::Refused { error, wait: Duration::from_millis(wait_ms.into()) })
@@ -171,9 +175,13 @@ impl Drop for Forget<'_> {
     }
 }
 
+/// What waits at the same time leaves together: QUIC is asked once for all of it.
 async fn write_frames(mut send: quinn::SendStream, mut frames: mpsc::Receiver<Vec<u8>>) {
-    while let Some(frame) = frames.recv().await {
-        if send.write_all(&frame).await.is_err() {
+    let mut waiting = Vec::new();
+    while frames.recv_many(&mut waiting, OUTGOING_FRAMES).await > 0 {
+        let together = if waiting.len() == 1 { waiting.remove(0) } else { waiting.concat() };
+        waiting.clear();
+        if send.write_chunk(together.into()).await.is_err() {
             return;
         }
     }

@@ -3,7 +3,7 @@
 //! node does for it (deadlines, its own calls' ends, the end of its certificate) is not done a second time.
 
 use super::calls::Placed;
-use super::quota::{Bucket, Used};
+use super::quota::{Bucket, Numbers, Used};
 use super::timers::TimerKey;
 use super::{ConnectionId, ErrorCode, Identifier, Output, Presence, Refusal, Request, State, acceptable, send};
 use directory_protocol::CloseCode;
@@ -34,7 +34,8 @@ impl State {
         }
         // Timers are numbered from one: this one does not exist.
         let expiry: TimerKey = (now, 0);
-        self.people.connect(id, who, key, NO_ADDRESS, expiry, Bucket::full(now));
+        let numbers = Numbers { person: self.quotas.number(&who), address: NO_ADDRESS };
+        self.people.connect(id, who, key, numbers, expiry, Bucket::full(now));
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl State {
         what: Used,
         count: u32,
     ) -> Result<(), Refusal> {
-        let number = self.quotas.number(&*self.people.who(id));
+        let number = self.people.connection(id).numbers.person;
         let wait = self.quotas.take(now, &[(number, 1)], what, count, &self.limits);
         wait.map_err(|wait| Refusal { error: ErrorCode::TooOften, wait })
     }
@@ -119,7 +120,7 @@ impl State {
     /// Gives back to this person's rate what was taken for a question that nobody could answer.
     pub(crate) fn guest_gets_back(&mut self, id: ConnectionId, what: Used, count: u32) {
         if let Some(connection) = self.people.get(id) {
-            let number = self.quotas.number(&*connection.who);
+            let number = connection.numbers.person;
             self.quotas.give_back(&[(number, 1)], what, count, &self.limits);
         }
     }

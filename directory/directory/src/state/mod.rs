@@ -213,8 +213,8 @@ impl State {
             return Err(CloseCode::TooManyDevices);
         }
         let expiry = self.timers.schedule(expires, Timer::Expired { id });
-        let address = self.quotas.number(network);
-        self.people.connect(id, who, key, address, expiry, quota::Bucket::full(now));
+        let numbers = quota::Numbers { person: self.quotas.number(&who), address: self.quotas.number(network) };
+        self.people.connect(id, who, key, numbers, expiry, quota::Bucket::full(now));
         Ok(())
     }
 
@@ -222,7 +222,7 @@ impl State {
         self.leave_calls(id, out);
         let Some(gone) = self.people.disconnect(id) else { return };
         self.timers.cancel(gone.expiry);
-        for number in [self.quotas.number(&*gone.who), gone.address] {
+        for number in [gone.numbers.person, gone.numbers.address] {
             if self.quotas.begin_recovery(number) {
                 self.recover(now, number);
             }
@@ -338,7 +338,7 @@ impl State {
 
     /// Takes from her own rate and from her address's, or from neither.
     fn spend(&mut self, now: Instant, from: ConnectionId, what: Used, count: usize) -> Result<(), Refusal> {
-        let (person, address) = (self.quotas.number(&*self.people.who(from)), self.people.connection(from).address);
+        let quota::Numbers { person, address } = self.people.connection(from).numbers;
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let shares = [(person, 1), (address, self.limits.rates_per_address)];
         self.quotas

@@ -25,8 +25,7 @@ pub(super) struct Connection {
     pub(super) who: Name,
     /// SHA-256 of the device's SubjectPublicKeyInfo.
     pub(super) key: [u8; 32],
-    /// The number under which the rates of her network address are kept.
-    pub(super) address: u64,
+    pub(super) numbers: quota::Numbers,
     pub(super) round_trip: Duration,
     /// Calls that wait for an answer, made or ringing here.
     pub(super) calls: HashSet<CallId>,
@@ -40,7 +39,7 @@ pub(super) struct Connection {
 /// What is left of a connection that has ended.
 pub(super) struct Gone {
     pub(super) who: Name,
-    pub(super) address: u64,
+    pub(super) numbers: quota::Numbers,
     pub(super) expiry: TimerKey,
 }
 
@@ -90,7 +89,7 @@ impl People {
         id: ConnectionId,
         who: Identifier,
         key: [u8; 32],
-        address: u64,
+        numbers: quota::Numbers,
         expiry: TimerKey,
         frames: quota::Bucket,
     ) {
@@ -99,7 +98,7 @@ impl People {
         let connection = Connection {
             who,
             key,
-            address,
+            numbers,
             round_trip: Duration::ZERO,
             calls: HashSet::new(),
             frames,
@@ -111,7 +110,7 @@ impl People {
     }
 
     pub(super) fn disconnect(&mut self, id: ConnectionId) -> Option<Gone> {
-        let Connection { who, address, expiry, .. } = self.connections.remove(&id)?;
+        let Connection { who, numbers, expiry, .. } = self.connections.remove(&id)?;
         if let Some(devices) = self.devices.get_mut(&who) {
             devices.retain(|device| *device != id);
             if devices.is_empty() {
@@ -119,7 +118,7 @@ impl People {
             }
         }
         self.watching.remove_watcher(id);
-        Some(Gone { who, address, expiry })
+        Some(Gone { who, numbers, expiry })
     }
 
     /// The number of the next announcement.

@@ -65,6 +65,15 @@ impl Bucket {
     }
 }
 
+/// The numbers under which the buckets of a connection are kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    /// Hers, whichever device it is.
+    pub(crate) person: u64,
+    /// Those of her network address.
+    pub(crate) address: u64,
+}
+
 /// The buckets of every person and address that has used some of them.
 #[derive(Default)]
 pub(crate) struct Quotas {
@@ -96,10 +105,10 @@ impl Quotas {
     }
 
     /// Takes tokens of the buckets under these numbers, each of so many times the size of a person's: of all, or of none.
-    pub(crate) fn take(
+    pub(crate) fn take<const N: usize>(
         &mut self,
         now: Instant,
-        shares: &[(u64, u32)],
+        shares: &[(u64, u32); N],
         what: Used,
         count: u32,
         limits: &Limits,
@@ -120,10 +129,10 @@ impl Quotas {
     }
 
     /// Whether [`take`](Self::take) would succeed.
-    pub(crate) fn allows(
+    pub(crate) fn allows<const N: usize>(
         &self,
         now: Instant,
-        shares: &[(u64, u32)],
+        shares: &[(u64, u32); N],
         what: Used,
         count: u32,
         limits: &Limits,
@@ -131,19 +140,20 @@ impl Quotas {
         self.after(now, shares, what, count, limits).map(drop)
     }
 
-    fn after(
+    fn after<const N: usize>(
         &self,
         now: Instant,
-        shares: &[(u64, u32)],
+        shares: &[(u64, u32); N],
         what: Used,
         count: u32,
         limits: &Limits,
-    ) -> Result<Vec<(u64, Bucket)>, Duration> {
-        let mut after = Vec::with_capacity(shares.len());
-        for (number, times) in shares {
-            let rate = share(what.rate(limits), *times);
-            let bucket = self.kept.get(number).map_or(Bucket::full(now), |kept| kept.buckets[what as usize]);
-            after.push((*number, bucket.after(now, rate, count)?));
+    ) -> Result<[(u64, Bucket); N], Duration> {
+        let mut after = shares.map(|(number, _)| {
+            let kept = self.kept.get(&number);
+            (number, kept.map_or(Bucket::full(now), |kept| kept.buckets[what as usize]))
+        });
+        for ((_, bucket), (_, times)) in after.iter_mut().zip(shares) {
+            bucket.take(now, share(what.rate(limits), *times), count)?;
         }
         Ok(after)
     }
