@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod acquaintance;
+mod amount;
 mod app;
 mod appearance;
 mod bidi;
@@ -32,6 +33,7 @@ mod headless;
 mod keys;
 mod lines;
 mod lock;
+mod places;
 mod renewal;
 mod run;
 mod send;

@@ -24,6 +24,7 @@ use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::lock;
+use crate::places::Places;
 use crate::settings;
 use crate::start::Prepared;
 
@@ -63,6 +64,7 @@ impl Session {
         let (engine, events) = prepared.start(false)?;
         let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
         let app = app.knowing(prepared.contacts).appearing(prepared.presence).behaving(prepared.behaviour);
+        let app = app.placed(Places::found());
         let mut app = Safekept::new(app, safe.clone());
         give_back_drafts(&mut app, &safe);
         let (book, trust, finder) = (prepared.book, prepared.trust, prepared.finder);
@@ -86,6 +88,10 @@ impl Session {
         for effect in effects {
             let kept = match effect {
                 Effect::Engine(command) => {
+                    if let Command::FileAccept { into, .. } = &command {
+                        // The engine says what is wrong with a folder that is not there.
+                        let _ = std::fs::create_dir_all(into);
+                    }
                     self.engine.send(command).await;
                     Ok(())
                 }
@@ -112,6 +118,11 @@ impl Session {
                 }
                 Effect::Import(path) => {
                     self.import(&path).await;
+                    Ok(())
+                }
+                Effect::Complete(begun) => {
+                    let found = Places::found().completions(&begun);
+                    self.app.completed(&begun, &found);
                     Ok(())
                 }
                 Effect::Notify(notification) => {
