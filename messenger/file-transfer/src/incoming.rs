@@ -146,7 +146,15 @@ impl Incoming {
         }
         self.partial = Some(partial);
         self.grow()?;
-        expect_room(&self.into, self.offer.bytes - self.done())
+        let room = expect_room(&self.into, self.offer.bytes - self.done());
+        if room.is_err() && self.done() == 0 {
+            // Nothing of it is there to be gone on with.
+            self.growing = None;
+            if let Some(partial) = self.partial.take() {
+                partial.discard();
+            }
+        }
+        room
     }
 
     /// The file at which it is, if there is one.

@@ -4,6 +4,7 @@ pub(crate) mod ca;
 mod call;
 mod certtool;
 mod directory;
+mod file;
 mod handshake;
 pub(crate) mod held;
 pub(crate) mod log;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "handshake.again", unit: "µs CPU", aim: "≤ 1.1", run: handshake::again },
     Row { name: "message.echo", unit: "µs p50", aim: "≤ 1.25", run: message::echo },
     Row { name: "message.stream", unit: "messages/s", aim: "≥ 0.8", run: message::stream },
+    Row { name: "file.bulk", unit: "MB/s", aim: "≥ 0.9", run: file::bulk },
     Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
     Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25, /s ≥ 0.8", run: directory::look_up },
     Row { name: "directory.handshake", unit: "µs CPU", aim: "≤ 1.67, /s ≥ 0.6", run: directory::handshake },

@@ -6,6 +6,7 @@
 //! 3 │ head [transfer, request] │ bytes, hash │ bytes, hash │ ...   (request for files: from one on to the last)
 //! ```
 
+pub use file_transfer::{MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE};
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
@@ -13,16 +14,6 @@ use minicbor::{Decode, Encode};
 pub const MAX_FILE_NAME_BYTES: usize = 255;
 /// The longest media type (RFC 6838 section 4.2: two names of 127 characters).
 pub const MAX_MEDIA_TYPE_BYTES: usize = 255;
-/// The most files in a folder.
-pub const MAX_ENTRIES: u64 = 100_000;
-/// The longest path of a file in a folder.
-pub const MAX_PATH_BYTES: usize = 1024;
-/// How many folders deep a file may lie, itself counted.
-pub const MAX_DEPTH: usize = 32;
-/// What all paths of a manifest may take together: what a receiver holds in memory.
-pub const MAX_MANIFEST_BYTES: usize = 16 * 1024 * 1024;
-/// The largest size: JSON numbers are exact up to here in every language.
-pub const MAX_SIZE: u64 = (1 << 53) - 1;
 /// A page is full when its entries have so many bytes: with one more of the longest it is still a frame of 32 KiB.
 pub const PAGE_BYTES: usize = 30 * 1024;
 /// After each file comes its SHA-256.

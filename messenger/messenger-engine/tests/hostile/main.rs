@@ -4,6 +4,7 @@
 
 mod authorities;
 mod dialled;
+mod files;
 #[path = "../support/mod.rs"]
 mod support;
 

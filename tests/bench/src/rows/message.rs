@@ -114,16 +114,18 @@ pub(super) async fn p50(exchange: &mut impl Exchange) -> f64 {
     median(times)
 }
 
-struct Talk {
-    alice: Engine,
-    events: Events,
-    _bob: Engine,
-    bob: Identifier,
-    _stop: tokio_util::sync::DropGuard,
+/// Two engines, of which the first sees the second.
+pub(super) struct Two {
+    pub(super) alice_engine: Engine,
+    pub(super) alice_events: Events,
+    pub(super) bob_engine: Engine,
+    pub(super) bob_events: Events,
+    pub(super) bob: Identifier,
+    stop: tokio_util::sync::DropGuard,
 }
 
-impl Talk {
-    async fn new() -> Self {
+impl Two {
+    pub(super) async fn new() -> Self {
         let now = UnixTime::now();
         let authority = Authority::new(3, now);
         let stop = CancellationToken::new();
@@ -150,18 +152,33 @@ impl Talk {
             })
             .expect("loopback has free ports")
         };
-        let (bob_engine, mut bob_events) = start(&bob, &alice);
-        // Somebody reads what bob receives.
-        tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
-        let (alice, mut events) = start(&alice, &bob);
+        let (bob_engine, bob_events) = start(&bob, &alice);
+        let (alice_engine, mut alice_events) = start(&alice, &bob);
         loop {
-            match events.recv().await.expect("the engine runs") {
+            match alice_events.recv().await.expect("the engine runs") {
                 Event::Presence { online: true, .. } => break,
                 Event::Offline { reason } => eprintln!("offline: {reason}"),
                 _ => {}
             }
         }
-        let mut talk = Self { alice, events, _bob: bob_engine, bob, _stop: stop.drop_guard() };
+        Self { alice_engine, alice_events, bob_engine, bob_events, bob, stop: stop.drop_guard() }
+    }
+}
+
+struct Talk {
+    alice: Engine,
+    events: Events,
+    _bob: Engine,
+    bob: Identifier,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Talk {
+    async fn new() -> Self {
+        let Two { alice_engine: alice, alice_events: events, bob_engine, mut bob_events, bob, stop } = Two::new().await;
+        // Somebody reads what bob receives.
+        tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
+        let mut talk = Self { alice, events, _bob: bob_engine, bob, _stop: stop };
         // The first message opens the session.
         talk.once().await;
         talk

@@ -16,19 +16,17 @@ mod giving;
 mod pace;
 mod taking;
 mod task;
+mod words;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use identity::Identifier;
 
-use super::links::Token;
 use super::{Action, Core, SessionId};
-use crate::api::{Direction, Event, RoomId, Side, TransferId, TransferState};
-use crate::room::DeviceKey;
-use crate::session::Content;
+use crate::api::{Direction, Event, Side, TransferId, TransferState};
 use crate::time::Now;
-use crate::wire::{End, FileWord, Mark, Outline};
+use crate::wire::{End, FileWord, Outline};
 use giving::Giving;
 use pace::Pace;
 use taking::Taking;
@@ -240,69 +238,6 @@ impl Core {
         self.end_file(transfer, ending, now);
     }
 
-    /// Something was said about a transfer; `refused` says why nothing is taken from its sender, if so.
-    pub(super) fn file_word(
-        &mut self,
-        (session, number): (SessionId, u64),
-        id: u64,
-        (transfer, word): (TransferId, FileWord),
-        refused: Option<&'static str>,
-        now: Now,
-    ) {
-        if let FileWord::Offer { what } = word {
-            let refused = refused.filter(|_| !self.is_offered_in_room(session, &what));
-            return self.show((session, number), (None, id), |core| match refused {
-                Some(reason) => Err(reason),
-                None => core.offered(session, transfer, what),
-            });
-        }
-        let Some(link) = self.links.get_mut(&session) else { return };
-        link.session.acknowledge(number);
-        let known = self.files.transfers.get_mut(&transfer).filter(|one| one.session == Some(session));
-        match (word, known) {
-            (FileWord::Pull { request, wanted }, Some(_)) => self.pulled(transfer, request, wanted, now),
-            (FileWord::Pull { .. }, None) => {
-                // It was over here before the other side heard of that, or never was.
-                let reason = Some("it is over".to_owned());
-                let word = FileWord::Over { end: End::Failed, reason };
-                self.put_file_word(session, transfer, word, now);
-            }
-            (FileWord::Hold { held }, Some(one)) => {
-                one.held_there = held;
-                self.held(transfer, now);
-            }
-            (FileWord::Over { end, reason }, Some(_)) => self.file_over_there(transfer, end, reason, now),
-            (FileWord::Hold { .. } | FileWord::Over { .. } | FileWord::Offer { .. }, _) => {}
-        }
-    }
-
-    /// Fellow members may offer in their room what they may not offer outside of it.
-    fn is_offered_in_room(&self, session: SessionId, what: &Outline) -> bool {
-        let Some(person) = self.links.get(&session).map(|link| &link.person) else { return false };
-        what.room.is_some_and(|room| self.is_fellow(RoomId(*room), person.device))
-            && !self.is_blocked(&person.identifier)
-    }
-
-    /// Whether this device and that one are members of a room.
-    fn is_fellow(&self, room: RoomId, device: DeviceKey) -> bool {
-        let group = self.rooms.get(&room).and_then(super::rooms::Room::group);
-        group.is_some_and(|group| group.members().any(|person| person.device == device))
-    }
-
-    fn file_over_there(&mut self, transfer: TransferId, end: End, reason: Option<String>, now: Now) {
-        let Some(one) = self.files.transfers.get(&transfer) else { return };
-        let giving = matches!(one.role, Role::Giving(_));
-        let ending = match end {
-            End::Done if giving => Ending::new(TransferState::Done),
-            End::Refused if giving => Ending::new(TransferState::Refused),
-            End::Cancelled => Ending::new(TransferState::Cancelled).by(Side::Them),
-            End::Failed | End::Done | End::Refused => Ending::new(TransferState::Failed),
-        };
-        let unsaid = (end == End::Failed).then(|| "the other device gives no reason".to_owned());
-        let reason = reason.or(unsaid);
-        self.end_file(transfer, Ending { reason, ..ending }, now);
-    }
-
     /// A transfer is over.
     fn end_file(&mut self, transfer: TransferId, ending: Ending, now: Now) {
         let Ending { state, by, reason, path, word } = ending;
@@ -319,21 +254,6 @@ impl Core {
         let keep = matches!(state, TransferState::Stopped | TransferState::Failed);
         self.actions.push_back(Action::File(FileTask::Forget { transfer, keep }));
         self.run_files(one.session, now);
-    }
-
-    /// Says something about a transfer to the other side, if it has heard of it.
-    fn say_of_file(&mut self, transfer: TransferId, word: FileWord, now: Now) {
-        if let Some(session) = self.files.transfers.get(&transfer).and_then(|one| one.session) {
-            self.put_file_word(session, transfer, word, now);
-        }
-    }
-
-    fn put_file_word(&mut self, session: SessionId, transfer: TransferId, word: FileWord, now: Now) {
-        let mark = Mark::File { transfer: transfer.0, word };
-        let content = Content::Mark { id: self.draw_id(), mark };
-        if let Err(reason) = self.put(session, content, Token::Receipt, now) {
-            tracing::debug!(%transfer, reason, "a word about a file cannot be said");
-        }
     }
 
     /// Tells the client how it stands, if that is new.

@@ -1,4 +1,5 @@
-//! What people do, and what befalls them, drawn at random: they talk, come and go, open rooms; networks and directories fail.
+//! What people do, and what befalls them, drawn at random: they talk, send files, come and go, open rooms; networks and
+//! directories fail.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -6,11 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::world::{World, address};
-use crate::api::{CallId, Command, Event, RoomId};
+use crate::api::{CallId, Command, Event, RoomId, TransferId};
+use crate::core::{FetchEnd, ServeEnd};
 
 pub(super) const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
-/// Most rooms and calls of which somebody remembers that they are there.
+/// Most rooms, calls and transfers of which somebody remembers that they are there.
 const REMEMBERED: usize = 16;
 
 /// One of [`NAMES`], or two that differ.
@@ -26,6 +28,16 @@ pub(super) enum Deed {
     Type(Two, bool),
     Nudge(Two),
     Read(Two),
+    Offer(Two),
+    OfferInRoom(One),
+    /// What somebody does about the last transfer of which she heard.
+    TakeFile(One),
+    RefuseFile(One),
+    HoldFile(One, bool),
+    CancelFile(One),
+    /// All streams of files break off, or end well.
+    BreakStreams,
+    EndStreams,
     OpenRoom(One),
     /// A room with everybody in it, as far as they can be reached.
     Gather(One),
@@ -80,6 +92,16 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         4 => one().prop_map(Deed::Speak),
         1 => one().prop_map(Deed::LeaveRoom),
     ];
+    let files = prop_oneof![
+        3 => two().prop_map(Deed::Offer),
+        1 => one().prop_map(Deed::OfferInRoom),
+        4 => one().prop_map(Deed::TakeFile),
+        1 => one().prop_map(Deed::RefuseFile),
+        2 => (one(), any::<bool>()).prop_map(|(who, held)| Deed::HoldFile(who, held)),
+        1 => one().prop_map(Deed::CancelFile),
+        2 => Just(Deed::BreakStreams),
+        1 => Just(Deed::EndStreams),
+    ];
     let presence = prop_oneof![
         two().prop_map(Deed::Block),
         two().prop_map(Deed::Unblock),
@@ -112,6 +134,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         2 => (1..300_u64).prop_map(Deed::Wait),
         6 => talk,
         6 => rooms,
+        3 => files,
         2 => presence,
         4 => network,
     ]
@@ -123,6 +146,7 @@ pub(super) struct Stage {
     /// Rooms of which somebody heard, the newest last; and calls that rang, each with whose device that was.
     rooms: VecDeque<(String, RoomId)>,
     calls: VecDeque<(String, CallId)>,
+    transfers: VecDeque<(String, TransferId)>,
     heard: Vec<(&'static str, Event)>,
     /// Whether dials take their time.
     held: bool,
@@ -136,6 +160,7 @@ impl Stage {
             world: World::of(&NAMES),
             rooms: VecDeque::new(),
             calls: VecDeque::new(),
+            transfers: VecDeque::new(),
             heard: Vec::new(),
             held: false,
             renewals: 0,
@@ -164,11 +189,15 @@ impl Stage {
                 self.rooms.retain(|known| *known != (name.to_owned(), *room));
                 self.rooms.push_back((name.to_owned(), *room));
             }
+            Event::FileOffered { transfer, .. } | Event::FileState { transfer, .. } => {
+                self.transfers.push_back((name.to_owned(), *transfer));
+            }
             Event::Incoming { call, .. } => self.calls.push_back((name.to_owned(), *call)),
             _ => {}
         }
         self.rooms.drain(..self.rooms.len().saturating_sub(REMEMBERED));
         self.calls.drain(..self.calls.len().saturating_sub(REMEMBERED));
+        self.transfers.drain(..self.transfers.len().saturating_sub(REMEMBERED));
     }
 
     fn room(&self, name: &str) -> Option<RoomId> {
@@ -182,6 +211,13 @@ impl Stage {
     fn in_room(&mut self, who: One, command: impl FnOnce(RoomId) -> Command) {
         if let Some(room) = self.room(NAMES[who]) {
             self.command(who, command(room));
+        }
+    }
+
+    fn with_file(&mut self, who: One, command: impl FnOnce(TransferId) -> Command) {
+        let last = self.transfers.iter().rev().find(|(whose, _)| whose == NAMES[who]).map(|(_, transfer)| *transfer);
+        if let Some(transfer) = last {
+            self.command(who, command(transfer));
         }
     }
 
@@ -204,6 +240,24 @@ impl Stage {
             Deed::Type((from, to), typing) => self.command(from, Command::Typing { to: address(NAMES[to]), typing }),
             Deed::Nudge((from, to)) => self.command(from, Command::Nudge { to: address(NAMES[to]), id: None }),
             Deed::Read((by, of)) => self.command(by, Command::Read { who: address(NAMES[of]), ids: vec![1, 2, 3] }),
+            Deed::Offer((from, to)) => {
+                let to = address(NAMES[to]);
+                self.command(from, Command::FileOffer { to, path: "/tea".into(), transfer: None });
+            }
+            Deed::OfferInRoom(who) => {
+                self.in_room(who, |room| Command::RoomFileOffer { room, path: "/tea".into() });
+            }
+            Deed::TakeFile(who) => {
+                self.with_file(who, |transfer| Command::FileAccept { transfer, into: "/tmp".into() });
+            }
+            Deed::RefuseFile(who) => self.with_file(who, |transfer| Command::FileRefuse { transfer, reason: None }),
+            Deed::HoldFile(who, true) => self.with_file(who, |transfer| Command::FilePause { transfer }),
+            Deed::HoldFile(who, false) => self.with_file(who, |transfer| Command::FileContinue { transfer }),
+            Deed::CancelFile(who) => self.with_file(who, |transfer| Command::FileCancel { transfer }),
+            Deed::BreakStreams => self.world.streams_break(),
+            Deed::EndStreams => {
+                self.world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+            }
             Deed::OpenRoom(host) => self.command(host, Command::RoomCreate { name: "tea".into() }),
             Deed::Gather(host) => {
                 self.command(host, Command::RoomCreate { name: "tea".into() });

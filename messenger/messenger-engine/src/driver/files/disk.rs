@@ -1,6 +1,5 @@
 //! What the streams of files need of the disk. Everything here may block: it is called on threads that may.
 
-use crate::api::TransferId;
 use crate::wire::{Entry, HASH_BYTES, Outline, Wanted};
 
 /// What can be given. Reasons are for people.
@@ -54,18 +53,5 @@ pub(in crate::driver) trait Sink: Send {
 pub(in crate::driver) trait Disk: Send + Sync {
     fn look(&self, path: &str) -> Result<Box<dyn Source>, String>;
 
-    fn begin(&self, into: &str, transfer: TransferId, what: &Outline) -> Result<Box<dyn Sink>, String>;
-}
-
-/// The disk of this machine.
-pub(in crate::driver) struct OwnDisk;
-
-impl Disk for OwnDisk {
-    fn look(&self, _: &str) -> Result<Box<dyn Source>, String> {
-        Err("not yet".into())
-    }
-
-    fn begin(&self, _: &str, _: TransferId, _: &Outline) -> Result<Box<dyn Sink>, String> {
-        Err("not yet".into())
-    }
+    fn begin(&self, into: &str, what: &Outline) -> Result<Box<dyn Sink>, String>;
 }

@@ -8,6 +8,7 @@
 
 mod disk;
 mod fetch;
+mod own;
 mod pack;
 mod serve;
 #[cfg(test)]
@@ -27,9 +28,9 @@ use crate::api::TransferId;
 use crate::core::{Core, FetchEnd, FileTask, ServeEnd};
 use crate::time::Now;
 use crate::wire::{Close, FileHead, Wanted};
-pub(super) use disk::OwnDisk;
 use disk::{Disk, Sink, Source};
 use fetch::{Came, Fetching, end_of};
+pub(super) use own::OwnDisk;
 use serve::Serving;
 
 /// How often the core hears how far a transfer has come.
@@ -41,7 +42,7 @@ type Taken = Arc<Mutex<Option<Box<dyn Sink>>>>;
 /// What tasks report.
 pub(super) enum Report {
     Looked { transfer: TransferId, found: Result<Arc<dyn Source>, String> },
-    Begun { transfer: TransferId, sink: Result<Box<dyn Sink>, String> },
+    Begun { transfer: TransferId, sink: Result<(Box<dyn Sink>, FetchEnd), String> },
     Moved { transfer: TransferId, request: u64, done: u64 },
     Served { transfer: TransferId, request: u64, end: ServeEnd },
     Fetched { transfer: TransferId, request: u64, end: FetchEnd },
@@ -77,7 +78,13 @@ impl Desk {
                 self.block(move |disk| Report::Looked { transfer, found: disk.look(&path).map(Arc::from) })
             }
             FileTask::Begin { transfer, into, what } => {
-                self.block(move |disk| Report::Begun { transfer, sink: disk.begin(&into, transfer, &what) });
+                self.block(move |disk| {
+                    let begin = |mut sink: Box<dyn Sink>| {
+                        let begun = end_of(&mut *sink);
+                        (sink, begun)
+                    };
+                    Report::Begun { transfer, sink: disk.begin(&into, &what).map(begin) }
+                });
             }
             FileTask::Serve { transfer, request, wanted, .. } => self.serve(transfer, request, wanted, connection),
             FileTask::Fetch { transfer, request, wanted, .. } => self.fetch(transfer, request, wanted, connection),
@@ -194,9 +201,10 @@ impl Desk {
                 core.file_looked_at(transfer, outline, now);
             }
             Report::Begun { transfer, sink } => match sink {
-                Ok(sink) if !core.transfers(transfer) => drop(tokio::task::spawn_blocking(move || sink.forget(false))),
-                Ok(mut sink) => {
-                    let begun = end_of(&mut *sink);
+                Ok((sink, _)) if !core.transfers(transfer) => {
+                    drop(tokio::task::spawn_blocking(move || sink.forget(false)))
+                }
+                Ok((sink, begun)) => {
                     self.sinks.insert(transfer, Arc::new(Mutex::new(Some(sink))));
                     core.file_begun(transfer, Ok(begun), now);
                 }

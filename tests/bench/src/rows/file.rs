@@ -1,0 +1,216 @@
+//! A file between two engines, from the disk to the disk, beside a bare quinn stream that does the same: reads and hashes on a
+//! thread, hashes and writes on another, and syncs. How long a text takes meanwhile stands beside it.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use identity::UnixTime;
+use identity::testing::{Authority, private_key};
+use identity::tls::PersonVerifier;
+use messenger_engine::{Command, DeliveryState, Event, TransferId, TransferState};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::message::{Two, person};
+use crate::measure::{Pair, Part, Scale, paired};
+use crate::quic::{Credential, Ends, Verifiers};
+
+const ROUNDS: usize = 5;
+const BYTES: usize = 256 * 1024 * 1024;
+/// So much is read, and written, at once.
+const PIECE: usize = 256 * 1024;
+/// Between two texts.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Megabytes in a second.
+pub(crate) fn bulk(runtime: &Runtime, scale: Scale) -> Pair {
+    let (from, into) = (folder(), folder());
+    let path = from.path().join("file");
+    let mut bytes = vec![0; BYTES];
+    rand::fill(&mut bytes[..]);
+    fs::write(&path, bytes).expect("there is room for a file");
+    let mut sending = runtime.block_on(Sending::new());
+    let mut bare = runtime.block_on(Bare::new());
+    let per_second = |took: Duration| BYTES as f64 / 1e6 / took.as_secs_f64();
+    let pair = paired(
+        ROUNDS * scale.factor,
+        || per_second(runtime.block_on(sending.file(&path, into.path(), None))),
+        || per_second(runtime.block_on(bare.file(&path, into.path()))),
+    );
+    let mut texts = Vec::new();
+    runtime.block_on(sending.file(&path, into.path(), Some(&mut texts)));
+    texts.sort_by(f64::total_cmp);
+    let p99 = texts.get(texts.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+    let part =
+        Part {
+            name: "text meanwhile, p99 (aim ≤ 50)".to_owned(), figure: p99, unit: "ms", times: texts.len() as f64
+        };
+    Pair { parts: vec![part], ..pair }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("there is a folder for files that vanish")
+}
+
+/// Two engines with a conversation.
+struct Sending {
+    two: Two,
+    sent: u8,
+}
+
+impl Sending {
+    async fn new() -> Self {
+        Self { two: Two::new().await, sent: 0 }
+    }
+
+    /// How long one file takes from its acceptance until both know that it is there; writes texts meanwhile, if they are to
+    /// be measured.
+    async fn file(&mut self, path: &Path, into: &Path, texts: Option<&mut Vec<f64>>) -> Duration {
+        self.sent += 1;
+        let transfer = TransferId([self.sent; 16]);
+        let path = path.to_string_lossy().into_owned();
+        let offer = Command::FileOffer { to: self.two.bob.to_string(), path, transfer: Some(transfer) };
+        assert!(self.two.alice_engine.send(offer).await, "the engine runs");
+        loop {
+            if let Event::FileOffered { .. } = self.two.bob_events.recv().await.expect("the engine runs") {
+                break;
+            }
+        }
+        let began = Instant::now();
+        let accept = Command::FileAccept { transfer, into: into.to_string_lossy().into_owned() };
+        assert!(self.two.bob_engine.send(accept).await, "the engine runs");
+        match texts {
+            Some(texts) => self.done_among_texts(texts).await,
+            None => while !is_done(&self.two.alice_events.recv().await.expect("the engine runs")) {},
+        }
+        let took = began.elapsed();
+        loop {
+            if let Event::FileState { state: TransferState::Done, path: Some(path), .. } =
+                self.two.bob_events.recv().await.expect("the engine runs")
+            {
+                fs::remove_file(path).expect("it is there");
+                return took;
+            }
+        }
+    }
+
+    async fn done_among_texts(&mut self, took: &mut Vec<f64>) {
+        loop {
+            let (began, to) = (Instant::now(), self.two.bob.to_string());
+            let text = Command::Send { to, text: "and meanwhile?".to_owned(), id: None, reply_to: None };
+            assert!(self.two.alice_engine.send(text).await, "the engine runs");
+            loop {
+                match self.two.alice_events.recv().await.expect("the engine runs") {
+                    Event::MessageState { state: DeliveryState::Delivered, .. } => break,
+                    event if is_done(&event) => return,
+                    _ => {}
+                }
+            }
+            took.push(began.elapsed().as_secs_f64() * 1e3);
+            // Bob reads what he is told.
+            while let Ok(Some(_)) = tokio::time::timeout(PAUSE, self.two.bob_events.recv()).await {}
+        }
+    }
+}
+
+fn is_done(event: &Event) -> bool {
+    match event {
+        Event::FileState { state, reason, .. } => {
+            assert!(!state.is_over() || *state == TransferState::Done, "a file was not sent: {reason:?}");
+            *state == TransferState::Done
+        }
+        _ => false,
+    }
+}
+
+/// A connection without an engine.
+struct Bare {
+    dialled: quinn::Connection,
+    accepted: quinn::Connection,
+    _ends: Ends,
+}
+
+impl Bare {
+    async fn new() -> Self {
+        let now = UnixTime::now();
+        let authority = Authority::new(5, now);
+        let verifier = Arc::new(PersonVerifier::new(authority.trust()));
+        let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
+        let credential = |address: &str| {
+            let (chain, key) = authority.issue_person(&person(address), now);
+            Credential { chain, key: private_key(&key) }
+        };
+        let ends = Ends::new();
+        let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
+        let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+        Self { dialled, accepted, _ends: ends }
+    }
+
+    async fn file(&mut self, path: &Path, into: &Path) -> Duration {
+        let began = Instant::now();
+        let (path, place) = (path.to_owned(), into.join("bare"));
+        let ((), there) = tokio::join!(give(&self.dialled, path), take(&self.accepted, place.clone()));
+        assert!(there, "the hash is right");
+        let took = began.elapsed();
+        fs::remove_file(place).expect("it is there");
+        took
+    }
+}
+
+async fn give(connection: &quinn::Connection, path: PathBuf) {
+    let (hand_on, mut pieces) = mpsc::channel(4);
+    let reading = tokio::task::spawn_blocking(move || {
+        let (mut file, mut hash) = (File::open(path).expect("it is there"), Sha256::new());
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = file.read(&mut piece).expect("it can be read");
+            piece.truncate(read);
+            hash.update(&piece);
+            if read == 0 {
+                hand_on.blocking_send(hash.finalize().to_vec()).expect("somebody listens");
+                return;
+            }
+            hand_on.blocking_send(piece).expect("somebody listens");
+        }
+    });
+    let mut stream = connection.open_uni().await.expect("streams are free");
+    while let Some(piece) = pieces.recv().await {
+        stream.write_chunk(piece.into()).await.expect("the stream is open");
+    }
+    reading.await.expect("it can be read");
+    stream.finish().expect("the stream is open");
+    stream.stopped().await.expect("it is read");
+}
+
+async fn take(connection: &quinn::Connection, place: PathBuf) -> bool {
+    let (hand_on, mut batches) = mpsc::channel::<Vec<_>>(8);
+    let writing = tokio::task::spawn_blocking(move || {
+        let mut file = BufWriter::with_capacity(PIECE, File::create(place).expect("there is room for a file"));
+        let (mut hash, mut left, mut sent) = (Sha256::new(), BYTES, Vec::new());
+        let mut take = |bytes: &[u8]| {
+            let (of_file, of_hash) = bytes.split_at(left.min(bytes.len()));
+            hash.update(of_file);
+            file.write_all(of_file).expect("there is room for a file");
+            left -= of_file.len();
+            sent.extend_from_slice(of_hash);
+        };
+        while let Some(batch) = batches.blocking_recv() {
+            batch.iter().for_each(|bytes| take(bytes));
+        }
+        file.flush().and_then(|()| file.get_ref().sync_all()).expect("there is room for a file");
+        hash.finalize()[..] == sent
+    });
+    let mut stream = connection.accept_uni().await.expect("a stream is opened");
+    loop {
+        let mut batch: [_; 32] = Default::default();
+        let Some(read) = stream.read_chunks(&mut batch).await.expect("the stream is open") else { break };
+        hand_on.send(batch.into_iter().take(read).collect()).await.expect("somebody writes");
+    }
+    drop(hand_on);
+    writing.await.expect("it can be written")
+}
